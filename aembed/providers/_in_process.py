@@ -1,0 +1,72 @@
+"""What every model inside this process shares: which settings it refuses, and the threads it runs in."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from aembed._errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from aembed._types import Kind, Source
+
+T = TypeVar("T")
+
+
+def refuse_settings(source: Source, *, known_options: Collection[str]) -> None:
+    """Raise :class:`ConfigError` for a setting that means nothing to a model in this process."""
+    remote = {"base_url": source.base_url, "api_key": source.api_key, "headers": source.headers}
+    for name, value in remote.items():
+        if value:
+            raise ConfigError(
+                f"the {source.provider} provider takes no {name}: it runs in this process and sends nothing; "
+                f"leave {name} out, or name a provider with a server"
+            )
+    for name in source.options:
+        if name not in known_options:
+            near = difflib.get_close_matches(name, known_options, n=1)
+            known = f"it knows {', '.join(sorted(known_options))}" if known_options else "it has no options"
+            hint = f"did you mean {near[0]!r}?" if near else known
+            raise ConfigError(f"the {source.provider} provider has no option {name!r}: {hint}")
+
+
+def refuse_dimensions(source: Source, dim: int) -> None:
+    """Raise :class:`ConfigError` if the model is asked for a dimension that is not its own."""
+    if source.dimensions is not None and source.dimensions != dim:
+        raise ConfigError(
+            f"dimensions={source.dimensions}, but the model answers {dim} and cannot be shortened: "
+            f"leave dimensions out, or set it to {dim}"
+        )
+
+
+def usable_cores() -> int:
+    """How many cores this process may run on (a container's share, not the machine's)."""
+    if sys.version_info >= (3, 13):
+        return os.process_cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux alone has it
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+class Lanes:
+    """Worker threads in two lanes, so that a query never stands behind the batches of a bulk job.
+
+    Both lanes are as wide as ``threads``: while both are full the operating system shares the cores between them.
+    A cancelled caller waits for the step its thread is in, so steps are kept to some tens of milliseconds.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._limiters: dict[Kind, anyio.CapacityLimiter] = {
+            "document": anyio.CapacityLimiter(threads),
+            "query": anyio.CapacityLimiter(threads),
+        }
+
+    async def run(self, kind: Kind, step: Callable[[], T], /) -> T:
+        """Run one step in a thread of the lane of ``kind``."""
+        return await anyio.to_thread.run_sync(step, limiter=self._limiters[kind])

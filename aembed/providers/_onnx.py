@@ -1,0 +1,93 @@
+"""One ONNX encoder: token ids in, pooled vectors out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aembed._errors import ConfigError, ProviderError
+from aembed.providers._extra import load_package
+from aembed.providers._pool import Pooling, pool, unit_length
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from aembed._types import Vectors
+    from aembed.providers._tokenize import Ids
+
+_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+_OUTPUTS = ("sentence_embedding", "last_hidden_state", "token_embeddings")
+"""In order of preference. ``pooler_output`` is none of them: it is BERT's head for another task."""
+
+
+class Encoder:
+    """An ``InferenceSession`` of one thread a run. Several threads may run it at once; they share the weights."""
+
+    def __init__(self, path: Path, *, pooling: Pooling, normalize: bool, pad_id: int) -> None:
+        self._errors = _runtime_errors()
+        self._session = _session(path, self._errors)
+        self._output = _output_name(self._session, path)
+        self._inputs = {value.name: _dtype(value.type) for value in self._session.get_inputs()}
+        unknown = self._inputs.keys() - set(_INPUTS)
+        if unknown:
+            raise ConfigError(f"{path} wants inputs that a text encoder has not: {', '.join(sorted(unknown))}")
+        self._pooling: Pooling = pooling
+        self._normalize = normalize
+        self._pad_id = pad_id
+
+    def run(self, ids: Sequence[Ids]) -> Vectors:
+        """One run over texts of similar length: float32, ``(len(ids), dim)``."""
+        lengths = np.fromiter(map(len, ids), dtype=np.intp, count=len(ids))
+        try:
+            (out,) = self._session.run([self._output], self._feed(ids, lengths))
+        except self._errors as error:
+            raise ProviderError(f"onnxruntime failed: {error}", provider="local") from error
+        pooled = out if out.ndim == 2 else pool(out, lengths, self._pooling)
+        vectors: Vectors = np.ascontiguousarray(pooled, dtype=np.float32)
+        return unit_length(vectors) if self._normalize else vectors
+
+    def _feed(self, ids: Sequence[Ids], lengths: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
+        shape = (len(ids), int(lengths.max()))
+        padded = np.full(shape, self._pad_id, dtype=np.int64)
+        for row, own in zip(padded, ids, strict=True):
+            row[: len(own)] = own
+        mask = np.arange(shape[1]) < lengths[:, None]
+        values = {"input_ids": padded, "attention_mask": mask, "token_type_ids": np.zeros(shape, dtype=np.int64)}
+        return {name: values[name].astype(dtype, copy=False) for name, dtype in self._inputs.items()}
+
+
+def _session(path: Path, errors: tuple[type[Exception], ...]) -> Any:
+    ort = load_package("onnxruntime", extra="local")
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except errors as error:
+        raise ConfigError(f"onnxruntime cannot load {path}: {error}") from error
+
+
+def _runtime_errors() -> tuple[type[Exception], ...]:
+    """onnxruntime's exceptions share no root of their own."""
+    state = load_package("onnxruntime.capi.onnxruntime_pybind11_state", extra="local")
+    names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile", "NotImplemented")
+    return (*(getattr(state, name) for name in names), state.RuntimeException)
+
+
+def _output_name(session: Any, path: Path) -> str:
+    outputs = [str(value.name) for value in session.get_outputs()]
+    for name in _OUTPUTS:
+        if name in outputs:
+            return name
+    if len(outputs) == 1:
+        return outputs[0]
+    raise ConfigError(f"{path} has outputs {', '.join(outputs)}; one of them must be named {' or '.join(_OUTPUTS)}")
+
+
+def _dtype(onnx_type: str) -> type[np.integer[Any]]:
+    return np.int32 if onnx_type == "tensor(int32)" else np.int64

@@ -1,0 +1,118 @@
+"""From texts to token ids, cut or split where a text is longer than the model takes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aembed._errors import ConfigError, TextTooLongError
+from aembed.providers._extra import load_package
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from aembed._types import Overlong
+
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The pieces of a batch: one a text, unless long texts were split.
+
+    Piece ``p`` has the token ids ``ids[p]`` (special tokens included) and belongs to text ``owners[p]``.
+    """
+
+    ids: Sequence[Ids]
+    owners: Sequence[int]
+    truncated: Sequence[int] = ()
+
+
+class TextTokenizer:
+    """A tokenizer with the model's limit and the rule for what lies beyond it. Safe to use from several threads."""
+
+    def __init__(self, tokenizer: Any, *, max_tokens: int | None, overlong: Overlong) -> None:
+        padding = tokenizer.padding
+        self.pad_id = int(padding["pad_id"]) if padding else _pad_id(tokenizer)
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        self._tokenizer = tokenizer
+        self._max_tokens = max_tokens
+        self._overlong = overlong
+
+    def encode(self, texts: Sequence[str], *, prompt: str = "") -> Tokens:
+        """Token ids of every text, or :class:`TextTooLongError` for the first one that is too long."""
+        if prompt:
+            texts = [prompt + text for text in texts]
+        if len(texts) == 1:
+            encodings = [self._tokenizer.encode(texts[0])]
+        else:
+            encodings = self._tokenizer.encode_batch_fast(list(texts))
+        ids = [np.asarray(encoding.ids, dtype=np.int64) for encoding in encodings]
+        limit = self._max_tokens
+        too_long = [index for index, row in enumerate(ids) if limit is not None and len(row) > limit]
+        if limit is None or not too_long:
+            return Tokens(ids, range(len(ids)))
+        return self._shorten(texts, ids, too_long, limit)
+
+    def _shorten(self, texts: Sequence[str], ids: list[Ids], too_long: list[int], limit: int) -> Tokens:
+        if self._overlong == "error":
+            first = too_long[0]
+            raise TextTooLongError(
+                f"a text has {len(ids[first])} tokens and the model takes {limit}: shorten it, or set "
+                'overlong="truncate" (keep the head) or overlong="split" (average the pieces)',
+                index=first,
+            )
+        pieces = {index: self._pieces(texts[index], limit) for index in too_long}
+        if self._overlong == "truncate":
+            for index, own in pieces.items():
+                ids[index] = own[0]
+            return Tokens(ids, range(len(ids)), too_long)
+        owned = [(piece, index) for index, row in enumerate(ids) for piece in pieces.get(index, [row])]
+        return Tokens([piece for piece, _ in owned], [index for _, index in owned])
+
+    def _pieces(self, text: str, limit: int) -> list[Ids]:
+        """The text in pieces that fit, each with the special tokens around it."""
+        room = limit - self._tokenizer.num_special_tokens_to_add(False)
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        encoding.truncate(room)
+        bare = [encoding, *encoding.overflowing]
+        return [np.asarray(self._tokenizer.post_process(piece).ids, dtype=np.int64) for piece in bare]
+
+
+def load_tokenizer(path: Path) -> Any:
+    """A ``tokenizers.Tokenizer`` from ``tokenizer.json``, or from an uncased BERT vocabulary, one entry a line."""
+    tokenizers = load_package("tokenizers", extra="local")
+    if path.suffix == ".txt":
+        return _bert_uncased(tokenizers, path)
+    try:
+        # `from_file` reports everything as a bare Exception: find out first whether the file can be read as JSON.
+        text = path.read_text(encoding="utf-8")
+        json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"{path} is not a tokenizer: {error}") from error
+    return tokenizers.Tokenizer.from_str(text)
+
+
+def _bert_uncased(tokenizers: Any, vocabulary: Path) -> Any:
+    """The tokenizer of uncased BERT and its descendants, part by part as ``tokenizer.json`` would spell it."""
+    entries = vocabulary.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    vocab = {entry: number for number, entry in enumerate(entries)}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordPiece(vocab, unk_token="[UNK]"))  # noqa: S106
+    tokenizer.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
+    tokenizer.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[(name, vocab[name]) for name in ("[CLS]", "[SEP]")]
+    )
+    return tokenizer
+
+
+def _pad_id(tokenizer: Any) -> int:
+    known = (tokenizer.token_to_id(name) for name in ("[PAD]", "<pad>", "<|endoftext|>"))
+    return next((int(number) for number in known if number is not None), 0)
