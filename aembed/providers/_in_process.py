@@ -37,6 +37,14 @@ def refuse_settings(source: Source, *, known_options: Collection[str]) -> None:
             raise ConfigError(f"the {source.provider} provider has no option {name!r}: {hint}")
 
 
+def option(source: Source, name: str, kind: type[T]) -> T | None:
+    """The value of a provider option, ``None`` where it is not given, or :class:`ConfigError` for another type."""
+    value = source.options.get(name)
+    if value is None or type(value) is kind:
+        return value
+    raise ConfigError(f"{name}={value!r}: the {source.provider} provider takes {kind.__name__} here")
+
+
 def refuse_dimensions(source: Source, dim: int) -> None:
     """Raise :class:`ConfigError` if the model is asked for a dimension that is not its own."""
     if source.dimensions is not None and source.dimensions != dim:

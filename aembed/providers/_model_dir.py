@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aembed._errors import ConfigError
 from aembed._types import Kind
 from aembed.providers._pool import POOLINGS, Pooling
+from aembed.providers._read_json import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +75,7 @@ def _onnx_file(directory: Path, file: str | None) -> Path:
 
 def _module_types(directory: Path) -> dict[str, str]:
     """The last word of each module's type ("Transformer", "Pooling", "Normalize") -> its folder."""
-    modules = _read_json(directory / "modules.json", default=[])
+    modules = read_json(directory / "modules.json", default=[])
     types = {str(module["type"]).rsplit(".", 1)[-1]: str(module["path"]) for module in modules}
     for name in types:
         if name not in ("Transformer", "Pooling", "Normalize"):
@@ -84,7 +84,7 @@ def _module_types(directory: Path) -> dict[str, str]:
 
 
 def _pooling(directory: Path, modules: Mapping[str, str]) -> Pooling:
-    config = _read_json(directory / modules.get("Pooling", "1_Pooling") / "config.json", default={})
+    config = read_json(directory / modules.get("Pooling", "1_Pooling") / "config.json", default={})
     if config.get("include_prompt") is False:
         raise ConfigError(f"{directory}: the model pools without its prompt, which the local provider does not do")
     modes = [name.removeprefix("pooling_mode_").removesuffix("_tokens") for name, on in config.items() if on is True]
@@ -98,9 +98,9 @@ def _pooling(directory: Path, modules: Mapping[str, str]) -> Pooling:
 
 def _max_tokens(directory: Path) -> int | None:
     """``max_seq_length`` of the sentence model, the tokenizer's own limit, and the position table: the smallest."""
-    sentence = _read_json(directory / "sentence_bert_config.json", default={}).get("max_seq_length")
-    tokenizer = _read_json(directory / "tokenizer_config.json", default={}).get("model_max_length")
-    config = _read_json(directory / "config.json", default={})
+    sentence = read_json(directory / "sentence_bert_config.json", default={}).get("max_seq_length")
+    tokenizer = read_json(directory / "tokenizer_config.json", default={}).get("model_max_length")
+    config = read_json(directory / "config.json", default={})
     positions = config.get("max_position_embeddings")
     if positions and str(config.get("model_type")).endswith(("roberta", "camembert", "mpnet")):
         positions -= int(config.get("pad_token_id", 1)) + 1  # these number their positions from behind the padding
@@ -109,19 +109,10 @@ def _max_tokens(directory: Path) -> int | None:
 
 
 def _prompts(directory: Path) -> dict[Kind, str]:
-    config = _read_json(directory / "config_sentence_transformers.json", default={})
+    config = read_json(directory / "config_sentence_transformers.json", default={})
     prompts: dict[str, str] = config.get("prompts") or {}
     default = prompts.get(config.get("default_prompt_name"), "")
     chosen: dict[Kind, str] = {}
     for kind, names in _PROMPT_NAMES.items():
         chosen[kind] = next((prompts[name] for name in names if prompts.get(name)), default)
     return chosen
-
-
-def _read_json(path: Path, *, default: Any) -> Any:
-    if not path.is_file():
-        return default
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ConfigError(f"{path} is not JSON: {error}") from error

@@ -24,7 +24,7 @@ def pool(hidden: NDArray[np.float32], lengths: NDArray[np.intp], how: Pooling) -
         return np.ascontiguousarray(hidden[:, 0])
     if how == "lasttoken":
         return np.ascontiguousarray(hidden[np.arange(len(hidden)), lengths - 1])
-    padding = np.greater_equal(np.arange(hidden.shape[1]), lengths[:, None])
+    padding: NDArray[np.bool_] = np.arange(hidden.shape[1])[None, :] >= lengths[:, None]  # pyright: ignore[reportUnknownVariableType]
     if how == "max":
         hidden[padding] = -np.inf
         return np.asarray(hidden.max(axis=1))

@@ -36,23 +36,26 @@ class Tokens:
 class TextTokenizer:
     """A tokenizer with the model's limit and the rule for what lies beyond it. Safe to use from several threads."""
 
-    def __init__(self, tokenizer: Any, *, max_tokens: int | None, overlong: Overlong) -> None:
+    def __init__(
+        self, tokenizer: Any, *, max_tokens: int | None, overlong: Overlong, special_tokens: bool = True
+    ) -> None:
         padding = tokenizer.padding
         self.pad_id = int(padding["pad_id"]) if padding else _pad_id(tokenizer)
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self._tokenizer = tokenizer
         self._max_tokens = max_tokens
-        self._overlong = overlong
+        self._overlong: Overlong = overlong
+        self._special = special_tokens
 
     def encode(self, texts: Sequence[str], *, prompt: str = "") -> Tokens:
         """Token ids of every text, or :class:`TextTooLongError` for the first one that is too long."""
         if prompt:
             texts = [prompt + text for text in texts]
         if len(texts) == 1:
-            encodings = [self._tokenizer.encode(texts[0])]
+            encodings = [self._tokenizer.encode(texts[0], add_special_tokens=self._special)]
         else:
-            encodings = self._tokenizer.encode_batch_fast(list(texts))
+            encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=self._special)
         ids = [np.asarray(encoding.ids, dtype=np.int64) for encoding in encodings]
         limit = self._max_tokens
         too_long = [index for index, row in enumerate(ids) if limit is not None and len(row) > limit]
@@ -78,16 +81,17 @@ class TextTokenizer:
 
     def _pieces(self, text: str, limit: int) -> list[Ids]:
         """The text in pieces that fit, each with the special tokens around it."""
-        room = limit - self._tokenizer.num_special_tokens_to_add(False)
+        room = limit - (self._tokenizer.num_special_tokens_to_add(False) if self._special else 0)
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         encoding.truncate(room)
         bare = [encoding, *encoding.overflowing]
-        return [np.asarray(self._tokenizer.post_process(piece).ids, dtype=np.int64) for piece in bare]
+        whole = (self._tokenizer.post_process(piece, add_special_tokens=self._special) for piece in bare)
+        return [np.asarray(piece.ids, dtype=np.int64) for piece in whole]
 
 
-def load_tokenizer(path: Path) -> Any:
+def load_tokenizer(path: Path, *, extra: str = "local") -> Any:
     """A ``tokenizers.Tokenizer`` from ``tokenizer.json``, or from an uncased BERT vocabulary, one entry a line."""
-    tokenizers = load_package("tokenizers", extra="local")
+    tokenizers = load_package("tokenizers", extra=extra)
     if path.suffix == ".txt":
         return _bert_uncased(tokenizers, path)
     try:

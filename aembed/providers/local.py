@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import anyio
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from aembed._errors import ClosedError, ConfigError, ProviderError
 from aembed._types import Kind, ModelSpec, Reply, Source, Vectors
 from aembed.providers._extra import package_directory
-from aembed.providers._in_process import Lanes, refuse_dimensions, refuse_settings, usable_cores
+from aembed.providers._in_process import Lanes, option, refuse_dimensions, refuse_settings, usable_cores
 from aembed.providers._model_dir import ModelFiles, read_model_directory
 from aembed.providers._onnx import Encoder
 from aembed.providers._plan_runs import plan_runs
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-T = TypeVar("T")
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 _DEFAULT_BYTES = 22_928_619
@@ -45,10 +43,7 @@ async def open_provider(source: Source) -> LocalProvider:
     Raises :class:`ConfigError` for a bad directory or setting, before anything is loaded, and
     :class:`MissingExtraError` without ``aembed[local]``.
     """
-    refuse_settings(source, known_options=_OPTIONS)
-    files = _find_model(source)
-    threads = _threads(source)
-    return await Lanes(1).run("document", partial(_load, files, source, threads))
+    return await Lanes(1).run("document", partial(_open, source))
 
 
 class LocalProvider:
@@ -149,11 +144,11 @@ def _find_model(source: Source) -> ModelFiles:
     if source.model is None or source.model == DEFAULT_MODEL:
         return _default_model()
     options = source.options
-    files = read_model_directory(Path(source.model).expanduser(), file=_option(source, "file", str))
+    files = read_model_directory(Path(source.model).expanduser(), file=option(source, "file", str))
     pooling = options.get("pooling", files.pooling)
     if pooling not in POOLINGS:
         raise ConfigError(f"pooling={pooling!r} is not one of {', '.join(POOLINGS)}")
-    normalize = _option(source, "normalize", bool)
+    normalize = option(source, "normalize", bool)
     return replace(files, pooling=pooling, normalize=files.normalize if normalize is None else normalize)
 
 
@@ -175,7 +170,10 @@ def _default_model() -> ModelFiles:
     )
 
 
-def _load(files: ModelFiles, source: Source, threads: int) -> LocalProvider:
+def _open(source: Source) -> LocalProvider:
+    refuse_settings(source, known_options=_OPTIONS)
+    files = _find_model(source)
+    threads = _threads(source)
     tokenizer = TextTokenizer(load_tokenizer(files.tokenizer), max_tokens=files.max_tokens, overlong=source.overlong)
     encoder = Encoder(files.onnx, pooling=files.pooling, normalize=files.normalize, pad_id=tokenizer.pad_id)
     probe = encoder.run(tokenizer.encode(["a"]).ids)  # the dimension is often symbolic in the file
@@ -195,14 +193,7 @@ def _load(files: ModelFiles, source: Source, threads: int) -> LocalProvider:
 
 
 def _threads(source: Source) -> int:
-    threads = _option(source, "threads", int)
+    threads = option(source, "threads", int)
     if threads is not None and threads < 1:
         raise ConfigError(f"threads={threads}: give at least 1, or leave it out for all cores")
     return threads or usable_cores()
-
-
-def _option(source: Source, name: str, kind: type[T]) -> T | None:
-    value = source.options.get(name)
-    if value is None or type(value) is kind:
-        return value
-    raise ConfigError(f"{name}={value!r}: the {source.provider} provider takes {kind.__name__} here")

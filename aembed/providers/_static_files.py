@@ -1,0 +1,123 @@
+"""Tables of static embeddings on disk: the WordLlama package, and directories of model2vec."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aembed._errors import ConfigError
+from aembed.providers._extra import load_package, package_directory
+from aembed.providers._read_json import read_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from aembed._types import Vector, Vectors
+    from aembed.providers._tokenize import Ids
+
+_TABLE_NAMES = ("embeddings", "embedding.weight")
+"""What model2vec and sentence-transformers call the table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticFiles:
+    """Where a table lies and how it is to be used."""
+
+    name: str
+    tensors: Path
+    tokenizer: Path
+    normalize: bool
+    max_tokens: int | None = None
+    drop_unknown: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StaticTable:
+    """A vector per token id. A quantised vocabulary shares rows (``mapping``) and weighs tokens (``weights``)."""
+
+    rows: Vectors
+    weights: NDArray[np.float32] | None
+    mapping: NDArray[np.intp] | None
+    unknown: int | None
+    """The token id that stands for whatever the vocabulary lacks. It has no meaning to add to a mean."""
+
+    @property
+    def dim(self) -> int:
+        return int(self.rows.shape[1])
+
+    def known(self, ids: Ids) -> Ids:
+        """The ids without the unknown token."""
+        return ids if self.unknown is None else ids[ids != self.unknown]
+
+    def mean(self, ids: Ids, *, out: Vector) -> None:
+        """The mean of the tokens' vectors. One text at a time is faster here than any vectorised form of many."""
+        rows = self.rows.take(ids if self.mapping is None else self.mapping[ids], axis=0)
+        if self.weights is not None:
+            rows *= self.weights[ids][:, None]
+        rows.mean(axis=0, out=out)
+
+
+def wordllama_package() -> StaticFiles:
+    """WordLlama 256 as its package carries it, unit length like ``WordLlama.embed(texts, norm=True)``."""
+    directory = package_directory("wordllama", extra="static")
+    return StaticFiles(
+        name="wordllama-l2-supercat-256",
+        tensors=directory / "weights" / "l2_supercat_256.safetensors",
+        tokenizer=directory / "tokenizers" / "l2_supercat_tokenizer_config.json",
+        normalize=True,
+        drop_unknown=False,
+    )
+
+
+def static_directory(directory: Path) -> StaticFiles:
+    """A directory as ``model2vec.StaticModel.save_pretrained`` writes it, or :class:`ConfigError` for what it lacks.
+
+    As in model2vec, a text ends at ``max_length`` tokens (512 unless ``config.json`` says otherwise, ``null`` for no
+    limit) and vectors are of unit length only where ``config.json`` has ``"normalize": true``.
+    """
+    if not directory.is_dir():
+        raise ConfigError(f"no model directory at {directory}: give static:/path/to/a/model2vec/directory")
+    for name in ("model.safetensors", "tokenizer.json", "config.json"):
+        if not (directory / name).is_file():
+            raise ConfigError(f"{directory} has no {name}: save the model with StaticModel.save_pretrained()")
+    config = read_json(directory / "config.json", default={})
+    return StaticFiles(
+        name=str(directory.resolve()),
+        tensors=directory / "model.safetensors",
+        tokenizer=directory / "tokenizer.json",
+        normalize=bool(config.get("normalize", False)),
+        max_tokens=config.get("max_length", 512),
+    )
+
+
+def read_table(files: StaticFiles, tokenizer: Any) -> StaticTable:
+    """Read the tensors. The table becomes float32, whatever it is stored as."""
+    errors = load_package("safetensors", extra="static")
+    try:
+        tensors: dict[str, NDArray[Any]] = load_package("safetensors.numpy", extra="static").load_file(files.tensors)
+    except (OSError, errors.SafetensorError) as error:
+        raise ConfigError(f"cannot read {files.tensors}: {error}") from error
+    name = next((name for name in _TABLE_NAMES if name in tensors), None)
+    if name is None:
+        raise ConfigError(f"{files.tensors} has no tensor named {' or '.join(_TABLE_NAMES)}")
+    weights, mapping = tensors.get("weights"), tensors.get("mapping")
+    return StaticTable(
+        rows=np.ascontiguousarray(tensors[name], dtype=np.float32),
+        weights=None if weights is None else weights.astype(np.float32),
+        mapping=None if mapping is None else mapping.astype(np.intp),
+        unknown=_unknown_id(tokenizer) if files.drop_unknown else None,
+    )
+
+
+def _unknown_id(tokenizer: Any) -> int | None:
+    """WordPiece, BPE and word-level models name their unknown token; a Unigram model shows its number only as JSON."""
+    model = tokenizer.model
+    if not hasattr(model, "unk_token"):
+        number: int | None = json.loads(tokenizer.to_str())["model"].get("unk_id")
+        return number
+    return None if model.unk_token is None else tokenizer.token_to_id(model.unk_token)

@@ -1,0 +1,110 @@
+"""``static``: a vector per token, averaged. No encoder runs, so that 50,000 short texts a second come from one thread.
+
+``static`` alone is WordLlama (256 dimensions, MIT) out of the installed package ``wordllama``, which is not imported:
+importing it brings an HTTP client along, and its ``load()`` may download. ``static:/path/to/directory`` is a model2vec
+directory.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aembed._errors import BadTextError, ClosedError
+from aembed._types import Kind, ModelSpec, Reply, Source
+from aembed.providers._in_process import Lanes, option, refuse_dimensions, refuse_settings, usable_cores
+from aembed.providers._pool import unit_length
+from aembed.providers._static_files import StaticTable, read_table, static_directory, wordllama_package
+from aembed.providers._tokenize import TextTokenizer, load_tokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_INLINE_CHARACTERS = 200
+"""A text this short takes some 50 us, less than the way to a worker thread and back."""
+
+
+async def open_provider(source: Source) -> StaticProvider:
+    """Load the table of ``source`` in a worker thread.
+
+    ``provider_options``: ``normalize`` (instead of what the model's ``config.json`` says). Raises
+    :class:`ConfigError` for a bad directory or setting and :class:`MissingExtraError` without ``aembed[static]``.
+    """
+    return await Lanes(1).run("document", partial(_open, source))
+
+
+class StaticProvider:
+    """The mean of the vectors of a text's known tokens. Everything but a short single text runs in a worker thread."""
+
+    def __init__(self, spec: ModelSpec, table: StaticTable, tokenizer: TextTokenizer, *, normalize: bool) -> None:
+        self._spec = spec
+        self._table: StaticTable | None = table
+        self._tokenizer = tokenizer
+        self._normalize = normalize
+        self._lanes = Lanes(spec.max_concurrency)
+
+    @property
+    def spec(self) -> ModelSpec:
+        return self._spec
+
+    async def embed(self, texts: Sequence[str], /, *, kind: Kind) -> Reply:
+        """float32, ``(len(texts), dim)``; ``Reply.tokens`` counts the known tokens.
+
+        Raises :class:`BadTextError` with the position of a text that has no known token, :class:`TextTooLongError`
+        with that of one beyond the model's ``max_length``, and :class:`ClosedError` after ``aclose``.
+        """
+        table = self._table
+        if table is None:
+            raise ClosedError(f"{self._spec.name} is closed: open a new provider")
+        step = partial(self._embed, table, texts)
+        if len(texts) == 1 and len(texts[0]) <= _INLINE_CHARACTERS:
+            return step()
+        return await self._lanes.run(kind, step)
+
+    async def aclose(self) -> None:
+        """Free the table. Batches under way finish. Closing twice is fine."""
+        self._table = None
+
+    def _embed(self, table: StaticTable, texts: Sequence[str]) -> Reply:
+        tokens = self._tokenizer.encode(texts)
+        vectors = np.empty((len(texts), table.dim), dtype=np.float32)
+        count = 0
+        for index, ids in enumerate(tokens.ids):
+            known = table.known(ids)
+            if not len(known):
+                raise BadTextError("none of the text's tokens is known to the model", provider="static", index=index)
+            table.mean(known, out=vectors[index])
+            count += len(known)
+        if self._normalize:
+            unit_length(vectors)
+        return Reply(vectors, tokens=count, truncated=tokens.truncated)
+
+
+def _open(source: Source) -> StaticProvider:
+    refuse_settings(source, known_options=("normalize",))
+    files = wordllama_package() if source.model is None else static_directory(Path(source.model).expanduser())
+    normalize = option(source, "normalize", bool)
+    tokenizer = load_tokenizer(files.tokenizer, extra="static")
+    table = read_table(files, tokenizer)
+    refuse_dimensions(source, table.dim)
+    # A mean takes texts of any length: splitting a text and averaging its pieces is no limit at all.
+    max_tokens = None if source.overlong == "split" else files.max_tokens
+    spec = ModelSpec(
+        name=files.name,
+        provider="static",
+        dim=table.dim,
+        max_batch_texts=1024,
+        max_batch_tokens=65_536,
+        max_text_tokens=max_tokens,
+        max_concurrency=usable_cores(),
+        timeout=None,
+    )
+    return StaticProvider(
+        spec,
+        table,
+        TextTokenizer(tokenizer, max_tokens=max_tokens, overlong=source.overlong, special_tokens=False),
+        normalize=files.normalize if normalize is None else normalize,
+    )
