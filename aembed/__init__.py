@@ -1,0 +1,101 @@
+"""Embed text from inside asyncio programs, at exactly the speed the provider's quota allows.
+
+Where things are:
+    _factory      owner of embedders, sessions and gates; puts the layers in order
+    _embedder     what users hold            _stream   ordered chunks in bounded memory
+    _engine       plan -> fan out -> retry(admit(timeout(provider)) -> check) -> place
+    _plan _fan_out _retry _gate _check _job  one step of that line each
+    _config _setting _registry               settings; provider names
+    _types _errors _events                   nouns; the error tree; what can be observed
+    providers     local, static, mock; imported when first opened
+    testing cli   public test doubles; the ``aembed`` command
+"""
+
+from aembed._config import Config, EmbedderOptions, Limits, Profile, RetryPolicy
+from aembed._embedder import Embedder
+from aembed._errors import (
+    AembedError,
+    AuthenticationError,
+    BadRequestError,
+    BadTextError,
+    BatchTooLargeError,
+    ClosedError,
+    ConfigError,
+    ConnectError,
+    DeadlineError,
+    InputError,
+    MissingExtraError,
+    ModelNotFoundError,
+    OverloadedError,
+    ProviderError,
+    QuotaExhaustedError,
+    RateLimitError,
+    ReplyError,
+    RequestTimeoutError,
+    TextTooLongError,
+)
+from aembed._events import BatchFailed, BatchSplit, Event, RequestDone, RetryScheduled, Statistics
+from aembed._factory import EmbedderFactory
+from aembed._registry import Registry
+from aembed._types import (
+    Chunk,
+    EmbedResult,
+    Health,
+    Kind,
+    ModelSpec,
+    Provider,
+    Reply,
+    Source,
+    Usage,
+    Vector,
+    Vectors,
+)
+from aembed._version import __version__
+
+__all__ = [
+    "AembedError",
+    "AuthenticationError",
+    "BadRequestError",
+    "BadTextError",
+    "BatchFailed",
+    "BatchSplit",
+    "BatchTooLargeError",
+    "Chunk",
+    "ClosedError",
+    "Config",
+    "ConfigError",
+    "ConnectError",
+    "DeadlineError",
+    "EmbedResult",
+    "Embedder",
+    "EmbedderFactory",
+    "EmbedderOptions",
+    "Event",
+    "Health",
+    "InputError",
+    "Kind",
+    "Limits",
+    "MissingExtraError",
+    "ModelNotFoundError",
+    "ModelSpec",
+    "OverloadedError",
+    "Profile",
+    "Provider",
+    "ProviderError",
+    "QuotaExhaustedError",
+    "RateLimitError",
+    "Registry",
+    "Reply",
+    "ReplyError",
+    "RequestDone",
+    "RequestTimeoutError",
+    "RetryPolicy",
+    "RetryScheduled",
+    "Source",
+    "Statistics",
+    "TextTooLongError",
+    "Usage",
+    "Vector",
+    "Vectors",
+    "__version__",
+]

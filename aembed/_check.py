@@ -1,0 +1,46 @@
+"""Is a reply what was asked for? Inside the retried part, and before anything is kept."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aembed._errors import ReplyError
+from aembed._types import ModelSpec, Reply, Vectors
+
+
+def check(reply: Reply, texts: int, dim: int | None, spec: ModelSpec) -> Vectors:
+    """The vectors of ``reply``: float32, C-contiguous, one finite, non-zero row per text.
+
+    Raises:
+        ReplyError: count, dimension or values are wrong; ``index`` names the first bad row.
+    """
+    try:
+        vectors = np.ascontiguousarray(reply.vectors, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise _unusable(spec, "vectors that do not form an array of numbers") from None
+    if vectors.ndim != 2 or len(vectors) != texts:
+        raise _unusable(spec, f"an array of shape {vectors.shape} for {texts} texts")
+    if dim is not None and vectors.shape[1] != dim:
+        raise _unusable(spec, f"vectors of dimension {vectors.shape[1]} where {dim} was expected")
+    squares = np.vecdot(vectors, vectors)
+    if not 0.0 < squares.min() <= squares.max() < np.inf:  # NaN fails every comparison
+        _check_rows(vectors, spec)
+    return vectors
+
+
+def _check_rows(vectors: Vectors, spec: ModelSpec) -> None:
+    """The exact check, for rows whose squared norm under- or overflows, or is really bad."""
+    finite = np.isfinite(vectors).all(axis=1)
+    bad = ~finite | ~vectors.any(axis=1)
+    if bad.any():
+        index = int(bad.argmax())
+        raise _unusable(spec, "a vector of zeros" if finite[index] else "a vector with NaN or infinity", index)
+
+
+def normalize(vectors: Vectors) -> None:
+    """Scale the rows to unit length, in place."""
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def _unusable(spec: ModelSpec, what: str, index: int | None = None) -> ReplyError:
+    return ReplyError(f"{spec.name} answered with {what}", provider=spec.provider, index=index)

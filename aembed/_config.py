@@ -1,0 +1,176 @@
+"""Settings: immutable, validated, and the only place that reads the environment and files.
+
+What an embedder runs with is merged from four layers, later ones winning: the provider's own defaults, the
+:class:`Config`, its named :class:`Profile`, and the options given to ``new_embedder``.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
+
+from pydantic import Field, SecretStr
+
+from aembed._errors import ConfigError
+from aembed._events import Event
+from aembed._setting import Setting, nearest
+from aembed._types import Overlong
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+class Limits(Setting):
+    """What an account may do. ``None`` means: as the provider's own default says."""
+
+    max_concurrency: Count | None = None
+    """Requests in flight at once. Queries have one more, of their own."""
+    requests_per_minute: Rate | None = None
+
+
+class RetryPolicy(Setting):
+    """When to try again. Delays are in seconds and double up to ``max_delay``, each with full jitter.
+
+    A ``Retry-After`` of the provider is obeyed instead, up to ``max_retry_after``; beyond that the call fails.
+    """
+
+    max_attempts: Count = 5
+    initial_delay: Seconds = 0.5
+    max_delay: Seconds = 30.0
+    max_retry_after: Seconds = 120.0
+
+
+class Defaults(Setting):
+    """What may be set once for all embedders of a factory: nothing here belongs to one provider or account."""
+
+    retry: RetryPolicy = RetryPolicy()
+    timeout: Seconds | None = None
+    """Seconds one attempt may take, from its permission to start to its answer. Not set: the provider's default."""
+    deadline: Seconds | None = None
+    """Seconds a whole call may take, waiting and retries included."""
+    overlong: Overlong = "error"
+    normalize: bool = False
+    """Scale every vector to unit length. Off: vectors come as the provider gives them (most are unit length)."""
+
+
+class Options(Defaults):
+    """Everything one embedder can be told."""
+
+    base_url: str | None = None
+    api_key: SecretStr | None = None
+    headers: dict[str, str] = Field(default_factory=dict, repr=False)
+    dimensions: Count | None = None
+    batch_size: Count | None = None
+    """Texts in one request, at most. Not set: what the provider takes."""
+    limits: Limits = Limits()
+    provider_options: dict[str, Any] = Field(default_factory=dict)
+    """What this provider alone understands, by name; the provider's docstring lists them."""
+    on_event: Callable[[Event], None] | None = None
+    """Called with every :data:`Event` of the embedder, in the event loop."""
+
+
+class EmbedderOptions(TypedDict, total=False):
+    """The keywords of ``new_embedder``, for type checkers. :class:`Options` says what they mean."""
+
+    base_url: str | None
+    api_key: str | SecretStr | None
+    headers: Mapping[str, str]
+    dimensions: int | None
+    batch_size: int | None
+    limits: Limits
+    retry: RetryPolicy
+    timeout: float | None
+    deadline: float | None
+    overlong: Overlong
+    normalize: bool
+    provider_options: Mapping[str, object]
+    on_event: Callable[[Event], None] | None
+
+
+class Profile(Options):
+    """A named model with its options; the name works wherever ``"provider:model"`` does."""
+
+    model: str
+
+
+class Config(Defaults):
+    """What a factory starts from: the default model, defaults for every embedder, and named profiles.
+
+    One Config serves any number of factories. ``Config()`` reads nothing; :meth:`load` reads environment and file.
+    """
+
+    model: str = "local"
+    """What ``new_embedder()`` gives: ``"provider:model"``, ``"provider"``, or the name of a profile."""
+    profiles: dict[str, Profile] = Field(default_factory=dict)
+
+    @classmethod
+    def load(cls, file: str | Path | None = None) -> Config:
+        """Read ``AEMBED_...`` variables and a TOML file; variables win.
+
+        The file is ``file``, else the one ``AEMBED_CONFIG`` names, else ``./aembed.toml`` if it exists. Nested fields
+        take two underscores: ``AEMBED_PROFILES__SEARCH__MODEL``. This does file I/O: call it in a thread or at start.
+
+        Raises:
+            ConfigError: unreadable file, unknown or invalid field.
+        """
+        path = _config_file(file)
+        variables = [name for name in os.environ if name.upper().startswith("AEMBED_") and name != "AEMBED_CONFIG"]
+        for name in variables:
+            _check_variable(name)
+        if path is None and not variables:
+            return cls()
+        return cls(**_read_sources(path))
+
+
+def _config_file(file: str | Path | None) -> Path | None:
+    named = file or os.environ.get("AEMBED_CONFIG")
+    path = Path(named or "aembed.toml")
+    if path.is_file():
+        return path
+    if named:
+        raise ConfigError(f"configuration file {str(path)!r} does not exist or is not a file; check the path")
+    return None
+
+
+def _check_variable(name: str) -> None:
+    field = name[len("AEMBED_") :].lower().partition("__")[0]
+    if field not in Config.model_fields:
+        known = [f"AEMBED_{known.upper()}" for known in Config.model_fields]
+        raise ConfigError(f"unknown environment variable {name}{nearest(name.partition('__')[0], known)}")
+
+
+def _read_sources(path: Path | None) -> dict[str, Any]:
+    from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+    from pydantic_settings import TomlConfigSettingsSource as TomlSource
+    from pydantic_settings.exceptions import SettingsError
+
+    class Sources(Config, BaseSettings):
+        model_config = SettingsConfigDict(env_prefix="AEMBED_", env_nested_delimiter="__")
+
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], *args: Any, **sources: PydanticBaseSettingsSource
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return sources["env_settings"], TomlSource(settings_cls, path)
+
+    try:
+        return Sources().model_dump(exclude_unset=True)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    except SettingsError as error:
+        raise ConfigError(f"environment: {error}; nested fields take two underscores, lists and tables JSON") from None
+
+
+def resolve(config: Config, model: str, options: Mapping[str, Any]) -> tuple[str, Options]:
+    """Merge the layers: ``model`` may name a profile. Returns ``"provider:model"`` and what it runs with."""
+    merged = {name: getattr(config, name) for name in config.model_fields_set & Options.model_fields.keys()}
+    profile = config.profiles.get(model)
+    if profile is not None:
+        merged |= {name: getattr(profile, name) for name in profile.model_fields_set if name != "model"}
+        model = profile.model
+    return model, Options(**merged | dict(options))

@@ -1,0 +1,159 @@
+"""What users hold: one model, ready to embed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+
+import anyio
+
+from aembed._calls import Calls
+from aembed._engine import Engine
+from aembed._errors import AembedError, InputError
+from aembed._events import Statistics
+from aembed._input import check_out, check_text, check_texts
+from aembed._stream import open_stream
+from aembed._types import Chunk, EmbedResult, Health, Kind, ModelSpec, OnError, Vector, Vectors
+
+PROBE = "How long is a vector of this model?"
+STREAM_CHUNK = 256
+"""Texts in a chunk of a stream where a request may carry more or fewer than suits a reader."""
+
+
+class Embedder:
+    """Embeds texts with one model. Made by :meth:`EmbedderFactory.new_embedder`; safe for any number of tasks.
+
+    Every method that takes texts raises :class:`InputError` for a bare ``str``, an item that is no ``str``, or a blank
+    text, with its index, before anything is sent; and :class:`ClosedError` after :meth:`aclose`.
+    """
+
+    def __init__(self, engine: Engine, close: Callable[[], Awaitable[None]]) -> None:
+        self._engine = engine
+        self._close = close
+        self._calls = Calls(f"the embedder of {self.spec.provider}:{self.spec.name}")
+
+    def __repr__(self) -> str:
+        state = "closed" if self._calls.closed else repr(self._engine.gate)
+        return f"<Embedder {self.spec.provider}:{self.spec.name} dim={self.spec.dim} {state}>"
+
+    async def __aenter__(self) -> Embedder:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What is known of the model. ``dim`` is filled in by the first reply, if the provider does not know it."""
+        return self._engine.spec
+
+    async def embed_query(self, text: str) -> Vector:
+        """One query -> float32 vector of shape ``(dim,)``. Overtakes documents that wait on the same account.
+
+        Raises:
+            InputError: the text is blank or no string.
+            ProviderError: the provider did not deliver, after retries.
+        """
+        check_text(text)
+        with self._calls:
+            job = await self._engine.run([text], "query")
+            return job.vectors(self.spec.dim)[0]
+
+    async def embed_documents(self, texts: Sequence[str], *, out: Vectors | None = None) -> Vectors:
+        """Documents -> float32 array of shape ``(n, dim)``, in input order.
+
+        ``out``, a C-contiguous float32 array (or memmap) of that shape, is filled and returned.
+
+        Raises:
+            InputError: a text or ``out`` is wrong.
+            ProviderError: the first failure, after retries; its ``partial`` holds what was delivered.
+        """
+        items = check_texts(texts)
+        with self._calls:
+            if out is not None:
+                check_out(out, len(items), await self._dimension())
+            job = await self._engine.run(items, "document", out=out)
+            return job.vectors(self.spec.dim)
+
+    async def embed(
+        self,
+        texts: Sequence[str],
+        *,
+        kind: Kind = "document",
+        on_error: OnError = "raise",
+        deadline: float | None = None,
+    ) -> EmbedResult:
+        """Like :meth:`embed_documents`, with everything there is to know about the call.
+
+        ``on_error="return"`` raises for no text and no timeout: ``failures[index]`` says what happened and the row is
+        NaN. What no other request could survive (a refused key, a spent account) is raised all the same, with the
+        partial result. ``deadline`` is the total time in seconds, waiting and retries included.
+
+        Raises:
+            InputError, ProviderError: as :meth:`embed_documents`.
+            DeadlineError: with ``on_error="raise"``; its ``partial`` holds what was finished.
+        """
+        if kind not in ("document", "query"):
+            raise InputError(f"kind is {kind!r}; it must be 'document' or 'query'")
+        if on_error not in ("raise", "return"):
+            raise InputError(f"on_error is {on_error!r}; it must be 'raise' or 'return'")
+        if deadline is not None and not deadline > 0:
+            raise InputError(f"deadline is {deadline!r}; it must be a positive number of seconds, or None")
+        items = check_texts(texts)
+        with self._calls:
+            job = await self._engine.run(items, kind, on_error=on_error, deadline=deadline)
+            return job.result(self.spec.dim)
+
+    def stream_documents(
+        self, texts: Iterable[str] | AsyncIterable[str]
+    ) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
+        """Embed any number of texts in bounded memory: ``async with ... as chunks: async for chunk in chunks``.
+
+        Chunks come in input order. Texts are taken only as fast as chunks are read. An error raised while reading
+        carries the index of the text in the input; leaving the block cancels what is under way.
+        """
+        if isinstance(texts, (str, bytes)):
+            raise InputError(f"texts is a single {type(texts).__name__}, not an iterable of strings; put it in a list")
+        spec = self.spec
+        size = max(STREAM_CHUNK, spec.max_batch_texts or 0)
+        window = 1 + max(1, self._engine.gate.slots * (spec.max_batch_texts or size) // size)
+        return open_stream(self.embed_documents, texts, size=size, window=window)
+
+    async def get_dimension(self) -> int:
+        """Length of this model's vectors. Asks the provider once, if it is not known beforehand."""
+        with self._calls:
+            return await self._dimension()
+
+    async def check_health(self) -> Health:
+        """Send one tiny request and say how it went; never raises an :class:`AembedError`."""
+        started = anyio.current_time()
+        error = None
+        try:
+            await self.embed_query(PROBE)
+        except AembedError as failure:
+            error = failure
+        return Health(ok=error is None, latency=anyio.current_time() - started, error=error)
+
+    def statistics(self) -> Statistics:
+        """A snapshot of the counters."""
+        return self._engine.statistics()
+
+    async def aclose(self) -> None:
+        """Refuse new calls, wait for those under way, and close the provider. Closing twice is fine."""
+        if self._calls.closed:
+            return
+        try:
+            await self._calls.drain()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._close()
+
+    async def _dimension(self) -> int:
+        if self.spec.dim is None:
+            await self._engine.run([PROBE], "query")
+        dim = self.spec.dim
+        assert dim is not None, "the engine learns the dimension from every reply"
+        return dim

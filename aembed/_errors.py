@@ -1,0 +1,170 @@
+"""Every error aembed raises.
+
+AembedError
+├── ConfigError                  a setting is wrong; names the field, the value and the fix
+│   └── MissingExtraError        a package this provider needs is not installed (also an ImportError)
+├── InputError                   a text or an argument is wrong; ``index`` says which (also a ValueError)
+│   └── TextTooLongError         beyond the model's length, with ``overlong="error"``
+├── ProviderError                the provider was asked and did not deliver
+│   ├── AuthenticationError      key refused                                     fatal
+│   ├── QuotaExhaustedError      nothing left to spend; waiting will not help    fatal
+│   ├── ModelNotFoundError       no such model                                   fatal
+│   ├── BadRequestError          refused, and the same request would be refused again
+│   │   ├── BatchTooLargeError   more than one request may carry; halved and resent
+│   │   └── BadTextError         one of the texts is refused; found and set aside
+│   ├── RateLimitError           too fast; ``retry_after`` seconds               retryable
+│   ├── OverloadedError          the server is busy or failing                   retryable
+│   ├── ConnectError             no connection, or it broke                      retryable
+│   ├── RequestTimeoutError      no answer within ``timeout``                    retryable
+│   └── ReplyError               the answer is not usable vectors                retryable
+├── DeadlineError                the call's total time is over (also a TimeoutError)
+└── ClosedError                  used after ``aclose()``
+
+An error carries what is known of ``provider``, ``status``, ``request_id``, ``attempts``, ``retryable``, ``index`` and,
+when it ends a call, the ``partial`` result. No text and no key is ever part of a message.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from aembed._types import EmbedResult
+
+
+class AembedError(Exception):
+    """Root of the tree: ``except AembedError`` catches everything that is aembed's."""
+
+    retryable: bool = False
+    """True when the same request may succeed later."""
+    fatal: ClassVar[bool] = False
+    """True when no other request of the job can succeed either, so that the job stops."""
+
+    def __init__(self, message: str, *, index: int | None = None) -> None:
+        super().__init__(message)
+        self.index = index
+        self.partial: EmbedResult | None = None
+
+    def __str__(self) -> str:
+        known = [f"{name} {value}" for name, value in self._facts().items() if value is not None]
+        return f"{super().__str__()} [{', '.join(known)}]" if known else super().__str__()
+
+    def _facts(self) -> dict[str, object]:
+        return {"text": self.index}
+
+
+class ConfigError(AembedError, ValueError):
+    """A setting is wrong. The message names the field, the value and how to mend it."""
+
+
+class MissingExtraError(ConfigError, ImportError):
+    """A provider needs packages that are not installed. The message holds the command that installs them."""
+
+
+class InputError(AembedError, ValueError):
+    """A text or an argument is wrong; ``index`` is its position. Nothing was sent."""
+
+
+class TextTooLongError(InputError):
+    """A text is longer than the model takes, and ``overlong`` is ``"error"``."""
+
+
+class ProviderError(AembedError):
+    """The provider was asked and did not deliver."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str | None = None,
+        status: int | None = None,
+        request_id: str | None = None,
+        retryable: bool | None = None,
+        retry_after: float | None = None,
+        index: int | None = None,
+    ) -> None:
+        super().__init__(message, index=index)
+        self.provider = provider
+        self.status = status
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.attempts = 0
+        if retryable is not None:
+            self.retryable = retryable
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            **super()._facts(),
+            "provider": self.provider,
+            "status": self.status,
+            "request id": self.request_id,
+            "attempts": self.attempts if self.attempts > 1 else None,
+        }
+
+
+class AuthenticationError(ProviderError):
+    """The key was refused."""
+
+    fatal = True
+
+
+class QuotaExhaustedError(ProviderError):
+    """The account has nothing left to spend; waiting will not help."""
+
+    fatal = True
+
+
+class ModelNotFoundError(ProviderError):
+    """The provider has no such model, or the account may not use it."""
+
+    fatal = True
+
+
+class BadRequestError(ProviderError):
+    """The provider refused the request, and would refuse it again."""
+
+
+class BatchTooLargeError(BadRequestError):
+    """The batch is more than one request may carry. The engine halves it and sends the halves."""
+
+
+class BadTextError(BadRequestError):
+    """The provider refused a text; ``index`` is its position in the batch, or ``None`` if it did not say."""
+
+
+class RateLimitError(ProviderError):
+    """Too fast. ``retry_after`` is in seconds, ``None`` if the provider gave none."""
+
+    retryable = True
+
+
+class OverloadedError(ProviderError):
+    """The server is busy or failing (5xx and kin)."""
+
+    retryable = True
+
+
+class ConnectError(ProviderError):
+    """No connection could be made, or it broke."""
+
+    retryable = True
+
+
+class RequestTimeoutError(ProviderError, TimeoutError):
+    """No answer within ``timeout`` seconds of the request's start."""
+
+    retryable = True
+
+
+class ReplyError(ProviderError):
+    """The answer is not what was asked for: count, shape, order, NaN or zero vectors."""
+
+    retryable = True
+
+
+class DeadlineError(AembedError, TimeoutError):
+    """The total time given to the call is over. ``partial`` holds what was finished."""
+
+
+class ClosedError(AembedError):
+    """The embedder or factory was used after ``aclose()``."""

@@ -1,0 +1,171 @@
+"""Owner of everything that lives longer than a call: embedders, providers and the gates of their accounts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Unpack
+
+import anyio.to_thread
+
+from aembed._config import Config, EmbedderOptions, Limits, Options, resolve
+from aembed._embedder import Embedder
+from aembed._engine import Engine
+from aembed._errors import AembedError, ClosedError, ConfigError
+from aembed._gate import Gate
+from aembed._registry import Registry
+from aembed._types import Health, ModelSpec, Provider, Source
+
+Account = tuple[str, str | None, str | None] | int
+"""Whose quota it is: provider, base_url and a hash of the key; or the identity of a provider handed in."""
+
+
+class EmbedderFactory:
+    """Makes embedders, and closes them with itself. Constructing it does no I/O.
+
+    Without a ``config`` the environment and ``aembed.toml`` are read when the first embedder is made. Embedders of the
+    same account (provider, base_url, key) share one gate, so that together they keep its quota.
+    """
+
+    def __init__(self, config: Config | None = None, *, registry: Registry | None = None) -> None:
+        self._config = config
+        self._registry = registry or Registry()
+        self._gates: dict[Account, tuple[Gate, Limits]] = {}
+        self._embedders: dict[Embedder, Provider] = {}
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<EmbedderFactory embedders={len(self._embedders)} {'closed' if self._closed else 'open'}>"
+
+    async def __aenter__(self) -> EmbedderFactory:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def new_embedder(
+        self, model: str | Provider | None = None, /, **options: Unpack[EmbedderOptions]
+    ) -> Embedder:
+        """Open a model: ``"provider:model"``, a profile's name, a :class:`Provider`; nothing for the default.
+
+        A provider handed in is closed with the last embedder that uses it.
+
+        Raises:
+            ConfigError: unknown model, unknown or invalid option, missing key.
+            MissingExtraError: the provider needs packages that are not installed.
+        """
+        if self._closed:
+            raise ClosedError("this factory is closed; make a new one")
+        config = await self._load()
+        if model is None:
+            model = config.model
+        if not isinstance(model, str):
+            _check_instance(model, options)
+            _, settings = resolve(config, "", options)
+            return self._build(model, id(model), settings)
+        name, settings = resolve(config, model, options)
+        source = _source(name, settings)
+        provider = await self._registry.get(source.provider, also=config.profiles)(source)
+        if self._closed:  # meanwhile
+            await provider.aclose()
+            raise ClosedError("this factory was closed while the embedder was being made")
+        return self._build(provider, _account(source), settings)
+
+    def available_providers(self) -> tuple[str, ...]:
+        """Names that work before the colon of ``"provider:model"``, sorted."""
+        return self._registry.names()
+
+    async def check_health(self) -> Mapping[str, Health]:
+        """Ask every open embedder and configured profile one tiny question, all at once.
+
+        With nothing open and nothing configured, asks the default model. Never raises an :class:`AembedError`: a model
+        that cannot even be opened is unhealthy, and says why.
+        """
+        config = await self._load()
+        answers: dict[str, Health] = {}
+
+        async def ask(name: str, embedder: Embedder) -> None:
+            answers[name] = await embedder.check_health()
+
+        async def open_and_ask(name: str) -> None:
+            try:
+                async with await self.new_embedder(name) as embedder:
+                    await ask(name, embedder)
+            except AembedError as error:
+                answers[name] = Health(ok=False, latency=0.0, error=error)
+
+        async with anyio.create_task_group() as tasks:
+            for embedder in self._embedders:
+                tasks.start_soon(ask, f"{embedder.spec.provider}:{embedder.spec.name}", embedder)
+            names = set(config.profiles) | ({config.model} if "model" in config.model_fields_set else set())
+            for name in names or ({config.model} if not self._embedders else set()):
+                tasks.start_soon(open_and_ask, name)
+        return answers
+
+    async def aclose(self) -> None:
+        """Close the embedders, newest first, each after its calls have ended. Closing twice is fine."""
+        self._closed = True
+        async with AsyncExitStack() as stack:
+            for embedder in self._embedders:
+                stack.push_async_callback(embedder.aclose)
+
+    async def _load(self) -> Config:
+        if self._config is None:
+            self._config = await anyio.to_thread.run_sync(Config.load)
+        return self._config
+
+    def _build(self, provider: Provider, account: Account, settings: Options) -> Embedder:
+        """Put the layers in order: facade -> engine -> gate -> provider. The only place that does."""
+        gate = self._gate(account, provider.spec, settings.limits)
+
+        async def release() -> None:
+            del self._embedders[embedder]
+            if not any(other is provider for other in self._embedders.values()):
+                self._gates.pop(id(provider), None)
+                await provider.aclose()
+
+        embedder = Embedder(Engine(provider, gate, settings), release)
+        self._embedders[embedder] = provider
+        return embedder
+
+    def _gate(self, account: Account, spec: ModelSpec, limits: Limits) -> Gate:
+        known = self._gates.get(account)
+        if known is None:
+            gate = Gate(limits.max_concurrency or spec.max_concurrency, limits.requests_per_minute)
+            self._gates[account] = gate, limits
+            return gate
+        gate, agreed = known
+        if limits not in (agreed, Limits()):
+            raise ConfigError(f"limits: this account already runs with {agreed!r}, not {limits!r}; give the same")
+        return gate
+
+
+def _check_instance(model: object, options: Mapping[str, object]) -> None:
+    if not isinstance(model, Provider):
+        raise ConfigError(f"model is a {type(model).__name__}; give 'provider:model' or a Provider")
+    for name in ("base_url", "api_key", "headers", "dimensions", "overlong", "provider_options"):
+        if name in options:
+            raise ConfigError(f"{name} cannot be given with a Provider instance; configure the instance itself")
+
+
+def _source(name: str, settings: Options) -> Source:
+    provider, _, model = name.partition(":")
+    return Source(
+        provider=provider,
+        model=model or None,
+        base_url=settings.base_url,
+        api_key=settings.api_key,
+        headers=settings.headers,
+        dimensions=settings.dimensions,
+        overlong=settings.overlong,
+        options=settings.provider_options,
+    )
+
+
+def _account(source: Source) -> Account:
+    key = source.api_key and hashlib.sha256(source.api_key.get_secret_value().encode()).hexdigest()
+    return source.provider, source.base_url, key

@@ -1,0 +1,32 @@
+"""Many batches at once. The only importer of aiometer; exception groups end here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def fan_out(send: Callable[[T], Awaitable[None]], items: Sequence[T], *, max_at_once: int) -> None:
+    """Call ``send`` for every item, started in order, at most ``max_at_once`` at a time."""
+    import aiometer
+
+    with one_error():
+        await aiometer.run_on_each(send, items, max_at_once=max_at_once)
+
+
+@contextmanager
+def one_error() -> Iterator[None]:
+    """Raise what a task group collected as the one error a caller can catch: the first that is no cancellation."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        raise _first(group) from None
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,102 @@
+"""One call's state: which texts have their row, which failed, and what it cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aembed._errors import AembedError, DeadlineError
+from aembed._types import Batch, EmbedResult, Kind, OnError, Reply, Usage, Vectors
+
+NOT_ATTEMPTED, SENT, DONE, FAILED = range(4)
+
+
+class Job:
+    """Rows are placed into one array, allocated once the dimension is known."""
+
+    __slots__ = ("_out", "_requests", "_started", "_state", "_tokens", "error", "failures", "kind", "on_error",
+                 "stopped", "texts", "truncated")  # fmt: skip
+
+    def __init__(self, texts: Sequence[str], kind: Kind, on_error: OnError, out: Vectors | None) -> None:
+        self.texts = texts
+        self.kind = kind
+        self.on_error = on_error
+        self.stopped = False
+        self.error: AembedError | None = None
+        """What ends the call, once it has stopped."""
+        self.failures: dict[int, AembedError] = {}
+        self.truncated: list[int] = []
+        self._started = time.monotonic()
+        self._state: NDArray[np.uint8] = np.zeros(len(texts), np.uint8)
+        self._out = out
+        self._requests = 0
+        self._tokens: int | None = 0
+
+    def begin(self, batch: Batch) -> None:
+        self._state[batch.rows] = SENT
+
+    def skip(self, batch: Batch) -> None:
+        self._state[batch.rows] = NOT_ATTEMPTED
+
+    def place(self, batch: Batch, reply: Reply, vectors: Vectors) -> None:
+        """Put the rows of a reply where they belong. A reply to the whole call is the result, uncopied."""
+        self._state[batch.rows] = DONE
+        self._requests += 1
+        self._tokens = None if self._tokens is None or reply.tokens is None else self._tokens + reply.tokens
+        if reply.truncated:
+            self.truncated += [self.index(batch, position) for position in reply.truncated]
+        if self._out is None:
+            if len(batch) == len(self.texts) and isinstance(batch.rows, slice) and vectors.flags.writeable:
+                self._out = vectors
+                return
+            self._out = np.empty((len(self.texts), vectors.shape[1]), np.float32)
+        self._out[batch.rows] = vectors
+
+    def fail(self, batch: Batch, error: AembedError) -> None:
+        """Give the batch up. Stops the call where one failure is one too many, or nothing else can succeed."""
+        self._state[batch.rows] = FAILED
+        indices = [self.index(batch, position) for position in range(len(batch))]
+        if error.index is not None or len(batch) == 1:
+            error.index = indices[error.index or 0]
+        self.failures.update(dict.fromkeys(indices, error))
+        if error.fatal or self.on_error == "raise":
+            self.stop(error)
+
+    def expire(self, deadline: float) -> None:
+        """The total time is over: what was under way has failed, the rest was never attempted."""
+        error = DeadlineError(f"the call did not finish within its deadline of {deadline} s; give it more, or less work")
+        unanswered = np.flatnonzero(self._state == SENT).tolist()
+        self._state[unanswered] = FAILED
+        self.failures.update(dict.fromkeys(unanswered, error))
+        if self.on_error == "raise":
+            self.stop(error)
+
+    def stop(self, error: AembedError) -> None:
+        self.stopped = True
+        self.error = self.error or error
+
+    def vectors(self, dim: int | None) -> Vectors:
+        """The rows; NaN where a text has none."""
+        if self._out is None:
+            self._out = np.full((len(self.texts), dim or 0), np.nan, np.float32)
+        elif (self._state != DONE).any():
+            self._out[self._state != DONE] = np.nan
+        return self._out
+
+    def result(self, dim: int | None) -> EmbedResult:
+        return EmbedResult(
+            vectors=self.vectors(dim),
+            failures=self.failures,
+            not_attempted=tuple(np.flatnonzero(self._state == NOT_ATTEMPTED).tolist()),
+            truncated=tuple(sorted(self.truncated)),
+            usage=Usage(requests=self._requests, tokens=self._tokens),
+            elapsed=time.monotonic() - self._started,
+        )
+
+    @staticmethod
+    def index(batch: Batch, position: int) -> int:
+        """Position in the batch -> position in the call."""
+        return batch.rows.start + position if isinstance(batch.rows, slice) else int(batch.rows[position])

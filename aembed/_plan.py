@@ -1,0 +1,68 @@
+"""Texts -> batches. Pure: what one request may carry, and which texts go together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from aembed._types import Batch, ModelSpec
+
+CHARACTERS_PER_TOKEN = 4
+"""English under a subword tokenizer; source: OpenAI, "What are tokens and how to count them?"."""
+
+
+def estimate_tokens(text: str) -> int:
+    """Tokens of a text, from its length: a byte of non-ASCII text weighs more than a letter of English."""
+    size = len(text) if text.isascii() else len(text.encode()) * 4 // 3
+    return size // CHARACTERS_PER_TOKEN + 1
+
+
+def plan(texts: Sequence[str], spec: ModelSpec) -> list[Batch]:
+    """Cut ``texts`` into batches within the count and token caps of ``spec``.
+
+    Batches hold neighbours in input order; for a model that pads, neighbours in length, longest first, so that
+    little is padded and the last batch to finish is a short one. A text above the token cap gets a batch of its own.
+    """
+    cap = spec.max_batch_texts or len(texts)
+    if spec.max_batch_tokens is None and len(texts) <= cap:
+        return [Batch(texts, slice(0, len(texts)))] if texts else []
+    sizes = [estimate_tokens(text) for text in texts]
+    if spec.pads:
+        order = sorted(range(len(texts)), key=sizes.__getitem__, reverse=True)
+        cuts = _cuts([sizes[i] for i in order], cap, spec.max_batch_tokens, pads=True)
+        return [_gather(texts, order[start:stop]) for start, stop in cuts]
+    cuts = _cuts(sizes, cap, spec.max_batch_tokens, pads=False)
+    return [Batch(texts[start:stop], slice(start, stop)) for start, stop in cuts]
+
+
+def halves(batch: Batch) -> tuple[Batch, Batch]:
+    """The batch in two, for a provider that refused it whole."""
+    middle = len(batch) // 2
+    return take(batch, list(range(middle))), take(batch, list(range(middle, len(batch))))
+
+
+def take(batch: Batch, positions: list[int]) -> Batch:
+    """The texts at ``positions``, with the rows they belong to."""
+    rows = np.arange(batch.rows.start, batch.rows.stop) if isinstance(batch.rows, slice) else batch.rows
+    return Batch([batch.texts[i] for i in positions], rows[positions])
+
+
+def _gather(texts: Sequence[str], order: list[int]) -> Batch:
+    return Batch([texts[i] for i in order], np.array(order, dtype=np.intp))
+
+
+def _cuts(sizes: list[int], cap: int, budget: int | None, *, pads: bool) -> list[tuple[int, int]]:
+    """Greedy cuts of consecutive texts. ``sizes`` descend where the model pads: the first of a batch is its width."""
+    if not sizes:
+        return []
+    cuts: list[tuple[int, int]] = []
+    start, used = 0, 0
+    for i, size in enumerate(sizes):
+        cost = sizes[start] * (i - start + 1) if pads else used + size
+        if i > start and (i - start >= cap or (budget is not None and cost > budget)):
+            cuts.append((start, i))
+            start, used = i, 0
+        used += size
+    cuts.append((start, len(sizes)))
+    return cuts

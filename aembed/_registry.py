@@ -1,0 +1,84 @@
+"""Provider name -> opener. Providers are imported when they are first opened."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Awaitable, Callable, Iterable
+from functools import cache
+from importlib.metadata import entry_points
+from typing import TypeAlias, cast
+
+from aembed._errors import ConfigError
+from aembed._setting import nearest
+from aembed._types import Provider, Source
+
+Opener: TypeAlias = Callable[[Source], Awaitable[Provider]]
+"""Makes a provider from what the user asked for. Raises :class:`ConfigError` for what it cannot honour."""
+
+ENTRY_POINT_GROUP = "aembed.providers"
+
+BUILT_IN = {
+    "local": "aembed.providers.local:open_provider",
+    "mock": "aembed.providers.mock:open_provider",
+    "static": "aembed.providers.static:open_provider",
+}
+
+
+class Registry:
+    """The providers a factory can open: built-in, registered here, or installed under ``aembed.providers``.
+
+    Lookup is one dict access. Registration is safe from any thread.
+    """
+
+    def __init__(self) -> None:
+        self._openers: dict[str, Opener | str] = dict(BUILT_IN)
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<Registry {', '.join(sorted(self._openers))}>"
+
+    def register(self, name: str, opener: Opener | str, *, replace: bool = False) -> None:
+        """Add a provider: an opener, or ``"package.module:opener"`` to be imported on first use.
+
+        Raises:
+            ConfigError: the name is taken (pass ``replace=True`` to mean it), or is not usable in ``"name:model"``.
+        """
+        if not name or ":" in name or name != name.strip():
+            raise ConfigError(f"provider name {name!r} is not usable in 'name:model'; leave out colons and blanks")
+        with self._lock:
+            if name in self._openers and not replace:
+                raise ConfigError(f"provider {name!r} is already registered; pass replace=True to replace it")
+            self._openers[name] = opener
+
+    def names(self) -> tuple[str, ...]:
+        """All providers, sorted."""
+        return tuple(sorted(self._openers.keys() | _installed().keys()))
+
+    def get(self, name: str, *, also: Iterable[str] = ()) -> Opener:
+        """The opener of a provider. ``also`` are other names the user may have meant.
+
+        Raises:
+            ConfigError: there is no such provider, or its module has no such opener.
+        """
+        opener = self._openers.get(name)
+        if opener is None:
+            opener = _installed().get(name)
+        if opener is None:
+            raise ConfigError(f"unknown provider {name!r}{nearest(name, [*self.names(), *also])}")
+        return _import(name, opener) if isinstance(opener, str) else opener
+
+
+@cache
+def _installed() -> dict[str, str]:
+    """What other packages bring, read once: it takes milliseconds, and only a name not built in needs it."""
+    return {point.name: point.value for point in entry_points(group=ENTRY_POINT_GROUP)}
+
+
+@cache
+def _import(name: str, target: str) -> Opener:
+    module, _, attribute = target.partition(":")
+    try:
+        return cast("Opener", getattr(importlib.import_module(module), attribute))
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise ConfigError(f"provider {name!r} points to {target!r}, which cannot be imported: {error}") from error

@@ -1,0 +1,21 @@
+"""(policy, attempt, error, jitter) -> seconds to wait, or give up. Pure."""
+
+from __future__ import annotations
+
+from aembed._config import RetryPolicy
+from aembed._errors import ProviderError, ReplyError
+
+UNUSABLE_REPLIES = 2
+"""A reply that cannot be used is asked for twice: it may be paid for each time, and rarely gets better."""
+
+
+def next_delay(policy: RetryPolicy, attempt: int, error: ProviderError, jitter: float) -> float | None:
+    """Seconds before attempt ``attempt + 1``; ``None`` to give up. ``jitter`` is uniform in [0, 1)."""
+    allowed = min(policy.max_attempts, UNUSABLE_REPLIES) if isinstance(error, ReplyError) else policy.max_attempts
+    if not error.retryable or attempt >= allowed:
+        return None
+    after = error.retry_after
+    if after is not None and after >= 0:  # a NaN or negative answer counts as none
+        return after if after <= policy.max_retry_after else None
+    ceiling = min(policy.max_delay, policy.initial_delay * 2.0 ** (attempt - 1))
+    return ceiling * (1.0 - jitter)

@@ -1,0 +1,70 @@
+"""The root of everything users configure: frozen, validated, and wrong values are errors that teach."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from aembed._errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+    _ModelMeta = type
+else:
+    _ModelMeta = type(BaseModel)
+
+SECRET_FIELDS = {"api_key", "headers"}
+
+
+class _Teaching(_ModelMeta):
+    """Makes ``Limits(requests_per_minute=-1)`` raise a ConfigError, as every other wrong setting does."""
+
+    def __call__(cls, /, *args: Any, **fields: Any) -> Any:
+        try:
+            return super().__call__(*args, **fields)
+        except ValidationError as error:
+            raise explain(error, cls) from None
+
+
+class Setting(BaseModel, metaclass=_Teaching):
+    """Root of all settings: frozen, and an unknown field is an error that names the nearest known one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> ConfigError:
+    """One sentence per mistake: the field, the value, and how to mend it. Values of secret fields stay out."""
+    return ConfigError("; ".join(_sentence(details, model) for details in error.errors()))
+
+
+def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:
+    path = [str(part) for part in details["loc"]]
+    field = ".".join(path) or model.__name__
+    if details["type"] == "extra_forbidden":
+        return f"unknown option {field!r}{nearest(path[-1], _fields_beside(model, path))}"
+    if details["type"] == "missing":
+        return f"{field} is missing; give it a value"
+    message = details["msg"][0].lower() + details["msg"][1:]
+    if SECRET_FIELDS.isdisjoint(path):
+        message += f", not {details['input']!r}"
+    return f"{field}: {message}"
+
+
+def _fields_beside(model: type[BaseModel], path: list[str]) -> Iterable[str]:
+    """The known names where ``path`` has an unknown one."""
+    for part in path[:-1]:
+        field = model.model_fields.get(part)
+        annotations = () if field is None else (field.annotation, *get_args(field.annotation))
+        model = next((a for a in annotations if isinstance(a, type) and issubclass(a, BaseModel)), model)
+    return model.model_fields
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The hint behind an unknown name: the closest known one, or all of them."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else f"; known are: {', '.join(known)}"

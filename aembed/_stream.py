@@ -1,0 +1,90 @@
+"""Any iterable of texts in, ordered chunks out, with a bounded number of them under way."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from aembed._errors import AembedError
+from aembed._fan_out import one_error
+from aembed._types import Chunk, Vectors
+
+Embed: TypeAlias = Callable[[list[str]], Awaitable[Vectors]]
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A chunk under way. The reader waits for it in its turn."""
+
+    start: int
+    texts: list[str]
+    vectors: Vectors | None = None
+    error: AembedError | None = None
+    done: anyio.Event = field(default_factory=anyio.Event)
+
+
+@asynccontextmanager
+async def open_stream(
+    embed: Embed, texts: Iterable[str] | AsyncIterable[str], *, size: int, window: int
+) -> AsyncIterator[AsyncIterator[Chunk]]:
+    """Embed ``size`` texts at a time; at most ``window`` chunks wait or are under way. Leaving cancels them."""
+    send, receive = anyio.create_memory_object_stream[_Pending](window)
+    with one_error():
+        async with anyio.create_task_group() as tasks:
+
+            async def feed() -> None:
+                async with send:
+                    async for pending in _chunks(texts, size):
+                        await send.send(pending)
+                        tasks.start_soon(_fill, embed, pending)
+
+            tasks.start_soon(feed)
+            async with receive, aclosing(_read(receive)) as chunks:
+                yield chunks
+            tasks.cancel_scope.cancel()
+
+
+async def _chunks(texts: Iterable[str] | AsyncIterable[str], size: int) -> AsyncIterator[_Pending]:
+    start = 0
+    collected: list[str] = []
+    async for text in _iterate(texts):
+        collected.append(text)
+        if len(collected) == size:
+            yield _Pending(start, collected)
+            start += size
+            collected = []
+    if collected:
+        yield _Pending(start, collected)
+
+
+async def _iterate(texts: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[str]:
+    if isinstance(texts, AsyncIterable):
+        async for text in texts:
+            yield text
+    else:
+        for text in texts:
+            yield text
+
+
+async def _fill(embed: Embed, pending: _Pending) -> None:
+    try:
+        pending.vectors = await embed(pending.texts)
+    except AembedError as error:
+        if error.index is not None:
+            error.index += pending.start
+        pending.error = error
+    pending.done.set()
+
+
+async def _read(receive: MemoryObjectReceiveStream[_Pending]) -> AsyncIterator[Chunk]:
+    async for pending in receive:
+        await pending.done.wait()
+        if pending.error is not None:
+            raise pending.error
+        assert pending.vectors is not None
+        yield Chunk(pending.start, pending.texts, pending.vectors)

@@ -1,0 +1,156 @@
+"""The nouns every other room speaks in. No behaviour lives here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import SecretStr
+
+if TYPE_CHECKING:
+    from aembed._errors import AembedError
+
+Vector: TypeAlias = NDArray[np.float32]
+"""One embedding: float32, shape ``(dim,)``."""
+
+Vectors: TypeAlias = NDArray[np.float32]
+"""Embeddings in input order: float32, shape ``(n, dim)``, C-contiguous."""
+
+Kind: TypeAlias = Literal["document", "query"]
+"""What a text is for. Asymmetric models embed the two differently, and queries overtake documents."""
+
+Overlong: TypeAlias = Literal["error", "truncate", "split"]
+"""What to do with a text beyond the model's length: refuse it, keep its head, or average its pieces."""
+
+OnError: TypeAlias = Literal["raise", "return"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """What a provider knows about its model. ``None`` means unknown, or no limit.
+
+    Only ``name`` is required. The caps are per request; ``max_text_tokens`` is per text.
+    """
+
+    name: str
+    provider: str = "custom"
+    dim: int | None = None
+    max_batch_texts: int | None = None
+    max_batch_tokens: int | None = None
+    max_text_tokens: int | None = None
+    max_concurrency: int = 16
+    """How many requests this provider takes at once, unless ``Limits`` says otherwise."""
+    timeout: float | None = 30.0
+    """Seconds one request may take, unless the embedder says otherwise. ``None`` for models inside this process."""
+    pads: bool = False
+    """True where a batch costs its longest text times its size, so that similar lengths belong together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a provider answers for one batch. The arrays pass into the caller's hands.
+
+    ``vectors`` has one row per text, in the order of the texts. ``tokens`` is the usage the provider reports, ``None``
+    where it reports none. ``truncated`` holds the positions of texts that were cut to the model's length.
+    """
+
+    vectors: Vectors
+    tokens: int | None = None
+    truncated: Sequence[int] = ()
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """The one open interface: write these three members and the rest of aembed works with your model.
+
+    ``embed`` gets one batch within the caps of ``spec`` and answers one row per text, or raises a
+    :class:`ProviderError`. It needs no retries, limits or timeouts of its own, and it must be safe to cancel.
+    """
+
+    @property
+    def spec(self) -> ModelSpec: ...
+
+    async def embed(self, texts: Sequence[str], /, *, kind: Kind) -> Reply: ...
+
+    async def aclose(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a provider comes from: what an opener gets when an embedder is made from ``"provider:model"``."""
+
+    provider: str
+    model: str | None = None
+    base_url: str | None = None
+    api_key: SecretStr | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    dimensions: int | None = None
+    overlong: Overlong = "error"
+    options: Mapping[str, object] = field(default_factory=dict)
+    """``provider_options``: what this provider alone understands. The provider validates them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One request to be: the texts, and the rows of the result they belong to."""
+
+    texts: Sequence[str]
+    rows: slice | NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a call cost. ``tokens`` is ``None`` if any reply came without a count."""
+
+    requests: int
+    tokens: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedResult:
+    """Everything one call produced. Every input is exactly one of: a row of ``vectors``, failed, or not attempted.
+
+    ``vectors`` is float32, shape ``(n, dim)``; rows of texts that have no vector hold NaN. ``elapsed`` is in seconds.
+    """
+
+    vectors: Vectors
+    failures: Mapping[int, AembedError]
+    """Index of the text -> why it has no vector."""
+    not_attempted: tuple[int, ...]
+    """Texts that were never sent, because the call had stopped before their turn."""
+    truncated: tuple[int, ...]
+    """Texts that were cut to the model's length (only with ``overlong="truncate"``)."""
+    usage: Usage
+    elapsed: float
+
+    @property
+    def ok(self) -> bool:
+        """True when every text has its vector."""
+        return not self.failures and not self.not_attempted
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a stream: ``texts[i]`` is input number ``start + i`` and ``vectors[i]`` its embedding."""
+
+    start: int
+    texts: Sequence[str]
+    vectors: Vectors
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """The answer to one real, tiny request. ``latency`` is in seconds; ``error`` says what is wrong."""
+
+    ok: bool
+    latency: float
+    error: AembedError | None = None

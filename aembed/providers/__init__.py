@@ -1,0 +1,1 @@
+"""The built-in providers, one file each. They are imported when they are first opened."""
