@@ -23,18 +23,18 @@ def check(reply: Reply, texts: int, dim: int | None, spec: ModelSpec) -> Vectors
     if dim is not None and vectors.shape[1] != dim:
         raise _unusable(spec, f"vectors of dimension {vectors.shape[1]} where {dim} was expected")
     squares = np.vecdot(vectors, vectors)
-    if not 0.0 < squares.min() <= squares.max() < np.inf:  # NaN fails every comparison
+    if not 0.0 < np.minimum.reduce(squares) <= np.maximum.reduce(squares) < np.inf:  # NaN fails every comparison
         _check_rows(vectors, spec)
     return vectors
 
 
 def _check_rows(vectors: Vectors, spec: ModelSpec) -> None:
     """The exact check, for rows whose squared norm under- or overflows, or is really bad."""
-    finite = np.isfinite(vectors).all(axis=1)
-    bad = ~finite | ~vectors.any(axis=1)
-    if bad.any():
-        index = int(bad.argmax())
-        raise _unusable(spec, "a vector of zeros" if finite[index] else "a vector with NaN or infinity", index)
+    for index, row in enumerate(vectors):
+        if not np.isfinite(row).all():
+            raise _unusable(spec, "a vector with NaN or infinity", index)
+        if not row.any():
+            raise _unusable(spec, "a vector of zeros", index)
 
 
 def normalize(vectors: Vectors) -> None:

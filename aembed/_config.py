@@ -23,6 +23,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
+
 class Limits(Setting):
     """What an account may do. ``None`` means: as the provider's own default says."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
@@ -60,7 +61,8 @@ class Embedder:
         check_text(text)
         with self._calls:
             job = await self._engine.run([text], "query")
-            return job.vectors(self.spec.dim)[0]
+            row: Vector = job.vectors(self.spec.dim)[0]
+            return row
 
     async def embed_documents(self, texts: Sequence[str], *, out: Vectors | None = None) -> Vectors:
         """Documents -> float32 array of shape ``(n, dim)``, in input order.
@@ -129,13 +131,13 @@ class Embedder:
 
     async def check_health(self) -> Health:
         """Send one tiny request and say how it went; never raises an :class:`AembedError`."""
-        started = anyio.current_time()
+        started = time.perf_counter()
         error = None
         try:
             await self.embed_query(PROBE)
         except AembedError as failure:
             error = failure
-        return Health(ok=error is None, latency=anyio.current_time() - started, error=error)
+        return Health(ok=error is None, latency=time.perf_counter() - started, error=error)
 
     def statistics(self) -> Statistics:
         """A snapshot of the counters."""

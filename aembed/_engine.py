@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -144,7 +145,7 @@ class Engine:
     async def _attempt(self, texts: Sequence[str], kind: Kind, attempt: int) -> tuple[Reply, Vectors]:
         if not self.gate.try_enter(kind):
             await self.gate.wait(kind)
-        started = anyio.current_time() if self._emit is not None else 0.0
+        started = time.perf_counter() if self._emit is not None else 0.0
         self._requests += 1
         try:
             reply = await self._embed(texts, kind)
@@ -161,7 +162,7 @@ class Engine:
                     tokens=reply.tokens,
                     truncated=len(reply.truncated),
                     attempt=attempt,
-                    elapsed=anyio.current_time() - started,
+                    elapsed=time.perf_counter() - started,
                 )
             )
         return reply, vectors

@@ -58,8 +58,7 @@ class EmbedderFactory:
             ConfigError: unknown model, unknown or invalid option, missing key.
             MissingExtraError: the provider needs packages that are not installed.
         """
-        if self._closed:
-            raise ClosedError("this factory is closed; make a new one")
+        self._check_open()
         config = await self._load()
         if model is None:
             model = config.model
@@ -70,10 +69,11 @@ class EmbedderFactory:
         name, settings = resolve(config, model, options)
         source = _source(name, settings)
         provider = await self._registry.get(source.provider, also=config.profiles)(source)
-        if self._closed:  # meanwhile
+        try:
+            return self._build(provider, _account(source), settings)
+        except AembedError:
             await provider.aclose()
-            raise ClosedError("this factory was closed while the embedder was being made")
-        return self._build(provider, _account(source), settings)
+            raise
 
     def available_providers(self) -> tuple[str, ...]:
         """Names that work before the colon of ``"provider:model"``, sorted."""
@@ -118,8 +118,13 @@ class EmbedderFactory:
             self._config = await anyio.to_thread.run_sync(Config.load)
         return self._config
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("this factory is closed; make a new one")
+
     def _build(self, provider: Provider, account: Account, settings: Options) -> Embedder:
         """Put the layers in order: facade -> engine -> gate -> provider. The only place that does."""
+        self._check_open()  # it may have been closed while the provider was opened
         gate = self._gate(account, provider.spec, settings.limits)
 
         async def release() -> None:
@@ -167,5 +172,6 @@ def _source(name: str, settings: Options) -> Source:
 
 
 def _account(source: Source) -> Account:
-    key = source.api_key and hashlib.sha256(source.api_key.get_secret_value().encode()).hexdigest()
-    return source.provider, source.base_url, key
+    key = source.api_key
+    digest = None if key is None else hashlib.sha256(key.get_secret_value().encode()).hexdigest()
+    return source.provider, source.base_url, digest

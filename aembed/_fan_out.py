@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ async def fan_out(send: Callable[[T], Awaitable[None]], items: Sequence[T], *, m
 
 
 @contextmanager
-def one_error() -> Iterator[None]:
+def one_error() -> Generator[None, None, None]:
     """Raise what a task group collected as the one error a caller can catch: the first that is no cancellation."""
     try:
         yield

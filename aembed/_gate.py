@@ -63,7 +63,8 @@ class Gate:
     def leave(self) -> None:
         """Give the slot back. The rate stays paid: the request was sent."""
         self.in_flight -= 1
-        self._admit()
+        if self._lanes["query"] or self._lanes["document"]:
+            self._admit()
 
     def _has_slot(self, kind: Kind) -> bool:
         return self.in_flight < self.slots + (kind == "query")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, NoReturn
 
 import numpy as np
@@ -24,7 +25,7 @@ def check_texts(texts: Iterable[str], name: str = "texts") -> list[str]:
     """
     if isinstance(texts, (str, bytes)):
         raise InputError(f"{name} is a single {type(texts).__name__}, not a sequence of strings; put it in a list")
-    if isinstance(texts, (Set, Mapping)):
+    if isinstance(texts, (AbstractSet, Mapping)):
         raise InputError(f"{name} is a {type(texts).__name__}, which has no order of its own; give a list")
     try:
         items = list(texts)

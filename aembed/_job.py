@@ -17,20 +17,18 @@ NOT_ATTEMPTED, SENT, DONE, FAILED = range(4)
 class Job:
     """Rows are placed into one array, allocated once the dimension is known."""
 
-    __slots__ = ("_out", "_requests", "_started", "_state", "_tokens", "error", "failures", "kind", "on_error",
-                 "stopped", "texts", "truncated")  # fmt: skip
-
     def __init__(self, texts: Sequence[str], kind: Kind, on_error: OnError, out: Vectors | None) -> None:
         self.texts = texts
-        self.kind = kind
-        self.on_error = on_error
+        self.kind: Kind = kind
+        self.on_error: OnError = on_error
         self.stopped = False
         self.error: AembedError | None = None
         """What ends the call, once it has stopped."""
         self.failures: dict[int, AembedError] = {}
         self.truncated: list[int] = []
-        self._started = time.monotonic()
+        self._started = time.perf_counter()
         self._state: NDArray[np.uint8] = np.zeros(len(texts), np.uint8)
+        self._missing = len(texts)
         self._out = out
         self._requests = 0
         self._tokens: int | None = 0
@@ -44,6 +42,7 @@ class Job:
     def place(self, batch: Batch, reply: Reply, vectors: Vectors) -> None:
         """Put the rows of a reply where they belong. A reply to the whole call is the result, uncopied."""
         self._state[batch.rows] = DONE
+        self._missing -= len(batch)
         self._requests += 1
         self._tokens = None if self._tokens is None or reply.tokens is None else self._tokens + reply.tokens
         if reply.truncated:
@@ -67,7 +66,9 @@ class Job:
 
     def expire(self, deadline: float) -> None:
         """The total time is over: what was under way has failed, the rest was never attempted."""
-        error = DeadlineError(f"the call did not finish within its deadline of {deadline} s; give it more, or less work")
+        error = DeadlineError(
+            f"the call did not finish within its deadline of {deadline} s; give it more, or less work"
+        )
         unanswered = np.flatnonzero(self._state == SENT).tolist()
         self._state[unanswered] = FAILED
         self.failures.update(dict.fromkeys(unanswered, error))
@@ -82,7 +83,7 @@ class Job:
         """The rows; NaN where a text has none."""
         if self._out is None:
             self._out = np.full((len(self.texts), dim or 0), np.nan, np.float32)
-        elif (self._state != DONE).any():
+        elif self._missing:
             self._out[self._state != DONE] = np.nan
         return self._out
 
@@ -93,7 +94,7 @@ class Job:
             not_attempted=tuple(np.flatnonzero(self._state == NOT_ATTEMPTED).tolist()),
             truncated=tuple(sorted(self.truncated)),
             usage=Usage(requests=self._requests, tokens=self._tokens),
-            elapsed=time.monotonic() - self._started,
+            elapsed=time.perf_counter() - self._started,
         )
 
     @staticmethod

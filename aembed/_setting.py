@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from aembed._errors import ConfigError
 
 if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
     from pydantic_core import ErrorDetails
-
-    _ModelMeta = type
 else:
-    _ModelMeta = type(BaseModel)
+    ModelMetaclass = type(BaseModel)
 
 SECRET_FIELDS = {"api_key", "headers"}
 
 
-class _Teaching(_ModelMeta):
+class _Teaching(ModelMetaclass):
     """Makes ``Limits(requests_per_minute=-1)`` raise a ConfigError, as every other wrong setting does."""
 
-    def __call__(cls, /, *args: Any, **fields: Any) -> Any:
+    def __call__(cls, /, *args: Any, **fields: Any) -> Any:  # noqa: N805
         try:
             return super().__call__(*args, **fields)
         except ValidationError as error:
-            raise explain(error, cls) from None
+            raise explain(error, cast("type[BaseModel]", cls)) from None
 
 
 class Setting(BaseModel, metaclass=_Teaching):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from anyio.streams.memory import MemoryObjectReceiveStream
 
 from aembed._errors import AembedError
 from aembed._fan_out import one_error
@@ -31,7 +31,7 @@ class _Pending:
 @asynccontextmanager
 async def open_stream(
     embed: Embed, texts: Iterable[str] | AsyncIterable[str], *, size: int, window: int
-) -> AsyncIterator[AsyncIterator[Chunk]]:
+) -> AsyncGenerator[AsyncIterator[Chunk], None]:
     """Embed ``size`` texts at a time; at most ``window`` chunks wait or are under way. Leaving cancels them."""
     send, receive = anyio.create_memory_object_stream[_Pending](window)
     with one_error():
@@ -81,7 +81,7 @@ async def _fill(embed: Embed, pending: _Pending) -> None:
     pending.done.set()
 
 
-async def _read(receive: MemoryObjectReceiveStream[_Pending]) -> AsyncIterator[Chunk]:
+async def _read(receive: MemoryObjectReceiveStream[_Pending]) -> AsyncGenerator[Chunk, None]:
     async for pending in receive:
         await pending.done.wait()
         if pending.error is not None:

@@ -86,10 +86,10 @@ class Source:
     model: str | None = None
     base_url: str | None = None
     api_key: SecretStr | None = None
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     dimensions: int | None = None
     overlong: Overlong = "error"
-    options: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict[str, object])
     """``provider_options``: what this provider alone understands. The provider validates them."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import anyio
 import numpy as np
@@ -45,6 +45,11 @@ ERRORS: Mapping[ErrorKind, Callable[[], ProviderError]] = {
 EXACT_IN_FLOAT32 = 1024
 """Dimension up to which a sum of squared bytes is exact in float32, in whatever order it is added up."""
 
+GAMMA, MIX_1, MIX_2, SHIFT_1, SHIFT_2, SHIFT_3 = (
+    np.array(value, np.uint64)  # as arrays of no dimension, which numpy applies without converting them first
+    for value in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 30, 27, 31)
+)
+
 
 class MockOptions(Setting):
     """How the mock behaves. Given by name through ``provider_options``; ``dim`` also as ``dimensions``."""
@@ -73,14 +78,10 @@ async def open_provider(source: Source) -> Provider:
     for name in ("model", "base_url", "api_key"):
         if getattr(source, name) is not None:
             raise ConfigError(f"the mock provider takes no {name}; leave it out")
-    options = dict(source.options)
+    options: dict[str, Any] = dict(source.options)
     if source.dimensions is not None:
         options["dim"] = source.dimensions
-    return MockProvider(MockOptions.model_construct() if not options else _options(options))
-
-
-def _options(given: dict[str, object]) -> MockOptions:
-    return MockOptions(**given)  # type: ignore[arg-type]  # this is where they are checked
+    return MockProvider(MockOptions(**options))
 
 
 class MockProvider:
@@ -172,7 +173,7 @@ class _Bucket:
 def _counter(options: MockOptions) -> NDArray[np.uint64]:
     """Where each word of a vector stands in the sequence of its text; the seed moves them all."""
     words = np.arange(1, -(-options.dim // 8) + 1, dtype=np.uint64)
-    return (words + np.uint64(options.seed % 2**32 << 32)) * np.uint64(0x9E3779B97F4A7C15)
+    return (words + np.uint64(options.seed % 2**32 << 32)) * GAMMA
 
 
 def _vectors(texts: Sequence[str], counter: NDArray[np.uint64], options: MockOptions) -> Vectors:
@@ -182,12 +183,12 @@ def _vectors(texts: Sequence[str], counter: NDArray[np.uint64], options: MockOpt
     """
     seeds = np.array([xxh3_64_intdigest(text.encode()) for text in texts], np.uint64)
     x = seeds[:, None] + counter
-    x ^= x >> 30
-    x *= 0xBF58476D1CE4E5B9
-    x ^= x >> 27
-    x *= 0x94D049BB133111EB
-    x ^= x >> 31
+    x ^= x >> SHIFT_1
+    x *= MIX_1
+    x ^= x >> SHIFT_2
+    x *= MIX_2
+    x ^= x >> SHIFT_3
     vectors = x.astype("<u8", copy=False).view(np.int8)[:, : options.dim].astype(np.float32)
     wide = vectors if options.dim <= EXACT_IN_FLOAT32 else vectors.astype(np.float64)
-    vectors /= np.sqrt(np.vecdot(wide, wide)).astype(np.float32)[:, None]
+    vectors /= np.sqrt(np.vecdot(wide, wide)).astype(np.float32, copy=False)[:, None]
     return vectors
