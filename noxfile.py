@@ -1,0 +1,75 @@
+"""The project's habits: ``nox`` runs tests, lint and types; ``nox -l`` lists the rest."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nox
+from nox.command import CommandFailed
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+PYTHONS = sorted({"3.11", "3.12", "3.13", "3.14", THIS_PYTHON}, key=lambda version: int(version[2:]))
+EXTRAS = [extra for extra in PROJECT["project"]["optional-dependencies"] if extra != "all"]
+COVERED = 95
+"""Percent of lines and branches the tests must reach."""
+
+nox.needs_version = ">=2025.2"
+nox.options.sessions = ["tests", "lint", "types"]
+nox.options.error_on_missing_interpreters = False  # tests run on those that are here, CI or not
+nox.options.reuse_existing_virtualenvs = True
+
+
+def group(name: str) -> list[str]:
+    return list(nox.project.dependency_groups(PROJECT, name))
+
+
+def install_extras(session: nox.Session) -> None:
+    """The package with all extras; one that has no wheel for this interpreter is left out, and said to be."""
+    try:
+        session.install("--only-binary", ":all:", "-e", ".[all]", silent=True)
+    except CommandFailed:
+        session.install("-e", ".")
+        for extra in EXTRAS:
+            try:
+                session.install("--only-binary", ":all:", "-e", f".[{extra}]")
+            except CommandFailed:
+                session.warn(f"SKIPPED: the extra {extra!r} cannot be installed on Python {session.python}")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """All tests on every interpreter present; prints branch coverage. Arguments go to pytest."""
+    install_extras(session)
+    session.install(*group("test"))
+    data = {"COVERAGE_FILE": f"{session.create_tmp()}/coverage"}
+    session.run("coverage", "erase", env=data)
+    session.run("coverage", "run", "-m", "pytest", *session.posargs, env=data)
+    session.run("coverage", "combine", "-q", env=data)
+    session.run("coverage", "report", f"--fail-under={0 if session.posargs else COVERED}", env=data)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Rules and layout; ``nox -s lint -- --fix`` mends what can be mended."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", *session.posargs)
+    session.run("ruff", "format", *([] if session.posargs else ["--check"]))
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy --strict on everything, pyright on what users see."""
+    install_extras(session)
+    session.install(*group("types"))
+    session.run("mypy")
+    session.run("pyright", "--pythonpath", str(Path(session.bin) / "python"))
+
+
+@nox.session(name="property")
+def property_(session: nox.Session) -> None:
+    """The properties again, with fifty times the examples and other seeds each time."""
+    install_extras(session)
+    session.install(*group("test"))
+    session.run("pytest", "-m", "hypothesis", *session.posargs, env={"HYPOTHESIS_PROFILE": "property"})

@@ -1,0 +1,57 @@
+"""Loops, leaks and effort: what every test runs under."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import os
+from collections.abc import AsyncGenerator, Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from aembed import Config, EmbedderFactory
+from aembed.testing import VirtualTimeLoop
+from tests.leaks import nothing_left_behind
+from tests.loops import LoopFactory, matrix
+
+settings.register_profile("tests", max_examples=60, deadline=None, derandomize=True)
+settings.register_profile(
+    "property", max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tests"))
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, LoopFactory]:
+    """Behaviour runs on every loop; timing only where time is exact."""
+    return {"virtual": VirtualTimeLoop} if item.get_closest_marker("virtual_time") else matrix()
+
+
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(inspect.unwrap(item.obj)):
+            item.fixturenames.append("_no_leaks")
+    gc.collect()
+    gc.freeze()  # what stands now stays: collecting after every test then costs next to nothing
+
+
+@pytest.fixture
+async def _no_leaks() -> AsyncGenerator[None]:
+    with nothing_left_behind():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _no_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test reads the settings of whoever runs it."""
+    for name in os.environ:
+        if name.upper().startswith("AEMBED_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+async def factory() -> AsyncGenerator[EmbedderFactory]:
+    async with EmbedderFactory(Config()) as factory:
+        yield factory
