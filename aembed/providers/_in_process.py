@@ -13,7 +13,7 @@ import anyio.to_thread
 from aembed._errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from aembed._types import Kind, Source
 
@@ -65,15 +65,12 @@ def usable_cores() -> int:
 class Lanes:
     """Worker threads in two lanes, so that a query never stands behind the batches of a bulk job.
 
-    Both lanes are as wide as ``threads``: while both are full the operating system shares the cores between them.
-    A cancelled caller waits for the step its thread is in, so steps are kept to some tens of milliseconds.
+    While both lanes are full, the operating system shares the cores between them. A cancelled caller waits for the
+    step its thread is in, so steps are kept to some tens of milliseconds.
     """
 
-    def __init__(self, threads: int) -> None:
-        self._limiters: dict[Kind, anyio.CapacityLimiter] = {
-            "document": anyio.CapacityLimiter(threads),
-            "query": anyio.CapacityLimiter(threads),
-        }
+    def __init__(self, widths: Mapping[Kind, int]) -> None:
+        self._limiters = {kind: anyio.CapacityLimiter(width) for kind, width in widths.items()}
 
     async def run(self, kind: Kind, step: Callable[[], T], /) -> T:
         """Run one step in a thread of the lane of ``kind``."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from aembed._errors import ConfigError, ProviderError
 from aembed.providers._extra import load_package
-from aembed.providers._pool import Pooling, pool, unit_length
+from aembed.providers._pool import pool, unit_length
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from aembed._types import Vectors
+    from aembed.providers._model_dir import ModelFiles
     from aembed.providers._tokenize import Ids
 
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -25,18 +26,21 @@ _OUTPUTS = ("sentence_embedding", "last_hidden_state", "token_embeddings")
 
 
 class Encoder:
-    """An ``InferenceSession`` of one thread a run. Several threads may run it at once; they share the weights."""
+    """An ``InferenceSession`` that uses ``threads`` threads a run.
 
-    def __init__(self, path: Path, *, pooling: Pooling, normalize: bool, pad_id: int) -> None:
+    With one thread a run, several threads may run it at once and share the weights, which is the most texts a second.
+    Several threads a run are the soonest answer to one text.
+    """
+
+    def __init__(self, model: Path | bytes, files: ModelFiles, *, threads: int, pad_id: int) -> None:
         self._errors = _runtime_errors()
-        self._session = _session(path, self._errors)
-        self._output = _output_name(self._session, path)
+        self._session = _session(model, files.name, threads, self._errors)
+        self._output = _output_name(self._session, files.name)
         self._inputs = {value.name: _dtype(value.type) for value in self._session.get_inputs()}
         unknown = self._inputs.keys() - set(_INPUTS)
         if unknown:
-            raise ConfigError(f"{path} wants inputs that a text encoder has not: {', '.join(sorted(unknown))}")
-        self._pooling: Pooling = pooling
-        self._normalize = normalize
+            raise ConfigError(f"{files.name} wants inputs that a text encoder has not: {', '.join(sorted(unknown))}")
+        self._files = files
         self._pad_id = pad_id
 
     def run(self, ids: Sequence[Ids]) -> Vectors:
@@ -46,9 +50,9 @@ class Encoder:
             (out,) = self._session.run([self._output], self._feed(ids, lengths))
         except self._errors as error:
             raise ProviderError(f"onnxruntime failed: {error}", provider="local") from error
-        pooled = out if out.ndim == 2 else pool(out, lengths, self._pooling)
+        pooled = out if out.ndim == 2 else pool(out, lengths, self._files.pooling)
         vectors: Vectors = np.ascontiguousarray(pooled, dtype=np.float32)
-        return unit_length(vectors) if self._normalize else vectors
+        return unit_length(vectors) if self._files.normalize else vectors
 
     def _feed(self, ids: Sequence[Ids], lengths: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
         shape = (len(ids), int(lengths.max()))
@@ -60,16 +64,19 @@ class Encoder:
         return {name: values[name].astype(dtype, copy=False) for name, dtype in self._inputs.items()}
 
 
-def _session(path: Path, errors: tuple[type[Exception], ...]) -> Any:
+def _session(model: Path | bytes, name: str, threads: int, errors: tuple[type[Exception], ...]) -> Any:
     ort = load_package("onnxruntime", extra="local")
     options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # Threads wait for each other spinning while a run lasts, and leave the cores to others as soon as it is over.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        source = model if isinstance(model, bytes) else str(model)
+        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except errors as error:
-        raise ConfigError(f"onnxruntime cannot load {path}: {error}") from error
+        raise ConfigError(f"onnxruntime cannot load {name}: {error}") from error
 
 
 def _runtime_errors() -> tuple[type[Exception], ...]:
@@ -79,14 +86,14 @@ def _runtime_errors() -> tuple[type[Exception], ...]:
     return (*(getattr(state, name) for name in names), state.RuntimeException)
 
 
-def _output_name(session: Any, path: Path) -> str:
+def _output_name(session: Any, model: str) -> str:
     outputs = [str(value.name) for value in session.get_outputs()]
     for name in _OUTPUTS:
         if name in outputs:
             return name
     if len(outputs) == 1:
         return outputs[0]
-    raise ConfigError(f"{path} has outputs {', '.join(outputs)}; one of them must be named {' or '.join(_OUTPUTS)}")
+    raise ConfigError(f"{model} has outputs {', '.join(outputs)}; one of them must be named {' or '.join(_OUTPUTS)}")
 
 
 def _dtype(onnx_type: str) -> type[np.integer[Any]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-RUN_TOKENS = 256
+RUN_TOKENS = 384
 """Tokens of one run, padding included. Beyond it the activations leave the cache: see ``perf/local/README.md``."""
 
 RUN_OVERHEAD = 24

@@ -37,3 +37,10 @@ def unit_length(vectors: Vectors) -> Vectors:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors /= np.maximum(norms, np.finfo(np.float32).tiny)
     return vectors
+
+
+def average(pieces: Vectors, weights: NDArray[np.float32], owners: NDArray[np.intp], count: int) -> Vectors:
+    """The weighted mean of each text's pieces. ``owners`` ascends and names every text from 0 to ``count - 1``."""
+    starts = np.searchsorted(owners, np.arange(count))
+    sums = np.add.reduceat(pieces * weights[:, None], starts, axis=0)
+    return np.asarray(sums / np.add.reduceat(weights, starts)[:, None], dtype=np.float32)

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio.to_thread
 import numpy as np
 
 from aembed._errors import BadTextError, ClosedError
@@ -33,7 +34,7 @@ async def open_provider(source: Source) -> StaticProvider:
     ``provider_options``: ``normalize`` (instead of what the model's ``config.json`` says). Raises
     :class:`ConfigError` for a bad directory or setting and :class:`MissingExtraError` without ``aembed[static]``.
     """
-    return await Lanes(1).run("document", partial(_open, source))
+    return await anyio.to_thread.run_sync(_open, source)
 
 
 class StaticProvider:
@@ -44,7 +45,7 @@ class StaticProvider:
         self._table: StaticTable | None = table
         self._tokenizer = tokenizer
         self._normalize = normalize
-        self._lanes = Lanes(spec.max_concurrency)
+        self._lanes = Lanes({"document": spec.max_concurrency, "query": spec.max_concurrency})
 
     @property
     def spec(self) -> ModelSpec:
