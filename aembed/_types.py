@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -45,8 +45,22 @@ class ModelSpec:
     """How many requests this provider takes at once, unless ``Limits`` says otherwise."""
     timeout: float | None = 30.0
     """Seconds one request may take, unless the embedder says otherwise. ``None`` for models inside this process."""
+    price: float | None = None
+    """US dollars for a million tokens, as the provider lists it."""
     pads: bool = False
     """True where a batch costs its longest text times its size, so that similar lengths belong together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaHints:
+    """What a reply says about the account's quota. ``None`` means not said; resets are in seconds."""
+
+    limit_requests: float | None = None
+    remaining_requests: float | None = None
+    reset_requests: float | None = None
+    limit_tokens: float | None = None
+    remaining_tokens: float | None = None
+    reset_tokens: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +73,7 @@ class Reply:
 
     vectors: Vectors
     tokens: int | None = None
+    quota: QuotaHints | None = None
     truncated: Sequence[int] = ()
 
 
@@ -78,6 +93,29 @@ class Provider(Protocol):
     async def aclose(self) -> None: ...
 
 
+class WritesRows(Provider, Protocol):
+    """A provider that can save a copy: it decodes straight into the rows of the result."""
+
+    async def embed_into(self, rows: Vectors | None, texts: Sequence[str], /, *, kind: Kind) -> Reply:
+        """Like ``embed``; with ``rows`` given, of the right shape, they are filled and are ``Reply.vectors``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An HTTP answer. ``headers`` are case-insensitive."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytearray
+
+
+class Transport(Protocol):
+    """The seam between providers and HTTP."""
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int) -> Response: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """Where a provider comes from: what an opener gets when an embedder is made from ``"provider:model"``."""
@@ -91,6 +129,8 @@ class Source:
     overlong: Overlong = "error"
     options: Mapping[str, object] = field(default_factory=dict[str, object])
     """``provider_options``: what this provider alone understands. The provider validates them."""
+    open_transport: Callable[[], Transport] | None = field(default=None, repr=False, compare=False)
+    """Gives the HTTP transport of the account; made on first use, and closed by the factory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +150,8 @@ class Usage:
 
     requests: int
     tokens: int | None
+    cost: float | None = None
+    """US dollars, where tokens and the model's price are known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

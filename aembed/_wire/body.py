@@ -1,0 +1,58 @@
+"""The bytes of an answer, inflated, and never more of them than the cap."""
+
+from __future__ import annotations
+
+import zlib
+
+import aiohttp
+
+from aembed._errors import ConnectError, ReplyError
+
+GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+
+
+async def read_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytearray:
+    """Collect the body in one growing buffer. The cap counts inflated bytes, and stops the inflating itself.
+
+    Raises:
+        ReplyError: more than ``max_bytes``, or an encoding nobody asked for.
+        ConnectError: the compressed body breaks off.
+    """
+    if (response.content_length or 0) > max_bytes:
+        raise _too_large(response, max_bytes)
+    encoding = response.headers.get("Content-Encoding", "identity").lower()
+    if encoding == "identity":
+        return await _read_plain(response, max_bytes)
+    if encoding in {"gzip", "x-gzip", "deflate"}:
+        return await _read_inflated(response, max_bytes)
+    raise ReplyError(f"the answer is encoded as {encoding[:20]!r}, which was not asked for", status=response.status)
+
+
+async def _read_plain(response: aiohttp.ClientResponse, max_bytes: int) -> bytearray:
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > max_bytes:
+            raise _too_large(response, max_bytes)
+    return body
+
+
+async def _read_inflated(response: aiohttp.ClientResponse, max_bytes: int) -> bytearray:
+    body = bytearray()
+    inflate = zlib.decompressobj(GZIP_OR_ZLIB)
+    async for piece in response.content.iter_any():
+        try:
+            body += inflate.decompress(piece, max_bytes + 1 - len(body))
+        except zlib.error:
+            raise ReplyError("the compressed answer is damaged", status=response.status) from None
+        if len(body) > max_bytes or inflate.unconsumed_tail:
+            raise _too_large(response, max_bytes)
+    if not inflate.eof:
+        raise ConnectError("the compressed answer breaks off", status=response.status)
+    return body
+
+
+def _too_large(response: aiohttp.ClientResponse, max_bytes: int) -> ReplyError:
+    return ReplyError(
+        f"the answer is larger than the {max_bytes} bytes these texts can need", status=response.status, retryable=False
+    )

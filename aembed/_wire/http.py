@@ -1,0 +1,154 @@
+"""One POST over a pooled connection. The only importer of aiohttp.
+
+A session is made lazily for each running event loop. Redirects are refused, never followed: a key header must not
+reach another host. A kept-alive connection that the server had already closed gets one new try at once, for free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import aiohttp
+import anyio.to_thread
+from yarl import URL
+
+from aembed._errors import BadRequestError, ConfigError, ConnectError, ProviderError, ReplyError, RequestTimeoutError
+from aembed._types import Response
+from aembed._version import __version__
+from aembed._wire.body import read_body
+from aembed._wire.settings import HttpSettings
+
+USER_AGENT = f"aembed/{__version__}"
+READ_BUFFER = 2**20
+"""Bytes the client takes in before it tells the socket to wait: a reply of a hundred vectors in one go."""
+
+STALE = (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)
+"""What a connection that died while it was idle looks like."""
+
+
+class HttpTransport:
+    """Implements ``Transport`` for one account: its connections are shared by all its embedders."""
+
+    def __init__(self, settings: HttpSettings) -> None:
+        self._settings = settings
+        self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
+        self._tls: ssl.SSLContext | None = None
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int) -> Response:
+        """Send and read the whole answer, whatever its status below 300 or from 400 on.
+
+        Raises:
+            ConnectError, RequestTimeoutError: no connection, or it broke; retryable, but for refused certificates.
+            ReplyError: the answer is no HTTP, or larger than ``max_bytes`` once inflated.
+            BadRequestError: a redirect.
+        """
+        session = self._sessions.get(asyncio.get_running_loop()) or await self._open()
+        for free_try in (True, False):
+            seen = SimpleNamespace(reused=False)
+            try:
+                return await self._post(session, URL(url), body, headers, max_bytes, seen)
+            except STALE as error:
+                failure = _translate(error)
+                if free_try and seen.reused:
+                    continue
+            except (aiohttp.ClientError, OSError) as error:
+                failure = _translate(error)
+            break
+        raise failure  # out of the handler, so that nothing of the request hangs on it
+
+    async def aclose(self) -> None:
+        """Close the connections of this loop, and of loops that are gone."""
+        loop = asyncio.get_running_loop()
+        for owner, session in list(self._sessions.items()):
+            if owner is loop or owner.is_closed():
+                del self._sessions[owner]
+                await session.close()
+
+    async def _post(
+        self,
+        session: aiohttp.ClientSession,
+        url: URL,
+        body: bytes,
+        headers: Mapping[str, str],
+        max_bytes: int,
+        seen: SimpleNamespace,
+    ) -> Response:
+        async with session.post(
+            url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=seen
+        ) as response:
+            if 300 <= response.status < 400:
+                raise _redirected(response.headers.get("Location", ""), response.status)
+            return Response(response.status, response.headers, await read_body(response, max_bytes))
+
+    async def _open(self) -> aiohttp.ClientSession:
+        settings = self._settings
+        if self._tls is None:
+            self._tls = await anyio.to_thread.run_sync(_tls_context, settings.ca_file)
+        loop = asyncio.get_running_loop()
+        if loop not in self._sessions:  # another task may have been quicker
+            reuse = aiohttp.TraceConfig()
+            reuse.on_connection_reuseconn.append(_note_reuse)
+            self._sessions[loop] = aiohttp.ClientSession(
+                auto_decompress=False,
+                connector=aiohttp.TCPConnector(limit=0, ssl=self._tls),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip, deflate"},
+                proxy=settings.proxy and settings.proxy.get_secret_value(),
+                read_bufsize=READ_BUFFER,
+                timeout=aiohttp.ClientTimeout(
+                    total=None, sock_connect=settings.connect_timeout, sock_read=settings.read_timeout
+                ),
+                trace_configs=[reuse],
+                trust_env=settings.trust_env,
+            )
+        return self._sessions[loop]
+
+
+async def _note_reuse(session: aiohttp.ClientSession, context: Any, params: Any) -> None:
+    context.trace_request_ctx.reused = True
+
+
+def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"ca_file {ca_file!r} cannot be read as certificates: {error}") from None
+
+
+def _redirected(location: str, status: int) -> BadRequestError:
+    target = URL(location).host or "another path"
+    return BadRequestError(
+        f"the server redirects to {target}, and redirects are not followed; set base_url to where it really is",
+        status=status,
+    )
+
+
+def _translate(error: Exception) -> ProviderError:
+    """aiohttp's errors carry the request with its headers: only their kind and harmless words pass."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
+            return ConnectError(
+                f"no trusted TLS connection to {error.host}; set ca_file if the server has a certificate of your own",
+                retryable=False,
+            )
+        case aiohttp.ClientConnectorDNSError():
+            return ConnectError(f"the name {error.host!r} cannot be resolved; check base_url and the network")
+        case aiohttp.ClientConnectorError():
+            return ConnectError(f"no connection to {error.host}:{error.port}: {error.os_error.strerror or 'refused'}")
+        case aiohttp.ConnectionTimeoutError():
+            return ConnectError("no connection within connect_timeout; check base_url and the network")
+        case aiohttp.ServerTimeoutError():
+            return RequestTimeoutError("the server fell silent for longer than read_timeout")
+        case aiohttp.ClientPayloadError():
+            return ConnectError("the connection broke in the middle of the answer")
+        case aiohttp.InvalidURL():
+            return BadRequestError("base_url is not a valid URL")
+        case aiohttp.ClientResponseError():
+            return ReplyError("the server's answer is not valid HTTP")
+        case _:
+            return ConnectError(f"the connection broke ({type(error).__name__})")

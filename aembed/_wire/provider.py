@@ -1,0 +1,145 @@
+"""What all HTTP providers share: ask, read refusals, decode, and remember what the endpoint taught us."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import anyio.to_thread
+import msgspec
+
+from aembed._errors import BadRequestError, ClosedError, ConfigError
+from aembed._types import Kind, ModelSpec, Reply, Response, Source, Transport, Vectors
+from aembed._wire.decode import Shape, decode
+from aembed._wire.quota_headers import quota_hints
+from aembed._wire.refusal import Dialect, refusal
+
+ON_THE_LOOP = 2**20
+"""Bytes of a body decoded at once: under a millisecond as base64, two as numbers. Larger ones go to a worker thread."""
+
+WIDEST = 8192
+"""Dimension that is allowed for before the real one is known."""
+BYTES_PER_NUMBER = 32
+"""A float written out takes up to 25 characters, with blanks and a comma."""
+BYTES_AROUND = 2**20
+"""For the JSON around the vectors, and for refusals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How to ask: what the user wants, less what this endpoint has refused to be asked."""
+
+    base64: bool
+    dimensions: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """The facts of one provider. ``request`` gives the JSON body for a batch."""
+
+    url: str
+    headers: Mapping[str, str]
+    request: Callable[[Sequence[str], Kind, Asked], Mapping[str, Any]]
+    shape: Shape[Any]
+    dialect: Dialect
+
+
+class SecretHeaders(dict[str, str]):
+    """Headers that show their names only, wherever they are printed."""
+
+    def __repr__(self) -> str:
+        return f"<headers {', '.join(self)}>"
+
+
+class HttpProvider:
+    """A :class:`Provider` made of an :class:`Api`. Its connections belong to the factory."""
+
+    def __init__(self, api: Api, spec: ModelSpec, source: Source) -> None:
+        self._api = api
+        self._spec = spec
+        self._asked = Asked(base64=api.shape.base64_key is not None, dimensions=source.dimensions)
+        self._headers = SecretHeaders({"Content-Type": "application/json", **api.headers, **source.headers})
+        self._secrets = [value for value in (_key(source), *source.headers.values()) if value]
+        self._transport = _transport(source)
+        self._closed = False
+
+    @property
+    def spec(self) -> ModelSpec:
+        return self._spec
+
+    async def embed(self, texts: Sequence[str], /, *, kind: Kind) -> Reply:
+        """One request. Raises the :class:`ProviderError` that the answer means."""
+        return await self.embed_into(None, texts, kind=kind)
+
+    async def embed_into(self, rows: Vectors | None, texts: Sequence[str], /, *, kind: Kind) -> Reply:
+        """Like ``embed``, decoding straight into ``rows`` if given."""
+        if self._closed:
+            raise ClosedError(f"the provider of {self._spec.provider}:{self._spec.name} is closed")
+        response = await self._ask(texts, kind)
+        if len(response.body) <= ON_THE_LOOP:
+            decoded = decode(response.body, self._api.shape, len(texts), rows)
+        else:
+            decoded = await anyio.to_thread.run_sync(decode, response.body, self._api.shape, len(texts), rows)
+        if self._asked.base64 and not decoded.base64:
+            self._asked = replace(self._asked, base64=False)  # it answers numbers whatever is asked
+        return Reply(decoded.vectors, decoded.tokens, quota_hints(response.headers))
+
+    async def aclose(self) -> None:
+        self._closed = True
+
+    async def _ask(self, texts: Sequence[str], kind: Kind) -> Response:
+        """The answer to a batch, asked for more plainly if the endpoint does not understand how we asked."""
+        width = self._asked.dimensions or self._spec.dim or WIDEST
+        max_bytes = len(texts) * width * BYTES_PER_NUMBER + BYTES_AROUND
+        while True:
+            asked = self._asked
+            body = msgspec.json.encode(self._api.request(texts, kind, asked))
+            response = await self._transport.post(self._api.url, body, self._headers, max_bytes=max_bytes)
+            if response.status < 300:
+                return response
+            error = refusal(
+                response, self._api.dialect, provider=self._spec.provider, texts=texts, secrets=self._secrets
+            )
+            if not isinstance(error, BadRequestError) or not self._ask_plainer(response, asked):
+                raise error
+
+    def _ask_plainer(self, response: Response, asked: Asked) -> bool:
+        """Leave out what a 400 or 422 complains of, from now on. True if there is something new to try."""
+        if asked != self._asked:
+            return True  # another batch has learnt it meanwhile
+        if asked.base64 and re.search(rb"encoding_?format|base64", response.body, re.IGNORECASE):
+            self._asked = replace(asked, base64=False)
+            return True
+        if asked.dimensions is not None and re.search(rb"dimensions|matryoshka", response.body, re.IGNORECASE):
+            self._asked = replace(asked, dimensions=None)
+            return True
+        return False
+
+
+def required_key(source: Source, hint: str) -> str:
+    """The API key, or a ConfigError with ``hint``, where it can be set."""
+    key = _key(source)
+    if key is None:
+        raise ConfigError(f"{source.provider} needs an api_key; pass api_key=..., or set {hint}")
+    return key
+
+
+def bearer(key: str | None) -> dict[str, str]:
+    return {} if key is None else {"Authorization": f"Bearer {key}"}
+
+
+def _key(source: Source) -> str | None:
+    if source.api_key is None:
+        return None
+    key = source.api_key.get_secret_value()
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
+        raise ConfigError("api_key has characters no key has (a line break or blank, perhaps); copy it once more")
+    return key
+
+
+def _transport(source: Source) -> Transport:
+    if source.open_transport is None:
+        raise ConfigError(f"{source.provider} needs a transport; make its embedder with EmbedderFactory.new_embedder")
+    return source.open_transport()
