@@ -1,0 +1,61 @@
+"""What ``aembed providers`` says: every provider, what it is, and whether it works here."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from aembed import AembedError, Config, ConfigError, EmbedderFactory, MissingExtraError, Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    name: str
+    state: str
+    about: str
+
+
+async def look_at_providers() -> list[Row]:
+    """Open each provider with nothing but its name: that shows whether its packages are there."""
+    registry = Registry()
+    async with EmbedderFactory(Config(), registry=registry) as factory:
+        return [Row(name, await _state(factory, name), _about(registry, name)) for name in registry.names()]
+
+
+async def _state(factory: EmbedderFactory, name: str) -> str:
+    try:
+        embedder = await factory.new_embedder(name)
+    except MissingExtraError as error:
+        return str(error)
+    except AembedError as error:
+        return f"installed; {error}"
+    dim = embedder.spec.dim
+    return "ready" if dim is None else f"ready, {dim} dimensions"
+
+
+def _about(registry: Registry, name: str) -> str:
+    """The first sentence of the module that opens the provider."""
+    try:
+        module = inspect.getmodule(registry.get(name))
+    except ConfigError:
+        return ""
+    paragraph = " ".join((inspect.getdoc(module) or "").partition("\n\n")[0].split())
+    sentence = re.split(r"(?<=\.) (?=[A-Z])", paragraph, maxsplit=1)[0]
+    return sentence.removeprefix(f"``{name}``: ").replace("``", "")
+
+
+def print_rows(rows: list[Row]) -> None:
+    """A table on a terminal; lines with tabs in a pipe."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            print(row.name, row.state, row.about, sep="\t")
+        return
+    table = Table("provider", "here", "what it is")
+    for row in rows:
+        table.add_row(row.name, row.state, row.about)
+    Console().print(table)
