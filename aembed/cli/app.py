@@ -9,7 +9,7 @@ import typer
 
 from aembed import EmbedderFactory, EmbedderOptions, Vector, __version__
 from aembed.cli.embed_file import embed_file
-from aembed.cli.errors import CommandError, one_sentence
+from aembed.cli.errors import CommandError, one_sentence, say
 from aembed.cli.providers import look_at_providers, print_rows
 from aembed.cli.run import run
 
@@ -88,13 +88,13 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
             if source is not None or output is not None:
                 raise CommandError("--query prints its vector and takes no INPUT or -o; leave one of them out")
             vector = run(_embed_query(query, model, chosen))
-            print(json.dumps([float(str(number)) for number in vector]))  # the shortest form that reads back the same
+            say(json.dumps([float(str(number)) for number in vector]))  # the shortest form that reads back the same
             return
         if not source:
             raise CommandError('nothing to embed; name a text file, - for standard input, or --query "some text"')
         if not output:
             raise CommandError(f"nowhere to write to; add -o vectors.npy, as in: aembed embed {source} -o vectors.npy")
-        print(run(embed_file(source, output, model, chosen)))
+        say(str(embed_file(source, output, model, chosen)))
 
 
 async def _embed_query(query: str, model: str | None, chosen: EmbedderOptions) -> Vector:

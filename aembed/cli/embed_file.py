@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 import anyio.to_thread
 
-from aembed import AembedError, Embedder, EmbedderFactory, EmbedderOptions, Event, RequestDone
+from aembed import AembedError, Embedder, EmbedderFactory, EmbedderOptions, Event, RequestDone, TextTooLongError
+from aembed.cli.errors import CommandError, exit_code
 from aembed.cli.lines import Lines, open_lines
 from aembed.cli.output import NpyFile, check_place, open_npy
 from aembed.cli.progress import Progress, show_progress
+from aembed.cli.run import run
 
 
 @dataclass(slots=True)
@@ -37,29 +39,36 @@ class Report:
         )
 
 
-async def embed_file(source: str, output: str, model: str | None, options: EmbedderOptions) -> Report:
-    """Embed the lines of ``source`` into ``output``. Raises a ``CommandError`` or an ``AembedError``, and leaves nothing."""
+def embed_file(source: str, output: str, model: str | None, options: EmbedderOptions) -> Report:
+    """Embed the lines of ``source`` into ``output``; when it raises, it leaves nothing behind.
+
+    Raises:
+        CommandError: a file is wrong, or a line; nothing was sent unless it was the provider that found out.
+        AembedError: the model cannot be opened, or did not deliver.
+    """
     check_place(output, source)
-    report = Report(output)
-    with open_lines(source) as lines, open_npy(output, lines.count) as npy:
-        report.rows, report.blank = lines.count, lines.blank
-        with show_progress(lines.count) as progress:
-            started = time.perf_counter()
-            async with EmbedderFactory() as factory:
-                options = {**options, "on_event": _listener(report, progress)}
-                embedder = await factory.new_embedder(model, **options)
-                opened = time.perf_counter()
-                progress.opened()
-                await _embed(embedder, lines, npy)
-                report.elapsed = time.perf_counter() - opened
-                report.opened = opened - started
-                report.model = f"{embedder.spec.provider}:{embedder.spec.name}"
-        report.dim = npy.dim or 0
+    with open_lines(source) as lines, open_npy(output, lines.count) as npy, show_progress(lines.count) as progress:
+        return run(_embed_lines(lines, npy, progress, model, options))
+
+
+async def _embed_lines(
+    lines: Lines, npy: NpyFile, progress: Progress, model: str | None, options: EmbedderOptions
+) -> Report:
+    report = Report(npy.name, rows=lines.count, blank=lines.blank)
+    started = time.perf_counter()
+    async with EmbedderFactory() as factory:
+        options = {**options, "on_event": _listener(report, progress)}
+        embedder = await factory.new_embedder(model, **options)
+        opened = time.perf_counter()
+        progress.opened()
+        await _stream(embedder, lines, npy)
+        report.opened, report.elapsed = opened - started, time.perf_counter() - opened
+        report.dim, report.model = embedder.spec.dim or 0, f"{embedder.spec.provider}:{embedder.spec.name}"
     return report
 
 
-async def _embed(embedder: Embedder, lines: Lines, npy: NpyFile) -> None:
-    """Stream in bounded memory. An error about one text says which line it is."""
+async def _stream(embedder: Embedder, lines: Lines, npy: NpyFile) -> None:
+    """Embed in bounded memory. An error about one text says which line it is."""
     if embedder.spec.dim is not None:
         npy.start(embedder.spec.dim)  # whether there is space for all is known before the first request
     try:
@@ -68,11 +77,12 @@ async def _embed(embedder: Embedder, lines: Lines, npy: NpyFile) -> None:
                 npy.start(chunk.vectors.shape[1])
                 await anyio.to_thread.run_sync(npy.write, chunk.vectors)
     except AembedError as error:
-        if error.index is not None:
-            number = lines.number(error.index)
-            error.index = None
-            error.args = (f"{lines.name}, line {number}: {error.args[0]}",)
-        raise
+        if error.index is None:
+            raise
+        place = f"{lines.name}, line {lines.number(error.index)}"
+        error.index = None  # said in lines, from here on
+        hint = " (here: --overlong truncate or --overlong split)" if isinstance(error, TextTooLongError) else ""
+        raise CommandError(f"{place}: {error}{hint}", exit_code(error)) from error
 
 
 def _listener(report: Report, progress: Progress) -> Callable[[Event], None]:

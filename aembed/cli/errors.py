@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Generator
@@ -19,7 +20,27 @@ EXIT_INTERRUPTED = 128 + signal.SIGINT
 
 
 class CommandError(Exception):
-    """Something given to the command is wrong. The message names it and how to mend it."""
+    """The sentence that ends the command: what is wrong, and how to mend it."""
+
+    def __init__(self, message: str, code: int = EXIT_USAGE) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def exit_code(error: AembedError) -> int:
+    """Whose fault it is: what was given to the command, or what the provider did."""
+    return EXIT_USAGE if isinstance(error, (ConfigError, InputError)) else EXIT_FAILED
+
+
+def say(sentence: str) -> None:
+    """Print to stdout, and notice when it cannot be."""
+    try:
+        print(sentence, flush=True)
+    except OSError as error:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # or Python tries again, and complains, at its end
+        raise CommandError(f"standard output cannot be written: {error.strerror}; check where it goes") from None
 
 
 @contextmanager
@@ -32,16 +53,19 @@ def one_sentence() -> Generator[None, None, None]:
         nonlocal stopped_by
         stopped_by = signal.Signals(signum)
         interrupt = signal.getsignal(signal.SIGINT)
-        if callable(interrupt):
-            interrupt(signal.SIGINT, frame)
+        if not callable(interrupt):  # Ctrl-C is ignored in a job of the background
+            raise KeyboardInterrupt
+        interrupt(signal.SIGINT, frame)
 
     before = {number: signal.signal(number, stop) for number in _stop_signals()}
     try:
         yield
-    except (CommandError, ConfigError, InputError) as error:
-        _leave(str(error), EXIT_USAGE)
+    except CommandError as error:
+        _leave(str(error), error.code)
     except AembedError as error:
-        _leave(str(error), EXIT_FAILED)
+        _leave(str(error), exit_code(error))
+    except MemoryError as error:
+        _leave(f"not enough memory: {str(error) or 'the system gives no more'}", EXIT_FAILED)
     except KeyboardInterrupt:
         _leave("interrupted; nothing was written", 128 + stopped_by)
     finally:

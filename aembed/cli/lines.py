@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-import os
+import shlex
 import stat
 import sys
 import tempfile
@@ -54,53 +54,55 @@ def open_lines(source: str) -> Generator[Lines, None, None]:
     Raises:
         CommandError: it cannot be read, is no text in UTF-8, or has no line to embed.
     """
-    with _open(source) as (name, file):
-        yield _count(name, file)
+    name = "standard input" if source == STANDARD_INPUT else source
+    with _open(source, name) as file:
+        yield _check(name, file)
 
 
-@contextmanager
-def _open(source: str) -> Generator[tuple[str, BinaryIO], None, None]:
+def _open(source: str, name: str) -> BinaryIO:
+    """The file, or what can be read only once (a pipe, a terminal) kept in a temporary file."""
     if source == STANDARD_INPUT:
-        with _kept(sys.stdin.buffer) as file:
-            yield "standard input", file
-        return
+        if sys.stdin is None:
+            raise CommandError("standard input is closed; name a text file instead of -")
+        return _keep(sys.stdin.buffer, name)
     path = Path(source)
-    try:
+    with _reading(name):
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise CommandError(f"{source} is a directory; name a text file in it")
-        with path.open("rb") as opened:
-            if stat.S_ISREG(mode):
-                yield source, opened
-                return
-            with _kept(opened) as file:
-                yield source, file
-    except FileNotFoundError:
-        raise CommandError(f"{source} does not exist; check the path, or give - to read standard input") from None
+            raise CommandError(f"{name} is a directory; name a text file in it")
+        if stat.S_ISREG(mode):
+            return path.open("rb")
+        if not stat.S_ISFIFO(mode):
+            raise CommandError(f"{name} is neither a file nor a pipe; name a text file, or - for standard input")
+        with path.open("rb") as pipe:
+            return _keep(pipe, name)
+
+
+def _keep(stream: BinaryIO, name: str) -> BinaryIO:
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
+    try:
+        while block := _read(stream, name):
+            file.write(block)
+        file.flush()
     except OSError as error:
-        raise CommandError(f"{source} cannot be read: {error.strerror}; check the path and its permissions") from None
+        raise CommandError(
+            f"{name} cannot be kept in {tempfile.gettempdir()}: {error.strerror}; "
+            "free space there, or set TMPDIR to another directory"
+        ) from None
+    return file
 
 
-@contextmanager
-def _kept(stream: BinaryIO) -> Generator[BinaryIO, None, None]:
-    """What can be read only once (a pipe, a terminal), kept in a temporary file."""
-    with tempfile.TemporaryFile() as file:
-        try:
-            while block := stream.read(1 << 20):
-                file.write(block)
-            file.flush()
-        except OSError as error:
-            folder = tempfile.gettempdir()
-            raise CommandError(f"standard input cannot be kept in {folder}: {error.strerror}; set TMPDIR") from None
-        yield file
+def _read(stream: BinaryIO, name: str) -> bytes:
+    with _reading(name):
+        return stream.read(1 << 20)
 
 
-def _count(name: str, file: BinaryIO) -> Lines:
-    if not os.fstat(file.fileno()).st_size:
-        raise CommandError(f"{name} is empty; put one text on each line")
+def _check(name: str, file: BinaryIO) -> Lines:
     count = last = 0
-    for last, text in _numbered(name, file):  # noqa: B007
+    for last, text in _numbered(name, file):  # noqa: B007 (the last number is the number of lines)
         count += bool(text)
+    if not last:
+        raise CommandError(f"{name} is empty; put one text on each line")
     if not count:
         raise CommandError(f"{name} has only blank lines; put one text on each line")
     return Lines(name, file, count, last - count)
@@ -112,25 +114,36 @@ def _texts(name: str, file: BinaryIO) -> Iterator[tuple[int, str]]:
 
 def _numbered(name: str, file: BinaryIO) -> Iterator[tuple[int, str]]:
     """Every line with its number from 1; a blank one is ``""``."""
-    file.seek(0)
     offset = 0
-    for number, line in enumerate(file, 1):
-        content = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-        text = _decode(content.rstrip(b"\r\n"), name, number, offset + len(line) - len(content))
-        yield number, "" if text.isspace() else text
-        offset += len(line)
+    with _reading(name):
+        file.seek(0)
+        for number, line in enumerate(file, 1):
+            content = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+            text = _decode(content.rstrip(b"\r\n"), name, number, offset + len(line) - len(content))
+            yield number, "" if text.isspace() else text
+            offset += len(line)
 
 
 def _decode(line: bytes, name: str, number: int, offset: int) -> str:
     zero = line.find(b"\0")
     if zero >= 0:
         raise CommandError(
-            f"{name} is not text: line {number} has a zero byte at offset {offset + zero}; give a text file"
+            f"{name} is not text: line {number} has a zero byte at offset {offset + zero}; give a text file in UTF-8"
         )
     try:
         return line.decode()
     except UnicodeDecodeError as error:
         raise CommandError(
             f"{name} is not UTF-8: line {number} has the byte 0x{line[error.start]:02x} at offset "
-            f"{offset + error.start}; convert it, as in: iconv -f LATIN1 -t UTF-8 {name}"
+            f"{offset + error.start}; convert it, as in: iconv -f LATIN1 -t UTF-8 {shlex.quote(name)}"
         ) from None
+
+
+@contextmanager
+def _reading(name: str) -> Generator[None, None, None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise CommandError(f"{name} does not exist; check the path, or give - to read standard input") from None
+    except OSError as error:
+        raise CommandError(f"{name} cannot be read: {error.strerror}; check what it is and who may read it") from None

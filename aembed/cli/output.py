@@ -26,7 +26,7 @@ class NpyFile:
 
     def __init__(self, name: str, file: BinaryIO, rows: int) -> None:
         self.dim: int | None = None
-        self._name = name
+        self.name = name
         self._file = file
         self._rows = rows
 
@@ -40,18 +40,19 @@ class NpyFile:
             return
         self.dim = dim
         needed = self._rows * dim * 4 + HEADER_BYTES
-        free = shutil.disk_usage(os.path.dirname(self._file.name)).free
-        if needed + SPARE > free:
-            raise CommandError(
-                f"no space for {self._name}: {self._rows} x {dim} float32 take {_size(needed)} and {_size(free)} are "
-                "free there; free some, or choose another place with -o"
-            )
-        header = {"descr": "<f4", "fortran_order": False, "shape": (self._rows, dim)}
-        np.lib.format.write_array_header_1_0(self._file, header)
+        with _sentence(self.name):
+            free = shutil.disk_usage(os.path.dirname(self._file.name)).free
+            if needed + SPARE > free:
+                raise CommandError(
+                    f"no space for {self.name}: {self._rows} x {dim} float32 take {_size(needed)}, and {_size(free)} "
+                    "are free there; free some, or choose another place with -o"
+                )
+            header = {"descr": "<f4", "fortran_order": False, "shape": (self._rows, dim)}
+            np.lib.format.write_array_header_1_0(self._file, header)
 
     def write(self, vectors: Vectors) -> None:
         """Add rows. Blocks while the disk does; call it in a thread."""
-        with _sentence(self._name):
+        with _sentence(self.name):
             self._file.write(vectors.astype("<f4", copy=False).data)
 
     def finish(self) -> None:
@@ -96,19 +97,17 @@ def check_place(name: str, source: str) -> None:
     with _sentence(name):
         if path.is_dir():
             raise CommandError(f"the output {name} is a directory; name a file in it: -o {path / 'vectors.npy'}")
-        if path.exists() and not path.is_file():
-            raise CommandError(f"the output {name} is not a regular file; name one that ends in .npy")
         if path.suffix != ".npy":
-            raise CommandError(
-                f"the output {name!r} does not end in .npy, the only format there is; try -o {path.stem}.npy"
-            )
+            raise CommandError(f"the output {name} does not end in .npy, the only format there is; try -o vectors.npy")
         if not path.parent.is_dir():
-            raise CommandError(
-                f"the output directory {path.parent} does not exist; make it first: mkdir -p {path.parent}"
-            )
-        if path.exists() and os.path.exists(source) and path.samefile(source):
+            raise CommandError(f"the directory {path.parent} does not exist; make it first: mkdir -p {path.parent}")
+        if not path.exists():
+            return
+        if not path.is_file():
+            raise CommandError(f"the output {name} is not a regular file; choose another name")
+        if os.path.exists(source) and path.samefile(source):
             raise CommandError(f"the output {name} is the input itself; choose another name")
-        if path.exists() and not os.access(path, os.W_OK):
+        if not os.access(path, os.W_OK):
             raise CommandError(f"the output {name} is write-protected; remove it, or choose another name")
 
 
