@@ -11,15 +11,16 @@ import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from aembed._errors import ConfigError
 from aembed._events import Event
 from aembed._setting import Setting, nearest
 from aembed._types import Overlong
+from aembed._wire.settings import HttpSettings, Seconds
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -53,6 +54,7 @@ class Defaults(Setting):
     deadline: Seconds | None = None
     """Seconds a whole call may take, waiting and retries included."""
     overlong: Overlong = "error"
+    http: HttpSettings = HttpSettings()
     normalize: bool = False
     """Scale every vector to unit length. Off: vectors come as the provider gives them (most are unit length)."""
 
@@ -72,6 +74,20 @@ class Options(Defaults):
     on_event: Callable[[Event], None] | None = None
     """Called with every :data:`Event` of the embedder, in the event loop."""
 
+    @field_validator("base_url")
+    @classmethod
+    def _check_base_url(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must begin with http:// or https:// and name a host")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("must hold no user or password; give the key as api_key")
+        if parts.query or parts.fragment:
+            raise ValueError("must end with the path; leave out what follows '?' or '#'")
+        return url
+
 
 class EmbedderOptions(TypedDict, total=False):
     """The keywords of ``new_embedder``, for type checkers. :class:`Options` says what they mean."""
@@ -86,6 +102,7 @@ class EmbedderOptions(TypedDict, total=False):
     timeout: float | None
     deadline: float | None
     overlong: Overlong
+    http: HttpSettings
     normalize: bool
     provider_options: Mapping[str, object]
     on_event: Callable[[Event], None] | None
@@ -165,6 +182,24 @@ def _read_sources(path: Path | None) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     except SettingsError as error:
         raise ConfigError(f"environment: {error}; nested fields take two underscores, lists and tables JSON") from None
+
+
+KEY_VARIABLES = {
+    "azure": "AZURE_OPENAI_API_KEY",
+    "cohere": "CO_API_KEY",
+    "google": "GEMINI_API_KEY",
+    "jina": "JINA_API_KEY",
+    "mistral": "MISTRAL_API_KEY",
+    "openai": "OPENAI_API_KEY",
+    "voyage": "VOYAGE_API_KEY",
+}
+"""Where a provider's key usually stands, by its own documentation."""
+
+
+def key_from_environment(provider: str) -> SecretStr | None:
+    """The key in the provider's usual variable. Meant for its own host only: no key goes where nobody sent it."""
+    value = os.environ.get(KEY_VARIABLES.get(provider, ""))
+    return SecretStr(value) if value else None
 
 
 def resolve(config: Config, model: str, options: Mapping[str, Any]) -> tuple[str, Options]:

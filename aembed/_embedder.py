@@ -107,7 +107,7 @@ class Embedder:
         items = check_texts(texts)
         with self._calls:
             job = await self._engine.run(items, kind, on_error=on_error, deadline=deadline)
-            return job.result(self.spec.dim)
+            return job.result(self.spec.dim, self.spec.price)
 
     def stream_documents(
         self, texts: Iterable[str] | AsyncIterable[str]

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TypeAlias
 
 import anyio
+import anyio.to_thread
 
+from aembed import _overlong as overlong
 from aembed._check import check, normalize
 from aembed._config import Options
 from aembed._errors import (
@@ -33,6 +36,12 @@ from aembed._plan import halves, plan, take
 from aembed._retry import next_delay
 from aembed._types import Batch, Kind, OnError, Provider, Reply, Vectors
 
+EmbedInto: TypeAlias = Callable[..., Awaitable[Reply]]
+"""``WritesRows.embed_into``, of a provider that has it."""
+
+CHECKED_ON_THE_LOOP = 2**20
+"""Numbers in a reply whose check takes well under a millisecond; larger ones are checked in a worker thread."""
+
 
 class Engine:
     """Runs the calls of one embedder. ``spec`` is the provider's, with what the options and replies have taught."""
@@ -44,6 +53,7 @@ class Engine:
         self.spec = spec
         self.gate = gate
         self._provider = provider
+        self._embed_into: EmbedInto | None = getattr(provider, "embed_into", None)
         self._options = options
         self._timeout = options.timeout if "timeout" in options.model_fields_set else spec.timeout
         self._emit: Callable[[Event], None] | None = options.on_event
@@ -69,7 +79,7 @@ class Engine:
             if scope.cancelled_caught:
                 job.expire(deadline)
         if job.error is not None:
-            job.error.partial = job.result(self.spec.dim)
+            job.error.partial = job.result(self.spec.dim, self.spec.price)
             raise job.error
         return job
 
@@ -98,14 +108,15 @@ class Engine:
             return
         job.begin(batch)
         try:
-            reply, vectors = await self._send(batch.texts, job.kind)
+            await self._send(job, batch)
         except AembedError as error:
             await self._recover(job, batch, error)
-        else:
-            job.place(batch, reply, vectors)
 
     async def _recover(self, job: Job, batch: Batch, error: AembedError) -> None:
-        """A batch was refused: set the culprit aside if it is known, look for it if there is one, or give up."""
+        """A batch was refused: shorten its text, set the culprit aside, look for it if there is one, or give up."""
+        if isinstance(error, TextTooLongError) and len(batch) == 1 and self._options.overlong != "error":
+            await self._shorten(job, batch, error)
+            return
         culprit, parts = _parts(batch, error)
         if culprit is not None:
             self._give_up(job, culprit, error)
@@ -114,18 +125,36 @@ class Engine:
         for part in parts:
             await self._deliver(job, part)
 
+    async def _shorten(self, job: Job, batch: Batch, error: AembedError) -> None:
+        """One text beyond the model's length, and the user has said what to do."""
+        text = batch.texts[0]
+        if len(text) < overlong.SHORTEST:
+            self._give_up(job, batch, error)
+        elif self._options.overlong == "truncate":
+            job.truncated.add(job.index(batch, 0))
+            await self._deliver(job, Batch([overlong.head(text, self.spec.max_text_tokens)], batch.rows))
+        else:
+            parts = Job(overlong.pieces(text, self.spec.max_text_tokens), job.kind, "raise", None)
+            await self._run(parts)
+            if parts.error is not None:
+                parts.error.index = None
+                self._give_up(job, batch, parts.error)
+                return
+            vectors = overlong.average(parts.vectors(self.spec.dim), parts.texts)
+            job.place(batch, Reply(vectors, parts.tokens), vectors)
+
     def _give_up(self, job: Job, batch: Batch, error: AembedError) -> None:
         job.fail(batch, error)
         self._failed += len(batch)
         if self._emit is not None:
             self._emit(BatchFailed(model=self.spec.name, kind=job.kind, texts=len(batch), error=error))
 
-    async def _send(self, texts: Sequence[str], kind: Kind) -> tuple[Reply, Vectors]:
+    async def _send(self, job: Job, batch: Batch) -> None:
         """Try until it works or the policy says enough."""
         attempt = 1
         while True:
             try:
-                return await self._attempt(texts, kind, attempt)
+                await self._attempt(job, batch, attempt)
             except ProviderError as error:
                 error.attempts = attempt
                 error.provider = error.provider or self.spec.provider
@@ -134,45 +163,54 @@ class Engine:
                     raise
                 self._retries += 1
                 if self._emit is not None:
+                    model, kind, texts = self.spec.name, job.kind, len(batch)
                     self._emit(
-                        RetryScheduled(
-                            model=self.spec.name, kind=kind, texts=len(texts), attempt=attempt, delay=delay, error=error
-                        )
+                        RetryScheduled(model=model, kind=kind, texts=texts, attempt=attempt, delay=delay, error=error)
                     )
+            else:
+                return
             await anyio.sleep(delay)
             attempt += 1
 
-    async def _attempt(self, texts: Sequence[str], kind: Kind, attempt: int) -> tuple[Reply, Vectors]:
-        if not self.gate.try_enter(kind):
-            await self.gate.wait(kind)
+    async def _attempt(self, job: Job, batch: Batch, attempt: int) -> None:
+        """Admission, one request, the check, and the rows are in their place."""
+        if not self.gate.try_enter(job.kind):
+            await self.gate.wait(job.kind)
         started = time.perf_counter() if self._emit is not None else 0.0
         self._requests += 1
+        rows = job.rows(batch, self.spec.dim) if self._embed_into is not None else None
         try:
-            reply = await self._embed(texts, kind)
+            reply = await self._embed(batch.texts, job.kind, rows)
         finally:
             self.gate.leave()
-        vectors = check(reply, len(texts), self.spec.dim, self.spec)
+        vectors = await self._check(reply, len(batch))
         self._learn(reply, vectors)
+        job.place(batch, reply, vectors, in_place=rows is not None and reply.vectors is rows)
         if self._emit is not None:
             self._emit(
                 RequestDone(
                     model=self.spec.name,
-                    kind=kind,
-                    texts=len(texts),
+                    kind=job.kind,
+                    texts=len(batch),
                     tokens=reply.tokens,
                     truncated=len(reply.truncated),
                     attempt=attempt,
                     elapsed=time.perf_counter() - started,
                 )
             )
-        return reply, vectors
 
-    async def _embed(self, texts: Sequence[str], kind: Kind) -> Reply:
+    async def _embed(self, texts: Sequence[str], kind: Kind, rows: Vectors | None) -> Reply:
+        send = self._provider.embed if self._embed_into is None else partial(self._embed_into, rows)
         if self._timeout is None:
-            return await self._provider.embed(texts, kind=kind)
+            return await send(texts, kind=kind)
         with anyio.move_on_after(self._timeout):
-            return await self._provider.embed(texts, kind=kind)
+            return await send(texts, kind=kind)
         raise RequestTimeoutError(f"{self.spec.name} did not answer within the timeout of {self._timeout} s")
+
+    async def _check(self, reply: Reply, texts: int) -> Vectors:
+        if texts * (self.spec.dim or 0) < CHECKED_ON_THE_LOOP:
+            return check(reply, texts, self.spec.dim, self.spec)
+        return await anyio.to_thread.run_sync(check, reply, texts, self.spec.dim, self.spec)
 
     def _learn(self, reply: Reply, vectors: Vectors) -> None:
         if self.spec.dim is None:
@@ -187,7 +225,7 @@ def _parts(batch: Batch, error: AembedError) -> tuple[Batch | None, tuple[Batch,
     """The part of a refused batch that has failed for good, and the parts still worth sending."""
     if len(batch) > 1 and isinstance(error, BatchTooLargeError):
         return None, halves(batch)
-    if len(batch) > 1 and isinstance(error, (BadTextError, TextTooLongError)):
+    if len(batch) > 1 and isinstance(error, BadTextError):
         if error.index is None:
             return None, halves(batch)
         culprit, error.index = error.index, 0

@@ -4,7 +4,6 @@ AembedError
 ├── ConfigError                  a setting is wrong; names the field, the value and the fix
 │   └── MissingExtraError        a package this provider needs is not installed (also an ImportError)
 ├── InputError                   a text or an argument is wrong; ``index`` says which (also a ValueError)
-│   └── TextTooLongError         beyond the model's length, with ``overlong="error"``
 ├── ProviderError                the provider was asked and did not deliver
 │   ├── AuthenticationError      key refused                                     fatal
 │   ├── QuotaExhaustedError      nothing left to spend; waiting will not help    fatal
@@ -12,6 +11,7 @@ AembedError
 │   ├── BadRequestError          refused, and the same request would be refused again
 │   │   ├── BatchTooLargeError   more than one request may carry; halved and resent
 │   │   └── BadTextError         one of the texts is refused; found and set aside
+│   │       └── TextTooLongError beyond the model's length
 │   ├── RateLimitError           too fast; ``retry_after`` seconds               retryable
 │   ├── OverloadedError          the server is busy or failing                   retryable
 │   ├── ConnectError             no connection, or it broke                      retryable
@@ -63,10 +63,6 @@ class MissingExtraError(ConfigError, ImportError):
 
 class InputError(AembedError, ValueError):
     """A text or an argument is wrong; ``index`` is its position. Nothing was sent."""
-
-
-class TextTooLongError(InputError):
-    """A text is longer than the model takes, and ``overlong`` is ``"error"``."""
 
 
 class ProviderError(AembedError):
@@ -130,6 +126,10 @@ class BatchTooLargeError(BadRequestError):
 
 class BadTextError(BadRequestError):
     """The provider refused a text; ``index`` is its position in the batch, or ``None`` if it did not say."""
+
+
+class TextTooLongError(BadTextError):
+    """A text is longer than the model takes, and ``overlong`` is ``"error"``."""
 
 
 class RateLimitError(ProviderError):

@@ -5,18 +5,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from types import TracebackType
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import anyio.to_thread
+from pydantic import SecretStr
 
-from aembed._config import Config, EmbedderOptions, Limits, Options, resolve
+from aembed._config import Config, EmbedderOptions, Limits, Options, key_from_environment, resolve
 from aembed._embedder import Embedder
 from aembed._engine import Engine
 from aembed._errors import AembedError, ClosedError, ConfigError
 from aembed._gate import Gate
 from aembed._registry import Registry
-from aembed._types import Health, ModelSpec, Provider, Source
+from aembed._types import Health, ModelSpec, Provider, Source, Transport
+from aembed._wire.settings import HttpSettings
+
+if TYPE_CHECKING:
+    from aembed._wire.http import HttpTransport
 
 Account = tuple[str, str | None, str | None] | int
 """Whose quota it is: provider, base_url and a hash of the key; or the identity of a provider handed in."""
@@ -34,6 +40,7 @@ class EmbedderFactory:
         self._registry = registry or Registry()
         self._gates: dict[Account, tuple[Gate, Limits]] = {}
         self._embedders: dict[Embedder, Provider] = {}
+        self._transports: dict[tuple[Account, HttpSettings], HttpTransport] = {}
         self._closed = False
 
     def __repr__(self) -> str:
@@ -67,10 +74,13 @@ class EmbedderFactory:
             _, settings = resolve(config, "", options)
             return self._build(model, id(model), settings)
         name, settings = resolve(config, model, options)
-        source = _source(name, settings)
-        provider = await self._registry.get(source.provider, also=config.profiles)(source)
+        source, account = self._source(name, settings)
+        get_opener = partial(self._registry.get, source.provider, also=config.profiles)
+        loaded = self._registry.is_loaded(source.provider)
+        opener = get_opener() if loaded else await anyio.to_thread.run_sync(get_opener)
+        provider = await opener(source)
         try:
-            return self._build(provider, _account(source), settings)
+            return self._build(provider, account, settings)
         except AembedError:
             await provider.aclose()
             raise
@@ -110,6 +120,8 @@ class EmbedderFactory:
         """Close the embedders, newest first, each after its calls have ended. Closing twice is fine."""
         self._closed = True
         async with AsyncExitStack() as stack:
+            for transport in self._transports.values():
+                stack.push_async_callback(transport.aclose)
             for embedder in self._embedders:
                 stack.push_async_callback(embedder.aclose)
 
@@ -117,6 +129,33 @@ class EmbedderFactory:
         if self._config is None:
             self._config = await anyio.to_thread.run_sync(Config.load)
         return self._config
+
+    def _source(self, name: str, settings: Options) -> tuple[Source, Account]:
+        provider, _, model = name.partition(":")
+        key = settings.api_key
+        if key is None and settings.base_url is None:
+            key = key_from_environment(provider)
+        account = _account(provider, settings.base_url, key)
+        source = Source(
+            provider=provider,
+            model=model or None,
+            base_url=settings.base_url,
+            api_key=key,
+            headers=settings.headers,
+            dimensions=settings.dimensions,
+            overlong=settings.overlong,
+            options=settings.provider_options,
+            open_transport=partial(self._transport, account, settings.http),
+        )
+        return source, account
+
+    def _transport(self, account: Account, http: HttpSettings) -> Transport:
+        """One for each account and way to connect. It is closed with the factory."""
+        from aembed._wire.http import HttpTransport
+
+        if (account, http) not in self._transports:
+            self._transports[account, http] = HttpTransport(http)
+        return self._transports[account, http]
 
     def _check_open(self) -> None:
         if self._closed:
@@ -157,21 +196,6 @@ def _check_instance(model: object, options: Mapping[str, object]) -> None:
             raise ConfigError(f"{name} cannot be given with a Provider instance; configure the instance itself")
 
 
-def _source(name: str, settings: Options) -> Source:
-    provider, _, model = name.partition(":")
-    return Source(
-        provider=provider,
-        model=model or None,
-        base_url=settings.base_url,
-        api_key=settings.api_key,
-        headers=settings.headers,
-        dimensions=settings.dimensions,
-        overlong=settings.overlong,
-        options=settings.provider_options,
-    )
-
-
-def _account(source: Source) -> Account:
-    key = source.api_key
+def _account(provider: str, base_url: str | None, key: SecretStr | None) -> Account:
     digest = None if key is None else hashlib.sha256(key.get_secret_value().encode()).hexdigest()
-    return source.provider, source.base_url, digest
+    return provider, base_url, digest

@@ -25,13 +25,13 @@ class Job:
         self.error: AembedError | None = None
         """What ends the call, once it has stopped."""
         self.failures: dict[int, AembedError] = {}
-        self.truncated: list[int] = []
+        self.truncated: set[int] = set()
         self._started = time.perf_counter()
         self._state: NDArray[np.uint8] = np.zeros(len(texts), np.uint8)
         self._missing = len(texts)
         self._out = out
         self._requests = 0
-        self._tokens: int | None = 0
+        self.tokens: int | None = 0
 
     def begin(self, batch: Batch) -> None:
         self._state[batch.rows] = SENT
@@ -39,14 +39,24 @@ class Job:
     def skip(self, batch: Batch) -> None:
         self._state[batch.rows] = NOT_ATTEMPTED
 
-    def place(self, batch: Batch, reply: Reply, vectors: Vectors) -> None:
+    def rows(self, batch: Batch, dim: int | None) -> Vectors | None:
+        """The batch's own rows of the result, to decode into; ``None`` where they are scattered or not yet known."""
+        if dim is None or not isinstance(batch.rows, slice):
+            return None
+        if self._out is None:
+            self._out = np.empty((len(self.texts), dim), np.float32)
+        return self._out[batch.rows]
+
+    def place(self, batch: Batch, reply: Reply, vectors: Vectors, *, in_place: bool = False) -> None:
         """Put the rows of a reply where they belong. A reply to the whole call is the result, uncopied."""
         self._state[batch.rows] = DONE
         self._missing -= len(batch)
         self._requests += 1
-        self._tokens = None if self._tokens is None or reply.tokens is None else self._tokens + reply.tokens
+        self.tokens = None if self.tokens is None or reply.tokens is None else self.tokens + reply.tokens
         if reply.truncated:
-            self.truncated += [self.index(batch, position) for position in reply.truncated]
+            self.truncated.update(self.index(batch, position) for position in reply.truncated)
+        if in_place:
+            return
         if self._out is None:
             if len(batch) == len(self.texts) and isinstance(batch.rows, slice) and vectors.flags.writeable:
                 self._out = vectors
@@ -87,15 +97,18 @@ class Job:
             self._out[self._state != DONE] = np.nan
         return self._out
 
-    def result(self, dim: int | None) -> EmbedResult:
+    def result(self, dim: int | None, price: float | None) -> EmbedResult:
         return EmbedResult(
             vectors=self.vectors(dim),
             failures=self.failures,
             not_attempted=tuple(np.flatnonzero(self._state == NOT_ATTEMPTED).tolist()),
             truncated=tuple(sorted(self.truncated)),
-            usage=Usage(requests=self._requests, tokens=self._tokens),
+            usage=Usage(requests=self._requests, tokens=self.tokens, cost=self._cost(price)),
             elapsed=time.perf_counter() - self._started,
         )
+
+    def _cost(self, price: float | None) -> float | None:
+        return None if price is None or self.tokens is None else self.tokens * price / 1e6
 
     @staticmethod
     def index(batch: Batch, position: int) -> int:

@@ -28,6 +28,9 @@ def plan(texts: Sequence[str], spec: ModelSpec) -> list[Batch]:
     if spec.max_batch_tokens is None and len(texts) <= cap:
         return [Batch(texts, slice(0, len(texts)))] if texts else []
     sizes = [estimate_tokens(text) for text in texts]
+    longest = spec.max_text_tokens
+    if longest is not None and not spec.pads and max(sizes, default=0) > longest:
+        return _set_apart(texts, sizes, spec, longest)
     if spec.pads:
         order = sorted(range(len(texts)), key=sizes.__getitem__, reverse=True)
         cuts = _cuts([sizes[i] for i in order], cap, spec.max_batch_tokens, pads=True)
@@ -46,6 +49,18 @@ def take(batch: Batch, positions: list[int]) -> Batch:
     """The texts at ``positions``, with the rows they belong to."""
     rows = np.arange(batch.rows.start, batch.rows.stop) if isinstance(batch.rows, slice) else batch.rows
     return Batch([batch.texts[i] for i in positions], rows[positions])
+
+
+def _set_apart(texts: Sequence[str], sizes: list[int], spec: ModelSpec, longest: int) -> list[Batch]:
+    """Texts that look too long go alone, so that none of the others is refused with them."""
+    fitting = [i for i, size in enumerate(sizes) if size <= longest]
+    whole = Batch([texts[i] for i in fitting], np.array(fitting, dtype=np.intp))
+    others = [
+        take(whole, list(range(b.rows.start, b.rows.stop)))
+        for b in plan(whole.texts, spec)
+        if isinstance(b.rows, slice)
+    ]
+    return others + [_gather(texts, [i]) for i, size in enumerate(sizes) if size > longest]
 
 
 def _gather(texts: Sequence[str], order: list[int]) -> Batch:

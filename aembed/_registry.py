@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable
 from functools import cache
@@ -21,6 +22,7 @@ ENTRY_POINT_GROUP = "aembed.providers"
 BUILT_IN = {
     "local": "aembed.providers.local:open_provider",
     "mock": "aembed.providers.mock:open_provider",
+    "openai": "aembed.providers.openai:open_provider",
     "static": "aembed.providers.static:open_provider",
 }
 
@@ -54,6 +56,11 @@ class Registry:
     def names(self) -> tuple[str, ...]:
         """All providers, sorted."""
         return tuple(sorted(self._openers.keys() | _installed().keys()))
+
+    def is_loaded(self, name: str) -> bool:
+        """True if :meth:`get` needs no import, which may take long enough to be worth a thread."""
+        opener = self._openers.get(name)
+        return callable(opener) or (opener is not None and opener.partition(":")[0] in sys.modules)
 
     def get(self, name: str, *, also: Iterable[str] = ()) -> Opener:
         """The opener of a provider. ``also`` are other names the user may have meant.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 else:
     ModelMetaclass = type(BaseModel)
 
-SECRET_FIELDS = {"api_key", "headers"}
+SECRET_FIELDS = {"api_key", "base_url", "headers", "proxy"}
 
 
 class _Teaching(ModelMetaclass):
@@ -47,7 +47,8 @@ def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:
         return f"unknown option {field!r}{nearest(path[-1], _fields_beside(model, path))}"
     if details["type"] == "missing":
         return f"{field} is missing; give it a value"
-    message = details["msg"][0].lower() + details["msg"][1:]
+    message = details["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
     if SECRET_FIELDS.isdisjoint(path):
         message += f", not {details['input']!r}"
     return f"{field}: {message}"

@@ -1,10 +1,10 @@
 """The ground under the providers: HTTP out, vectors in.
 
-    http            one POST over a pooled connection; foreign errors become aembed's
-    body            a reply's bytes, inflated, never more than the cap
-    refusal         status and body of a refusal -> the error tree, one table per dialect
-    quota_headers   Retry-After and rate-limit headers -> seconds and counts
-    decode, cut     body -> rows of float32
-    provider        what all HTTP providers share
-    settings        proxy, TLS, timeouts
+http            one POST over a pooled connection; foreign errors become aembed's
+body            a reply's bytes, inflated, never more than the cap
+refusal         status and body of a refusal -> the error tree, one table per dialect
+quota_headers   Retry-After and rate-limit headers -> seconds and counts
+decode, cut     body -> rows of float32
+provider        what all HTTP providers share
+settings        proxy, TLS, timeouts
 """

@@ -62,9 +62,7 @@ def cut_numbers(body: bytes | bytearray) -> Cut:
     return _joined(body, pieces, kept, spans)
 
 
-def _joined(
-    body: bytes | bytearray, pieces: list[bytes | bytearray], kept: int, spans: list[tuple[int, int]]
-) -> Cut:
+def _joined(body: bytes | bytearray, pieces: list[bytes | bytearray], kept: int, spans: list[tuple[int, int]]) -> Cut:
     return Cut(b"".join([*pieces, body[kept:]]) if spans else body, spans)
 
 

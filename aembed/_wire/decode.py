@@ -30,7 +30,7 @@ BREATHE = 64
 
 @dataclass(frozen=True)
 class Shape(Generic[T]):
-    """Where a kind of reply has its vectors: ``places`` lists them in the order of the body; ``tokens`` is the usage."""
+    """Where a reply has its vectors: ``places`` lists them in the order of the body; ``tokens`` is the usage."""
 
     type: type[T]
     places: Callable[[T], Sequence[Placed]]
@@ -84,7 +84,10 @@ def _check_places(places: Sequence[Placed], count: int, strings: Cut, numbers: C
         raise ReplyError("the answer's indices are not those of the texts: one is missing, doubled or out of range")
     empty_strings = sum(placeholder == "" for _, placeholder in places)
     empty_arrays = sum(placeholder == [] for _, placeholder in places)
-    if (empty_strings, empty_arrays) != (len(strings.spans), len(numbers.spans)) or empty_strings + empty_arrays != count:
+    if (empty_strings, empty_arrays) != (
+        len(strings.spans),
+        len(numbers.spans),
+    ) or empty_strings + empty_arrays != count:
         raise ReplyError("the answer has something else than a vector in a vector's place, or a vector out of place")
 
 
@@ -108,6 +111,6 @@ _NUMBERS = msgspec.json.Decoder(list[float])
 def _from_numbers(numbers: memoryview, index: int) -> Vectors:
     """One row at a time through a list: parsed and gone in some 60 us, and never more than one."""
     try:
-        return np.array(_NUMBERS.decode(b"[%b]" % numbers), np.float32)
+        return np.array(_NUMBERS.decode(b"".join((b"[", numbers, b"]"))), np.float32)
     except (msgspec.DecodeError, OverflowError):
         raise ReplyError("a vector has something that is no number", index=index) from None

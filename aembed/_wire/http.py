@@ -48,18 +48,19 @@ class HttpTransport:
             BadRequestError: a redirect.
         """
         session = self._sessions.get(asyncio.get_running_loop()) or await self._open()
-        for free_try in (True, False):
-            seen = SimpleNamespace(reused=False)
-            try:
-                return await self._post(session, URL(url), body, headers, max_bytes, seen)
-            except STALE as error:
-                failure = _translate(error)
-                if free_try and seen.reused:
-                    continue
-            except (aiohttp.ClientError, OSError) as error:
-                failure = _translate(error)
-            break
-        raise failure  # out of the handler, so that nothing of the request hangs on it
+        seen = SimpleNamespace(reused=False)
+        try:
+            return await _post(session, url, body, headers, max_bytes=max_bytes, seen=seen)
+        except (aiohttp.ClientError, OSError) as error:
+            failure = _translate(error)
+            stale = seen.reused and isinstance(error, STALE)
+        if not stale:
+            raise failure  # out of the handler, so that nothing of the request hangs on it
+        try:
+            return await _post(session, url, body, headers, max_bytes=max_bytes, seen=seen)
+        except (aiohttp.ClientError, OSError) as error:
+            failure = _translate(error)
+        raise failure
 
     async def aclose(self) -> None:
         """Close the connections of this loop, and of loops that are gone."""
@@ -68,22 +69,6 @@ class HttpTransport:
             if owner is loop or owner.is_closed():
                 del self._sessions[owner]
                 await session.close()
-
-    async def _post(
-        self,
-        session: aiohttp.ClientSession,
-        url: URL,
-        body: bytes,
-        headers: Mapping[str, str],
-        max_bytes: int,
-        seen: SimpleNamespace,
-    ) -> Response:
-        async with session.post(
-            url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=seen
-        ) as response:
-            if 300 <= response.status < 400:
-                raise _redirected(response.headers.get("Location", ""), response.status)
-            return Response(response.status, response.headers, await read_body(response, max_bytes))
 
     async def _open(self) -> aiohttp.ClientSession:
         settings = self._settings
@@ -98,7 +83,7 @@ class HttpTransport:
                 connector=aiohttp.TCPConnector(limit=0, ssl=self._tls),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip, deflate"},
-                proxy=settings.proxy and settings.proxy.get_secret_value(),
+                proxy=None if settings.proxy is None else settings.proxy.get_secret_value(),
                 read_bufsize=READ_BUFFER,
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=settings.connect_timeout, sock_read=settings.read_timeout
@@ -107,6 +92,21 @@ class HttpTransport:
                 trust_env=settings.trust_env,
             )
         return self._sessions[loop]
+
+
+async def _post(
+    session: aiohttp.ClientSession,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    max_bytes: int,
+    seen: SimpleNamespace,
+) -> Response:
+    async with session.post(url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=seen) as response:
+        if 300 <= response.status < 400:
+            raise _redirected(response.headers.get("Location", ""), response.status)
+        return Response(response.status, response.headers, await read_body(response, max_bytes))
 
 
 async def _note_reuse(session: aiohttp.ClientSession, context: Any, params: Any) -> None:
@@ -128,7 +128,7 @@ def _redirected(location: str, status: int) -> BadRequestError:
     )
 
 
-def _translate(error: Exception) -> ProviderError:
+def _translate(error: Exception) -> ProviderError:  # noqa: PLR0911  # a table
     """aiohttp's errors carry the request with its headers: only their kind and harmless words pass."""
     match error:
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():

@@ -31,7 +31,9 @@ class EmbeddingList(msgspec.Struct):
 
 
 def places(reply: EmbeddingList) -> Sequence[Placed]:
-    return [(position if item.index is None else item.index, item.embedding) for position, item in enumerate(reply.data)]
+    return [
+        (position if item.index is None else item.index, item.embedding) for position, item in enumerate(reply.data)
+    ]
 
 
 def tokens(reply: EmbeddingList) -> int | None:
@@ -56,7 +58,10 @@ OPENAI_ERRORS = Dialect(
     meanings=(
         (r"insufficient_quota|billing_hard_limit|billing_not_active", QuotaExhaustedError),
         (r"model_not_found|model .{1,80} (does not exist|not found)", ModelNotFoundError),
-        (r"max_tokens_per_request|array.{0,40}too (long|large)|batch size|at most \d+ (inputs|texts)", BatchTooLargeError),
+        (
+            r"max_tokens_per_request|array.{0,40}too (long|large)|batch size|at most \d+ (inputs|texts)",
+            BatchTooLargeError,
+        ),
         (r"maximum (context|input) length|context.length|input.{0,20}too (long|large)", TextTooLongError),
     ),
 )

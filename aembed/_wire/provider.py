@@ -61,7 +61,7 @@ class HttpProvider:
         self._spec = spec
         self._asked = Asked(base64=api.shape.base64_key is not None, dimensions=source.dimensions)
         self._headers = SecretHeaders({"Content-Type": "application/json", **api.headers, **source.headers})
-        self._secrets = [value for value in (_key(source), *source.headers.values()) if value]
+        self._secrets = [value for value in (key_of(source), *source.headers.values()) if value]
         self._transport = _transport(source)
         self._closed = False
 
@@ -118,19 +118,22 @@ class HttpProvider:
         return False
 
 
-def required_key(source: Source, hint: str) -> str:
-    """The API key, or a ConfigError with ``hint``, where it can be set."""
-    key = _key(source)
+def require_key(source: Source, variable: str) -> str:
+    """The API key, or a ConfigError that says where it can be set."""
+    key = key_of(source)
     if key is None:
-        raise ConfigError(f"{source.provider} needs an api_key; pass api_key=..., or set {hint}")
+        where = f"set {variable}" if source.base_url is None else f"{variable} is only sent to the provider's own host"
+        raise ConfigError(f"{source.provider} needs an api_key; pass api_key=... ({where})")
     return key
 
 
-def bearer(key: str | None) -> dict[str, str]:
+def bearer(source: Source) -> dict[str, str]:
+    """The usual header, if there is a key."""
+    key = key_of(source)
     return {} if key is None else {"Authorization": f"Bearer {key}"}
 
 
-def _key(source: Source) -> str | None:
+def key_of(source: Source) -> str | None:
     if source.api_key is None:
         return None
     key = source.api_key.get_secret_value()

@@ -50,6 +50,9 @@ ADVICE: Mapping[ErrorType, str] = {
     TextTooLongError: 'shorten the text, or choose overlong="truncate" or "split"',
 }
 
+ABOUT_A_TEXT = r"\b(input|text|content|string|token|character|empty|NaN)"
+"""A refusal that speaks of these may be about one text of the batch, and worth looking for."""
+
 MOST_WORDS = 300
 """Characters of a provider's message that are quoted."""
 
@@ -111,7 +114,9 @@ def _kind(response: Response, said: str, dialect: Dialect) -> ErrorType:
         return known
     if response.status >= 500:
         return OverloadedError
-    return BadTextError if response.status in {400, 422} else BadRequestError
+    if response.status in {400, 422} and re.search(ABOUT_A_TEXT, said, re.IGNORECASE):
+        return BadTextError
+    return BadRequestError
 
 
 def _request_id(headers: Mapping[str, str]) -> str | None:

@@ -1,7 +1,7 @@
 """``openai``: OpenAI's API, and every server that speaks it, through ``base_url``.
 
-vLLM, LM Studio, llama.cpp, Infinity, LiteLLM, Together, DeepInfra, DashScope and others answer the same request. A server
-of one's own needs no key. Vectors are asked for as base64 and accepted as numbers too.
+vLLM, LM Studio, llama.cpp, Infinity, LiteLLM, Together, DeepInfra, DashScope and others answer the same request. A
+server of one's own needs no key. Vectors are asked for as base64 and accepted as numbers too.
 
 Sources: https://platform.openai.com/docs/api-reference/embeddings/create (2048 inputs, 300,000 tokens a request, 8192 a
 text, ``dimensions`` on v3 models), https://platform.openai.com/docs/models (dimensions and prices).
@@ -15,7 +15,7 @@ from typing import Any
 from aembed._errors import ConfigError
 from aembed._types import Kind, ModelSpec, Provider, Source
 from aembed._wire.openai_shape import EMBEDDING_LIST, OPENAI_ERRORS
-from aembed._wire.provider import Api, Asked, HttpProvider, bearer, required_key
+from aembed._wire.provider import Api, Asked, HttpProvider, bearer, require_key
 
 BASE_URL = "https://api.openai.com/v1"
 
@@ -32,9 +32,7 @@ async def open_provider(source: Source) -> Provider:
     model = source.model
     if source.base_url is None:
         model = model or "text-embedding-3-small"
-        key: str | None = required_key(source, "OPENAI_API_KEY")
-    else:
-        key = source.api_key and source.api_key.get_secret_value()
+        require_key(source, "OPENAI_API_KEY")
     if model is None:
         raise ConfigError("name the model this server has: 'openai:MODEL'")
     if source.options:
@@ -50,7 +48,7 @@ async def open_provider(source: Source) -> Provider:
 
     api = Api(
         url=f"{(source.base_url or BASE_URL).rstrip('/')}/embeddings",
-        headers=bearer(key),
+        headers=bearer(source),
         request=request,
         shape=EMBEDDING_LIST,
         dialect=OPENAI_ERRORS,
