@@ -40,7 +40,10 @@ async def open_stream(
             async def feed() -> None:
                 async with send:
                     async for pending in _chunks(texts, size):
-                        await send.send(pending)
+                        try:
+                            await send.send(pending)
+                        except anyio.BrokenResourceError:  # the reader has left
+                            return
                         tasks.start_soon(_fill, embed, pending)
 
             tasks.start_soon(feed)
