@@ -136,6 +136,7 @@ class Engine:
         else:
             parts = Job(overlong.pieces(text, self.spec.max_text_tokens), job.kind, "raise", None)
             await self._run(parts)
+            job.requests += parts.requests
             if parts.error is not None:
                 parts.error.index = None
                 self._give_up(job, batch, parts.error)
@@ -178,6 +179,7 @@ class Engine:
             await self.gate.wait(job.kind)
         started = time.perf_counter() if self._emit is not None else 0.0
         self._requests += 1
+        job.requests += 1
         rows = job.rows(batch, self.spec.dim) if self._embed_into is not None else None
         try:
             reply = await self._embed(batch.texts, job.kind, rows)

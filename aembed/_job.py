@@ -30,7 +30,7 @@ class Job:
         self._state: NDArray[np.uint8] = np.zeros(len(texts), np.uint8)
         self._missing = len(texts)
         self._out = out
-        self._requests = 0
+        self.requests = 0
         self.tokens: int | None = 0
 
     def begin(self, batch: Batch) -> None:
@@ -51,7 +51,6 @@ class Job:
         """Put the rows of a reply where they belong. A reply to the whole call is the result, uncopied."""
         self._state[batch.rows] = DONE
         self._missing -= len(batch)
-        self._requests += 1
         self.tokens = None if self.tokens is None or reply.tokens is None else self.tokens + reply.tokens
         if reply.truncated:
             self.truncated.update(self.index(batch, position) for position in reply.truncated)
@@ -68,7 +67,8 @@ class Job:
         """Give the batch up. Stops the call where one failure is one too many, or nothing else can succeed."""
         self._state[batch.rows] = FAILED
         indices = [self.index(batch, position) for position in range(len(batch))]
-        if error.index is not None or len(batch) == 1:
+        about_a_text = len(batch) == 1 and not error.retryable and not error.fatal
+        if error.index is not None or about_a_text:
             error.index = indices[error.index or 0]
         self.failures.update(dict.fromkeys(indices, error))
         if error.fatal or self.on_error == "raise":
@@ -103,7 +103,7 @@ class Job:
             failures=self.failures,
             not_attempted=tuple(np.flatnonzero(self._state == NOT_ATTEMPTED).tolist()),
             truncated=tuple(sorted(self.truncated)),
-            usage=Usage(requests=self._requests, tokens=self.tokens, cost=self._cost(price)),
+            usage=Usage(requests=self.requests, tokens=self.tokens, cost=self._cost(price)),
             elapsed=time.perf_counter() - self._started,
         )
 
