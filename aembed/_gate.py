@@ -39,7 +39,7 @@ class Gate:
 
     def try_enter(self, kind: Kind) -> bool:
         """Take a place at once if nobody is before us; never waits."""
-        if self._lanes[kind] or not self._has_slot(kind):
+        if self._lanes["query"] or self._lanes[kind] or not self._has_slot(kind):
             return False
         if self._interval:
             now = asyncio.get_running_loop().time()
@@ -73,11 +73,11 @@ class Gate:
         self._next_start = max(self._next_start, now - CATCH_UP) + self._interval
 
     def _withdraw(self, kind: Kind, ticket: asyncio.Future[None]) -> None:
-        if not ticket.cancelled():  # admitted in the moment of the cancellation: hand everything back
+        if ticket.cancelled():
+            self._lanes[kind].pop(ticket, None)
+        else:  # admitted in the moment of the cancellation: hand everything back
             self._next_start -= self._interval
             self.leave()
-            return
-        self._lanes[kind].pop(ticket, None)
         if self._timer is not None and not self.waiting:
             self._timer.cancel()
             self._timer = None

@@ -6,6 +6,7 @@ import asyncio
 import gc
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,8 @@ def every_gate() -> Generator[list[Gate]]:
     gates: list[Gate] = []
     make = Gate.__init__
 
-    def remember(gate: Gate, slots: int, requests_per_minute: float | None = None) -> None:
-        make(gate, slots, requests_per_minute)
+    def remember(gate: Gate, *args: Any, **options: Any) -> None:
+        make(gate, *args, **options)
         gates.append(gate)
 
     with pytest.MonkeyPatch.context() as patch:
