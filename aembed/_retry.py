@@ -5,6 +5,8 @@ from __future__ import annotations
 from aembed._config import RetryPolicy
 from aembed._errors import ProviderError, ReplyError
 
+DOUBLINGS = 64
+"""Beyond these any delay is at its cap, and further ones would leave the range of a float."""
 UNUSABLE_REPLIES = 2
 """A reply that cannot be used is asked for twice: it may be paid for each time, and rarely gets better."""
 
@@ -17,5 +19,5 @@ def next_delay(policy: RetryPolicy, attempt: int, error: ProviderError, jitter: 
     after = error.retry_after
     if after is not None and after >= 0:  # a NaN or negative answer counts as none
         return after if after <= policy.max_retry_after else None
-    ceiling = min(policy.max_delay, policy.initial_delay * 2.0 ** (attempt - 1))
+    ceiling = min(policy.max_delay, policy.initial_delay * 2.0 ** min(attempt - 1, DOUBLINGS))
     return ceiling * (1.0 - jitter)
