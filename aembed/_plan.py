@@ -23,6 +23,7 @@ def plan(texts: Sequence[str], spec: ModelSpec) -> list[Batch]:
 
     Batches hold neighbours in input order; for a model that pads, neighbours in length, longest first, so that
     little is padded and the last batch to finish is a short one. A text above the token cap gets a batch of its own.
+    A single batch holds the texts as they came.
     """
     cap = spec.max_batch_texts or len(texts)
     if spec.max_batch_tokens is None and len(texts) <= cap:
@@ -34,6 +35,8 @@ def plan(texts: Sequence[str], spec: ModelSpec) -> list[Batch]:
     if spec.pads:
         order = sorted(range(len(texts)), key=sizes.__getitem__, reverse=True)
         cuts = _cuts([sizes[i] for i in order], cap, spec.max_batch_tokens, pads=True)
+        if len(cuts) == 1:
+            return [Batch(texts, slice(0, len(texts)))]
         return [_gather(texts, order[start:stop]) for start, stop in cuts]
     cuts = _cuts(sizes, cap, spec.max_batch_tokens, pads=False)
     return [Batch(texts[start:stop], slice(start, stop)) for start, stop in cuts]
