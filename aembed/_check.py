@@ -15,14 +15,16 @@ def check(reply: Reply, texts: int, dim: int | None, spec: ModelSpec) -> Vectors
         ReplyError: count, dimension or values are wrong; ``index`` names the first bad row.
     """
     try:
-        vectors = np.ascontiguousarray(reply.vectors, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what overflows is infinite, and refused for that
+            vectors = np.ascontiguousarray(reply.vectors, dtype=np.float32)
     except (TypeError, ValueError):
         raise _unusable(spec, "vectors that do not form an array of numbers") from None
     if vectors.ndim != 2 or len(vectors) != texts:
         raise _unusable(spec, f"an array of shape {vectors.shape} for {texts} texts")
     if dim is not None and vectors.shape[1] != dim:
         raise _unusable(spec, f"vectors of dimension {vectors.shape[1]} where {dim} was expected")
-    squares = np.vecdot(vectors, vectors)
+    with np.errstate(over="ignore"):
+        squares = np.vecdot(vectors, vectors)
     if not 0.0 < np.minimum.reduce(squares) <= np.maximum.reduce(squares) < np.inf:  # NaN fails every comparison
         _check_rows(vectors, spec)
     return vectors
@@ -37,9 +39,11 @@ def _check_rows(vectors: Vectors, spec: ModelSpec) -> None:
             raise _unusable(spec, "a vector of zeros", index)
 
 
-def normalize(vectors: Vectors) -> None:
-    """Scale the rows to unit length, in place."""
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+def normalize(vectors: Vectors) -> Vectors:
+    """The rows at unit length; in place where the array may be written to."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))  # float32 would over- and underflow
+    out = vectors if vectors.flags.writeable else np.empty_like(vectors)
+    return np.divide(vectors, lengths[:, None], out=out, casting="same_kind")
 
 
 def _unusable(spec: ModelSpec, what: str, index: int | None = None) -> ReplyError:

@@ -186,6 +186,8 @@ class Engine:
         finally:
             self.gate.leave()
         vectors = await self._check(reply, len(batch))
+        if self._options.normalize:
+            vectors = normalize(vectors)
         self._learn(reply, vectors)
         job.place(batch, reply, vectors, in_place=rows is not None and reply.vectors is rows)
         if self._emit is not None:
@@ -217,8 +219,6 @@ class Engine:
     def _learn(self, reply: Reply, vectors: Vectors) -> None:
         if self.spec.dim is None:
             self.spec = replace(self.spec, dim=vectors.shape[1])
-        if self._options.normalize:
-            normalize(vectors)
         self._texts += len(vectors)
         self._tokens += reply.tokens or 0
 
