@@ -1,0 +1,1 @@
+"""The project's own measurements. Each package here has a README that says what its numbers do not show."""
