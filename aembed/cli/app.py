@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aembed import EmbedderFactory, EmbedderOptions, Vector, __version__
+from aembed import EmbedderFactory, EmbedderOptions, InputError, Vector, __version__
 from aembed.cli.embed_file import embed_file
 from aembed.cli.errors import CommandError, one_sentence, say
 from aembed.cli.providers import look_at_providers, print_rows
@@ -100,7 +100,11 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
 async def _embed_query(query: str, model: str | None, chosen: EmbedderOptions) -> Vector:
     async with EmbedderFactory() as factory:
         embedder = await factory.new_embedder(model, **chosen)
-        return await embedder.embed_query(query)
+        try:
+            return await embedder.embed_query(query)
+        except InputError as error:
+            error.index = None  # there is only this one
+            raise CommandError(f"--query: {error}") from error
 
 
 @app.command()

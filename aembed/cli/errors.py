@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-from aembed import AembedError, ConfigError, InputError
+from aembed import AembedError, BadTextError, ConfigError, InputError
 
 EXIT_FAILED = 1
 """The provider did not deliver."""
@@ -28,14 +28,15 @@ class CommandError(Exception):
 
 
 def exit_code(error: AembedError) -> int:
-    """Whose fault it is: what was given to the command, or what the provider did."""
-    return EXIT_USAGE if isinstance(error, (ConfigError, InputError)) else EXIT_FAILED
+    """Whose fault it is: what was given to the command (settings, texts), or what the provider did."""
+    return EXIT_USAGE if isinstance(error, (ConfigError, InputError, BadTextError)) else EXIT_FAILED
 
 
 def say(sentence: str) -> None:
-    """Print to stdout, and notice when it cannot be."""
+    """Print to stdout, whatever characters a file name has, and notice when it cannot be done."""
+    encoding = sys.stdout.encoding
     try:
-        print(sentence, flush=True)
+        print(sentence.encode(encoding, "backslashreplace").decode(encoding), flush=True)
     except OSError as error:
         os.dup2(
             os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()

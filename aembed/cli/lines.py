@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import shlex
 import stat
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -79,12 +78,16 @@ def _open(source: str, name: str) -> BinaryIO:
 
 
 def _keep(stream: BinaryIO, name: str) -> BinaryIO:
-    file = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (handed on open)
     try:
         while block := _read(stream, name):
             file.write(block)
         file.flush()
-    except OSError as error:
+    except BaseException as error:
+        with suppress(OSError):
+            file.close()
+        if not isinstance(error, OSError):
+            raise
         raise CommandError(
             f"{name} cannot be kept in {tempfile.gettempdir()}: {error.strerror}; "
             "free space there, or set TMPDIR to another directory"
@@ -133,9 +136,10 @@ def _decode(line: bytes, name: str, number: int, offset: int) -> str:
     try:
         return line.decode()
     except UnicodeDecodeError as error:
+        byte, at = line[error.start], offset + error.start
         raise CommandError(
-            f"{name} is not UTF-8: line {number} has the byte 0x{line[error.start]:02x} at offset "
-            f"{offset + error.start}; convert it, as in: iconv -f LATIN1 -t UTF-8 {shlex.quote(name)}"
+            f"{name} is not UTF-8: line {number} has the byte 0x{byte:02x} at offset {at}; "
+            "convert it first, as with: iconv -f LATIN1 -t UTF-8"
         ) from None
 
 

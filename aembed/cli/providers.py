@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from aembed import AembedError, Config, ConfigError, EmbedderFactory, MissingExtraError, Registry
+from aembed.cli.errors import say
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,14 @@ def _about(registry: Registry, name: str) -> str:
         return ""
     paragraph = " ".join((inspect.getdoc(module) or "").partition("\n\n")[0].split())
     sentence = re.split(r"(?<=\.) (?=[A-Z])", paragraph, maxsplit=1)[0]
-    return sentence.removeprefix(f"``{name}``: ").replace("``", "")
+    sentence = sentence.removeprefix(f"``{name}``: ").replace("``", "")
+    return sentence[:1].upper() + sentence[1:]
 
 
 def print_rows(rows: list[Row]) -> None:
     """A table on a terminal; lines with tabs in a pipe."""
     if not sys.stdout.isatty():
-        for row in rows:
-            print(row.name, row.state, row.about, sep="\t")
+        say("\n".join(f"{row.name}\t{row.state}\t{row.about}" for row in rows))
         return
     table = Table("provider", "here", "what it is")
     for row in rows:
