@@ -31,6 +31,9 @@ class Limits(Setting):
     max_concurrency: Count | None = None
     """Requests in flight at once. Queries have one more, of their own."""
     requests_per_minute: Rate | None = None
+    tokens_per_minute: Rate | None = None
+    inputs_per_minute: Rate | None = None
+    """Texts a minute, for providers that count these."""
 
 
 class RetryPolicy(Setting):

@@ -25,6 +25,7 @@ from aembed._errors import (
     BadTextError,
     BatchTooLargeError,
     ProviderError,
+    RateLimitError,
     RequestTimeoutError,
     TextTooLongError,
 )
@@ -152,14 +153,18 @@ class Engine:
 
     async def _send(self, job: Job, batch: Batch) -> None:
         """Try until it works or the policy says enough."""
-        attempt = 1
+        attempt = refusals = 0
         while True:
+            attempt += 1
+            successes = self.gate.successes
             try:
                 await self._attempt(job, batch, attempt)
             except ProviderError as error:
                 error.attempts = attempt
                 error.provider = error.provider or self.spec.provider
-                delay = next_delay(self._options.retry, attempt, error, random.random())  # noqa: S311
+                if isinstance(error, RateLimitError) and self.gate.successes > successes:
+                    refusals += 1  # the account gets on, and this batch is at the head of its queue
+                delay = next_delay(self._options.retry, attempt - refusals, error, random.random())  # noqa: S311
                 if delay is None:
                     raise
                 self._retries += 1
@@ -170,21 +175,28 @@ class Engine:
                     )
             else:
                 return
-            await anyio.sleep(delay)
-            attempt += 1
+            if delay:
+                await anyio.sleep(delay)
 
     async def _attempt(self, job: Job, batch: Batch, attempt: int) -> None:
         """Admission, one request, the check, and the rows are in their place."""
-        if not self.gate.try_enter(job.kind):
-            await self.gate.wait(job.kind)
+        tokens, texts = self.gate.estimate(batch.texts), len(batch)
+        permit = self.gate.try_enter(job.kind, tokens, texts)
+        if permit is None:
+            permit = await self.gate.wait(job.kind, tokens, texts, first=attempt > 1)
+        reply: Reply | None = None
+        failure: AembedError | None = None
         started = time.perf_counter() if self._emit is not None else 0.0
         self._requests += 1
         job.requests += 1
         rows = job.rows(batch, self.spec.dim) if self._embed_into is not None else None
         try:
             reply = await self._embed(batch.texts, job.kind, rows)
+        except AembedError as error:
+            failure = error
+            raise
         finally:
-            self.gate.leave()
+            self.gate.leave(permit, reply, failure)
         vectors = await self._check(reply, len(batch))
         if self._options.normalize:
             vectors = normalize(vectors)

@@ -1,0 +1,76 @@
+"""Finds a limit that the server keeps to itself, from what it admits between two refusals. Pure.
+
+Between two refusals a bucket goes from empty to empty, so what was admitted meanwhile over the time it took is its
+rate, whatever its size. A window refuses everything until its oldest requests leave it; a bucket would long have let a
+probe in. Which of the two it is decides how the limit is used. What works is then exceeded a little, so that a limit
+that was guessed too low, or was raised, is found.
+"""
+
+from __future__ import annotations
+
+from aembed._gate.resource import WINDOW, Entry, Resource
+
+UPWARD = 1.02
+"""How much more than what is known to work is tried."""
+SURELY_REFILLED = 3.0
+"""Requests a bucket would have refilled, when a refused probe proves that it is none."""
+PATIENCE = 100
+"""Answers without a refusal after which the guess is raised."""
+
+
+class Learner:
+    """Sets the limit of ``requests`` where replies do not tell it. Knows nothing until the first refusal."""
+
+    def __init__(self, requests: Resource) -> None:
+        self._requests = requests
+        self._started: float | None = None
+        self._edge: Entry | None = None
+        """The first request of the last refusals: when it was sent, the quota was used up."""
+        self._probe: Entry | None = None
+        """The first request sent after them: by then all others had come back, and were counted right."""
+        self._used_up = 0.0
+        self._rate = 0.0
+        self._calm = 0
+        self._step = UPWARD
+
+    def sent(self, entry: Entry, now: float) -> None:
+        if self._started is None:
+            self._started = now
+        if self._edge is not None and self._probe is None:
+            self._probe = entry
+            self._used_up = self._requests.used - entry.amount
+
+    def answered(self) -> None:
+        """A request was let in. After a while without refusals guess higher, and ever more so."""
+        limit = self._requests.limit
+        if self._edge is None or limit is None:
+            return
+        self._calm += 1
+        is_bucket = self._requests.rule == "bucket"
+        if self._calm >= (PATIENCE if is_bucket else max(PATIENCE, limit)):
+            self._calm = 0
+            self._requests.raise_limit(self._step)
+            self._step = 1 + 2 * (self._step - 1) if is_bucket else UPWARD
+
+    def refused(self, entry: Entry, now: float) -> None:
+        """The first refusal after answers: the quota is used up."""
+        requests = self._requests
+        self._calm, self._step = 0, UPWARD
+        previous, self._edge = self._edge, entry
+        probe, self._probe = self._probe, None
+        if requests.rule == "window":
+            requests.set_window(max(1.0, requests.used), now)
+            return
+        if previous is None or probe is None:
+            took = min(WINDOW, entry.sent_at - (self._started or 0.0))
+            self._rate = max(1.0, requests.used) / (WINDOW + took)
+        else:
+            self._rate = max(1.0, entry.before - probe.before) / max(entry.sent_at - previous.sent_at, 1e-3)
+        requests.set_bucket(self._rate * UPWARD * WINDOW, now)
+
+    def probe_refused(self, now: float) -> None:
+        """Refused again after a wait. If a bucket would have refilled by now, it is a window."""
+        if self._edge is None or self._requests.rule == "window":
+            return
+        if (now - self._edge.sent_at) * self._rate >= SURELY_REFILLED:
+            self._requests.set_window(max(1.0, self._used_up), now)
