@@ -100,7 +100,7 @@ class Engine:
         if len(batches) == 1:
             await self._deliver(job, batches[0])
         elif batches:
-            await fan_out(partial(self._deliver, job), batches, max_at_once=self.gate.slots)
+            await fan_out(partial(self._deliver, job), batches, max_at_once=self.gate.concurrency.most)
 
     async def _deliver(self, job: Job, batch: Batch) -> None:
         """Bring one batch to its end: placed, failed, or parted and each part brought to its end."""
@@ -180,10 +180,9 @@ class Engine:
 
     async def _attempt(self, job: Job, batch: Batch, attempt: int) -> None:
         """Admission, one request, the check, and the rows are in their place."""
-        tokens, texts = self.gate.estimate(batch.texts), len(batch)
-        permit = self.gate.try_enter(job.kind, tokens, texts)
-        if permit is None:
-            permit = await self.gate.wait(job.kind, tokens, texts, first=attempt > 1)
+        permit = self.gate.permit(job.kind, batch.texts)
+        if not self.gate.try_enter(permit):
+            await self.gate.wait(permit, first=attempt > 1)
         reply: Reply | None = None
         failure: AembedError | None = None
         started = time.perf_counter() if self._emit is not None else 0.0

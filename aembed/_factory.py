@@ -179,7 +179,7 @@ class EmbedderFactory:
     def _gate(self, account: Account, spec: ModelSpec, limits: Limits) -> Gate:
         known = self._gates.get(account)
         if known is None:
-            gate = Gate(limits.max_concurrency or spec.max_concurrency, limits)
+            gate = Gate(limits.max_concurrency or spec.max_concurrency, limits, adaptive=spec.adaptive)
             self._gates[account] = gate, limits
             return gate
         gate, agreed = known

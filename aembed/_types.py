@@ -43,6 +43,8 @@ class ModelSpec:
     max_text_tokens: int | None = None
     max_concurrency: int = 16
     """How many requests this provider takes at once, unless ``Limits`` says otherwise."""
+    adaptive: bool = False
+    """True for a server that has no quota but only so much capacity: as many requests at once as it digests."""
     timeout: float | None = 30.0
     """Seconds one request may take, unless the embedder says otherwise. ``None`` for models inside this process."""
     price: float | None = None

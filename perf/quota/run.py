@@ -119,6 +119,7 @@ TUNED = (
     Scenario("hidden sliding", server=ServerConfig(rule="sliding", headers=False, tells_wait=False), batches=18000),
     Scenario("foreign 30 %", server=ServerConfig(foreign=0.3)),
     Scenario("tokens x1.4", server=ServerConfig(token_factor=1.4, tokens=300_000), tokens=400),
+    Scenario("gpu", server=ServerConfig(rule="none", headers=False, workers=4, per_token=5e-4, latency=0.02)),
     Scenario("tiny", server=ServerConfig(requests=3, tokens=10_000), batches=30, tokens=1500, queries=0.002),
 )
 
