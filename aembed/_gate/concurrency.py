@@ -8,7 +8,7 @@ time as the one without a queue (the idea of TCP Vegas; Brakmo and Peterson 1995
 from __future__ import annotations
 
 FEWEST = 2
-QUEUED_AT_LEAST, QUEUED_AT_MOST = 1.0, 2.5
+QUEUED_AT_LEAST, QUEUED_AT_MOST = 1.0, 2.0
 """How many of ours should wait in the server's queue."""
 FORGETTING = 1.002
 """By how much the fastest time grows with each answer, so that a server that became slower is seen as it is."""

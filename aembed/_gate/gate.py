@@ -48,7 +48,7 @@ class Permit:
         self.tokens = tokens
         self.inputs = inputs
         self.sent_at = 0.0
-        self.entries: tuple[Entry, ...] = ()
+        self.entries: tuple[Entry | None, ...] = ()
 
 
 class Gate:
@@ -177,12 +177,14 @@ class Gate:
 
     def _enter(self, permit: Permit, now: float) -> None:
         permit.sent_at = now
+        latency = self._latency
+        request = self.requests.commit(now, 1.0, latency)
         permit.entries = (
-            self.requests.commit(now, 1.0, self._latency),
-            self.tokens.commit(now, permit.tokens, self._latency),
-            self.inputs.commit(now, permit.inputs, self._latency),
+            request,
+            None if self.tokens.limit is None else self.tokens.commit(now, permit.tokens, latency),
+            None if self.inputs.limit is None else self.inputs.commit(now, permit.inputs, latency),
         )
-        self._learner.sent(permit.entries[0], now)
+        self._learner.sent(request, now)
         self.in_flight += 1
         if self.pause.probing:
             self._probe = permit
@@ -190,6 +192,7 @@ class Gate:
 
     def _learn(self, permit: Permit, reply: Reply, now: float) -> None:
         elapsed = now - permit.sent_at
+        requests, tokens, _ = permit.entries
         self.successes += 1
         self._slow_start += 1
         self._latency = max(0.9 * self._latency, elapsed)
@@ -200,10 +203,10 @@ class Gate:
         if reply.tokens is not None and permit.characters:
             ratio = reply.tokens / permit.characters
             self._tokens_per_character += CALIBRATION * (ratio - self._tokens_per_character)
-            self.tokens.correct(permit.entries[1], reply.tokens)
+            if tokens is not None:
+                self.tokens.correct(tokens, reply.tokens)
         hints = reply.quota
         if hints is not None:
-            requests, tokens, _ = permit.entries
             self.requests.sync(requests, now, hints.limit_requests, hints.remaining_requests, hints.reset_requests)
             self.tokens.sync(tokens, now, hints.limit_tokens, hints.remaining_tokens, hints.reset_tokens)
 
@@ -216,10 +219,11 @@ class Gate:
             for resource, amount in zip(self._resources, self._amounts(permit), strict=True):
                 resource.drain(now, wait, amount)
         elif self.pause.untold(now, probe=is_probe):
-            if is_probe:
+            request = permit.entries[0]
+            if is_probe or request is None:
                 self._learner.probe_refused(now)
             else:
-                self._learner.refused(permit.entries[0], now)
+                self._learner.refused(request, now)
 
     def _failed(self, error: ProviderError, now: float, *, is_probe: bool) -> None:
         """A refusal with a reason is an answer; silence and server errors are not."""
@@ -234,7 +238,8 @@ class Gate:
 
     def _refund(self, permit: Permit) -> None:
         for resource, entry in zip(self._resources, permit.entries, strict=True):
-            resource.correct(entry, 0.0)
+            if entry is not None:
+                resource.correct(entry, 0.0)
 
     def _withdraw(self, permit: Permit, ticket: _Ticket) -> None:
         if ticket.cancelled():

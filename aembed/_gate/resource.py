@@ -16,22 +16,35 @@ Rule: TypeAlias = Literal["unknown", "bucket", "window"]
 
 WINDOW = 60.0
 """Seconds. Every provider states its quotas by the minute."""
+GRAIN = 0.05
+"""Seconds that are counted as one, so that the window is never more than some 1,200 cells."""
 SAME = 0.02
 """Two fill times that differ by less than this share of the window are the same."""
 TELLING = 0.1
 """Share of the quota by which ``remaining`` must have moved before fill times are compared."""
 
 
+class _Cell:
+    """What was admitted within ``GRAIN`` seconds; it counts until it ``expires``."""
+
+    __slots__ = ("amount", "expires", "opened_at")
+
+    def __init__(self, opened_at: float) -> None:
+        self.opened_at = opened_at
+        self.expires = 0.0
+        self.amount = 0.0
+
+
 class Entry:
-    """An amount that was admitted; it counts until it has left the window. ``before`` is all that was admitted earlier."""
+    """An amount that was admitted. ``before`` is all that was admitted earlier."""
 
-    __slots__ = ("amount", "before", "expires", "sent_at")
+    __slots__ = ("amount", "before", "cell", "sent_at")
 
-    def __init__(self, sent_at: float, amount: float, expires: float, before: float) -> None:
+    def __init__(self, sent_at: float, amount: float, before: float, cell: _Cell) -> None:
         self.sent_at = sent_at
         self.amount = amount
-        self.expires = expires
         self.before = before
+        self.cell = cell
 
 
 class Resource:
@@ -49,7 +62,7 @@ class Resource:
         self._configured = math.inf if limit is None else limit
         self._level = self.burst
         self._filled_at = 0.0
-        self._window: deque[Entry] = deque()
+        self._window: deque[_Cell] = deque()
         self._synced_to = -1.0
         self._fill_times: list[tuple[float, float]] = []
 
@@ -77,11 +90,9 @@ class Resource:
     def commit(self, now: float, amount: float, latency: float) -> Entry:
         """Admit ``amount``. It reaches the server up to ``latency`` from now, and is counted from there."""
         self._advance(now)
-        entry = Entry(now, amount, now + WINDOW + latency, self.total)
+        entry = Entry(now, amount, self.total, self._count(now, amount, latency))
         self.total += amount
-        self.used += amount
         self._level -= amount
-        self._window.append(entry)
         return entry
 
     def correct(self, entry: Entry, actual: float) -> None:
@@ -91,14 +102,17 @@ class Resource:
         self.total += delta
         if entry.before >= self._synced_to:
             self._level -= delta
-        if self._window and entry.sent_at >= self._window[0].sent_at:
+        if self._window and entry.cell.opened_at >= self._window[0].opened_at:
+            entry.cell.amount += delta
             self.used += delta
 
-    def sync(self, entry: Entry, now: float, limit: float | None, remaining: float | None, reset: float | None) -> None:
+    def sync(
+        self, entry: Entry | None, now: float, limit: float | None, remaining: float | None, reset: float | None
+    ) -> None:
         """Learn from the headers of the reply to ``entry``. A limit of zero means unknown, as nothing at all does."""
         if limit:
             self._adopt(limit, now)
-        if self.limit is None or remaining is None or entry.before < self._synced_to:
+        if self.limit is None or remaining is None or entry is None or entry.before < self._synced_to:
             return
         self._advance(now)
         self._synced_to = entry.before
@@ -107,13 +121,24 @@ class Resource:
         sent_since = self.total - entry.before - entry.amount
         least = remaining - sent_since
         most = remaining + (now - entry.sent_at) * self.rate + 1
-        self._level = min(max(self._level, least), max(most, least), self.burst) if self.rule == "bucket" else min(
-            self._level, most
+        self._level = (
+            min(max(self._level, least), max(most, least), self.burst)
+            if self.rule == "bucket"
+            else min(self._level, most)
         )
         foreign = self.limit - remaining - self.used
         if self.rule == "window" and foreign > 0:
-            self.used += foreign
-            self._window.append(Entry(now, foreign, now + WINDOW, self.total))
+            self._count(now, foreign, 0.0)
+
+    def _count(self, now: float, amount: float, latency: float) -> _Cell:
+        window = self._window
+        if not window or now - window[-1].opened_at > GRAIN:
+            window.append(_Cell(now))
+        cell = window[-1]
+        cell.amount += amount
+        cell.expires = max(cell.expires, now + WINDOW + latency)
+        self.used += amount
+        return cell
 
     def drain(self, now: float, wait: float, amount: float) -> None:
         """Refused although we counted on room: ``amount`` will be there in ``wait`` seconds, the server says."""
