@@ -385,6 +385,7 @@ def test_wrong_options(aembed: Aembed, notes: str, arguments: tuple[str, ...], w
 
 
 def test_nothing_to_embed(aembed: Aembed) -> None:
+    refused(aembed("embed"), "nothing to embed", "--query")
     refused(aembed("embed", "-o", "v.npy"), "nothing to embed", "--query")
     refused(aembed("embed", "--query", "text", "-o", "v.npy"), "leave one of them out")
     refused(aembed("embed", "--query", " ", "--model", "mock"), "--query", "blank")
