@@ -43,7 +43,8 @@ def normalize(vectors: Vectors) -> Vectors:
     """The rows at unit length; in place where the array may be written to."""
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))  # float32 would over- and underflow
     out = vectors if vectors.flags.writeable else np.empty_like(vectors)
-    return np.divide(vectors, lengths[:, None], out=out, casting="same_kind")
+    np.divide(vectors, lengths[:, None], out=out, casting="same_kind")
+    return out
 
 
 def _unusable(spec: ModelSpec, what: str, index: int | None = None) -> ReplyError:

@@ -111,6 +111,8 @@ class Engine:
         try:
             await self._send(job, batch)
         except AembedError as error:
+            if error.index is not None and not 0 <= error.index < len(batch):
+                error.index = None  # it names no text of this batch: look for the culprit as if none was named
             await self._recover(job, batch, error)
 
     async def _recover(self, job: Job, batch: Batch, error: AembedError) -> None:

@@ -16,6 +16,7 @@ from aembed._config import Config, EmbedderOptions, Limits, Options, key_from_en
 from aembed._embedder import Embedder
 from aembed._engine import Engine
 from aembed._errors import AembedError, ClosedError, ConfigError
+from aembed._fan_out import one_error
 from aembed._gate import Gate
 from aembed._registry import Registry
 from aembed._types import Health, ModelSpec, Provider, Source, Transport
@@ -108,12 +109,13 @@ class EmbedderFactory:
             except AembedError as error:
                 answers[name] = Health(ok=False, latency=0.0, error=error)
 
-        async with anyio.create_task_group() as tasks:
-            for embedder in self._embedders:
-                tasks.start_soon(ask, f"{embedder.spec.provider}:{embedder.spec.name}", embedder)
-            names = set(config.profiles) | ({config.model} if "model" in config.model_fields_set else set())
-            for name in names or ({config.model} if not self._embedders else set()):
-                tasks.start_soon(open_and_ask, name)
+        with one_error():
+            async with anyio.create_task_group() as tasks:
+                for embedder in self._embedders:
+                    tasks.start_soon(ask, f"{embedder.spec.provider}:{embedder.spec.name}", embedder)
+                names = set(config.profiles) | ({config.model} if "model" in config.model_fields_set else set())
+                for name in names or ({config.model} if not self._embedders else set()):
+                    tasks.start_soon(open_and_ask, name)
         return answers
 
     async def aclose(self) -> None:

@@ -19,14 +19,8 @@ async def fan_out(send: Callable[[T], Awaitable[None]], items: Sequence[T], *, m
 
 @contextmanager
 def one_error() -> Generator[None, None, None]:
-    """Raise what a task group collected as the one error a caller can catch: the first that is no cancellation."""
+    """Raise the first error a task group collected. Only the group's own wrapping goes: an error may be a group."""
     try:
         yield
     except BaseExceptionGroup as group:
-        raise _first(group) from None
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+        raise group.exceptions[0] from None

@@ -50,8 +50,13 @@ def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:
     message = details["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     if SECRET_FIELDS.isdisjoint(path):
-        message += f", not {details['input']!r}"
+        message += f", not {_show(details['input'])}"
     return f"{field}: {message}"
+
+
+def _show(value: object) -> str:
+    """A plain value as it is; of anything that may hold a secret, only what it is."""
+    return repr(value) if isinstance(value, (str, int, float, type(None))) else f"a {type(value).__name__}"
 
 
 def _fields_beside(model: type[BaseModel], path: list[str]) -> Iterable[str]:

@@ -38,8 +38,8 @@ async def open_stream(
         async with anyio.create_task_group() as tasks:
 
             async def feed() -> None:
-                async with send:
-                    async for pending in _chunks(texts, size):
+                async with send, aclosing(_chunks(texts, size)) as cut:
+                    async for pending in cut:
                         try:
                             await send.send(pending)
                         except anyio.BrokenResourceError:  # the reader has left
@@ -52,20 +52,21 @@ async def open_stream(
             tasks.cancel_scope.cancel()
 
 
-async def _chunks(texts: Iterable[str] | AsyncIterable[str], size: int) -> AsyncIterator[_Pending]:
+async def _chunks(texts: Iterable[str] | AsyncIterable[str], size: int) -> AsyncGenerator[_Pending, None]:
     start = 0
     collected: list[str] = []
-    async for text in _iterate(texts):
-        collected.append(text)
-        if len(collected) == size:
-            yield _Pending(start, collected)
-            start += size
-            collected = []
+    async with aclosing(_iterate(texts)) as items:
+        async for text in items:
+            collected.append(text)
+            if len(collected) == size:
+                yield _Pending(start, collected)
+                start += size
+                collected = []
     if collected:
         yield _Pending(start, collected)
 
 
-async def _iterate(texts: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[str]:
+async def _iterate(texts: Iterable[str] | AsyncIterable[str]) -> AsyncGenerator[str, None]:
     if isinstance(texts, AsyncIterable):
         async for text in texts:
             yield text

@@ -321,11 +321,15 @@ def test_write_protected_output(aembed: Aembed, notes: str, monkeypatch: pytest.
 
 def test_too_little_space_is_said_beforehand(aembed: Aembed, notes: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1500))
-    refused(aembed("embed", notes, "-o", "v.npy", "--model", "mock"), "no space", "3 x 128 float32", "free some")
+    refused(
+        aembed("embed", notes, "-o", "v.npy", "--model", "mock"),
+        "no space",
+        "3 x 128 float32 take 1.7 kB, and 1.5 kB are free",
+    )
 
 
 def test_size_of_a_large_output_is_said_in_gigabytes(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match=r"take 4000000000\.0 GB"), open_npy("v.npy", 10**9) as npy:
+    with pytest.raises(CommandError, match=r"take 4,000,000,000\.0 GB"), open_npy("v.npy", 10**9) as npy:
         npy.start(10**9)
     assert left_over() == []
 
@@ -381,6 +385,7 @@ def test_wrong_options(aembed: Aembed, notes: str, arguments: tuple[str, ...], w
 
 
 def test_nothing_to_embed(aembed: Aembed) -> None:
+    refused(aembed("embed"), "nothing to embed", "--query")
     refused(aembed("embed", "-o", "v.npy"), "nothing to embed", "--query")
     refused(aembed("embed", "--query", "text", "-o", "v.npy"), "leave one of them out")
     refused(aembed("embed", "--query", " ", "--model", "mock"), "--query", "blank")
@@ -465,9 +470,9 @@ class Terminal:
         self.screen = ""
         self._master, slave = os.openpty()
         self.process = subprocess.Popen(
-            [*COMMAND, *arguments],
+            [sys.executable, "-c", f"import os; os.login_tty(0); {COMMAND[-1]}", *arguments],
             env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
-            preexec_fn=lambda: os.login_tty(slave),  # noqa: PLW1509 (no other thread runs)
+            stdin=slave,
         )
         os.close(slave)
 

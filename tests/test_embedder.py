@@ -1,17 +1,238 @@
-"""What users hold: vectors in input order, whole results, honest errors."""
+"""What users hold: vectors in input order, bad input refused before anything is sent, an orderly end."""
 
 from __future__ import annotations
 
-import numpy as np
+import asyncio
+import math
+from pathlib import Path
+from typing import Any
 
-from aembed import EmbedderFactory
+import anyio
+import numpy as np
+import pytest
+
+from aembed import (
+    AuthenticationError,
+    ClosedError,
+    EmbedderFactory,
+    Health,
+    InputError,
+    ModelSpec,
+)
+from aembed.testing import ScriptedProvider
+
+TEXTS = [f"text {number}" for number in range(20)]
+BAD_TEXTS = ["bare string", b"bytes", {"a set"}, {"a": "dict"}, ["good", 7], ["good", ""], ["good", " "], ["\ud800"], 7]
 
 
 async def test_documents_come_in_input_order(factory: EmbedderFactory) -> None:
     embedder = await factory.new_embedder("mock", batch_size=3)
-    texts = [f"text {i}" for i in range(20)]
-    vectors = await embedder.embed_documents(texts)
+    vectors = await embedder.embed_documents(TEXTS)
     assert vectors.shape == (20, 128)
     assert vectors.dtype == np.float32
-    for text, vector in zip(texts, vectors, strict=True):
+    assert vectors.flags.c_contiguous
+    for text, vector in zip(TEXTS, vectors, strict=True):
         np.testing.assert_array_equal(vector, await embedder.embed_query(text))
+
+
+async def test_a_query_is_one_row(factory: EmbedderFactory) -> None:
+    vector = await (await factory.new_embedder("mock")).embed_query("text")
+    assert vector.shape == (128,)
+    assert vector.dtype == np.float32
+
+
+async def test_no_texts_are_no_rows_and_no_request(factory: EmbedderFactory) -> None:
+    provider = ScriptedProvider()
+    embedder = await factory.new_embedder(provider)
+    assert (await embedder.embed_documents([])).shape == (0, 8)
+    assert (await embedder.embed([])).ok
+    assert provider.calls == []
+
+
+async def test_a_caller_who_changes_the_list_changes_nothing(factory: EmbedderFactory) -> None:
+    embedder = await factory.new_embedder("mock", batch_size=5)
+    expected = await embedder.embed_documents(TEXTS)
+    texts = TEXTS.copy()
+    call = asyncio.create_task(embedder.embed_documents(texts))
+    await anyio.lowlevel.checkpoint()
+    texts[:] = ["something else"] * len(TEXTS)
+    np.testing.assert_array_equal(await call, expected)
+
+
+async def test_queries_and_documents_are_told_apart(factory: EmbedderFactory) -> None:
+    provider = ScriptedProvider()
+    embedder = await factory.new_embedder(provider)
+    await embedder.embed_query("a")
+    await embedder.embed_documents(["b"])
+    await embedder.embed(["c"])
+    await embedder.embed(["d"], kind="query")
+    assert [(call.texts[0], call.kind) for call in provider.calls] == [
+        ("a", "query"),
+        ("b", "document"),
+        ("c", "document"),
+        ("d", "query"),
+    ]
+
+
+async def test_a_result_tells_the_whole_story(factory: EmbedderFactory) -> None:
+    embedder = await factory.new_embedder("mock", batch_size=5)
+    result = await embedder.embed(TEXTS)
+    np.testing.assert_array_equal(result.vectors, await embedder.embed_documents(TEXTS))
+    assert result.ok
+    assert (result.failures, result.not_attempted, result.truncated) == ({}, (), ())
+    assert result.usage.requests == 4
+    assert result.usage.tokens == embedder.statistics().tokens // 2 > 0
+    assert result.elapsed > 0
+
+
+# ---- bad input
+
+
+@pytest.mark.parametrize("texts", BAD_TEXTS, ids=repr)
+async def test_bad_texts_are_refused_before_anything_is_sent(factory: EmbedderFactory, texts: Any) -> None:
+    provider = ScriptedProvider()
+    embedder = await factory.new_embedder(provider)
+    for call in (embedder.embed_documents, embedder.embed):
+        with pytest.raises(InputError):
+            await call(texts)
+    assert provider.calls == []
+
+
+@pytest.mark.parametrize("text", ["", "  ", None, b"bytes", ["list"], "\ud800"], ids=repr)
+async def test_a_bad_query_is_refused_before_anything_is_sent(factory: EmbedderFactory, text: Any) -> None:
+    provider = ScriptedProvider()
+    with pytest.raises(InputError):
+        await (await factory.new_embedder(provider)).embed_query(text)
+    assert provider.calls == []
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ({"kind": "passage"}, "kind is 'passage'; it must be 'document' or 'query'"),
+        ({"on_error": "ignore"}, "on_error is 'ignore'; it must be 'raise' or 'return'"),
+        ({"deadline": 0}, "deadline is 0; it must be a positive"),
+        ({"deadline": -1.0}, r"deadline is -1\.0"),
+        ({"deadline": math.nan}, "deadline is nan"),
+    ],
+)
+async def test_bad_arguments_say_what_would_be_right(factory: EmbedderFactory, option: Any, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        await (await factory.new_embedder("mock")).embed(TEXTS, **option)
+
+
+# ---- out=
+
+
+@pytest.mark.parametrize("batch_size", [3, 100])
+@pytest.mark.parametrize("dim", [8, None], ids=["known dimension", "unknown dimension"])
+async def test_rows_are_written_where_the_caller_wants_them(
+    factory: EmbedderFactory, batch_size: int, dim: int | None
+) -> None:
+    provider = ScriptedProvider(spec=ModelSpec(name="model", dim=dim))
+    embedder = await factory.new_embedder(provider, batch_size=batch_size)
+    out = np.zeros((len(TEXTS), 8), np.float32)
+    assert await embedder.embed_documents(TEXTS, out=out) is out
+    np.testing.assert_array_equal(out, await embedder.embed_documents(TEXTS))
+
+
+async def test_a_memmap_is_an_array(factory: EmbedderFactory, tmp_path: Path) -> None:
+    embedder = await factory.new_embedder("mock", dimensions=8)
+    out = np.lib.format.open_memmap(tmp_path / "vectors.npy", "w+", np.float32, (len(TEXTS), 8))
+    await embedder.embed_documents(TEXTS, out=out)
+    out.flush()
+    np.testing.assert_array_equal(np.load(tmp_path / "vectors.npy"), await embedder.embed_documents(TEXTS))
+
+
+@pytest.mark.parametrize(
+    "out",
+    [np.zeros((19, 8), np.float32), np.zeros((20, 8)), np.broadcast_to(np.float32(0), (20, 8)), [[0.0] * 8] * 20],
+    ids=["shape", "dtype", "read-only", "list"],
+)
+async def test_an_array_that_will_not_do_is_refused_before_anything_is_sent(factory: EmbedderFactory, out: Any) -> None:
+    provider = ScriptedProvider()
+    with pytest.raises(InputError, match="out "):
+        await (await factory.new_embedder(provider)).embed_documents(TEXTS, out=out)
+    assert provider.calls == []
+
+
+# ---- dimension and health
+
+
+async def test_an_unknown_dimension_is_asked_for_once(factory: EmbedderFactory) -> None:
+    provider = ScriptedProvider(spec=ModelSpec(name="model"), dim=5)
+    embedder = await factory.new_embedder(provider)
+    assert [await embedder.get_dimension() for _ in range(3)] == [5, 5, 5]
+    assert embedder.spec.dim == 5
+    assert len(provider.calls) == 1
+
+
+async def test_a_known_dimension_is_not_asked_for(factory: EmbedderFactory) -> None:
+    provider = ScriptedProvider()
+    assert await (await factory.new_embedder(provider)).get_dimension() == 8
+    assert provider.calls == []
+
+
+async def test_health_says_how_it_went_and_never_raises(factory: EmbedderFactory) -> None:
+    embedder = await factory.new_embedder(ScriptedProvider([None, AuthenticationError("who are you")]))
+    well, ill = [await embedder.check_health() for _ in range(2)]
+    assert (well.ok, well.error) == (True, None)
+    assert isinstance(ill, Health)
+    assert isinstance(ill.error, AuthenticationError)
+    assert ill.latency >= 0
+
+
+async def test_statistics_are_a_snapshot(factory: EmbedderFactory) -> None:
+    embedder = await factory.new_embedder("mock", batch_size=5)
+    before = embedder.statistics()
+    await embedder.embed_documents(TEXTS)
+    after = embedder.statistics()
+    assert (before.texts, before.requests) == (0, 0)
+    assert (after.texts, after.requests, after.retries, after.failed, after.in_flight) == (20, 4, 0, 0, 0)
+
+
+# ---- the end
+
+
+@pytest.mark.virtual_time
+async def test_closing_waits_for_calls_under_way_and_refuses_new_ones(factory: EmbedderFactory) -> None:
+    provider = ScriptedProvider(latency=10.0)
+    embedder = await factory.new_embedder(provider)
+    call = asyncio.create_task(embedder.embed_documents(TEXTS))
+    await anyio.sleep(1)
+    closing = asyncio.create_task(embedder.aclose())
+    await anyio.sleep(1)
+    assert provider.closed == 0
+    with pytest.raises(ClosedError, match="scripted:scripted is closed; make a new one"):
+        await embedder.embed_query("late")
+    assert (await call).shape == (20, 8)
+    await closing
+    assert provider.closed == 1
+
+
+async def test_closing_twice_closes_once(factory: EmbedderFactory) -> None:
+    provider = ScriptedProvider()
+    async with await factory.new_embedder(provider) as embedder:
+        await embedder.embed_query("text")
+    await embedder.aclose()
+    assert provider.closed == 1
+
+
+async def test_every_use_after_the_end_is_refused(factory: EmbedderFactory) -> None:
+    embedder = await factory.new_embedder("mock")
+    await embedder.aclose()
+    for call in (
+        embedder.embed_query("text"),
+        embedder.embed_documents(TEXTS),
+        embedder.embed(TEXTS),
+        embedder.get_dimension(),
+    ):
+        with pytest.raises(ClosedError):
+            await call
+    assert isinstance((await embedder.check_health()).error, ClosedError)
+    assert "closed" in repr(embedder)
+
+
+async def test_repr_shows_model_and_state(factory: EmbedderFactory) -> None:
+    embedder = await factory.new_embedder("mock", dimensions=16)
+    assert repr(embedder) == "<Embedder mock:mock dim=16 <Gate in_flight=0/16 waiting=0>>"

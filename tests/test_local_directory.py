@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import SecretStr
+from tokenizers import processors
 
-from aembed import ConfigError, MissingExtraError, Source, TextTooLongError
+from aembed import BadTextError, ConfigError, MissingExtraError, Source, TextTooLongError
 from aembed.providers import local
-from tests.toy_encoder import hidden, modules, write_json, write_model
+from tests.toy_encoder import hidden, modules, tokenizer, write_json, write_model
 
 TEXTS = ["red", "dark blue green", "light green"]
 
@@ -84,6 +85,20 @@ async def test_prompts_go_before_the_text_by_kind(tmp_path: Path) -> None:
     np.testing.assert_allclose(query.vectors[0], hidden("query: red").mean(axis=0), rtol=1e-5)
     np.testing.assert_allclose(document.vectors[0], hidden("passage: red").mean(axis=0), rtol=1e-5)
     assert query.tokens == document.tokens == 4
+
+
+async def test_a_text_of_no_tokens_is_refused_by_position(tmp_path: Path) -> None:
+    bare = tokenizer()
+    bare.post_processor = processors.TemplateProcessing(single="$A", special_tokens=[])
+    write_model(tmp_path)
+    bare.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(BadTextError, match="no tokens") as caught:
+        await embed(tmp_path, ["red", " "])
+    assert caught.value.index == 1
+
+
+async def test_no_texts_give_no_rows(tmp_path: Path) -> None:
+    assert (await embed(write_model(tmp_path), [])).vectors.shape == (0, 4)
 
 
 @pytest.mark.parametrize("file", ["onnx/model.onnx", "encoder_q8.onnx"])

@@ -1,17 +1,22 @@
 """Cuts the vectors out of a reply's JSON, so that the rest is small enough to parse with every check.
 
 A reply is a little JSON around many vectors, as base64 strings or arrays of numbers. Finding where each ends is a
-search for one byte, far cheaper than parsing. What remains, the skeleton, has an empty string or array in each place
-and is parsed strictly; so nothing is taken for a vector that the parsed skeleton does not have in a vector's place.
+search for one byte, far cheaper than parsing. What remains, the skeleton, has an empty string, or an array of the
+vector's number, in each place and is parsed strictly; so nothing is taken for a vector that the parsed skeleton does
+not have in a vector's place.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-QUOTE, MINUS, COLON = b'"-:'
-DIGITS = range(0x30, 0x3A)
+QUOTE, COLON, BRACKET = b'":['
 BLANKS = b" \t\r\n"
+NUMBERS_BEGIN = frozenset(b"-0123456789nN")
+"""What an array of numbers begins with; null and NaN are refused where the numbers are read."""
+
+_ESCAPE_OR_QUOTE = re.compile(rb'\\.|"', re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -23,7 +28,10 @@ class Cut:
 
 
 def cut_strings(body: bytes | bytearray, key: bytes) -> Cut:
-    """Cut the string values of ``key``. Within a JSON string a quote is escaped, so ``"key"`` can only be a key."""
+    """Cut the string values of ``key``, or the strings in the arrays that are.
+
+    Within a JSON string a quote is escaped, so ``"key"`` with a colon behind it can only be a key.
+    """
     find = body.find
     pieces: list[bytes | bytearray] = []
     spans: list[tuple[int, int]] = []
@@ -32,38 +40,62 @@ def cut_strings(body: bytes | bytearray, key: bytes) -> Cut:
         start = position = _value_after(body, position + len(key))
         if start < 0:
             break
-        if body[start] != QUOTE:
-            continue
-        end = find(b'"', start + 1)
-        if end < 0:
-            break
-        pieces.append(body[kept : start + 1])
-        spans.append((start + 1, end))
-        kept = position = end
+        in_array = body[start] == BRACKET
+        if in_array:
+            start = _skip_blanks(body, start + 1)
+        while start < len(body) and body[start] == QUOTE:
+            end = find(b'"', start + 1)
+            if end < 0:
+                break
+            pieces.append(body[kept : start + 1])
+            spans.append((start + 1, end))
+            kept = position = end
+            start = _next_item(body, end + 1) if in_array else len(body)
     return _joined(body, pieces, kept, spans)
 
 
 def cut_numbers(body: bytes | bytearray) -> Cut:
-    """Cut the innermost arrays that begin with a number."""
+    """Cut the innermost arrays that begin with a number, but not what looks like one within a string.
+
+    In the place of the ``k``-th stands ``[k]``: a reply may hold other numbers than vectors.
+    """
     find = body.find
     pieces: list[bytes | bytearray] = []
     spans: list[tuple[int, int]] = []
-    kept = position = 0
+    kept = position = counted = quotes = 0
     while (position := find(b"[", position)) >= 0:
         position += 1
         first = _skip_blanks(body, position)
-        if first < len(body) and (body[first] in DIGITS or body[first] == MINUS):
+        if first < len(body) and body[first] in NUMBERS_BEGIN:
+            quotes += _quotes(body, counted, position)
+            counted = position
+            if quotes % 2:  # within a string
+                continue
             end = find(b"]", first)
             if end < 0:
                 break
             pieces.append(body[kept:position])
+            pieces.append(b"%d" % len(spans))
             spans.append((position, end))
-            kept = position = end
+            kept = position = counted = end
     return _joined(body, pieces, kept, spans)
 
 
 def _joined(body: bytes | bytearray, pieces: list[bytes | bytearray], kept: int, spans: list[tuple[int, int]]) -> Cut:
     return Cut(b"".join([*pieces, body[kept:]]) if spans else body, spans)
+
+
+def _quotes(body: bytes | bytearray, start: int, end: int) -> int:
+    """How many quotes, escaped ones not counted."""
+    if body.find(b"\\", start, end) < 0:
+        return body.count(b'"', start, end)
+    return sum(match.group() == b'"' for match in _ESCAPE_OR_QUOTE.finditer(body, start, end))
+
+
+def _next_item(body: bytes | bytearray, position: int) -> int:
+    """Where the next item of an array begins; what is no item is no quote either."""
+    position = _skip_blanks(body, position)
+    return _skip_blanks(body, position + 1) if body[position : position + 1] == b"," else position
 
 
 def _value_after(body: bytes | bytearray, position: int) -> int:

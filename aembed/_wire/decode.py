@@ -20,7 +20,8 @@ from aembed._types import Vectors
 from aembed._wire.cut import Cut, cut_numbers, cut_strings
 
 Placed: TypeAlias = tuple[int, str | list[float] | None]
-"""Which text a vector belongs to, and what stands in its place in the skeleton: ``""`` or ``[]``."""
+"""Which text a vector belongs to, and what stands in its place in the skeleton: ``""``, or ``[k]`` for the ``k``-th
+array of numbers."""
 
 T = TypeVar("T")
 
@@ -37,6 +38,11 @@ class Shape(Generic[T]):
     tokens: Callable[[T], int | None]
     base64_key: bytes | None = None
     """The key, with its quotes, whose values may be base64 strings."""
+
+
+def token_count(said: Any) -> int | None:
+    """A server's count of tokens, if it is one: usage that is told oddly costs no vectors."""
+    return int(said) if type(said) in {int, float} and 0 <= said < 2**53 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +64,22 @@ def decode(body: bytearray, shape: Shape[Any], count: int, rows: Vectors | None)
     places = shape.places(skeleton)
     _check_places(places, count, strings, numbers)
     encoded = iter(strings.spans)
-    written = iter(numbers.spans)
     body_view, number_view = memoryview(body), memoryview(strings.skeleton)
     for done, (index, placeholder) in enumerate(places):
         if isinstance(placeholder, str):
             row = _from_base64(body_view[slice(*next(encoded))], index)
         else:
-            row = _from_numbers(number_view[slice(*next(written))], index)
+            assert placeholder is not None, "checked with the places"
+            row = _from_numbers(number_view[slice(*numbers.spans[int(placeholder[0])])], index)
         if rows is None:
             rows = np.empty((count, len(row)), np.float32)
-        if len(row) != rows.shape[1]:
+        if len(row) != rows.shape[1] or not len(row):
             raise ReplyError(f"a vector of dimension {len(row)} where {rows.shape[1]} was expected", index=index)
         rows[index] = row
         if done % BREATHE == BREATHE - 1:
             time.sleep(0)
     assert rows is not None, "a batch has at least one text"
-    return Decoded(rows, shape.tokens(skeleton), base64=not numbers.spans)
+    return Decoded(rows, shape.tokens(skeleton), base64=bool(strings.spans))
 
 
 def _check_places(places: Sequence[Placed], count: int, strings: Cut, numbers: Cut) -> None:
@@ -82,19 +88,22 @@ def _check_places(places: Sequence[Placed], count: int, strings: Cut, numbers: C
         raise ReplyError(f"the answer has {len(places)} vectors for {count} texts")
     if sorted(index for index, _ in places) != list(range(count)):
         raise ReplyError("the answer's indices are not those of the texts: one is missing, doubled or out of range")
-    empty_strings = sum(placeholder == "" for _, placeholder in places)
-    empty_arrays = sum(placeholder == [] for _, placeholder in places)
-    if (empty_strings, empty_arrays) != (
-        len(strings.spans),
-        len(numbers.spans),
-    ) or empty_strings + empty_arrays != count:
+    encoded = sum(placeholder == "" for _, placeholder in places)
+    if encoded == count == len(strings.spans):
+        return
+    written = {placeholder[0] for _, placeholder in places if isinstance(placeholder, list) and len(placeholder) == 1}
+    if (
+        encoded != len(strings.spans)
+        or encoded + len(written) != count
+        or not written <= set(range(len(numbers.spans)))
+    ):
         raise ReplyError("the answer has something else than a vector in a vector's place, or a vector out of place")
 
 
 def _parse(skeleton: bytes | bytearray, shape: Shape[T]) -> T:
     try:
         return msgspec.json.decode(skeleton, type=shape.type)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ReplyError("the answer is not the JSON this kind of server gives; check base_url") from None
 
 
@@ -102,7 +111,11 @@ def _from_base64(encoded: memoryview, index: int) -> Vectors:
     try:
         return np.frombuffer(pybase64.b64decode(encoded, validate=True), "<f4")
     except ValueError:  # binascii.Error is one; so is a length that is no multiple of four
-        raise ReplyError("a vector's base64 is damaged or cut short", index=index) from None
+        plain = bytes(encoded)
+    unescaped = plain.replace(b"\\/", b"/")  # some servers escape slashes, as JSON allows
+    if unescaped != plain:
+        return _from_base64(memoryview(unescaped), index)
+    raise ReplyError("a vector's base64 is damaged or cut short", index=index)
 
 
 _NUMBERS = msgspec.json.Decoder(list[float])
@@ -111,6 +124,7 @@ _NUMBERS = msgspec.json.Decoder(list[float])
 def _from_numbers(numbers: memoryview, index: int) -> Vectors:
     """One row at a time through a list: parsed and gone in some 60 us, and never more than one."""
     try:
-        return np.array(_NUMBERS.decode(b"".join((b"[", numbers, b"]"))), np.float32)
-    except (msgspec.DecodeError, OverflowError):
+        with np.errstate(over="ignore"):  # what overflows is infinite, and refused for that
+            return np.array(_NUMBERS.decode(b"".join((b"[", numbers, b"]"))), np.float32)
+    except msgspec.DecodeError:
         raise ReplyError("a vector has something that is no number", index=index) from None

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from aembed._errors import BatchTooLargeError, ModelNotFoundError, QuotaExhaustedError, TextTooLongError
-from aembed._wire.decode import Placed, Shape
+from aembed._wire.decode import Placed, Shape, token_count
 from aembed._wire.refusal import Dialect, Said
 
 
@@ -20,14 +20,9 @@ class Item(msgspec.Struct):
     index: int | None = None
 
 
-class Usage(msgspec.Struct):
-    total_tokens: int | None = None
-    prompt_tokens: int | None = None
-
-
 class EmbeddingList(msgspec.Struct):
     data: list[Item]
-    usage: Usage | None = None
+    usage: Any = None
 
 
 def places(reply: EmbeddingList) -> Sequence[Placed]:
@@ -37,9 +32,10 @@ def places(reply: EmbeddingList) -> Sequence[Placed]:
 
 
 def tokens(reply: EmbeddingList) -> int | None:
-    if reply.usage is None:
+    if not isinstance(reply.usage, dict):
         return None
-    return reply.usage.total_tokens if reply.usage.total_tokens is not None else reply.usage.prompt_tokens
+    total = token_count(reply.usage.get("total_tokens"))
+    return token_count(reply.usage.get("prompt_tokens")) if total is None else total
 
 
 def read_error(body: Any) -> Said:

@@ -37,7 +37,7 @@ def options(
     """What comes before the name of a command."""
 
 
-@app.command(no_args_is_help=True)
+@app.command()
 def embed(  # noqa: PLR0917 (typer hands them over by name)
     source: Annotated[
         str | None, typer.Argument(metavar="INPUT", help="A text file in UTF-8, or - for standard input.")

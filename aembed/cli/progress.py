@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -13,10 +13,12 @@ from rich.text import Text
 
 
 class _Rate(ProgressColumn):
-    """Texts a second, as of the last half minute."""
+    """Texts a second, lately; over all in a run too short for more."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
+        if speed is None and task.completed and task.elapsed:
+            speed = task.completed / task.elapsed
         return Text("" if speed is None else f"{speed:,.0f} texts/s")
 
 
@@ -40,5 +42,7 @@ class Progress:
 def show_progress(total: int) -> Generator[Progress, None, None]:
     """Show a bar on stderr while the block runs, if stderr is a terminal."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn()
-    with RichProgress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+    shown = sys.stderr.isatty()
+    bar = RichProgress(*columns, console=Console(stderr=True), disable=not shown)
+    with bar if shown else nullcontext():  # rich 13 ends even a bar that is not shown with a blank line
         yield Progress(bar, total)

@@ -15,7 +15,7 @@ import anyio
 import anyio.to_thread
 import numpy as np
 
-from aembed._errors import ClosedError, ConfigError, ProviderError
+from aembed._errors import BadTextError, ClosedError, ConfigError, ProviderError
 from aembed._types import Kind, ModelSpec, Reply, Source, Vectors
 from aembed.providers._in_process import Lanes, option, refuse_dimensions, refuse_settings, usable_cores
 from aembed.providers._minilm import MINILM, load_minilm, minilm_files
@@ -77,11 +77,14 @@ class LocalProvider:
     async def embed(self, texts: Sequence[str], /, *, kind: Kind) -> Reply:
         """float32, ``(len(texts), dim)``; ``Reply.tokens`` counts special tokens and prompts, but no padding.
 
-        Raises :class:`TextTooLongError` with the position of the text, and :class:`ClosedError` after ``aclose``.
+        Raises :class:`TextTooLongError` or, for a text that comes to no token at all, :class:`BadTextError`, both with
+        the position of the text, and :class:`ClosedError` after ``aclose``.
         """
         encoder = self._encoders.get(kind)
         if encoder is None:
             raise ClosedError(f"{self._spec.name} is closed: open a new provider")
+        if not texts:
+            return Reply(np.empty((0, self._spec.dim or 0), dtype=np.float32), tokens=0)
         job = await self._lanes.run(kind, partial(self._begin, encoder, texts, kind))
         if job.runs:
             await self._finish(encoder, job, kind)
@@ -94,6 +97,9 @@ class LocalProvider:
     def _begin(self, encoder: Encoder, texts: Sequence[str], kind: Kind) -> _Job:
         """Tokenise, plan, and do the first run in the same step: a hop to a thread costs a tenth of a millisecond."""
         tokens = self._tokenizer.encode(texts, prompt=self._files.prompts.get(kind, ""))
+        for ids, owner in zip(tokens.ids, tokens.owners, strict=True):
+            if not len(ids):
+                raise BadTextError("the text has no tokens", provider="local", index=owner)
         first, *rest = plan_runs([len(ids) for ids in tokens.ids])
         vectors = encoder.run([tokens.ids[piece] for piece in first])
         pieces = np.empty((len(tokens.ids), vectors.shape[1]), dtype=np.float32)
@@ -121,10 +127,10 @@ class LocalProvider:
             raise failures[0]
 
     def _reply(self, job: _Job, count: int) -> Reply:
-        lengths = np.array([len(ids) for ids in job.tokens.ids], dtype=np.float32)
+        lengths = np.array([len(ids) for ids in job.tokens.ids])
         vectors = job.pieces
         if len(vectors) > count:
-            vectors = average(vectors, lengths, np.asarray(job.tokens.owners), count)
+            vectors = average(vectors, lengths.astype(np.float32), np.asarray(job.tokens.owners), count)
             if self._files.normalize:
                 unit_length(vectors)
         return Reply(vectors, tokens=int(lengths.sum()), truncated=job.tokens.truncated)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import copy
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import anyio
 
-from aembed import Kind, ModelSpec, Reply
+from aembed import AembedError, Kind, ModelSpec, Reply
 from aembed.providers.mock import MockOptions, MockProvider
 
 Step: TypeAlias = Reply | BaseException | float | None
@@ -39,7 +40,7 @@ class ScriptedProvider:
         dim: int = 8,
         latency: float = 0.0,
         spec: ModelSpec | None = None,
-        refused: dict[str, BaseException] | None = None,
+        refused: Mapping[str, BaseException] | None = None,
     ) -> None:
         self.spec = spec or ModelSpec(name="scripted", provider="scripted", dim=dim)
         self.calls: list[Call] = []
@@ -71,10 +72,15 @@ class ScriptedProvider:
         if wait:
             await anyio.sleep(wait)
         if isinstance(step, BaseException):
-            raise step
+            raise _fresh(step)
         if isinstance(step, Reply):
             return step
         for text in texts:
             if text in self._refused:
-                raise self._refused[text]
+                raise _fresh(self._refused[text])
         return await self._vectors.embed(texts, kind=kind)
+
+
+def _fresh(error: BaseException) -> BaseException:
+    """An error collects what happens to it, such as its attempts: each time another one, as a real provider raises."""
+    return copy.copy(error) if isinstance(error, AembedError) else error

@@ -55,14 +55,15 @@ def in_fresh_process(interpreter: str, name: str, directory: Path, options: argp
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m perf.local", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="two rounds of a fifth of the texts")
+    parser.add_argument("--quick", action="store_true", help="two rounds of a tenth of the texts")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--scale", type=float, default=0.5, help="how many texts; 1 is 2048 short, 128 long, 640 mixed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--candidates", nargs="+", default=list(CANDIDATES), choices=list(CANDIDATES))
     parser.add_argument("--torch-python", help=f"interpreter that has {' and '.join(ON_TORCH)}")
     options = parser.parse_args()
-    options.scale = 0.2 if options.quick else 1.0
-    options.rounds = min(options.rounds, 2) if options.quick else options.rounds
+    if options.quick:
+        options.rounds, options.scale = 2, 0.1
     options.candidates = list(dict.fromkeys([OURS, *options.candidates]))
     return options
 

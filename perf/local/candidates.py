@@ -106,7 +106,7 @@ def fastembed(batch_size: int) -> Callable[[Path], AbstractAsyncContextManager[C
         from fastembed import TextEmbedding
         from fastembed.common.model_description import ModelSource, PoolingType
 
-        name = "perf/all-MiniLM-L6-v2"
+        name = f"perf/all-MiniLM-L6-v2-{batch_size}"
         TextEmbedding.add_custom_model(
             model=name,
             pooling=PoolingType.MEAN,

@@ -1,0 +1,199 @@
+"""Settings: immutable, validated, merged in a fixed order, and every mistake is named with its mending."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from aembed import Config, ConfigError, Limits, Profile, RetryPolicy
+from aembed._config import resolve
+from aembed._setting import nearest
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+# ---- values
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda: Limits(max_concurrency=0), "max_concurrency: .* greater than or equal to 1, not 0"),
+        (lambda: Limits(requests_per_minute=-3), "requests_per_minute: .* greater than 0, not -3"),
+        (lambda: Limits(requests_per_minute=float("inf")), "requests_per_minute: .* finite"),
+        (lambda: RetryPolicy(max_attempts=0), "max_attempts: .* greater than or equal to 1, not 0"),
+        (lambda: RetryPolicy(initial_delay=float("nan")), "initial_delay"),
+        (lambda: RetryPolicy(max_delay="soon"), "max_delay: .* valid number.*, not 'soon'"),
+        (lambda: Config(timeout=0), "timeout: .* greater than 0, not 0"),
+        (lambda: Config(model=7), "model: .* valid string, not 7"),
+        (lambda: Config(modell="x"), "unknown option 'modell'; did you mean 'model'"),  # type: ignore[call-arg]
+        (lambda: Config(zzzzz="x"), "unknown option 'zzzzz'; known are: .*, model, .*"),  # type: ignore[call-arg]
+        (lambda: Config(profiles={"a": {}}), "profiles.a.model is missing; give it a value"),
+        (
+            lambda: Config(profiles={"a": {"model": "m", "dimension": 3}}),
+            "unknown option 'profiles.a.dimension'; did you mean 'dimensions'",
+        ),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_mending(make: Any, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        make()
+
+
+def test_every_mistake_is_named_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"max_attempts: .*; max_delay: "):
+        RetryPolicy(max_attempts=0, max_delay=0)
+
+
+@pytest.mark.parametrize("setting", [Config(), Limits(), RetryPolicy(), Profile(model="m")], ids=repr)
+def test_settings_are_frozen(setting: Any) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        setting.timeout = 3.0
+
+
+def test_equal_settings_are_equal() -> None:
+    assert Limits(max_concurrency=3) == Limits(max_concurrency=3) != Limits()
+
+
+def test_the_hint_is_the_nearest_name_or_all_of_them() -> None:
+    assert nearest("mok", ["mock", "local"]) == "; did you mean 'mock'?"
+    assert nearest("zzz", ["mock", "local"]) == "; known are: local, mock"
+
+
+# ---- layers
+
+
+def test_options_win_over_the_profile_and_the_profile_over_the_config() -> None:
+    config = Config(
+        timeout=1.0, deadline=1.0, normalize=True, profiles={"p": Profile(model="m", timeout=2.0, deadline=2.0)}
+    )
+    model, options = resolve(config, "p", {"timeout": 3.0})
+    assert (model, options.timeout, options.deadline, options.normalize) == ("m", 3.0, 2.0, True)
+
+
+def test_none_is_an_answer_too() -> None:
+    _, options = resolve(Config(timeout=1.0), "m", {"timeout": None})
+    assert options.timeout is None
+    assert "timeout" in options.model_fields_set
+
+
+def test_what_is_not_set_stays_unset() -> None:
+    _, options = resolve(Config(), "m", {})
+    assert options.model_fields_set == set()
+
+
+# ---- file and environment
+
+
+def test_nothing_there_is_the_default() -> None:
+    assert Config.load() == Config()
+    assert Config().model == "local"
+
+
+FILE = """
+model = "mock"
+timeout = 5.0
+
+[retry]
+max_attempts = 2
+
+[profiles.search]
+model = "openai:small"
+api_key = "sk-secret"
+dimensions = 256
+limits = { requests_per_minute = 3000 }
+"""
+
+
+def check_file(config: Config) -> None:
+    search = config.profiles["search"]
+    assert (config.model, config.timeout, config.retry.max_attempts) == ("mock", 5.0, 2)
+    assert (search.model, search.dimensions, search.limits.requests_per_minute) == ("openai:small", 256, 3000.0)
+    assert search.api_key == SecretStr("sk-secret")
+    assert "sk-secret" not in repr(config)
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    check_file(Config.load(write(tmp_path / "any.toml", FILE)))
+
+
+def test_the_file_beside_is_found(tmp_path: Path) -> None:
+    write(tmp_path / "aembed.toml", FILE)  # tests run in tmp_path
+    check_file(Config.load())
+
+
+def test_the_file_in_the_environment_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AEMBED_CONFIG", str(write(tmp_path / "other.toml", FILE)))
+    check_file(Config.load())
+
+
+def test_variables_win_over_the_file_and_leave_the_rest_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AEMBED_TIMEOUT", "9")
+    monkeypatch.setenv("AEMBED_RETRY__MAX_DELAY", "3")
+    monkeypatch.setenv("AEMBED_PROFILES__SEARCH__DIMENSIONS", "64")
+    monkeypatch.setenv("AEMBED_PROFILES__OTHER__MODEL", "static")
+    config = Config.load(write(tmp_path / "a.toml", FILE))
+    assert (config.timeout, config.model) == (9.0, "mock")
+    assert (config.retry.max_attempts, config.retry.max_delay) == (2, 3.0)
+    assert (config.profiles["search"].model, config.profiles["search"].dimensions) == ("openai:small", 64)
+    assert config.profiles["other"].model == "static"
+
+
+def test_variables_alone_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AEMBED_MODEL", "mock")
+    assert Config.load().model == "mock"
+
+
+def test_an_unknown_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AEMBED_MODLE", "mock")
+    with pytest.raises(ConfigError, match="unknown environment variable AEMBED_MODLE; did you mean 'AEMBED_MODEL'"):
+        Config.load()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("AEMBED_TIMEOUT", "soon", "timeout: .* valid number.*'soon'"),
+        ("AEMBED_RETRY__MAX_ATTEMPT", "3", r"unknown option 'retry.max_attempt'; did you mean 'max_attempts'"),
+        ("AEMBED_PROFILES", "not json", "environment: .*profiles"),
+    ],
+)
+def test_a_bad_variable_is_explained(monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=reason):
+        Config.load()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"model = ", "bad.toml: not valid TOML"),
+        (b"model = 'caf\xe9'", "bad.toml: cannot be read"),
+        (b"modell = 'mock'", "unknown option 'modell'; did you mean 'model'"),
+        (b"timeout = -1", "timeout: .* greater than 0, not -1"),
+    ],
+)
+def test_a_bad_file_is_explained(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=reason):
+        Config.load(path)
+
+
+def test_a_file_that_is_not_there_is_missed_only_if_it_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Config.load()
+    with pytest.raises(ConfigError, match=r"gone\.toml' does not exist"):
+        Config.load(tmp_path / "gone.toml")
+    with pytest.raises(ConfigError, match="is not a file"):
+        Config.load(tmp_path)
+    monkeypatch.setenv("AEMBED_CONFIG", "gone.toml")
+    with pytest.raises(ConfigError, match=r"gone\.toml' does not exist"):
+        Config.load()

@@ -1,0 +1,163 @@
+"""Ordered chunks from any source, in bounded memory, and nothing under way once the reader has left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
+
+import anyio
+import anyio.lowlevel
+import numpy as np
+import pytest
+
+from aembed import (
+    BadTextError,
+    Chunk,
+    ClosedError,
+    Config,
+    Embedder,
+    EmbedderFactory,
+    InputError,
+    Limits,
+    ModelSpec,
+)
+from aembed._embedder import STREAM_CHUNK
+from aembed.testing import ScriptedProvider
+
+TEXTS = [f"text {number}" for number in range(2 * STREAM_CHUNK + 100)]
+
+
+async def collect(embedder: Embedder, texts: Iterable[str]) -> list[Chunk]:
+    async with embedder.stream_documents(texts) as chunks:
+        return [chunk async for chunk in chunks]
+
+
+async def test_chunks_are_the_documents_in_order(factory: EmbedderFactory) -> None:
+    embedder = await factory.new_embedder("mock")
+    chunks = await collect(embedder, TEXTS)
+    assert [chunk.start for chunk in chunks] == np.cumsum([0, *map(len, chunks)])[:-1].tolist()
+    assert [text for chunk in chunks for text in chunk.texts] == TEXTS
+    vectors = np.concatenate([chunk.vectors for chunk in chunks])
+    np.testing.assert_array_equal(vectors, await embedder.embed_documents(TEXTS))
+
+
+@pytest.mark.virtual_time
+async def test_chunks_come_in_order_when_replies_do_not(factory: EmbedderFactory) -> None:
+    spec = ModelSpec(name="model", dim=8, max_batch_texts=STREAM_CHUNK)
+    embedder = await factory.new_embedder(ScriptedProvider([9.0, 1.0, 5.0], spec=spec))
+    assert [chunk.start for chunk in await collect(embedder, TEXTS)] == [0, STREAM_CHUNK, 2 * STREAM_CHUNK]
+    assert anyio.current_time() == pytest.approx(9.0)  # they were under way together
+
+
+async def test_any_source_will_do(factory: EmbedderFactory) -> None:
+    async def lines() -> AsyncIterator[str]:
+        for text in TEXTS:
+            yield text
+
+    embedder = await factory.new_embedder("mock")
+    for texts in (iter(TEXTS), lines()):
+        async with embedder.stream_documents(texts) as chunks:
+            assert [text async for chunk in chunks for text in chunk.texts] == TEXTS
+
+
+async def test_no_texts_are_no_chunks(factory: EmbedderFactory) -> None:
+    assert await collect(await factory.new_embedder("mock"), []) == []
+
+
+@pytest.mark.virtual_time
+async def test_texts_are_taken_only_as_fast_as_chunks_are_read(factory: EmbedderFactory) -> None:
+    taken = 0
+
+    def endless() -> Iterator[str]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield f"text {taken}"
+
+    embedder = await factory.new_embedder("mock", limits=Limits(max_concurrency=2))
+    size = embedder.spec.max_batch_texts or 0
+    async with embedder.stream_documents(endless()) as chunks:
+        for read in range(1, 5):
+            await anext(chunks)
+            await anyio.sleep(10)  # a slow consumer
+            assert taken <= (read + 5) * size
+
+
+async def test_leaving_early_cancels_what_is_under_way(factory: EmbedderFactory) -> None:
+    provider = ScriptedProvider(
+        [0.0, *[3600.0] * 99], spec=ModelSpec(name="model", dim=8, max_batch_texts=STREAM_CHUNK)
+    )
+    embedder = await factory.new_embedder(provider)
+    async with embedder.stream_documents(TEXTS) as chunks:
+        await anext(chunks)
+        await anyio.wait_all_tasks_blocked()
+        assert provider.in_flight == 2
+    assert provider.in_flight == 0
+
+
+async def test_leaving_early_leaves_no_task_at_that_very_moment(factory: EmbedderFactory) -> None:
+    """Not even one that closes a generator of ours."""
+
+    async def endless() -> AsyncIterator[str]:
+        while True:
+            yield "text"
+
+    texts = endless()
+    embedder = await factory.new_embedder("mock")
+    before = asyncio.all_tasks()
+    async with embedder.stream_documents(texts) as chunks:
+        await anext(chunks)
+    assert asyncio.all_tasks() == before
+    await texts.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_bad_text_is_named_by_its_place_in_the_stream(factory: EmbedderFactory) -> None:
+    embedder = await factory.new_embedder("mock", batch_size=10)
+    texts = [*TEXTS[: STREAM_CHUNK + 50], " ", *TEXTS]
+    with pytest.raises(InputError) as caught:
+        await collect(embedder, texts)
+    assert caught.value.index == STREAM_CHUNK + 50
+
+
+async def test_a_refused_text_is_named_by_its_place_in_the_stream(factory: EmbedderFactory) -> None:
+    provider = ScriptedProvider(refused={TEXTS[STREAM_CHUNK + 7]: BadTextError("no")})
+    with pytest.raises(BadTextError) as caught:
+        await collect(await factory.new_embedder(provider), TEXTS)
+    assert caught.value.index == STREAM_CHUNK + 7
+
+
+async def test_an_error_of_the_source_arrives_as_itself(factory: EmbedderFactory) -> None:
+    def source() -> Iterator[str]:
+        yield "text"
+        raise LookupError("gone")
+
+    embedder = await factory.new_embedder("mock")
+    with pytest.raises(LookupError, match="gone"):
+        await collect(embedder, source())
+
+
+async def test_an_error_of_the_reader_arrives_as_itself(factory: EmbedderFactory) -> None:
+    embedder = await factory.new_embedder("mock")
+    with pytest.raises(LookupError, match="mine"):
+        async with embedder.stream_documents(TEXTS):
+            raise LookupError("mine")
+
+
+async def test_a_group_of_the_reader_stays_a_group(factory: EmbedderFactory) -> None:
+    embedder = await factory.new_embedder("mock")
+    with pytest.raises(ExceptionGroup, match="mine"):
+        async with embedder.stream_documents(TEXTS):
+            raise ExceptionGroup("mine", [LookupError()])
+
+
+async def test_a_string_is_no_stream_of_texts(factory: EmbedderFactory) -> None:
+    embedder = await factory.new_embedder("mock")
+    with pytest.raises(InputError, match="put it in a list"):
+        embedder.stream_documents("text")
+
+
+async def test_a_closed_embedder_streams_nothing() -> None:
+    async with EmbedderFactory(Config()) as factory:
+        embedder = await factory.new_embedder("mock")
+    with pytest.raises(ClosedError):
+        await collect(embedder, TEXTS)

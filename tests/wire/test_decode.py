@@ -1,0 +1,213 @@
+"""Decoding replies: every valid one exactly, and of invalid ones nothing but a ReplyError."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aembed._errors import ReplyError
+from aembed._types import Vectors
+from aembed._wire.decode import Decoded, decode, token_count
+from aembed._wire.openai_shape import EMBEDDING_LIST
+
+
+def encoded(row: Vectors) -> str:
+    return base64.b64encode(row.astype("<f4").tobytes()).decode()
+
+
+def written(row: Vectors) -> list[float]:
+    return [float(value) for value in row]
+
+
+def reply(*embeddings: Any, **more: Any) -> bytearray:
+    data = [{"object": "embedding", "index": i, "embedding": embedding} for i, embedding in enumerate(embeddings)]
+    return bytearray(json.dumps({"object": "list", "data": data, "model": "m", **more}).encode())
+
+
+def decoded(body: bytes | bytearray, count: int, rows: Vectors | None = None) -> Decoded:
+    return decode(bytearray(body), EMBEDDING_LIST, count, rows)
+
+
+floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+@st.composite
+def matrices(draw: st.DrawFn) -> Vectors:
+    n, dim = draw(st.integers(1, 5)), draw(st.integers(1, 7))
+    return np.array(draw(st.lists(floats, min_size=n * dim, max_size=n * dim)), np.float32).reshape(n, dim)
+
+
+@given(matrices(), st.data())
+def test_every_way_to_write_a_reply_gives_the_same_vectors(vectors: Vectors, data: st.DataObject) -> None:
+    items = [
+        {"object": "embedding", "index": i, "embedding": (encoded if data.draw(st.booleans()) else written)(row)}
+        for i, row in enumerate(vectors)
+    ]
+    items = data.draw(st.permutations(items))
+    items = [dict(data.draw(st.permutations(list(item.items())))) for item in items]
+    extra = data.draw(
+        st.dictionaries(st.sampled_from(["model", "id", "note"]), st.text() | st.just('"embedding": "A"'))
+    )
+    whole = {"data": items, "usage": {"total_tokens": 7}, **extra}
+    separators = data.draw(st.sampled_from([(", ", ": "), (",", ":"), (" ,\n", " :\t")]))
+    body = json.dumps(whole, separators=separators, ensure_ascii=data.draw(st.booleans())).encode()
+    rows = np.empty_like(vectors) if data.draw(st.booleans()) else None
+    result = decoded(body, len(vectors), rows)
+    np.testing.assert_array_equal(result.vectors, vectors)
+    assert result.tokens == 7
+    assert rows is None or result.vectors is rows
+
+
+@given(matrices(), st.data())
+def test_a_reply_cut_short_is_never_accepted(vectors: Vectors, data: st.DataObject) -> None:
+    body = reply(*map(data.draw(st.sampled_from([encoded, written])), vectors))
+    cut = data.draw(st.integers(0, len(body) - 1))
+    with pytest.raises(ReplyError):
+        decoded(body[:cut], len(vectors))
+
+
+@given(matrices(), st.data())
+def test_a_damaged_byte_is_refused_or_leaves_a_reply_of_the_right_shape(vectors: Vectors, data: st.DataObject) -> None:
+    body = reply(*map(data.draw(st.sampled_from([encoded, written])), vectors))
+    body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        result = decoded(body, len(vectors), np.empty_like(vectors))
+    except ReplyError:
+        return
+    assert result.vectors.shape == vectors.shape
+
+
+@given(st.binary(), st.integers(1, 3))
+def test_garbage_is_refused(body: bytes, count: int) -> None:
+    with pytest.raises(ReplyError):
+        decoded(body, count)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=3), children, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(json_values, json_values, json_values)
+def test_a_wrong_value_anywhere_is_refused_and_nothing_else(index: object, embedding: object, usage: object) -> None:
+    item = {"index": index, "embedding": embedding}
+    body = json.dumps({"data": [item], "usage": usage}).encode()
+    try:
+        result = decoded(body, 1)
+    except ReplyError:
+        return
+    assert index in {0, None}
+    assert result.vectors.shape[0] == 1
+    assert isinstance(embedding, (list, str))
+    if isinstance(embedding, list):
+        np.testing.assert_array_equal(result.vectors[0], np.array(embedding, np.float64).astype(np.float32))
+
+
+ROW = np.array([1.0, 2.0], np.float32)
+TWO = encoded(ROW)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (reply(TWO), "1 vectors for 2 texts"),
+        (reply(TWO, TWO, TWO), "3 vectors for 2 texts"),
+        (b'{"data": []}', "0 vectors"),
+        (b'{"data": [{"index": 1, "embedding": [1, 2]}, {"index": 1, "embedding": [1, 2]}]}', "indices"),
+        (b'{"data": [{"index": 1, "embedding": [1, 2]}, {"index": 2, "embedding": [1, 2]}]}', "indices"),
+        (b'{"data": [{"index": -1, "embedding": [1, 2]}, {"index": 0, "embedding": [1, 2]}]}', "indices"),
+        (reply([1.0, 2.0], [1.0]), "dimension 1 where 2"),
+        (reply(TWO, encoded(ROW[:1])), "dimension 1 where 2"),
+        (reply(TWO, None), "something else than a vector"),
+        (reply(TWO, []), "something else than a vector"),
+        (reply(TWO, ""), "dimension 0"),
+        (reply([], []), "something else than a vector"),
+        (reply("", ""), "dimension 0"),
+        (reply(TWO, "not base64!!"), "base64"),
+        (reply(TWO, TWO[:-2]), "base64"),
+        (reply(TWO, "AAAAAAA="), "base64"),
+        (reply([1.0, 2.0], [None, 2.0]), "no number"),
+        (reply([1.0, 2.0], [2.0, None]), "no number"),
+        (reply([1.0, 2.0], [1.0, "2"]), "no number"),
+        (b'{"data": [{"embedding": [1, 2]}, {"embedding": [NaN, 2]}]}', "no number"),
+        (b'{"data": [{"embedding": [1, 2]}, {"embedding": [1, 1e999]}]}', "no number"),
+        (b'{"data": [{"embedding": [1, 2]}, {"embedding": [1, 02]}]}', "no number"),
+        (reply([[1.0, 2.0]], [[1.0, 2.0]]), "not the JSON"),
+        (b"<html><body>502 Bad Gateway</body></html>", "not the JSON"),
+        (b"", "not the JSON"),
+        (b'{"error": "overloaded"}', "not the JSON"),
+        (b"[" * 100_000, "not the JSON"),
+        (b'{"x": ' * 100_000, "not the JSON"),
+        (b'{"data": [{"index": 0, "embedding": "\xff\xfe"}, {"index": 1, "embedding": "AAAA"}]}', "base64"),
+    ],
+)
+def test_bad_replies(body: bytes, says: str) -> None:
+    with pytest.raises(ReplyError, match=says):
+        decoded(body, 2)
+
+
+def test_other_numbers_are_not_taken_for_a_vector() -> None:
+    stray = b'{"shape": [5, 6], "data": [{"index": 0, "embedding": %s, "more": [7, 8]}], "ids": [9]}'
+    np.testing.assert_array_equal(decoded(stray % b"[1, 2]", 1).vectors, [[1, 2]])
+    for nothing in (b"[]", b"null", b'""', b'"AAAA"', b"5", b"[[1, 2]]", b'["1"]'):
+        with pytest.raises(ReplyError):
+            decoded(stray % nothing, 1, np.empty((1, 2), np.float32))
+
+
+def test_a_nested_vector_is_not_taken_for_the_items_own() -> None:
+    body = b'{"data": [{"index": 0, "debug": {"embedding": "%s"}, "embedding": null}]}' % TWO.encode()
+    with pytest.raises(ReplyError):
+        decoded(body, 1)
+
+
+def test_slashes_may_be_escaped() -> None:
+    row = np.frombuffer(b"\xff\xff\x7f\x3f" * 2, "<f4")
+    assert "/" in encoded(row)
+    body = json.dumps({"data": [{"embedding": encoded(row)}]}).replace("/", "\\/").encode()
+    np.testing.assert_array_equal(decoded(body, 1).vectors[0], row)
+
+
+def test_numbers_beyond_float32_are_infinite_and_left_to_the_check() -> None:
+    assert np.isinf(decoded(reply([1e39, 1.0]), 1).vectors[0, 0])
+
+
+def test_an_index_may_be_left_out() -> None:
+    body = b'{"data": [{"embedding": [1, 2]}, {"embedding": [3, 4]}]}'
+    np.testing.assert_array_equal(decoded(body, 2).vectors, [[1, 2], [3, 4]])
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"total_tokens": 9, "prompt_tokens": 0}, 9),
+        ({"prompt_tokens": 4}, 4),
+        ({"total_tokens": 5.0}, 5),
+        ({"total_tokens": None}, None),
+        ({"total_tokens": -1}, None),
+        ({"total_tokens": "5"}, None),
+        ({"total_tokens": True}, None),
+        ({}, None),
+        (None, None),
+        ([1, 2], None),
+        ("none", None),
+    ],
+)
+def test_usage_told_oddly_costs_no_vectors(usage: object, tokens: int | None) -> None:
+    assert decoded(reply(TWO, usage=usage), 1).tokens == tokens
+
+
+def test_token_count_takes_no_nonsense() -> None:
+    assert [token_count(said) for said in (float("nan"), float("inf"), 10**30, 1e300)] == [None] * 4
+
+
+def test_it_is_remembered_whether_base64_came() -> None:
+    assert decoded(reply(TWO), 1).base64
+    assert not decoded(reply([1.0, 2.0]), 1).base64
