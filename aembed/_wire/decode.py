@@ -86,7 +86,7 @@ def decode(body: bytearray, shape: Shape[Any], count: int, rows: Vectors | None)
 
 def _fill(body: bytearray, places: Sequence[Placed], strings: Cut, rows: Vectors) -> None:
     """The straight way: all are base64, and how long they are is known."""
-    view, bytes_view, width = memoryview(body), memoryview(rows).cast("B"), rows.shape[1] * 4
+    view, bytes_view, width = memoryview(body), rows.data.cast("B"), rows.shape[1] * 4
     for done, ((index, _), (start, end)) in enumerate(zip(places, strings.spans, strict=True)):
         try:
             bytes_view[index * width : (index + 1) * width] = pybase64.b64decode(view[start:end], validate=True)
