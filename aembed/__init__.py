@@ -5,8 +5,10 @@ Where things are:
     _embedder     what users hold            _stream   ordered chunks in bounded memory
     _engine       plan -> fan out -> retry(admit(timeout(provider)) -> check) -> place
     _plan _fan_out _retry _gate _check _job  one step of that line each
+    _input _calls _overlong                  what comes in; what is under way; texts beyond the model's length
     _config _setting _registry               settings; provider names
     _types _errors _events                   nouns; the error tree; what can be observed
+    _wire         HTTP: requests out, rows in, refusals into errors
     providers     local, static, mock; imported when first opened
     testing cli   public test doubles; the ``aembed`` command
 """

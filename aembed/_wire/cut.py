@@ -32,6 +32,33 @@ def cut_strings(body: bytes | bytearray, key: bytes) -> Cut:
 
     Within a JSON string a quote is escaped, so ``"key"`` with a colon behind it can only be a key.
     """
+    for written in (key + b':"', key + b': "'):
+        if written in body:
+            cut = _cut_written(body, written)
+            if cut.skeleton.count(key) == len(cut.spans):
+                return cut
+    return _cut_values(body, key)
+
+
+def _cut_written(body: bytes | bytearray, before: bytes) -> Cut:
+    """The straight way, for values that all stand behind the same bytes."""
+    find, length = body.find, len(before)
+    pieces: list[bytes | bytearray] = []
+    spans: list[tuple[int, int]] = []
+    kept = start = 0
+    while (start := find(before, start)) >= 0:
+        start += length
+        end = find(b'"', start)
+        if end < 0:
+            break
+        pieces.append(body[kept:start])
+        spans.append((start, end))
+        kept = start = end
+    return _joined(body, pieces, kept, spans)
+
+
+def _cut_values(body: bytes | bytearray, key: bytes) -> Cut:
+    """Any JSON a server may write: blanks anywhere, strings within arrays."""
     find = body.find
     pieces: list[bytes | bytearray] = []
     spans: list[tuple[int, int]] = []

@@ -6,6 +6,7 @@ function that lists the vectors' places in it. Replies may mix base64 and number
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -64,6 +65,9 @@ def decode(body: bytearray, shape: Shape[Any], count: int, rows: Vectors | None)
     places = shape.places(skeleton)
     _check_places(places, count, strings, numbers)
     encoded = iter(strings.spans)
+    if rows is not None and len(strings.spans) == count and sys.byteorder == "little":
+        _fill(body, places, strings, rows)
+        return Decoded(rows, shape.tokens(skeleton), base64=True)
     body_view, number_view = memoryview(body), memoryview(strings.skeleton)
     for done, (index, placeholder) in enumerate(places):
         if isinstance(placeholder, str):
@@ -73,13 +77,23 @@ def decode(body: bytearray, shape: Shape[Any], count: int, rows: Vectors | None)
             row = _from_numbers(number_view[slice(*numbers.spans[int(placeholder[0])])], index)
         if rows is None:
             rows = np.empty((count, len(row)), np.float32)
-        if len(row) != rows.shape[1] or not len(row):
-            raise ReplyError(f"a vector of dimension {len(row)} where {rows.shape[1]} was expected", index=index)
-        rows[index] = row
+        rows[index] = _of_dimension(rows.shape[1], row, index)
         if done % BREATHE == BREATHE - 1:
             time.sleep(0)
     assert rows is not None, "a batch has at least one text"
     return Decoded(rows, shape.tokens(skeleton), base64=bool(strings.spans))
+
+
+def _fill(body: bytearray, places: Sequence[Placed], strings: Cut, rows: Vectors) -> None:
+    """The straight way: all are base64, and how long they are is known."""
+    view, bytes_view, width = memoryview(body), rows.data.cast("B"), rows.shape[1] * 4
+    for done, ((index, _), (start, end)) in enumerate(zip(places, strings.spans, strict=True)):
+        try:
+            bytes_view[index * width : (index + 1) * width] = pybase64.b64decode(view[start:end], validate=True)
+        except ValueError:  # damaged, of another length, or with escapes: the careful way finds out
+            rows[index] = _of_dimension(rows.shape[1], _from_base64(view[start:end], index), index)
+        if done % BREATHE == BREATHE - 1:
+            time.sleep(0)
 
 
 def _check_places(places: Sequence[Placed], count: int, strings: Cut, numbers: Cut) -> None:
@@ -98,6 +112,12 @@ def _check_places(places: Sequence[Placed], count: int, strings: Cut, numbers: C
         or not written <= set(range(len(numbers.spans)))
     ):
         raise ReplyError("the answer has something else than a vector in a vector's place, or a vector out of place")
+
+
+def _of_dimension(dim: int, row: Vectors, index: int) -> Vectors:
+    if len(row) != dim or not dim:
+        raise ReplyError(f"a vector of dimension {len(row)} where {dim} was expected", index=index)
+    return row
 
 
 def _parse(skeleton: bytes | bytearray, shape: Shape[T]) -> T:

@@ -1,0 +1,77 @@
+"""The public names: sorted, documented, all there, and the map of the rooms is true."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import aembed
+import aembed.testing
+
+PACKAGE = Path(aembed.__file__).parent
+MODULES = [aembed, aembed.testing]
+
+
+def is_public(name: str, value: Any) -> bool:
+    return not name.startswith("_") and not isinstance(value, ModuleType)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_all_is_sorted_and_holds_exactly_what_is_public(module: ModuleType) -> None:
+    names = [name for name in module.__all__ if not name.startswith("__")]
+    assert names == sorted(names)
+    assert set(names) == {name for name, value in vars(module).items() if is_public(name, value)}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_every_public_class_and_method_says_what_it_is(module: ModuleType) -> None:
+    silent = []
+    for name in module.__all__:
+        thing = getattr(module, name)
+        if not inspect.isclass(thing):
+            continue
+        members = [(f"{name}.{m}", value) for m, value in vars(thing).items() if callable(value) and m[0] != "_"]
+        silent += [full for full, value in [(name, thing), *members] if not (inspect.getdoc(value) or "").strip()]
+    protocol = {"Provider.embed", "Provider.aclose"}  # said in the docstring of the class
+    pydantic = {full for full in silent if full.split(".")[-1].startswith("model_")}
+    fakes = {"ScriptedProvider.embed", "ScriptedProvider.aclose"}
+    assert set(silent) - protocol - pydantic - fakes == set()
+
+
+def test_aliases_are_documented_below_their_definition() -> None:
+    source = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.glob("_*.py"))
+    for alias in ("Kind", "Vector", "Vectors"):
+        assert re.search(rf'^{alias}: TypeAlias = .*\n"""', source, re.MULTILINE), alias
+
+
+def test_every_error_is_in_the_tree_that_is_drawn() -> None:
+    from aembed import _errors
+
+    drawn = set(re.findall(r"\w+Error", _errors.__doc__ or ""))
+    for name in aembed.__all__:
+        if name.endswith("Error"):
+            assert issubclass(getattr(aembed, name), aembed.AembedError)
+            assert name in drawn
+    assert {name for name in vars(_errors) if name.endswith("Error")} <= drawn
+
+
+def test_the_map_names_every_room_and_no_other() -> None:
+    there = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    table = (aembed.__doc__ or "").partition("Where things are:")[2]
+    named = set(re.findall(r"(?:^|\s)(_[a-z_]+)", table)) | (set(re.findall(r"^    ([a-z].*?)  ", table, re.MULTILINE)))
+    named = {room for group in named for room in group.split()}
+    assert named == there - {"__init__", "_version"}
+
+
+def test_the_version_is_that_of_the_installed_package() -> None:
+    assert aembed.__version__ == version("aembed")
+
+
+def test_types_are_shipped() -> None:
+    assert (PACKAGE / "py.typed").exists()

@@ -1,0 +1,112 @@
+"""Who may import whom, and what nobody writes."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import aembed
+
+PACKAGE = Path(aembed.__file__).parent
+TESTS = Path(__file__).parent
+ROOMS = """
+    _types _errors _version
+    _setting _input _calls
+    _wire
+    _config _events
+    _plan _retry _gate _check _job
+    _overlong _fan_out
+    _stream _engine
+    _embedder
+    _registry _factory
+"""
+"""A room imports from its own row and those above. A new room gets its place here, and in the map of ``__init__``."""
+
+ROW = {room: row for row, rooms in enumerate(ROOMS.split("\n")) for room in rooms.split()}
+OF_PROVIDERS = {"_types", "_errors", "_setting", "_wire", "_version", "providers"}
+OUTSIDE = ["testing", "cli", "bench"]
+"""What lives here uses public names alone, as a user would."""
+
+FORBIDDEN = {
+    r"\bexcept Exception\b": "a broad except hides what it does not know",
+    r"\bexcept:": "a broad except hides what it does not know",
+    r"\btime\.time\(": "the wall clock jumps; use the loop's or perf_counter",
+    r"\bget_event_loop\b": "there may be none, or another; use get_running_loop",
+    r"\b__del__\b": "runs at any time, on any thread, or never",
+    r"\bpickle\b": "runs code out of data",
+    r"^\s*(asyncio\.|loop\.)?create_task\(": "a task nobody holds may vanish, and its error with it",
+    r"\bensure_future\(": "a task nobody holds may vanish, and its error with it",
+}
+
+
+def sources(root: Path) -> list[Path]:
+    return sorted(path for path in root.rglob("*.py") if "__pycache__" not in path.parts)
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Full names of what a file imports from aembed: modules, and names from packages."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "aembed")
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: write the package's name out"
+            if node.module == "aembed":
+                yield from (f"aembed.{alias.name}" for alias in node.names)
+            elif node.module and node.module.startswith("aembed."):
+                yield node.module
+
+
+def rooms_imported(path: Path) -> set[str]:
+    return {name.split(".")[1] for name in imports(path) if "." in name}
+
+
+@pytest.mark.parametrize("room", [name for name in ROW if name != "_version"])
+def test_no_room_imports_from_one_below(room: str) -> None:
+    home = PACKAGE / room
+    for path in sources(home) if home.is_dir() else [home.with_suffix(".py")]:
+        below = {other for other in rooms_imported(path) if ROW.get(other, 99) > ROW[room]}
+        assert not below, f"{path.name} imports {below}"
+
+
+def test_every_room_has_its_row() -> None:
+    there = {path.stem for path in PACKAGE.iterdir() if path.stem.startswith("_") and path.stem[1] != "_"}
+    assert there == set(ROW)
+
+
+def test_providers_import_the_nouns_and_the_wire() -> None:
+    for path in sources(PACKAGE / "providers"):
+        assert rooms_imported(path) <= OF_PROVIDERS, path.name
+
+
+@pytest.mark.parametrize("room", OUTSIDE)
+def test_what_lives_outside_uses_public_names(room: str) -> None:
+    for path in sources(PACKAGE / room):
+        private = [name for name in imports(path) if re.search(r"\._(?!_)", name)]
+        assert not private, f"{path.name} imports {private}"
+
+
+def test_aiometer_has_one_importer() -> None:
+    users = [path.name for path in sources(PACKAGE) if re.search(r"\bimport aiometer\b", path.read_text("utf-8"))]
+    assert users == ["_fan_out.py"]
+
+
+@pytest.mark.parametrize(("pattern", "why"), FORBIDDEN.items())
+def test_nobody_writes(pattern: str, why: str) -> None:
+    lines = [
+        f"{path.relative_to(PACKAGE)}:{number}: {line.strip()}"
+        for path in sources(PACKAGE)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if re.search(pattern, line)
+    ]
+    assert not lines, why
+
+
+def test_tests_do_not_sleep() -> None:
+    """``anyio.sleep`` is for virtual time; on a real loop it waits for real."""
+    pattern = re.compile(r"\b(asyncio|time)\.sleep\(")
+    sleepers = [path.name for path in sources(TESTS) if pattern.search(path.read_text("utf-8"))]
+    assert sleepers == [], "use VirtualTimeLoop, events or anyio.wait_all_tasks_blocked"
