@@ -4,7 +4,7 @@ from __future__ import annotations
 
 SHARE = 0.2
 """Retries for a first attempt: a failing server gets at most that much more traffic."""
-START = 10.0
+START = 20.0
 """Retries that a new account has, so that a small job may retry too; also the most that is saved up."""
 
 

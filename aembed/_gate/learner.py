@@ -8,14 +8,21 @@ that was guessed too low, or was raised, is found.
 
 from __future__ import annotations
 
-from aembed._gate.resource import WINDOW, Entry, Resource
+from aembed._gate.resource import Entry, Resource
+from aembed._gate.window import WINDOW
 
 UPWARD = 1.02
 """How much more than what is known to work is tried."""
+LEAST_LEFT = 0.8
+"""What a refusal leaves of the rate, at least: after a rest little was admitted, which says little."""
 SURELY_REFILLED = 3.0
 """Requests a bucket would have refilled, when a refused probe proves that it is none."""
+LONG_WAIT = 5.0
+"""Seconds. A shorter Retry-After may be rounded up, and proves nothing."""
 PATIENCE = 100
 """Answers without a refusal after which the guess is raised."""
+LONGEST_PATIENCE = 32
+"""Windows, at most, before a window's guess is raised again: each that proves wrong doubles the time to the next."""
 
 
 class Learner:
@@ -32,6 +39,7 @@ class Learner:
         self._rate = 0.0
         self._calm = 0
         self._step = UPWARD
+        self._windows = 1
 
     def sent(self, entry: Entry, now: float) -> None:
         if self._started is None:
@@ -43,34 +51,45 @@ class Learner:
     def answered(self) -> None:
         """A request was let in. After a while without refusals guess higher, and ever more so."""
         limit = self._requests.limit
-        if self._edge is None or limit is None:
+        if self._edge is None or limit is None or self._requests.told:
             return
         self._calm += 1
         is_bucket = self._requests.rule == "bucket"
-        if self._calm >= (PATIENCE if is_bucket else max(PATIENCE, limit)):
+        if self._calm >= (PATIENCE if is_bucket else max(PATIENCE, limit * self._windows)):
             self._calm = 0
             self._requests.raise_limit(self._step)
             self._step = 1 + 2 * (self._step - 1) if is_bucket else UPWARD
 
-    def refused(self, entry: Entry, now: float) -> None:
-        """The first refusal after answers: the quota is used up."""
+    def refused(self, entry: Entry, now: float, wait: float | None) -> None:
+        """The first refusal after answers: the quota is used up, for ``wait`` seconds if the server has said so."""
         requests = self._requests
+        if requests.told:
+            return
         self._calm, self._step = 0, UPWARD
         previous, self._edge = self._edge, entry
         probe, self._probe = self._probe, None
         if requests.rule == "window":
-            requests.set_window(max(1.0, requests.used), now)
+            self._windows = min(LONGEST_PATIENCE, 2 * self._windows)
+            self._set_window(requests.used, now)
             return
         if previous is None or probe is None:
             took = min(WINDOW, entry.sent_at - (self._started or 0.0))
             self._rate = max(1.0, requests.used) / (WINDOW + took)
         else:
-            self._rate = max(1.0, entry.before - probe.before) / max(entry.sent_at - previous.sent_at, 1e-3)
+            admitted = max(1.0, entry.admitted - probe.admitted)
+            self._rate = max(admitted / max(entry.sent_at - previous.sent_at, 1.0), LEAST_LEFT * self._rate)
         requests.set_bucket(self._rate * UPWARD * WINDOW, now)
+        if wait is not None and wait > LONG_WAIT and wait * self._rate >= SURELY_REFILLED:
+            self._set_window(requests.used, now)
 
     def probe_refused(self, now: float) -> None:
-        """Refused again after a wait. If a bucket would have refilled by now, it is a window."""
-        if self._edge is None or self._requests.rule == "window":
+        """Refused again after a wait. If a bucket would have refilled by now, it is a window, and this is its size."""
+        if self._edge is None or self._requests.told:
             return
-        if (now - self._edge.sent_at) * self._rate >= SURELY_REFILLED:
-            self._requests.set_window(max(1.0, self._used_up), now)
+        if self._requests.rule == "window" or (now - self._edge.sent_at) * self._rate >= SURELY_REFILLED:
+            self._set_window(self._used_up, now)
+
+    def _set_window(self, used: float, now: float) -> None:
+        requests = self._requests
+        least = LEAST_LEFT * requests.capacity if requests.rule == "window" else 1.0
+        requests.set_window(max(used, least), now)

@@ -9,41 +9,37 @@ is used as such, whatever its size; it need not hold a whole minute's quota.
 from __future__ import annotations
 
 import math
-from collections import deque
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeGuard
+
+from aembed._gate.window import WINDOW, Cell, Window
 
 Rule: TypeAlias = Literal["unknown", "bucket", "window"]
 
-WINDOW = 60.0
-"""Seconds. Every provider states its quotas by the minute."""
-GRAIN = 0.05
-"""Seconds that are counted as one, so that the window is never more than some 1,200 cells."""
 SAME = 0.02
 """Two fill times that differ by less than this share of the window are the same."""
 TELLING = 0.1
 """Share of the quota by which ``remaining`` must have moved before fill times are compared."""
-
-
-class _Cell:
-    """What was admitted within ``GRAIN`` seconds; it counts until it ``expires``."""
-
-    __slots__ = ("amount", "expires", "opened_at")
-
-    def __init__(self, opened_at: float) -> None:
-        self.opened_at = opened_at
-        self.expires = 0.0
-        self.amount = 0.0
+QUERY_SHARE = 0.01
+"""Share of a quota that documents leave to queries while there are none."""
+QUERY_SPREAD = 3.0
+"""Standard deviations of a random stream of queries that documents leave room for beyond its mean."""
+MOST_RESERVED = 0.2
+"""Share of a quota, at most, that documents leave to queries."""
+LEAST_SEEN = 10.0
+"""Seconds of which the queries tell something about the next minute."""
 
 
 class Entry:
-    """An amount that was admitted. ``before`` is all that was admitted earlier."""
+    """An amount that was admitted. ``before`` it so much was sent, of which ``admitted`` was not refused."""
 
-    __slots__ = ("amount", "before", "cell", "sent_at")
+    __slots__ = ("admitted", "amount", "before", "cell", "estimate", "query", "sent_at")
 
-    def __init__(self, sent_at: float, amount: float, before: float, cell: _Cell) -> None:
+    def __init__(self, sent_at: float, amount: float, before: float, admitted: float, cell: Cell, *, query: bool) -> None:
+        self.query = query
         self.sent_at = sent_at
-        self.amount = amount
+        self.amount = self.estimate = amount
         self.before = before
+        self.admitted = admitted
         self.cell = cell
 
 
@@ -51,19 +47,27 @@ class Resource:
     """The requests, tokens or inputs of an account. ``limit`` is per minute; ``None`` while nothing is known."""
 
     def __init__(self, limit: float | None = None) -> None:
-        self.limit = limit
+        self.limit: float | None = None
+        self.capacity = math.inf
+        """The most that is ever admitted at once."""
+        self.rate = math.inf
+        """Units a second."""
         self.rule: Rule = "unknown"
-        self.burst = math.inf if limit is None else limit
-        """What may be admitted at once after a rest."""
-        self.total = 0.0
-        """Admitted since the beginning, refunds taken off."""
-        self.used = 0.0
-        """Admitted in the last window."""
+        self.told = False
+        """Replies tell the limit, so there is nothing to guess."""
+        self.admitted = 0.0
+        """All that was sent and not refused, corrected by what replies say."""
+        self.window = Window()
         self._configured = math.inf if limit is None else limit
-        self._level = self.burst
+        if limit is not None:
+            self._set_limit(limit)
+        self._burst = self._level = self.capacity
         self._filled_at = 0.0
-        self._window: deque[_Cell] = deque()
+        self._sent = 0.0
+        """All that was ever sent, as it was estimated: where a reply stands in the order of things."""
         self._synced_to = -1.0
+        self._query = 1.0
+        """The usual amount of a query."""
         self._fill_times: list[tuple[float, float]] = []
 
     def __repr__(self) -> str:
@@ -71,85 +75,98 @@ class Resource:
         return f"<Resource {limit} used={self.used:g}>"
 
     @property
-    def rate(self) -> float:
-        """Units a second."""
-        return math.inf if self.limit is None else self.limit / WINDOW
+    def used(self) -> float:
+        """Admitted in the last window, as of the last look."""
+        return self.window.used
+
+    def reserve(self, now: float) -> float:
+        """What documents leave to queries in the next minute, if that brings as many as the last; whole units."""
+        assert self.limit is not None
+        window = self.window
+        if not window.queries:
+            return float(int(QUERY_SHARE * self.limit))
+        expected = window.queries * WINDOW / min(WINDOW, max(LEAST_SEEN, now - window.since))
+        expected += QUERY_SPREAD * math.sqrt(expected * self._query)
+        return float(int(min(max(expected, QUERY_SHARE * self.limit) - window.queries, MOST_RESERVED * self.limit)))
 
     def earliest(self, now: float, amount: float, reserve: float = 0.0) -> float:
         """When ``amount`` may be admitted: ``now``, or a time worth asking again. ``reserve`` is left untouched."""
-        limit = self.limit
-        if limit is None:
+        if self.limit is None:
             return now
         self._advance(now)
-        needed = min(amount + reserve, self.burst)
+        needed = min(amount + reserve, self._burst)
         when = now if self._level >= needed else now + (needed - self._level) / self.rate
-        if self.rule != "bucket" and self.used + min(amount + reserve, limit) > limit and self._window:
-            when = max(when, self._window[0].expires)
+        if self.rule != "bucket":
+            needed = min(amount + reserve, self.capacity)
+            if self.window.used + needed > self.capacity:
+                when = max(when, self.window.next_expiry(now))
         return when
 
-    def commit(self, now: float, amount: float, latency: float) -> Entry:
-        """Admit ``amount``. It reaches the server up to ``latency`` from now, and is counted from there."""
+    def commit(self, now: float, amount: float, *, query: bool = False) -> Entry:
+        """Admit ``amount``."""
         self._advance(now)
-        entry = Entry(now, amount, self.total, self._count(now, amount, latency))
-        self.total += amount
+        cell = self.window.add(now, amount, query=query)
+        entry = Entry(now, amount, self._sent, self.admitted, cell, query=query)
+        self._sent += amount
+        self.admitted += amount
         self._level -= amount
+        if query:
+            self._query += 0.1 * (amount - self._query)
         return entry
 
     def correct(self, entry: Entry, actual: float) -> None:
         """The server counted ``actual``. What a header newer than the entry has told is not told a second time."""
         delta = actual - entry.amount
         entry.amount = actual
-        self.total += delta
+        self.admitted += delta
         if entry.before >= self._synced_to:
             self._level -= delta
-        if self._window and entry.cell.opened_at >= self._window[0].opened_at:
-            entry.cell.amount += delta
-            self.used += delta
+        self.window.correct(entry.cell, delta, query=entry.query)
 
     def sync(
         self, entry: Entry | None, now: float, limit: float | None, remaining: float | None, reset: float | None
     ) -> None:
-        """Learn from the headers of the reply to ``entry``. A limit of zero means unknown, as nothing at all does."""
-        if limit:
+        """Learn from the headers of the reply to ``entry``. What is no sensible number means unknown, as nothing does."""
+        if _known(limit) and limit:
+            self.told = True
             self._adopt(limit, now)
-        if self.limit is None or remaining is None or entry is None or entry.before < self._synced_to:
+        elif not remaining:
+            return  # nothing left of an unknown limit: Azure says so where it keeps none
+        if self.limit is None or entry is None or not _known(remaining) or entry.before < self._synced_to:
             return
         self._advance(now)
         self._synced_to = entry.before
-        if reset is not None:
+        if _known(reset):
             self._recognise(remaining, reset)
-        sent_since = self.total - entry.before - entry.amount
+        sent_since = self._sent - entry.before - entry.estimate
         least = remaining - sent_since
         most = remaining + (now - entry.sent_at) * self.rate + 1
-        self._level = (
-            min(max(self._level, least), max(most, least), self.burst)
-            if self.rule == "bucket"
-            else min(self._level, most)
-        )
-        foreign = self.limit - remaining - self.used
-        if self.rule == "window" and foreign > 0:
-            self._count(now, foreign, 0.0)
-
-    def _count(self, now: float, amount: float, latency: float) -> _Cell:
-        window = self._window
-        if not window or now - window[-1].opened_at > GRAIN:
-            window.append(_Cell(now))
-        cell = window[-1]
-        cell.amount += amount
-        cell.expires = max(cell.expires, now + WINDOW + latency)
-        self.used += amount
-        return cell
+        if self.rule == "bucket":
+            self._level = min(max(self._level, least), max(most, least), self._burst)
+        elif self.rule == "unknown":
+            self._level = min(self._level, most)
+        elif (foreign := self.limit - remaining - self.window.used) > 0:
+            self.window.add(now, foreign)
 
     def drain(self, now: float, wait: float, amount: float) -> None:
-        """Refused although we counted on room: ``amount`` will be there in ``wait`` seconds, the server says."""
-        if self.limit is not None:
-            self._advance(now)
-            self._level = min(self._level, amount - wait * self.rate)
+        """Refused although we counted on room: ``amount`` will be there in ``wait`` seconds, the server says.
+
+        Without headers the likely reason is a bucket smaller than a minute's quota: save up less in future.
+        """
+        if self.limit is None:
+            return
+        self._advance(now)
+        level = amount - wait * self.rate
+        if level < self._level:
+            if not self.told:
+                self._burst = min(self._burst, max(1.0, amount, self.rate, self._burst - (self._level - level)))
+            self._level = level
 
     def set_bucket(self, per_minute: float, now: float) -> None:
         """It is a bucket, empty now, that refills at this rate."""
         self._advance(now)
-        self.limit = self.burst = min(per_minute, self._configured)
+        self._set_limit(min(per_minute, self._configured))
+        self._burst = self.capacity
         self.rule = "bucket"
         self._level = min(self._level, 0.0) if math.isfinite(self._level) else 0.0
         self._filled_at = now
@@ -157,27 +174,34 @@ class Resource:
     def set_window(self, limit: float, now: float) -> None:
         """It is a window that lets in this much."""
         self._advance(now)
-        self.limit = self.burst = self._level = min(limit, self._configured)
+        self._set_limit(min(limit, self._configured))
+        self._burst = self._level = self.capacity
         self.rule = "window"
         self._filled_at = now
 
     def raise_limit(self, factor: float) -> None:
         """Try more than what is known to work, but never more than the user allows."""
         if self.limit is not None:
-            self.limit = self.burst = min(self.limit * factor, self._configured)
+            self._set_limit(min(self.limit * factor, self._configured))
+            self._burst = self.capacity
+
+    def _set_limit(self, limit: float) -> None:
+        self.limit = limit
+        self.capacity = max(1.0, limit)
+        self.rate = limit / WINDOW
 
     def _adopt(self, limit: float, now: float) -> None:
         limit = min(limit, self._configured)
         if limit == self.limit:
             return
         self._advance(now)
-        whole = self.limit is None or self.burst == self.limit
+        whole = self.limit is None or self._burst == self.capacity
         if self.limit is None:
-            self._level = limit - self.used
+            self._level = limit - self.window.used
             self._filled_at = now
-        self.limit = limit
-        self.burst = limit if whole else min(self.burst, limit)
-        self._level = min(self._level, self.burst)
+        self._set_limit(limit)
+        self._burst = self.capacity if whole else min(self._burst, self.capacity)
+        self._level = min(self._level, self._burst)
         self._fill_times.clear()
 
     def _recognise(self, remaining: float, reset: float) -> None:
@@ -193,15 +217,19 @@ class Resource:
         self._fill_times.clear()
         if max(times) - min(times) <= SAME * WINDOW + rounding:
             self.rule = "bucket"
-            self.burst = min(self.limit, max(times) * self.rate)
+            self._burst = min(self.capacity, max(1.0, max(times) * self.rate))
         else:
             self.rule = "window"
-            self.burst = self.limit
+            self._burst = self.capacity
 
     def _advance(self, now: float) -> None:
-        window = self._window
-        while window and window[0].expires <= now:
-            self.used -= window.popleft().amount
-        if self.limit is not None and now > self._filled_at:
-            self._level = min(self.burst, self._level + (now - self._filled_at) * self.rate)
+        self.window.advance(now)
+        elapsed = now - self._filled_at
+        if elapsed > 0 and self.limit is not None:
+            level = self._level + elapsed * self.rate
+            self._level = level if level < self._burst else self._burst
             self._filled_at = now
+
+
+def _known(value: float | None) -> TypeGuard[float]:
+    return value is not None and 0 <= value < math.inf

@@ -67,5 +67,6 @@ def _spec(model: str, source: Source) -> ModelSpec:
         max_batch_tokens=300_000 if known else None,
         max_text_tokens=8192 if known else None,
         max_concurrency=32 if known else 16,
+        adaptive=not known,
         price=price,
     )
