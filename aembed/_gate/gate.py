@@ -39,6 +39,8 @@ class Gate:
         self.pause = Pause()
         self.budget = RetryBudget()
         self.in_flight = self.successes = self.refusals = 0
+        self._queries = 0
+        """In flight."""
         self._per_input = per_input
         self._probe: Permit | None = None
         self._last_failure: ProviderError | None = None
@@ -122,7 +124,7 @@ class Gate:
 
     def leave(self, permit: Permit, reply: Reply | None = None, error: AembedError | None = None) -> None:
         """The request has ended: with a reply, with an error, or cancelled (neither)."""
-        self.in_flight -= 1
+        self._left(permit)
         loop = asyncio.get_running_loop()
         now = loop.time()
         is_probe = permit is self._probe
@@ -140,8 +142,13 @@ class Gate:
             self._admit(loop)
 
     def _has_slot(self, kind: Kind) -> bool:
-        slots = min(self.concurrency.slots, self._slow_start) + (kind == "query")
-        return self._probe is None and self.in_flight < slots
+        """One query has a slot of its own. When it is the documents' turn the others are not for queries."""
+        if self._probe is not None:
+            return False
+        slots = min(self.concurrency.slots, self._slow_start)
+        if kind == "document":
+            return self.in_flight - (self._queries > 0) < slots
+        return self.in_flight <= slots and not (self._queries and self._lanes.is_documents_turn)
 
     def _earliest(self, now: float, permit: Permit) -> float:
         leave_reserve = permit.kind == "document" and not self._lanes.is_documents_turn
@@ -152,8 +159,13 @@ class Gate:
         self.quotas.commit(now, permit)
         self._lanes.went(permit.kind)
         self.in_flight += 1
+        self._queries += permit.kind == "query"
         if self.pause.probing:
             self._probe = permit
+
+    def _left(self, permit: Permit) -> None:
+        self.in_flight -= 1
+        self._queries -= permit.kind == "query"
 
     def _answered(self, permit: Permit, reply: Reply, now: float) -> None:
         self.successes += 1
@@ -197,7 +209,7 @@ class Gate:
             self._lanes.remove(ticket, permit)
         elif ticket.exception() is None:  # admitted in the moment of the cancellation: hand everything back
             self.quotas.refund(permit)
-            self.in_flight -= 1
+            self._left(permit)
             if permit is self._probe:
                 self._probe = None
         self._admit(ticket.get_loop())

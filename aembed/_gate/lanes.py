@@ -51,6 +51,8 @@ class Lanes:
     def remove(self, ticket: Ticket, permit: Permit) -> None:
         """Nothing happens if it is gone already."""
         self._lane(permit.kind).pop(ticket, None)
+        if not self._documents:
+            self._overtaken = 0
 
     def went(self, kind: Kind) -> None:
         """One of this kind was let in."""
