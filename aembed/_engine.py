@@ -116,12 +116,12 @@ class Engine:
 
     async def _recover(self, job: Job, batch: Batch, error: AembedError) -> None:
         """A batch was refused: shorten its text, set the culprit aside, look for it if there is one, or give up."""
-        if isinstance(error, TextTooLongError) and len(batch) == 1 and self._options.overlong != "error":
-            await self._shorten(job, batch, error)
-            return
         culprit, parts = _parts(batch, error)
         if culprit is not None:
-            self._give_up(job, culprit, error)
+            if isinstance(error, TextTooLongError) and self._options.overlong != "error":
+                await self._shorten(job, culprit, error)
+            else:
+                self._give_up(job, culprit, error)
         if parts and self._emit is not None:
             self._emit(BatchSplit(model=self.spec.name, kind=job.kind, texts=len(batch), error=error))
         for part in parts:
