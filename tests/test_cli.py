@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import os
@@ -468,6 +469,7 @@ class Terminal:
 
     def __init__(self, *arguments: str) -> None:
         self.screen = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end within a character
         self._master, slave = os.openpty()
         self.process = subprocess.Popen(
             [sys.executable, "-c", f"import os; os.login_tty(0); {COMMAND[-1]}", *arguments],
@@ -486,7 +488,7 @@ class Terminal:
                 break
             if not block:
                 break
-            self.screen += block.decode()
+            self.screen += self._decoder.decode(block)
 
     def type(self, keys: bytes) -> None:
         os.write(self._master, keys)
