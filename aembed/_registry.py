@@ -20,10 +20,18 @@ Opener: TypeAlias = Callable[[Source], Awaitable[Provider]]
 ENTRY_POINT_GROUP = "aembed.providers"
 
 BUILT_IN = {
+    "azure": "aembed.providers.azure:open_provider",
+    "cohere": "aembed.providers.cohere:open_provider",
+    "google": "aembed.providers.google:open_provider",
+    "jina": "aembed.providers.jina:open_provider",
     "local": "aembed.providers.local:open_provider",
+    "mistral": "aembed.providers.mistral:open_provider",
     "mock": "aembed.providers.mock:open_provider",
+    "ollama": "aembed.providers.ollama:open_provider",
     "openai": "aembed.providers.openai:open_provider",
     "static": "aembed.providers.static:open_provider",
+    "tei": "aembed.providers.tei:open_provider",
+    "voyage": "aembed.providers.voyage:open_provider",
 }
 
 
