@@ -58,7 +58,6 @@ class Desk:
     def __init__(self, dialect: Dialect, script: Script, *, cache_bytes: int) -> None:
         self._dialect = dialect
         self._script = script
-        self._caps = script.caps or dialect.caps
         self._encoder = Encoder(seed=script.seed, cache_bytes=cache_bytes)
         self._random = Random(script.seed)  # noqa: S311
         self._quota = QuotaKeeper(script.quota) if script.quota.rules else None
@@ -70,15 +69,16 @@ class Desk:
         tokens = 0
         try:
             ask = self._read(request)
-            lengths = self._lengths(ask)
+            caps = self._script.caps or self._dialect.model_caps.get(ask.model, self._dialect.caps)
+            lengths = self._lengths(ask, caps)
             tokens = sum(lengths)
-            self._check(ask, lengths, tokens)
+            _check(ask, caps, lengths, tokens)
             self._spend(ask, tokens, now)
             delay = self._work(ask, tokens, now)
         except Refusal as refusal:
             response = self._refuse(refusal)
         else:
-            response = Response(200, {}, self._write(ask, tokens, number), delay=delay)
+            response = self._accept(ask, tokens, number, delay)
         if ask is not None:
             response.inputs, response.tokens = len(ask.texts), tokens
         if self._quota is not None and self._script.hints.limits and ask is not None:
@@ -96,8 +96,9 @@ class Desk:
             key = dialect.key(request)
             if key != script.api_key:
                 raise Refusal("key" if key else "no_key")
-        if self._caps.body_bytes is not None and len(request.body) > self._caps.body_bytes:
-            raise Refusal("body", limit=self._caps.body_bytes, got=len(request.body))
+        most = (script.caps or dialect.caps).body_bytes
+        if most is not None and len(request.body) > most:
+            raise Refusal("body", limit=most, got=len(request.body))
         ask = dialect.read(request, model)
         if script.models is not None and ask.model not in script.models:
             raise Refusal("model", model=ask.model)
@@ -107,25 +108,15 @@ class Desk:
             raise Refusal("field", "This model does not support specifying dimensions.")
         return ask
 
-    def _lengths(self, ask: Ask) -> list[int]:
-        """Tokens of each text; those of a text to be cut are cut."""
-        per_token, most = self._script.characters_per_token, self._caps.text_tokens
+    def _lengths(self, ask: Ask, caps: Caps) -> list[int]:
+        """Tokens of each text. Texts that are to be cut are cut."""
+        per_token, most = self._script.characters_per_token, caps.text_tokens
         lengths = list(ask.tokens) if ask.tokens is not None else [int(len(t) / per_token) + 1 for t in ask.texts]
-        if most is not None and ask.truncate and max(lengths) > most:
+        if most is not None and ask.truncate and max(lengths, default=0) > most:
             kept = int((most - 1) * per_token)
             ask.texts = [t[:kept] if n > most else t for t, n in zip(ask.texts, lengths, strict=True)]
             lengths = [min(n, most) for n in lengths]
         return lengths
-
-    def _check(self, ask: Ask, lengths: list[int], tokens: int) -> None:
-        caps = self._caps
-        if caps.inputs is not None and len(lengths) > caps.inputs:
-            raise Refusal("batch", limit=caps.inputs, got=len(lengths), model=ask.model)
-        if caps.text_tokens is not None and max(lengths) > caps.text_tokens:
-            longest = max(lengths)
-            raise Refusal("text_tokens", limit=caps.text_tokens, got=longest, index=lengths.index(longest))
-        if caps.request_tokens is not None and tokens > caps.request_tokens:
-            raise Refusal("request_tokens", limit=caps.request_tokens, got=tokens, model=ask.model)
 
     def _spend(self, ask: Ask, tokens: int, now: float) -> None:
         if self._quota is None:
@@ -148,7 +139,18 @@ class Desk:
             raise Refusal("overloaded")
         return done
 
-    def _write(self, ask: Ask, tokens: int, number: int) -> list[bytes]:
+    def _accept(self, ask: Ask, tokens: int, number: int, delay: float) -> Response:
+        quirks = self._script.quirks
+        order = list(range(len(ask.texts)))
+        if quirks.shuffled:
+            self._random.shuffle(order)
+        answer = Answer(ask, self._vectors(ask), None if quirks.no_usage else tokens, order, number)
+        body = self._dialect.write(answer)
+        if quirks.spaced:
+            body = [msgspec.json.format(b"".join(body), indent=0)]
+        return Response(200, self._dialect.headers(answer), body, delay=delay)
+
+    def _vectors(self, ask: Ask) -> list[bytes]:
         quirks = self._script.quirks
         dim = self._script.dim if ask.dimensions is None else ask.dimensions
         base64 = ask.base64 and not quirks.always_floats
@@ -157,16 +159,23 @@ class Desk:
             vectors[1::2] = self._encoder.encode(ask.texts[1::2], dim, base64=False)
         if base64 and quirks.escaped_slashes:
             vectors = [vector.replace(b"/", b"\\/") for vector in vectors]
-        order = list(range(len(vectors)))
-        if quirks.shuffled:
-            self._random.shuffle(order)
-        body = self._dialect.write(Answer(ask, vectors, None if quirks.no_usage else tokens, order, number))
-        return [msgspec.json.format(b"".join(body), indent=0)] if quirks.spaced else body
+        return vectors
 
     def _refuse(self, refusal: Refusal) -> Response:
         hints = self._script.hints
-        headers = hints.retry_after_headers(refusal.wait)
+        headers = hints.retry_after_headers(refusal.wait) if self._dialect.retry_after else {}
         if hints.retry_after is None:
             refusal.wait = 0.0  # the body does not tell it either
         status, body = self._dialect.refuse(refusal)
         return Response(status, headers, [msgspec.json.encode(body)], reason=refusal.problem)
+
+
+def _check(ask: Ask, caps: Caps, lengths: list[int], tokens: int) -> None:
+    if caps.inputs is not None and len(lengths) > caps.inputs:
+        raise Refusal("batch", limit=caps.inputs, got=len(lengths), model=ask.model)
+    longest = max(lengths, default=0)
+    if caps.text_tokens is not None and longest > caps.text_tokens:
+        index = lengths.index(longest)
+        raise Refusal("text_tokens", limit=caps.text_tokens, got=longest, index=index, model=ask.model)
+    if caps.request_tokens is not None and tokens > caps.request_tokens:
+        raise Refusal("request_tokens", limit=caps.request_tokens, got=tokens, model=ask.model)

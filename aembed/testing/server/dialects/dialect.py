@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -84,15 +84,19 @@ class Caps:
     body_bytes: int | None = None
 
 
-def _no_headers(levels: Sequence[Level]) -> Mapping[str, str]:
+def _nothing_announced(levels: Sequence[Level]) -> Mapping[str, str]:
+    return {}
+
+
+def _no_headers(answer: Answer) -> Mapping[str, str]:
     return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """One provider. ``read`` and ``key`` raise or return what the request says; ``write`` and ``refuse`` answer it."""
+    """One provider. ``read`` and ``key`` say what a request holds; ``write`` and ``refuse`` answer it."""
 
-    base: str
+    base: str = ""
     """Path of the base URL that clients are given, without a slash at its end."""
     route: Callable[[str], str | None]
     """Path of a request -> the model named in it (perhaps ""), or ``None`` if embeddings are not served there."""
@@ -104,9 +108,24 @@ class Dialect:
     refuse: Callable[[Refusal], tuple[int, Any]]
     """Status, and the body before it is made JSON."""
     caps: Caps
+    model_caps: Mapping[str, Caps] = field(default_factory=dict[str, Caps])
+    """For models with caps of their own."""
     request_id: str = "x-request-id"
-    announce: Callable[[Sequence[Level]], Mapping[str, str]] = field(default=_no_headers)
+    headers: Callable[[Answer], Mapping[str, str]] = _no_headers
+    """Of good answers."""
+    announce: Callable[[Sequence[Level]], Mapping[str, str]] = _nothing_announced
     """Quota headers."""
+    retry_after: bool = True
+    """False where the waiting time stands in the body alone."""
+
+
+Wording: TypeAlias = Mapping[Problem, tuple[int, str]]
+"""Status and message of each problem; names in braces are fields of the refusal."""
+
+
+def words(refusal: Refusal, wording: Wording) -> tuple[int, str]:
+    status, message = wording[refusal.problem]
+    return status, message.format_map(vars(refusal))
 
 
 def bearer(request: Request) -> str | None:
@@ -133,3 +152,23 @@ def reader(type_: type[Any]) -> Callable[[bytes], Any]:
             raise Refusal("json", str(error)) from None
 
     return decode
+
+
+def strings(given: str | list[str]) -> list[str]:
+    """One text or several, none of them empty."""
+    texts = [given] if isinstance(given, str) else given
+    if not texts or "" in texts:
+        raise Refusal("empty", index=texts.index("") if texts else 0)
+    return texts
+
+
+def one_of(name: str, value: str | None, allowed: Collection[str | None]) -> None:
+    """The value must be allowed."""
+    if value not in allowed:
+        raise Refusal("field", f"{value!r} is not a valid value of {name}")
+
+
+def positive(name: str, value: int | None) -> None:
+    """The number, if there is one, must be 1 or more."""
+    if value is not None and value < 1:
+        raise Refusal("field", f"{value} is less than the minimum of 1 - '{name}'")

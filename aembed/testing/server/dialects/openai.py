@@ -13,7 +13,19 @@ from typing import Any
 import msgspec
 
 from aembed.testing.quotas import Level
-from aembed.testing.server.dialects.dialect import Answer, Ask, Caps, Dialect, Problem, Refusal, at, bearer, reader
+from aembed.testing.server.dialects.dialect import (
+    Answer,
+    Ask,
+    Caps,
+    Dialect,
+    Problem,
+    Refusal,
+    at,
+    bearer,
+    one_of,
+    positive,
+    reader,
+)
 from aembed.testing.server.parse import Request
 
 
@@ -33,10 +45,8 @@ def read(request: Request, model: str) -> Ask:
     body: _Body = _decode(request.body)
     if not (model or body.model):
         raise Refusal("field", "you must provide a model parameter")
-    if body.encoding_format not in {None, "float", "base64"}:
-        raise Refusal("field", f"encoding_format must be 'float' or 'base64', not '{body.encoding_format}'")
-    if body.dimensions is not None and body.dimensions < 1:
-        raise Refusal("field", f"{body.dimensions} is less than the minimum of 1 - 'dimensions'")
+    one_of("encoding_format", body.encoding_format, (None, "float", "base64"))
+    positive("dimensions", body.dimensions)
     texts, tokens = _texts(body.input)
     return Ask(
         texts,
@@ -95,8 +105,8 @@ REFUSALS: Mapping[Problem, tuple[int, str, str | None, str]] = {
     "model": (404, INVALID, "model_not_found", "The model `{model}` does not exist or you do not have access to it."),
     "json": (400, INVALID, None, "We could not parse the JSON body of your request."),
     "field": (400, INVALID, None, "{detail}"),
-    "empty": (400, INVALID, None, "'$.input' is invalid: input cannot be an empty string."),
-    "batch": (400, INVALID, None, "'$.input' is invalid: array length must be {limit:.0f} or less."),
+    "empty": (400, INVALID, None, "Invalid 'input[{index}]': input cannot be an empty string."),
+    "batch": (400, INVALID, None, "Invalid 'input': array length must be {limit:.0f} or less."),
     "request_tokens": (
         400,
         "max_tokens_per_request",
@@ -107,8 +117,7 @@ REFUSALS: Mapping[Problem, tuple[int, str, str | None, str]] = {
         400,
         INVALID,
         None,
-        "This model's maximum context length is {limit:.0f} tokens, however you requested {got:.0f} tokens"
-        " ({got:.0f} in your prompt; 0 for the completion). Please reduce your prompt; or completion length.",
+        "Invalid 'input[{index}]': maximum input length is {limit:.0f} tokens.",
     ),
     "body": (413, INVALID, None, "The body is larger than {limit:.0f} bytes."),
     "rate": (
