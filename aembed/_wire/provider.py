@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import anyio.to_thread
@@ -13,6 +14,7 @@ import numpy as np
 
 from aembed._errors import BadRequestError, BadTextError, ClosedError, ConfigError, ReplyError
 from aembed._types import Kind, ModelSpec, Reply, Response, Source, Transport, Vectors
+from aembed._wire.access import SecretHeaders, checked, key_of
 from aembed._wire.decode import Decoded, Shape, decode, token_count
 from aembed._wire.quota_headers import quota_hints
 from aembed._wire.refusal import Dialect, Said, hear, refusal, request_id
@@ -43,19 +45,12 @@ class Api:
     """The facts of one provider. ``request`` gives the JSON body for a batch."""
 
     url: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     request: Callable[[Sequence[str], Kind, Asked], Mapping[str, Any]]
     shape: Shape[Any]
     dialect: Dialect
     tokens_header: str | None = None
     """Where the usage is told in a header."""
-
-
-class SecretHeaders(dict[str, str]):
-    """Headers that show their names only, wherever they are printed."""
-
-    def __repr__(self) -> str:
-        return f"<headers {', '.join(self)}>"
 
 
 class HttpProvider:
@@ -67,7 +62,7 @@ class HttpProvider:
         self._asked = Asked(base64=api.shape.base64_key is not None, dimensions=source.dimensions)
         self._dimensions = source.dimensions
         self._proven = False
-        self._headers = SecretHeaders({"Content-Type": "application/json", **api.headers, **_checked(source.headers)})
+        self._headers = SecretHeaders({"Content-Type": "application/json", **api.headers, **checked(source.headers)})
         self._secrets = [value for value in (key_of(source), *source.headers.values()) if value]
         self._transport = _transport(source)
         self._closed = False
@@ -106,13 +101,16 @@ class HttpProvider:
             if len(body) <= ON_THE_LOOP:
                 decoded = decode(body, shape, count, rows)
             else:
-                decoded = await anyio.to_thread.run_sync(decode, body, shape, count, rows)
+                decoded = await anyio.to_thread.run_sync(partial(decode, body, shape, count, rows, breathe=True))
         except ReplyError as error:
             error.provider, error.status = self._spec.provider, response.status
             error.request_id = request_id(response.headers)
-            a_vector = error.index is not None
-            if a_vector and self._asked.base64 and not self._proven:
-                self._asked = replace(self._asked, base64=False)
+            if error.index is not None and not self._proven:  # a vector is wrong, and none was right yet
+                if self._asked.base64:
+                    self._asked = replace(self._asked, base64=False)
+                elif self._dimensions is not None:
+                    plain = await anyio.to_thread.run_sync(decode, body, shape, count, None)
+                    self._check_default(plain.vectors)
             raise
         if self._asked.base64 and not decoded.base64:
             self._asked = replace(self._asked, base64=False)
@@ -149,7 +147,7 @@ class HttpProvider:
         return False
 
     def _check_default(self, vectors: Vectors) -> None:
-        """The endpoint refuses to be asked for a dimension; its own may be the one."""
+        """The endpoint does not let a dimension be chosen; its own may be the one."""
         wanted, given = self._dimensions, vectors.shape[1]
         if wanted is not None and given != wanted:
             raise BadRequestError(
@@ -158,45 +156,14 @@ class HttpProvider:
             )
 
 
-def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
-    for name, value in headers.items():
-        if not name.isascii() or not name.isprintable() or " " in name or not name or not value.isprintable():
-            raise ConfigError(f"headers: {name!r} has a line break, or another character that no header can have")
-    return headers
-
-
 def _header_count(value: str | None) -> int | None:
     return token_count(int(value)) if value is not None and value.isascii() and value.isdigit() else None
-
-
-def require_key(source: Source, variable: str) -> str:
-    """The API key, or a ConfigError that says where it can be set."""
-    key = key_of(source)
-    if key is None:
-        where = f"set {variable}" if source.base_url is None else f"{variable} is only sent to the provider's own host"
-        raise ConfigError(f"{source.provider} needs an api_key; pass api_key=... ({where})")
-    return key
 
 
 def refuse_options(source: Source) -> None:
     """For providers without ``provider_options``."""
     if source.options:
         raise ConfigError(f"{source.provider} has no provider_options, but was given {', '.join(source.options)}")
-
-
-def bearer(source: Source) -> dict[str, str]:
-    """The usual header, if there is a key."""
-    key = key_of(source)
-    return {} if key is None else {"Authorization": f"Bearer {key}"}
-
-
-def key_of(source: Source) -> str | None:
-    if source.api_key is None:
-        return None
-    key = source.api_key.get_secret_value()
-    if not key or not key.isascii() or not key.isprintable() or " " in key:
-        raise ConfigError("api_key has characters no key has (a line break or blank, perhaps); copy it once more")
-    return key
 
 
 def _transport(source: Source) -> Transport:

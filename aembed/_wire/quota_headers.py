@@ -13,6 +13,7 @@ LONGEST = 40
 """Characters of the longest duration that makes sense."""
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_TELLING = tuple(f"x-ratelimit-{what}-{unit}" for unit in ("requests", "tokens") for what in ("limit", "remaining"))
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -33,6 +34,8 @@ def quota_hints(headers: Mapping[str, str]) -> QuotaHints | None:
 
     Source: https://platform.openai.com/docs/guides/rate-limits, "Rate limits in headers".
     """
+    if not any(name in headers for name in _TELLING):
+        return None
     values = {
         f"{what}_{unit}": duration(headers.get(f"x-ratelimit-{what}-{unit}"))
         if what == "reset"
