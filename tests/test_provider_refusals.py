@@ -270,6 +270,12 @@ async def test_neither_text_nor_key_is_repeated(name: str) -> None:
         assert KEY not in f"{found} {found!r}"
 
 
+@pytest.mark.parametrize("name", sorted({name for name, *_ in REFUSALS}))
+async def test_a_gateways_own_words_are_heard(name: str) -> None:
+    for body in ({"error": "no such route"}, {"message": "no such route"}, {"error": {"message": "no such route"}}):
+        assert "no such route" in str(await refused(name, 400, body))
+
+
 async def test_google_tells_when_to_come_back() -> None:
     body = google(429, "quota", "RESOURCE_EXHAUSTED", HELP, RETRY)
     assert (await refused("google", 429, body)).retry_after == 3.5

@@ -23,9 +23,10 @@ from urllib.parse import quote
 from aembed._errors import ConfigError
 from aembed._setting import Setting, nearest
 from aembed._types import Kind, Provider, Source
+from aembed._wire.access import key_of
 from aembed._wire.catalogue import UNKNOWN, with_dimensions
 from aembed._wire.openai_shape import EMBEDDING_LIST, OPENAI_ERRORS
-from aembed._wire.provider import Api, Asked, HttpProvider, require_key
+from aembed._wire.provider import Api, Asked, HttpProvider
 from aembed.providers.openai import MODELS, openai_spec
 
 
@@ -82,6 +83,11 @@ def _url(base_url: str, deployment: str, version: str | None) -> str:
 
 
 def _headers(source: Source) -> dict[str, str]:
-    if source.api_key is None and "authorization" in map(str.lower, source.headers):
+    key = key_of(source)
+    if key is not None:
+        return {"api-key": key}
+    if "authorization" in map(str.lower, source.headers):
         return {}
-    return {"api-key": require_key(source, "AZURE_OPENAI_API_KEY")}
+    raise ConfigError(
+        "azure needs an api_key (often kept in AZURE_OPENAI_API_KEY), or an Authorization header; pass one"
+    )

@@ -24,10 +24,11 @@ import msgspec
 from aembed._errors import BatchTooLargeError, ModelNotFoundError, QuotaExhaustedError, TextTooLongError
 from aembed._setting import Setting
 from aembed._types import Kind, Provider, Source
+from aembed._wire.access import bearer, require_key
 from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
 from aembed._wire.decode import Placed, Shape, token_count
 from aembed._wire.openai_shape import read_error
-from aembed._wire.provider import Api, Asked, HttpProvider, bearer, require_key
+from aembed._wire.provider import Api, Asked, HttpProvider
 from aembed._wire.refusal import Dialect
 
 BASE_URL = "https://api.cohere.com/v2"

@@ -29,10 +29,11 @@ import msgspec
 from aembed._errors import AuthenticationError, BatchTooLargeError, ModelNotFoundError, TextTooLongError
 from aembed._setting import Setting
 from aembed._types import Kind, Provider, Source
+from aembed._wire.access import key_of, require_key
 from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
 from aembed._wire.decode import Placed, Shape, token_count
 from aembed._wire.openai_shape import read_error
-from aembed._wire.provider import Api, Asked, HttpProvider, key_of, require_key
+from aembed._wire.provider import Api, Asked, HttpProvider
 from aembed._wire.quota_headers import duration
 from aembed._wire.refusal import Dialect, Said
 
@@ -99,9 +100,12 @@ EMBEDDINGS = Shape(Embeddings, places, tokens)
 
 def read(body: Any) -> Said:
     said = read_error(body)
-    error = (body[0] if isinstance(body, list) else body).get("error", {})
-    delays = [item["retryDelay"] for item in error.get("details") or () if "retryDelay" in item]
-    return Said(f"{error.get('status', '')} {said.code}", said.words, duration(delays[0]) if delays else None)
+    error = (body[0] if isinstance(body, list) else body).get("error")
+    if not isinstance(error, dict):
+        return said
+    details = [item for item in error.get("details") or () if isinstance(item, dict)]
+    delay = next((str(item["retryDelay"]) for item in details if "retryDelay" in item), None)
+    return Said(f"{error.get('status', '')} {said.code}", said.words, duration(delay))
 
 
 ERRORS = Dialect(

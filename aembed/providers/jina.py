@@ -19,9 +19,10 @@ from typing import Any
 from aembed._errors import BatchTooLargeError, ModelNotFoundError, QuotaExhaustedError, TextTooLongError
 from aembed._setting import Setting
 from aembed._types import Kind, Provider, Source
+from aembed._wire.access import bearer, require_key
 from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
 from aembed._wire.openai_shape import EMBEDDING_LIST, read_error
-from aembed._wire.provider import Api, Asked, HttpProvider, bearer, require_key
+from aembed._wire.provider import Api, Asked, HttpProvider
 from aembed._wire.refusal import Dialect
 
 BASE_URL = "https://api.jina.ai/v1"

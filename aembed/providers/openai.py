@@ -19,10 +19,11 @@ from typing import Any
 
 from aembed._errors import ConfigError
 from aembed._types import Kind, ModelSpec, Provider, Source
+from aembed._wire.access import bearer, require_key
 from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
 from aembed._wire.openai_shape import EMBEDDING_LIST, OPENAI_ERRORS
 from aembed._wire.prompts import Prompts
-from aembed._wire.provider import Api, Asked, HttpProvider, bearer, require_key
+from aembed._wire.provider import Api, Asked, HttpProvider
 
 BASE_URL = "https://api.openai.com/v1"
 

@@ -19,9 +19,10 @@ from typing import Any
 from aembed._errors import BadTextError, BatchTooLargeError, OverloadedError, TextTooLongError
 from aembed._setting import Setting
 from aembed._types import Kind, ModelSpec, Provider, Source
+from aembed._wire.access import bearer
 from aembed._wire.decode import Placed, Shape
 from aembed._wire.openai_shape import read_error
-from aembed._wire.provider import Api, Asked, HttpProvider, bearer
+from aembed._wire.provider import Api, Asked, HttpProvider
 from aembed._wire.refusal import Dialect
 
 BASE_URL = "http://localhost:8080"

@@ -94,6 +94,25 @@ async def test_an_endpoint_whose_own_dimension_is_another() -> None:
     assert not caught.value.retryable
 
 
+@pytest.mark.parametrize("row", [[1.0, 2.0, 3.0], encoded(1, 2, 3)])
+async def test_an_endpoint_that_ignores_dimensions(row: Any) -> None:
+    fake = Fake([answer(vectors(row))])
+    provider = await open_provider(local(fake, dimensions=2))
+    with pytest.raises(ReplyError, match="dimension 3 where 2"):  # to be tried again, without base64
+        await provider.embed(["a"], kind="document")
+    with pytest.raises(BadRequestError, match="gives 3, not 2; leave dimensions out"):
+        await provider.embed(["a"], kind="document")
+
+
+async def test_an_endpoint_that_once_gave_the_dimension_does_not_ignore_it() -> None:
+    fake = Fake([answer(vectors([1.0, 2.0])), answer(vectors([1.0])), answer(vectors([1.0, 2.0]))])
+    provider = await open_provider(local(fake, dimensions=2))
+    await provider.embed(["a"], kind="document")
+    with pytest.raises(ReplyError):
+        await provider.embed(["a"], kind="document")
+    await provider.embed(["a"], kind="document")
+
+
 async def test_a_text_about_dimensions_is_no_complaint() -> None:
     text = "what are the dimensions and the base64 encoding_format of a football field?"
     too_long = answer({"error": {"message": f"maximum context length is 8 tokens: {text}"}}, 400)
@@ -141,6 +160,13 @@ async def test_the_users_headers_are_sent_and_kept_secret() -> None:
     assert fake.headers[0]["X-Tenant"] == "a-tenants-token"
     assert "a-tenants-token" not in str(caught.value)
     assert "a-tenants-token" not in repr(vars(provider)["_headers"])
+
+
+async def test_the_key_is_in_no_repr() -> None:
+    source = Fake([]).source("openai", key="sk-made-up-0123456789")
+    provider = await open_provider(source)
+    for thing in (source, provider, vars(provider)["_api"], vars(provider)["_headers"]):
+        assert "0123456789" not in repr(thing)
 
 
 @pytest.mark.parametrize("headers", [{"X": "a\nb"}, {"X\r": "a"}, {"X Y": "a"}, {"": "a"}, {"Ü": "a"}])
