@@ -11,11 +11,10 @@ For plain tests ``await factory.new_embedder("mock")`` is enough: deterministic 
 
 from aembed.testing.quotas import Quota, QuotaKeeper, QuotaRule
 from aembed.testing.scripted import Call, ScriptedProvider, Step
-from aembed.testing.server import HIDDEN, Capacity, Caps, Hints, Latency, LoopbackServer, Quirks
+from aembed.testing.server import Capacity, Caps, Hints, Latency, LoopbackServer, Quirks
 from aembed.testing.virtual_time import VirtualTimeLoop
 
 __all__ = [
-    "HIDDEN",
     "Call",
     "Capacity",
     "Caps",

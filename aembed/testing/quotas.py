@@ -149,6 +149,7 @@ class QuotaRule:
     span: float = 60.0
 
     def meter(self) -> Meter:
+        """A new one, with all of the quota left."""
         capacity = self.per_minute * self.span / 60.0
         match self.algorithm:
             case "bucket":

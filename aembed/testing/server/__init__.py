@@ -10,7 +10,7 @@ Also a program: ``python -m aembed.testing.server --help``.
 
 from aembed.testing.quotas import Quota, QuotaRule
 from aembed.testing.server.dialects import DIALECTS, Caps
-from aembed.testing.server.hints import HIDDEN, Hints
+from aembed.testing.server.hints import Hints
 from aembed.testing.server.latency import Capacity, Latency
 from aembed.testing.server.log import Counters, Entry
 from aembed.testing.server.loopback import LoopbackServer
@@ -18,7 +18,6 @@ from aembed.testing.server.quirks import Quirks
 
 __all__ = [
     "DIALECTS",
-    "HIDDEN",
     "Capacity",
     "Caps",
     "Counters",

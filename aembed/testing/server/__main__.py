@@ -13,12 +13,12 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import msgspec
 
 from aembed.testing.quotas import Quota
-from aembed.testing.server import DIALECTS, HIDDEN, Capacity, Hints, Latency, LoopbackServer, Quirks
+from aembed.testing.server import DIALECTS, Capacity, Hints, Latency, LoopbackServer, Quirks
 
 
 def parser() -> argparse.ArgumentParser:
@@ -62,9 +62,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def server(options: argparse.Namespace) -> LoopbackServer:
-    hints = HIDDEN if options.hidden else Hints()
-    if not options.hidden:
-        hints = replace(hints, retry_after=None if options.retry_after == "none" else options.retry_after)
+    hints = Hints(retry_after=None if options.retry_after == "none" else options.retry_after)
     return LoopbackServer(
         options.dialect,
         dim=options.dim,
@@ -84,7 +82,7 @@ def server(options: argparse.Namespace) -> LoopbackServer:
             span=options.span,
             count_rejected=options.count_rejected,
         ),
-        hints=hints,
+        hints=Hints.hidden() if options.hidden else hints,
         quirks=Quirks(**{quirk.name: getattr(options, quirk.name) for quirk in fields(Quirks)}),
         seed=options.seed,
         host=options.host,

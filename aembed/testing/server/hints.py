@@ -12,7 +12,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hints:
-    """Which headers there are. :data:`HIDDEN` tells nothing."""
+    """Which headers there are."""
 
     limits: bool = True
     """The quota headers of the dialect, if it has any, on every answer."""
@@ -20,6 +20,11 @@ class Hints:
     """On a 429, rounded up. ``milliseconds`` is ``retry-after-ms`` beside the seconds; ``date`` is an HTTP date."""
     skew: float = 0.0
     """Seconds by which the server's dates are wrong."""
+
+    @classmethod
+    def hidden(cls) -> Hints:
+        """No quota headers and no Retry-After: a 429 is all that clients learn."""
+        return cls(limits=False, retry_after=None)
 
     def date(self) -> str:
         """Now, as an HTTP date by the server's clock."""
@@ -47,6 +52,3 @@ class Hints:
 
 def _http_date(moment: datetime) -> str:
     return format_datetime(moment, usegmt=True)
-
-
-HIDDEN = Hints(limits=False, retry_after=None)

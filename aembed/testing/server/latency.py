@@ -18,6 +18,7 @@ class Latency:
     per_token: float = 0.0
 
     def sample(self, random: Random, inputs: int, tokens: int) -> float:
+        """Seconds for one request; ``random`` moves only if ``sigma`` is not 0."""
         base = self.median * random.lognormvariate(0.0, self.sigma) if self.sigma else self.median
         return base + self.per_text * inputs + self.per_token * tokens
 
