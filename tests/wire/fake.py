@@ -18,6 +18,9 @@ class Headers(dict[str, str]):
     def get(self, key: str, default: Any = None) -> Any:
         return next((value for name, value in self.items() if name.lower() == key.lower()), default)
 
+    def __contains__(self, key: object) -> bool:
+        return str(key).lower() in map(str.lower, self)
+
 
 def answer(body: Any, status: int = 200, **headers: str) -> Response:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
