@@ -225,6 +225,19 @@ async def test_a_place_handed_back_is_not_paid_for() -> None:
     gate.leave()
 
 
+@pytest.mark.virtual_time
+async def test_no_timer_outlives_the_last_who_waits_for_the_rate() -> None:
+    gate = Gate(10, 1.0)
+    assert gate.try_enter("document")
+    gate.leave()
+    waiters = [asyncio.create_task(gate.wait("document")) for _ in range(2)]
+    await anyio.lowlevel.checkpoint()
+    for waiter in waiters:
+        waiter.cancel()
+    await asyncio.wait(waiters)
+    assert (gate.waiting, gate._timer) == (0, None)
+
+
 async def test_repr_shows_the_state() -> None:
     gate = Gate(2)
     gate.try_enter("document")
