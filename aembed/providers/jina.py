@@ -65,7 +65,7 @@ ERRORS = Dialect(
         (r"INSUFFICIENT_BALANCE|insufficient.{0,20}balance", QuotaExhaustedError),
         (r"MODEL_NOT_FOUND|model .{1,80} not found", ModelNotFoundError),
         (r"largest allowed size|batch size|at most \d+ items", BatchTooLargeError),
-        (r"TOKEN_LIMIT_EXCEEDED|exceeds the model.{0,20}maximum", TextTooLongError),
+        (r"INPUT_TOKEN_LIMIT|exceeds (the )?(model's )?maximum (of|length)", TextTooLongError),
     ),
 )
 

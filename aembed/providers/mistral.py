@@ -44,7 +44,7 @@ ERRORS = Dialect(
     meanings=(
         (r"invalid.model|\b1500\b", ModelNotFoundError),
         (r"exceeding max \d+ tokens", TextTooLongError),
-        (r"\b3210\b|more batches|too many (inputs|tokens)", BatchTooLargeError),
+        (r"more batches|too many (inputs|tokens)", BatchTooLargeError),
     ),
 )
 

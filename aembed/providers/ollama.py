@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from aembed._errors import ConfigError, ModelNotFoundError, OverloadedError, TextTooLongError
+from aembed._errors import BatchTooLargeError, ConfigError, ModelNotFoundError, OverloadedError, TextTooLongError
 from aembed._types import Kind, ModelSpec, Provider, Source
 from aembed._wire.access import bearer
 from aembed._wire.decode import Placed, Shape, token_count
@@ -54,6 +54,7 @@ ERRORS = Dialect(
     meanings=(
         (r"model .{1,200} not found|does not support embed", ModelNotFoundError),
         (r"input length exceeds|exceeds maximum context|larger than the max context", TextTooLongError),
+        (r"too many inputs", BatchTooLargeError),
         (r"server busy|maximum pending requests", OverloadedError),
     ),
 )
