@@ -71,7 +71,8 @@ OPENAI_ERRORS = Dialect(
         (r"too large to process|larger than the max context|exceed_context|available context", TextTooLongError),
         (
             r"max_tokens_per_request|tokens per request|request too large|too many (inputs|tokens|texts)|more batches"
-            r"|array.{0,40}too (long|large)|array length must|batch.?size|at most \d+ (inputs|items|texts|elements)|largest allowed size",
+            r"|array.{0,40}too (long|large)|array length must"
+            r"|batch.?size|at most \d+ (inputs|items|texts|elements)|largest allowed size",
             BatchTooLargeError,
         ),
         (

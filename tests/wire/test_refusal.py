@@ -90,6 +90,7 @@ def test_the_status_alone(status: int, error: type[ProviderError]) -> None:
             {"error": {"message": "Invalid 'input': array too long. Expected an array with maximum length 2048"}},
             BatchTooLargeError,
         ),
+        (400, {"error": {"message": "Invalid 'input': array length must be 2048 or less."}}, BatchTooLargeError),
         (400, {"error": {"message": "Invalid 'input[3]': maximum input length is 8192 tokens."}}, TextTooLongError),
         (400, {"error": {"message": "This model's maximum context length is 8192 tokens, however"}}, TextTooLongError),
         (400, {"error": {"message": "'$.input' is invalid. Please check the API reference"}}, BadTextError),
