@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable
 from functools import cache
-from importlib.metadata import entry_points
 from typing import TypeAlias, cast
 
 from aembed._errors import ConfigError
@@ -87,6 +86,8 @@ class Registry:
 @cache
 def _installed() -> dict[str, str]:
     """What other packages bring, read once: it takes milliseconds, and only a name not built in needs it."""
+    from importlib.metadata import entry_points
+
     return {point.name: point.value for point in entry_points(group=ENTRY_POINT_GROUP)}
 
 

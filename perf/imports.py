@@ -1,8 +1,8 @@
-"""``python -m perf.imports``: does ``import aembed`` cost little more than importing numpy, pydantic and anyio?
+"""``python -m perf.imports``: does ``import aembed`` cost little more than numpy, pydantic and anyio, which it needs?
 
 Fresh processes take turns, so that a busy moment of the machine falls on all alike. The ratios are medians over the
-rounds; the exit code is 1 if the first is beyond the limit. pydantic and anyio put most of their imports off until they
-are used: the second ratio compares with the three as every program that uses them loads them.
+rounds. pydantic and anyio put most of their own imports off until a first model is declared or a first event made, so
+the bare three are a shell; what counts, and sets the exit code, is the three as every program that uses them has them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> int:
     ratios = {name: statistics.median(time["aembed"] / time[name] for time in times) for name in ("bare", "used")}
     shown = {f"ratio_to_{name}": round(ratio, 2) for name, ratio in ratios.items()}
     print(json.dumps(medians | shown | {"limit": LIMIT}))
-    return int(ratios["bare"] > LIMIT)
+    return int(ratios["used"] > LIMIT)
 
 
 if __name__ == "__main__":
