@@ -198,8 +198,16 @@ KEY_VARIABLES = {
 """Where a provider's key usually stands, by its own documentation."""
 
 
-def key_from_environment(provider: str) -> SecretStr | None:
-    """The key in the provider's usual variable. Meant for its own host only: no key goes where nobody sent it."""
+OWN_HOSTS = {"azure": (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")}
+"""Hosts under which a provider's accounts have addresses of their own. Source: Microsoft's reference of the endpoints."""
+
+
+def key_from_environment(provider: str, base_url: str | None) -> SecretStr | None:
+    """The key in the provider's usual variable, if the request goes to the provider itself and nobody else."""
+    if base_url is not None:
+        host = urlsplit(base_url).hostname or ""
+        if not base_url.startswith("https://") or not host.endswith(OWN_HOSTS.get(provider, ())):
+            return None
     value = os.environ.get(KEY_VARIABLES.get(provider, ""))
     return SecretStr(value) if value else None
 

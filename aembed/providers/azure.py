@@ -89,5 +89,5 @@ def _headers(source: Source) -> dict[str, str]:
     if "authorization" in map(str.lower, source.headers):
         return {}
     raise ConfigError(
-        "azure needs an api_key (often kept in AZURE_OPENAI_API_KEY), or an Authorization header; pass one"
+        "azure needs an api_key (from AZURE_OPENAI_API_KEY for Azure's own https hosts), or an Authorization header; pass one"
     )
