@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+from itertools import pairwise
 
 import pytest
+from anyio.lowlevel import checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,7 +38,7 @@ def parsed(pieces: list[bytes]) -> list[Request]:
 def test_requests_are_the_same_in_whatever_pieces_they_arrive(whole: list[bytes], cuts: set[int]) -> None:
     stream = b"".join(whole)
     edges = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
-    pieces = [stream[start:stop] for start, stop in zip(edges, edges[1:], strict=False)]
+    pieces = [stream[start:stop] for start, stop in pairwise(edges)]
     bodies = {PLAIN: b"content", CHUNKED: b"abc0123456789", BARE: b"", CLOSING: b"hi"}
     found = parsed(pieces)
     assert [one.body for one in found] == [bodies[one] for one in whole]
@@ -103,6 +104,15 @@ async def test_much_that_is_sent_together_waits_outside() -> None:
         assert {len(answer.json["data"]) for answer in answers} == {20}
 
 
+@pytest.mark.virtual_time
+async def test_a_busy_connection_is_read_only_so_far() -> None:
+    """And read on when the answer is out."""
+    async with LoopbackServer(dim=4, latency=1.0) as server, connected(server) as client:
+        client.writer.write(request("/v1/embeddings", {"model": "m", "input": ["x" * 20_000] * 5}) * 20)
+        assert [(await client.read()).status for _ in range(20)] == [200] * 20
+        assert server.log[-1].answered - server.log[0].received == pytest.approx(20.0)
+
+
 async def test_a_body_in_chunks_and_one_that_waits_for_leave() -> None:
     async with LoopbackServer(dim=4) as server, connected(server) as client:
         body = json.dumps({"model": "m", "input": "text"}).encode()
@@ -126,7 +136,7 @@ async def test_the_end_leaves_nothing_and_says_what_was_not_answered() -> None:
     async with server, connected(server) as client, connected(server):
         client.writer.write(request("/v1/embeddings", {"model": "m", "input": "text"}))
         while not server.counters.in_flight:
-            await asyncio.sleep(0)
+            await checkpoint()
         await server.aclose()
         assert await client.reader.read() == b""
     assert (server.counters.in_flight, server.counters.connections) == (0, 0)
@@ -140,9 +150,9 @@ async def test_a_client_that_leaves_is_noted() -> None:
         async with connected(server) as client:
             client.writer.write(request("/v1/embeddings", {"model": "m", "input": "text"}))
             while not server.counters.in_flight:
-                await asyncio.sleep(0)
+                await checkpoint()
         while server.counters.connections:
-            await asyncio.sleep(0)
+            await checkpoint()
         assert (server.log[0].status, server.counters.in_flight) == (GONE, 0)
 
 

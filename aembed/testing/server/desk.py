@@ -100,7 +100,7 @@ class Desk:
         if most is not None and len(request.body) > most:
             raise Refusal("body", limit=most, got=len(request.body))
         ask = dialect.read(request, model)
-        if script.models is not None and ask.model not in script.models:
+        if script.models is not None and ask.model and ask.model not in script.models:
             raise Refusal("model", model=ask.model)
         if script.quirks.rejects_encoding_format and ask.encoding_format:
             raise Refusal("field", "Unrecognized request argument supplied: encoding_format")
@@ -155,7 +155,7 @@ class Desk:
         dim = self._script.dim if ask.dimensions is None else ask.dimensions
         base64 = ask.base64 and not quirks.always_floats
         vectors = self._encoder.encode(ask.texts, dim, base64=base64)
-        if base64 and quirks.mixed:
+        if base64 and quirks.mixed and self._dialect.mixes:
             vectors[1::2] = self._encoder.encode(ask.texts[1::2], dim, base64=False)
         if base64 and quirks.escaped_slashes:
             vectors = [vector.replace(b"/", b"\\/") for vector in vectors]

@@ -37,6 +37,7 @@ class Counters:
     """Tokens embedded."""
     in_flight: int = 0
     max_in_flight: int = 0
+    """Whole requests not yet answered; without latency every one is answered at once."""
     connections: int = 0
     """Connections open now."""
     connections_opened: int = 0

@@ -130,4 +130,5 @@ COHERE = Dialect(
     refuse=refuse,
     caps=Caps(inputs=96, text_tokens=128_000),
     announce=announce,
+    mixes=False,
 )

@@ -115,6 +115,8 @@ class Dialect:
     """Of good answers."""
     announce: Callable[[Sequence[Level]], Mapping[str, str]] = _nothing_announced
     """Quota headers."""
+    mixes: bool = True
+    """One reply may hold base64 and numbers."""
     retry_after: bool = True
     """False where the waiting time stands in the body alone."""
 
