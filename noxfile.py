@@ -15,6 +15,18 @@ EXTRAS = [extra for extra in PROJECT["project"]["optional-dependencies"] if extr
 COVERED = 85
 """Percent of lines and branches the tests must reach."""
 
+PEERS = [
+    "baseten-performance-client==0.1.16",
+    "httpx==0.28.1",
+    "langchain-openai==1.7.3",
+    "openai==3.54.0",
+    "orjson==3.13.0",
+    "pydantic-ai-slim[openai]==2.68.0",
+    "uvloop>=0.21",
+]
+LITELLM = ["litellm==1.106.0", "uvloop>=0.21"]
+"""What ``perf_peers`` compares with, each at one version, so that figures of different days can be compared."""
+
 nox.needs_version = ">=2025.2"
 nox.options.sessions = ["tests", "lint", "types"]
 nox.options.error_on_missing_interpreters = False  # tests run on those that are here, CI or not
@@ -99,3 +111,14 @@ def perf_imports(session: nox.Session) -> None:
     """What ``import aembed`` costs beside its three largest dependencies."""
     session.install("-e", ".")
     session.run("python", "-m", "perf.imports", *session.posargs)
+
+
+@nox.session
+def perf_peers(session: nox.Session) -> None:
+    """HTTP clients against each other on a loopback server. Arguments go to ``python -m perf.peers``."""
+    session.install("-e", ".", *PEERS)
+    directory = Path(session.create_tmp()).resolve() / "litellm"  # it wants an older openai than the others
+    session.run("python", "-m", "venv", str(directory), silent=True)
+    python = str(directory / "bin" / "python")
+    session.run(python, "-m", "pip", "install", "--quiet", "-e", ".", *LITELLM, external=True)
+    session.run("python", "-m", "perf.peers", "--litellm-python", python, *session.posargs)
