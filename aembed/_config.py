@@ -199,7 +199,7 @@ KEY_VARIABLES = {
 
 
 OWN_HOSTS = {"azure": (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")}
-"""Hosts under which a provider's accounts have addresses of their own. Source: Microsoft's reference of the endpoints."""
+"""Where a provider's accounts have addresses of their own. Source: Microsoft's reference of the endpoints."""
 
 
 def key_from_environment(provider: str, base_url: str | None) -> SecretStr | None:

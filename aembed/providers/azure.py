@@ -89,5 +89,6 @@ def _headers(source: Source) -> dict[str, str]:
     if "authorization" in map(str.lower, source.headers):
         return {}
     raise ConfigError(
-        "azure needs an api_key (from AZURE_OPENAI_API_KEY for Azure's own https hosts), or an Authorization header; pass one"
+        "azure needs an api_key, or an Authorization header; pass one, or set AZURE_OPENAI_API_KEY, "
+        "which is sent to Azure's own https hosts"
     )
