@@ -18,6 +18,7 @@ import sys
 import time
 from array import array
 from dataclasses import replace
+from statistics import median
 from typing import Any
 
 import numpy as np
