@@ -14,11 +14,9 @@ def check(reply: Reply, texts: int, dim: int | None, spec: ModelSpec) -> Vectors
     Raises:
         ReplyError: count, dimension or values are wrong; ``index`` names the first bad row.
     """
-    try:
-        with np.errstate(over="ignore"):  # what overflows is infinite, and refused for that
-            vectors = np.ascontiguousarray(reply.vectors, dtype=np.float32)
-    except (TypeError, ValueError):
-        raise _unusable(spec, "vectors that do not form an array of numbers") from None
+    vectors = reply.vectors
+    if type(vectors) is not np.ndarray or vectors.dtype != np.float32 or not vectors.flags.c_contiguous:
+        vectors = _as_float32(vectors, spec)
     if vectors.ndim != 2 or len(vectors) != texts:
         raise _unusable(spec, f"an array of shape {vectors.shape} for {texts} texts")
     if dim is not None and vectors.shape[1] != dim:
@@ -28,6 +26,14 @@ def check(reply: Reply, texts: int, dim: int | None, spec: ModelSpec) -> Vectors
     if not 0.0 < np.minimum.reduce(squares) <= np.maximum.reduce(squares) < np.inf:  # NaN fails every comparison
         _check_rows(vectors, spec)
     return vectors
+
+
+def _as_float32(vectors: object, spec: ModelSpec) -> Vectors:
+    try:
+        with np.errstate(over="ignore"):  # what overflows is infinite, and refused for that
+            return np.ascontiguousarray(vectors, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise _unusable(spec, "vectors that do not form an array of numbers") from None
 
 
 def _check_rows(vectors: Vectors, spec: ModelSpec) -> None:

@@ -7,8 +7,8 @@ What an embedder runs with is merged from four layers, later ones winning: the p
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 from urllib.parse import urlsplit
@@ -51,13 +51,13 @@ class RetryPolicy(Setting):
 class Defaults(Setting):
     """What may be set once for all embedders of a factory: nothing here belongs to one provider or account."""
 
-    retry: RetryPolicy = RetryPolicy()
+    retry: RetryPolicy = Field(default_factory=cache(RetryPolicy))
     timeout: Seconds | None = None
     """Seconds one attempt may take, from its permission to start to its answer. Not set: the provider's default."""
     deadline: Seconds | None = None
     """Seconds a whole call may take, waiting and retries included."""
     overlong: Overlong = "error"
-    http: HttpSettings = HttpSettings()
+    http: HttpSettings = Field(default_factory=cache(HttpSettings))
     normalize: bool = False
     """Scale every vector to unit length. Off: vectors come as the provider gives them (most are unit length)."""
 
@@ -71,7 +71,7 @@ class Options(Defaults):
     dimensions: Count | None = None
     batch_size: Count | None = None
     """Texts in one request, at most. Not set: what the provider takes."""
-    limits: Limits = Limits()
+    limits: Limits = Field(default_factory=cache(Limits))
     provider_options: dict[str, Any] = Field(default_factory=dict)
     """What this provider alone understands, by name; the provider's docstring lists them."""
     on_event: Callable[[Event], None] | None = None
@@ -164,6 +164,8 @@ def _check_variable(name: str) -> None:
 
 
 def _read_sources(path: Path | None) -> dict[str, Any]:
+    import tomllib
+
     from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
     from pydantic_settings import TomlConfigSettingsSource as TomlSource
     from pydantic_settings.exceptions import SettingsError
@@ -199,8 +201,16 @@ KEY_VARIABLES = {
 """Where a provider's key usually stands, by its own documentation."""
 
 
-def key_from_environment(provider: str) -> SecretStr | None:
-    """The key in the provider's usual variable. Meant for its own host only: no key goes where nobody sent it."""
+OWN_HOSTS = {"azure": (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")}
+"""Where a provider's accounts have addresses of their own. Source: Microsoft's reference of the endpoints."""
+
+
+def key_from_environment(provider: str, base_url: str | None) -> SecretStr | None:
+    """The key in the provider's usual variable, if the request goes to the provider itself and nobody else."""
+    if base_url is not None:
+        host = urlsplit(base_url).hostname or ""
+        if not base_url.startswith("https://") or not host.endswith(OWN_HOSTS.get(provider, ())):
+            return None
     value = os.environ.get(KEY_VARIABLES.get(provider, ""))
     return SecretStr(value) if value else None
 

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -125,12 +126,12 @@ class Engine:
 
     async def _recover(self, job: Job, batch: Batch, error: AembedError) -> None:
         """A batch was refused: shorten its text, set the culprit aside, look for it if there is one, or give up."""
-        if isinstance(error, TextTooLongError) and len(batch) == 1 and self._options.overlong != "error":
-            await self._shorten(job, batch, error)
-            return
         culprit, parts = _parts(batch, error)
         if culprit is not None:
-            self._give_up(job, culprit, error)
+            if isinstance(error, TextTooLongError) and self._options.overlong != "error":
+                await self._shorten(job, culprit, error)
+            else:
+                self._give_up(job, culprit, error)
         if parts and self._emit is not None:
             self._emit(BatchSplit(model=self.spec.name, kind=job.kind, texts=len(batch), error=error))
         for part in parts:
@@ -243,8 +244,13 @@ class Engine:
         send = self._provider.embed if self._embed_into is None else partial(self._embed_into, rows)
         if self._timeout is None:
             return await send(texts, kind=kind)
-        with anyio.move_on_after(self._timeout):
-            return await send(texts, kind=kind)
+        limit = asyncio.timeout(self._timeout)  # half the cost of a cancel scope
+        try:
+            async with limit:
+                return await send(texts, kind=kind)
+        except TimeoutError:
+            if not limit.expired():
+                raise  # the provider's own
         raise RequestTimeoutError(f"{self.spec.name} did not answer within the timeout of {self._timeout} s")
 
     async def _check(self, reply: Reply, texts: int) -> Vectors:

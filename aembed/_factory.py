@@ -135,8 +135,8 @@ class EmbedderFactory:
     def _source(self, name: str, settings: Options) -> tuple[Source, Account]:
         provider, _, model = name.partition(":")
         key = settings.api_key
-        if key is None and settings.base_url is None:
-            key = key_from_environment(provider)
+        if key is None:
+            key = key_from_environment(provider, settings.base_url)
         account = _account(provider, settings.base_url, key)
         source = Source(
             provider=provider,

@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable
 from functools import cache
-from importlib.metadata import entry_points
 from typing import TypeAlias, cast
 
 from aembed._errors import ConfigError
@@ -20,10 +19,18 @@ Opener: TypeAlias = Callable[[Source], Awaitable[Provider]]
 ENTRY_POINT_GROUP = "aembed.providers"
 
 BUILT_IN = {
+    "azure": "aembed.providers.azure:open_provider",
+    "cohere": "aembed.providers.cohere:open_provider",
+    "google": "aembed.providers.google:open_provider",
+    "jina": "aembed.providers.jina:open_provider",
     "local": "aembed.providers.local:open_provider",
+    "mistral": "aembed.providers.mistral:open_provider",
     "mock": "aembed.providers.mock:open_provider",
+    "ollama": "aembed.providers.ollama:open_provider",
     "openai": "aembed.providers.openai:open_provider",
     "static": "aembed.providers.static:open_provider",
+    "tei": "aembed.providers.tei:open_provider",
+    "voyage": "aembed.providers.voyage:open_provider",
 }
 
 
@@ -79,6 +86,8 @@ class Registry:
 @cache
 def _installed() -> dict[str, str]:
     """What other packages bring, read once: it takes milliseconds, and only a name not built in needs it."""
+    from importlib.metadata import entry_points
+
     return {point.name: point.value for point in entry_points(group=ENTRY_POINT_GROUP)}
 
 

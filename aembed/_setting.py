@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast, get_args
 
@@ -32,7 +31,7 @@ class _Teaching(ModelMetaclass):
 class Setting(BaseModel, metaclass=_Teaching):
     """Root of all settings: frozen, and an unknown field is an error that names the nearest known one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> ConfigError:
@@ -70,6 +69,8 @@ def _fields_beside(model: type[BaseModel], path: list[str]) -> Iterable[str]:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The hint behind an unknown name: the closest known one, or all of them."""
+    import difflib
+
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else f"; known are: {', '.join(known)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import os
@@ -464,15 +465,21 @@ def test_error_about_a_text_names_its_line(aembed: Aembed) -> None:
 
 
 class Terminal:
-    """The command on a terminal of its own; what it shows is read as it comes."""
+    """The command on a terminal of its own; what it shows is read as it comes.
 
-    def __init__(self, *arguments: str) -> None:
+    Keys such as Ctrl-C need a terminal in ``control``. When what it controls ends, what was not read yet is lost.
+    """
+
+    def __init__(self, *arguments: str, control: bool = True) -> None:
         self.screen = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end within a character
         self._master, slave = os.openpty()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", f"import os; os.login_tty(0); {COMMAND[-1]}", *arguments],
+            [sys.executable, "-c", f"import os; {'os.login_tty(0); ' * control}{COMMAND[-1]}", *arguments],
             env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
             stdin=slave,
+            stdout=slave,
+            stderr=slave,
         )
         os.close(slave)
 
@@ -486,7 +493,7 @@ class Terminal:
                 break
             if not block:
                 break
-            self.screen += block.decode()
+            self.screen += self._decoder.decode(block)
 
     def type(self, keys: bytes) -> None:
         os.write(self._master, keys)
@@ -515,7 +522,7 @@ def test_no_progress_bar_in_a_pipe(notes: str) -> None:
 
 
 def test_providers_are_a_table_on_a_terminal() -> None:
-    terminal = Terminal("providers")
+    terminal = Terminal("providers", control=False)
     assert terminal.leave() == 0
     assert "what it is" in terminal.screen
     assert "ready, 128 dimensions" in terminal.screen

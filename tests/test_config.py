@@ -46,6 +46,28 @@ def test_a_wrong_value_is_named_with_its_mending(make: Any, reason: str) -> None
         make()
 
 
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("api.example.com/v1", "must begin with http:// or https://"),
+        ("ftp://example.com", "must begin with http:// or https://"),
+        ("https://", "name a host"),
+        ("https://user:sk-secret@example.com", "must hold no user or password; give the key as api_key"),
+        ("https://example.com/v1?key=sk-secret", r"leave out what follows '\?' or '#'"),
+        ("https://example.com/#sk-secret", r"leave out what follows '\?' or '#'"),
+    ],
+)
+def test_an_address_that_will_not_do_is_refused_without_being_shown(url: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=f"base_url: .*{reason}") as caught:
+        Profile(model="m", base_url=url)
+    assert "sk-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", [None, "http://localhost:8080", "https://example.com/v1/", "http://[::1]:80/v1"])
+def test_an_address_that_will_do_stays_as_it_is(url: str | None) -> None:
+    assert Profile(model="m", base_url=url).base_url == url
+
+
 def test_every_mistake_is_named_at_once() -> None:
     with pytest.raises(ConfigError, match=r"max_attempts: .*; max_delay: "):
         RetryPolicy(max_attempts=0, max_delay=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -38,6 +39,7 @@ from aembed import (
     RequestTimeoutError,
     RetryPolicy,
     RetryScheduled,
+    Vectors,
 )
 from aembed.providers.mock import MockOptions, MockProvider
 from aembed.testing import ScriptedProvider, Step
@@ -386,3 +388,47 @@ async def test_texts_that_were_cut_are_named() -> None:
     vectors = await expected(TEXTS[:2])
     provider = ScriptedProvider([Reply(vectors), Reply(vectors, truncated=[1])], spec=PAIRS)
     assert (await embed(provider, TEXTS[:4], limits=Limits(max_concurrency=1))).truncated == (3,)
+
+
+# ---- providers that write into the result
+
+
+class Writing(ScriptedProvider):
+    """Decodes into the rows it is given, as the HTTP providers do."""
+
+    written = 0
+
+    async def embed_into(self, rows: Vectors | None, texts: Sequence[str], /, *, kind: Kind) -> Reply:
+        reply = await self.embed(texts, kind=kind)
+        if rows is None:
+            return reply
+        self.written += 1
+        rows[:] = reply.vectors
+        return Reply(rows, reply.tokens)
+
+
+@pytest.mark.parametrize("script", [[], [NAN, OverloadedError("busy")]], ids=["well", "after failures"])
+@pytest.mark.parametrize("spec", [PAIRS, replace(PAIRS, dim=None), replace(PAIRS, pads=True)], ids=str)
+async def test_rows_written_in_place_are_the_same_rows(spec: ModelSpec, script: list[Step]) -> None:
+    provider = Writing(script, spec=spec)
+    result = await embed(provider, TEXTS)
+    np.testing.assert_array_equal(result.vectors, await expected(TEXTS))
+    if spec == PAIRS:
+        assert provider.written == len(TEXTS) // 2 + len([step for step in script if isinstance(step, Reply)])
+
+
+async def test_rows_that_were_written_but_refused_hold_nan() -> None:
+    result = await embed(Writing([NAN] * 9, spec=PAIRS), TEXTS)
+    assert np.isnan(result.vectors).all()
+    assert len(result.failures) == len(TEXTS)
+
+
+async def test_a_large_reply_is_checked_away_from_the_loop() -> None:
+    dim = 2**18
+    good = np.ones((4, dim), np.float32)
+    bad = good.copy()
+    bad[3] = np.nan
+    spec = ModelSpec(name="wide", dim=dim)
+    assert (await embed(ScriptedProvider([Reply(good)], spec=spec), TEXTS[:4])).ok
+    result = await embed(ScriptedProvider([Reply(bad)] * 2, spec=spec), TEXTS[:4])
+    assert {type(error) for error in result.failures.values()} == {ReplyError}

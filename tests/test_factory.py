@@ -315,3 +315,31 @@ async def test_errors_travel_between_processes() -> None:
     error = ProviderError("no", provider="p", status=500, index=3)
     copy: AembedError = pickle.loads(pickle.dumps(error))  # noqa: S301
     assert (str(copy), copy.index) == (str(error), 3)
+
+
+@pytest.mark.parametrize(
+    ("provider", "base_url", "sent"),
+    [
+        ("openai", None, True),
+        ("openai", "https://elsewhere.example/v1", False),
+        ("azure", "https://mine.openai.azure.com", True),
+        ("azure", "http://mine.openai.azure.com", False),
+        ("azure", "https://openai.azure.com.evil.example", False),
+    ],
+)
+async def test_a_key_of_the_environment_goes_to_the_provider_itself_only(
+    monkeypatch: pytest.MonkeyPatch, provider: str, base_url: str | None, sent: bool
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-environment")
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "sk-environment")
+    seen: list[Source] = []
+
+    async def opener(source: Source) -> Provider:
+        seen.append(source)
+        return ScriptedProvider()
+
+    registry = Registry()
+    registry.register(provider, opener, replace=True)
+    async with EmbedderFactory(Config(), registry=registry) as factory:
+        await factory.new_embedder(f"{provider}:model", base_url=base_url)
+    assert (seen[0].api_key is not None) == sent

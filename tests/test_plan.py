@@ -102,3 +102,15 @@ def test_halves_hold_the_whole_and_differ_by_one_at_most(texts: list[str], shuff
 def test_taking_texts_takes_their_rows_along() -> None:
     part = take(Batch(["a", "b", "c", "d"], slice(10, 14)), [3, 1])
     assert (list(part.texts), rows(part)) == (["d", "b"], [13, 11])
+
+
+@given(texts_, st.integers(1, 20), st.none() | st.integers(1, 12), st.integers(1, 60))
+def test_texts_that_look_too_long_go_alone_and_the_rest_together(
+    texts: list[str], longest: int, count: int | None, budget: int
+) -> None:
+    spec = ModelSpec(name="model", max_batch_texts=count, max_batch_tokens=budget, max_text_tokens=longest)
+    batches = plan(texts, spec)
+    assert sorted(row for batch in batches for row in rows(batch)) == list(range(len(texts)))
+    for batch in batches:
+        assert list(batch.texts) == [texts[row] for row in rows(batch)]
+        assert len(batch) == 1 or all(estimate_tokens(text) <= longest for text in batch.texts)

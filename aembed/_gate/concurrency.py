@@ -8,51 +8,73 @@ busy. Times are compared among requests of similar size only, since every reques
 
 from __future__ import annotations
 
-FEWEST = 2
+import math
+
 QUEUED_AT_LEAST, QUEUED_AT_MOST = 1.0, 2.0
 """How many of ours should wait in the server's queue."""
-FORGETTING = 1.002
-"""By how much the fastest time grows with each answer, so that a server that became slower is seen as it is."""
+LOOK_AGAIN = 1000
+"""Answers after which the slots are halved for a moment, so that the time without a queue is seen again."""
+FORGETTING = 1.05
+"""By how much the fastest time is raised then: a server that has become slower is seen as it is."""
 BACK_OFF = 0.7
 """What is left of the slots when the server says that it is busy."""
 
 
 class Concurrency:
-    """``slots`` moves between two and ``most``, by one after as many answers as there are slots."""
+    """``slots`` moves between one and ``most``, by one after as many answers as there are slots."""
 
     def __init__(self, most: int, *, adaptive: bool) -> None:
         self.most = most
         self.adaptive = adaptive
-        self._fewest = float(min(most, FEWEST))
-        self._slots = self._fewest if adaptive else float(most)
+        self.slots = min(most, 2) if adaptive else most
         self._fastest: dict[int, float] = {}
         """Seconds for a character, by the magnitude of the request."""
         self._queued = 0.0
         self._answers = 0
-        self._reduced_at = 0.0
-
-    @property
-    def slots(self) -> int:
-        return int(self._slots)
+        self._until_look = LOOK_AGAIN
+        self._resume_with = 0
+        """Slots after the moment with half of them."""
+        self._reduced_at = -math.inf
 
     def answered(self, elapsed: float, size: int) -> None:
         """A document request of ``size`` characters took ``elapsed`` seconds."""
         if not self.adaptive or elapsed <= 0 or size <= 0:
             return
-        pace = elapsed / size
         magnitude = size.bit_length()
-        fastest = min(self._fastest.get(magnitude, pace) * FORGETTING, pace)
+        pace = elapsed / size
+        fastest = min(self._fastest.get(magnitude, pace), pace)
         self._fastest[magnitude] = fastest
-        self._queued += self._slots * (1.0 - fastest / pace)
-        self._answers += 1
-        if self._answers >= self._slots:
-            queued = self._queued / self._answers
-            step = (queued < QUEUED_AT_LEAST) - (queued > QUEUED_AT_MOST)
-            self._slots = min(float(self.most), max(self._fewest, self._slots + step))
-            self._queued, self._answers = 0.0, 0
+        self._until_look -= 1
+        if self._until_look <= 0:
+            self._look()
+        elif not self._resume_with:
+            self._adapt(1.0 - fastest / pace if pace else 0.0)
 
     def overloaded(self, now: float, sent_at: float) -> None:
         """The server says that it is busy. All that were sent before it said so first are one refusal."""
-        if self.adaptive and sent_at >= self._reduced_at:
+        if self.adaptive and sent_at > self._reduced_at:
             self._reduced_at = now
-            self._slots = max(self._fewest, self._slots * BACK_OFF)
+            self._move_to(int(self.slots * BACK_OFF))
+
+    def _adapt(self, share_queued: float) -> None:
+        self._queued += self.slots * share_queued
+        self._answers += 1
+        if self._answers >= self.slots:
+            queued = self._queued / self._answers
+            self._move_to(self.slots + (queued < QUEUED_AT_LEAST) - (queued > QUEUED_AT_MOST))
+
+    def _look(self) -> None:
+        """Begin or end the moment with half the slots: one round to drain the queue, one to see the times without."""
+        if self._resume_with:
+            self._move_to(self._resume_with)
+            self._resume_with = 0
+            self._until_look = LOOK_AGAIN
+        else:
+            self._fastest = {size: pace * FORGETTING for size, pace in self._fastest.items()}
+            self._resume_with = self.slots
+            self._until_look = 2 * self.slots
+            self._move_to(self.slots // 2)
+
+    def _move_to(self, slots: int) -> None:
+        self.slots = min(self.most, max(1, slots))
+        self._queued, self._answers = 0.0, 0

@@ -67,12 +67,14 @@ class Gate:
         now = asyncio.get_running_loop().time()
         if self.pause.until > now or self._probe is not None:
             return "pause"
+        if not self._has_slot(first.kind):
+            return "slots"
         for name, resource, amount in self.quotas.named(first):
             if resource.limit is not None:
                 reserve = resource.reserve(now) if first.kind == "document" else 0.0
                 if resource.earliest(now, amount, reserve) > now:
                     return name
-        return "slots"
+        return "slots"  # about to go
 
     def paused(self) -> float:
         """Seconds until the server may be asked again."""

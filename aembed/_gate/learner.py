@@ -14,7 +14,9 @@ from aembed._gate.window import WINDOW
 UPWARD = 1.02
 """How much more than what is known to work is tried."""
 LEAST_LEFT = 0.8
-"""What a refusal leaves of the rate, at least: after a rest little was admitted, which says little."""
+"""What a refusal leaves of a measured rate, at least: after a rest little was admitted, which says little."""
+LEAST_SEEN = 3.0
+"""Requests admitted before the first refusal, for it to say anything about a limit."""
 SURELY_REFILLED = 3.0
 """Requests a bucket would have refilled, when a refused probe proves that it is none."""
 LONG_WAIT = 5.0
@@ -37,6 +39,8 @@ class Learner:
         """The first request sent after them: by then all others had come back, and were counted right."""
         self._used_up = 0.0
         self._rate = 0.0
+        """Requests a second, as measured between refusals; before that, at least so many."""
+        self._measured = False
         self._calm = 0
         self._step = UPWARD
         self._windows = 1
@@ -73,12 +77,16 @@ class Learner:
             self._set_window(requests.used, now)
             return
         if previous is None or probe is None:
-            took = min(WINDOW, entry.sent_at - (self._started or 0.0))
+            took = min(WINDOW, max(1.0, entry.sent_at - (self._started or 0.0)))
             self._rate = max(1.0, requests.used) / (WINDOW + took)
+            if requests.used >= LEAST_SEEN:  # rather too much than too little: the next refusal then measures it
+                requests.set_bucket(requests.used / took * WINDOW, now)
         else:
             admitted = max(1.0, entry.admitted - probe.admitted)
-            self._rate = max(admitted / max(entry.sent_at - previous.sent_at, 1.0), LEAST_LEFT * self._rate)
-        requests.set_bucket(self._rate * UPWARD * WINDOW, now)
+            least = LEAST_LEFT * self._rate if self._measured else 0.0
+            self._rate = max(admitted / max(entry.sent_at - previous.sent_at, 1.0), least)
+            self._measured = True
+            requests.set_bucket(self._rate * UPWARD * WINDOW, now)
         if wait is not None and wait > LONG_WAIT and wait * self._rate >= SURELY_REFILLED:
             self._set_window(requests.used, now)
 

@@ -36,19 +36,19 @@ class Pause:
     def answered(self, sent_at: float) -> None:
         """An answer to a request sent before the pause says nothing about its end."""
         self._failures = 0
-        if sent_at >= self._began:
+        if sent_at > self._began:
             self.silence = 0.0
             self.failed_probes = 0
 
     def told(self, now: float, wait: float, sent_at: float) -> bool:
         """The server has said when to come back. True if it is news: the request was sent after the last pause began."""
-        news = sent_at >= self._began
+        news = sent_at > self._began
         self._begin(now, max(wait, SHORTEST))
         return news
 
     def untold(self, now: float, sent_at: float, *, probe: bool) -> bool:
         """A refusal without a word on time. True if it is news: the probe's, or the first after answers."""
-        if not probe and (self.probing or sent_at < self._began):
+        if not probe and (self.probing or sent_at <= self._began):
             return False  # it was under way when the pause began
         if probe:
             self.failed_probes += 1
@@ -63,6 +63,5 @@ class Pause:
             self.untold(now, sent_at, probe=probe)
 
     def _begin(self, now: float, wait: float) -> None:
-        if now + wait > self.until:
-            self.until = now + wait
+        self.until = max(self.until, now + wait)
         self._began = now

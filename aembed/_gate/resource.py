@@ -34,7 +34,9 @@ class Entry:
 
     __slots__ = ("admitted", "amount", "before", "cell", "estimate", "query", "sent_at")
 
-    def __init__(self, sent_at: float, amount: float, before: float, admitted: float, cell: Cell, *, query: bool) -> None:
+    def __init__(
+        self, sent_at: float, amount: float, before: float, admitted: float, cell: Cell, *, query: bool
+    ) -> None:
         self.query = query
         self.sent_at = sent_at
         self.amount = self.estimate = amount
@@ -158,7 +160,7 @@ class Resource:
         self._advance(now)
         level = amount - wait * self.rate
         if level < self._level:
-            if not self.told:
+            if self.rule != "bucket" or not self.told:
                 self._burst = min(self._burst, max(1.0, amount, self.rate, self._burst - (self._level - level)))
             self._level = level
 
@@ -227,7 +229,7 @@ class Resource:
         elapsed = now - self._filled_at
         if elapsed > 0 and self.limit is not None:
             level = self._level + elapsed * self.rate
-            self._level = level if level < self._burst else self._burst
+            self._level = min(self._burst, level)
             self._filled_at = now
 
 

@@ -2,9 +2,13 @@
 
 http            one POST over a pooled connection; foreign errors become aembed's
 body            a reply's bytes, inflated, never more than the cap
+redact          a server's words without any text or key in them
 refusal         status and body of a refusal -> the error tree, one table per dialect
 quota_headers   Retry-After and rate-limit headers -> seconds and counts
 decode, cut     body -> rows of float32
+access          keys and headers, checked and never shown
 provider        what all HTTP providers share
+catalogue       models' dimensions, caps and prices
+prompts         words before texts, for servers of one's own
 settings        proxy, TLS, timeouts
 """

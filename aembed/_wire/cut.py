@@ -35,9 +35,14 @@ def cut_strings(body: bytes | bytearray, key: bytes) -> Cut:
     for written in (key + b':"', key + b': "'):
         if written in body:
             cut = _cut_written(body, written)
-            if cut.skeleton.count(key) == len(cut.spans):
+            if _keys(cut.skeleton, key) == len(cut.spans):
                 return cut
     return _cut_values(body, key)
+
+
+def _keys(skeleton: bytes | bytearray, key: bytes) -> int:
+    """How often it stands there as a key: OpenAI's items have ``"object": "embedding"`` too."""
+    return skeleton.count(key) - skeleton.count(b":" + key) - skeleton.count(b": " + key)
 
 
 def _cut_written(body: bytes | bytearray, before: bytes) -> Cut:

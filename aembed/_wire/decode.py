@@ -53,8 +53,8 @@ class Decoded:
     base64: bool
 
 
-def decode(body: bytearray, shape: Shape[Any], count: int, rows: Vectors | None) -> Decoded:
-    """Decode ``count`` vectors, into ``rows`` if given. May run in a worker thread; gives way to others meanwhile.
+def decode(body: bytearray, shape: Shape[Any], count: int, rows: Vectors | None, *, breathe: bool = False) -> Decoded:
+    """Decode ``count`` vectors, into ``rows`` if given. In a worker thread ``breathe``: let others have their turn.
 
     Raises:
         ReplyError: no valid JSON of this shape; count, index or dimension is wrong; null or damaged vectors.
@@ -66,7 +66,7 @@ def decode(body: bytearray, shape: Shape[Any], count: int, rows: Vectors | None)
     _check_places(places, count, strings, numbers)
     encoded = iter(strings.spans)
     if rows is not None and len(strings.spans) == count and sys.byteorder == "little":
-        _fill(body, places, strings, rows)
+        _fill(body, places, strings, rows, breathe=breathe)
         return Decoded(rows, shape.tokens(skeleton), base64=True)
     body_view, number_view = memoryview(body), memoryview(strings.skeleton)
     for done, (index, placeholder) in enumerate(places):
@@ -78,13 +78,13 @@ def decode(body: bytearray, shape: Shape[Any], count: int, rows: Vectors | None)
         if rows is None:
             rows = np.empty((count, len(row)), np.float32)
         rows[index] = _of_dimension(rows.shape[1], row, index)
-        if done % BREATHE == BREATHE - 1:
+        if breathe and done % BREATHE == BREATHE - 1:
             time.sleep(0)
     assert rows is not None, "a batch has at least one text"
     return Decoded(rows, shape.tokens(skeleton), base64=bool(strings.spans))
 
 
-def _fill(body: bytearray, places: Sequence[Placed], strings: Cut, rows: Vectors) -> None:
+def _fill(body: bytearray, places: Sequence[Placed], strings: Cut, rows: Vectors, *, breathe: bool) -> None:
     """The straight way: all are base64, and how long they are is known."""
     view, bytes_view, width = memoryview(body), rows.data.cast("B"), rows.shape[1] * 4
     for done, ((index, _), (start, end)) in enumerate(zip(places, strings.spans, strict=True)):
@@ -92,7 +92,7 @@ def _fill(body: bytearray, places: Sequence[Placed], strings: Cut, rows: Vectors
             bytes_view[index * width : (index + 1) * width] = pybase64.b64decode(view[start:end], validate=True)
         except ValueError:  # damaged, of another length, or with escapes: the careful way finds out
             rows[index] = _of_dimension(rows.shape[1], _from_base64(view[start:end], index), index)
-        if done % BREATHE == BREATHE - 1:
+        if breathe and done % BREATHE == BREATHE - 1:
             time.sleep(0)
 
 

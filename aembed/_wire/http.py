@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
-from types import SimpleNamespace
+from contextvars import ContextVar
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import aiohttp
+import anyio
 import anyio.to_thread
 from yarl import URL
 
@@ -27,6 +28,8 @@ USER_AGENT = f"aembed/{__version__}"
 READ_BUFFER = 2**20
 """Bytes the client takes in before it tells the socket to wait: a reply of a hundred vectors in one go."""
 
+_REUSED: ContextVar[bool] = ContextVar("reused", default=False)
+
 STALE = (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)
 """What a connection that died while it was idle looks like."""
 
@@ -37,7 +40,7 @@ class HttpTransport:
     def __init__(self, settings: HttpSettings) -> None:
         self._settings = settings
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
-        self._tls: ssl.SSLContext | None = None
+        self._opening = anyio.Lock()
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int) -> Response:
         """Send and read the whole answer, whatever its status below 300 or from 400 on.
@@ -48,16 +51,15 @@ class HttpTransport:
             BadRequestError: a redirect.
         """
         session = self._sessions.get(asyncio.get_running_loop()) or await self._open()
-        seen = SimpleNamespace(reused=False)
         try:
-            return await _post(session, url, body, headers, max_bytes=max_bytes, seen=seen)
+            return await _post(session, url, body, headers, max_bytes)
         except (aiohttp.ClientError, OSError) as error:
             failure = _translate(error)
-            stale = seen.reused and isinstance(error, STALE)
+            stale = isinstance(error, STALE) and _REUSED.get()
         if not stale:
             raise failure  # out of the handler, so that nothing of the request hangs on it
         try:
-            return await _post(session, url, body, headers, max_bytes=max_bytes, seen=seen)
+            return await _post(session, url, body, headers, max_bytes)
         except (aiohttp.ClientError, OSError) as error:
             failure = _translate(error)
         raise failure
@@ -71,46 +73,52 @@ class HttpTransport:
                 await session.close()
 
     async def _open(self) -> aiohttp.ClientSession:
-        settings = self._settings
-        if self._tls is None:
-            self._tls = await anyio.to_thread.run_sync(_tls_context, settings.ca_file)
         loop = asyncio.get_running_loop()
-        if loop not in self._sessions:  # another task may have been quicker
-            reuse = aiohttp.TraceConfig()
-            reuse.on_connection_reuseconn.append(_note_reuse)
-            self._sessions[loop] = aiohttp.ClientSession(
-                auto_decompress=False,
-                connector=aiohttp.TCPConnector(limit=0, ssl=self._tls),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip, deflate"},
-                proxy=None if settings.proxy is None else settings.proxy.get_secret_value(),
-                read_bufsize=READ_BUFFER,
-                timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=settings.connect_timeout, sock_read=settings.read_timeout
-                ),
-                trace_configs=[reuse],
-                trust_env=settings.trust_env,
-            )
-        return self._sessions[loop]
+        async with self._opening:
+            if loop not in self._sessions:  # another task may have been quicker
+                ca_file = self._settings.ca_file
+                tls = True if ca_file is None else await anyio.to_thread.run_sync(_tls_context, ca_file)
+                self._sessions[loop] = _session(self._settings, tls)
+            return self._sessions[loop]
+
+
+def _session(settings: HttpSettings, tls: ssl.SSLContext | bool) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        auto_decompress=False,
+        connector=_Connector(tls),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip, deflate"},
+        proxy=None if settings.proxy is None else settings.proxy.get_secret_value(),
+        read_bufsize=READ_BUFFER,
+        timeout=aiohttp.ClientTimeout(
+            total=None, sock_connect=settings.connect_timeout, sock_read=settings.read_timeout
+        ),
+        trust_env=settings.trust_env,
+    )
 
 
 async def _post(
-    session: aiohttp.ClientSession,
-    url: str,
-    body: bytes,
-    headers: Mapping[str, str],
-    *,
-    max_bytes: int,
-    seen: SimpleNamespace,
+    session: aiohttp.ClientSession, url: str, body: bytes, headers: Mapping[str, str], max_bytes: int
 ) -> Response:
-    async with session.post(url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=seen) as response:
+    async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
         if 300 <= response.status < 400:
             raise _redirected(response.headers.get("Location", ""), response.status)
         return Response(response.status, response.headers, await read_body(response, max_bytes))
 
 
-async def _note_reuse(session: aiohttp.ClientSession, context: Any, params: Any) -> None:
-    context.trace_request_ctx.reused = True
+class _Connector(aiohttp.TCPConnector):
+    """Notes for the task that asks whether its connection has served a request before."""
+
+    def __init__(self, tls: ssl.SSLContext | bool) -> None:
+        super().__init__(limit=0, ssl=tls)
+        self._known: WeakSet[object] = WeakSet()
+
+    async def connect(self, *args: Any, **kwargs: Any) -> aiohttp.connector.Connection:
+        connection = await super().connect(*args, **kwargs)
+        protocol = connection.protocol
+        _REUSED.set(protocol in self._known)
+        self._known.add(protocol)
+        return connection
 
 
 def _tls_context(ca_file: str | None) -> ssl.SSLContext:

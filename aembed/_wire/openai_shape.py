@@ -12,7 +12,7 @@ import msgspec
 
 from aembed._errors import BatchTooLargeError, ModelNotFoundError, QuotaExhaustedError, TextTooLongError
 from aembed._wire.decode import Placed, Shape, token_count
-from aembed._wire.refusal import Dialect, Said
+from aembed._wire.refusal import Dialect, Said, read_detail
 
 
 class Item(msgspec.Struct):
@@ -39,12 +39,21 @@ def tokens(reply: EmbeddingList) -> int | None:
 
 
 def read_error(body: Any) -> Said:
-    """``{"error": {"message", "type", "code"}}``; servers that speak the dialect loosely leave parts out."""
-    error = body.get("error", body)
+    """``{"error": {"message", "type", "code", "param"}}``; servers that speak the dialect loosely leave parts out.
+
+    vLLM and Mistral have the parts at the top, FastAPI servers say ``detail``, Google wraps all of it in a list.
+    """
+    if isinstance(body, list):
+        body = body[0]
+    error = body.get("error") or body
     if isinstance(error, str):
-        return Said(words=error)
-    code = " ".join(str(error[name]) for name in ("type", "code") if error.get(name) is not None)
-    return Said(code, str(error.get("message") or error.get("detail") or ""))
+        return Said(str(body.get("error_type") or ""), error)
+    message = error.get("message") or error.get("detail")
+    if isinstance(message, dict):
+        message = message.get("detail", message)
+    said = read_detail(message)
+    code = " ".join(str(error[name]) for name in ("type", "code", "param") if error.get(name) is not None)
+    return Said(f"{code} {said.code}".strip(), said.words)
 
 
 EMBEDDING_LIST = Shape(EmbeddingList, places, tokens, base64_key=b'"embedding"')
@@ -52,12 +61,24 @@ EMBEDDING_LIST = Shape(EmbeddingList, places, tokens, base64_key=b'"embedding"')
 OPENAI_ERRORS = Dialect(
     read=read_error,
     meanings=(
-        (r"insufficient_quota|billing_hard_limit|billing_not_active", QuotaExhaustedError),
-        (r"model_not_found|model .{1,80} (does not exist|not found)", ModelNotFoundError),
         (
-            r"max_tokens_per_request|array.{0,40}too (long|large)|batch size|at most \d+ (inputs|texts)",
+            r"insufficient_quota|billing_hard_limit|billing_not_active|arrearage|balance.{0,20}insufficient"
+            r"|insufficient.{0,20}(balance|credit|quota)",
+            QuotaExhaustedError,
+        ),
+        (r"model_not_found|invalid.model|model .{1,80}(does not exist|not found)", ModelNotFoundError),
+        # llama.cpp names its own batch, of tokens of one text
+        (r"too large to process|larger than the max context|exceed_context|available context", TextTooLongError),
+        (
+            r"max_tokens_per_request|tokens per request|request too large|too many (inputs|tokens|texts)|more batches"
+            r"|array.{0,40}too (long|large)|array length must"
+            r"|batch.?size|at most \d+ (inputs|items|texts|elements)|largest allowed size",
             BatchTooLargeError,
         ),
-        (r"maximum (context|input) length|context.length|input.{0,20}too (long|large)", TextTooLongError),
+        (
+            r"(maximum|exceeds the) (context|input) length|context.length|input.{0,20}too (long|large)"
+            r"|exceeding max \d+ tokens|at most \d+ characters|less than \d+ (tokens|characters)",
+            TextTooLongError,
+        ),
     ),
 )

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import anyio.to_thread
 import msgspec
+import numpy as np
 
-from aembed._errors import BadRequestError, ClosedError, ConfigError
+from aembed._errors import BadRequestError, BadTextError, ClosedError, ConfigError, ReplyError
 from aembed._types import Kind, ModelSpec, Reply, Response, Source, Transport, Vectors
-from aembed._wire.decode import Shape, decode
+from aembed._wire.access import SecretHeaders, checked, key_of
+from aembed._wire.decode import Decoded, Shape, decode, token_count
 from aembed._wire.quota_headers import quota_hints
-from aembed._wire.refusal import Dialect, refusal
+from aembed._wire.refusal import Dialect, Said, hear, refusal, request_id
 
 ON_THE_LOOP = 2**20
 """Bytes of a body decoded at once: under a millisecond as base64, two as numbers. Larger ones go to a worker thread."""
@@ -25,6 +28,8 @@ BYTES_PER_NUMBER = 32
 """A float written out takes up to 25 characters, with blanks and a comma."""
 BYTES_AROUND = 2**20
 """For the JSON around the vectors, and for refusals."""
+ECHOES = 4
+"""Some servers repeat the texts, in more bytes than ours where they escape what is not ASCII."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +45,12 @@ class Api:
     """The facts of one provider. ``request`` gives the JSON body for a batch."""
 
     url: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     request: Callable[[Sequence[str], Kind, Asked], Mapping[str, Any]]
     shape: Shape[Any]
     dialect: Dialect
-
-
-class SecretHeaders(dict[str, str]):
-    """Headers that show their names only, wherever they are printed."""
-
-    def __repr__(self) -> str:
-        return f"<headers {', '.join(self)}>"
+    tokens_header: str | None = None
+    """Where the usage is told in a header."""
 
 
 class HttpProvider:
@@ -60,7 +60,9 @@ class HttpProvider:
         self._api = api
         self._spec = spec
         self._asked = Asked(base64=api.shape.base64_key is not None, dimensions=source.dimensions)
-        self._headers = SecretHeaders({"Content-Type": "application/json", **api.headers, **source.headers})
+        self._dimensions = source.dimensions
+        self._proven = False
+        self._headers = SecretHeaders({"Content-Type": "application/json", **api.headers, **checked(source.headers)})
         self._secrets = [value for value in (key_of(source), *source.headers.values()) if value]
         self._transport = _transport(source)
         self._closed = False
@@ -78,68 +80,90 @@ class HttpProvider:
         if self._closed:
             raise ClosedError(f"the provider of {self._spec.provider}:{self._spec.name} is closed")
         response = await self._ask(texts, kind)
-        if len(response.body) <= ON_THE_LOOP:
-            decoded = decode(response.body, self._api.shape, len(texts), rows)
-        else:
-            decoded = await anyio.to_thread.run_sync(decode, response.body, self._api.shape, len(texts), rows)
-        if self._asked.base64 and not decoded.base64:
-            self._asked = replace(self._asked, base64=False)  # it answers numbers whatever is asked
-        return Reply(decoded.vectors, decoded.tokens, quota_hints(response.headers))
+        chosen = self._asked.dimensions == self._dimensions
+        if rows is None and self._spec.dim is not None:
+            rows = np.empty((len(texts), self._spec.dim), np.float32)
+        decoded = await self._decode(response, len(texts), rows if chosen else None)
+        if not chosen:
+            self._check_default(decoded.vectors)
+        tokens = decoded.tokens
+        if self._api.tokens_header is not None:
+            tokens = _header_count(response.headers.get(self._api.tokens_header))
+        return Reply(decoded.vectors, tokens, quota_hints(response.headers))
 
     async def aclose(self) -> None:
         self._closed = True
 
+    async def _decode(self, response: Response, count: int, rows: Vectors | None) -> Decoded:
+        """Numbers are asked for from then on where base64 never came, or has never been of use."""
+        body, shape = response.body, self._api.shape
+        try:
+            if len(body) <= ON_THE_LOOP:
+                decoded = decode(body, shape, count, rows)
+            else:
+                decoded = await anyio.to_thread.run_sync(partial(decode, body, shape, count, rows, breathe=True))
+        except ReplyError as error:
+            error.provider, error.status = self._spec.provider, response.status
+            error.request_id = request_id(response.headers)
+            if error.index is not None and not self._proven:  # a vector is wrong, and none was right yet
+                if self._asked.base64:
+                    self._asked = replace(self._asked, base64=False)
+                elif self._dimensions is not None:
+                    plain = await anyio.to_thread.run_sync(decode, body, shape, count, None)
+                    self._check_default(plain.vectors)
+            raise
+        if self._asked.base64 and not decoded.base64:
+            self._asked = replace(self._asked, base64=False)
+        self._proven = True
+        return decoded
+
     async def _ask(self, texts: Sequence[str], kind: Kind) -> Response:
         """The answer to a batch, asked for more plainly if the endpoint does not understand how we asked."""
-        width = self._asked.dimensions or self._spec.dim or WIDEST
-        max_bytes = len(texts) * width * BYTES_PER_NUMBER + BYTES_AROUND
+        width = WIDEST if self._dimensions is not None else self._spec.dim or WIDEST  # it may not do as asked
+        most = len(texts) * width * BYTES_PER_NUMBER + BYTES_AROUND
         while True:
             asked = self._asked
             body = msgspec.json.encode(self._api.request(texts, kind, asked))
+            max_bytes = most + ECHOES * len(body)
             response = await self._transport.post(self._api.url, body, self._headers, max_bytes=max_bytes)
             if response.status < 300:
                 return response
-            error = refusal(
-                response, self._api.dialect, provider=self._spec.provider, texts=texts, secrets=self._secrets
-            )
-            if not isinstance(error, BadRequestError) or not self._ask_plainer(response, asked):
+            said = hear(response, self._api.dialect, texts, self._secrets)
+            error = refusal(response, said, self._api.dialect, provider=self._spec.provider, texts=texts)
+            if type(error) not in {BadRequestError, BadTextError} or not self._ask_plainer(said, asked):
                 raise error
 
-    def _ask_plainer(self, response: Response, asked: Asked) -> bool:
+    def _ask_plainer(self, said: Said, asked: Asked) -> bool:
         """Leave out what a 400 or 422 complains of, from now on. True if there is something new to try."""
         if asked != self._asked:
             return True  # another batch has learnt it meanwhile
-        if asked.base64 and re.search(rb"encoding_?format|base64", response.body, re.IGNORECASE):
+        complaint = f"{said.code} {said.words}"
+        if asked.base64 and re.search(r"(encoding|embedding)_?(format|type)|base64", complaint, re.IGNORECASE):
             self._asked = replace(asked, base64=False)
             return True
-        if asked.dimensions is not None and re.search(rb"dimensions|matryoshka", response.body, re.IGNORECASE):
+        if asked.dimensions is not None and re.search(r"dimension|matryoshka", complaint, re.IGNORECASE):
             self._asked = replace(asked, dimensions=None)
             return True
         return False
 
-
-def require_key(source: Source, variable: str) -> str:
-    """The API key, or a ConfigError that says where it can be set."""
-    key = key_of(source)
-    if key is None:
-        where = f"set {variable}" if source.base_url is None else f"{variable} is only sent to the provider's own host"
-        raise ConfigError(f"{source.provider} needs an api_key; pass api_key=... ({where})")
-    return key
-
-
-def bearer(source: Source) -> dict[str, str]:
-    """The usual header, if there is a key."""
-    key = key_of(source)
-    return {} if key is None else {"Authorization": f"Bearer {key}"}
+    def _check_default(self, vectors: Vectors) -> None:
+        """The endpoint does not let a dimension be chosen; its own may be the one."""
+        wanted, given = self._dimensions, vectors.shape[1]
+        if wanted is not None and given != wanted:
+            raise BadRequestError(
+                f"the server does not let dimensions be chosen: it gives {given}, not {wanted}; leave dimensions out",
+                provider=self._spec.provider,
+            )
 
 
-def key_of(source: Source) -> str | None:
-    if source.api_key is None:
-        return None
-    key = source.api_key.get_secret_value()
-    if not key or not key.isascii() or not key.isprintable() or " " in key:
-        raise ConfigError("api_key has characters no key has (a line break or blank, perhaps); copy it once more")
-    return key
+def _header_count(value: str | None) -> int | None:
+    return token_count(int(value)) if value is not None and value.isascii() and value.isdigit() else None
+
+
+def refuse_options(source: Source) -> None:
+    """For providers without ``provider_options``."""
+    if source.options:
+        raise ConfigError(f"{source.provider} has no provider_options, but was given {', '.join(source.options)}")
 
 
 def _transport(source: Source) -> Transport:

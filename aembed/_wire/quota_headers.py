@@ -9,7 +9,11 @@ from email.utils import parsedate_to_datetime
 
 from aembed._types import QuotaHints
 
+LONGEST = 40
+"""Characters of the longest duration that makes sense."""
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_TELLING = tuple(f"x-ratelimit-{what}-{unit}" for unit in ("requests", "tokens") for what in ("limit", "remaining"))
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -30,8 +34,10 @@ def quota_hints(headers: Mapping[str, str]) -> QuotaHints | None:
 
     Source: https://platform.openai.com/docs/guides/rate-limits, "Rate limits in headers".
     """
+    if not any(name in headers for name in _TELLING):
+        return None
     values = {
-        f"{what}_{unit}": _duration(headers.get(f"x-ratelimit-{what}-{unit}"))
+        f"{what}_{unit}": duration(headers.get(f"x-ratelimit-{what}-{unit}"))
         if what == "reset"
         else _number(headers.get(f"x-ratelimit-{what}-{unit}"))
         for unit in ("requests", "tokens")
@@ -41,16 +47,18 @@ def quota_hints(headers: Mapping[str, str]) -> QuotaHints | None:
 
 
 def _number(value: str | None) -> float | None:
+    if value is None or len(value) > LONGEST:
+        return None
     try:
-        number = float(value or "")
+        number = float(value)
     except ValueError:
         return None
     return number if math.isfinite(number) and number >= 0 else None
 
 
-def _duration(value: str | None) -> float | None:
+def duration(value: str | None) -> float | None:
     """``12ms``, ``6m0s``, ``1h2m3.5s``, or plain seconds -> seconds."""
-    if not value:
+    if not value or len(value) > LONGEST:
         return None
     parts = _DURATION.findall(value)
     if "".join(number + unit for number, unit in parts) != value:
@@ -64,6 +72,6 @@ def _until(value: str, now: str | None) -> float | None:
         return None
     try:
         seconds = (parsedate_to_datetime(value) - parsedate_to_datetime(now)).total_seconds()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return max(0.0, seconds)

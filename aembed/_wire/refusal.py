@@ -1,13 +1,14 @@
 """Status and body of a refusal -> the error tree. One table for all statuses, one small table per dialect.
 
-A provider's own words help, so they are quoted, shortened; but never a piece of a text or of the key with them.
+A provider's own words help, so they are quoted; but never with a piece of a text or of the key. Nor do such pieces
+take part in telling what a refusal means.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import msgspec
@@ -26,6 +27,7 @@ from aembed._errors import (
 )
 from aembed._types import Response
 from aembed._wire.quota_headers import retry_after
+from aembed._wire.redact import redact
 
 ErrorType: TypeAlias = type[ProviderError]
 
@@ -39,6 +41,7 @@ BY_STATUS: Mapping[int, ErrorType] = {
     413: BatchTooLargeError,
     424: OverloadedError,
     429: RateLimitError,
+    498: AuthenticationError,
     499: OverloadedError,
 }
 
@@ -50,11 +53,13 @@ ADVICE: Mapping[ErrorType, str] = {
     TextTooLongError: 'shorten the text, or choose overlong="truncate" or "split"',
 }
 
-ABOUT_A_TEXT = r"\b(input|text|content|string|token|character|empty|NaN)"
+ABOUT_A_TEXT = r"(?<![\w-])(inputs?|texts?|contents?|strings?|tokens?|characters?|empty|NaN)(?![\w-])"
 """A refusal that speaks of these may be about one text of the batch, and worth looking for."""
 
-MOST_WORDS = 300
-"""Characters of a provider's message that are quoted."""
+NOT_ABOUT_A_TEXT = {401, 403, 429}
+
+SHORT = 16
+"""Characters of a text that may as well be a word of the server's own: not quoted, but no reason to misread it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,60 +83,63 @@ class Dialect:
     meanings: Sequence[tuple[str, ErrorType]] = ()
 
 
+def hear(response: Response, dialect: Dialect, texts: Sequence[str], secrets: Sequence[str]) -> Said:
+    """What a refusal says, without the secrets and the longer texts it may repeat."""
+    try:
+        said = dialect.read(msgspec.json.decode(response.body))
+    except (msgspec.DecodeError, RecursionError, AttributeError, KeyError, IndexError, TypeError, ValueError):
+        return Said()  # no JSON, or not of this dialect
+    longer = [text for text in texts if len(text) > SHORT]
+    return replace(said, code=redact(said.code, longer, secrets), words=redact(said.words, longer, secrets))
+
+
 def refusal(
-    response: Response, dialect: Dialect, *, provider: str, texts: Sequence[str], secrets: Sequence[str]
+    response: Response, said: Said, dialect: Dialect, *, provider: str, texts: Sequence[str] = ()
 ) -> ProviderError:
     """The error for an answer that is no success."""
-    said = _said(response, dialect)
-    kind = _kind(response, f"{said.code}: {said.words}", dialect)
+    kind = _kind(response.status, f"{said.code}: {said.words}", dialect)
     headers = response.headers
     retryable = {"false": False, "true": True}.get(headers.get("x-should-retry", ""))
-    words = _quotable(said.words, texts, secrets) or _quotable(said.code, texts, secrets) or "it gave no reason"
+    words = said.words or said.code or f"status {response.status}, and a body that is not its usual error"
+    words = redact(words, [text for text in texts if len(text) <= SHORT], ())
     advice = ADVICE.get(kind)
     return kind(
         f"{provider} refused: {words}" + (f"; {advice}" if advice else ""),
         provider=provider,
         status=response.status,
-        request_id=_request_id(headers),
+        request_id=request_id(headers),
         retryable=retryable if kind.retryable or retryable else None,
         retry_after=said.retry_after if said.retry_after is not None else retry_after(headers),
     )
 
 
-def _said(response: Response, dialect: Dialect) -> Said:
-    try:
-        return dialect.read(msgspec.json.decode(response.body))
-    except (msgspec.DecodeError, AttributeError, KeyError, IndexError, TypeError, ValueError):
-        return Said(words=f"status {response.status} with a body that is not its usual error")
+def read_detail(detail: Any) -> Said:
+    """``detail`` as FastAPI gives it: a sentence, a list of ``{"loc", "msg", "type"}``, or what else."""
+    if isinstance(detail, list):
+        faults = [item for item in detail if isinstance(item, dict)]
+        words = "; ".join(f"{'.'.join(map(str, item.get('loc', ())))}: {item.get('msg')}" for item in faults)
+        return Said(" ".join(str(item.get("type")) for item in faults), words)
+    if isinstance(detail, dict):
+        return Said(str(detail.get("code") or ""), str(detail.get("message") or detail.get("error") or ""))
+    return Said(words=str(detail or ""))
 
 
-def _kind(response: Response, said: str, dialect: Dialect) -> ErrorType:
+def _kind(status: int, said: str, dialect: Dialect) -> ErrorType:
     for pattern, kind in dialect.meanings:
+        if issubclass(kind, BadTextError) and status in NOT_ABOUT_A_TEXT:
+            continue
         if re.search(pattern, said, re.IGNORECASE):
             return kind
-    known = BY_STATUS.get(response.status)
+    known = BY_STATUS.get(status)
     if known is not None:
         return known
-    if response.status >= 500:
+    if status >= 500:
         return OverloadedError
-    if response.status in {400, 422} and re.search(ABOUT_A_TEXT, said, re.IGNORECASE):
+    if status in {400, 422} and re.search(ABOUT_A_TEXT, said, re.IGNORECASE):
         return BadTextError
     return BadRequestError
 
 
-def _request_id(headers: Mapping[str, str]) -> str | None:
+def request_id(headers: Mapping[str, str]) -> str | None:
     found = headers.get("x-request-id") or headers.get("request-id") or headers.get("apim-request-id")
     return found[:100] if found else None
-
-
-def _quotable(words: str, texts: Sequence[str], secrets: Sequence[str]) -> str:
-    """The words without any piece of a text or secret in them; nothing if a longer piece shows."""
-    words = " ".join(words.split())[:MOST_WORDS]
-    for private in (*secrets, *texts):
-        if len(private) < 5:
-            continue
-        if len(private) <= MOST_WORDS:
-            words = words.replace(private, "[...]")
-        if any(words[i : i + 16] in private for i in range(0, len(words) - 15, 8)):
-            return ""
-    return words

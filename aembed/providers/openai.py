@@ -1,10 +1,15 @@
 """``openai``: OpenAI's API, and every server that speaks it, through ``base_url``.
 
 vLLM, LM Studio, llama.cpp, Infinity, LiteLLM, Together, DeepInfra, DashScope and others answer the same request. A
-server of one's own needs no key. Vectors are asked for as base64 and accepted as numbers too.
+server of one's own needs no key. Vectors are asked for as base64 and accepted as numbers too; what a server refuses
+to be asked (``encoding_format``, ``dimensions``) is left out from then on; a batch that is too large for it is halved
+(DashScope takes 10 texts, SiliconFlow 64: ``batch_size`` saves the asking).
 
-Sources: https://platform.openai.com/docs/api-reference/embeddings/create (2048 inputs, 300,000 tokens a request, 8192 a
-text, ``dimensions`` on v3 models), https://platform.openai.com/docs/models (dimensions and prices).
+OpenAI's vectors have unit length. A text beyond the model's length is refused, never cut.
+
+Sources: https://platform.openai.com/docs/api-reference/embeddings/create (2048 inputs, 300,000 tokens a request, 8192
+a text, ``dimensions`` on v3 models), https://platform.openai.com/docs/pricing; errors of other servers: vLLM issue
+15465, llama.cpp pull requests 7389 and 10030, Hugging Face TEI openapi.json, memobase issue 142 (DashScope).
 """
 
 from __future__ import annotations
@@ -14,32 +19,37 @@ from typing import Any
 
 from aembed._errors import ConfigError
 from aembed._types import Kind, ModelSpec, Provider, Source
+from aembed._wire.access import bearer, require_key
+from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
 from aembed._wire.openai_shape import EMBEDDING_LIST, OPENAI_ERRORS
-from aembed._wire.provider import Api, Asked, HttpProvider, bearer, require_key
+from aembed._wire.prompts import Prompts
+from aembed._wire.provider import Api, Asked, HttpProvider
 
 BASE_URL = "https://api.openai.com/v1"
 
 MODELS = {
-    "text-embedding-3-small": (1536, 0.02),
-    "text-embedding-3-large": (3072, 0.13),
-    "text-embedding-ada-002": (1536, 0.10),
+    "text-embedding-3-small": Model(dim=1536, offers=range(1, 1537), price=0.02),
+    "text-embedding-3-large": Model(dim=3072, offers=range(1, 3073), price=0.13),
+    "text-embedding-ada-002": Model(dim=1536, price=0.10),
 }
-"""Dimension, and US dollars for a million tokens."""
 
 
 async def open_provider(source: Source) -> Provider:
-    """``"openai:MODEL"``; no model means text-embedding-3-small, unless ``base_url`` is given."""
+    """``"openai:MODEL"``; no model means text-embedding-3-small, unless ``base_url`` is given.
+
+    ``provider_options`` are those of :class:`Prompts`.
+    """
     model = source.model
     if source.base_url is None:
         model = model or "text-embedding-3-small"
         require_key(source, "OPENAI_API_KEY")
+        source = with_dimensions(source, model, MODELS)
     if model is None:
         raise ConfigError("name the model this server has: 'openai:MODEL'")
-    if source.options:
-        raise ConfigError(f"the openai provider has no options, but was given {', '.join(source.options)}")
+    prompts = Prompts(**source.options)
 
     def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": model, "input": texts}
+        body: dict[str, Any] = {"model": model, "input": prompts.before(texts, kind)}
         if asked.base64:
             body["encoding_format"] = "base64"
         if asked.dimensions is not None:
@@ -53,20 +63,21 @@ async def open_provider(source: Source) -> Provider:
         shape=EMBEDDING_LIST,
         dialect=OPENAI_ERRORS,
     )
-    return HttpProvider(api, _spec(model, source), source)
+    if source.base_url is None:
+        spec = openai_spec(source, model, MODELS.get(model, UNKNOWN))
+    else:
+        spec = ModelSpec(name=model, provider=source.provider, dim=source.dimensions, max_batch_texts=128, adaptive=True)
+    return HttpProvider(api, spec, source)
 
 
-def _spec(model: str, source: Source) -> ModelSpec:
-    known = source.base_url is None
-    dim, price = MODELS.get(model, (None, None)) if known else (None, None)
-    return ModelSpec(
-        name=model,
-        provider=source.provider,
-        dim=source.dimensions or dim,
-        max_batch_texts=2048 if known else 128,
-        max_batch_tokens=300_000 if known else None,
-        max_text_tokens=8192 if known else None,
-        max_concurrency=32 if known else 16,
-        adaptive=not known,
-        price=price,
+def openai_spec(source: Source, name: str, model: Model) -> ModelSpec:
+    """What OpenAI and Azure allow, whichever of the models it is."""
+    return describe(
+        source,
+        name,
+        model,
+        max_batch_texts=2048,
+        max_batch_tokens=300_000,
+        max_text_tokens=8192,
+        max_concurrency=32,
     )

@@ -2,11 +2,30 @@
 
     VirtualTimeLoop     an event loop whose clock jumps over waiting: exact and fast tests of anything timed
     ScriptedProvider    answers, errors and delays call by call, and a log of what it was asked
+    LoopbackServer      a real HTTP server that speaks like OpenAI, Cohere, Ollama ...: latency, quotas, quirks, a log;
+                        also ``python -m aembed.testing.server``
+    Quota, QuotaKeeper  how providers keep quotas, without HTTP and with your clock
 
 For plain tests ``await factory.new_embedder("mock")`` is enough: deterministic vectors without a model or network.
 """
 
+from aembed.testing.quotas import Quota, QuotaKeeper, QuotaRule
 from aembed.testing.scripted import Call, ScriptedProvider, Step
+from aembed.testing.server import Capacity, Caps, Hints, Latency, LoopbackServer, Quirks
 from aembed.testing.virtual_time import VirtualTimeLoop
 
-__all__ = ["Call", "ScriptedProvider", "Step", "VirtualTimeLoop"]
+__all__ = [
+    "Call",
+    "Capacity",
+    "Caps",
+    "Hints",
+    "Latency",
+    "LoopbackServer",
+    "Quirks",
+    "Quota",
+    "QuotaKeeper",
+    "QuotaRule",
+    "ScriptedProvider",
+    "Step",
+    "VirtualTimeLoop",
+]

@@ -11,6 +11,7 @@ advancing its clock, so tests that mix the two do not mean what they seem to.
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 from typing import Any
 
@@ -38,7 +39,15 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._virtual = _VirtualSelector()
         super().__init__(self._virtual)
-        self._clock_resolution = RESOLUTION
+
+    @property
+    def _clock_resolution(self) -> float:
+        """Timers this close are due. Never less than a float can tell apart, or a late timer would never be."""
+        return max(RESOLUTION, 2 * math.ulp(self.time()))
+
+    @_clock_resolution.setter
+    def _clock_resolution(self, seconds: float) -> None:
+        """Asyncio sets that of the real clock."""
 
     def time(self) -> float:
         """Seconds since the loop was made."""

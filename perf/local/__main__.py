@@ -41,7 +41,8 @@ def main() -> None:
     facts = {"machine": platform.platform(), "cores": os.cpu_count(), "seed": options.seed, "scale": options.scale}
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps({"facts": facts, "figures": figures, "cosine": cosines}, indent=1), encoding="utf-8")
-    print(table(figures), ratios(figures), f"lowest cosine with aembed: {cosines}", sep="\n\n")
+    print(table(figures), ratios(figures, best=False), ratios(figures, best=True), sep="\n\n")
+    print(f"\nlowest cosine with aembed: {cosines}")
 
 
 def in_fresh_process(interpreter: str, name: str, directory: Path, options: argparse.Namespace) -> Any:

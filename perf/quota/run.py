@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
 import anyio
 import numpy as np
 
-from aembed import AembedError, Config, EmbedderFactory, Limits, RetryPolicy
+from aembed import AembedError, Config, EmbedderFactory, Limits
 from aembed.testing import VirtualTimeLoop
 from perf.quota.server import ServerConfig, StrictServer
 
@@ -82,7 +82,8 @@ async def _run(scenario: Scenario, seed: int, debug=None) -> Outcome:
                 tasks.start_soon(queries)
             if scenario.server.foreign:
                 tasks.start_soon(server.spend_as_others)
-            if debug: tasks.start_soon(watch)
+            if debug:
+                tasks.start_soon(watch)
             result = await embedder.embed(texts, on_error="return")
             seconds = anyio.current_time()
             tasks.cancel_scope.cancel()
@@ -111,8 +112,17 @@ BUCKET = ServerConfig()
 TUNED = (
     Scenario("bucket, known", limits=Limits(requests_per_minute=3000, tokens_per_minute=1_000_000)),
     Scenario("bucket, headers only"),
-    Scenario("short burst", server=ServerConfig(burst_seconds=10), limits=Limits(requests_per_minute=3000, tokens_per_minute=1_000_000)),
-    Scenario("sliding, known", server=ServerConfig(rule="sliding", headers=False), limits=Limits(requests_per_minute=3000, tokens_per_minute=1_000_000), batches=18000),
+    Scenario(
+        "short burst",
+        server=ServerConfig(burst_seconds=10),
+        limits=Limits(requests_per_minute=3000, tokens_per_minute=1_000_000),
+    ),
+    Scenario(
+        "sliding, known",
+        server=ServerConfig(rule="sliding", headers=False),
+        limits=Limits(requests_per_minute=3000, tokens_per_minute=1_000_000),
+        batches=18000,
+    ),
     Scenario("sliding, headers", server=ServerConfig(rule="sliding"), batches=18000),
     Scenario("fixed, headers", server=ServerConfig(rule="fixed"), batches=18000),
     Scenario("hidden bucket", server=ServerConfig(headers=False, tells_wait=False), batches=18000),
@@ -124,10 +134,16 @@ TUNED = (
 )
 
 if __name__ == "__main__":
-    import sys, time
+    import sys
+    import time
+
     for s in TUNED:
-        if len(sys.argv) > 1 and not any(a in s.name for a in sys.argv[1:]): continue
-        t=time.time()
+        if len(sys.argv) > 1 and not any(a in s.name for a in sys.argv[1:]):
+            continue
+        t = time.time()
         outs = [run(s, seed) for seed in range(2)]
         q = np.concatenate([o.queries for o in outs]) if any(len(o.queries) for o in outs) else np.zeros(1)
-        print(f"{s.name:24} eff {min(o.efficiency for o in outs):.3f}-{max(o.efficiency for o in outs):.3f} failed {sum(o.failed for o in outs)} 429s {sum(o.refused for o in outs)/sum(o.answered for o in outs):.4f} q p50 {np.percentile(q,50):.2f} p95 {np.percentile(q,95):.2f} max {q.max():.2f}  ({outs[0].seconds:.0f}s / {outs[0].bound:.0f}s) cpu {time.time()-t:.1f}", flush=True)
+        print(
+            f"{s.name:24} eff {min(o.efficiency for o in outs):.3f}-{max(o.efficiency for o in outs):.3f} failed {sum(o.failed for o in outs)} 429s {sum(o.refused for o in outs) / sum(o.answered for o in outs):.4f} q p50 {np.percentile(q, 50):.2f} p95 {np.percentile(q, 95):.2f} max {q.max():.2f}  ({outs[0].seconds:.0f}s / {outs[0].bound:.0f}s) cpu {time.time() - t:.1f}",
+            flush=True,
+        )

@@ -100,7 +100,15 @@ class StrictServer:
 
     def __init__(self, config: ServerConfig, seed: int, max_batch_texts: int) -> None:
         self.config = config
-        self.spec = ModelSpec(name="strict", provider="strict", dim=2, max_batch_texts=max_batch_texts, timeout=None, max_concurrency=32, adaptive=config.rule == "none")
+        self.spec = ModelSpec(
+            name="strict",
+            provider="strict",
+            dim=2,
+            max_batch_texts=max_batch_texts,
+            timeout=None,
+            max_concurrency=32,
+            adaptive=config.rule == "none",
+        )
         self.refused = 0
         self.answered = 0
         self.admitted_requests = 0.0

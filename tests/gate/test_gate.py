@@ -27,18 +27,14 @@ def amounts(visit: Visit, limits: Limits) -> list[tuple[float, float]]:
 
 
 @given(histories(), slots_, limits_)
-def test_there_are_never_more_inside_than_slots_and_one_query(
-    visits: list[Visit], slots: int, limits: Limits
-) -> None:
+def test_there_are_never_more_inside_than_slots_and_one_query(visits: list[Visit], slots: int, limits: Limits) -> None:
     for stay in run(play(Gate(slots, limits), visits)).stays:
         own_slot = stay.kind == "query" or stay.queries > 0
         assert stay.others < slots + own_slot
 
 
 @given(histories(), slots_, limits_)
-def test_no_interval_sees_more_than_the_bucket_holds_and_gains(
-    visits: list[Visit], slots: int, limits: Limits
-) -> None:
+def test_no_interval_sees_more_than_the_bucket_holds_and_gains(visits: list[Visit], slots: int, limits: Limits) -> None:
     starts = sorted(run(play(enough(Gate(slots, limits)), visits)).starts().items(), key=lambda start: start[1])
     for (i, (_, first)), (j, (_, last)) in combinations(enumerate(starts), 2):
         for which in range(3):
@@ -53,7 +49,7 @@ def test_no_minute_sees_more_than_the_quota(visits: list[Visit], slots: int, lim
     log = run(play(enough(Gate(slots, limits)), visits))
     starts = log.starts()
     for number, start in starts.items():
-        recent = [n for n, s in starts.items() if s <= start and start < log.ends[n] + 60 - EXACT]
+        recent = [n for n, s in starts.items() if s <= start < log.ends[n] + 60 - EXACT]
         for which in range(3):
             used = sum(amounts(visits[n], limits)[which][0] for n in recent if starts[n] < start or n == number)
             assert used <= amounts(visits[0], limits)[which][1] + EXACT

@@ -75,7 +75,9 @@ async def play(gate: Gate, visits: Sequence[Visit], reply: Reply | None = REPLY)
         log.queue.append(number)
         permit = Permit(visit.kind, 0, visit.tokens, visit.inputs)
         await enter(gate, permit)
-        log.stays.append(Stay(number, visit.kind, loop.time(), gate.in_flight - 1, gate._queries - (visit.kind == "query")))
+        log.stays.append(
+            Stay(number, visit.kind, loop.time(), gate.in_flight - 1, gate._queries - (visit.kind == "query"))
+        )
         try:
             await anyio.sleep(visit.stays)
         finally:

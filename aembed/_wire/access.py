@@ -1,0 +1,46 @@
+"""What a request carries besides its body: keys and headers, checked before they are sent, and never shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aembed._errors import ConfigError
+from aembed._types import Source
+
+
+class SecretHeaders(dict[str, str]):
+    """Headers that show their names only, wherever they are printed."""
+
+    def __repr__(self) -> str:
+        return f"<headers {', '.join(self)}>"
+
+
+def checked(headers: Mapping[str, str]) -> Mapping[str, str]:
+    for name, value in headers.items():
+        if not name.isascii() or not name.isprintable() or " " in name or not name or not value.isprintable():
+            raise ConfigError(f"headers: {name!r} has a line break, or another character that no header can have")
+    return headers
+
+
+def require_key(source: Source, variable: str) -> str:
+    """The API key, or a ConfigError that says where it can be set."""
+    key = key_of(source)
+    if key is None:
+        where = f"set {variable}" if source.base_url is None else f"{variable} is only sent to the provider's own host"
+        raise ConfigError(f"{source.provider} needs an api_key; pass api_key=... ({where})")
+    return key
+
+
+def bearer(source: Source) -> dict[str, str]:
+    """The usual header, if there is a key."""
+    key = key_of(source)
+    return {} if key is None else {"Authorization": f"Bearer {key}"}
+
+
+def key_of(source: Source) -> str | None:
+    if source.api_key is None:
+        return None
+    key = source.api_key.get_secret_value()
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
+        raise ConfigError("api_key has characters no key has (a line break or blank, perhaps); copy it once more")
+    return key

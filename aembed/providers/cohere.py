@@ -1,0 +1,121 @@
+"""``cohere``: Cohere's embed API, version 2.
+
+Queries and documents are told apart by ``input_type``. ``truncate`` is NONE, so that a text beyond the model's length
+is refused. Vectors are asked for as base64 where the model's dimension is known, so that they can be checked, and as
+numbers otherwise; the reply repeats the texts. Usage is what is billed. A v5 model's vectors may be compared with
+those of the other.
+
+Sources: https://docs.cohere.com/reference/embed and cohere-python 7.3 ``v2/client.py`` (parameters; 96 texts a
+request), ``types/embed_by_type_response_embeddings.py`` ("the float embedding bytes together", base64-encoded; that
+these are four bytes each, little-endian, is (unconfirmed), and numbers are asked for if they are not), ``errors``
+(498 and 499); https://docs.cohere.com/docs/cohere-embed (dimensions, lengths), https://cohere.com/pricing by way of
+litellm's table (v3 models have no published price any more). Errors: "total number of texts must be at most 96" from
+RAGTune issue 2; "too many tokens: ..." is how docs.cohere.com words it for other endpoints (unconfirmed for embed).
+128,000 tokens for all texts of a request is Oracle's figure for the same models (unconfirmed for Cohere's own API).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from aembed._errors import BatchTooLargeError, ModelNotFoundError, QuotaExhaustedError, TextTooLongError
+from aembed._setting import Setting
+from aembed._types import Kind, Provider, Source
+from aembed._wire.access import bearer, require_key
+from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
+from aembed._wire.decode import Placed, Shape, token_count
+from aembed._wire.openai_shape import read_error
+from aembed._wire.provider import Api, Asked, HttpProvider
+from aembed._wire.refusal import Dialect
+
+BASE_URL = "https://api.cohere.com/v2"
+DEFAULT_MODEL = "embed-v4.0"
+
+
+def _long(price: float, *offers: int) -> Model:
+    return Model(dim=offers[-1], offers=offers, max_text_tokens=128_000, max_batch_tokens=128_000, price=price)
+
+
+MODELS = {
+    "embed-v5.0-pro": _long(0.12, 256, 512, 768, 1024, 1536, 2048),
+    "embed-v5.0-fast": _long(0.08, 256, 512, 768, 1024, 1536, 2048),
+    "embed-v4.0": _long(0.12, 256, 512, 1024, 1536),
+    "embed-english-v3.0": Model(dim=1024, max_text_tokens=512),
+    "embed-multilingual-v3.0": Model(dim=1024, max_text_tokens=512),
+    "embed-english-light-v3.0": Model(dim=384, max_text_tokens=512),
+    "embed-multilingual-light-v3.0": Model(dim=384, max_text_tokens=512),
+}
+
+
+class CohereOptions(Setting):
+    """``provider_options`` of ``cohere``."""
+
+    input_type: Literal["classification", "clustering"] | None = None
+    """What the vectors are for. Not set: search, with queries and documents told apart."""
+
+
+class ByType(msgspec.Struct):
+    float_: list[list[float]] | None = msgspec.field(default=None, name="float")
+    base64: list[str] | None = None
+
+
+class Embeddings(msgspec.Struct):
+    embeddings: ByType
+    meta: Any = None
+
+
+def places(reply: Embeddings) -> Sequence[Placed]:
+    found = reply.embeddings
+    return list(enumerate(found.float_ or () if found.base64 is None else found.base64))
+
+
+def tokens(reply: Embeddings) -> int | None:
+    billed = reply.meta.get("billed_units") if isinstance(reply.meta, dict) else None
+    return token_count(billed.get("input_tokens")) if isinstance(billed, dict) else None
+
+
+EMBEDDINGS = Shape(Embeddings, places, tokens, base64_key=b'"base64"')
+
+ERRORS = Dialect(
+    read=read_error,
+    meanings=(
+        (r"(/|per) ?month|payment method", QuotaExhaustedError),
+        (r"model .{1,80} not found|no such model", ModelNotFoundError),
+        (r"number of (texts|inputs)|request (size|body).{0,20}too large", BatchTooLargeError),
+        (r"too many tokens|too long|exceed.{0,40}tokens|maximum.{0,20}(tokens|length)", TextTooLongError),
+    ),
+)
+
+
+async def open_provider(source: Source) -> Provider:
+    """``"cohere:MODEL"``; no model means embed-v4.0. ``provider_options`` are the fields of :class:`CohereOptions`."""
+    if source.base_url is None:
+        require_key(source, "CO_API_KEY")
+    model = source.model or DEFAULT_MODEL
+    source = with_dimensions(source, model, MODELS)
+    options = CohereOptions(**source.options)
+
+    def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": model,
+            "texts": texts,
+            "input_type": options.input_type or f"search_{kind}",
+            "embedding_types": ["base64" if asked.base64 and model in MODELS else "float"],
+            "truncate": "NONE",
+        }
+        if asked.dimensions is not None:
+            body["output_dimension"] = asked.dimensions
+        return body
+
+    api = Api(
+        url=f"{(source.base_url or BASE_URL).rstrip('/')}/embed",
+        headers=bearer(source),
+        request=request,
+        shape=EMBEDDINGS,
+        dialect=ERRORS,
+    )
+    spec = describe(source, model, MODELS.get(model, UNKNOWN), max_batch_texts=96)
+    return HttpProvider(api, spec, source)

@@ -1,0 +1,158 @@
+"""``google``: Gemini's embeddings through the Gemini API (Google AI Studio's keys, not Vertex AI).
+
+Every text is a request of its own in ``batchEmbedContents``, so that it gets a vector of its own.
+gemini-embedding-001 is told by ``taskType`` what the vectors are for; later models read it in the text, so it is
+written before each. Vectors of 3072 have unit length; gemini-embedding-001 leaves shorter ones unscaled: ask for
+``normalize=True`` with them.
+
+The Gemini API has no parameter against cutting texts beyond the model's length (``autoTruncate`` is Vertex AI's
+alone). Whether it refuses such a text or cuts it is (unconfirmed); a refusal is understood. Keep texts below the
+limit.
+
+Sources: https://ai.google.dev/api/embeddings and https://ai.google.dev/gemini-api/docs/embeddings (methods, task
+types, 128 to 3072 dimensions), https://docs.znapai.com/gemini-embedding (repeats Google's table of the words before
+texts, and which vectors are scaled), python-genai 3.4 ``models.py`` and ``types.py`` (the path and fields for API
+keys, ``autoTruncate`` refused, ``usageMetadata``), https://ai.google.dev/gemini-api/docs/pricing by way of litellm's
+table. Errors: "at most 100 requests can be in one batch" (gel issue 9032), "Request payload size exceeds the limit",
+"API key not valid" with status 400, ``RetryInfo`` (google.rpc.error_details) in ``details``. The body's limit of 4
+MiB is (unconfirmed), and left to the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+from urllib.parse import quote
+
+import msgspec
+
+from aembed._errors import AuthenticationError, BatchTooLargeError, ModelNotFoundError, TextTooLongError
+from aembed._setting import Setting
+from aembed._types import Kind, Provider, Source
+from aembed._wire.access import key_of, require_key
+from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
+from aembed._wire.decode import Placed, Shape, token_count
+from aembed._wire.openai_shape import read_error
+from aembed._wire.provider import Api, Asked, HttpProvider
+from aembed._wire.quota_headers import duration
+from aembed._wire.refusal import Dialect, Said
+
+BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
+DEFAULT_MODEL = "gemini-embedding-001"
+
+SECOND = Model(dim=3072, offers=range(128, 3073), max_text_tokens=8192, price=0.20)
+
+MODELS = {
+    "gemini-embedding-001": Model(dim=3072, offers=range(128, 3073), max_text_tokens=2048, price=0.15),
+    "gemini-embedding-2": SECOND,
+    "gemini-embedding-2-preview": SECOND,
+}
+
+TASKS = {
+    "retrieval": ("RETRIEVAL_QUERY", "search result"),
+    "question_answering": ("QUESTION_ANSWERING", "question answering"),
+    "fact_verification": ("FACT_VERIFICATION", "fact checking"),
+    "code_retrieval": ("CODE_RETRIEVAL_QUERY", "code retrieval"),
+    "classification": ("CLASSIFICATION", "classification"),
+    "clustering": ("CLUSTERING", "clustering"),
+    "semantic_similarity": ("SEMANTIC_SIMILARITY", "sentence similarity"),
+}
+"""What queries are said to be for: to gemini-embedding-001, and in words to later models."""
+
+SYMMETRIC = {"classification", "clustering", "semantic_similarity"}
+"""Tasks for which documents are treated as queries are. For the others they are documents to be found."""
+
+
+class GoogleOptions(Setting):
+    """``provider_options`` of ``google``."""
+
+    task: Literal[
+        "retrieval",
+        "question_answering",
+        "fact_verification",
+        "code_retrieval",
+        "classification",
+        "clustering",
+        "semantic_similarity",
+    ] = "retrieval"
+
+
+class Values(msgspec.Struct):
+    values: list[float]
+
+
+class Embeddings(msgspec.Struct):
+    embeddings: list[Values]
+    usage: Any = msgspec.field(default=None, name="usageMetadata")
+
+
+def places(reply: Embeddings) -> Sequence[Placed]:
+    return [(position, item.values) for position, item in enumerate(reply.embeddings)]
+
+
+def tokens(reply: Embeddings) -> int | None:
+    """0 is how the API says that it has not counted."""
+    return (token_count(reply.usage.get("promptTokenCount")) or None) if isinstance(reply.usage, dict) else None
+
+
+EMBEDDINGS = Shape(Embeddings, places, tokens)
+
+
+def read(body: Any) -> Said:
+    said = read_error(body)
+    error = (body[0] if isinstance(body, list) else body).get("error")
+    if not isinstance(error, dict):
+        return said
+    details = [item for item in error.get("details") or () if isinstance(item, dict)]
+    delay = next((str(item["retryDelay"]) for item in details if "retryDelay" in item), None)
+    return Said(f"{error.get('status', '')} {said.code}", said.words, duration(delay))
+
+
+ERRORS = Dialect(
+    read=read,
+    meanings=(
+        (r"API.key (not valid|expired|not found)|API_KEY_INVALID", AuthenticationError),
+        (r"models?/\S+ is not (found|supported)", ModelNotFoundError),
+        (r"at most \d+ requests|payload size|number of requests", BatchTooLargeError),
+        (
+            r"token count.{0,60}(exceeds|supports up to)|maximum number of tokens|too (long|many tokens)",
+            TextTooLongError,
+        ),
+    ),
+)
+
+
+async def open_provider(source: Source) -> Provider:
+    """``"google:MODEL"``; no model means gemini-embedding-001. ``provider_options``: see :class:`GoogleOptions`."""
+    if source.base_url is None:
+        require_key(source, "GEMINI_API_KEY")
+    model = (source.model or DEFAULT_MODEL).removeprefix("models/")
+    source = with_dimensions(source, model, MODELS)
+    options = GoogleOptions(**source.options)
+
+    def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
+        said, before = _task(model, options.task, kind)
+        same: dict[str, Any] = {"model": f"models/{model}", **said}
+        if asked.dimensions is not None:
+            same["outputDimensionality"] = asked.dimensions
+        return {"requests": [{**same, "content": {"parts": [{"text": before + text}]}} for text in texts]}
+
+    key = key_of(source)
+    api = Api(
+        url=f"{(source.base_url or BASE_URL).rstrip('/')}/models/{quote(model, safe='')}:batchEmbedContents",
+        headers={} if key is None else {"x-goog-api-key": key},
+        request=request,
+        shape=EMBEDDINGS,
+        dialect=ERRORS,
+    )
+    spec = describe(source, model, MODELS.get(model, UNKNOWN), max_batch_texts=100)
+    return HttpProvider(api, spec, source)
+
+
+def _task(model: str, task: str, kind: Kind) -> tuple[dict[str, str], str]:
+    """Fields that say what the vectors are for, and words before the text that do."""
+    task_type, words = TASKS[task]
+    as_query = kind == "query" or task in SYMMETRIC
+    if model == "gemini-embedding-001":
+        return {"taskType": task_type if as_query else "RETRIEVAL_DOCUMENT"}, ""
+    return {}, f"task: {words} | query: " if as_query else "title: none | text: "

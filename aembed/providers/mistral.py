@@ -1,0 +1,78 @@
+"""``mistral``: Mistral's embeddings.
+
+Mistral's models have no query mode and no prompts. A text beyond the model's length is refused; there is no parameter
+to have it cut. mistral-embed's vectors have unit length.
+
+Sources: https://docs.mistral.ai/api/endpoint/embeddings and mistralai-python 3.7 ``models/embeddingrequest.py``
+(``output_dimension``, ``encoding_format`` float or base64), https://docs.mistral.ai/capabilities/embeddings (1024;
+code: 1536 by default, 3072 at most), https://mistral.ai/pricing by way of litellm's table. Errors, all 400 with code
+3210: "Too many inputs in request, split into more batches." beyond 512 (edgequake-llm pull request 74), "Too many
+tokens overall, split into more batches." (chroma pull request 5597), beyond 16,384 (semantic-router issue 297),
+"Input id 0 has 9000 tokens, exceeding max 8192 tokens.". Code 1500 for an unknown model is (unconfirmed), its type is
+looked at too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from aembed._errors import BatchTooLargeError, ModelNotFoundError, TextTooLongError
+from aembed._types import Kind, Provider, Source
+from aembed._wire.access import bearer, require_key
+from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
+from aembed._wire.openai_shape import EMBEDDING_LIST, read_error
+from aembed._wire.provider import Api, Asked, HttpProvider, refuse_options
+from aembed._wire.refusal import Dialect
+
+BASE_URL = "https://api.mistral.ai/v1"
+DEFAULT_MODEL = "mistral-embed"
+
+TEXT = Model(dim=1024, price=0.10)
+CODE = Model(dim=1536, offers=range(1, 3073), price=0.15)
+
+MODELS = {
+    "mistral-embed": TEXT,
+    "mistral-embed-2312": TEXT,
+    "codestral-embed": CODE,
+    "codestral-embed-2505": CODE,
+}
+
+
+ERRORS = Dialect(
+    read=read_error,
+    meanings=(
+        (r"invalid.model|\b1500\b", ModelNotFoundError),
+        (r"exceeding max \d+ tokens", TextTooLongError),
+        (r"more batches|too many (inputs|tokens)", BatchTooLargeError),
+    ),
+)
+
+
+async def open_provider(source: Source) -> Provider:
+    """``"mistral:MODEL"``; no model means mistral-embed."""
+    if source.base_url is None:
+        require_key(source, "MISTRAL_API_KEY")
+    model = source.model or DEFAULT_MODEL
+    source = with_dimensions(source, model, MODELS)
+    refuse_options(source)
+
+    def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
+        body: dict[str, Any] = {"model": model, "input": texts}
+        if asked.base64:
+            body["encoding_format"] = "base64"
+        if asked.dimensions is not None:
+            body["output_dimension"] = asked.dimensions
+        return body
+
+    api = Api(
+        url=f"{(source.base_url or BASE_URL).rstrip('/')}/embeddings",
+        headers=bearer(source),
+        request=request,
+        shape=EMBEDDING_LIST,
+        dialect=ERRORS,
+    )
+    spec = describe(
+        source, model, MODELS.get(model, UNKNOWN), max_batch_texts=512, max_batch_tokens=16_384, max_text_tokens=8192
+    )
+    return HttpProvider(api, spec, source)

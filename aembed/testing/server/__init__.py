@@ -1,0 +1,31 @@
+"""A server on this machine that speaks like an embedding provider: ``async with LoopbackServer("openai") as server``.
+
+Also a program: ``python -m aembed.testing.server --help``.
+
+    loopback    the server                    desk      request -> response: keys, caps, quota, latency, vectors
+    http parse render                         connections, bytes -> requests, responses -> bytes
+    dialects    one file per provider         vectors   the mock's, encoded for JSON
+    latency hints quirks log                  what can be scripted, and what is remembered
+"""
+
+from aembed.testing.quotas import Quota, QuotaRule
+from aembed.testing.server.dialects import DIALECTS, Caps
+from aembed.testing.server.hints import Hints
+from aembed.testing.server.latency import Capacity, Latency
+from aembed.testing.server.log import Counters, Entry
+from aembed.testing.server.loopback import LoopbackServer
+from aembed.testing.server.quirks import Quirks
+
+__all__ = [
+    "DIALECTS",
+    "Capacity",
+    "Caps",
+    "Counters",
+    "Entry",
+    "Hints",
+    "Latency",
+    "LoopbackServer",
+    "Quirks",
+    "Quota",
+    "QuotaRule",
+]

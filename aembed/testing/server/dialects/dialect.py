@@ -1,0 +1,176 @@
+"""What a dialect is: the facts of one provider's embedding API, as its server sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from aembed.testing.quotas import Level, Resource
+from aembed.testing.server.parse import Request
+
+Problem: TypeAlias = Literal[
+    "path",  # nothing is served there
+    "method",
+    "no_key",
+    "key",  # a wrong one
+    "model",  # unknown
+    "json",  # the body is no JSON
+    "field",  # a field is missing, wrong, or unknown; ``detail`` says which
+    "empty",  # no text, or an empty one
+    "batch",  # ``got`` texts where ``limit`` are allowed
+    "request_tokens",  # ``got`` tokens in all where ``limit`` are allowed
+    "text_tokens",  # the text at ``index`` has ``got`` tokens where ``limit`` are allowed
+    "body",  # ``got`` bytes where ``limit`` are allowed
+    "rate",  # the quota of ``resource`` is used up for ``wait`` seconds
+    "never",  # the amount is above the whole quota of ``resource``
+    "overloaded",  # the queue is full
+]
+
+
+@dataclass
+class Refusal(Exception):  # noqa: N818  # an answer, no failure of ours
+    """A request that is not answered with vectors."""
+
+    problem: Problem
+    detail: str = ""
+    limit: float = 0
+    got: float = 0
+    index: int = 0
+    resource: Resource = "requests"
+    wait: float = 0.0
+    model: str = ""
+
+
+@dataclass(slots=True)
+class Ask:
+    """What a request wants."""
+
+    texts: list[str]
+    model: str = ""
+    dimensions: int | None = None
+    base64: bool = False
+    truncate: bool = False
+    """Cut texts that are too long, instead of refusing them."""
+    tokens: Sequence[int] | None = None
+    """Per text, where the client sent tokens; else they are estimated."""
+    encoding_format: bool = False
+    """The request says how to encode vectors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Everything a reply is made of. ``vectors`` are pieces of JSON, in the order of the texts."""
+
+    ask: Ask
+    vectors: Sequence[bytes]
+    tokens: int | None
+    """``None``: do not say."""
+    order: Sequence[int]
+    """In which the items are written, where they carry their index."""
+    number: int
+    """Of the request, since the server started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """What one request may carry; ``None`` is no limit."""
+
+    inputs: int | None = None
+    request_tokens: int | None = None
+    text_tokens: int | None = None
+    body_bytes: int | None = None
+
+
+def _nothing_announced(levels: Sequence[Level]) -> Mapping[str, str]:
+    return {}
+
+
+def _no_headers(answer: Answer) -> Mapping[str, str]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """One provider. ``read`` and ``key`` say what a request holds; ``write`` and ``refuse`` answer it."""
+
+    base: str = ""
+    """Path of the base URL that clients are given, without a slash at its end."""
+    route: Callable[[str], str | None]
+    """Path of a request -> the model named in it (perhaps ""), or ``None`` if embeddings are not served there."""
+    key: Callable[[Request], str | None]
+    read: Callable[[Request, str], Ask]
+    """Request and the model named in its path -> what it asks. Raises :class:`Refusal`."""
+    write: Callable[[Answer], list[bytes]]
+    """The pieces of the body, without any blanks."""
+    refuse: Callable[[Refusal], tuple[int, Any]]
+    """Status, and the body before it is made JSON."""
+    caps: Caps
+    model_caps: Mapping[str, Caps] = field(default_factory=dict[str, Caps])
+    """For models with caps of their own."""
+    request_id: str = "x-request-id"
+    headers: Callable[[Answer], Mapping[str, str]] = _no_headers
+    """Of good answers."""
+    announce: Callable[[Sequence[Level]], Mapping[str, str]] = _nothing_announced
+    """Quota headers."""
+    mixes: bool = True
+    """One reply may hold base64 and numbers."""
+    retry_after: bool = True
+    """False where the waiting time stands in the body alone."""
+
+
+Wording: TypeAlias = Mapping[Problem, tuple[int, str]]
+"""Status and message of each problem; names in braces are fields of the refusal."""
+
+
+def words(refusal: Refusal, wording: Wording) -> tuple[int, str]:
+    status, message = wording[refusal.problem]
+    return status, message.format_map(vars(refusal))
+
+
+def bearer(request: Request) -> str | None:
+    """The key of ``Authorization: Bearer KEY``."""
+    scheme, _, key = request.head.headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else None
+
+
+def at(*paths: str) -> Callable[[str], str | None]:
+    """A ``route`` for paths that name no model."""
+    return lambda path: "" if path in paths else None
+
+
+def reader(type_: type[Any]) -> Callable[[bytes], Any]:
+    """A body -> a struct of this type, or the :class:`Refusal` for what is wrong with it."""
+    decoder = msgspec.json.Decoder(type_)
+
+    def decode(body: bytes) -> Any:
+        try:
+            return decoder.decode(body)
+        except msgspec.ValidationError as error:
+            raise Refusal("field", str(error)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Refusal("json", str(error)) from None
+
+    return decode
+
+
+def strings(given: str | list[str]) -> list[str]:
+    """One text or several, none of them empty."""
+    texts = [given] if isinstance(given, str) else given
+    if not texts or "" in texts:
+        raise Refusal("empty", index=texts.index("") if texts else 0)
+    return texts
+
+
+def one_of(name: str, value: str | None, allowed: Collection[str | None]) -> None:
+    """The value must be allowed."""
+    if value not in allowed:
+        raise Refusal("field", f"{value!r} is not a valid value of {name}")
+
+
+def positive(name: str, value: int | None) -> None:
+    """The number, if there is one, must be 1 or more."""
+    if value is not None and value < 1:
+        raise Refusal("field", f"{value} is less than the minimum of 1 - '{name}'")

@@ -1,0 +1,133 @@
+"""Requests and their answers between connections and desk: when they are due, what is counted, what is noted."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from dataclasses import dataclass
+
+import msgspec
+
+from aembed.testing.server.desk import Desk, Response
+from aembed.testing.server.hints import Hints
+from aembed.testing.server.http import Connection
+from aembed.testing.server.log import GONE, Counters, Entry
+from aembed.testing.server.parse import Malformed, Request
+from aembed.testing.server.render import render
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and the answer it will get. ``number`` counts all requests, from 1."""
+
+    connection: Connection
+    request: Request
+    response: Response
+    number: int
+    received: float
+
+
+class Exchanges:
+    """What :class:`Connection` calls. Its clock is the running loop's."""
+
+    def __init__(self, desk: Desk, hints: Hints, request_id: str, max_body: int, max_log: int | None) -> None:
+        self.max_body = max_body
+        self.log: deque[Entry] = deque(maxlen=max_log)
+        self.counters = Counters()
+        self.accepting = False
+        self._desk = desk
+        self._hints = hints
+        self._request_id = request_id
+        self._connections: dict[Connection, int] = {}
+        self._waiting: dict[Connection, tuple[Exchange, asyncio.TimerHandle]] = {}
+        self._one_closed = asyncio.Event()
+        self._date, self._date_until = "", -math.inf
+
+    async def drop_all(self) -> None:
+        """Abort all connections, and return when they are gone."""
+        self.accepting = False
+        while self._connections:
+            for connection in list(self._connections):
+                connection.transport.abort()
+            self._one_closed.clear()
+            await self._one_closed.wait()
+
+    def opened(self, connection: Connection) -> None:
+        counters = self.counters
+        counters.connections += 1
+        counters.connections_opened += 1
+        self._connections[connection] = counters.connections_opened
+        counters.requests_per_connection[counters.connections_opened] = 0
+        if not self.accepting:  # the socket was accepted just before it was closed
+            connection.transport.abort()
+
+    def received(self, connection: Connection, request: Request) -> None:
+        counters = self.counters
+        counters.requests += 1
+        counters.in_flight += 1
+        counters.max_in_flight = max(counters.max_in_flight, counters.in_flight)
+        counters.requests_per_connection[self._connections[connection]] += 1
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        response = self._desk.answer(request, counters.requests, now)
+        exchange = Exchange(connection, request, response, counters.requests, now)
+        if response.delay > 0:
+            self._waiting[connection] = (exchange, loop.call_at(now + response.delay, self._answer, exchange))
+        else:
+            self._answer(exchange)
+
+    def malformed(self, connection: Connection, error: Malformed) -> None:
+        now = asyncio.get_running_loop().time()
+        number = self._connections[connection]
+        self._note(Entry("", "", (), number, 0, 0, error.status, now, now, reason=f"malformed: {error}"))
+        response = Response(error.status, {}, [msgspec.json.encode({"error": str(error)})])
+        connection.answer(render(response, self._now(now), None, keep_alive=False), keep_alive=False)
+
+    def closed(self, connection: Connection) -> None:
+        if connection in self._waiting:
+            exchange, timer = self._waiting.pop(connection)
+            timer.cancel()
+            self._finish(exchange, GONE)
+        self.counters.connections -= 1
+        del self._connections[connection]
+        self._one_closed.set()
+
+    def _answer(self, exchange: Exchange) -> None:
+        self._waiting.pop(exchange.connection, None)
+        self._finish(exchange, exchange.response.status)
+        keep_alive = exchange.request.head.keep_alive
+        request_id = f"{self._request_id}: req-{exchange.number:08}"
+        pieces = render(exchange.response, self._now(exchange.received), request_id, keep_alive=keep_alive)
+        exchange.connection.answer(pieces, keep_alive=keep_alive)
+
+    def _finish(self, exchange: Exchange, status: int) -> None:
+        response, head = exchange.response, exchange.request.head
+        self.counters.in_flight -= 1
+        if status == 200:
+            self.counters.inputs += response.inputs
+            self.counters.tokens += response.tokens
+        self._note(
+            Entry(
+                head.method,
+                head.path,
+                tuple(head.headers),
+                self._connections[exchange.connection],
+                response.inputs,
+                response.tokens,
+                status,
+                exchange.received,
+                asyncio.get_running_loop().time(),
+                response.reason,
+            )
+        )
+
+    def _note(self, entry: Entry) -> None:
+        self.counters.statuses[entry.status] = self.counters.statuses.get(entry.status, 0) + 1
+        self.log.append(entry)
+
+    def _now(self, now: float) -> str:
+        """For the Date header; made anew every second at most."""
+        if now >= self._date_until:
+            self._date, self._date_until = self._hints.date(), now + 1.0
+        return self._date

@@ -1,0 +1,105 @@
+"""One client's connection: requests in, answers out in the same order, one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+from aembed.testing.server.parse import Malformed, Parser, Request
+
+MOST_WAITING = 256 * 1024
+"""Bytes of further requests that are read while one is being answered."""
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Handler(Protocol):
+    """What is behind the connections."""
+
+    max_body: int
+
+    def opened(self, connection: Connection) -> None: ...
+
+    def received(self, connection: Connection, request: Request) -> None:
+        """Answer with ``connection.answer``, now or later."""
+        ...
+
+    def malformed(self, connection: Connection, error: Malformed) -> None:
+        """The same for what is no request."""
+        ...
+
+    def closed(self, connection: Connection) -> None: ...
+
+
+class Connection(asyncio.Protocol):
+    """Gives each request to the handler, and takes the next when that one is answered."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._parser = Parser(handler.max_body)
+        self._busy = False
+        self._stuck = False
+        self._reading = True
+        self._continued = False
+        self.transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
+        self._handler.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed(data)
+        if not self._busy:
+            self._advance()
+        elif self._reading and self._parser.buffered > MOST_WAITING:
+            self._reading = False
+            self.transport.pause_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._busy = True  # whatever was still buffered is not answered
+        self._handler.closed(self)
+
+    def pause_writing(self) -> None:
+        self._stuck = True
+
+    def resume_writing(self) -> None:
+        self._stuck = False
+        if not self._busy:
+            self._advance()
+
+    def answer(self, pieces: Sequence[bytes], *, keep_alive: bool) -> None:
+        """Write an answer: the one place where that happens."""
+        self.transport.write(b"".join(pieces))
+        self.answered(keep_alive=keep_alive)
+
+    def answered(self, *, keep_alive: bool) -> None:
+        """The answer is out, and the next request may come."""
+        if not keep_alive:
+            self.transport.close()
+            return
+        self._busy = False
+        self._advance()
+
+    def _advance(self) -> None:
+        while not (self._busy or self._stuck or self.transport.is_closing()):
+            try:
+                request = self._parser.next()
+            except Malformed as error:
+                self._busy = True
+                self._handler.malformed(self, error)
+                return
+            if request is None:
+                self._ask_for_more()
+                return
+            self._busy, self._continued = True, False
+            self._handler.received(self, request)
+
+    def _ask_for_more(self) -> None:
+        if not self._reading:
+            self._reading = True
+            self.transport.resume_reading()
+        head = self._parser.waits_for_body
+        if head is not None and not self._continued and head.headers.get("expect", "").lower() == "100-continue":
+            self._continued = True
+            self.transport.write(CONTINUE)

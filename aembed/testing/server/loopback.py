@@ -1,0 +1,122 @@
+"""A real HTTP server on this machine that answers like an embedding provider, and remembers what it was asked."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Collection
+from types import TracebackType
+
+from aembed.testing.quotas import Quota
+from aembed.testing.server.desk import Desk, Script
+from aembed.testing.server.dialects import DIALECTS, Caps
+from aembed.testing.server.exchanges import Exchanges
+from aembed.testing.server.hints import Hints
+from aembed.testing.server.http import Connection
+from aembed.testing.server.latency import Capacity, Latency
+from aembed.testing.server.quirks import Quirks
+
+
+class LoopbackServer:
+    """Speaks one provider's ``dialect`` on a local port, from ``async with`` or ``start`` until ``aclose``.
+
+        async with LoopbackServer("cohere", dim=1024, api_key="k", latency=0.05) as server:
+            ...  # base_url=server.base_url; afterwards server.log and server.counters
+
+    Vectors are those of the mock provider, of ``dim`` components unless the request asks for another number.
+    ``latency`` is in seconds, constant or a :class:`Latency`. Everything random comes from ``seed``.
+    """
+
+    def __init__(
+        self,
+        dialect: str = "openai",
+        *,
+        dim: int = 1536,
+        api_key: str | None = None,
+        models: Collection[str] | None = None,
+        caps: Caps | None = None,
+        latency: Latency | float = 0.0,
+        capacity: Capacity | None = None,
+        quota: Quota | None = None,
+        hints: Hints | None = None,
+        quirks: Quirks | None = None,
+        characters_per_token: float = 4.0,
+        seed: int = 0,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        max_body: int = 64 * 2**20,
+        max_log: int | None = 100_000,
+        cache_bytes: int = 2**29,
+    ) -> None:
+        if dialect not in DIALECTS:
+            raise ValueError(f"no dialect is called {dialect!r}; there are {', '.join(DIALECTS)}")
+        self.dialect = dialect
+        self.script = Script(
+            dim=dim,
+            api_key=api_key,
+            models=models,
+            caps=caps,
+            latency=latency if isinstance(latency, Latency) else Latency(median=latency),
+            capacity=capacity,
+            quota=quota or Quota(),
+            hints=hints or Hints(),
+            quirks=quirks or Quirks(),
+            characters_per_token=characters_per_token,
+            seed=seed,
+        )
+        desk = Desk(DIALECTS[dialect], self.script, cache_bytes=cache_bytes)
+        self._exchanges = Exchanges(desk, self.script.hints, DIALECTS[dialect].request_id, max_body, max_log)
+        self.log = self._exchanges.log
+        """The latest requests, in the order of their answers."""
+        self.counters = self._exchanges.counters
+        self._address = (host, port)
+        self._tls = tls
+        self._server: asyncio.Server | None = None
+
+    @property
+    def port(self) -> int:
+        return self._address[1]
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and port."""
+        host = f"[{self._address[0]}]" if ":" in self._address[0] else self._address[0]
+        return f"{'http' if self._tls is None else 'https'}://{host}:{self.port}"
+
+    @property
+    def base_url(self) -> str:
+        """What a client of this dialect is given as ``base_url``."""
+        return self.url + DIALECTS[self.dialect].base
+
+    def __repr__(self) -> str:
+        state = self.base_url if self._server is not None else "not running"
+        return f"<LoopbackServer {self.dialect} {state}, {self.counters.requests} requests>"
+
+    async def start(self) -> None:
+        """Listen. ``port`` is the one the system chose, if it was 0."""
+        host, port = self._address
+        exchanges = self._exchanges
+        exchanges.accepting = True
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: Connection(exchanges), host, port, ssl=self._tls, backlog=1024
+        )
+        self._address = (host, self._server.sockets[0].getsockname()[1])
+
+    async def aclose(self) -> None:
+        """Stop listening and drop all connections; requests in flight stay unanswered."""
+        server, self._server = self._server, None
+        if server is None:
+            return
+        server.close()
+        await self._exchanges.drop_all()
+        await server.wait_closed()
+
+    async def __aenter__(self) -> LoopbackServer:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()

@@ -1,0 +1,27 @@
+"""How servers differ from the documentation they claim to follow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quirks:
+    """All off is the documented server. They apply to every dialect in which they make sense."""
+
+    always_floats: bool = False
+    """Answers numbers whatever is asked."""
+    rejects_encoding_format: bool = False
+    """Refuses a request that says how to encode vectors."""
+    rejects_dimensions: bool = False
+    """Refuses a request that says how many dimensions."""
+    no_usage: bool = False
+    """Does not say what it counted."""
+    shuffled: bool = False
+    """Items out of order, where the reply numbers them."""
+    mixed: bool = False
+    """Every second vector as numbers, where base64 is asked."""
+    spaced: bool = False
+    """Blanks after commas and colons."""
+    escaped_slashes: bool = False
+    """Base64 with its slashes escaped, as some JSON writers do."""

@@ -1,0 +1,104 @@
+"""Tables of the rounds, and the targets: what aembed promises against the others, met or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TypeAlias
+
+from perf.rounds import cell, table
+
+OURS, FLOOR = "aembed", "aiohttp"
+Rounds: TypeAlias = Sequence[Mapping[str, Mapping[str, float]]]
+"""Of each round: scenario -> figure -> value."""
+COLUMNS = (
+    ("a", "p50 us"),
+    ("a", "p99 us"),
+    ("a", "CPU us"),
+    ("b", "per s"),
+    ("b", "CPU us"),
+    ("c", "per s"),
+    ("c", "CPU us"),
+    ("c", "peak MB"),
+    ("c", "peak / array"),
+)
+SHARES = ("busy", "stolen", "server busy", "server stolen")
+SATURATED = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """How many times better than a rival aembed has to be: in a rate, or for ``p50 us`` in a time."""
+
+    scenario: str
+    figure: str
+    rival: str
+    factor: float
+
+
+TARGETS = (
+    Target("c", "per s", FLOOR, 2.0),
+    Target("c", "per s", "openai", 15.0),
+    Target("c", "per s", "baseten", 4.0),
+    Target("b", "per s", FLOOR, 0.7),
+    Target("a", "p50 us", FLOOR, 1 / 1.5),
+)
+MOST_MEMORY = 1.7
+"""Peak above the baseline, in result arrays."""
+
+
+def figures(results: Mapping[str, Rounds]) -> str:
+    """A row per candidate: median (lowest-highest)."""
+    rows = [
+        [name, *(cell([each[scenario][figure] for each in rounds]) for scenario, figure in COLUMNS)]
+        for name, rounds in results.items()
+    ]
+    return table(["", *(f"{scenario} {figure}" for scenario, figure in COLUMNS)], rows)
+
+
+def ratios(results: Mapping[str, Rounds]) -> str:
+    """How many times better aembed is than each: in time or rate, and in processor time."""
+    kinds = (("a", "p50 us"), ("a", "CPU us"), ("b", "per s"), ("b", "CPU us"), ("c", "per s"), ("c", "CPU us"))
+    rows = [
+        [name, *(f"{better(results[OURS], rounds, scenario, figure):.2f}x" for scenario, figure in kinds)]
+        for name, rounds in results.items()
+        if name != OURS
+    ]
+    return table(["aembed is better than", *(f"{scenario} {figure}" for scenario, figure in kinds)], rows)
+
+
+def targets(results: Mapping[str, Rounds]) -> str:
+    """Judged by the wall clock; the ratio of processor time stands beside it, which other programs disturb least."""
+    rows = []
+    for target in TARGETS:
+        if target.rival in results:
+            ours, theirs = results[OURS], results[target.rival]
+            wall = better(ours, theirs, target.scenario, target.figure)
+            processor = better(ours, theirs, target.scenario, "CPU us")
+            what = f"({target.scenario}) {target.figure} against {target.rival}"
+            verdict = "met" if wall >= target.factor else "NOT met"
+            rows.append([what, f"{target.factor:.2f}x", f"{wall:.2f}x", f"{processor:.2f}x", verdict])
+    memory = median(each["c"]["peak / array"] for each in results[OURS])
+    verdict = "met" if memory <= MOST_MEMORY else "NOT met"
+    rows.append(["(c) peak memory above baseline / array", f"{MOST_MEMORY}", f"{memory:.2f}", "", verdict])
+    return table(["target", "asked", "measured", "in CPU", ""], rows)
+
+
+def shares(results: Mapping[str, Rounds]) -> str:
+    """How busy both sides were, and how disturbed: medians, in percent of the wall time, for a / b / c."""
+    rows = []
+    for name, rounds in results.items():
+        percents = {
+            share: [100 * median(each[scenario][share] for each in rounds) for scenario in "abc"] for share in SHARES
+        }
+        wanted = [a + b for a, b in zip(percents["server busy"], percents["server stolen"], strict=True)]
+        note = "server saturated" if max(wanted) > 100 * SATURATED else ""
+        rows.append([name, *(" / ".join(f"{value:.0f}" for value in values) for values in percents.values()), note])
+    return table(["%", *SHARES, ""], rows)
+
+
+def better(ours: Rounds, theirs: Rounds, scenario: str, figure: str) -> float:
+    """The median of the ratios within a round; of fewer rounds, where a slow rival had fewer."""
+    pairs = [(a[scenario][figure], b[scenario][figure]) for a, b in zip(ours, theirs, strict=False)]
+    return median(a / b if figure == "per s" else b / a for a, b in pairs)

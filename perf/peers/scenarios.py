@@ -1,0 +1,124 @@
+"""What is measured, from inside a running event loop. Every result is compared with the vectors the server made."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median, quantiles
+from typing import Any
+
+import numpy as np
+
+from perf.peers.candidates import Candidate
+from perf.peers.candidates.batches import Rows
+from perf.peers.clocks import Clocks, Figures
+from perf.peers.memory import Memory
+from perf.peers.server import Server
+
+SEQUENTIAL, CONCURRENT, BULK = 600, 1000, 20_000
+QUERIES_IN_FLIGHT, BATCHES_IN_FLIGHT = 64, 32
+ENOUGH_SECONDS, MOST_RUNS = 1.0, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Who is measured, on what, and the vectors it has to get."""
+
+    candidate: Candidate
+    server: Server
+    texts: Sequence[str]
+    truth: Rows
+    share: float
+
+    def part(self, full: int) -> Sequence[str]:
+        return self.texts[: max(100, round(full * self.share))]
+
+    def check(self, vectors: Rows | Sequence[Rows]) -> None:
+        """Shape, type and every bit."""
+        assert all(row.dtype == np.float32 for row in vectors), "not float32"
+        assert np.array_equal(vectors, self.truth[: len(vectors)]), "the vectors are not the server's"
+
+
+async def sequential(run: Run) -> Figures:
+    """(a) One query after the other."""
+    texts = run.part(SEQUENTIAL)
+
+    async def measure(client: Any) -> Figures:
+        seconds, vectors = [], []
+        clocks = Clocks(run.server)
+        for text in texts:
+            start = time.perf_counter()
+            vectors.append(await run.candidate.query(client, text))
+            seconds.append(time.perf_counter() - start)
+        figures = clocks.figures(len(texts))
+        run.check(vectors)
+        return {"p50 us": median(seconds) * 1e6, "p99 us": quantiles(seconds, n=100)[-1] * 1e6, **figures}
+
+    async with run.candidate.opened(run.server.base_url, 1) as client:
+        for text in texts[:20]:
+            await run.candidate.query(client, text)
+        return await settled(lambda: measure(client))
+
+
+async def concurrent(run: Run) -> Figures:
+    """(b) Single queries, many in flight."""
+    texts = run.part(CONCURRENT)
+
+    async def measure(client: Any) -> Figures:
+        clocks = Clocks(run.server)
+        vectors = await at_once(run.candidate, client, texts)
+        figures = clocks.figures(len(texts))
+        run.check(vectors)
+        return figures
+
+    async with run.candidate.opened(run.server.base_url, QUERIES_IN_FLIGHT) as client:
+        await at_once(run.candidate, client, texts[: 2 * QUERIES_IN_FLIGHT])
+        return await settled(lambda: measure(client))
+
+
+async def bulk(run: Run) -> Figures:
+    """(c) All texts into one array: first for the memory, then, with everything warm, for the time."""
+    texts = run.part(BULK)
+
+    async def measure(client: Any) -> Figures:
+        clocks = Clocks(run.server)
+        vectors = await run.candidate.documents(client, texts)
+        figures = clocks.figures(len(texts))
+        run.check(vectors)
+        return figures
+
+    async with run.candidate.opened(run.server.base_url, BATCHES_IN_FLIGHT) as client:
+        await run.candidate.query(client, texts[0])
+        gc.collect()
+        memory = Memory()
+        size = (await run.candidate.documents(client, texts)).nbytes
+        peak = {"peak MB": memory.peak() / 1e6, "array MB": size / 1e6, "baseline MB": memory.baseline / 1e6}
+        return {**peak, "peak / array": memory.peak() / size, **await settled(lambda: measure(client))}
+
+
+async def at_once(candidate: Candidate, client: Any, texts: Sequence[str]) -> list[Rows]:
+    """The texts' vectors, by workers over one iterator."""
+    vectors: dict[int, Rows] = {}
+    jobs = enumerate(texts)
+
+    async def work(jobs: Iterable[tuple[int, str]]) -> None:
+        for number, text in jobs:
+            vectors[number] = await candidate.query(client, text)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(QUERIES_IN_FLIGHT):
+            tasks.create_task(work(jobs))
+    return [vectors[number] for number in range(len(texts))]
+
+
+async def settled(measure: Callable[[], Awaitable[Figures]]) -> Figures:
+    """The median of several runs, so many as fit in a second; one, if it takes longer."""
+    runs: list[Figures] = []
+    end = time.perf_counter() + ENOUGH_SECONDS
+    while not runs or (len(runs) < MOST_RUNS and time.perf_counter() < end):
+        gc.collect()
+        runs.append(await measure())
+    return {name: median(run[name] for run in runs) for name in runs[0]}

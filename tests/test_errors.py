@@ -1,0 +1,90 @@
+"""Errors carry what is known, say it in one line, and can be caught by what they are."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import aembed
+from aembed import _errors
+from aembed._errors import (
+    AembedError,
+    ConfigError,
+    DeadlineError,
+    InputError,
+    MissingExtraError,
+    ProviderError,
+    RateLimitError,
+    RequestTimeoutError,
+    TextTooLongError,
+)
+
+ERRORS = [value for name, value in vars(aembed).items() if name.endswith("Error")]
+
+
+def drawn_tree() -> dict[str, tuple[str, set[str]]]:
+    """What the docstring draws: class -> (parent, words behind it)."""
+    tree: dict[str, tuple[str, set[str]]] = {}
+    path: list[str] = []
+    for line in (_errors.__doc__ or "").splitlines():
+        found = re.match(r"([│├└─ ]*)(\w+Error)\b(.*)$", line)
+        if found and (found[1] or found[2] == "AembedError"):
+            depth = len(found[1]) // 4
+            path[depth:] = [found[2]]
+            tree[found[2]] = (path[depth - 1] if depth else "Exception", set(re.findall(r"fatal|retryable", found[3])))
+    return tree
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_the_drawn_tree_is_the_tree(error: type[AembedError]) -> None:
+    parent, words = drawn_tree()[error.__name__]
+    assert error.__mro__[1].__name__ == parent
+    assert error("no").retryable is ("retryable" in words)
+    assert error.fatal is ("fatal" in words)
+
+
+@pytest.mark.parametrize(
+    ("error", "builtin"),
+    [
+        (ConfigError, ValueError),
+        (MissingExtraError, ImportError),
+        (InputError, ValueError),
+        (RequestTimeoutError, TimeoutError),
+        (DeadlineError, TimeoutError),
+    ],
+)
+def test_pythons_own_names_catch_them_too(error: type[AembedError], builtin: type[Exception]) -> None:
+    assert issubclass(error, builtin)
+
+
+def test_a_message_ends_with_the_facts_that_are_known() -> None:
+    assert str(ProviderError("no")) == "no"
+    assert str(InputError("no", index=0)) == "no [text 0]"
+    error = ProviderError("no", provider="p", status=503, request_id="r-1", index=4)
+    error.attempts = 3
+    assert str(error) == "no [text 4, provider p, status 503, request id r-1, attempts 3]"
+    error.attempts = 1
+    assert "attempts" not in str(error)
+
+
+def test_a_provider_may_know_better_whether_to_try_again() -> None:
+    assert RateLimitError("no", retryable=False).retryable is False
+    assert ProviderError("no", retryable=True).retryable is True
+    assert RateLimitError("no").retryable is True
+
+
+@given(st.sampled_from(ERRORS), st.none() | st.integers(0, 99))
+def test_copies_are_complete(kind: type[AembedError], index: int | None) -> None:
+    error = kind("no", index=index)
+    for twin in (copy.copy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301
+        assert type(twin) is kind
+        assert (str(twin), vars(twin)) == (str(error), vars(error))
+
+
+def test_a_text_that_is_too_long_is_the_texts_fault() -> None:
+    assert issubclass(TextTooLongError, aembed.BadTextError)

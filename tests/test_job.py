@@ -1,0 +1,86 @@
+"""One call's bookkeeping: every row once, where it belongs."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aembed import BadTextError, Reply
+from aembed._job import Job
+from aembed._types import Batch
+
+
+def batch(rows: list[int], *, sliced: bool = False) -> Batch:
+    where = slice(rows[0], rows[-1] + 1) if sliced else np.array(rows, np.intp)
+    return Batch([f"text {row}" for row in rows], where)
+
+
+def vectors(rows: list[int]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """Row ``r`` holds ``r + 1`` everywhere."""
+    return np.repeat(np.array(rows, np.float32)[:, None] + 1, 3, axis=1)
+
+
+def job(texts: int) -> Job:
+    return Job([f"text {row}" for row in range(texts)], "document", "return", None)
+
+
+@given(st.integers(1, 30).flatmap(lambda n: st.permutations(range(n))), st.data())
+def test_rows_find_their_place_in_whatever_order_batches_come(order: list[int], data: st.DataObject) -> None:
+    work = job(len(order))
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(order)), max_size=5)) | {0, len(order)})
+    for start, stop in pairwise(cuts):
+        rows = list(order[start:stop])
+        work.place(batch(rows), Reply(vectors(rows), tokens=2), vectors(rows))
+    result = work.result(3, None)
+    np.testing.assert_array_equal(result.vectors, vectors(list(range(len(order)))))
+    assert result.ok
+    assert result.usage.tokens == 2 * (len(cuts) - 1)
+
+
+def test_a_reply_to_the_whole_call_is_the_result_uncopied() -> None:
+    work = job(3)
+    whole = vectors([0, 1, 2])
+    work.place(batch([0, 1, 2], sliced=True), Reply(whole), whole)
+    assert work.vectors(3) is whole
+
+
+def test_a_read_only_reply_is_copied() -> None:
+    work = job(3)
+    whole = vectors([0, 1, 2])
+    whole.flags.writeable = False
+    work.place(batch([0, 1, 2], sliced=True), Reply(whole), whole)
+    assert work.vectors(3).flags.writeable
+
+
+@pytest.mark.parametrize("sliced", [True, False])
+def test_a_failed_text_is_counted_from_the_start_of_the_call(sliced: bool) -> None:
+    work = job(9)
+    error = BadTextError("no", index=1)
+    work.fail(batch([4, 5, 6], sliced=sliced), error)
+    assert error.index == 5
+    assert list(work.failures) == [4, 5, 6]
+    assert work.result(3, None).not_attempted == (0, 1, 2, 3, 7, 8)
+
+
+def test_rows_without_a_vector_hold_nan_also_in_the_callers_array() -> None:
+    out = np.ones((3, 3), np.float32)
+    work = Job(["a", "b", "c"], "document", "return", out)
+    work.place(batch([1]), Reply(vectors([1])), vectors([1]))
+    assert work.vectors(3) is out
+    assert np.isnan(out).all(axis=1).tolist() == [True, False, True]
+
+
+def test_with_no_reply_at_all_the_shape_is_what_is_known() -> None:
+    assert job(2).vectors(5).shape == (2, 5)
+    assert job(2).vectors(None).shape == (2, 0)
+
+
+def test_cost_is_known_with_tokens_and_price() -> None:
+    work = job(1)
+    work.place(batch([0]), Reply(vectors([0]), tokens=500_000), vectors([0]))
+    assert work.result(3, 0.02).usage.cost == pytest.approx(0.01)
+    assert work.result(3, None).usage.cost is None

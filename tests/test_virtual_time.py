@@ -1,0 +1,79 @@
+"""Time that passes only when nothing else can happen, exactly as far as somebody waits."""
+
+from __future__ import annotations
+
+import asyncio
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from aembed.testing import VirtualTimeLoop
+from tests.loops import run
+
+
+@pytest.mark.virtual_time
+async def test_tests_with_the_marker_run_on_it() -> None:
+    assert isinstance(asyncio.get_running_loop(), VirtualTimeLoop)
+
+
+def test_a_year_takes_no_time_and_is_exact() -> None:
+    async def main() -> float:
+        await anyio.sleep(365 * 24 * 3600.0)
+        return asyncio.get_running_loop().time()
+
+    assert run(main()) == pytest.approx(365 * 24 * 3600.0, abs=1e-6)
+
+
+def test_sleepers_wake_in_the_order_of_their_times() -> None:
+    async def main() -> list[float]:
+        woken: list[float] = []
+
+        async def sleeper(seconds: float) -> None:
+            await anyio.sleep(seconds)
+            woken.append(seconds)
+            assert anyio.current_time() == pytest.approx(seconds, abs=1e-6)
+
+        async with anyio.create_task_group() as tasks:
+            for seconds in (3.0, 1.0, 2.0, 0.5):
+                tasks.start_soon(sleeper, seconds)
+        return woken
+
+    assert run(main()) == [0.5, 1.0, 2.0, 3.0]
+
+
+def test_no_time_passes_while_there_is_work() -> None:
+    async def main() -> float:
+        for _ in range(1000):
+            await anyio.lowlevel.checkpoint()
+        return anyio.current_time()
+
+    assert run(main()) == 0.0
+
+
+def test_timeouts_run_on_it() -> None:
+    async def main() -> float:
+        with anyio.move_on_after(30.0):
+            await anyio.sleep_forever()
+        return anyio.current_time()
+
+    assert run(main()) == pytest.approx(30.0)
+
+
+def test_no_timer_can_make_it_stand_still() -> None:
+    """A wait shorter than the clock's resolution still ends."""
+
+    async def main() -> float:
+        await anyio.sleep_until(1e9)
+        for _ in range(100):
+            await anyio.sleep(1e-12)
+        return anyio.current_time()
+
+    assert run(main()) >= 1e9
+
+
+def test_a_thread_can_still_wake_it() -> None:
+    async def main() -> int:
+        return await anyio.to_thread.run_sync(lambda: 7)
+
+    assert run(main()) == 7

@@ -1,0 +1,326 @@
+"""Each dialect asks for what its provider requires, and refuses the rest in its provider's words."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aembed import Vectors
+from aembed.providers.mock import MockOptions, MockProvider
+from aembed.testing import Capacity, Caps, LoopbackServer, Quota
+from aembed.testing.server import DIALECTS
+from tests.testing.client import Answer, connected
+
+KEY = "key-for-tests"
+BEARER = {"authorization": f"Bearer {KEY}"}
+WRONG = {"authorization": "Bearer wrong", "api-key": "wrong", "x-goog-api-key": "wrong"}
+
+
+def numbers(value: Any) -> Vectors:
+    return np.frombuffer(base64.b64decode(value), "<f4") if isinstance(value, str) else np.array(value, np.float32)
+
+
+def from_list(reply: Any) -> list[Vectors]:
+    return [numbers(item["embedding"]) for item in reply["data"]]
+
+
+def inputs(texts: list[str], **more: Any) -> dict[str, Any]:
+    return {"model": "m", "input": texts, **more}
+
+
+def google_body(texts: list[str], dimensions: int | None = None, **more: Any) -> dict[str, Any]:
+    size = {} if dimensions is None else {"outputDimensionality": dimensions}
+    items = [{"model": "models/m", "content": {"parts": [{"text": text}]}, **size, **more} for text in texts]
+    return {"requests": items}
+
+
+def cohere_body(texts: list[str], **more: Any) -> dict[str, Any]:
+    return {"model": "m", "texts": texts, "input_type": "search_document", "embedding_types": ["float"], **more}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """How one provider is asked and answers, written down apart from the server."""
+
+    path: str
+    body: Callable[..., dict[str, Any]]
+    vectors: Callable[[Any], list[Vectors]] = from_list
+    tokens: Callable[[Answer], int] = lambda answer: answer.json["usage"]["total_tokens"]
+    headers: Mapping[str, str] = field(default_factory=lambda: BEARER)
+    dimensions: str = "dimensions"
+    base64: Mapping[str, Any] | None = None
+    message: Callable[[Any], str] = lambda reply: reply["error"]["message"]
+    required: tuple[str, ...] = ("model", "input")
+    no_key: int = 401
+    wrong_key: int = 401
+    model: int = 404
+    bad_field: int = 400
+    batch: tuple[int, int, str] = (2048, 400, "Invalid 'input': array length must be 2048 or less.")
+    too_long: tuple[int, str] = (400, "Invalid 'input[1]': maximum input length is 4 tokens.")
+    no_truncation: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    overloaded: int = 503
+
+
+FACTS = {
+    "openai": Facts("/v1/embeddings", inputs, base64={"encoding_format": "base64"}),
+    "azure": Facts(
+        "/openai/deployments/m/embeddings?api-version=2024-10-21",
+        lambda texts, **more: {"input": texts, **more},
+        headers={"api-key": KEY},
+        base64={"encoding_format": "base64"},
+        required=("input",),
+    ),
+    "cohere": Facts(
+        "/v2/embed",
+        cohere_body,
+        vectors=lambda reply: [
+            numbers(one) for kind in ("float", "base64") for one in reply["embeddings"].get(kind, ())
+        ],
+        tokens=lambda answer: answer.json["meta"]["billed_units"]["input_tokens"],
+        dimensions="output_dimension",
+        base64={"embedding_types": ["base64"]},
+        message=lambda reply: reply["message"],
+        required=("model", "texts", "input_type", "embedding_types"),
+        batch=(96, 400, "invalid request: total number of texts must be at most 96 - received 97"),
+        too_long=(400, "too many tokens: texts[1] cannot exceed 4 tokens - received 6."),
+        no_truncation={"truncate": "NONE"},
+    ),
+    "voyage": Facts(
+        "/v1/embeddings",
+        inputs,
+        dimensions="output_dimension",
+        base64={"encoding_format": "base64"},
+        message=lambda reply: reply["detail"],
+        model=400,
+        batch=(1000, 400, "Request to model 'm' failed. The batch size limit is 1000. Your batch size is 1001."),
+        too_long=(400, "Request to model 'm' failed. The example at index 1 in your batch has too many tokens"),
+        no_truncation={"truncation": False},
+    ),
+    "google": Facts(
+        "/v1beta/models/m:batchEmbedContents",
+        google_body,
+        vectors=lambda reply: [numbers(item["values"]) for item in reply["embeddings"]],
+        tokens=lambda answer: answer.json["usageMetadata"]["promptTokenCount"],
+        headers={"x-goog-api-key": KEY},
+        required=("requests",),
+        no_key=403,
+        wrong_key=400,
+        batch=(100, 400, "* BatchEmbedContentsRequest.requests: at most 100 requests can be in one batch\n"),
+    ),
+    "mistral": Facts(
+        "/v1/embeddings",
+        inputs,
+        dimensions="output_dimension",
+        base64={"encoding_format": "base64"},
+        message=lambda reply: reply["message"],
+        model=400,
+        bad_field=422,
+        batch=(256, 400, "Too many inputs in request, split into more batches."),
+        too_long=(400, "Input id 1 has 6 tokens, exceeding max 4 tokens."),
+    ),
+    "jina": Facts(
+        "/v1/embeddings",
+        inputs,
+        base64={"embedding_type": "base64"},
+        message=lambda reply: reply["detail"],
+        bad_field=422,
+        batch=(2048, 400, "Validation error: 'body -> m' Each input list can contain at most 2048 items."),
+        too_long=(400, "Input text at index 1 exceeds maximum length of 4 tokens."),
+    ),
+    "ollama": Facts(
+        "/api/embed",
+        inputs,
+        vectors=lambda reply: [numbers(one) for one in reply["embeddings"]],
+        tokens=lambda answer: answer.json["prompt_eval_count"],
+        message=lambda reply: reply["error"],
+        required=(),
+        batch=(10_000, 200, ""),
+        too_long=(400, "the input length exceeds the context length"),
+        no_truncation={"truncate": False},
+    ),
+    "tei": Facts(
+        "/embed",
+        lambda texts, **more: {"inputs": texts, **more},
+        vectors=lambda reply: [numbers(one) for one in reply],
+        tokens=lambda answer: int(answer.headers["x-compute-tokens"]),
+        message=lambda reply: reply["error"],
+        required=("inputs",),
+        model=200,  # requests name none
+        bad_field=422,
+        batch=(32, 413, "batch size 33 > maximum allowed batch size 32"),
+        too_long=(413, "Input validation error: `inputs` must have less than 4 tokens. Given: 6"),
+        overloaded=429,
+    ),
+}
+TEXTS = ["one", "another text", "one"]
+
+everyone = pytest.mark.parametrize("name", FACTS)
+
+
+async def ask(name: str, body: Any, headers: Mapping[str, str] | None = None, **script: Any) -> Answer:
+    facts = FACTS[name]
+    async with LoopbackServer(name, **{"dim": 16, "api_key": KEY, **script}) as server, connected(server) as client:
+        return await client.ask(facts.path, body, facts.headers if headers is None else headers)
+
+
+def test_every_dialect_is_here() -> None:
+    assert FACTS.keys() == DIALECTS.keys()
+
+
+@everyone
+async def test_a_good_request_is_answered(name: str) -> None:
+    facts = FACTS[name]
+    for dim, more in ((16, {}), (5, {facts.dimensions: 5})):
+        expected = (await MockProvider(MockOptions(dim=dim)).embed(TEXTS, kind="document")).vectors
+        body = google_body(TEXTS, 5 if more else None) if name == "google" else facts.body(TEXTS, **more)
+        for encoding in ({}, facts.base64 or {}):
+            answer = await ask(name, {**body, **encoding})
+            assert answer.status == 200, answer.body
+            np.testing.assert_array_equal(np.stack(facts.vectors(answer.json)), expected)
+            assert facts.tokens(answer) == 1 + 4 + 1
+
+
+@everyone
+async def test_the_key_is_asked_for_and_checked(name: str) -> None:
+    facts = FACTS[name]
+    without, wrong = [await ask(name, facts.body(TEXTS), headers) for headers in ({}, WRONG)]
+    assert (without.status, wrong.status) == (facts.no_key, facts.wrong_key)
+    for answer in (without, wrong):
+        assert facts.message(answer.json)
+    assert (await ask(name, facts.body(TEXTS), {}, api_key=None)).status == 200
+
+
+@everyone
+async def test_an_unknown_model_is_refused(name: str) -> None:
+    answer = await ask(name, FACTS[name].body(TEXTS), models={"other"})
+    assert answer.status == FACTS[name].model
+
+
+@everyone
+async def test_every_required_field_is_required(name: str) -> None:
+    facts = FACTS[name]
+    for missing in facts.required:
+        body = {key: value for key, value in facts.body(TEXTS).items() if key != missing}
+        answer = await ask(name, body)
+        assert (answer.status, missing) == (facts.bad_field, missing)
+        assert facts.message(answer.json)
+
+
+@everyone
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"\xff"', b'{"model": "\\ud800"}', b"<html>"])
+async def test_what_is_no_such_json_is_refused(name: str, body: bytes) -> None:
+    answer = await ask(name, body)
+    assert answer.status in {400, 422}
+    assert FACTS[name].message(answer.json)
+
+
+@everyone
+async def test_empty_texts_are_refused_but_by_ollama(name: str) -> None:
+    for texts in (["a", ""], []):
+        answer = await ask(name, FACTS[name].body(texts))
+        if name == "ollama":
+            assert (answer.status, len(answer.json["embeddings"])) == (200, len(texts))
+        else:
+            assert answer.status in {400, 413, 422}
+
+
+@everyone
+async def test_a_batch_that_is_too_large_is_refused(name: str) -> None:
+    facts = FACTS[name]
+    most, status, message = facts.batch
+    assert (await ask(name, facts.body(["a"] * most), dim=1)).status == 200
+    answer = await ask(name, facts.body(["a"] * (most + 1)), dim=1)
+    assert answer.status == status
+    if status != 200:
+        assert facts.message(answer.json) == message
+
+
+@everyone
+async def test_a_text_that_is_too_long_is_refused_or_cut(name: str) -> None:
+    facts = FACTS[name]
+    caps = Caps(text_tokens=4)
+    long = ["short", "x" * 20]
+    if name != "google":
+        answer = await ask(name, facts.body(long, **facts.no_truncation), caps=caps)
+        status, message = facts.too_long
+        assert answer.status == status
+        assert facts.message(answer.json).startswith(message)
+    cutting = {"jina": {"truncate": True}, "tei": {"truncate": True}}.get(name, {})
+    if name == "google" or facts.no_truncation or cutting:
+        answer = await ask(name, facts.body(long, **cutting), caps=caps)
+        cut = await ask(name, facts.body(["short", "x" * 12]), caps=caps)
+        assert facts.tokens(answer) == facts.tokens(cut) == 2 + 4
+        np.testing.assert_array_equal(facts.vectors(answer.json), facts.vectors(cut.json))
+
+
+@everyone
+async def test_who_comes_too_often_gets_a_429(name: str) -> None:
+    facts = FACTS[name]
+    quota = Quota.per_minute(requests=1, algorithm="sliding")
+    async with LoopbackServer(name, dim=4, quota=quota) as server, connected(server) as client:
+        answers = [await client.ask(facts.path, facts.body(TEXTS)) for _ in range(2)]
+    assert [answer.status for answer in answers] == [200, 429]
+    assert facts.message(answers[1].json)
+    if name == "google":
+        (retry,) = [one for one in answers[1].json["error"]["details"] if one["@type"].endswith("RetryInfo")]
+        assert 59 < float(retry["retryDelay"].removesuffix("s")) <= 60
+        assert "retry-after" not in answers[1].headers
+    else:
+        assert answers[1].headers["retry-after"] == "60"
+
+
+@everyone
+@pytest.mark.virtual_time
+async def test_a_server_with_a_full_queue_says_so(name: str) -> None:
+    facts = FACTS[name]
+    script: dict[str, Any] = {"dim": 4, "latency": 1.0, "capacity": Capacity(workers=1, max_waiting=0)}
+    async with LoopbackServer(name, **script) as server, connected(server) as busy, connected(server) as client:
+        first, second = json.dumps(facts.body(["a"])).encode(), json.dumps(facts.body(["b"])).encode()
+        busy.writer.write(f"POST {facts.path} HTTP/1.1\r\ncontent-length: {len(first)}\r\n\r\n".encode() + first)
+        await busy.writer.drain()
+        answer = await client.ask(facts.path, second)
+        assert (answer.status, (await busy.read()).status) == (facts.overloaded, 200)
+
+
+@everyone
+async def test_elsewhere_is_nothing(name: str) -> None:
+    async with LoopbackServer(name) as server, connected(server) as client:
+        assert (await client.ask("/elsewhere", {})).status == 404
+        assert (await client.ask(FACTS[name].path, b"", method="GET")).status == 405
+        assert [entry.reason for entry in server.log] == ["path", "method"]
+
+
+async def test_azure_needs_its_version_but_on_the_v1_path() -> None:
+    async with LoopbackServer("azure", dim=4) as server, connected(server) as client:
+        body = inputs(["a"])
+        assert (await client.ask("/openai/deployments/m/embeddings", body)).status == 404
+        assert (await client.ask("/openai/v1/embeddings", body)).json["model"] == "m"
+
+
+async def test_google_names_one_model_in_path_and_items() -> None:
+    body = google_body(["a"])
+    body["requests"][0]["model"] = "models/other"
+    assert (await ask("google", body)).status == 400
+    assert (await ask("google", google_body(["a"], taskType="NONSENSE"))).status == 400
+
+
+async def test_some_models_have_caps_of_their_own() -> None:
+    """Voyage's lite models take a million tokens a request, Jina's v4 takes 512 texts."""
+    texts = ["x" * 100_000] * 10
+    assert (await ask("voyage", inputs(texts) | {"model": "voyage-code-3"}, dim=1)).status == 400
+    assert (await ask("voyage", inputs(texts) | {"model": "voyage-3.5-lite"}, dim=1)).status == 200
+    assert (await ask("jina", inputs(["a"] * 513) | {"model": "jina-embeddings-v4"}, dim=1)).status == 400
+    assert (await ask("jina", inputs(["a"] * 513) | {"model": "jina-embeddings-v3"}, dim=1)).status == 200
+
+
+@pytest.mark.parametrize("name", ["openai", "cohere", "voyage", "mistral", "jina"])
+async def test_unknown_fields_are_refused(name: str) -> None:
+    answer = await ask(name, FACTS[name].body(TEXTS, unheard_of=1))
+    assert answer.status in {400, 422}
+    assert "unheard_of" in FACTS[name].message(answer.json)

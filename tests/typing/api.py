@@ -1,0 +1,92 @@
+"""What type checkers must see. Never run: mypy --strict and pyright check it in ``nox -s types``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, assert_type
+
+import numpy as np
+from numpy.typing import NDArray
+
+import aembed
+
+
+class MyProvider:
+    """Twenty lines, no base class."""
+
+    @property
+    def spec(self) -> aembed.ModelSpec:
+        return aembed.ModelSpec(name="mine", dim=3)
+
+    async def embed(self, texts: Sequence[str], /, *, kind: aembed.Kind) -> aembed.Reply:
+        return aembed.Reply(np.ones((len(texts), 3), np.float32), tokens=7)
+
+    async def aclose(self) -> None: ...
+
+
+mine: aembed.Provider = MyProvider()
+
+
+class NotAProvider:
+    async def embed(self, texts: Sequence[str]) -> list[float]:
+        return []
+
+
+async def factories(factory: aembed.EmbedderFactory) -> None:
+    async with aembed.EmbedderFactory(aembed.Config(model="mock"), registry=aembed.Registry()) as opened:
+        assert_type(opened, aembed.EmbedderFactory)
+    assert_type(await factory.new_embedder(), aembed.Embedder)
+    await factory.new_embedder(MyProvider())
+    await factory.new_embedder(
+        "openai:text-embedding-3-small",
+        base_url="https://example.com/v1",
+        api_key="key",
+        headers={"x": "y"},
+        dimensions=256,
+        batch_size=100,
+        limits=aembed.Limits(requests_per_minute=3000, max_concurrency=32),
+        retry=aembed.RetryPolicy(max_attempts=3),
+        timeout=30.0,
+        deadline=None,
+        overlong="split",
+        normalize=True,
+        on_event=print,
+    )
+    await factory.new_embedder("mock", dimension=3)  # type: ignore[call-arg]
+    await factory.new_embedder("mock", overlong="cut")  # type: ignore[arg-type]
+    await factory.new_embedder(NotAProvider())  # type: ignore[arg-type]
+    assert_type(factory.available_providers(), tuple[str, ...])
+    assert_type(await factory.check_health(), Mapping[str, aembed.Health])
+
+
+async def embedders(embedder: aembed.Embedder, lines: AsyncIterator[str], out: NDArray[np.float32]) -> None:
+    assert_type(await embedder.embed_query("text"), NDArray[np.float32])
+    assert_type(await embedder.embed_documents(["text"], out=out), NDArray[np.float32])
+    assert_type(await embedder.embed(("text",), kind="query", on_error="return"), aembed.EmbedResult)
+    await embedder.embed_query(["text"])  # type: ignore[arg-type]
+    await embedder.embed(["text"], kind="passage")  # type: ignore[arg-type]
+    async with embedder.stream_documents(lines) as chunks:
+        async for chunk in chunks:
+            assert_type(chunk, aembed.Chunk)
+            assert_type(chunk.vectors, NDArray[np.float32])
+    assert_type(await embedder.get_dimension(), int)
+    assert_type(embedder.spec.dim, int | None)
+    assert_type(embedder.statistics(), aembed.Statistics)
+
+
+def results(result: aembed.EmbedResult, error: aembed.AembedError) -> None:
+    assert_type(result.failures, Mapping[int, aembed.AembedError])
+    assert_type(result.usage.tokens, int | None)
+    assert_type(error.partial, aembed.EmbedResult | None)
+    error.index = 3
+    result.elapsed = 3.0  # type: ignore[misc]
+
+
+def events(event: aembed.Event) -> Any:
+    match event:
+        case aembed.RequestDone():
+            return event.elapsed
+        case aembed.RetryScheduled():
+            return event.delay
+        case aembed.BatchSplit() | aembed.BatchFailed():
+            return event.error

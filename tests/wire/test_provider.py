@@ -1,0 +1,184 @@
+"""What all HTTP providers share: they learn how an endpoint wants to be asked, and keep what they are told to keep."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aembed._errors import BadRequestError, ClosedError, ConfigError, ReplyError, TextTooLongError
+from aembed._types import Source
+from aembed.providers.openai import open_provider
+from tests.wire.fake import Fake, answer
+
+URL = "http://localhost:8000/v1"
+ONE = np.array([[1.0, 2.0]], np.float32)
+
+
+def vectors(*rows: Any, **more: Any) -> dict[str, Any]:
+    return {"data": [{"index": i, "embedding": row} for i, row in enumerate(rows)], **more}
+
+
+def encoded(*values: float) -> str:
+    return base64.b64encode(np.array(values, "<f4").tobytes()).decode()
+
+
+def local(fake: Fake, **settings: Any) -> Source:
+    return fake.source("openai:m", key=None, base_url=URL, **settings)
+
+
+async def test_numbers_are_not_asked_for_otherwise_again() -> None:
+    fake = Fake([answer(vectors([1.0, 2.0]))])
+    provider = await open_provider(local(fake))
+    for _ in range(2):
+        np.testing.assert_array_equal((await provider.embed(["a"], kind="document")).vectors, ONE)
+    assert [body.get("encoding_format") for body in fake.asked] == ["base64", None]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        answer({"error": {"message": "encoding_format is not supported"}}, 400),
+        answer({"error": {"message": "unsupported value", "param": "encoding_format"}}, 400),
+        answer({"detail": [{"loc": ["body", "encoding_format"], "msg": "Extra inputs are not permitted"}]}, 422),
+    ],
+)
+async def test_an_endpoint_without_base64(refusal: Any) -> None:
+    fake = Fake([refusal, answer(vectors([1.0, 2.0]))])
+    provider = await open_provider(local(fake))
+    for _ in range(2):
+        await provider.embed(["a"], kind="document")
+    assert [body.get("encoding_format") for body in fake.asked] == ["base64", None, None]
+
+
+async def test_base64_that_is_of_no_use_is_not_asked_for_again() -> None:
+    doubles = base64.b64encode(np.array([1.0, 2.0], "<f8").tobytes()).decode()
+    fake = Fake([answer(vectors(doubles), x_request_id="req-1"), answer(vectors([1.0, 2.0]))])
+    provider = await open_provider(local(fake, dimensions=2))
+    with pytest.raises(ReplyError, match="dimension 4 where 2") as caught:
+        await provider.embed(["a"], kind="document")
+    assert (caught.value.provider, caught.value.status, caught.value.request_id) == ("openai", 200, "req-1")
+    np.testing.assert_array_equal((await provider.embed(["a"], kind="document")).vectors, ONE)
+    assert [body.get("encoding_format") for body in fake.asked] == ["base64", None]
+
+
+async def test_one_damaged_reply_changes_nothing() -> None:
+    fake = Fake(
+        [answer(vectors(encoded(1, 2))), answer(vectors("AAA")), answer(b"<html>"), answer(vectors(encoded(1, 2)))]
+    )
+    provider = await open_provider(local(fake))
+    await provider.embed(["a"], kind="document")
+    for _ in range(2):
+        with pytest.raises(ReplyError):
+            await provider.embed(["a"], kind="document")
+    await provider.embed(["a"], kind="document")
+    assert [body["encoding_format"] for body in fake.asked] == ["base64"] * 4
+
+
+@pytest.mark.parametrize("complaint", ["dimensions is currently not supported", "does not support matryoshka"])
+async def test_an_endpoint_whose_own_dimension_is_the_wanted_one(complaint: str) -> None:
+    fake = Fake([answer({"message": complaint}, 400), answer(vectors(encoded(1, 2)))])
+    provider = await open_provider(local(fake, dimensions=2))
+    for _ in range(2):
+        np.testing.assert_array_equal((await provider.embed(["a"], kind="document")).vectors, ONE)
+    assert [body.get("dimensions") for body in fake.asked] == [2, None, None]
+
+
+async def test_an_endpoint_whose_own_dimension_is_another() -> None:
+    fake = Fake([answer({"message": "dimensions is not supported"}, 400), answer(vectors(encoded(1, 2, 3)))])
+    provider = await open_provider(local(fake, dimensions=2))
+    with pytest.raises(BadRequestError, match="gives 3, not 2; leave dimensions out") as caught:
+        await provider.embed(["a"], kind="document")
+    assert not caught.value.retryable
+
+
+@pytest.mark.parametrize("row", [[1.0, 2.0, 3.0], encoded(1, 2, 3)])
+async def test_an_endpoint_that_ignores_dimensions(row: Any) -> None:
+    fake = Fake([answer(vectors(row))])
+    provider = await open_provider(local(fake, dimensions=2))
+    with pytest.raises(ReplyError, match="dimension 3 where 2"):  # to be tried again, without base64
+        await provider.embed(["a"], kind="document")
+    with pytest.raises(BadRequestError, match="gives 3, not 2; leave dimensions out"):
+        await provider.embed(["a"], kind="document")
+
+
+async def test_an_endpoint_that_once_gave_the_dimension_does_not_ignore_it() -> None:
+    fake = Fake([answer(vectors([1.0, 2.0])), answer(vectors([1.0])), answer(vectors([1.0, 2.0]))])
+    provider = await open_provider(local(fake, dimensions=2))
+    await provider.embed(["a"], kind="document")
+    with pytest.raises(ReplyError):
+        await provider.embed(["a"], kind="document")
+    await provider.embed(["a"], kind="document")
+
+
+async def test_a_text_about_dimensions_is_no_complaint() -> None:
+    text = "what are the dimensions and the base64 encoding_format of a football field?"
+    too_long = answer({"error": {"message": f"maximum context length is 8 tokens: {text}"}}, 400)
+    bad = answer({"error": {"message": f"input {text!r} is refused"}}, 400)
+    fake = Fake([too_long, bad, answer(vectors(encoded(1, 2)))])
+    provider = await open_provider(local(fake, dimensions=2))
+    with pytest.raises(TextTooLongError):
+        await provider.embed([text], kind="document")
+    with pytest.raises(BadRequestError):
+        await provider.embed([text], kind="document")
+    await provider.embed([text], kind="document")
+    assert [(body["dimensions"], body["encoding_format"]) for body in fake.asked] == [(2, "base64")] * 3
+
+
+async def test_rows_are_filled_where_they_are_given() -> None:
+    fake = Fake([answer(vectors(encoded(1, 2), encoded(3, 4)))])
+    provider: Any = await open_provider(local(fake))
+    rows = np.zeros((2, 2), np.float32)
+    reply = await provider.embed_into(rows, ["a", "b"], kind="document")
+    assert reply.vectors is rows
+    np.testing.assert_array_equal(rows, [[1, 2], [3, 4]])
+
+
+async def test_large_replies_are_decoded_too() -> None:
+    values = np.arange(64 * 6000, dtype=np.float32).reshape(64, 6000)
+    fake = Fake([answer(vectors(*(encoded(*row) for row in values)))])
+    provider = await open_provider(local(fake))
+    assert len(fake.answers[0].body) > 2**20
+    np.testing.assert_array_equal((await provider.embed(["t"] * 64, kind="document")).vectors, values)
+
+
+async def test_a_reply_may_repeat_the_texts() -> None:
+    fake = Fake([answer(vectors(encoded(1, 2)))])
+    provider = await open_provider(local(fake, dimensions=2))
+    text = "é" * 10**6
+    await provider.embed([text], kind="document")
+    assert fake.max_bytes[0] > 6 * len(text)  # all of it escaped as JSON
+
+
+async def test_the_users_headers_are_sent_and_kept_secret() -> None:
+    fake = Fake([answer({"error": {"message": "no such tenant: a-tenants-token"}}, 403)])
+    provider = await open_provider(local(fake, headers={"X-Tenant": "a-tenants-token"}))
+    with pytest.raises(Exception, match="no such tenant") as caught:
+        await provider.embed(["a"], kind="document")
+    assert fake.headers[0]["X-Tenant"] == "a-tenants-token"
+    assert "a-tenants-token" not in str(caught.value)
+    assert "a-tenants-token" not in repr(vars(provider)["_headers"])
+
+
+async def test_the_key_is_in_no_repr() -> None:
+    source = Fake([]).source("openai", key="sk-made-up-0123456789")
+    provider = await open_provider(source)
+    for thing in (source, provider, vars(provider)["_api"], vars(provider)["_headers"]):
+        assert "0123456789" not in repr(thing)
+
+
+@pytest.mark.parametrize("headers", [{"X": "a\nb"}, {"X\r": "a"}, {"X Y": "a"}, {"": "a"}, {"Ü": "a"}])
+async def test_headers_that_no_request_can_have(headers: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="headers"):
+        await open_provider(local(Fake([]), headers=headers))
+
+
+async def test_closed() -> None:
+    fake = Fake([answer(vectors(encoded(1, 2)))])
+    provider = await open_provider(local(fake))
+    await provider.aclose()
+    with pytest.raises(ClosedError):
+        await provider.embed(["a"], kind="document")
+    assert fake.asked == []

@@ -1,0 +1,59 @@
+"""A server may repeat what it was sent; a message of ours does not."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aembed._wire.redact import MOST, redact
+
+KEY = "sk-made-up-0123456789"
+TEXT = "The quick brown fox jumps over the lazy dog, and nobody is told of it."
+
+
+def test_words_of_the_server_stay() -> None:
+    words = "This model's maximum context length is 8192 tokens"
+    assert redact(words, [TEXT], [KEY]) == words
+
+
+def test_keys_and_texts_go() -> None:
+    assert redact(f"no such key: {KEY}!", [], [KEY]) == "no such key: [...]!"
+    assert redact("no such key: sk-made-****6789.", [], [KEY]) == "no such key: [...]"
+    assert redact(f"bad text: {TEXT}", [TEXT], []) == "bad text: [...]"
+
+
+def test_pieces_of_them_go_with_what_follows() -> None:
+    assert redact(f"no such key: {KEY[:10]}", [], [KEY]) == "no such key: [...]"
+    cut = redact(f"too long: '{TEXT[5:40]}...' has 9000 tokens", [TEXT], [])
+    assert cut.startswith("too lo")
+    assert not any(TEXT[i : i + 16] in cut for i in range(len(TEXT) - 15))
+
+
+def test_line_breaks_hide_nothing() -> None:
+    text = "first line\nsecond\tline   third line of a text"
+    assert "second" not in redact("bad: first line second line third line", [text], [])
+
+
+def test_short_texts_go_where_they_are_words() -> None:
+    assert redact("'cat' is in no category", ["cat"], []) == "'[...]' is in no category"
+    assert redact("a is in all of it", ["a"], []) == "a is in all of it"
+
+
+def test_it_is_short() -> None:
+    assert len(redact("x" * 10_000, [], [])) == MOST
+
+
+@given(st.text(min_size=40, max_size=400), st.text(max_size=350), st.text(max_size=30), st.integers(0, 30))
+def test_no_longer_piece_is_left(text: str, before: str, after: str, start: int) -> None:
+    private = " ".join(text.split())
+    left = redact(f"{before}{text[start:]}{after}", [text], [])
+    server = " ".join(f"{before} {after}".split())
+    for i in range(len(private) - 23):
+        piece = private[i : i + 24]
+        assert piece not in left or piece in server
+
+
+@given(st.text(alphabet=st.characters(codec="ascii", categories=["L", "N"]), min_size=12, max_size=60), st.text())
+def test_no_piece_of_a_key_is_left(key: str, before: str) -> None:
+    left = redact(f"{before} {key}", [], [key])
+    assert key not in left or key in before

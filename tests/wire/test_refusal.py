@@ -1,0 +1,243 @@
+"""Status and body of a refusal become the error that says what to do, and nothing that was sent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aembed._errors import (
+    AuthenticationError,
+    BadRequestError,
+    BadTextError,
+    BatchTooLargeError,
+    ModelNotFoundError,
+    OverloadedError,
+    ProviderError,
+    QuotaExhaustedError,
+    RateLimitError,
+    TextTooLongError,
+)
+from aembed._types import Response
+from aembed._wire.openai_shape import OPENAI_ERRORS
+from aembed._wire.refusal import hear, refusal
+from tests.wire.fake import answer
+
+KEY = "sk-made-up-0123456789"
+
+
+def error_of(response: Response, texts: list[str] | None = None) -> ProviderError:
+    texts = texts or ["some text that is long enough to be one"]
+    said = hear(response, OPENAI_ERRORS, texts, [KEY])
+    return refusal(response, said, OPENAI_ERRORS, provider="openai", texts=texts)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, BadRequestError),
+        (401, AuthenticationError),
+        (402, QuotaExhaustedError),
+        (403, AuthenticationError),
+        (404, ModelNotFoundError),
+        (405, BadRequestError),
+        (408, OverloadedError),
+        (409, OverloadedError),
+        (413, BatchTooLargeError),
+        (422, BadRequestError),
+        (424, OverloadedError),
+        (429, RateLimitError),
+        (498, AuthenticationError),
+        (499, OverloadedError),
+        (500, OverloadedError),
+        (502, OverloadedError),
+        (503, OverloadedError),
+        (529, OverloadedError),
+    ],
+)
+def test_the_status_alone(status: int, error: type[ProviderError]) -> None:
+    for body in (b"", b"<html>nginx</html>", b"{}", b"[]", b"null", b"17", b'{"error": {}}', b"[" * 100_000, b"\xff"):
+        found = error_of(answer(body, status, x_request_id="req-7"))
+        assert type(found) is error
+        assert (found.status, found.provider, found.request_id) == (status, "openai", "req-7")
+        assert f"status {status}" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        # OpenAI and Azure
+        (
+            429,
+            {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}},
+            QuotaExhaustedError,
+        ),
+        (429, {"error": {"message": "Rate limit reached for requests", "code": "rate_limit_exceeded"}}, RateLimitError),
+        (429, {"error": {"message": "Request too large for m on tokens per min (TPM)"}}, BatchTooLargeError),
+        (404, {"error": {"message": "The model `x` does not exist", "code": "model_not_found"}}, ModelNotFoundError),
+        (403, {"error": {"message": "no access to model `x`", "code": "model_not_found"}}, ModelNotFoundError),
+        (404, {"error": {"message": "does not exist", "code": "DeploymentNotFound"}}, ModelNotFoundError),
+        (
+            400,
+            {"error": {"message": "Requested 300001 tokens, max 300000 tokens per request"}},
+            BatchTooLargeError,
+        ),
+        (
+            400,
+            {"error": {"message": "Invalid 'input': array too long. Expected an array with maximum length 2048"}},
+            BatchTooLargeError,
+        ),
+        (400, {"error": {"message": "Invalid 'input': array length must be 2048 or less."}}, BatchTooLargeError),
+        (400, {"error": {"message": "Invalid 'input[3]': maximum input length is 8192 tokens."}}, TextTooLongError),
+        (400, {"error": {"message": "This model's maximum context length is 8192 tokens, however"}}, TextTooLongError),
+        (400, {"error": {"message": "'$.input' is invalid. Please check the API reference"}}, BadTextError),
+        (401, {"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}}, AuthenticationError),
+        # vLLM, old and new
+        (
+            400,
+            {"object": "error", "message": "This model's maximum context length is 512 tokens.", "code": 400},
+            TextTooLongError,
+        ),
+        (
+            400,
+            {"error": {"message": "maximum context length is 512 tokens", "param": "input_tokens"}},
+            TextTooLongError,
+        ),
+        (404, {"object": "error", "message": "The model `x` does not exist.", "code": 404}, ModelNotFoundError),
+        # llama.cpp
+        (
+            500,
+            {"error": {"code": 500, "message": "input is too large to process. increase the physical batch size"}},
+            TextTooLongError,
+        ),
+        (
+            500,
+            {"error": {"message": "input (992 tokens) is too large to process. increase the physical batch size"}},
+            TextTooLongError,
+        ),
+        (500, {"error": {"message": "input is larger than the max context size. skipping"}}, TextTooLongError),
+        (
+            400,
+            {"error": {"message": "the request exceeds the available context size, try increasing it"}},
+            TextTooLongError,
+        ),
+        (503, {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}, OverloadedError),
+        # LM Studio
+        (404, {"error": "No models loaded. Please load a model"}, ModelNotFoundError),
+        # DashScope
+        (
+            400,
+            {
+                "error": {
+                    "message": "Value error, batch size is invalid, it should not be larger than 10.: input.contents"
+                }
+            },
+            BatchTooLargeError,
+        ),
+        # SiliconFlow
+        (
+            413,
+            {"code": 20042, "message": "input batch size 100 > maximum allowed batch size 64", "data": None},
+            BatchTooLargeError,
+        ),
+        (403, {"code": 30001, "message": "Sorry, your account balance is insufficient"}, QuotaExhaustedError),
+        # Infinity and other FastAPI servers
+        (
+            422,
+            {"detail": [{"type": "too_long", "loc": ["body", "input"], "msg": "List should have at most 2048 items"}]},
+            BatchTooLargeError,
+        ),
+        (422, {"detail": [{"type": "missing", "loc": ["body", "model"], "msg": "Field required"}]}, BadRequestError),
+        # TEI and Ollama behind their OpenAI endpoints
+        (
+            413,
+            {"message": "`inputs` must have less than 512 tokens. Given: 600", "error_type": "Validation"},
+            TextTooLongError,
+        ),
+        (
+            422,
+            {"error": "batch size 64 > maximum allowed batch size 32", "error_type": "Validation"},
+            BatchTooLargeError,
+        ),
+        (400, {"error": {"message": "the input length exceeds the context length"}}, TextTooLongError),
+        # Gemini's compatible endpoint
+        (
+            400,
+            [{"error": {"code": 400, "message": "models/x is not found", "status": "INVALID_ARGUMENT"}}],
+            BadRequestError,
+        ),
+        # not about a text, though its name is in it
+        (400, {"error": {"message": "text-embedding-3-small does not support this parameter"}}, BadRequestError),
+        (400, {"error": {"message": "valid input_type must be provided"}}, BadRequestError),
+        (400, {"error": {"message": "input cannot be an empty string"}}, BadTextError),
+        (429, {"error": {"message": "too fast: maximum context length of the day"}}, RateLimitError),
+    ],
+)
+def test_what_servers_say(status: int, body: Any, error: type[ProviderError]) -> None:
+    assert type(error_of(answer(body, status))) is error
+
+
+def test_messages_tell_what_to_do() -> None:
+    too_long = error_of(answer({"error": {"message": "maximum input length is 8192 tokens"}}, 400))
+    assert "maximum input length is 8192 tokens" in str(too_long)
+    assert 'overlong="truncate"' in str(too_long)
+    assert "api_key" in str(error_of(answer({}, 401)))
+    assert "batch_size" in str(error_of(answer({}, 413)))
+    assert "base_url" in str(error_of(answer(b"<html>", 404)))
+
+
+def test_time_to_wait() -> None:
+    assert error_of(answer({}, 429, retry_after="7")).retry_after == 7.0
+    assert error_of(answer({}, 503, retry_after_ms="70")).retry_after == 0.07
+
+
+def test_the_servers_word_on_retrying() -> None:
+    assert error_of(answer({}, 429)).retryable
+    assert not error_of(answer({}, 429, x_should_retry="false")).retryable
+    assert error_of(answer({}, 400, x_should_retry="true")).retryable
+    assert not error_of(answer({}, 400, x_should_retry="false")).retryable
+
+
+def test_what_was_sent_is_not_repeated() -> None:
+    text = "a private text that nobody else should read, ever"
+    echo = {"error": {"message": f"Invalid input {text!r} for key {KEY}", "code": KEY, "type": text}}
+    found = error_of(answer(echo, 400), [text])
+    for private in (KEY, text, text[:20], text[-20:]):
+        assert private not in str(found)
+        assert private not in repr(found)
+    assert "Invalid input" in str(found)
+
+
+def test_a_text_does_not_choose_its_error() -> None:
+    text = "please read: insufficient_quota, model_not_found, batch size"
+    assert type(error_of(answer({"error": {"message": f"input refused: {text}"}}, 400), [text])) is BadTextError
+
+
+def test_short_texts_do_not_hide_the_meaning() -> None:
+    body = {"error": {"message": "maximum context length is 8192 tokens"}}
+    found = error_of(answer(body, 400), ["context", "tokens", "length"])
+    assert type(found) is TextTooLongError
+    assert "context" not in str(found)
+
+
+nested = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda children: (
+        st.lists(children, max_size=3)
+        | st.dictionaries(st.sampled_from(["error", "message", "detail", "code", "type", "loc", "msg"]), children)
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.integers(400, 599), nested)
+def test_any_body_gives_an_error_of_ours(status: int, body: object) -> None:
+    assert isinstance(error_of(answer(json.dumps(body).encode(), status)), ProviderError)
+
+
+@given(st.integers(400, 599), st.binary())
+def test_any_bytes_give_an_error_of_ours(status: int, body: bytes) -> None:
+    assert isinstance(error_of(answer(body, status)), ProviderError)
