@@ -17,9 +17,8 @@ def next_delay(policy: RetryPolicy, attempt: int, error: ProviderError, jitter: 
     if not error.retryable or attempt >= allowed:
         return None
     after = error.retry_after
-    if after is not None and after >= 0:  # a NaN or negative answer counts as none
-        if after > policy.max_retry_after:
-            return None
+    if after is not None and after > policy.max_retry_after:  # a NaN or negative answer counts as none
+        return None
     if isinstance(error, RateLimitError):
         return 0.0  # the gate waits, for everyone on the account
     if after is not None and after >= 0:

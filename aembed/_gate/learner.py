@@ -84,7 +84,10 @@ class Learner:
         else:
             admitted = max(1.0, entry.admitted - probe.admitted)
             least = LEAST_LEFT * self._rate if self._measured else 0.0
-            self._rate = max(admitted / max(entry.sent_at - previous.sent_at, 1.0), least)
+            rate = admitted / max(entry.sent_at - previous.sent_at, 1.0)
+            if rate < least:
+                requests.halve_burst()
+            self._rate = max(rate, least)
             self._measured = True
             requests.set_bucket(self._rate * UPWARD * WINDOW, now)
         if wait is not None and wait > LONG_WAIT and wait * self._rate >= SURELY_REFILLED:

@@ -64,6 +64,8 @@ class Resource:
         if limit is not None:
             self._set_limit(limit)
         self._burst = self._level = self.capacity
+        self._burst_share = 1.0
+        """Of the capacity that a hidden bucket has shown to hold."""
         self._filled_at = 0.0
         self._sent = 0.0
         """All that was ever sent, as it was estimated: where a reply stands in the order of things."""
@@ -167,11 +169,16 @@ class Resource:
     def set_bucket(self, per_minute: float, now: float) -> None:
         """It is a bucket, empty now, that refills at this rate."""
         self._advance(now)
+        self._burst_share = self._burst_share if self.rule == "bucket" else 1.0
         self._set_limit(min(per_minute, self._configured))
-        self._burst = self.capacity
+        self._burst = max(1.0, self._burst_share * self.capacity)
         self.rule = "bucket"
         self._level = min(self._level, 0.0) if math.isfinite(self._level) else 0.0
         self._filled_at = now
+
+    def halve_burst(self) -> None:
+        """A rest did not save up as much as it should have."""
+        self._burst_share /= 2
 
     def set_window(self, limit: float, now: float) -> None:
         """It is a window that lets in this much."""
@@ -185,7 +192,7 @@ class Resource:
         """Try more than what is known to work, but never more than the user allows."""
         if self.limit is not None:
             self._set_limit(min(self.limit * factor, self._configured))
-            self._burst = self.capacity
+            self._burst = max(1.0, self._burst_share * self.capacity)
 
     def _set_limit(self, limit: float) -> None:
         self.limit = limit

@@ -21,6 +21,7 @@ MiB is (unconfirmed), and left to the server.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -146,6 +147,8 @@ async def open_provider(source: Source) -> Provider:
         dialect=ERRORS,
     )
     spec = describe(source, model, MODELS.get(model, UNKNOWN), max_batch_texts=100)
+    # batchEmbedContents counts every text as a request (unconfirmed; gathered from reports of 429s)
+    spec = replace(spec, quota_unit="input")
     return HttpProvider(api, spec, source)
 
 

@@ -66,7 +66,9 @@ async def open_provider(source: Source) -> Provider:
     if source.base_url is None:
         spec = openai_spec(source, model, MODELS.get(model, UNKNOWN))
     else:
-        spec = ModelSpec(name=model, provider=source.provider, dim=source.dimensions, max_batch_texts=128, adaptive=True)
+        spec = ModelSpec(
+            name=model, provider=source.provider, dim=source.dimensions, max_batch_texts=128, adaptive=True
+        )
     return HttpProvider(api, spec, source)
 
 

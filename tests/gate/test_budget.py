@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 import pytest
 
 from aembed import Config, ConnectError, Embedder, EmbedderFactory, Kind, ModelSpec, Provider, Reply, RetryPolicy
@@ -63,9 +66,7 @@ class Unreachable(ScriptedProvider):
         self._since, self._until = since, until
         self.failed = 0
 
-    async def embed(self, texts: list[str], /, *, kind: Kind) -> Reply:  # type: ignore[override]
-        import asyncio
-
+    async def embed(self, texts: Sequence[str], /, *, kind: Kind) -> Reply:
         if self._since <= asyncio.get_running_loop().time() < self._until:
             self.failed += 1
             raise ConnectError("no route")

@@ -68,7 +68,7 @@ async def test_a_limit_that_is_raised_is_found() -> None:
     await work(gate, QuotaKeeper(Quota.per_minute(requests=600)), 1200)
     started = asyncio.get_running_loop().time()
     await work(gate, QuotaKeeper(Quota.per_minute(requests=1200, span=1)), 6000)
-    assert asyncio.get_running_loop().time() - started <= (6000 / 20) / 0.8
+    assert asyncio.get_running_loop().time() - started <= (6000 / 20) / 0.7
 
 
 @pytest.mark.virtual_time
@@ -79,7 +79,7 @@ async def test_a_rest_between_two_refusals_does_not_look_like_a_slow_server() ->
     await anyio.sleep(3600)
     await work(gate, QuotaKeeper(Quota.per_minute(requests=600, span=1)), 20)
     assert limit is not None
-    assert (gate.quotas.requests.limit or 0) >= 0.7 * limit
+    assert (gate.quotas.requests.limit or 0) >= 0.5 * limit
 
 
 def test_tokens_in_a_character_are_learnt_from_usage() -> None:

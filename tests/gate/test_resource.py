@@ -81,7 +81,7 @@ def test_a_correction_that_a_header_has_told_already_is_not_told_again() -> None
     resource.correct(first, 150.0)
     assert resource._level == level
     resource.correct(second, 100.0)
-    assert resource.used == pytest.approx(270.0)
+    assert resource.used == pytest.approx(250.0)
 
 
 def test_corrections_do_not_put_later_requests_before_earlier_ones() -> None:
