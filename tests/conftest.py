@@ -52,6 +52,7 @@ def _no_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-async def factory() -> AsyncGenerator[EmbedderFactory]:
+async def factory(_no_leaks: None) -> AsyncGenerator[EmbedderFactory]:
+    """Closed before it is looked what is left."""
     async with EmbedderFactory(Config()) as factory:
         yield factory

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from aembed import EmbedderFactory, Provider, Registry, Source
+from aembed import EmbedderFactory, Provider, Registry, Source, TextTooLongError
 from aembed._wire.http import HttpTransport
 from aembed._wire.settings import HttpSettings
 from aembed.testing import LoopbackServer, Quirks
@@ -46,11 +46,6 @@ QUIRKS = {
     "shuffled, mixed, spaced": Quirks(shuffled=True, mixed=True, spaced=True, escaped_slashes=True, no_usage=True),
 }
 
-DISPUTED = {
-    ("mistral", "takes_as_many_texts_as_it_says"): "the server's reading is 256 texts a request, the provider's 512"
-}
-"""Where the two readings of the documentation differ."""
-
 Open = Callable[[], Awaitable[Provider]]
 
 
@@ -83,9 +78,7 @@ every_quirk = pytest.mark.parametrize("quirks", QUIRKS.values(), ids=QUIRKS.keys
 @everyone
 @every_quirk
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-async def test_contract(rule: Rule, provider: str, quirks: Quirks, request: pytest.FixtureRequest) -> None:
-    if (provider, rule.__name__) in DISPUTED:
-        request.applymarker(pytest.mark.xfail(reason=DISPUTED[provider, rule.__name__], strict=False))
+async def test_contract(rule: Rule, provider: str, quirks: Quirks) -> None:
     async with served(provider, quirks) as open_provider:
         await rule(open_provider)
 
@@ -102,3 +95,14 @@ async def test_vectors_arrive_to_the_bit(provider: str, quirks: Quirks) -> None:
         np.testing.assert_array_equal(result.vectors, expected)
         assert result.usage.tokens == (None if quirks.no_usage else server.counters.tokens)
         assert {entry.reason for entry in server.log} == {""}
+
+
+async def test_google_refuses_long_texts_before_they_could_be_cut() -> None:
+    long = "word " * 3000
+    async with LoopbackServer("google", dim=3072) as server, EmbedderFactory() as factory:
+        strict = await factory.new_embedder("google", base_url=server.base_url, api_key=KEY)
+        with pytest.raises(TextTooLongError) as caught:
+            await strict.embed_documents(["short", long])
+        assert caught.value.index == 1
+        cutting = await factory.new_embedder("google", base_url=server.base_url, api_key=KEY, overlong="truncate")
+        assert (await cutting.embed(["short", long])).truncated == (1,)

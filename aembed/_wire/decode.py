@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Event
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -26,8 +27,8 @@ array of numbers."""
 
 T = TypeVar("T")
 
-BREATHE = 64
-"""Rows decoded before other threads get their turn: a few hundred microseconds of work."""
+BREATHE = 16
+"""Rows decoded between two looks around: about a hundred microseconds of work."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,10 @@ class Decoded:
     base64: bool
 
 
-def decode(body: bytearray, shape: Shape[Any], count: int, rows: Vectors | None, *, breathe: bool = False) -> Decoded:
-    """Decode ``count`` vectors, into ``rows`` if given. In a worker thread ``breathe``: let others have their turn.
+def decode(
+    body: bytearray, shape: Shape[Any], count: int, rows: Vectors | None, *, abandoned: Event | None = None
+) -> Decoded:
+    """Decode ``count`` vectors, into ``rows`` if given. For a worker thread ``abandoned`` says that nobody waits now.
 
     Raises:
         ReplyError: no valid JSON of this shape; count, index or dimension is wrong; null or damaged vectors.
@@ -66,7 +69,7 @@ def decode(body: bytearray, shape: Shape[Any], count: int, rows: Vectors | None,
     _check_places(places, count, strings, numbers)
     encoded = iter(strings.spans)
     if rows is not None and len(strings.spans) == count and sys.byteorder == "little":
-        _fill(body, places, strings, rows, breathe=breathe)
+        _fill(body, places, strings, rows, abandoned=abandoned)
         return Decoded(rows, shape.tokens(skeleton), base64=True)
     body_view, number_view = memoryview(body), memoryview(strings.skeleton)
     for done, (index, placeholder) in enumerate(places):
@@ -78,13 +81,13 @@ def decode(body: bytearray, shape: Shape[Any], count: int, rows: Vectors | None,
         if rows is None:
             rows = np.empty((count, len(row)), np.float32)
         rows[index] = _of_dimension(rows.shape[1], row, index)
-        if breathe and done % BREATHE == BREATHE - 1:
-            time.sleep(0)
+        if abandoned is not None and done % BREATHE == BREATHE - 1:
+            _breathe(abandoned)
     assert rows is not None, "a batch has at least one text"
     return Decoded(rows, shape.tokens(skeleton), base64=bool(strings.spans))
 
 
-def _fill(body: bytearray, places: Sequence[Placed], strings: Cut, rows: Vectors, *, breathe: bool) -> None:
+def _fill(body: bytearray, places: Sequence[Placed], strings: Cut, rows: Vectors, *, abandoned: Event | None) -> None:
     """The straight way: all are base64, and how long they are is known."""
     view, bytes_view, width = memoryview(body), rows.data.cast("B"), rows.shape[1] * 4
     for done, ((index, _), (start, end)) in enumerate(zip(places, strings.spans, strict=True)):
@@ -92,8 +95,15 @@ def _fill(body: bytearray, places: Sequence[Placed], strings: Cut, rows: Vectors
             bytes_view[index * width : (index + 1) * width] = pybase64.b64decode(view[start:end], validate=True)
         except ValueError:  # damaged, of another length, or with escapes: the careful way finds out
             rows[index] = _of_dimension(rows.shape[1], _from_base64(view[start:end], index), index)
-        if breathe and done % BREATHE == BREATHE - 1:
-            time.sleep(0)
+        if abandoned is not None and done % BREATHE == BREATHE - 1:
+            _breathe(abandoned)
+
+
+def _breathe(abandoned: Event) -> None:
+    """Let other threads have their turn, and write no more into rows that may by now be another attempt's."""
+    time.sleep(0)
+    if abandoned.is_set():
+        raise ReplyError("nobody waits for this answer any more")
 
 
 def _check_places(places: Sequence[Placed], count: int, strings: Cut, numbers: Cut) -> None:

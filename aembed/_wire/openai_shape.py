@@ -10,7 +10,13 @@ from typing import Any
 
 import msgspec
 
-from aembed._errors import BatchTooLargeError, ModelNotFoundError, QuotaExhaustedError, TextTooLongError
+from aembed._errors import (
+    AuthenticationError,
+    BatchTooLargeError,
+    ModelNotFoundError,
+    QuotaExhaustedError,
+    TextTooLongError,
+)
 from aembed._wire.decode import Placed, Shape, token_count
 from aembed._wire.refusal import Dialect, Said, read_detail
 
@@ -67,6 +73,8 @@ OPENAI_ERRORS = Dialect(
             QuotaExhaustedError,
         ),
         (r"model_not_found|invalid.model|model .{1,80}(does not exist|not found)", ModelNotFoundError),
+        # LiteLLM's proxy knows its master key only, and looks for all others in a database
+        (r"no_db_connection", AuthenticationError),
         # llama.cpp names its own batch, of tokens of one text
         (r"too large to process|larger than the max context|exceed_context|available context", TextTooLongError),
         (

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from threading import Event
 from typing import Any
 
 import anyio.to_thread
@@ -101,7 +102,7 @@ class HttpProvider:
             if len(body) <= ON_THE_LOOP:
                 decoded = decode(body, shape, count, rows)
             else:
-                decoded = await anyio.to_thread.run_sync(partial(decode, body, shape, count, rows, breathe=True))
+                decoded = await _decode_in_thread(body, shape, count, rows)
         except ReplyError as error:
             error.provider, error.status = self._spec.provider, response.status
             error.request_id = request_id(response.headers)
@@ -170,3 +171,11 @@ def _transport(source: Source) -> Transport:
     if source.open_transport is None:
         raise ConfigError(f"{source.provider} needs a transport; make its embedder with EmbedderFactory.new_embedder")
     return source.open_transport()
+
+
+async def _decode_in_thread(body: bytearray, shape: Shape[Any], count: int, rows: Vectors | None) -> Decoded:
+    abandoned = Event()
+    try:
+        return await anyio.to_thread.run_sync(partial(decode, body, shape, count, rows, abandoned=abandoned))
+    finally:
+        abandoned.set()

@@ -6,8 +6,8 @@ written before each. Vectors of 3072 have unit length; gemini-embedding-001 leav
 ``normalize=True`` with them.
 
 The Gemini API has no parameter against cutting texts beyond the model's length (``autoTruncate`` is Vertex AI's
-alone). Whether it refuses such a text or cuts it is (unconfirmed); a refusal is understood. Keep texts below the
-limit.
+alone), and whether it refuses such a text or cuts it is (unconfirmed). So texts that are longer than the model's
+length at five characters a token are refused here; a refusal of the server is understood too.
 
 Sources: https://ai.google.dev/api/embeddings and https://ai.google.dev/gemini-api/docs/embeddings (methods, task
 types, 128 to 3072 dimensions), https://docs.znapai.com/gemini-embedding (repeats Google's table of the words before
@@ -20,6 +20,7 @@ MiB is (unconfirmed), and left to the server.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -42,6 +43,9 @@ BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
 DEFAULT_MODEL = "gemini-embedding-001"
 
 SECOND = Model(dim=3072, offers=range(128, 3073), max_text_tokens=8192, price=0.20)
+
+CHARACTERS_PER_TOKEN = 5
+"""More than English has on average, so that no text is refused that fits."""
 
 MODELS = {
     "gemini-embedding-001": Model(dim=3072, offers=range(128, 3073), max_text_tokens=2048, price=0.15),
@@ -131,7 +135,10 @@ async def open_provider(source: Source) -> Provider:
     source = with_dimensions(source, model, MODELS)
     options = GoogleOptions(**source.options)
 
+    limit = MODELS.get(model, UNKNOWN).max_text_tokens
+
     def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
+        _refuse_long(texts, limit)
         said, before = _task(model, options.task, kind)
         same: dict[str, Any] = {"model": f"models/{model}", **said}
         if asked.dimensions is not None:
@@ -150,6 +157,19 @@ async def open_provider(source: Source) -> Provider:
     # batchEmbedContents counts every text as a request (unconfirmed; gathered from reports of 429s)
     spec = replace(spec, quota_unit="input")
     return HttpProvider(api, spec, source)
+
+
+def _refuse_long(texts: Sequence[str], limit: int | None) -> None:
+    """The API may cut such texts and not say so: refuse here what is surely too long."""
+    most = (limit or math.inf) * CHARACTERS_PER_TOKEN
+    for index, text in enumerate(texts):
+        if len(text) > most:
+            raise TextTooLongError(
+                f"the text has {len(text)} characters, more than the model's {limit} tokens hold, and could be "
+                'cut without a word; shorten it, or choose overlong="truncate" or "split"',
+                provider="google",
+                index=index,
+            )
 
 
 def _task(model: str, task: str, kind: Kind) -> tuple[dict[str, str], str]:

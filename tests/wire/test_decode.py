@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from aembed._errors import ReplyError
 from aembed._types import Vectors
-from aembed._wire.decode import Decoded, decode, token_count
+from aembed._wire.decode import BREATHE, Decoded, decode, token_count
 from aembed._wire.openai_shape import EMBEDDING_LIST
 
 
@@ -211,3 +212,15 @@ def test_token_count_takes_no_nonsense() -> None:
 def test_it_is_remembered_whether_base64_came() -> None:
     assert decoded(reply(TWO), 1).base64
     assert not decoded(reply([1.0, 2.0]), 1).base64
+
+
+def test_a_worker_thread_that_nobody_waits_for_writes_no_more() -> None:
+    vectors = np.ones((4 * BREATHE, 2), np.float32)
+    body = reply(*map(encoded, vectors))
+    rows = np.zeros_like(vectors)
+    abandoned = Event()
+    abandoned.set()
+    with pytest.raises(ReplyError, match="nobody waits"):
+        decode(body, EMBEDDING_LIST, len(rows), rows, abandoned=abandoned)
+    assert rows[:BREATHE].all()
+    assert not rows[BREATHE:].any()

@@ -151,6 +151,37 @@ def test_the_status_alone(status: int, error: type[ProviderError]) -> None:
             BatchTooLargeError,
         ),
         (422, {"detail": [{"type": "missing", "loc": ["body", "model"], "msg": "Field required"}]}, BadRequestError),
+        (
+            422,
+            {"detail": [{"type": "string_too_long", "msg": "String should have at most 122880 characters"}]},
+            TextTooLongError,
+        ),
+        (
+            400,
+            {"error": {"message": "Invalid model: Engine for model name x not found", "code": 400}},
+            ModelNotFoundError,
+        ),
+        (429, {"error": {"message": "model x is currently overloaded", "type": None, "code": 429}}, RateLimitError),
+        # LiteLLM's proxy
+        (
+            400,
+            {"error": {"message": "No connected db.", "type": "no_db_connection", "code": "400"}},
+            AuthenticationError,
+        ),
+        (
+            400,
+            {"error": {"message": "/embeddings: Invalid model name passed in model=x.", "code": "400"}},
+            ModelNotFoundError,
+        ),
+        (
+            422,
+            {
+                "error": {
+                    "message": "litellm.BadRequestError: {'detail': [{'msg': 'String should have at most 9 characters'"
+                }
+            },
+            TextTooLongError,
+        ),
         # TEI and Ollama behind their OpenAI endpoints
         (
             413,
