@@ -60,7 +60,7 @@ class Gate:
         return len(self._lanes)
 
     def waiting_for(self) -> str:
-        """What keeps the first in line: ``"slots"``, ``"requests"``, ``"tokens"``, ``"inputs"``, ``"pause"`` or ``""``."""
+        """What keeps the first in line: "slots", "requests", "tokens", "inputs" or "pause"; "" if nobody waits."""
         first = self._lanes.first()
         if first is None:
             return ""
@@ -70,10 +70,8 @@ class Gate:
         if not self._has_slot(first.kind):
             return "slots"
         for name, resource, amount in self.quotas.named(first):
-            if resource.limit is not None:
-                reserve = resource.reserve(now) if first.kind == "document" else 0.0
-                if resource.earliest(now, amount, reserve) > now:
-                    return name
+            if resource.earliest(now, amount, leave_reserve=first.kind == "document") > now:
+                return name
         return "slots"  # about to go
 
     def paused(self) -> float:

@@ -41,7 +41,7 @@ class Pause:
             self.failed_probes = 0
 
     def told(self, now: float, wait: float, sent_at: float) -> bool:
-        """The server has said when to come back. True if it is news: the request was sent after the last pause began."""
+        """The server has said when to come back. True if it is news: it was sent after the last pause began."""
         news = sent_at > self._began
         self._begin(now, max(wait, SHORTEST))
         return news

@@ -13,6 +13,7 @@ from aembed._gate.learner import Learner
 from aembed._gate.permit import Permit
 from aembed._gate.resource import Resource
 from aembed._gate.tokens import TokenRatio
+from aembed._gate.window import WINDOW
 from aembed._types import Reply
 
 
@@ -50,13 +51,12 @@ class Quotas:
     def earliest(self, now: float, permit: Permit, *, leave_reserve: bool) -> float:
         """``now``, or a time worth asking again."""
         when = now
-        requests, tokens, inputs = self.requests, self.tokens, self.inputs
-        if requests.limit is not None:
-            when = requests.earliest(now, permit.requests, requests.reserve(now) if leave_reserve else 0.0)
-        if tokens.limit is not None:
-            when = max(when, tokens.earliest(now, permit.tokens, tokens.reserve(now) if leave_reserve else 0.0))
-        if inputs.limit is not None:
-            when = max(when, inputs.earliest(now, permit.inputs, inputs.reserve(now) if leave_reserve else 0.0))
+        if self.requests.limit is not None:
+            when = self.requests.earliest(now, permit.requests, leave_reserve=leave_reserve)
+        if self.tokens.limit is not None:
+            when = max(when, self.tokens.earliest(now, permit.tokens, leave_reserve=leave_reserve))
+        if self.inputs.limit is not None:
+            when = max(when, self.inputs.earliest(now, permit.inputs, leave_reserve=leave_reserve))
         return when
 
     def commit(self, now: float, permit: Permit) -> None:
@@ -79,12 +79,9 @@ class Quotas:
     def ended(self, now: float, permit: Permit) -> None:
         """An answer is here, or never will be: by now the server has counted the request."""
         assert permit.entries is not None
-        request, tokens, inputs = permit.entries
-        self.requests.window.answered(request.cell, now)
-        if tokens is not None:
-            self.tokens.window.answered(tokens.cell, now)
-        if inputs is not None:
-            self.inputs.window.answered(inputs.cell, now)
+        for entry in permit.entries:
+            if entry is not None:
+                entry.cell.expires = now + WINDOW
 
     def answered(self, now: float, permit: Permit, reply: Reply) -> None:
         """Learn from a reply: its usage, its headers, and that it came."""

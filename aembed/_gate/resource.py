@@ -54,6 +54,7 @@ class Resource:
         """The most that is ever admitted at once."""
         self.rate = math.inf
         """Units a second."""
+        self._least_reserve = 0.0
         self.rule: Rule = "unknown"
         self.told = False
         """Replies tell the limit, so there is nothing to guess."""
@@ -85,25 +86,26 @@ class Resource:
 
     def reserve(self, now: float) -> float:
         """What documents leave to queries in the next minute, if that brings as many as the last; whole units."""
-        assert self.limit is not None
         window = self.window
         if not window.queries:
-            return float(int(QUERY_SHARE * self.limit))
+            return self._least_reserve
         expected = window.queries * WINDOW / min(WINDOW, max(LEAST_SEEN, now - window.since))
         expected += QUERY_SPREAD * math.sqrt(expected * self._query)
-        return float(int(min(max(expected, QUERY_SHARE * self.limit) - window.queries, MOST_RESERVED * self.limit)))
+        return float(int(min(max(expected, self._least_reserve) - window.queries, MOST_RESERVED * self.capacity)))
 
-    def earliest(self, now: float, amount: float, reserve: float = 0.0) -> float:
-        """When ``amount`` may be admitted: ``now``, or a time worth asking again. ``reserve`` is left untouched."""
+    def earliest(self, now: float, amount: float, *, leave_reserve: bool = False) -> float:
+        """When ``amount`` may be admitted, and leave something to queries: ``now``, or a time worth asking again."""
         if self.limit is None:
             return now
         self._advance(now)
-        needed = min(amount + reserve, self._burst)
-        when = now if self._level >= needed else now + (needed - self._level) / self.rate
-        if self.rule != "bucket":
-            needed = min(amount + reserve, self.capacity)
-            if self.window.used + needed > self.capacity:
-                when = max(when, self.window.next_expiry(now))
+        needed = amount
+        if leave_reserve:
+            needed += self.reserve(now) if self.window.queries else self._least_reserve
+        when = now
+        if self._level < needed and self._level < (most := min(needed, self._burst)):
+            when = now + (most - self._level) / self.rate
+        if self.rule != "bucket" and self.window.used + min(needed, self.capacity) > self.capacity:
+            when = max(when, self.window.next_expiry(now))
         return when
 
     def commit(self, now: float, amount: float, *, query: bool = False) -> Entry:
@@ -130,7 +132,7 @@ class Resource:
     def sync(
         self, entry: Entry | None, now: float, limit: float | None, remaining: float | None, reset: float | None
     ) -> None:
-        """Learn from the headers of the reply to ``entry``. What is no sensible number means unknown, as nothing does."""
+        """Learn from the headers of the reply to ``entry``. What is no sensible number means unknown."""
         if _known(limit) and limit:
             self.told = True
             self._adopt(limit, now)
@@ -198,6 +200,7 @@ class Resource:
         self.limit = limit
         self.capacity = max(1.0, limit)
         self.rate = limit / WINDOW
+        self._least_reserve = float(int(QUERY_SHARE * limit))
 
     def _adopt(self, limit: float, now: float) -> None:
         limit = min(limit, self._configured)

@@ -15,7 +15,7 @@ GRAIN = 0.05
 
 
 class Cell:
-    """What was admitted within ``GRAIN`` seconds; it counts until it ``expires``."""
+    """What was admitted within ``GRAIN`` seconds; it counts until it ``expires``, a minute after the last answer."""
 
     __slots__ = ("amount", "expires", "opened_at", "queries")
 
@@ -51,17 +51,21 @@ class Window:
                 self.since = now
             cell = Cell(now)
             cells.append(cell)
-        self._change(cell, amount, query=query)
+        cell.amount += amount
+        self.used += amount
+        if query:
+            cell.queries += amount
+            self.queries += amount
         return cell
-
-    def answered(self, cell: Cell, now: float) -> None:
-        """A request of this cell was counted by now, perhaps only now."""
-        cell.expires = now + WINDOW
 
     def correct(self, cell: Cell, delta: float, *, query: bool = False) -> None:
         """Nothing happens if the cell has expired."""
         if self._cells and cell.opened_at >= self._cells[0].opened_at:
-            self._change(cell, delta, query=query)
+            cell.amount += delta
+            self.used += delta
+            if query:
+                cell.queries += delta
+                self.queries += delta
 
     def next_expiry(self, now: float) -> float:
         """When there is more room."""
@@ -76,10 +80,3 @@ class Window:
             self.queries -= cell.queries
             if not cells:
                 self.used = self.queries = 0.0  # what rounding left
-
-    def _change(self, cell: Cell, delta: float, *, query: bool) -> None:
-        cell.amount += delta
-        self.used += delta
-        if query:
-            cell.queries += delta
-            self.queries += delta

@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from random import Random
 
 import anyio
-import numpy as np
 
-from aembed import AembedError, Config, EmbedderFactory, Limits
 from aembed.testing import VirtualTimeLoop
-from perf.quota.server import ServerConfig, StrictServer
+from perf.quota.bound import least_time
+from perf.quota.rivals import CLIENTS, Client
+from perf.quota.scenarios import Scenario
+from perf.quota.server import StrictServer
 
-
-@dataclass(frozen=True)
-class Scenario:
-    name: str
-    server: ServerConfig = field(default_factory=ServerConfig)
-    limits: Limits = Limits()
-    batches: int = 6000
-    texts: int = 4
-    tokens: float = 160
-    """Tokens of a batch, by four characters."""
-    queries: float = 0.5
-    """A second."""
+UNLOADED_QUERIES = 200
 
 
 @dataclass(frozen=True)
 class Outcome:
+    """``queries`` are seconds from question to answer; those under way when the job ends are waited for."""
+
     seconds: float
     bound: float
     failed: int
@@ -43,107 +33,72 @@ class Outcome:
         return self.bound / self.seconds
 
 
-def run(scenario: Scenario, seed: int, debug: Callable[..., None] | None = None) -> Outcome:
+def run(scenario: Scenario, client: str, seed: int) -> Outcome:
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-        return runner.run(_run(scenario, seed, debug))
+        return runner.run(_run(scenario, client, seed))
 
 
-async def _run(scenario: Scenario, seed: int, debug=None) -> Outcome:
+def unloaded(scenario: Scenario, seed: int) -> tuple[float, ...]:
+    """What queries take while nothing else is sent, with aembed."""
+    quiet = replace(scenario.server, foreign=0.0, down=None)
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(_unloaded(replace(scenario, server=quiet), seed))
+
+
+async def _run(scenario: Scenario, client_name: str, seed: int) -> Outcome:
     server = StrictServer(scenario.server, seed, scenario.texts)
-    random = Random(seed + 1)
-    mean = scenario.tokens * 4 / scenario.texts
-    texts = ["x" * max(1, int(random.gammavariate(4, mean / 4))) for _ in range(scenario.batches * scenario.texts)]
+    texts = documents(scenario, Random(seed + 1))
     waits: list[float] = []
     failed = 0
-    async with EmbedderFactory(Config()) as factory:
-        embedder = await factory.new_embedder(server, limits=scenario.limits, batch_size=scenario.texts)
 
-        async def query() -> None:
-            nonlocal failed
-            started = anyio.current_time()
-            try:
-                await embedder.embed_query("q" * 40)
-            except AembedError:
-                failed += 1
-            waits.append(anyio.current_time() - started)
+    async def ask(client: Client) -> None:
+        nonlocal failed
+        started = anyio.current_time()
+        failed += await client.query("q" * 40)
+        waits.append(anyio.current_time() - started)
 
-        async def queries() -> None:
+    async def queries(client: Client, scope: anyio.CancelScope) -> None:
+        random = Random(seed + 2)
+        with scope:
             while True:
                 await anyio.sleep(random.expovariate(scenario.queries))
-                tasks.start_soon(query)
+                tasks.start_soon(ask, client)
 
-        async def watch():
-            while True:
-                await anyio.sleep(2)
-                debug(server, embedder._engine.gate)
-
-        async with anyio.create_task_group() as tasks:
-            if scenario.queries:
-                tasks.start_soon(queries)
-            if scenario.server.foreign:
-                tasks.start_soon(server.spend_as_others)
-            if debug:
-                tasks.start_soon(watch)
-            result = await embedder.embed(texts, on_error="return")
-            seconds = anyio.current_time()
-            tasks.cancel_scope.cancel()
-        failed += len(result.failures) + len(result.not_attempted)
-    return Outcome(seconds, bound(scenario, server), failed, server.refused, server.answered, tuple(waits))
+    async with CLIENTS[client_name](scenario, server, seed + 3) as client, anyio.create_task_group() as tasks:
+        asking, spending = anyio.CancelScope(), anyio.CancelScope()
+        tasks.start_soon(queries, client, asking)
+        if scenario.server.foreign:
+            tasks.start_soon(_spend, server, spending)
+        failed += await client.documents(texts)
+        seconds = anyio.current_time()
+        bound = least_time(scenario, server, seconds)
+        asking.cancel()
+        spending.cancel()
+    return Outcome(seconds, bound, failed, server.refused, server.answered, tuple(waits))
 
 
-def bound(scenario: Scenario, server: StrictServer) -> float:
-    """The least time in which a server like this can have let in what it let in."""
-    config = scenario.server
-    candidates = [config.latency]
-    for total, limit in ((server.admitted_requests, config.requests), (server.admitted_tokens, config.tokens)):
-        if config.rule == "bucket":
-            burst = limit * config.burst_seconds / 60
-            candidates.append(config.latency + max(0.0, total - burst) / (limit / 60))
-        elif config.rule in {"sliding", "fixed"}:
-            candidates.append(config.latency + 60 * (math.ceil(total / limit) - 1))
-    slots = scenario.limits.max_concurrency or server.spec.max_concurrency
-    candidates.append(scenario.batches * config.latency / slots)
-    if config.workers:
-        candidates.append(config.latency + server.admitted_tokens * config.per_token / config.workers)
-    return max(candidates)
+async def _spend(server: StrictServer, scope: anyio.CancelScope) -> None:
+    with scope:
+        await server.spend_as_others()
 
 
-BUCKET = ServerConfig()
-TUNED = (
-    Scenario("bucket, known", limits=Limits(requests_per_minute=3000, tokens_per_minute=1_000_000)),
-    Scenario("bucket, headers only"),
-    Scenario(
-        "short burst",
-        server=ServerConfig(burst_seconds=10),
-        limits=Limits(requests_per_minute=3000, tokens_per_minute=1_000_000),
-    ),
-    Scenario(
-        "sliding, known",
-        server=ServerConfig(rule="sliding", headers=False),
-        limits=Limits(requests_per_minute=3000, tokens_per_minute=1_000_000),
-        batches=18000,
-    ),
-    Scenario("sliding, headers", server=ServerConfig(rule="sliding"), batches=18000),
-    Scenario("fixed, headers", server=ServerConfig(rule="fixed"), batches=18000),
-    Scenario("hidden bucket", server=ServerConfig(headers=False, tells_wait=False), batches=18000),
-    Scenario("hidden sliding", server=ServerConfig(rule="sliding", headers=False, tells_wait=False), batches=18000),
-    Scenario("foreign 30 %", server=ServerConfig(foreign=0.3)),
-    Scenario("tokens x1.4", server=ServerConfig(token_factor=1.4, tokens=300_000), tokens=400),
-    Scenario("gpu", server=ServerConfig(rule="none", headers=False, workers=4, per_token=5e-4, latency=0.02)),
-    Scenario("tiny", server=ServerConfig(requests=3, tokens=10_000), batches=30, tokens=1500, queries=0.002),
-)
+async def _unloaded(scenario: Scenario, seed: int) -> tuple[float, ...]:
+    server = StrictServer(scenario.server, seed, scenario.texts)
+    random = Random(seed + 2)
+    waits: list[float] = []
+    async with CLIENTS["aembed"](scenario, server, seed + 3) as client:
+        for _ in range(UNLOADED_QUERIES):
+            await anyio.sleep(random.expovariate(scenario.queries))
+            started = anyio.current_time()
+            await client.query("q" * 40)
+            waits.append(anyio.current_time() - started)
+    return tuple(waits)
 
-if __name__ == "__main__":
-    import sys
-    import time
 
-    for s in TUNED:
-        if len(sys.argv) > 1 and not any(a in s.name for a in sys.argv[1:]):
-            continue
-        t = time.time()
-        outs = [run(s, seed) for seed in range(2)]
-        q = np.concatenate([o.queries for o in outs]) if any(len(o.queries) for o in outs) else np.zeros(1)
-        print(
-            f"{s.name:24} eff {min(o.efficiency for o in outs):.3f}-{max(o.efficiency for o in outs):.3f} failed {sum(o.failed for o in outs)} 429s {sum(o.refused for o in outs) / sum(o.answered for o in outs):.4f} q p50 {np.percentile(q, 50):.2f} p95 {np.percentile(q, 95):.2f} max {q.max():.2f}  ({outs[0].seconds:.0f}s / {outs[0].bound:.0f}s) cpu {time.time() - t:.1f}",
-            flush=True,
-        )
+def documents(scenario: Scenario, random: Random) -> list[str]:
+    """Texts whose lengths follow a gamma distribution, no batch longer than half the quota of tokens."""
+    mean = scenario.tokens * 4 / scenario.texts
+    shape = 1 / scenario.spread**2
+    longest = int(scenario.server.tokens * 4 / scenario.texts / 2)
+    lengths = (int(random.gammavariate(shape, mean / shape)) for _ in range(scenario.batches * scenario.texts))
+    return ["x" * min(longest, max(1, length)) for length in lengths]

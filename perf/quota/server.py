@@ -1,98 +1,46 @@
-"""A strict server, as a Provider on virtual time: what it admits, refuses and says is exact."""
+"""A strict server, as a provider on virtual time: what it admits, refuses and says is exact."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Literal, TypeAlias
 
 import anyio
 import numpy as np
 
-from aembed import Kind, ModelSpec, QuotaHints, RateLimitError, Reply
-
-Rule: TypeAlias = Literal["bucket", "sliding", "fixed", "none"]
-
-
-class Quota:
-    """One unit of quota kept by one rule. ``burst`` is what a bucket holds; the others know only the minute."""
-
-    def __init__(self, rule: Rule, per_minute: float, burst: float | None = None) -> None:
-        self.rule = rule
-        self.limit = per_minute
-        self.size = burst or per_minute
-        self._level = self.size
-        self._at = 0.0
-        self._log: deque[tuple[float, float]] = deque()
-        self._used = 0.0
-        self._minute = -1
-
-    def _advance(self, now: float) -> None:
-        if self.rule == "bucket":
-            self._level = min(self.size, self._level + (now - self._at) * self.limit / 60)
-            self._at = now
-        elif self.rule == "sliding":
-            while self._log and self._log[0][0] <= now - 60:
-                self._used -= self._log.popleft()[1]
-        elif self.rule == "fixed" and int(now // 60) != self._minute:
-            self._minute, self._used = int(now // 60), 0.0
-
-    def wait(self, now: float, amount: float) -> float:
-        """Seconds until ``amount`` fits, 0 if it does."""
-        self._advance(now)
-        if self.rule == "bucket":
-            return max(0.0, (min(amount, self.size) - self._level) * 60 / self.limit - 1e-9)
-        if self.rule == "none" or self._used + amount <= self.limit:
-            return 0.0
-        if self.rule == "fixed":
-            return (self._minute + 1) * 60 - now
-        excess = self._used + amount - self.limit
-        for at, used in self._log:
-            excess -= used
-            if excess <= 0:
-                return at + 60 - now
-        return 60.0
-
-    def take(self, now: float, amount: float) -> None:
-        self._level -= amount
-        self._used += amount
-        if self.rule == "sliding":
-            self._log.append((now, amount))
-
-    def remaining(self) -> float:
-        return max(0.0, self._level if self.rule == "bucket" else self.limit - self._used)
-
-    def reset(self, now: float) -> float:
-        """Seconds until everything is there again."""
-        if self.rule == "bucket":
-            return (self.size - self._level) * 60 / self.limit
-        if self.rule == "fixed":
-            return (self._minute + 1) * 60 - now
-        return self._log[-1][0] + 60 - now if self._log else 0.0
+from aembed import ConnectError, Kind, ModelSpec, QuotaHints, RateLimitError, Reply
+from aembed.testing.quotas import Algorithm, Quota, QuotaKeeper
 
 
 @dataclass(frozen=True)
 class ServerConfig:
     """What the server keeps, and how much of it it tells."""
 
-    rule: Rule = "bucket"
+    algorithm: Algorithm | None = "bucket"
+    """``None``: no quota at all."""
     requests: float = 3000
     tokens: float = 1_000_000
-    burst_seconds: float = 60.0
+    span: float = 60.0
+    """Seconds of quota that a bucket holds, or the length of a window."""
     headers: bool = True
     tells_wait: bool = True
     latency: float = 0.2
     spread: float = 0.2
+    """Of the latency, which is lognormal."""
     token_factor: float = 1.0
-    """Tokens of the server for a token of four characters."""
+    """Tokens of the server for four characters."""
+    tells_usage: bool = True
     foreign: float = 0.0
-    """Share of the quota that somebody else uses."""
+    """Share of the quota that somebody else asks for."""
     workers: int = 0
     """Requests worked on at once; 0 for any number."""
     per_token: float = 0.0
     """Seconds of a worker for a token."""
+    raised_at: float | None = None
+    """When the quota doubles."""
+    down: tuple[float, float] | None = None
+    """When it cannot be reached."""
 
 
 class StrictServer:
@@ -107,67 +55,90 @@ class StrictServer:
             max_batch_texts=max_batch_texts,
             timeout=None,
             max_concurrency=32,
-            adaptive=config.rule == "none",
+            adaptive=config.algorithm is None,
         )
-        self.refused = 0
-        self.answered = 0
-        self.admitted_requests = 0.0
-        self.admitted_tokens = 0.0
+        self.refused = self.answered = 0
+        self.admitted = {"document": (0, 0.0), "query": (0, 0.0), "foreign": (0, 0.0)}
+        """Requests and tokens."""
         self._random = Random(seed)
-        share = config.burst_seconds / 60
-        self._requests = Quota(config.rule, config.requests, config.requests * share)
-        self._tokens = Quota(config.rule, config.tokens, config.tokens * share)
+        self._raised = config.raised_at is None
+        self._keeper = self._keep(1)
         self._workers = anyio.Semaphore(config.workers) if config.workers else None
 
-    def tokens_of(self, texts: Sequence[str]) -> float:
-        return sum(map(len, texts)) / 4 * self.config.token_factor
-
     async def embed(self, texts: Sequence[str], /, *, kind: Kind) -> Reply:
-        there = self.config.latency * self._random.lognormvariate(0, self.config.spread) / 2
+        config = self.config
+        there = config.latency * self._random.lognormvariate(0, config.spread) / 2
         await anyio.sleep(there)
         now = anyio.current_time()
-        tokens = self.tokens_of(texts)
-        wait = max(self._requests.wait(now, 1), self._tokens.wait(now, tokens))
+        if config.down is not None and config.down[0] <= now < config.down[1]:
+            raise ConnectError("no route to the server")
+        tokens = sum(map(len, texts)) / 4 * config.token_factor
+        wait = self._take(now, tokens)
         if wait > 0:
             self.refused += 1
             await anyio.sleep(there)
-            raise RateLimitError("too fast", status=429, retry_after=wait if self.config.tells_wait else None)
-        self._take(now, 1, tokens)
-        hints = self._hints(now) if self.config.headers else None
-        await self._work(tokens)
+            raise RateLimitError("too fast", status=429, retry_after=wait if config.tells_wait else None)
+        self._count(kind, tokens)
+        hints = self._hints(now) if config.headers else None
+        if self._workers is not None:
+            async with self._workers:
+                await anyio.sleep(config.per_token * tokens)
         await anyio.sleep(there)
         self.answered += 1
-        return Reply(np.ones((len(texts), 2), np.float32), int(tokens), hints)
+        return Reply(np.ones((len(texts), 2), np.float32), int(tokens) if config.tells_usage else None, hints)
 
     async def aclose(self) -> None: ...
 
     async def spend_as_others(self) -> None:
-        """Use the configured share of the quota, in a steady stream, until cancelled."""
+        """Ask for the configured share of the quota, in a random stream, until cancelled. Refusals are dropped."""
         gap = 60 / (self.config.requests * self.config.foreign)
         tokens = self.config.tokens * self.config.foreign * gap / 60
         while True:
             await anyio.sleep(self._random.expovariate(1 / gap))
-            now = anyio.current_time()
-            if self._requests.wait(now, 1) == 0 == self._tokens.wait(now, tokens):
-                self._take(now, 1, tokens)
+            if self._take(anyio.current_time(), tokens) == 0:
+                self._count("foreign", tokens)
 
-    def _take(self, now: float, requests: float, tokens: float) -> None:
-        self._requests.take(now, requests)
-        self._tokens.take(now, tokens)
-        self.admitted_requests += requests
-        self.admitted_tokens += tokens
+    def _take(self, now: float, tokens: float) -> float:
+        if not self._raised and now >= (self.config.raised_at or 0.0):
+            self._raised = True
+            self._raise(now)
+        return self._keeper.take(now, 1, tokens)
 
-    async def _work(self, tokens: float) -> None:
-        if self._workers is not None:
-            async with self._workers:
-                await anyio.sleep(self.config.per_token * tokens)
+    def _keep(self, factor: float) -> QuotaKeeper:
+        config = self.config
+        if config.algorithm is None:
+            return QuotaKeeper(Quota())
+        return QuotaKeeper(
+            Quota.per_minute(
+                requests=config.requests * factor,
+                tokens=config.tokens * factor,
+                algorithm=config.algorithm,
+                span=config.span,
+            )
+        )
 
-    def _hints(self, now: float) -> QuotaHints:
+    def _raise(self, now: float) -> None:
+        """Twice the quota from now on; what there is to take at this moment stays the same."""
+        before = [level.remaining for level in self._keeper.levels(now)]
+        self._keeper = self._keep(2)
+        after = [level.remaining for level in self._keeper.levels(now)]
+        requests, tokens = (new - old for new, old in zip(after, before, strict=True))
+        self._keeper.take(now, requests, tokens)
+
+    def _count(self, kind: str, tokens: float) -> None:
+        before = self.admitted[kind]
+        self.admitted[kind] = before[0] + 1, before[1] + tokens
+
+    def _hints(self, now: float) -> QuotaHints | None:
+        levels = self._keeper.levels(now)
+        if not levels:
+            return None
+        requests, tokens = levels
         return QuotaHints(
-            limit_requests=self._requests.limit,
-            remaining_requests=int(self._requests.remaining()),
-            reset_requests=self._requests.reset(now),
-            limit_tokens=self._tokens.limit,
-            remaining_tokens=int(self._tokens.remaining()),
-            reset_tokens=self._tokens.reset(now),
+            limit_requests=requests.limit,
+            remaining_requests=int(requests.remaining),
+            reset_requests=requests.reset,
+            limit_tokens=tokens.limit,
+            remaining_tokens=int(tokens.remaining),
+            reset_tokens=tokens.reset,
         )

@@ -157,7 +157,7 @@ def test_the_window_has_a_bounded_memory() -> None:
 
 def test_a_request_counts_until_a_minute_after_its_answer() -> None:
     window = Window()
-    window.answered(window.add(0.0, 1.0), 7.0)
+    window.add(0.0, 1.0).expires = 7.0 + WINDOW  # as the quotas do with an answer
     window.advance(66.9)
     assert window.used == 1.0
     window.advance(67.0)
