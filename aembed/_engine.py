@@ -104,19 +104,25 @@ class Engine:
 
     async def _deliver(self, job: Job, batch: Batch) -> None:
         """Bring one batch to its end: placed, failed, or parted and each part brought to its end."""
-        if job.stopped:
-            job.skip(batch)
-            return
-        job.begin(batch)
-        try:
-            await self._send(job, batch)
-        except AembedError as error:
-            if error.index is not None and not 0 <= error.index < len(batch):
-                error.index = None  # it names no text of this batch: look for the culprit as if none was named
-            await self._recover(job, batch, error)
+        left = [batch]  # not by recursion: as many parts may follow from each other as there are texts
+        while left:
+            batch = left.pop()
+            if job.stopped:
+                job.skip(batch)
+                continue
+            job.begin(batch)
+            try:
+                await self._send(job, batch)
+            except AembedError as error:
+                if error.index is not None and not 0 <= error.index < len(batch):
+                    error.index = None  # it names no text of this batch: look for the culprit as if none was named
+                left += reversed(await self._recover(job, batch, error))
 
-    async def _recover(self, job: Job, batch: Batch, error: AembedError) -> None:
-        """A batch was refused: shorten its text, set the culprit aside, look for it if there is one, or give up."""
+    async def _recover(self, job: Job, batch: Batch, error: AembedError) -> Sequence[Batch]:
+        """A batch was refused: shorten its text, set the culprit aside, look for it if there is one, or give up.
+
+        Returns the parts that are still worth sending.
+        """
         culprit, parts = _parts(batch, error)
         if culprit is not None:
             if isinstance(error, TextTooLongError) and self._options.overlong != "error":
@@ -125,8 +131,7 @@ class Engine:
                 self._give_up(job, culprit, error)
         if parts and self._emit is not None:
             self._emit(BatchSplit(model=self.spec.name, kind=job.kind, texts=len(batch), error=error))
-        for part in parts:
-            await self._deliver(job, part)
+        return parts
 
     async def _shorten(self, job: Job, batch: Batch, error: AembedError) -> None:
         """One text beyond the model's length, and the user has said what to do."""

@@ -268,6 +268,17 @@ async def test_refused_texts_are_found_and_the_others_delivered(bad: list[int], 
         assert len(provider.calls) <= len(bad) + 1
 
 
+async def test_a_batch_may_hold_any_number_of_culprits() -> None:
+    class Strict(ScriptedProvider):
+        async def embed(self, texts: Sequence[str], /, *, kind: Kind) -> Reply:
+            if "bad" in texts:
+                raise BadTextError("no", index=texts.index("bad"))
+            return await super().embed(texts, kind=kind)
+
+    result = await embed(Strict(), ["bad", "good"] * 500)
+    assert sorted(result.failures) == list(range(0, 1000, 2))
+
+
 @pytest.mark.parametrize("index", [-1, 99])
 async def test_a_culprit_that_is_not_in_the_batch_is_looked_for(index: int) -> None:
     provider = ScriptedProvider(refused={TEXTS[4]: BadTextError("no", index=index)})
