@@ -129,7 +129,7 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
 
 
 def _died_idle(error: Exception) -> bool:
-    """What a connection looks like that the server had closed before we wrote. Of some resets only the number is left."""
+    """How a connection breaks that the server had closed before we wrote. Of some resets only the number is left."""
     kinds = (aiohttp.ServerDisconnectedError, ConnectionResetError)
     return isinstance(error, kinds) or (isinstance(error, OSError) and error.errno in RESET)
 
