@@ -21,7 +21,9 @@ from aembed import (
     BatchFailed,
     BatchSplit,
     BatchTooLargeError,
+    ClosedError,
     Config,
+    ConfigError,
     ConnectError,
     DeadlineError,
     Embedder,
@@ -306,6 +308,18 @@ async def test_what_is_fatal_stops_the_call_and_keeps_the_rest_unsent() -> None:
     assert not np.isnan(partial.vectors[:2]).any()
     assert (list(partial.failures), partial.not_attempted) == ([2, 3], (4, 5))
     assert len(provider.calls) == 2
+
+
+@pytest.mark.parametrize("error", [ConfigError("ca_file cannot be read"), ClosedError("closed")], ids=repr)
+async def test_a_wrong_setting_is_no_fault_of_a_text(error: AembedError) -> None:
+    with pytest.raises(type(error)) as caught:
+        await embed(ScriptedProvider([error]), TEXTS[:1])
+    assert caught.value.index is None
+
+
+async def test_a_server_that_is_not_trusted_is_no_fault_of_a_text() -> None:
+    result = await embed(ScriptedProvider([ConnectError("no trusted TLS", retryable=False)]), TEXTS[:1])
+    assert result.failures[0].index is None
 
 
 @pytest.mark.virtual_time
