@@ -193,9 +193,7 @@ class Engine:
             reply = await self._embed(batch.texts, job.kind, rows)
         finally:
             self.gate.leave()
-        vectors = await self._check(reply, len(batch))
-        if self._options.normalize:
-            vectors = normalize(vectors)
+        vectors = await self._accept(reply, len(batch))
         self._learn(reply, vectors)
         job.place(batch, reply, vectors, in_place=rows is not None and reply.vectors is rows)
         if self._emit is not None:
@@ -224,10 +222,15 @@ class Engine:
                 raise  # the provider's own
         raise RequestTimeoutError(f"{self.spec.name} did not answer within the timeout of {self._timeout} s")
 
-    async def _check(self, reply: Reply, texts: int) -> Vectors:
+    async def _accept(self, reply: Reply, texts: int) -> Vectors:
+        """The vectors of a reply, checked, and scaled if asked for."""
         if texts * (self.spec.dim or 0) < CHECKED_ON_THE_LOOP:
-            return check(reply, texts, self.spec.dim, self.spec)
-        return await anyio.to_thread.run_sync(check, reply, texts, self.spec.dim, self.spec)
+            return self._checked(reply, texts)
+        return await anyio.to_thread.run_sync(self._checked, reply, texts)
+
+    def _checked(self, reply: Reply, texts: int) -> Vectors:
+        vectors = check(reply, texts, self.spec.dim, self.spec)
+        return normalize(vectors) if self._options.normalize else vectors
 
     def _learn(self, reply: Reply, vectors: Vectors) -> None:
         if self.spec.dim is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from threading import current_thread
 from typing import Any
 
 import anyio
@@ -448,12 +449,21 @@ async def test_rows_that_were_written_but_refused_hold_nan() -> None:
     assert len(result.failures) == len(TEXTS)
 
 
-async def test_a_large_reply_is_checked_away_from_the_loop() -> None:
+async def test_a_large_reply_is_checked_away_from_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     dim = 2**18
     good = np.ones((4, dim), np.float32)
     bad = good.copy()
     bad[3] = np.nan
     spec = ModelSpec(name="wide", dim=dim)
-    assert (await embed(ScriptedProvider([Reply(good)], spec=spec), TEXTS[:4])).ok
+    threads: set[str] = set()
+
+    def watch(rows: Vectors) -> Vectors:
+        threads.add(current_thread().name)
+        return rows
+
+    monkeypatch.setattr("aembed._engine.normalize", watch)
+    assert (await embed(ScriptedProvider([Reply(good)], spec=spec), TEXTS[:4], normalize=True)).ok
+    assert current_thread().name not in threads
+    assert len(threads) == 1
     result = await embed(ScriptedProvider([Reply(bad)] * 2, spec=spec), TEXTS[:4])
     assert {type(error) for error in result.failures.values()} == {ReplyError}
