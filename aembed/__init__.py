@@ -9,7 +9,7 @@ Where things are:
     _config _setting _registry               settings; provider names
     _types _errors _events                   nouns; the error tree; what can be observed
     _wire         HTTP: requests out, rows in, refusals into errors
-    providers     local, static, mock; imported when first opened
+    providers     local, static, mock, and one file for each API; imported when first opened
     testing cli   public test doubles; the ``aembed`` command
 """
 
@@ -54,6 +54,7 @@ from aembed._types import (
     Vectors,
 )
 from aembed._version import __version__
+from aembed._wire.settings import HttpSettings
 
 __all__ = [
     "AembedError",
@@ -75,6 +76,7 @@ __all__ = [
     "EmbedderOptions",
     "Event",
     "Health",
+    "HttpSettings",
     "InputError",
     "Kind",
     "Limits",

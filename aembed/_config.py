@@ -82,9 +82,15 @@ class Options(Defaults):
     def _check_base_url(cls, url: str | None) -> str | None:
         if url is None:
             return None
+        if not url.isprintable() or " " in url:
+            raise ValueError("must hold no blank and no line break")
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("must begin with http:// or https:// and name a host")
+        try:
+            parts.port, parts.hostname.encode("idna")  # reading the port checks it
+        except ValueError:
+            raise ValueError("must name a host, and a port from 0 to 65535 if any") from None
         if parts.username is not None or parts.password is not None:
             raise ValueError("must hold no user or password; give the key as api_key")
         if parts.query or parts.fragment:

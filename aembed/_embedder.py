@@ -32,6 +32,7 @@ class Embedder:
     def __init__(self, engine: Engine, close: Callable[[], Awaitable[None]]) -> None:
         self._engine = engine
         self._close = close
+        self._ended = anyio.Event()
         self._calls = Calls(f"the embedder of {self.spec.provider}:{self.spec.name}")
 
     def __repr__(self) -> str:
@@ -144,14 +145,18 @@ class Embedder:
         return self._engine.statistics()
 
     async def aclose(self) -> None:
-        """Refuse new calls, wait for those under way, and close the provider. Closing twice is fine."""
+        """Refuse new calls, wait for those under way, and close the provider. Closing twice is fine: both wait."""
         if self._calls.closed:
+            await self._ended.wait()
             return
         try:
             await self._calls.drain()
         finally:
-            with anyio.CancelScope(shield=True):
-                await self._close()
+            try:
+                with anyio.CancelScope(shield=True):
+                    await self._close()
+            finally:
+                self._ended.set()
 
     async def _dimension(self) -> int:
         if self.spec.dim is None:

@@ -113,19 +113,25 @@ class Engine:
 
     async def _deliver(self, job: Job, batch: Batch) -> None:
         """Bring one batch to its end: placed, failed, or parted and each part brought to its end."""
-        if job.stopped:
-            job.skip(batch)
-            return
-        job.begin(batch)
-        try:
-            await self._send(job, batch)
-        except AembedError as error:
-            if error.index is not None and not 0 <= error.index < len(batch):
-                error.index = None  # it names no text of this batch: look for the culprit as if none was named
-            await self._recover(job, batch, error)
+        left = [batch]  # not by recursion: as many parts may follow from each other as there are texts
+        while left:
+            batch = left.pop()
+            if job.stopped:
+                job.skip(batch)
+                continue
+            job.begin(batch)
+            try:
+                await self._send(job, batch)
+            except AembedError as error:
+                if error.index is not None and not 0 <= error.index < len(batch):
+                    error.index = None  # it names no text of this batch: look for the culprit as if none was named
+                left += reversed(await self._recover(job, batch, error))
 
-    async def _recover(self, job: Job, batch: Batch, error: AembedError) -> None:
-        """A batch was refused: shorten its text, set the culprit aside, look for it if there is one, or give up."""
+    async def _recover(self, job: Job, batch: Batch, error: AembedError) -> Sequence[Batch]:
+        """A batch was refused: shorten its text, set the culprit aside, look for it if there is one, or give up.
+
+        Returns the parts that are still worth sending.
+        """
         culprit, parts = _parts(batch, error)
         if culprit is not None:
             if isinstance(error, TextTooLongError) and self._options.overlong != "error":
@@ -134,8 +140,7 @@ class Engine:
                 self._give_up(job, culprit, error)
         if parts and self._emit is not None:
             self._emit(BatchSplit(model=self.spec.name, kind=job.kind, texts=len(batch), error=error))
-        for part in parts:
-            await self._deliver(job, part)
+        return parts
 
     async def _shorten(self, job: Job, batch: Batch, error: AembedError) -> None:
         """One text beyond the model's length, and the user has said what to do."""
@@ -222,9 +227,8 @@ class Engine:
             raise
         finally:
             self.gate.leave(permit, reply, failure)
-        vectors = await self._check(reply, len(batch))
-        if self._options.normalize:
-            vectors = normalize(vectors)
+        assert reply is not None, "else an error was raised"
+        vectors = await self._accept(reply, len(batch))
         self._learn(reply, vectors)
         job.place(batch, reply, vectors, in_place=rows is not None and reply.vectors is rows)
         if self._emit is not None:
@@ -253,10 +257,15 @@ class Engine:
                 raise  # the provider's own
         raise RequestTimeoutError(f"{self.spec.name} did not answer within the timeout of {self._timeout} s")
 
-    async def _check(self, reply: Reply, texts: int) -> Vectors:
+    async def _accept(self, reply: Reply, texts: int) -> Vectors:
+        """The vectors of a reply, checked, and scaled if asked for."""
         if texts * (self.spec.dim or 0) < CHECKED_ON_THE_LOOP:
-            return check(reply, texts, self.spec.dim, self.spec)
-        return await anyio.to_thread.run_sync(check, reply, texts, self.spec.dim, self.spec)
+            return self._checked(reply, texts)
+        return await anyio.to_thread.run_sync(self._checked, reply, texts)
+
+    def _checked(self, reply: Reply, texts: int) -> Vectors:
+        vectors = check(reply, texts, self.spec.dim, self.spec)
+        return normalize(vectors) if self._options.normalize else vectors
 
     def _learn(self, reply: Reply, vectors: Vectors) -> None:
         if self.spec.dim is None:

@@ -1,8 +1,8 @@
 """Every error aembed raises.
 
 AembedError
-├── ConfigError                  a setting is wrong; names the field, the value and the fix
-│   └── MissingExtraError        a package this provider needs is not installed (also an ImportError)
+├── ConfigError                  a setting is wrong; says which, and the fix     fatal
+│   └── MissingExtraError        a package is missing (also an ImportError)      fatal
 ├── InputError                   a text or an argument is wrong; ``index`` says which (also a ValueError)
 ├── ProviderError                the provider was asked and did not deliver
 │   ├── AuthenticationError      key refused                                     fatal
@@ -18,7 +18,7 @@ AembedError
 │   ├── RequestTimeoutError      no answer within ``timeout``                    retryable
 │   └── ReplyError               the answer is not usable vectors                retryable
 ├── DeadlineError                the call's total time is over (also a TimeoutError)
-└── ClosedError                  used after ``aclose()``
+└── ClosedError                  used after ``aclose()``                         fatal
 
 An error carries what is known of ``provider``, ``status``, ``request_id``, ``attempts``, ``retryable``, ``index`` and,
 when it ends a call, the ``partial`` result. No text and no key is ever part of a message.
@@ -55,6 +55,8 @@ class AembedError(Exception):
 
 class ConfigError(AembedError, ValueError):
     """A setting is wrong. The message names the field, the value and how to mend it."""
+
+    fatal = True
 
 
 class MissingExtraError(ConfigError, ImportError):
@@ -168,3 +170,5 @@ class DeadlineError(AembedError, TimeoutError):
 
 class ClosedError(AembedError):
     """The embedder or factory was used after ``aclose()``."""
+
+    fatal = True

@@ -20,6 +20,7 @@ from aembed._fan_out import one_error
 from aembed._gate import Gate
 from aembed._registry import Registry
 from aembed._types import Health, ModelSpec, Provider, Source, Transport
+from aembed._wire.access import SecretHeaders
 from aembed._wire.settings import HttpSettings
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class EmbedderFactory:
             ConfigError: unknown model, unknown or invalid option, missing key.
             MissingExtraError: the provider needs packages that are not installed.
         """
+        options = _masked(options)
         self._check_open()
         config = await self._load()
         if model is None:
@@ -143,7 +145,7 @@ class EmbedderFactory:
             model=model or None,
             base_url=settings.base_url,
             api_key=key,
-            headers=settings.headers,
+            headers=SecretHeaders(settings.headers),
             dimensions=settings.dimensions,
             overlong=settings.overlong,
             options=settings.provider_options,
@@ -193,6 +195,17 @@ class EmbedderFactory:
         if limits not in (agreed, Limits()):
             raise ConfigError(f"limits: this account already runs with {agreed!r}, not {limits!r}; give the same")
         return gate
+
+
+def _masked(options: EmbedderOptions) -> EmbedderOptions:
+    """The same, in a form that shows no key where a traceback shows local variables."""
+    masked = options.copy()
+    key, headers = options.get("api_key"), options.get("headers")
+    if isinstance(key, str):
+        masked["api_key"] = SecretStr(key)
+    if isinstance(headers, dict):
+        masked["headers"] = SecretHeaders(headers)
+    return masked
 
 
 def _check_instance(model: object, options: Mapping[str, object]) -> None:

@@ -25,7 +25,9 @@ class _Teaching(ModelMetaclass):
         try:
             return super().__call__(*args, **fields)
         except ValidationError as error:
-            raise explain(error, cast("type[BaseModel]", cls)) from None
+            failure = explain(error, cast("type[BaseModel]", cls))
+        del args, fields  # a traceback that shows local variables shows no key
+        raise failure
 
 
 class Setting(BaseModel, metaclass=_Teaching):

@@ -210,6 +210,20 @@ async def test_closing_waits_for_calls_under_way_and_refuses_new_ones(factory: E
     assert provider.closed == 1
 
 
+@pytest.mark.virtual_time
+async def test_the_factory_waits_for_what_is_closing_already(factory: EmbedderFactory) -> None:
+    provider = ScriptedProvider(latency=10.0)
+    embedder = await factory.new_embedder(provider)
+    call = asyncio.create_task(embedder.embed_query("text"))
+    await anyio.sleep(1)
+    closing = asyncio.create_task(embedder.aclose())
+    await anyio.sleep(1)
+    await factory.aclose()
+    assert call.done()
+    assert provider.closed == 1
+    await closing
+
+
 async def test_closing_twice_closes_once(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider()
     async with await factory.new_embedder(provider) as embedder:

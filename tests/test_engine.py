@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from threading import current_thread
 from typing import Any
 
 import anyio
@@ -21,7 +22,9 @@ from aembed import (
     BatchFailed,
     BatchSplit,
     BatchTooLargeError,
+    ClosedError,
     Config,
+    ConfigError,
     ConnectError,
     DeadlineError,
     Embedder,
@@ -294,6 +297,17 @@ async def test_refused_texts_are_found_and_the_others_delivered(bad: list[int], 
         assert len(provider.calls) <= len(bad) + 1
 
 
+async def test_a_batch_may_hold_any_number_of_culprits() -> None:
+    class Strict(ScriptedProvider):
+        async def embed(self, texts: Sequence[str], /, *, kind: Kind) -> Reply:
+            if "bad" in texts:
+                raise BadTextError("no", index=texts.index("bad"))
+            return await super().embed(texts, kind=kind)
+
+    result = await embed(Strict(), ["bad", "good"] * 500)
+    assert sorted(result.failures) == list(range(0, 1000, 2))
+
+
 @pytest.mark.parametrize("index", [-1, 99])
 async def test_a_culprit_that_is_not_in_the_batch_is_looked_for(index: int) -> None:
     provider = ScriptedProvider(refused={TEXTS[4]: BadTextError("no", index=index)})
@@ -321,6 +335,18 @@ async def test_what_is_fatal_stops_the_call_and_keeps_the_rest_unsent() -> None:
     assert not np.isnan(partial.vectors[:2]).any()
     assert (list(partial.failures), partial.not_attempted) == ([2, 3], (4, 5))
     assert len(provider.calls) == 2
+
+
+@pytest.mark.parametrize("error", [ConfigError("ca_file cannot be read"), ClosedError("closed")], ids=repr)
+async def test_a_wrong_setting_is_no_fault_of_a_text(error: AembedError) -> None:
+    with pytest.raises(type(error)) as caught:
+        await embed(ScriptedProvider([error]), TEXTS[:1])
+    assert caught.value.index is None
+
+
+async def test_a_server_that_is_not_trusted_is_no_fault_of_a_text() -> None:
+    result = await embed(ScriptedProvider([ConnectError("no trusted TLS", retryable=False)]), TEXTS[:1])
+    assert result.failures[0].index is None
 
 
 @pytest.mark.virtual_time
@@ -449,12 +475,21 @@ async def test_rows_that_were_written_but_refused_hold_nan() -> None:
     assert len(result.failures) == len(TEXTS)
 
 
-async def test_a_large_reply_is_checked_away_from_the_loop() -> None:
+async def test_a_large_reply_is_checked_away_from_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     dim = 2**18
     good = np.ones((4, dim), np.float32)
     bad = good.copy()
     bad[3] = np.nan
     spec = ModelSpec(name="wide", dim=dim)
-    assert (await embed(ScriptedProvider([Reply(good)], spec=spec), TEXTS[:4])).ok
+    threads: set[str] = set()
+
+    def watch(rows: Vectors) -> Vectors:
+        threads.add(current_thread().name)
+        return rows
+
+    monkeypatch.setattr("aembed._engine.normalize", watch)
+    assert (await embed(ScriptedProvider([Reply(good)], spec=spec), TEXTS[:4], normalize=True)).ok
+    assert current_thread().name not in threads
+    assert len(threads) == 1
     result = await embed(ScriptedProvider([Reply(bad)] * 2, spec=spec), TEXTS[:4])
     assert {type(error) for error in result.failures.values()} == {ReplyError}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -309,6 +310,28 @@ async def test_no_key_shows_in_a_configuration_error(options: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         await open_it()
     assert KEY not in str(caught.value) + repr(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        ("openai:m", {"bogus": 1}),
+        ("openai:m", {"timeout": -1}),
+        ("openai:m", {"headers": {"x-key": KEY + "\n"}}),
+        ("openai:m", {"headers": {"x:key": KEY}}),
+        ("openai:m", {"api_key": KEY + "\n"}),
+        ("nowhere:m", {"headers": {"x-key": KEY}}),
+        ("mock", {}),
+    ],
+    ids=repr,
+)
+async def test_no_key_shows_in_local_variables(model: str, options: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        await EmbedderFactory(Config()).new_embedder(model, **{"api_key": KEY, **options})
+    trace = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    ours = [frame for frame in trace.stack if "aembed" in frame.filename and "tests" not in frame.filename]
+    assert ours
+    assert not [frame for frame in ours if KEY in str(frame.locals)]
 
 
 async def test_errors_travel_between_processes() -> None:

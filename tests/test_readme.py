@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 import pytest
 
+from aembed import Config, EmbedderFactory
+
+HTTP_PROVIDERS = ("azure", "cohere", "google", "jina", "mistral", "ollama", "openai", "tei", "voyage")
 README = Path(__file__).parents[1] / "README.md"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -50,3 +53,15 @@ def test_example(example: Example, tmp_path: Path) -> None:
         [sys.executable, "example.py"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
     )
     assert (done.stdout, done.stderr, done.returncode) == (example.prints, "", 0)
+
+
+async def test_the_profiles_of_all_providers_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    block = next(fence[2] for fence in FENCE.finditer(README.read_text(encoding="utf-8")) if "profiles.tei" in fence[2])
+    (tmp_path / "aembed.toml").write_text(block, encoding="utf-8")
+    for variable in re.findall(r"# (\w+_KEY)", block):
+        monkeypatch.setenv(variable, "some-key")
+    config = Config.load(tmp_path / "aembed.toml")
+    assert {profile.model.partition(":")[0] for profile in config.profiles.values()} == set(HTTP_PROVIDERS)
+    async with EmbedderFactory(config) as factory:
+        for name in config.profiles:
+            await factory.new_embedder(name)

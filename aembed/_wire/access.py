@@ -16,10 +16,14 @@ class SecretHeaders(dict[str, str]):
 
 
 def checked(headers: Mapping[str, str]) -> Mapping[str, str]:
-    for name, value in headers.items():
-        if not name.isascii() or not name.isprintable() or " " in name or not name or not value.isprintable():
-            raise ConfigError(f"headers: {name!r} has a line break, or another character that no header can have")
+    wrong = next((name for name, value in headers.items() if not _can_be_sent(name, value)), None)
+    if wrong is not None:
+        raise ConfigError(f"headers: {wrong!r} has a line break, or another character that no header can have")
     return headers
+
+
+def _can_be_sent(name: str, value: str) -> bool:
+    return bool(name) and name.isascii() and name.isprintable() and not set(" :") & set(name) and value.isprintable()
 
 
 def require_key(source: Source, variable: str) -> str:
@@ -42,5 +46,6 @@ def key_of(source: Source) -> str | None:
         return None
     key = source.api_key.get_secret_value()
     if not key or not key.isascii() or not key.isprintable() or " " in key:
+        del key  # from a traceback that shows local variables
         raise ConfigError("api_key has characters no key has (a line break or blank, perhaps); copy it once more")
     return key

@@ -7,6 +7,7 @@ reach another host. A kept-alive connection that the server had already closed g
 from __future__ import annotations
 
 import asyncio
+import errno
 import ssl
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -30,8 +31,7 @@ READ_BUFFER = 2**20
 
 _REUSED: ContextVar[bool] = ContextVar("reused", default=False)
 
-STALE = (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)
-"""What a connection that died while it was idle looks like."""
+RESET = {errno.ECONNRESET, errno.EPIPE}
 
 
 class HttpTransport:
@@ -55,7 +55,7 @@ class HttpTransport:
             return await _post(session, url, body, headers, max_bytes)
         except (aiohttp.ClientError, OSError) as error:
             failure = _translate(error)
-            stale = isinstance(error, STALE) and _REUSED.get()
+            stale = _REUSED.get() and _died_idle(error)
         if not stale:
             raise failure  # out of the handler, so that nothing of the request hangs on it
         try:
@@ -128,8 +128,17 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
         raise ConfigError(f"ca_file {ca_file!r} cannot be read as certificates: {error}") from None
 
 
+def _died_idle(error: Exception) -> bool:
+    """How a connection breaks that the server had closed before we wrote. Of some resets only the number is left."""
+    kinds = (aiohttp.ServerDisconnectedError, ConnectionResetError)
+    return isinstance(error, kinds) or (isinstance(error, OSError) and error.errno in RESET)
+
+
 def _redirected(location: str, status: int) -> BadRequestError:
-    target = URL(location).host or "another path"
+    try:
+        target = URL(location).host or "another path"
+    except ValueError:
+        target = "an address that is none"
     return BadRequestError(
         f"the server redirects to {target}, and redirects are not followed; set base_url to where it really is",
         status=status,

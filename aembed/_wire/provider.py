@@ -152,7 +152,8 @@ class HttpProvider:
         wanted, given = self._dimensions, vectors.shape[1]
         if wanted is not None and given != wanted:
             raise BadRequestError(
-                f"the server does not let dimensions be chosen: it gives {given}, not {wanted}; leave dimensions out",
+                f"the server does not let this dimension be chosen: it gives {given}, not {wanted}; "
+                "leave dimensions out, or ask for one that its model offers",
                 provider=self._spec.provider,
             )
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TypeAlias
 
+from perf.peers.scenarios import CALM, disturbance
 from perf.rounds import cell, table
 
 OURS, FLOOR = "aembed", "aiohttp"
-Rounds: TypeAlias = Sequence[Mapping[str, Mapping[str, float]]]
+Rounds: TypeAlias = Sequence[dict[str, dict[str, float]]]
 """Of each round: scenario -> figure -> value."""
 COLUMNS = (
     ("a", "p50 us"),
@@ -69,20 +70,29 @@ def ratios(results: Mapping[str, Rounds]) -> str:
 
 
 def targets(results: Mapping[str, Rounds]) -> str:
-    """Judged by the wall clock; the ratio of processor time stands beside it, which other programs disturb least."""
+    """Judged by the wall clock, or by processor time where other programs took too much of the cores.
+
+    They delay some queries of (a) by a whole time slice and most not at all: its median stays what it is.
+    """
     rows = []
     for target in TARGETS:
         if target.rival in results:
             ours, theirs = results[OURS], results[target.rival]
             wall = better(ours, theirs, target.scenario, target.figure)
             processor = better(ours, theirs, target.scenario, "CPU us")
+            calm = target.figure == "p50 us" or max(disturbed(each, target.scenario) for each in (ours, theirs)) < CALM
+            verdict = "met" if (wall if calm else processor) >= target.factor else "NOT met"
             what = f"({target.scenario}) {target.figure} against {target.rival}"
-            verdict = "met" if wall >= target.factor else "NOT met"
-            rows.append([what, f"{target.factor:.2f}x", f"{wall:.2f}x", f"{processor:.2f}x", verdict])
+            how = verdict if calm else f"{verdict}, by CPU: the machine was busy"
+            rows.append([what, f"{target.factor:.2f}x", f"{wall:.2f}x", f"{processor:.2f}x", how])
     memory = median(each["c"]["peak / array"] for each in results[OURS])
     verdict = "met" if memory <= MOST_MEMORY else "NOT met"
     rows.append(["(c) peak memory above baseline / array", f"{MOST_MEMORY}", f"{memory:.2f}", "", verdict])
     return table(["target", "asked", "measured", "in CPU", ""], rows)
+
+
+def disturbed(rounds: Rounds, scenario: str) -> float:
+    return median(disturbance(each[scenario]) for each in rounds)
 
 
 def shares(results: Mapping[str, Rounds]) -> str:

@@ -1,0 +1,91 @@
+"""The transport against a server that speaks in raw bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import TypeAlias
+
+import pytest
+
+from aembed import BadRequestError, ConnectError
+from aembed._wire.http import HttpTransport
+from aembed._wire.settings import HttpSettings
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+Behave: TypeAlias = Callable[[int, asyncio.StreamWriter], None]
+"""Answers, or breaks, request number ``n`` (from 1)."""
+
+
+@asynccontextmanager
+async def served(behave: Behave) -> AsyncGenerator[tuple[HttpTransport, str]]:
+    requests = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal requests
+        while await reader.read(65536):
+            requests += 1
+            behave(requests, writer)
+        writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    transport = HttpTransport(HttpSettings())
+    try:
+        yield transport, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    finally:
+        await transport.aclose()
+        server.close()
+        await server.wait_closed()
+
+
+async def post(transport: HttpTransport, url: str) -> bytes:
+    return bytes((await transport.post(url, b"{}", {}, max_bytes=100)).body)
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Break the connection as a server does that has forgotten it, or a load balancer."""
+    linger = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.transport.abort()
+
+
+@pytest.mark.parametrize("close", [reset, asyncio.StreamWriter.close], ids=["reset", "closed"])
+async def test_a_connection_that_died_idle_gets_one_new_try(close: Callable[[asyncio.StreamWriter], None]) -> None:
+    seen: list[int] = []
+
+    def behave(number: int, writer: asyncio.StreamWriter) -> None:
+        seen.append(number)
+        if number == 2:
+            close(writer)
+        else:
+            writer.write(OK)
+
+    async with served(behave) as (transport, url):
+        assert [await post(transport, url) for _ in range(2)] == [b"ok", b"ok"]
+    assert seen == [1, 2, 3]
+
+
+async def test_a_new_connection_that_breaks_gets_none() -> None:
+    async with served(lambda _, writer: reset(writer)) as (transport, url):
+        with pytest.raises(ConnectError, match="the connection broke"):
+            await post(transport, url)
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        ("http://elsewhere.example/?key=1", "redirects to elsewhere.example,"),
+        ("/v2", "redirects to another path,"),
+        ("http://[bad:1/", "redirects to an address that is none,"),
+        ("http://x:99999999/", "redirects to an address that is none,"),
+    ],
+)
+async def test_redirects_are_refused(location: str, words: str) -> None:
+    answer = f"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: {location}\r\n\r\n".encode()
+    async with served(lambda _, writer: writer.write(answer)) as (transport, url):
+        with pytest.raises(BadRequestError, match=words):
+            await post(transport, url)
