@@ -35,7 +35,8 @@ def least_time(scenario: Scenario, server: StrictServer, seconds: float) -> floa
 def _in_turns(requests: float, scenario: Scenario, server: StrictServer) -> float:
     """Beyond the first, as many at once as the server is asked to take."""
     slots = scenario.limits.max_concurrency or server.spec.max_concurrency
-    return max(0.0, requests / slots - 1) * server.config.latency
+    mean = server.config.latency * math.exp(server.config.spread**2 / 2)
+    return max(0.0, requests / slots - 1) * mean
 
 
 def _bucket(documents: float, others: float, rate: float, server: StrictServer) -> float:
