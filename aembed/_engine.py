@@ -40,6 +40,8 @@ from aembed._types import Batch, Kind, OnError, Provider, Reply, Vectors
 EmbedInto: TypeAlias = Callable[..., Awaitable[Reply]]
 """``WritesRows.embed_into``, of a provider that has it."""
 
+PLANNED_ON_THE_LOOP = 5_000
+"""Texts that are cut into batches in a few milliseconds; more are in a worker thread."""
 CHECKED_ON_THE_LOOP = 2**20
 """Numbers in a reply whose check takes well under a millisecond; larger ones are checked in a worker thread."""
 
@@ -96,7 +98,8 @@ class Engine:
         )
 
     async def _run(self, job: Job) -> None:
-        batches = plan(job.texts, self.spec)
+        many = len(job.texts) > PLANNED_ON_THE_LOOP
+        batches = await anyio.to_thread.run_sync(plan, job.texts, self.spec) if many else plan(job.texts, self.spec)
         if len(batches) == 1:
             await self._deliver(job, batches[0])
         elif batches:
