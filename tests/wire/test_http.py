@@ -25,9 +25,11 @@ Behave: TypeAlias = Callable[[int, asyncio.StreamWriter], None]
 @asynccontextmanager
 async def served(behave: Behave) -> AsyncGenerator[tuple[HttpTransport, str]]:
     requests = 0
+    talks: set[asyncio.Task[None] | None] = set()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal requests
+        talks.add(asyncio.current_task())
         with suppress(ConnectionResetError):  # the client may have heard enough
             while await reader.read(65536):
                 requests += 1
@@ -42,6 +44,7 @@ async def served(behave: Behave) -> AsyncGenerator[tuple[HttpTransport, str]]:
         await transport.aclose()
         server.close()
         await server.wait_closed()
+        await asyncio.gather(*(task for task in talks if task))
 
 
 async def post(transport: HttpTransport, url: str) -> bytes:
