@@ -125,6 +125,13 @@ def perf_imports(session: nox.Session) -> None:
 
 
 @nox.session
+def perf_quota(session: nox.Session) -> None:
+    """How close to a quota aembed runs, beside two rivals, on virtual time; ``-- --quick``: two seeds."""
+    session.install("-e", ".", "aiolimiter==1.2.1")
+    session.run("python", "-m", "perf.quota", *session.posargs)
+
+
+@nox.session
 def perf_peers(session: nox.Session) -> None:
     """HTTP clients against each other on a loopback server. Arguments go to ``python -m perf.peers``."""
     session.install("-e", ".", *PEERS)

@@ -4,7 +4,8 @@ Where things are:
     _factory      owner of embedders, sessions and gates; puts the layers in order
     _embedder     what users hold            _stream   ordered chunks in bounded memory
     _engine       plan -> fan out -> retry(admit(timeout(provider)) -> check) -> place
-    _plan _fan_out _retry _gate _check _job  one step of that line each
+    _plan _fan_out _retry _check _job        one step of that line each
+    _gate         admission: slots, quotas, lanes, pauses, for one account
     _input _calls _overlong                  what comes in; what is under way; texts beyond the model's length
     _config _setting _registry               settings; provider names
     _types _errors _events                   nouns; the error tree; what can be observed

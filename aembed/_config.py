@@ -31,6 +31,9 @@ class Limits(Setting):
     max_concurrency: Count | None = None
     """Requests in flight at once. Queries have one more, of their own."""
     requests_per_minute: Rate | None = None
+    tokens_per_minute: Rate | None = None
+    inputs_per_minute: Rate | None = None
+    """Texts a minute, for providers that count these."""
 
 
 class RetryPolicy(Setting):
@@ -85,7 +88,7 @@ class Options(Defaults):
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("must begin with http:// or https:// and name a host")
         try:
-            parts.port, parts.hostname.encode("idna")  # reading the port checks it
+            _ = parts.port, parts.hostname.encode("idna")  # reading the port checks it
         except ValueError:
             raise ValueError("must name a host, and a port from 0 to 65535 if any") from None
         if parts.username is not None or parts.password is not None:

@@ -25,7 +25,9 @@ from aembed._errors import (
     AembedError,
     BadTextError,
     BatchTooLargeError,
+    InputError,
     ProviderError,
+    RateLimitError,
     RequestTimeoutError,
     TextTooLongError,
 )
@@ -95,6 +97,13 @@ class Engine:
             failed=self._failed,
             in_flight=self.gate.in_flight,
             waiting=self.gate.waiting,
+            waiting_for=self.gate.waiting_for(),
+            paused=self.gate.paused(),
+            refusals=self.gate.refusals,
+            slots=self.gate.concurrency.slots,
+            requests_per_minute=self.gate.quotas.requests.limit,
+            tokens_per_minute=self.gate.quotas.tokens.limit,
+            inputs_per_minute=self.gate.quotas.inputs.limit,
         )
 
     async def _run(self, job: Job) -> None:
@@ -103,7 +112,7 @@ class Engine:
         if len(batches) == 1:
             await self._deliver(job, batches[0])
         elif batches:
-            await fan_out(partial(self._deliver, job), batches, max_at_once=self.gate.slots)
+            await fan_out(partial(self._deliver, job), batches, max_at_once=self.gate.concurrency.most)
 
     async def _deliver(self, job: Job, batch: Batch) -> None:
         """Bring one batch to its end: placed, failed, or parted and each part brought to its end."""
@@ -163,15 +172,21 @@ class Engine:
 
     async def _send(self, job: Job, batch: Batch) -> None:
         """Try until it works or the policy says enough."""
-        attempt = 1
+        attempt = paced = 0
+        first = False
+        self.gate.budget.attempted()
         while True:
+            attempt += 1
+            successes = self.gate.successes
             try:
-                await self._attempt(job, batch, attempt)
+                await self._attempt(job, batch, attempt, first=first)
             except ProviderError as error:
                 error.attempts = attempt
                 error.provider = error.provider or self.spec.provider
-                delay = next_delay(self._options.retry, attempt, error, random.random())  # noqa: S311
-                if delay is None:
+                is_paced = self._is_paced(error, successes)
+                paced += is_paced
+                delay = next_delay(self._options.retry, attempt - paced, error, random.random())  # noqa: S311
+                if delay is None or not (is_paced or isinstance(error, RateLimitError) or self.gate.budget.take()):
                     raise
                 self._retries += 1
                 if self._emit is not None:
@@ -179,23 +194,43 @@ class Engine:
                     self._emit(
                         RetryScheduled(model=model, kind=kind, texts=texts, attempt=attempt, delay=delay, error=error)
                     )
+                first = isinstance(error, RateLimitError) or not is_paced
             else:
                 return
-            await anyio.sleep(delay)
-            attempt += 1
+            if delay:
+                await anyio.sleep(delay)
 
-    async def _attempt(self, job: Job, batch: Batch, attempt: int) -> None:
+    def _is_paced(self, error: ProviderError, successes: int) -> bool:
+        """True where the gate decides when to give up, so that the batch need not count its attempts.
+
+        Either the account gets on, and this batch is at the head of its queue; or nothing is answered, and one probe
+        at a time is sent, this batch or another.
+        """
+        if self._options.retry.max_attempts == 1:
+            return False
+        return self.gate.pause.probing or (isinstance(error, RateLimitError) and self.gate.successes > successes)
+
+    async def _attempt(self, job: Job, batch: Batch, attempt: int, *, first: bool) -> None:
         """Admission, one request, the check, and the rows are in their place."""
-        if not self.gate.try_enter(job.kind):
-            await self.gate.wait(job.kind)
+        permit = self.gate.permit(job.kind, batch.texts, self._options.retry.max_retry_after)
+        if not self.gate.try_enter(permit):
+            await self.gate.wait(permit, first=first)
+        reply: Reply | None = None
+        failure: AembedError | None = None
         started = time.perf_counter() if self._emit is not None else 0.0
         self._requests += 1
         job.requests += 1
-        rows = job.rows(batch, self.spec.dim) if self._embed_into is not None else None
+        rows: Vectors | None = None
         try:
+            if self._embed_into is not None:
+                rows = job.rows(batch, self.spec.dim)
             reply = await self._embed(batch.texts, job.kind, rows)
+        except AembedError as error:
+            failure = error
+            raise
         finally:
-            self.gate.leave()
+            self.gate.leave(permit, reply, failure)
+        assert reply is not None, "else an error was raised"
         vectors = await self._accept(reply, len(batch))
         self._learn(reply, vectors)
         job.place(batch, reply, vectors, in_place=rows is not None and reply.vectors is rows)
@@ -244,7 +279,7 @@ class Engine:
 
 def _parts(batch: Batch, error: AembedError) -> tuple[Batch | None, tuple[Batch, ...]]:
     """The part of a refused batch that has failed for good, and the parts still worth sending."""
-    if len(batch) > 1 and isinstance(error, BatchTooLargeError):
+    if len(batch) > 1 and isinstance(error, (BatchTooLargeError, InputError)):
         return None, halves(batch)
     if len(batch) > 1 and isinstance(error, BadTextError):
         if error.index is None:

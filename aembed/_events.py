@@ -65,7 +65,7 @@ Event: TypeAlias = RequestDone | RetryScheduled | BatchSplit | BatchFailed
 class Statistics:
     """What an embedder has done and is doing. Counts since it was made; ``in_flight`` and ``waiting`` are now.
 
-    ``in_flight`` and ``waiting`` belong to the gate, which all embedders of the same account share.
+    From ``in_flight`` on everything belongs to the gate, which all embedders of the same account share.
     """
 
     texts: int
@@ -79,3 +79,15 @@ class Statistics:
     """Texts given up."""
     in_flight: int
     waiting: int
+    waiting_for: str
+    """What keeps the first in line: "slots", "requests", "tokens", "inputs", "pause"; "" if nobody waits."""
+    paused: float
+    """Seconds until the provider may be asked again, after a refusal or an outage."""
+    refusals: int
+    """Requests the provider refused because they came too fast."""
+    slots: int
+    """Requests in flight at once, at most. Where the server has no quota it is what the server digests."""
+    requests_per_minute: float | None
+    """The limit that is kept: yours, or the provider's as its replies tell or show it. ``None`` while none is known."""
+    tokens_per_minute: float | None
+    inputs_per_minute: float | None

@@ -191,7 +191,12 @@ class EmbedderFactory:
     def _gate(self, account: Account, spec: ModelSpec, limits: Limits) -> Gate:
         known = self._gates.get(account)
         if known is None:
-            gate = Gate(limits.max_concurrency or spec.max_concurrency, limits.requests_per_minute)
+            gate = Gate(
+                limits.max_concurrency or spec.max_concurrency,
+                _merge(limits, spec),
+                adaptive=spec.adaptive and limits.max_concurrency is None,
+                per_input=spec.quota_unit == "input",
+            )
             self._gates[account] = gate, limits
             return gate
         gate, agreed = known
@@ -217,6 +222,15 @@ def _check_instance(model: object, options: Mapping[str, object]) -> None:
     for name in ("base_url", "api_key", "headers", "dimensions", "overlong", "provider_options"):
         if name in options:
             raise ConfigError(f"{name} cannot be given with a Provider instance; configure the instance itself")
+
+
+def _merge(limits: Limits, spec: ModelSpec) -> Limits:
+    """The user's word, else what the provider documents."""
+    return Limits(
+        requests_per_minute=limits.requests_per_minute or spec.requests_per_minute,
+        tokens_per_minute=limits.tokens_per_minute or spec.tokens_per_minute,
+        inputs_per_minute=limits.inputs_per_minute or spec.inputs_per_minute,
+    )
 
 
 def _account(provider: str, base_url: str | None, key: SecretStr | None) -> Account:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from aembed._errors import AembedError, BadRequestError, DeadlineError
+from aembed._errors import AembedError, BadRequestError, DeadlineError, InputError
 from aembed._types import Batch, EmbedResult, Kind, OnError, Reply, Usage, Vectors
 
 NOT_ATTEMPTED, SENT, DONE, FAILED = range(4)
@@ -67,7 +67,7 @@ class Job:
         """Give the batch up. Stops the call where one failure is one too many, or nothing else can succeed."""
         self._state[batch.rows] = FAILED
         indices = [self.index(batch, position) for position in range(len(batch))]
-        about_a_text = len(batch) == 1 and isinstance(error, BadRequestError)
+        about_a_text = len(batch) == 1 and isinstance(error, (BadRequestError, InputError))
         if error.index is not None or about_a_text:
             error.index = indices[error.index or 0]
         self.truncated.difference_update(indices)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aembed._config import RetryPolicy
-from aembed._errors import ProviderError, ReplyError
+from aembed._errors import ProviderError, RateLimitError, ReplyError
 
 DOUBLINGS = 64
 """Beyond these any delay is at its cap, and further ones would leave the range of a float."""
@@ -17,7 +17,11 @@ def next_delay(policy: RetryPolicy, attempt: int, error: ProviderError, jitter: 
     if not error.retryable or attempt >= allowed:
         return None
     after = error.retry_after
-    if after is not None and after >= 0:  # a NaN or negative answer counts as none
-        return after if after <= policy.max_retry_after else None
+    if after is not None and after > policy.max_retry_after:  # a NaN or negative answer counts as none
+        return None
+    if isinstance(error, RateLimitError):
+        return 0.0  # the gate waits, for everyone on the account
+    if after is not None and after >= 0:
+        return after
     ceiling = min(policy.max_delay, policy.initial_delay * 2.0 ** min(attempt - 1, DOUBLINGS))
     return ceiling * (1.0 - jitter)

@@ -43,6 +43,15 @@ class ModelSpec:
     max_text_tokens: int | None = None
     max_concurrency: int = 16
     """How many requests this provider takes at once, unless ``Limits`` says otherwise."""
+    requests_per_minute: float | None = None
+    """The account's quota, where the provider documents one for everybody; ``Limits`` and replies say otherwise."""
+    tokens_per_minute: float | None = None
+    inputs_per_minute: float | None = None
+    """Texts a minute."""
+    quota_unit: Literal["request", "input"] = "request"
+    """What the provider's quota of requests counts: requests, or each of their texts."""
+    adaptive: bool = False
+    """True for a server that has no quota but only so much capacity: as many requests at once as it digests."""
     timeout: float | None = 30.0
     """Seconds one request may take, unless the embedder says otherwise. ``None`` for models inside this process."""
     price: float | None = None

@@ -58,7 +58,12 @@ def test_an_unusable_reply_is_asked_for_twice_at_most() -> None:
 
 @given(st.floats(0, 120), jitters)
 def test_retry_after_is_obeyed_to_the_letter(after: float, jitter: float) -> None:
-    assert next_delay(RetryPolicy(), 1, RateLimitError("slow down", retry_after=after), jitter) == after
+    assert next_delay(RetryPolicy(), 1, OverloadedError("busy", retry_after=after), jitter) == after
+
+
+@given(st.none() | st.floats(0, 120), jitters)
+def test_where_it_came_too_fast_the_gate_waits(after: float | None, jitter: float) -> None:
+    assert next_delay(RetryPolicy(), 1, RateLimitError("slow down", retry_after=after), jitter) == 0.0
 
 
 @pytest.mark.parametrize("after", [120.001, 1e9, math.inf])
@@ -68,4 +73,4 @@ def test_a_retry_after_beyond_the_cap_ends_the_call(after: float) -> None:
 
 @pytest.mark.parametrize("after", [None, -1.0, -math.inf, math.nan])
 def test_a_retry_after_without_meaning_counts_as_none(after: float | None) -> None:
-    assert next_delay(RetryPolicy(initial_delay=2.0), 1, RateLimitError("hm", retry_after=after), 0.5) == 1.0
+    assert next_delay(RetryPolicy(initial_delay=2.0), 1, OverloadedError("hm", retry_after=after), 0.5) == 1.0

@@ -17,6 +17,7 @@ RAGTune issue 2; "too many tokens: ..." is how docs.cohere.com words it for othe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import msgspec
@@ -33,6 +34,8 @@ from aembed._wire.refusal import Dialect
 
 BASE_URL = "https://api.cohere.com/v2"
 DEFAULT_MODEL = "embed-v4.0"
+INPUTS_PER_MINUTE = 2000
+"""For trial and production keys alike; source: https://docs.cohere.com/docs/rate-limits."""
 
 
 def _long(price: float, *offers: int) -> Model:
@@ -118,4 +121,6 @@ async def open_provider(source: Source) -> Provider:
         dialect=ERRORS,
     )
     spec = describe(source, model, MODELS.get(model, UNKNOWN), max_batch_texts=96)
+    if source.base_url is None:
+        spec = replace(spec, inputs_per_minute=INPUTS_PER_MINUTE)
     return HttpProvider(api, spec, source)

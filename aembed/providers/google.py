@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -153,6 +154,8 @@ async def open_provider(source: Source) -> Provider:
         dialect=ERRORS,
     )
     spec = describe(source, model, MODELS.get(model, UNKNOWN), max_batch_texts=100)
+    # batchEmbedContents counts every text as a request (unconfirmed; gathered from reports of 429s)
+    spec = replace(spec, quota_unit="input")
     return HttpProvider(api, spec, source)
 
 

@@ -90,6 +90,7 @@ async def open_provider(source: Source) -> Provider:
         dim=source.dimensions,
         max_batch_texts=64,
         max_concurrency=4,
+        adaptive=True,
         timeout=120.0,
     )
     return HttpProvider(api, spec, source)

@@ -81,6 +81,7 @@ async def open_provider(source: Source) -> Provider:
         dim=source.dimensions,
         max_batch_texts=32,
         max_concurrency=8,
+        adaptive=True,
         timeout=60.0,
     )
     return HttpProvider(api, spec, source)

@@ -1,0 +1,113 @@
+"""All quotas of an account together: requests, tokens and inputs. Pure: every method is told the time.
+
+They are reserved together, at the earliest time at which every one of them allows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aembed._config import Limits
+from aembed._errors import InputError
+from aembed._gate.learner import Learner
+from aembed._gate.permit import Permit
+from aembed._gate.resource import Resource
+from aembed._gate.tokens import TokenRatio
+from aembed._gate.window import WINDOW
+from aembed._types import Reply
+
+
+class Quotas:
+    """What the account may do, from its settings, from headers, and from what was refused."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.requests = Resource(limits.requests_per_minute)
+        self.tokens = Resource(limits.tokens_per_minute)
+        self.inputs = Resource(limits.inputs_per_minute)
+        self.token_ratio = TokenRatio()
+        self._learner = Learner(self.requests)
+
+    def named(self, permit: Permit) -> Iterator[tuple[str, Resource, float]]:
+        """Each quota, and what ``permit`` needs of it."""
+        yield "requests", self.requests, permit.requests
+        yield "tokens", self.tokens, permit.tokens
+        yield "inputs", self.inputs, permit.inputs
+
+    def check_capacity(self, permit: Permit) -> None:
+        """Raise :class:`InputError` for more than is ever allowed at once."""
+        if (
+            permit.requests <= self.requests.capacity
+            and permit.tokens <= self.tokens.capacity
+            and permit.inputs <= self.inputs.capacity
+        ):
+            return
+        for name, resource, amount in self.named(permit):
+            if amount > resource.capacity:
+                raise InputError(
+                    f"a request of {amount:g} {name} is more than the {resource.capacity:g} {name} that the account "
+                    "may use in a minute; lower batch_size, shorten the text, or raise limits"
+                )
+
+    def earliest(self, now: float, permit: Permit, *, leave_reserve: bool) -> float:
+        """``now``, or a time worth asking again."""
+        when = now
+        if self.requests.limit is not None:
+            when = self.requests.earliest(now, permit.requests, leave_reserve=leave_reserve)
+        if self.tokens.limit is not None:
+            when = max(when, self.tokens.earliest(now, permit.tokens, leave_reserve=leave_reserve))
+        if self.inputs.limit is not None:
+            when = max(when, self.inputs.earliest(now, permit.inputs, leave_reserve=leave_reserve))
+        return when
+
+    def commit(self, now: float, permit: Permit) -> None:
+        query = permit.kind == "query"
+        request = self.requests.commit(now, permit.requests, query=query)
+        permit.entries = (
+            request,
+            None if self.tokens.limit is None else self.tokens.commit(now, permit.tokens, query=query),
+            None if self.inputs.limit is None else self.inputs.commit(now, permit.inputs, query=query),
+        )
+        self._learner.sent(request, now)
+
+    def refund(self, permit: Permit) -> None:
+        """It was not sent, or the server refused to count it."""
+        assert permit.entries is not None
+        for entry, (_, resource, _) in zip(permit.entries, self.named(permit), strict=True):
+            if entry is not None:
+                resource.correct(entry, 0.0)
+
+    def ended(self, now: float, permit: Permit) -> None:
+        """An answer is here, or never will be: by now the server has counted the request."""
+        assert permit.entries is not None
+        for entry in permit.entries:
+            if entry is not None:
+                entry.cell.expires = now + WINDOW
+
+    def answered(self, now: float, permit: Permit, reply: Reply) -> None:
+        """Learn from a reply: its usage, its headers, and that it came."""
+        assert permit.entries is not None
+        request, tokens, _ = permit.entries
+        self._learner.answered()
+        if permit.characters:
+            self.token_ratio.answered(reply.tokens, permit.characters)
+            if tokens is not None and reply.tokens:
+                self.tokens.correct(tokens, reply.tokens)
+        hints = reply.quota
+        if hints is not None:
+            self.requests.sync(request, now, hints.limit_requests, hints.remaining_requests, hints.reset_requests)
+            self.tokens.sync(tokens, now, hints.limit_tokens, hints.remaining_tokens, hints.reset_tokens)
+
+    def refused(self, now: float, permit: Permit, wait: float | None, *, probe: bool) -> None:
+        """Learn from a refusal that is news: the first after answers, or that of a probe."""
+        assert permit.entries is not None
+        if self.tokens.limit is not None:
+            self.token_ratio.refused()
+        if probe:
+            self._learner.probe_refused(now)
+        else:
+            self._learner.refused(permit.entries[0], now, wait)
+
+    def drain(self, now: float, permit: Permit, wait: float) -> None:
+        """The server has said when there will be room for ``permit``; which quota it is short of is not known."""
+        for _, resource, amount in self.named(permit):
+            resource.drain(now, wait, amount)

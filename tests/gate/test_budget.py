@@ -1,0 +1,73 @@
+"""Retries are a share of the traffic, and small jobs may retry all the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from aembed import Config, ConnectError, Embedder, EmbedderFactory, Kind, ModelSpec, Provider, Reply, RetryPolicy
+from aembed._gate.budget import SHARE, START, RetryBudget
+from aembed.testing import ScriptedProvider
+
+SPEC = ModelSpec(name="scripted", provider="scripted", dim=8, max_batch_texts=1, max_concurrency=4)
+
+
+def test_a_new_account_has_some_retries() -> None:
+    budget = RetryBudget()
+    assert sum(budget.take() for _ in range(1000)) == START
+
+
+def test_first_attempts_pay_for_a_share_of_retries() -> None:
+    budget = RetryBudget()
+    taken = 0
+    for _ in range(10_000):
+        budget.attempted()
+        taken += budget.take()
+    assert taken == pytest.approx(SHARE * 10_000 + START, abs=2)
+
+
+async def embedder(factory: EmbedderFactory, provider: Provider) -> Embedder:
+    return await factory.new_embedder(provider, retry=RetryPolicy(initial_delay=0.001, max_delay=0.001))
+
+
+@pytest.mark.virtual_time
+async def test_a_server_that_fails_every_other_request_gets_little_more_traffic(factory: EmbedderFactory) -> None:
+    every_other = [ConnectError("broken") if n % 2 else None for n in range(4000)]
+    provider = ScriptedProvider(every_other, spec=SPEC)
+    result = await (await embedder(factory, provider)).embed([f"text {n}" for n in range(1000)], on_error="return")
+    assert len(provider.calls) <= 1000 * (1 + SHARE) + START
+    assert result.failures
+    assert {type(error) for error in result.failures.values()} == {ConnectError}
+
+
+@pytest.mark.virtual_time
+async def test_a_single_call_has_all_its_attempts(factory: EmbedderFactory) -> None:
+    provider = ScriptedProvider([ConnectError("broken")] * 4, spec=SPEC)
+    await (await embedder(factory, provider)).embed_query("text")
+    assert len(provider.calls) == 5
+
+
+@pytest.mark.virtual_time
+async def test_an_outage_in_the_middle_of_a_job_loses_nothing() -> None:
+    async with EmbedderFactory(Config()) as factory:
+        provider = Unreachable(40.0, 70.0)
+        result = await (await embedder(factory, provider)).embed([f"text {n}" for n in range(400)], on_error="return")
+        assert result.ok
+        assert provider.failed <= 30
+
+
+class Unreachable(ScriptedProvider):
+    """Cannot be reached between two times; each answer takes a second."""
+
+    def __init__(self, since: float, until: float) -> None:
+        super().__init__(spec=SPEC, latency=1.0)
+        self._since, self._until = since, until
+        self.failed = 0
+
+    async def embed(self, texts: Sequence[str], /, *, kind: Kind) -> Reply:
+        if self._since <= asyncio.get_running_loop().time() < self._until:
+            self.failed += 1
+            raise ConnectError("no route")
+        return await super().embed(texts, kind=kind)

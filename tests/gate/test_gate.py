@@ -1,0 +1,273 @@
+"""Admission: never too many, never too fast, in order, and nobody pays for another's cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from itertools import combinations, pairwise
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aembed import InputError, Kind, Limits
+from aembed._gate import Gate, Permit
+from tests.gate.visits import Log, Visit, apart, enough, enter, histories, limited, limits_, play, slots_, succeed
+from tests.loops import run
+
+EXACT = 1e-6
+
+
+def amounts(visit: Visit, limits: Limits) -> list[tuple[float, float]]:
+    """What a visit takes of each quota, and the quota."""
+    quotas = (limits.requests_per_minute, limits.tokens_per_minute, limits.inputs_per_minute)
+    needed = (1.0, visit.tokens, visit.inputs)
+    return [(amount, quota or float("inf")) for amount, quota in zip(needed, quotas, strict=True)]
+
+
+@given(histories(), slots_, limits_)
+def test_there_are_never_more_inside_than_slots_and_one_query(visits: list[Visit], slots: int, limits: Limits) -> None:
+    for stay in run(play(Gate(slots, limits), visits)).stays:
+        own_slot = stay.kind == "query" or stay.queries > 0
+        assert stay.others < slots + own_slot
+
+
+@given(histories(), slots_, limits_)
+def test_no_interval_sees_more_than_the_bucket_holds_and_gains(visits: list[Visit], slots: int, limits: Limits) -> None:
+    starts = sorted(run(play(enough(Gate(slots, limits)), visits)).starts().items(), key=lambda start: start[1])
+    for (i, (_, first)), (j, (_, last)) in combinations(enumerate(starts), 2):
+        for which in range(3):
+            used = sum(amounts(visits[number], limits)[which][0] for number, _ in starts[i : j + 1])
+            quota = amounts(visits[0], limits)[which][1]
+            assert used <= quota * (1 + (last - first) / 60) + EXACT
+
+
+@given(histories(), slots_, limits_)
+def test_no_minute_sees_more_than_the_quota(visits: list[Visit], slots: int, limits: Limits) -> None:
+    """Wherever between its start and its end the server counts each request."""
+    log = run(play(enough(Gate(slots, limits)), visits))
+    starts = log.starts()
+    for number, start in starts.items():
+        recent = [n for n, s in starts.items() if s <= start < log.ends[n] + 60 - EXACT]
+        for which in range(3):
+            used = sum(amounts(visits[n], limits)[which][0] for n in recent if starts[n] < start or n == number)
+            assert used <= amounts(visits[0], limits)[which][1] + EXACT
+
+
+@given(histories(), slots_, limits_)
+def test_a_lane_is_first_come_first_served(visits: list[Visit], slots: int, limits: Limits) -> None:
+    log = run(play(Gate(slots, limits), visits))
+    turn = {number: place for place, number in enumerate(log.queue)}
+    for kind in ("query", "document"):
+        turns = sorted((turn[stay.visit], stay.start) for stay in log.stays if stay.kind == kind)
+        assert all(before <= after for (_, before), (_, after) in pairwise(turns))
+
+
+@given(histories(), slots_, limits_)
+def test_everyone_with_patience_gets_in(visits: list[Visit], slots: int, limits: Limits) -> None:
+    inside = run(play(Gate(slots, limits), visits)).starts().keys()
+    assert {number for number, visit in enumerate(visits) if visit.patience is None} <= inside
+
+
+@given(histories().map(apart), st.sampled_from(["query", "document"]), slots_, limits_)
+def test_who_gives_up_waiting_changes_nothing_for_the_others(
+    visits: list[Visit], kind: Kind, slots: int, limits: Limits
+) -> None:
+    """In a lane where all need the same: a larger one keeps smaller ones waiting while it is before them."""
+    visits = [replace(visit, kind=kind, tokens=5.0, inputs=2) for visit in visits]
+    starts = run(play(enough(Gate(slots, limits)), visits)).starts()
+    stayed = [replace(visit, arrives=1e7) if n not in starts else visit for n, visit in enumerate(visits)]
+    without = run(play(enough(Gate(slots, limits)), stayed)).starts()
+    assert {n: without[n] for n in starts} == pytest.approx(starts, abs=EXACT)
+
+
+@given(st.lists(st.sampled_from(["query", "document"]), min_size=1, max_size=12), st.floats(0.1, 2.0))
+def test_slots_alone_keep_nobody_waiting_for_time(kinds: list[Kind], stay: float) -> None:
+    """As long as someone waits, no slot is empty: whoever leaves is followed in the same moment."""
+    log = run(play(Gate(1, Limits()), [Visit(0.0, kind, stay) for kind in kinds]))
+    ends = {0.0} | {start + stay for start in log.starts().values()}
+    assert all(any(abs(stay.start - end) < EXACT for end in ends) for stay in log.stays)
+
+
+@given(st.integers(2, 40), st.integers(0, 40))
+def test_a_large_request_is_served_in_its_turn(before: int, after: int) -> None:
+    """Small ones that come later could go at once, and do not."""
+    small = [Visit(0.0, tokens=10.0)] * before
+    visits = [*small, Visit(1.0, tokens=100.0), *[Visit(2.0, tokens=1.0)] * after]
+    starts = run(play(enough(Gate(100, limited(tokens=100.0))), visits)).starts()
+    assert all(starts[before] <= starts[before + 1 + later] for later in range(after))
+
+
+def busy(queries_a_second: float, requests: float) -> Log:
+    queries = [Visit(n / queries_a_second, "query") for n in range(int(300 * queries_a_second))]
+    return run(play(enough(Gate(8, limited(requests))), [Visit(0.0)] * 100 + queries))
+
+
+@pytest.mark.parametrize("times_the_rate", [0.9, 1.0, 1.1, 2.0])
+def test_bulk_gets_its_share_under_saturating_queries(times_the_rate: float) -> None:
+    log = busy(times_the_rate, 60.0)
+    order = [stay.kind for stay in sorted(log.stays, key=lambda stay: stay.start)]
+    last = max(place for place, kind in enumerate(order) if kind == "document")
+    gaps = [len(list(run)) for run in "".join(kind[0] for kind in order[:last]).split("d")]
+    assert max(gaps[1:]) <= 8
+
+
+def test_queries_hardly_wait_beside_bulk_that_uses_the_whole_quota() -> None:
+    """A twentieth of the quota is queries, and bulk would take all of it."""
+    visits = [Visit(0.0, stays=0.2)] * 3000 + [Visit(20 * n + 0.5, "query", stays=0.2) for n in range(50)]
+    log = run(play(enough(Gate(16, limited(60.0))), visits[:1500] + visits[3000:]))
+    waits = [stay.start - (20 * (stay.visit - 1500) + 0.5) for stay in log.stays if stay.kind == "query"]
+    assert sorted(waits)[45] <= 1.0
+
+
+@pytest.mark.virtual_time
+async def test_queries_overtake_documents_that_wait() -> None:
+    visits = [Visit(0.0, stays=10.0), Visit(1.0, stays=1.0), Visit(2.0, "query", stays=1.0)]
+    assert (await play(Gate(1, Limits()), visits)).starts() == pytest.approx({0: 0.0, 1: 10.0, 2: 2.0})
+
+
+@pytest.mark.virtual_time
+async def test_the_slot_comes_before_the_rate() -> None:
+    """Three a minute, one slot: nothing was paid while waiting for it. The first may have been counted at its end."""
+    visits = [Visit(0.0, stays=200.0), *[Visit(1.0)] * 3]
+    starts = (await play(Gate(1, limited(3.0)), visits)).starts()
+    assert [starts[n] for n in (1, 2, 3)] == pytest.approx([200.0, 200.0, 260.0])
+
+
+@pytest.mark.parametrize(
+    ("permit", "said"),
+    [
+        (Permit("document", 0, 101.0), "101 tokens is more than the 100 tokens"),
+        (Permit("query", 0, 1.0, 11), "11 inputs is more than the 10 inputs"),
+    ],
+)
+async def test_more_than_a_minutes_quota_is_refused_at_once(permit: Permit, said: str) -> None:
+    gate = Gate(4, limited(5.0, 100.0, 10.0))
+    with pytest.raises(InputError, match=said):
+        gate.try_enter(permit)
+    with pytest.raises(InputError, match=said):
+        await gate.wait(permit)
+    assert (gate.in_flight, gate.waiting) == (0, 0)
+
+
+@pytest.mark.virtual_time
+async def test_half_a_request_a_minute_is_one_in_two_minutes() -> None:
+    gate = Gate(1, limited(0.5))
+    assert [await succeed(gate) for _ in range(3)] == pytest.approx([0.0, 120.0, 240.0])
+
+
+async def test_where_the_provider_counts_texts_as_requests() -> None:
+    gate = enough(Gate(4, limited(100.0), per_input=True))
+    inside = gate.permit("document", ["x"] * 90)
+    assert gate.try_enter(inside)
+    assert not gate.try_enter(gate.permit("document", ["x"] * 20))
+    with pytest.raises(InputError, match="101 requests"):
+        gate.try_enter(gate.permit("document", ["x"] * 101))
+    gate.leave(inside)
+
+
+async def test_admission_in_the_moment_of_cancellation_passes_the_place_on() -> None:
+    gate = Gate(1, Limits())
+    inside = Permit("document")
+    assert gate.try_enter(inside)
+    permits = [Permit("document"), Permit("document")]
+    first, second = (asyncio.create_task(gate.wait(permit)) for permit in permits)
+    await anyio.wait_all_tasks_blocked()
+    gate.leave(inside)  # first is admitted ...
+    first.cancel()  # ... and cancelled before it could run
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    await second
+    assert (gate.in_flight, gate.waiting) == (1, 0)
+    gate.leave(permits[1])
+
+
+async def test_a_waiter_cancelled_before_its_turn_is_passed_over() -> None:
+    gate = Gate(1, Limits())
+    inside = Permit("document")
+    assert gate.try_enter(inside)
+    permits = [Permit("document"), Permit("document")]
+    first, second = (asyncio.create_task(gate.wait(permit)) for permit in permits)
+    await anyio.wait_all_tasks_blocked()
+    first.cancel()
+    gate.leave(inside)  # first still stands in the queue
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    await second
+    assert (gate.in_flight, gate.waiting) == (1, 0)
+    gate.leave(permits[1])
+
+
+@pytest.mark.virtual_time
+async def test_a_place_handed_back_is_not_paid_for() -> None:
+    gate = Gate(1, limited(2.0))
+    inside = Permit("document")
+    gate.try_enter(inside)
+    await anyio.sleep(10)
+    permits = [Permit("document"), Permit("document")]
+    first, second = (asyncio.create_task(gate.wait(permit)) for permit in permits)
+    await anyio.lowlevel.checkpoint()
+    gate.leave(inside)
+    first.cancel()
+    await second
+    assert permits[1].sent_at == pytest.approx(10.0)
+    gate.leave(permits[1])
+
+
+@pytest.mark.virtual_time
+async def test_a_query_cancelled_in_that_moment_leaves_the_order_of_lanes_as_it_was() -> None:
+    gate = enough(Gate(1, limited(1.0)))
+    await succeed(gate)
+    document = asyncio.create_task(enter(gate, waiting := Permit("document")))
+    for _ in range(20):
+        query = asyncio.create_task(enter(gate, Permit("query")))
+        await anyio.lowlevel.checkpoint()
+        query.cancel()
+        await asyncio.wait([query])
+    assert await document == pytest.approx(60.0)
+    gate.leave(waiting)
+
+
+@pytest.mark.virtual_time
+async def test_there_is_one_timer_at_most_and_none_when_nobody_waits() -> None:
+    gate = enough(Gate(4, limited(1.0)))
+    await succeed(gate)
+    waiting = [asyncio.create_task(enter(gate, Permit("document"))) for _ in range(50)]
+    await anyio.lowlevel.checkpoint()
+    loop = asyncio.get_running_loop()
+    timers = [timer for timer in getattr(loop, "_scheduled", ()) if not timer.cancelled()]
+    assert len(timers) == 1
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
+    assert gate._timer is None
+    assert [timer for timer in getattr(loop, "_scheduled", ()) if not timer.cancelled()] == []
+
+
+@pytest.mark.virtual_time
+async def test_the_first_requests_go_two_at_a_time_and_each_answer_allows_one_more() -> None:
+    log = await play(Gate(16, Limits()), [Visit(0.0, stays=1.0)] * 14)
+    starts = sorted(log.starts().values())
+    assert [starts.count(moment) for moment in sorted(set(starts))] == [2, 4, 8]
+
+
+@pytest.mark.virtual_time
+async def test_it_says_what_it_waits_for() -> None:
+    gate = enough(Gate(2, limited(60.0, 100.0, 10.0)))
+    assert gate.waiting_for() == ""
+    inside = [Permit("document", 0, 90.0), Permit("document", 0, 1.0, 9)]
+    for permit in inside:
+        assert gate.try_enter(permit)
+    seen = []
+    for needed in (Permit("document"), Permit("document", 0, 50.0), Permit("document", 0, 1.0, 5)):
+        task = asyncio.create_task(gate.wait(needed))
+        await anyio.lowlevel.checkpoint()
+        seen.append(gate.waiting_for())
+        task.cancel()
+        await asyncio.wait([task])
+        if seen == ["slots"]:
+            gate.leave(inside[0])
+    assert seen == ["slots", "tokens", "inputs"]
+    assert repr(gate).startswith("<Gate in_flight=1/2 waiting=0 requests=<Resource unknown limit=60/min")
+    gate.leave(inside[1])
