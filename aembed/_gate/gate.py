@@ -130,13 +130,13 @@ class Gate:
         is_probe = permit is self._probe
         if is_probe:
             self._probe = None
-        if isinstance(error, RateLimitError):
+        if reply is not None:
+            self._answered(permit, reply, now)
+        elif isinstance(error, RateLimitError):
             self._refused(permit, error, now, is_probe=is_probe)
         else:
             self.quotas.ended(now, permit)
-            if reply is not None:
-                self._answered(permit, reply, now)
-            elif isinstance(error, ProviderError):
+            if isinstance(error, ProviderError):
                 self._failed(permit, error, now, is_probe=is_probe)
         if self._lanes:
             self._admit(loop)

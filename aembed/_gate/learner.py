@@ -54,8 +54,7 @@ class Learner:
 
     def answered(self) -> None:
         """A request was let in. After a while without refusals guess higher, and ever more so."""
-        limit = self._requests.limit
-        if self._edge is None or limit is None or self._requests.told:
+        if self._edge is None or self._requests.told or (limit := self._requests.limit) is None:
             return
         self._calm += 1
         is_bucket = self._requests.rule == "bucket"

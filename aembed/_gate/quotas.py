@@ -77,7 +77,7 @@ class Quotas:
                 resource.correct(entry, 0.0)
 
     def ended(self, now: float, permit: Permit) -> None:
-        """An answer is here, or never will be: by now the server has counted the request."""
+        """No answer will come: by now the server has counted the request, if ever."""
         assert permit.entries is not None
         for entry in permit.entries:
             if entry is not None:
@@ -86,7 +86,12 @@ class Quotas:
     def answered(self, now: float, permit: Permit, reply: Reply) -> None:
         """Learn from a reply: its usage, its headers, and that it came."""
         assert permit.entries is not None
-        request, tokens, _ = permit.entries
+        request, tokens, inputs = permit.entries
+        request.cell.expires = now + WINDOW
+        if tokens is not None:
+            tokens.cell.expires = now + WINDOW
+        if inputs is not None:
+            inputs.cell.expires = now + WINDOW
         self._learner.answered()
         if permit.characters:
             self.token_ratio.answered(reply.tokens, permit.characters)
