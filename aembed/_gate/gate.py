@@ -171,7 +171,8 @@ class Gate:
         self.successes += 1
         self._slow_start += 1
         self.pause.answered(permit.sent_at)
-        self.concurrency.answered(now - permit.sent_at, permit.characters)
+        if permit.kind == "document" or self.in_flight == self._queries:  # a query beside documents waits for theirs
+            self.concurrency.answered(now - permit.sent_at, permit.characters)
         self.quotas.answered(now, permit, reply)
 
     def _refused(self, permit: Permit, error: RateLimitError, now: float, *, is_probe: bool) -> None:
