@@ -135,7 +135,10 @@ class Resource:
         """Learn from the headers of the reply to ``entry``. What is no sensible number means unknown."""
         if _known(limit) and limit:
             self.told = True
+            unknown = self.limit is None
             self._adopt(limit, now)
+            if unknown and _known(remaining) and limit - remaining > self.window.used:
+                self.window.add(now, limit - remaining - self.window.used)  # what was sent before anybody counted
         elif not remaining:
             return  # nothing left of an unknown limit: Azure says so where it keeps none
         if self.limit is None or entry is None or not _known(remaining) or entry.before < self._synced_to:
@@ -157,9 +160,10 @@ class Resource:
     def drain(self, now: float, wait: float, amount: float) -> None:
         """Refused although we counted on room: ``amount`` will be there in ``wait`` seconds, the server says.
 
-        Without headers the likely reason is a bucket smaller than a minute's quota: save up less in future.
+        Without headers the likely reason is a bucket smaller than a minute's quota: save up less in future. A window
+        refills at once, so there the pause is enough.
         """
-        if self.limit is None:
+        if self.limit is None or self.rule == "window":
             return
         self._advance(now)
         level = amount - wait * self.rate

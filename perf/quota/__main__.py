@@ -13,6 +13,9 @@ from perf.quota.rivals import CLIENTS
 from perf.quota.run import run, unloaded
 from perf.quota.scenarios import HELD_OUT, TUNED, Scenario
 
+PARTS = {"tuned": (TUNED, 0), "held-out": (HELD_OUT, 1000)}
+"""Scenarios, and the first of their seeds."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m perf.quota", description=__doc__)
@@ -21,20 +24,21 @@ def main() -> None:
     parser.add_argument("--clients", default=",".join(CLIENTS), help="comma-separated (default: all)")
     parser.add_argument("--quick", action="store_true", help="two seeds")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
-    parser.add_argument("--tuned-only", action="store_true", help="leave out what must not be tuned on")
-    parser.add_argument("--output", type=Path, help=f"JSON file (default: {report.RESULTS.name}, for complete runs)")
+    parser.add_argument("--part", choices=PARTS, help="one of the two tables (default: both)")
+    parser.add_argument("--output", type=Path, help="JSON file (default: perf/results/quota.json, for complete parts)")
     options = parser.parse_args()
     seeds = 2 if options.quick else options.seeds
     rows: list[report.Row] = []
     with ProcessPoolExecutor(options.jobs) as pool:
-        parts = [("tuned", TUNED, 0)] if options.tuned_only else [("tuned", TUNED, 0), ("held out", HELD_OUT, 1000)]
-        for title, scenarios, first in parts:
+        for title, (scenarios, first) in PARTS.items():
+            if options.part not in (None, title):
+                continue
             chosen = [scenario for scenario in scenarios if options.only in scenario.name]
             if chosen:
                 print(f"\n{title}, seeds {first} to {first + seeds - 1}\n{report.HEADER}", flush=True)
             for scenario in chosen:
                 rows += _compare(pool, scenario, options.clients.split(","), range(first, first + seeds), first > 0)
-    if options.output or not (options.only or options.quick or options.tuned_only):
+    if options.output or not (options.only or options.quick):
         report.write(rows, options.output or report.RESULTS)
     if not options.only:
         print()

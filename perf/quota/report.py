@@ -91,6 +91,10 @@ def summarise(
 
 
 def write(rows: Sequence[Row], path: Path = RESULTS) -> None:
+    """Rows of scenarios that were not run this time stay as they are."""
+    kept = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+    new = {(row.scenario, row.client): asdict(row) | {"ratio": row.ratio} for row in rows}
+    old = {(row["scenario"], row["client"]): row for row in kept}
     path.parent.mkdir(exist_ok=True)
-    results = {"python": platform.python_version(), "rows": [asdict(row) | {"ratio": row.ratio} for row in rows]}
+    results = {"python": platform.python_version(), "rows": list((old | new).values())}
     path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

@@ -61,7 +61,7 @@ class Retrying:
                 await self._server.embed(texts, kind=kind)
             except ProviderError as error:
                 wait = error.retry_after
-                await anyio.sleep(self._random.random() * ceiling if wait is None else wait)
+                await anyio.sleep(self._random.random() * ceiling if wait is None else max(wait, 0.001))
                 ceiling = min(30.0, 2 * ceiling)
             else:
                 return

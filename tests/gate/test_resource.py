@@ -135,6 +135,19 @@ def test_foreign_use_of_a_window_is_counted() -> None:
     assert resource.earliest(0.2, 40.0) > 50
 
 
+def test_what_was_sent_before_a_limit_was_known_is_counted() -> None:
+    resource = Resource()
+    resource.sync(None, 0.1, 100.0, 30.0, 60.0)
+    assert resource.used == pytest.approx(70.0)
+
+
+def test_a_window_that_refused_is_used_in_full_once_it_opens() -> None:
+    resource = Resource(6000.0)
+    resource.rule = "window"
+    resource.drain(0.0, 50.0, 1.0)
+    assert resource.earliest(50.0, 5000.0) == 50.0
+
+
 def test_documents_leave_room_for_as_many_queries_as_there_were_and_some_more() -> None:
     resource = Resource(1000.0)
     assert resource.reserve(0.0) == 10.0
