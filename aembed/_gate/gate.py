@@ -79,14 +79,11 @@ class Gate:
         return max(0.0, self.pause.until - asyncio.get_running_loop().time())
 
     def permit(self, kind: Kind, texts: Sequence[str], patience: float = math.inf) -> Permit:
-        """What a request needs. Characters are only counted where tokens or capacity are."""
-        quotas = self.quotas
+        """What a request needs. Tokens are estimated even where no quota of them is known: it may be when it goes."""
         inputs = len(texts)
-        requests = inputs if self._per_input else 1.0
-        if quotas.tokens.limit is None and not self.concurrency.adaptive:
-            return Permit(kind, 0, 0.0, inputs, requests=requests, patience=patience)
         characters = sum(map(len, texts))
-        tokens = characters * quotas.token_ratio.value
+        tokens = characters * self.quotas.token_ratio.value
+        requests = inputs if self._per_input else 1.0
         return Permit(kind, characters, tokens, inputs, requests=requests, patience=patience)
 
     def try_enter(self, permit: Permit) -> bool:

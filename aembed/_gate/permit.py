@@ -28,7 +28,6 @@ class Permit:
     ) -> None:
         self.kind: Kind = kind
         self.characters = characters
-        """0 where nobody counts them."""
         self.requests = requests
         self.tokens = tokens
         self.inputs = inputs

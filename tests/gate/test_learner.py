@@ -7,7 +7,7 @@ import asyncio
 import anyio
 import pytest
 
-from aembed import Limits, RateLimitError
+from aembed import Limits, QuotaHints, RateLimitError, Reply
 from aembed._gate import Gate, Permit
 from aembed._gate.tokens import FIRST_GUESS, MOST, TokenRatio
 from aembed.testing.quotas import Quota, QuotaKeeper
@@ -110,3 +110,16 @@ def test_a_usage_of_zero_is_no_usage() -> None:
     ratio = TokenRatio()
     ratio.answered(0, 100)
     assert ratio.value == FIRST_GUESS
+
+
+async def test_who_came_before_a_quota_of_tokens_was_known_is_counted_when_it_goes() -> None:
+    gate = Gate(1, Limits())
+    inside, waits = gate.permit("document", ["x" * 400]), gate.permit("document", ["x" * 400])
+    assert gate.try_enter(inside)
+    waiting = asyncio.create_task(enter(gate, waits))
+    await anyio.wait_all_tasks_blocked()
+    hints = QuotaHints(limit_tokens=1000.0, remaining_tokens=900.0, reset_tokens=6.0)
+    gate.leave(inside, Reply(REPLY.vectors, 100, hints))
+    await waiting
+    assert gate.quotas.tokens.used == pytest.approx(200.0)
+    gate.leave(waits, REPLY)
