@@ -23,7 +23,8 @@ def check(reply: Reply, texts: int, dim: int | None, spec: ModelSpec) -> Vectors
         raise _unusable(spec, f"vectors of dimension {vectors.shape[1]} where {dim} was expected")
     with np.errstate(over="ignore"):
         squares = np.vecdot(vectors, vectors)
-    if not 0.0 < np.minimum.reduce(squares) <= np.maximum.reduce(squares) < np.inf:  # NaN fails every comparison
+    least, most = (squares[0],) * 2 if texts == 1 else (np.minimum.reduce(squares), np.maximum.reduce(squares))
+    if not 0.0 < least <= most < np.inf:  # NaN fails every comparison
         _check_rows(vectors, spec)
     return vectors
 

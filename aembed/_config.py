@@ -88,7 +88,7 @@ class Options(Defaults):
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("must begin with http:// or https:// and name a host")
         try:
-            parts.port, parts.hostname.encode("idna")  # reading the port checks it
+            _ = parts.port, parts.hostname.encode("idna")  # reading the port checks it
         except ValueError:
             raise ValueError("must name a host, and a port from 0 to 65535 if any") from None
         if parts.username is not None or parts.password is not None:
@@ -207,15 +207,24 @@ KEY_VARIABLES = {
 """Where a provider's key usually stands, by its own documentation."""
 
 
-OWN_HOSTS = {"azure": (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")}
-"""Where a provider's accounts have addresses of their own. Source: Microsoft's reference of the endpoints."""
+OWN_HOSTS = {
+    "azure": (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com"),
+    "cohere": ("api.cohere.com",),
+    "google": ("generativelanguage.googleapis.com",),
+    "jina": ("api.jina.ai",),
+    "mistral": ("api.mistral.ai",),
+    "openai": ("api.openai.com",),
+    "voyage": ("api.voyageai.com",),
+}
+"""Where a provider's own servers are; behind a dot, any host below."""
 
 
 def key_from_environment(provider: str, base_url: str | None) -> SecretStr | None:
     """The key in the provider's usual variable, if the request goes to the provider itself and nobody else."""
     if base_url is not None:
         host = urlsplit(base_url).hostname or ""
-        if not base_url.startswith("https://") or not host.endswith(OWN_HOSTS.get(provider, ())):
+        own = any(host == known or (known[0] == "." and host.endswith(known)) for known in OWN_HOSTS.get(provider, ()))
+        if not (own and base_url.startswith("https://")):
             return None
     value = os.environ.get(KEY_VARIABLES.get(provider, ""))
     return SecretStr(value) if value else None

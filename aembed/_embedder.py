@@ -103,7 +103,7 @@ class Embedder:
             raise InputError(f"kind is {kind!r}; it must be 'document' or 'query'")
         if on_error not in ("raise", "return"):
             raise InputError(f"on_error is {on_error!r}; it must be 'raise' or 'return'")
-        if deadline is not None and not deadline > 0:
+        if deadline is not None and not (isinstance(deadline, (int, float)) and deadline > 0):
             raise InputError(f"deadline is {deadline!r}; it must be a positive number of seconds, or None")
         items = check_texts(texts)
         with self._calls:
@@ -116,7 +116,8 @@ class Embedder:
         """Embed any number of texts in bounded memory: ``async with ... as chunks: async for chunk in chunks``.
 
         Chunks come in input order. Texts are taken only as fast as chunks are read. An error raised while reading
-        carries the index of the text in the input; leaving the block cancels what is under way.
+        carries the index of the text in the input, and its ``partial`` is that of its chunk. Leaving the block cancels
+        what is under way.
         """
         if isinstance(texts, (str, bytes)):
             raise InputError(f"texts is a single {type(texts).__name__}, not an iterable of strings; put it in a list")

@@ -42,6 +42,8 @@ from aembed._types import Batch, Kind, OnError, Provider, Reply, Vectors
 EmbedInto: TypeAlias = Callable[..., Awaitable[Reply]]
 """``WritesRows.embed_into``, of a provider that has it."""
 
+SORTED_ON_THE_LOOP = 5_000
+"""Texts that are sorted by length in a few milliseconds; more are sorted in a worker thread."""
 CHECKED_ON_THE_LOOP = 2**20
 """Numbers in a reply whose check takes well under a millisecond; larger ones are checked in a worker thread."""
 
@@ -105,7 +107,10 @@ class Engine:
         )
 
     async def _run(self, job: Job) -> None:
-        batches = plan(job.texts, self.spec)
+        if self.spec.pads and len(job.texts) > SORTED_ON_THE_LOOP:
+            batches = await anyio.to_thread.run_sync(plan, job.texts, self.spec)
+        else:
+            batches = plan(job.texts, self.spec)
         if len(batches) == 1:
             await self._deliver(job, batches[0])
         elif batches:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
@@ -95,8 +96,11 @@ class EmbedderFactory:
     async def check_health(self) -> Mapping[str, Health]:
         """Ask every open embedder and configured profile one tiny question, all at once.
 
-        With nothing open and nothing configured, asks the default model. Never raises an :class:`AembedError`: a model
-        that cannot even be opened is unhealthy, and says why.
+        With nothing open and nothing configured, asks the default model. A model that cannot even be opened is
+        unhealthy, and says why. Embedders of the same model are told apart as ``"name"``, ``"name #2"``, and so on.
+
+        Raises:
+            ConfigError: the configuration itself cannot be read.
         """
         config = await self._load()
         answers: dict[str, Health] = {}
@@ -113,8 +117,11 @@ class EmbedderFactory:
 
         with one_error():
             async with anyio.create_task_group() as tasks:
+                seen: Counter[str] = Counter()
                 for embedder in self._embedders:
-                    tasks.start_soon(ask, f"{embedder.spec.provider}:{embedder.spec.name}", embedder)
+                    name = f"{embedder.spec.provider}:{embedder.spec.name}"
+                    seen[name] += 1
+                    tasks.start_soon(ask, name if seen[name] == 1 else f"{name} #{seen[name]}", embedder)
                 names = set(config.profiles) | ({config.model} if "model" in config.model_fields_set else set())
                 for name in names or ({config.model} if not self._embedders else set()):
                     tasks.start_soon(open_and_ask, name)
@@ -147,6 +154,7 @@ class EmbedderFactory:
             api_key=key,
             headers=SecretHeaders(settings.headers),
             dimensions=settings.dimensions,
+            batch_size=settings.batch_size,
             overlong=settings.overlong,
             options=settings.provider_options,
             open_transport=partial(self._transport, account, settings.http),
@@ -186,7 +194,7 @@ class EmbedderFactory:
             gate = Gate(
                 limits.max_concurrency or spec.max_concurrency,
                 _merge(limits, spec),
-                adaptive=spec.adaptive,
+                adaptive=spec.adaptive and limits.max_concurrency is None,
                 per_input=spec.quota_unit == "input",
             )
             self._gates[account] = gate, limits

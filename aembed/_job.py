@@ -70,6 +70,7 @@ class Job:
         about_a_text = len(batch) == 1 and isinstance(error, (BadRequestError, InputError))
         if error.index is not None or about_a_text:
             error.index = indices[error.index or 0]
+        self.truncated.difference_update(indices)
         self.failures.update(dict.fromkeys(indices, error))
         if error.fatal or self.on_error == "raise":
             self.stop(error)

@@ -26,7 +26,7 @@ def plan(texts: Sequence[str], spec: ModelSpec) -> list[Batch]:
     A single batch holds the texts as they came.
     """
     cap = spec.max_batch_texts or len(texts)
-    if spec.max_batch_tokens is None and len(texts) <= cap:
+    if spec.max_batch_tokens is None and len(texts) <= cap and (spec.max_text_tokens is None or spec.pads):
         return [Batch(texts, slice(0, len(texts)))] if texts else []
     sizes = [estimate_tokens(text) for text in texts]
     longest = spec.max_text_tokens

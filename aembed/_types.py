@@ -135,6 +135,7 @@ class Source:
     api_key: SecretStr | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     dimensions: int | None = None
+    batch_size: int | None = None
     overlong: Overlong = "error"
     options: Mapping[str, object] = field(default_factory=dict[str, object])
     """``provider_options``: what this provider alone understands. The provider validates them."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from aembed import Config, ConfigError, Limits, Profile, RetryPolicy
+from aembed import Config, ConfigError, HttpSettings, Limits, Profile, RetryPolicy
 from aembed._config import resolve
 from aembed._setting import nearest
 
@@ -223,3 +223,10 @@ def test_a_file_that_is_not_there_is_missed_only_if_it_was_named(
     monkeypatch.setenv("AEMBED_CONFIG", "gone.toml")
     with pytest.raises(ConfigError, match=r"gone\.toml' does not exist"):
         Config.load()
+
+
+@pytest.mark.parametrize("proxy", ["user:secret@host:9", "socks5://host:1", "http://"])
+def test_a_proxy_is_an_http_url(proxy: str) -> None:
+    with pytest.raises(ConfigError, match="proxy: must be http://host:port") as caught:
+        HttpSettings(proxy=SecretStr(proxy))
+    assert "secret" not in str(caught.value)

@@ -114,6 +114,7 @@ async def test_a_bad_query_is_refused_before_anything_is_sent(factory: EmbedderF
         ({"deadline": 0}, "deadline is 0; it must be a positive"),
         ({"deadline": -1.0}, r"deadline is -1\.0"),
         ({"deadline": math.nan}, "deadline is nan"),
+        ({"deadline": "5"}, "deadline is '5'"),
     ],
 )
 async def test_bad_arguments_say_what_would_be_right(factory: EmbedderFactory, option: Any, reason: str) -> None:

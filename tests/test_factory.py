@@ -345,6 +345,7 @@ async def test_errors_travel_between_processes() -> None:
     [
         ("openai", None, True),
         ("openai", "https://elsewhere.example/v1", False),
+        ("openai", "https://api.openai.com/v1", True),
         ("azure", "https://mine.openai.azure.com", True),
         ("azure", "http://mine.openai.azure.com", False),
         ("azure", "https://openai.azure.com.evil.example", False),
@@ -366,3 +367,11 @@ async def test_a_key_of_the_environment_goes_to_the_provider_itself_only(
     async with EmbedderFactory(Config(), registry=registry) as factory:
         await factory.new_embedder(f"{provider}:model", base_url=base_url)
     assert (seen[0].api_key is not None) == sent
+
+
+async def test_embedders_of_one_model_are_told_apart_in_health() -> None:
+    async with EmbedderFactory(Config()) as factory:
+        await factory.new_embedder("mock")
+        await factory.new_embedder("mock", provider_options={"error_rate": 1.0, "error_kinds": ["bad_request"]})
+        answers = await factory.check_health()
+    assert {name: health.ok for name, health in answers.items()} == {"mock:mock": True, "mock:mock #2": False}

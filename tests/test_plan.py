@@ -114,3 +114,8 @@ def test_texts_that_look_too_long_go_alone_and_the_rest_together(
     for batch in batches:
         assert list(batch.texts) == [texts[row] for row in rows(batch)]
         assert len(batch) == 1 or all(estimate_tokens(text) <= longest for text in batch.texts)
+
+
+def test_a_text_that_looks_too_long_goes_alone_even_where_all_would_fit_one_batch() -> None:
+    batches = plan(["short", "x" * 100, "brief"], ModelSpec(name="m", max_text_tokens=10))
+    assert sorted(len(batch) for batch in batches) == [1, 2]

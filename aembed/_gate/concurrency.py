@@ -16,6 +16,8 @@ LOOK_AGAIN = 1000
 """Answers after which the slots are halved for a moment, so that the time without a queue is seen again."""
 FORGETTING = 1.05
 """By how much the fastest time is raised then: a server that has become slower is seen as it is."""
+CLOCK = 0.001
+"""Seconds. uvloop's clock is no finer, and nothing shorter can be told apart."""
 BACK_OFF = 0.7
 """What is left of the slots when the server says that it is busy."""
 
@@ -37,18 +39,18 @@ class Concurrency:
         self._reduced_at = -math.inf
 
     def answered(self, elapsed: float, size: int) -> None:
-        """A document request of ``size`` characters took ``elapsed`` seconds."""
-        if not self.adaptive or elapsed <= 0 or size <= 0:
+        """A request of ``size`` characters took ``elapsed`` seconds."""
+        if not self.adaptive or size <= 0:
             return
         magnitude = size.bit_length()
-        pace = elapsed / size
+        pace = max(elapsed, CLOCK) / size
         fastest = min(self._fastest.get(magnitude, pace), pace)
         self._fastest[magnitude] = fastest
         self._until_look -= 1
         if self._until_look <= 0:
             self._look()
         elif not self._resume_with:
-            self._adapt(1.0 - fastest / pace if pace else 0.0)
+            self._adapt(1.0 - fastest / pace)
 
     def overloaded(self, now: float, sent_at: float) -> None:
         """The server says that it is busy. All that were sent before it said so first are one refusal."""

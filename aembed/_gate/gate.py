@@ -168,7 +168,7 @@ class Gate:
         self.successes += 1
         self._slow_start += 1
         self.pause.answered(permit.sent_at)
-        if permit.kind == "document":
+        if permit.kind == "document" or self.in_flight == self._queries:  # a query beside documents waits for theirs
             self.concurrency.answered(now - permit.sent_at, permit.characters)
         self.quotas.answered(now, permit, reply)
 

@@ -9,7 +9,9 @@ not have in a vector's place.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 QUOTE, COLON, BRACKET = b'":['
 BLANKS = b" \t\r\n"
@@ -17,6 +19,12 @@ NUMBERS_BEGIN = frozenset(b"-0123456789nN")
 """What an array of numbers begins with; null and NaN are refused where the numbers are read."""
 
 _ESCAPE_OR_QUOTE = re.compile(rb'\\.|"', re.DOTALL)
+
+
+Pause: TypeAlias = Callable[[], None]
+"""Called between vectors, where a worker thread lets others have their turn."""
+EVERY = 16
+"""Base64 vectors between two pauses; numbers take longer, and pause after each."""
 
 
 @dataclass(slots=True)
@@ -27,17 +35,26 @@ class Cut:
     spans: list[tuple[int, int]]
 
 
-def cut_strings(body: bytes | bytearray, key: bytes) -> Cut:
+def cut_strings(body: bytes | bytearray, key: bytes, pause: Pause | None = None) -> Cut:
     """Cut the string values of ``key``, or the strings in the arrays that are.
 
     Within a JSON string a quote is escaped, so ``"key"`` with a colon behind it can only be a key.
     """
+    written = _how_written(body, key)
+    if written is not None:
+        cut = _cut_written(body, written, pause)
+        if _keys(cut.skeleton, key) == len(cut.spans):
+            return cut
+    return _cut_values(body, key, pause)
+
+
+def _how_written(body: bytes | bytearray, key: bytes) -> bytes | None:
+    """What stands before the first value, if it is a string and written as almost everybody does."""
+    first = body.find(key + b":")
     for written in (key + b':"', key + b': "'):
-        if written in body:
-            cut = _cut_written(body, written)
-            if _keys(cut.skeleton, key) == len(cut.spans):
-                return cut
-    return _cut_values(body, key)
+        if first >= 0 and body.startswith(written, first):
+            return written
+    return None
 
 
 def _keys(skeleton: bytes | bytearray, key: bytes) -> int:
@@ -45,7 +62,7 @@ def _keys(skeleton: bytes | bytearray, key: bytes) -> int:
     return skeleton.count(key) - skeleton.count(b":" + key) - skeleton.count(b": " + key)
 
 
-def _cut_written(body: bytes | bytearray, before: bytes) -> Cut:
+def _cut_written(body: bytes | bytearray, before: bytes, pause: Pause | None) -> Cut:
     """The straight way, for values that all stand behind the same bytes."""
     find, length = body.find, len(before)
     pieces: list[bytes | bytearray] = []
@@ -59,10 +76,12 @@ def _cut_written(body: bytes | bytearray, before: bytes) -> Cut:
         pieces.append(body[kept:start])
         spans.append((start, end))
         kept = start = end
+        if pause is not None and len(spans) % EVERY == 0:
+            pause()
     return _joined(body, pieces, kept, spans)
 
 
-def _cut_values(body: bytes | bytearray, key: bytes) -> Cut:
+def _cut_values(body: bytes | bytearray, key: bytes, pause: Pause | None) -> Cut:
     """Any JSON a server may write: blanks anywhere, strings within arrays."""
     find = body.find
     pieces: list[bytes | bytearray] = []
@@ -72,6 +91,8 @@ def _cut_values(body: bytes | bytearray, key: bytes) -> Cut:
         start = position = _value_after(body, position + len(key))
         if start < 0:
             break
+        if pause is not None:
+            pause()
         in_array = body[start] == BRACKET
         if in_array:
             start = _skip_blanks(body, start + 1)
@@ -86,7 +107,7 @@ def _cut_values(body: bytes | bytearray, key: bytes) -> Cut:
     return _joined(body, pieces, kept, spans)
 
 
-def cut_numbers(body: bytes | bytearray) -> Cut:
+def cut_numbers(body: bytes | bytearray, pause: Pause | None = None) -> Cut:
     """Cut the innermost arrays that begin with a number, but not what looks like one within a string.
 
     In the place of the ``k``-th stands ``[k]``: a reply may hold other numbers than vectors.
@@ -110,6 +131,8 @@ def cut_numbers(body: bytes | bytearray) -> Cut:
             pieces.append(b"%d" % len(spans))
             spans.append((position, end))
             kept = position = counted = end
+            if pause is not None:
+                pause()
     return _joined(body, pieces, kept, spans)
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Event
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -19,7 +20,7 @@ import pybase64
 
 from aembed._errors import ReplyError
 from aembed._types import Vectors
-from aembed._wire.cut import Cut, cut_numbers, cut_strings
+from aembed._wire.cut import Cut, Pause, cut_numbers, cut_strings
 
 Placed: TypeAlias = tuple[int, str | list[float] | None]
 """Which text a vector belongs to, and what stands in its place in the skeleton: ``""``, or ``[k]`` for the ``k``-th
@@ -62,14 +63,15 @@ def decode(
     Raises:
         ReplyError: no valid JSON of this shape; count, index or dimension is wrong; null or damaged vectors.
     """
-    strings = cut_strings(body, shape.base64_key) if shape.base64_key else Cut(body, [])
-    numbers = cut_numbers(strings.skeleton)
+    pause = None if abandoned is None else partial(_breathe, abandoned)
+    strings = cut_strings(body, shape.base64_key, pause) if shape.base64_key else Cut(body, [])
+    numbers = cut_numbers(strings.skeleton, pause)
     skeleton = _parse(numbers.skeleton, shape)
     places = shape.places(skeleton)
     _check_places(places, count, strings, numbers)
     encoded = iter(strings.spans)
     if rows is not None and len(strings.spans) == count and sys.byteorder == "little":
-        _fill(body, places, strings, rows, abandoned=abandoned)
+        _fill(body, places, strings, rows, pause)
         return Decoded(rows, shape.tokens(skeleton), base64=True)
     body_view, number_view = memoryview(body), memoryview(strings.skeleton)
     for done, (index, placeholder) in enumerate(places):
@@ -81,13 +83,13 @@ def decode(
         if rows is None:
             rows = np.empty((count, len(row)), np.float32)
         rows[index] = _of_dimension(rows.shape[1], row, index)
-        if abandoned is not None and done % BREATHE == BREATHE - 1:
-            _breathe(abandoned)
+        if pause is not None and done % BREATHE == BREATHE - 1:
+            pause()
     assert rows is not None, "a batch has at least one text"
     return Decoded(rows, shape.tokens(skeleton), base64=bool(strings.spans))
 
 
-def _fill(body: bytearray, places: Sequence[Placed], strings: Cut, rows: Vectors, *, abandoned: Event | None) -> None:
+def _fill(body: bytearray, places: Sequence[Placed], strings: Cut, rows: Vectors, pause: Pause | None) -> None:
     """The straight way: all are base64, and how long they are is known."""
     view, bytes_view, width = memoryview(body), rows.data.cast("B"), rows.shape[1] * 4
     for done, ((index, _), (start, end)) in enumerate(zip(places, strings.spans, strict=True)):
@@ -95,8 +97,8 @@ def _fill(body: bytearray, places: Sequence[Placed], strings: Cut, rows: Vectors
             bytes_view[index * width : (index + 1) * width] = pybase64.b64decode(view[start:end], validate=True)
         except ValueError:  # damaged, of another length, or with escapes: the careful way finds out
             rows[index] = _of_dimension(rows.shape[1], _from_base64(view[start:end], index), index)
-        if abandoned is not None and done % BREATHE == BREATHE - 1:
-            _breathe(abandoned)
+        if pause is not None and done % BREATHE == BREATHE - 1:
+            pause()
 
 
 def _breathe(abandoned: Event) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from threading import Event
 from typing import Any
 
+import anyio
 import anyio.to_thread
 import msgspec
 import numpy as np
@@ -66,6 +67,7 @@ class HttpProvider:
         self._headers = SecretHeaders({"Content-Type": "application/json", **api.headers, **checked(source.headers)})
         self._secrets = [value for value in (key_of(source), *source.headers.values()) if value]
         self._transport = _transport(source)
+        self._one_thread = anyio.CapacityLimiter(1)
         self._closed = False
 
     @property
@@ -95,6 +97,15 @@ class HttpProvider:
     async def aclose(self) -> None:
         self._closed = True
 
+    async def _decode_in_thread(self, body: bytearray, count: int, rows: Vectors | None) -> Decoded:
+        """One at a time: several would only wait for each other, and keep the event loop waiting with them."""
+        abandoned = Event()
+        work = partial(decode, body, self._api.shape, count, rows, abandoned=abandoned)
+        try:
+            return await anyio.to_thread.run_sync(work, limiter=self._one_thread)
+        finally:
+            abandoned.set()
+
     async def _decode(self, response: Response, count: int, rows: Vectors | None) -> Decoded:
         """Numbers are asked for from then on where base64 never came, or has never been of use."""
         body, shape = response.body, self._api.shape
@@ -102,7 +113,7 @@ class HttpProvider:
             if len(body) <= ON_THE_LOOP:
                 decoded = decode(body, shape, count, rows)
             else:
-                decoded = await _decode_in_thread(body, shape, count, rows)
+                decoded = await self._decode_in_thread(body, count, rows)
         except ReplyError as error:
             error.provider, error.status = self._spec.provider, response.status
             error.request_id = request_id(response.headers)
@@ -172,11 +183,3 @@ def _transport(source: Source) -> Transport:
     if source.open_transport is None:
         raise ConfigError(f"{source.provider} needs a transport; make its embedder with EmbedderFactory.new_embedder")
     return source.open_transport()
-
-
-async def _decode_in_thread(body: bytearray, shape: Shape[Any], count: int, rows: Vectors | None) -> Decoded:
-    abandoned = Event()
-    try:
-        return await anyio.to_thread.run_sync(partial(decode, body, shape, count, rows, abandoned=abandoned))
-    finally:
-        abandoned.set()

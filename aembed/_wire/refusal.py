@@ -110,7 +110,14 @@ def refusal(
         request_id=request_id(headers),
         retryable=retryable if kind.retryable or retryable else None,
         retry_after=said.retry_after if said.retry_after is not None else retry_after(headers),
+        index=_named(said.words) if issubclass(kind, BadTextError) else None,
     )
+
+
+def _named(words: str) -> int | None:
+    """The text that OpenAI and its kin point at: ``Invalid 'input[3]'``."""
+    found = re.search(r"input\[(\d{1,6})\]", words)
+    return int(found[1]) if found else None
 
 
 def read_detail(detail: Any) -> Said:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from aembed._errors import ConfigError
 from aembed._types import Kind, ModelSpec, Provider, Source
@@ -40,7 +41,8 @@ async def open_provider(source: Source) -> Provider:
     ``provider_options`` are those of :class:`Prompts`.
     """
     model = source.model
-    if source.base_url is None:
+    is_openai = source.base_url is None or urlsplit(source.base_url).hostname == urlsplit(BASE_URL).hostname
+    if is_openai:
         model = model or "text-embedding-3-small"
         require_key(source, "OPENAI_API_KEY")
         source = with_dimensions(source, model, MODELS)
@@ -63,11 +65,11 @@ async def open_provider(source: Source) -> Provider:
         shape=EMBEDDING_LIST,
         dialect=OPENAI_ERRORS,
     )
-    if source.base_url is None:
+    if is_openai:
         spec = openai_spec(source, model, MODELS.get(model, UNKNOWN))
     else:
         spec = ModelSpec(
-            name=model, provider=source.provider, dim=source.dimensions, max_batch_texts=128, adaptive=True
+            name=model, provider=source.provider, dim=source.dimensions, max_batch_texts=source.batch_size or 128
         )
     return HttpProvider(api, spec, source)
 

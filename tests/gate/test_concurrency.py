@@ -75,10 +75,10 @@ async def test_it_finds_what_the_server_digests(workers: int, sizes: list[int]) 
     assert workers <= slots <= workers + 6
 
 
-async def test_queries_do_not_count_as_documents() -> None:
+async def test_queries_alone_find_the_slots_they_need() -> None:
     gate = Gate(8, Limits(), adaptive=True)
     for _ in range(50):
         permit = gate.permit("query", ["short"])
         await enter(gate, permit)
         gate.leave(permit, Reply(REPLY.vectors))
-    assert gate.concurrency.slots == 2
+    assert gate.concurrency.slots == 8

@@ -6,12 +6,13 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TypeAlias
 
 import pytest
 
 from aembed import BadRequestError, ConnectError
+from aembed._wire.body import LONGEST_REFUSAL
 from aembed._wire.http import HttpTransport
 from aembed._wire.settings import HttpSettings
 
@@ -24,12 +25,15 @@ Behave: TypeAlias = Callable[[int, asyncio.StreamWriter], None]
 @asynccontextmanager
 async def served(behave: Behave) -> AsyncGenerator[tuple[HttpTransport, str]]:
     requests = 0
+    talks: set[asyncio.Task[None] | None] = set()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal requests
-        while await reader.read(65536):
-            requests += 1
-            behave(requests, writer)
+        talks.add(asyncio.current_task())
+        with suppress(ConnectionResetError):  # the client may have heard enough
+            while await reader.read(65536):
+                requests += 1
+                behave(requests, writer)
         writer.close()
 
     server = await asyncio.start_server(talk, "127.0.0.1", 0)
@@ -40,6 +44,7 @@ async def served(behave: Behave) -> AsyncGenerator[tuple[HttpTransport, str]]:
         await transport.aclose()
         server.close()
         await server.wait_closed()
+        await asyncio.gather(*(task for task in talks if task))
 
 
 async def post(transport: HttpTransport, url: str) -> bytes:
@@ -89,3 +94,18 @@ async def test_redirects_are_refused(location: str, words: str) -> None:
     async with served(lambda _, writer: writer.write(answer)) as (transport, url):
         with pytest.raises(BadRequestError, match=words):
             await post(transport, url)
+
+
+@pytest.mark.parametrize(
+    ("status", "encoding", "body"),
+    [(503, "identity", b"<html>" + b"x" * 3_000_000), (401, "gzip", b""), (401, "br", b"no brotli")],
+)
+async def test_the_status_of_a_refusal_survives_its_body(status: int, encoding: str, body: bytes) -> None:
+    def refuse(request: int, writer: asyncio.StreamWriter) -> None:
+        head = f"HTTP/1.1 {status} No\r\nContent-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+
+    async with served(refuse) as (transport, url):
+        response = await transport.post(url, b"{}", {}, max_bytes=1000)
+        assert response.status == status
+        assert len(response.body) <= LONGEST_REFUSAL

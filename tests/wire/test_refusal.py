@@ -272,3 +272,10 @@ def test_any_body_gives_an_error_of_ours(status: int, body: object) -> None:
 @given(st.integers(400, 599), st.binary())
 def test_any_bytes_give_an_error_of_ours(status: int, body: bytes) -> None:
     assert isinstance(error_of(answer(body, status)), ProviderError)
+
+
+def test_a_text_that_is_pointed_at_is_named() -> None:
+    words = "Invalid 'input[3]': maximum input length is 8192 tokens."
+    error = error_of(answer({"error": {"message": words, "type": "invalid_request_error"}}, status=400))
+    assert isinstance(error, TextTooLongError)
+    assert error.index == 3
