@@ -110,6 +110,32 @@ class WritesRows(Provider, Protocol):
         ...
 
 
+@runtime_checkable
+class Store(Protocol):
+    """Keeps vectors by key across calls: what ``cache=`` takes, beside a path and ``True``.
+
+    A key is 32 bytes and stands for a text and everything that decides its vector, so that a key never gets another
+    vector. Every method may be called from any task of one loop, and be cancelled. A method that raises costs a miss,
+    or that nothing is kept; never a call.
+    """
+
+    async def get_many(self, keys: Sequence[bytes], dim: int | None) -> tuple[NDArray[np.intp], Vectors]:
+        """What is known: positions in ``keys``, ascending, and their rows, shape ``(k, dim)``.
+
+        Entries that are missing, corrupt, or of another dimension than ``dim`` are not among them. With ``None`` the
+        first entry found decides. The rows are the caller's own: changing them changes nothing that is kept.
+        """
+        ...
+
+    async def put_many(self, keys: Sequence[bytes], vectors: Vectors) -> None:
+        """Keep ``vectors[i]`` under ``keys[i]``. The array belongs to the caller, who may change it afterwards."""
+        ...
+
+    async def aclose(self) -> None:
+        """Free what the store holds. Closing twice is fine."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """An HTTP answer. ``headers`` are case-insensitive."""
