@@ -12,6 +12,7 @@ Where things are:
     _wire         HTTP: requests out, rows in, refusals into errors
     providers     local, static, mock, and one file for each API; imported when first opened
     testing cli   public test doubles; the ``aembed`` command
+    bench         the benchmark runner; imports public names alone
 """
 
 from aembed._config import Config, EmbedderOptions, Limits, Profile, RetryPolicy

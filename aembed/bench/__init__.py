@@ -1,0 +1,1 @@
+"""A benchmark runner for async code that lives in the same event loop as what it measures."""
