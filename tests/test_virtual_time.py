@@ -72,6 +72,44 @@ def test_no_timer_can_make_it_stand_still() -> None:
     assert run(main()) >= 1e9
 
 
+@pytest.mark.parametrize("since", [0.0, 1.0, 4000.0, 1e9])
+@pytest.mark.parametrize("ahead", [-1.0, 0.0, 1e-15])
+def test_a_timer_that_is_due_already_takes_a_moment(since: float, ahead: float) -> None:
+    """Rate limiters set one again and again, until time has passed."""
+
+    async def main() -> tuple[int, float]:
+        await anyio.sleep_until(since)
+        loop = asyncio.get_running_loop()
+        started, rounds, passed = loop.time(), 0, asyncio.Event()
+
+        def look() -> None:
+            nonlocal rounds
+            rounds += 1
+            if loop.time() > started or rounds == 1000:
+                passed.set()
+            else:
+                loop.call_at(started + ahead, look)
+
+        loop.call_at(started + ahead, look)
+        await passed.wait()
+        return rounds, loop.time() - started
+
+    rounds, took = run(main())
+    assert rounds == 1
+    assert 0 < took <= 1e-6
+
+
+def test_timers_that_are_due_do_not_wait_for_work_to_end() -> None:
+    async def main() -> float:
+        due = asyncio.Event()
+        asyncio.get_running_loop().call_later(0, due.set)
+        while not due.is_set():
+            await anyio.lowlevel.checkpoint()
+        return anyio.current_time()
+
+    assert run(main()) == 0.0
+
+
 def test_a_thread_can_still_wake_it() -> None:
     async def main() -> int:
         return await anyio.to_thread.run_sync(lambda: 7)

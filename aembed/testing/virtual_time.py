@@ -13,10 +13,14 @@ from __future__ import annotations
 import asyncio
 import math
 import selectors
-from typing import Any
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any, TypeVarTuple
+
+Ts = TypeVarTuple("Ts")
 
 RESOLUTION = 1e-9
-"""The least the clock advances in one step, in seconds: no timer can make it stand still."""
+"""The least the clock advances in one step, in seconds, while a float can tell as little apart."""
 
 
 class _VirtualSelector(selectors.DefaultSelector):
@@ -24,12 +28,16 @@ class _VirtualSelector(selectors.DefaultSelector):
 
     now = 0.0
 
+    @property
+    def resolution(self) -> float:
+        return max(RESOLUTION, 2 * math.ulp(self.now))
+
     def select(self, timeout: float | None = None) -> list[Any]:
         ready: list[Any] = super().select(0)
         if not ready and timeout is None:
             return super().select(None)  # no timer is set: only the outside can wake us
         if not ready and timeout is not None and timeout > 0:
-            self.now += max(timeout, RESOLUTION)
+            self.now += max(timeout, self.resolution)
         return ready
 
 
@@ -42,12 +50,22 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     @property
     def _clock_resolution(self) -> float:
-        """Timers this close are due. Never less than a float can tell apart, or a late timer would never be."""
-        return max(RESOLUTION, 2 * math.ulp(self.time()))
+        """Timers this close are due."""
+        return self._virtual.resolution
 
     @_clock_resolution.setter
     def _clock_resolution(self, seconds: float) -> None:
         """Asyncio sets that of the real clock."""
+
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """A timer that is due already still takes the least of times, as it does on any real clock.
+
+        Else one that is set again until time has passed, as rate limiters do, would run for ever.
+        """
+        soonest = self.time() + self._virtual.resolution / 2  # due at once, and yet a wait if there is nothing else
+        return super().call_at(max(when, soonest), callback, *args, context=context)
 
     def time(self) -> float:
         """Seconds since the loop was made."""

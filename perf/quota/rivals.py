@@ -98,11 +98,11 @@ class WithAiolimiter(Retrying):
 
 
 class WithSemaphore(Retrying):
-    """Sixteen at once, whatever they are; who is refused waits in its place."""
+    """Thirty-two at once, whatever they are; who is refused waits in its place."""
 
     def __init__(self, scenario: Scenario, server: StrictServer, seed: int) -> None:
         super().__init__(scenario, server, seed)
-        self._slots = anyio.Semaphore(16)
+        self._slots = anyio.Semaphore(32)
 
     async def documents(self, texts: Sequence[str]) -> int:
         async with anyio.create_task_group() as tasks:

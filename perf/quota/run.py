@@ -15,18 +15,6 @@ from perf.quota.scenarios import Scenario
 from perf.quota.server import StrictServer
 
 UNLOADED_QUERIES = 200
-TICK = 1e-12
-"""Seconds. No clock stands still, and aiolimiter waits for that: it sets timers that are due already."""
-
-
-class TickingLoop(VirtualTimeLoop):
-    """Virtual time that passes a little with each look at the clock."""
-
-    _looks = 0
-
-    def time(self) -> float:
-        self._looks += 1
-        return super().time() + self._looks * TICK
 
 
 @dataclass(frozen=True)
@@ -46,14 +34,14 @@ class Outcome:
 
 
 def run(scenario: Scenario, client: str, seed: int) -> Outcome:
-    with asyncio.Runner(loop_factory=TickingLoop) as runner:
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(_run(scenario, client, seed))
 
 
 def unloaded(scenario: Scenario, seed: int) -> tuple[float, ...]:
     """What queries take while nothing else is sent, with aembed."""
     quiet = replace(scenario.server, foreign=0.0, down=None)
-    with asyncio.Runner(loop_factory=TickingLoop) as runner:
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(_unloaded(replace(scenario, server=quiet), seed))
 
 
