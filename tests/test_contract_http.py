@@ -15,7 +15,6 @@ from aembed._wire.http import HttpTransport
 from aembed._wire.settings import HttpSettings
 from aembed.testing import LoopbackServer, Quirks
 from tests.contract import RULES, TEXTS, Rule
-from tests.testing.elsewhere import elsewhere
 
 KEY = "key-for-tests"
 
@@ -53,7 +52,7 @@ Open = Callable[[], Awaitable[Provider]]
 async def served(provider: str, quirks: Quirks) -> AsyncGenerator[Open]:
     """A server for the test, and how its providers are opened. Not a fixture: the guard against leaks looks earlier."""
     transport = HttpTransport(HttpSettings())
-    with elsewhere(LoopbackServer(provider, dim=MODELS[provider].dim, api_key=KEY, quirks=quirks)) as server:
+    with LoopbackServer(provider, dim=MODELS[provider].dim, api_key=KEY, quirks=quirks) as server:
         source = Source(
             provider=provider,
             model=MODELS[provider].model,

@@ -2,8 +2,11 @@
 
     VirtualTimeLoop     an event loop whose clock jumps over waiting: exact and fast tests of anything timed
     ScriptedProvider    answers, errors and delays call by call, and a log of what it was asked
-    LoopbackServer      a real HTTP server that speaks like OpenAI, Cohere, Ollama ...: latency, quotas, quirks, a log;
-                        also ``python -m aembed.testing.server``
+    LoopbackServer      a real HTTP server that speaks like OpenAI, Cohere, Ollama ...: latency, quotas, quirks, faults,
+                        a log; also ``python -m aembed.testing.server``
+    faults              what can go wrong on the way, as values that a server plays: resets, bombs, lies, silence
+    fixtures            the server as a pytest fixture
+    Authority           TLS certificates for it
     Quota, QuotaKeeper  how providers keep quotas, without HTTP and with your clock
 
 For plain tests ``await factory.new_embedder("mock")`` is enough: deterministic vectors without a model or network.
@@ -12,9 +15,11 @@ For plain tests ``await factory.new_embedder("mock")`` is enough: deterministic 
 from aembed.testing.quotas import Quota, QuotaKeeper, QuotaRule
 from aembed.testing.scripted import Call, ScriptedProvider, Step
 from aembed.testing.server import Capacity, Caps, Hints, Latency, LoopbackServer, Quirks
+from aembed.testing.tls import Authority
 from aembed.testing.virtual_time import VirtualTimeLoop
 
 __all__ = [
+    "Authority",
     "Call",
     "Capacity",
     "Caps",

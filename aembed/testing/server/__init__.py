@@ -6,6 +6,7 @@ Also a program: ``python -m aembed.testing.server --help``.
     http parse render                         connections, bytes -> requests, responses -> bytes
     dialects    one file per provider         vectors   the mock's, encoded for JSON
     latency hints quirks log                  what can be scripted, and what is remembered
+    play        faults, on a connection       thread    the server away from the caller's loop
 """
 
 from aembed.testing.quotas import Quota, QuotaRule

@@ -17,6 +17,7 @@ from dataclasses import fields
 
 import msgspec
 
+from aembed.testing.faults import at_random
 from aembed.testing.quotas import Quota
 from aembed.testing.server import DIALECTS, Capacity, Hints, Latency, LoopbackServer, Quirks
 
@@ -58,6 +59,8 @@ def parser() -> argparse.ArgumentParser:
     quirks = parser.add_argument_group("quirks")
     for quirk in fields(Quirks):
         quirks.add_argument(f"--{quirk.name.replace('_', '-')}", action="store_true")
+    faults = parser.add_argument_group("faults")
+    faults.add_argument("--fault-rate", type=float, default=0.0, metavar="P", help="of answers that go wrong, 0 to 1")
     return parser
 
 
@@ -84,6 +87,7 @@ def server(options: argparse.Namespace) -> LoopbackServer:
         ),
         hints=Hints.hidden() if options.hidden else hints,
         quirks=Quirks(**{quirk.name: getattr(options, quirk.name) for quirk in fields(Quirks)}),
+        faults=at_random(options.fault_rate, options.seed),
         seed=options.seed,
         host=options.host,
         port=options.port,

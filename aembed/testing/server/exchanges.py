@@ -9,12 +9,17 @@ from dataclasses import dataclass
 
 import msgspec
 
+from aembed.testing.faults import Answer, Fault, Script, Stage, Status
 from aembed.testing.server.desk import Desk, Response
 from aembed.testing.server.hints import Hints
 from aembed.testing.server.http import Connection
 from aembed.testing.server.log import GONE, Counters, Entry
 from aembed.testing.server.parse import Malformed, Request
-from aembed.testing.server.render import render
+from aembed.testing.server.play import Faults
+from aembed.testing.server.render import answer, render
+
+NOTHING = Answer(0, {}, b"")
+"""What a fault has to spoil that comes before any request is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +31,22 @@ class Exchange:
     response: Response
     number: int
     received: float
+    fault: Fault | None
 
 
 class Exchanges:
     """What :class:`Connection` calls. Its clock is the running loop's."""
 
-    def __init__(self, desk: Desk, hints: Hints, request_id: str, max_body: int, max_log: int | None) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        hints: Hints,
+        request_id: str,
+        faults: Script,
+        *,
+        max_body: int,
+        max_log: int | None,
+    ) -> None:
         self.max_body = max_body
         self.log: deque[Entry] = deque(maxlen=max_log)
         self.counters = Counters()
@@ -39,6 +54,7 @@ class Exchanges:
         self._desk = desk
         self._hints = hints
         self._request_id = request_id
+        self._faults = Faults(faults)
         self._connections: dict[Connection, int] = {}
         self._waiting: dict[Connection, tuple[Exchange, asyncio.TimerHandle]] = {}
         self._one_closed = asyncio.Event()
@@ -61,6 +77,20 @@ class Exchanges:
         counters.requests_per_connection[counters.connections_opened] = 0
         if not self.accepting:  # the socket was accepted just before it was closed
             connection.transport.abort()
+            return
+        self._spoil(connection, "accept")
+
+    def begun(self, connection: Connection) -> None:
+        self._spoil(connection, "request")
+
+    def _spoil(self, connection: Connection, at: Stage) -> None:
+        """Play a fault that comes before a whole request, if it is its turn."""
+        fault = self._faults.take(at)
+        if fault is not None:
+            now = asyncio.get_running_loop().time()
+            self.counters.faults += 1
+            self._note(Entry("", "", (), self._connections[connection], 0, 0, 0, now, now, f"fault: {fault}"))
+            connection.play(fault.play(NOTHING), keep_alive=False)
 
     def received(self, connection: Connection, request: Request) -> None:
         counters = self.counters
@@ -71,7 +101,7 @@ class Exchanges:
         loop = asyncio.get_running_loop()
         now = loop.time()
         response = self._desk.answer(request, counters.requests, now)
-        exchange = Exchange(connection, request, response, counters.requests, now)
+        exchange = Exchange(connection, request, response, counters.requests, now, self._faults.take())
         if response.delay > 0:
             self._waiting[connection] = (exchange, loop.call_at(now + response.delay, self._answer, exchange))
         else:
@@ -95,11 +125,19 @@ class Exchanges:
 
     def _answer(self, exchange: Exchange) -> None:
         self._waiting.pop(exchange.connection, None)
-        self._finish(exchange, exchange.response.status)
+        response, fault = exchange.response, exchange.fault
         keep_alive = exchange.request.head.keep_alive
-        request_id = f"{self._request_id}: req-{exchange.number:08}"
-        pieces = render(exchange.response, self._now(exchange.received), request_id, keep_alive=keep_alive)
-        exchange.connection.answer(pieces, keep_alive=keep_alive)
+        date, request_id = self._now(exchange.received), f"req-{exchange.number:08}"
+        if fault is None:
+            self._finish(exchange, response.status)
+            pieces = render(response, date, f"{self._request_id}: {request_id}", keep_alive=keep_alive)
+            exchange.connection.answer(pieces, keep_alive=keep_alive)
+            return
+        self.counters.faults += 1
+        response.reason = f"fault: {fault}"
+        self._finish(exchange, fault.code if isinstance(fault, Status) else response.status)
+        good = answer(response, {"date": date, self._request_id: request_id}, keep_alive=keep_alive)
+        exchange.connection.play(fault.play(good), keep_alive=keep_alive)
 
     def _finish(self, exchange: Exchange, status: int) -> None:
         response, head = exchange.response, exchange.request.head

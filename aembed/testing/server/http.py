@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol, cast
 
+from aembed.testing.faults import End, Step
 from aembed.testing.server.parse import Malformed, Parser, Request
+from aembed.testing.server.play import Play, reset
 
 MOST_WAITING = 256 * 1024
 """Bytes of further requests that are read while one is being answered."""
@@ -20,6 +22,10 @@ class Handler(Protocol):
     max_body: int
 
     def opened(self, connection: Connection) -> None: ...
+
+    def begun(self, connection: Connection) -> None:
+        """The first bytes of a request are here. It may break the connection."""
+        ...
 
     def received(self, connection: Connection, request: Request) -> None:
         """Answer with ``connection.answer``, now or later."""
@@ -42,6 +48,8 @@ class Connection(asyncio.Protocol):
         self._stuck = False
         self._reading = True
         self._continued = False
+        self._play: Play | None = None
+        self._stale = False
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -49,6 +57,11 @@ class Connection(asyncio.Protocol):
         self._handler.opened(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._stale:
+            reset(self.transport)
+            return
+        if not (self._busy or self._parser.buffered):
+            self._handler.begun(self)
         self._parser.feed(data)
         if not self._busy:
             self._advance()
@@ -58,20 +71,39 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._busy = True  # whatever was still buffered is not answered
+        if self._play is not None:
+            self._play.stop()
         self._handler.closed(self)
 
     def pause_writing(self) -> None:
         self._stuck = True
+        if self._play is not None:
+            self._play.pause()
 
     def resume_writing(self) -> None:
         self._stuck = False
-        if not self._busy:
+        if self._play is not None:
+            self._play.resume()
+        elif not self._busy:
             self._advance()
 
     def answer(self, pieces: Sequence[bytes], *, keep_alive: bool) -> None:
-        """Write an answer: the one place where that happens."""
+        """Write a good answer: the one place where that happens."""
         self.transport.write(b"".join(pieces))
         self.answered(keep_alive=keep_alive)
+
+    def play(self, steps: Iterator[Step], *, keep_alive: bool) -> None:
+        """Write what a fault makes of an answer."""
+
+        def done(end: End | None) -> None:
+            self._play = None
+            self._stale = end is End.STALE
+            if end in {None, End.STALE}:
+                self.answered(keep_alive=keep_alive)
+
+        self._busy = True
+        self._play = Play(self.transport, steps, done)
+        self._play.go_on()
 
     def answered(self, *, keep_alive: bool) -> None:
         """The answer is out, and the next request may come."""

@@ -10,7 +10,10 @@ GONE = 499
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One request. ``received`` (all of it was here) and ``answered`` are loop times, in seconds."""
+    """One request, or what broke before it was whole (status 0).
+
+    ``received`` (all of it was here) and ``answered`` are loop times, in seconds.
+    """
 
     method: str
     path: str
@@ -22,7 +25,7 @@ class Entry:
     received: float
     answered: float
     reason: str = ""
-    """What the refusal was about; empty for a good answer."""
+    """What the refusal was about, or the fault; empty for a good answer."""
 
 
 @dataclass(slots=True)
@@ -32,9 +35,11 @@ class Counters:
     requests: int = 0
     """Requests received, refused and abandoned ones included."""
     inputs: int = 0
-    """Texts embedded."""
+    """Texts embedded, and paid for: also where a fault kept the answer from its reader."""
     tokens: int = 0
     """Tokens embedded."""
+    faults: int = 0
+    """Faults played."""
     in_flight: int = 0
     max_in_flight: int = 0
     """Whole requests not yet answered; without latency every one is answered at once."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 from types import TracebackType
 
+from aembed.testing.faults import Script as Faults
 from aembed.testing.quotas import Quota
 from aembed.testing.server.desk import Desk, Script
 from aembed.testing.server.dialects import DIALECTS, Caps
@@ -15,16 +17,21 @@ from aembed.testing.server.hints import Hints
 from aembed.testing.server.http import Connection
 from aembed.testing.server.latency import Capacity, Latency
 from aembed.testing.server.quirks import Quirks
+from aembed.testing.server.thread import in_thread
 
 
 class LoopbackServer:
     """Speaks one provider's ``dialect`` on a local port, from ``async with`` or ``start`` until ``aclose``.
 
+    A plain ``with`` runs it in a thread, on a loop of its own: nothing of it is then among the tasks, timers and work
+    of the caller's loop, or for callers that have no loop.
+
         async with LoopbackServer("cohere", dim=1024, api_key="k", latency=0.05) as server:
             ...  # base_url=server.base_url; afterwards server.log and server.counters
 
     Vectors are those of the mock provider, of ``dim`` components unless the request asks for another number.
-    ``latency`` is in seconds, constant or a :class:`Latency`. Everything random comes from ``seed``.
+    ``latency`` is in seconds, constant or a :class:`Latency`. Everything random comes from ``seed``. ``faults`` are
+    what goes wrong, request by request: see :mod:`aembed.testing.faults`.
     """
 
     def __init__(
@@ -40,6 +47,7 @@ class LoopbackServer:
         quota: Quota | None = None,
         hints: Hints | None = None,
         quirks: Quirks | None = None,
+        faults: Faults = (),
         characters_per_token: float = 4.0,
         seed: int = 0,
         host: str = "127.0.0.1",
@@ -66,13 +74,15 @@ class LoopbackServer:
             seed=seed,
         )
         desk = Desk(DIALECTS[dialect], self.script, cache_bytes=cache_bytes)
-        self._exchanges = Exchanges(desk, self.script.hints, DIALECTS[dialect].request_id, max_body, max_log)
+        request_id = DIALECTS[dialect].request_id
+        self._exchanges = Exchanges(desk, self.script.hints, request_id, faults, max_body=max_body, max_log=max_log)
         self.log = self._exchanges.log
         """The latest requests, in the order of their answers."""
         self.counters = self._exchanges.counters
         self._address = (host, port)
         self._tls = tls
         self._server: asyncio.Server | None = None
+        self._thread: AbstractContextManager[None] | None = None
 
     @property
     def port(self) -> int:
@@ -120,3 +130,14 @@ class LoopbackServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    def __enter__(self) -> LoopbackServer:
+        self._thread = in_thread(self)
+        self._thread.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._thread is not None, "entered before"
+        self._thread.__exit__(None, None, None)

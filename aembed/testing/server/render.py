@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
+from aembed.testing.faults import Answer
 from aembed.testing.server.desk import Response
 
 
@@ -20,6 +22,13 @@ def render(response: Response, date: str, request_id: str | None, *, keep_alive:
     length = sum(map(len, response.body))
     lines.append(f"content-type: application/json\r\ncontent-length: {length}\r\n\r\n")
     return ["\r\n".join(lines).encode("latin-1"), *response.body]
+
+
+def answer(response: Response, headers: Mapping[str, str], *, keep_alive: bool) -> Answer:
+    """The same, for a fault to spoil."""
+    more = {} if keep_alive else {"connection": "close"}
+    all_headers = {**headers, **response.headers, **more, "content-type": "application/json"}
+    return Answer(response.status, all_headers, b"".join(response.body))
 
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}" for status in HTTPStatus}
