@@ -159,6 +159,7 @@ class Engine:
             parts = Job(overlong.pieces(text, self.spec.max_text_tokens), job.kind, "raise", None)
             await self._run(parts)
             job.requests += parts.requests
+            job.maybe_billed += parts.maybe_billed
             if parts.error is not None:
                 parts.error.index = None
                 self._give_up(job, batch, parts.error)
@@ -185,6 +186,7 @@ class Engine:
             except ProviderError as error:
                 error.attempts = attempt
                 error.provider = error.provider or self.spec.provider
+                job.maybe_billed += error.maybe_billed
                 is_paced = self._is_paced(error, successes)
                 paced += is_paced
                 delay = next_delay(self._options.retry, attempt - paced, error, random.random())  # noqa: S311

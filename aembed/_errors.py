@@ -20,8 +20,9 @@ AembedError
 ├── DeadlineError                the call's total time is over (also a TimeoutError)
 └── ClosedError                  used after ``aclose()``                         fatal
 
-An error carries what is known of ``provider``, ``status``, ``request_id``, ``attempts``, ``retryable``, ``index`` and,
-when it ends a call, the ``partial`` result. No text and no key is ever part of a message.
+An error carries what is known of ``provider``, ``status``, ``request_id``, ``attempts``, ``retryable``,
+``maybe_billed``, ``index`` and, when it ends a call, the ``partial`` result. No text and no key is ever part of a
+message.
 """
 
 from __future__ import annotations
@@ -70,6 +71,9 @@ class InputError(AembedError, ValueError):
 class ProviderError(AembedError):
     """The provider was asked and did not deliver."""
 
+    maybe_billed: bool = False
+    """True when the request may have been worked on, and be paid for, although nothing came of it."""
+
     def __init__(
         self,
         message: str,
@@ -78,6 +82,7 @@ class ProviderError(AembedError):
         status: int | None = None,
         request_id: str | None = None,
         retryable: bool | None = None,
+        maybe_billed: bool | None = None,
         retry_after: float | None = None,
         index: int | None = None,
     ) -> None:
@@ -89,6 +94,8 @@ class ProviderError(AembedError):
         self.attempts = 0
         if retryable is not None:
             self.retryable = retryable
+        if maybe_billed is not None:
+            self.maybe_billed = maybe_billed
 
     def _facts(self) -> dict[str, object]:
         return {
@@ -156,12 +163,14 @@ class RequestTimeoutError(ProviderError, TimeoutError):
     """No answer within ``timeout`` seconds of the request's start."""
 
     retryable = True
+    maybe_billed = True
 
 
 class ReplyError(ProviderError):
     """The answer is not what was asked for: count, shape, order, NaN or zero vectors."""
 
     retryable = True
+    maybe_billed = True
 
 
 class DeadlineError(AembedError, TimeoutError):

@@ -30,7 +30,7 @@ class Job:
         self._state: NDArray[np.uint8] = np.zeros(len(texts), np.uint8)
         self._missing = len(texts)
         self._out = out
-        self.requests = 0
+        self.requests = self.maybe_billed = 0
         self.tokens: int | None = 0
 
     def begin(self, batch: Batch) -> None:
@@ -104,7 +104,9 @@ class Job:
             failures=self.failures,
             not_attempted=tuple(np.flatnonzero(self._state == NOT_ATTEMPTED).tolist()),
             truncated=tuple(sorted(self.truncated)),
-            usage=Usage(requests=self.requests, tokens=self.tokens, cost=self._cost(price)),
+            usage=Usage(
+                requests=self.requests, tokens=self.tokens, cost=self._cost(price), maybe_billed=self.maybe_billed
+            ),
             elapsed=time.perf_counter() - self._started,
         )
 

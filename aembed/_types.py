@@ -188,6 +188,8 @@ class Usage:
     tokens: int | None
     cost: float | None = None
     """US dollars, where tokens and the model's price are known."""
+    maybe_billed: int = 0
+    """Requests that failed after they had been sent: the provider may want to be paid for them all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

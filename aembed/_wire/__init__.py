@@ -11,4 +11,5 @@ provider        what all HTTP providers share
 catalogue       models' dimensions, caps and prices
 prompts         words before texts, for servers of one's own
 settings        proxy, TLS, timeouts
+public          sockets that lead to the public internet only
 """

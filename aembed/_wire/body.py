@@ -68,7 +68,7 @@ async def _read_inflated(response: aiohttp.ClientResponse, max_bytes: int) -> by
         if len(body) > max_bytes or inflate.unconsumed_tail:
             raise _too_large(response, max_bytes)
     if not inflate.eof:
-        raise ConnectError("the compressed answer breaks off", status=response.status)
+        raise ConnectError("the compressed answer breaks off", status=response.status, maybe_billed=True)
     return body
 
 

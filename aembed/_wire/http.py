@@ -23,6 +23,7 @@ from aembed._errors import BadRequestError, ConfigError, ConnectError, ProviderE
 from aembed._types import Response
 from aembed._version import __version__
 from aembed._wire.body import read_body
+from aembed._wire.public import NotPublicError, open_public
 from aembed._wire.settings import HttpSettings
 
 USER_AGENT = f"aembed/{__version__}"
@@ -85,7 +86,7 @@ class HttpTransport:
 def _session(settings: HttpSettings, tls: ssl.SSLContext | bool) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         auto_decompress=False,
-        connector=_Connector(tls),
+        connector=_Connector(tls, public_only=settings.public_only),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip, deflate"},
         proxy=None if settings.proxy is None else settings.proxy.get_secret_value(),
@@ -109,8 +110,8 @@ async def _post(
 class _Connector(aiohttp.TCPConnector):
     """Notes for the task that asks whether its connection has served a request before."""
 
-    def __init__(self, tls: ssl.SSLContext | bool) -> None:
-        super().__init__(limit=0, ssl=tls)
+    def __init__(self, tls: ssl.SSLContext | bool, *, public_only: bool) -> None:
+        super().__init__(limit=0, ssl=tls, socket_factory=open_public if public_only else None)
         self._known: WeakSet[object] = WeakSet()
 
     async def connect(self, *args: Any, **kwargs: Any) -> aiohttp.connector.Connection:
@@ -155,6 +156,8 @@ def _translate(error: Exception) -> ProviderError:  # noqa: PLR0911  # a table
             )
         case aiohttp.ClientConnectorDNSError():
             return ConnectError(f"the name {error.host!r} cannot be resolved; check base_url and the network")
+        case aiohttp.ClientConnectorError() if isinstance(error.os_error, NotPublicError):
+            return ConnectError(f"{error.host} is not on the public internet, and public_only is set", retryable=False)
         case aiohttp.ClientConnectorError():
             return ConnectError(f"no connection to {error.host}:{error.port}: {error.os_error.strerror or 'refused'}")
         case aiohttp.ConnectionTimeoutError():
@@ -162,10 +165,10 @@ def _translate(error: Exception) -> ProviderError:  # noqa: PLR0911  # a table
         case aiohttp.ServerTimeoutError():
             return RequestTimeoutError("the server fell silent for longer than read_timeout")
         case aiohttp.ClientPayloadError():
-            return ConnectError("the connection broke in the middle of the answer")
+            return ConnectError("the connection broke in the middle of the answer", maybe_billed=True)
         case aiohttp.InvalidURL():
             return BadRequestError("base_url is not a valid URL")
         case aiohttp.ClientResponseError():
             return ReplyError("the server's answer is not valid HTTP")
         case _:
-            return ConnectError(f"the connection broke ({type(error).__name__})")
+            return ConnectError(f"the connection broke ({type(error).__name__})", maybe_billed=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from aembed._setting import Setting
 
@@ -30,6 +30,17 @@ class HttpSettings(Setting):
 
     trust_env: bool = False
     """Honour ``HTTP_PROXY``, ``HTTPS_PROXY``, ``NO_PROXY`` and ``~/.netrc``."""
+    public_only: bool = False
+    """For programs that are given a ``base_url`` by somebody else: connect to public addresses only, never to this
+    machine, a private network or a cloud's metadata. The address itself is looked at, each time a connection is made,
+    so that no name can lead elsewhere later. Not with a proxy, which would do the connecting."""
+
+    @model_validator(mode="after")
+    def _check_public(self) -> HttpSettings:
+        if self.public_only and (self.proxy is not None or self.trust_env):
+            raise ValueError("public_only cannot see where a proxy connects to; leave out proxy and trust_env")
+        return self
+
     connect_timeout: Seconds = 10.0
     read_timeout: Seconds = 60.0
     """Seconds of silence between two pieces of an answer. The whole attempt has ``timeout``."""

@@ -1,0 +1,32 @@
+"""What counts as the public internet."""
+
+from __future__ import annotations
+
+import pytest
+
+from aembed import ConfigError, HttpSettings
+from aembed._wire.public import is_public
+
+PRIVATE = """
+    127.0.0.1 127.8.9.10 0.0.0.0 10.1.2.3 172.16.0.1 172.31.255.255 192.168.1.1 169.254.169.254 100.64.0.1 100.127.1.1
+    198.18.0.1 224.0.0.1 240.0.0.1 255.255.255.255 192.0.0.1 ::1 :: fe80::1 fe80::1%eth0 fc00::1 fd00:ec2::254 ff02::1
+    ::ffff:127.0.0.1 ::ffff:169.254.169.254 64:ff9b::a00:1 2002:7f00:1:: 2001:0:4136:e378:8000:63bf:3fff:fdd2
+    100.100.100.200 2001:db8::1
+"""
+PUBLIC = "8.8.8.8 1.1.1.1 172.32.0.1 192.169.0.1 2606:4700::1111 64:ff9b::808:808"
+
+
+@pytest.mark.parametrize("address", PRIVATE.split())
+def test_not_public(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", PUBLIC.split())
+def test_public(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize("more", [{"proxy": "http://proxy:3128"}, {"trust_env": True}])
+def test_a_proxy_would_make_it_void(more: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="leave out proxy and trust_env"):
+        HttpSettings(public_only=True, **more)
