@@ -7,7 +7,7 @@ Where things are:
     _plan _fan_out _retry _check _job        one step of that line each
     _gate         admission: slots, quotas, lanes, pauses, for one account
     _input _calls _overlong                  what comes in; what is under way; texts beyond the model's length
-    _config _setting _registry               settings; provider names
+    _config _setting _keys _registry         settings; where keys come from; provider names
     _types _errors _events                   nouns; the error tree; what can be observed
     _wire         HTTP: requests out, rows in, refusals into errors
     providers     local, static, mock, and one file for each API; imported when first opened

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypedDict
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from aembed._errors import ConfigError
 from aembed._events import Event
@@ -66,7 +66,10 @@ class Options(Defaults):
     """Everything one embedder can be told."""
 
     base_url: str | None = None
-    api_key: SecretStr | None = None
+    api_key: SecretStr | Callable[[], str | SecretStr] | None = None
+    """The key, or a function that gives it, of a keyring for one: asked in a worker thread for each new embedder."""
+    api_key_file: Path | None = None
+    """A file that holds the key and nothing else; read for each new embedder."""
     headers: dict[str, str] = Field(default_factory=dict, repr=False)
     dimensions: Count | None = None
     batch_size: Count | None = None
@@ -97,12 +100,19 @@ class Options(Defaults):
             raise ValueError("must end with the path; leave out what follows '?' or '#'")
         return url
 
+    @model_validator(mode="after")
+    def _check_one_key(self) -> Options:
+        if self.api_key is not None and self.api_key_file is not None:
+            raise ValueError("api_key and api_key_file are both given; leave one out")
+        return self
+
 
 class EmbedderOptions(TypedDict, total=False):
     """The keywords of ``new_embedder``, for type checkers. :class:`Options` says what they mean."""
 
     base_url: str | None
-    api_key: str | SecretStr | None
+    api_key: str | SecretStr | Callable[[], str | SecretStr] | None
+    api_key_file: str | Path | None
     headers: Mapping[str, str]
     dimensions: int | None
     batch_size: int | None
@@ -193,41 +203,6 @@ def _read_sources(path: Path | None) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     except SettingsError as error:
         raise ConfigError(f"environment: {error}; nested fields take two underscores, lists and tables JSON") from None
-
-
-KEY_VARIABLES = {
-    "azure": "AZURE_OPENAI_API_KEY",
-    "cohere": "CO_API_KEY",
-    "google": "GEMINI_API_KEY",
-    "jina": "JINA_API_KEY",
-    "mistral": "MISTRAL_API_KEY",
-    "openai": "OPENAI_API_KEY",
-    "voyage": "VOYAGE_API_KEY",
-}
-"""Where a provider's key usually stands, by its own documentation."""
-
-
-OWN_HOSTS = {
-    "azure": (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com"),
-    "cohere": ("api.cohere.com",),
-    "google": ("generativelanguage.googleapis.com",),
-    "jina": ("api.jina.ai",),
-    "mistral": ("api.mistral.ai",),
-    "openai": ("api.openai.com",),
-    "voyage": ("api.voyageai.com",),
-}
-"""Where a provider's own servers are; behind a dot, any host below."""
-
-
-def key_from_environment(provider: str, base_url: str | None) -> SecretStr | None:
-    """The key in the provider's usual variable, if the request goes to the provider itself and nobody else."""
-    if base_url is not None:
-        host = urlsplit(base_url).hostname or ""
-        own = any(host == known or (known[0] == "." and host.endswith(known)) for known in OWN_HOSTS.get(provider, ()))
-        if not (own and base_url.startswith("https://")):
-            return None
-    value = os.environ.get(KEY_VARIABLES.get(provider, ""))
-    return SecretStr(value) if value else None
 
 
 def resolve(config: Config, model: str, options: Mapping[str, Any]) -> tuple[str, Options]:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Unpack
 import anyio.to_thread
 from pydantic import SecretStr
 
-from aembed._config import Config, EmbedderOptions, Limits, Options, key_from_environment, resolve
+from aembed._config import Config, EmbedderOptions, Limits, Options, resolve
 from aembed._embedder import Embedder
 from aembed._engine import Engine
 from aembed._errors import AembedError, ClosedError, ConfigError
 from aembed._fan_out import one_error
 from aembed._gate import Gate
+from aembed._keys import find_key
 from aembed._registry import Registry
 from aembed._types import Health, ModelSpec, Provider, Source, Transport
 from aembed._wire.access import SecretHeaders
@@ -78,7 +79,7 @@ class EmbedderFactory:
             _, settings = resolve(config, "", options)
             return self._build(model, id(model), settings)
         name, settings = resolve(config, model, options)
-        source, account = self._source(name, settings)
+        source, account = await self._source(name, settings)
         get_opener = partial(self._registry.get, source.provider, also=config.profiles)
         loaded = self._registry.is_loaded(source.provider)
         opener = get_opener() if loaded else await anyio.to_thread.run_sync(get_opener)
@@ -141,11 +142,11 @@ class EmbedderFactory:
             self._config = await anyio.to_thread.run_sync(Config.load)
         return self._config
 
-    def _source(self, name: str, settings: Options) -> tuple[Source, Account]:
+    async def _source(self, name: str, settings: Options) -> tuple[Source, Account]:
         provider, _, model = name.partition(":")
-        key = settings.api_key
-        if key is None:
-            key = key_from_environment(provider, settings.base_url)
+        key = find_key(provider, settings)
+        if callable(key):
+            key = await anyio.to_thread.run_sync(key)
         account = _account(provider, settings.base_url, key)
         source = Source(
             provider=provider,
@@ -219,7 +220,7 @@ def _masked(options: EmbedderOptions) -> EmbedderOptions:
 def _check_instance(model: object, options: Mapping[str, object]) -> None:
     if not isinstance(model, Provider):
         raise ConfigError(f"model is a {type(model).__name__}; give 'provider:model' or a Provider")
-    for name in ("base_url", "api_key", "headers", "dimensions", "overlong", "provider_options"):
+    for name in ("base_url", "api_key", "api_key_file", "headers", "dimensions", "overlong", "provider_options"):
         if name in options:
             raise ConfigError(f"{name} cannot be given with a Provider instance; configure the instance itself")
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 else:
     ModelMetaclass = type(BaseModel)
 
-SECRET_FIELDS = {"api_key", "base_url", "headers", "proxy"}
+SECRETS = {"api_key", "headers", "proxy"}
+SECRET_FIELDS = SECRETS | {"base_url"}
+"""Their values are not shown; a ``base_url`` may wrongly hold a password."""
 
 
 class _Teaching(ModelMetaclass):
@@ -34,6 +36,15 @@ class Setting(BaseModel, metaclass=_Teaching):
     """Root of all settings: frozen, and an unknown field is an error that names the nearest known one."""
 
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Secrets are not written into bytes that others may keep."""
+        secret = next((name for name in sorted(SECRETS) if getattr(self, name, None)), None)
+        if secret is not None:
+            raise TypeError(
+                f"{type(self).__name__} holds {secret} and cannot be pickled; let the other process read it"
+            )
+        return super().__getstate__()
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> ConfigError:

@@ -18,6 +18,7 @@ ROOMS = """
     _setting _input _calls
     _wire
     _config _events
+    _keys
     _plan _retry _gate _check _job
     _overlong _fan_out
     _stream _engine

@@ -1,0 +1,85 @@
+"""Where an API key comes from: an option, a function, a file, or the provider's usual variable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from aembed._config import Options
+from aembed._errors import ConfigError
+
+AskKey: TypeAlias = Callable[[], SecretStr]
+"""Gives a key and may take its time: for a worker thread."""
+
+KEY_VARIABLES = {
+    "azure": "AZURE_OPENAI_API_KEY",
+    "cohere": "CO_API_KEY",
+    "google": "GEMINI_API_KEY",
+    "jina": "JINA_API_KEY",
+    "mistral": "MISTRAL_API_KEY",
+    "openai": "OPENAI_API_KEY",
+    "voyage": "VOYAGE_API_KEY",
+}
+"""Where a provider's key usually stands, by its own documentation; with ``_FILE`` behind it, the path of a file that
+holds the key, as containers are given secrets."""
+
+OWN_HOSTS = {
+    "azure": (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com"),
+    "cohere": ("api.cohere.com",),
+    "google": ("generativelanguage.googleapis.com",),
+    "jina": ("api.jina.ai",),
+    "mistral": ("api.mistral.ai",),
+    "openai": ("api.openai.com",),
+    "voyage": ("api.voyageai.com",),
+}
+"""Where a provider's own servers are; behind a dot, any host below."""
+
+
+def find_key(provider: str, settings: Options) -> SecretStr | AskKey | None:
+    """The key, or how to get it. A provider's variable is for the provider itself, and sent to nobody else."""
+    if settings.api_key_file is not None:
+        return partial(_read, settings.api_key_file)
+    if settings.api_key is None:
+        return _from_environment(provider) if _is_own(provider, settings.base_url) else None
+    return settings.api_key if isinstance(settings.api_key, SecretStr) else partial(_ask, settings.api_key)
+
+
+def _is_own(provider: str, base_url: str | None) -> bool:
+    if base_url is None:
+        return True
+    host = urlsplit(base_url).hostname or ""
+    own = any(host == known or (known[0] == "." and host.endswith(known)) for known in OWN_HOSTS.get(provider, ()))
+    return own and base_url.startswith("https://")
+
+
+def _from_environment(provider: str) -> SecretStr | AskKey | None:
+    variable = KEY_VARIABLES.get(provider, "")
+    value = os.environ.get(variable)
+    if value:
+        return SecretStr(value)
+    file = os.environ.get(f"{variable}_FILE") if variable else None
+    return partial(_read, Path(file)) if file else None
+
+
+def _read(file: Path) -> SecretStr:
+    try:
+        return SecretStr(file.expanduser().read_text(encoding="utf-8").strip())
+    except OSError as error:
+        raise ConfigError(f"the key file {str(file)!r} cannot be read: {error.strerror}; check the path") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"the key file {str(file)!r} is not text; it must hold the key and nothing else") from None
+
+
+def _ask(give: Callable[[], str | SecretStr]) -> SecretStr:
+    key = give()
+    if isinstance(key, str):
+        return SecretStr(key)
+    if not isinstance(key, SecretStr):
+        raise ConfigError(f"api_key: the function gave a {type(key).__name__}, not the key as a str")
+    return key
