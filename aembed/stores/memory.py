@@ -1,0 +1,168 @@
+"""Vectors in memory, up to a number of bytes; the least recently used make room.
+
+Rows stand in a few large arrays, so that thousands of hits are one lookup each and then one copy per array.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aembed._errors import ConfigError
+from aembed._types import Vectors
+
+SLABS = 16
+"""Into so many parts the memory is divided. Each holds rows of one dimension, and can pass to another dimension."""
+STRIDE = 2**32
+"""A place is ``slab * STRIDE + row``."""
+BESIDE_A_ROW = 336
+"""Bytes: the key (80), its place as an int (32), the slab's record of it (16), and the most a dict ever takes."""
+EVICTED_AT_ONCE = 16
+"""One in so many rows makes room at a time, so that looking for the oldest costs little per row."""
+LEAST_BYTES = 2**20
+
+
+class MemoryStore:
+    """Keeps vectors in this process; the least recently used make room for new ones.
+
+    ``max_bytes`` bounds everything: rows, keys, and the table that finds them. A row of dimension ``dim`` takes
+    ``4 * dim + 336`` bytes of it. Memory is taken as it is filled. Nothing awaits inside, so that calls of one loop
+    never interleave; a lock keeps the loops of several threads apart.
+
+    Raises:
+        ConfigError: ``max_bytes`` is less than a mebibyte.
+    """
+
+    def __init__(self, *, max_bytes: int = 2**28) -> None:
+        if max_bytes < LEAST_BYTES:
+            raise ConfigError(f"max_bytes={max_bytes}: give a MemoryStore at least {LEAST_BYTES}")
+        self.max_bytes = max_bytes
+        self._places: dict[bytes, int] = {}
+        self._slabs: list[_Slab] = []
+        self._clock = 0
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<MemoryStore vectors={len(self)} max_bytes={self.max_bytes}>"
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    async def get_many(self, keys: Sequence[bytes], dim: int | None) -> tuple[NDArray[np.intp], Vectors]:
+        """Positions in ``keys`` of what is known, ascending, and its rows: float32, shape ``(k, dim)``, a copy."""
+        with self._lock:
+            places = self._look_up(keys)
+            found = np.flatnonzero(places >= 0)
+            slabs, rows = np.divmod(places[found], STRIDE)
+            if dim is None:
+                dim = self._slabs[slabs[0]].dim if len(found) else 0
+            numbers = [number for number, slab in enumerate(self._slabs) if slab.dim == dim]
+            if len(numbers) < len(self._slabs):
+                same = np.isin(slabs, numbers)
+                found, slabs, rows = found[same], slabs[same], rows[same]
+            return found, self._copy(slabs, rows, dim)
+
+    async def put_many(self, keys: Sequence[bytes], vectors: Vectors) -> None:
+        """Keep copies of ``vectors``, shape ``(len(keys), dim)``. A row above ``max_bytes / 16`` is not kept."""
+        size = self._rows_of_a_slab(vectors.shape[1])
+        if not size:
+            return
+        with self._lock:
+            for start in range(0, len(keys), size):
+                self._put(keys[start : start + size], vectors[start : start + size])
+
+    async def aclose(self) -> None:
+        """Free the memory. The store is empty then, and may be used again."""
+        with self._lock:
+            self._places = {}
+            self._slabs = []
+
+    def _rows_of_a_slab(self, dim: int) -> int:
+        return self.max_bytes // SLABS // (4 * dim + BESIDE_A_ROW)
+
+    def _look_up(self, keys: Sequence[bytes]) -> NDArray[np.int64]:
+        """The place of each key; -1 where there is none."""
+        place_of = self._places.get
+        return np.fromiter((place_of(key, -1) for key in keys), np.int64, len(keys))
+
+    def _copy(self, slabs: NDArray[np.int64], rows: NDArray[np.int64], dim: int) -> Vectors:
+        self._clock += 1
+        numbers = set(slabs.tolist())
+        if len(numbers) == 1:
+            slab = self._slabs[numbers.pop()]
+            slab.used[rows] = self._clock
+            only: Vectors = slab.rows.take(rows, axis=0)
+            return only
+        vectors = np.empty((len(rows), dim), np.float32)
+        for number in numbers:
+            slab, here = self._slabs[number], np.flatnonzero(slabs == number)
+            slab.used[rows[here]] = self._clock
+            vectors[here] = slab.rows.take(rows[here], axis=0)
+        return vectors
+
+    def _put(self, keys: Sequence[bytes], vectors: Vectors) -> None:
+        """Store at most one slab's worth of rows. Of the same key twice, the later row stays."""
+        self._clock += 1
+        latest = {key: position for position, key in enumerate(keys)}
+        for key in latest:
+            place = self._places.pop(key, None)
+            if place is not None:
+                self._slabs[place // STRIDE].used[place % STRIDE] = 0
+        left = list(latest.items())
+        while left:
+            number = self._slab_with_room(vectors.shape[1], len(left))
+            slab = self._slabs[number]
+            free = np.flatnonzero(slab.used == 0)[: len(left)]
+            taken, left = left[: len(free)], left[len(free) :]
+            slab.rows[free] = vectors[[position for _, position in taken]]
+            slab.used[free] = self._clock
+            for row, (key, _) in zip(free.tolist(), taken, strict=True):
+                slab.keys[row] = key
+                self._places[key] = number * STRIDE + row
+
+    def _slab_with_room(self, dim: int, wanted: int) -> int:
+        """Number of a slab of this dimension with a free row, made or emptied if there is none."""
+        own = [number for number, slab in enumerate(self._slabs) if slab.dim == dim]
+        for number in own:
+            if not self._slabs[number].used.all():
+                return number
+        if len(self._slabs) < SLABS:
+            self._slabs.append(_Slab(self._rows_of_a_slab(dim), dim))
+            return len(self._slabs) - 1
+        last_use = [int(slab.used.max()) for slab in self._slabs]
+        stalest = last_use.index(min(last_use))
+        if stalest not in own and all(last_use[stalest] < self._slabs[number].used.min() for number in own):
+            self._forget(self._slabs[stalest], np.flatnonzero(self._slabs[stalest].used))
+            self._slabs[stalest] = _Slab(self._rows_of_a_slab(dim), dim)
+            return stalest
+        self._evict([self._slabs[number] for number in own], wanted)
+        return self._slab_with_room(dim, wanted)
+
+    def _evict(self, slabs: Sequence[_Slab], wanted: int) -> None:
+        """Free the rows of full ``slabs``, all of one size, that were not used for longest."""
+        used = np.concatenate([slab.used for slab in slabs])
+        count = min(len(used), max(wanted, len(used) // EVICTED_AT_ONCE))
+        oldest = np.sort(np.argpartition(used, count - 1)[:count])
+        parts = np.split(oldest, np.searchsorted(oldest, np.arange(1, len(slabs)) * len(slabs[0].used)))
+        for number, (slab, part) in enumerate(zip(slabs, parts, strict=True)):
+            self._forget(slab, part - number * len(slab.used))
+
+    def _forget(self, slab: _Slab, rows: NDArray[np.intp]) -> None:
+        for row in rows.tolist():
+            del self._places[slab.keys[row]]
+        slab.used[rows] = 0
+
+
+class _Slab:
+    """Rows of one dimension, the key of each, and when it was last used: 0 where the row is free."""
+
+    __slots__ = ("dim", "keys", "rows", "used")
+
+    def __init__(self, size: int, dim: int) -> None:
+        self.dim = dim
+        self.rows: Vectors = np.empty((size, dim), np.float32)
+        self.used = np.zeros(size, np.int64)
+        self.keys = [b""] * size

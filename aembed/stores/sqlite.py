@@ -1,0 +1,108 @@
+"""Vectors in a file, for the next run and for other processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aembed._errors import ClosedError, ConfigError
+from aembed._types import Vectors
+from aembed.stores._cache_file import CacheFile
+
+T = TypeVar("T")
+
+LEAST_BYTES = 2**20
+
+
+class SQLiteStore:
+    """Keeps vectors in an SQLite file, which any number of processes on this machine may share.
+
+    ``max_bytes`` bounds the file; those not used for longest make room. (The log beside it, ``-wal``, holds the latest
+    writes until they are in the file.) All work is done in one thread of the store's own, whole or not at all, whoever
+    is cancelled or killed. The file holds no text: keys are digests. It is readable for its owner alone, and must not
+    lie on a network file system, as SQLite's shared memory does not reach across machines.
+
+    The file is opened by :meth:`open`, or else when it is first used. A damaged file is moved aside, to
+    ``<path>.damaged``, and begun anew; one of an older aembed is emptied. Nothing else is ever overwritten.
+
+    Raises:
+        ConfigError: ``max_bytes`` is less than a mebibyte.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> None:
+        if max_bytes < LEAST_BYTES:
+            raise ConfigError(f"max_bytes={max_bytes}: give an SQLiteStore at least {LEAST_BYTES}")
+        self.path = Path(path).expanduser().absolute()
+        self.max_bytes = max_bytes
+        self._file = CacheFile(self.path, max_bytes)
+        self._thread: ThreadPoolExecutor | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<SQLiteStore {str(self.path)!r} max_bytes={self.max_bytes}{' closed' if self._closed else ''}>"
+
+    async def __aenter__(self) -> SQLiteStore:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def open(self) -> None:
+        """Open the file now, and make it if it is not there. Opening twice is fine.
+
+        Raises:
+            ConfigError: there is no such directory, the file may not be written, or it is not a cache of aembed's, or
+                one of a later aembed.
+        """
+        await self._run(self._file.open)
+
+    async def get_many(self, keys: Sequence[bytes], dim: int | None) -> tuple[NDArray[np.intp], Vectors]:
+        """Positions in ``keys`` of what is known, ascending, and its rows: float32, shape ``(k, dim)``.
+
+        A row whose checksum is wrong is not known, and is deleted.
+
+        Raises:
+            ConfigError: as :meth:`open`.
+            sqlite3.Error, OSError: the file cannot be read.
+            ClosedError: after :meth:`aclose`.
+        """
+        return await self._run(lambda: self._file.get(keys, dim))
+
+    async def put_many(self, keys: Sequence[bytes], vectors: Vectors) -> None:
+        """Write ``vectors``, shape ``(len(keys), dim)``: all of them, or none.
+
+        Raises:
+            ConfigError: as :meth:`open`.
+            sqlite3.Error, OSError: nothing was written; the disk is full, or another process held the lock for long.
+            ClosedError: after :meth:`aclose`.
+        """
+        mine = np.array(vectors, "<f4", order="C")  # a caller who is cancelled may change his while they are written
+        await self._run(lambda: self._file.put(keys, mine))
+
+    async def aclose(self) -> None:
+        """Close the file, after what is under way. Closing twice is fine."""
+        self._closed = True
+        if self._thread is not None:
+            thread, self._thread = self._thread, None
+            closing = thread.submit(self._file.close)
+            thread.shutdown(wait=False)
+            await asyncio.shield(asyncio.wrap_future(closing))
+
+    async def _run(self, step: Callable[[], T]) -> T:
+        """In the store's thread. A caller who is cancelled leaves it to end by itself."""
+        if self._closed:
+            raise ClosedError(f"the cache {str(self.path)!r} is closed; make a new SQLiteStore")
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="aembed-cache")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, step)

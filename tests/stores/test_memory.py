@@ -1,0 +1,140 @@
+"""The store in memory: a bound that holds, and who makes room."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aembed import Vectors
+from aembed.stores import MemoryStore
+from aembed.stores.memory import BESIDE_A_ROW, SLABS
+from tests.loops import run
+from tests.stores.rows import key, keys, vectors
+
+MIB = 2**20
+WIDE = 2048
+ROWS = MIB // SLABS // (4 * WIDE + BESIDE_A_ROW) * SLABS
+"""Rows of ``WIDE`` that fit into the smallest store."""
+
+
+async def known(store: MemoryStore, names: range, dim: int) -> list[int]:
+    positions, _ = await store.get_many(keys(names), dim)
+    return [names[i] for i in positions]
+
+
+@pytest.mark.parametrize("dim", [1, 8, 64, 384, 1536, 3072])
+def test_memory_stays_within_the_bound(dim: int) -> None:
+    """At its highest too: when the table of keys grows, it is there twice for a moment."""
+    max_bytes = 4 * MIB
+    rows = np.ones((5, dim), np.float32)
+    fills = 2 * max_bytes // (4 * dim + BESIDE_A_ROW)
+
+    async def fill() -> tuple[int, int]:
+        store = MemoryStore(max_bytes=max_bytes)
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        for start in range(0, fills, 5):
+            await store.put_many([key(number) for number in range(start, start + 5)], rows)
+        return len(store), tracemalloc.get_traced_memory()[1] - before
+
+    tracemalloc.start()
+    try:
+        count, peak = run(fill())
+    finally:
+        tracemalloc.stop()
+    assert peak <= max_bytes
+    assert count * (4 * dim + BESIDE_A_ROW) > 0.85 * max_bytes  # and the memory is used
+
+
+async def test_the_least_recently_used_make_room() -> None:
+    store = MemoryStore(max_bytes=MIB)
+    names = range(ROWS)
+    for name in names:
+        await store.put_many([key(name)], vectors([name], WIDE))
+    assert await known(store, names, WIDE) == list(names)
+    await known(store, range(10), WIDE)  # used again, though they are the oldest
+    new = range(ROWS, ROWS + 20)
+    await store.put_many(keys(new), vectors(new, WIDE))
+    left = await known(store, range(ROWS + 20), WIDE)
+    assert set(range(10)) <= set(left)
+    assert set(new) <= set(left)
+    assert ROWS - ROWS // SLABS <= len(left) <= ROWS  # room is made for a few at once
+
+
+async def test_another_dimension_gets_the_memory_that_is_used_least() -> None:
+    store = MemoryStore(max_bytes=MIB)
+    old, new = range(ROWS), range(1000, 1000 + ROWS)
+    await store.put_many(keys(old), vectors(old, WIDE))
+    await known(store, old, WIDE)
+    for name in new:
+        await store.put_many([key(name)], vectors([name], WIDE // 2))
+        assert len(await known(store, new, WIDE // 2)) == name - 999, "its own were evicted while others were older"
+    assert len(await known(store, old, WIDE)) < ROWS
+
+
+async def test_a_dimension_in_use_keeps_its_memory() -> None:
+    """A little of something else does not drive out what is asked for all the time."""
+    store = MemoryStore(max_bytes=MIB)
+    busy = range(ROWS // 2)
+    await store.put_many(keys(busy), vectors(busy, WIDE))
+    for name in range(1000, 1000 + 4 * ROWS):
+        await store.put_many([key(name)], vectors([name], WIDE // 2))
+        assert await known(store, busy, WIDE) == list(busy)
+
+
+async def test_a_row_too_large_for_a_slab_is_not_kept() -> None:
+    store = MemoryStore(max_bytes=MIB)
+    await store.put_many(keys("a"), vectors("a", 5))
+    await store.put_many(keys("b"), vectors("b", MIB // 4 // SLABS))
+    assert len(store) == 1
+
+
+async def test_closing_empties_it() -> None:
+    store = MemoryStore()
+    await store.put_many(keys("ab"), vectors("ab", 5))
+    assert repr(store) == f"<MemoryStore vectors=2 max_bytes={2**28}>"
+    await store.aclose()
+    assert len(store) == 0
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["put", "get"]),
+        st.lists(st.integers(0, 40), max_size=12),
+        st.sampled_from([WIDE, WIDE, 2 * WIDE, 3]),
+    ),
+    max_size=40,
+)
+
+
+@given(STEPS)
+def test_it_is_a_dict_that_forgets(steps: list[tuple[str, list[int], int]]) -> None:
+    """Whatever is found is what was put last; what is asked for at once after a put, and fits, is found."""
+
+    async def play() -> None:
+        store = MemoryStore(max_bytes=MIB)
+        model: OrderedDict[int, Vectors] = OrderedDict()
+        for serial, (action, names, dim) in enumerate(steps):
+            if action == "put":
+                rows = vectors([f"{name} {serial}" for name in names], dim)
+                await store.put_many(keys(names), rows)
+                model.update(zip(names, rows, strict=True))
+                names = list(set(names))[: ROWS // SLABS // 2]  # noqa: PLW2901
+            positions, found = await store.get_many(keys(names), dim)
+            assert (np.diff(positions) > 0).all()
+            for position, row in zip(positions.tolist(), found, strict=True):
+                np.testing.assert_array_equal(row, model[names[position]])
+            if action == "put":
+                assert len(positions) == len(names)
+            for name in range(41):
+                at, row = await store.get_many([key(name)], None)
+                if len(at):
+                    np.testing.assert_array_equal(row[0], model[name])
+            assert len(store) <= len(model)
+
+    run(play())
