@@ -83,6 +83,11 @@ def test_providers_import_the_nouns_and_the_wire() -> None:
         assert rooms_imported(path) <= OF_PROVIDERS, path.name
 
 
+def test_stores_import_the_nouns() -> None:
+    for path in sources(PACKAGE / "stores"):
+        assert rooms_imported(path) <= {"_types", "_errors", "stores"}, path.name
+
+
 @pytest.mark.parametrize("room", OUTSIDE)
 def test_what_lives_outside_uses_public_names(room: str) -> None:
     for path in sources(PACKAGE / room):

@@ -1,8 +1,8 @@
 """The SQLite file of a cache: its schema, its age, its size, and whether it is ours and whole.
 
 A row's age is counted in rows written since it was written or used. Use is noted only for rows that have grown older
-than a sixteenth of what the file can hold, and written down with the next rows that are put: a file that is only read
-is never written.
+than a sixteenth of what the file can hold, and written down with the next rows that are put, or at the end: reading
+waits for no lock.
 """
 
 from __future__ import annotations
@@ -97,9 +97,12 @@ class CacheFile:
 
     def close(self) -> None:
         db, self._db = self._db, None
-        if db is not None:
-            with closing(db), suppress(sqlite3.Error), _transaction(db):
-                self._note_use(db)
+        if db is None:
+            return
+        with closing(db):
+            if self._used or self._bad:
+                with suppress(sqlite3.Error), _transaction(db):
+                    self._note_use(db)
 
     def _read(self, db: sqlite3.Connection, keys: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
         now = _clock(db)
@@ -112,9 +115,6 @@ class CacheFile:
             if (now - used) * 16 * len(row) > self._max_bytes:
                 self._used.add(number)
             yield key, row
-        if self._bad:
-            with suppress(sqlite3.OperationalError), _transaction(db):  # with the next put, if it cannot be now
-                self._note_use(db)
 
     def _note_use(self, db: sqlite3.Connection) -> None:
         now = _clock(db)
@@ -135,7 +135,10 @@ class CacheFile:
     def _connect(self) -> sqlite3.Connection:
         _create(self._path)
         self._inode = self._path.stat().st_ino
-        db = sqlite3.connect(self._path, timeout=PATIENCE, isolation_level=None)
+        try:
+            db = sqlite3.connect(self._path, timeout=PATIENCE, isolation_level=None)
+        except sqlite3.Error as error:
+            raise _cannot_open(self._path, error) from error
         try:
             _prepare(db, self._path)
         except BaseException:
@@ -187,7 +190,7 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     except sqlite3.DatabaseError as error:
         if _is_damage(error):
             raise
-        raise ConfigError(f"the cache {str(path)!r} cannot be opened: {error}") from error
+        raise _cannot_open(path, error) from error
 
 
 def _owner(db: sqlite3.Connection) -> int | None:
@@ -249,6 +252,10 @@ def _clock(db: sqlite3.Connection) -> int:
 
 def _pragma(db: sqlite3.Connection, name: str) -> int:
     return db.execute(f"PRAGMA {name}").fetchone()[0]  # type: ignore[no-any-return]
+
+
+def _cannot_open(path: Path, error: sqlite3.Error) -> ConfigError:
+    return ConfigError(f"the cache {str(path)!r} cannot be opened: {error}; mend that, or name another path")
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:

@@ -70,7 +70,7 @@ class SQLiteStore:
     async def get_many(self, keys: Sequence[bytes], dim: int | None) -> tuple[NDArray[np.intp], Vectors]:
         """Positions in ``keys`` of what is known, ascending, and its rows: float32, shape ``(k, dim)``.
 
-        A row whose checksum is wrong is not known, and is deleted.
+        A row whose checksum is wrong is not known, and is deleted with the next put.
 
         Raises:
             ConfigError: as :meth:`open`.
