@@ -14,6 +14,7 @@ from aembed._engine import Engine
 from aembed._errors import AembedError, InputError
 from aembed._events import Statistics
 from aembed._input import check_out, check_text, check_texts
+from aembed._job import Job, Run
 from aembed._stream import open_stream
 from aembed._types import Chunk, EmbedResult, Health, Kind, ModelSpec, OnError, Vector, Vectors
 
@@ -29,8 +30,10 @@ class Embedder:
     text, with its index, before anything is sent; and :class:`ClosedError` after :meth:`aclose`.
     """
 
-    def __init__(self, engine: Engine, close: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, engine: Engine, run: Run, deadline: float | None, close: Callable[[], Awaitable[None]]) -> None:
         self._engine = engine
+        self._run = run
+        self._deadline = deadline
         self._close = close
         self._ended = anyio.Event()
         self._calls = Calls(f"the embedder of {self.spec.provider}:{self.spec.name}")
@@ -61,7 +64,7 @@ class Embedder:
         """
         check_text(text)
         with self._calls:
-            job = await self._engine.run([text], "query")
+            job = await self._finish(Job([text], "query"))
             row: Vector = job.vectors(self.spec.dim)[0]
             return row
 
@@ -78,7 +81,7 @@ class Embedder:
         with self._calls:
             if out is not None:
                 check_out(out, len(items), await self._dimension())
-            job = await self._engine.run(items, "document", out=out)
+            job = await self._finish(Job(items, "document", out=out))
             return job.vectors(self.spec.dim)
 
     async def embed(
@@ -107,7 +110,7 @@ class Embedder:
             raise InputError(f"deadline is {deadline!r}; it must be a positive number of seconds, or None")
         items = check_texts(texts)
         with self._calls:
-            job = await self._engine.run(items, kind, on_error=on_error, deadline=deadline)
+            job = await self._finish(Job(items, kind, on_error), deadline)
             return job.result(self.spec.dim, self.spec.price)
 
     def stream_documents(
@@ -159,9 +162,24 @@ class Embedder:
             finally:
                 self._ended.set()
 
+    async def _finish(self, job: Job, deadline: float | None = None) -> Job:
+        """Run a call to its end, or to that of its time. Raises the error that stopped it, with the partial result."""
+        deadline = deadline if deadline is not None else self._deadline
+        if deadline is None:
+            await self._run(job)
+        else:
+            with anyio.move_on_after(deadline) as scope:
+                await self._run(job)
+            if scope.cancelled_caught:
+                job.expire(deadline)
+        if job.error is not None:
+            job.error.partial = job.result(self.spec.dim, self.spec.price)
+            raise job.error
+        return job
+
     async def _dimension(self) -> int:
         if self.spec.dim is None:
-            await self._engine.run([PROBE], "query")
+            await self._finish(Job([PROBE], "query"))
         dim = self.spec.dim
         assert dim is not None, "the engine learns the dimension from every reply"
         return dim

@@ -37,7 +37,7 @@ from aembed._gate import Gate
 from aembed._job import Job
 from aembed._plan import halves, plan, take
 from aembed._retry import next_delay
-from aembed._types import Batch, Kind, OnError, Provider, Reply, Vectors
+from aembed._types import Batch, Kind, Provider, Reply, Vectors
 
 EmbedInto: TypeAlias = Callable[..., Awaitable[Reply]]
 """``WritesRows.embed_into``, of a provider that has it."""
@@ -64,29 +64,17 @@ class Engine:
         self._emit: Callable[[Event], None] | None = options.on_event
         self._texts = self._tokens = self._requests = self._retries = self._failed = 0
 
-    async def run(
-        self,
-        texts: Sequence[str],
-        kind: Kind,
-        *,
-        on_error: OnError = "raise",
-        out: Vectors | None = None,
-        deadline: float | None = None,
-    ) -> Job:
-        """Embed checked texts. Raises the error that stopped the call, with the partial result attached."""
-        job = Job(texts, kind, on_error, out)
-        deadline = deadline if deadline is not None else self._options.deadline
-        if deadline is None:
-            await self._run(job)
+    async def run(self, job: Job) -> None:
+        """Bring every text of ``job`` to its end; what becomes of it, the job is told."""
+        if self.spec.pads and len(job.texts) > SORTED_ON_THE_LOOP:
+            batches = await anyio.to_thread.run_sync(plan, job.texts, self.spec)
         else:
-            with anyio.move_on_after(deadline) as scope:
-                await self._run(job)
-            if scope.cancelled_caught:
-                job.expire(deadline)
-        if job.error is not None:
-            job.error.partial = job.result(self.spec.dim, self.spec.price)
-            raise job.error
-        return job
+            batches = plan(job.texts, self.spec)
+        if len(batches) == 1:
+            await self._deliver(job, batches[0])
+        elif batches:
+            deliver = job.watched(partial(self._deliver, job))
+            await fan_out(deliver, batches, max_at_once=self.gate.concurrency.most)
 
     def statistics(self) -> Statistics:
         return Statistics(
@@ -106,22 +94,12 @@ class Engine:
             inputs_per_minute=self.gate.quotas.inputs.limit,
         )
 
-    async def _run(self, job: Job) -> None:
-        if self.spec.pads and len(job.texts) > SORTED_ON_THE_LOOP:
-            batches = await anyio.to_thread.run_sync(plan, job.texts, self.spec)
-        else:
-            batches = plan(job.texts, self.spec)
-        if len(batches) == 1:
-            await self._deliver(job, batches[0])
-        elif batches:
-            await fan_out(partial(self._deliver, job), batches, max_at_once=self.gate.concurrency.most)
-
     async def _deliver(self, job: Job, batch: Batch) -> None:
         """Bring one batch to its end: placed, failed, or parted and each part brought to its end."""
         left = [batch]  # not by recursion: as many parts may follow from each other as there are texts
         while left:
             batch = left.pop()
-            if job.stopped:
+            if not job.wants(batch):
                 job.skip(batch)
                 continue
             job.begin(batch)
@@ -156,15 +134,15 @@ class Engine:
             job.truncated.add(job.index(batch, 0))
             await self._deliver(job, Batch([overlong.head(text, self.spec.max_text_tokens)], batch.rows))
         else:
-            parts = Job(overlong.pieces(text, self.spec.max_text_tokens), job.kind, "raise", None)
-            await self._run(parts)
-            job.requests += parts.requests
-            job.maybe_billed += parts.maybe_billed
+            pieces = overlong.pieces(text, self.spec.max_text_tokens)
+            parts = Job(pieces, job.kind)
+            await self.run(parts)
+            job.count(parts.requests, parts.maybe_billed)
             if parts.error is not None:
                 parts.error.index = None
                 self._give_up(job, batch, parts.error)
                 return
-            vectors = overlong.average(parts.vectors(self.spec.dim), parts.texts)
+            vectors = overlong.average(parts.vectors(self.spec.dim), pieces)
             job.place(batch, Reply(vectors, parts.tokens), vectors)
 
     def _give_up(self, job: Job, batch: Batch, error: AembedError) -> None:
@@ -186,7 +164,7 @@ class Engine:
             except ProviderError as error:
                 error.attempts = attempt
                 error.provider = error.provider or self.spec.provider
-                job.maybe_billed += error.maybe_billed
+                job.count(0, error.maybe_billed)
                 is_paced = self._is_paced(error, successes)
                 paced += is_paced
                 delay = next_delay(self._options.retry, attempt - paced, error, random.random())  # noqa: S311
@@ -223,7 +201,7 @@ class Engine:
         failure: AembedError | None = None
         started = time.perf_counter() if self._emit is not None else 0.0
         self._requests += 1
-        job.requests += 1
+        job.count()
         rows: Vectors | None = None
         try:
             if self._embed_into is not None:

@@ -185,7 +185,8 @@ class EmbedderFactory:
                 self._gates.pop(id(provider), None)
                 await provider.aclose()
 
-        embedder = Embedder(Engine(provider, gate, settings), release)
+        engine = Engine(provider, gate, settings)
+        embedder = Embedder(engine, engine.run, settings.deadline, release)
         self._embedders[embedder] = provider
         return embedder
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,25 @@ from aembed._types import Batch, EmbedResult, Kind, OnError, Reply, Usage, Vecto
 
 NOT_ATTEMPTED, SENT, DONE, FAILED = range(4)
 
+COPIED_AT_ONCE = 65_536
+"""Rows. The result may be a file larger than memory."""
+
+Deliver: TypeAlias = Callable[[Batch], Awaitable[None]]
+"""Brings one batch to its end."""
+
 
 class Job:
-    """Rows are placed into one array, allocated once the dimension is known."""
+    """Rows are placed into one array, allocated once the dimension is known.
 
-    def __init__(self, texts: Sequence[str], kind: Kind, on_error: OnError, out: Vectors | None) -> None:
-        self.texts = texts
+    Each distinct text is there once: an index is a position in ``texts``. Only the result, and the ``index`` of an
+    error, count as the caller does.
+    """
+
+    def __init__(
+        self, texts: Sequence[str], kind: Kind, on_error: OnError = "raise", out: Vectors | None = None
+    ) -> None:
+        self._copies = _Copies(texts) if len(texts) > 1 and len(set(texts)) < len(texts) else None
+        self.texts = texts if self._copies is None else self._copies.texts
         self.kind: Kind = kind
         self.on_error: OnError = on_error
         self.stopped = False
@@ -26,12 +40,26 @@ class Job:
         """What ends the call, once it has stopped."""
         self.failures: dict[int, AembedError] = {}
         self.truncated: set[int] = set()
-        self._started = time.perf_counter()
-        self._state: NDArray[np.uint8] = np.zeros(len(texts), np.uint8)
-        self._missing = len(texts)
-        self._out = out
         self.requests = self.maybe_billed = 0
         self.tokens: int | None = 0
+        self._started = time.perf_counter()
+        self._rows = len(texts)
+        self._state: NDArray[np.uint8] = np.zeros(len(self.texts), np.uint8)
+        self._missing = len(self.texts)
+        self._out = out
+
+    def count(self, requests: int = 1, maybe_billed: int = 0) -> None:
+        """So many requests were sent for this call."""
+        self.requests += requests
+        self.maybe_billed += maybe_billed
+
+    def wants(self, batch: Batch) -> bool:
+        """Is it still worth sending?"""
+        return not self.stopped
+
+    def watched(self, deliver: Deliver) -> Deliver:
+        """``deliver``, in a form that this job can end early, batch by batch. A call ends it as a whole."""
+        return deliver
 
     def begin(self, batch: Batch) -> None:
         self._state[batch.rows] = SENT
@@ -41,11 +69,9 @@ class Job:
 
     def rows(self, batch: Batch, dim: int | None) -> Vectors | None:
         """The batch's own rows of the result, to decode into; ``None`` where they are scattered or not yet known."""
-        if dim is None or not isinstance(batch.rows, slice):
+        if dim is None or self._copies is not None or not isinstance(batch.rows, slice):
             return None
-        if self._out is None:
-            self._out = np.empty((len(self.texts), dim), np.float32)
-        return self._out[batch.rows]
+        return self._array(dim)[batch.rows]
 
     def place(self, batch: Batch, reply: Reply, vectors: Vectors, *, in_place: bool = False) -> None:
         """Put the rows of a reply where they belong. A reply to the whole call is the result, uncopied."""
@@ -56,12 +82,13 @@ class Job:
             self.truncated.update(self.index(batch, position) for position in reply.truncated)
         if in_place:
             return
-        if self._out is None:
-            if len(batch) == len(self.texts) and isinstance(batch.rows, slice) and vectors.flags.writeable:
-                self._out = vectors
-                return
-            self._out = np.empty((len(self.texts), vectors.shape[1]), np.float32)
-        self._out[batch.rows] = vectors
+        if self._copies is not None:
+            self._array(vectors.shape[1])[self._copies.first[batch.rows]] = vectors
+            return
+        if self._out is None and len(batch) == self._rows and isinstance(batch.rows, slice) and vectors.flags.writeable:
+            self._out = vectors
+        else:
+            self._array(vectors.shape[1])[batch.rows] = vectors
 
     def fail(self, batch: Batch, error: AembedError) -> None:
         """Give the batch up. Stops the call where one failure is one too many, or nothing else can succeed."""
@@ -69,7 +96,7 @@ class Job:
         indices = [self.index(batch, position) for position in range(len(batch))]
         about_a_text = len(batch) == 1 and isinstance(error, (BadRequestError, InputError))
         if error.index is not None or about_a_text:
-            error.index = indices[error.index or 0]
+            error.index = self._row(indices[error.index or 0])
         self.truncated.difference_update(indices)
         self.failures.update(dict.fromkeys(indices, error))
         if error.fatal or self.on_error == "raise":
@@ -93,27 +120,79 @@ class Job:
     def vectors(self, dim: int | None) -> Vectors:
         """The rows; NaN where a text has none."""
         if self._out is None:
-            self._out = np.full((len(self.texts), dim or 0), np.nan, np.float32)
-        elif self._missing:
-            self._out[self._state != DONE] = np.nan
+            self._out = np.full((self._rows, dim or 0), np.nan, np.float32)
+            return self._out
+        if self._missing:
+            without = self._state != DONE
+            self._out[without if self._copies is None else self._copies.first[without]] = np.nan
+        if self._copies is not None:
+            self._copies.fill(self._out)
         return self._out
 
     def result(self, dim: int | None, price: float | None) -> EmbedResult:
+        failures, truncated = self.failures, self.truncated
+        not_attempted = self._state == NOT_ATTEMPTED
+        if self._copies is not None:
+            failures, truncated = self._copies.failures(failures), self._copies.rows(truncated)
+            not_attempted = not_attempted[self._copies.index]
         return EmbedResult(
             vectors=self.vectors(dim),
-            failures=self.failures,
-            not_attempted=tuple(np.flatnonzero(self._state == NOT_ATTEMPTED).tolist()),
-            truncated=tuple(sorted(self.truncated)),
+            failures=failures,
+            not_attempted=tuple(np.flatnonzero(not_attempted).tolist()),
+            truncated=tuple(sorted(truncated)),
             usage=Usage(
                 requests=self.requests, tokens=self.tokens, cost=self._cost(price), maybe_billed=self.maybe_billed
             ),
             elapsed=time.perf_counter() - self._started,
         )
 
+    def _array(self, dim: int) -> Vectors:
+        if self._out is None:
+            self._out = np.empty((self._rows, dim), np.float32)
+        return self._out
+
+    def _row(self, index: int) -> int:
+        """Where the caller has the text, or has it first."""
+        return index if self._copies is None else int(self._copies.first[index])
+
     def _cost(self, price: float | None) -> float | None:
         return None if price is None or self.tokens is None else self.tokens * price / 1e6
 
     @staticmethod
     def index(batch: Batch, position: int) -> int:
-        """Position in the batch -> position in the call."""
+        """Position in the batch -> index."""
         return batch.rows.start + position if isinstance(batch.rows, slice) else int(batch.rows[position])
+
+
+Run: TypeAlias = Callable[[Job], Awaitable[None]]
+"""What every layer above the provider is: it brings every text of a job to its end, and tells the job."""
+
+
+class _Copies:
+    """Where the same text stands several times: the row of its first copy is worked on, the others follow it."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        distinct = {text: index for index, text in enumerate(dict.fromkeys(texts))}
+        self.texts = list(distinct)
+        self.index = np.array([distinct[text] for text in texts], np.intp)
+        """Of the text in each row."""
+        self.first = np.unique(self.index, return_index=True)[1]
+        """Row of each text."""
+
+    def fill(self, out: Vectors) -> None:
+        (later,) = np.nonzero(self.first[self.index] != np.arange(len(self.index)))
+        for start in range(0, len(later), COPIED_AT_ONCE):
+            rows = later[start : start + COPIED_AT_ONCE]
+            out[rows] = out[self.first[self.index[rows]]]
+
+    def rows(self, indices: Iterable[int]) -> set[int]:
+        return set(np.flatnonzero(np.isin(self.index, list(indices))).tolist())
+
+    def failures(self, failures: Mapping[int, AembedError]) -> dict[int, AembedError]:
+        """By row. An error that names its text names each copy."""
+        by_row: dict[int, AembedError] = {}
+        for row in sorted(self.rows(failures)):
+            error = failures[int(self.index[row])]
+            first = int(self.first[self.index[row]])
+            by_row[row] = error.twin(row) if error.index == first != row else error
+        return by_row

@@ -13,12 +13,16 @@ import pytest
 
 from aembed import (
     AuthenticationError,
+    BadTextError,
     ClosedError,
+    Config,
     EmbedderFactory,
     Health,
     InputError,
     ModelSpec,
+    TextTooLongError,
 )
+from aembed import _overlong as overlong
 from aembed.testing import ScriptedProvider
 
 TEXTS = [f"text {number}" for number in range(20)]
@@ -251,3 +255,44 @@ async def test_every_use_after_the_end_is_refused(factory: EmbedderFactory) -> N
 async def test_repr_shows_model_and_state(factory: EmbedderFactory) -> None:
     embedder = await factory.new_embedder("mock", dimensions=16)
     assert repr(embedder) == "<Embedder mock:mock dim=16 <Gate in_flight=0/16 waiting=0>>"
+
+
+# ---- a text that stands several times in a call
+
+
+async def test_a_text_is_sent_once_however_often_it_stands_in_a_call(factory: EmbedderFactory) -> None:
+    provider = ScriptedProvider()
+    embedder = await factory.new_embedder(provider, batch_size=3)
+    texts = [TEXTS[i % 4] for i in range(10)]
+    out = np.empty((10, 8), np.float32)
+    vectors = await embedder.embed_documents(texts, out=out)
+    assert vectors is out
+    assert sorted(text for call in provider.calls for text in call.texts) == TEXTS[:4]
+    np.testing.assert_array_equal(vectors, (await embedder.embed(TEXTS[:4])).vectors[np.arange(10) % 4])
+
+
+async def test_a_refused_text_has_failed_wherever_it_stands(factory: EmbedderFactory) -> None:
+    provider = ScriptedProvider(refused={TEXTS[1]: BadTextError("no")})
+    embedder = await factory.new_embedder(provider)
+    texts = [TEXTS[0], TEXTS[1], TEXTS[0], TEXTS[1]]
+    result = await embedder.embed(texts, on_error="return")
+    assert {row: error.index for row, error in result.failures.items()} == {1: 1, 3: 3}
+    assert np.isnan(result.vectors).all(axis=1).tolist() == [False, True, False, True]
+    with pytest.raises(BadTextError) as caught:
+        await embedder.embed(texts)
+    assert caught.value.index == 1
+    assert caught.value.partial is not None
+    assert list(caught.value.partial.failures) == [1, 3]
+
+
+async def test_pieces_that_are_alike_count_each() -> None:
+    """A text in pieces is the mean of all of them."""
+    text = "abcd " * 64 + "another"
+    spec = ModelSpec(name="model", dim=8, max_text_tokens=40)
+    provider = ScriptedProvider(spec=spec, refused={text: TextTooLongError("too long")})
+    async with EmbedderFactory(Config(overlong="split")) as factory:
+        embedder = await factory.new_embedder(provider)
+        pieces = overlong.pieces(text, 40)
+        assert len(pieces) > len(set(pieces)) > 1
+        mean = overlong.average(await embedder.embed_documents(pieces), pieces)
+        np.testing.assert_array_equal(await embedder.embed_query(text), mean[0])

@@ -86,5 +86,30 @@ def test_copies_are_complete(kind: type[AembedError], index: int | None) -> None
         assert (str(twin), vars(twin)) == (str(error), vars(error))
 
 
+@given(st.sampled_from(ERRORS), st.none() | st.integers(0, 99))
+def test_a_twin_is_the_same_failure_of_another_call(kind: type[AembedError], index: int | None) -> None:
+    error = kind("no", index=7)
+    try:
+        raise error from LookupError("why")
+    except AembedError:
+        twin = error.twin(index)
+    assert type(twin) is kind
+    assert (twin.index, twin.partial, twin.__traceback__) == (index, None, None)
+    assert twin.__cause__ is error.__cause__
+    twin.index = 7
+    assert (str(twin), vars(twin)) == (str(error), vars(error))
+
+
+def test_an_error_made_in_its_own_way_has_a_twin() -> None:
+    class ParticularError(ProviderError):
+        def __init__(self, *, code: int) -> None:
+            super().__init__(f"code {code}")
+            self.code = code
+
+    twin = ParticularError(code=7).twin(None)
+    assert isinstance(twin, ParticularError)
+    assert (str(twin), twin.code) == ("code 7", 7)
+
+
 def test_a_text_that_is_too_long_is_the_texts_fault() -> None:
     assert issubclass(TextTooLongError, aembed.BadTextError)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aembed import BadTextError, Reply
+from aembed import BadTextError, OverloadedError, Reply
 from aembed._job import Job
 from aembed._types import Batch
 
@@ -84,3 +84,57 @@ def test_cost_is_known_with_tokens_and_price() -> None:
     work.place(batch([0]), Reply(vectors([0]), tokens=500_000), vectors([0]))
     assert work.result(3, 0.02).usage.cost == pytest.approx(0.01)
     assert work.result(3, None).usage.cost is None
+
+
+# ---- a text that stands several times
+
+
+class TestRepeatedTexts:
+    def job(self, texts: str = "abacab") -> Job:
+        return Job(list(texts), "document", "return", None)
+
+    def test_each_is_there_once(self) -> None:
+        assert self.job().texts == ["a", "b", "c"]
+
+    @given(st.lists(st.sampled_from("abcde"), min_size=1), st.data())
+    def test_every_copy_gets_the_row_of_its_text(self, texts: list[str], data: st.DataObject) -> None:
+        work = Job(
+            texts, "document", "return", data.draw(st.sampled_from([None, np.zeros((len(texts), 3), np.float32)]))
+        )
+        row_of = {text: ord(text) for text in texts}
+        done = data.draw(st.sets(st.sampled_from(range(len(work.texts)))))
+        for index in done:
+            rows = vectors([row_of[work.texts[index]]])
+            work.place(batch([index], sliced=data.draw(st.booleans())), Reply(rows, tokens=1), rows)
+        result = work.result(3, None)
+        delivered = {work.texts[index] for index in done}
+        for row, text in enumerate(texts):
+            expected = row_of[text] + 1 if text in delivered else np.nan
+            np.testing.assert_array_equal(result.vectors[row], np.full(3, expected, np.float32))
+        assert list(result.not_attempted) == [row for row, text in enumerate(texts) if text not in delivered]
+        assert result.usage.tokens == len(done)
+        np.testing.assert_array_equal(work.vectors(3), result.vectors)
+
+    def test_a_failure_is_that_of_every_copy_and_names_each(self) -> None:
+        work = self.job()
+        work.fail(batch([0]), BadTextError("no", index=0))
+        failures = work.result(3, None).failures
+        assert list(failures) == [0, 2, 4]
+        assert [error.index for error in failures.values()] == [0, 2, 4]
+        assert len({id(error) for error in failures.values()}) == 3
+
+    def test_a_failure_of_no_text_in_particular_names_none(self) -> None:
+        work = self.job()
+        work.fail(batch([1, 2]), OverloadedError("busy"))
+        assert {row: error.index for row, error in work.result(3, None).failures.items()} == {1: None, 3: None, 5: None}
+
+    def test_the_error_of_a_call_names_the_first_copy(self) -> None:
+        work = Job(list("aab"), "document", "raise")
+        work.fail(batch([1]), BadTextError("no"))
+        assert work.error is not None
+        assert work.error.index == 2
+
+    def test_a_cut_text_is_cut_wherever_it_stands(self) -> None:
+        work = self.job()
+        work.place(batch([0, 1]), Reply(vectors([0, 1]), truncated=[0]), vectors([0, 1]))
+        assert work.result(3, None).truncated == (0, 2, 4)
