@@ -9,7 +9,9 @@ Where things are:
     _input _calls _overlong                  what comes in; what is under way; texts beyond the model's length
     _config _setting _keys _registry         settings; where keys come from; provider names
     _types _errors _events                   nouns; the error tree; what can be observed
+    _quantize     float32 vectors made compact
     _wire         HTTP: requests out, rows in, refusals into errors
+    stores        vectors kept across calls: in memory, or in a file
     providers     local, static, mock, and one file for each API; imported when first opened
     testing cli   public test doubles; the ``aembed`` command
     bench         the benchmark runner; imports public names alone
@@ -40,6 +42,7 @@ from aembed._errors import (
 )
 from aembed._events import BatchFailed, BatchSplit, Event, RequestDone, RetryScheduled, Statistics
 from aembed._factory import EmbedderFactory
+from aembed._quantize import Precision, quantize
 from aembed._registry import Registry
 from aembed._types import (
     Chunk,
@@ -86,6 +89,7 @@ __all__ = [
     "ModelNotFoundError",
     "ModelSpec",
     "OverloadedError",
+    "Precision",
     "Profile",
     "Provider",
     "ProviderError",
@@ -106,4 +110,5 @@ __all__ = [
     "Vector",
     "Vectors",
     "__version__",
+    "quantize",
 ]
