@@ -1,1 +1,51 @@
-"""A benchmark runner for async code that lives in the same event loop as what it measures."""
+"""A benchmark runner for async code that lives in the same event loop as what it measures.
+
+    @bench.scenario(batch=[5, 20, 100])
+    async def embed_documents(case):
+        async with EmbedderFactory() as factory:
+            embedder = await factory.new_embedder("mock")
+            yield bench.documents(embedder, ["text"] * case.batch)
+
+    report = await bench.load(embed_documents.case(batch=20), arrivals=bench.poisson(rate=200), duration=30)
+
+Where things are:
+    scenario subjects            what is measured
+    arrivals pacer flight load   when requests start, and how they are started, bounded and settled
+    record summary lag validity  what happened, in figures; stalls and their causes; whether it may be believed
+    measure settings frame environment   from subject to report
+    result                       the report
+    stats fits change_points     pure statistics
+"""
+
+from aembed.bench.arrivals import Arrivals, constant, gamma, poisson, ramp, trace
+from aembed.bench.measure import closed, load
+from aembed.bench.result import Estimate, Objective, Report, reports_from_json, reports_to_json
+from aembed.bench.scenario import Case, Scenario, Subject, Target, scenario
+from aembed.bench.settings import Progress, RunOptions
+from aembed.bench.subjects import documents, query, vectors
+
+__all__ = [
+    "Arrivals",
+    "Case",
+    "Estimate",
+    "Objective",
+    "Progress",
+    "Report",
+    "RunOptions",
+    "Scenario",
+    "Subject",
+    "Target",
+    "closed",
+    "constant",
+    "documents",
+    "gamma",
+    "load",
+    "poisson",
+    "query",
+    "ramp",
+    "reports_from_json",
+    "reports_to_json",
+    "scenario",
+    "trace",
+    "vectors",
+]

@@ -425,8 +425,9 @@ class Report:
     """Ended by Ctrl-C: what is here was measured until then."""
     verdict: Verdict
     environment: Environment
-    before: Noise
-    after: Noise
+    before: Noise | None = None
+    """``None`` on virtual time."""
+    after: Noise | None = None
     notes: tuple[str, ...] = ()
     """What a reader should know and the figures do not show."""
 

@@ -1,0 +1,55 @@
+"""What every report says besides its figures: what was measured, when, where, and how quiet it was there."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from aembed.bench.environment import environment, look
+from aembed.bench.pacer import keeps_own_time
+from aembed.bench.result import Mode, Noise, Report, Verdict
+from aembed.bench.scenario import Target, name_of
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Made before a measurement, and filled after it."""
+
+    target: Target
+    name: str | None
+    before: Noise | None
+    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    clock: float = field(default_factory=time.perf_counter)
+
+    @classmethod
+    async def around(cls, target: Target, name: str | None = None) -> Frame:
+        """Looks how quiet the machine is."""
+        named = name_of(target)[0]  # before the look: what cannot be measured is refused at once
+        return cls(target, name or named, await _noise())
+
+    async def report(self, mode: Mode, *, verdict: Verdict, **parts: Any) -> Report:
+        """With these parts."""
+        seconds = time.perf_counter() - self.clock
+        loop = asyncio.get_running_loop()
+        virtual = keeps_own_time(loop)
+        name, parameters = name_of(self.target)
+        return Report(
+            mode=mode,
+            name=self.name or name,
+            parameters=parameters,
+            started=self.started,
+            seconds=seconds,
+            verdict=verdict,
+            environment=environment(loop) if virtual else await asyncio.to_thread(environment, loop),
+            before=self.before,
+            after=await _noise(),
+            **parts,
+        )
+
+
+async def _noise() -> Noise | None:
+    """Off the loop, whose other tasks go on meanwhile."""
+    return None if keeps_own_time(asyncio.get_running_loop()) else await asyncio.to_thread(look)

@@ -1,0 +1,260 @@
+"""Load, in the loop the subject lives in: open (requests come when they come) or closed (users wait for answers).
+
+Both write a :class:`Record` and know nothing of statistics. An open loop never waits for an answer before it starts
+the next request, so a stall is felt by all who come meanwhile, as in production.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from aembed.bench.flight import Flight
+from aembed.bench.pacer import clock_of, pacer_for
+from aembed.bench.record import Ints, Rows
+from aembed.bench.result import Failure
+from aembed.bench.scenario import Subject
+from aembed.bench.settings import Progress, Settings
+
+LEAD = 10_000_000
+"""Nanoseconds between the decision to start and the first request: nobody is late because of the beginning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flown:
+    """A run that is over."""
+
+    rows: Rows
+    origin: int
+    """Of its clock, nanoseconds."""
+    seconds: float
+    """Of the schedule, as far as it was followed."""
+    interrupted: bool
+    deaf: int
+    """Requests that went on when they were cancelled."""
+    peak_in_flight: int
+    peak_backlog: int
+    failures: tuple[Failure, ...]
+    thought: float = 0.0
+    """Seconds that users thought, all together."""
+
+
+class Driver(Protocol):
+    """Decides when requests start. One run each."""
+
+    flight: Flight
+    finished: asyncio.Event
+    """All of the schedule is answered."""
+    peak_backlog: int
+    thought: int
+
+    def begin(self, origin: int) -> None: ...
+
+    def end(self) -> None:
+        """The schedule ends now; what is due still starts."""
+
+    def close(self) -> None:
+        """Start nothing more."""
+
+    def due(self) -> int:
+        """Requests that should have started by now."""
+
+    def never_started(self) -> Ints:
+        """The intended times of those that were due and found no place."""
+
+
+class OpenLoop:
+    """Requests at absolute times."""
+
+    thought = 0
+
+    def __init__(self, subject: Subject, times: Ints, settings: Settings) -> None:
+        loop = asyncio.get_running_loop()
+        self.flight = Flight(subject, clock=clock_of(loop), timeout=settings.timeout, settled=self._fill)
+        self.finished = asyncio.Event()
+        self.peak_backlog = 0
+        self.pacer = pacer_for(loop)
+        self._times = times
+        self._places = settings.max_in_flight
+        self._due = self._started = 0
+        self._end = len(times)
+
+    def begin(self, origin: int) -> None:
+        self._schedule = (self._times + origin).data
+        self.pacer.start(self._schedule, self._came)
+
+    def _came(self, due: int) -> None:
+        self._due = due
+        self._fill()
+
+    def _fill(self, _done: int = 0) -> None:
+        """Start what is due, as far as there are places."""
+        flight, schedule = self.flight, self._schedule
+        while self._started < self._due and len(flight) < self._places:
+            self._started += 1
+            flight.start(schedule[self._started - 1])
+        self.peak_backlog = max(self.peak_backlog, self._due - self._started)
+        if self._started == self._end and not flight:
+            self.finished.set()
+
+    def end(self) -> None:
+        self.pacer.stop()
+        self._due = self._end = self.due()
+        self._fill()
+
+    def close(self) -> None:
+        self.pacer.stop()
+        self._places = 0
+
+    def due(self) -> int:
+        return bisect_right(self._schedule, self.flight.clock())
+
+    def never_started(self) -> Ints:
+        return np.asarray(self._schedule[self._started : self._end], dtype=np.int64)
+
+
+class ClosedLoop:
+    """``users`` that each think, ask, and wait for the answer. They start spread over one time of thinking."""
+
+    peak_backlog = 0
+
+    def __init__(
+        self, subject: Subject, users: int, think: Callable[[random.Random], float], seed: int, settings: Settings
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.flight = Flight(subject, clock=clock_of(loop), timeout=settings.timeout, settled=self._think)
+        self.finished = asyncio.Event()
+        self.thought = 0
+        self._loop = loop
+        self._users = users
+        self._draw = think
+        self._dice = random.Random(seed)  # noqa: S311 - thinking is no secret
+        self._timers: set[asyncio.Handle] = set()
+        self._over = False
+        self._asked = 0
+
+    def begin(self, origin: int) -> None:
+        for _ in range(self._users):
+            self._think(origin)
+
+    def _think(self, since: int) -> None:
+        """One user, from the last answer on."""
+        if self._over:
+            self._look_for_end()
+        else:
+            self._wait(since, since + max(0, round(self._draw(self._dice) * 1e9)))
+
+    def _wait(self, since: int, intended: int) -> None:
+        def ask() -> None:
+            self._timers.discard(timer)
+            if self.flight.clock() < intended:  # uvloop's timers are early
+                self._wait(since, intended)
+            else:
+                self._asked += 1
+                self.thought += intended - since
+                self.flight.start(intended)
+
+        rest = intended - self.flight.clock()
+        timer = self._loop.call_later(rest / 1e9, ask) if rest > 0 else self._loop.call_soon(ask)
+        self._timers.add(timer)
+
+    def end(self) -> None:
+        self._over = True
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        self._look_for_end()
+
+    def close(self) -> None:
+        self.end()
+
+    def _look_for_end(self) -> None:
+        if not self.flight:
+            self.finished.set()
+
+    def due(self) -> int:
+        return self._asked
+
+    def never_started(self) -> Ints:
+        return np.empty(0, dtype=np.int64)
+
+
+async def fly(driver: Driver, seconds: float, settings: Settings) -> Flown:
+    """Run ``driver`` for ``seconds``, wait for the last answers, and end what has none.
+
+    If it is cancelled, so is all that it started.
+    """
+    flight = driver.flight
+    origin = flight.clock() + LEAD
+    end = origin + round(seconds * 1e9)
+    stop = settings.stop or asyncio.Event()
+    ticker = _Ticker(driver, origin, seconds, settings.progress) if settings.progress else None
+    try:
+        driver.begin(origin)
+        await _first_of(driver.finished, stop, seconds=(end - flight.clock()) / 1e9)
+        ended = flight.clock()
+        driver.end()
+        await _first_of(driver.finished, seconds=settings.drain)
+    finally:
+        driver.close()
+        if ticker is not None:
+            ticker.stop()
+        deaf = await flight.land()
+    flight.record.add_never_started(driver.never_started())
+    interrupted = stop.is_set() and ended < end
+    return Flown(
+        rows=flight.record.rows(origin),
+        origin=origin,
+        seconds=max(ended - origin, 1) / 1e9 if interrupted else seconds,
+        interrupted=interrupted,
+        deaf=deaf,
+        peak_in_flight=flight.peak,
+        peak_backlog=driver.peak_backlog,
+        failures=flight.failures(),
+        thought=driver.thought / 1e9,
+    )
+
+
+async def _first_of(*events: asyncio.Event, seconds: float) -> None:
+    """Until one of ``events`` is set, or the time is over."""
+    tasks = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(tasks, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+class _Ticker:
+    """Tells how far a run is, once a second."""
+
+    def __init__(self, driver: Driver, origin: int, seconds: float, tell: Callable[[Progress], None]) -> None:
+        self._driver, self._origin, self._seconds, self._tell = driver, origin, seconds, tell
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(1.0, self._tick)
+
+    def _tick(self) -> None:
+        flight, due = self._driver.flight, self._driver.due()
+        done = len(flight.record)
+        self._tell(
+            Progress(
+                elapsed=(flight.clock() - self._origin) / 1e9,
+                seconds=self._seconds,
+                offered=due,
+                done=done,
+                errors=flight.errors,
+                in_flight=len(flight),
+                backlog=max(0, due - done - len(flight)),
+            )
+        )
+        self._timer = self._loop.call_later(1.0, self._tick)
+
+    def stop(self) -> None:
+        self._timer.cancel()

@@ -1,0 +1,124 @@
+"""From a subject and a way to load it to a report."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any, TypeAlias, Unpack
+
+from aembed import InputError
+from aembed.bench.arrivals import Arrivals
+from aembed.bench.frame import Frame
+from aembed.bench.lag import Watchdog
+from aembed.bench.load import ClosedLoop, Driver, Flown, OpenLoop, fly
+from aembed.bench.pacer import keeps_own_time, pacer_for
+from aembed.bench.result import Closed, Mode, Pacing, Report
+from aembed.bench.scenario import Subject, Target, opened
+from aembed.bench.settings import RunOptions, Settings, positive
+from aembed.bench.summary import distribution, traffic, windows
+from aembed.bench.validity import judge
+
+Think: TypeAlias = float | Callable[[random.Random], float]
+"""Seconds: the mean of exponentially distributed pauses, or what draws one."""
+
+
+async def load(
+    target: Target, *, arrivals: Arrivals, duration: float, seed: int = 0, **options: Unpack[RunOptions]
+) -> Report:
+    """Open loop: requests start at the absolute times of ``arrivals`` for ``duration`` seconds, answered or not."""
+    report, _ = await open_loop(target, arrivals, duration, seed, Settings(**options))
+    return report
+
+
+async def closed(
+    target: Target, *, users: int, duration: float, think: Think = 0.0, seed: int = 0, **options: Unpack[RunOptions]
+) -> Report:
+    """Closed loop: ``users`` ask, wait for the answer, think, and ask again.
+
+    A slow answer slows the users down: how many requests there are is a result, and what a stall does to those who
+    would have come is not seen. Use :func:`load` to know what a rate of requests does.
+    """
+    if users < 1:
+        raise InputError(f"users={users!r} must be 1 or more")
+    if isinstance(think, (int, float)) and think < 0:
+        raise InputError(f"think={think!r} must be a number of seconds, 0 or more")
+    positive("duration", duration)
+    settings = Settings(**options)
+    draw = think if callable(think) else lambda dice: dice.expovariate(1 / think) if think else 0.0
+    pacing = Pacing(arrivals=f"closed loop, {users} users", seed=seed, pacer="none")
+
+    def driver(subject: Subject) -> Driver:
+        return ClosedLoop(subject, users, draw, seed, settings)
+
+    report, flown = await _measure(target, "closed", driver, pacing=pacing, duration=duration, settings=settings)
+    return replace(report, closed=_closed(flown, users))
+
+
+async def open_loop(
+    target: Target, arrivals: Arrivals, duration: float, seed: int, settings: Settings
+) -> tuple[Report, Flown]:
+    """The report, and the rows for whoever wants to know more."""
+    times = arrivals.times(duration, seed)
+    pacer = pacer_for(asyncio.get_running_loop())
+    pacing = Pacing(arrivals=str(arrivals), seed=seed, pacer=pacer.name, fallback=pacer.fallback)
+
+    def driver(subject: Subject) -> Driver:
+        return OpenLoop(subject, times, settings)
+
+    return await _measure(target, "open", driver, pacing=pacing, duration=duration, settings=settings)
+
+
+async def _measure(
+    target: Target,
+    mode: Mode,
+    driver: Callable[[Subject], Driver],
+    *,
+    pacing: Pacing,
+    duration: float,
+    settings: Settings,
+) -> tuple[Report, Flown]:
+    real = not keeps_own_time(asyncio.get_running_loop())
+    frame = await Frame.around(target, settings.name)
+    async with opened(target) as subject:
+        with Watchdog() if real else nullcontext() as watchdog:
+            flown = await fly(driver(subject), duration, settings)
+    rows, seconds, origin = flown.rows, flown.seconds, flown.origin
+    rss = [((at - origin) / 1e9, size) for at, size in watchdog.rss] if watchdog else []
+    seen: Any = {
+        "lag": distribution(rows.lag),
+        "windows": windows(rows, seconds=seconds, width=settings.width(seconds), rss=rss),
+        "stalls": watchdog.stalls(origin) if watchdog else (),
+        "loop": watchdog.use() if watchdog else None,
+    }
+    verdict, notes = await judge(flown, settings=settings, **seen)
+    report = await frame.report(
+        mode,
+        verdict=verdict,
+        notes=notes,
+        interrupted=flown.interrupted,
+        pacing=pacing,
+        traffic=traffic(
+            rows,
+            seconds=seconds,
+            peak_in_flight=flown.peak_in_flight,
+            peak_backlog=flown.peak_backlog,
+            failures=flown.failures,
+        ),
+        response=distribution(rows.response),
+        service=distribution(rows.service),
+        **seen,
+    )
+    return report, flown
+
+
+def _closed(flown: Flown, users: int) -> Closed:
+    """What the users did, and Little's law."""
+    rows = flown.rows
+    asked = len(rows)
+    waited = float((rows.done - rows.intended)[rows.done >= 0].sum()) / 1e9
+    rate = asked / flown.seconds
+    response, think = (waited / asked, flown.thought / asked) if asked else (0.0, 0.0)
+    return Closed(users=users, think=think, response=response, rate=rate, little=rate * (response + think))

@@ -1,0 +1,195 @@
+"""What is measured: a subject, alone or made by a scenario for each of its cases.
+
+@bench.scenario(batch=[5, 20, 100])
+async def embed_documents(case):                          # set-up and teardown are outside the clock
+    async with EmbedderFactory() as factory:
+        embedder = await factory.new_embedder("mock")
+        yield bench.documents(embedder, ["text"] * case.batch)
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import itertools
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from aembed import InputError
+from aembed.bench.result import Parameter
+
+Call: TypeAlias = Callable[[], Awaitable[Any]]
+Validate: TypeAlias = Callable[[Any], str | None]
+"""Says what is wrong with a result, or ``None``. What it raises makes the result wrong too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One operation, ready to be called any number of times, and what its result must be."""
+
+    call: Call
+    validate: Validate | None = None
+
+
+Made: TypeAlias = Subject | Call
+"""What the generator of a scenario yields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A scenario with one value for each of its parameters: ``case.batch``."""
+
+    scenario: Scenario
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.parameters[name]
+        except KeyError:
+            near = get_close_matches(name, self.parameters, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(self.parameters) or 'none'}"
+            raise AttributeError(f"{self.scenario.name} has no parameter {name!r}{hint}") from None
+
+    def __str__(self) -> str:
+        return f"{self.scenario.name}({', '.join(f'{name}={value}' for name, value in self.parameters.items())})"
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A named ``async def`` with parameters. A generator yields its subject; a plain one is the subject itself."""
+
+    name: str
+    function: Callable[..., Any]
+    parameters: Mapping[str, tuple[Parameter, ...]] = field(default_factory=dict)
+
+    def cases(self) -> tuple[Case, ...]:
+        """One for each combination of the parameters' values."""
+        combinations = itertools.product(*self.parameters.values())
+        return tuple(Case(self, dict(zip(self.parameters, values, strict=True))) for values in combinations)
+
+    def case(self, **parameters: Parameter) -> Case:
+        """One case, with values that need not be among those it was declared with."""
+        if set(parameters) != set(self.parameters):
+            raise InputError(f"{self.name} takes {sorted(self.parameters)}, got {sorted(parameters)}")
+        return Case(self, parameters)
+
+    @property
+    def target(self) -> str:
+        """Where a fresh process finds it: ``package.module:name`` or ``file.py:name``."""
+        function = inspect.unwrap(self.function)
+        place = (
+            function.__module__ if "." in function.__module__ else str(Path(function.__code__.co_filename).resolve())
+        )
+        return f"{place}:{function.__qualname__}"
+
+
+Target: TypeAlias = Call | Subject | Case | Scenario
+
+
+def scenario(
+    function: Callable[..., Any] | None = None, /, *, name: str | None = None, **parameters: Sequence[Parameter]
+) -> Any:
+    """Make an ``async def`` that takes a :class:`Case` a :class:`Scenario`; each parameter is a list of values.
+
+    Raises InputError for a function that is not async, and for parameters that are no lists.
+    """
+    for parameter, values in parameters.items():
+        if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+            raise InputError(f"{parameter}={values!r} must be a list of values, such as {parameter}=[1, 10]")
+
+    def decorate(function: Callable[..., Any]) -> Scenario:
+        if not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
+            raise InputError(f"{function.__qualname__} must be an async def that takes the case")
+        chosen = {parameter: tuple(values) for parameter, values in parameters.items()}
+        return Scenario(name or function.__name__, function, chosen)
+
+    return decorate if function is None else decorate(function)
+
+
+def name_of(target: Target) -> tuple[str, Mapping[str, Parameter]]:
+    """What reports call it."""
+    case = only_case(target) if isinstance(target, Scenario) else target
+    if isinstance(case, Case):
+        return case.scenario.name, case.parameters
+    call = case.call if isinstance(case, Subject) else case
+    return getattr(call, "__qualname__", type(call).__qualname__), {}
+
+
+@asynccontextmanager
+async def opened(target: Target) -> AsyncIterator[Subject]:
+    """The subject of ``target``, set up; torn down at the end."""
+    if isinstance(target, Scenario):
+        target = only_case(target)
+    if not isinstance(target, Case):
+        yield _subject(target, "the subject")
+        return
+    function, case = target.scenario.function, target
+    if inspect.isasyncgenfunction(function):
+        setup: Callable[[Case], AsyncGenerator[Made]] = function
+        async with asynccontextmanager(setup)(case) as made:
+            yield _subject(made, f"what {case} yields")
+    else:
+        takes_case = bool(inspect.signature(function).parameters)
+        yield Subject((lambda: function(case)) if takes_case else function)
+
+
+def only_case(scenario: Scenario) -> Case:
+    """Of a scenario that has one; InputError for more."""
+    cases = scenario.cases()
+    if len(cases) > 1:
+        raise InputError(f"{scenario.name} has {len(cases)} cases: measure one of {scenario.name}.cases() at a time")
+    return cases[0]
+
+
+def _subject(made: Made, what: str) -> Subject:
+    subject = made if isinstance(made, Subject) else Subject(made)
+    if not callable(subject.call):
+        raise InputError(f"{what} must be callable without arguments and give an awaitable, not {type(made).__name__}")
+    return subject
+
+
+def find(target: str) -> tuple[Scenario, ...]:
+    """Scenarios by place: ``file.py`` or ``package.module``, with ``:name`` only that one, which may be any async def.
+
+    Runs the file, as importing it would. Raises InputError where there is none.
+    """
+    place, colon, name = target.rpartition(":")
+    if not colon or (len(place) == 1 and place.isalpha()):  # C:\file.py
+        place, name = target, ""
+    module = _load(place)
+    scenarios = {value.function.__qualname__: value for value in vars(module).values() if isinstance(value, Scenario)}
+    if not name:
+        if not scenarios:
+            raise InputError(f"{place} has no scenario; decorate one with @aembed.bench.scenario()")
+        return tuple(scenarios.values())
+    found = scenarios.get(name) or getattr(module, name, None)
+    if found is None:
+        near = get_close_matches(name, [*scenarios, *vars(module)], 1)
+        raise InputError(f"{place} has no {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    return (found,) if isinstance(found, Scenario) else (scenario(found),)
+
+
+def _load(place: str) -> Any:
+    path = Path(place)
+    if path.suffix != ".py":
+        try:
+            return importlib.import_module(place)
+        except ModuleNotFoundError as error:
+            raise InputError(f"no file and no module {place!r}: {error}") from error
+    if not path.is_file():
+        raise InputError(f"there is no file {place}")
+    path = path.resolve()
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))  # as for a script
+    spec = importlib.util.spec_from_file_location(f"aembed_bench_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,82 @@
+"""What every run under load can be told, and how it reports its progress."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypedDict
+
+from aembed import InputError
+
+WINDOWS = 600
+"""At most, of a run: longer ones get wider windows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A run under way, once a second."""
+
+    elapsed: float
+    seconds: float
+    """Of the whole schedule; answers may take longer."""
+    offered: int
+    """Due until now."""
+    done: int
+    errors: int
+    in_flight: int
+    backlog: int
+    """Due, but not started."""
+
+
+class RunOptions(TypedDict, total=False):
+    """Of every run under load. All may be left out."""
+
+    name: str
+    """In the report, instead of the subject's own."""
+    timeout: float | None
+    """Seconds each request has from its start; without one, until the end of the run."""
+    drain: float
+    """Seconds after the schedule in which answers still count; what has none then is "unfinished". 10 by default."""
+    max_in_flight: int
+    """Requests at once, 10,000 by default; more wait for a place, and their waiting is part of their response time."""
+    window: float | None
+    """Seconds; by default one, and more for runs of more than ten minutes."""
+    stop: asyncio.Event | None
+    """Once set, no more requests start, and the report tells of those that did."""
+    progress: Callable[[Progress], None] | None
+    """Called in the loop, once a second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The options with their defaults, checked."""
+
+    name: str | None = None
+    timeout: float | None = None
+    drain: float = 10.0
+    max_in_flight: int = 10_000
+    window: float | None = None
+    stop: asyncio.Event | None = None
+    progress: Callable[[Progress], None] | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("timeout", self.timeout), ("window", self.window)):
+            if value is not None:
+                positive(name, value)
+        if not (math.isfinite(self.drain) and self.drain >= 0):
+            raise InputError(f"drain={self.drain!r} must be a number of seconds, 0 or more")
+        if self.max_in_flight < 1:
+            raise InputError(f"max_in_flight={self.max_in_flight!r} must be 1 or more")
+
+    def width(self, seconds: float) -> float:
+        """Seconds of a window."""
+        return self.window or max(1.0, math.ceil(seconds / WINDOWS))
+
+
+def positive(name: str, value: float, unit: str = "seconds") -> float:
+    """``value``, or InputError."""
+    if not (math.isfinite(value) and value > 0):
+        raise InputError(f"{name}={value!r} must be a finite number above 0 ({unit})")
+    return value
