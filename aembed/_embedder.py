@@ -126,7 +126,7 @@ class Embedder:
             raise InputError(f"texts is a single {type(texts).__name__}, not an iterable of strings; put it in a list")
         spec = self.spec
         size = max(STREAM_CHUNK, spec.max_batch_texts or 0)
-        window = 1 + max(1, self._engine.gate.concurrency.most * (spec.max_batch_texts or size) // size)
+        window = 1 + max(1, self._engine.gate.account.concurrency.most * (spec.max_batch_texts or size) // size)
         return open_stream(self.embed_documents, texts, size=size, window=window)
 
     async def get_dimension(self) -> int:

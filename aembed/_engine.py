@@ -57,6 +57,7 @@ class Engine:
             spec = replace(spec, max_batch_texts=min(options.batch_size, spec.max_batch_texts or options.batch_size))
         self.spec = spec
         self.gate = gate
+        self._account = gate.account
         self._provider = provider
         self._embed_into: EmbedInto | None = getattr(provider, "embed_into", None)
         self._options = options
@@ -74,7 +75,7 @@ class Engine:
             await self._deliver(job, batches[0])
         elif batches:
             deliver = job.watched(partial(self._deliver, job))
-            await fan_out(deliver, batches, max_at_once=self.gate.concurrency.most)
+            await fan_out(deliver, batches, max_at_once=self._account.concurrency.most)
 
     def statistics(self) -> Statistics:
         return Statistics(
@@ -87,11 +88,11 @@ class Engine:
             waiting=self.gate.waiting,
             waiting_for=self.gate.waiting_for(),
             paused=self.gate.paused(),
-            refusals=self.gate.refusals,
-            slots=self.gate.concurrency.slots,
-            requests_per_minute=self.gate.quotas.requests.limit,
-            tokens_per_minute=self.gate.quotas.tokens.limit,
-            inputs_per_minute=self.gate.quotas.inputs.limit,
+            refusals=self._account.refusals,
+            slots=self._account.concurrency.slots,
+            requests_per_minute=self._account.quotas.requests.limit,
+            tokens_per_minute=self._account.quotas.tokens.limit,
+            inputs_per_minute=self._account.quotas.inputs.limit,
         )
 
     async def _deliver(self, job: Job, batch: Batch) -> None:
@@ -155,10 +156,10 @@ class Engine:
         """Try until it works or the policy says enough."""
         attempt = paced = 0
         first = False
-        self.gate.budget.attempted()
+        self._account.budget.attempted()
         while True:
             attempt += 1
-            successes = self.gate.successes
+            successes = self._account.successes
             try:
                 await self._attempt(job, batch, attempt, first=first)
             except ProviderError as error:
@@ -168,7 +169,7 @@ class Engine:
                 is_paced = self._is_paced(error, successes)
                 paced += is_paced
                 delay = next_delay(self._options.retry, attempt - paced, error, random.random())  # noqa: S311
-                if delay is None or not (is_paced or isinstance(error, RateLimitError) or self.gate.budget.take()):
+                if delay is None or not (is_paced or isinstance(error, RateLimitError) or self._account.budget.take()):
                     raise
                 self._retries += 1
                 if self._emit is not None:
@@ -190,7 +191,9 @@ class Engine:
         """
         if self._options.retry.max_attempts == 1:
             return False
-        return self.gate.pause.probing or (isinstance(error, RateLimitError) and self.gate.successes > successes)
+        return self._account.pause.probing or (
+            isinstance(error, RateLimitError) and self._account.successes > successes
+        )
 
     async def _attempt(self, job: Job, batch: Batch, attempt: int, *, first: bool) -> None:
         """Admission, one request, the check, and the rows are in their place."""

@@ -1,13 +1,18 @@
 """Admission for one account: who may send what, and when.
 
-gate         slots and the queue; waiting, freezing, waking
+gate         the queue; waiting and waking
 lanes        who is next: queries overtake documents, and neither starves
+slots        who is under way
 permit       leave to send one request
+account      what is known of the server, and what each outcome teaches
 quotas       requests, tokens and inputs of the account, reserved together
 resource     one quota: what the server surely allows at a time
 window       what was admitted in the last minute
-tokens       how many tokens a text has, before the server has counted
+reserve      what documents leave to queries
+headers      what the server says of a quota
+fill_time    bucket or window? by what headers imply
 learner      a limit that the server keeps to itself
+tokens       how many tokens a text has, before the server has counted
 pause        when nobody may send: the server says so, or does not answer
 concurrency  how many requests at once a server without quotas digests
 budget       how much retrying an account may do

@@ -26,7 +26,7 @@ class Lanes:
         self._queries: Lane = OrderedDict()
         self._documents: Lane = OrderedDict()
         self._overtaken = 0
-        """Queries that went since the last document, while documents waited."""
+        """Queries that went since the last document, while documents waited; none if no document waits."""
 
     def __len__(self) -> int:
         return len(self._queries) + len(self._documents)
@@ -34,13 +34,13 @@ class Lanes:
     @property
     def is_documents_turn(self) -> bool:
         """Documents wait, and were overtaken often enough."""
-        return bool(self._documents) and self._overtaken >= QUERIES_FOR_A_DOCUMENT
+        return self._overtaken >= QUERIES_FOR_A_DOCUMENT
 
     def blocks(self, kind: Kind) -> bool:
         """True if somebody is before a newcomer of this kind."""
         if self._queries:
             return True
-        return bool(self._documents) and (kind == "document" or self._overtaken >= QUERIES_FOR_A_DOCUMENT)
+        return bool(self._documents) and (kind == "document" or self.is_documents_turn)
 
     def add(self, ticket: Ticket, permit: Permit, *, first: bool) -> None:
         lane = self._lane(permit.kind)
@@ -64,7 +64,7 @@ class Lanes:
     def turn(self, *, query_slot: bool, document_slot: bool) -> tuple[Ticket, Permit] | None:
         """Who is next, of the kinds that have a free slot."""
         queries, documents = self._queries, self._documents
-        if documents and document_slot and (not queries or self._overtaken >= QUERIES_FOR_A_DOCUMENT):
+        if documents and document_slot and (not queries or self.is_documents_turn):
             return next(iter(documents.items()))
         if queries and query_slot:
             return next(iter(queries.items()))

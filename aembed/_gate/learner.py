@@ -8,6 +8,8 @@ that was guessed too low, or was raised, is found.
 
 from __future__ import annotations
 
+import math
+
 from aembed._gate.resource import Entry, Resource
 from aembed._gate.window import WINDOW
 
@@ -41,6 +43,8 @@ class Learner:
         self._rate = 0.0
         """Requests a second, as measured between refusals; before that, at least so many."""
         self._measured = False
+        self._burst_share = 1.0
+        """Of a minute's quota that the bucket has shown to hold."""
         self._calm = 0
         self._step = UPWARD
         self._windows = 1
@@ -60,7 +64,11 @@ class Learner:
         is_bucket = self._requests.rule == "bucket"
         if self._calm >= (PATIENCE if is_bucket else max(PATIENCE, limit * self._windows)):
             self._calm = 0
-            self._requests.raise_limit(self._step)
+            self._requests.set_limit(limit * self._step)
+            if is_bucket:
+                self._requests.use_as_bucket(self._burst_share * self._requests.capacity)
+            elif self._requests.rule == "window":
+                self._requests.use_as_window()
             self._step = 1 + 2 * (self._step - 1) if is_bucket else UPWARD
 
     def refused(self, entry: Entry, now: float, wait: float | None) -> None:
@@ -79,16 +87,16 @@ class Learner:
             took = min(WINDOW, max(1.0, entry.sent_at - (self._started or 0.0)))
             self._rate = max(1.0, requests.used) / (WINDOW + took)
             if requests.used >= LEAST_SEEN:  # rather too much than too little: the next refusal then measures it
-                requests.set_bucket(requests.used / took * WINDOW, now)
+                self._set_bucket(requests.used / took * WINDOW, now)
         else:
             admitted = max(1.0, entry.admitted - probe.admitted)
             least = LEAST_LEFT * self._rate if self._measured else 0.0
             rate = admitted / max(entry.sent_at - previous.sent_at, 1.0)
             if rate < least:
-                requests.halve_burst()
+                self._burst_share /= 2  # a rest did not save up as much as it should have
             self._rate = max(rate, least)
             self._measured = True
-            requests.set_bucket(self._rate * UPWARD * WINDOW, now)
+            self._set_bucket(self._rate * UPWARD * WINDOW, now)
         if wait is not None and wait > LONG_WAIT and wait * self._rate >= SURELY_REFILLED:
             self._set_window(requests.used, now)
 
@@ -99,7 +107,21 @@ class Learner:
         if self._requests.rule == "window" or (now - self._edge.sent_at) * self._rate >= SURELY_REFILLED:
             self._set_window(self._used_up, now)
 
-    def _set_window(self, used: float, now: float) -> None:
+    def _set_bucket(self, per_minute: float, now: float) -> None:
+        """It is a bucket, empty now."""
         requests = self._requests
+        requests.advance(now)
+        if requests.rule != "bucket":
+            self._burst_share = 1.0
+        requests.set_limit(per_minute)
+        requests.use_as_bucket(self._burst_share * requests.capacity)
+        requests.level = min(requests.level, 0.0) if math.isfinite(requests.level) else 0.0
+
+    def _set_window(self, used: float, now: float) -> None:
+        """It is a window that lets in this much, full or about to open again."""
+        requests = self._requests
+        requests.advance(now)
         least = LEAST_LEFT * requests.capacity if requests.rule == "window" else 1.0
-        requests.set_window(max(used, least), now)
+        requests.set_limit(max(used, least))
+        requests.use_as_window()
+        requests.level = requests.burst

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from aembed._config import Limits
 from aembed._errors import InputError
+from aembed._gate.headers import Headers
 from aembed._gate.learner import Learner
 from aembed._gate.permit import Permit
 from aembed._gate.resource import Resource
@@ -25,6 +26,7 @@ class Quotas:
         self.tokens = Resource(limits.tokens_per_minute)
         self.inputs = Resource(limits.inputs_per_minute)
         self.token_ratio = TokenRatio()
+        self._headers = Headers(self.requests), Headers(self.tokens), Headers(self.inputs)
         self._learner = Learner(self.requests)
 
     def named(self, permit: Permit) -> Iterator[tuple[str, Resource, float]]:
@@ -34,7 +36,7 @@ class Quotas:
         yield "inputs", self.inputs, permit.inputs
 
     def check_capacity(self, permit: Permit) -> None:
-        """Raise :class:`InputError` for more than is ever allowed at once."""
+        """Raise :class:`InputError` for more than is ever admitted at once."""
         if (
             permit.requests <= self.requests.capacity
             and permit.tokens <= self.tokens.capacity
@@ -45,27 +47,27 @@ class Quotas:
             if amount > resource.capacity:
                 raise InputError(
                     f"a request of {amount:g} {name} is more than the {resource.capacity:g} {name} that the account "
-                    "may use in a minute; lower batch_size, shorten the text, or raise limits"
+                    "may use at once; lower batch_size, shorten the text, or raise limits"
                 )
 
-    def earliest(self, now: float, permit: Permit, *, leave_reserve: bool) -> float:
+    def earliest(self, now: float, permit: Permit, leave_reserve: bool) -> float:
         """``now``, or a time worth asking again."""
         when = now
         if self.requests.limit is not None:
-            when = self.requests.earliest(now, permit.requests, leave_reserve=leave_reserve)
+            when = self.requests.earliest(now, permit.requests, leave_reserve)
         if self.tokens.limit is not None:
-            when = max(when, self.tokens.earliest(now, permit.tokens, leave_reserve=leave_reserve))
+            when = max(when, self.tokens.earliest(now, permit.tokens, leave_reserve))
         if self.inputs.limit is not None:
-            when = max(when, self.inputs.earliest(now, permit.inputs, leave_reserve=leave_reserve))
+            when = max(when, self.inputs.earliest(now, permit.inputs, leave_reserve))
         return when
 
     def commit(self, now: float, permit: Permit) -> None:
         query = permit.kind == "query"
-        request = self.requests.commit(now, permit.requests, query=query)
+        request = self.requests.commit(now, permit.requests, query)
         permit.entries = (
             request,
-            None if self.tokens.limit is None else self.tokens.commit(now, permit.tokens, query=query),
-            None if self.inputs.limit is None else self.inputs.commit(now, permit.inputs, query=query),
+            None if self.tokens.limit is None else self.tokens.commit(now, permit.tokens, query),
+            None if self.inputs.limit is None else self.inputs.commit(now, permit.inputs, query),
         )
         self._learner.sent(request, now)
 
@@ -99,8 +101,9 @@ class Quotas:
                 self.tokens.correct(tokens, reply.tokens)
         hints = reply.quota
         if hints is not None:
-            self.requests.sync(request, now, hints.limit_requests, hints.remaining_requests, hints.reset_requests)
-            self.tokens.sync(tokens, now, hints.limit_tokens, hints.remaining_tokens, hints.reset_tokens)
+            of_requests, of_tokens, _ = self._headers
+            of_requests.sync(request, now, hints.limit_requests, hints.remaining_requests, hints.reset_requests)
+            of_tokens.sync(tokens, now, hints.limit_tokens, hints.remaining_tokens, hints.reset_tokens)
 
     def refused(self, now: float, permit: Permit, wait: float | None, *, probe: bool) -> None:
         """Learn from a refusal that is news: the first after answers, or that of a probe."""
@@ -114,5 +117,5 @@ class Quotas:
 
     def drain(self, now: float, permit: Permit, wait: float) -> None:
         """The server has said when there will be room for ``permit``; which quota it is short of is not known."""
-        for _, resource, amount in self.named(permit):
-            resource.drain(now, wait, amount)
+        for headers, (_, _, amount) in zip(self._headers, self.named(permit), strict=True):
+            headers.refused(now, wait, amount)

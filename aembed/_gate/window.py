@@ -6,6 +6,7 @@ until a minute after its answer.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 WINDOW = 60.0
@@ -17,11 +18,12 @@ GRAIN = 0.05
 class Cell:
     """What was admitted within ``GRAIN`` seconds; it counts until it ``expires``, a minute after the last answer."""
 
-    __slots__ = ("amount", "expires", "opened_at", "queries")
+    __slots__ = ("amount", "expired", "expires", "opened_at", "queries")
 
     def __init__(self, opened_at: float) -> None:
         self.opened_at = opened_at
         self.expires = opened_at + WINDOW
+        self.expired = False
         self.amount = self.queries = 0.0
 
 
@@ -40,7 +42,7 @@ class Window:
         """How many cells there are."""
         return len(self._cells)
 
-    def add(self, now: float, amount: float, *, query: bool = False) -> Cell:
+    def add(self, now: float, amount: float, query: bool = False) -> Cell:
         """Count ``amount``; the window must have been moved on to ``now``."""
         cells = self._cells
         if cells and now - cells[-1].opened_at <= GRAIN:
@@ -58,9 +60,19 @@ class Window:
             self.queries += amount
         return cell
 
-    def correct(self, cell: Cell, delta: float, *, query: bool = False) -> None:
+    def add_foreign(self, now: float, amount: float, seconds: float = WINDOW) -> None:
+        """Count what somebody else has used, for so long."""
+        cell = Cell(-math.inf)  # nothing of ours is added to it
+        cell.amount, cell.expires = amount, now + seconds
+        self.used += amount
+        if self._cells and cell.expires < self._cells[0].expires:
+            self._cells.appendleft(cell)
+        else:
+            self._cells.append(cell)
+
+    def correct(self, cell: Cell, delta: float, query: bool = False) -> None:
         """Nothing happens if the cell has expired."""
-        if self._cells and cell.opened_at >= self._cells[0].opened_at:
+        if not cell.expired:
             cell.amount += delta
             self.used += delta
             if query:
@@ -76,6 +88,7 @@ class Window:
         cells = self._cells
         while cells and cells[0].expires <= now:
             cell = cells.popleft()
+            cell.expired = True
             self.used -= cell.amount
             self.queries -= cell.queries
             if not cells:

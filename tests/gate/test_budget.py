@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -52,17 +53,17 @@ async def test_a_single_call_has_all_its_attempts(factory: EmbedderFactory) -> N
 @pytest.mark.virtual_time
 async def test_an_outage_in_the_middle_of_a_job_loses_nothing() -> None:
     async with EmbedderFactory(Config()) as factory:
-        provider = Unreachable(40.0, 70.0)
+        provider = Unreachable(10.0, 40.0)
         result = await (await embedder(factory, provider)).embed([f"text {n}" for n in range(400)], on_error="return")
         assert result.ok
         assert provider.failed <= 30
 
 
 class Unreachable(ScriptedProvider):
-    """Cannot be reached between two times; each answer takes a second."""
+    """Cannot be reached between two times; each answer takes a second. More requests at once than are an outage."""
 
     def __init__(self, since: float, until: float) -> None:
-        super().__init__(spec=SPEC, latency=1.0)
+        super().__init__(spec=replace(SPEC, max_concurrency=16), latency=1.0)
         self._since, self._until = since, until
         self.failed = 0
 

@@ -58,7 +58,7 @@ async def slots_for(workers: int, sizes: list[int]) -> float:
         await enter(gate, permit)
         async with server:
             await anyio.sleep(0.01 + size * 0.0001)
-        seen.append(gate.concurrency.slots)
+        seen.append(gate.account.concurrency.slots)
         gate.leave(permit, REPLY)
 
     async with anyio.create_task_group() as tasks:
@@ -81,4 +81,4 @@ async def test_queries_alone_find_the_slots_they_need() -> None:
         permit = gate.permit("query", ["short"])
         await enter(gate, permit)
         gate.leave(permit, Reply(REPLY.vectors))
-    assert gate.concurrency.slots == 8
+    assert gate.account.concurrency.slots == 8

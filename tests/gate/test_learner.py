@@ -49,7 +49,7 @@ async def test_a_hidden_bucket_is_found_and_used(tells: bool) -> None:
     least = (2400 - 600) / 10
     assert asyncio.get_running_loop().time() <= least / 0.95
     assert refused <= 0.05 * 2400
-    assert gate.quotas.requests.rule == "bucket"
+    assert gate.account.quotas.requests.rule == "bucket"
 
 
 @pytest.mark.virtual_time
@@ -59,7 +59,7 @@ async def test_a_hidden_window_is_found_and_used(tells: bool) -> None:
     refused = await work(gate, QuotaKeeper(Quota.per_minute(requests=600, algorithm="sliding")), 2401, tells=tells)
     assert asyncio.get_running_loop().time() <= 240 / 0.95
     assert refused <= 0.1 * 2400
-    assert gate.quotas.requests.rule == "window"
+    assert gate.account.quotas.requests.rule == "window"
 
 
 @pytest.mark.virtual_time
@@ -75,11 +75,11 @@ async def test_a_limit_that_is_raised_is_found() -> None:
 async def test_a_rest_between_two_refusals_does_not_look_like_a_slow_server() -> None:
     gate = Gate(16, Limits())
     await work(gate, QuotaKeeper(Quota.per_minute(requests=600, span=1)), 300)
-    limit = gate.quotas.requests.limit
+    limit = gate.account.quotas.requests.limit
     await anyio.sleep(3600)
     await work(gate, QuotaKeeper(Quota.per_minute(requests=600, span=1)), 20)
     assert limit is not None
-    assert (gate.quotas.requests.limit or 0) >= 0.5 * limit
+    assert (gate.account.quotas.requests.limit or 0) >= 0.5 * limit
 
 
 def test_tokens_in_a_character_are_learnt_from_usage() -> None:
@@ -121,5 +121,5 @@ async def test_who_came_before_a_quota_of_tokens_was_known_is_counted_when_it_go
     hints = QuotaHints(limit_tokens=1000.0, remaining_tokens=900.0, reset_tokens=6.0)
     gate.leave(inside, Reply(REPLY.vectors, 100, hints))
     await waiting
-    assert gate.quotas.tokens.used == pytest.approx(200.0)
+    assert gate.account.quotas.tokens.used == pytest.approx(200.0)
     gate.leave(waits, REPLY)

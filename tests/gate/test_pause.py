@@ -90,10 +90,10 @@ async def test_an_answer_to_an_earlier_request_does_not_end_the_pause() -> None:
     await enter(gate, early)
     await fail(gate, RateLimitError("slow down"))
     gate.leave(early, REPLY)
-    assert gate.pause.silence == FIRST
+    assert gate.account.pause.silence == FIRST
     assert gate.paused() == pytest.approx(FIRST)
     await succeed(gate)
-    assert not gate.pause.probing
+    assert not gate.account.pause.probing
 
 
 async def test_a_server_that_is_down_is_asked_by_one_request_at_a_time() -> None:
@@ -121,9 +121,9 @@ async def test_a_probe_that_is_cancelled_makes_room_for_the_next() -> None:
     probe = Permit("document")
     await enter(gate, probe)
     gate.leave(probe)
-    assert gate.pause.probing
+    assert gate.account.pause.probing
     await succeed(gate)
-    assert not gate.pause.probing
+    assert not gate.account.pause.probing
 
 
 async def test_a_refusal_with_a_reason_is_an_answer() -> None:
@@ -131,7 +131,7 @@ async def test_a_refusal_with_a_reason_is_an_answer() -> None:
     for _ in range(3 * OUTAGE):
         await fail(gate, ConnectError("refused"))
         await fail(gate, AuthenticationError("no such key"))
-    assert not gate.pause.probing
+    assert not gate.account.pause.probing
 
 
 async def outage(gate: Gate, error: ProviderError) -> None:
@@ -162,7 +162,7 @@ async def test_and_newcomers_are_told_at_once_until_the_next_probe_is_due() -> N
         await enter(gate, Permit("query"))
     await anyio.sleep(gate.paused())
     await succeed(gate)
-    assert not gate.pause.hopeless
+    assert not gate.account.pause.hopeless
 
 
 async def test_a_pause_longer_than_anyone_will_wait_is_an_error() -> None:

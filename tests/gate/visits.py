@@ -52,7 +52,7 @@ class Log:
 
 def enough(gate: Gate) -> Gate:
     """Past its slow start."""
-    gate._slow_start = 1000
+    gate.account.slow_start = 1000
     return gate
 
 
@@ -76,7 +76,7 @@ async def play(gate: Gate, visits: Sequence[Visit], reply: Reply | None = REPLY)
         permit = Permit(visit.kind, 0, visit.tokens, visit.inputs)
         await enter(gate, permit)
         log.stays.append(
-            Stay(number, visit.kind, loop.time(), gate.in_flight - 1, gate._queries - (visit.kind == "query"))
+            Stay(number, visit.kind, loop.time(), gate.in_flight - 1, gate.slots.queries - (visit.kind == "query"))
         )
         try:
             await anyio.sleep(visit.stays)

@@ -1,0 +1,43 @@
+"""Who is under way. Pure.
+
+Documents take the slots there are; one query has a slot of its own beside them. While the server does not answer there
+is one slot for everybody: the probe's.
+"""
+
+from __future__ import annotations
+
+from aembed._gate.permit import Permit
+from aembed._types import Kind
+
+
+class Slots:
+    """``taken`` by requests under way, of which so many are ``queries``."""
+
+    __slots__ = ("probe", "queries", "taken")
+
+    def __init__(self) -> None:
+        self.taken = self.queries = 0
+        self.probe: Permit | None = None
+
+    def free(self, kind: Kind, most: int, is_documents_turn: bool) -> bool:
+        """When it is the documents' turn, only the query's own slot is for queries."""
+        if self.probe is not None:
+            return False
+        if kind == "document":
+            return self.taken - (self.queries > 0) < most
+        return self.taken <= most and not (self.queries and is_documents_turn)
+
+    def took(self, permit: Permit, probing: bool) -> None:
+        self.taken += 1
+        self.queries += permit.kind == "query"
+        if probing:
+            self.probe = permit
+
+    def left(self, permit: Permit) -> bool:
+        """True if it was the probe."""
+        self.taken -= 1
+        self.queries -= permit.kind == "query"
+        is_probe = permit is self.probe
+        if is_probe:
+            self.probe = None
+        return is_probe
