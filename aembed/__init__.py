@@ -13,6 +13,7 @@ Where things are:
     _wire         HTTP: requests out, rows in, refusals into errors
     stores        vectors kept across calls: in memory, or in a file
     providers     local, static, mock, and one file for each API; imported when first opened
+    jobs          bulk jobs: files of any size, resumable
     testing cli   public test doubles; the ``aembed`` command
     bench         the benchmark runner; imports public names alone
 """
@@ -42,6 +43,7 @@ from aembed._errors import (
 )
 from aembed._events import BatchFailed, BatchSplit, Event, RequestDone, RetryScheduled, Statistics
 from aembed._factory import EmbedderFactory
+from aembed._plan import estimate_tokens
 from aembed._quantize import Precision, quantize
 from aembed._registry import Registry
 from aembed._types import (
@@ -110,5 +112,6 @@ __all__ = [
     "Vector",
     "Vectors",
     "__version__",
+    "estimate_tokens",
     "quantize",
 ]

@@ -13,7 +13,7 @@ CHARACTERS_PER_TOKEN = 4
 
 
 def estimate_tokens(text: str) -> int:
-    """Tokens of a text, from its length: a byte of non-ASCII text weighs more than a letter of English."""
+    """Tokens of a text, about, from its length alone: a byte of non-ASCII text weighs more than a letter of English."""
     size = len(text) if text.isascii() else len(text.encode()) * 4 // 3
     return size // CHARACTERS_PER_TOKEN + 1
 

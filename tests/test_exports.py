@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 import aembed
+import aembed.jobs
 import aembed.testing
 
 PACKAGE = Path(aembed.__file__).parent
-MODULES = [aembed, aembed.testing]
+MODULES = [aembed, aembed.testing, aembed.jobs]
 
 
 def is_public(name: str, value: Any) -> bool:

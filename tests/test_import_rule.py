@@ -29,7 +29,7 @@ ROOMS = """
 
 ROW = {room: row for row, rooms in enumerate(ROOMS.split("\n")) for room in rooms.split()}
 OF_PROVIDERS = {"_types", "_errors", "_setting", "_wire", "_version", "providers"}
-OUTSIDE = ["testing", "cli", "bench"]
+OUTSIDE = ["testing", "cli", "bench", "jobs"]
 """What lives here uses public names alone, as a user would."""
 
 FORBIDDEN = {

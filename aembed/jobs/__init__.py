@@ -1,0 +1,37 @@
+"""Bulk jobs: a file of any size in, its vectors out, and nothing lost on the way.
+
+    report = await jobs.run("papers.jsonl", "papers.parquet", model="openai:text-embedding-3-small")
+
+Where things are:
+    job            the whole of a job           work       what of it stands on the disk
+    source         the input                    place      output, and the directory beside it
+    readers rows   formats -> rows in blocks    writers    rows and vectors -> formats
+    survey         the first reading            duplicates kinds    what it finds out
+    chunks         rows -> requests             embedding  the second reading: chunks -> vectors
+    ledger         what is done: journal, vectors, ranges
+    assembly       the third reading: rows and vectors -> output and rejects
+    models         the embedder, and the settings that decide its vectors
+    monitor progress    how it gets on          estimate   what it would take
+    arrow steps errors  pyarrow, if it is there; threads and tasks; what can go wrong
+"""
+
+from aembed.jobs.errors import JobChangedError, JobError, JobInputError, JobOutputError, JobStoppedError
+from aembed.jobs.estimate import JobPlan, plan
+from aembed.jobs.job import run
+from aembed.jobs.progress import JobProgress, JobReport
+from aembed.jobs.source import OpenInput, keep_input
+
+__all__ = [
+    "JobChangedError",
+    "JobError",
+    "JobInputError",
+    "JobOutputError",
+    "JobPlan",
+    "JobProgress",
+    "JobReport",
+    "JobStoppedError",
+    "OpenInput",
+    "keep_input",
+    "plan",
+    "run",
+]

@@ -1,0 +1,63 @@
+"""Rows -> chunks: what is embedded, kept and journalled as one, and paid for again if the job dies meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from aembed import ModelSpec, estimate_tokens
+from aembed.jobs.rows import Row
+
+TEXTS = 256
+"""Texts in a chunk where a request may hold any number."""
+SORTED = 2048
+"""Texts in a chunk for a model that pads: it is in this process and bills nobody, and more texts sort better."""
+ROWS = 8192
+"""Rows in a chunk, those that cannot be embedded included."""
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Rows ``start`` to ``stop``; ``texts[i]`` is that of row ``indices[i]``. The others cannot be embedded."""
+
+    start: int
+    stop: int
+    texts: list[str] = field(default_factory=list[str])
+    indices: list[int] = field(default_factory=list[int])
+
+
+class Cutter:
+    """Cuts chunks of consecutive rows that fit into one request each, as far as lengths can be estimated."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self._texts = max(SORTED, spec.max_batch_texts or 0) if spec.pads else spec.max_batch_texts or TEXTS
+        self._tokens = None if spec.pads else spec.max_batch_tokens
+        self._chunk: Chunk | None = None
+        self._used = 0
+
+    def add(self, index: int, row: Row) -> Chunk | None:
+        """Take the next row. Returns the chunk that is complete without it, if any."""
+        tokens = 0 if row.fault or self._tokens is None else estimate_tokens(row.text)
+        done = self.flush() if not self._fits(index, row, tokens) else None
+        if self._chunk is None:
+            self._chunk = Chunk(index, index)
+        self._chunk.stop = index + 1
+        if not row.fault:
+            self._chunk.texts.append(row.text)
+            self._chunk.indices.append(index)
+            self._used += tokens
+        return done
+
+    def flush(self) -> Chunk | None:
+        """The chunk that is begun, if any."""
+        done, self._chunk, self._used = self._chunk, None, 0
+        return done
+
+    def _fits(self, index: int, row: Row, tokens: int) -> bool:
+        chunk = self._chunk
+        if chunk is None:
+            return True
+        if index != chunk.stop or index - chunk.start >= ROWS:
+            return False
+        if row.fault or not chunk.texts:
+            return True
+        return len(chunk.texts) < self._texts and (self._tokens is None or self._used + tokens <= self._tokens)

@@ -1,0 +1,81 @@
+"""The second reading: what is not done is embedded, in whatever order answers come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import anyio
+import anyio.to_thread
+
+from aembed import BadTextError, Embedder, EmbedResult, InputError
+from aembed.jobs.chunks import Chunk, Cutter
+from aembed.jobs.ledger import Ledger
+from aembed.jobs.source import Source
+from aembed.jobs.steps import in_thread, task_group
+from aembed.jobs.survey import Survey
+
+AHEAD = 2
+"""Chunks that wait while as many as the account takes at once are under way."""
+
+
+async def embed_rows(embedder: Embedder, source: Source, survey: Survey, ledger: Ledger) -> None:
+    """Embed every row that is not done.
+
+    A row that is refused is noted. Any other failure ends the job, and is raised: an :class:`AembedError` of the
+    provider, an ``OSError`` of the disk. What was finished is kept, also when this is cancelled.
+    """
+    await _Embedding(embedder, ledger).run(in_thread(_chunks(source, survey, ledger, Cutter(embedder.spec))))
+
+
+def _chunks(source: Source, survey: Survey, ledger: Ledger, cutter: Cutter) -> Iterator[list[Chunk]]:
+    """The chunks that each block completes."""
+    for block in source.blocks():
+        survey.judge(block)
+        rows = ((index, row) for index, row in enumerate(block.rows, block.start) if index not in ledger.earlier)
+        yield [chunk for index, row in rows if (chunk := cutter.add(index, row)) is not None]
+    last = cutter.flush()
+    if last is not None:
+        yield [last]
+
+
+class _Embedding:
+    """A bounded number of chunks under way."""
+
+    def __init__(self, embedder: Embedder, ledger: Ledger) -> None:
+        self._embedder = embedder
+        self._ledger = ledger
+        self._disk = anyio.CapacityLimiter(1)
+        self._running = 0
+        self._one_ended = anyio.Event()
+
+    async def run(self, blocks: in_thread[list[Chunk]]) -> None:
+        async with task_group() as tasks:
+            async for chunks in blocks:
+                for chunk in chunks:
+                    await self._wait_for_room()
+                    self._running += 1
+                    tasks.start_soon(self._bring_home, chunk)
+
+    async def _wait_for_room(self) -> None:
+        while self._running >= self._embedder.statistics().slots + AHEAD:
+            self._one_ended = anyio.Event()
+            await self._one_ended.wait()
+
+    async def _bring_home(self, chunk: Chunk) -> None:
+        """Embed a chunk and keep it. The first failure ends all."""
+        try:
+            result = await self._embed(chunk)
+            with anyio.CancelScope(shield=True):  # it is paid for
+                await anyio.to_thread.run_sync(self._ledger.keep, chunk, result, limiter=self._disk)
+        finally:
+            self._running -= 1
+            self._one_ended.set()
+
+    async def _embed(self, chunk: Chunk) -> EmbedResult | None:
+        if not chunk.texts:
+            return None
+        result = await self._embedder.embed(chunk.texts, on_error="return")
+        for error in result.failures.values():
+            if not isinstance(error, (InputError, BadTextError)):  # it is not about a text
+                raise error
+        return result

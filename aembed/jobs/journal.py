@@ -1,0 +1,187 @@
+"""What is done, on disk: a line for each finished chunk, and a checksum for each line.
+
+The first line says what the job was begun with. A line that is torn or damaged counts as not written: its chunk is
+embedded again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from xxhash import xxh3_64_hexdigest
+
+from aembed.jobs.errors import JobChangedError
+
+VERSION = 1
+
+T = TypeVar("T")
+
+
+class Header(msgspec.Struct, frozen=True):
+    """What a job was begun with. Another input, or other settings, make another job."""
+
+    job: int
+    rows: int
+    dim: int
+    input: str
+    """The fingerprint of its bytes."""
+    settings: dict[str, Any]
+
+
+class Reject(msgspec.Struct, frozen=True, array_like=True):
+    """A row that the provider refused."""
+
+    index: int
+    error: str
+    message: str
+
+
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Rows ``start`` to ``stop`` are done, and their vectors have this checksum."""
+
+    start: int
+    stop: int
+    checksum: str
+    tokens: int | None = 0
+    requests: int = 0
+    truncated: int = 0
+    rejects: list[Reject] = []
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """The output is whole, and about to be put in its place; this is what it came to."""
+
+    rejected: int
+    tokens: int | None
+    requests: int
+    truncated: int
+
+
+class Journal:
+    """An append-only file. Reads what an earlier run has left."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("ab+", buffering=0)
+
+    def begin(self, header: Header) -> bool:
+        """Write the header, or compare it with the one that is there. True if there is work to go on with.
+
+        Raises:
+            JobChangedError: the journal belongs to another input or other settings, or its head is damaged.
+        """
+        earlier = self.header()
+        if earlier is None:
+            if not self.is_empty:
+                raise JobChangedError(f"the head of {self._path} is damaged; {self._way_out()}")
+            self._file.truncate(0)
+            self._write(header)
+            return False
+        _compare(earlier, header, self._way_out())
+        if not self._ends_with_its_line():
+            self._file.write(b"\n")  # a torn line stays alone
+        return True
+
+    def header(self) -> Header | None:
+        _, first = next(self._lines(), (0, b""))
+        return _decode(first, Header)
+
+    def totals(self) -> Totals | None:
+        """What the output came to, if it was whole when the job was last heard of."""
+        found = (_decode(line, Totals) for _, line in self._lines())
+        return next((totals for totals in found if totals is not None), None)
+
+    @property
+    def is_empty(self) -> bool:
+        """True if nothing is known to be done."""
+        return next(self.entries(), None) is None
+
+    def entries(self) -> Iterator[tuple[int, Entry]]:
+        """What is done, as far as it can be read, each with its place for :meth:`entry_at`."""
+        for offset, line in self._lines():
+            entry = _decode(line, Entry)
+            if entry is not None:
+                yield offset, entry
+
+    def entry_at(self, offset: int) -> Entry:
+        self._file.seek(offset)
+        entry = _decode(self._file.readline(), Entry)
+        assert entry is not None, "it was read from there before"
+        return entry
+
+    def append(self, record: Entry | Totals) -> int:
+        """Add a line, and return its place. What is on disk before it stays readable, whatever happens."""
+        offset = self._file.seek(0, os.SEEK_END)
+        try:
+            self._write(record)
+        except OSError:
+            self._file.truncate(offset)
+            raise
+        return offset
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._file.truncate(0)
+
+    def sync(self) -> None:
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _write(self, record: msgspec.Struct) -> None:
+        body = msgspec.json.encode(record)
+        write_all(self._file, b"%s %s\n" % (xxh3_64_hexdigest(body).encode(), body))
+
+    def _lines(self) -> Iterator[tuple[int, bytes]]:
+        with self._path.open("rb") as file:
+            offset = 0
+            for line in file:
+                yield offset, line
+                offset += len(line)
+
+    def _ends_with_its_line(self) -> bool:
+        size = self._file.seek(0, os.SEEK_END)
+        self._file.seek(max(0, size - 1))
+        return self._file.read(1) == b"\n"
+
+    def _way_out(self) -> str:
+        return f"give what it was begun with, or delete {self._path.parent} to begin again"
+
+
+def write_all(file: Any, data: Any) -> None:
+    """Write to an unbuffered file, which may take only a part at a time."""
+    left = memoryview(data).cast("B")
+    while left:
+        left = left[file.write(left) :]
+
+
+def _decode(line: bytes, kind: type[T]) -> T | None:
+    """The record, or ``None`` if the line is torn, damaged, or something else."""
+    checksum, _, body = line.partition(b" ")
+    body = body.removesuffix(b"\n")
+    if not line.endswith(b"\n") or checksum != xxh3_64_hexdigest(body).encode():
+        return None
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.DecodeError:
+        return None
+
+
+def _compare(earlier: Header, now: Header, way_out: str) -> None:
+    if earlier.job != now.job:
+        raise JobChangedError(f"the journal has version {earlier.job}, and this aembed writes {now.job}; {way_out}")
+    before, after = ({**header.settings, "dimensions": header.dim} for header in (earlier, now))
+    changed = [
+        f"{name} was {before.get(name)!r} and is {after.get(name)!r}"
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    ]
+    if earlier.input != now.input:
+        changed.insert(0, f"the input has changed ({earlier.rows:,} rows then, {now.rows:,} now)")
+    if changed:
+        raise JobChangedError(f"an unfinished job stands beside the output, and {'; '.join(changed)}: {way_out}")

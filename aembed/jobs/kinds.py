@@ -1,0 +1,48 @@
+"""What types the fields of rows have, for a Parquet file must know it before its first row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aembed.jobs.errors import JobInputError
+from aembed.jobs.rows import Block
+
+MOST_COLUMNS = 2000
+LARGEST = 2**63
+
+
+class Kinds:
+    """Column -> the kinds of value seen in it: "bool", "int", "float", "str", and "json" for all else."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, set[str]] = {}
+
+    def add(self, block: Block) -> None:
+        """Look at every field.
+
+        Raises:
+            JobInputError: there are too many columns for them to be columns.
+        """
+        for row in block.rows:
+            for column, value in row.fields.items():
+                self.seen.setdefault(column, set()).add(_kind(value))
+        if len(self.seen) > MOST_COLUMNS:
+            raise JobInputError(
+                f"the rows have more than {MOST_COLUMNS} different fields; write JSONL instead of Parquet"
+            )
+
+    def column(self, name: str) -> str:
+        """The one kind that holds every value of a column; "json" is a string of JSON."""
+        kinds = self.seen.get(name, set()) - {"null"}
+        if kinds == {"int", "float"}:
+            return "float"
+        return kinds.pop() if len(kinds) == 1 else "json" if kinds else "str"
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    kind = type(value).__name__
+    if kind == "int":
+        return "int" if -LARGEST <= value < LARGEST else "json"
+    return kind if kind in {"bool", "float", "str"} else "json"

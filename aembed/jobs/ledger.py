@@ -1,0 +1,101 @@
+"""What is done: vectors and journal, written together, and believed together."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+
+import numpy as np
+
+from aembed import EmbedResult
+from aembed.jobs.chunks import ROWS, Chunk
+from aembed.jobs.journal import Entry, Journal, Reject
+from aembed.jobs.ranges import Ranges
+from aembed.jobs.vectors import VectorFile
+
+SYNCED_EVERY = 2.0
+"""Seconds between two waits for the disk. A process that dies loses nothing; a machine that does, this much."""
+
+
+class Ledger:
+    """Keeps finished chunks. Not safe for several threads at once."""
+
+    def __init__(self, journal: Journal, vectors: VectorFile, dim: int) -> None:
+        self.earlier = Ranges()
+        """Rows that an earlier run has done."""
+        self.done = 0
+        self.refused = 0
+        """Rows that the provider refused."""
+        self.truncated = 0
+        self.requests = 0
+        self.tokens: int | None = 0
+        self._journal = journal
+        self._vectors = vectors
+        self._dim = dim
+        self._refusals: list[tuple[int, int, int]] = []
+        """Start, stop and place of the entries with refused rows, sorted."""
+        self._synced = time.monotonic()
+
+    def recover(self) -> Iterator[None]:
+        """Take over what an earlier run has left and the checksums confirm, entry by entry."""
+        for offset, entry in self._journal.entries():
+            intact = self._vectors.holds(entry.start, entry.stop, entry.checksum)
+            if intact and self.earlier.add(entry.start, entry.stop):
+                self._count(entry, offset)
+            yield
+
+    def keep(self, chunk: Chunk, result: EmbedResult | None) -> None:
+        """Write vectors, then journal. Blocks while the disk does; call it in a thread."""
+        rows = np.full((chunk.stop - chunk.start, self._dim), np.nan, np.float32)
+        if result is not None:
+            rows[np.array(chunk.indices) - chunk.start] = result.vectors
+        checksum = self._vectors.write(chunk.start, rows)
+        entry = Entry(chunk.start, chunk.stop, checksum) if result is None else _entry(chunk, checksum, result)
+        self._count(entry, self._journal.append(entry))
+        if time.monotonic() - self._synced > SYNCED_EVERY:
+            self.sync()
+
+    def refusals(self, start: int, stop: int) -> dict[int, Reject]:
+        """Index -> what the provider had against it, for the rows from ``start`` to ``stop``."""
+        found: dict[int, Reject] = {}
+        at = bisect_left(self._refusals, (start - ROWS,))
+        while at < len(self._refusals) and self._refusals[at][0] < stop:
+            if self._refusals[at][1] > start:
+                entry = self._journal.entry_at(self._refusals[at][2])
+                found.update((reject.index, reject) for reject in entry.rejects)
+            at += 1
+        return found
+
+    def sync(self) -> None:
+        """Bring everything to the disk."""
+        self._vectors.sync()
+        self._journal.sync()
+        self._synced = time.monotonic()
+
+    def _count(self, entry: Entry, offset: int) -> None:
+        self.done += entry.stop - entry.start
+        self.refused += len(entry.rejects)
+        self.truncated += entry.truncated
+        self.requests += entry.requests
+        self.tokens = None if self.tokens is None or entry.tokens is None else self.tokens + entry.tokens
+        if entry.rejects:
+            insort(self._refusals, (entry.start, entry.stop, offset))
+
+
+def _entry(chunk: Chunk, checksum: str, result: EmbedResult) -> Entry:
+    rejects = [
+        Reject(chunk.indices[at], type(error).__name__, _message(error))
+        for at, error in sorted(result.failures.items())
+    ]
+    usage = result.usage
+    return Entry(chunk.start, chunk.stop, checksum, usage.tokens, usage.requests, len(result.truncated), rejects)
+
+
+def _message(error: Exception) -> str:
+    """Without the position in the chunk, which says nothing to anybody."""
+    index = getattr(error, "index", None)
+    if index is None:
+        return str(error)
+    error.index = None  # type: ignore[attr-defined]
+    return str(error)

@@ -1,0 +1,58 @@
+"""The embedder of a job, and the settings that decide what its vectors are."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import anyio.to_thread
+import msgspec
+from xxhash import xxh3_64_hexdigest
+
+from aembed import Config, ConfigError, Embedder, EmbedderFactory, EmbedderOptions, Provider
+
+Model: TypeAlias = str | Provider | Embedder | None
+"""A model as ``new_embedder`` takes it, or an embedder that is open already and stays so."""
+
+DECIDING = ("base_url", "normalize", "overlong")
+"""Options that make other vectors; so do the model and its dimensions."""
+
+
+@asynccontextmanager
+async def open_model(
+    model: Model, options: EmbedderOptions, config: Config | None
+) -> AsyncGenerator[tuple[Embedder, dict[str, Any]], None]:
+    """The embedder, and what to remember of its settings. Of an embedder handed in only its model is known.
+
+    Raises:
+        ConfigError: the model cannot be opened, or is open already and cannot take options any more.
+    """
+    if isinstance(model, Embedder):
+        if options:
+            raise ConfigError(f"{', '.join(options)}: give options to new_embedder; this embedder is open already")
+        yield model, _named(model)
+        return
+    known = config or await anyio.to_thread.run_sync(Config.load)
+    async with EmbedderFactory(known) as factory:
+        embedder = await factory.new_embedder(model, **options)
+        yield embedder, _named(embedder) | deciding(known, model, options)
+
+
+def deciding(config: Config, model: str | Provider | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What is set of the options that make other vectors: in the configuration, the profile, or here."""
+    set_options: dict[str, Any] = {name: getattr(config, name) for name in config.model_fields_set}
+    profile = config.profiles.get(model or config.model) if not isinstance(model, Provider) else None
+    if profile is not None:
+        set_options |= {name: getattr(profile, name) for name in profile.model_fields_set}
+    set_options |= options
+    settings = {name: set_options[name] for name in DECIDING if name in set_options}
+    special = set_options.get("provider_options")
+    if special:  # they may hold what is nobody's business
+        encoded = msgspec.json.encode(special, enc_hook=lambda value: type(value).__name__, order="deterministic")
+        settings["provider_options"] = xxh3_64_hexdigest(encoded)
+    return settings
+
+
+def _named(embedder: Embedder) -> dict[str, Any]:
+    return {"model": f"{embedder.spec.provider}:{embedder.spec.name}"}

@@ -1,0 +1,61 @@
+"""How a job gets on, and what it has come to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+Phase: TypeAlias = Literal["reading", "opening", "embedding", "writing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobProgress:
+    """A moment of a job. Counts are of all its runs; ``cost`` is in US dollars, ``paused`` in seconds."""
+
+    phase: Phase
+    rows: int
+    """Rows of the input; while it is read for the first time, those counted so far."""
+    done: int
+    """Rows embedded, or found not to be embeddable; in the phase "writing", rows written."""
+    resumed: int
+    """Those of them that an earlier run has done."""
+    rejected: int
+    tokens: int | None
+    cost: float | None
+    waiting_for: str
+    """What the provider's account waits for, as in ``Statistics``: "slots", "requests", "tokens", ..., or ""."""
+    paused: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobReport:
+    """What a job has made. Every row of the input is either embedded or rejected.
+
+    In a ``.npy`` output row ``i`` is that of row ``i`` of the input, and NaN if that was rejected; other outputs leave
+    rejected rows out. ``tokens``, ``requests`` and ``cost`` (US dollars) are of all runs, as far as the provider
+    reports them; ``elapsed`` is of this one, in seconds.
+    """
+
+    output: str
+    rows: int
+    rejected: int
+    rejects: Path | None
+    """Where the rejected rows are listed, if there are any."""
+    blank: int
+    """Blank lines of a text or JSONL file. They are no rows."""
+    resumed: int
+    """Rows that earlier runs had done."""
+    truncated: int
+    """Texts that were cut to the model's length (only with ``overlong="truncate"``)."""
+    model: str
+    dim: int
+    requests: int
+    tokens: int | None
+    cost: float | None
+    elapsed: float
+
+    @property
+    def embedded(self) -> int:
+        """Rows with a vector."""
+        return self.rows - self.rejected

@@ -1,0 +1,56 @@
+"""JSONL: every line that is not blank is a row, and must be a JSON object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import msgspec
+
+from aembed.jobs.readers.lines import read_lines
+from aembed.jobs.rows import Block, Columns, Row, in_blocks, make_row
+
+DECODER = msgspec.json.Decoder()
+
+
+def jsonl_columns(name: str, file: BinaryIO, text_column: str | None, id_column: str | None) -> Columns:
+    """Without a word from the user ids stand in ``id``, if the first object has one."""
+    if id_column is None:
+        objects = (_decode(line.content) for line in read_lines(name, file) if not line.content.isspace())
+        first = next((fields for fields in objects if not isinstance(fields, str)), {})
+        id_column = "id" if "id" in first else None
+    return Columns(text_column or "text", id_column)
+
+
+def read_jsonl(name: str, file: BinaryIO, columns: Columns) -> Iterator[Block]:
+    return in_blocks(_rows(name, file, columns))
+
+
+def _rows(name: str, file: BinaryIO, columns: Columns) -> Iterator[Row | None]:
+    for line in read_lines(name, file):
+        if line.content.isspace():
+            yield None
+            continue
+        fields = _decode(line.content)
+        if isinstance(fields, str):
+            yield Row(line.number, line.number if columns.id is None else None, "", {}, fields)
+        else:
+            yield make_row(line.number, fields, columns)
+
+
+def _decode(line: bytes) -> dict[str, Any] | str:
+    """The object, or what is wrong with it."""
+    try:
+        fields = DECODER.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else _reason(error)
+        return f"the line is not valid JSON: {reason}"
+    if not isinstance(fields, dict):
+        return f"the line is a JSON {type(fields).__name__}, not an object"
+    return fields
+
+
+def _reason(error: msgspec.DecodeError | UnicodeDecodeError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not UTF-8 at byte {error.start}"
+    return str(error).removeprefix("JSON is malformed: ")

@@ -1,0 +1,52 @@
+"""Parquet, through pyarrow. Columns that are not needed are not read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO
+
+from aembed.jobs.arrow import pyarrow, the_parquet
+from aembed.jobs.errors import JobInputError
+from aembed.jobs.readers.choose import choose_columns
+from aembed.jobs.rows import BLOCK, Block, Columns, Row, make_row
+
+
+def parquet_columns(name: str, file: BinaryIO, text_column: str | None, id_column: str | None) -> Columns:
+    types = pyarrow().types
+    schema = open_parquet(name, file).schema_arrow
+    columns = choose_columns(name, schema.names, text_column, id_column)
+    kind = schema.field(columns.text).type
+    if not (types.is_string(kind) or types.is_large_string(kind) or types.is_dictionary(kind)):
+        raise JobInputError(f"{name}: the column {columns.text!r} holds {kind}, not strings; name another text column")
+    return columns
+
+
+def read_parquet(name: str, file: BinaryIO, columns: Columns) -> Iterator[Block]:
+    """Rows with their text and id."""
+    return _blocks(name, file, columns, [columns.text] if columns.id is None else [columns.text, columns.id])
+
+
+def read_whole_parquet(name: str, file: BinaryIO, columns: Columns) -> Iterator[Block]:
+    """Blocks with everything the file has, as Arrow batches."""
+    return _blocks(name, file, columns, None)
+
+
+def open_parquet(name: str, file: BinaryIO) -> Any:
+    file.seek(0)
+    try:
+        return the_parquet().ParquetFile(file)
+    except (pyarrow().ArrowException, OSError) as error:
+        raise JobInputError(f"{name} is not Parquet: {error}") from None
+
+
+def _blocks(name: str, file: BinaryIO, columns: Columns, wanted: Sequence[str] | None) -> Iterator[Block]:
+    needed = [columns.text] if columns.id is None else [columns.text, columns.id]
+    start = 0
+    try:
+        for batch in open_parquet(name, file).iter_batches(batch_size=BLOCK, columns=wanted, use_threads=False):
+            records = batch.select(needed).to_pylist()
+            rows: list[Row] = [make_row(number, fields, columns) for number, fields in enumerate(records, start + 1)]
+            yield Block(start, rows, batch=batch if wanted is None else None)
+            start += len(rows)
+    except (pyarrow().ArrowException, OSError, UnicodeDecodeError) as error:
+        raise JobInputError(f"{name} cannot be read beyond row {start}: {error}") from None

@@ -1,0 +1,87 @@
+"""A row of the input: its text, its id, what else stands in it, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeAlias
+
+RowId: TypeAlias = str | int
+
+BLOCK = 512
+"""Rows that are read, and written, at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Where text and id stand. Without an id column a row's number is its id."""
+
+    text: str = "text"
+    id: str | None = None
+    names: tuple[str, ...] = ()
+    """All columns, where the file says beforehand what there are."""
+
+
+@dataclass(slots=True)
+class Row:
+    """``number`` is what a person would look for: the line of a text or JSONL file, else the record, from 1."""
+
+    number: int
+    id: RowId | None
+    text: str
+    fields: Mapping[str, Any]
+    fault: str = ""
+    """Why it cannot be embedded; ``text`` is empty then."""
+
+
+@dataclass(slots=True)
+class Block:
+    """Some consecutive rows; ``start`` is the index of the first."""
+
+    start: int
+    rows: list[Row]
+    blank: int = 0
+    """Blank lines among them. These are no rows."""
+    batch: Any = None
+    """The same rows as a ``pyarrow.RecordBatch``, where they come from Parquet and were asked for whole."""
+
+
+def make_row(number: int, fields: Mapping[str, Any], columns: Columns) -> Row:
+    """A row of a record, looked at: nothing that is sent to a provider is wrong in a way that can be seen here."""
+    name, fault = (number, "") if columns.id is None else _id(fields, columns.id)
+    fault = fault or _fault(fields, columns.text)
+    return Row(number, name, "" if fault else fields[columns.text], fields, fault)
+
+
+def in_blocks(rows: Iterable[Row | None]) -> Iterator[Block]:
+    """Blocks of rows; ``None`` stands for a blank line."""
+    iterator, start = iter(rows), 0
+    while lines := list(islice(iterator, BLOCK)):
+        block = [row for row in lines if row is not None]
+        yield Block(start, block, blank=len(lines) - len(block))
+        start += len(block)
+
+
+def _id(fields: Mapping[str, Any], column: str) -> tuple[RowId | None, str]:
+    value = fields.get(column)
+    if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "":
+        return value, ""
+    what = "missing or null" if value is None else "empty" if value == "" else f"a {type(value).__name__}"
+    return None, f"the id in {column!r} is {what}; it must be a string or a whole number"
+
+
+def _fault(fields: Mapping[str, Any], column: str) -> str:
+    if column not in fields:
+        return f"there is no {column!r}"
+    text = fields[column]
+    if not isinstance(text, str):
+        return f"{column!r} is {'null' if text is None else f'a {type(text).__name__}'}, not a string"
+    if not text or text.isspace():
+        return f"{column!r} is empty or blank, and has no meaning to embed"
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            return f"{column!r} has a lone surrogate at character {error.start}"
+    return ""

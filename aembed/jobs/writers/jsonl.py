@@ -1,0 +1,59 @@
+"""JSONL: each row of the input with its vector, one on a line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from aembed import Vectors
+from aembed.jobs.rows import Block, Columns
+
+DIGITS = 9
+"""Enough for every float32 to be read back as it was."""
+EXACT = 22
+"""Powers of ten up to this one are exact in float64."""
+
+
+class JsonlWriter:
+    """Without an id column, ``id`` is the number of the row."""
+
+    def __init__(self, path: Path, columns: Columns, vector_column: str) -> None:
+        self._numbered = columns.id is None
+        self._column = vector_column
+        self._file = path.open("wb")
+        self._encoder = msgspec.json.Encoder(enc_hook=str)
+
+    def write(self, block: Block, kept: Sequence[int], vectors: Vectors) -> None:
+        records: Sequence[Mapping[str, Any]] = _records(block)
+        numbers = short(vectors).tolist()
+        lines = bytearray()
+        for at, vector in zip(kept, numbers, strict=True):
+            name = {"id": block.rows[at].id} if self._numbered else {}
+            lines += self._encoder.encode({**name, **records[at], **name, self._column: vector})
+            lines += b"\n"
+        self._file.write(lines)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def short(vectors: Vectors) -> NDArray[np.float64]:
+    """The same numbers with nine digits, which say which float32 is meant; a float64 would be written with 17."""
+    exact = vectors.astype(np.float64)
+    with np.errstate(divide="ignore"):
+        places = DIGITS - 1 - np.floor(np.log10(np.abs(exact)))
+    scale = 10.0 ** np.clip(places, 0, EXACT)
+    return np.where((places >= 0) & (places <= EXACT), np.round(exact * scale) / scale, exact)
+
+
+def _records(block: Block) -> Sequence[Mapping[str, Any]]:
+    if block.batch is None:
+        return [row.fields for row in block.rows]
+    from aembed.jobs.arrow import plain_records
+
+    return plain_records(block.batch)

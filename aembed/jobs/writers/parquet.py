@@ -1,0 +1,90 @@
+"""Parquet: each row of the input with its vector, as a list of fixed size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from aembed import Vectors
+from aembed.jobs.arrow import pyarrow, the_parquet
+from aembed.jobs.kinds import Kinds
+from aembed.jobs.readers.parquet import open_parquet
+from aembed.jobs.rows import Block, Columns
+from aembed.jobs.source import Source
+
+GROUP_BYTES = 2**25
+"""Of vectors in a row group: what is held in memory before it is written."""
+
+
+class ParquetWriter:
+    """Without an id column, ``id`` is the number of the row."""
+
+    def __init__(self, path: Path, schema: Any, columns: Columns, dim: int, vector_column: str) -> None:
+        pa = pyarrow()
+        self._rows = schema
+        self._numbered = columns.id is None
+        self._dim = dim
+        if self._numbered:
+            there = schema.get_field_index("id")
+            schema = schema.remove(there) if there >= 0 else schema
+            schema = schema.insert(0, pa.field("id", pa.int64()))
+        self._schema = schema.append(pa.field(vector_column, pa.list_(pa.float32(), dim)))
+        self._file = the_parquet().ParquetWriter(path, self._schema)
+        self._held: list[Any] = []
+        self._held_rows = 0
+
+    def write(self, block: Block, kept: Sequence[int], vectors: Vectors) -> None:
+        pa = pyarrow()
+        batch = block.batch.take(pa.array(kept)) if block.batch is not None else _batch(block, kept, self._rows)
+        given = {name: batch.column(name) for name in batch.schema.names}
+        if self._numbered:
+            given["id"] = pa.array([block.rows[at].id for at in kept], pa.int64())
+        flat = pa.array(np.ascontiguousarray(vectors).reshape(-1))
+        given[self._schema.names[-1]] = pa.FixedSizeListArray.from_arrays(flat, self._dim)
+        columns = [given[field.name] for field in self._schema]
+        self._held.append(pa.RecordBatch.from_arrays(columns, schema=self._schema))
+        self._held_rows += len(kept)
+        if self._held_rows * self._dim * 4 >= GROUP_BYTES:
+            self._flush()
+
+    def close(self) -> None:
+        try:
+            self._flush()
+        finally:
+            self._file.close()
+
+    def _flush(self) -> None:
+        if self._held:
+            self._file.write_table(pyarrow().Table.from_batches(self._held), row_group_size=self._held_rows)
+        self._held, self._held_rows = [], 0
+
+
+def whole_schema(source: Source) -> Any:
+    """That of the input itself."""
+    return open_parquet(source.name, source.file).schema_arrow
+
+
+def schema_of_rows(kinds: Kinds) -> Any:
+    """For rows of JSONL, CSV or text: a column for each field. What has no one simple type is a string of JSON."""
+    pa = pyarrow()
+    types = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64(), "str": pa.string(), "json": pa.string()}
+    fields = [
+        pa.field(name, types[kind], metadata={"format": "json"} if kind == "json" else None)
+        for name, kind in ((name, kinds.column(name)) for name in kinds.seen)
+    ]
+    return pa.schema(fields)
+
+
+def _batch(block: Block, kept: Sequence[int], schema: Any) -> Any:
+    pa = pyarrow()
+    arrays = []
+    for field in schema:
+        values = [block.rows[at].fields.get(field.name) for at in kept]
+        if field.metadata:
+            values = [None if value is None else msgspec.json.encode(value).decode() for value in values]
+        arrays.append(pa.array(values, field.type))
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
