@@ -3,6 +3,8 @@
 Where things are:
     _factory      owner of embedders, sessions and gates; puts the layers in order
     _embedder     what users hold            _stream   ordered chunks in bounded memory
+    _memo         cache and single-flight  _cache    a store, and what is on its way to it
+    _flight       texts on their way for several calls     _identity   what decides a vector
     _engine       plan -> fan out -> retry(admit(timeout(provider)) -> check) -> place
     _plan _fan_out _retry _check _job        one step of that line each
     _gate         admission: slots, quotas, lanes, pauses, for one account
@@ -18,7 +20,7 @@ Where things are:
     bench         the benchmark runner; imports public names alone
 """
 
-from aembed._config import Config, EmbedderOptions, Limits, Profile, RetryPolicy
+from aembed._config import Config, EmbedderOptions, Limits, MergePolicy, Profile, RetryPolicy
 from aembed._embedder import Embedder
 from aembed._errors import (
     AembedError,
@@ -41,7 +43,7 @@ from aembed._errors import (
     RequestTimeoutError,
     TextTooLongError,
 )
-from aembed._events import BatchFailed, BatchSplit, Event, RequestDone, RetryScheduled, Statistics
+from aembed._events import BatchFailed, BatchSplit, Event, RequestDone, RetryScheduled, Statistics, StoreFailed
 from aembed._factory import EmbedderFactory
 from aembed._plan import estimate_tokens
 from aembed._quantize import Precision, quantize
@@ -56,6 +58,7 @@ from aembed._types import (
     QuotaHints,
     Reply,
     Source,
+    Store,
     Usage,
     Vector,
     Vectors,
@@ -87,6 +90,7 @@ __all__ = [
     "InputError",
     "Kind",
     "Limits",
+    "MergePolicy",
     "MissingExtraError",
     "ModelNotFoundError",
     "ModelSpec",
@@ -107,6 +111,8 @@ __all__ = [
     "RetryScheduled",
     "Source",
     "Statistics",
+    "Store",
+    "StoreFailed",
     "TextTooLongError",
     "Usage",
     "Vector",

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Annotated, Any, TypedDict
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, PlainValidator, SecretStr, field_validator, model_validator
 
 from aembed._errors import ConfigError
 from aembed._events import Event
 from aembed._setting import Setting, nearest
-from aembed._types import Overlong
+from aembed._types import Overlong, Store
 from aembed._wire.settings import HttpSettings, Seconds
 
 Count = Annotated[int, Field(ge=1)]
@@ -48,6 +48,26 @@ class RetryPolicy(Setting):
     max_retry_after: Seconds = 120.0
 
 
+def _read_cache(place: object) -> bool | Path | Store:
+    """``true`` and ``false`` may come as words, from the environment."""
+    if isinstance(place, (bool, Store)):
+        return place
+    if isinstance(place, str) and place.lower() in {"true", "false"}:
+        return place.lower() == "true"
+    if isinstance(place, (str, Path)) and str(place) not in {"", "."}:
+        return Path(place)
+    raise ValueError("give True, the path of a file, or a Store")
+
+
+class MergePolicy(Setting):
+    """How calls with few texts are gathered while others are under way. The first of them goes at once."""
+
+    max_texts: Count = 128
+    """Texts in one batch of several calls, at most; also at most what the provider takes. Larger calls go alone."""
+    window: Seconds = 0.002
+    """Seconds a call waits for company, at most, while requests may be sent."""
+
+
 class Defaults(Setting):
     """What may be set once for all embedders of a factory: nothing here belongs to one provider or account."""
 
@@ -60,6 +80,13 @@ class Defaults(Setting):
     http: HttpSettings = Field(default_factory=cache(HttpSettings))
     normalize: bool = False
     """Scale every vector to unit length. Off: vectors come as the provider gives them (most are unit length)."""
+    cache: Annotated[bool | Path | Store, PlainValidator(_read_cache)] = False
+    """Keep vectors, and send no text twice: ``True`` in memory (256 MiB), a path in an SQLite file, or a Store.
+
+    Embedders of one factory that name the same place share it. A Store handed in is yours to close.
+    """
+    merge: bool | MergePolicy = False
+    """Gather concurrent calls with few texts into one request."""
 
 
 class Options(Defaults):
@@ -123,6 +150,8 @@ class EmbedderOptions(TypedDict, total=False):
     overlong: Overlong
     http: HttpSettings
     normalize: bool
+    cache: bool | str | Path | Store
+    merge: bool | MergePolicy
     provider_options: Mapping[str, object]
     on_event: Callable[[Event], None] | None
 

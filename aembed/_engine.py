@@ -11,7 +11,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import TypeAlias
 
@@ -31,7 +31,7 @@ from aembed._errors import (
     RequestTimeoutError,
     TextTooLongError,
 )
-from aembed._events import BatchFailed, BatchSplit, Event, RequestDone, RetryScheduled, Statistics
+from aembed._events import BatchFailed, BatchSplit, Counts, Event, RequestDone, RetryScheduled, Statistics
 from aembed._fan_out import fan_out
 from aembed._gate import Gate
 from aembed._job import Job
@@ -63,6 +63,8 @@ class Engine:
         self._options = options
         self._timeout = options.timeout if "timeout" in options.model_fields_set else spec.timeout
         self._emit: Callable[[Event], None] | None = options.on_event
+        self.counts = Counts()
+        """Of the layers above."""
         self._texts = self._tokens = self._requests = self._retries = self._failed = 0
 
     async def run(self, job: Job) -> None:
@@ -84,6 +86,7 @@ class Engine:
             requests=self._requests,
             retries=self._retries,
             failed=self._failed,
+            **asdict(self.counts),
             in_flight=self.gate.in_flight,
             waiting=self.gate.waiting,
             waiting_for=self.gate.waiting_for(),

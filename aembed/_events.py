@@ -6,7 +6,7 @@ No event is built when nobody listens. No event holds a text.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from aembed._errors import AembedError
@@ -58,7 +58,30 @@ class BatchFailed:
     error: AembedError
 
 
-Event: TypeAlias = RequestDone | RetryScheduled | BatchSplit | BatchFailed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFailed:
+    """The cache's store could not be read, which is a miss, or not be written, so that nothing is kept."""
+
+    model: str
+    operation: Literal["get", "put"]
+    texts: int
+    error: Exception
+    """The store's own: of ``sqlite3``, the operating system, or whatever the store is built upon."""
+
+
+Event: TypeAlias = RequestDone | RetryScheduled | BatchSplit | BatchFailed | StoreFailed
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the layers above the engine count."""
+
+    cache_hits: int = 0
+    cache_misses: int = 0
+    cache_shared: int = 0
+    cache_failures: int = 0
+    merged_calls: int = 0
+    merged_requests: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +100,18 @@ class Statistics:
     retries: int
     failed: int
     """Texts given up."""
+    cache_hits: int
+    """Texts whose vector was kept."""
+    cache_misses: int
+    """Texts that had to be sent."""
+    cache_shared: int
+    """Texts that were on their way already, for another call."""
+    cache_failures: int
+    """Texts that could not be looked up or kept, because the store failed."""
+    merged_calls: int
+    """Calls that shared their requests with others."""
+    merged_requests: int
+    """Batches that were made of them."""
     in_flight: int
     waiting: int
     waiting_for: str

@@ -7,21 +7,25 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack
 
 import anyio.to_thread
 from pydantic import SecretStr
 
+from aembed._cache import Cache
 from aembed._config import Config, EmbedderOptions, Limits, Options, resolve
 from aembed._embedder import Embedder
 from aembed._engine import Engine
 from aembed._errors import AembedError, ClosedError, ConfigError
 from aembed._fan_out import one_error
 from aembed._gate import Gate
+from aembed._identity import Identity
 from aembed._keys import find_key
+from aembed._memo import Memo
 from aembed._registry import Registry
-from aembed._types import Health, ModelSpec, Provider, Source, Transport
+from aembed._types import Health, ModelSpec, Provider, Source, Store, Transport
 from aembed._wire.access import SecretHeaders
 from aembed._wire.settings import HttpSettings
 
@@ -30,6 +34,9 @@ if TYPE_CHECKING:
 
 Account = tuple[str, str | None, str | None] | int
 """Whose quota it is: provider, base_url and a hash of the key; or the identity of a provider handed in."""
+
+Place: TypeAlias = str | Path | int
+"""Where vectors are kept: ``"memory"``, a file, or the identity of a store handed in."""
 
 
 class EmbedderFactory:
@@ -45,6 +52,7 @@ class EmbedderFactory:
         self._gates: dict[Account, tuple[Gate, Limits]] = {}
         self._embedders: dict[Embedder, Provider] = {}
         self._transports: dict[tuple[Account, HttpSettings], HttpTransport] = {}
+        self._caches: dict[Place, Cache] = {}
         self._closed = False
 
     def __repr__(self) -> str:
@@ -77,15 +85,16 @@ class EmbedderFactory:
         if not isinstance(model, str):
             _check_instance(model, options)
             _, settings = resolve(config, "", options)
-            return self._build(model, id(model), settings)
+            return self._build(model, id(model), settings, await self._cache(settings.cache))
         name, settings = resolve(config, model, options)
         source, account = await self._source(name, settings)
         get_opener = partial(self._registry.get, source.provider, also=config.profiles)
         loaded = self._registry.is_loaded(source.provider)
         opener = get_opener() if loaded else await anyio.to_thread.run_sync(get_opener)
+        cache = await self._cache(settings.cache)
         provider = await opener(source)
         try:
-            return self._build(provider, account, settings)
+            return self._build(provider, account, settings, cache)
         except AembedError:
             await provider.aclose()
             raise
@@ -132,6 +141,8 @@ class EmbedderFactory:
         """Close the embedders, newest first, each after its calls have ended. Closing twice is fine."""
         self._closed = True
         async with AsyncExitStack() as stack:
+            for cache in self._caches.values():
+                stack.push_async_callback(cache.aclose)
             for transport in self._transports.values():
                 stack.push_async_callback(transport.aclose)
             for embedder in self._embedders:
@@ -174,19 +185,42 @@ class EmbedderFactory:
         if self._closed:
             raise ClosedError("this factory is closed; make a new one")
 
-    def _build(self, provider: Provider, account: Account, settings: Options) -> Embedder:
-        """Put the layers in order: facade -> engine -> gate -> provider. The only place that does."""
+    async def _cache(self, place: bool | Path | Store) -> Cache | None:
+        """The one for that place: memory, a file, or a store handed in."""
+        if place is False:
+            return None
+        key, store = _store(place)
+        cache = self._caches.setdefault(key, Cache(store, owned=store is not place))
+        try:
+            await cache.open()
+        finally:
+            if self._closed:
+                await cache.aclose()
+        return cache
+
+    def _build(self, provider: Provider, account: Account, settings: Options, cache: Cache | None) -> Embedder:
+        """Put the layers in order: facade -> memo -> merge -> engine -> gate -> provider. The only place that does."""
         self._check_open()  # it may have been closed while the provider was opened
         gate = self._gate(account, provider.spec, settings.limits)
+        engine = Engine(provider, gate, settings)
+        run = engine.run
+        layers: list[Memo] = []
+        if cache is not None:
+            identity = Identity(provider.spec, settings, type(provider).__qualname__)
+            memo = Memo(cache, identity, run, spec=lambda: engine.spec, counts=engine.counts, emit=settings.on_event)
+            run = memo.run
+            layers.append(memo)
 
         async def release() -> None:
             del self._embedders[embedder]
-            if not any(other is provider for other in self._embedders.values()):
-                self._gates.pop(id(provider), None)
-                await provider.aclose()
+            async with AsyncExitStack() as stack:
+                if not any(other is provider for other in self._embedders.values()):
+                    self._gates.pop(id(provider), None)
+                    stack.push_async_callback(provider.aclose)
+                for layer in layers:
+                    stack.push_async_callback(layer.aclose)
 
-        engine = Engine(provider, gate, settings)
-        embedder = Embedder(engine, engine.run, settings.deadline, release)
+        embedder = Embedder(engine, run, settings.deadline, release)
         self._embedders[embedder] = provider
         return embedder
 
@@ -205,6 +239,18 @@ class EmbedderFactory:
         if limits not in (agreed, Limits()):
             raise ConfigError(f"limits: this account already runs with {agreed!r}, not {limits!r}; give the same")
         return gate
+
+
+def _store(place: Literal[True] | Path | Store) -> tuple[Place, Store]:
+    """What tells the place from others, and the store that is there, not opened yet."""
+    from aembed.stores import MemoryStore, SQLiteStore
+
+    if place is True:
+        return "memory", MemoryStore()
+    if isinstance(place, Path):
+        file = SQLiteStore(place)
+        return file.path, file
+    return id(place), place
 
 
 def _masked(options: EmbedderOptions) -> EmbedderOptions:

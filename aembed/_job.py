@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,11 @@ class Job:
         self._state: NDArray[np.uint8] = np.zeros(len(self.texts), np.uint8)
         self._missing = len(self.texts)
         self._out = out
+
+    @property
+    def dim(self) -> int | None:
+        """Of the rows placed so far; None while there are none."""
+        return None if self._out is None else self._out.shape[1]
 
     def count(self, requests: int = 1, maybe_billed: int = 0) -> None:
         """So many requests were sent for this call."""
@@ -164,7 +169,7 @@ class Job:
         return batch.rows.start + position if isinstance(batch.rows, slice) else int(batch.rows[position])
 
 
-Run: TypeAlias = Callable[[Job], Awaitable[None]]
+Run: TypeAlias = Callable[[Job], Coroutine[Any, Any, None]]
 """What every layer above the provider is: it brings every text of a job to its end, and tells the job."""
 
 

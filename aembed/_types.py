@@ -37,6 +37,8 @@ class ModelSpec:
 
     name: str
     provider: str = "custom"
+    revision: str | None = None
+    """What tells this model from others of the same name, so that a cache does."""
     dim: int | None = None
     max_batch_texts: int | None = None
     max_batch_tokens: int | None = None

@@ -1,0 +1,168 @@
+"""A store, and what is on its way to it. Whatever goes wrong with the store, no call fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aembed._flight import Flight
+from aembed._types import Store, Vector, Vectors
+
+KEPT_AT_ONCE = 4096
+"""Rows in one call of the store, at most."""
+BEHIND = 2**26
+"""Bytes that may wait to be kept before calls that would bring more wait too."""
+
+Operation: TypeAlias = Literal["get", "put"]
+Report: TypeAlias = Callable[[Operation, int, Exception], None]
+"""Told of an operation of the store that failed, with how many texts."""
+
+NOTHING: NDArray[np.intp] = np.empty(0, np.intp)
+
+
+class Lookup:
+    """Keys that a call is looking up. Others wait until it is over, and then see for themselves."""
+
+    __slots__ = ("_over",)
+
+    def __init__(self) -> None:
+        self._over: asyncio.Event | None = None
+
+    def end(self) -> None:
+        if self._over is not None:
+            self._over.set()
+
+    async def wait(self) -> None:
+        if self._over is None:
+            self._over = asyncio.Event()
+        await self._over.wait()
+
+
+@runtime_checkable
+class Opens(Protocol):
+    """A store that can say at once whether it will work."""
+
+    async def open(self) -> None: ...
+
+
+Entry: TypeAlias = "Lookup | tuple[Flight, int] | Vector"
+
+
+class Cache:
+    """Everything known of a key is in one of two places: an entry here, or the store.
+
+    An entry is a lookup under way, then the flight that brings the text (with its index there), then the row until the
+    store has it.
+    """
+
+    def __init__(self, store: Store, *, owned: bool) -> None:
+        self.entries: dict[bytes, Entry] = {}
+        self._store = store
+        self._owned = owned
+        self._unkept: deque[tuple[list[bytes], Vectors, Report]] = deque()
+        self._behind = 0
+        self._keeper: asyncio.Task[None] | None = None
+        self._kept = asyncio.Event()
+
+    async def open(self) -> None:
+        """Open a store of ours that needs to be opened. Raises :class:`ConfigError` if that cannot be done."""
+        if self._owned and isinstance(self._store, Opens):
+            await self._store.open()
+
+    async def get(
+        self, keys: Sequence[bytes], dim: int | None, report: Report
+    ) -> tuple[NDArray[np.intp], Vectors | None]:
+        """Positions in ``keys`` of what the store knows, and the rows: usable ones, and the caller's own."""
+        try:
+            positions, vectors = await self._store.get_many(keys, dim)
+            return _usable(positions, vectors, len(keys), dim)
+        except Exception as error:  # noqa: BLE001  # a store may be anybody's, and its failure is a miss
+            report("get", len(keys), error)
+            return NOTHING, None
+
+    def keep(self, keys: list[bytes], vectors: Vectors, report: Report) -> None:
+        """Hand rows to the store, without anybody waiting for it; until it has them they are entries."""
+        for key, row in zip(keys, vectors, strict=True):
+            self.entries.setdefault(key, row)
+        self._unkept.append((keys, vectors, report))
+        self._behind += vectors.nbytes
+        if self._keeper is None or self._keeper.done():
+            self._keeper = asyncio.get_running_loop().create_task(self._keep())
+
+    async def room(self) -> None:
+        """Wait while too much waits to be kept."""
+        while self._behind > BEHIND and self._keeper is not None and not self._keeper.done():
+            self._kept.clear()
+            await self._kept.wait()
+
+    async def flush(self) -> None:
+        """Wait until everything is kept."""
+        if self._keeper is not None and not self._keeper.done():
+            await asyncio.wait([self._keeper])
+
+    async def aclose(self) -> None:
+        """Wait until everything is kept, and close the store, unless somebody else owns it."""
+        try:
+            await self.flush()
+        finally:
+            if self._owned:
+                await self._store.aclose()
+
+    async def _keep(self) -> None:
+        while self._unkept:
+            parts = [self._unkept.popleft()]
+            rows = len(parts[0][0])
+            while self._unkept and _fits(rows, parts[0], self._unkept[0]):
+                parts.append(self._unkept.popleft())
+                rows += len(parts[-1][0])
+            try:
+                await self._put(parts)
+            finally:
+                for keys, vectors, _ in parts:
+                    self._behind -= vectors.nbytes
+                    for key in keys:
+                        if isinstance(self.entries.get(key), np.ndarray):
+                            del self.entries[key]
+                self._kept.set()
+
+    async def _put(self, parts: Sequence[tuple[list[bytes], Vectors, Report]]) -> None:
+        keys, vectors = parts[0][0], parts[0][1]
+        if len(parts) > 1:
+            keys = [key for keys, _, _ in parts for key in keys]
+            vectors = np.concatenate([vectors for _, vectors, _ in parts])
+        try:
+            await self._store.put_many(keys, vectors)
+        except Exception as error:  # noqa: BLE001  # a store may be anybody's, and its failure costs no call anything
+            for keys, _, report in parts:
+                report("put", len(keys), error)
+
+
+def _fits(rows: int, first: tuple[list[bytes], Vectors, Report], more: tuple[list[bytes], Vectors, Report]) -> bool:
+    return rows + len(more[0]) <= KEPT_AT_ONCE and first[1].shape[1] == more[1].shape[1]
+
+
+def _usable(
+    positions: NDArray[np.intp], vectors: Vectors, keys: int, dim: int | None
+) -> tuple[NDArray[np.intp], Vectors]:
+    """Without rows that are no embedding: NaN, infinity, zeros. Raises ValueError for an answer that makes no sense."""
+    positions = np.asarray(positions, np.intp)
+    vectors = np.ascontiguousarray(vectors, np.float32)
+    if not len(positions):
+        return positions, vectors
+    if vectors.ndim != 2 or len(vectors) != len(positions) or vectors.shape[1] != (dim or vectors.shape[1]):
+        raise ValueError(f"the store answered with an array of shape {vectors.shape} for {len(positions)} positions")
+    if positions[0] < 0 or positions[-1] >= keys or (np.diff(positions) <= 0).any():
+        raise ValueError("the store answered with positions that are not those of keys, ascending")
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.vecdot(vectors, vectors)
+    good = (squares > 0) & (squares < np.inf)
+    if good.all():
+        return positions, vectors
+    doubtful = np.flatnonzero(~good)  # its norm may only be beyond what float32 can hold
+    good[doubtful] = np.isfinite(vectors[doubtful]).all(axis=1) & vectors[doubtful].any(axis=1)
+    return positions[good], vectors[good]

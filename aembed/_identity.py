@@ -1,0 +1,47 @@
+"""What decides a vector, so that what is kept is found again by those who would get the same, and nobody else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from hashlib import sha256
+
+from aembed._config import Options
+from aembed._types import Kind, ModelSpec
+
+SCHEME = 1
+"""To be raised when the same texts get other vectors from aembed itself."""
+
+
+class Identity:
+    """Makes the key of a text: one SHA-256 over everything beside it, and the whole text.
+
+    What counts: provider, base_url, model, revision, dimensions, kind, overlong, normalize, and provider_options. What
+    does not: key and headers, limits, and how texts are put into batches.
+    """
+
+    def __init__(self, spec: ModelSpec, options: Options, provider_type: str) -> None:
+        decides = {
+            "scheme": SCHEME,
+            "type": provider_type,
+            "provider": spec.provider,
+            "base_url": None if options.base_url is None else options.base_url.rstrip("/"),
+            "model": spec.name,
+            "revision": spec.revision,
+            "dim": spec.dim,
+            "dimensions": options.dimensions,
+            "overlong": options.overlong,
+            "normalize": options.normalize,
+            "provider_options": options.provider_options,
+            "dtype": "float32",
+        }
+        known = json.dumps(decides, sort_keys=True, default=repr).encode()
+        self._prefixes: dict[Kind, bytes] = {
+            "document": sha256(b"document\0" + known).digest(),
+            "query": sha256(b"query\0" + known).digest(),
+        }
+
+    def keys(self, texts: Sequence[str], kind: Kind) -> list[bytes]:
+        """32 bytes for each text."""
+        prefix = self._prefixes[kind]
+        return [sha256(prefix + text.encode()).digest() for text in texts]
