@@ -1,0 +1,82 @@
+"""Open models whose vectors may be shortened, being trained so that the head of a vector is a vector too.
+
+Servers of open models differ: some shorten, some refuse to, some ignore that they were asked to. Where a server does
+not, the vectors of a model that stands here are shortened on this side. A model that was not trained for it loses far
+more than its numbers; of those that are often met, it stands here that they have one dimension only.
+
+Sources: the models' cards and https://www.nomic.ai/blog/posts/nomic-embed-matryoshka (any dimension from 64 to 768),
+https://ai.google.dev/gemma/docs/embeddinggemma/model_card, https://github.com/QwenLM/Qwen3-Embedding ("MRL support";
+any from 32), https://www.mixedbread.com/blog/mxbai-embed-large-v1, Snowflake's blog on arctic-embed-m-v1.5 and 2.0
+(256 beside the whole).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from aembed._types import Source, Vectors
+from aembed._wire.catalogue import Model, with_dimensions
+
+SMALL, BASE, LARGE = Model(dim=384), Model(dim=768), Model(dim=1024)
+NOMIC = Model(dim=768, offers=range(64, 769))
+GEMMA = Model(dim=768, offers=(128, 256, 512, 768))
+
+OPEN_MODELS: Mapping[str, Model] = {
+    "nomic-embed-text": NOMIC,  # Ollama's name for v1.5
+    "nomic-embed-text-v1.5": NOMIC,
+    "nomic-embed-text-v2-moe": Model(dim=768, offers=(256, 768)),
+    "mxbai-embed-large": Model(dim=1024, offers=(128, 256, 512, 768, 1024)),
+    "mxbai-embed-large-v1": Model(dim=1024, offers=(128, 256, 512, 768, 1024)),
+    "snowflake-arctic-embed-m-v1.5": Model(dim=768, offers=(256, 768)),
+    "snowflake-arctic-embed-m-v2.0": Model(dim=768, offers=(256, 768)),
+    "snowflake-arctic-embed-l-v2.0": Model(dim=1024, offers=(256, 1024)),
+    "snowflake-arctic-embed2": Model(dim=1024, offers=(256, 1024)),  # Ollama's name for l-v2.0
+    "embeddinggemma": GEMMA,
+    "embeddinggemma-300m": GEMMA,
+    "qwen3-embedding-0.6b": Model(dim=1024, offers=range(32, 1025)),
+    "qwen3-embedding-4b": Model(dim=2560, offers=range(32, 2561)),
+    "qwen3-embedding-8b": Model(dim=4096, offers=range(32, 4097)),
+    "jina-embeddings-v3": Model(dim=1024, offers=range(32, 1025)),
+    "nomic-embed-text-v1": BASE,
+    "all-minilm": SMALL,
+    "all-minilm-l6-v2": SMALL,
+    "all-minilm-l12-v2": SMALL,
+    "all-mpnet-base-v2": BASE,
+    "bge-m3": LARGE,
+    "bge-small-en-v1.5": SMALL,
+    "bge-base-en-v1.5": BASE,
+    "bge-large-en-v1.5": LARGE,
+    "multilingual-e5-small": SMALL,
+    "multilingual-e5-base": BASE,
+    "multilingual-e5-large": LARGE,
+}
+
+
+def open_model(name: str) -> Model | None:
+    """What is known of a model, by the name that a hub, Ollama or a directory gives it.
+
+    ``"nomic-ai/nomic-embed-text-v1.5"``, ``"qwen3-embedding:0.6b"``, ``"all-minilm:latest"``.
+    """
+    model, _, tag = name.rpartition("/")[2].lower().partition(":")
+    return OPEN_MODELS.get(f"{model}-{tag}") or OPEN_MODELS.get(model)
+
+
+def checked_dimensions(source: Source, name: str) -> Source:
+    """``source``, if an open model of this name may have the dimension asked for, or nothing is known of it.
+
+    Raises:
+        ConfigError: it may not; the message names those it has.
+    """
+    model = open_model(name)
+    return source if model is None else with_dimensions(source, name, {name: model})
+
+
+def shorten(vectors: Vectors, dim: int) -> Vectors:
+    """The first ``dim`` numbers of each row, at unit length."""
+    head = vectors[:, :dim].copy()
+    lengths = np.sqrt(np.einsum("ij,ij->i", head, head, dtype=np.float64))  # float32 would over- and underflow
+    with np.errstate(invalid="ignore", divide="ignore"):  # a row of zeros becomes NaN, which is refused as one
+        np.divide(head, lengths[:, None], out=head, casting="same_kind")
+    return head
