@@ -38,7 +38,7 @@ def with_dimensions(source: Source, name: str, models: Mapping[str, Model]) -> S
         return replace(source, dimensions=None)
     if not model.offers:
         raise ConfigError(f"dimensions: {name} always has {model.dim}, not {wanted}; leave dimensions out")
-    raise ConfigError(f"dimensions: {name} has {_listed(model.offers)}, not {wanted}")
+    raise ConfigError(f"dimensions: {name} has {listed(model.offers)}, not {wanted}")
 
 
 def describe(
@@ -64,7 +64,8 @@ def describe(
     )
 
 
-def _listed(offers: Sequence[int]) -> str:
+def listed(offers: Sequence[int]) -> str:
+    """``"128, 256 or 512"``, or ``"64 to 768"``."""
     if isinstance(offers, range):
         return f"{offers[0]} to {offers[-1]}"
     return ", ".join(map(str, offers[:-1])) + f" or {offers[-1]}"

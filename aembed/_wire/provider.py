@@ -18,6 +18,7 @@ from aembed._errors import BadRequestError, BadTextError, ClosedError, ConfigErr
 from aembed._types import Kind, ModelSpec, Reply, Response, Source, Transport, Vectors
 from aembed._wire.access import SecretHeaders, checked, key_of
 from aembed._wire.decode import Decoded, Shape, decode, token_count
+from aembed._wire.matryoshka import open_model, shorten
 from aembed._wire.quota_headers import quota_hints
 from aembed._wire.refusal import Dialect, Said, hear, refusal, request_id
 
@@ -87,12 +88,11 @@ class HttpProvider:
         if rows is None and self._spec.dim is not None:
             rows = np.empty((len(texts), self._spec.dim), np.float32)
         decoded = await self._decode(response, len(texts), rows if chosen else None)
-        if not chosen:
-            self._check_default(decoded.vectors)
+        vectors = decoded.vectors if chosen else self._of_chosen_dimension(decoded.vectors)
         tokens = decoded.tokens
         if self._api.tokens_header is not None:
             tokens = _header_count(response.headers.get(self._api.tokens_header))
-        return Reply(decoded.vectors, tokens, quota_hints(response.headers))
+        return Reply(vectors, tokens, quota_hints(response.headers))
 
     async def aclose(self) -> None:
         self._closed = True
@@ -117,17 +117,34 @@ class HttpProvider:
         except ReplyError as error:
             error.provider, error.status = self._spec.provider, response.status
             error.request_id = request_id(response.headers)
-            if error.index is not None and not self._proven:  # a vector is wrong, and none was right yet
-                if self._asked.base64:
-                    self._asked = replace(self._asked, base64=False)
-                elif self._dimensions is not None:
-                    plain = await anyio.to_thread.run_sync(decode, body, shape, count, None)
-                    self._check_default(plain.vectors)
-            raise
+            if error.index is None or self._proven:
+                raise
+            other = await self._decode_other(body, count)  # a vector is wrong, and none was right yet
+            if other is None:
+                self._asked = replace(self._asked, base64=False)
+                raise
+            decoded = other
         if self._asked.base64 and not decoded.base64:
             self._asked = replace(self._asked, base64=False)
         self._proven = True
         return decoded
+
+    async def _decode_other(self, body: bytearray, count: int) -> Decoded | None:
+        """A reply whose vectors are sound and not of the dimension asked for; ``None`` if that is not what is wrong.
+
+        Base64 of twice the length may be that of doubles, and proves nothing.
+        """
+        if self._dimensions is None:
+            return None
+        try:
+            other = await self._decode_in_thread(body, count, None)
+        except ReplyError:
+            return None
+        if other.vectors.shape[1] in (self._dimensions, 2 * self._dimensions if other.base64 else None):
+            return None
+        vectors = self._of_chosen_dimension(other.vectors)
+        self._asked = replace(self._asked, dimensions=None)
+        return replace(other, vectors=vectors)
 
     async def _ask(self, texts: Sequence[str], kind: Kind) -> Response:
         """The answer to a batch, asked for more plainly if the endpoint does not understand how we asked."""
@@ -158,15 +175,19 @@ class HttpProvider:
             return True
         return False
 
-    def _check_default(self, vectors: Vectors) -> None:
-        """The endpoint does not let a dimension be chosen; its own may be the one."""
+    def _of_chosen_dimension(self, vectors: Vectors) -> Vectors:
+        """The endpoint does not let a dimension be chosen: its own may be the one, or the model's be shortened here."""
         wanted, given = self._dimensions, vectors.shape[1]
-        if wanted is not None and given != wanted:
-            raise BadRequestError(
-                f"the server does not let this dimension be chosen: it gives {given}, not {wanted}; "
-                "leave dimensions out, or ask for one that its model offers",
-                provider=self._spec.provider,
-            )
+        if wanted is None or given == wanted:
+            return vectors
+        model = open_model(self._spec.name)
+        if model is not None and model.dim == given:
+            return shorten(vectors, wanted)  # that it may be was checked when the provider was opened
+        raise BadRequestError(
+            f"the server does not let this dimension be chosen: it gives {given}, not {wanted}; "
+            "leave dimensions out, or ask for one that its model offers",
+            provider=self._spec.provider,
+        )
 
 
 def _header_count(value: str | None) -> int | None:

@@ -11,9 +11,10 @@ import anyio
 import anyio.to_thread
 
 from aembed._errors import ConfigError
+from aembed._wire.catalogue import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from aembed._types import Kind, Source
 
@@ -45,13 +46,20 @@ def option(source: Source, name: str, kind: type[T]) -> T | None:
     raise ConfigError(f"{name}={value!r}: the {source.provider} provider takes {kind.__name__} here")
 
 
-def refuse_dimensions(source: Source, dim: int) -> None:
-    """Raise :class:`ConfigError` if the model is asked for a dimension that is not its own."""
-    if source.dimensions is not None and source.dimensions != dim:
-        raise ConfigError(
-            f"dimensions={source.dimensions}, but the model answers {dim} and cannot be shortened: "
-            f"leave dimensions out, or set it to {dim}"
-        )
+def chosen_dimension(source: Source, dim: int, offers: Sequence[int]) -> int:
+    """The dimension asked for, or the model's own, ``dim``. Raise :class:`ConfigError` if the model has no such one.
+
+    ``offers`` are those that its vectors may be shortened to.
+    """
+    wanted = dim if source.dimensions is None else source.dimensions
+    if wanted == dim or (wanted in offers and wanted < dim):
+        return wanted
+    if any(offer < dim for offer in offers):
+        raise ConfigError(f"dimensions={wanted}, but the model has {listed(offers)}: ask for one of those")
+    raise ConfigError(
+        f"dimensions={wanted}, but the model answers {dim} and cannot be shortened: "
+        f"leave dimensions out, or set it to {dim}"
+    )
 
 
 def usable_cores() -> int:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from aembed._errors import ConfigError
 from aembed._types import Kind
+from aembed._wire.matryoshka import open_model
 from aembed.providers._pool import POOLINGS, Pooling
 from aembed.providers._read_json import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _PROMPT_NAMES: Mapping[Kind, tuple[str, ...]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
@@ -32,6 +33,8 @@ class ModelFiles:
     max_tokens: int | None = None
     """Tokens a text may have, special tokens and prompt included."""
     prompts: Mapping[Kind, str] = field(default_factory=dict[Kind, str])
+    offers: Sequence[int] = ()
+    """Dimensions that the vectors may be shortened to; none where the model was not trained for it."""
 
 
 def read_model_directory(directory: Path, *, file: str | None = None) -> ModelFiles:
@@ -55,6 +58,7 @@ def read_model_directory(directory: Path, *, file: str | None = None) -> ModelFi
         normalize="Normalize" in modules,
         max_tokens=_max_tokens(directory),
         prompts=_prompts(directory),
+        offers=_offers(directory),
     )
 
 
@@ -116,3 +120,12 @@ def _prompts(directory: Path) -> dict[Kind, str]:
     for kind, names in _PROMPT_NAMES.items():
         chosen[kind] = next((prompts[name] for name in names if prompts.get(name)), default)
     return chosen
+
+
+def _offers(directory: Path) -> Sequence[int]:
+    """``matryoshka_dimensions`` of ``config.json``, which vLLM reads too, or what is known of a model of this name."""
+    said = read_json(directory / "config.json", default={}).get("matryoshka_dimensions")
+    if isinstance(said, list):
+        return sorted(dim for dim in said if isinstance(dim, int))
+    model = open_model(directory.resolve().name)
+    return () if model is None else model.offers

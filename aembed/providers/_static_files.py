@@ -13,6 +13,7 @@ from aembed.providers._extra import load_package, package_directory
 from aembed.providers._read_json import read_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -34,6 +35,8 @@ class StaticFiles:
     normalize: bool
     max_tokens: int | None = None
     drop_unknown: bool = True
+    offers: Sequence[int] = ()
+    """Dimensions that the vectors may be shortened to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ def wordllama_package() -> StaticFiles:
         tokenizer=directory / "tokenizers" / "l2_supercat_tokenizer_config.json",
         normalize=True,
         drop_unknown=False,
+        offers=(64, 128, 256),  # trained for these and more: https://github.com/dleemiller/WordLlama, "Matryoshka"
     )
 
 

@@ -17,7 +17,8 @@ import numpy as np
 
 from aembed._errors import BadTextError, ClosedError, ConfigError, ProviderError
 from aembed._types import Kind, ModelSpec, Reply, Source, Vectors
-from aembed.providers._in_process import Lanes, option, refuse_dimensions, refuse_settings, usable_cores
+from aembed._wire.matryoshka import shorten
+from aembed.providers._in_process import Lanes, chosen_dimension, option, refuse_settings, usable_cores
 from aembed.providers._minilm import MINILM, load_minilm, minilm_files
 from aembed.providers._model_dir import ModelFiles, read_model_directory
 from aembed.providers._onnx import Encoder
@@ -133,6 +134,8 @@ class LocalProvider:
             vectors = average(vectors, lengths.astype(np.float32), np.asarray(job.tokens.owners), count)
             if self._files.normalize:
                 unit_length(vectors)
+        if vectors.shape[1] > (self._spec.dim or 0):
+            vectors = shorten(vectors, self._spec.dim or 0)
         return Reply(vectors, tokens=int(lengths.sum()), truncated=job.tokens.truncated)
 
 
@@ -155,7 +158,7 @@ def _open(source: Source) -> LocalProvider:
     encoder = partial(Encoder, load_minilm(files.onnx) if packaged else files.onnx, files, pad_id=tokenizer.pad_id)
     documents = encoder(threads=1)
     dim = documents.run(tokenizer.encode(["a"]).ids).shape[1]  # the file itself often leaves the dimension open
-    refuse_dimensions(source, dim)
+    dim = chosen_dimension(source, dim, files.offers)
     spec = ModelSpec(
         name=files.name,
         provider="local",

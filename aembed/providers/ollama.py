@@ -1,6 +1,7 @@
 """``ollama``: models run by Ollama. ``"ollama:MODEL"``, by default on this machine.
 
-Ollama normalises every vector, and shortens and normalises again where ``dimensions`` is asked for; it has no query
+Ollama normalises every vector, and shortens and normalises again where ``dimensions`` is asked for, whether or not the
+model was trained for it: of models known not to be, that is refused here. It has no query
 mode, so prompts that a model wants (``"search_query: "`` for nomic-embed-text) are given as ``provider_options``. The
 first request may have to load the model. ``truncate`` is off, so that a text beyond the context is refused; versions
 disagree on the status (400, 413 or 500), the words are the same.
@@ -21,6 +22,7 @@ from aembed._errors import BatchTooLargeError, ConfigError, ModelNotFoundError, 
 from aembed._types import Kind, ModelSpec, Provider, Source
 from aembed._wire.access import bearer
 from aembed._wire.decode import Placed, Shape, token_count
+from aembed._wire.matryoshka import checked_dimensions
 from aembed._wire.openai_shape import read_error
 from aembed._wire.prompts import Prompts
 from aembed._wire.provider import Api, Asked, HttpProvider
@@ -66,6 +68,8 @@ async def open_provider(source: Source) -> Provider:
     if model is None:
         raise ConfigError("name a model that you have pulled: 'ollama:nomic-embed-text'")
     options = OllamaOptions(**source.options)
+    dim = source.dimensions
+    source = checked_dimensions(source, model)
 
     def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
         body: dict[str, Any] = {"model": model, "input": options.before(texts, kind), "truncate": False}
@@ -87,7 +91,7 @@ async def open_provider(source: Source) -> Provider:
     spec = ModelSpec(
         name=model,
         provider=source.provider,
-        dim=source.dimensions,
+        dim=dim,
         max_batch_texts=64,
         max_concurrency=4,
         adaptive=True,

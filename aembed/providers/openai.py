@@ -22,6 +22,7 @@ from aembed._errors import ConfigError
 from aembed._types import Kind, ModelSpec, Provider, Source
 from aembed._wire.access import bearer, require_key
 from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
+from aembed._wire.matryoshka import checked_dimensions
 from aembed._wire.openai_shape import EMBEDDING_LIST, OPENAI_ERRORS
 from aembed._wire.prompts import Prompts
 from aembed._wire.provider import Api, Asked, HttpProvider
@@ -48,6 +49,9 @@ async def open_provider(source: Source) -> Provider:
         source = with_dimensions(source, model, MODELS)
     if model is None:
         raise ConfigError("name the model this server has: 'openai:MODEL'")
+    dim = source.dimensions
+    if not is_openai:
+        source = checked_dimensions(source, model)
     prompts = Prompts(**source.options)
 
     def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
@@ -68,9 +72,7 @@ async def open_provider(source: Source) -> Provider:
     if is_openai:
         spec = openai_spec(source, model, MODELS.get(model, UNKNOWN))
     else:
-        spec = ModelSpec(
-            name=model, provider=source.provider, dim=source.dimensions, max_batch_texts=source.batch_size or 128
-        )
+        spec = ModelSpec(name=model, provider=source.provider, dim=dim, max_batch_texts=source.batch_size or 128)
     return HttpProvider(api, spec, source)
 
 

@@ -7,6 +7,7 @@ directory.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ import numpy as np
 
 from aembed._errors import BadTextError, ClosedError
 from aembed._types import Kind, ModelSpec, Reply, Source
-from aembed.providers._in_process import Lanes, option, refuse_dimensions, refuse_settings, usable_cores
+from aembed.providers._in_process import Lanes, chosen_dimension, option, refuse_settings, usable_cores
 from aembed.providers._pool import unit_length
 from aembed.providers._static_files import StaticTable, read_table, static_directory, wordllama_package
 from aembed.providers._tokenize import TextTokenizer, load_tokenizer
@@ -90,7 +91,10 @@ def _open(source: Source) -> StaticProvider:
     normalize = option(source, "normalize", bool)
     tokenizer = load_tokenizer(files.tokenizer, extra="static")
     table = read_table(files, tokenizer)
-    refuse_dimensions(source, table.dim)
+    dim = chosen_dimension(source, table.dim, files.offers)
+    shortened = dim < table.dim  # the head of a mean is the mean of the heads
+    if shortened:
+        table = replace(table, rows=np.ascontiguousarray(table.rows[:, :dim]))
     # A mean takes texts of any length: splitting a text and averaging its pieces is no limit at all.
     max_tokens = None if source.overlong == "split" else files.max_tokens
     spec = ModelSpec(
@@ -107,5 +111,5 @@ def _open(source: Source) -> StaticProvider:
         spec,
         table,
         TextTokenizer(tokenizer, max_tokens=max_tokens, overlong=source.overlong, special_tokens=False),
-        normalize=files.normalize if normalize is None else normalize,
+        normalize=shortened or (files.normalize if normalize is None else normalize),
     )

@@ -1,9 +1,10 @@
 """``tei``: Hugging Face's text-embeddings-inference, through its own ``/embed``. By default on this machine.
 
-A TEI server runs one model, so the name after ``tei:`` is a label. Vectors have unit length unless ``normalize`` is
-turned off. Prompts are the model's own, chosen by their names in its configuration. ``truncate`` is off, so that a
-text beyond the model's length is refused (as 413, like a batch that is too large; the words differ). ``dimensions``
-is for servers from 1.8 on that run a Matryoshka model; older ones ignore it, and are found out by their reply.
+A TEI server runs one model, so the name after ``tei:`` is a label; as the model's own name it says which dimensions
+may be asked for. Vectors have unit length unless ``normalize`` is turned off. Prompts are the model's own, chosen by
+their names in its configuration. ``truncate`` is off, so that a text beyond the model's length is refused (as 413,
+like a batch that is too large; the words differ). ``dimensions`` is for servers from 1.8 on that run a Matryoshka
+model; older ones ignore it, and are found out by their reply.
 
 Sources: https://github.com/huggingface/text-embeddings-inference, ``docs/openapi.json`` (request, reply, 413, 422,
 424, 429), ``core/src/tokenization.rs`` ("must have less than N tokens"), ``router/src/http/server.rs`` ("batch size N
@@ -21,6 +22,7 @@ from aembed._setting import Setting
 from aembed._types import Kind, ModelSpec, Provider, Source
 from aembed._wire.access import bearer
 from aembed._wire.decode import Placed, Shape
+from aembed._wire.matryoshka import checked_dimensions
 from aembed._wire.openai_shape import read_error
 from aembed._wire.provider import Api, Asked, HttpProvider
 from aembed._wire.refusal import Dialect
@@ -57,6 +59,8 @@ ERRORS = Dialect(
 async def open_provider(source: Source) -> Provider:
     """``"tei"``; ``provider_options`` are the fields of :class:`TeiOptions`."""
     options = TeiOptions(**source.options)
+    dim = source.dimensions
+    source = checked_dimensions(source, source.model or "")
     prompt_names = {"query": options.query_prompt_name, "document": options.document_prompt_name}
 
     def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
@@ -78,7 +82,7 @@ async def open_provider(source: Source) -> Provider:
     spec = ModelSpec(
         name=source.model or "tei",
         provider=source.provider,
-        dim=source.dimensions,
+        dim=dim,
         max_batch_texts=32,
         max_concurrency=8,
         adaptive=True,
