@@ -4,6 +4,7 @@ Where things are:
     _factory      owner of embedders, sessions and gates; puts the layers in order
     _embedder     what users hold            _stream   ordered chunks in bounded memory
     _memo         cache and single-flight  _cache    a store, and what is on its way to it
+    _merge        concurrent small calls in one request
     _flight       texts on their way for several calls     _identity   what decides a vector
     _engine       plan -> fan out -> retry(admit(timeout(provider)) -> check) -> place
     _plan _fan_out _retry _check _job        one step of that line each

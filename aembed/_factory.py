@@ -15,7 +15,7 @@ import anyio.to_thread
 from pydantic import SecretStr
 
 from aembed._cache import Cache
-from aembed._config import Config, EmbedderOptions, Limits, Options, resolve
+from aembed._config import Config, EmbedderOptions, Limits, MergePolicy, Options, resolve
 from aembed._embedder import Embedder
 from aembed._engine import Engine
 from aembed._errors import AembedError, ClosedError, ConfigError
@@ -24,6 +24,7 @@ from aembed._gate import Gate
 from aembed._identity import Identity
 from aembed._keys import find_key
 from aembed._memo import Memo
+from aembed._merge import Merge
 from aembed._registry import Registry
 from aembed._types import Health, ModelSpec, Provider, Source, Store, Transport
 from aembed._wire.access import SecretHeaders
@@ -204,7 +205,12 @@ class EmbedderFactory:
         gate = self._gate(account, provider.spec, settings.limits)
         engine = Engine(provider, gate, settings)
         run = engine.run
-        layers: list[Memo] = []
+        layers: list[Merge | Memo] = []
+        if settings.merge:
+            policy = settings.merge if isinstance(settings.merge, MergePolicy) else MergePolicy()
+            merge = Merge(policy, run, spec=lambda: engine.spec, counts=engine.counts)
+            run = merge.run
+            layers.append(merge)
         if cache is not None:
             identity = Identity(provider.spec, settings, type(provider).__qualname__)
             memo = Memo(cache, identity, run, spec=lambda: engine.spec, counts=engine.counts, emit=settings.on_event)
@@ -229,7 +235,7 @@ class EmbedderFactory:
         if known is None:
             gate = Gate(
                 limits.max_concurrency or spec.max_concurrency,
-                _merge(limits, spec),
+                _with_defaults(limits, spec),
                 adaptive=spec.adaptive and limits.max_concurrency is None,
                 per_input=spec.quota_unit == "input",
             )
@@ -272,7 +278,7 @@ def _check_instance(model: object, options: Mapping[str, object]) -> None:
             raise ConfigError(f"{name} cannot be given with a Provider instance; configure the instance itself")
 
 
-def _merge(limits: Limits, spec: ModelSpec) -> Limits:
+def _with_defaults(limits: Limits, spec: ModelSpec) -> Limits:
     """The user's word, else what the provider documents."""
     return Limits(
         requests_per_minute=limits.requests_per_minute or spec.requests_per_minute,

@@ -46,7 +46,7 @@ class Memo:
         self._spec = spec
         self._counts = counts
         self._emit = emit
-        self._flights: dict[Flight, asyncio.Task[None]] = {}
+        self._flights: set[Flight] = set()
 
     async def run(self, job: Job) -> None:
         """Bring every text to its end: by a hit, by somebody's flight, or by one of its own."""
@@ -63,7 +63,7 @@ class Memo:
 
     async def aclose(self) -> None:
         """End the flights that no call of this embedder waits for, and see that what has landed is kept."""
-        ending = [task for flight, task in tuple(self._flights.items()) if flight.release(unless=self)]
+        ending = [flight.task for flight in tuple(self._flights) if flight.release(unless=self) and flight.task]
         if ending:
             await asyncio.wait(ending)
         await self._cache.flush()
@@ -120,8 +120,8 @@ class Memo:
         flight.join(waiter, enumerate(missing.values()))
         self._cache.entries.update((key, (flight, index)) for index, key in enumerate(keys))
         self._counts.cache_misses += len(keys)
-        task = self._flights[flight] = flight.start(self._run)
-        task.add_done_callback(lambda _: self._flights.pop(flight))
+        self._flights.add(flight)
+        flight.start(self._run).add_done_callback(lambda _: self._flights.discard(flight))
 
     async def _join(self, waiter: Waiter, elsewhere: dict[bytes, int]) -> list[int]:
         """Wait for flights of others. Returns the texts that are not under way yet, or no longer."""

@@ -23,7 +23,7 @@ ROOMS = """
     _plan _retry _gate _check _job
     _overlong _fan_out _flight _identity
     _stream _engine _cache
-    _memo
+    _memo _merge
     _embedder
     _registry _factory
 """
