@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from aembed import EmbedderFactory, EmbedderOptions, InputError, Vector, __version__
-from aembed.cli.embed_file import embed_file
-from aembed.cli.errors import CommandError, one_sentence, say
+from aembed import Config, EmbedderFactory, EmbedderOptions, InputError, Vector, __version__
+from aembed.cli.bulk import Input, embed_file, foretold, limits, plan_file, told
+from aembed.cli.check import check as check_models
+from aembed.cli.check import show, sources
+from aembed.cli.errors import EXIT_FAILED, CommandError, one_sentence, say
 from aembed.cli.providers import look_at_providers, print_rows
 from aembed.cli.run import run
 
@@ -37,68 +39,171 @@ def options(
     """What comes before the name of a command."""
 
 
+INPUT, MODEL, SPEED = "Input and output", "Model", "Speed and cost"
+
+
 @app.command()
 def embed(  # noqa: PLR0917 (typer hands them over by name)
     source: Annotated[
-        str | None, typer.Argument(metavar="INPUT", help="A text file in UTF-8, or - for standard input.")
+        str | None,
+        typer.Argument(metavar="INPUT", help="A .jsonl, .csv, .tsv, .parquet or text file, or - for standard input."),
     ] = None,
     output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="FILE.npy", help="Where the vectors go.")
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where the vectors go: .npy, .jsonl or .parquet.",
+            rich_help_panel=INPUT,
+        ),
     ] = None,
     query: Annotated[
         str | None, typer.Option("--query", metavar="TEXT", help="Embed this text instead, and print its vector.")
     ] = None,
+    text_column: Annotated[
+        str | None,
+        typer.Option(
+            "--text-column", metavar="NAME", help="Where the texts stand; 'text' if not said.", rich_help_panel=INPUT
+        ),
+    ] = None,
+    id_column: Annotated[
+        str | None,
+        typer.Option(
+            "--id-column",
+            metavar="NAME",
+            help="What tells rows apart; 'id' if there is one, else the number of the row.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    vector_column: Annotated[
+        str,
+        typer.Option(
+            "--vector-column", metavar="NAME", help="What to call the vectors in the output.", rich_help_panel=INPUT
+        ),
+    ] = "vector",
+    input_format: Annotated[
+        str | None,
+        typer.Option(
+            "--input-format",
+            metavar="text|jsonl|csv|parquet",
+            help="Where the input's name does not tell.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", "-m", metavar="NAME", help="provider:model, provider, or a profile; the default is local."
+            "--model",
+            "-m",
+            metavar="NAME",
+            help="provider:model, provider, or a profile; the default is local.",
+            rich_help_panel=MODEL,
         ),
     ] = None,
     dimensions: Annotated[
-        int | None, typer.Option("--dimensions", metavar="N", help="Length of the vectors, where the model can choose.")
+        int | None,
+        typer.Option(
+            "--dimensions",
+            metavar="N",
+            help="Length of the vectors, where the model can choose.",
+            rich_help_panel=MODEL,
+        ),
     ] = None,
     overlong: Annotated[
         str | None,
         typer.Option(
             "--overlong",
             metavar="error|truncate|split",
-            help="A line beyond the model's length: refuse it (the default), keep its head, or average its pieces.",
+            help="A text beyond the model's length: reject it (the default), keep its head, or average its pieces.",
+            rich_help_panel=MODEL,
         ),
     ] = None,
+    rpm: Annotated[
+        float | None,
+        typer.Option("--rpm", metavar="N", help="Requests a minute, if you know what you may.", rich_help_panel=SPEED),
+    ] = None,
+    tpm: Annotated[
+        float | None,
+        typer.Option("--tpm", metavar="N", help="Tokens a minute, if you know what you may.", rich_help_panel=SPEED),
+    ] = None,
+    cache: Annotated[
+        str | None,
+        typer.Option(
+            "--cache",
+            metavar="FILE|on|off",
+            help="Keep vectors in a file, and ask for no text twice; 'on' keeps them in memory.",
+            rich_help_panel=SPEED,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Say what it would take: tokens, requests, cost, time. Sends nothing.",
+            rich_help_panel=SPEED,
+        ),
+    ] = False,
 ) -> None:
-    """Embed every line of a text file, or one query.
+    """Embed every row of a file, or one query.
 
-    Lines that are blank are skipped. The output is a float32 array with one row a line, in the order of the lines;
-    read it with numpy.load. It is written beside its place and put there when it is complete.
+    A .npy output has one row for each row of the input, in the same order (numpy.load reads it); .jsonl and .parquet
+    have all columns of the input and the vectors. Rows that cannot be embedded are listed in OUTPUT.rejects.jsonl,
+    and blank lines of a text file are skipped.
+
+    If it is interrupted or fails, run the same command again: it goes on where it was. Until the output is complete,
+    what is done stands in OUTPUT.job/; delete that to begin again.
+
+    Exit code: 0 all is embedded, 1 rows were rejected or the provider failed, 2 something given is wrong,
+    130 interrupted.
 
     Examples:
 
     - aembed embed notes.txt -o notes.npy
 
+    - aembed embed papers.jsonl -o papers.parquet --text-column abstract --id-column doi -m openai
+
+    - aembed embed papers.jsonl --text-column abstract -m openai:text-embedding-3-small --dry-run
+
     - cat *.txt | aembed embed - -o all.npy --overlong split
 
-    - aembed embed notes.txt -o notes.npy --model static
+    - zcat rows.csv.gz | aembed embed - --input-format csv -o rows.jsonl
 
     - aembed embed --query "where did I put the keys?" > query.json
     """
-    given = {"dimensions": dimensions, "overlong": overlong}
+    given = {"dimensions": dimensions, "overlong": overlong, "cache": None if cache is None else _cache(cache)}
     chosen: Any = {name: value for name, value in given.items() if value is not None}
     with one_sentence():
+        config = Config.load()
+        asked = limits(config, model, requests_per_minute=rpm, tokens_per_minute=tpm)
+        if asked is not None:
+            chosen["limits"] = asked
         if query is not None:
-            if source is not None or output is not None:
-                raise CommandError("--query prints its vector and takes no INPUT or -o; leave one of them out")
-            vector = run(_embed_query(query, model, chosen))
+            if source is not None or output is not None or dry_run:
+                raise CommandError("--query prints its vector and takes no INPUT, -o or --dry-run; leave them out")
+            vector = run(_embed_query(query, config, model, chosen))
             say(json.dumps([float(str(number)) for number in vector]))  # the shortest form that reads back the same
             return
         if not source:
-            raise CommandError('nothing to embed; name a text file, - for standard input, or --query "some text"')
+            raise CommandError('nothing to embed; name a file, - for standard input, or --query "some text"')
+        file = Input(name=source, text_column=text_column, id_column=id_column, format=input_format)
+        if dry_run:
+            say(foretold(plan_file(file, model=model, config=config, options=chosen)))
+            return
         if not output:
             raise CommandError(f"nowhere to write to; add -o vectors.npy, as in: aembed embed {source} -o vectors.npy")
-        say(str(embed_file(source, output, model, chosen)))
+        report = embed_file(file, output, model=model, vector_column=vector_column, config=config, options=chosen)
+        say(told(report))
+    if report.rejected:
+        raise typer.Exit(EXIT_FAILED)
 
 
-async def _embed_query(query: str, model: str | None, chosen: EmbedderOptions) -> Vector:
-    async with EmbedderFactory() as factory:
+def _cache(given: str) -> bool | str:
+    return {"on": True, "off": False}.get(given.lower(), given)
+
+
+async def _embed_query(query: str, config: Config, model: str | None, chosen: EmbedderOptions) -> Vector:
+    async with EmbedderFactory(config) as factory:
         embedder = await factory.new_embedder(model, **chosen)
         try:
             return await embedder.embed_query(query)
@@ -112,3 +217,17 @@ def providers() -> None:
     """List the providers, what each is, and whether it works here."""
     with one_sentence():
         print_rows(run(look_at_providers()))
+
+
+@app.command()
+def check() -> None:
+    """Look at the configuration, and ask every configured model one tiny question.
+
+    Keys are not shown. With nothing configured, the default model is asked. Exit code 1 if one does not answer.
+    """
+    with one_sentence():
+        say(sources())
+        rows = run(check_models(Config.load()))
+        show(rows)
+    if not all(row.health.ok for row in rows):
+        raise typer.Exit(EXIT_FAILED)

@@ -11,9 +11,10 @@ from types import FrameType
 from typing import NoReturn
 
 from aembed import AembedError, BadTextError, ConfigError, InputError
+from aembed.jobs import JobError, JobStoppedError
 
 EXIT_FAILED = 1
-"""The provider did not deliver."""
+"""The provider did not deliver, or rows were rejected."""
 EXIT_USAGE = 2
 """Something given to the command is wrong: an option, a setting, a file."""
 EXIT_INTERRUPTED = 128 + signal.SIGINT
@@ -28,8 +29,10 @@ class CommandError(Exception):
 
 
 def exit_code(error: AembedError) -> int:
-    """Whose fault it is: what was given to the command (settings, texts), or what the provider did."""
-    return EXIT_USAGE if isinstance(error, (ConfigError, InputError, BadTextError)) else EXIT_FAILED
+    """Whose fault it is: what was given to the command (settings, files, texts), or what the provider did."""
+    if isinstance(error, JobStoppedError):
+        return EXIT_FAILED
+    return EXIT_USAGE if isinstance(error, (ConfigError, InputError, BadTextError, JobError)) else EXIT_FAILED
 
 
 def say(sentence: str) -> None:
@@ -46,7 +49,10 @@ def say(sentence: str) -> None:
 
 @contextmanager
 def one_sentence() -> Generator[None, None, None]:
-    """Turn what may end a command into a sentence and an exit code. Anything else is a bug, and shows itself."""
+    """Turn what may end a command into a sentence and an exit code. Anything else is a bug, and shows itself.
+
+    A KeyboardInterrupt may say what it leaves behind.
+    """
     stopped_by = signal.SIGINT
 
     def stop(signum: int, frame: FrameType | None) -> None:
@@ -67,8 +73,8 @@ def one_sentence() -> Generator[None, None, None]:
         _leave(str(error), exit_code(error))
     except MemoryError as error:
         _leave(f"not enough memory: {str(error) or 'the system gives no more'}", EXIT_FAILED)
-    except KeyboardInterrupt:
-        _leave("interrupted; nothing was written", 128 + stopped_by)
+    except KeyboardInterrupt as interrupt:
+        _leave(f"interrupted; {str(interrupt) or 'nothing was written'}", 128 + stopped_by)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

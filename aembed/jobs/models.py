@@ -33,7 +33,7 @@ async def open_model(
             raise ConfigError(f"{', '.join(options)}: give options to new_embedder; this embedder is open already")
         yield model, _named(model)
         return
-    known = config or await anyio.to_thread.run_sync(Config.load)
+    known = await anyio.to_thread.run_sync(Config.load) if config is None else config
     async with EmbedderFactory(known) as factory:
         embedder = await factory.new_embedder(model, **options)
         yield embedder, _named(embedder) | deciding(known, model, options)

@@ -68,6 +68,7 @@ async def _fill(
             steps = assemble(place, source, monitor.survey, ledger, vectors, column=column)
             async for written in in_thread(steps):
                 monitor.written = written
+            monitor.written = header.rows
         except (AembedError, OSError, MemoryError) as error:
             raise _stopped(error, place, ledger, header) from error
         finally:

@@ -1,0 +1,156 @@
+"""A file in, a file out: the bulk jobs behind ``aembed embed INPUT -o OUTPUT``, and what is said of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aembed import Config, EmbedderOptions, Limits
+from aembed.cli.progress import ProgressBar, show_progress
+from aembed.cli.run import run
+from aembed.jobs import JobPlan, JobReport, OpenInput, keep_input
+from aembed.jobs import plan as plan_job
+from aembed.jobs import run as run_job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """The input as the command line names it."""
+
+    name: str
+    text_column: str | None
+    id_column: str | None
+    format: str | None
+
+    @contextmanager
+    def opened(self) -> Generator[OpenInput, None, None]:
+        """Opened before there is an event loop: a pipe that gives nothing can then be left with Ctrl-C."""
+        opened = keep_input(self.name)
+        with opened.file:
+            yield opened
+
+
+def embed_file(
+    source: Input, output: str, *, model: str | None, vector_column: str, config: Config, options: EmbedderOptions
+) -> JobReport:
+    """Run a job to its end, or to where it can go on from.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted; says what is kept.
+        AembedError: it cannot run, or has stopped.
+    """
+    with source.opened() as opened, show_progress() as progress:
+        try:
+            return run(
+                run_job(
+                    opened,
+                    output,
+                    model=model,
+                    text_column=source.text_column,
+                    id_column=source.id_column,
+                    vector_column=vector_column,
+                    input_format=source.format,
+                    on_progress=progress,
+                    config=config,
+                    **options,
+                )
+            )
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_kept(progress)) from None
+
+
+def plan_file(source: Input, *, model: str | None, config: Config, options: EmbedderOptions) -> JobPlan:
+    """What such a job would take."""
+    with source.opened() as opened:
+        return run(
+            plan_job(
+                opened,
+                model=model,
+                text_column=source.text_column,
+                id_column=source.id_column,
+                input_format=source.format,
+                config=config,
+                **options,
+            )
+        )
+
+
+def limits(config: Config, model: str | None, **given: float | None) -> Limits | None:
+    """The configured limits of the model with those given here; ``None`` if there are none."""
+    here: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    profile = config.profiles.get(model or config.model)
+    configured = {} if profile is None else profile.limits.model_dump(exclude_unset=True)
+    return Limits(**configured | here) if here else None
+
+
+def told(report: JobReport) -> str:
+    """The sentence at the end of a job."""
+    vectors = (
+        f"shape ({report.rows}, {report.dim}) float32"
+        if report.output.lower().endswith(".npy")
+        else f"{report.embedded:,} rows with {report.dim} dimensions"
+    )
+    fresh = report.rows - report.resumed
+    asides = [
+        (report.resumed, f"{report.resumed:,} rows from earlier runs"),
+        (report.blank, f"{report.blank:,} blank {'line' if report.blank == 1 else 'lines'} skipped"),
+        (report.truncated, f"{report.truncated:,} cut to the model's length"),
+        (report.tokens, f"{report.tokens:,} tokens" if report.tokens else ""),
+        (report.cost, f"${report.cost:,.4f}" if report.cost else ""),
+    ]
+    said = "".join(f", {aside}" for there, aside in asides if there)
+    rejected = ""
+    if report.rejects is not None:
+        empty = " (NaN in the output)" if report.output.lower().endswith(".npy") else ""
+        rejected = f"\n{report.rejected:,} of {report.rows:,} rows rejected{empty}: see {_near(report.rejects)}"
+    return (
+        f"{report.output}: {vectors} from {report.model}{said}, "
+        f"in {report.elapsed:.2f} s ({fresh / report.elapsed:,.0f} rows/s){rejected}"
+    )
+
+
+def foretold(plan: JobPlan) -> str:
+    """What a dry run says."""
+    size = "" if plan.dim is None or plan.bytes is None else f", {plan.bytes / 1e6:,.1f} MB of vectors"
+    lines = [
+        f"model      {plan.model}, {'dimensions not known yet' if plan.dim is None else f'{plan.dim} dimensions'}",
+        f"rows       {plan.rows - plan.rejected:,} to embed{size}",
+        f"rejected   {plan.rejected:,}",
+        f"tokens     about {plan.tokens:,}, estimated from lengths",
+        f"requests   about {plan.requests:,}",
+        f"cost       {'not known: the model has no listed price' if plan.cost is None else f'about ${plan.cost:,.4f}'}",
+        f"time       {_least(plan)}",
+    ]
+    if plan.blank:
+        lines.insert(3, f"blank      {plan.blank:,} lines, skipped")
+    return "\n".join(lines)
+
+
+def _least(plan: JobPlan) -> str:
+    if plan.seconds is None:
+        return "as fast as the provider answers: no quota is known (--rpm and --tpm tell one)"
+    if not plan.seconds:
+        return "as fast as the provider answers: within a minute's quota"
+    return f"at least {_duration(plan.seconds)}, by the quota of {plan.bound_by}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _kept(progress: ProgressBar) -> str:
+    now = progress.latest
+    done = now.rows if now.phase == "writing" else now.done
+    return f"{done:,} of {now.rows:,} rows are kept: run the same command again to go on" if done else ""
+
+
+def _near(path: object) -> str:
+    """A path as short as it can be said from here."""
+    return min(os.path.relpath(str(path)), str(path), key=len)
