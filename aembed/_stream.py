@@ -68,8 +68,13 @@ async def _chunks(texts: Iterable[str] | AsyncIterable[str], size: int) -> Async
 
 async def _iterate(texts: Iterable[str] | AsyncIterable[str]) -> AsyncGenerator[str, None]:
     if isinstance(texts, AsyncIterable):
-        async for text in texts:
-            yield text
+        try:
+            async for text in texts:
+                yield text
+        finally:
+            if isinstance(texts, AsyncGenerator):  # texts were taken ahead: nobody can go on with it
+                with anyio.CancelScope(shield=True):
+                    await texts.aclose()
     else:
         for text in texts:
             yield text
