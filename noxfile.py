@@ -99,6 +99,17 @@ def property_(session: nox.Session) -> None:
 
 
 @nox.session
+def truth(session: nox.Session) -> None:
+    """Whether the benchmark runner finds what is planted; wants a quiet machine. ``-- --figures T1 T3`` prints those."""
+    install_extras(session)
+    session.install(*group("test"))
+    if "--figures" in session.posargs:
+        session.run("python", "-m", "tests.truth", *(name for name in session.posargs if name != "--figures"))
+    else:
+        session.run("pytest", "tests/truth/suite.py", *session.posargs)
+
+
+@nox.session
 def wheel(session: nox.Session) -> None:
     """What users get: builds sdist and wheel, and tries the wheel in a fresh environment, away from the sources."""
     built = Path(session.create_tmp()).resolve()

@@ -1,0 +1,5 @@
+"""Every file of truths, so that they enter themselves."""
+
+from tests.truth import attribution, load
+
+__all__ = ["attribution", "load"]
