@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from aembed._errors import ReplyError
@@ -21,12 +23,20 @@ def check(reply: Reply, texts: int, dim: int | None, spec: ModelSpec) -> Vectors
         raise _unusable(spec, f"an array of shape {vectors.shape} for {texts} texts")
     if dim is not None and vectors.shape[1] != dim:
         raise _unusable(spec, f"vectors of dimension {vectors.shape[1]} where {dim} was expected")
-    with np.errstate(over="ignore"):
-        squares = np.vecdot(vectors, vectors)
-    least, most = (squares[0],) * 2 if texts == 1 else (np.minimum.reduce(squares), np.maximum.reduce(squares))
-    if not 0.0 < least <= most < np.inf:  # NaN fails every comparison
+    least, most = _squared_norms(vectors)
+    if not 0.0 < least <= most < math.inf:  # NaN fails every comparison
         _check_rows(vectors, spec)
     return vectors
+
+
+def _squared_norms(vectors: Vectors) -> tuple[float, float]:
+    """The least and the greatest; infinite where they overflow."""
+    if len(vectors) == 1:
+        square = float(np.vdot(vectors, vectors))  # of one row the cheapest way
+        return square, square
+    with np.errstate(over="ignore"):
+        squares = np.vecdot(vectors, vectors)
+    return float(np.minimum.reduce(squares)), float(np.maximum.reduce(squares))
 
 
 def _as_float32(vectors: object, spec: ModelSpec) -> Vectors:

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -37,6 +36,7 @@ from aembed._gate import Gate
 from aembed._job import Job
 from aembed._plan import halves, plan, take
 from aembed._retry import next_delay
+from aembed._time_limit import TimeLimit
 from aembed._types import Batch, Kind, Provider, Reply, Vectors
 
 EmbedInto: TypeAlias = Callable[..., Awaitable[Reply]]
@@ -61,7 +61,8 @@ class Engine:
         self._provider = provider
         self._embed_into: EmbedInto | None = getattr(provider, "embed_into", None)
         self._options = options
-        self._timeout = options.timeout if "timeout" in options.model_fields_set else spec.timeout
+        timeout = options.timeout if "timeout" in options.model_fields_set else spec.timeout
+        self._limit = None if timeout is None else TimeLimit(timeout)
         self._emit: Callable[[Event], None] | None = options.on_event
         self.counts = Counts()
         """Of the layers above."""
@@ -237,16 +238,11 @@ class Engine:
 
     async def _embed(self, texts: Sequence[str], kind: Kind, rows: Vectors | None) -> Reply:
         send = self._provider.embed if self._embed_into is None else partial(self._embed_into, rows)
-        if self._timeout is None:
+        if self._limit is None:
             return await send(texts, kind=kind)
-        limit = asyncio.timeout(self._timeout)  # half the cost of a cancel scope
-        try:
-            async with limit:
-                return await send(texts, kind=kind)
-        except TimeoutError:
-            if not limit.expired():
-                raise  # the provider's own
-        raise RequestTimeoutError(f"{self.spec.name} did not answer within the timeout of {self._timeout} s")
+        with self._limit.block():
+            return await send(texts, kind=kind)
+        raise RequestTimeoutError(f"{self.spec.name} did not answer within the timeout of {self._limit.seconds} s")
 
     async def _accept(self, reply: Reply, texts: int) -> Vectors:
         """The vectors of a reply, checked, and scaled if asked for."""

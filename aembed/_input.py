@@ -14,7 +14,9 @@ from aembed._types import Vectors
 
 def check_text(text: str) -> None:
     """One text must be a str that is not blank and can be encoded as UTF-8."""
-    check_texts([text], "text")
+    reason = _reason(text)
+    if reason:
+        raise InputError(f"text: {reason}", index=0)
 
 
 def check_texts(texts: Iterable[str], name: str = "texts") -> list[str]:

@@ -144,7 +144,7 @@ class Response:
 
     status: int
     headers: Mapping[str, str]
-    body: bytearray
+    body: bytes
 
 
 class Transport(Protocol):

@@ -13,8 +13,8 @@ LONGEST_REFUSAL = 2**16
 """Bytes of a refusal that are read; what it says stands at its beginning."""
 
 
-async def read_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytearray:
-    """Collect the body in one growing buffer. The cap counts inflated bytes, and stops the inflating itself.
+async def read_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    """Collect the body. The cap counts inflated bytes, and stops the inflating itself.
 
     Raises:
         ReplyError: more than ``max_bytes``, or an encoding nobody asked for.
@@ -32,44 +32,49 @@ async def read_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytearr
     raise ReplyError(f"the answer is encoded as {encoding[:20]!r}, which was not asked for", status=response.status)
 
 
-async def _read_refusal(response: aiohttp.ClientResponse) -> bytearray:
+async def _read_refusal(response: aiohttp.ClientResponse) -> bytes:
     """As much as is legible and short: of a refusal the status counts, and its body must not hide it."""
-    body = bytearray()
-    async for piece in response.content.iter_any():
-        body += piece
-        if len(body) > LONGEST_REFUSAL:
-            break
+    body = b""
+    while len(body) <= LONGEST_REFUSAL and (piece := await response.content.readany()):
+        body += piece[: LONGEST_REFUSAL + 1]
     encoding = response.headers.get("Content-Encoding", "identity").lower()
     if encoding == "identity":
         return body[:LONGEST_REFUSAL]
     try:
-        return bytearray(zlib.decompressobj(GZIP_OR_ZLIB).decompress(body, LONGEST_REFUSAL))
+        return zlib.decompressobj(GZIP_OR_ZLIB).decompress(body, LONGEST_REFUSAL)
     except zlib.error:
-        return bytearray()
+        return b""
 
 
-async def _read_plain(response: aiohttp.ClientResponse, max_bytes: int) -> bytearray:
-    body = bytearray()  # grown, not made at its size at once: that would write zeros to all of it in one step
-    async for piece in response.content.iter_any():
-        body += piece
-        if len(body) > max_bytes:
+async def _read_plain(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    content = response.content
+    while not content.at_eof():
+        piece = await content.readany()
+        pieces.append(piece)
+        size += len(piece)
+        if size > max_bytes:
             raise _too_large(response, max_bytes)
-    return body
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-async def _read_inflated(response: aiohttp.ClientResponse, max_bytes: int) -> bytearray:
-    body = bytearray()
+async def _read_inflated(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    pieces: list[bytes] = []
+    left = max_bytes
     inflate = zlib.decompressobj(GZIP_OR_ZLIB)
-    async for piece in response.content.iter_any():
+    while compressed := await response.content.readany():
         try:
-            body += inflate.decompress(piece, max_bytes + 1 - len(body))
+            piece = inflate.decompress(compressed, left + 1)
         except zlib.error:
             raise ReplyError("the compressed answer is damaged", status=response.status) from None
-        if len(body) > max_bytes or inflate.unconsumed_tail:
+        pieces.append(piece)
+        left -= len(piece)
+        if left < 0 or inflate.unconsumed_tail:
             raise _too_large(response, max_bytes)
     if not inflate.eof:
         raise ConnectError("the compressed answer breaks off", status=response.status, maybe_billed=True)
-    return body
+    return b"".join(pieces)
 
 
 def _too_large(response: aiohttp.ClientResponse, max_bytes: int) -> ReplyError:

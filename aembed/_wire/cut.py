@@ -51,9 +51,10 @@ def cut_strings(body: bytes | bytearray, key: bytes, pause: Pause | None = None)
 def _how_written(body: bytes | bytearray, key: bytes) -> bytes | None:
     """What stands before the first value, if it is a string and written as almost everybody does."""
     first = body.find(key + b":")
-    for written in (key + b':"', key + b': "'):
-        if first >= 0 and body.startswith(written, first):
-            return written
+    if first >= 0:
+        for written in (key + b':"', key + b': "'):
+            if body.startswith(written, first):
+                return written
     return None
 
 

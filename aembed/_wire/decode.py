@@ -56,7 +56,7 @@ class Decoded:
 
 
 def decode(
-    body: bytearray, shape: Shape[Any], count: int, rows: Vectors | None, *, abandoned: Event | None = None
+    body: bytes, shape: Shape[Any], count: int, rows: Vectors | None, *, abandoned: Event | None = None
 ) -> Decoded:
     """Decode ``count`` vectors, into ``rows`` if given. For a worker thread ``abandoned`` says that nobody waits now.
 
@@ -89,7 +89,7 @@ def decode(
     return Decoded(rows, shape.tokens(skeleton), base64=bool(strings.spans))
 
 
-def _fill(body: bytearray, places: Sequence[Placed], strings: Cut, rows: Vectors, pause: Pause | None) -> None:
+def _fill(body: bytes, places: Sequence[Placed], strings: Cut, rows: Vectors, pause: Pause | None) -> None:
     """The straight way: all are base64, and how long they are is known."""
     view, bytes_view, width = memoryview(body), rows.data.cast("B"), rows.shape[1] * 4
     for done, ((index, _), (start, end)) in enumerate(zip(places, strings.spans, strict=True)):
@@ -112,12 +112,15 @@ def _check_places(places: Sequence[Placed], count: int, strings: Cut, numbers: C
     """As many vectors as texts, each text's once, and every one of them was cut out."""
     if len(places) != count:
         raise ReplyError(f"the answer has {len(places)} vectors for {count} texts")
-    if sorted(index for index, _ in places) != list(range(count)):
+    indices, placeholders = zip(*places, strict=True)
+    if indices != tuple(range(count)) and sorted(indices) != list(range(count)):
         raise ReplyError("the answer's indices are not those of the texts: one is missing, doubled or out of range")
-    encoded = sum(placeholder == "" for _, placeholder in places)
+    encoded = placeholders.count("")
     if encoded == count == len(strings.spans):
         return
-    written = {placeholder[0] for _, placeholder in places if isinstance(placeholder, list) and len(placeholder) == 1}
+    written = {
+        placeholder[0] for placeholder in placeholders if isinstance(placeholder, list) and len(placeholder) == 1
+    }
     if (
         encoded != len(strings.spans)
         or encoded + len(written) != count

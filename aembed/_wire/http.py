@@ -12,11 +12,12 @@ import ssl
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary
 
 import aiohttp
 import anyio
 import anyio.to_thread
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from aembed._errors import BadRequestError, ConfigError, ConnectError, ProviderError, ReplyError, RequestTimeoutError
@@ -30,7 +31,8 @@ USER_AGENT = f"aembed/{__version__}"
 READ_BUFFER = 2**20
 """Bytes the client takes in before it tells the socket to wait: a reply of a hundred vectors in one go."""
 
-_REUSED: ContextVar[bool] = ContextVar("reused", default=False)
+_FRESH: ContextVar[bool] = ContextVar("fresh", default=False)
+"""Whether this task's request went over a connection made for it."""
 
 RESET = {errno.ECONNRESET, errno.EPIPE}
 
@@ -56,7 +58,7 @@ class HttpTransport:
             return await _post(session, url, body, headers, max_bytes)
         except (aiohttp.ClientError, OSError) as error:
             failure = _translate(error)
-            stale = _REUSED.get() and _died_idle(error)
+            stale = not _FRESH.get() and _died_idle(error)
         if not stale:
             raise failure  # out of the handler, so that nothing of the request hangs on it
         try:
@@ -86,7 +88,7 @@ class HttpTransport:
 def _session(settings: HttpSettings, tls: ssl.SSLContext | bool) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         auto_decompress=False,
-        connector=_Connector(tls, public_only=settings.public_only),
+        connector=_Connector(limit=0, ssl=tls, socket_factory=open_public if settings.public_only else None),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip, deflate"},
         proxy=None if settings.proxy is None else settings.proxy.get_secret_value(),
@@ -101,6 +103,7 @@ def _session(settings: HttpSettings, tls: ssl.SSLContext | bool) -> aiohttp.Clie
 async def _post(
     session: aiohttp.ClientSession, url: str, body: bytes, headers: Mapping[str, str], max_bytes: int
 ) -> Response:
+    _FRESH.set(False)
     async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
         if 300 <= response.status < 400:
             raise _redirected(response.headers.get("Location", ""), response.status)
@@ -108,18 +111,11 @@ async def _post(
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Notes for the task that asks whether its connection has served a request before."""
+    """Notes for the task that asks whether its connection has served no request before."""
 
-    def __init__(self, tls: ssl.SSLContext | bool, *, public_only: bool) -> None:
-        super().__init__(limit=0, ssl=tls, socket_factory=open_public if public_only else None)
-        self._known: WeakSet[object] = WeakSet()
-
-    async def connect(self, *args: Any, **kwargs: Any) -> aiohttp.connector.Connection:
-        connection = await super().connect(*args, **kwargs)
-        protocol = connection.protocol
-        _REUSED.set(protocol in self._known)
-        self._known.add(protocol)
-        return connection
+    async def _create_connection(self, *args: Any, **kwargs: Any) -> ResponseHandler:
+        _FRESH.set(True)
+        return await super()._create_connection(*args, **kwargs)
 
 
 def _tls_context(ca_file: str | None) -> ssl.SSLContext:

@@ -97,7 +97,7 @@ class HttpProvider:
     async def aclose(self) -> None:
         self._closed = True
 
-    async def _decode_in_thread(self, body: bytearray, count: int, rows: Vectors | None) -> Decoded:
+    async def _decode_in_thread(self, body: bytes, count: int, rows: Vectors | None) -> Decoded:
         """One at a time: several would only wait for each other, and keep the event loop waiting with them."""
         abandoned = Event()
         work = partial(decode, body, self._api.shape, count, rows, abandoned=abandoned)
@@ -129,7 +129,7 @@ class HttpProvider:
         self._proven = True
         return decoded
 
-    async def _decode_other(self, body: bytearray, count: int) -> Decoded | None:
+    async def _decode_other(self, body: bytes, count: int) -> Decoded | None:
         """A reply whose vectors are sound and not of the dimension asked for; ``None`` if that is not what is wrong.
 
         Base64 of twice the length may be that of doubles, and proves nothing.

@@ -24,7 +24,7 @@ class Headers(dict[str, str]):
 
 def answer(body: Any, status: int = 200, **headers: str) -> Response:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Response(status, Headers({name.replace("_", "-"): value for name, value in headers.items()}), bytearray(raw))
+    return Response(status, Headers({name.replace("_", "-"): value for name, value in headers.items()}), raw)
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Fake:
         self.headers.append(dict(headers))
         self.max_bytes.append(max_bytes)
         given = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return Response(given.status, given.headers, bytearray(given.body))
+        return Response(given.status, given.headers, given.body)
 
     def source(self, name: str, key: str | None = "sk-made-up-0123456789", **settings: Any) -> Source:
         provider, _, model = name.partition(":")
