@@ -121,7 +121,7 @@ class _Lane:
         """The next batch: as many calls as fit, in the order they came."""
         together: list[Waiter] = []
         room = self._most()
-        while self._gathered and len(next(iter(self._gathered)).job.texts) <= room:
+        while self._gathered and (not together or len(next(iter(self._gathered)).job.texts) <= room):
             waiter, _ = self._gathered.popitem(last=False)
             room -= len(waiter.job.texts)
             self._texts -= len(waiter.job.texts)
