@@ -95,8 +95,6 @@ class Flight(Job):
         self.leader: Waiter | None = None
         """For whom it was started: ends as a call of its own would end."""
         self.task: asyncio.Task[None] | None = None
-        self.on_sent: Callable[[], None] | None = None
-        """Called with every request that leaves."""
         self._settled = settled
         self._waiting: dict[int, list[tuple[Waiter, int]]] = {index: [] for index in range(len(texts))}
         """Index of each text without an end -> who waits for it, and the index it has there."""
@@ -157,8 +155,6 @@ class Flight(Job):
         payer = next((waiting[0][0] for waiting in self._waiting.values() if waiting), None)
         if payer is not None:
             payer.job.count(requests, maybe_billed)
-        if requests and self.on_sent is not None:
-            self.on_sent()
 
     def wants(self, batch: Batch) -> bool:
         return not self.stopped and any(

@@ -41,6 +41,8 @@ class Job:
         self.failures: dict[int, AembedError] = {}
         self.truncated: set[int] = set()
         self.requests = self.maybe_billed = 0
+        self.on_sent: Callable[[], None] | None = None
+        """Called when a request is on its way: admitted, and not waiting in our own queue any more."""
         self.tokens: int | None = 0
         self._started = time.perf_counter()
         self._rows = len(texts)
@@ -57,6 +59,8 @@ class Job:
         """So many requests were sent for this call."""
         self.requests += requests
         self.maybe_billed += maybe_billed
+        if self.on_sent is not None:
+            self.on_sent()
 
     def wants(self, batch: Batch) -> bool:
         """Is it still worth sending?"""

@@ -59,26 +59,25 @@ class _Lane:
         """Who waits for company, and until when."""
         self._texts = 0
         """Of those who gather."""
-        self._alone = 0
-        """Calls under way by themselves."""
-        self._flights: set[Flight] = set()
-        self._unsent: Flight | None = None
-        """Has left, and waits for its admission."""
+        self._under_way: set[Job] = set()
+        """Batches, and a call that found nothing under way."""
+        self._unsent: Job | None = None
+        """The one of these that waits for its admission."""
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self, job: Job) -> None:
-        if self._alone or self._flights:
+        if self._under_way:
             await self._run_together(job)
             return
-        self._alone += 1
+        self._left(job)
         try:
             await self._run(job)
         finally:
-            self._alone -= 1
-            self._depart(landed=True)
+            self._landed(job)
 
     async def aclose(self) -> None:
-        ending = [flight.task for flight in tuple(self._flights) if flight.release(unless=self) and flight.task]
+        flights = [job for job in self._under_way if isinstance(job, Flight)]
+        ending = [flight.task for flight in flights if flight.release(unless=self) and flight.task]
         if ending:
             await asyncio.wait(ending)
 
@@ -109,15 +108,15 @@ class _Lane:
         """Let batches leave for which it is time."""
         now = asyncio.get_running_loop().time()
         while self._gathered and self._unsent is None:
-            landed = landed or not (self._alone or self._flights)
+            landed = landed or not self._under_way
             until = next(iter(self._gathered.values()))
             if not landed and self._texts < self._most() and now < until:
                 break
             landed = False
-            self._leave()
+            self._board()
         self._set_timer()
 
-    def _leave(self) -> None:
+    def _board(self) -> None:
         """The next batch: as many calls as fit, in the order they came."""
         together: list[Waiter] = []
         room = self._most()
@@ -137,19 +136,22 @@ class _Lane:
         else:
             self._counts.merged_calls += len(together)
             self._counts.merged_requests += 1
-        self._unsent = flight
-        self._flights.add(flight)
-        flight.on_sent = lambda: self._sent(flight)
+        self._left(flight)
         flight.start(self._run).add_done_callback(lambda _: self._landed(flight))
 
-    def _sent(self, flight: Flight) -> None:
-        if self._unsent is flight:
+    def _left(self, job: Job) -> None:
+        self._under_way.add(job)
+        self._unsent = job
+        job.on_sent = lambda: self._sent(job)
+
+    def _sent(self, job: Job) -> None:
+        if self._unsent is job:
             self._unsent = None
             self._depart()
 
-    def _landed(self, flight: Flight) -> None:
-        self._flights.discard(flight)
-        if self._unsent is flight:
+    def _landed(self, job: Job) -> None:
+        self._under_way.discard(job)
+        if self._unsent is job:
             self._unsent = None
         self._depart(landed=True)
 
