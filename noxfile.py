@@ -100,7 +100,7 @@ def property_(session: nox.Session) -> None:
 
 @nox.session
 def truth(session: nox.Session) -> None:
-    """Whether the benchmark runner finds what is planted; wants a quiet machine. ``-- --figures T1 T3`` prints those."""
+    """Does the benchmark runner find what is planted? Wants a quiet machine. ``-- --figures T1 T3`` prints those."""
     install_extras(session)
     session.install(*group("test"))
     if "--figures" in session.posargs:
@@ -151,6 +151,13 @@ def perf_peers(session: nox.Session) -> None:
     python = str(directory / "bin" / "python")
     session.run(python, "-m", "pip", "install", "--quiet", "-e", ".", *LITELLM, external=True)
     session.run("python", "-m", "perf.peers", "--litellm-python", python, *session.posargs)
+
+
+@nox.session
+def perf_merge(session: nox.Session) -> None:
+    """Single queries of many callers with and without merging; ``-- --quick``: one round."""
+    session.install("-e", ".[local]", "uvloop>=0.21")
+    session.run("python", "-m", "perf.merge", *session.posargs)
 
 
 @nox.session

@@ -1,0 +1,1 @@
+"""Concurrent single queries with and without merging: see ``README.md``."""
