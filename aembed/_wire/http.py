@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import io
 import ssl
 from collections.abc import Mapping
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -30,6 +32,8 @@ from aembed._wire.settings import HttpSettings
 USER_AGENT = f"aembed/{__version__}"
 READ_BUFFER = 2**20
 """Bytes the client takes in before it tells the socket to wait: a reply of a hundred vectors in one go."""
+SENT_AT_ONCE = 2**20
+"""Bytes of a request that are written in one go; the client writes a file in pieces, with pauses for others."""
 
 _FRESH: ContextVar[bool] = ContextVar("fresh", default=False)
 """Whether this task's request went over a connection made for it."""
@@ -104,7 +108,8 @@ async def _post(
     session: aiohttp.ClientSession, url: str, body: bytes, headers: Mapping[str, str], max_bytes: int
 ) -> Response:
     _FRESH.set(False)
-    async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+    data = body if len(body) <= SENT_AT_ONCE else io.BytesIO(body)
+    async with session.post(url, data=data, headers=headers, allow_redirects=False) as response:
         if 300 <= response.status < 400:
             raise _redirected(response.headers.get("Location", ""), response.status)
         return Response(response.status, response.headers, await read_body(response, max_bytes))
@@ -113,9 +118,27 @@ async def _post(
 class _Connector(aiohttp.TCPConnector):
     """Notes for the task that asks whether its connection has served no request before."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._factory: partial[ResponseHandler] = partial(_Protocol, loop=self._loop)
+
     async def _create_connection(self, *args: Any, **kwargs: Any) -> ResponseHandler:
         _FRESH.set(True)
         return await super()._create_connection(*args, **kwargs)
+
+
+class _Protocol(ResponseHandler):
+    """Tells who reads a body of an error in it too: aiohttp closes the connection and leaves the reader waiting."""
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        payload = self._payload
+        super().set_exception(exc, *cause)
+        if payload is not None and payload.exception() is None and not payload.is_eof():
+            payload.set_exception(exc if isinstance(exc, aiohttp.ClientError) else _NoHttpError())
+
+
+class _NoHttpError(aiohttp.ClientError):
+    """An answer that began well is no HTTP from some point on."""
 
 
 def _tls_context(ca_file: str | None) -> ssl.SSLContext:
@@ -164,7 +187,7 @@ def _translate(error: Exception) -> ProviderError:  # noqa: PLR0911  # a table
             return ConnectError("the connection broke in the middle of the answer", maybe_billed=True)
         case aiohttp.InvalidURL():
             return BadRequestError("base_url is not a valid URL")
-        case aiohttp.ClientResponseError():
+        case aiohttp.ClientResponseError() | _NoHttpError():
             return ReplyError("the server's answer is not valid HTTP")
         case _:
             return ConnectError(f"the connection broke ({type(error).__name__})", maybe_billed=True)

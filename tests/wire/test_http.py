@@ -11,10 +11,11 @@ from typing import TypeAlias
 
 import pytest
 
-from aembed import BadRequestError, ConnectError
+from aembed import BadRequestError, ConnectError, ReplyError
 from aembed._wire.body import LONGEST_REFUSAL
 from aembed._wire.http import HttpTransport
 from aembed._wire.settings import HttpSettings
+from aembed.testing import Caps, LoopbackServer
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -109,3 +110,25 @@ async def test_the_status_of_a_refusal_survives_its_body(status: int, encoding: 
         response = await transport.post(url, b"{}", {}, max_bytes=1000)
         assert response.status == status
         assert len(response.body) <= LONGEST_REFUSAL
+
+
+async def test_a_body_that_turns_into_nonsense_does_not_keep_its_reader_waiting() -> None:
+    """aiohttp closes such a connection without a word to the reader, if the head had come before."""
+
+    def behave(number: int, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[1\r\n")
+        asyncio.get_running_loop().call_later(0.01, writer.write, b"zz\r\n")
+
+    async with served(behave) as (transport, url), asyncio.timeout(20):
+        with pytest.raises(ReplyError, match="not valid HTTP"):
+            await post(transport, url)
+
+
+async def test_a_large_request_goes_without_a_warning() -> None:
+    async with LoopbackServer(dim=4, caps=Caps()) as server:
+        transport = HttpTransport(HttpSettings())
+        body = b'{"model": "m", "input": "' + b"text " * 2**20 + b'"}'
+        response = await transport.post(f"{server.base_url}/embeddings", body, {}, max_bytes=2**20)
+        await transport.aclose()
+        assert response.status == 200
+        assert server.counters.tokens > 2**20
