@@ -38,7 +38,8 @@ class Account:
     @property
     def slots(self) -> int:
         """Requests it may be sent at once."""
-        return min(self.concurrency.slots, self.slow_start)
+        slots = self.concurrency.slots
+        return slots if slots < self.slow_start else self.slow_start
 
     def permit(self, kind: Kind, texts: Sequence[str], patience: float) -> Permit:
         """What a request needs. Tokens are estimated even where no quota of them is known: it may be when it goes."""
@@ -74,7 +75,7 @@ class Account:
         self.successes += 1
         self.slow_start += 1
         self.pause.answered(permit.sent_at)
-        if alone:
+        if alone and self.concurrency.adaptive:
             self.concurrency.answered(now - permit.sent_at, permit.characters)
         self.quotas.answered(now, permit, reply)
 

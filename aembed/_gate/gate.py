@@ -113,7 +113,7 @@ class Gate:
             self.account.answered(now, permit, reply, alone=alone)
         else:
             self.account.ended(now, permit, error, is_probe=is_probe)
-        if self._lanes:
+        if self._lanes.documents or self._lanes.queries:
             self._admit(loop)
 
     def _has_slot(self, kind: Kind) -> bool:

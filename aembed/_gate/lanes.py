@@ -23,13 +23,13 @@ class Lanes:
     """Permits in the order of their turn, each with the future that its owner waits for."""
 
     def __init__(self) -> None:
-        self._queries: Lane = OrderedDict()
-        self._documents: Lane = OrderedDict()
+        self.queries: Lane = OrderedDict()
+        self.documents: Lane = OrderedDict()
         self._overtaken = 0
         """Queries that went since the last document, while documents waited; none if no document waits."""
 
     def __len__(self) -> int:
-        return len(self._queries) + len(self._documents)
+        return len(self.queries) + len(self.documents)
 
     @property
     def is_documents_turn(self) -> bool:
@@ -38,9 +38,9 @@ class Lanes:
 
     def blocks(self, kind: Kind) -> bool:
         """True if somebody is before a newcomer of this kind."""
-        if self._queries:
+        if self.queries:
             return True
-        return bool(self._documents) and (kind == "document" or self.is_documents_turn)
+        return bool(self.documents) and (kind == "document" or self.is_documents_turn)
 
     def add(self, ticket: Ticket, permit: Permit, *, first: bool) -> None:
         lane = self._lane(permit.kind)
@@ -51,19 +51,19 @@ class Lanes:
     def remove(self, ticket: Ticket, permit: Permit) -> None:
         """Nothing happens if it is gone already."""
         self._lane(permit.kind).pop(ticket, None)
-        if not self._documents:
+        if not self.documents:
             self._overtaken = 0
 
     def went(self, kind: Kind) -> None:
         """One of this kind was let in."""
         if kind == "document":
             self._overtaken = 0
-        elif self._documents:
+        elif self.documents:
             self._overtaken += 1
 
     def turn(self, *, query_slot: bool, document_slot: bool) -> tuple[Ticket, Permit] | None:
         """Who is next, of the kinds that have a free slot."""
-        queries, documents = self._queries, self._documents
+        queries, documents = self.queries, self.documents
         if documents and document_slot and (not queries or self.is_documents_turn):
             return next(iter(documents.items()))
         if queries and query_slot:
@@ -72,7 +72,7 @@ class Lanes:
 
     def first(self) -> Permit | None:
         """Whoever waits at the head."""
-        return next((permit for lane in (self._queries, self._documents) for permit in lane.values()), None)
+        return next((permit for lane in (self.queries, self.documents) for permit in lane.values()), None)
 
     def _lane(self, kind: Kind) -> Lane:
-        return self._queries if kind == "query" else self._documents
+        return self.queries if kind == "query" else self.documents

@@ -55,10 +55,10 @@ class Quotas:
         when = now
         if self.requests.limit is not None:
             when = self.requests.earliest(now, permit.requests, leave_reserve)
-        if self.tokens.limit is not None:
-            when = max(when, self.tokens.earliest(now, permit.tokens, leave_reserve))
-        if self.inputs.limit is not None:
-            when = max(when, self.inputs.earliest(now, permit.inputs, leave_reserve))
+        if self.tokens.limit is not None and (later := self.tokens.earliest(now, permit.tokens, leave_reserve)) > when:
+            when = later
+        if self.inputs.limit is not None and (later := self.inputs.earliest(now, permit.inputs, leave_reserve)) > when:
+            when = later
         return when
 
     def commit(self, now: float, permit: Permit) -> None:

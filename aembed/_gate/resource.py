@@ -70,11 +70,12 @@ class Resource:
             return now
         if now != self._now:
             self.advance(now)
-        needed = amount + self._reserve.amount(now, self.window) if leave_reserve else amount
+        if leave_reserve:
+            amount += self._reserve.amount(now, self.window)
         when = now
-        if self.level < needed and self.level < (most := min(needed, self.burst)):
+        if self.level < amount and self.level < (most := min(amount, self.burst)):
             when = now + (most - self.level) / self.rate
-        if self.rule != "bucket" and self.window.used + needed > self.capacity and self.window.used > 0:
+        if self.rule != "bucket" and 0 < self.window.used > self.capacity - amount:
             when = max(when, self.window.next_expiry(now))
         return when
 
@@ -121,7 +122,11 @@ class Resource:
 
     def advance(self, now: float) -> None:
         """Refill until ``now``, and forget what has left the window."""
-        self.window.advance(now)
-        if self.limit is not None and now > self._now:
-            self.level = min(self.burst, self.level + (now - self._now) * self.rate)
+        cells = self.window.cells
+        if cells and cells[0].expires <= now:
+            self.window.advance(now)
+        if self.level < self.burst:
+            self.level += (now - self._now) * self.rate
+            if self.level > self.burst:
+                self.level = self.burst
         self._now = now

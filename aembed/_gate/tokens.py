@@ -25,7 +25,8 @@ class TokenRatio:
         """A reply to a request of so many characters, with the server's count if it tells it."""
         if tokens is not None and tokens > 0:
             self._replies += 1
-            self.value += max(WEIGHT, 1 / self._replies) * (tokens / characters - self.value)
+            weight = WEIGHT if self._replies * WEIGHT > 1 else 1 / self._replies
+            self.value += weight * (tokens / characters - self.value)
         elif not self._replies and self.value > FIRST_GUESS:
             self.value = max(FIRST_GUESS, self.value * CHEAPER)
 

@@ -30,24 +30,26 @@ class Cell:
 class Window:
     """``used`` in all, and by ``queries`` alone."""
 
-    __slots__ = ("_cells", "queries", "since", "used")
+    __slots__ = ("cells", "queries", "since", "used")
 
     def __init__(self) -> None:
         self.since = 0.0
         """When the first request came after a minute of none."""
-        self._cells: deque[Cell] = deque()
+        self.cells: deque[Cell] = deque()
+        """Oldest first."""
         self.used = self.queries = 0.0
 
     def __len__(self) -> int:
         """How many cells there are."""
-        return len(self._cells)
+        return len(self.cells)
 
     def add(self, now: float, amount: float, query: bool = False) -> Cell:
         """Count ``amount``; the window must have been moved on to ``now``."""
-        cells = self._cells
+        cells = self.cells
         if cells and now - cells[-1].opened_at <= GRAIN:
             cell = cells[-1]
-            cell.expires = max(cell.expires, now + WINDOW)
+            if cell.expires < now + WINDOW:
+                cell.expires = now + WINDOW
         else:
             if not cells:
                 self.since = now
@@ -65,10 +67,10 @@ class Window:
         cell = Cell(-math.inf)  # nothing of ours is added to it
         cell.amount, cell.expires = amount, now + seconds
         self.used += amount
-        if self._cells and cell.expires < self._cells[0].expires:
-            self._cells.appendleft(cell)
+        if self.cells and cell.expires < self.cells[0].expires:
+            self.cells.appendleft(cell)
         else:
-            self._cells.append(cell)
+            self.cells.append(cell)
 
     def correct(self, cell: Cell, delta: float, query: bool = False) -> None:
         """Nothing happens if the cell has expired."""
@@ -81,11 +83,11 @@ class Window:
 
     def next_expiry(self, now: float) -> float:
         """When there is more room."""
-        return self._cells[0].expires if self._cells else now
+        return self.cells[0].expires if self.cells else now
 
     def advance(self, now: float) -> None:
         """Forget what has expired."""
-        cells = self._cells
+        cells = self.cells
         while cells and cells[0].expires <= now:
             cell = cells.popleft()
             cell.expired = True

@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from perf.quota import report, scaling
+from perf.quota import admission, report
 from perf.quota.rivals import CLIENTS
 from perf.quota.run import run, unloaded
 from perf.quota.scenarios import HELD_OUT, TUNED, Scenario
@@ -42,7 +42,7 @@ def main() -> None:
         report.write(rows, options.output or report.RESULTS)
     if not options.only:
         print()
-        scaling.main()
+        admission.main()
 
 
 def _compare(
