@@ -39,7 +39,7 @@ class Account:
     def slots(self) -> int:
         """Requests it may be sent at once."""
         slots = self.concurrency.slots
-        return slots if slots < self.slow_start else self.slow_start
+        return min(self.slow_start, slots)
 
     def permit(self, kind: Kind, texts: Sequence[str], patience: float) -> Permit:
         """What a request needs. Tokens are estimated even where no quota of them is known: it may be when it goes."""
@@ -56,7 +56,7 @@ class Account:
     def hopeless(self, now: float, permit: Permit) -> ProviderError | None:
         """Why there is no point in waiting, if so."""
         left = self.pause.until - now
-        if self.pause.hopeless and left > 0:
+        if self.pause.hopeless(now):
             return OverloadedError(
                 "the provider has not answered for some time; try again later, and see whether it is down. "
                 f"It last said: {self._last_failure}",

@@ -127,6 +127,5 @@ class Resource:
             self.window.advance(now)
         if self.level < self.burst:
             self.level += (now - self._now) * self.rate
-            if self.level > self.burst:
-                self.level = self.burst
+            self.level = min(self.level, self.burst)
         self._now = now

@@ -48,8 +48,7 @@ class Window:
         cells = self.cells
         if cells and now - cells[-1].opened_at <= GRAIN:
             cell = cells[-1]
-            if cell.expires < now + WINDOW:
-                cell.expires = now + WINDOW
+            cell.expires = max(cell.expires, now + WINDOW)
         else:
             if not cells:
                 self.since = now

@@ -96,9 +96,9 @@ async def _unloaded(scenario: Scenario, seed: int) -> tuple[float, ...]:
 
 
 def documents(scenario: Scenario, random: Random) -> list[str]:
-    """Texts whose lengths follow a gamma distribution, no batch longer than half the quota of tokens."""
+    """Texts, no two alike, whose lengths follow a gamma distribution; no batch is longer than half the quota."""
     mean = scenario.tokens * 4 / scenario.texts
     shape = 1 / scenario.spread**2
     longest = int(scenario.server.tokens * 4 / scenario.texts / 2)
     lengths = (int(random.gammavariate(shape, mean / shape)) for _ in range(scenario.batches * scenario.texts))
-    return ["x" * min(longest, max(1, length)) for length in lengths]
+    return [f"{number:x}".ljust(min(longest, length), "x") for number, length in enumerate(lengths)]

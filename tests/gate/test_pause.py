@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from contextlib import suppress
 from itertools import pairwise
 
 import anyio
@@ -11,7 +12,7 @@ import pytest
 
 from aembed import AuthenticationError, ConnectError, Limits, OverloadedError, ProviderError, RateLimitError
 from aembed._gate import Gate, Permit
-from aembed._gate.pause import FIRST, HOPELESS, OUTAGE, SHORTEST
+from aembed._gate.pause import FIRST, HOPELESS, LONGEST_DOWN, LONGEST_REFUSED, OUTAGE, SHORTEST
 from tests.gate.visits import REPLY, enough, enter, fail, limited, succeed
 
 pytestmark = pytest.mark.virtual_time
@@ -137,7 +138,7 @@ async def test_a_refusal_with_a_reason_is_an_answer() -> None:
 async def outage(gate: Gate, error: ProviderError) -> None:
     for _ in range(OUTAGE):
         await fail(gate, error)
-    for _ in range(HOPELESS - 1):
+    while gate.paused() < LONGEST_DOWN:
         await fail(gate, error)
     probe, waits = Permit("document"), Permit("document")
     await enter(gate, probe)
@@ -162,7 +163,27 @@ async def test_and_newcomers_are_told_at_once_until_the_next_probe_is_due() -> N
         await enter(gate, Permit("query"))
     await anyio.sleep(gate.paused())
     await succeed(gate)
-    assert not gate.account.pause.hopeless
+    assert not gate.account.pause.hopeless(now())
+
+
+async def test_a_quota_that_is_hidden_is_asked_for_every_few_seconds_and_given_up_after_more_than_a_window() -> None:
+    gate = enough(Gate(16, Limits()))
+    await succeed(gate)
+    probes = []
+    with suppress(OverloadedError):
+        while now() < 2 * HOPELESS:
+            probes.append(await fail(gate, RateLimitError("slow down")))
+    assert max(b - a for a, b in pairwise(probes)) == pytest.approx(LONGEST_REFUSED)
+    assert 60 < probes[-1] - probes[0] <= HOPELESS
+
+
+async def test_silence_while_nobody_asked_is_no_reason_to_give_up() -> None:
+    gate = enough(Gate(16, Limits()))
+    for _ in range(OUTAGE):
+        await fail(gate, ConnectError("refused"))
+    await anyio.sleep(3600.0)
+    await fail(gate, ConnectError("refused"))
+    await succeed(gate)
 
 
 async def test_a_pause_longer_than_anyone_will_wait_is_an_error() -> None:
