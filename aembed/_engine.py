@@ -70,10 +70,11 @@ class Engine:
 
     async def run(self, job: Job) -> None:
         """Bring every text of ``job`` to its end; what becomes of it, the job is told."""
-        if self.spec.pads and len(job.texts) > SORTED_ON_THE_LOOP:
-            batches = await anyio.to_thread.run_sync(plan, job.texts, self.spec)
+        spec = self._account.fitted(self.spec) if len(job.texts) > 1 else self.spec
+        if spec.pads and len(job.texts) > SORTED_ON_THE_LOOP:
+            batches = await anyio.to_thread.run_sync(plan, job.texts, spec)
         else:
-            batches = plan(job.texts, self.spec)
+            batches = plan(job.texts, spec)
         if len(batches) == 1:
             await self._deliver(job, batches[0])
         elif batches:

@@ -14,7 +14,7 @@ from aembed._gate.concurrency import Concurrency
 from aembed._gate.pause import Pause
 from aembed._gate.permit import Permit
 from aembed._gate.quotas import Quotas
-from aembed._types import Kind, Reply
+from aembed._types import Kind, ModelSpec, Reply
 
 FIRST_AT_ONCE = 2
 """Requests sent before the first answer; each answer allows one more, so that a small quota is not overrun unseen."""
@@ -40,6 +40,10 @@ class Account:
         """Requests it may be sent at once."""
         slots = self.concurrency.slots
         return min(self.slow_start, slots)
+
+    def fitted(self, spec: ModelSpec) -> ModelSpec:
+        """``spec`` with no larger batches than the quotas take."""
+        return self.quotas.fitted(spec, per_input=self._per_input)
 
     def permit(self, kind: Kind, texts: Sequence[str], patience: float) -> Permit:
         """What a request needs. Tokens are estimated even where no quota of them is known: it may be when it goes."""

@@ -5,7 +5,9 @@ They are reserved together, at the earliest time at which every one of them allo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from aembed._config import Limits
 from aembed._errors import InputError
@@ -13,9 +15,12 @@ from aembed._gate.headers import Headers
 from aembed._gate.learner import Learner
 from aembed._gate.permit import Permit
 from aembed._gate.resource import Resource
-from aembed._gate.tokens import TokenRatio
+from aembed._gate.tokens import FIRST_GUESS, TokenRatio
 from aembed._gate.window import WINDOW
-from aembed._types import Reply
+from aembed._types import ModelSpec, Reply
+
+BATCHES_A_MINUTE = 16
+"""A batch takes no more than this part of a quota of tokens, unless there are fewer requests a minute."""
 
 
 class Quotas:
@@ -34,6 +39,19 @@ class Quotas:
         yield "requests", self.requests, permit.requests
         yield "tokens", self.tokens, permit.tokens
         yield "inputs", self.inputs, permit.inputs
+
+    def fitted(self, spec: ModelSpec, *, per_input: bool) -> ModelSpec:
+        """``spec`` with batches that the quotas take, several a minute, so that little of a window is left over."""
+        texts = min(self.inputs.capacity, self.requests.capacity if per_input else math.inf)
+        tokens = math.inf
+        if self.tokens.limit is not None:
+            requests = BATCHES_A_MINUTE if self.requests.limit is None else self.requests.limit
+            share = 1 / max(1.0, min(BATCHES_A_MINUTE, requests))
+            tokens = self.tokens.capacity * share * FIRST_GUESS / self.token_ratio.value  # as a plan counts them
+        if texts >= (spec.max_batch_texts or math.inf) and tokens >= (spec.max_batch_tokens or math.inf):
+            return spec
+        most_texts, most_tokens = _least(spec.max_batch_texts, texts), _least(spec.max_batch_tokens, tokens)
+        return replace(spec, max_batch_texts=most_texts, max_batch_tokens=most_tokens)
 
     def check_capacity(self, permit: Permit) -> None:
         """Raise :class:`InputError` for more than is ever admitted at once."""
@@ -119,3 +137,7 @@ class Quotas:
         """The server has said when there will be room for ``permit``; which quota it is short of is not known."""
         for headers, (_, _, amount) in zip(self._headers, self.named(permit), strict=True):
             headers.refused(now, wait, amount)
+
+
+def _least(cap: int | None, quota: float) -> int | None:
+    return cap if quota >= (cap or math.inf) else max(1, int(quota))
