@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from random import Random
 
@@ -17,39 +18,55 @@ from aembed.testing.quotas import Algorithm, Quota, QuotaKeeper
 from tests.gate.visits import REPLY, enter
 from tests.loops import run
 
+Sent = tuple[float, int, float]
+"""Tokens, inputs, and after how many seconds it is cancelled."""
 
-async def refusals(quota: Quota, limits: Limits, amounts: Sequence[tuple[float, int]], seed: int) -> int:
-    """Send requests of so many tokens and inputs, that take up to three seconds and are counted somewhere in them."""
+
+async def refusals(quota: Quota, limits: Limits, requests: Sequence[Sent], seed: int) -> int:
+    """Send requests that take up to three seconds and are counted somewhere in them."""
     gate = Gate(8, limits)
     keeper = QuotaKeeper(quota)
     random = Random(seed)
     refused = 0
 
-    async def one(tokens: float, inputs: int) -> None:
+    async def one(tokens: float, inputs: int, patience: float) -> None:
         nonlocal refused
         permit = Permit("query" if random.random() < 0.1 else "document", 0, tokens, inputs)
-        await enter(gate, permit)
-        await anyio.sleep(random.random() * 1.5)
-        refused += keeper.take(asyncio.get_running_loop().time(), 1, tokens, inputs) > 0
-        await anyio.sleep(random.random() * 1.5)
-        gate.leave(permit, REPLY)
+        with anyio.move_on_after(patience):
+            await enter(gate, permit)
+            reply = None
+            try:
+                await anyio.sleep(random.random() * 1.5)
+                refused += keeper.take(asyncio.get_running_loop().time(), 1, tokens, inputs) > 0
+                await anyio.sleep(random.random() * 1.5)
+                reply = REPLY
+            finally:
+                gate.leave(permit, reply)
 
     async with anyio.create_task_group() as tasks:
-        for tokens, inputs in amounts:
-            tasks.start_soon(one, tokens, inputs)
+        for request in requests:
+            tasks.start_soon(one, *request)
             await anyio.sleep(random.choice([0.0, 0.0, 0.1, 40.0]))
+    assert (gate.in_flight, gate.waiting) == (0, 0)
     return refused
 
 
 @given(
     st.sampled_from(["bucket", "sliding", "fixed"]),
-    st.lists(st.tuples(st.sampled_from([1.0, 20.0, 300.0]), st.integers(1, 10)), max_size=60),
+    st.lists(
+        st.tuples(
+            st.sampled_from([1.0, 20.0, 300.0]),
+            st.integers(1, 10),
+            st.sampled_from([math.inf, math.inf, 0.5, 2.0, 50.0]),
+        ),
+        max_size=60,
+    ),
     st.integers(0, 99),
 )
-def test_known_limits_are_never_exceeded(algorithm: Algorithm, amounts: list[tuple[float, int]], seed: int) -> None:
+def test_fault_81_a_strict_server_refuses_nothing(algorithm: Algorithm, requests: list[Sent], seed: int) -> None:
     quota = Quota.per_minute(requests=30, tokens=1000, inputs=60, algorithm=algorithm)
     limits = Limits(requests_per_minute=30, tokens_per_minute=1000, inputs_per_minute=60)
-    assert run(refusals(quota, limits, amounts, seed)) == 0
+    assert run(refusals(quota, limits, requests, seed)) == 0
 
 
 @pytest.mark.virtual_time

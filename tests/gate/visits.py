@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 
 import anyio
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from aembed import Kind, Limits, ProviderError, Reply
 from aembed._gate import Gate, Permit
 
+EXACT = 1e-6
 REPLY = Reply(np.ones((1, 2), np.float32))
 
 
@@ -48,6 +50,25 @@ class Log:
 
     def starts(self) -> dict[int, float]:
         return {stay.visit: stay.start for stay in self.stays}
+
+
+def amounts(visit: Visit, limits: Limits) -> list[tuple[float, float]]:
+    """What a visit takes of each quota, and the quota."""
+    quotas = (limits.requests_per_minute, limits.tokens_per_minute, limits.inputs_per_minute)
+    needed = (1.0, visit.tokens, visit.inputs)
+    return [(amount, quota or float("inf")) for amount, quota in zip(needed, quotas, strict=True)]
+
+
+def within_every_bucket(log: Log, visits: Sequence[Visit], limits: Limits) -> bool:
+    """True if no interval saw more than a minute's quota and what a bucket of it gains meanwhile."""
+    starts = sorted(log.starts().items(), key=lambda start: start[1])
+    for (i, (_, first)), (j, (_, last)) in combinations(enumerate(starts), 2):
+        taken = [amounts(visits[number], limits) for number, _ in starts[i : j + 1]]
+        for which in range(3):
+            quota = taken[0][which][1]
+            if sum(amount[which][0] for amount in taken) > quota * (1 + (last - first) / 60) + EXACT:
+                return False
+    return True
 
 
 def enough(gate: Gate) -> Gate:
