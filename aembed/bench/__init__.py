@@ -13,16 +13,20 @@ Where things are:
     arrivals pacer flight load   when requests start, and how they are started, bounded and settled
     record summary lag validity  what happened, in figures; stalls and their causes; whether it may be believed
     measure settings frame environment   from subject to report
+    burst sustained steps        shapes of load, and what they tell
     result                       the report
     stats fits change_points     pure statistics
 """
 
 from aembed.bench.arrivals import Arrivals, constant, gamma, poisson, ramp, trace
+from aembed.bench.burst import burst
 from aembed.bench.measure import closed, load
 from aembed.bench.result import Estimate, Objective, Report, reports_from_json, reports_to_json
 from aembed.bench.scenario import Case, Scenario, Subject, Target, scenario
 from aembed.bench.settings import Progress, RunOptions
+from aembed.bench.steps import steps
 from aembed.bench.subjects import documents, query, vectors
+from aembed.bench.sustained import sustained
 
 __all__ = [
     "Arrivals",
@@ -35,6 +39,7 @@ __all__ = [
     "Scenario",
     "Subject",
     "Target",
+    "burst",
     "closed",
     "constant",
     "documents",
@@ -46,6 +51,8 @@ __all__ = [
     "reports_from_json",
     "reports_to_json",
     "scenario",
+    "steps",
+    "sustained",
     "trace",
     "vectors",
 ]

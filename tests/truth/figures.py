@@ -40,14 +40,15 @@ class Figure:
 
 
 Truth: TypeAlias = Callable[[], Sequence[Figure]]
-TRUTHS: dict[str, Truth] = {}
+TRUTHS: dict[str, tuple[Truth, int]] = {}
+"""Checks, and how often they may be tried."""
 
 
-def truth(name: str) -> Callable[[Truth], Truth]:
-    """Enter it into the suite."""
+def truth(name: str, *, attempts: int = ATTEMPTS) -> Callable[[Truth], Truth]:
+    """Enter it into the suite. What does not depend on the machine has one attempt."""
 
     def enter(check: Truth) -> Truth:
-        TRUTHS[name] = check
+        TRUTHS[name] = check, attempts
         return check
 
     return enter
@@ -91,10 +92,11 @@ class Outcome:
         return self.told and all(figure.holds for figure in self.figures)
 
 
-def attempt(check: Truth) -> Outcome:
+def attempt(name: str) -> Outcome:
     """Until everything holds, a few times: noise makes figures worse, never better."""
     outcome = Outcome()
-    for _ in range(ATTEMPTS):
+    check, attempts = TRUTHS[name]
+    for _ in range(attempts):
         noises.clear()
         try:
             figures = check()

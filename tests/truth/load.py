@@ -127,7 +127,7 @@ def script_in_real_time() -> Sequence[Figure]:
     ]
 
 
-@truth("T2 scripted distribution, on virtual time")
+@truth("T2 scripted distribution, on virtual time", attempts=1)
 def script_on_virtual_time() -> Sequence[Figure]:
     report = run(bench.load(scripted(5000, anyio.sleep), arrivals=bench.poisson(500), duration=10))
     assert report.response is not None
@@ -137,7 +137,7 @@ def script_on_virtual_time() -> Sequence[Figure]:
 REPLAYS = 200
 
 
-@truth("T2 intervals cover the truth")
+@truth("T2 intervals cover the truth", attempts=1)
 def intervals_cover() -> Sequence[Figure]:
     """Service times are log-normal, so that every percentile is known and no two values are equal."""
     covered = dict.fromkeys((0.5, 0.9, 0.95, 0.99), 0)

@@ -12,7 +12,7 @@ assert truths
 
 @pytest.mark.parametrize("name", TRUTHS)
 def test_truth(name: str) -> None:
-    outcome = attempt(TRUTHS[name])
+    outcome = attempt(name)
     for figure in outcome.figures:
         print(figure)
     if not outcome.told:

@@ -1,0 +1,125 @@
+"""Raise the rate until users no longer get what they must: the knee."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Unpack
+
+from aembed import InputError
+from aembed.bench.arrivals import gamma, poisson
+from aembed.bench.fits import knee
+from aembed.bench.measure import open_loop
+from aembed.bench.result import Objective, Percentile, Report, Step, Steps, Verdict
+from aembed.bench.scenario import Target
+from aembed.bench.settings import RunOptions, Settings, positive
+from aembed.bench.stats import percentiles
+
+DOUBLINGS = 24
+HALVINGS = 8
+PATIENCE = 10.0
+"""Times the objective that answers are waited for after each step."""
+
+
+async def steps(
+    target: Target,
+    *,
+    objective: Objective,
+    start: float,
+    step_s: float = 10.0,
+    highest: float | None = None,
+    precision: float = 0.05,
+    cv: float = 1.0,
+    seed: int = 0,
+    **options: Unpack[RunOptions],
+) -> Report:
+    """The maximum sustainable rate: from ``start`` it is doubled until ``objective`` breaks, then narrowed down.
+
+    Each rate gets ``step_s`` seconds of Poisson arrivals (``cv`` 1); ``precision`` is how far apart, relatively, the
+    last two rates may be. The report's distributions are those of the highest rate within the objective.
+    """
+    _check(objective, start, precision)
+    options.setdefault("drain", max(1.0, PATIENCE * objective.seconds))
+    settings = Settings(**options)
+    stairs: list[tuple[Step, Report]] = []
+
+    async def climb(rate: float) -> bool:
+        """Whether the rate is within the objective."""
+        arrivals = poisson(rate) if cv == 1 else gamma(rate, cv)
+        report, flown = await open_loop(target, arrivals, step_s, seed + len(stairs), settings)
+        (felt,) = percentiles(flown.rows.response, (objective.q,))
+        stairs.append((_step(rate, report, objective, felt), report))
+        return stairs[-1][0].valid and stairs[-1][0].within
+
+    def over() -> bool:
+        """Whether more steps would tell nothing: the generator's limit, or Ctrl-C."""
+        return not stairs[-1][0].valid or stairs[-1][1].interrupted
+
+    low, high = 0.0, start
+    for _ in range(DOUBLINGS):
+        if not await climb(high):
+            break
+        low, high = high, min(2 * high, highest or math.inf)
+        if low == high or over():
+            break
+    for _ in range(HALVINGS):
+        if low or over():
+            break
+        low, high = (high / 2, high) if await climb(high / 2) else (0.0, high / 2)
+    while low and high / low > 1 + precision and not over():
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if await climb(middle) else (low, middle)
+    return _report(objective, stairs)
+
+
+def _check(objective: Objective, start: float, precision: float) -> None:
+    if not 0 < objective.q < 1:
+        raise InputError(f"objective.q={objective.q!r} must lie between 0 and 1, such as 0.95")
+    positive("objective.seconds", objective.seconds)
+    positive("start", start, "requests/s")
+    positive("precision", precision, "a share")
+
+
+def _step(rate: float, report: Report, objective: Objective, felt: Percentile) -> Step:
+    traffic, response = report.traffic, report.response
+    assert traffic is not None
+    assert response is not None
+    errors = 1 - traffic.ok / traffic.offered
+    return Step(
+        rate=rate,
+        achieved=traffic.achieved_rate,
+        good=traffic.good_rate,
+        errors=errors,
+        p50=response.at(0.5).value,
+        p95=response.at(0.95).value,
+        p99=response.at(0.99).value,
+        objective=felt,
+        within=felt.value is not None and felt.value <= objective.seconds and errors <= objective.errors,
+        valid=report.verdict.state == "ok",
+    )
+
+
+def _report(objective: Objective, stairs: Sequence[tuple[Step, Report]]) -> Report:
+    """That of the highest rate within the objective, or of the first step."""
+    good = [(step, report) for step, report in stairs if step.valid and step.within]
+    base = max(good, key=lambda stair: stair[0].rate)[1] if good else stairs[0][1]
+    table = tuple(sorted((step for step, _ in stairs), key=lambda step: step.rate))
+    valid = [step for step in table if step.valid]
+    found = knee([s.rate for s in valid], [_judged(s, objective) for s in valid], objective.seconds) if valid else None
+    reasons = [reason for step, report in stairs if not step.valid for reason in report.verdict.reasons]
+    notes = [f"a step was not valid and says nothing: {reason}" for reason in reasons]
+    return replace(
+        base,
+        mode="steps",
+        verdict=Verdict() if good else base.verdict,
+        notes=(*base.notes, *notes),
+        seconds=sum(report.seconds for _, report in stairs),
+        interrupted=any(report.interrupted for _, report in stairs),
+        steps=Steps(objective=objective, steps=table, knee=found),
+    )
+
+
+def _judged(step: Step, objective: Objective) -> Percentile:
+    """A rate with too many errors is beyond the objective, however fast the others were answered."""
+    return Percentile(q=objective.q, value=None) if step.errors > objective.errors else step.objective

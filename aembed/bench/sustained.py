@@ -1,0 +1,102 @@
+"""The same load for long: does anything get worse, and how sure is that?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Unpack
+
+import numpy as np
+
+from aembed import InputError
+from aembed.bench.arrivals import Arrivals
+from aembed.bench.measure import open_loop
+from aembed.bench.record import Floats
+from aembed.bench.result import Drift, Estimate, Report, Verdict, Window
+from aembed.bench.scenario import Target
+from aembed.bench.settings import RunOptions, Settings, positive
+from aembed.bench.stats import theil_sen
+
+WINDOWS = 60
+"""Of a run, by default, and groups whose minima are the lower envelope of the memory."""
+FEWEST = 6
+"""Windows from which a slope can be told."""
+
+
+async def sustained(
+    target: Target,
+    *,
+    arrivals: Arrivals,
+    duration: float,
+    tolerance: float = 0.1,
+    seed: int = 0,
+    **options: Unpack[RunOptions],
+) -> Report:
+    """An open loop whose windows must not get worse: p50 and good rate may change by ``tolerance`` from begin to end.
+
+    Over budget if they surely changed by more; inconclusive if the run was too short or too noisy to tell.
+    """
+    positive("tolerance", tolerance, "a share")
+    settings = Settings(**options)
+    settings = replace(settings, window=settings.window or positive("duration", duration) / WINDOWS)
+    if duration / settings.width(duration) < FEWEST:
+        raise InputError(f"window={settings.window:g} s gives fewer than {FEWEST} windows in {duration:g} s")
+    report, flown = await open_loop(target, arrivals, duration, seed, settings)
+    drift = drift_of(report.windows, seconds=flown.seconds, tolerance=tolerance)
+    verdict = report.verdict if report.verdict.state != "ok" or drift is None else _judge(drift)
+    return replace(report, mode="sustained", drift=drift, verdict=verdict)
+
+
+def drift_of(windows: Sequence[Window], *, seconds: float, tolerance: float) -> Drift | None:
+    """Of windows within the schedule; ``None`` if they are too few. Pure."""
+    inside = [
+        window for window in windows if window.start + window.seconds <= seconds + 1e-9 and window.p50 is not None
+    ]
+    if len(inside) < FEWEST:
+        return None
+    starts = np.array([window.start for window in inside])
+    response = _change(starts, np.array([window.p50 for window in inside], dtype=np.float64), seconds)
+    rate = _change(starts, np.array([window.good / window.seconds for window in inside]), seconds)
+    sizes = np.array([(window.start, window.rss) for window in inside if window.rss is not None], dtype=np.float64)
+    return Drift(
+        response=response,
+        rate=rate,
+        rss=envelope_slope(sizes[:, 0], sizes[:, 1]) if len(sizes) >= FEWEST else None,
+        tolerance=tolerance,
+        steady=_steady((response, rate), tolerance),
+    )
+
+
+def envelope_slope(x: Floats, y: Floats) -> Estimate:
+    """Theil-Sen slope of the lower envelope: minima of consecutive groups, so that what is freed again is no growth."""
+    groups = np.array_split(np.arange(len(x)), min(WINDOWS, max(2, len(x) // 3)))
+    lowest = [group[np.argmin(y[group])] for group in groups]
+    return theil_sen(x[lowest], y[lowest])
+
+
+def _change(starts: Floats, values: Floats, seconds: float) -> Estimate:
+    """From begin to end, relative to the median."""
+    slope, scale = theil_sen(starts, values), seconds / float(np.median(values) or 1.0)
+    assert slope.low is not None
+    assert slope.high is not None
+    return Estimate(value=slope.value * scale, low=slope.low * scale, high=slope.high * scale)
+
+
+def _steady(changes: Sequence[Estimate], tolerance: float) -> bool | None:
+    ends = [(change.low or 0.0, change.high or 0.0) for change in changes]
+    if any(low > tolerance or high < -tolerance for low, high in ends):
+        return False
+    return True if all(-tolerance <= low and high <= tolerance for low, high in ends) else None
+
+
+def _judge(drift: Drift) -> Verdict:
+    if drift.steady:
+        return Verdict()
+    told = ", ".join(
+        f"{name} changed by {change.value:+.1%} ({change.low:+.1%} to {change.high:+.1%})"
+        for name, change in (("p50", drift.response), ("good rate", drift.rate))
+    )
+    reason = f"{told}; the tolerance is {drift.tolerance:.0%}"
+    if drift.steady is None:
+        return Verdict(state="inconclusive", reasons=(f"{reason}: a longer run would tell",))
+    return Verdict(state="over budget", reasons=(reason,))
