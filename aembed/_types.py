@@ -140,11 +140,11 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP answer. ``headers`` are case-insensitive."""
+    """An HTTP answer. ``headers`` are case-insensitive. Both parts may repeat what was sent, and are not shown."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 class Transport(Protocol):

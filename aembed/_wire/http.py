@@ -13,7 +13,7 @@ import ssl
 from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import aiohttp
@@ -111,7 +111,9 @@ async def _post(
     data = body if len(body) <= SENT_AT_ONCE else io.BytesIO(body)
     async with session.post(url, data=data, headers=headers, allow_redirects=False) as response:
         if 300 <= response.status < 400:
-            raise _redirected(response.headers.get("Location", ""), response.status)
+            failure = _redirected(response.headers.get("Location", ""), response.status)
+            del response  # a traceback that shows local variables does not show where to, which may hold a key
+            raise failure
         return Response(response.status, response.headers, await read_body(response, max_bytes))
 
 
@@ -120,7 +122,7 @@ class _Connector(aiohttp.TCPConnector):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._factory: partial[ResponseHandler] = partial(_Protocol, loop=self._loop)
+        self._factory = cast("partial[ResponseHandler]", partial(_Protocol, loop=self._loop))
 
     async def _create_connection(self, *args: Any, **kwargs: Any) -> ResponseHandler:
         _FRESH.set(True)

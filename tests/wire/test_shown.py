@@ -1,0 +1,25 @@
+"""What a server repeats of a request is not shown by a traceback with local variables."""
+
+from __future__ import annotations
+
+import traceback
+
+import pytest
+
+from aembed import AembedError
+from tests.test_providers import KEY, opened
+from tests.wire.fake import Fake, answer
+
+
+def test_a_response_does_not_show_what_it_holds() -> None:
+    assert KEY not in repr(answer({"error": KEY}, 401, location=KEY))
+
+
+async def test_a_refusal_that_repeats_the_key() -> None:
+    provider = await opened(Fake([answer({"error": {"message": f"wrong key {KEY}"}}, 401, echo=KEY)]), "openai")
+    with pytest.raises(AembedError) as caught:
+        await provider.embed(["a text"], kind="query")
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    frames = [frame for frame in shown.stack if "/aembed/" in frame.filename]
+    assert frames
+    assert not [frame for frame in frames if KEY in str(frame.locals)]
