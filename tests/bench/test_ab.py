@@ -1,0 +1,253 @@
+"""A/B comparisons: false alarms and power on simulated machines, and real processes that behave and misbehave."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from aembed import InputError
+from aembed.bench import ab as ab_room
+from aembed.bench import interleave, process_side
+from aembed.bench.ab import Contest, ab, ab_revision
+from aembed.bench.changes import Change, Comparison
+from aembed.bench.process_side import ProcessSide
+from aembed.bench.worktree import worktree
+from tests.bench.simulated import Machine, SimulatedSide
+
+OPERATIONS = [2e-6, 50e-6, 1e-3]
+RUNS = 100
+
+
+async def simulated(seconds: float, slowdown: float, runs: int) -> Counter[str]:
+    """Findings of so many comparisons."""
+    findings: Counter[str] = Counter()
+    for seed in range(runs):
+        machine = Machine(seed)
+        before = SimulatedSide("before", seconds, machine)
+        after = SimulatedSide("after", seconds * (1 + slowdown), machine)
+        result = await ab([Contest(name="operation", before=before, after=after)])
+        findings[result.changes[0].finding] += 1
+    return findings
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("seconds", OPERATIONS)
+async def test_the_same_code_raises_at_most_one_alarm_in_a_hundred(seconds: float) -> None:
+    findings = await simulated(seconds, 0.0, RUNS)
+    assert findings["regressed"] + findings["improved"] <= 1
+    assert findings["same"] >= 95
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("seconds", OPERATIONS)
+@pytest.mark.parametrize(("slowdown", "found"), [(0.05, 80), (0.1, 99), (0.2, 100)])
+async def test_a_planted_slowdown_is_found(seconds: float, slowdown: float, found: int) -> None:
+    assert (await simulated(seconds, slowdown, RUNS))["regressed"] >= found
+
+
+@pytest.mark.virtual_time
+async def test_a_speed_up_is_an_improvement() -> None:
+    findings = await simulated(50e-6, -0.1, 20)
+    assert findings == {"improved": 20}
+
+
+@pytest.mark.virtual_time
+async def test_operations_that_wait_are_judged_by_the_clock_on_the_wall() -> None:
+    machine = Machine(0)
+    side = SimulatedSide("before", 1e-3, machine, waits=1)
+    computes = replace(side, waits=0)
+    metrics = [
+        (await ab([Contest(name="operation", before=before, after=after)])).changes[0].metric
+        for before, after in [(computes, computes), (side, side), (computes, side)]
+    ]
+    assert metrics == ["CPU time", "time", "time"]
+
+
+@pytest.mark.virtual_time
+async def test_noise_is_met_with_more_pairs_and_then_with_honesty() -> None:
+    machine = Machine(1)
+    noisy = SimulatedSide("before", 1e-3, machine, spread=0.2)
+    seen: list[Change] = []
+    result = await ab([Contest(name="operation", before=noisy, after=noisy)], progress=seen.append)
+    (change,) = result.changes
+    assert (change.finding, change.pairs, result.exit_code) == ("inconclusive", ab_room.MOST_PAIRS, 3)
+    assert change.detectable is not None
+    assert change.detectable > 0.1
+    assert [each.pairs for each in seen] == list(range(2, ab_room.MOST_PAIRS + 1))
+
+
+@pytest.mark.virtual_time
+async def test_no_budget_still_gives_the_fewest_pairs_that_can_say_anything() -> None:
+    noisy = SimulatedSide("before", 1e-3, Machine(1), spread=0.2)
+    result = await ab([Contest(name="operation", before=noisy, after=noisy)], budget=0)
+    assert result.changes[0].pairs == ab_room.FEWEST_PAIRS
+
+
+async def test_nothing_to_compare_is_said() -> None:
+    with pytest.raises(InputError, match="give at least one contest"):
+        await ab([])
+
+
+SCENARIO = """
+import asyncio, sys
+from aembed import bench
+
+async def quick():
+    return sum(range(10))
+
+async def slow():
+    return sum(range(20_000))
+
+async def waits():
+    await asyncio.to_thread(sum, range(10))
+
+async def broken():
+    raise KeyError("planted")
+
+async def stuck():
+    await asyncio.Event().wait()
+
+async def ends():
+    sys.exit(7)
+
+@bench.scenario(size=[1, 2])
+async def wrong(case):
+    print("noise on stdout is no answer")
+    yield bench.Subject(quick, lambda result: f"size {case.size} is wrong")
+
+@bench.scenario
+async def package():
+    import planted
+    return planted.work()
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Scenarios; and comparisons so short that only gross differences show, which is all these tests look at."""
+    monkeypatch.setattr(interleave, "BLOCK", 1e-4)
+    monkeypatch.setattr(interleave, "WARM_UP", 1e-3)
+    monkeypatch.setattr(interleave, "ROUNDS", 3)
+    monkeypatch.setattr(ab_room, "FEWEST_PAIRS", 2)
+    monkeypatch.setattr(ab_room, "MOST_PAIRS", 2)
+    path = tmp_path / "planted_scenarios.py"
+    path.write_text(SCENARIO, encoding="utf-8")
+    return path
+
+
+async def compare(file: Path, before: str, after: str, **parameters: int) -> Comparison:
+    def side(name: str) -> ProcessSide:
+        return ProcessSide(label=name, target=f"{file}:{name}", parameters=parameters)
+
+    return await ab([Contest(name="planted", before=side(before), after=side(after))])
+
+
+async def test_fresh_processes_tell_a_slow_operation_from_a_quick_one(file: Path) -> None:
+    result = await compare(file, "quick", "slow")
+    (change,) = result.changes
+    assert (change.finding, result.exit_code, result.before, result.after) == ("regressed", 1, "quick", "slow")
+    assert change.after > 10 * change.before
+    assert change.change.value > 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the waits of a thread")
+async def test_what_hands_work_to_a_thread_waits_and_what_computes_does_not(file: Path) -> None:
+    sides = [ProcessSide(label=name, target=f"{file}:{name}") for name in ("quick", "waits")]
+    quick, waits = [await interleave.measure_pair(side, side, 0) for side in sides]
+    assert (quick.busy, waits.busy) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("broken", "broken failed: KeyError: 'planted'"),
+        ("ends", "ends failed: exit code 7"),
+        ("nowhere", "has no 'nowhere'"),
+    ],
+)
+async def test_a_side_that_fails_is_named_and_nothing_is_judged(file: Path, name: str, why: str) -> None:
+    result = await compare(file, "quick", name)
+    assert result.changes == ()
+    assert result.exit_code == 3
+    assert why in result.unjudged[0]
+
+
+async def test_wrong_results_are_not_timed(file: Path) -> None:
+    result = await compare(file, "wrong", "wrong", size=2)
+    assert result.unjudged == ("planted: wrong failed: ValueError: wrong result: size 2 is wrong",)
+
+
+async def test_a_side_that_never_answers_is_given_up(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_side, "PATIENCE", 0.5)
+    monkeypatch.setattr(process_side, "GRACE", 0.1)
+    result = await compare(file, "stuck", "quick")
+    assert result.unjudged == ("planted: stuck did not answer within 0 s",)
+
+
+async def test_commands_are_timed_as_a_whole(file: Path) -> None:
+    def side(code: str) -> ProcessSide:
+        return ProcessSide(label=code, command=(sys.executable, "-S", "-c", code))
+
+    result = await ab([Contest(name="command", before=side("pass"), after=side("import this"))])
+    assert result.changes[0].metric == "time"
+    failing = await ab([Contest(name="command", before=side("raise SystemExit(3)"), after=side("pass"))])
+    assert "the command ended with exit code 3" in failing.unjudged[0]
+
+
+def test_a_side_is_one_thing() -> None:
+    with pytest.raises(InputError, match="needs a target"):
+        ProcessSide(label="neither")
+    with pytest.raises(InputError, match="and not both"):
+        ProcessSide(label="both", target="file.py:name", command=("true",))
+
+
+def git(*arguments: str) -> None:
+    who = ("-c", "user.name=someone", "-c", "user.email=someone@example.org", "-c", "init.defaultBranch=main")
+    subprocess.run(["git", *who, *arguments], check=True, capture_output=True)  # noqa: S607
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A git tree whose package became much slower after its only commit."""
+    top = tmp_path / "tree"
+    package = top / "planted" / "__init__.py"
+    package.parent.mkdir(parents=True)
+    package.write_text("def work(): return sum(range(10))\n", encoding="utf-8")
+    monkeypatch.chdir(top)
+    git("init", "-q", ".")
+    git("add", ".")
+    git("commit", "-q", "-m", "fast")
+    package.write_text("def work(): return sum(range(20_000))\n", encoding="utf-8")
+    return top
+
+
+async def test_the_working_tree_is_compared_with_a_revision(file: Path, tree: Path) -> None:
+    result = await ab_revision(f"{file}:package", "HEAD")
+    (change,) = result.changes
+    assert (change.name, change.finding) == ("package", "regressed")
+    assert (result.before, result.after) == ("HEAD", "working tree")
+    assert not (tree / ".git" / "worktrees").exists()
+
+
+async def test_a_tree_of_which_nothing_is_loaded_is_not_compared(file: Path, tree: Path) -> None:
+    result = await ab_revision(f"{file}:quick", "HEAD")
+    assert "HEAD loaded nothing from" in result.unjudged[0]
+
+
+def test_a_revision_that_is_not_there_is_named(tree: Path) -> None:
+    with pytest.raises(InputError, match=r"git rev-parse failed: .*Needed a single revision"), worktree("nowhere"):
+        pass
+
+
+def test_a_checkout_goes_even_when_what_it_was_for_fails(tree: Path) -> None:
+    with suppress(KeyError), worktree("HEAD") as (there, top):
+        found = (there / "planted" / "__init__.py").read_text(encoding="utf-8")
+        raise KeyError
+    assert (found, top) == ("def work(): return sum(range(10))\n", tree)
+    assert not there.exists()
