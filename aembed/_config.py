@@ -64,7 +64,7 @@ class MergePolicy(Setting):
 
     max_texts: Count = 128
     """Texts in one batch of several calls, at most; also at most what the provider takes. Larger calls go alone."""
-    window: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.002
+    window: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
     """Seconds a call waits for company, at most, while requests may be sent."""
 
 
