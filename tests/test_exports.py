@@ -13,10 +13,11 @@ import pytest
 
 import aembed
 import aembed.jobs
+import aembed.stores
 import aembed.testing
 
 PACKAGE = Path(aembed.__file__).parent
-MODULES = [aembed, aembed.testing, aembed.jobs]
+MODULES = [aembed, aembed.testing, aembed.jobs, aembed.stores]
 
 
 def is_public(name: str, value: Any) -> bool:

@@ -103,6 +103,7 @@ async def test_it_holds_no_more_than_its_columns(store: SQLiteStore, path: Path)
         row = db.execute("SELECT row FROM vectors WHERE key = ?", (key(3),)).fetchone()[0]
         np.testing.assert_array_equal(np.frombuffer(row, "<f4"), vector(3, DIM))
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert db.execute("PRAGMA page_size").fetchone() == (8192,)
 
 
 @pytest.mark.parametrize(
@@ -190,16 +191,17 @@ async def test_a_path_that_cannot_be_a_file(path: str) -> None:
         await SQLiteStore(path).open()
 
 
-def damage(path: Path) -> None:
-    """Garbage in every page but the first."""
+def damage(path: Path, *, behind: int = 8192) -> None:
+    """Garbage behind the first page, or behind the header."""
     content = path.read_bytes()
-    path.write_bytes(content[:8192] + bytes(range(256)) * ((len(content) - 8192) // 256))
+    path.write_bytes((content[:behind] + bytes(range(256)) * (len(content) // 256))[: len(content)])
 
 
-async def test_72_a_damaged_cache_is_moved_aside_and_begun_anew(path: Path) -> None:
+@pytest.mark.parametrize("behind", [100, 8192])
+async def test_72_a_damaged_cache_is_moved_aside_and_begun_anew(path: Path, behind: int) -> None:
     async with SQLiteStore(path) as store:
         await put(store)
-    damage(path)
+    damage(path, behind=behind)
     async with SQLiteStore(path) as store:
         assert await known(store) == []
         await put(store)
@@ -309,6 +311,18 @@ async def test_a_lock_held_for_long_is_an_error_that_leaves_nothing_half(
             db.execute("ROLLBACK")
         await put(store, range(200, 210))
         assert await known(store, range(100, 210)) == list(range(200, 210))
+
+
+async def test_a_lock_that_keeps_it_from_being_made_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aembed.stores._cache_file.PATIENCE", 0.01)
+    store = SQLiteStore(path)
+    with opened(path) as db:
+        db.execute("BEGIN IMMEDIATE")
+        with pytest.raises(ConfigError, match="cannot be opened: database is locked; mend that, or name another path"):
+            await store.open()
+        db.execute("ROLLBACK")
+    await store.open()  # later it can
+    await store.aclose()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
