@@ -27,6 +27,7 @@ from aembed._errors import (
     InputError,
     ProviderError,
     RateLimitError,
+    ReplyError,
     RequestTimeoutError,
     TextTooLongError,
 )
@@ -221,7 +222,11 @@ class Engine:
         finally:
             self.gate.leave(permit, reply, failure)
         assert reply is not None, "else an error was raised"
-        vectors = await self._accept(reply, len(batch))
+        try:
+            vectors = await self._accept(reply, len(batch))
+        except ReplyError as error:
+            error.request_id = reply.request_id
+            raise
         self._learn(reply, vectors)
         job.place(batch, reply, vectors, in_place=rows is not None and reply.vectors is rows)
         if self._emit is not None:

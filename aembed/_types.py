@@ -86,6 +86,8 @@ class Reply:
     tokens: int | None = None
     quota: QuotaHints | None = None
     truncated: Sequence[int] = ()
+    request_id: str | None = None
+    """The server's name for this answer, for the error if the vectors turn out to be of no use."""
 
 
 @runtime_checkable

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import aiohttp
 
 from aembed._errors import ConnectError, ReplyError
+from aembed._wire.refusal import request_id
 
 GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 LONGEST_REFUSAL = 2**16
@@ -29,7 +31,7 @@ async def read_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
         return await _read_plain(response, max_bytes)
     if encoding in {"gzip", "x-gzip", "deflate"}:
         return await _read_inflated(response, max_bytes)
-    raise ReplyError(f"the answer is encoded as {encoding[:20]!r}, which was not asked for", status=response.status)
+    raise ReplyError(f"the answer is encoded as {encoding[:20]!r}, which was not asked for", **_known(response))
 
 
 async def _read_refusal(response: aiohttp.ClientResponse) -> bytes:
@@ -67,17 +69,21 @@ async def _read_inflated(response: aiohttp.ClientResponse, max_bytes: int) -> by
         try:
             piece = inflate.decompress(compressed, left + 1)
         except zlib.error:
-            raise ReplyError("the compressed answer is damaged", status=response.status) from None
+            raise ReplyError("the compressed answer is damaged", **_known(response)) from None
         pieces.append(piece)
         left -= len(piece)
         if left < 0 or inflate.unconsumed_tail:
             raise _too_large(response, max_bytes)
     if not inflate.eof:
-        raise ConnectError("the compressed answer breaks off", status=response.status, maybe_billed=True)
+        raise ConnectError("the compressed answer breaks off", maybe_billed=True, **_known(response))
     return b"".join(pieces)
 
 
 def _too_large(response: aiohttp.ClientResponse, max_bytes: int) -> ReplyError:
     return ReplyError(
-        f"the answer is larger than the {max_bytes} bytes these texts can need", status=response.status, retryable=False
+        f"the answer is larger than the {max_bytes} bytes these texts can need", retryable=False, **_known(response)
     )
+
+
+def _known(response: aiohttp.ClientResponse) -> dict[str, Any]:
+    return {"status": response.status, "request_id": request_id(response.headers)}

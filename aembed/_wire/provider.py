@@ -14,13 +14,13 @@ import anyio.to_thread
 import msgspec
 import numpy as np
 
-from aembed._errors import BadRequestError, BadTextError, ClosedError, ConfigError, ReplyError
+from aembed._errors import BadRequestError, BadTextError, ClosedError, ConfigError, ProviderError, ReplyError
 from aembed._types import Kind, ModelSpec, Reply, Response, Source, Transport, Vectors
 from aembed._wire.access import SecretHeaders, checked, key_of
 from aembed._wire.decode import Decoded, Shape, decode, token_count
 from aembed._wire.matryoshka import open_model, shorten
 from aembed._wire.quota_headers import quota_hints
-from aembed._wire.refusal import Dialect, Said, hear, refusal, request_id
+from aembed._wire.refusal import Dialect, Said, hear, hidden, refusal, request_id
 
 ON_THE_LOOP = 2**20
 """Bytes of a body decoded at once: under a millisecond as base64, two as numbers. Larger ones go to a worker thread."""
@@ -87,12 +87,21 @@ class HttpProvider:
         chosen = self._asked.dimensions == self._dimensions
         if rows is None and self._spec.dim is not None:
             rows = np.empty((len(texts), self._spec.dim), np.float32)
-        decoded = await self._decode(response, len(texts), rows if chosen else None)
+        decoded: Decoded | None = None
+        refused: ProviderError | None = None
+        try:
+            decoded = await self._decode(response, len(texts), rows if chosen else None)
+        except ReplyError:
+            refused = self._hidden_refusal(response, texts)
+            if refused is None:
+                raise
+        if decoded is None:
+            raise refused or AssertionError  # out of the handler, so that no answer that repeats a key hangs on it
         vectors = decoded.vectors if chosen else self._of_chosen_dimension(decoded.vectors)
         tokens = decoded.tokens
         if self._api.tokens_header is not None:
             tokens = _header_count(response.headers.get(self._api.tokens_header))
-        return Reply(vectors, tokens, quota_hints(response.headers))
+        return Reply(vectors, tokens, quota_hints(response.headers), request_id=request_id(response.headers))
 
     async def aclose(self) -> None:
         self._closed = True
@@ -161,6 +170,14 @@ class HttpProvider:
             error = refusal(response, said, self._api.dialect, provider=self._spec.provider, texts=texts)
             if type(error) not in {BadRequestError, BadTextError} or not self._ask_plainer(said, asked):
                 raise error
+
+    def _hidden_refusal(self, response: Response, texts: Sequence[str]) -> ProviderError | None:
+        """The error that an answer of 200 holds instead of vectors, if so."""
+        refused = hidden(response)
+        if refused is None:
+            return None
+        said = hear(refused, self._api.dialect, texts, self._secrets)
+        return refusal(refused, said, self._api.dialect, provider=self._spec.provider, texts=texts)
 
     def _ask_plainer(self, said: Said, asked: Asked) -> bool:
         """Leave out what a 400 or 422 complains of, from now on. True if there is something new to try."""

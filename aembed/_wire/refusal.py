@@ -56,6 +56,9 @@ ADVICE: Mapping[ErrorType, str] = {
 ABOUT_A_TEXT = r"(?<![\w-])(inputs?|texts?|contents?|strings?|tokens?|characters?|empty|NaN)(?![\w-])"
 """A refusal that speaks of these may be about one text of the batch, and worth looking for."""
 
+HIDDEN = ((r"rate.?limit", 429), (r"api.?key|authenticat|unauthori[sz]ed", 401), (r"invalid|bad.?request", 400))
+"""What an error means that names no status; else the server's failure."""
+
 NOT_ABOUT_A_TEXT = {401, 403, 429}
 
 SHORT = 16
@@ -112,6 +115,31 @@ def refusal(
         retry_after=said.retry_after if said.retry_after is not None else retry_after(headers),
         index=_named(said.words) if issubclass(kind, BadTextError) else None,
     )
+
+
+def hidden(response: Response) -> Response | None:
+    """The refusal that an answer of 200 may be, as proxies give it: with the status that its error names or means."""
+    try:
+        body = msgspec.json.decode(response.body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    error = body.get("error") if isinstance(body, dict) else None
+    if not error:
+        return None
+    fields = error if isinstance(error, dict) else {}
+    named = next((fields[name] for name in ("code", "status") if _is_status(fields.get(name))), None)
+    return replace(response, status=int(named) if named is not None else _meant(str(error)))
+
+
+def _is_status(value: Any) -> bool:
+    return str(value).isdecimal() and 400 <= int(value) <= 599
+
+
+def _meant(words: str) -> int:
+    for pattern, status in HIDDEN:
+        if re.search(pattern, words, re.IGNORECASE):
+            return status
+    return 500
 
 
 def _named(words: str) -> int | None:
