@@ -1,0 +1,171 @@
+"""Cases 40 to 52: what stands in an answer of 200."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aembed import (
+    AuthenticationError,
+    BadRequestError,
+    Config,
+    EmbedderFactory,
+    Limits,
+    OverloadedError,
+    QuotaExhaustedError,
+    Reply,
+    ReplyError,
+)
+from aembed.testing import Quirks, ScriptedProvider
+from aembed.testing.faults import GzipBomb, HugeBody, Rewrite, Status
+from tests.faults.case import DIM, Case, always, check
+from tests.faults.privacy import KEY, TEXTS
+
+UNUSABLE: dict[str, Any] = {"error": ReplyError, "attempts": 2, "requests": 2, "status": 200, "retryable": True}
+TWICE: dict[str, Any] = {**UNUSABLE, "maybe_billed": 2}
+ONCE: dict[str, Any] = {"requests": 2, "maybe_billed": 1}
+TOO_LARGE: dict[str, Any] = {**UNUSABLE, "attempts": 1, "requests": 1, "retryable": False, "maybe_billed": 1}
+CHECKED: dict[str, Any] = {**TWICE, "status": None, "answered": True}
+"""Found by the check of the numbers, above HTTP."""
+SECOND_OF_TWO: dict[str, Any] = {
+    **TWICE,
+    "requests": 3,
+    "failed": [3, 4],
+    "options": {"batch_size": 3, "limits": Limits(max_concurrency=1)},
+}
+
+Change = Callable[[list[dict[str, Any]]], Any]
+
+
+def items(change: Change) -> Rewrite:
+    """The good answer, its items changed."""
+
+    def changed(body: dict[str, Any]) -> dict[str, Any]:
+        found = change(body["data"])
+        return {**body, "data": body["data"] if found is None else found}
+
+    return Rewrite(changed)
+
+
+def vector(*numbers: float) -> Rewrite:
+    """The third vector is another, of these numbers."""
+    encoded = base64.b64encode(np.array(numbers, "<f4").tobytes()).decode()
+    return embedding_of_third(encoded)
+
+
+def embedding_of_third(value: Any) -> Rewrite:
+    return items(lambda data: data[2].update(embedding=value))
+
+
+def of_length(count: int) -> list[float]:
+    return [1.0] * count
+
+
+BAD_BODIES: dict[str, tuple[Any, str]] = {
+    "fault_40_no_json": (Status(200, b'{"data": [{"embedding"'), "not the JSON"),
+    "fault_40_nothing": (Status(200), "not the JSON"),
+    "fault_42_html": (Status(200, b"<html>proxy</html>", {"content-type": "text/html"}), "not the JSON"),
+    "fault_43_one_vector_less": (items(lambda data: data[:-1]), "4 vectors for 5 texts"),
+    "fault_43_one_vector_more": (items(lambda data: [*data, data[0]]), "6 vectors for 5 texts"),
+    "fault_44_an_index_twice": (items(lambda data: data[1].update(index=0)), "indices are not those of the texts"),
+    "fault_44_an_index_beyond": (items(lambda data: data[4].update(index=5)), "indices are not those of the texts"),
+    "fault_44_an_index_below": (items(lambda data: data[0].update(index=-1)), "indices are not those of the texts"),
+    "fault_45_one_vector_longer": (vector(*of_length(DIM + 1)), f"dimension {DIM + 1} where {DIM} was expected"),
+    "fault_46_nan": (vector(np.nan, *of_length(DIM - 1)), "NaN or infinity"),
+    "fault_46_infinite": (vector(np.inf, *of_length(DIM - 1)), "NaN or infinity"),
+    "fault_46_zeros": (vector(*[0.0] * DIM), "a vector of zeros"),
+    "fault_47_null": (embedding_of_third(None), "something else than a vector"),
+    "fault_47_nulls": (embedding_of_third([None] * DIM), "something"),
+    "fault_48_base64_cut": (embedding_of_third("AACAPwAAgD8"), ""),
+    "fault_48_base64_of_half_a_number": (embedding_of_third(base64.b64encode(b"12345").decode()), "base64 is damaged"),
+    "fault_48_base64_garbage": (embedding_of_third("!!!!" * DIM), "base64 is damaged"),
+    "fault_50_no_data": (Rewrite(lambda body: {"object": "list"}), "not the JSON"),
+    "fault_50_empty": (items(lambda data: []), "0 vectors for 5 texts"),
+    "fault_50_no_vector_for_a_text": (items(lambda data: data[2].pop("embedding") and None), "something else"),
+}
+
+
+def at(name: str) -> dict[str, Any]:
+    """The error names the text whose vector is wrong."""
+    return {"index": 2} if name[:8] in {"fault_45", "fault_46", "fault_48"} else {}
+
+
+CASES = {
+    **{f"{name}_once": Case(faults=[fault], **ONCE) for name, (fault, _) in BAD_BODIES.items()},
+    **{
+        name: Case(faults=always(fault), says=says, **(CHECKED if "_46_" in name else TWICE), **at(name))
+        for name, (fault, says) in BAD_BODIES.items()
+    },
+    "fault_44_shuffled": Case(server={"quirks": Quirks(shuffled=True)}),
+    "fault_44_backwards": Case(faults=always(items(lambda data: data[::-1]))),
+    "fault_45_another_dimension_than_before": Case(
+        faults=[None, *[items(lambda data: [{**item, "embedding": of_length(4)} for item in data])] * 2],
+        says="dimension 4 where 8 was expected",
+        **SECOND_OF_TWO,
+    ),
+    "fault_49_gzip_bomb": Case(faults=always(GzipBomb()), says="larger than the .* bytes", **TOO_LARGE),
+    "fault_49_endless_body": Case(faults=always(HugeBody()), says="larger than the .* bytes", **TOO_LARGE),
+    "fault_49_huge_and_honest": Case(
+        faults=always(HugeBody(says_so=True)), says="larger than the .* bytes", **TOO_LARGE
+    ),
+    "fault_52_no_usage": Case(server={"quirks": Quirks(no_usage=True)}),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+async def test_body(case: Case, caplog: pytest.LogCaptureFixture) -> None:
+    await check(case, caplog)
+
+
+def error(**fields: Any) -> Status:
+    return Status(200, {"error": {"message": f"no: {TEXTS[0]} with {KEY}", **fields}})
+
+
+FATAL: dict[str, Any] = {"attempts": 1, "retryable": False}
+HIDDEN = {
+    "fault_41_a_status_in_the_body": Case(
+        faults=always(error(code=503)), error=OverloadedError, status=503, attempts=3, requests=3, retryable=True
+    ),
+    "fault_41_a_status_as_words": Case(
+        faults=always(error(status="502")), error=OverloadedError, status=502, attempts=3, requests=3, retryable=True
+    ),
+    "fault_41_quota": Case(
+        faults=always(error(code="insufficient_quota")), error=QuotaExhaustedError, status=500, **FATAL
+    ),
+    "fault_41_key": Case(faults=always(error(code="invalid_api_key")), error=AuthenticationError, status=401, **FATAL),
+    "fault_41_request": Case(
+        faults=always(error(type="invalid_request_error")), error=BadRequestError, status=400, **FATAL
+    ),
+    "fault_41_only_words": Case(
+        faults=always(Status(200, {"error": "upstream gone"})),
+        error=OverloadedError,
+        status=500,
+        attempts=3,
+        requests=3,
+        retryable=True,
+    ),
+    "fault_41_once": Case(faults=[error(code=500)], requests=2),
+}
+
+
+@pytest.mark.parametrize("case", HIDDEN.values(), ids=HIDDEN)
+async def test_an_error_in_an_answer_of_200(case: Case, caplog: pytest.LogCaptureFixture) -> None:
+    await check(case, caplog)
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize(("tokens_per_minute", "waits"), [(100, True), (1_000_000, False)])
+async def test_fault_52_without_usage_the_estimate_stands(tokens_per_minute: int, waits: bool) -> None:
+    vectors = np.ones((1, DIM), np.float32)
+    provider = ScriptedProvider([Reply(vectors, tokens=None)] * 40)
+    async with EmbedderFactory(Config()) as factory:
+        embedder = await factory.new_embedder(provider, limits=Limits(tokens_per_minute=tokens_per_minute))
+        for text in TEXTS * 8:
+            result = await embedder.embed([text], kind="query")
+            assert result.usage.tokens is None
+        assert (provider.calls[-1].started - provider.calls[0].started > 1.0) is waits
+        assert embedder.statistics().tokens == 0
