@@ -63,13 +63,11 @@ class _Embedding:
 
     async def _bring_home(self, chunk: Chunk) -> None:
         """Embed a chunk and keep it. The first failure ends all."""
-        try:
-            result = await self._embed(chunk)
-            with anyio.CancelScope(shield=True):  # it is paid for
-                await anyio.to_thread.run_sync(self._ledger.keep, chunk, result, limiter=self._disk)
-        finally:
-            self._running -= 1
-            self._one_ended.set()
+        result = await self._embed(chunk)
+        with anyio.CancelScope(shield=True):  # it is paid for
+            await anyio.to_thread.run_sync(self._ledger.keep, chunk, result, limiter=self._disk)
+        self._running -= 1
+        self._one_ended.set()
 
     async def _embed(self, chunk: Chunk) -> EmbedResult | None:
         if not chunk.texts:

@@ -1,0 +1,302 @@
+"""Jobs from Python: what comes out, what is rejected, what is refused, and what is kept."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import numpy as np
+import pytest
+
+from aembed import (
+    AuthenticationError,
+    Config,
+    ConfigError,
+    EmbedderFactory,
+    Limits,
+    OverloadedError,
+    Profile,
+    RetryPolicy,
+)
+from aembed.jobs import (
+    JobChangedError,
+    JobInputError,
+    JobOutputError,
+    JobProgress,
+    JobReport,
+    JobStoppedError,
+    OpenInput,
+    run,
+)
+from tests.jobs.conftest import REJECTED, expected, mock_vectors, records
+from tests.jobs.provider import Remembers
+
+ONE_AT_A_TIME = Limits(max_concurrency=1)
+
+
+async def job(source: str, output: str, provider: Remembers | None = None, **options: Any) -> JobReport:
+    return await run(source, output, model=provider or Remembers(), config=Config(), **options)
+
+
+# --- outputs
+
+
+async def test_npy_has_a_row_for_each_of_the_input(rows: str) -> None:
+    report = await job(rows, "v.npy", Remembers(price=2.0))
+    vectors = np.load("v.npy", mmap_mode="r")
+    assert (vectors.dtype, vectors.shape) == (np.float32, (30, 8))
+    np.testing.assert_array_equal(vectors, await expected())
+    assert (report.rows, report.embedded, report.rejected, report.resumed) == (30, 26, 4, 0)
+    assert (report.model, report.dim, report.output) == ("test:remembers", 8, "v.npy")
+    assert report.tokens
+    assert report.cost == pytest.approx(report.tokens * 2e-6)
+    assert sorted(path.name for path in Path.cwd().iterdir()) == [rows, "v.npy", "v.npy.rejects.jsonl"]
+
+
+async def test_jsonl_has_the_rows_with_their_vectors(rows: str) -> None:
+    await job(rows, "v.jsonl")
+    kept = [i for i in range(30) if i not in REJECTED]
+    found = records("v.jsonl")
+    assert [(row["id"], row["text"], row["group"]) for row in found] == [(f"id-{i}", f"row {i}", i % 3) for i in kept]
+    vectors = np.array([row["vector"] for row in found], np.float32)
+    np.testing.assert_array_equal(vectors, (await expected())[kept])
+
+
+async def test_rejects_say_which_row_and_why(rows: str) -> None:
+    report = await job(rows, "v.npy")
+    assert report.rejects is not None
+    found = records(str(report.rejects))
+    assert [(row["row"], row["id"], row["error"]) for row in found] == [
+        (6, "id-5", "InputError"),
+        (12, "id-11", "BadTextError"),
+        (18, None, "InputError"),
+        (24, "id-3", "InputError"),
+    ]
+    reasons = [row["message"] for row in found]
+    assert "empty or blank" in reasons[0]
+    assert reasons[1].startswith("the text is refused")
+    assert "not valid JSON" in reasons[2]
+    assert "earlier row" in reasons[3]
+    assert "unspeakable" not in Path(report.rejects).read_text(), "no text is written there"
+
+
+async def test_rejects_of_an_earlier_run_do_not_stay(rows: str) -> None:
+    Path("v.npy.rejects.jsonl").write_text("old")
+    Path("few.jsonl").write_text('{"text": "one"}\n')
+    report = await job("few.jsonl", "v.npy")
+    assert report.rejects is None
+    assert not Path("v.npy.rejects.jsonl").exists()
+
+
+async def test_row_without_an_id_column_is_called_by_its_number() -> None:
+    Path("t.txt").write_text("one\n\nthree\n")
+    report = await job("t.txt", "v.jsonl")
+    assert report.blank == 1
+    assert [(row["id"], row["text"]) for row in records("v.jsonl")] == [(1, "one"), (3, "three")]
+
+
+async def test_only_rows_that_cannot_be_embedded_after_the_first() -> None:
+    """A chunk without a text is no request."""
+    Path("r.jsonl").write_text('{"text": "one"}\n' + '{"text": ""}\n' * 20_000)
+    provider = Remembers()
+    report = await job("r.jsonl", "v.npy", provider)
+    assert (report.rejected, report.requests, provider.asked) == (20_000, 1, ["one"])
+    assert np.isnan(np.load("v.npy")[1:]).all()
+
+
+async def test_an_open_embedder_stays_open(rows: str) -> None:
+    async with EmbedderFactory(Config()) as factory:
+        embedder = await factory.new_embedder(Remembers())
+        await run(rows, "v.npy", model=embedder)
+        assert (await embedder.embed_query("still there")).shape == (8,)
+        with pytest.raises(ConfigError, match="normalize: give options to new_embedder"):
+            await run(rows, "w.npy", model=embedder, normalize=True)
+
+
+async def test_an_open_input_stays_open(rows: str) -> None:
+    with Path(rows).open("rb") as file:
+        report = await run(OpenInput("mine", file), "v.npy", model=Remembers(), input_format="jsonl", config=Config())
+        assert report.rejected == 4
+        assert not file.closed
+
+
+async def test_progress_is_told_from_beginning_to_end(rows: str) -> None:
+    told: list[JobProgress] = []
+    await job(rows, "v.jsonl", on_progress=told.append)
+    assert (told[0].phase, told[0].rows, told[0].done) == ("reading", 0, 0)
+    last = told[-1]
+    assert (last.phase, last.rows, last.done, last.rejected) == ("writing", 30, 30, 4)
+    assert last.tokens
+
+
+# --- what is refused, before anything is sent
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "words"),
+    [
+        ("", {}, "is empty"),
+        ("\n \n", {}, "only blank lines"),
+        ('{"text": ""}\n[1]\n', {}, "no row can be embedded; row 1: 'text' is empty"),
+        ('{"text": "a", "id": 1}\n' * 3, {}, "2 of 3 rows repeat an id of column 'id'"),
+        ('{"text": "a", "vector": 1}\n', {"output": "v.jsonl"}, "has a column 'vector' already"),
+        ('{"text": "a"}\n', {"output": "v.jsonl", "vector_column": "id"}, "has a column 'id' already"),
+        ('{"text": "a"}\n', {"input_format": "text", "text_column": "text"}, "which has no columns"),
+    ],
+)
+async def test_input_that_cannot_be_used(content: str, options: dict[str, str], words: str) -> None:
+    Path("r.jsonl").write_text(content)
+    provider = Remembers()
+    with pytest.raises(JobInputError, match=re.escape(words)):
+        await job("r.jsonl", provider=provider, **{"output": "v.npy", **options})
+    assert provider.asked == []
+    assert [path.name for path in Path.cwd().iterdir()] == ["r.jsonl"]
+
+
+async def test_json_that_is_not_jsonl() -> None:
+    Path("r.json").write_text("[]")
+    with pytest.raises(JobInputError, match=r"name it \.jsonl"):
+        await job("r.json", "v.npy")
+
+
+async def test_two_processes_on_one_output(rows: str) -> None:
+    first = Remembers(good=1)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(job, rows, "v.npy", first)
+        await first.stuck.wait()
+        with pytest.raises(JobOutputError, match=r"another process is at work on v\.npy"):
+            await job(rows, "v.npy")
+        tasks.cancel_scope.cancel()
+
+
+# --- going on
+
+
+async def stopped(rows: str, output: str = "v.npy", *, good: int = 3, **options: Any) -> Remembers:
+    """A job that the provider ended after ``good`` requests."""
+    provider = Remembers(good=good, failure=AuthenticationError("the key is refused"))
+    with pytest.raises(JobStoppedError) as caught:
+        await job(rows, output, provider, limits=ONE_AT_A_TIME, **options)
+    assert isinstance(caught.value.__cause__, AuthenticationError)
+    faulty = caught.value.done - len(provider.asked)
+    assert (faulty, caught.value.rows) == ({1: 0, 3: 2}[good], 30), "rows 5 and 11 are done, and were not embedded"
+    assert f"{caught.value.done} of 30 rows are kept" in str(caught.value)
+    return provider
+
+
+@pytest.mark.parametrize("output", ["v.npy", "v.jsonl"])
+async def test_what_is_done_is_not_asked_again(rows: str, output: str) -> None:
+    await job(rows, f"whole-{output}")
+    first = await stopped(rows, output, good=1)
+    second = Remembers()
+    report = await job(rows, output, second)
+    assert report.resumed == len(first.asked) == 4
+    assert set(first.asked).isdisjoint(second.asked)
+    assert len(first.asked) + len(second.asked) == 26
+    assert Path(output).read_bytes() == Path(f"whole-{output}").read_bytes()
+    rejects = f"{output}.rejects.jsonl"
+    assert Path(rejects).read_bytes() == Path(f"whole-{rejects}").read_bytes()
+    assert not Path(f"{output}.job").exists()
+
+
+async def test_error_before_anything_is_done_leaves_nothing(rows: str) -> None:
+    provider = Remembers(good=0, failure=AuthenticationError("the key is refused"))
+    with pytest.raises(AuthenticationError):
+        await job(rows, "v.npy", provider)
+    assert [path.name for path in Path.cwd().iterdir()] == [rows]
+
+
+async def test_server_that_stays_down_ends_the_job(rows: str) -> None:
+    provider = Remembers(good=2, failure=OverloadedError("busy", status=503))
+    with pytest.raises(JobStoppedError, match="busy"):
+        await job(rows, "v.npy", provider, limits=ONE_AT_A_TIME, retry=RetryPolicy(max_attempts=1))
+
+
+async def test_other_size_of_requests_goes_on_all_the_same(rows: str) -> None:
+    first = await stopped(rows)
+    second = Remembers(batch=7)
+    await job(rows, "v.npy", second)
+    np.testing.assert_array_equal(np.load("v.npy"), await expected())
+    assert set(first.asked).isdisjoint(second.asked)
+
+
+def change_input(rows: str) -> dict[str, Any]:
+    Path(rows).write_text(Path(rows).read_text().replace("row 29", "row 99"))
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (change_input, "the input has changed (30 rows then, 30 now)"),
+        (lambda rows: {"text_column": "id"}, "text_column was 'text' and is 'id'"),
+        (lambda rows: {"normalize": True}, "normalize was None and is True"),
+        (lambda rows: {"output": "v.npy", "other": True}, "model was 'test:remembers' and is 'mock:mock'"),
+        (lambda rows: {"dims": 16}, "dimensions was 8 and is 16"),
+    ],
+    ids=["input", "column", "option", "model", "dimensions"],
+)
+async def test_changed_input_or_settings_are_refused(
+    rows: str, change: Callable[[str], dict[str, Any]], words: str
+) -> None:
+    await stopped(rows)
+    options = change(rows)
+    provider: Any = Remembers()
+    if options.pop("other", False):
+        provider = "mock"
+    dims = options.pop("dims", None)
+    if dims is not None:
+        provider, options = "mock", {"dimensions": dims}
+    options.pop("output", None)
+    with pytest.raises(JobChangedError, match=re.escape(words)) as caught:
+        await run(rows, "v.npy", model=provider, config=Config(), **options)
+    assert "delete" in str(caught.value)
+    assert Path("v.npy.job/journal").exists(), "the paid work stays"
+
+
+async def test_profile_and_provider_options_are_settings(rows: str) -> None:
+    def config(**options: Any) -> Config:
+        slow = {"latency": 1e-9, "degradation": 1e18, "dim": 8}
+        known: dict[str, Any] = {"provider_options": slow, "batch_size": 4, "limits": ONE_AT_A_TIME, "timeout": 0.001}
+        retry = RetryPolicy(max_attempts=1)
+        return Config(profiles={"p": Profile(model="mock", retry=retry, **known | options)})
+
+    with pytest.raises(JobStoppedError):
+        await run(rows, "v.npy", model="p", config=config())
+    with pytest.raises(JobChangedError, match=r"overlong was None and is 'truncate'") as caught:
+        await run(rows, "v.npy", model="p", config=config(overlong="truncate", provider_options={"dim": 8}))
+    assert re.search(r"provider_options was '\w{16}' and is '\w{16}'", str(caught.value))
+
+
+async def test_input_touched_but_not_changed_is_no_change(rows: str) -> None:
+    class Touches(Remembers):
+        async def embed(self, texts: Any, /, *, kind: Any) -> Any:
+            os.utime(rows, ns=(1, 1))
+            return await super().embed(texts, kind=kind)
+
+    assert (await job(rows, "v.npy", Touches())).rejected == 4
+
+
+async def test_input_changed_under_the_job_is_refused_at_its_end(rows: str) -> None:
+    class Changes(Remembers):
+        async def embed(self, texts: Any, /, *, kind: Any) -> Any:
+            change_input(rows)
+            return await super().embed(texts, kind=kind)
+
+    with pytest.raises(JobInputError, match="was changed while it was read"):
+        await job(rows, "v.npy", Changes())
+    assert [path.name for path in Path.cwd().iterdir()] == [rows], "nobody knows what it was made from"
+
+
+async def test_chunks_are_cut_to_the_tokens_of_a_request() -> None:
+    Path("t.txt").write_text("".join(f"{'word ' * 40}{i}\n" for i in range(20)))
+    provider = Remembers(batch=100)
+    provider.spec = replace(provider.spec, max_batch_tokens=110)
+    report = await job("t.txt", "v.npy", provider)
+    assert report.requests == 10
+    np.testing.assert_array_equal(np.load("v.npy"), await mock_vectors([f"{'word ' * 40}{i}" for i in range(20)]))
