@@ -27,8 +27,9 @@ class SQLiteStore:
 
     ``max_bytes`` bounds the file; those not used for longest make room. (The log beside it, ``-wal``, holds the latest
     writes until they are in the file.) All work is done in one thread of the store's own, whole or not at all, whoever
-    is cancelled or killed. The file holds no text: keys are digests. It is readable for its owner alone, and must not
-    lie on a network file system, as SQLite's shared memory does not reach across machines.
+    is cancelled or killed; any number of loops and threads may use it, but no forked child. The file holds no text: keys
+    are digests. It is readable for its owner alone, and must not lie on a network file system, as SQLite's shared memory
+    does not reach across machines.
 
     The file is opened by :meth:`open`, or else when it is first used. A damaged file is moved aside, to
     ``<path>.damaged``, and begun anew; one of an older aembed is emptied. Nothing else is ever overwritten.
@@ -43,7 +44,7 @@ class SQLiteStore:
         self.path = Path(path).expanduser().absolute()
         self.max_bytes = max_bytes
         self._file = CacheFile(self.path, max_bytes)
-        self._thread: ThreadPoolExecutor | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="aembed-cache")
         self._closed = False
 
     def __repr__(self) -> str:
@@ -92,17 +93,14 @@ class SQLiteStore:
 
     async def aclose(self) -> None:
         """Close the file, after what is under way. Closing twice is fine."""
-        self._closed = True
-        if self._thread is not None:
-            thread, self._thread = self._thread, None
-            closing = thread.submit(self._file.close)
-            thread.shutdown(wait=False)
+        if not self._closed:
+            self._closed = True
+            closing = self._thread.submit(self._file.close)
+            self._thread.shutdown(wait=False)
             await asyncio.shield(asyncio.wrap_future(closing))
 
     async def _run(self, step: Callable[[], T]) -> T:
         """In the store's thread. A caller who is cancelled leaves it to end by itself."""
         if self._closed:
             raise ClosedError(f"the cache {str(self.path)!r} is closed; make a new SQLiteStore")
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="aembed-cache")
         return await asyncio.get_running_loop().run_in_executor(self._thread, step)
