@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import tracemalloc
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator
+from pathlib import Path
 
 import anyio
 import anyio.lowlevel
+import numpy as np
 import pytest
 
 from aembed import BadTextError, Config, Embedder, EmbedderFactory, Limits, ModelSpec
@@ -51,6 +53,27 @@ def test_memory_does_not_grow_with_the_input() -> None:
     assert long <= 1.1 * short
     chunk = SIZE * (DIM * 4 + len(next(texts(1))) + 100)
     assert long <= 3 * AHEAD * chunk  # some arrays are there twice while they are made
+
+
+def test_an_array_of_the_callers_is_filled_without_a_second_one(tmp_path: Path) -> None:
+    """A memmap is not counted, so what is counted is all that it takes beside."""
+    items = list(texts(10_000))
+    out = np.lib.format.open_memmap(tmp_path / "vectors.npy", "w+", np.float32, (len(items), 1024))
+
+    async def fill() -> int:
+        async with EmbedderFactory(Config()) as factory:
+            options = Limits(max_concurrency=SLOTS)
+            embedder = await factory.new_embedder("mock", dimensions=1024, batch_size=100, limits=options)
+            assert await embedder.embed_documents(items, out=out) is out
+            tracemalloc.start()
+            try:
+                await embedder.embed_documents(items, out=out)
+                return tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+
+    assert run(fill(), loop_factory=asyncio.new_event_loop) <= out.nbytes / 8
+    assert np.linalg.norm(out, axis=1) == pytest.approx(1.0)
 
 
 async def test_65_a_reader_who_stops_stops_the_source(factory: EmbedderFactory) -> None:

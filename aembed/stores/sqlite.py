@@ -27,9 +27,9 @@ class SQLiteStore:
 
     ``max_bytes`` bounds the file; those not used for longest make room. (The log beside it, ``-wal``, holds the latest
     writes until they are in the file.) All work is done in one thread of the store's own, whole or not at all, whoever
-    is cancelled or killed; any number of loops and threads may use it, but no forked child. The file holds no text: keys
-    are digests. It is readable for its owner alone, and must not lie on a network file system, as SQLite's shared memory
-    does not reach across machines.
+    is cancelled or killed; any number of loops and threads may use it, but no forked child. The file has no text: keys
+    are digests. It is readable for its owner alone, and must not lie on a network file system, as the memory that its
+    users share does not reach across machines.
 
     The file is opened by :meth:`open`, or else when it is first used. A damaged file is moved aside, to
     ``<path>.damaged``, and begun anew; one of an older aembed is emptied. Nothing else is ever overwritten.
