@@ -39,9 +39,10 @@ class Change:
     metric: str
     """Such as "time", "response p95", "tasks"."""
     unit: str
-    before: float
-    after: float
-    change: Estimate
+    before: float | None
+    after: float | None
+    """``None`` for a percentile that lies among failed requests."""
+    change: Estimate | None
     finding: Finding
     p_value: float | None = None
     """That a version no worse than the minimum effect gives such figures, adjusted for the number of benchmarks."""

@@ -67,9 +67,10 @@ class ProcessSide:
                 await end(process)
 
     def _environment(self, seed: int) -> dict[str, str]:
+        """The tree comes first, then what this process finds; another interpreter has its own places."""
         trees = [self.tree, f"{self.tree}/src"] if self.tree else []
-        path = [*trees, *filter(None, [os.environ.get("PYTHONPATH")])]
-        return {**os.environ, "PYTHONHASHSEED": str(seed + 1), "PYTHONPATH": os.pathsep.join(path)}
+        ours = [place or os.getcwd() for place in sys.path] if self.python == sys.executable else []
+        return {**os.environ, "PYTHONHASHSEED": str(seed + 1), "PYTHONPATH": os.pathsep.join([*trees, *ours])}
 
 
 class _Process:

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from aembed import InputError
-from aembed.bench import ab as ab_room
+from aembed.bench import contest as contest_room
 from aembed.bench import interleave, process_side
-from aembed.bench.ab import Contest, ab, ab_revision
 from aembed.bench.changes import Change, Comparison
+from aembed.bench.contest import Contest, ab, ab_revision
 from aembed.bench.process_side import ProcessSide
 from aembed.bench.worktree import worktree
 from tests.bench.simulated import Machine, SimulatedSide
@@ -76,17 +76,17 @@ async def test_noise_is_met_with_more_pairs_and_then_with_honesty() -> None:
     seen: list[Change] = []
     result = await ab([Contest(name="operation", before=noisy, after=noisy)], progress=seen.append)
     (change,) = result.changes
-    assert (change.finding, change.pairs, result.exit_code) == ("inconclusive", ab_room.MOST_PAIRS, 3)
+    assert (change.finding, change.pairs, result.exit_code) == ("inconclusive", contest_room.MOST_PAIRS, 3)
     assert change.detectable is not None
     assert change.detectable > 0.1
-    assert [each.pairs for each in seen] == list(range(2, ab_room.MOST_PAIRS + 1))
+    assert [each.pairs for each in seen] == list(range(2, contest_room.MOST_PAIRS + 1))
 
 
 @pytest.mark.virtual_time
 async def test_no_budget_still_gives_the_fewest_pairs_that_can_say_anything() -> None:
     noisy = SimulatedSide("before", 1e-3, Machine(1), spread=0.2)
     result = await ab([Contest(name="operation", before=noisy, after=noisy)], budget=0)
-    assert result.changes[0].pairs == ab_room.FEWEST_PAIRS
+    assert result.changes[0].pairs == contest_room.FEWEST_PAIRS
 
 
 async def test_nothing_to_compare_is_said() -> None:
@@ -134,8 +134,8 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(interleave, "BLOCK", 1e-4)
     monkeypatch.setattr(interleave, "WARM_UP", 1e-3)
     monkeypatch.setattr(interleave, "ROUNDS", 3)
-    monkeypatch.setattr(ab_room, "FEWEST_PAIRS", 2)
-    monkeypatch.setattr(ab_room, "MOST_PAIRS", 2)
+    monkeypatch.setattr(contest_room, "FEWEST_PAIRS", 3)
+    monkeypatch.setattr(contest_room, "MOST_PAIRS", 3)
     path = tmp_path / "planted_scenarios.py"
     path.write_text(SCENARIO, encoding="utf-8")
     return path
@@ -152,7 +152,7 @@ async def test_fresh_processes_tell_a_slow_operation_from_a_quick_one(file: Path
     result = await compare(file, "quick", "slow")
     (change,) = result.changes
     assert (change.finding, result.exit_code, result.before, result.after) == ("regressed", 1, "quick", "slow")
-    assert change.after > 10 * change.before
+    assert change.change is not None
     assert change.change.value > 10
 
 

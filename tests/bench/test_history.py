@@ -1,0 +1,122 @@
+"""Lines that are added, lines that are torn, and levels that change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aembed.bench import history
+from aembed.bench.history import Trend, append, read, table, trends
+from aembed.bench.result import Report, Verdict
+from tests.bench.reports import COST, HERE, micro, report, response
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "history" / "results.jsonl"
+
+
+def day(number: int, seconds: float, canary: float = 0.01) -> Report:
+    where = replace(HERE, revision=f"r{number}")
+    return report(micro=micro(seconds), canary=canary, where=where, started=f"2026-01-01T{number:04}")
+
+
+def months(values: list[float], canaries: list[float] | None = None) -> list[Report]:
+    machine = canaries or [0.01] * len(values)
+    return [day(i, float(seconds), canary) for i, (seconds, canary) in enumerate(zip(values, machine, strict=True))]
+
+
+def trends_of(file: Path, reports: list[Report]) -> tuple[Trend, ...]:
+    append(file, reports)
+    return trends(read(file).entries)
+
+
+def test_what_is_added_is_read_in_order(file: Path) -> None:
+    assert append(file, [day(1, 1.0)]) == 1
+    assert append(file, [day(2, 2.0), day(3, 3.0)]) == 2
+    found = read(file)
+    assert [entry.revision for entry in found.entries] == ["r1", "r2", "r3"]
+    assert found.skipped == ()
+    assert len(file.read_text(encoding="utf-8").splitlines()) == 3
+
+
+def test_what_is_invalid_is_not_kept(file: Path) -> None:
+    assert append(file, [report(micro=micro(1), verdict=Verdict(state="invalid"))]) == 0
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("torn", [b'{"schema":1,"started', b'{"schema":1}', b"\xff\xfe", b'{"sch\xc3'])
+def test_a_torn_last_line_costs_only_itself(file: Path, torn: bytes) -> None:
+    append(file, [day(1, 1.0)])
+    whole = file.read_bytes()
+    file.write_bytes(whole + torn)
+    assert (len(read(file).entries), read(file).skipped) == (1, (2,))
+    append(file, [day(2, 2.0)])
+    assert file.read_bytes().startswith(whole + torn)
+    assert ([entry.revision for entry in read(file).entries], read(file).skipped) == (["r1", "r2"], (2,))
+
+
+def test_lines_of_another_schema_are_skipped(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    append(file, [day(1, 1.0)])
+    file.write_bytes(file.read_bytes().replace(b'"schema":1', b'"schema":99'))
+    assert read(file) == history.History(entries=(), skipped=(1,))
+
+
+def test_a_step_is_found_and_named(file: Path) -> None:
+    dice = np.random.default_rng(1)
+    values = [*dice.normal(1.0, 0.02, 30), *dice.normal(1.2, 0.02, 30)]
+    time, cpu = trends_of(file, months(values))
+    (change,) = time.changes
+    assert change.index == pytest.approx(30, abs=1)
+    assert change.change == pytest.approx(0.2, abs=0.02)
+    assert time.finding(change) == "regressed"
+    lines = table([time, cpu]).splitlines()
+    assert lines[0].split() == ["benchmark", "figure", "n", "latest", "changes", "of", "level"]
+    assert "micro embed()" in lines[1]
+    assert f"regressed {change.change:+.1%} at r{change.index} (2026-01-01)" in lines[1]
+
+
+def test_a_slower_machine_is_no_slower_code(file: Path) -> None:
+    dice = np.random.default_rng(1)
+    speed = [0.01] * 30 + [0.013] * 30
+    values = [100 * canary * float(dice.normal(1.0, 0.02)) for canary in speed]
+    time, _ = trends_of(file, months(values, speed))
+    assert time.changes == ()
+    assert [point.value for point in time.points[:3]] == pytest.approx([v * 1.15 for v in values[:3]])
+
+
+def test_times_that_wait_are_taken_as_they_are(file: Path) -> None:
+    days = [report(response=response(0.1), canary=0.01 + i / 1000, started=f"2026-01-01T{i:04}") for i in range(20)]
+    (trend,) = trends_of(file, days)
+    assert {point.value for point in trend.points} == {0.1}
+
+
+def test_counts_change_whenever_they_differ(file: Path) -> None:
+    costs = [COST, COST, replace(COST, calls=40.0), replace(COST, calls=40.0, timers=2.0)]
+    days = [report(cost=cost, started=f"2026-01-01T{i:04}") for i, cost in enumerate(costs)]
+    found = {trend.metric: [(c.index, c.change) for c in trend.changes] for trend in trends_of(file, days)}
+    assert found == {
+        "tasks": [],
+        "callbacks": [],
+        "timers": [(3, 1.0)],
+        "threads": [],
+        "calls": [(2, pytest.approx(-1 / 41))],
+    }
+    assert "improved -2.4% at abc123" in table(trends(read(file).entries))
+
+
+def test_each_kind_of_machine_has_its_own_trend(file: Path) -> None:
+    there = replace(day(2, 50.0), environment=replace(HERE, machine="there"))
+    assert [len(trend.points) for trend in trends_of(file, [day(1, 1.0), there, day(3, 1.0)])] == [2, 2, 1, 1]
+
+
+def test_percentiles_among_failed_requests_leave_a_gap(file: Path) -> None:
+    days = [report(response=response(p99), started=f"2026-01-01T{i}") for i, p99 in enumerate([0.1, None, 0.1])]
+    assert [len(trend.points) for trend in trends_of(file, days)] == [2]
+
+
+def test_nothing_is_a_table_of_its_heading() -> None:
+    assert table([]) == "benchmark  figure  n  latest  changes of level"
