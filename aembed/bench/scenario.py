@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 from aembed import InputError
 from aembed.bench.result import Parameter
@@ -92,9 +92,19 @@ class Scenario:
 Target: TypeAlias = Call | Subject | Case | Scenario
 
 
+@overload
+def scenario(function: Callable[..., Any], /) -> Scenario: ...
+
+
+@overload
+def scenario(
+    *, name: str | None = None, **parameters: Sequence[Parameter]
+) -> Callable[[Callable[..., Any]], Scenario]: ...
+
+
 def scenario(
     function: Callable[..., Any] | None = None, /, *, name: str | None = None, **parameters: Sequence[Parameter]
-) -> Any:
+) -> Scenario | Callable[[Callable[..., Any]], Scenario]:
     """Make an ``async def`` that takes a :class:`Case` a :class:`Scenario`; each parameter is a list of values.
 
     Raises InputError for a function that is not async, and for parameters that are no lists.

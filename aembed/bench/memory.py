@@ -1,0 +1,149 @@
+"""Memory of an operation: what it allocates, how much it holds at once, and what stays after it."""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import sys
+import tempfile
+import time
+import tracemalloc
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from aembed import InputError
+from aembed.bench.child import PATIENCE, SubjectError, alone, one
+from aembed.bench.frame import Frame
+from aembed.bench.record import Floats
+from aembed.bench.result import Memory, Report, Verdict
+from aembed.bench.scenario import Subject, Target
+from aembed.bench.settings import positive
+from aembed.bench.stats import theil_sen
+from aembed.bench.sustained import envelope_slope
+
+LOOKS = 48
+"""Times memory is looked at. The first sixth is warm-up: caches fill."""
+COUNTED = 100
+"""Operations whose allocations are counted, and at most as many whose peak is looked at."""
+NATIVE_GROWTH = 8e6
+"""Bytes of growth outside of Python's own blocks that are worth a note."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allocated:
+    """By some operations, freed or not."""
+
+    count: int
+    bytes: int
+
+
+async def memory(target: Target, *, operations: int = 20_000, seconds: float = 60.0, name: str | None = None) -> Report:
+    """Bytes and allocations per operation, and whether ``operations`` of them (fewer after ``seconds``) leak.
+
+    A leak shows as blocks of memory that stay after a collection: their number must rise from the beginning to the
+    end, not only between two clean-ups of a buffer. The report says which leak would have been too small to see.
+    """
+    if operations < LOOKS:
+        raise InputError(f"operations={operations!r} must be {LOOKS} or more")
+    positive("seconds", seconds)
+    frame = await Frame.around(target, name)
+    try:
+        options = {"operations": operations, "seconds": seconds}
+        (found,) = await alone(target, measure, Memory, options=options, patience=PATIENCE + seconds)
+    except SubjectError as error:
+        return await frame.report("memory", verdict=Verdict(state="invalid", reasons=(str(error),)))
+    notes = []
+    if (found.rss.low or 0.0) * found.operations > NATIVE_GROWTH and not found.leaking:
+        notes.append(f"the process grew by {found.rss.value:.3g} B per operation outside of Python's own memory")
+    verdict = Verdict()
+    if found.leaking:
+        kept = f"{found.retained.value:.3g} blocks of memory stay after each operation"
+        verdict = Verdict(state="over budget", reasons=(kept,))
+    return await frame.report("memory", verdict=verdict, notes=tuple(notes), memory=found)
+
+
+async def measure(subject: Subject, operations: int, seconds: float) -> Memory:
+    """In this process and the running loop."""
+    await one(subject)
+    begun = time.perf_counter()
+    await one(subject)
+    affordable = int(seconds / max(time.perf_counter() - begun, 1e-9))
+    each = max(1, min(operations, affordable) // LOOKS)
+    done, blocks, rss = await _looks(subject, each)
+    retained = theil_sen(done, blocks)
+    third = len(blocks) // 3
+    rises = blocks[-third:].min() > blocks[:third].max()
+    off_line = blocks - retained.value * done
+    counted = await allocated(subject, COUNTED)
+    return Memory(
+        operations=each * LOOKS,
+        bytes=None if counted is None else counted.bytes / COUNTED,
+        allocations=None if counted is None else counted.count / COUNTED,
+        peak=await _peak(subject),
+        retained=retained,
+        rss=envelope_slope(done, rss),
+        smallest_leak=float(max(np.ptp(off_line), 1.0) / (done[-1] - done[0]) * 3),
+        leaking=bool(rises and (retained.low or 0.0) > 0),
+    )
+
+
+async def _looks(subject: Subject, each: int) -> tuple[Floats, Floats, Floats]:
+    """Operations so far, blocks of memory in use and resident bytes, after a collection each time."""
+    process, call = psutil.Process(), subject.call
+    seen = np.zeros((3, LOOKS))
+    gc.collect()
+    gc.freeze()  # what stands now stays: collections look at the rest alone
+    try:
+        for i in range(LOOKS):
+            for _ in range(each):
+                await call()
+            gc.collect()
+            seen[:, i] = (i + 1) * each, sys.getallocatedblocks(), process.memory_info().rss
+    finally:
+        gc.unfreeze()
+    done, blocks, rss = seen[:, LOOKS // 6 :]
+    return done, blocks, rss
+
+
+async def _peak(subject: Subject) -> int:
+    """The most that one operation held at once, in bytes, of some."""
+    highest = 0
+    tracemalloc.start()
+    try:
+        for _ in range(10):
+            before, _ = tracemalloc.get_traced_memory()
+            tracemalloc.reset_peak()
+            await subject.call()
+            highest = max(highest, tracemalloc.get_traced_memory()[1] - before)
+    finally:
+        tracemalloc.stop()
+    return highest
+
+
+async def allocated(subject: Subject, operations: int) -> Allocated | None:
+    """Everything that ``operations`` allocate, by memray, which sees Python's allocator and the system's."""
+    if importlib.util.find_spec("memray") is None:
+        return None
+    import memray
+
+    freeing = {memray.AllocatorType.FREE, memray.AllocatorType.PYMALLOC_FREE, memray.AllocatorType.MUNMAP}
+    seen = []
+    gc.collect()
+    gc.disable()
+    try:
+        for n in (0, operations):  # what the tracking itself allocates is seen by tracking nothing
+            with tempfile.TemporaryDirectory() as directory:
+                path = Path(directory) / "allocations"
+                with memray.Tracker(path, trace_python_allocators=True):
+                    for _ in range(n):
+                        await subject.call()
+                with memray.FileReader(path) as reader:
+                    records = [r for r in reader.get_allocation_records() if r.allocator not in freeing]
+            seen.append((sum(r.n_allocations for r in records), sum(r.size for r in records)))
+    finally:
+        gc.enable()
+    (ours, our_bytes), (count, size) = seen
+    return Allocated(count - ours, size - our_bytes)

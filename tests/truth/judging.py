@@ -1,0 +1,83 @@
+"""T5, T6: what is news and what is not, in series of results and between two versions."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from aembed.bench.change_points import change_points
+from aembed.bench.changes import Change
+from aembed.bench.contest import Contest, ab
+from aembed.bench.process_side import ProcessSide
+from tests.bench.simulated import series
+from tests.truth import planted
+from tests.truth.figures import Figure, NoisyError, truth
+
+SERIES = 1000
+RUNS = int(os.environ.get("TRUTH_RUNS", "8"))
+"""Comparisons of each operation and slowdown. The bars are stated for 100: ``TRUTH_RUNS=100``, some hours."""
+TOLERATED = 0.08
+"""Slowdown that comparisons must be able to see, at the median: on a machine on which they are not, nothing is said."""
+
+
+@truth("T5 change points", attempts=1)
+def levels_are_told_from_noise() -> Sequence[Figure]:
+    """60 results at cv 3 %, 5 % of them spikes; the step is somewhere in the middle half."""
+    null = found = 0
+    for seed in range(SERIES):
+        split = int(np.random.default_rng(seed).integers(15, 46))
+        null += bool(change_points(series(seed, (60, 1.0))))
+        steps = change_points(series(seed, (split, 1.0), (60 - split, 1.1)))
+        found += any(abs(step.index - split) <= 3 for step in steps)
+    return [
+        Figure("share of series without a step in which one is found", null / SERIES, high=0.02),
+        Figure("share of steps of 10 % that are found", found / SERIES, low=0.9),
+    ]
+
+
+def compared(operation: str, slowdown: float) -> tuple[Change, float]:
+    """One comparison, and the seconds it took."""
+
+    def side(label: str, turns: int) -> ProcessSide:
+        return ProcessSide(label=label, target=f"{planted.__file__}:spin", parameters={"turns": turns})
+
+    before, after = side("before", planted.TURNS[operation]), side("after", planted.slower(operation, slowdown))
+    begun = time.perf_counter()
+    result = asyncio.run(ab([Contest(name=operation, before=before, after=after)]))
+    assert result.unjudged == ()
+    return result.changes[0], time.perf_counter() - begun
+
+
+def power(operation: str, slowdown: float, bar: float) -> Sequence[Figure]:
+    """How many of the comparisons raise an alarm: few where nothing was planted, nearly all where something was."""
+    runs = [compared(operation, slowdown) for _ in range(RUNS)]
+    sight = statistics.median(change.detectable or 1.0 for change, _ in runs)
+    alarms = sum(change.finding == "regressed" for change, _ in runs)
+    if slowdown == 0:
+        alarms += sum(change.finding == "improved" for change, _ in runs)
+        figure = Figure(f"alarms of {RUNS} comparisons", alarms, high=max(1.0, bar * RUNS))
+    else:
+        figure = Figure(f"share of {RUNS} comparisons that find it", alarms / RUNS, low=bar)
+    if sight > TOLERATED and not figure.holds:
+        raise NoisyError(f"half of the comparisons could not have seen a slowdown of less than {sight:.1%}")
+    return [
+        figure,
+        Figure("median slowdown that could be seen", sight, high=TOLERATED),
+        Figure("median seconds of a comparison", statistics.median(seconds for _, seconds in runs), high=30.0),
+    ]
+
+
+def enter(operation: str) -> None:
+    for slowdown, bar in ((0.0, 0.01), (0.05, 0.8), (0.1, 0.99), (0.2, 1.0)):
+        check: Callable[[], Sequence[Figure]] = partial(power, operation, slowdown, bar)
+        truth(f"T6 {operation}, {f'{slowdown:.0%} slower' if slowdown else 'the same code'}", attempts=2)(check)
+
+
+for each in planted.TURNS:
+    enter(each)
