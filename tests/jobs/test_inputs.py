@@ -1,0 +1,260 @@
+"""Input formats: what a row is, where its text and id stand, and what is wrong with a file or with one row of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aembed import MissingExtraError
+from aembed.jobs import JobInputError, keep_input
+from aembed.jobs.duplicates import Ids
+from aembed.jobs.readers import input_format
+from aembed.jobs.readers import lines as lines_module
+from aembed.jobs.rows import Block, Row
+from aembed.jobs.source import look_at
+
+Seen = list[tuple[int, Any, str]]
+
+
+def read(
+    name: str, *, text: str | None = None, name_of_id: str | None = None, asked: str | None = None
+) -> tuple[Seen, int]:
+    """Number, id, and text or fault of every row; and how many lines were blank."""
+    given = keep_input(name)
+    with given.file:
+        source = look_at(given, asked, text, name_of_id)
+        blocks = list(source.blocks())
+        again = list(source.blocks())
+    assert [block.start for block in again] == [block.start for block in blocks]
+    rows = [row for block in blocks for row in block.rows]
+    assert [block.start for block in blocks] == list(np.cumsum([0, *(len(b.rows) for b in blocks[:-1])]))
+    return [(row.number, row.id, row.fault or row.text) for row in rows], sum(block.blank for block in blocks)
+
+
+# --- text
+
+
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbfone\n", b"one\r\n", b"one"], ids=["bom", "crlf", "no end of line"])
+def test_marks_around_a_line_are_no_part_of_it(content: bytes) -> None:
+    Path("t.txt").write_bytes(content)
+    assert read("t.txt") == ([(1, 1, "one")], 0)
+
+
+def test_blank_lines_are_no_rows() -> None:
+    Path("t.txt").write_text("\none\n \t\n\ntwo\n")
+    assert read("t.txt") == ([(2, 2, "one"), (5, 5, "two")], 3)
+
+
+def test_line_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines_module, "LONGEST", 1000)
+    Path("t.txt").write_text("short\n" + "x" * 1001)
+    with pytest.raises(JobInputError, match="line 2 is longer than 1,000 bytes"):
+        read("t.txt")
+
+
+# --- JSONL
+
+
+def test_jsonl() -> None:
+    Path("r.jsonl").write_text('{"id": "a", "text": "one"}\n\n{"id": 7, "text": "two"}\n')
+    assert read("r.jsonl") == ([(1, "a", "one"), (3, 7, "two")], 1)
+    assert read("r.jsonl", text="id")[0][0] == (1, "a", "a")
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ('{"text": "one"}', "the id in 'id' is missing or null"),
+        ('{"id": null, "text": "one"}', "the id in 'id' is missing or null"),
+        ('{"id": "", "text": "one"}', "the id in 'id' is empty"),
+        ('{"id": true, "text": "one"}', "the id in 'id' is a bool"),
+        ('{"id": 1.5, "text": "one"}', "the id in 'id' is a float"),
+        ('{"id": 1}', "there is no 'text'"),
+        ('{"id": 1, "text": null}', "'text' is null, not a string"),
+        ('{"id": 1, "text": ["one"]}', "'text' is a list, not a string"),
+        ('{"id": 1, "text": " "}', "'text' is empty or blank"),
+        ('{"id": 1, "text": "one"', "the line is not valid JSON"),
+        ('"one"', "the line is a JSON str, not an object"),
+        ("[" * 100_000, "the line is not valid JSON: it is nested too deeply"),
+    ],
+)
+def test_jsonl_with_a_bad_row(line: str, fault: str) -> None:
+    Path("r.jsonl").write_text('{"id": 0, "text": "zero"}\n' + line + "\n")
+    (good, bad), _ = read("r.jsonl")
+    assert good == (1, 0, "zero")
+    assert bad[0] == 2
+    assert bad[2].startswith(fault)
+
+
+def test_jsonl_that_is_not_utf_8_is_a_bad_row() -> None:
+    Path("r.jsonl").write_bytes(b'{"text": "zero"}\n{"text": "caf\xe9"}\n')
+    assert "not valid JSON" in read("r.jsonl")[0][1][2]
+
+
+def test_jsonl_without_a_first_id_numbers_its_rows() -> None:
+    Path("r.jsonl").write_text('{"text": "one"}\n{"text": "two", "id": 9}\n')
+    assert [row[1] for row in read("r.jsonl")[0]] == [1, 2]
+
+
+# --- CSV
+
+
+def test_csv() -> None:
+    Path("r.csv").write_text('\ufeffid,text\na,"one, ""two""\nthree"\n\nb,four\n', encoding="utf-8")
+    assert read("r.csv") == ([(1, "a", 'one, "two"\nthree'), (3, "b", "four")], 1)
+
+
+def test_tsv() -> None:
+    Path("r.tsv").write_text("text\tyear\none, two\t1990\n")
+    assert read("r.tsv") == ([(1, 1, "one, two")], 0)
+
+
+def test_csv_record_of_other_length_is_a_bad_row() -> None:
+    Path("r.csv").write_text("id,text\na\nb,two,3\nc,three\n")
+    rows, _ = read("r.csv")
+    assert rows[0][1:] == (None, "the record has 1 fields, and the header 2")
+    assert rows[1][1:] == (None, "the record has 3 fields, and the header 2")
+    assert rows[2] == (3, "c", "three")
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "words"),
+    [
+        ("a,b\n1,2\n", {}, "no column 'text'; it has 'a', 'b': name one with text_column"),
+        ("text,b\n1,2\n", {"name_of_id": "key"}, "no column 'key'; it has 'text', 'b': name one with id_column"),
+        ("", {}, "no column 'text'; it has none"),
+        ("text,text\n1,2\n", {}, "has two columns 'text'"),
+        ('text,b\n"never closed\n' + "x" * 200_000, {}, "is a quote not closed?"),
+        ('text,b\n"a"b,c\n', {}, "line 2: ',' expected after '\"'"),
+    ],
+)
+def test_csv_that_cannot_be_read(content: str, options: Any, words: str) -> None:
+    Path("r.csv").write_text(content)
+    with pytest.raises(JobInputError, match=re.escape(words)):
+        read("r.csv", **options)
+
+
+# --- Parquet
+
+
+def table(**columns: Any) -> str:
+    pa = pytest.importorskip("pyarrow", reason="needs the extra parquet")
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table(columns), "r.parquet", row_group_size=700)
+    return "r.parquet"
+
+
+def test_parquet() -> None:
+    name = table(key=list(range(2000)), body=[f"row {i}" for i in range(1999)] + [None])
+    rows, _ = read(name, text="body", name_of_id="key")
+    assert rows[:2] == [(1, 0, "row 0"), (2, 1, "row 1")]
+    assert rows[-1] == (2000, 1999, "'body' is null, not a string")
+    assert len(rows) == 2000
+
+
+def test_parquet_of_other_kinds_of_string() -> None:
+    pa = pytest.importorskip("pyarrow", reason="needs the extra parquet")
+    name = table(text=pa.array(["one", "two", "one"]).dictionary_encode(), large=pa.array(["a"] * 3, pa.large_string()))
+    assert [row[2] for row in read(name)[0]] == ["one", "two", "one"]
+    assert [row[2] for row in read(name, text="large")[0]] == ["a", "a", "a"]
+
+
+def test_parquet_without_strings() -> None:
+    with pytest.raises(JobInputError, match="the column 'text' holds int64, not strings"):
+        read(table(text=[1, 2]))
+
+
+def test_parquet_that_is_none() -> None:
+    pytest.importorskip("pyarrow", reason="needs the extra parquet")
+    Path("r.parquet").write_bytes(b"PAR1 and nothing more")
+    with pytest.raises(JobInputError, match=r"r\.parquet is not Parquet"):
+        read("r.parquet")
+
+
+def test_parquet_damaged_in_the_middle() -> None:
+    name = table(text=[f"{i:>500}" for i in range(2000)])
+    content = bytearray(Path(name).read_bytes())
+    content[5000:6000] = bytes(1000)
+    Path(name).write_bytes(content)
+    with pytest.raises(JobInputError, match=r"r\.parquet cannot be read beyond row \d+"):
+        read(name)
+
+
+def test_parquet_without_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    Path("r.parquet").write_bytes(b"PAR1")
+    with pytest.raises(MissingExtraError, match=r'pip install "aembed\[parquet\]"'):
+        read("r.parquet")
+
+
+# --- which is which
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "format"),
+    [
+        ("a.txt", None, "text"),
+        ("README", None, "text"),
+        ("a.JSONL", None, "jsonl"),
+        ("a.ndjson", None, "jsonl"),
+        ("a.csv", None, "csv"),
+        ("a.tsv", None, "csv"),
+        ("a.pq", None, "parquet"),
+        ("standard input", None, "text"),
+        ("standard input", "csv", "csv"),
+        ("a.json", "jsonl", "jsonl"),
+    ],
+)
+def test_format_by_name_or_as_asked(name: str, asked: str | None, format: str) -> None:  # noqa: A002
+    assert input_format(name, asked) == format
+
+
+# --- ids that stand twice
+
+
+def blocks(ids: Iterable[Any], size: int = 97) -> Iterable[Block]:
+    rows = [Row(i, value, "text", {}) for i, value in enumerate(ids)]
+    return [Block(start, rows[start : start + size]) for start in range(0, len(rows), size)]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.one_of(st.integers(0, 40), st.text("ab", max_size=2))), st.integers(5, 60))
+def test_every_id_but_the_first_is_found(monkeypatch: pytest.MonkeyPatch, ids: list[Any], buffered: int) -> None:
+    """Also when they do not fit into the buffer."""
+    from aembed.jobs import duplicates
+
+    monkeypatch.setattr(duplicates, "BUFFERED", buffered)
+    seen: set[tuple[type, Any]] = set()
+    expected = []
+    for index, value in enumerate(ids):
+        if (type(value), value) in seen:
+            expected.append(index)
+        seen.add((type(value), value))
+    with Ids() as found:
+        for block in blocks(ids, size=5):
+            found.add(block)
+        assert found.repeated().tolist() == expected
+
+
+def test_number_and_string_are_two_ids() -> None:
+    with Ids() as found:
+        for block in blocks([1, "1", 1]):
+            found.add(block)
+        assert found.repeated().tolist() == [2]
+
+
+def test_bad_row_has_no_id_to_repeat() -> None:
+    rows = [Row(1, "a", "", {}, "it is bad"), Row(2, "a", "text", {})]
+    with Ids() as found:
+        found.add(Block(0, rows))
+        assert found.repeated().tolist() == []

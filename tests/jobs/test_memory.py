@@ -1,0 +1,40 @@
+"""A job ten times as long takes no more memory."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from aembed import Config, Limits
+from aembed.jobs import run
+from tests.loops import debugging
+from tests.loops import run as run_on_a_loop
+
+
+def peak(rows: int, output: str) -> int:
+    """Bytes that Python and numpy held at most, beyond what they held before."""
+    with Path("r.jsonl").open("w") as file:
+        for i in range(rows):
+            text = "" if i % 100 == 3 else f"row {i}"
+            file.write(json.dumps({"id": f"id-{i}", "text": text, "group": i % 7}) + "\n")
+    job = run(
+        "r.jsonl", output, model="mock", config=Config(), dimensions=8, batch_size=128, limits=Limits(max_concurrency=1)
+    )
+    tracemalloc.start()
+    try:
+        run_on_a_loop(job, loop_factory=debugging)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("output", ["v.npy", "v.jsonl", "v.parquet"])
+def test_memory_does_not_grow_with_the_input(output: str) -> None:
+    if output.endswith(".parquet"):
+        pytest.importorskip("pyarrow", reason="needs the extra parquet")
+    peak(500, output)  # whatever is made once
+    few, many = peak(1_500, output), peak(15_000, output)
+    assert many < 1.25 * few + 200_000
