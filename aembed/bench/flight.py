@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from aembed.bench.pacer import Clock
-from aembed.bench.record import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Outcome, Record
+from aembed.bench.record import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Ints, Outcome, Record
 from aembed.bench.result import Failure
 from aembed.bench.scenario import Subject
 
@@ -115,6 +115,13 @@ class Flight:
             self._kinds[kind] += 1
             self._examples.setdefault(kind, message[:LONGEST_MESSAGE])
         self._settled(done)
+
+    def never_start(self, intended: Ints) -> None:
+        """What was due, and found no place until the end."""
+        if len(intended):
+            self.record.add_never_started(intended)
+            self._kinds["unfinished"] += len(intended)
+            self._examples.setdefault("unfinished", "never started: max_in_flight others were under way")
 
     async def land(self) -> int:
         """End all that is still under way; how many did not listen."""

@@ -125,7 +125,14 @@ class ClosedLoop:
     peak_backlog = 0
 
     def __init__(
-        self, subject: Subject, users: int, think: Callable[[random.Random], float], seed: int, settings: Settings
+        self,
+        subject: Subject,
+        users: int,
+        think: Callable[[random.Random], float],
+        *,
+        seconds: float,
+        seed: int,
+        settings: Settings,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.flight = Flight(subject, clock=clock_of(loop), timeout=settings.timeout, settled=self._think)
@@ -133,6 +140,7 @@ class ClosedLoop:
         self.thought = 0
         self._loop = loop
         self._users = users
+        self._length = round(seconds * 1e9)
         self._draw = think
         self._dice = random.Random(seed)  # noqa: S311 - thinking is no secret
         self._timers: set[asyncio.Handle] = set()
@@ -140,6 +148,7 @@ class ClosedLoop:
         self._asked = 0
 
     def begin(self, origin: int) -> None:
+        self._end = origin + self._length
         for _ in range(self._users):
             self._think(origin)
 
@@ -155,7 +164,7 @@ class ClosedLoop:
             self._timers.discard(timer)
             if self.flight.clock() < intended:  # uvloop's timers are early
                 self._wait(since, intended)
-            else:
+            elif intended < self._end:
                 self._asked += 1
                 self.thought += intended - since
                 self.flight.start(intended)
@@ -206,7 +215,7 @@ async def fly(driver: Driver, seconds: float, settings: Settings) -> Flown:
         if ticker is not None:
             ticker.stop()
         deaf = await flight.land()
-    flight.record.add_never_started(driver.never_started())
+    flight.never_start(driver.never_started())
     interrupted = stop.is_set() and ended < end
     return Flown(
         rows=flight.record.rows(origin),

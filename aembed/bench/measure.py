@@ -51,7 +51,7 @@ async def closed(
     pacing = Pacing(arrivals=f"closed loop, {users} users", seed=seed, pacer="none")
 
     def driver(subject: Subject) -> Driver:
-        return ClosedLoop(subject, users, draw, seed, settings)
+        return ClosedLoop(subject, users, draw, seconds=duration, seed=seed, settings=settings)
 
     report, flown = await _measure(target, "closed", driver, pacing=pacing, duration=duration, settings=settings)
     return replace(report, closed=_closed(flown, users))

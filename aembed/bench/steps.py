@@ -17,7 +17,8 @@ from aembed.bench.settings import RunOptions, Settings, positive
 from aembed.bench.stats import percentiles
 
 DOUBLINGS = 24
-HALVINGS = 8
+FEWEST = 20
+"""Requests of a step, when going down."""
 PATIENCE = 10.0
 """Times the objective that answers are waited for after each step."""
 
@@ -40,7 +41,7 @@ async def steps(
     last two rates may be. The report's distributions are those of the highest rate within the objective.
     """
     _check(objective, start, precision)
-    options.setdefault("drain", max(1.0, PATIENCE * objective.seconds))
+    options.setdefault("drain", max(step_s, PATIENCE * objective.seconds))  # the next step must not find a queue
     settings = Settings(**options)
     stairs: list[tuple[Step, Report]] = []
 
@@ -63,9 +64,7 @@ async def steps(
         low, high = high, min(2 * high, highest or math.inf)
         if low == high or over():
             break
-    for _ in range(HALVINGS):
-        if low or over():
-            break
+    while not low and not over() and high / 2 * step_s >= FEWEST:
         low, high = (high / 2, high) if await climb(high / 2) else (0.0, high / 2)
     while low and high / low > 1 + precision and not over():
         middle = math.sqrt(low * high)

@@ -1,0 +1,200 @@
+"""Burst, sustained load and steps, on virtual time against closed forms."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import anyio
+import numpy as np
+import pytest
+
+from aembed import InputError, bench
+from aembed.bench.burst import describe
+from aembed.bench.record import FAILED, OK, Rows
+from aembed.bench.result import Estimate, Window
+from aembed.bench.sustained import drift_of, envelope_slope
+
+virtual = pytest.mark.virtual_time
+CAPACITY = 100.0
+
+
+def server(*, growth: float = 0.0) -> Callable[[], Awaitable[None]]:
+    """One request at a time, 10 ms each; ``growth`` is by how much each takes longer than the one before."""
+    free = [0.0, 1 / CAPACITY]
+
+    async def call() -> None:
+        free[0] = max(free[0], asyncio.get_running_loop().time()) + free[1]
+        free[1] += growth
+        await anyio.sleep_until(free[0])
+
+    return call
+
+
+@virtual
+async def test_a_burst_drains_at_the_rate_that_is_left() -> None:
+    report = await bench.burst(server(), base=50, spike=300, spike_s=1, at=4, duration=12)
+    found = report.burst
+    assert report.mode == "burst"
+    assert found is not None
+    assert found.drained == pytest.approx((300 - CAPACITY) * 1 / (CAPACITY - 50), abs=0.03)
+    assert found.drain_rate == pytest.approx(CAPACITY, rel=0.02)
+    assert found.recovery == pytest.approx(found.drained, abs=0.1)
+    assert found.peak_backlog == pytest.approx(200, abs=2)
+    assert found.peak_response == pytest.approx(2, abs=0.03)
+    assert found.band is not None
+    assert found.band == pytest.approx((0.009, 0.011), abs=1e-6)
+
+
+@virtual
+async def test_a_burst_that_is_never_over_has_no_recovery() -> None:
+    found = (await bench.burst(server(), base=90, spike=500, spike_s=2, duration=8, drain=0)).burst
+    assert found is not None
+    assert (found.recovery, found.drained, found.drain_rate, found.peak_response) == (None, None, None, None)
+    assert found.spike_start == 2
+
+
+@virtual
+async def test_a_burst_nobody_feels_is_over_at_once() -> None:
+    found = (await bench.burst(lambda: anyio.sleep(0.01), base=50, spike=100, spike_s=1, duration=8)).burst
+    assert found is not None
+    assert (found.recovery, found.drained) == (0.0, 0.0)
+
+
+def rows(intended: list[float], done: list[float], outcome: int = OK) -> Rows:
+    came, went = np.array(intended) * 1e9, np.array(done) * 1e9
+    whole = came.astype(np.int64)
+    return Rows(
+        intended=whole, started=whole, done=went.astype(np.int64), outcome=np.full(len(came), outcome, dtype=np.int64)
+    )
+
+
+def test_failures_before_the_spike_leave_no_band_to_come_back_to() -> None:
+    times = [i / 10 for i in range(100)]
+    found = describe(rows(times, times, FAILED), base=10, spike=20, start=5, end=6, seconds=10)
+    assert (found.band, found.recovery, found.peak_response) == (None, None, None)
+
+
+@virtual
+async def test_steady_load_is_steady() -> None:
+    report = await bench.sustained(server(), arrivals=bench.constant(50), duration=30)
+    assert report.mode == "sustained"
+    assert report.drift is not None
+    assert report.drift.steady is True
+    assert report.verdict.state == "ok"
+    assert len(report.windows) >= 60
+
+
+@virtual
+async def test_a_drift_is_found_and_is_over_budget() -> None:
+    """From 10 to 16 ms: 6 ms of a median of 13."""
+    report = await bench.sustained(server(growth=0.006 / 3000), arrivals=bench.constant(50), duration=60)
+    assert report.drift is not None
+    assert report.drift.response.value == pytest.approx(6 / 13, rel=0.05)
+    assert report.drift.steady is False
+    assert (report.verdict.state, report.verdict.exit_code) == ("over budget", 1)
+    assert "p50 changed by +46" in report.verdict.reasons[0]
+
+
+def window(start: int, p50: float | None, *, good: int = 10, rss: int | None = None) -> Window:
+    return Window(
+        start=float(start),
+        seconds=1,
+        offered=10,
+        started=10,
+        done=10,
+        good=good,
+        errors=0,
+        p50=p50,
+        p95=p50,
+        p99=p50,
+        backlog=0,
+        lag_max=0,
+        rss=rss,
+    )
+
+
+def test_noise_that_hides_a_drift_is_inconclusive() -> None:
+    noisy = [window(i, 1 + (i * 7 % 11 - 5) / 10, rss=1000 + 10 * i) for i in range(12)]
+    found = drift_of(noisy, seconds=12, tolerance=0.1)
+    assert found is not None
+    assert found.steady is None
+    assert found.rss == Estimate(value=10, low=10, high=10)
+    assert drift_of(noisy[:5], seconds=12, tolerance=0.1) is None
+    assert drift_of([replace(w, p50=None) for w in noisy], seconds=12, tolerance=0.1) is None
+
+
+def test_a_sawtooth_has_a_flat_envelope() -> None:
+    x = np.arange(400, dtype=np.float64)
+    assert envelope_slope(x, 100 + x % 5).value == 0
+    assert envelope_slope(x, 100 + x % 5 + 2 * x).value == pytest.approx(2, rel=0.05)
+
+
+@virtual
+async def test_too_few_windows_are_refused() -> None:
+    with pytest.raises(InputError, match=r"window=2 s gives fewer than 6 windows in 10 s"):
+        await bench.sustained(server(), arrivals=bench.constant(1), duration=10, window=2)
+
+
+EVEN = bench.Objective(q=0.95, seconds=0.05)
+
+
+@virtual
+@pytest.mark.parametrize("start", [30, 150])
+async def test_the_knee_of_an_even_schedule_is_the_capacity(start: float) -> None:
+    report = await bench.steps(server(), objective=EVEN, start=start, step_s=10, cv=0.001, precision=0.02)
+    assert report.steps is not None
+    knee = report.steps.knee
+    assert report.mode == "steps"
+    assert knee is not None
+    assert knee.value == pytest.approx(CAPACITY, rel=0.03)
+    assert [step.rate for step in report.steps.steps] == sorted(step.rate for step in report.steps.steps)
+    assert report.verdict.state == "ok"
+    assert report.response is not None
+    assert (report.response.at(0.95).value or 1) <= 0.05  # the figures are those of a rate that is fine
+
+
+@virtual
+async def test_the_highest_rate_asked_for_may_be_within() -> None:
+    report = await bench.steps(server(), objective=EVEN, start=10, highest=30, step_s=5)
+    assert report.steps is not None
+    assert [step.rate for step in report.steps.steps] == [10, 20, 30]
+    assert report.steps.knee is not None
+    assert report.steps.knee.high is None
+
+
+@virtual
+async def test_a_server_that_is_never_within_has_no_knee() -> None:
+    report = await bench.steps(lambda: anyio.sleep(1), objective=EVEN, start=16, step_s=30)
+    assert report.steps is not None
+    assert report.steps.knee is None
+    assert not any(step.within for step in report.steps.steps)
+
+
+@virtual
+async def test_fast_errors_do_not_make_a_rate_sustainable() -> None:
+    calls = iter(range(10**6))
+
+    async def call() -> None:
+        if next(calls) % 10 == 0:
+            raise ValueError("no")
+
+    report = await bench.steps(call, objective=EVEN, start=16, step_s=30)
+    assert report.steps is not None
+    assert report.steps.knee is None
+
+
+@virtual
+@pytest.mark.parametrize(
+    ("objective", "options", "told"),
+    [
+        (bench.Objective(q=95, seconds=0.1), {}, "objective.q=95 must lie between 0 and 1"),
+        (bench.Objective(seconds=0), {}, "objective.seconds=0 must be"),
+        (EVEN, {"start": -1}, "start=-1 must be .*requests/s"),
+        (EVEN, {"precision": 0}, "precision=0 must be"),
+    ],
+)
+async def test_bad_objectives_are_named(objective: bench.Objective, options: dict[str, float], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        await bench.steps(server(), objective=objective, **{"start": 1.0, **options})  # type: ignore[arg-type]
