@@ -10,7 +10,7 @@ Where things are:
     _plan _fan_out _retry _check _job        one step of that line each
     _time_limit                              the same seconds for each attempt, and one timer for all
     _gate         admission: slots, quotas, lanes, pauses, for one account
-    _input _calls _overlong                  what comes in; what is under way; texts beyond the model's length
+    _input _calls _home _overlong            what comes in; what is under way, on which loop; texts that are too long
     _config _setting _keys _registry         settings; where keys come from; provider names
     _types _errors _events                   nouns; the error tree; what can be observed
     _quantize     float32 vectors made compact
@@ -34,6 +34,7 @@ from aembed._errors import (
     ConfigError,
     ConnectError,
     DeadlineError,
+    EventLoopError,
     InputError,
     MissingExtraError,
     ModelNotFoundError,
@@ -87,6 +88,7 @@ __all__ = [
     "EmbedderFactory",
     "EmbedderOptions",
     "Event",
+    "EventLoopError",
     "Health",
     "HttpSettings",
     "InputError",

@@ -5,15 +5,17 @@ from __future__ import annotations
 import anyio
 
 from aembed._errors import ClosedError
+from aembed._home import Home
 
 
 class Calls:
     """``with calls:`` around each call; ``await calls.drain()`` once, to close."""
 
-    __slots__ = ("_count", "_idle", "_owner", "closed")
+    __slots__ = ("_count", "_home", "_idle", "_owner", "closed")
 
-    def __init__(self, owner: str) -> None:
+    def __init__(self, owner: str, home: Home) -> None:
         self.closed = False
+        self._home = home
         self._owner = owner
         self._count = 0
         self._idle: anyio.Event | None = None
@@ -21,6 +23,7 @@ class Calls:
     def __enter__(self) -> None:
         if self.closed:
             raise ClosedError(f"{self._owner} is closed; make a new one")
+        self._home.enter(self._owner)
         self._count += 1
 
     def __exit__(self, *exc_info: object) -> None:

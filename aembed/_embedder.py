@@ -13,6 +13,7 @@ from aembed._calls import Calls
 from aembed._engine import Engine
 from aembed._errors import AembedError, InputError
 from aembed._events import Statistics
+from aembed._home import Home
 from aembed._input import check_out, check_text, check_texts
 from aembed._job import Job, Run
 from aembed._stream import open_stream
@@ -26,17 +27,22 @@ STREAM_CHUNK = 256
 class Embedder:
     """Embeds texts with one model. Made by :meth:`EmbedderFactory.new_embedder`; safe for any number of tasks.
 
+    The factory and its embedders live on one event loop at a time, the first that calls them. When that one is closed,
+    or in a forked process, the next may go on; on two loops at once the second gets an :class:`EventLoopError`.
+
     Every method that takes texts raises :class:`InputError` for a bare ``str``, an item that is no ``str``, or a blank
     text, with its index, before anything is sent; and :class:`ClosedError` after :meth:`aclose`.
     """
 
-    def __init__(self, engine: Engine, run: Run, deadline: float | None, close: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, engine: Engine, run: Run, deadline: float | None, home: Home, close: Callable[[], Awaitable[None]]
+    ) -> None:
         self._engine = engine
         self._run = run
         self._deadline = deadline
         self._close = close
         self._ended = anyio.Event()
-        self._calls = Calls(f"the embedder of {self.spec.provider}:{self.spec.name}")
+        self._calls = Calls(f"the embedder of {self.spec.provider}:{self.spec.name}", home)
 
     def __repr__(self) -> str:
         state = "closed" if self._calls.closed else repr(self._engine.gate)

@@ -18,7 +18,8 @@ AembedError
 │   ├── RequestTimeoutError      no answer within ``timeout``                    retryable
 │   └── ReplyError               the answer is not usable vectors                retryable
 ├── DeadlineError                the call's total time is over (also a TimeoutError)
-└── ClosedError                  used after ``aclose()``                         fatal
+├── ClosedError                  used after ``aclose()``                         fatal
+└── EventLoopError               used on another event loop (also a RuntimeError) fatal
 
 An error carries what is known of ``provider``, ``status``, ``request_id``, ``attempts``, ``retryable``,
 ``maybe_billed``, ``index`` and, when it ends a call, the ``partial`` result. No text and no key is ever part of a
@@ -188,5 +189,11 @@ class DeadlineError(AembedError, TimeoutError):
 
 class ClosedError(AembedError):
     """The embedder or factory was used after ``aclose()``."""
+
+    fatal = True
+
+
+class EventLoopError(AembedError, RuntimeError):
+    """The embedder was used on another event loop than before, while that one was still open."""
 
     fatal = True

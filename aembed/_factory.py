@@ -21,6 +21,7 @@ from aembed._engine import Engine
 from aembed._errors import AembedError, ClosedError, ConfigError
 from aembed._fan_out import one_error
 from aembed._gate import Gate
+from aembed._home import Home
 from aembed._identity import Identity
 from aembed._keys import find_key
 from aembed._memo import Memo
@@ -55,6 +56,7 @@ class EmbedderFactory:
         self._transports: dict[tuple[Account, HttpSettings], HttpTransport] = {}
         self._caches: dict[Place, Cache] = {}
         self._closed = False
+        self._home = Home(lambda: any(gate.in_flight or gate.waiting for gate, _ in self._gates.values()))
 
     def __repr__(self) -> str:
         return f"<EmbedderFactory embedders={len(self._embedders)} {'closed' if self._closed else 'open'}>"
@@ -226,7 +228,7 @@ class EmbedderFactory:
                 for layer in layers:
                     stack.push_async_callback(layer.aclose)
 
-        embedder = Embedder(engine, run, settings.deadline, release)
+        embedder = Embedder(engine, run, settings.deadline, self._home, release)
         self._embedders[embedder] = provider
         return embedder
 

@@ -9,10 +9,11 @@ import pytest
 
 from aembed import ClosedError
 from aembed._calls import Calls
+from aembed._home import Home
 
 
 async def test_an_idle_owner_closes_at_once() -> None:
-    calls = Calls("the thing")
+    calls = Calls("the thing", Home(lambda: False))
     with calls:
         pass
     await calls.drain()
@@ -21,7 +22,7 @@ async def test_an_idle_owner_closes_at_once() -> None:
 
 
 async def test_draining_waits_for_the_last() -> None:
-    calls = Calls("the thing")
+    calls = Calls("the thing", Home(lambda: False))
     with calls:
         with calls:
             draining = asyncio.create_task(calls.drain())
@@ -31,7 +32,7 @@ async def test_draining_waits_for_the_last() -> None:
 
 
 async def test_a_call_that_fails_is_over_too() -> None:
-    calls = Calls("the thing")
+    calls = Calls("the thing", Home(lambda: False))
     with pytest.raises(LookupError), calls:
         raise LookupError
     await calls.drain()

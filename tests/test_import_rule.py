@@ -15,7 +15,7 @@ PACKAGE = Path(aembed.__file__).parent
 TESTS = Path(__file__).parent
 ROOMS = """
     _types _errors _version _time_limit
-    stores
+    stores _home
     _setting _input _calls _quantize
     _wire
     _config _events

@@ -73,9 +73,15 @@ class HttpTransport:
 
     async def aclose(self) -> None:
         """Close the connections of this loop, and of loops that are gone."""
-        loop = asyncio.get_running_loop()
+        session = self._sessions.pop(asyncio.get_running_loop(), None)
+        if session is not None:
+            await session.close()
+        await self._close_those_of_closed_loops()
+
+    async def _close_those_of_closed_loops(self) -> None:
+        """The loop that a fork has left behind looks open: its connections are the parent's, and left alone."""
         for owner, session in list(self._sessions.items()):
-            if owner is loop or owner.is_closed():
+            if owner.is_closed():
                 del self._sessions[owner]
                 await session.close()
 
@@ -83,6 +89,7 @@ class HttpTransport:
         loop = asyncio.get_running_loop()
         async with self._opening:
             if loop not in self._sessions:  # another task may have been quicker
+                await self._close_those_of_closed_loops()
                 ca_file = self._settings.ca_file
                 tls = True if ca_file is None else await anyio.to_thread.run_sync(_tls_context, ca_file)
                 self._sessions[loop] = _session(self._settings, tls)
