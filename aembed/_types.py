@@ -149,10 +149,23 @@ class Response:
     body: bytes = field(repr=False)
 
 
+class Sink(Protocol):
+    """Takes the beginning of a long answer while the rest of it is on its way."""
+
+    begun: bool
+    """It has taken something."""
+
+    async def take(self, pieces: list[bytes]) -> None: ...
+
+
 class Transport(Protocol):
     """The seam between providers and HTTP."""
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int) -> Response: ...
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int, sink: Sink | None = None
+    ) -> Response:
+        """The answer. What ``sink`` has taken of it is not in its body."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ redact          a server's words without any text or key in them
 refusal         status and body of a refusal -> the error tree, one table per dialect
 quota_headers   Retry-After and rate-limit headers -> seconds and counts
 decode, cut     body -> rows of float32
+arriving        the same for a long body, while it comes in
 access          keys and headers, checked and never shown
 provider        what all HTTP providers share
 catalogue       models' dimensions, caps and prices

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 QUOTE, COLON, BRACKET = b'":['
 BLANKS = b" \t\r\n"
@@ -35,20 +35,28 @@ class Cut:
     spans: list[tuple[int, int]]
 
 
+class Found(NamedTuple):
+    """Vectors in a body or the beginning of one: what stands before each, where it stands, where the last one ends."""
+
+    before: list[bytes | bytearray]
+    spans: list[tuple[int, int]]
+    end: int
+
+
 def cut_strings(body: bytes | bytearray, key: bytes, pause: Pause | None = None) -> Cut:
     """Cut the string values of ``key``, or the strings in the arrays that are.
 
     Within a JSON string a quote is escaped, so ``"key"`` with a colon behind it can only be a key.
     """
-    written = _how_written(body, key)
+    written = how_written(body, key)
     if written is not None:
-        cut = _cut_written(body, written, pause)
+        cut = _joined(body, find_written(body, written, pause))
         if _keys(cut.skeleton, key) == len(cut.spans):
             return cut
     return _cut_values(body, key, pause)
 
 
-def _how_written(body: bytes | bytearray, key: bytes) -> bytes | None:
+def how_written(body: bytes | bytearray, key: bytes) -> bytes | None:
     """What stands before the first value, if it is a string and written as almost everybody does."""
     first = body.find(key + b":")
     if first >= 0:
@@ -63,7 +71,7 @@ def _keys(skeleton: bytes | bytearray, key: bytes) -> int:
     return skeleton.count(key) - skeleton.count(b":" + key) - skeleton.count(b": " + key)
 
 
-def _cut_written(body: bytes | bytearray, before: bytes, pause: Pause | None) -> Cut:
+def find_written(body: bytes | bytearray, before: bytes, pause: Pause | None = None) -> Found:
     """The straight way, for values that all stand behind the same bytes."""
     find, length = body.find, len(before)
     pieces: list[bytes | bytearray] = []
@@ -79,7 +87,7 @@ def _cut_written(body: bytes | bytearray, before: bytes, pause: Pause | None) ->
         kept = start = end
         if pause is not None and len(spans) % EVERY == 0:
             pause()
-    return _joined(body, pieces, kept, spans)
+    return Found(pieces, spans, kept)
 
 
 def _cut_values(body: bytes | bytearray, key: bytes, pause: Pause | None) -> Cut:
@@ -105,7 +113,7 @@ def _cut_values(body: bytes | bytearray, key: bytes, pause: Pause | None) -> Cut
             spans.append((start + 1, end))
             kept = position = end
             start = _next_item(body, end + 1) if in_array else len(body)
-    return _joined(body, pieces, kept, spans)
+    return _joined(body, Found(pieces, spans, kept))
 
 
 def cut_numbers(body: bytes | bytearray, pause: Pause | None = None) -> Cut:
@@ -113,32 +121,37 @@ def cut_numbers(body: bytes | bytearray, pause: Pause | None = None) -> Cut:
 
     In the place of the ``k``-th stands ``[k]``: a reply may hold other numbers than vectors.
     """
+    return _joined(body, find_numbers(body, pause=pause))
+
+
+def find_numbers(body: bytes | bytearray, first: int = 0, pause: Pause | None = None) -> Found:
+    """The arrays, numbered from ``first``. ``body`` begins outside a string, or with the end of an array."""
     find = body.find
     pieces: list[bytes | bytearray] = []
     spans: list[tuple[int, int]] = []
     kept = position = counted = quotes = 0
     while (position := find(b"[", position)) >= 0:
         position += 1
-        first = _skip_blanks(body, position)
-        if first < len(body) and body[first] in NUMBERS_BEGIN:
+        begins = _skip_blanks(body, position)
+        if begins < len(body) and body[begins] in NUMBERS_BEGIN:
             quotes += _quotes(body, counted, position)
             counted = position
             if quotes % 2:  # within a string
                 continue
-            end = find(b"]", first)
+            end = find(b"]", begins)
             if end < 0:
                 break
             pieces.append(body[kept:position])
-            pieces.append(b"%d" % len(spans))
+            pieces.append(b"%d" % (first + len(spans)))
             spans.append((position, end))
             kept = position = counted = end
             if pause is not None:
                 pause()
-    return _joined(body, pieces, kept, spans)
+    return Found(pieces, spans, kept)
 
 
-def _joined(body: bytes | bytearray, pieces: list[bytes | bytearray], kept: int, spans: list[tuple[int, int]]) -> Cut:
-    return Cut(b"".join([*pieces, body[kept:]]) if spans else body, spans)
+def _joined(body: bytes | bytearray, found: Found) -> Cut:
+    return Cut(b"".join([*found.before, body[found.end :]]) if found.spans else body, found.spans)
 
 
 def _quotes(body: bytes | bytearray, start: int, end: int) -> int:

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from threading import Event
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -22,9 +21,9 @@ from aembed._errors import ReplyError
 from aembed._types import Vectors
 from aembed._wire.cut import Cut, Pause, cut_numbers, cut_strings
 
-Placed: TypeAlias = tuple[int, str | list[float] | None]
-"""Which text a vector belongs to, and what stands in its place in the skeleton: ``""``, or ``[k]`` for the ``k``-th
-array of numbers."""
+Places: TypeAlias = tuple[Sequence[int], Sequence[str | list[float] | None]]
+"""Which texts the vectors belong to, and what stands in their places in the skeleton: ``""``, or ``[k]`` for the
+``k``-th array of numbers."""
 
 T = TypeVar("T")
 
@@ -37,7 +36,7 @@ class Shape(Generic[T]):
     """Where a reply has its vectors: ``places`` lists them in the order of the body; ``tokens`` is the usage."""
 
     type: type[T]
-    places: Callable[[T], Sequence[Placed]]
+    places: Callable[[T], Places]
     tokens: Callable[[T], int | None]
     base64_key: bytes | None = None
     """The key, with its quotes, whose values may be base64 strings."""
@@ -55,108 +54,101 @@ class Decoded:
     base64: bool
 
 
-def decode(
-    body: bytes, shape: Shape[Any], count: int, rows: Vectors | None, *, abandoned: Event | None = None
-) -> Decoded:
-    """Decode ``count`` vectors, into ``rows`` if given. For a worker thread ``abandoned`` says that nobody waits now.
+def decode(body: bytes, shape: Shape[Any], count: int, rows: Vectors | None, pause: Pause | None = None) -> Decoded:
+    """Decode ``count`` vectors, into ``rows`` if given. A worker thread pauses, see ``breathe``.
 
     Raises:
         ReplyError: no valid JSON of this shape; count, index or dimension is wrong; null or damaged vectors.
     """
-    pause = None if abandoned is None else partial(_breathe, abandoned)
     strings = cut_strings(body, shape.base64_key, pause) if shape.base64_key else Cut(body, [])
     numbers = cut_numbers(strings.skeleton, pause)
-    skeleton = _parse(numbers.skeleton, shape)
+    skeleton = parse(numbers.skeleton, shape)
     places = shape.places(skeleton)
-    _check_places(places, count, strings, numbers)
+    check_places(places, count, len(strings.spans), len(numbers.spans))
     encoded = iter(strings.spans)
     if rows is not None and len(strings.spans) == count and sys.byteorder == "little":
-        _fill(body, places, strings, rows, pause)
+        _fill(body, places[0], strings, rows, pause)
         return Decoded(rows, shape.tokens(skeleton), base64=True)
     body_view, number_view = memoryview(body), memoryview(strings.skeleton)
-    for done, (index, placeholder) in enumerate(places):
+    for done, (index, placeholder) in enumerate(zip(*places, strict=True)):
         if isinstance(placeholder, str):
-            row = _from_base64(body_view[slice(*next(encoded))], index)
+            row = from_base64(body_view[slice(*next(encoded))], index)
         else:
             assert placeholder is not None, "checked with the places"
-            row = _from_numbers(number_view[slice(*numbers.spans[int(placeholder[0])])], index)
+            row = from_numbers(number_view[slice(*numbers.spans[int(placeholder[0])])], index)
         if rows is None:
             rows = np.empty((count, len(row)), np.float32)
-        rows[index] = _of_dimension(rows.shape[1], row, index)
+        rows[index] = of_dimension(rows.shape[1], row, index)
         if pause is not None and done % BREATHE == BREATHE - 1:
             pause()
     assert rows is not None, "a batch has at least one text"
     return Decoded(rows, shape.tokens(skeleton), base64=bool(strings.spans))
 
 
-def _fill(body: bytes, places: Sequence[Placed], strings: Cut, rows: Vectors, pause: Pause | None) -> None:
+def _fill(body: bytes, indices: Sequence[int], strings: Cut, rows: Vectors, pause: Pause | None) -> None:
     """The straight way: all are base64, and how long they are is known."""
     view, bytes_view, width = memoryview(body), rows.data.cast("B"), rows.shape[1] * 4
-    for done, ((index, _), (start, end)) in enumerate(zip(places, strings.spans, strict=True)):
+    for done, (index, (start, end)) in enumerate(zip(indices, strings.spans, strict=True)):
         try:
             bytes_view[index * width : (index + 1) * width] = pybase64.b64decode(view[start:end], validate=True)
         except ValueError:  # damaged, of another length, or with escapes: the careful way finds out
-            rows[index] = _of_dimension(rows.shape[1], _from_base64(view[start:end], index), index)
+            rows[index] = of_dimension(rows.shape[1], from_base64(view[start:end], index), index)
         if pause is not None and done % BREATHE == BREATHE - 1:
             pause()
 
 
-def _breathe(abandoned: Event) -> None:
+def breathe(abandoned: Event) -> None:
     """Let other threads have their turn, and write no more into rows that may by now be another attempt's."""
     time.sleep(0)
     if abandoned.is_set():
         raise ReplyError("nobody waits for this answer any more")
 
 
-def _check_places(places: Sequence[Placed], count: int, strings: Cut, numbers: Cut) -> None:
+def check_places(places: Places, count: int, strings: int, numbers: int) -> None:
     """As many vectors as texts, each text's once, and every one of them was cut out."""
-    if len(places) != count:
-        raise ReplyError(f"the answer has {len(places)} vectors for {count} texts")
-    indices, placeholders = zip(*places, strict=True)
-    if indices != tuple(range(count)) and sorted(indices) != list(range(count)):
+    indices, placeholders = places
+    if len(indices) != count:
+        raise ReplyError(f"the answer has {len(indices)} vectors for {count} texts")
+    if sorted(indices) != list(range(count)):
         raise ReplyError("the answer's indices are not those of the texts: one is missing, doubled or out of range")
     encoded = placeholders.count("")
-    if encoded == count == len(strings.spans):
+    if encoded == count == strings:
         return
     written = {
         placeholder[0] for placeholder in placeholders if isinstance(placeholder, list) and len(placeholder) == 1
     }
-    if (
-        encoded != len(strings.spans)
-        or encoded + len(written) != count
-        or not written <= set(range(len(numbers.spans)))
-    ):
+    if encoded != strings or encoded + len(written) != count or not written <= set(range(numbers)):
         raise ReplyError("the answer has something else than a vector in a vector's place, or a vector out of place")
 
 
-def _of_dimension(dim: int, row: Vectors, index: int) -> Vectors:
+def of_dimension(dim: int, row: Vectors, index: int) -> Vectors:
     if len(row) != dim or not dim:
         raise ReplyError(f"a vector of dimension {len(row)} where {dim} was expected", index=index)
     return row
 
 
-def _parse(skeleton: bytes | bytearray, shape: Shape[T]) -> T:
+def parse(skeleton: bytes | bytearray, shape: Shape[T]) -> T:
     try:
         return msgspec.json.decode(skeleton, type=shape.type)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ReplyError("the answer is not the JSON this kind of server gives; check base_url") from None
 
 
-def _from_base64(encoded: memoryview, index: int) -> Vectors:
+def from_base64(encoded: memoryview, index: int) -> Vectors:
     try:
         return np.frombuffer(pybase64.b64decode(encoded, validate=True), "<f4")
     except ValueError:  # binascii.Error is one; so is a length that is no multiple of four
         plain = bytes(encoded)
     unescaped = plain.replace(b"\\/", b"/")  # some servers escape slashes, as JSON allows
     if unescaped != plain:
-        return _from_base64(memoryview(unescaped), index)
+        return from_base64(memoryview(unescaped), index)
     raise ReplyError("a vector's base64 is damaged or cut short", index=index)
 
 
 _NUMBERS = msgspec.json.Decoder(list[float])
 
 
-def _from_numbers(numbers: memoryview, index: int) -> Vectors:
+def from_numbers(numbers: memoryview, index: int) -> Vectors:
     """One row at a time through a list: parsed and gone in some 60 us, and never more than one."""
     try:
         with np.errstate(over="ignore"):  # what overflows is infinite, and refused for that

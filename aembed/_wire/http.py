@@ -23,9 +23,9 @@ from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from aembed._errors import BadRequestError, ConfigError, ConnectError, ProviderError, ReplyError, RequestTimeoutError
-from aembed._types import Response
+from aembed._types import Response, Sink
 from aembed._version import __version__
-from aembed._wire.body import read_body
+from aembed._wire.body import PIECES, read_body
 from aembed._wire.public import NotPublicError, open_public
 from aembed._wire.settings import HttpSettings
 
@@ -49,7 +49,9 @@ class HttpTransport:
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
         self._opening = anyio.Lock()
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int) -> Response:
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int, sink: Sink | None = None
+    ) -> Response:
         """Send and read the whole answer, whatever its status below 300 or from 400 on.
 
         Raises:
@@ -59,14 +61,14 @@ class HttpTransport:
         """
         session = self._sessions.get(asyncio.get_running_loop()) or await self._open()
         try:
-            return await _post(session, url, body, headers, max_bytes)
+            return await _post(session, url, body, headers, max_bytes=max_bytes, sink=sink)
         except (aiohttp.ClientError, OSError) as error:
             failure = _translate(error)
-            stale = not _FRESH.get() and _died_idle(error)
+            stale = not _FRESH.get() and _died_idle(error) and not (sink is not None and sink.begun)
         if not stale:
             raise failure  # out of the handler, so that nothing of the request hangs on it
         try:
-            return await _post(session, url, body, headers, max_bytes)
+            return await _post(session, url, body, headers, max_bytes=max_bytes, sink=sink)
         except (aiohttp.ClientError, OSError) as error:
             failure = _translate(error)
         raise failure
@@ -112,16 +114,23 @@ def _session(settings: HttpSettings, tls: ssl.SSLContext | bool) -> aiohttp.Clie
 
 
 async def _post(
-    session: aiohttp.ClientSession, url: str, body: bytes, headers: Mapping[str, str], max_bytes: int
+    session: aiohttp.ClientSession,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    max_bytes: int,
+    sink: Sink | None,
 ) -> Response:
     _FRESH.set(False)
     data = body if len(body) <= SENT_AT_ONCE else io.BytesIO(body)
-    async with session.post(url, data=data, headers=headers, allow_redirects=False) as response:
+    buffer = None if sink is None else PIECES // 2
+    async with session.post(url, data=data, headers=headers, allow_redirects=False, read_bufsize=buffer) as response:
         if 300 <= response.status < 400:
             failure = _redirected(response.headers.get("Location", ""), response.status)
             del response  # a traceback that shows local variables does not show where to, which may hold a key
             raise failure
-        return Response(response.status, response.headers, await read_body(response, max_bytes))
+        return Response(response.status, response.headers, await read_body(response, max_bytes, sink))
 
 
 class _Connector(aiohttp.TCPConnector):

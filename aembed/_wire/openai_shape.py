@@ -5,7 +5,6 @@ Source: https://platform.openai.com/docs/api-reference/embeddings/object
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -17,11 +16,11 @@ from aembed._errors import (
     QuotaExhaustedError,
     TextTooLongError,
 )
-from aembed._wire.decode import Placed, Shape, token_count
+from aembed._wire.decode import Places, Shape, token_count
 from aembed._wire.refusal import Dialect, Said, read_detail
 
 
-class Item(msgspec.Struct):
+class Item(msgspec.Struct, gc=False):
     embedding: str | list[float] | None = None
     index: int | None = None
 
@@ -31,10 +30,9 @@ class EmbeddingList(msgspec.Struct):
     usage: Any = None
 
 
-def places(reply: EmbeddingList) -> Sequence[Placed]:
-    return [
-        (position if item.index is None else item.index, item.embedding) for position, item in enumerate(reply.data)
-    ]
+def places(reply: EmbeddingList) -> Places:
+    indices = [position if item.index is None else item.index for position, item in enumerate(reply.data)]
+    return indices, [item.embedding for item in reply.data]
 
 
 def tokens(reply: EmbeddingList) -> int | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -17,13 +17,19 @@ import numpy as np
 from aembed._errors import BadRequestError, BadTextError, ClosedError, ConfigError, ProviderError, ReplyError
 from aembed._types import Kind, ModelSpec, Reply, Response, Source, Transport, Vectors
 from aembed._wire.access import SecretHeaders, checked, key_of
-from aembed._wire.decode import Decoded, Shape, decode, token_count
+from aembed._wire.arriving import Arriving
+from aembed._wire.cut import Pause
+from aembed._wire.decode import Decoded, Shape, breathe, decode, token_count
 from aembed._wire.matryoshka import open_model, shorten
 from aembed._wire.quota_headers import quota_hints
 from aembed._wire.refusal import Dialect, Said, hear, hidden, refusal, request_id
 
+T = TypeVar("T")
+
 ON_THE_LOOP = 2**20
 """Bytes of a body decoded at once: under a millisecond as base64, two as numbers. Larger ones go to a worker thread."""
+DECODED_AT_ONCE = 2**15
+"""Numbers in a reply that may be short enough for that, however they are written."""
 
 WIDEST = 8192
 """Dimension that is allowed for before the real one is known."""
@@ -83,14 +89,17 @@ class HttpProvider:
         """Like ``embed``, decoding straight into ``rows`` if given."""
         if self._closed:
             raise ClosedError(f"the provider of {self._spec.provider}:{self._spec.name} is closed")
-        response = await self._ask(texts, kind)
-        chosen = self._asked.dimensions == self._dimensions
         if rows is None and self._spec.dim is not None:
             rows = np.empty((len(texts), self._spec.dim), np.float32)
+        arriving = None
+        if rows is not None and rows.size > DECODED_AT_ONCE and self._proven:
+            arriving = Arriving(self._api.shape, rows, self._in_thread)
+        response = await self._ask(texts, kind, arriving)
+        chosen = self._asked.dimensions == self._dimensions
         decoded: Decoded | None = None
         refused: ProviderError | None = None
         try:
-            decoded = await self._decode(response, len(texts), rows if chosen else None)
+            decoded = await self._decode(response, len(texts), rows if chosen else None, arriving)
         except ReplyError:
             refused = self._hidden_refusal(response, texts)
             if refused is None:
@@ -106,23 +115,26 @@ class HttpProvider:
     async def aclose(self) -> None:
         self._closed = True
 
-    async def _decode_in_thread(self, body: bytes, count: int, rows: Vectors | None) -> Decoded:
+    async def _in_thread(self, work: Callable[[Pause], T]) -> T:
         """One at a time: several would only wait for each other, and keep the event loop waiting with them."""
         abandoned = Event()
-        work = partial(decode, body, self._api.shape, count, rows, abandoned=abandoned)
         try:
-            return await anyio.to_thread.run_sync(work, limiter=self._one_thread)
+            return await anyio.to_thread.run_sync(work, partial(breathe, abandoned), limiter=self._one_thread)
         finally:
             abandoned.set()
 
-    async def _decode(self, response: Response, count: int, rows: Vectors | None) -> Decoded:
+    async def _decode(
+        self, response: Response, count: int, rows: Vectors | None, arriving: Arriving | None = None
+    ) -> Decoded:
         """Numbers are asked for from then on where base64 never came, or has never been of use."""
         body, shape = response.body, self._api.shape
         try:
-            if len(body) <= ON_THE_LOOP:
+            if arriving is not None and arriving.begun:
+                decoded = await self._in_thread(partial(arriving.finish, body, count))
+            elif len(body) <= ON_THE_LOOP:
                 decoded = decode(body, shape, count, rows)
             else:
-                decoded = await self._decode_in_thread(body, count, rows)
+                decoded = await self._in_thread(partial(decode, body, shape, count, rows))
         except ReplyError as error:
             error.provider, error.status = self._spec.provider, response.status
             error.request_id = request_id(response.headers)
@@ -146,7 +158,7 @@ class HttpProvider:
         if self._dimensions is None:
             return None
         try:
-            other = await self._decode_in_thread(body, count, None)
+            other = await self._in_thread(partial(decode, body, self._api.shape, count, None))
         except ReplyError:
             return None
         if other.vectors.shape[1] in (self._dimensions, 2 * self._dimensions if other.base64 else None):
@@ -155,7 +167,7 @@ class HttpProvider:
         self._asked = replace(self._asked, dimensions=None)
         return replace(other, vectors=vectors)
 
-    async def _ask(self, texts: Sequence[str], kind: Kind) -> Response:
+    async def _ask(self, texts: Sequence[str], kind: Kind, arriving: Arriving | None = None) -> Response:
         """The answer to a batch, asked for more plainly if the endpoint does not understand how we asked."""
         width = WIDEST if self._dimensions is not None else self._spec.dim or WIDEST  # it may not do as asked
         most = len(texts) * width * BYTES_PER_NUMBER + BYTES_AROUND
@@ -163,7 +175,8 @@ class HttpProvider:
             asked = self._asked
             body = msgspec.json.encode(self._api.request(texts, kind, asked))
             max_bytes = most + ECHOES * len(body)
-            response = await self._transport.post(self._api.url, body, self._headers, max_bytes=max_bytes)
+            sink = arriving if asked.dimensions == self._dimensions else None  # else its rows are of another length
+            response = await self._transport.post(self._api.url, body, self._headers, max_bytes=max_bytes, sink=sink)
             if response.status < 300:
                 return response
             said = hear(response, self._api.dialect, texts, self._secrets)

@@ -27,7 +27,7 @@ from aembed._setting import Setting
 from aembed._types import Kind, Provider, Source
 from aembed._wire.access import bearer, require_key
 from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
-from aembed._wire.decode import Placed, Shape, token_count
+from aembed._wire.decode import Places, Shape, token_count
 from aembed._wire.openai_shape import read_error
 from aembed._wire.provider import Api, Asked, HttpProvider
 from aembed._wire.refusal import Dialect
@@ -70,9 +70,10 @@ class Embeddings(msgspec.Struct):
     meta: Any = None
 
 
-def places(reply: Embeddings) -> Sequence[Placed]:
+def places(reply: Embeddings) -> Places:
     found = reply.embeddings
-    return list(enumerate(found.float_ or () if found.base64 is None else found.base64))
+    vectors = found.float_ or () if found.base64 is None else found.base64
+    return range(len(vectors)), vectors
 
 
 def tokens(reply: Embeddings) -> int | None:

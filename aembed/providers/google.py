@@ -33,7 +33,7 @@ from aembed._setting import Setting
 from aembed._types import Kind, Provider, Source
 from aembed._wire.access import key_of, require_key
 from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
-from aembed._wire.decode import Placed, Shape, token_count
+from aembed._wire.decode import Places, Shape, token_count
 from aembed._wire.openai_shape import read_error
 from aembed._wire.provider import Api, Asked, HttpProvider
 from aembed._wire.quota_headers import duration
@@ -82,7 +82,7 @@ class GoogleOptions(Setting):
     ] = "retrieval"
 
 
-class Values(msgspec.Struct):
+class Values(msgspec.Struct, gc=False):
     values: list[float]
 
 
@@ -91,8 +91,8 @@ class Embeddings(msgspec.Struct):
     usage: Any = msgspec.field(default=None, name="usageMetadata")
 
 
-def places(reply: Embeddings) -> Sequence[Placed]:
-    return [(position, item.values) for position, item in enumerate(reply.embeddings)]
+def places(reply: Embeddings) -> Places:
+    return range(len(reply.embeddings)), [item.values for item in reply.embeddings]
 
 
 def tokens(reply: Embeddings) -> int | None:

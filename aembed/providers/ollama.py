@@ -21,7 +21,7 @@ import msgspec
 from aembed._errors import BatchTooLargeError, ConfigError, ModelNotFoundError, OverloadedError, TextTooLongError
 from aembed._types import Kind, ModelSpec, Provider, Source
 from aembed._wire.access import bearer
-from aembed._wire.decode import Placed, Shape, token_count
+from aembed._wire.decode import Places, Shape, token_count
 from aembed._wire.matryoshka import checked_dimensions
 from aembed._wire.openai_shape import read_error
 from aembed._wire.prompts import Prompts
@@ -45,8 +45,8 @@ class Embeddings(msgspec.Struct):
     prompt_eval_count: Any = None
 
 
-def places(reply: Embeddings) -> Sequence[Placed]:
-    return list(enumerate(reply.embeddings))
+def places(reply: Embeddings) -> Places:
+    return range(len(reply.embeddings)), reply.embeddings
 
 
 EMBEDDINGS = Shape(Embeddings, places, lambda reply: token_count(reply.prompt_eval_count))

@@ -21,7 +21,7 @@ from aembed._errors import BadTextError, BatchTooLargeError, OverloadedError, Te
 from aembed._setting import Setting
 from aembed._types import Kind, ModelSpec, Provider, Source
 from aembed._wire.access import bearer
-from aembed._wire.decode import Placed, Shape
+from aembed._wire.decode import Places, Shape
 from aembed._wire.matryoshka import checked_dimensions
 from aembed._wire.openai_shape import read_error
 from aembed._wire.provider import Api, Asked, HttpProvider
@@ -39,8 +39,8 @@ class TeiOptions(Setting):
     normalize: bool = True
 
 
-def places(reply: list[list[float]]) -> Sequence[Placed]:
-    return list(enumerate(reply))
+def places(reply: list[list[float]]) -> Places:
+    return range(len(reply)), reply
 
 
 ARRAYS = Shape(list[list[float]], places, tokens=lambda _: None)

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from aembed._types import Response, Source
+from aembed._types import Response, Sink, Source
 
 
 class Headers(dict[str, str]):
@@ -36,14 +36,25 @@ class Fake:
     urls: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     max_bytes: list[int] = field(default_factory=list)
+    piece: int | None = None
+    """Bytes at a time that whoever reads while they come in is given."""
+    taken: list[int] = field(default_factory=list)
+    """Pieces of each answer that were."""
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int) -> Response:
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int, sink: Sink | None = None
+    ) -> Response:
         self.urls.append(url)
         self.asked.append(json.loads(body))
         self.headers.append(dict(headers))
         self.max_bytes.append(max_bytes)
         given = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return Response(given.status, given.headers, given.body)
+        body, taken = given.body, 0
+        while sink is not None and self.piece is not None and len(body) >= self.piece:
+            await sink.take([body[: self.piece]])
+            body, taken = body[self.piece :], taken + 1
+        self.taken.append(taken)
+        return Response(given.status, given.headers, body)
 
     def source(self, name: str, key: str | None = "sk-made-up-0123456789", **settings: Any) -> Source:
         provider, _, model = name.partition(":")

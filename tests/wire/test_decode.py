@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from aembed._errors import ReplyError
 from aembed._types import Vectors
-from aembed._wire.decode import BREATHE, Decoded, decode, token_count
+from aembed._wire.decode import BREATHE, Decoded, breathe, decode, token_count
 from aembed._wire.openai_shape import EMBEDDING_LIST
 
 
@@ -221,5 +222,5 @@ def test_a_worker_thread_that_nobody_waits_for_writes_no_more() -> None:
     abandoned = Event()
     abandoned.set()
     with pytest.raises(ReplyError, match="nobody waits"):
-        decode(body, EMBEDDING_LIST, len(rows), rows, abandoned=abandoned)
+        decode(body, EMBEDDING_LIST, len(rows), rows, partial(breathe, abandoned))
     assert not rows[BREATHE:].any()

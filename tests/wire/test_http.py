@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
 import struct
 from collections.abc import AsyncGenerator, Callable
@@ -12,7 +13,7 @@ from typing import TypeAlias
 import pytest
 
 from aembed import BadRequestError, ConnectError, ReplyError
-from aembed._wire.body import LONGEST_REFUSAL
+from aembed._wire.body import LONGEST_REFUSAL, PIECES
 from aembed._wire.http import HttpTransport
 from aembed._wire.settings import HttpSettings
 from aembed.testing import Caps, LoopbackServer
@@ -132,3 +133,50 @@ async def test_a_large_request_goes_without_a_warning() -> None:
         await transport.aclose()
         assert response.status == 200
         assert server.counters.tokens > 2**20
+
+
+class Collect:
+    """A sink that keeps what it takes."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        self.taken: list[bytes] = []
+
+    async def take(self, pieces: list[bytes]) -> None:
+        self.begun = True
+        self.taken.append(b"".join(pieces))
+
+
+LONG = b"".join(b"%08d" % number for number in range(300_000))
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_a_long_answer_is_handed_on_while_it_comes_in(encoding: str) -> None:
+    body = gzip.compress(LONG) if encoding == "gzip" else LONG
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    async with served(lambda _, writer: writer.write(head + body)) as (transport, url):
+        sink = Collect()
+        response = await transport.post(url, b"{}", {}, max_bytes=len(LONG), sink=sink)
+        assert b"".join(sink.taken) + response.body == LONG
+        assert len(response.body) < PIECES
+        assert min(map(len, sink.taken)) >= PIECES
+        with pytest.raises(ReplyError, match="larger than"):
+            await transport.post(url, b"{}", {}, max_bytes=len(LONG) - 1, sink=Collect())
+
+
+async def test_an_answer_is_not_asked_for_again_when_some_of_it_has_been_taken() -> None:
+    seen: list[int] = []
+
+    def behave(number: int, writer: asyncio.StreamWriter) -> None:
+        seen.append(number)
+        writer.write(OK if number == 1 else b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + LONG)
+        if number == 2:
+            writer.close()
+
+    async with served(behave) as (transport, url):
+        await post(transport, url)
+        sink = Collect()
+        with pytest.raises(ConnectError):
+            await transport.post(url, b"{}", {}, max_bytes=10**7, sink=sink)
+    assert sink.begun
+    assert seen == [1, 2]

@@ -1,0 +1,173 @@
+"""A reply decoded while it comes in: the same as decoded whole, wherever it is cut."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from threading import Event
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aembed._errors import ReplyError
+from aembed._types import Vectors
+from aembed._wire import arriving
+from aembed._wire.arriving import Arriving
+from aembed._wire.cut import Pause
+from aembed._wire.decode import Decoded, Shape, breathe, decode
+from aembed._wire.openai_shape import EMBEDDING_LIST
+from aembed.providers.ollama import EMBEDDINGS
+from tests.loops import run
+from tests.wire.test_decode import encoded, matrices, reply, written
+
+TWO = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
+
+
+def never() -> None:
+    """Nobody else wants a turn."""
+
+
+async def at_once(work: Callable[[Pause], None]) -> None:
+    work(never)
+
+
+def arrive(pieces: Sequence[bytes], rows: Vectors, shape: Shape[Any] = EMBEDDING_LIST) -> Decoded:
+    """The last piece is what is left when the reply ends."""
+    reply = Arriving(shape, rows, at_once)
+
+    async def come_in() -> None:
+        for piece in pieces[:-1]:
+            await reply.take([piece])
+
+    run(come_in())
+    return reply.finish(pieces[-1], len(rows), never)
+
+
+def parts(body: bytes, cuts: Sequence[int]) -> list[bytes]:
+    edges = [0, *sorted(cuts), len(body)]
+    return [body[start:end] for start, end in pairwise(edges)]
+
+
+@given(matrices(), st.data())
+def test_cut_anywhere_it_gives_the_same_vectors(vectors: Vectors, data: st.DataObject) -> None:
+    write = data.draw(st.sampled_from([encoded, written]))
+    items: list[dict[str, Any]] = [
+        {"object": "embedding", "index": i, "embedding": write(row)} for i, row in enumerate(vectors)
+    ]
+    items = data.draw(st.permutations(items))
+    items = [dict(data.draw(st.permutations(list(item.items())))) for item in items]
+    notes = data.draw(
+        st.lists(st.text() | st.sampled_from(['"embedding": "A"', "[1, 2]", '"', "\\", "[0"]), max_size=3)
+    )
+    whole = {"notes": notes, "data": items, "more": notes, "usage": {"total_tokens": 7}}
+    separators = data.draw(st.sampled_from([(", ", ": "), (",", ":"), (" ,\n", " :\t")]))
+    body = json.dumps(whole, separators=separators, ensure_ascii=data.draw(st.booleans())).encode()
+    rows = np.empty_like(vectors)
+    result = arrive(parts(body, data.draw(st.lists(st.integers(0, len(body)), max_size=9))), rows)
+    assert result.vectors is rows
+    np.testing.assert_array_equal(rows, vectors)
+    assert result.tokens == 7
+    assert result.base64 is (write is encoded)
+
+
+@given(matrices(), st.data())
+def test_of_a_damaged_reply_it_accepts_nothing_that_decode_refuses(vectors: Vectors, data: st.DataObject) -> None:
+    body = bytearray(reply(*map(data.draw(st.sampled_from([encoded, written])), vectors)))
+    body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    pieces = parts(bytes(body), data.draw(st.lists(st.integers(0, len(body)), max_size=9)))
+    rows = np.empty_like(vectors)
+    try:
+        arrive(pieces, rows)
+    except ReplyError:
+        return
+    np.testing.assert_array_equal(rows, decode(bytes(body), EMBEDDING_LIST, len(rows), np.empty_like(rows)).vectors)
+
+
+@given(matrices(), st.data())
+def test_a_reply_cut_short_is_never_accepted(vectors: Vectors, data: st.DataObject) -> None:
+    body = reply(*map(data.draw(st.sampled_from([encoded, written])), vectors))
+    body = body[: data.draw(st.integers(0, len(body) - 1))]
+    with pytest.raises(ReplyError):
+        arrive(parts(body, data.draw(st.lists(st.integers(0, len(body)), max_size=9))), np.empty_like(vectors))
+
+
+@given(st.binary(), st.data())
+def test_garbage_is_refused(body: bytes, data: st.DataObject) -> None:
+    with pytest.raises(ReplyError):
+        arrive(parts(body, data.draw(st.lists(st.integers(0, len(body)), max_size=9))), np.empty((1, 2), np.float32))
+
+
+def test_arrays_within_an_array() -> None:
+    rows = np.empty_like(TWO)
+    body = json.dumps({"embeddings": TWO.tolist(), "shape": [2, 2]}).encode()
+    assert arrive(parts(body, range(len(body))), rows, EMBEDDINGS).vectors is rows
+    np.testing.assert_array_equal(rows, TWO)
+
+
+def test_other_numbers_are_no_vectors() -> None:
+    rows = np.empty_like(TWO)
+    body = json.dumps({"shape": [1, 2, 3], "embeddings": TWO.tolist()}).encode()
+    arrive([body, b""], rows, EMBEDDINGS)
+    np.testing.assert_array_equal(rows, TWO)
+
+
+@pytest.mark.parametrize(
+    ("embeddings", "index", "words"),
+    [
+        ([encoded(TWO[0]), encoded(TWO[1])[:-4]], 0, "damaged or cut short"),
+        ([encoded(TWO[0]), encoded(np.ones(3, np.float32))], 0, "dimension 3 where 2"),
+        ([written(TWO[0]), [1.0]], 0, "dimension 1 where 2"),
+        ([written(TWO[0]), [1.0, None]], 0, "no number"),
+    ],
+)
+def test_a_fault_is_that_of_its_text(embeddings: list[Any], index: int, words: str) -> None:
+    """The first in the body is the second in the call."""
+    items = [{"index": 1 - position, "embedding": embedding} for position, embedding in enumerate(embeddings)]
+    body = json.dumps({"data": items}).encode()
+    with pytest.raises(ReplyError, match=words) as caught:
+        arrive([body, b""], np.empty_like(TWO))
+    assert caught.value.index == index
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (reply(*map(encoded, [*TWO, TWO[0]])), "3 vectors for 2 texts"),
+        (reply(*map(written, [*TWO, TWO[0]])), "3 vectors for 2 texts"),
+        (json.dumps({"x": [5.0, 6.0], "embedding": 1, "embeddings": TWO.tolist()}).encode(), "more vectors than"),
+        (reply(encoded(TWO[0]), written(TWO[1])), "something else than a vector"),
+        (reply(written(TWO[0]), encoded(TWO[1])), "something else than a vector"),
+        (reply(encoded(TWO[0]), None), "something else than a vector"),
+    ],
+)
+def test_what_is_not_asked_for_is_refused(body: bytes, words: str) -> None:
+    with pytest.raises(ReplyError, match=words):
+        arrive([body, b""], np.empty_like(TWO), EMBEDDINGS if b'"embeddings"' in body else EMBEDDING_LIST)
+
+
+def test_no_gap_is_endless(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arriving, "LONGEST_GAP", 100)
+    beginning = f'{{"data":[{{"embedding":"{encoded(TWO[0])}'.encode()
+    with pytest.raises(ReplyError, match="109 bytes without a vector"):
+        arrive([beginning + b'","note":"' + b"x" * 50, b"x" * 49, b'"}]}'], TWO)
+
+
+def test_a_thread_that_nobody_waits_for_writes_no_more() -> None:
+    abandoned = Event()
+    abandoned.set()
+    rows = np.zeros_like(TWO)
+    with pytest.raises(ReplyError, match="nobody waits"):
+        Arriving(EMBEDDING_LIST, rows, at_once).finish(reply(*map(encoded, TWO)), 2, lambda: breathe(abandoned))
+    assert not rows.any()
+
+
+def test_escaped_slashes() -> None:
+    row: Vectors = np.frombuffer(b"\xff\xff\xff\x3f" * 3, "<f4")
+    body = reply(encoded(row)).replace(b"/", b"\\/")
+    rows = np.empty((1, 3), np.float32)
+    arrive([body, b""], rows)
+    assert rows.tobytes() == row.tobytes()
