@@ -1,0 +1,15 @@
+"""Reports for people and for machines: a terminal, one HTML file, and what CI systems read.
+
+Where things are:
+    units tables                  numbers with their units; tables of text, which every format shows
+    headlines parts compared      what they say of a report and of a comparison
+    console                       a terminal
+    charts page                   one HTML file that needs nothing else
+    ci                            JUnit, GitHub annotations and step summary
+"""
+
+from aembed.bench.report.ci import github_annotations, junit, step_summary
+from aembed.bench.report.console import show
+from aembed.bench.report.page import html
+
+__all__ = ["github_annotations", "html", "junit", "show", "step_summary"]

@@ -1,0 +1,246 @@
+"""What is better seen than read: one chart for each question a report answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from aembed.bench.changes import Comparison
+from aembed.bench.report import units
+from aembed.bench.report.svg import COLOURS, Chart, draw_chart, formatter, time_axis
+from aembed.bench.result import Distribution, Report, Scaling, Steps, Window
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from aembed.bench.history import Trend
+
+LINES = (("one", "-"), ("two", "--"), ("three", "-."))
+"""Told apart by more than their colour."""
+SHORTEST = 1e-6
+"""Seconds: a logarithmic axis has no room for 0."""
+
+
+def charts(report: Report) -> tuple[Chart, ...]:
+    """What of ``report`` is better seen than read."""
+    return tuple(_charts(report))
+
+
+def _charts(report: Report) -> Iterator[Chart]:
+    if report.response is not None and report.service is not None and report.response.histogram.counts:
+        yield draw_chart("Latency distribution", "share of requests by response time", lambda axes: _bars(axes, report))
+        yield draw_chart("Percentiles", "latency by percentile", lambda axes: _spectrum(axes, report))
+    if len(report.windows) > 1:
+        yield draw_chart("Percentiles over time", "response time of each window", lambda axes: _over_time(axes, report))
+        yield draw_chart("Rates", "offered and good requests per second", lambda axes: _rates(axes, report))
+        yield draw_chart("Backlog", "requests without an answer", lambda axes: _backlog(axes, report))
+        yield draw_chart("Lag of starts and stalls", "how late requests started", lambda axes: _lag(axes, report))
+        if sum(w.rss is not None for w in report.windows) > 1:
+            yield draw_chart("Memory", "resident memory over time", lambda axes: _rss(axes, report))
+    if report.steps is not None:
+        steps = report.steps
+        yield draw_chart("Steps", "latency at each offered rate", lambda axes: _staircase(axes, steps))
+    if report.scaling is not None:
+        scaling = report.scaling
+        yield draw_chart("Scaling", f"value by {scaling.parameter}", lambda axes: _scaling(axes, scaling))
+    if report.micro is not None:
+        samples = report.micro.samples
+        yield draw_chart("Blocks", "time per operation of each block", lambda axes: _blocks(axes, samples))
+
+
+def comparison(found: Comparison) -> tuple[Chart, ...]:
+    """Changes with their intervals, one below the other."""
+    drawn = [change for change in found.changes if change.change is not None]
+    if not drawn:
+        return ()
+
+    def draw(axes: Axes) -> None:
+        for place, change in enumerate(reversed(drawn)):
+            assert change.change is not None
+            value, low, high = (100 * x for x in _ends(change.change))
+            colour = COLOURS["bad" if change.finding == "regressed" else "one"]
+            axes.plot([low, high], [place, place], color=colour)
+            axes.plot(value, place, "s" if change.finding == "regressed" else "o", color=colour)
+        axes.axvline(0, color=COLOURS["ink"], linewidth=1)
+        axes.set_yticks(range(len(drawn)), [f"{c.name}, {c.metric}"[:48] for c in reversed(drawn)])
+        axes.set_xlabel("change in %, with 95 % interval")
+
+    return (draw_chart("Changes", "relative change of each figure", draw, height=1.2 + 0.28 * len(drawn), left=0.45),)
+
+
+def trend(found: Trend) -> Chart:
+    """One figure over revisions, its changes of level marked."""
+
+    def draw(axes: Axes) -> None:
+        values = [point.value for point in found.points]
+        axes.plot(values, "o-", color=COLOURS["one"], markersize=4)
+        for change in found.changes:
+            worse = found.finding(change) == "regressed"
+            axes.axvline(
+                change.index - 0.5, color=COLOURS["bad" if worse else "three"], linestyle=":" if worse else "--"
+            )
+        names = [point.revision or point.started[:10] for point in found.points]
+        every = max(1, len(names) // 6)
+        axes.set_xticks(range(0, len(names), every), [name[:7] for name in names[::every]])
+        axes.yaxis.set_major_formatter(formatter(units.of(found.unit)))
+        axes.set_ylim(bottom=0)
+
+    given = ", ".join(f"{name}={value}" for name, value in found.parameters.items())
+    return draw_chart(f"{found.name}({given}): {found.metric}", "value at each revision", draw)
+
+
+def _bars(axes: Axes, report: Report) -> None:
+    assert report.response is not None
+    assert report.service is not None
+    for distribution, name, alpha in ((report.response, "response", 0.45), (report.service, "service", 0.0)):
+        histogram = distribution.histogram
+        shares = [100 * number / distribution.count for number in histogram.counts]
+        colour = COLOURS["one" if name == "response" else "two"]
+        axes.stairs(shares, histogram.edges, fill=False, color=colour, label=name, linewidth=1.2)
+        if alpha:
+            axes.stairs(shares, histogram.edges, fill=True, color=colour, alpha=alpha)
+    time_axis(axes.xaxis)
+    axes.set_ylabel("% of requests")
+
+
+def _spectrum(axes: Axes, report: Report) -> None:
+    ticks = (0.5, 0.9, 0.99, 0.999)
+    shown = (("response", report.response), ("service", report.service), ("lag", report.lag))
+    for (colour, line), (name, distribution) in zip(LINES, shown, strict=True):
+        if distribution is not None and distribution.histogram.counts:
+            x, y = _tail(distribution)
+            axes.plot(x, y, line, color=COLOURS[colour], label=name, drawstyle="steps-pre")
+    axes.set_xscale("log")
+    axes.set_xticks([1 / (1 - q) for q in ticks], [units.quantile(q) for q in ticks], minor=False)
+    axes.minorticks_off()
+    time_axis(axes.yaxis)
+
+
+def _tail(distribution: Distribution) -> tuple[list[float], list[float]]:
+    """``1 / (1 - q)`` and the time at ``q``, of those that were measured."""
+    below = 0
+    x, y = [], []
+    for number, edge in zip(distribution.histogram.counts, distribution.histogram.edges[1:], strict=True):
+        below += number
+        left = distribution.count - below
+        if number:
+            x.append(distribution.count / max(left, 0.5))
+            y.append(max(edge, SHORTEST))
+    return x, y
+
+
+def _whole(report: Report) -> list[Window]:
+    """The windows but for those cut short by the end of the run: their rates mean little."""
+    width = report.windows[0].seconds
+    return [window for window in report.windows if window.seconds > width / 2]
+
+
+def _marks(axes: Axes, report: Report) -> None:
+    """The spike, and stalls."""
+    if report.burst is not None:
+        axes.axvspan(report.burst.spike_start, report.burst.spike_end, color=COLOURS["grid"], alpha=0.5, label="spike")
+        if report.burst.recovery is not None:
+            back = report.burst.spike_end + report.burst.recovery
+            axes.axvline(back, color=COLOURS["ink"], linestyle=":", label="recovered")
+    for number, stall in enumerate(sorted(report.stalls, key=lambda stall: -stall.seconds)[:20]):
+        until = stall.at + stall.seconds
+        axes.axvspan(stall.at, until, color=COLOURS["bad"], alpha=0.35, label="stall" if not number else None)
+    axes.set_xlabel("seconds")
+
+
+def _over_time(axes: Axes, report: Report) -> None:
+    shown = _whole(report)
+    for (colour, line), name in zip(LINES, ("p50", "p95", "p99"), strict=True):
+        values = [getattr(window, name) for window in shown]
+        known = [math.nan if value is None else value for value in values]
+        axes.plot([w.start for w in shown], known, line, color=COLOURS[colour], label=name)
+    time_axis(axes.yaxis)
+    _marks(axes, report)
+
+
+def _rates(axes: Axes, report: Report) -> None:
+    shown = _whole(report)
+    lines = [*zip(LINES, ("offered", "good"), strict=False)]
+    if any(window.errors for window in shown):
+        lines.append((("bad", ":"), "errors"))
+    for (colour, line), name in lines:
+        values = [getattr(window, name) / window.seconds for window in shown]
+        axes.plot([w.start for w in shown], values, line, color=COLOURS[colour], label=name, drawstyle="steps-post")
+    axes.set_ylabel("requests per second")
+    axes.set_ylim(bottom=0)
+    _marks(axes, report)
+
+
+def _backlog(axes: Axes, report: Report) -> None:
+    ends = [window.start + window.seconds for window in report.windows]
+    axes.fill_between(ends, [w.backlog for w in report.windows], color=COLOURS["one"], alpha=0.4, step="post")
+    axes.set_ylabel("asked, not answered")
+    axes.set_ylim(bottom=0)
+    _marks(axes, report)
+
+
+def _lag(axes: Axes, report: Report) -> None:
+    shown = _whole(report)
+    latest = [max(window.lag_max, SHORTEST) for window in shown]
+    axes.plot([w.start for w in shown], latest, color=COLOURS["two"], label="latest start")
+    time_axis(axes.yaxis)
+    _marks(axes, report)
+
+
+def _rss(axes: Axes, report: Report) -> None:
+    there = [(window.start, window.rss) for window in report.windows if window.rss is not None]
+    axes.plot(*zip(*there, strict=True), color=COLOURS["one"])
+    axes.yaxis.set_major_formatter(formatter(units.size))
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("seconds")
+
+
+def _staircase(axes: Axes, steps: Steps) -> None:
+    for valid, mark, name in ((True, "o", "measured"), (False, "x", "INVALID")):
+        there = [(s.rate, s.objective.value) for s in steps.steps if s.valid is valid and s.objective.value is not None]
+        if there:
+            axes.plot(*zip(*there, strict=True), mark, color=COLOURS["one" if valid else "bad"], label=name)
+    axes.axhline(steps.objective.seconds, color=COLOURS["bad"], linestyle="--", label="objective")
+    if steps.knee is not None:
+        low, high = steps.knee.low, steps.knee.high
+        axes.axvline(steps.knee.value, color=COLOURS["ink"], linestyle=":", label="knee")
+        if low is not None and high is not None:
+            axes.axvspan(low, high, color=COLOURS["grid"], alpha=0.5)
+    time_axis(axes.yaxis)
+    axes.set_xlabel("offered, requests per second")
+
+
+def _scaling(axes: Axes, scaling: Scaling) -> None:
+    x = [point.x for point in scaling.points]
+    ends = [_ends(point.value) for point in scaling.points]
+    spread = [[v - low for v, low, _ in ends], [high - v for v, _, high in ends]]
+    axes.errorbar(x, [v for v, _, _ in ends], yerr=spread, fmt="o", color=COLOURS["one"], label="measured", capsize=3)
+    grid = [min(x) + (max(x) - min(x)) * i / 60 for i in range(61)]
+    if scaling.linear is not None:
+        line = scaling.linear
+        fitted = [line.fixed.value + line.per_unit.value * at for at in grid]
+        axes.plot(grid, fitted, "--", color=COLOURS["two"], label="straight line")
+    if scaling.usl is not None:
+        u = scaling.usl
+        curve = [u.gain.value * n / (1 + u.contention.value * (n - 1) + u.coherence.value * n * (n - 1)) for n in grid]
+        axes.plot(grid, curve, "--", color=COLOURS["two"], label="scalability law")
+    axes.yaxis.set_major_formatter(formatter(units.of(scaling.unit)))
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel(scaling.parameter)
+
+
+def _blocks(axes: Axes, samples: Sequence[Sequence[float]]) -> None:
+    for number, row in enumerate(samples):
+        places = [number + 1 + 0.6 * (i / max(1, len(row) - 1) - 0.5) for i in range(len(row))]
+        axes.plot(places, row, ".", color=COLOURS["one"], markersize=4)
+    axes.set_xticks(range(1, len(samples) + 1))
+    axes.set_xlabel("process")
+    axes.yaxis.set_major_formatter(formatter(units.tick))
+    axes.set_ylim(bottom=0)
+
+
+def _ends(value: Any) -> tuple[float, float, float]:
+    low = value.value if value.low is None else value.low
+    high = value.value if value.high is None else value.high
+    return value.value, min(low, value.value), max(high, value.value)

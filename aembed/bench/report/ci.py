@@ -1,0 +1,88 @@
+"""Reports for CI: JUnit XML, and what GitHub Actions reads from the log and from its summary file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from xml.etree import ElementTree as ET
+
+from aembed.bench.changes import Comparison
+from aembed.bench.report import compared, headlines, parts
+from aembed.bench.report.tables import Table, printable
+from aembed.bench.result import Report, State
+
+Outcome = tuple[str, State, str]
+"""A name, what became of it, and why."""
+
+
+def junit(reports: Sequence[Report], comparison: Comparison | None = None) -> bytes:
+    """A test case for each report and each change: regressed is a failure, not measurable is an error."""
+    suite = ET.Element("testsuite", name="aembed bench")
+    tally = dict.fromkeys(("tests", "failures", "errors"), 0)
+    seconds = {headlines.title(report): report.seconds for report in reports}
+    for name, state, reason in _outcomes(reports, comparison):
+        case = ET.SubElement(suite, "testcase", classname="aembed.bench", name=printable(name))
+        if name in seconds:
+            case.set("time", f"{seconds[name]:.3f}")
+        tally["tests"] += 1
+        if state in {"regressed", "over budget"}:
+            tally["failures"] += 1
+            ET.SubElement(case, "failure", message=printable(reason), type=state)
+        elif state != "ok":
+            tally["errors"] += 1
+            ET.SubElement(case, "error", message=printable(reason), type=state)
+    for name, number in tally.items():
+        suite.set(name, str(number))
+    ET.indent(suite)
+    return bytes(ET.tostring(suite, encoding="utf-8", xml_declaration=True))
+
+
+def github_annotations(reports: Sequence[Report], comparison: Comparison | None = None) -> str:
+    """A workflow command for each outcome that is not ok: ``::error`` for slower, ``::warning`` for not measurable."""
+    lines = []
+    for name, state, reason in _outcomes(reports, comparison):
+        if state == "ok":
+            continue
+        level = "error" if state in {"regressed", "over budget"} else "warning"
+        lines.append(f"::{level} title={_property(f'{name}: {state}')}::{_data(reason)}\n")
+    return "".join(lines)
+
+
+def step_summary(reports: Sequence[Report], comparison: Comparison | None = None) -> str:
+    """Markdown for ``GITHUB_STEP_SUMMARY``."""
+    text = [_markdown(headlines.overview(reports))] if reports else []
+    if comparison is not None:
+        text += [_markdown(table) for table in compared.comparison(comparison)]
+    for report in reports:
+        text.append(f"<details><summary>{_cell(headlines.title(report))}</summary>\n")
+        text += [_markdown(table) for table in parts.tables(report)]
+        text.append("</details>\n")
+    return "\n".join(text)
+
+
+def _outcomes(reports: Sequence[Report], comparison: Comparison | None) -> Iterator[Outcome]:
+    for report in reports:
+        yield headlines.title(report), report.verdict.state, "; ".join(headlines.reasons(report)) or "no reason given"
+    for change in comparison.changes if comparison else ():
+        name, figure, before, after, by, _ = compared.change_row(change)
+        state: State = change.finding if change.finding in {"regressed", "inconclusive"} else "ok"
+        yield f"{name}, {figure}", state, f"{before} before, {after} after: {by}"
+
+
+def _markdown(table: Table) -> str:
+    lines = [table.columns, tuple("---" for _ in table.columns), *table.rows]
+    rows = "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+    note = f"\n{_cell(table.note)}\n" if table.note else ""
+    return f"#### {_cell(table.title)}\n\n{rows}\n{note}"
+
+
+def _cell(text: str) -> str:
+    text = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "&#124;")
+    return text.replace("\n", " ")
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,34 @@
+"""A comparison as tables of text. Pure."""
+
+from __future__ import annotations
+
+from aembed.bench.changes import Change, Comparison
+from aembed.bench.report import units
+from aembed.bench.report.tables import Row, Table, table
+
+
+def comparison(found: Comparison) -> tuple[Table, ...]:
+    """The changes, and what was not judged."""
+    rows = [change_row(change) for change in found.changes]
+    unjudged = [table("Not judged", ("what and why",), *((reason,) for reason in found.unjudged))]
+    columns = ("benchmark", "figure", found.before, found.after, "change (95 % interval)", "finding")
+    return (
+        table("Comparison", columns, *rows, note="; ".join(found.notes)),
+        *(unjudged if found.unjudged else ()),
+    )
+
+
+def change_row(change: Change) -> Row:
+    """Benchmark, figure, before, after, change, finding."""
+    given = ", ".join(f"{name}={value}" for name, value in change.parameters.items())
+    unit = units.of(change.unit)
+    finding = change.finding if change.finding == "same" else change.finding.upper()
+    can = "" if change.detectable is None else f"; would see {units.change(change.detectable)}"
+    return (
+        f"{change.name}({given})" if given else change.name,
+        change.metric,
+        units.optional(change.before, unit, units.BEYOND),
+        units.optional(change.after, unit, units.BEYOND),
+        units.estimate(change.change, units.change, "none to give"),
+        finding + can + (f" ({change.note})" if change.note else ""),
+    )

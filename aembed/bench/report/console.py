@@ -1,0 +1,63 @@
+"""Reports on a terminal, or in a pipe as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from aembed.bench.changes import Comparison
+from aembed.bench.report import compared, headlines, parts
+from aembed.bench.report.tables import Table
+from aembed.bench.result import Report, State
+
+STYLES: dict[State, str] = {
+    "ok": "green",
+    "regressed": "bold white on red",
+    "over budget": "bold white on red",
+    "invalid": "bold white on red",
+    "inconclusive": "bold black on yellow",
+}
+
+
+def show(console: Console, reports: Sequence[Report], comparison: Comparison | None = None) -> None:
+    """Print everything; the verdict of each report comes first, and again at the end."""
+    for report in reports:
+        _heading(console, headlines.title(report))
+        _verdict(console, report)
+        for table in parts.tables(report):
+            _show(console, table)
+    if comparison is not None:
+        _heading(console, f"{comparison.before} against {comparison.after}")
+        for table in compared.comparison(comparison):
+            _show(console, table)
+        console.print(Text(comparison.state.upper(), style=STYLES[comparison.state]))
+    if len(reports) > 1:
+        _show(console, headlines.overview(reports))
+    elif reports:
+        _verdict(console, reports[0])
+
+
+def _heading(console: Console, title: str) -> None:
+    console.print()
+    console.print(Text(title, style="bold"))
+
+
+def _verdict(console: Console, report: Report) -> None:
+    console.print(Text(headlines.verdict(report), style=STYLES[report.verdict.state]))
+    for sentence in (*headlines.reasons(report), *report.notes):
+        console.print(Text(f"  {sentence}"))
+
+
+def _show(console: Console, table: Table) -> None:
+    grid = RichTable(title=Text(table.title), title_justify="left", title_style="italic", box=None, pad_edge=False)
+    for number, column in enumerate(table.columns):
+        grid.add_column(Text(column), overflow="fold", style="dim" if number == 0 else "")
+    for row in table.rows:
+        grid.add_row(*(Text(cell) for cell in row))
+    console.print()
+    console.print(grid)
+    if table.note:
+        console.print(Text(table.note, style="dim"))

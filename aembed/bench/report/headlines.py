@@ -1,0 +1,66 @@
+"""What a reader sees first of a report: its title, its verdict and why, and one figure. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aembed.bench.report import units
+from aembed.bench.report.tables import Table, printable, table
+from aembed.bench.result import Burst, Cost, Memory, Micro, Report, Scaling, Steps
+
+
+def title(report: Report) -> str:
+    """Such as "open loop: embed_documents(batch=20)"."""
+    given = ", ".join(f"{name}={value}" for name, value in report.parameters.items())
+    loop = " loop" if report.mode in {"open", "closed"} else ""
+    return printable(f"{report.mode}{loop}: {report.name}" + (f"({given})" if given else ""))
+
+
+def verdict(report: Report) -> str:
+    """One word or two, in capitals where the figures must not be used."""
+    state = report.verdict.state
+    word = state.upper() if state != "ok" else "ok"
+    return f"{word}, ended early" if report.interrupted else word
+
+
+def reasons(report: Report) -> tuple[str, ...]:
+    """Why the verdict is what it is."""
+    possible = report.verdict.possible_rate
+    hint = () if possible is None else (f"this machine can offer {units.rate(possible)}",)
+    early = ("ended early: this is what was measured until then",) if report.interrupted else ()
+    return (*report.verdict.reasons, *hint, *early)
+
+
+def overview(reports: Sequence[Report]) -> Table:
+    """One line for each report."""
+    rows = [(title(report), verdict(report), headline(report)) for report in reports]
+    return table("Results", ("benchmark", "verdict", "headline (95 % interval)"), *rows)
+
+
+def headline(report: Report) -> str:
+    """The one figure a reader wants first; none of an invalid report."""
+    if report.verdict.state == "invalid":
+        return "no number: " + "; ".join(reasons(report))
+    for part in (report.micro, report.steps, report.scaling, report.burst, report.memory, report.cost):
+        if part is not None:
+            return _of(part)
+    if report.response is not None and report.traffic is not None:
+        return f"p99 {units.percentile(report.response.at(0.99))} at {units.rate(report.traffic.good_rate)}"
+    return "see below"
+
+
+def _of(part: Micro | Steps | Scaling | Burst | Memory | Cost) -> str:
+    match part:
+        case Micro():
+            return f"{units.estimate(part.wall, units.seconds)} per operation"
+        case Steps():
+            return f"knee at {units.estimate(part.knee, units.rate, 'no rate that was tried')}"
+        case Scaling():
+            slope = None if part.linear is None else part.linear.per_unit
+            return f"{units.estimate(slope, units.of(part.unit), 'see below')} for each {part.parameter}"
+        case Burst():
+            return f"recovered after {units.optional(part.recovery, units.seconds, 'the end of the run, if ever')}"
+        case Memory():
+            return "LEAKING" if part.leaking else f"{units.optional(part.bytes, units.size)} per operation"
+        case Cost():
+            return f"{units.count(part.callbacks)} callbacks and {units.count(part.calls)} calls per operation"

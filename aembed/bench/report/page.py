@@ -1,0 +1,34 @@
+"""One HTML file with everything in it: no script, no font, no image from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from aembed.bench.changes import Comparison
+from aembed.bench.history import Trend
+from aembed.bench.report import charts, compared, headlines, parts
+from aembed.bench.result import Report
+
+HERE = Path(__file__).parent
+
+
+def html(reports: Sequence[Report] = (), *, comparison: Comparison | None = None, trends: Sequence[Trend] = ()) -> str:
+    """The page. Whatever stands in names and messages is text there, never markup."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        autoescape=True, loader=jinja2.FileSystemLoader(HERE), trim_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template("page.html.jinja").render(
+        style=(HERE / "page.css").read_text(encoding="utf-8"),
+        reports=reports,
+        overview=headlines.overview(reports) if len(reports) > 1 else None,
+        comparison=comparison,
+        comparison_tables=compared.comparison(comparison) if comparison else (),
+        comparison_charts=charts.comparison(comparison) if comparison else (),
+        trend_charts=[charts.trend(trend) for trend in trends],
+        headlines=headlines,
+        tables=parts.tables,
+        charts=charts.charts,
+    )

@@ -1,0 +1,249 @@
+"""The parts of a report, each as its tables. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from aembed.bench.report import units
+from aembed.bench.report.tables import Row, Table, table
+from aembed.bench.result import Burst, Closed, Cost, Drift, Memory, Micro, Noise, Report, Scaling, Stall, Steps, Traffic
+
+
+def tables(report: Report) -> tuple[Table, ...]:
+    """All that ``report`` holds, but for what only charts can show. Those of an invalid one say so."""
+    found = tuple(_tables(report))
+    if report.verdict.state != "invalid":
+        return found
+    return tuple(replace(table, title=f"INVALID: {table.title}") for table in found)
+
+
+def _tables(report: Report) -> Iterator[Table]:
+    for part, describe in _PARTS.items():
+        there = getattr(report, part)
+        if there is not None:
+            yield from describe(there)
+        if part == "micro" and report.response is not None:
+            yield _latency(report)
+    if report.stalls:
+        yield _stalls(report.stalls)
+    yield _environment(report)
+
+
+def _micro(micro: Micro) -> Iterator[Table]:
+    yield table(
+        "Time per operation",
+        ("clock", "time (95 % interval)"),
+        ("wall", units.estimate(micro.wall, units.seconds)),
+        ("CPU", units.estimate(micro.cpu, units.seconds)),
+        note=f"{micro.processes} fresh processes, {micro.blocks} blocks of "
+        f"{units.count(micro.operations)} operations each",
+    )
+
+
+def _closed(closed: Closed) -> Iterator[Table]:
+    yield table(
+        "Users",
+        ("", "value"),
+        ("users", units.count(closed.users)),
+        ("mean think time", units.seconds(closed.think)),
+        ("mean response", units.seconds(closed.response)),
+        ("realised rate", units.rate(closed.rate)),
+        ("rate x (response + think)", f"{units.digits(closed.little)} users"),
+        note="By Little's law the last line is the number of users.",
+    )
+
+
+def _drift(drift: Drift) -> Iterator[Table]:
+    steady = {True: "steady", False: "it drifts", None: "too uncertain to say"}[drift.steady]
+    yield table(
+        "Drift over the run",
+        ("", "change (95 % interval)"),
+        ("median response", units.estimate(drift.response, units.change)),
+        ("rate", units.estimate(drift.rate, units.change)),
+        ("memory per second", units.estimate(drift.rss, units.size)),
+        note=f"{steady}: steady means within {units.share(drift.tolerance)}",
+    )
+
+
+def _cost(cost: Cost) -> Iterator[Table]:
+    names = ("tasks", "callbacks", "timers", "threads", "calls", "allocations")
+    rows = [(name, units.optional(getattr(cost, name), units.count)) for name in names]
+    exact = "equal in every pass" if cost.exact else "NOT equal in every pass: no gate"
+    yield table("Cost per operation, counted", ("", "per operation"), *rows, note=exact)
+
+
+def _latency(report: Report) -> Table:
+    columns = {"response": report.response, "service": report.service, "lag": report.lag}
+    there = {name: d for name, d in columns.items() if d is not None}
+    quantiles = [p.q for p in next(iter(there.values())).percentiles]
+    rows = [(units.quantile(q), *(units.percentile(d.at(q)) for d in there.values())) for q in quantiles]
+    missing = "none: some failed"
+    rows.append(("max", *(units.optional(d.max, units.seconds) for d in there.values())))
+    rows.append(("mean", *(units.optional(d.mean, units.seconds, missing) for d in there.values())))
+    return table(
+        "Latency (95 % intervals)",
+        ("", *there),
+        *rows,
+        note="response: from the intended start, what users feel; service: from the real start; "
+        "lag: how late requests started. What failed counts as slower than anything that did not.",
+    )
+
+
+def _traffic(t: Traffic) -> Iterator[Table]:
+    bad = [("failed", t.failed), ("wrong result", t.wrong), ("timed out", t.timed_out), ("unfinished", t.unfinished)]
+    yield table(
+        "Requests",
+        ("", "count", "rate"),
+        ("offered", units.count(t.offered), units.rate(t.offered_rate)),
+        ("started", "", units.rate(t.achieved_rate)),
+        ("good", units.count(t.ok), units.rate(t.good_rate)),
+        *((name, units.count(n), units.share(n / t.offered)) for name, n in bad if n),
+        ("most in flight", units.count(t.peak_in_flight), ""),
+        ("most waiting to start", units.count(t.peak_backlog), ""),
+    )
+    if t.failures:
+        kinds = [(failure.kind, units.count(failure.count), failure.example) for failure in t.failures]
+        yield table("Failures", ("kind", "count", "the first one"), *kinds)
+
+
+def _burst(b: Burst) -> Iterator[Table]:
+    band = "too few requests to say" if b.band is None else " to ".join(map(units.seconds, b.band))
+    yield table(
+        "Burst",
+        ("", "value"),
+        ("base rate", units.rate(b.base_rate)),
+        ("spike", f"{units.rate(b.spike_rate)} for {units.seconds(b.spike_end - b.spike_start)}"),
+        ("p95 before the spike", band),
+        ("slowest response", units.optional(b.peak_response, units.seconds)),
+        ("largest backlog", units.count(b.peak_backlog)),
+        ("recovered after", units.optional(b.recovery, units.seconds, "not within the run")),
+        ("backlog gone after", units.optional(b.drained, units.seconds, "not within the run")),
+        ("answers meanwhile", units.optional(b.drain_rate, units.rate)),
+    )
+
+
+def _steps(steps: Steps) -> Iterator[Table]:
+    rows = [
+        (
+            units.rate(s.rate),
+            units.rate(s.good),
+            units.share(s.errors),
+            units.percentile(s.objective),
+            ("yes" if s.within else "no") if s.valid else "INVALID",
+        )
+        for s in steps.steps
+    ]
+    o = steps.objective
+    knee = units.estimate(steps.knee, units.rate, "none: the lowest rate was beyond it already")
+    yield table(
+        "Steps",
+        ("offered", "good", "errors", units.quantile(o.q), "within the objective"),
+        *rows,
+        note=f"objective: {units.quantile(o.q)} within {units.seconds(o.seconds)}, errors within "
+        f"{units.share(o.errors)}. Highest rate within it: {knee}",
+    )
+
+
+def _scaling(scaling: Scaling) -> Iterator[Table]:
+    unit = units.of(scaling.unit)
+    points = [(units.count(point.x), units.estimate(point.value, unit)) for point in scaling.points]
+    yield table("Scaling", (scaling.parameter, "value (95 % interval)"), *points)
+    if scaling.linear is not None:
+        line = scaling.linear
+        yield table(
+            "Straight line",
+            ("", "value (95 % interval)"),
+            ("fixed", units.estimate(line.fixed, unit)),
+            (f"for each {scaling.parameter}", units.estimate(line.per_unit, unit)),
+            ("R²", f"{line.r2:.4f}"),
+            ("lack of fit, p", units.optional(line.lack_of_fit, units.digits)),
+        )
+    if scaling.usl is not None:
+        u = scaling.usl
+        yield table(
+            "Universal scalability law",
+            ("", "value (95 % interval)"),
+            ("alone", units.estimate(u.gain, units.rate)),
+            ("contention", units.estimate(u.contention, units.digits)),
+            ("coherence", units.estimate(u.coherence, units.digits)),
+            ("most throughput at", units.optional(u.peak, units.digits, "no limit seen")),
+            ("R²", f"{u.r2:.4f}"),
+        )
+
+
+def _memory(m: Memory) -> Iterator[Table]:
+    yield table(
+        "Memory",
+        ("", "value"),
+        ("allocated per operation", units.optional(m.bytes, units.size)),
+        ("allocations per operation", units.optional(m.allocations, units.count)),
+        ("peak of one operation", units.optional(m.peak, units.size)),
+        ("blocks kept per operation", units.estimate(m.retained, units.digits)),
+        ("process growth per operation", units.estimate(m.rss, units.size)),
+        ("leak", "LEAKING" if m.leaking else f"none above {units.digits(m.smallest_leak)} blocks per operation"),
+        note=f"{units.count(m.operations)} operations",
+    )
+
+
+def _stalls(stalls: Sequence[Stall]) -> Table:
+    causes = {
+        "burnt": "your code burnt CPU",
+        "blocked": "your code blocked",
+        "machine": "the machine took the CPU away",
+        "unknown": "could not be told",
+    }
+    longest = sorted(stalls, key=lambda stall: -stall.seconds)[:10]
+    rows = [
+        (units.seconds(s.at), units.seconds(s.seconds), causes[s.cause], s.line or "")
+        for s in sorted(longest, key=lambda stall: stall.at)
+    ]
+    more = len(stalls) - len(longest)
+    return table(
+        "Stalls of the loop",
+        ("at", "for", "cause", "where"),
+        *rows,
+        note=f"the longest of {len(stalls)}" if more else "",
+    )
+
+
+def _environment(report: Report) -> Table:
+    e, p = report.environment, report.pacing
+    revision = "no revision" if e.revision is None else e.revision + (" with changes" if e.dirty else "")
+    rows: list[Row] = [
+        ("measured", f"{report.started}, in {units.seconds(report.seconds)}"),
+        ("machine", f"{e.cores} x {e.cpu}, {e.system}"),
+        ("Python", f"{e.python} on {e.loop}"),
+        ("code", f"{revision}; " + ", ".join(f"{name} {version}" for name, version in e.packages.items())),
+    ]
+    if p is not None:
+        seed = "" if p.seed is None else f", seed {p.seed}"
+        rows.append(("schedule", f"{p.arrivals}{seed}, by {p.pacer}" + (f" ({p.fallback})" if p.fallback else "")))
+    rows += [
+        (f"noise {when}", _noise(noise))
+        for when, noise in (("before", report.before), ("after", report.after))
+        if noise is not None
+    ]
+    return table("Where and how", ("", "value"), *rows)
+
+
+def _noise(noise: Noise) -> str:
+    load = units.optional(noise.load, units.digits)
+    return (
+        f"load {load}, {units.share(noise.lost)} of the time lost, longest gap {units.seconds(noise.longest_gap)}, "
+        f"canary {units.seconds(noise.canary)}"
+    )
+
+
+_PARTS: Mapping[str, Callable[[Any], Iterator[Table]]] = {
+    "micro": _micro,
+    "traffic": _traffic,
+    "closed": _closed,
+    "burst": _burst,
+    "drift": _drift,
+    "steps": _steps,
+    "scaling": _scaling,
+    "memory": _memory,
+    "cost": _cost,
+}

@@ -1,0 +1,103 @@
+"""Drawing by matplotlib, as SVG. Colours are variables of the page's style, so that they follow light and dark."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aembed.bench.report import units
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLOURS = {
+    "ink": "#010101",
+    "grid": "#010102",
+    "one": "#010103",
+    "two": "#010104",
+    "three": "#010105",
+    "bad": "#010106",
+    "paper": "#010107",
+}
+"""Stand-ins, replaced by ``var(--name)`` in the SVG."""
+STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "aembed",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.edgecolor": COLOURS["grid"],
+    "axes.labelcolor": COLOURS["ink"],
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": COLOURS["grid"],
+    "grid.linewidth": 0.6,
+    "text.color": COLOURS["ink"],
+    "xtick.color": COLOURS["ink"],
+    "ytick.color": COLOURS["ink"],
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """``label`` says in words what it shows, for those who do not see it."""
+
+    title: str
+    label: str
+    svg: str
+
+
+def draw_chart(
+    name: str, label: str, draw: Callable[[Axes], None], *, height: float = 2.9, left: float = 0.145
+) -> Chart:
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context(STYLE):
+        figure = Figure(figsize=(5.2, height), facecolor="none")
+        axes = figure.subplots()
+        figure.subplots_adjust(left=left, right=0.985, top=1 - 0.1 / height, bottom=0.5 / height)
+        axes.set_facecolor("none")
+        draw(axes)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(fontsize=9)
+        file = io.StringIO()
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    return Chart(name, f"{name}: {label}", _inline(file.getvalue()))
+
+
+def _inline(svg: str) -> str:
+    """The element alone, in the page's colours, as wide as its place."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<svg([^>]*?) width="[^"]*"', r"<svg\1", svg, count=1)
+    svg = re.sub(r'<svg([^>]*?) height="[^"]*"', r"<svg\1", svg, count=1)
+    svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg)
+    for name, stand_in in COLOURS.items():
+        svg = svg.replace(stand_in, f"var(--{name})")
+    return svg
+
+
+def formatter(unit: Callable[[float], str]) -> Any:
+    from matplotlib.ticker import FuncFormatter
+
+    return FuncFormatter(lambda value, _: unit(value))
+
+
+def time_axis(axis: Any) -> None:
+    """Logarithmic, with ticks at 1, 2 and 5 where a few decades leave the room."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
+    low, high = axis.get_view_interval()
+    decades = math.log10(high / low)
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2.5 else (1,), numticks=12))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(formatter(units.tick))

@@ -1,0 +1,92 @@
+"""Numbers as people read them: three digits and a unit. What was not measured says so."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from aembed.bench.result import Estimate, Percentile
+
+NOT_MEASURED = "not measured"
+BEYOND = "beyond what was measured"
+"""Of a percentile that lies among requests that failed."""
+
+
+def seconds(value: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if abs(value) >= size:
+            return f"{digits(value / size)} {unit}"
+    return f"{digits(value / 1e-9)} ns" if value else "0 s"
+
+
+def tick(value: float) -> str:
+    """Seconds beside an axis: as short as can be."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if abs(value) >= 0.999 * size:
+            return f"{value / size:.4g} {unit}"
+    return f"{value / 1e-9:.4g} ns" if value else "0"
+
+
+def size(value: float) -> str:
+    for unit, bytes_ in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if abs(value) >= bytes_:
+            return f"{digits(value / bytes_)} {unit}"
+    return f"{digits(value)} B"
+
+
+def rate(value: float) -> str:
+    return f"{digits(value)}/s"
+
+
+def share(value: float) -> str:
+    return f"{digits(100 * value)} %"
+
+
+def change(value: float) -> str:
+    return f"{100 * value:+.1f} %"
+
+
+def count(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else digits(value)
+
+
+def digits(value: float) -> str:
+    """Three of them, and all of those before the point."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    places = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{min(places, 12)}f}"
+
+
+def optional(value: float | None, unit: Callable[[float], str], missing: str = NOT_MEASURED) -> str:
+    return missing if value is None else unit(value)
+
+
+def estimate(value: Estimate | None, unit: Callable[[float], str], missing: str = NOT_MEASURED) -> str:
+    """Value and interval."""
+    if value is None:
+        return missing
+    if value.low is None and value.high is None:
+        return f"{unit(value.value)} (no interval)"
+    low, high = optional(value.low, unit, "?"), optional(value.high, unit, "?")
+    return f"{unit(value.value)} ({low} to {high})"
+
+
+def percentile(value: Percentile) -> str:
+    """Time and interval, or why there is none."""
+    if value.value is None:
+        return BEYOND
+    if value.low is None and value.high is None:
+        return f"{seconds(value.value)} (too few for an interval)"
+    low, high = optional(value.low, seconds, "?"), optional(value.high, seconds, "beyond")
+    return f"{seconds(value.value)} ({low} to {high})"
+
+
+def quantile(q: float) -> str:
+    """Such as p99.9."""
+    return f"p{100 * q:g}"
+
+
+def of(name: str) -> Callable[[float], str]:
+    """How numbers of this unit are written."""
+    return {"s": seconds, "1/s": rate, "B": size}.get(name, count)
