@@ -129,7 +129,7 @@ class Watchdog:
     def _watch(self) -> None:
         """Runs in the watchdog's thread."""
         process = psutil.Process()
-        seen, next_rss = self._first.wall, 0
+        seen = next_rss = 0
         previous, switches = time.perf_counter_ns(), _switches()
         while not self._stop.wait(BEAT):
             now, before = time.perf_counter_ns(), switches
@@ -141,7 +141,7 @@ class Watchdog:
             previous, last = now, self._last.wall
             if now - last > self._late and last != seen:
                 seen = last
-                self.pulse.lines.append((now, _line(sys._current_frames().get(self._watched))))
+                self.pulse.lines.append((now, line_of(sys._current_frames().get(self._watched))))
             if now >= next_rss:
                 self.rss.append((now, process.memory_info().rss))
                 next_rss = now + 1_000_000_000
@@ -163,7 +163,7 @@ def explain(pulse: Pulse, *, origin: int, told: bool) -> tuple[Stall, ...]:
         due = before.wall + int(BEAT * 1e9)
         seconds = (after.wall - due) / 1e9
         cpu, queued = (after.cpu - before.cpu) / 1e9, (after.queued - before.queued) / 1e9
-        slept = max(0.0, (after.wall - before.wall) / 1e9 - cpu - queued)
+        slept = max(0.0, seconds - cpu - queued)
         stopped = min(slept, _overlap(pulse.stops, before.wall, after.wall))
         shares: list[tuple[float, Cause]] = [
             (cpu, "burnt"),
@@ -192,7 +192,7 @@ def _overlap(spans: list[tuple[int, int]], start: int, end: int) -> float:
     return sum(max(0, min(stop, end) - max(begin, start)) for begin, stop in spans) / 1e9
 
 
-def _line(frame: FrameType | None) -> str:
+def line_of(frame: FrameType | None) -> str:
     """The innermost line outside the standard library, which is where one looks for the cause."""
     innermost = frame
     while frame is not None and frame.f_code.co_filename.startswith((STDLIB, "<frozen")):

@@ -1,0 +1,62 @@
+"""Scenarios that fresh processes find by their place, as those of users."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+import anyio
+
+from aembed import EmbedderFactory, bench
+from aembed.bench.scenario import Case
+
+kept: list[bytes] = []
+
+
+@bench.scenario(batch=[1, 10, 40])
+async def documents(case: Case) -> AsyncGenerator[bench.Subject]:
+    async with EmbedderFactory() as factory:
+        embedder = await factory.new_embedder("mock")
+        yield bench.documents(embedder, ["a text"] * case.batch)
+
+
+@bench.scenario
+async def yields_to_the_loop() -> None:
+    await anyio.lowlevel.checkpoint()
+
+
+@bench.scenario
+async def leaks(_case: Case) -> None:
+    sys.stdout.write("what a subject prints does not disturb the answer\n")
+    kept.append(bytes(100))
+
+
+@bench.scenario
+async def fails(_case: Case) -> None:
+    raise ConnectionError("no such luck")
+
+
+@bench.scenario
+async def dies(_case: Case) -> None:
+    sys.stderr.write("out of memory\n")
+    sys.stderr.flush()
+    os._exit(9)
+
+
+@bench.scenario
+async def is_wrong(_case: Case) -> AsyncGenerator[bench.Subject]:
+    yield bench.Subject(nothing, lambda result: f"{result!r} is no vector")
+
+
+async def nothing() -> None:
+    pass
+
+
+@bench.scenario(word=["a", "b", "c"])
+async def words(case: Case) -> AsyncGenerator[Callable[[], Awaitable[None]]]:
+    assert case.word
+    yield nothing
+
+
+never: bench.Scenario = bench.scenario(name="never")(anyio.sleep_forever)

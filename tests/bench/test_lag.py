@@ -1,0 +1,109 @@
+"""Stalls and their causes: from clocks that say what happened. What needs a machine is among the tests of truth."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+
+import anyio
+import pytest
+
+from aembed.bench.lag import BEAT, Beat, Pulse, Watchdog, explain, line_of
+from aembed.bench.result import Cause
+
+MS = 1_000_000
+START = 1_000 * MS
+
+
+def late(cpu: int = 0, queued: int = 0) -> Pulse:
+    """A beat that came 100 ms late, and what the clocks counted meanwhile, in ms."""
+    return Pulse(gaps=[(Beat(START, 0, 0), Beat(START + 110 * MS, cpu * MS, queued * MS))])
+
+
+@pytest.mark.parametrize(
+    ("pulse", "cause"),
+    [
+        (late(cpu=100), "burnt"),
+        (late(cpu=40, queued=30), "burnt"),
+        (late(cpu=3), "blocked"),
+        (late(queued=100), "machine"),
+        (late(cpu=30, queued=60), "machine"),
+    ],
+)
+def test_who_is_to_blame(pulse: Pulse, cause: Cause) -> None:
+    (stall,) = explain(pulse, origin=0, told=True)
+    assert stall.cause == cause
+    assert (stall.at, stall.seconds) == pytest.approx((1.01, 0.1))
+    assert explain(pulse, origin=0, told=False)[0].cause == "unknown"
+
+
+def test_a_process_that_was_stopped_is_the_machine() -> None:
+    """The thread neither ran nor waited, and neither did the watchdog."""
+    pulse = late(cpu=2)
+    pulse.stops.append((START + 8 * MS, START + 105 * MS))
+    (stall,) = explain(pulse, origin=START, told=True)
+    assert (stall.cause, stall.line) == ("machine", None)
+    assert stall.queued == pytest.approx(0.097)
+    pulse.stops[:] = [(START - 500 * MS, START)]  # another time
+    assert explain(pulse, origin=START, told=True)[0].cause == "blocked"
+
+
+def test_the_line_is_that_of_the_stall() -> None:
+    pulse = late(cpu=100)
+    pulse.lines += [(START - MS, "before"), (START + 50 * MS, "mine.py:7 in f"), (START + 900 * MS, "after")]
+    assert explain(pulse, origin=0, told=True)[0].line == "mine.py:7 in f"
+    pulse.collections.append((START + 20 * MS, START + 90 * MS))
+    assert explain(pulse, origin=0, told=True)[0].line == "garbage collection"
+
+
+def test_lines_are_those_outside_the_standard_library() -> None:
+    """Where a thread waits inside ``threading``, the line that made it wait is named."""
+    ready, over = threading.Event(), threading.Event()
+
+    def waits() -> None:
+        ready.set()
+        over.wait()
+
+    thread = threading.Thread(target=waits)
+    thread.start()
+    ready.wait()
+    line = line_of(sys._current_frames()[thread.ident or 0])
+    over.set()
+    thread.join()
+    assert "test_lag.py" in line
+    assert line.endswith("in waits")
+    assert line_of(None) == "unknown"
+
+
+async def test_a_loop_that_is_watched_is_as_it_was_after_it() -> None:
+    threads, callbacks = threading.active_count(), len(gc.callbacks)
+    with Watchdog() as watchdog:
+        assert threading.active_count() == threads + 1
+        await anyio.sleep(5 * BEAT)
+    use = watchdog.use()
+    assert (threading.active_count(), len(gc.callbacks)) == (threads, callbacks)
+    assert use.pings >= 1
+    assert use.seconds > 4 * BEAT
+    assert use.slowest_ping >= 0
+    assert watchdog.rss[0][1] > 1_000_000
+    assert isinstance(watchdog.stalls(0), tuple)
+
+
+async def test_a_long_stall_is_seen_however_the_machine_is() -> None:
+    """The loop's thread waits for another thread; that this takes some time is all it needs."""
+    over, done = threading.Event(), threading.Event()
+
+    def wait_for_line() -> None:
+        while not watchdog.pulse.lines and not done.wait(BEAT):
+            pass
+        over.set()
+
+    with Watchdog() as watchdog:
+        helper = threading.Thread(target=wait_for_line)
+        helper.start()
+        over.wait(60)
+        done.set()
+        helper.join()
+    assert watchdog.stalls(0)
+    assert watchdog.pulse.lines[0][1].endswith("in test_a_long_stall_is_seen_however_the_machine_is")

@@ -1,0 +1,80 @@
+"""Schedules are kept: never early, nothing left out, whatever keeps them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from aembed.bench.pacer import Pacer, TimerfdPacer, TimerPacer, clock_of, pacer_for
+
+MAKERS: list[Callable[[asyncio.AbstractEventLoop], Pacer]] = [lambda loop: TimerPacer(loop, fallback="told")]
+if sys.platform == "linux":
+    MAKERS.append(TimerfdPacer)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+async def test_all_come_and_none_is_early(make: Callable[[asyncio.AbstractEventLoop], Pacer]) -> None:
+    loop = asyncio.get_running_loop()
+    clock, pacer, over = clock_of(loop), make(loop), asyncio.Event()
+    schedule = clock() + np.array([-5, 0, 1, 1, 1, 20, 21, 40]) * 1_000_000
+    told: list[tuple[int, int]] = []
+
+    def due(n: int) -> None:
+        told.append((n, clock()))
+        if n == len(schedule):
+            over.set()
+
+    pacer.start(schedule.data, due)
+    await over.wait()
+    pacer.stop()
+    counts = [n for n, _ in told]
+    assert counts == sorted(set(counts))
+    assert counts[0] >= 2  # what is past comes at once
+    assert all(schedule[n - 1] <= now for n, now in told)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+async def test_a_pacer_that_is_stopped_is_still(make: Callable[[asyncio.AbstractEventLoop], Pacer]) -> None:
+    loop = asyncio.get_running_loop()
+    pacer, told, first = make(loop), list[int](), asyncio.Event()
+
+    def due(n: int) -> None:
+        told.append(n)
+        pacer.stop()
+        first.set()
+
+    now = clock_of(loop)()
+    pacer.start(np.array([now, now + 10**6, now + 10**15]).data, due)
+    await first.wait()
+    pacer.stop()  # twice does no harm
+    assert len(told) == 1
+
+
+@pytest.mark.virtual_time
+async def test_virtual_time_is_kept_to_the_nanosecond() -> None:
+    loop = asyncio.get_running_loop()
+    clock, pacer, over = clock_of(loop), pacer_for(loop), asyncio.Event()
+    times = clock() + np.cumsum(np.arange(1, 200)) * 1_000_003
+    told: list[int] = []
+
+    def due(n: int) -> None:
+        told.append(clock() - int(times[n - 1]))
+        if n == len(times):
+            over.set()
+
+    pacer.start(times.data, due)
+    await over.wait()
+    assert (pacer.name, pacer.fallback) == ("call_at", None)
+    assert len(told) == len(times)
+    assert max(told) <= 1
+
+
+async def test_other_systems_are_told_what_they_lack(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "plan9")
+    pacer = pacer_for(asyncio.get_running_loop())
+    assert pacer.name == "call_at"
+    assert pacer.fallback == "no timerfd on plan9: starts may be a millisecond or more late"
