@@ -73,8 +73,10 @@ def _to_float16(vectors: Vectors) -> NDArray[np.float16]:
 
 def _to_int8(vectors: Vectors, limit: ArrayLike | None) -> NDArray[np.int8]:
     largest = _check_limit(np.abs(vectors).max(initial=0.0) or 1.0 if limit is None else limit, vectors.shape[-1])
-    numbers = vectors * (np.float32(LARGEST_INT8) / largest)
-    np.clip(numbers, -LARGEST_INT8, LARGEST_INT8, out=numbers)
+    with np.errstate(over="ignore"):  # what is far beyond a tiny limit is cut to it
+        numbers = vectors / largest
+    np.clip(numbers, -1.0, 1.0, out=numbers)
+    numbers *= LARGEST_INT8
     np.rint(numbers, out=numbers)
     return numbers.astype(np.int8)
 

@@ -92,7 +92,7 @@ def right(ranking: np.ndarray[Any, Any]) -> float:
 
 
 async def test_search_is_as_good_as_before(factory: EmbedderFactory) -> None:
-    """Each against float32 on the same questions. Bounds are what was measured (beside them), less a question or two."""
+    """Each against float32 on the same questions. Bounds: what was measured (beside them) less a question or two."""
     queries, answers = await embedded(factory)
     full = ranked(queries @ answers.T)
     assert right(full) >= 0.75, "else there is nothing to lose"  # 0.83
@@ -152,6 +152,12 @@ def test_int8_is_undone_to_half_a_step(vectors: Vectors, limit: float | None) ->
     back = quantize(vectors, "int8", limit=limit) * np.float64(most / 127)
     np.testing.assert_allclose(back, np.clip(vectors, -most, most), atol=most / 127 * 0.501)
     np.testing.assert_array_equal(vectors, before)
+
+
+def test_the_smallest_numbers_and_limits() -> None:
+    tiny = np.array([[1e-45, 0.0]], np.float32)
+    assert quantize(tiny, "int8").tolist() == [[127, 0]]
+    assert quantize(np.array([[1e30, -1e30]], np.float32), "int8", limit=1e-45).tolist() == [[127, -127]]
 
 
 @given(ARRAYS)
