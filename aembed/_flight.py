@@ -72,6 +72,7 @@ class Waiter:
         self.settle(len(batch))
 
     def give_back(self, batch: Batch) -> None:
+        self.job.put_back(batch)
         self._given_back += [Job.index(batch, position) for position in range(len(batch))]
         self.settle(len(batch))
 
@@ -124,14 +125,17 @@ class Flight(Job):
     def leave(self, waiter: Waiter, *, but_sent: bool = False) -> bool:
         """Wait no more; with ``but_sent`` only for what is already sent. True if nobody waits any more."""
         kept: list[int] = []
+        left: list[int] = []
         for index in self._indices.pop(waiter, ()):
             waiting = self._waiting.get(index, [])
             if but_sent and self._state[index] == SENT:
                 kept.append(index)
             else:
-                left = [pair for pair in waiting if pair[0] is not waiter]
-                waiter.missing -= len(waiting) - len(left)
-                waiting[:] = left
+                left += [own for who, own in waiting if who is waiter]
+                waiting[:] = [pair for pair in waiting if pair[0] is not waiter]
+        waiter.missing -= len(left)
+        if waiter.job.stopped:
+            waiter.job.put_back(_part((), left))
         if kept:
             self._indices[waiter] = kept
         else:
@@ -176,6 +180,11 @@ class Flight(Job):
         super().begin(batch)
         for waiter, _, part in self._parts(batch, self._waiting.get):
             waiter.job.begin(part)
+
+    def put_back(self, batch: Batch) -> None:
+        super().put_back(batch)
+        for waiter, _, part in self._parts(batch, self._waiting.get):
+            waiter.job.put_back(part)
 
     def skip(self, batch: Batch) -> None:
         """It will not be sent. A fatal error is why, to calls of this origin; others are given theirs back."""

@@ -73,8 +73,13 @@ class Job:
     def begin(self, batch: Batch) -> None:
         self._state[batch.rows] = SENT
 
-    def skip(self, batch: Batch) -> None:
+    def put_back(self, batch: Batch) -> None:
+        """It has been sent in vain, and may be sent again."""
         self._state[batch.rows] = NOT_ATTEMPTED
+
+    def skip(self, batch: Batch) -> None:
+        """It will not be sent, or not again."""
+        self.put_back(batch)
 
     def rows(self, batch: Batch, dim: int | None) -> Vectors | None:
         """The batch's own rows of the result, to decode into; ``None`` where they are scattered or not yet known."""

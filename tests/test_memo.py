@@ -528,6 +528,20 @@ async def test_what_is_sent_when_a_call_stops_is_part_of_its_result(factory: Emb
 
 
 @pytest.mark.virtual_time
+async def test_what_a_stopped_call_did_not_get_was_not_attempted(factory: EmbedderFactory) -> None:
+    """Neither the rest of a batch that was parted, nor what somebody else is still waiting for."""
+    provider = ScriptedProvider([100.0, 1.0, 1.0], refused={TEXTS[1]: BadTextError("no", index=1)})
+    embedder = await factory.new_embedder(provider, cache=True)
+    slow = asyncio.create_task(embedder.embed_documents(TEXTS[:1]))
+    await anyio.sleep(0.5)
+    with pytest.raises(BadTextError) as caught:
+        await embedder.embed_documents([TEXTS[0], TEXTS[2], TEXTS[1], TEXTS[3]])
+    assert caught.value.partial is not None
+    assert (list(caught.value.partial.failures), caught.value.partial.not_attempted) == ([2], (0, 1, 3))
+    await slow
+
+
+@pytest.mark.virtual_time
 async def test_a_call_that_has_failed_does_not_wait_for_others_flights(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider([100.0, 1.0], refused={TEXTS[1]: BadTextError("no")})
     embedder = await factory.new_embedder(provider, cache=True)
