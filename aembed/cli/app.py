@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from aembed import Config, EmbedderFactory, EmbedderOptions, InputError, Vector, __version__
+from aembed.cli.benchmarks import run_bench
 from aembed.cli.bulk import Input, embed_file, foretold, limits, plan_file, told
 from aembed.cli.check import check as check_models
 from aembed.cli.check import show, sources
@@ -231,3 +232,12 @@ def check() -> None:
         show(rows)
     if not all(row.health.ok for row in rows):
         raise typer.Exit(EXIT_FAILED)
+
+
+@app.command(
+    add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def bench(context: typer.Context) -> None:
+    """Measure a model or any async def: latency, bursts, memory, what changed. It has commands of its own."""
+    with one_sentence():
+        run_bench(context.args)

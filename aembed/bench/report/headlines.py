@@ -11,7 +11,7 @@ from aembed.bench.result import Burst, Cost, Memory, Micro, Report, Scaling, Ste
 
 def title(report: Report) -> str:
     """Such as "open loop: embed_documents(batch=20)"."""
-    given = ", ".join(f"{name}={value}" for name, value in report.parameters.items())
+    given = ", ".join(f"{name}={value}" for name, value in report.parameters.items() if value is not None)
     loop = " loop" if report.mode in {"open", "closed"} else ""
     return printable(f"{report.mode}{loop}: {report.name}" + (f"({given})" if given else ""))
 

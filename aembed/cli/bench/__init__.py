@@ -1,0 +1,24 @@
+"""``aembed bench``: measure any model, or any ``async def``, and judge what was measured.
+
+Where things are:
+    loads singles judging    the commands: under load; one operation at a time; of reports
+    options values           what most commands take; durations and objectives as people write them
+    subject texts            what is measured
+    session                  the loop, the progress line, Ctrl-C, and where reports go
+"""
+
+import typer
+
+from aembed.cli.bench import judging, loads, singles
+
+bench = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Measure a model or any async def: latency, throughput, bursts, memory, and what changed.",
+    epilog="Exit codes: 0 fine, 1 regressed or over budget, 2 usage, 3 invalid or inconclusive.",
+)
+for command in (*loads.COMMANDS, *singles.COMMANDS, *judging.COMMANDS):
+    bench.command()(command)
+
+__all__ = ["bench"]

@@ -1,0 +1,122 @@
+"""What most commands of ``aembed bench`` take, written once."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from aembed.bench import Scenario
+from aembed.cli.bench.subject import FROM_FILE, embed_documents, embed_query, found
+
+SUBJECT, OUTPUT = "What is measured", "Where results go"
+
+
+class Loop(StrEnum):
+    """Event loops to measure on."""
+
+    uvloop = "uvloop"
+    asyncio = "asyncio"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """The options, by the names they have on the command line."""
+
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", "-m", metavar="NAME", help="provider:model, provider, or a profile.", rich_help_panel=SUBJECT
+        ),
+    ] = None
+    documents: Annotated[
+        int,
+        typer.Option("--documents", "-n", min=1, help="Texts in each call.", rich_help_panel=SUBJECT),
+    ] = 1
+    query: Annotated[bool, typer.Option("--query", help="Measure embed_query instead.", rich_help_panel=SUBJECT)] = (
+        False
+    )
+    texts: Annotated[
+        Path | None,
+        typer.Option(
+            "--texts",
+            metavar="FILE",
+            help="One text a line; without it, sentences are made up.",
+            exists=True,
+            dir_okay=False,
+            rich_help_panel=SUBJECT,
+        ),
+    ] = None
+    base_url: Annotated[
+        str | None, typer.Option("--base-url", metavar="URL", help="Of the model's server.", rich_help_panel=SUBJECT)
+    ] = None
+    rpm: Annotated[
+        float | None, typer.Option("--rpm", help="Requests a minute the account may make.", rich_help_panel=SUBJECT)
+    ] = None
+    tpm: Annotated[
+        float | None, typer.Option("--tpm", help="Tokens a minute the account may use.", rich_help_panel=SUBJECT)
+    ] = None
+    scenario: Annotated[
+        str | None,
+        typer.Option(
+            "--scenario",
+            metavar="FILE.py[:NAME]",
+            help="Measure scenarios of a file instead, or any async def of it.",
+            rich_help_panel=SUBJECT,
+        ),
+    ] = None
+    loop: Annotated[Loop | None, typer.Option("--loop", help="uvloop, where there is one.")] = None
+    json: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="For programs.", rich_help_panel=OUTPUT)
+    ] = None
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="For a browser, with charts.", rich_help_panel=OUTPUT),
+    ] = None
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="For CI, as JUnit XML.", rich_help_panel=OUTPUT)
+    ] = None
+    github: Annotated[
+        bool, typer.Option("--github", help="Annotations and a step summary for Actions.", rich_help_panel=OUTPUT)
+    ] = False
+
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """What these options say is to be measured."""
+        if self.scenario is not None:
+            return found(self.scenario)
+        made = embed_query if self.query else embed_documents
+        given = {
+            "model": self.model,
+            "base_url": self.base_url,
+            "rpm": self.rpm,
+            "tpm": self.tpm,
+            FROM_FILE: None if self.texts is None else str(self.texts.resolve()),
+        }
+        if not self.query:
+            given["documents"] = self.documents
+        return (Scenario(made.name, made.function, {name: (given[name],) for name in made.parameters}),)
+
+
+def with_shared(command: Callable[..., None]) -> Callable[..., None]:
+    """``command(shared, ...)``, taking the options of :class:`Shared` beside its own."""
+    hints = get_type_hints(Shared, include_extras=True)
+    shared = [
+        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])
+        for f in fields(Shared)
+    ]
+    _, *own = inspect.signature(command, eval_str=True).parameters.values()
+    chosen = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+
+    @functools.wraps(command)
+    def taken(**given: Any) -> None:
+        command(Shared(**{f.name: given.pop(f.name) for f in fields(Shared)}), **given)
+
+    taken.__signature__ = inspect.Signature([*chosen, *shared])  # type: ignore[attr-defined]
+    taken.__annotations__ = {parameter.name: parameter.annotation for parameter in (*chosen, *shared)}
+    return taken
