@@ -18,8 +18,8 @@ SLABS = 16
 """Into so many parts the memory is divided. Each holds rows of one dimension, and can pass to another dimension."""
 STRIDE = 2**32
 """A place is ``slab * STRIDE + row``."""
-BESIDE_A_ROW = 336
-"""Bytes: the key (80), its place as an int (32), the slab's record of it (16), and the most a dict ever takes."""
+BESIDE_A_ROW = 340
+"""Bytes: the key (80), its place as an int (32), the slab's record of it (20), and the most a dict ever takes."""
 EVICTED_AT_ONCE = 16
 """One in so many rows makes room at a time, so that looking for the oldest costs little per row."""
 LEAST_BYTES = 2**20
@@ -29,7 +29,7 @@ class MemoryStore:
     """Keeps vectors in this process; the least recently used make room for new ones.
 
     ``max_bytes`` bounds everything: rows, keys, and the table that finds them. A row of dimension ``dim`` takes
-    ``4 * dim + 336`` bytes of it. Memory is taken as it is filled. Nothing awaits inside, so that calls of one loop
+    ``4 * dim + 340`` bytes of it. Memory is taken as it is filled. Nothing awaits inside, so that calls of one loop
     never interleave; a lock keeps the loops of several threads apart.
 
     Raises:
@@ -110,16 +110,16 @@ class MemoryStore:
         for key in latest:
             place = self._places.pop(key, None)
             if place is not None:
-                self._slabs[place // STRIDE].used[place % STRIDE] = 0
+                self._slabs[place // STRIDE].free([place % STRIDE])
         left = list(latest.items())
         while left:
             number = self._slab_with_room(vectors.shape[1], len(left))
             slab = self._slabs[number]
-            free = np.flatnonzero(slab.used == 0)[: len(left)]
-            taken, left = left[: len(free)], left[len(free) :]
-            slab.rows[free] = vectors[[position for _, position in taken]]
-            slab.used[free] = self._clock
-            for row, (key, _) in zip(free.tolist(), taken, strict=True):
+            rows = slab.take(len(left))
+            taken, left = left[: len(rows)], left[len(rows) :]
+            slab.rows[rows] = vectors[[position for _, position in taken]]
+            slab.used[rows] = self._clock
+            for row, (key, _) in zip(rows.tolist(), taken, strict=True):
                 slab.keys[row] = key
                 self._places[key] = number * STRIDE + row
 
@@ -127,7 +127,7 @@ class MemoryStore:
         """Number of a slab of this dimension with a free row, made or emptied if there is none."""
         own = [number for number, slab in enumerate(self._slabs) if slab.dim == dim]
         for number in own:
-            if not self._slabs[number].used.all():
+            if self._slabs[number].room:
                 return number
         if len(self._slabs) < SLABS:
             self._slabs.append(_Slab(self._rows_of_a_slab(dim), dim))
@@ -153,16 +153,29 @@ class MemoryStore:
     def _forget(self, slab: _Slab, rows: NDArray[np.intp]) -> None:
         for row in rows.tolist():
             del self._places[slab.keys[row]]
-        slab.used[rows] = 0
+        slab.free(rows)
 
 
 class _Slab:
     """Rows of one dimension, the key of each, and when it was last used: 0 where the row is free."""
 
-    __slots__ = ("dim", "keys", "rows", "used")
+    __slots__ = ("_free", "dim", "keys", "room", "rows", "used")
 
     def __init__(self, size: int, dim: int) -> None:
         self.dim = dim
         self.rows: Vectors = np.empty((size, dim), np.float32)
         self.used = np.zeros(size, np.int64)
         self.keys = [b""] * size
+        self.room = size
+        """Free rows; ``_free`` begins with their numbers."""
+        self._free = np.arange(size, dtype=np.int32)[::-1].copy()
+
+    def take(self, wanted: int) -> NDArray[np.int32]:
+        """Numbers of free rows, as many as wanted and there are."""
+        end, self.room = self.room, max(0, self.room - wanted)
+        return self._free[self.room : end].copy()
+
+    def free(self, rows: NDArray[np.intp] | list[int]) -> None:
+        self.used[rows] = 0
+        self._free[self.room : self.room + len(rows)] = rows
+        self.room += len(rows)
