@@ -1,0 +1,122 @@
+"""What the self-test says of what it found. That it finds what is planted is for the tests of truth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from aembed.bench import planted
+from aembed.bench import selftest as room
+from aembed.bench.changes import Change, Comparison
+from aembed.bench.contest import Contest
+from aembed.bench.result import Estimate, Percentile, Report, Stall
+from aembed.bench.scenario import opened
+from aembed.bench.selftest import Check, SelfTest, selftest
+from tests.bench.reports import memory, noise, report, response
+
+TRUE = {"blocked": Stall(at=1.0, seconds=0.4, cause="blocked", cpu=0.0, queued=0.0, line="planted.py:1 in block")}
+TRUE["burnt"] = replace(TRUE["blocked"], cause="burnt", line="planted.py:2 in burn")
+
+
+class Measured:
+    """What each measurement says, instead of making it."""
+
+    def __init__(self) -> None:
+        self.p95: float | None = 0.2
+        self.stalls: dict[bool, tuple[Stall, ...]] = {False: (TRUE["blocked"],), True: (TRUE["burnt"],)}
+        self.leak: Report = report(memory=replace(memory(100.0), leaking=True, retained=Estimate(value=0.05)))
+        self.lost = 0.0
+        self.blind = False
+        self.attempts = 0
+
+    async def load(self, subject: object, *, arrivals: object, duration: float) -> Report:
+        self.attempts += 1
+        burning = duration < room.SECONDS
+        figures = replace(response(1.0), percentiles=(Percentile(q=0.95, value=self.p95),))
+        return replace(report(response=figures), stalls=self.stalls[burning])
+
+    async def memory(self, target: object, *, operations: int) -> Report:
+        return self.leak
+
+    async def ab(self, contests: list[Contest]) -> Comparison:
+        slow = str(contests[0].after) != str(replace(contests[0].before, label="after"))  # type: ignore[type-var]
+        change = Change(
+            name="spin",
+            parameters={},
+            metric="CPU time",
+            unit="s",
+            before=1.0,
+            after=1.1,
+            change=Estimate(value=0.1 * slow),
+            finding="regressed" if slow else "same",
+            pairs=6,
+            detectable=0.03 + 0.01 * slow,
+        )
+        if self.blind:
+            return Comparison(before="before", after="after", changes=(), unjudged=("spin: before failed: why",))
+        return Comparison(before="before", after="after", changes=(change,))
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> Measured:
+    fake = Measured()
+    for name in ("load", "memory", "ab"):
+        monkeypatch.setattr(room, name, getattr(fake, name))
+    monkeypatch.setattr(room, "look", lambda: replace(noise(), lost=fake.lost))
+    return fake
+
+
+async def test_all_that_is_planted_is_found(measured: Measured) -> None:
+    seen: list[Check] = []
+    result = await selftest(progress=seen.append)
+    assert tuple(seen) == result.checks
+    assert [check.found for check in seen] == [True] * 5
+    assert (result.state, result.exit_code, result.detectable) == ("ok", 0, 0.04)
+    assert "finds slowdowns from 4.0% on" in str(result)
+    assert measured.attempts == 2
+
+
+@pytest.mark.parametrize(("lost", "found", "code"), [(0.0, False, 1), (0.5, None, 3)])
+async def test_a_miss_is_the_machines_if_the_machine_is_busy(
+    measured: Measured, lost: float, found: bool | None, code: int
+) -> None:
+    measured.p95, measured.lost = 0.3, lost
+    result = await selftest()
+    assert [check.found for check in result.checks] == [found, *[True] * 4]
+    assert result.exit_code == code
+    assert "p95 300 ms, in truth 200; blocked for 0.40 s" in result.checks[0].detail
+    assert measured.attempts == room.ATTEMPTS + 1
+
+
+async def test_what_was_not_measured_is_missed(measured: Measured) -> None:
+    measured.stalls = {False: (), True: ()}
+    measured.leak = replace(measured.leak, memory=None)
+    measured.blind = True
+    result = await selftest()
+    assert [check.found for check in result.checks] == [False] * 5
+    assert result.checks[0].detail == "ok: no stall was seen"
+    assert result.checks[4].detail == "spin: before failed: why"
+    assert result.detectable is None
+    assert "A/B" not in str(result)
+
+
+def test_noise_is_no_failure_and_no_success() -> None:
+    check = Check(what="x", found=None, detail="y")
+    result = SelfTest(checks=(check,), detectable=None, comparison=0.0, lost=0.1, seconds=1.0)
+    assert result.state == "inconclusive"
+    assert str(result).startswith("machine too noisy  x: y\n")
+
+
+async def test_what_is_planted_is_there() -> None:
+    async with opened(planted.leaky.case(every=20)) as leak, opened(planted.spin.case(turns=10)) as spin:
+        assert await spin.call() == sum(i * i for i in range(10))
+        assert await leak.call() is None
+    held: list[float] = []
+    subject = planted.stalls(0.5, 2, held.append)
+    for _ in range(3):
+        await subject.call()
+    assert held == [0.5]
+    planted.burn(0.0)
+    planted.block(0.0)
+    assert planted.slower(57, 0.05) == 60
