@@ -26,7 +26,7 @@ from aembed import (
     Registry,
     RetryPolicy,
 )
-from aembed._types import Response, Source
+from aembed._types import Response, Sink, Source
 from aembed.testing import Quota, QuotaKeeper, ScriptedProvider
 from tests.faults.privacy import KEY, TEXTS, assert_private
 from tests.wire.fake import Fake, answer
@@ -50,10 +50,12 @@ class Clocked(Fake):
         self.times: list[float] = []
         self._decide = answers if callable(answers) else None
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int) -> Response:
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int, sink: Sink | None = None
+    ) -> Response:
         now = asyncio.get_running_loop().time()
         self.times.append(now)
-        given = await super().post(url, body, headers, max_bytes=max_bytes)
+        given = await super().post(url, body, headers, max_bytes=max_bytes, sink=sink)
         return given if self._decide is None else self._decide(now)
 
 

@@ -1,0 +1,230 @@
+"""Cases 58 to 60 and 64: event loops that end, two of them at once, forks, and closing."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
+from typing import Any
+
+import anyio
+import numpy as np
+import pytest
+
+from aembed import ClosedError, Config, Embedder, EmbedderFactory, EventLoopError, Limits, Vectors
+from aembed._home import Home
+from aembed.testing import LoopbackServer
+from aembed.testing.faults import Hang
+from tests.faults.case import DIM, PATIENCE, mock, settled
+from tests.faults.privacy import KEY, TEXTS, assert_private
+from tests.loops import matrix
+
+EVERY_LOOP = pytest.mark.parametrize("loop_factory", matrix().values(), ids=matrix())
+LAYERS = pytest.mark.parametrize("layers", [{}, {"cache": True}, {"merge": True}, {"cache": True, "merge": True}])
+
+
+async def opened(factory: EmbedderFactory, server: LoopbackServer, **options: Any) -> Embedder:
+    given = {"base_url": server.base_url, "api_key": KEY, "limits": Limits(max_concurrency=2), **options}
+    return await factory.new_embedder("openai:m", **given)
+
+
+async def embed(embedder: Embedder) -> Vectors:
+    """With every lane and layer at work."""
+    await asyncio.gather(*(embedder.embed_query(text) for text in TEXTS))
+    return await embedder.embed_documents(TEXTS)
+
+
+@EVERY_LOOP
+@LAYERS
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # nobody has closed what the ended loops had open
+@pytest.mark.filterwarnings("ignore:.*TCPTransport:ResourceWarning")  # and uvloop never ends if its warning is raised
+def test_fault_58_the_next_loop_takes_over(loop_factory: Callable[[], Any], layers: dict[str, Any]) -> None:
+    """A program may run several loops, one after the other, and its embedder goes on with new connections."""
+    factory = EmbedderFactory(Config())
+    with LoopbackServer(dim=DIM, api_key=KEY) as server:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            embedder = runner.run(opened(factory, server, **layers))
+        for _ in range(4):
+            with asyncio.Runner(loop_factory=loop_factory) as runner:
+                np.testing.assert_array_equal(runner.run(embed(embedder)), mock(TEXTS))
+            gc.collect()
+        # those of the last loop, two for documents and one for queries; the one before was found when it began
+        end = monotonic() + PATIENCE
+        while server.counters.connections > 6:
+            assert monotonic() < end, "each loop leaves connections behind"
+        asyncio.run(factory.aclose())
+        gc.collect()
+
+
+@EVERY_LOOP
+def test_fault_58_a_loop_that_was_cut_off(loop_factory: Callable[[], Any]) -> None:
+    """Its calls were cancelled as it ended: nothing of them stays."""
+    factory = EmbedderFactory(Config())
+
+    async def begin() -> Embedder:
+        embedder = await opened(factory, server)
+        calls.extend(asyncio.ensure_future(embedder.embed_documents(TEXTS)) for _ in range(5))
+        await settled(lambda: server.counters.requests >= 2, "no request")
+        return embedder
+
+    calls: list[asyncio.Future[Vectors]] = []
+    with LoopbackServer(dim=DIM, api_key=KEY, faults=[Hang(), Hang()]) as server:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            embedder = runner.run(begin())
+        assert all(call.cancelled() for call in calls)
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            np.testing.assert_array_equal(runner.run(embed(embedder)), mock(TEXTS))
+            runner.run(factory.aclose())
+
+
+def test_fault_58_a_loop_closed_under_its_calls() -> None:
+    """Without even being told: then nobody knows what is still held, and that is said."""
+    home = Home(lambda: True)
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(entering(home))
+    loop.close()
+    with pytest.raises(EventLoopError, match="it had calls under way when its event loop was closed"):
+        asyncio.run(entering(home))
+
+
+async def entering(home: Home) -> None:
+    home.enter("it")
+
+
+@EVERY_LOOP
+def test_fault_59_two_loops_in_two_threads(loop_factory: Callable[[], Any]) -> None:
+    """The second gets a typed error, at once and whatever the first is doing; with a factory of its own it works."""
+    ready, done = threading.Event(), threading.Event()
+    factory = EmbedderFactory(Config())
+    embedders: list[Embedder] = []
+
+    async def first() -> None:
+        async with factory:
+            embedders.append(await opened(factory, server))
+            embedders.append(await opened(factory, server))
+            await embed(embedders[0])
+            ready.set()
+            for _ in range(50):
+                np.testing.assert_array_equal(await embed(embedders[0]), mock(TEXTS))
+            await anyio.to_thread.run_sync(done.wait)
+
+    async def second() -> None:
+        for embedder in embedders:
+            with pytest.raises(EventLoopError, match="belongs to another event loop, which is still open") as caught:
+                await embed(embedder)
+            assert caught.value.fatal
+            assert_private(caught.value, embedder)
+        async with EmbedderFactory(Config()) as own:
+            np.testing.assert_array_equal(await embed(await opened(own, server)), mock(TEXTS))
+
+    def run(main: Any) -> None:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(main())
+
+    with LoopbackServer(dim=DIM, api_key=KEY) as server, ThreadPoolExecutor() as threads:
+        one = threads.submit(run, first)
+        try:
+            assert ready.wait(PATIENCE)
+            threads.submit(run, second).result(PATIENCE)
+        finally:
+            done.set()
+        one.result()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.parametrize("busy", [False, True])
+def test_fault_60_a_fork_makes_its_own_connections(busy: bool) -> None:
+    """In a child of its own, since this one has threads; the parent goes on with what it had."""
+    import subprocess
+
+    code = CHILD.format(busy=busy, dim=DIM, key=KEY)
+    with LoopbackServer(dim=DIM, api_key=KEY, faults=[None, Hang()] if busy else ()) as server:
+        found = subprocess.run(
+            [sys.executable, "-c", code, server.base_url], capture_output=True, timeout=60, check=False
+        )
+        said = found.stdout.decode().split("\n")[:-1]
+        assert found.returncode == 0, found.stderr.decode()
+        if busy:
+            assert said == ["child: had calls under way", "parent: done"]
+        else:
+            assert said == ["child: done", "parent: done"]
+            assert server.counters.connections_opened == 2, "they talk through one connection"
+            assert sorted(server.counters.requests_per_connection.values()) == [1, 2]
+
+
+CHILD = """
+import asyncio, os, sys
+from aembed import Config, EmbedderFactory, EventLoopError
+
+async def ask(embedder, text):
+    return await embedder.embed_query(text)
+
+async def parent(factory):
+    embedder = await factory.new_embedder("openai:m", base_url=sys.argv[1], api_key="{key}")
+    await ask(embedder, "before")
+    call = asyncio.create_task(ask(embedder, "meanwhile")) if {busy} else None
+    while call and not embedder.statistics().in_flight:
+        await asyncio.sleep(0)
+    child = os.fork()
+    if child == 0:
+        return embedder
+    os.waitpid(child, 0)
+    if call:
+        call.cancel()
+        await asyncio.wait([call])
+    else:
+        assert len(await ask(embedder, "after")) == {dim}
+    await factory.aclose()
+    print("parent: done", flush=True)
+
+loop = asyncio.new_event_loop()
+embedder = loop.run_until_complete(parent(EmbedderFactory(Config())))
+if embedder:
+    asyncio.events._set_running_loop(None)
+    try:
+        assert len(asyncio.run(ask(embedder, "child"))) == {dim}
+        print("child: done", flush=True)
+    except EventLoopError as error:
+        assert "had calls under way" in str(error)
+        print("child: had calls under way", flush=True)
+    os._exit(0)
+"""
+
+
+async def test_fault_64_closing_waits_for_calls_and_refuses_new_ones() -> None:
+    with LoopbackServer(dim=DIM, api_key=KEY, latency=0.05) as server:
+        async with EmbedderFactory(Config()) as factory:
+            embedder = await opened(factory, server, batch_size=1)
+            call = asyncio.ensure_future(embedder.embed_documents(TEXTS))
+            await settled(lambda: server.counters.requests > 0, "no request")
+            closing = [asyncio.ensure_future(embedder.aclose()) for _ in range(3)]
+            await anyio.lowlevel.checkpoint()
+            with pytest.raises(ClosedError) as caught:
+                await embedder.embed_query(TEXTS[0])
+            assert_private(caught.value, embedder, factory)
+            np.testing.assert_array_equal(await call, mock(TEXTS))
+            await asyncio.gather(*closing)
+            await embedder.aclose()
+        await factory.aclose()
+        await settled(lambda: server.counters.connections == 0, "connections are left open")
+
+
+async def test_fault_64_closing_with_a_call_that_never_ends_can_be_given_up() -> None:
+    with LoopbackServer(dim=DIM, api_key=KEY, faults=[Hang()]) as server:
+        factory = EmbedderFactory(Config())
+        embedder = await opened(factory, server)
+        call = asyncio.ensure_future(embedder.embed_documents(TEXTS))
+        await settled(lambda: server.counters.requests == 1, "no request")
+        with anyio.move_on_after(0.01) as scope:
+            await factory.aclose()
+        assert scope.cancelled_caught
+        call.cancel()
+        await asyncio.wait([call])
+        await factory.aclose()
+        await settled(lambda: server.counters.connections == 0, "connections are left open")
