@@ -77,7 +77,7 @@ async def _loaded() -> list[Report]:
         await bench.closed(Server(failing=0), users=5, think=0.05, duration=10),
         await bench.burst(Server(failing=0), base=60, spike=600, spike_s=2, duration=25),
         await bench.sustained(Server(failing=0), arrivals=bench.poisson(rate=100), duration=30),
-        await bench.steps(free, start=20, objective=Objective(q=0.95, seconds=0.05), step_s=5),
+        await bench.steps(free, start=20, objective=Objective(q=0.95, seconds=0.05), step_s=3),
     ]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aembed.bench.changes import Comparison
 from aembed.bench.report import units
 from aembed.bench.report.svg import COLOURS, Chart, draw_chart, formatter, time_axis
+from aembed.bench.report.tables import printable
 from aembed.bench.result import Distribution, Report, Scaling, Steps, Window
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def comparison(found: Comparison) -> tuple[Chart, ...]:
             axes.plot([low, high], [place, place], color=colour)
             axes.plot(value, place, "s" if change.finding == "regressed" else "o", color=colour)
         axes.axvline(0, color=COLOURS["ink"], linewidth=1)
-        axes.set_yticks(range(len(drawn)), [f"{c.name}, {c.metric}"[:48] for c in reversed(drawn)])
+        axes.set_yticks(range(len(drawn)), [printable(f"{c.name}, {c.metric}")[:48] for c in reversed(drawn)])
         axes.set_xlabel("change in %, with 95 % interval")
 
     return (draw_chart("Changes", "relative change of each figure", draw, height=1.2 + 0.28 * len(drawn), left=0.45),)
@@ -86,7 +87,7 @@ def trend(found: Trend) -> Chart:
         axes.yaxis.set_major_formatter(formatter(units.of(found.unit)))
         axes.set_ylim(bottom=0)
 
-    given = ", ".join(f"{name}={value}" for name, value in found.parameters.items())
+    given = ", ".join(f"{name}={value}" for name, value in found.parameters.items() if value is not None)
     return draw_chart(f"{found.name}({given}): {found.metric}", "value at each revision", draw)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,8 @@ def draw_chart(
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context(STYLE):
+    with rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the reader's browser has fonts of its own
         figure = Figure(figsize=(5.2, height), facecolor="none")
         axes = figure.subplots()
         figure.subplots_adjust(left=left, right=0.985, top=1 - 0.1 / height, bottom=0.5 / height)

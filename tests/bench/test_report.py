@@ -1,0 +1,220 @@
+"""Every format shows every report: what it measured, what it could not, and names that try to be markup."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from io import StringIO
+from xml.etree import ElementTree as ET
+
+import pytest
+from rich.console import Console
+
+from aembed.bench.changes import Change, Comparison
+from aembed.bench.figures import Figure
+from aembed.bench.history import Entry, trends
+from aembed.bench.report import charts, github_annotations, headlines, html, junit, parts, show, step_summary, units
+from aembed.bench.result import Estimate, Mode, Percentile, Report
+from tests.bench.samples import HOSTILE, invalid, samples
+
+MODES: tuple[Mode, ...] = ("open", "closed", "burst", "sustained", "steps", "scaling", "micro", "memory", "cost")
+VOID = {"meta", "path", "use", "rect", "br"}
+
+
+def shown(*reports: Report, comparison: Comparison | None = None, width: int = 200) -> str:
+    file = StringIO()
+    show(Console(file=file, width=width), reports, comparison)
+    return file.getvalue()
+
+
+def compared() -> Comparison:
+    slower = Change(
+        name=HOSTILE,
+        parameters={"n": 1},
+        metric="time",
+        unit="s",
+        before=1e-3,
+        after=1.2e-3,
+        change=Estimate(value=0.2, low=0.18, high=0.22),
+        finding="regressed",
+        pairs=6,
+        detectable=0.03,
+    )
+    open_one = Change(
+        name="unclear",
+        parameters={},
+        metric="response p99",
+        unit="s",
+        before=None,
+        after=2.0,
+        change=None,
+        finding="inconclusive",
+        note="requests failed",
+    )
+    return Comparison(before="main", after="mine", changes=(slower, open_one), unjudged=(f"{HOSTILE}: too few",))
+
+
+class Page(HTMLParser):
+    """Checks that elements nest, and collects what a reader and a browser see."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in {"src", "href", "xlink:href", "srcset"}]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_samples_cover_every_mode() -> None:
+    assert set(samples()) == set(MODES)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_terminal_and_page_and_summary_say_the_same(mode: Mode) -> None:
+    report = samples()[mode]
+    cells = [cell for table in parts.tables(report) for row in table.rows for cell in row if cell]
+    assert cells
+    page, text, summary = Page(html([report])), shown(report, width=400), step_summary([report])
+    for cell in cells:
+        assert cell in page.text
+        assert cell.strip() in text
+    assert headlines.headline(report) in page.text
+    assert headlines.verdict(report) in text
+    assert summary.count("| ") > len(cells) / 2
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_page_needs_nothing_from_elsewhere(mode: Mode) -> None:
+    text = html([samples()[mode]])
+    page = Page(text)
+    assert page.open == []
+    assert "script" not in page.tags
+    assert all(link.startswith("#") for link in page.links)
+    assert not re.search(r"url\((?!#)|@import", text)
+
+
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode not in {"memory", "cost"}])
+def test_charts_say_in_words_what_they_show_and_follow_the_colour_scheme(mode: Mode) -> None:
+    drawn = charts.charts(samples()[mode])
+    assert drawn
+    for chart in drawn:
+        assert chart.label.startswith(chart.title)
+        assert chart.svg.count("<path") > 3
+        assert "var(--one)" in chart.svg or "var(--two)" in chart.svg
+        assert "#01010" not in chart.svg
+
+
+def test_burst_shows_spike_and_recovery() -> None:
+    (rates,) = [chart for chart in charts.charts(samples()["burst"]) if chart.title == "Rates"]
+    assert "spike" in rates.svg
+    assert "recovered" in rates.svg
+
+
+def test_invalid_cannot_be_overlooked() -> None:
+    report = invalid()
+    assert headlines.headline(report).startswith("no number")
+    assert all(table.title.startswith("INVALID") for table in parts.tables(report))
+    lines = shown(report).strip().splitlines()
+    assert lines[1] == "INVALID"
+    assert any("38,000/s" in line for line in lines)
+    assert "INVALID" in Page(html([report])).text
+    assert 'type="invalid"' in junit([report]).decode()
+    assert github_annotations([report]).startswith("::warning title=")
+    assert "INVALID" in step_summary([report])
+
+
+def test_names_and_messages_are_never_markup() -> None:
+    report, changes = samples()["open"], compared()
+    page = Page(html([report], comparison=changes))
+    assert "script" not in page.tags
+    assert 'alert("x")' in page.text
+    assert "\x1b" not in shown(report, comparison=changes)
+    assert "<script" not in step_summary([report], changes)
+    lines = github_annotations([report], changes).splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith(("::error title=", "::warning title=")) for line in lines)
+
+
+def test_junit_counts_what_failed_and_what_could_not_be_measured() -> None:
+    suite = ET.fromstring(junit([samples()["micro"], invalid()], compared()))  # noqa: S314 (our own)
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("4", "1", "2")
+    assert [case.find("failure") is not None for case in suite] == [False, False, True, False]
+
+
+def test_comparison_shows_intervals_and_what_was_not_judged() -> None:
+    page, text = Page(html(comparison=compared())), shown(comparison=compared())
+    for said in ("+20.0 % (+18.0 % to +22.0 %)", "REGRESSED", "would see +3.0 %", units.BEYOND, "too few"):
+        assert said in page.text
+        assert said in re.sub(r"\s+", " ", text) or said in text
+    assert "svg" in page.tags
+
+
+def test_trends_are_drawn_with_their_changes_of_level() -> None:
+    values = [*(1.0 + 0.001 * (i % 3) for i in range(20)), *(1.2 + 0.001 * (i % 3) for i in range(20))]
+    entries = [
+        Entry(
+            started=f"2026-01-{i // 24 + 1:02}T{i % 24:02}:00:00+00:00",
+            revision=f"{i:07x}",
+            dirty=False,
+            machine="m",
+            python="3.11.7",
+            loop="uvloop",
+            mode="micro",
+            name="query",
+            parameters={},
+            canary=0.01,
+            figures=(Figure(metric="time", unit="s", nature="computing", value=Estimate(value=value)),),
+        )
+        for i, value in enumerate(values)
+    ]
+    found = trends(entries)
+    assert len(found[0].changes) == 1
+    page = Page(html(trends=found))
+    assert "query(): time" in page.text or "query: time" in page.text
+
+
+def test_interrupted_runs_say_so() -> None:
+    from dataclasses import replace
+
+    report = replace(samples()["closed"], interrupted=True)
+    assert "ended early" in headlines.verdict(report)
+    assert "ended early" in shown(report)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0 s"), (3.2e-9, "3.20 ns"), (0.000_045_6, "45.6 µs"), (0.012, "12.0 ms"), (1, "1.00 s"), (123.4, "123 s")],
+)
+def test_times_have_three_digits_and_a_unit(value: float, text: str) -> None:
+    assert units.seconds(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(9.0, "9.00 B"), (27_544, "27.5 kB"), (1.5e9, "1.50 GB")])
+def test_sizes(value: float, text: str) -> None:
+    assert units.size(value) == text
+
+
+def test_what_was_not_measured_says_so() -> None:
+    assert units.estimate(None, units.seconds) == units.NOT_MEASURED
+    assert units.estimate(Estimate(value=1.0), units.seconds) == "1.00 s (no interval)"
+    assert units.percentile(Percentile(q=0.99, value=None)) == units.BEYOND
+    assert units.percentile(Percentile(q=0.99, value=0.1, low=0.09)) == "100 ms (90.0 ms to beyond)"
