@@ -67,7 +67,7 @@ class Cache:
         self._unkept: deque[tuple[list[bytes], Vectors, Report]] = deque()
         self._behind = 0
         self._keeper: asyncio.Task[None] | None = None
-        self._kept = asyncio.Event()
+        self._kept: asyncio.Event | None = None
 
     async def open(self) -> None:
         """Open a store of ours that needs to be opened. Raises :class:`ConfigError` if that cannot be done."""
@@ -91,19 +91,21 @@ class Cache:
             self.entries.setdefault(key, row)
         self._unkept.append((keys, vectors, report))
         self._behind += vectors.nbytes
-        if self._keeper is None or self._keeper.done():
+        if not self._is_keeping():
             self._keeper = asyncio.get_running_loop().create_task(self._keep())
 
     async def room(self) -> None:
         """Wait while too much waits to be kept."""
-        while self._behind > BEHIND and self._keeper is not None and not self._keeper.done():
-            self._kept.clear()
+        while self._behind > BEHIND and self._is_keeping():
+            if self._kept is None:
+                self._kept = asyncio.Event()
             await self._kept.wait()
 
     async def flush(self) -> None:
         """Wait until everything is kept."""
-        if self._keeper is not None and not self._keeper.done():
+        if self._keeper is not None and self._is_keeping():
             await asyncio.wait([self._keeper])
+        await self._keep()  # what is left when the loop of its keeper has ended before it
 
     async def aclose(self) -> None:
         """Wait until everything is kept, and close the store, unless somebody else owns it."""
@@ -128,7 +130,13 @@ class Cache:
                     for key in keys:
                         if isinstance(self.entries.get(key), np.ndarray):
                             del self.entries[key]
-                self._kept.set()
+                if self._kept is not None:
+                    self._kept.set()
+                    self._kept = None
+
+    def _is_keeping(self) -> bool:
+        keeper = self._keeper
+        return keeper is not None and not keeper.done() and keeper.get_loop() is asyncio.get_running_loop()
 
     async def _put(self, parts: Sequence[tuple[list[bytes], Vectors, Report]]) -> None:
         keys, vectors = parts[0][0], parts[0][1]

@@ -31,6 +31,10 @@ class Calls:
         if self._idle is not None and not self._count:
             self._idle.set()
 
+    @property
+    def under_way(self) -> int:
+        return self._count
+
     async def drain(self) -> None:
         """Refuse new calls and wait until those under way have ended."""
         self.closed = True

@@ -56,7 +56,7 @@ class EmbedderFactory:
         self._transports: dict[tuple[Account, HttpSettings], HttpTransport] = {}
         self._caches: dict[Place, Cache] = {}
         self._closed = False
-        self._home = Home(lambda: any(gate.in_flight or gate.waiting for gate, _ in self._gates.values()))
+        self._home = Home(self._is_busy)
 
     def __repr__(self) -> str:
         return f"<EmbedderFactory embedders={len(self._embedders)} {'closed' if self._closed else 'open'}>"
@@ -183,6 +183,11 @@ class EmbedderFactory:
         if (account, http) not in self._transports:
             self._transports[account, http] = HttpTransport(http)
         return self._transports[account, http]
+
+    def _is_busy(self) -> bool:
+        """Calls are under way, or what they have left at a gate."""
+        calls = any(embedder._calls.under_way for embedder in self._embedders)
+        return calls or any(gate.in_flight or gate.waiting for gate, _ in self._gates.values())
 
     def _check_open(self) -> None:
         if self._closed:

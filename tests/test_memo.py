@@ -21,6 +21,7 @@ from aembed import (
     Config,
     ConfigError,
     DeadlineError,
+    Embedder,
     EmbedderFactory,
     EmbedResult,
     Event,
@@ -39,6 +40,7 @@ from aembed._identity import Identity
 from aembed.providers.mock import MockOptions, MockProvider
 from aembed.stores import MemoryStore
 from aembed.testing import ScriptedProvider
+from tests.loops import run
 
 TEXTS = [f"text {number}" for number in range(12)]
 PAIRS = ModelSpec(name="pairs", provider="scripted", dim=8, max_batch_texts=2)
@@ -793,3 +795,54 @@ async def test_a_factory_closed_meanwhile_leaves_no_file_open(tmp_path: Path) ->
     await factory.aclose()
     with pytest.raises(Exception, match="closed"):
         await opening
+
+
+# ---- from one loop to the next
+
+
+def test_what_one_loop_could_not_keep_the_next_one_does(tmp_path: Path) -> None:
+    """A program that calls ``asyncio.run`` twice, and closes nothing in between."""
+
+    class Locked(Shelf):
+        async def put_many(self, keys: Sequence[bytes], vectors: Vectors) -> None:
+            if locked:
+                await anyio.sleep_forever()
+            await super().put_many(keys, vectors)
+
+    locked = True
+    shelf = Locked()
+    provider = ScriptedProvider(spec=PAIRS)
+    factory = EmbedderFactory(Config())
+
+    async def first() -> Embedder:
+        embedder = await factory.new_embedder(provider, cache=shelf, merge=True)
+        await embedder.embed_documents(TEXTS)
+        return embedder
+
+    async def second() -> None:
+        np.testing.assert_array_equal(await embedder.embed_documents(TEXTS), await expected(TEXTS))
+        await embedder.embed_query("new")
+        await factory.aclose()
+
+    embedder = run(first())
+    locked = False
+    run(second())
+    assert len(shelf.kept) >= 9  # the batch that was being put is gone
+    assert len(sent(provider)) <= 12 + 4 + 1
+
+
+def test_calls_that_a_loop_took_with_it_do_not_hold_up_the_next() -> None:
+    provider = ScriptedProvider([3600.0], spec=PAIRS, latency=1.0)
+    factory = EmbedderFactory(Config())
+
+    async def first() -> Embedder:
+        embedder = await factory.new_embedder(provider, cache=True, merge=True)
+        tasks.extend(asyncio.create_task(embedder.embed_query(text)) for text in (TEXTS[0], *TEXTS))
+        await anyio.sleep(5)
+        return embedder
+
+    tasks: list[asyncio.Task[Any]] = []
+    embedder = run(first())
+    assert tasks[0].cancelled()
+    np.testing.assert_array_equal(run(embedder.embed_documents(TEXTS)), run(expected(TEXTS)))
+    run(factory.aclose())
