@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 import tracemalloc
+from array import array
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,6 @@ import psutil
 from aembed import InputError
 from aembed.bench.child import PATIENCE, SubjectError, alone, one
 from aembed.bench.frame import Frame
-from aembed.bench.record import Floats
 from aembed.bench.result import Memory, Report, Verdict
 from aembed.bench.scenario import Subject, Target
 from aembed.bench.settings import positive
@@ -40,6 +40,20 @@ class Allocated:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What one process saw, every so many operations, after a collection each time."""
+
+    each: int
+    blocks: list[int]
+    """Of memory in use, by Python's count."""
+    rss: list[int]
+    peak: int
+    """Bytes an operation held at once."""
+    allocated: Allocated | None
+    """By ``COUNTED`` operations."""
+
+
 async def memory(target: Target, *, operations: int = 20_000, seconds: float = 60.0, name: str | None = None) -> Report:
     """Bytes and allocations per operation, and whether ``operations`` of them (fewer after ``seconds``) leak.
 
@@ -52,10 +66,10 @@ async def memory(target: Target, *, operations: int = 20_000, seconds: float = 6
     frame = await Frame.around(target, name)
     try:
         options = {"operations": operations, "seconds": seconds}
-        (found,) = await alone(target, measure, Memory, options=options, patience=PATIENCE + seconds)
+        (seen,) = await alone(target, measure, Looks, options=options, patience=PATIENCE + seconds)
     except SubjectError as error:
         return await frame.report("memory", verdict=Verdict(state="invalid", reasons=(str(error),)))
-    notes = []
+    found, notes = _memory(seen), []
     if (found.rss.low or 0.0) * found.operations > NATIVE_GROWTH and not found.leaking:
         notes.append(f"the process grew by {found.rss.value:.3g} B per operation outside of Python's own memory")
     verdict = Verdict()
@@ -65,24 +79,21 @@ async def memory(target: Target, *, operations: int = 20_000, seconds: float = 6
     return await frame.report("memory", verdict=verdict, notes=tuple(notes), memory=found)
 
 
-async def measure(subject: Subject, operations: int, seconds: float) -> Memory:
-    """In this process and the running loop."""
-    await one(subject)
-    begun = time.perf_counter()
-    await one(subject)
-    affordable = int(seconds / max(time.perf_counter() - begun, 1e-9))
-    each = max(1, min(operations, affordable) // LOOKS)
-    done, blocks, rss = await _looks(subject, each)
+def _memory(seen: Looks) -> Memory:
+    done, blocks, rss = (
+        np.array(values, dtype=np.float64)[LOOKS // 6 :]
+        for values in (range(seen.each, seen.each * (LOOKS + 1), seen.each), seen.blocks, seen.rss)
+    )
     retained = theil_sen(done, blocks)
     third = len(blocks) // 3
     rises = blocks[-third:].min() > blocks[:third].max()
     off_line = blocks - retained.value * done
-    counted = await allocated(subject, COUNTED)
+    counted = seen.allocated
     return Memory(
-        operations=each * LOOKS,
+        operations=seen.each * LOOKS,
         bytes=None if counted is None else counted.bytes / COUNTED,
         allocations=None if counted is None else counted.count / COUNTED,
-        peak=await _peak(subject),
+        peak=seen.peak,
         retained=retained,
         rss=envelope_slope(done, rss),
         smallest_leak=float(max(np.ptp(off_line), 1.0) / (done[-1] - done[0]) * 3),
@@ -90,10 +101,15 @@ async def measure(subject: Subject, operations: int, seconds: float) -> Memory:
     )
 
 
-async def _looks(subject: Subject, each: int) -> tuple[Floats, Floats, Floats]:
-    """Operations so far, blocks of memory in use and resident bytes, after a collection each time."""
+async def measure(subject: Subject, operations: int, seconds: float) -> Looks:
+    """In this process and the running loop."""
+    await one(subject)
+    begun = time.perf_counter()
+    await one(subject)
+    affordable = int(seconds / max(time.perf_counter() - begun, 1e-9))
+    each = max(1, min(operations, affordable) // LOOKS)
     process, call = psutil.Process(), subject.call
-    seen = np.zeros((3, LOOKS))
+    blocks, rss = array("q", bytes(8 * LOOKS)), array("q", bytes(8 * LOOKS))  # lists would keep an object for each
     gc.collect()
     gc.freeze()  # what stands now stays: collections look at the rest alone
     try:
@@ -101,11 +117,10 @@ async def _looks(subject: Subject, each: int) -> tuple[Floats, Floats, Floats]:
             for _ in range(each):
                 await call()
             gc.collect()
-            seen[:, i] = (i + 1) * each, sys.getallocatedblocks(), process.memory_info().rss
+            blocks[i], rss[i] = sys.getallocatedblocks(), process.memory_info().rss
     finally:
         gc.unfreeze()
-    done, blocks, rss = seen[:, LOOKS // 6 :]
-    return done, blocks, rss
+    return Looks(each, blocks.tolist(), rss.tolist(), await _peak(subject), await allocated(subject, COUNTED))
 
 
 async def _peak(subject: Subject) -> int:

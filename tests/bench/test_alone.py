@@ -1,0 +1,239 @@
+"""One operation at a time, in fresh processes and here. Counts are equal everywhere; times are not asserted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
+
+import anyio
+import pytest
+
+from aembed import InputError, bench
+from aembed.bench import child
+from aembed.bench.child import SubjectError, alone, fresh_case
+from aembed.bench.micro import Blocks, measure
+from aembed.bench.scenario import Case
+from tests.bench import scenarios
+from tests.loops import run
+
+Mode = Callable[..., Awaitable[bench.Report]]
+FAST: dict[Mode, dict[str, Any]] = {
+    bench.micro: {"processes": 2, "seconds": 0.02},
+    bench.memory: {"operations": 480},
+    bench.cost: {"operations": 10},
+}
+processes = pytest.mark.parametrize("mode", FAST, ids=lambda mode: mode.__name__)
+
+
+def here(measuring: Awaitable[bench.Report]) -> bench.Report:
+    """On one loop: the fresh process has its own."""
+
+    async def main() -> bench.Report:
+        return await measuring
+
+    return run(main(), loop_factory=asyncio.new_event_loop)
+
+
+def test_micro_in_fresh_processes() -> None:
+    report = here(bench.micro(scenarios.documents.case(batch=10), **FAST[bench.micro]))
+    found = report.micro
+    assert found is not None
+    assert (report.mode, report.name, report.parameters, report.notes) == ("micro", "documents", {"batch": 10}, ())
+    assert found.processes == len(found.samples) == len(found.cpu_samples) == 2
+    assert found.blocks >= 5
+    assert found.operations & (found.operations - 1) == 0
+    for estimate in (found.wall, found.cpu):
+        assert estimate.low is not None
+        assert estimate.high is not None
+        assert 0 <= estimate.low <= estimate.value <= estimate.high or estimate.low < 0
+    assert bench.reports_from_json(bench.reports_to_json([report])) == (report,)
+
+
+async def test_a_bare_callable_is_measured_here_without_an_interval() -> None:
+    report = await bench.micro(scenarios.nothing, seconds=0.01)
+    assert report.micro is not None
+    assert report.micro.processes == 1
+    assert report.micro.wall.low is None
+    assert "decorate it with @bench.scenario" in report.notes[0]
+
+
+@processes
+@pytest.mark.parametrize(
+    ("case", "told"),
+    [
+        (scenarios.fails, "ConnectionError: no such luck"),
+        (scenarios.is_wrong, "wrong result: None is no vector"),
+        (scenarios.dies, "out of memory"),
+    ],
+)
+def test_what_fails_is_invalid_and_named(mode: Mode, case: bench.Scenario, told: str) -> None:
+    report = here(mode(case, **FAST[mode]))
+    assert (report.verdict.state, report.verdict.exit_code) == ("invalid", 3)
+    assert told in report.verdict.reasons[0]
+    assert (report.micro, report.memory, report.cost) == (None, None, None)
+
+
+@processes
+async def test_what_fails_here_is_invalid_too(mode: Mode) -> None:
+    async def fails() -> None:
+        raise ConnectionError("no such luck")
+
+    report = await mode(fails, **FAST[mode])
+    assert report.verdict.reasons == ("ConnectionError: no such luck",)
+
+
+async def test_what_never_answers_is_given_up() -> None:
+    with pytest.raises(SubjectError, match="no answer from a fresh process within 2 s"):
+        await alone(scenarios.never, measure, Blocks, options={"seconds": 0.1}, patience=2)
+    with pytest.raises(SubjectError, match=r"no answer within 0.01 s"):
+        await alone(anyio.sleep_forever, measure, Blocks, options={"seconds": 0.1}, patience=0.01)
+
+
+def test_cases_that_no_other_process_can_find_stay_here() -> None:
+    @bench.scenario
+    async def local(case: Case) -> None: ...
+
+    assert fresh_case(local) is None
+    assert fresh_case(scenarios.nothing) is None
+    assert fresh_case(scenarios.leaks) == scenarios.leaks.cases()[0]
+
+
+@bench.scenario(kind=["call", "task", "timer", "thread"])
+async def asks(case: Case) -> AsyncGenerator[Callable[[], Awaitable[Any]]]:
+    async def task() -> None:
+        await asyncio.create_task(scenarios.nothing())
+
+    async def timer() -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(0.0001, future.set_result, None)
+        await future
+
+    async def thread() -> None:
+        await asyncio.get_running_loop().run_in_executor(None, int)
+
+    yield {"call": scenarios.nothing, "task": task, "timer": timer, "thread": thread}[case.kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "tasks", "timers", "threads"),
+    [("call", 0, 0, 0), ("task", 1, 0, 0), ("timer", 0, 1, 0), ("thread", 0, 0, 1)],
+)
+def test_cost_is_exact(kind: str, tasks: int, timers: int, threads: int) -> None:
+    found = here(bench.cost(asks.case(kind=kind), operations=10)).cost
+    assert found is not None
+    assert (found.tasks, found.timers, found.threads) == (tasks, timers, threads)
+    if kind == "call":
+        assert (found.calls, found.callbacks, found.exact) == (1, 0, True)
+    if kind == "task":
+        assert found.exact
+        assert found.callbacks == 2  # its first step, and waking who waits for it
+
+
+async def test_cost_here_counts_the_same_and_leaves_no_trace() -> None:
+    loop = asyncio.get_running_loop()
+    methods = [loop.call_soon, loop.call_later, loop.create_task]
+
+    async def two_tasks() -> None:
+        await asyncio.gather(scenarios.nothing(), scenarios.nothing())
+
+    found = (await bench.cost(two_tasks)).cost
+    assert found is not None
+    assert (found.tasks, found.timers) == (2, 0)
+    assert [loop.call_soon, loop.call_later, loop.create_task] == methods
+
+
+async def test_an_operation_that_varies_is_not_exact() -> None:
+    calls = iter(range(10**9))
+
+    async def varies() -> None:
+        for _ in range(next(calls) // 60):
+            await anyio.lowlevel.checkpoint()
+
+    report = await bench.cost(varies)
+    assert report.cost is not None
+    assert not report.cost.exact
+    assert "the operation itself varies" in report.notes[0]
+
+
+def test_a_leak_is_found() -> None:
+    report = here(bench.memory(scenarios.leaks, operations=4800))
+    found = report.memory
+    assert found is not None
+    assert found.leaking
+    assert found.retained.value == pytest.approx(1, rel=0.1)
+    assert found.smallest_leak < 0.5
+    assert report.verdict.state == "over budget"
+    assert "1 blocks of memory stay after each operation" in report.verdict.reasons[0]
+
+
+async def test_what_is_freed_is_no_leak_but_is_counted() -> None:
+    async def holds() -> int:
+        return len([bytes(1000) for _ in range(100)])
+
+    report = await bench.memory(holds, operations=480)
+    found = report.memory
+    assert found is not None
+    assert not found.leaking
+    assert found.peak is not None
+    assert found.peak == pytest.approx(100_000, rel=0.2)
+    if found.bytes is not None:
+        assert found.bytes == pytest.approx(100_000, rel=0.2)
+        assert found.allocations == pytest.approx(100, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("mode", "options", "told"),
+    [
+        (bench.micro, {"processes": 0}, "processes=0 must be 1 or more"),
+        (bench.micro, {"seconds": 0}, "seconds=0 must be"),
+        (bench.memory, {"operations": 5}, "operations=5 must be 48 or more"),
+        (bench.cost, {"operations": 0}, "operations=0 must be 1 or more"),
+    ],
+)
+@pytest.mark.virtual_time
+async def test_bad_input_is_named(mode: Mode, options: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        await mode(scenarios.nothing, **options)
+
+
+def test_scaling_fits_a_line() -> None:
+    report = here(bench.scaling(scenarios.documents, processes=1, seconds=0.01))
+    found = report.scaling
+    assert found is not None
+    assert (report.mode, found.parameter, found.unit, report.parameters) == ("scaling", "batch", "s", {})
+    assert [point.x for point in found.points] == [1, 10, 40]
+    assert found.linear is not None
+
+
+async def test_scaling_wants_one_parameter_of_numbers() -> None:
+    with pytest.raises(InputError, match=r"leaks must vary one parameter, with three values or more; it varies \[\]"):
+        await bench.scaling(scenarios.leaks)
+    with pytest.raises(InputError, match="word='a' must be a number"):
+        await bench.scaling(scenarios.words)
+
+
+async def test_scaling_of_what_fails_is_its_report() -> None:
+    @bench.scenario(n=[1, 2, 3])
+    async def fails(case: Case) -> None:
+        raise ValueError(f"not {case.n}")
+
+    report = await bench.scaling(fails)
+    assert (report.mode, report.verdict.reasons) == ("micro", ("ValueError: not 1",))
+
+
+@pytest.mark.virtual_time
+async def test_concurrency_fits_the_universal_law() -> None:
+    """No contention: throughput is proportional to the users."""
+    report = await bench.concurrency(lambda: anyio.sleep(0.01), users=(1, 2, 4, 8), duration=1)
+    assert report.scaling is not None
+    assert [point.value.value for point in report.scaling.points] == pytest.approx([100, 200, 400, 800], rel=0.02)
+    assert report.scaling.usl is not None
+    assert report.scaling.usl.gain.value == pytest.approx(100, rel=0.02)
+    assert report.scaling.usl.contention.value == pytest.approx(0, abs=1e-3)
+    with pytest.raises(InputError, match="four numbers or more"):
+        await bench.concurrency(scenarios.nothing, users=(1, 2))
+
+
+def test_the_child_is_run_as_a_module() -> None:
+    assert child.__name__ == "aembed.bench.child"

@@ -1,0 +1,111 @@
+"""Rows into figures: against sums made by hand."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aembed.bench.record import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Record
+from aembed.bench.settings import WINDOWS, Settings
+from aembed.bench.summary import distribution, histogram, traffic, windows
+
+MS = 1_000_000
+ORIGIN = 5_000 * MS
+
+
+def record() -> Record:
+    """Out of order, as requests end."""
+    made = Record()
+    made.add(ORIGIN + 200 * MS, ORIGIN + 210 * MS, ORIGIN + 250 * MS, OK)
+    made.add(ORIGIN, ORIGIN + MS, ORIGIN + 11 * MS, OK)
+    made.add(ORIGIN + 100 * MS, ORIGIN + 100 * MS, ORIGIN + 101 * MS, FAILED)
+    made.add(ORIGIN + 300 * MS, ORIGIN + 300 * MS, NEVER, UNFINISHED)
+    made.add_never_started(np.array([ORIGIN + 400 * MS]))
+    return made
+
+
+def test_rows_are_in_the_order_of_intention() -> None:
+    rows = record().rows(ORIGIN)
+    assert len(rows) == len(record()) == 5
+    assert rows.intended.tolist() == [0, 100 * MS, 200 * MS, 300 * MS, 400 * MS]
+    assert rows.response.tolist() == [0.011, math.inf, 0.05, math.inf, math.inf]
+    assert rows.service.tolist() == [0.01, math.inf, 0.04, math.inf]
+    assert rows.lag.tolist() == [0.001, 0, 0.01, 0, math.inf]
+
+
+def test_traffic_counts_every_request_once() -> None:
+    made = record()
+    made.add(ORIGIN, ORIGIN, ORIGIN, WRONG)
+    made.add(ORIGIN, ORIGIN, ORIGIN, TIMED_OUT)
+    counts = traffic(made.rows(ORIGIN), seconds=0.5, peak_in_flight=3, peak_backlog=1, failures=())
+    assert (counts.offered, counts.ok, counts.failed, counts.wrong) == (7, 2, 1, 1)
+    assert (counts.timed_out, counts.unfinished) == (1, 2)
+    assert (counts.offered_rate, counts.achieved_rate, counts.good_rate) == (14, 12, 4)
+
+
+def test_rates_are_over_the_time_it_took() -> None:
+    made = Record()
+    for second in range(4):
+        made.add(0, second * 1000 * MS, second * 1000 * MS, OK)
+    counts = traffic(made.rows(0), seconds=1, peak_in_flight=1, peak_backlog=3, failures=())
+    assert (counts.offered_rate, counts.achieved_rate, counts.good_rate) == (4, 4 / 3, 4 / 3)
+
+
+def test_a_distribution_with_failures_has_no_mean() -> None:
+    found = distribution(np.array([1.0, 2.0, math.inf]))
+    assert (found.count, found.censored, found.mean, found.max) == (3, 1, None, 2)
+    assert found.at(0.5).value == 2
+    assert found.at(0.9).value is None
+    assert distribution(np.array([1.0, 2.0])).mean == 1.5
+
+
+def test_of_nothing_there_is_nothing() -> None:
+    found = distribution(np.array([]))
+    assert (found.count, found.mean, found.max, found.histogram.counts) == (0, None, None, ())
+    assert windows(Record().rows(0), seconds=1, width=1) == ()
+    counts = traffic(Record().rows(0), seconds=1, peak_in_flight=0, peak_backlog=0, failures=())
+    assert (counts.offered, counts.good_rate) == (0, 0)
+
+
+@given(st.lists(st.floats(0, 1e4), min_size=1))
+def test_histograms_hold_all_in_narrow_bins(times: list[float]) -> None:
+    found = histogram(np.array(times))
+    edges = np.array(found.edges)
+    assert sum(found.counts) == len(times)
+    assert len(edges) == len(found.counts) + 1
+    assert (np.diff(edges) <= edges[:-1] / 8 * 1.0000001).all()
+    assert max(times) < edges[-1]
+    assert max(min(times), 1e-9) >= edges[0]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 9_000), st.integers(0, 3_000), st.sampled_from([OK, FAILED, UNFINISHED])), min_size=1
+    ),
+    st.floats(0.1, 5),
+)
+def test_windows_lose_nothing(requests: list[tuple[int, int, int]], width: float) -> None:
+    made = Record()
+    for came, took, outcome in requests:
+        done = NEVER if outcome == UNFINISHED else (came + took) * MS
+        made.add(came * MS, came * MS, done, OK if outcome == OK else FAILED if outcome == FAILED else UNFINISHED)
+    found = windows(made.rows(0), seconds=9, width=width, rss=[(0.0, 5), (4.0, 7)])
+    kinds = [outcome for _, _, outcome in requests]
+    assert sum(window.offered for window in found) == sum(window.started for window in found) == len(requests)
+    assert sum(window.good for window in found) == kinds.count(OK)
+    assert sum(window.errors for window in found) == kinds.count(FAILED)
+    assert found[-1].backlog == kinds.count(UNFINISHED)
+    assert found[-1].rss == 7
+    assert all(window.seconds > 0 for window in found)
+    assert all(a.start + a.seconds == pytest.approx(b.start) for a, b in pairwise(found))
+
+
+def test_long_runs_have_wider_windows() -> None:
+    assert Settings().width(10) == 1
+    assert Settings().width(86400) == 86400 / WINDOWS
+    assert Settings(window=0.1).width(86400) == 0.1

@@ -1,0 +1,128 @@
+"""Which runs are believed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from aembed import bench
+from aembed.bench import validity
+from aembed.bench.load import Flown
+from aembed.bench.record import OK, Record
+from aembed.bench.result import Cause, LoopUse, Stall
+from aembed.bench.settings import Settings
+from aembed.bench.summary import distribution, windows
+from aembed.bench.validity import generator_cost, judge
+
+USE = LoopUse(seconds=10, cpu=1, queued=0, pings=1000, slowest_ping=0.001)
+
+
+def flown(lag: float, rate: int = 100) -> Flown:
+    """Ten seconds of requests that all start so late."""
+    record = Record()
+    for i in range(rate * 10):
+        at = round(i / rate * 1e9)
+        record.add(at, at + round(lag * 1e9), at + round(lag * 1e9), OK)
+    return Flown(
+        rows=record.rows(0),
+        origin=0,
+        seconds=10,
+        interrupted=False,
+        deaf=0,
+        peak_in_flight=1,
+        peak_backlog=0,
+        failures=(),
+    )
+
+
+async def verdict(
+    run: Flown, *, stalls: tuple[Stall, ...] = (), loop: LoopUse | None = USE
+) -> tuple[str, str, tuple[str, ...], float | None]:
+    lag = distribution(run.rows.lag)
+    shown = windows(run.rows, seconds=10, width=1)
+    found, notes = await judge(run, lag=lag, windows=shown, stalls=stalls, loop=loop, settings=Settings())
+    return found.state, "; ".join(found.reasons), notes, found.possible_rate
+
+
+def stall(cause: Cause, seconds: float) -> Stall:
+    return Stall(at=1, seconds=seconds, cause=cause, cpu=0, queued=0, line=None)
+
+
+@pytest.fixture
+def costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request costs 10 us on this machine."""
+
+    async def cost() -> float:
+        return 1e-5
+
+    monkeypatch.setattr(validity, "generator_cost", cost)
+
+
+async def test_a_schedule_that_was_kept_is_fine() -> None:
+    assert await verdict(flown(0.001)) == ("ok", "", (), None)
+
+
+@pytest.mark.usefixtures("costs")
+async def test_a_late_schedule_is_the_subjects_doing_while_the_generator_has_time() -> None:
+    state, _, notes, _ = await verdict(flown(0.5))
+    assert state == "ok"
+    late = "starts were 500 ms late at the 99th percentile"
+    assert notes == (f"{late}, because the subject kept the loop busy (its thread was busy 10%)",)
+
+
+@pytest.mark.usefixtures("costs")
+async def test_beyond_its_capacity_a_run_is_invalid_and_told_the_rate_that_is_possible(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(validity, "OWN", 0.005)
+    state, reason, _, possible = await verdict(flown(0.5, rate=1000))
+    assert state == "invalid"
+    assert possible == pytest.approx(500)
+    assert reason == "1000 requests/s is beyond what this machine can offer; it can do 500/s"
+
+
+@pytest.mark.parametrize(
+    ("cause", "state"), [("machine", "invalid"), ("burnt", "ok"), ("blocked", "ok"), ("unknown", "ok")]
+)
+async def test_only_the_machine_voids_a_run(cause: Cause, state: str) -> None:
+    found, reason, _, _ = await verdict(flown(0.001), stalls=(stall(cause, 0.2),))
+    assert found == state
+    assert reason == ("the machine stood still, or let others run, for 0.2 s of 10 s" if state == "invalid" else "")
+    assert (await verdict(flown(0.001), stalls=(stall(cause, 0.03),)))[0] == "ok"  # too little to matter
+
+
+async def test_a_thread_that_had_to_queue_voids_a_run() -> None:
+    state, reason, _, _ = await verdict(flown(0.001), loop=replace(USE, queued=2.0))
+    assert (state, reason) == ("invalid", "the loop's thread waited for a core for 2 s of 10 s")
+
+
+async def test_on_virtual_time_there_is_no_machine() -> None:
+    assert (await verdict(flown(0.5), loop=None))[0] == "ok"
+
+
+async def test_what_a_request_costs_is_measured() -> None:
+    assert 0 < await generator_cost() < 0.1
+
+
+@pytest.mark.virtual_time
+async def test_requests_that_went_on_are_a_note() -> None:
+    _, _, notes, _ = await verdict(replace(flown(0.001), deaf=3), loop=None)
+    assert notes == ("3 requests went on although they were cancelled",)
+
+
+async def test_a_rate_no_machine_offers_is_invalid() -> None:
+    """A hundred million requests a second: no duration is so short that it could be done."""
+
+    async def nothing() -> None: ...
+
+    report = await bench.load(nothing, arrivals=bench.constant(1e8), duration=0.0003)
+    assert report.verdict.state == "invalid"
+    assert report.verdict.possible_rate is not None
+    assert report.verdict.possible_rate < 1e8
+    assert report.verdict.exit_code == 3
+
+
+def test_rows_of_nothing_have_no_lag() -> None:
+    assert asyncio.run(verdict(replace(flown(0.1), rows=Record().rows(0))))[0] == "ok"
