@@ -24,7 +24,7 @@ class _Pending:
     start: int
     texts: list[str]
     vectors: Vectors | None = None
-    error: AembedError | None = None
+    error: Exception | None = None
     done: anyio.Event = field(default_factory=anyio.Event)
 
 
@@ -44,7 +44,10 @@ async def open_stream(
                             await send.send(pending)
                         except anyio.BrokenResourceError:  # the reader has left
                             return
-                        tasks.start_soon(_fill, embed, pending)
+                        if pending.error is None:
+                            tasks.start_soon(_fill, embed, pending)
+                        else:
+                            pending.done.set()
 
             tasks.start_soon(feed)
             async with receive, aclosing(_read(receive)) as chunks:
@@ -53,17 +56,24 @@ async def open_stream(
 
 
 async def _chunks(texts: Iterable[str] | AsyncIterable[str], size: int) -> AsyncGenerator[_Pending, None]:
+    """An error of the source comes in its turn, after the texts before it."""
     start = 0
     collected: list[str] = []
+    error: Exception | None = None
     async with aclosing(_iterate(texts)) as items:
-        async for text in items:
-            collected.append(text)
-            if len(collected) == size:
-                yield _Pending(start, collected)
-                start += size
-                collected = []
+        try:
+            async for text in items:
+                collected.append(text)
+                if len(collected) == size:
+                    yield _Pending(start, collected)
+                    start += size
+                    collected = []
+        except Exception as broken:  # noqa: BLE001  # whatever the source raises, the reader is told
+            error = broken
     if collected:
         yield _Pending(start, collected)
+    if error is not None:
+        yield _Pending(start + len(collected), [], error=error)
 
 
 async def _iterate(texts: Iterable[str] | AsyncIterable[str]) -> AsyncGenerator[str, None]:

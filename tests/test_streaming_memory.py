@@ -162,6 +162,22 @@ async def test_an_async_generator_that_raises(factory: EmbedderFactory) -> None:
     assert source.cleaned_up
 
 
+async def test_an_error_of_the_source_comes_after_the_texts_before_it(factory: EmbedderFactory) -> None:
+    embedder = await factory.new_embedder("mock", batch_size=STREAM_CHUNK)
+    count = 2 * STREAM_CHUNK + 10
+    source = Source(count, LookupError("gone"))
+    read: list[str] = []
+
+    async def read_until_it_breaks() -> None:
+        async with embedder.stream_documents(source()) as chunks:
+            async for chunk in chunks:
+                read.extend(chunk.texts)
+
+    with pytest.raises(LookupError, match="gone"):
+        await read_until_it_breaks()
+    assert read == list(texts(count))
+
+
 async def test_an_async_generator_is_closed_when_the_reader_is_cancelled(factory: EmbedderFactory) -> None:
     source = Source(10**9)
     embedder = await factory.new_embedder("mock", batch_size=SIZE)
