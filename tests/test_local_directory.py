@@ -232,3 +232,19 @@ async def test_missing_packages_come_with_the_command(tmp_path: Path, monkeypatc
     monkeypatch.setitem(__import__("sys").modules, "tokenizers", None)
     with pytest.raises(MissingExtraError, match=r'pip install "aembed\[local\]"'):
         await local.open_provider(source(tmp_path))
+
+
+async def test_a_changed_directory_is_another_revision(tmp_path: Path) -> None:
+    """A cache must not give out vectors of the model that stood here before."""
+
+    async def revision() -> str | None:
+        provider = await local.open_provider(source(tmp_path))
+        await provider.aclose()
+        return provider.spec.revision
+
+    write_model(tmp_path)
+    first = await revision()
+    assert first is not None
+    assert await revision() == first
+    write_json(tmp_path, modules=modules("Transformer", "Pooling", "Normalize"))
+    assert await revision() != first

@@ -190,3 +190,14 @@ async def test_a_missing_package_comes_with_the_command(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "safetensors", None)
     with pytest.raises(MissingExtraError, match=r'pip install "aembed\[static\]"'):
         await static.open_provider(Source(provider="static"))
+
+
+async def test_a_changed_directory_is_another_revision(tmp_path: Path) -> None:
+    revisions: list[str | None] = []
+    for normalize in (False, True):
+        save_model2vec(tmp_path, normalize=normalize)
+        provider = await open_directory(tmp_path)
+        await provider.aclose()
+        revisions.append(provider.spec.revision)
+    assert None not in revisions
+    assert revisions[0] != revisions[1]

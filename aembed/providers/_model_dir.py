@@ -10,6 +10,7 @@ from aembed._types import Kind
 from aembed._wire.matryoshka import open_model
 from aembed.providers._pool import POOLINGS, Pooling
 from aembed.providers._read_json import read_json
+from aembed.providers._revision import revision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ class ModelFiles:
     prompts: Mapping[Kind, str] = field(default_factory=dict[Kind, str])
     offers: Sequence[int] = ()
     """Dimensions that the vectors may be shortened to; none where the model was not trained for it."""
+    revision: str | None = None
 
 
 def read_model_directory(directory: Path, *, file: str | None = None) -> ModelFiles:
@@ -59,6 +61,7 @@ def read_model_directory(directory: Path, *, file: str | None = None) -> ModelFi
         max_tokens=_max_tokens(directory),
         prompts=_prompts(directory),
         offers=_offers(directory),
+        revision=revision(directory, [onnx]),
     )
 
 

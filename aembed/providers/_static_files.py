@@ -11,6 +11,7 @@ import numpy as np
 from aembed._errors import ConfigError
 from aembed.providers._extra import load_package, package_directory
 from aembed.providers._read_json import read_json
+from aembed.providers._revision import revision
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,7 @@ class StaticFiles:
     drop_unknown: bool = True
     offers: Sequence[int] = ()
     """Dimensions that the vectors may be shortened to."""
+    revision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ def static_directory(directory: Path) -> StaticFiles:
         tokenizer=directory / "tokenizer.json",
         normalize=bool(config.get("normalize", False)),
         max_tokens=config.get("max_length", 512),
+        revision=revision(directory),
     )
 
 

@@ -162,6 +162,7 @@ def _open(source: Source) -> LocalProvider:
     spec = ModelSpec(
         name=files.name,
         provider="local",
+        revision=files.revision,
         dim=dim,
         max_batch_texts=256,
         max_batch_tokens=16_384,

@@ -100,6 +100,7 @@ def _open(source: Source) -> StaticProvider:
     spec = ModelSpec(
         name=files.name,
         provider="static",
+        revision=files.revision,
         dim=table.dim,
         max_batch_texts=1024,
         max_batch_tokens=65_536,
