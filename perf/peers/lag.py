@@ -4,6 +4,7 @@ A ticker in the client's loop asks for its next turn every millisecond and notes
 replies of 2048 vectors of 3072 dimensions come in, as base64 and as numbers, one after the other or four at once,
 through a whole embedder. Each case runs in a process of its own, on one core that is not the server's: worker threads
 share it with the loop. While the loop stands still, every tick that falls into that time counts, as late as it comes.
+The floor is the same body read by aiohttp and dropped piece by piece.
 "Own" is the part of the lateness that this process computed, in whatever thread: on a machine that does other things
 as well the rest is theirs.
 """
@@ -17,6 +18,7 @@ import os
 import sys
 import time
 from array import array
+from collections.abc import Coroutine
 from dataclasses import replace
 from statistics import median
 from typing import Any
@@ -33,8 +35,10 @@ from perf.rounds import cell, in_fresh_process, interleaved, keep, table
 COUNT, DIM = 2048, 3072
 TICK = 0.001
 MOST_LAG_MS = 5.0
+FLOOR = "base64, read and dropped"
 CASES = {
     "at rest": (0, COUNT),
+    FLOOR: (1, COUNT),
     "base64": (1, COUNT),
     "numbers": (1, COUNT),
     "base64, 4 at once": (4, COUNT),
@@ -65,11 +69,35 @@ async def measure(server: Server, load: tuple[int, int], expected: Rows, seconds
                 replies += 1
             return replies
 
-        clocks = Clocks(server)
-        with Ticker() as ticker:
-            replies = sum(await asyncio.gather(asyncio.sleep(seconds, 0), *(work() for _ in range(calls))))
-        stolen = clocks.figures(1)["stolen"]
+        figures = await ticked(server, seconds, *(work() for _ in range(calls)))
     assert np.array_equal(vectors[0], expected), "the vectors are not the server's"
+    return figures
+
+
+async def read_and_drop(server: Server, seconds: float) -> dict[str, float]:
+    import aiohttp
+
+    body = json.dumps({"model": "m", "input": sentences(COUNT, 1), "encoding_format": "base64"}).encode()
+    async with aiohttp.ClientSession(headers={"Content-Type": "application/json"}) as session:
+        end = time.perf_counter() + seconds
+
+        async def work() -> int:
+            replies = 0
+            while time.perf_counter() < end:
+                async with session.post(f"{server.base_url}/embeddings", data=body) as response:
+                    async for _ in response.content.iter_any():
+                        pass
+                replies += 1
+            return replies
+
+        return await ticked(server, seconds, work())
+
+
+async def ticked(server: Server, seconds: float, *work: Coroutine[Any, Any, int]) -> dict[str, float]:
+    clocks = Clocks(server)
+    with Ticker() as ticker:
+        replies = sum(await asyncio.gather(asyncio.sleep(seconds, 0), *work))
+    stolen = clocks.figures(1)["stolen"]
     late, own = (np.percentile(values, [50, 99, 99.9, 100]) * 1e3 for values in (ticker.late, ticker.own))
     return dict(zip(FIGURES, (*map(float, (*late, *own[1:])), stolen, replies), strict=True))
 
@@ -105,7 +133,10 @@ def main() -> None:
         pin(os.getpid(), CLIENT_CORE)
         server = Server(options.base_url, options.pid)
         expected = truth(sentences(COUNT, 1), DIM)
-        work = measure(server, CASES[options.case], expected, options.seconds)
+        if options.case == FLOOR:
+            work = read_and_drop(server, options.seconds)
+        else:
+            work = measure(server, CASES[options.case], expected, options.seconds)
         print(json.dumps(run_in(options.loop, work)))
         return
     results: dict[str, list[Any]] = {case: [] for case in CASES}
