@@ -18,6 +18,7 @@ import anyio
 import anyio.to_thread
 
 from aembed import _overlong as overlong
+from aembed._batch_cap import BatchCap
 from aembed._check import check, normalize
 from aembed._config import Options
 from aembed._errors import (
@@ -63,6 +64,7 @@ class Engine:
         self._embed_into: EmbedInto | None = getattr(provider, "embed_into", None)
         self._options = options
         timeout = options.timeout if "timeout" in options.model_fields_set else spec.timeout
+        self._cap = BatchCap()
         self._limit = None if timeout is None else TimeLimit(timeout)
         self._emit: Callable[[Event], None] | None = options.on_event
         self.counts = Counts()
@@ -71,7 +73,7 @@ class Engine:
 
     async def run(self, job: Job) -> None:
         """Bring every text of ``job`` to its end; what becomes of it, the job is told."""
-        spec = self._account.fitted(self.spec) if len(job.texts) > 1 else self.spec
+        spec = self._cap.fit(self._account.fitted(self.spec)) if len(job.texts) > 1 else self.spec
         if spec.pads and len(job.texts) > SORTED_ON_THE_LOOP:
             batches = await anyio.to_thread.run_sync(plan, job.texts, spec)
         else:
@@ -109,6 +111,8 @@ class Engine:
             if not job.wants(batch):
                 job.skip(batch)
                 continue
+            batch, *others = self._cap.parts(batch)
+            left += reversed(others)
             job.begin(batch)
             try:
                 await self._send(job, batch)
@@ -122,6 +126,8 @@ class Engine:
 
         Returns the parts that are still worth sending.
         """
+        if isinstance(error, BatchTooLargeError):
+            self._cap.refused(len(batch))
         culprit, parts = _parts(batch, error)
         if culprit is not None:
             if isinstance(error, TextTooLongError) and self._options.overlong != "error":
@@ -264,6 +270,7 @@ class Engine:
         if self.spec.dim is None:
             self.spec = replace(self.spec, dim=vectors.shape[1])
         self._texts += len(vectors)
+        self._cap.accepted(len(vectors))
         self._tokens += reply.tokens or 0
 
 

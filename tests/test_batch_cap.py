@@ -1,0 +1,128 @@
+"""A cap that the server did not tell beforehand is found once, not in every call, and looked at again now and then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aembed import BatchTooLargeError, EmbedderFactory, Kind, ModelSpec, Reply
+from aembed._batch_cap import TRY_AGAIN, BatchCap
+from aembed._types import Batch
+
+SPEC = ModelSpec(name="m", max_batch_texts=128)
+
+
+class Picky:
+    """A provider that takes ``most`` texts at once, and does not say so."""
+
+    def __init__(self, most: int, spec: ModelSpec) -> None:
+        self.spec = spec
+        self.most = most
+        self.asked: list[int] = []
+
+    async def embed(self, texts: Sequence[str], /, *, kind: Kind) -> Reply:
+        self.asked.append(len(texts))
+        if len(texts) > self.most:
+            raise BatchTooLargeError("too many inputs")
+        return Reply(np.array([[1.0, float(text)] for text in texts], np.float32))
+
+    async def aclose(self) -> None: ...
+
+    @property
+    def refused(self) -> int:
+        return sum(asked > self.most for asked in self.asked)
+
+
+async def test_it_is_remembered_by_the_next_call(factory: EmbedderFactory) -> None:
+    provider = Picky(10, SPEC)
+    embedder = await factory.new_embedder(provider)
+    texts = list(map(str, range(100)))
+    for _ in range(3):
+        np.testing.assert_array_equal((await embedder.embed_documents(texts))[:, 1], np.arange(100))
+    assert provider.refused == 4  # 100, 50, 25, 12
+    assert max(provider.asked[-30:]) == 6
+
+
+async def test_batches_that_wait_are_parted_before_they_go(factory: EmbedderFactory) -> None:
+    """Sixteen may be on their way when the first is refused; the others need not be refused as well."""
+    provider = Picky(10, ModelSpec(name="m", max_batch_texts=40, max_concurrency=16))
+    embedder = await factory.new_embedder(provider)
+    vectors = await embedder.embed_documents(list(map(str, range(4000))))
+    np.testing.assert_array_equal(vectors[:, 1], np.arange(4000))
+    assert provider.refused <= 16 * (1 + 2) + 4
+    assert len(provider.asked) <= 400 + provider.refused + TRY_AGAIN
+
+
+async def test_it_is_looked_at_again_and_found_to_have_risen(factory: EmbedderFactory) -> None:
+    provider = Picky(16, SPEC)
+    embedder = await factory.new_embedder(provider)
+    texts = list(map(str, range(128)))
+    await embedder.embed_documents(texts)
+    provider.most = 128
+    for _ in range(6 * TRY_AGAIN):
+        await embedder.embed_documents(texts)
+    assert provider.asked[-1] == 128
+    assert provider.refused == 3
+
+
+@given(st.integers(1, 500), st.lists(st.integers(1, 600), max_size=60))
+def test_parts_are_the_batch_and_within_the_cap(limit: int, sizes: list[int]) -> None:
+    cap = BatchCap()
+    for size in sizes:
+        batch = Batch(list(map(str, range(size))), slice(7, 7 + size))
+        most, parts = cap.most, cap.parts(batch)
+        assert [text for part in parts for text in part.texts] == batch.texts
+        assert np.concatenate([np.arange(1000)[part.rows] for part in parts]).tolist() == list(range(7, 7 + size))
+        for part in parts:
+            assert len(part) <= (most or size)
+            if len(part) > limit:
+                cap.refused(len(part))
+            else:
+                cap.accepted(len(part))
+    assert cap.most is None or cap.most >= 1
+
+
+def test_the_spec_is_only_ever_tightened() -> None:
+    cap = BatchCap()
+    assert cap.fit(SPEC) is SPEC
+    cap.refused(1)
+    assert cap.fit(SPEC) is SPEC
+    cap.refused(1000)
+    assert cap.fit(SPEC) is SPEC
+    cap.refused(101)
+    assert cap.fit(SPEC).max_batch_texts == 51
+
+
+@given(st.integers(1, 300), st.integers(301, 1000))
+def test_it_comes_to_what_the_server_takes_and_stays_there(limit: int, planned: int) -> None:
+    cap = BatchCap()
+    sent = refused = 0
+    while sent < 20 * TRY_AGAIN:
+        texts = min(planned, cap.most or planned)
+        sent += 1
+        if texts > limit:
+            refused += 1
+            cap.refused(texts)
+        else:
+            cap.accepted(texts)
+    assert cap.most in {limit, 2 * limit}
+    assert refused <= 10 + 20
+
+
+def test_only_full_batches_count() -> None:
+    cap = BatchCap()
+    cap.refused(100)
+    for _ in range(2 * TRY_AGAIN):
+        cap.accepted(49)
+    assert cap.most == 50
+
+
+def test_a_server_that_takes_fewer_than_before_is_followed() -> None:
+    cap = BatchCap()
+    cap.refused(100)
+    cap.accepted(50)
+    cap.refused(50)
+    assert cap.most == 25
