@@ -63,7 +63,7 @@ CASES = {
         faults=refused(400, "unknown parameter"), error=BadRequestError, status=400, **REFUSED
     ),
     "fault_18_too_many_tokens": Case(faults=[Status(400, said("no", "max_tokens_per_request"))], requests=3),
-    "fault_18_at_most_so_many": Case(faults=[Status(400, said("at most 2 inputs"))] * 2, requests=5),
+    "fault_18_at_most_so_many": Case(faults=[Status(400, said("at most 2 inputs"))] * 2, requests=7),
     "fault_18_array_length": Case(server={"caps": Caps(inputs=2)}, requests=5),
     "fault_18_unprocessable": Case(
         faults=[Status(422, {"detail": [{"loc": ["body", "input"], "msg": "too many inputs", "type": "too_long"}]})],
