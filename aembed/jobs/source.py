@@ -19,7 +19,7 @@ from aembed.jobs.readers import READERS, InputFormat, input_format
 from aembed.jobs.rows import Block, Columns
 
 STANDARD_INPUT = "-"
-HASHED_AT_A_TIME = 2**25
+HASHED_AT_A_TIME = 2**20
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from aembed.jobs.readers.parquet import open_parquet
 from aembed.jobs.rows import Block, Columns
 from aembed.jobs.source import Source
 
-GROUP_BYTES = 2**25
+GROUP_BYTES = 2**24
 """Of vectors in a row group: what is held in memory before it is written."""
 
 
@@ -33,7 +33,8 @@ class ParquetWriter:
             schema = schema.remove(there) if there >= 0 else schema
             schema = schema.insert(0, pa.field("id", pa.int64()))
         self._schema = schema.append(pa.field(vector_column, pa.list_(pa.float32(), dim)))
-        self._file = the_parquet().ParquetWriter(path, self._schema)
+        repeating = [name for name in self._schema.names if name != vector_column]  # no two vectors are the same
+        self._file = the_parquet().ParquetWriter(path, self._schema, use_dictionary=repeating)
         self._held: list[Any] = []
         self._held_rows = 0
 
