@@ -12,8 +12,10 @@ from aembed.bench import Objective
 UNITS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-def seconds(text: str) -> float:
-    """``30s``, ``2m``, ``1.5h``, ``50ms``; a bare number is seconds."""
+def seconds(text: str | float) -> float:
+    """``30s``, ``2m``, ``1.5h``, ``50ms``; a bare number, such as a default, is seconds."""
+    if isinstance(text, float):
+        return text
     match = re.fullmatch(r"\s*([0-9.]+)\s*([a-zµ]*)\s*", text)
     unit = UNITS.get((match[2] or "s") if match else "")
     try:
@@ -25,8 +27,10 @@ def seconds(text: str) -> float:
     return value
 
 
-def objective(text: str) -> Objective:
+def objective(text: str | Objective) -> Objective:
     """``p95=50ms``."""
+    if isinstance(text, Objective):
+        return text
     match = re.fullmatch(r"\s*p([0-9.]+)\s*=\s*(.+)", text)
     try:
         q = float(match[1]) / 100 if match else math.nan
@@ -37,8 +41,10 @@ def objective(text: str) -> Objective:
     return Objective(q=q, seconds=seconds(match[2]))
 
 
-def counts(text: str) -> tuple[int, ...]:
+def counts(text: str | tuple[int, ...]) -> tuple[int, ...]:
     """``1,5,20``."""
+    if isinstance(text, tuple):
+        return text
     try:
         values = tuple(int(part) for part in text.split(","))
     except ValueError:
