@@ -12,6 +12,7 @@ reserve      what documents leave to queries
 headers      what the server says of a quota
 fill_time    bucket or window? by what headers imply
 learner      a limit that the server keeps to itself
+shortage     requests or tokens: of which the server is short, if it does not say
 tokens       how many tokens a text has, before the server has counted
 pause        when nobody may send: the server says so, or does not answer
 concurrency  how many requests at once a server without quotas digests

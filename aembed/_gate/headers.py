@@ -17,16 +17,14 @@ class Headers:
         self.resource = resource
         self._fill_time = FillTime()
 
-    def sync(
-        self, entry: Entry | None, now: float, limit: float | None, remaining: float | None, reset: float | None
-    ) -> None:
+    def sync(self, entry: Entry, now: float, limit: float | None, remaining: float | None, reset: float | None) -> None:
         """Learn from the headers of the reply to ``entry``."""
         resource = self.resource
         if _known(limit) and limit:
             self._adopt(limit, now, remaining, reset)
         elif not remaining:
             return  # nothing left of an unknown limit: Azure says so where it keeps none
-        if resource.limit is None or entry is None or not _known(remaining) or entry.before < resource.synced_to:
+        if resource.limit is None or not _known(remaining) or entry.before < resource.synced_to:
             return
         resource.advance(now)
         resource.synced_to = entry.before
@@ -62,6 +60,7 @@ class Headers:
     def _adopt(self, limit: float, now: float, remaining: float | None, reset: float | None) -> None:
         resource = self.resource
         resource.told = True
+        resource.guessed = False
         before, capacity = resource.limit, resource.capacity
         resource.advance(now)
         if not resource.set_limit(limit):

@@ -34,4 +34,4 @@ class Permit:
         self.patience = patience
         """Seconds of a pause ordered by the server that it will wait for."""
         self.sent_at = 0.0
-        self.entries: tuple[Entry, Entry | None, Entry | None] | None = None
+        self.entries: tuple[Entry, Entry, Entry | None] | None = None

@@ -32,7 +32,7 @@ class Quotas:
         self.inputs = Resource(limits.inputs_per_minute)
         self.token_ratio = TokenRatio()
         self._headers = Headers(self.requests), Headers(self.tokens), Headers(self.inputs)
-        self._learner = Learner(self.requests)
+        self._learner = Learner(self.requests, self.tokens)
 
     def named(self, permit: Permit) -> Iterator[tuple[str, Resource, float]]:
         """Each quota, and what ``permit`` needs of it."""
@@ -62,7 +62,7 @@ class Quotas:
         ):
             return
         for name, resource, amount in self.named(permit):
-            if amount > resource.capacity:
+            if amount > resource.capacity and not resource.guessed:
                 raise InputError(
                     f"a request of {amount:g} {name} is more than the {resource.capacity:g} {name} that the account "
                     "may use at once; lower batch_size, shorten the text, or raise limits"
@@ -81,13 +81,11 @@ class Quotas:
 
     def commit(self, now: float, permit: Permit) -> None:
         query = permit.kind == "query"
-        request = self.requests.commit(now, permit.requests, query)
-        permit.entries = (
-            request,
-            None if self.tokens.limit is None else self.tokens.commit(now, permit.tokens, query),
-            None if self.inputs.limit is None else self.inputs.commit(now, permit.inputs, query),
-        )
-        self._learner.sent(request, now)
+        requests = self.requests.commit(now, permit.requests, query)
+        tokens = self.tokens.commit(now, permit.tokens, query)
+        inputs = None if self.inputs.limit is None else self.inputs.commit(now, permit.inputs, query)
+        permit.entries = requests, tokens, inputs
+        self._learner.sent((requests, tokens), now)
 
     def refund(self, permit: Permit) -> None:
         """It was not sent, or the server refused to count it."""
@@ -108,14 +106,13 @@ class Quotas:
         assert permit.entries is not None
         request, tokens, inputs = permit.entries
         request.cell.expires = now + WINDOW
-        if tokens is not None:
-            tokens.cell.expires = now + WINDOW
+        tokens.cell.expires = now + WINDOW
         if inputs is not None:
             inputs.cell.expires = now + WINDOW
         self._learner.answered()
         if permit.characters:
             self.token_ratio.answered(reply.tokens, permit.characters)
-            if tokens is not None and reply.tokens:
+            if reply.tokens:
                 self.tokens.correct(tokens, reply.tokens)
         hints = reply.quota
         if hints is not None:
@@ -126,12 +123,12 @@ class Quotas:
     def refused(self, now: float, permit: Permit, wait: float | None, *, probe: bool) -> None:
         """Learn from a refusal that is news: the first after answers, or that of a probe."""
         assert permit.entries is not None
-        if self.tokens.limit is not None:
+        if self.tokens.limit is not None and not self.tokens.guessed:
             self.token_ratio.refused()
         if probe:
             self._learner.probe_refused(now)
         else:
-            self._learner.refused(permit.entries[0], now, wait)
+            self._learner.refused(permit.entries[:2], now, wait)
 
     def drain(self, now: float, permit: Permit, wait: float) -> None:
         """The server has said when there will be room for ``permit``; which quota it is short of is not known."""

@@ -42,6 +42,8 @@ class Resource:
         self.rule: Rule = "unknown"
         self.told = False
         """Replies tell the limit, so there is nothing to guess."""
+        self.guessed = False
+        """The limit is an estimate, and what is above it may be possible all the same."""
         self.window = Window()
         self.sent = self.admitted = 0.0
         """All that was ever sent, as it was estimated; and what of it was not refused, as it was counted."""
@@ -49,11 +51,10 @@ class Resource:
         """Whatever was sent before is in the level already, as the server counted it."""
         self._configured = math.inf if limit is None else limit
         self._reserve = Reserve()
-        if limit is not None:
-            self.set_limit(limit)
-        self.burst = self.level = self.capacity
+        self.burst = self.level = math.inf
         """What a bucket holds at most, and now."""
         self._now = 0.0
+        self.unlearn()
 
     def __repr__(self) -> str:
         limit = "unlimited" if self.limit is None else f"{self.rule} limit={self.limit:g}/min level={self.level:g}"
@@ -110,6 +111,15 @@ class Resource:
         self.rate = limit / WINDOW
         self._reserve.set_limit(limit)
         return True
+
+    def unlearn(self) -> None:
+        """Back to what the user allows, if anything."""
+        self.limit, self.rate, self.capacity = None, math.inf, math.inf
+        self.rule, self.guessed = "unknown", False
+        if self._configured < math.inf:
+            self.set_limit(self._configured)
+        self.burst = self.capacity
+        self.level = self.capacity - self.used
 
     def use_as_bucket(self, burst: float) -> None:
         self.rule = "bucket"

@@ -100,5 +100,10 @@ def documents(scenario: Scenario, random: Random) -> list[str]:
     mean = scenario.tokens * 4 / scenario.texts
     shape = 1 / scenario.spread**2
     longest = int(scenario.server.tokens * 4 / scenario.texts / 2)
-    lengths = (int(random.gammavariate(shape, mean / shape)) for _ in range(scenario.batches * scenario.texts))
-    return [f"{number:x}".ljust(min(longest, length), "x") for number, length in enumerate(lengths)]
+    total = scenario.batches * scenario.texts
+
+    def length(number: int) -> int:
+        drift = scenario.drift ** (1 - 6 * number // total % 3)
+        return min(longest, int(random.gammavariate(shape, mean * drift / shape)))
+
+    return [f"{number:x}".ljust(length(number), "x") for number in range(total)]

@@ -24,6 +24,8 @@ class Scenario:
     """Tokens of a batch on average, by four characters."""
     spread: float = 0.5
     """Of the lengths of texts, over their mean."""
+    drift: float = 1.0
+    """By how much texts are longer, usual and shorter, in turns of a sixth of the job."""
     queries: float = 0.5
     """A second."""
     target: float = 0.97
@@ -36,6 +38,7 @@ TUNED = (
     Scenario("bucket, stated", limits=STATED, target=0.98, refusals=0.005),
     Scenario("bucket, headers", target=0.98, refusals=0.005),
     Scenario("bucket of 10 s", ServerConfig(span=10), STATED, target=0.98, refusals=0.005),
+    Scenario("bucket of 1 s", ServerConfig(span=1), refusals=0.005),
     Scenario("bucket of 10 s, silent", ServerConfig(span=10, headers=False), STATED, refusals=0.005),
     Scenario("sliding, stated", ServerConfig("sliding", headers=False), STATED, 18_000, refusals=0.005),
     Scenario("sliding, headers", ServerConfig("sliding"), batches=18_000, refusals=0.005),
@@ -43,6 +46,13 @@ TUNED = (
     Scenario("bucket, hidden", ServerConfig(headers=False, tells_wait=False), batches=18_000),
     Scenario("bucket, only Retry-After", ServerConfig(headers=False), batches=18_000),
     Scenario("sliding, hidden", ServerConfig("sliding", headers=False, tells_wait=False), batches=18_000),
+    Scenario(
+        "tokens hidden, drifting",
+        ServerConfig(headers=False, tells_wait=False, tokens=300_000),
+        batches=5000,
+        tokens=300,
+        drift=3.0,
+    ),
     Scenario("others use 30 %", ServerConfig(foreign=0.3), refusals=0.005),
     Scenario("40 % more tokens", ServerConfig(token_factor=1.4, tokens=300_000), tokens=400, refusals=0.005),
     Scenario("many queries", ServerConfig("sliding"), batches=15_000, queries=5.0, refusals=0.005),
@@ -62,6 +72,9 @@ HELD_OUT = (
         refusals=0.005,
     ),
     Scenario("fixed, hidden", ServerConfig("fixed", headers=False, tells_wait=False), batches=18_000),
+    Scenario(
+        "sliding, others use 20 %", ServerConfig("sliding", foreign=0.2, spread=0.8), batches=14_400, refusals=0.005
+    ),
     Scenario("bucket, out for 30 s", ServerConfig(down=(40.0, 70.0)), batches=12_000, target=0.98, refusals=0.005),
 )
 """Never tuned on, and run with seeds of their own."""
