@@ -21,7 +21,7 @@ LEAST_LEFT = 0.8
 LEAST_SEEN = 3.0
 """Requests admitted before the first refusal, for it to say anything about a limit."""
 LEAST_ELAPSED = 0.5
-"""Seconds between two refusals, that a rate is not taken from a moment. Too much is soon put right, too little is not."""
+"""Seconds between two refusals, at least, for a rate. One that is too high is soon put right, and too low is not."""
 SURELY_REFILLED = 3.0
 """Requests a bucket would have refilled, when a refused probe proves that it is none."""
 LONG_WAIT = 5.0
