@@ -28,7 +28,7 @@ from aembed._memo import Memo
 from aembed._merge import Merge
 from aembed._registry import Registry
 from aembed._types import Health, ModelSpec, Provider, Source, Store, Transport
-from aembed._wire.access import SecretHeaders
+from aembed._wire.access import SecretHeaders, SecretText
 from aembed._wire.settings import HttpSettings
 
 if TYPE_CHECKING:
@@ -274,6 +274,9 @@ def _masked(options: EmbedderOptions) -> EmbedderOptions:
         masked["api_key"] = SecretStr(key)
     if isinstance(headers, dict):
         masked["headers"] = SecretHeaders(headers)
+    url = options.get("base_url")
+    if isinstance(url, str):
+        masked["base_url"] = SecretText(url)  # it may wrongly hold a password, and is about to be refused for it
     return masked
 
 

@@ -8,6 +8,15 @@ from aembed._errors import ConfigError
 from aembed._types import Source
 
 
+class SecretText(str):
+    """A text that is not shown where local variables are."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'...'"
+
+
 class SecretHeaders(dict[str, str]):
     """Headers that show their names only, wherever they are printed."""
 
@@ -39,6 +48,12 @@ def bearer(source: Source) -> dict[str, str]:
     """The usual header, if there is a key."""
     key = key_of(source)
     return {} if key is None else {"Authorization": f"Bearer {key}"}
+
+
+def key_header(source: Source, name: str) -> dict[str, str]:
+    """The key in a header of its own, if there is one."""
+    key = key_of(source)
+    return {} if key is None else {name: key}
 
 
 def key_of(source: Source) -> str | None:

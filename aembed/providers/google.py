@@ -31,7 +31,7 @@ import msgspec
 from aembed._errors import AuthenticationError, BatchTooLargeError, ModelNotFoundError, TextTooLongError
 from aembed._setting import Setting
 from aembed._types import Kind, Provider, Source
-from aembed._wire.access import key_of, require_key
+from aembed._wire.access import key_header, require_key
 from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
 from aembed._wire.decode import Places, Shape, token_count
 from aembed._wire.openai_shape import read_error
@@ -145,10 +145,9 @@ async def open_provider(source: Source) -> Provider:
             same["outputDimensionality"] = asked.dimensions
         return {"requests": [{**same, "content": {"parts": [{"text": before + text}]}} for text in texts]}
 
-    key = key_of(source)
     api = Api(
         url=f"{(source.base_url or BASE_URL).rstrip('/')}/models/{quote(model, safe='')}:batchEmbedContents",
-        headers={} if key is None else {"x-goog-api-key": key},
+        headers=key_header(source, "x-goog-api-key"),
         request=request,
         shape=EMBEDDINGS,
         dialect=ERRORS,
