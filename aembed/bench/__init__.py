@@ -17,18 +17,26 @@ Where things are:
     micro memory cost child      one operation at a time, in fresh processes
     scaling                      over batch sizes, over users
     result                       the report
+    contest interleave process_side side worktree   A/B: two versions in turns, in fresh processes
+    changes compare figures history  what is news: between two versions, two days, over months
     stats fits change_points     pure statistics
+    self_test planted            whether the runner finds here what is there
 """
 
 from aembed.bench.arrivals import Arrivals, constant, gamma, poisson, ramp, trace
 from aembed.bench.burst import burst
+from aembed.bench.changes import Change, Comparison, Rule
+from aembed.bench.compare import compare
+from aembed.bench.contest import Contest, ab, ab_revision
 from aembed.bench.cost import cost
 from aembed.bench.measure import closed, load
 from aembed.bench.memory import memory
 from aembed.bench.micro import micro
+from aembed.bench.process_side import ProcessSide
 from aembed.bench.result import Estimate, Objective, Report, reports_from_json, reports_to_json
 from aembed.bench.scaling import concurrency, scaling
 from aembed.bench.scenario import Case, Scenario, Subject, Target, scenario
+from aembed.bench.self_test import SelfTest, selftest
 from aembed.bench.settings import Progress, RunOptions
 from aembed.bench.steps import steps
 from aembed.bench.subjects import documents, query, vectors
@@ -37,16 +45,25 @@ from aembed.bench.sustained import sustained
 __all__ = [
     "Arrivals",
     "Case",
+    "Change",
+    "Comparison",
+    "Contest",
     "Estimate",
     "Objective",
+    "ProcessSide",
     "Progress",
     "Report",
+    "Rule",
     "RunOptions",
     "Scenario",
+    "SelfTest",
     "Subject",
     "Target",
+    "ab",
+    "ab_revision",
     "burst",
     "closed",
+    "compare",
     "concurrency",
     "constant",
     "cost",
@@ -62,6 +79,7 @@ __all__ = [
     "reports_to_json",
     "scaling",
     "scenario",
+    "selftest",
     "steps",
     "sustained",
     "trace",
