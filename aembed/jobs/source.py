@@ -19,7 +19,7 @@ from aembed.jobs.readers import READERS, InputFormat, input_format
 from aembed.jobs.rows import Block, Columns
 
 STANDARD_INPUT = "-"
-HASHED_AT_A_TIME = 2**20
+HASHED_AT_A_TIME = 2**16
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,10 @@ class Source:
         digest = xxh3_128()
         with _reading(self.name):
             self.file.seek(0)
-            while block := self.file.read(HASHED_AT_A_TIME):
+            for number, block in enumerate(iter(lambda: self.file.read(HASHED_AT_A_TIME), b"")):
                 digest.update(block)
-                yield ""
+                if number % 64 == 63:
+                    yield ""
         yield digest.hexdigest()
 
     def state(self) -> tuple[int, int]:
