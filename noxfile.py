@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -110,6 +111,21 @@ def truth(session: nox.Session) -> None:
 
 
 @nox.session
+def report_browser(session: nox.Session) -> None:
+    """The page of benchmark reports in a headless Chromium, which is installed where there is none."""
+    install_extras(session)
+    session.install(*group("test"), "playwright>=1.50")
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None and shutil.which("apt-get"):
+        session.run("apt-get", "update", "-qq", external=True)
+        session.run("apt-get", "install", "-y", "-qq", "chromium", external=True, silent=True)
+        found = shutil.which("chromium")
+    elif found is None:
+        session.run("playwright", "install", "chromium")
+    session.run("pytest", "tests/bench/browser.py", *session.posargs, env={"AEMBED_CHROMIUM": found or ""})
+
+
+@nox.session
 def wheel(session: nox.Session) -> None:
     """What users get: builds sdist and wheel, and tries the wheel in a fresh environment, away from the sources."""
     built = Path(session.create_tmp()).resolve()
@@ -158,6 +174,13 @@ def perf_merge(session: nox.Session) -> None:
     """Single queries of many callers with and without merging; ``-- --quick``: one round."""
     session.install("-e", ".[local]", "uvloop>=0.21")
     session.run("python", "-m", "perf.merge", *session.posargs)
+
+
+@nox.session
+def perf_jobs(session: nox.Session) -> None:
+    """Memory and speed of a bulk job of a million rows; ``-- --rows 100000`` for fewer."""
+    session.install("-e", ".[parquet]", "psutil")
+    session.run("python", "-m", "perf.jobs", *session.posargs)
 
 
 @nox.session

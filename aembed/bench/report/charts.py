@@ -64,10 +64,10 @@ def comparison(found: Comparison) -> tuple[Chart, ...]:
             axes.plot([low, high], [place, place], color=colour)
             axes.plot(value, place, "s" if change.finding == "regressed" else "o", color=colour)
         axes.axvline(0, color=COLOURS["ink"], linewidth=1)
-        axes.set_yticks(range(len(drawn)), [printable(f"{c.name}, {c.metric}")[:48] for c in reversed(drawn)])
+        axes.set_yticks(range(len(drawn)), [printable(f"{c.name}, {c.metric}")[:34] for c in reversed(drawn)])
         axes.set_xlabel("change in %, with 95 % interval")
 
-    return (draw_chart("Changes", "relative change of each figure", draw, height=1.2 + 0.28 * len(drawn), left=0.45),)
+    return (draw_chart("Changes", "relative change of each figure", draw, height=1.7 + 0.28 * len(drawn), left=0.45),)
 
 
 def trend(found: Trend) -> Chart:
@@ -132,9 +132,9 @@ def _tail(distribution: Distribution) -> tuple[list[float], list[float]]:
 
 
 def _whole(report: Report) -> list[Window]:
-    """The windows but for those cut short by the end of the run: their rates mean little."""
-    width = report.windows[0].seconds
-    return [window for window in report.windows if window.seconds > width / 2]
+    """The windows of the schedule; in those after it nothing is asked any more."""
+    until = report.traffic.seconds if report.traffic else float("inf")
+    return [window for window in report.windows if window.start + window.seconds / 2 < until]
 
 
 def _marks(axes: Axes, report: Report) -> None:
