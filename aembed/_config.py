@@ -77,6 +77,8 @@ class Defaults(Setting):
     deadline: Seconds | None = None
     """Seconds a whole call may take, waiting and retries included."""
     overlong: Overlong = "error"
+    strict: bool = False
+    """Refuse what is only warned of otherwise: a reply of another model than was asked for."""
     http: HttpSettings = Field(default_factory=cache(HttpSettings))
     normalize: bool = False
     """Scale every vector to unit length. Off: vectors come as the provider gives them (most are unit length)."""
@@ -148,6 +150,7 @@ class EmbedderOptions(TypedDict, total=False):
     timeout: float | None
     deadline: float | None
     overlong: Overlong
+    strict: bool
     http: HttpSettings
     normalize: bool
     cache: bool | str | Path | Store

@@ -171,6 +171,7 @@ class EmbedderFactory:
             dimensions=settings.dimensions,
             batch_size=settings.batch_size,
             overlong=settings.overlong,
+            strict=settings.strict,
             options=settings.provider_options,
             open_transport=partial(self._transport, account, settings.http),
         )

@@ -180,6 +180,7 @@ class Source:
     dimensions: int | None = None
     batch_size: int | None = None
     overlong: Overlong = "error"
+    strict: bool = False
     options: Mapping[str, object] = field(default_factory=dict[str, object])
     """``provider_options``: what this provider alone understands. The provider validates them."""
     open_transport: Callable[[], Transport] | None = field(default=None, repr=False, compare=False)

@@ -2,6 +2,7 @@
 
 http            one POST over a pooled connection; foreign errors become aembed's
 body            a reply's bytes, inflated, never more than the cap
+echo            which model an answer is of
 redact          a server's words without any text or key in them
 refusal         status and body of a refusal -> the error tree, one table per dialect
 quota_headers   Retry-After and rate-limit headers -> seconds and counts

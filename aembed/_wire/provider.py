@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,6 +21,7 @@ from aembed._wire.access import SecretHeaders, checked, key_of
 from aembed._wire.arriving import Arriving
 from aembed._wire.cut import Pause
 from aembed._wire.decode import Decoded, Shape, breathe, decode, token_count
+from aembed._wire.echo import echoed_model, is_same
 from aembed._wire.matryoshka import open_model, shorten
 from aembed._wire.quota_headers import quota_hints
 from aembed._wire.refusal import Dialect, Said, hear, hidden, refusal, request_id
@@ -60,6 +62,8 @@ class Api:
     dialect: Dialect
     tokens_header: str | None = None
     """Where the usage is told in a header."""
+    echoes_model: bool = False
+    """True where an answer names the model that gave it, and another than was asked for is worth a word."""
 
 
 class HttpProvider:
@@ -75,6 +79,9 @@ class HttpProvider:
         self._secrets = [value for value in (key_of(source), *source.headers.values()) if value]
         self._transport = _transport(source)
         self._one_thread = anyio.CapacityLimiter(1)
+        self._strict = source.strict
+        self._echoed: str | None = None
+        """The other model that was already warned of."""
         self._closed = False
 
     @property
@@ -106,11 +113,24 @@ class HttpProvider:
                 raise
         if decoded is None:
             raise refused or AssertionError  # out of the handler, so that no answer that repeats a key hangs on it
+        if self._api.echoes_model:
+            self._check_model(response)
         vectors = decoded.vectors if chosen else self._of_chosen_dimension(decoded.vectors)
         tokens = decoded.tokens
         if self._api.tokens_header is not None:
             tokens = _header_count(response.headers.get(self._api.tokens_header))
         return Reply(vectors, tokens, quota_hints(response.headers), request_id=request_id(response.headers))
+
+    def _check_model(self, response: Response) -> None:
+        """Another model than was asked for gives vectors that fit to no others: a warning, or an error if strict."""
+        said = echoed_model(response.body)
+        if said is None or said == self._echoed or is_same(self._spec.name, said):
+            return
+        words = f"{self._spec.provider} answered with the model {said!r} where {self._spec.name!r} was asked for"
+        if self._strict:
+            raise ReplyError(words, status=response.status, request_id=request_id(response.headers), retryable=False)
+        self._echoed = said
+        warnings.warn(f"{words}; strict=True makes this an error", stacklevel=2)
 
     async def aclose(self) -> None:
         self._closed = True

@@ -68,6 +68,7 @@ async def open_provider(source: Source) -> Provider:
         request=request,
         shape=EMBEDDING_LIST,
         dialect=OPENAI_ERRORS,
+        echoes_model=True,
     )
     if is_openai:
         spec = openai_spec(source, model, MODELS.get(model, UNKNOWN))

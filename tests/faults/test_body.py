@@ -20,9 +20,9 @@ from aembed import (
     Reply,
     ReplyError,
 )
-from aembed.testing import Quirks, ScriptedProvider
+from aembed.testing import LoopbackServer, Quirks, ScriptedProvider
 from aembed.testing.faults import GzipBomb, HugeBody, Rewrite, Status
-from tests.faults.case import DIM, Case, always, check
+from tests.faults.case import DIM, Case, always, check, embedding
 from tests.faults.privacy import KEY, TEXTS
 
 UNUSABLE: dict[str, Any] = {"error": ReplyError, "attempts": 2, "requests": 2, "status": 200, "retryable": True}
@@ -119,6 +119,27 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 async def test_body(case: Case, caplog: pytest.LogCaptureFixture) -> None:
     await check(case, caplog)
+
+
+ANOTHER = always(Rewrite(lambda body: {**body, "model": "another"}))
+
+
+async def test_fault_51_another_model_is_worth_one_warning() -> None:
+    with LoopbackServer(dim=DIM, api_key=KEY, faults=ANOTHER) as server:
+        async with embedding(server) as embedder:
+            with pytest.warns(UserWarning, match="answered with the model 'another' where 'm' was asked for"):
+                await embedder.embed_documents(TEXTS)
+            await embedder.embed_documents(TEXTS)  # here another warning would be an error
+
+
+@pytest.mark.parametrize("name", ["m", "M", "m-2", "m:latest", "maker/m"])
+async def test_fault_51_the_same_model_by_a_longer_name(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    await check(Case(faults=always(Rewrite(lambda body: {**body, "model": name}))), caplog)
+
+
+async def test_fault_51_another_model_is_an_error_if_strict(caplog: pytest.LogCaptureFixture) -> None:
+    says = "answered with the model 'another' where 'm' was asked for"
+    await check(Case(faults=ANOTHER, options={"strict": True}, says=says, **TOO_LARGE), caplog)
 
 
 def error(**fields: Any) -> Status:

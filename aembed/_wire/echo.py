@@ -1,0 +1,23 @@
+"""Which model an answer says it is of."""
+
+from __future__ import annotations
+
+import re
+
+_MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]{1,200})"')
+LOOKED_AT = 1000
+"""Bytes at the end and the beginning of an answer: between them are vectors."""
+
+
+def echoed_model(body: bytes) -> str | None:
+    """The name, if the answer has one."""
+    for part in (body[-LOOKED_AT:], body[:LOOKED_AT]):
+        if b'"model"' in part and (found := _MODEL.search(part)):
+            return found[1].decode(errors="replace")
+    return None
+
+
+def is_same(asked: str, said: str) -> bool:
+    """Servers add a version, or leave out whose model it is: ``ada-002`` and ``ada-002-v2``, ``BAAI/x`` and ``x``."""
+    one, other = asked.casefold(), said.casefold()
+    return one.startswith(other) or other.startswith(one) or one.endswith(f"/{other}") or other.endswith(f"/{one}")
