@@ -206,8 +206,8 @@ async def fly(driver: Driver, seconds: float, settings: Settings) -> Flown:
     ticker = _Ticker(driver, origin, seconds, settings.progress) if settings.progress else None
     try:
         driver.begin(origin)
-        await _first_of(driver.finished, stop, seconds=(end - flight.clock()) / 1e9)
-        ended = flight.clock()
+        while (ended := flight.clock()) < end and not (driver.finished.is_set() or stop.is_set()):
+            await _first_of(driver.finished, stop, seconds=(end - ended) / 1e9)  # uvloop's timers are early
         driver.end()
         await _first_of(driver.finished, seconds=settings.drain)
     finally:
