@@ -126,6 +126,13 @@ def report_browser(session: nox.Session) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """Ten minutes of use under faults: memory, files and tasks must not grow; ``-- --minutes N`` for more."""
+    session.install("-e", ".", "psutil>=6", "uvloop>=0.21")
+    session.run("python", "-m", "perf.soak", *session.posargs)
+
+
+@nox.session
 def wheel(session: nox.Session) -> None:
     """What users get: builds sdist and wheel, and tries the wheel in a fresh environment, away from the sources."""
     built = Path(session.create_tmp()).resolve()
