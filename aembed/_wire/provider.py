@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -216,11 +215,10 @@ class HttpProvider:
         """Leave out what a 400 or 422 complains of, from now on. True if there is something new to try."""
         if asked != self._asked:
             return True  # another batch has learnt it meanwhile
-        complaint = f"{said.code} {said.words}"
-        if asked.base64 and re.search(r"(encoding|embedding)_?(format|type)|base64", complaint, re.IGNORECASE):
+        if asked.base64 and "encoding_format" in said.about:
             self._asked = replace(asked, base64=False)
             return True
-        if asked.dimensions is not None and re.search(r"dimension|matryoshka", complaint, re.IGNORECASE):
+        if asked.dimensions is not None and "dimensions" in said.about:
             self._asked = replace(asked, dimensions=None)
             return True
         return False

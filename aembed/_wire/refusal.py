@@ -27,7 +27,7 @@ from aembed._errors import (
 )
 from aembed._types import Response
 from aembed._wire.quota_headers import retry_after
-from aembed._wire.redact import redact
+from aembed._wire.redact import GAP, redact
 
 ErrorType: TypeAlias = type[ProviderError]
 
@@ -59,6 +59,12 @@ ABOUT_A_TEXT = r"(?<![\w-])(inputs?|texts?|contents?|strings?|tokens?|characters
 HIDDEN = ((r"rate.?limit", 429), (r"api.?key|authenticat|unauthori[sz]ed", 401), (r"invalid|bad.?request", 400))
 """What an error means that names no status; else the server's failure."""
 
+ASKED_FOR = {
+    "encoding_format": r"(encoding|embedding)_?(format|type)|base64",
+    "dimensions": r"dimension|matryoshka",
+}
+"""What a request may do without, and how refusals speak of it."""
+
 NOT_ABOUT_A_TEXT = {401, 403, 429}
 
 SHORT = 16
@@ -72,6 +78,8 @@ class Said:
     code: str = ""
     words: str = ""
     retry_after: float | None = None
+    about: frozenset[str] = frozenset()
+    """Which of ``ASKED_FOR`` it names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +101,19 @@ def hear(response: Response, dialect: Dialect, texts: Sequence[str], secrets: Se
     except (msgspec.DecodeError, RecursionError, AttributeError, KeyError, IndexError, TypeError, ValueError):
         return Said()  # no JSON, or not of this dialect
     longer = [text for text in texts if len(text) > SHORT]
-    return replace(said, code=redact(said.code, longer, secrets), words=redact(said.words, longer, secrets))
+    return replace(
+        said,
+        code=redact(said.code, longer, secrets),
+        words=redact(said.words, longer, secrets),
+        about=_about(f"{redact(said.code, longer, ())} {redact(said.words, longer, ())}", secrets),
+    )
+
+
+def _about(words: str, secrets: Sequence[str]) -> frozenset[str]:
+    """A whole secret speaks of nothing; but a word is not left unheard because a secret has a piece of it."""
+    for secret in secrets:
+        words = words.replace(secret, GAP)
+    return frozenset(name for name, pattern in ASKED_FOR.items() if re.search(pattern, words, re.IGNORECASE))
 
 
 def refusal(

@@ -14,6 +14,7 @@ from aembed.providers.openai import open_provider
 from tests.wire.fake import Fake, answer
 
 URL = "http://localhost:8000/v1"
+FIELDS = {"encoding_format": None, "dimensions": None}.keys()
 ONE = np.array([[1.0, 2.0]], np.float32)
 
 
@@ -109,6 +110,23 @@ async def test_an_endpoint_that_once_gave_the_dimension_does_not_ignore_it() -> 
     with pytest.raises(ReplyError):
         await provider.embed(["a"], kind="document")
     await provider.embed(["a"], kind="document")
+
+
+@pytest.mark.parametrize("key", ["sk-encoding_format-and-dimensions", "sk-my-dimensions-0"])
+async def test_a_key_like_a_field_does_not_hide_a_complaint_about_it(key: str) -> None:
+    complaints = [answer({"error": {"message": f"{field} is not supported"}}, 400) for field in FIELDS]
+    fake = Fake([*complaints, answer(vectors([1.0, 2.0]))])
+    provider = await open_provider(fake.source("openai:m", key=key, base_url=URL, dimensions=2))
+    await provider.embed(["a"], kind="document")
+    assert [FIELDS & set(body) for body in fake.asked] == [FIELDS, FIELDS - {"encoding_format"}, set()]
+
+
+async def test_a_key_that_is_told_again_is_no_complaint() -> None:
+    fake = Fake([answer({"error": {"message": "sk-dimensions-0 is unknown"}}, 400)])
+    provider = await open_provider(fake.source("openai:m", key="sk-dimensions-0", base_url=URL, dimensions=2))
+    with pytest.raises(BadRequestError):
+        await provider.embed(["a"], kind="document")
+    assert len(fake.asked) == 1
 
 
 async def test_a_text_about_dimensions_is_no_complaint() -> None:
