@@ -167,6 +167,12 @@ REFUSALS: list[tuple[str, int, Any, type[ProviderError]]] = [
     ("jina", 400, {"detail": "'body -> input' Each input list can contain at most 512 items."}, BatchTooLargeError),
     ("jina", 400, {"detail": "Input text at index 3 exceeds maximum length of 8192 tokens."}, TextTooLongError),
     ("jina", 400, {"detail": "input length is larger than the largest allowed size 2048"}, BatchTooLargeError),
+    (
+        "jina",
+        422,
+        {"detail": "Validation error: 'body -> jina-embeddings-v4' Each input list can contain at most 512 items.."},
+        BatchTooLargeError,
+    ),
     ("jina", 400, {"detail": {"message": "Model 'x' not found", "code": "INPUT_MODEL_NOT_FOUND"}}, ModelNotFoundError),
     (
         "jina",

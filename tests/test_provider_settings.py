@@ -98,6 +98,7 @@ SPECS: list[tuple[str, dict[str, Any], int | None, int, float | None]] = [
     ("mistral", {}, 1024, 256, 0.10),
     ("mistral:codestral-embed", {}, 1536, 256, 0.15),
     ("jina", {}, 1024, 2048, None),
+    ("jina:jina-embeddings-v4", {}, 2048, 512, None),
     ("tei", {}, None, 32, None),
 ]
 

@@ -18,6 +18,7 @@ class Model:
     """Dimensions that may be asked for; none where the model has only its own."""
     max_text_tokens: int | None = None
     max_batch_tokens: int | None = None
+    max_batch_texts: int | None = None
     price: float | None = None
     """US dollars for a million tokens."""
 
@@ -56,7 +57,7 @@ def describe(
         name=name,
         provider=source.provider,
         dim=source.dimensions or model.dim,
-        max_batch_texts=max_batch_texts,
+        max_batch_texts=model.max_batch_texts or max_batch_texts,
         max_batch_tokens=model.max_batch_tokens or max_batch_tokens,
         max_text_tokens=model.max_text_tokens or max_text_tokens,
         max_concurrency=max_concurrency,

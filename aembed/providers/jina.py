@@ -8,7 +8,8 @@ Sources: https://api.jina.ai/openapi.json and https://api.jina.ai/redoc (paramet
 https://jina.ai/models (dimensions, lengths of each model), the model cards of jina-embeddings-v3 and v4 (tasks),
 vechord ``jina.py`` (base64 is float32). Errors: ``{"detail": {"message", "code", "request_id"}}`` with
 INPUT_TOKEN_LIMIT_EXCEEDED as recorded from the API, 403 AUTHZ_INSUFFICIENT_BALANCE; "input length is larger than the
-largest allowed size 2048" from refly issue 831. The tasks of jina-code-embeddings are (unconfirmed).
+largest allowed size 2048" from refly issue 831, "can contain at most 512 items" of v4 from dify-official-plugins issue
+1997. The tasks of jina-code-embeddings are (unconfirmed).
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ MODELS = {
     "jina-embeddings-v5-text-small": SMALL,
     "jina-embeddings-v5-text-nano": NANO,
     "jina-embeddings-v5-omni-nano": NANO,
-    "jina-embeddings-v4": Model(dim=2048, offers=(128, 256, 512, 1024, 2048), max_text_tokens=32_768),
+    "jina-embeddings-v4": Model(
+        dim=2048, offers=(128, 256, 512, 1024, 2048), max_text_tokens=32_768, max_batch_texts=512
+    ),
     "jina-embeddings-v3": Model(dim=1024, offers=range(32, 1025), max_text_tokens=8192),
     "jina-code-embeddings-1.5b": Model(dim=1536, offers=(128, 256, 512, 1024, 1536), max_text_tokens=32_768),
     "jina-code-embeddings-0.5b": Model(dim=896, offers=(64, 128, 256, 512, 896), max_text_tokens=32_768),
