@@ -29,8 +29,8 @@ T = TypeVar("T")
 
 ON_THE_LOOP = 2**20
 """Bytes of a body decoded at once: under a millisecond as base64, two as numbers. Larger ones go to a worker thread."""
-DECODED_AT_ONCE = 2**15
-"""Numbers in a reply that may be short enough for that, however they are written."""
+USUAL_BYTES = {True: 16 / 3, False: 20}
+"""Of a number, in base64 or written out."""
 
 WIDEST = 8192
 """Dimension that is allowed for before the real one is known."""
@@ -98,7 +98,7 @@ class HttpProvider:
         if rows is None and self._spec.dim is not None:
             rows = np.empty((len(texts), self._spec.dim), np.float32)
         arriving = None
-        if rows is not None and rows.size > DECODED_AT_ONCE and self._proven:
+        if rows is not None and self._proven and rows.size * USUAL_BYTES[self._asked.base64] > ON_THE_LOOP:
             arriving = Arriving(self._api.shape, rows, self._in_thread)
         response = await self._ask(texts, kind, arriving)
         chosen = self._asked.dimensions == self._dimensions

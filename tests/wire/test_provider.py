@@ -163,36 +163,36 @@ async def test_large_replies_are_decoded_too() -> None:
 @pytest.mark.parametrize("base64", [True, False])
 async def test_long_replies_are_decoded_while_they_come_in(base64: bool) -> None:
     """But the first, which shows what this endpoint is like."""
-    rows = np.random.default_rng(0).standard_normal((40, 1024)).astype(np.float32)
+    rows = np.random.default_rng(0).standard_normal((200, 1024)).astype(np.float32)
     long = answer(vectors(*(encoded(*row) if base64 else row.tolist() for row in rows), usage={"total_tokens": 9}))
-    fake = Fake([long], piece=30_000)
+    fake = Fake([long], piece=100_000)
     provider = await open_provider(local(fake, dimensions=1024))
     for _ in range(2):
-        reply = await provider.embed(["a"] * 40, kind="document")
+        reply = await provider.embed(["a"] * 200, kind="document")
         np.testing.assert_array_equal(reply.vectors, rows)
         assert reply.tokens == 9
-    assert fake.taken == [0, len(long.body) // 30_000]
+    assert fake.taken == [0, len(long.body) // 100_000]
 
 
 async def test_a_fault_in_a_long_reply_says_where_it_is() -> None:
-    rows = [encoded(*[1.0] * 1024)] * 40
+    rows = [encoded(*[1.0] * 1024)] * 200
     bad = answer(vectors(*rows[:7], encoded(1.0), *rows[8:]), x_request_id="req-1")
-    fake = Fake([answer(vectors(*rows)), bad], piece=30_000)
+    fake = Fake([answer(vectors(*rows)), bad], piece=100_000)
     provider = await open_provider(local(fake, dimensions=1024))
-    await provider.embed(["a"] * 40, kind="document")
+    await provider.embed(["a"] * 200, kind="document")
     with pytest.raises(ReplyError, match="dimension 1 where 1024") as caught:
-        await provider.embed(["a"] * 40, kind="document")
+        await provider.embed(["a"] * 200, kind="document")
     assert (caught.value.index, caught.value.request_id) == (7, "req-1")
-    assert (fake.taken[1], fake.asked[1]["encoding_format"]) == (7, "base64")
+    assert (fake.taken[1], fake.asked[1]["encoding_format"]) == (len(bad.body) // 100_000, "base64")
 
 
 async def test_rows_of_another_length_are_not_filled_while_they_come_in() -> None:
     """The endpoint has stopped taking ``dimensions``: what it gives is looked at whole."""
-    long = answer(vectors(*[encoded(*[1.0] * 1024)] * 40))
-    fake = Fake([long, answer({"error": {"message": "dimensions: no"}}, 400), long], piece=30_000)
+    long = answer(vectors(*[encoded(*[1.0] * 1024)] * 200))
+    fake = Fake([long, answer({"error": {"message": "dimensions: no"}}, 400), long], piece=100_000)
     provider = await open_provider(local(fake, dimensions=1024))
     for _ in range(2):
-        await provider.embed(["a"] * 40, kind="document")
+        await provider.embed(["a"] * 200, kind="document")
     assert fake.taken == [0, 0, 0]
 
 
