@@ -126,16 +126,16 @@ class Learner:
 
     def _measure(self, edge: Entries, probe: Entries, elapsed: float, now: float) -> None:
         """From empty to empty."""
-        rates = tuple(max(1.0, e.admitted - p.admitted) / elapsed for e, p in zip(edge, probe, strict=True))
+        rates = [max(1.0, e.admitted - p.admitted) / elapsed for e, p in zip(edge, probe, strict=True)]
         before = self._shortage.which
         self._shortage.weigh("bucket", (rates[0], rates[1]))
         which = self._shortage.which
-        least = LEAST_LEFT * self._rates[which] if self._measured and which == before else 0.0
-        if rates[which] < least:
+        if self._measured and which == before and rates[which] < (least := LEAST_LEFT * self._rates[which]):
+            rates[which] = least
             self._burst_share /= 2  # a rest did not save up as much as it should have
-        self._rates = max(rates[0], least) if which == 0 else rates[0], max(rates[1], least) if which else rates[1]
+        self._rates = rates[0], rates[1]
         self._measured = True
-        self._set_bucket(self._rates[which] * UPWARD * WINDOW, now)
+        self._set_bucket(rates[which] * UPWARD * WINDOW, now)
 
     def _set_bucket(self, per_minute: float, now: float) -> None:
         """It is a bucket, empty now."""

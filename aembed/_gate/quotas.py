@@ -42,9 +42,11 @@ class Quotas:
 
     def fitted(self, spec: ModelSpec, *, per_input: bool) -> ModelSpec:
         """``spec`` with batches that the quotas take, several a minute, so that little of a window is left over."""
-        texts = min(self.inputs.capacity, self.requests.capacity if per_input else math.inf)
+        texts = self.inputs.capacity
+        if per_input and not self.requests.guessed:
+            texts = min(texts, self.requests.capacity)
         tokens = math.inf
-        if self.tokens.limit is not None:
+        if self.tokens.limit is not None and not self.tokens.guessed:
             requests = BATCHES_A_MINUTE if self.requests.limit is None else self.requests.limit
             share = 1 / max(1.0, min(BATCHES_A_MINUTE, requests))
             tokens = self.tokens.capacity * share * FIRST_GUESS / self.token_ratio.value  # as a plan counts them
@@ -62,7 +64,7 @@ class Quotas:
         ):
             return
         for name, resource, amount in self.named(permit):
-            if amount > resource.capacity and not resource.guessed:
+            if resource.never_allows(amount):
                 raise InputError(
                     f"a request of {amount:g} {name} is more than the {resource.capacity:g} {name} that the account "
                     "may use at once; lower batch_size, shorten the text, or raise limits"

@@ -43,7 +43,7 @@ class Resource:
         self.told = False
         """Replies tell the limit, so there is nothing to guess."""
         self.guessed = False
-        """The limit is an estimate, and what is above it may be possible all the same."""
+        """The limit is an estimate."""
         self.window = Window()
         self.sent = self.admitted = 0.0
         """All that was ever sent, as it was estimated; and what of it was not refused, as it was counted."""
@@ -64,6 +64,10 @@ class Resource:
     def used(self) -> float:
         """Admitted in the last window, as of the last look."""
         return self.window.used
+
+    def never_allows(self, amount: float) -> bool:
+        """It is more than the account may use at once. What is above a guess may be possible all the same."""
+        return amount > (max(1.0, self._configured) if self.guessed else self.capacity)
 
     def earliest(self, now: float, amount: float, leave_reserve: bool = False) -> float:
         """When ``amount`` may be admitted, and leave something to queries: ``now``, or a time worth asking again."""

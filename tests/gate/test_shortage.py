@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aembed import Limits, RateLimitError
+from aembed import InputError, Limits, RateLimitError
 from aembed._gate import Gate, Permit
 from aembed._gate.resource import Resource
 from aembed._gate.shortage import Shortage
 from aembed.testing import Quota, QuotaKeeper
 from aembed.testing.quotas import Algorithm
-from tests.gate.visits import REPLY, enter
+from tests.gate.visits import REPLY, enter, limited
 
 
 async def work(gate: Gate, keeper: QuotaKeeper, sizes: list[float]) -> None:
@@ -70,6 +70,15 @@ async def test_a_guessed_quota_refuses_no_text_as_too_large() -> None:
     assert gate.account.quotas.tokens.capacity < huge.tokens
     await enter(gate, huge)
     gate.leave(huge, REPLY)
+
+
+@pytest.mark.virtual_time
+async def test_but_what_the_user_allows_stays_the_most() -> None:
+    gate = Gate(16, limited(tokens=60_000.0))
+    await work(gate, QuotaKeeper(Quota.per_minute(tokens=30_000)), MIXED)
+    assert gate.account.quotas.tokens.guessed
+    with pytest.raises(InputError, match="more than the"):
+        gate.try_enter(Permit("document", 0, 60_001.0))
 
 
 pairs = st.tuples(st.floats(1, 1e6), st.floats(1, 1e6))
