@@ -145,7 +145,8 @@ class Embedder:
         started = time.perf_counter()
         error = None
         try:
-            await self.embed_query(PROBE)
+            with self._calls:
+                await self._finish(Job([PROBE], "query"), ask=self._engine.run)  # no cache is the provider's health
         except AembedError as failure:
             error = failure
         return Health(ok=error is None, latency=time.perf_counter() - started, error=error)
@@ -168,14 +169,15 @@ class Embedder:
             finally:
                 self._ended.set()
 
-    async def _finish(self, job: Job, deadline: float | None = None) -> Job:
+    async def _finish(self, job: Job, deadline: float | None = None, ask: Run | None = None) -> Job:
         """Run a call to its end, or to that of its time. Raises the error that stopped it, with the partial result."""
+        run = ask or self._run
         deadline = deadline if deadline is not None else self._deadline
         if deadline is None:
-            await self._run(job)
+            await run(job)
         else:
             with anyio.move_on_after(deadline) as scope:
-                await self._run(job)
+                await run(job)
             if scope.cancelled_caught:
                 job.expire(deadline)
         if job.error is not None:
@@ -185,7 +187,7 @@ class Embedder:
 
     async def _dimension(self) -> int:
         if self.spec.dim is None:
-            await self._finish(Job([PROBE], "query"))
+            await self._finish(Job([PROBE], "query"), ask=self._engine.run)
         dim = self.spec.dim
         assert dim is not None, "the engine learns the dimension from every reply"
         return dim
