@@ -16,6 +16,7 @@ import sys
 import sysconfig
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -74,7 +75,7 @@ class Watchdog:
         self._thread = threading.Thread(target=self._watch, name="aembed.bench watchdog", daemon=True)
 
     def __enter__(self) -> Watchdog:
-        if sys.platform == "linux":
+        with suppress(OSError):  # not everywhere on Linux, and nowhere else
             self._schedstat = os.open(f"/proc/self/task/{threading.get_native_id()}/schedstat", os.O_RDONLY)
         gc.callbacks.append(self._collected)
         self._first = self._last = self._read()

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from aembed.bench.flight import Flight
-from aembed.bench.pacer import clock_of, pacer_for
+from aembed.bench.pacer import Pacer, clock_of, pacer_for
 from aembed.bench.record import Ints, Rows
 from aembed.bench.result import Failure
 from aembed.bench.scenario import Subject
@@ -49,6 +49,7 @@ class Driver(Protocol):
     """Decides when requests start. One run each."""
 
     flight: Flight
+    pacer: Pacer | None
     finished: asyncio.Event
     """All of the schedule is answered."""
     peak_backlog: int
@@ -72,6 +73,7 @@ class Driver(Protocol):
 class OpenLoop:
     """Requests at absolute times."""
 
+    pacer: Pacer | None
     thought = 0
 
     def __init__(self, subject: Subject, times: Ints, settings: Settings) -> None:
@@ -79,7 +81,7 @@ class OpenLoop:
         self.flight = Flight(subject, clock=clock_of(loop), timeout=settings.timeout, settled=self._fill)
         self.finished = asyncio.Event()
         self.peak_backlog = 0
-        self.pacer = pacer_for(loop)
+        self.pacer = self._pacer = pacer_for(loop)
         self._times = times
         self._places = settings.max_in_flight
         self._due = self._started = 0
@@ -87,7 +89,7 @@ class OpenLoop:
 
     def begin(self, origin: int) -> None:
         self._schedule = (self._times + origin).data
-        self.pacer.start(self._schedule, self._came)
+        self._pacer.start(self._schedule, self._came)
 
     def _came(self, due: int) -> None:
         self._due = due
@@ -104,12 +106,12 @@ class OpenLoop:
             self.finished.set()
 
     def end(self) -> None:
-        self.pacer.stop()
+        self._pacer.stop()
         self._due = self._end = self.due()
         self._fill()
 
     def close(self) -> None:
-        self.pacer.stop()
+        self._pacer.stop()
         self._places = 0
 
     def due(self) -> int:
@@ -122,6 +124,7 @@ class OpenLoop:
 class ClosedLoop:
     """``users`` that each think, ask, and wait for the answer. They start spread over one time of thinking."""
 
+    pacer: Pacer | None = None
     peak_backlog = 0
 
     def __init__(

@@ -14,7 +14,7 @@ from aembed.bench.arrivals import Arrivals
 from aembed.bench.frame import Frame
 from aembed.bench.lag import Watchdog
 from aembed.bench.load import ClosedLoop, Driver, Flown, OpenLoop, fly
-from aembed.bench.pacer import keeps_own_time, pacer_for
+from aembed.bench.pacer import keeps_own_time
 from aembed.bench.result import Closed, Mode, Pacing, Report
 from aembed.bench.scenario import Subject, Target, opened
 from aembed.bench.settings import RunOptions, Settings, positive
@@ -48,12 +48,19 @@ async def closed(
     positive("duration", duration)
     settings = Settings(**options)
     draw = think if callable(think) else lambda dice: dice.expovariate(1 / think) if think else 0.0
-    pacing = Pacing(arrivals=f"closed loop, {users} users", seed=seed, pacer="none")
 
     def driver(subject: Subject) -> Driver:
         return ClosedLoop(subject, users, draw, seconds=duration, seed=seed, settings=settings)
 
-    report, flown = await _measure(target, "closed", driver, pacing=pacing, duration=duration, settings=settings)
+    report, flown = await _measure(
+        target,
+        "closed",
+        driver,
+        arrivals=f"closed loop, {users} users",
+        seed=seed,
+        duration=duration,
+        settings=settings,
+    )
     return replace(report, closed=_closed(flown, users))
 
 
@@ -62,21 +69,22 @@ async def open_loop(
 ) -> tuple[Report, Flown]:
     """The report, and the rows for whoever wants to know more."""
     times = arrivals.times(duration, seed)
-    pacer = pacer_for(asyncio.get_running_loop())
-    pacing = Pacing(arrivals=str(arrivals), seed=seed, pacer=pacer.name, fallback=pacer.fallback)
 
     def driver(subject: Subject) -> Driver:
         return OpenLoop(subject, times, settings)
 
-    return await _measure(target, "open", driver, pacing=pacing, duration=duration, settings=settings)
+    return await _measure(
+        target, "open", driver, arrivals=str(arrivals), seed=seed, duration=duration, settings=settings
+    )
 
 
 async def _measure(
     target: Target,
     mode: Mode,
-    driver: Callable[[Subject], Driver],
+    make: Callable[[Subject], Driver],
     *,
-    pacing: Pacing,
+    arrivals: str,
+    seed: int,
     duration: float,
     settings: Settings,
 ) -> tuple[Report, Flown]:
@@ -84,7 +92,8 @@ async def _measure(
     frame = await Frame.around(target, settings.name)
     async with opened(target) as subject:
         with Watchdog() if real else nullcontext() as watchdog:
-            flown = await fly(driver(subject), duration, settings)
+            driver = make(subject)
+            flown = await fly(driver, duration, settings)
     rows, seconds, origin = flown.rows, flown.seconds, flown.origin
     rss = [((at - origin) / 1e9, size) for at, size in watchdog.rss] if watchdog else []
     seen: Any = {
@@ -99,7 +108,12 @@ async def _measure(
         verdict=verdict,
         notes=notes,
         interrupted=flown.interrupted,
-        pacing=pacing,
+        pacing=Pacing(
+            arrivals=arrivals,
+            seed=seed,
+            pacer=driver.pacer.name if driver.pacer else "none",
+            fallback=driver.pacer.fallback if driver.pacer else None,
+        ),
         traffic=traffic(
             rows,
             seconds=seconds,

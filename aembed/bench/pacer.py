@@ -51,7 +51,10 @@ def pacer_for(loop: asyncio.AbstractEventLoop) -> Pacer:
         return TimerPacer(loop, fallback=None)
     if sys.platform != "linux":
         return TimerPacer(loop, fallback=f"no timerfd on {sys.platform}: starts may be a millisecond or more late")
-    return TimerfdPacer(loop)
+    try:
+        return TimerfdPacer(loop)
+    except OSError as error:
+        return TimerPacer(loop, fallback=f"no timerfd ({error}): starts may be a millisecond or more late")
 
 
 class TimerPacer:
@@ -92,11 +95,10 @@ class TimerfdPacer:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._fd = -1
+        self._fd = _timerfd_create()
 
     def start(self, schedule: memoryview, due: Callable[[int], None]) -> None:
         self._schedule, self._due, self._passed = schedule, due, 0
-        self._fd = _timerfd_create()
         self._loop.add_reader(self._fd, self._wake)
         self._arm()
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from aembed.bench import pacer as room
 from aembed.bench.pacer import Pacer, TimerfdPacer, TimerPacer, clock_of, pacer_for
 
 MAKERS: list[Callable[[asyncio.AbstractEventLoop], Pacer]] = [lambda loop: TimerPacer(loop, fallback="told")]
@@ -78,3 +79,15 @@ async def test_other_systems_are_told_what_they_lack(monkeypatch: pytest.MonkeyP
     pacer = pacer_for(asyncio.get_running_loop())
     assert pacer.name == "call_at"
     assert pacer.fallback == "no timerfd on plan9: starts may be a millisecond or more late"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="timerfd is of Linux")
+async def test_where_there_is_no_timerfd_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise OSError("no more descriptors")
+
+    monkeypatch.setattr(room, "_timerfd_create", refuse)
+    pacer = pacer_for(asyncio.get_running_loop())
+    assert pacer.name == "call_at"
+    assert pacer.fallback is not None
+    assert pacer.fallback.startswith("no timerfd (no more descriptors)")
