@@ -434,7 +434,7 @@ def test_failure_in_the_middle_leaves_the_older_file(aembed: Aembed) -> None:
     Path("v.npy").unlink()
     assert outcome.code == 1
     assert "overloaded" in outcome.err
-    assert "rows are kept, and the same call goes on from there" in outcome.err
+    assert "rows are kept: run the same job again to go on" in outcome.err
     assert outcome.err.count("\n") == 1
     assert left_over() == ["v.npy.job"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from os import PathLike
 from typing import Unpack
 
 from aembed import Config, Embedder, EmbedderOptions, estimate_tokens
@@ -43,7 +44,7 @@ class JobPlan:
 
 
 async def plan(
-    source: str | OpenInput,
+    source: str | PathLike[str] | OpenInput,
     *,
     model: Model = None,
     text_column: str | None = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from os import PathLike, fspath
 from typing import Unpack
 
 import anyio.to_thread
@@ -22,8 +23,8 @@ from aembed.jobs.work import work
 
 
 async def run(
-    source: str | OpenInput,
-    output: str,
+    source: str | PathLike[str] | OpenInput,
+    output: str | PathLike[str],
     *,
     model: Model = None,
     text_column: str | None = None,
@@ -56,7 +57,7 @@ async def run(
         ConfigError: the model cannot be opened.
     """
     started = time.perf_counter()
-    place = choose_place(output, source if isinstance(source, str) else source.name)
+    place = choose_place(fspath(output), source.name if isinstance(source, OpenInput) else fspath(source))
     if place.format == "parquet":
         pyarrow()  # or say that it is missing, before anything is done
     monitor = Monitor(on_progress)
@@ -77,10 +78,13 @@ async def run(
 
 @asynccontextmanager
 async def open_source(
-    source: str | OpenInput, asked: str | None, text_column: str | None, id_column: str | None
+    source: str | PathLike[str] | OpenInput, asked: str | None, text_column: str | None, id_column: str | None
 ) -> AsyncGenerator[Source, None]:
     """Open the input, if it is not open already, and look at its beginning."""
-    given = await anyio.to_thread.run_sync(keep_input, source) if isinstance(source, str) else source
+    if isinstance(source, OpenInput):
+        given = source
+    else:
+        given = await anyio.to_thread.run_sync(keep_input, fspath(source))
     try:
         yield await anyio.to_thread.run_sync(look_at, given, asked, text_column, id_column)
     finally:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from aembed import AembedError
 from aembed.jobs.errors import JobOutputError
 
 OutputFormat: TypeAlias = Literal["npy", "jsonl", "parquet"]
@@ -154,6 +155,8 @@ def output_errors(name: str) -> Generator[None, None, None]:
     """Errors of the system, as sentences."""
     try:
         yield
+    except AembedError:  # some of them are timeouts, and so OSErrors
+        raise
     except OSError as error:
         raise JobOutputError(f"the output {name} {why(error)}") from None
 

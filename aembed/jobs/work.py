@@ -104,5 +104,5 @@ def _stopped(
         failure, said = error, str(error) or "not enough memory"
     if not ledger.done:
         return failure
-    kept = f"{ledger.done:,} of {header.rows:,} rows are kept, and the same call goes on from there"
+    kept = f"{ledger.done:,} of {header.rows:,} rows are kept: run the same job again to go on"
     return JobStoppedError(f"{said}; {kept}", done=ledger.done, rows=header.rows)

@@ -21,6 +21,7 @@ from aembed import (
     Limits,
     OverloadedError,
     Profile,
+    RequestTimeoutError,
     RetryPolicy,
 )
 from aembed.jobs import (
@@ -47,7 +48,7 @@ async def job(source: str, output: str, provider: Remembers | None = None, **opt
 
 
 async def test_npy_has_a_row_for_each_of_the_input(rows: str) -> None:
-    report = await job(rows, "v.npy", Remembers(price=2.0))
+    report = await run(Path(rows), Path("v.npy"), model=Remembers(price=2.0), config=Config())
     vectors = np.load("v.npy", mmap_mode="r")
     assert (vectors.dtype, vectors.shape) == (np.float32, (30, 8))
     np.testing.assert_array_equal(vectors, await expected())
@@ -211,6 +212,12 @@ async def test_error_before_anything_is_done_leaves_nothing(rows: str) -> None:
     assert [path.name for path in Path.cwd().iterdir()] == [rows]
 
 
+async def test_timeout_is_no_error_of_the_disk(rows: str) -> None:
+    provider = Remembers(good=0, failure=RequestTimeoutError("no answer"))
+    with pytest.raises(RequestTimeoutError, match="no answer"):
+        await job(rows, "v.npy", provider, retry=RetryPolicy(max_attempts=1))
+
+
 async def test_server_that_stays_down_ends_the_job(rows: str) -> None:
     provider = Remembers(good=2, failure=OverloadedError("busy", status=503))
     with pytest.raises(JobStoppedError, match="busy"):
@@ -261,10 +268,9 @@ async def test_changed_input_or_settings_are_refused(
 
 async def test_profile_and_provider_options_are_settings(rows: str) -> None:
     def config(**options: Any) -> Config:
-        slow = {"latency": 1e-9, "degradation": 1e18, "dim": 8}
-        known: dict[str, Any] = {"provider_options": slow, "batch_size": 4, "limits": ONE_AT_A_TIME, "timeout": 0.001}
-        retry = RetryPolicy(max_attempts=1)
-        return Config(profiles={"p": Profile(model="mock", retry=retry, **known | options)})
+        fails = {"dim": 8, "error_rate": 0.3, "error_kinds": ["authentication"]}  # from the fourth request on
+        known: dict[str, Any] = {"provider_options": fails, "batch_size": 4, "limits": ONE_AT_A_TIME}
+        return Config(profiles={"p": Profile(model="mock", **known | options)})
 
     with pytest.raises(JobStoppedError):
         await run(rows, "v.npy", model="p", config=config())

@@ -1,0 +1,145 @@
+"""The parts of a job that are worth a look of their own: ranges, chunks, journals."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aembed import ModelSpec
+from aembed.jobs import JobChangedError
+from aembed.jobs.chunks import ROWS, SORTED, TEXTS, Chunk, Cutter
+from aembed.jobs.journal import Entry, Header, Journal, Reject, Totals
+from aembed.jobs.ranges import Ranges
+from aembed.jobs.rows import Row
+
+HEADER = Header(1, 10, 4, "fingerprint", {"model": "a:b", "text_column": "text"})
+
+
+# --- ranges
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 8))))
+def test_ranges_are_a_set_of_numbers(given_ranges: list[tuple[int, int]]) -> None:
+    """One that overlaps what is there is refused as a whole; what touches becomes one."""
+    ranges, numbers = Ranges(), set[int]()
+    for start, length in given_ranges:
+        wanted = set(range(start, start + length))
+        assert ranges.add(start, start + length) == numbers.isdisjoint(wanted)
+        if numbers.isdisjoint(wanted):
+            numbers |= wanted
+    assert ranges.total == len(numbers)
+    assert {i for i in range(60) if i in ranges} == numbers
+    pieces = list(ranges)
+    assert all(stop < start for (_, stop), (start, _) in pairwise(pieces))
+
+
+# --- chunks
+
+
+def cut(spec: ModelSpec, rows: list[tuple[int, Row]]) -> list[Chunk]:
+    cutter = Cutter(spec)
+    chunks = [chunk for index, row in rows if (chunk := cutter.add(index, row)) is not None]
+    last = cutter.flush()
+    return chunks if last is None else [*chunks, last]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.integers(1, 60))),
+    st.one_of(st.none(), st.integers(1, 6)),
+    st.one_of(st.none(), st.integers(1, 40)),
+    st.booleans(),
+)
+def test_chunks_hold_every_row_once_within_the_caps(
+    steps: list[tuple[int, bool, int]], texts: int | None, tokens: int | None, pads: bool
+) -> None:
+    spec = ModelSpec(name="m", max_batch_texts=texts, max_batch_tokens=tokens, pads=pads)
+    rows, index = [], 0
+    for gap, faulty, length in steps:
+        index += gap
+        rows.append((index, Row(index, index, "" if faulty else "x" * length, {}, "bad" if faulty else "")))
+        index += 1
+    chunks = cut(spec, rows)
+    assert [i for chunk in chunks for i in range(chunk.start, chunk.stop)] == [i for i, _ in rows]
+    good = [(i, row.text) for i, row in rows if not row.fault]
+    assert [pair for chunk in chunks for pair in zip(chunk.indices, chunk.texts, strict=True)] == good
+    for chunk in chunks:
+        assert len(chunk.texts) <= (max(SORTED, texts or 0) if pads else texts or TEXTS)
+        if tokens is not None and not pads and len(chunk.texts) > 1:
+            assert sum(len(text) // 4 + 1 for text in chunk.texts) <= tokens
+
+
+def test_rows_without_a_text_do_not_fill_a_chunk_without_end() -> None:
+    rows = [(i, Row(i, i, "", {}, "bad")) for i in range(ROWS + 1)]
+    assert [(chunk.start, chunk.stop) for chunk in cut(ModelSpec(name="m"), rows)] == [(0, ROWS), (ROWS, ROWS + 1)]
+
+
+# --- journals
+
+
+@pytest.fixture
+def journal() -> Any:
+    Path("v.npy.job").mkdir()
+    journal = Journal(Path("v.npy.job/journal"))
+    yield journal
+    journal.close()
+
+
+def test_journal_gives_back_what_was_written(journal: Journal) -> None:
+    assert journal.begin(HEADER) is False
+    entries = [
+        Entry(0, 4, "a" * 16, 12, 1),
+        Entry(4, 6, "b" * 16, None, 2, 1, [Reject(5, "BadTextError", "refused: ä")]),
+        Entry(6, 10, "c" * 16),
+    ]
+    for entry in entries:
+        assert journal.entry_at(journal.append(entry)) == entry
+    assert journal.begin(HEADER) is True
+    assert [entry for _, entry in journal.entries()] == entries
+    assert journal.totals() is None
+    totals = Totals(1, None, 3, 1)
+    journal.append(totals)
+    assert journal.totals() == totals
+    assert [entry for _, entry in journal.entries()] == entries
+    journal.sync()
+    journal.clear()
+    assert journal.is_empty
+
+
+def test_journal_of_another_version(journal: Journal) -> None:
+    journal.begin(Header(2, 10, 4, "fingerprint", {}))
+    with pytest.raises(JobChangedError, match=r"version 2, and this aembed writes 1; .* delete .*v\.npy\.job"):
+        journal.begin(HEADER)
+
+
+def test_journal_without_a_head_but_with_entries_is_not_thrown_away(journal: Journal) -> None:
+    journal.append(Entry(0, 4, "a" * 16))
+    with pytest.raises(JobChangedError, match=r"the head of .* is damaged"):
+        journal.begin(HEADER)
+    assert not journal.is_empty
+
+
+def test_journal_torn_in_its_head_begins_again(journal: Journal) -> None:
+    Path("v.npy.job/journal").write_bytes(b"0123456789abcdef {torn")
+    assert journal.begin(HEADER) is False
+    assert journal.header() == HEADER
+
+
+def test_failed_write_leaves_the_journal_as_it_was(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    from aembed.jobs import journal as module
+
+    journal.begin(HEADER)
+    before = Path("v.npy.job/journal").read_bytes()
+
+    def half(file: Any, data: bytes) -> None:
+        file.write(data[: len(data) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "write_all", half)
+    with pytest.raises(OSError, match="No space"):
+        journal.append(Entry(0, 4, "a" * 16))
+    assert Path("v.npy.job/journal").read_bytes() == before
