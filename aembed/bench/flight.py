@@ -81,13 +81,14 @@ class Flight:
         clock: Clock,
         timeout: float | None,
         settled: Callable[[int], None],
+        expected: int | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.clock = clock
         self.call: Callable[[], Awaitable[object]] = subject.call
         self.validate = subject.validate
         self.timeout = timeout
-        self.record = Record()
+        self.record = Record() if expected is None else Record(expected)
         self.peak = 0
         """Most in flight at once."""
         self.errors = 0
@@ -118,8 +119,9 @@ class Flight:
 
     def never_start(self, intended: Ints) -> None:
         """What was due, and found no place until the end."""
+        for due in intended.tolist():
+            self.record.add(due, NEVER, NEVER, UNFINISHED)
         if len(intended):
-            self.record.add_never_started(intended)
             self._kinds["unfinished"] += len(intended)
             self._examples.setdefault("unfinished", "never started: max_in_flight others were under way")
 

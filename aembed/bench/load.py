@@ -78,7 +78,8 @@ class OpenLoop:
 
     def __init__(self, subject: Subject, times: Ints, settings: Settings) -> None:
         loop = asyncio.get_running_loop()
-        self.flight = Flight(subject, clock=clock_of(loop), timeout=settings.timeout, settled=self._fill)
+        clock, timeout, expected = clock_of(loop), settings.timeout, len(times)
+        self.flight = Flight(subject, clock=clock, timeout=timeout, settled=self._fill, expected=expected)
         self.finished = asyncio.Event()
         self.peak_backlog = 0
         self.pacer = self._pacer = pacer_for(loop)

@@ -17,32 +17,40 @@ TIMED_OUT: Outcome = 3
 UNFINISHED: Outcome = 4
 NEVER = -1
 """In place of a time: it did not start, or was not done."""
+EMPTY = array("q", [NEVER] * 4)
+GROWTH = 16_384
+"""Rows at a time."""
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 
 
 class Record:
-    """Rows of intended, started and done, in nanoseconds of the run's clock, and the outcome."""
+    """Rows of intended, started and done, in nanoseconds of the run's clock, and the outcome.
 
-    def __init__(self) -> None:
-        self._rows = array("q")
+    Room for ``expected`` rows is taken, and touched, beforehand: that the record grows must not look like a leak.
+    """
+
+    def __init__(self, expected: int = GROWTH) -> None:
+        self._rows = EMPTY * expected
+        self._used = 0
 
     def __len__(self) -> int:
-        return len(self._rows) // 4
+        return self._used // 4
 
     def add(self, intended: int, started: int, done: int, outcome: Outcome) -> None:
-        self._rows.extend((intended, started, done, outcome))
+        rows, i = self._rows, self._used
+        if i == len(rows):
+            rows.extend(EMPTY * GROWTH)
+        self._used = i + 4
+        rows[i] = intended
+        rows[i + 1] = started
+        rows[i + 2] = done
+        rows[i + 3] = outcome
 
-    def add_never_started(self, intended: Ints) -> None:
-        """Requests that were due, and for which there was no place until the end."""
-        never = np.full(len(intended), NEVER)
-        rows = np.stack([intended, never, never, np.full(len(intended), UNFINISHED)], axis=1)
-        self._rows.frombytes(rows.astype(np.int64).tobytes())
-
-    def rows(self, origin: int, *, since: int = 0) -> Rows:
-        """What was recorded, from row ``since`` on, with times counted from ``origin``, in the order of intention."""
-        table = np.array(self._rows[4 * since :], dtype=np.int64).reshape(-1, 4)
+    def rows(self, origin: int) -> Rows:
+        """What was recorded, with times counted from ``origin``, in the order of intention."""
+        table = np.array(self._rows[: self._used], dtype=np.int64).reshape(-1, 4)
         table = table[np.argsort(table[:, 0], kind="stable")]
         times = np.where(table[:, :3] == NEVER, NEVER, table[:, :3] - origin)
         return Rows(intended=times[:, 0], started=times[:, 1], done=times[:, 2], outcome=table[:, 3])

@@ -20,12 +20,12 @@ ORIGIN = 5_000 * MS
 
 def record() -> Record:
     """Out of order, as requests end."""
-    made = Record()
+    made = Record(2)
     made.add(ORIGIN + 200 * MS, ORIGIN + 210 * MS, ORIGIN + 250 * MS, OK)
     made.add(ORIGIN, ORIGIN + MS, ORIGIN + 11 * MS, OK)
     made.add(ORIGIN + 100 * MS, ORIGIN + 100 * MS, ORIGIN + 101 * MS, FAILED)
     made.add(ORIGIN + 300 * MS, ORIGIN + 300 * MS, NEVER, UNFINISHED)
-    made.add_never_started(np.array([ORIGIN + 400 * MS]))
+    made.add(ORIGIN + 400 * MS, NEVER, NEVER, UNFINISHED)
     return made
 
 
