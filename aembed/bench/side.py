@@ -16,14 +16,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 RUNNER = Path(__file__).parent
-ANSWERS = os.dup(1)
-os.dup2(2, 1)  # what the subject prints is no answer
 
 
 def put_runner_in_place() -> None:
@@ -69,14 +67,14 @@ def loaded_from(tree: str) -> int:
     return sum(not file.is_relative_to(RUNNER) for file in own)
 
 
-async def serve(job: dict[str, Any]) -> None:
+async def serve(job: dict[str, Any], lines: Iterable[str], say: Callable[..., None]) -> None:
     """Answer until the parent closes its end. Nothing else runs meanwhile: waiting for it may block the loop."""
     async with subject_of(job) as subject:
         check(subject, await subject.call())
         say(loaded=loaded_from(job["tree"]) if job["tree"] else None)
         gc.collect()
         gc.freeze()
-        for line in sys.stdin:
+        for line in lines:
             waits = waited()
             wall, cpu, result = await block(subject.call, int(line))
             say(wall=wall, cpu=cpu, waits=None if waits is None else (waited() or 0) - waits)
@@ -106,18 +104,19 @@ def check(subject: Any, result: Any) -> None:
         raise ValueError(f"wrong result: {problem}")
 
 
-def say(**facts: object) -> None:
-    os.write(ANSWERS, json.dumps(facts).encode() + b"\n")
-
-
 def main() -> None:
+    """Answer the parent."""
+    answers = os.dup(1)
+    os.dup2(2, 1)  # what the subject prints is no answer
+
+    def say(**facts: object) -> None:
+        os.write(answers, json.dumps(facts).encode() + b"\n")
+
     job = json.loads(sys.stdin.readline())
-    loop_factory = None
-    if job["loop"] == "uvloop":
-        loop_factory = importlib.import_module("uvloop").new_event_loop
+    loop_factory = importlib.import_module("uvloop").new_event_loop if job["loop"] == "uvloop" else None
     put_runner_in_place()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(serve(job))
+        runner.run(serve(job, sys.stdin, say))
 
 
 if __name__ == "__main__":

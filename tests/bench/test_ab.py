@@ -8,12 +8,13 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aembed import InputError
 from aembed.bench import contest as contest_room
-from aembed.bench import interleave, process_side
+from aembed.bench import interleave, process_side, side
 from aembed.bench.changes import Change, Comparison
 from aembed.bench.contest import Contest, ab, ab_revision
 from aembed.bench.process_side import ProcessSide
@@ -192,12 +193,26 @@ async def test_a_side_that_never_answers_is_given_up(file: Path, monkeypatch: py
 
 async def test_commands_are_timed_as_a_whole(file: Path) -> None:
     def side(code: str) -> ProcessSide:
-        return ProcessSide(label=code, command=(sys.executable, "-S", "-c", code))
+        return ProcessSide(label="command", command=(sys.executable, "-S", "-c", code))
 
-    result = await ab([Contest(name="command", before=side("pass"), after=side("import this"))])
-    assert result.changes[0].metric == "time"
-    failing = await ab([Contest(name="command", before=side("raise SystemExit(3)"), after=side("pass"))])
-    assert "the command ended with exit code 3" in failing.unjudged[0]
+    pair = await interleave.measure_pair(side("pass"), side("pass"), 0)
+    assert not pair.busy
+    with pytest.raises(interleave.SideError, match="the command ended with exit code 3"):
+        await interleave.measure_pair(side("raise SystemExit(3)"), side("pass"), 0)
+
+
+async def test_a_side_answers_lines_with_times(file: Path) -> None:
+    """In this process; the other tests run it in one of its own."""
+    said: list[dict[str, Any]] = []
+    job = {"target": f"{file}:quick", "parameters": {}, "command": (), "tree": str(file.parent)}
+    await side.serve(job, ["1\n", "3\n"], lambda **facts: said.append(facts))
+    assert said[0]["loaded"] >= 1  # the scenarios themselves
+    assert [set(each) for each in said[1:]] == [{"wall", "cpu", "waits"}] * 2
+    with pytest.raises(ValueError, match="wrong result: size 1 is wrong"):
+        await side.serve({**job, "target": f"{file}:wrong", "parameters": {"size": 1}, "tree": None}, [], print)
+    failing = {**job, "command": (sys.executable, "-c", "raise SystemExit(4)"), "tree": None}
+    with pytest.raises(RuntimeError, match="exit code 4"):
+        await side.serve(failing, [], print)
 
 
 def test_a_side_is_one_thing() -> None:
