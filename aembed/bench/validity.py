@@ -56,9 +56,13 @@ async def judge(
         elif flown.peak_in_flight >= settings.max_in_flight:
             notes.append(f"all {settings.max_in_flight} places (max_in_flight) were taken, and requests waited for one")
         elif not reasons:
-            busy = "" if loop is None or loop.cpu is None else f" (its thread was busy {loop.cpu / loop.seconds:.0%})"
-            late = "never" if p99 is None else f"{p99 * 1e3:.3g} ms late"
-            notes.append(f"starts were {late} at the 99th percentile, because the subject kept the loop busy{busy}")
+            busy = (
+                "" if loop is None or loop.cpu is None else f"; its thread used {loop.cpu / loop.seconds:.0%} of a core"
+            )
+            late = (
+                "more than a percent of all never started" if p99 is None else f"p99 of the lag is {p99 * 1e3:.3g} ms"
+            )
+            notes.append(f"{late}: the subject holds up the loop it runs in{busy}")
     if not reasons:
         return Verdict(), tuple(notes)
     return Verdict(state="invalid", reasons=tuple(reasons), possible_rate=possible), tuple(notes)
