@@ -65,6 +65,7 @@ class Waiter:
         return indices
 
     def place(self, batch: Batch, reply: Reply) -> None:
+        """Rows of its own, and what it has to pay for them."""
         if self.job.dim in (None, reply.vectors.shape[1]):
             self.job.place(batch, reply, reply.vectors)
         else:
@@ -72,6 +73,7 @@ class Waiter:
         self.settle(len(batch))
 
     def give_back(self, batch: Batch) -> None:
+        """Nobody will bring these texts to an end."""
         self.job.put_back(batch)
         self._given_back += [Job.index(batch, position) for position in range(len(batch))]
         self.settle(len(batch))
@@ -82,6 +84,7 @@ class Waiter:
         self.settle(0)
 
     def settle(self, texts: int) -> None:
+        """So many texts have their end; wake the call if that was all, or all it wants."""
         self.missing -= texts
         if self._news is not None and not self._news.done() and (not self.missing or self.job.stopped or self._crash):
             self._news.set_result(None)
@@ -111,31 +114,28 @@ class Flight(Job):
     def join(self, waiter: Waiter, pairs: Iterable[tuple[int, int]]) -> None:
         """Wait for texts that have no end yet: pairs of an index here and one in the waiter's job."""
         indices = self._indices.setdefault(waiter, [])
-        sent: list[int] = []
         for index, own in pairs:
             self._waiting[index].append((waiter, own))
             indices.append(index)
             waiter.missing += 1
             if self._state[index] == SENT:
-                sent.append(own)
+                waiter.job.begin(_part([self.texts[index]], [own]))
         waiter.flights[self] = None
-        if sent:
-            waiter.job.begin(_part((), sent))
 
     def leave(self, waiter: Waiter, *, but_sent: bool = False) -> bool:
         """Wait no more; with ``but_sent`` only for what is already sent. True if nobody waits any more."""
         kept: list[int] = []
-        left: list[int] = []
+        left: list[tuple[int, int]] = []
         for index in self._indices.pop(waiter, ()):
             waiting = self._waiting.get(index, [])
             if but_sent and self._state[index] == SENT:
                 kept.append(index)
             else:
-                left += [own for who, own in waiting if who is waiter]
+                left += [(index, own) for who, own in waiting if who is waiter]
                 waiting[:] = [pair for pair in waiting if pair[0] is not waiter]
         waiter.missing -= len(left)
         if waiter.job.stopped:
-            waiter.job.put_back(_part((), left))
+            waiter.job.put_back(_part([self.texts[index] for index, _ in left], [own for _, own in left]))
         if kept:
             self._indices[waiter] = kept
         else:

@@ -57,7 +57,7 @@ class Memo:
                 while left and not job.stopped:
                     left = await self._seek(waiter, left)
                 await waiter.finish()
-                left = waiter.take_back()
+                left = sorted(waiter.take_back())
         finally:
             await waiter.leave()
 

@@ -632,7 +632,7 @@ async def test_a_deadline_is_that_of_one_call(factory: EmbedderFactory, first: b
 # ---- cancellation
 
 
-async def started(provider: ScriptedProvider, call: Any) -> asyncio.Task[Any]:
+async def started(call: Any) -> asyncio.Task[Any]:
     """A call whose requests are under way as far as they can be."""
     task = asyncio.create_task(call)
     await anyio.sleep(0.1)
@@ -644,7 +644,7 @@ async def started(provider: ScriptedProvider, call: Any) -> asyncio.Task[Any]:
 async def test_who_leaves_takes_nothing_from_the_others(factory: EmbedderFactory, leaves: int) -> None:
     provider = ScriptedProvider(latency=1.0)
     embedder = await factory.new_embedder(provider, cache=True)
-    calls = [await started(provider, embedder.embed_documents(TEXTS[start:])) for start in (0, 2, 4)]
+    calls = [await started(embedder.embed_documents(TEXTS[start:])) for start in (0, 2, 4)]
     calls[leaves].cancel()
     await asyncio.wait(calls)
     for start, call in zip((0, 2, 4), calls, strict=True):
@@ -658,7 +658,7 @@ async def test_who_leaves_takes_nothing_from_the_others(factory: EmbedderFactory
 async def test_the_last_one_out_cancels(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(latency=10.0)
     embedder = await factory.new_embedder(provider, cache=True)
-    calls = [await started(provider, embedder.embed_documents(TEXTS)) for _ in range(3)]
+    calls = [await started(embedder.embed_documents(TEXTS)) for _ in range(3)]
     before = asyncio.all_tasks() - set(calls)
     for call in calls:
         assert provider.in_flight == 1
@@ -674,8 +674,8 @@ async def test_the_last_one_out_cancels(factory: EmbedderFactory) -> None:
 async def test_what_nobody_wants_any_more_is_not_sent(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(latency=1.0, spec=PAIRS)
     embedder = await factory.new_embedder(provider, cache=True, limits=Limits(max_concurrency=1))
-    leader = await started(provider, embedder.embed_documents(TEXTS))
-    follower = await started(provider, embedder.embed_documents(TEXTS[9:10]))
+    leader = await started(embedder.embed_documents(TEXTS))
+    follower = await started(embedder.embed_documents(TEXTS[9:10]))
     leader.cancel()
     np.testing.assert_array_equal(await follower, await expected(TEXTS[9:10]))
     await anyio.sleep(100)
@@ -701,7 +701,7 @@ async def test_what_was_paid_for_is_kept_also_if_nobody_waits(factory: EmbedderF
 async def test_a_newcomer_after_the_last_one_out_starts_anew(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(latency=10.0)
     embedder = await factory.new_embedder(provider, cache=True)
-    call = await started(provider, embedder.embed_documents(TEXTS))
+    call = await started(embedder.embed_documents(TEXTS))
     call.cancel()
     other = asyncio.create_task(embedder.embed_documents(TEXTS))
     np.testing.assert_array_equal(await other, await expected(TEXTS))
@@ -712,7 +712,7 @@ async def test_a_newcomer_after_the_last_one_out_starts_anew(factory: EmbedderFa
 async def test_who_looks_up_and_leaves_takes_nothing_from_the_others(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider()
     embedder = await factory.new_embedder(provider, cache=Shelf(slow=10.0))
-    calls = [await started(provider, embedder.embed_documents(TEXTS)) for _ in range(2)]
+    calls = [await started(embedder.embed_documents(TEXTS)) for _ in range(2)]
     calls[0].cancel()
     np.testing.assert_array_equal(await calls[1], await expected(TEXTS))
     assert len(provider.calls) == 1
@@ -725,8 +725,8 @@ async def test_who_looks_up_and_leaves_takes_nothing_from_the_others(factory: Em
 async def test_closing_an_embedder_takes_nothing_from_another(factory: EmbedderFactory) -> None:
     providers = [ScriptedProvider(latency=10.0, spec=PAIRS) for _ in range(2)]
     one, other = [await factory.new_embedder(provider, cache=True) for provider in providers]
-    leader = await started(providers[0], one.embed_documents(TEXTS[:2]))
-    follower = await started(providers[1], other.embed_documents(TEXTS[:2]))
+    leader = await started(one.embed_documents(TEXTS[:2]))
+    follower = await started(other.embed_documents(TEXTS[:2]))
     leader.cancel()
     await anyio.sleep(1)
     assert providers[0].in_flight == 1
@@ -737,10 +737,25 @@ async def test_closing_an_embedder_takes_nothing_from_another(factory: EmbedderF
 
 
 @pytest.mark.virtual_time
+async def test_what_is_given_back_is_found_in_the_order_of_the_input(factory: EmbedderFactory) -> None:
+    """The follower asks in another order than the leader, and another process has kept the rows meanwhile."""
+    shelf = Shelf()
+    one, other = [await factory.new_embedder(ScriptedProvider(latency=10.0), cache=shelf) for _ in range(2)]
+    leader = await started(one.embed_documents(TEXTS[:4]))
+    follower = await started(other.embed_documents(TEXTS[3::-1]))
+    keys = Identity(one.spec, Options(), "ScriptedProvider").keys(TEXTS[:4], "document")
+    shelf.kept.update(zip(keys, await expected(TEXTS[:4]), strict=True))
+    leader.cancel()
+    await one.aclose()
+    np.testing.assert_array_equal(await follower, await expected(TEXTS[3::-1]))
+    assert other.statistics().requests == 0
+
+
+@pytest.mark.virtual_time
 async def test_closing_waits_for_calls_under_way(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(latency=10.0)
     embedder = await factory.new_embedder(provider, cache=True)
-    call = await started(provider, embedder.embed_documents(TEXTS))
+    call = await started(embedder.embed_documents(TEXTS))
     await embedder.aclose()
     np.testing.assert_array_equal(call.result(), await expected(TEXTS))
 

@@ -402,6 +402,20 @@ async def test_who_leaves_a_merged_flight_takes_nothing_from_the_others(factory:
     assert batches(provider) == [(TEXTS[0],), tuple(TEXTS[1:3])]
 
 
+@pytest.mark.virtual_time
+async def test_a_refused_key_ends_flights_that_are_only_partly_sent(factory: EmbedderFactory) -> None:
+    """The second flight is in both requests of what was merged, and the first of them is refused."""
+    spec = replace(WIDE, max_batch_tokens=12)
+    provider = ScriptedProvider([None, AuthenticationError("who are you")], spec=spec, latency=1.0)
+    embedder = await factory.new_embedder(provider, merge=PATIENT, cache=True, limits=Limits(max_concurrency=1))
+    calls = [TEXTS[:1], TEXTS[1:5], TEXTS[5:9]]
+    outcomes = await asyncio.gather(*(embedder.embed_documents(texts) for texts in calls), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes[1:]] == [AuthenticationError] * 2
+    assert len(provider.calls) == 2
+    partials = [outcome.partial for outcome in outcomes if isinstance(outcome, AuthenticationError)]
+    assert [(list(p.failures), p.not_attempted) for p in partials if p] == [([0, 1, 2, 3], ()), ([0, 1], (2, 3))]
+
+
 # ---- settings
 
 

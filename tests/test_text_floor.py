@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from aembed import (
     AembedError,
+    AuthenticationError,
+    BadRequestError,
     BadTextError,
     BatchTooLargeError,
     ClosedError,
@@ -226,7 +228,7 @@ class StrictServer:
         self._keeper = QuotaKeeper(
             Quota.per_minute(requests=self.world.requests_per_minute, inputs=self.world.inputs_per_minute)
         )
-        self._script = iter(self.world.script)
+        self.script = iter(self.world.script)
 
     async def embed(self, texts: Sequence[str], /, *, kind: Kind) -> Reply:
         self.requests += 1
@@ -238,7 +240,7 @@ class StrictServer:
             raise RateLimitError("too fast", retry_after=wait)
         self.in_flight += 1
         try:
-            step = next(self._script, None)
+            step = next(self.script, None)
             await anyio.sleep(step if isinstance(step, float) else 1.0)
         finally:
             self.in_flight -= 1
@@ -258,7 +260,13 @@ class StrictServer:
 
 seconds = st.floats(0.0, 90.0, allow_nan=False).map(lambda value: round(value * 8) / 8)
 scripts = st.lists(
-    st.sampled_from([None, None, 0.125, 5.0, 25.0, OverloadedError("busy"), ConnectError("lost")]), max_size=12
+    st.sampled_from(
+        [
+            *(None, None, 0.125, 0.125, 5.0, 5.0, 25.0),
+            *(OverloadedError("busy"), ConnectError("lost"), BadRequestError("no"), AuthenticationError("who")),
+        ]
+    ),
+    max_size=12,
 )
 calls_ = st.builds(
     Call,
@@ -326,7 +334,7 @@ async def check(call: Call, outcome: Any, world: World) -> EmbedResult | None:
             assert texts[row] in world.bad
             assert error.index == row
         else:
-            assert isinstance(error, (OverloadedError, ConnectError, RequestTimeoutError, DeadlineError))
+            assert isinstance(error, (RequestTimeoutError, DeadlineError)) or type(error) in map(type, world.script)
         assert not isinstance(error, DeadlineError) or call.deadline is not None
     assert not world.bad.intersection(texts[row] for row in good)
     if isinstance(outcome, EmbedResult):
@@ -387,6 +395,7 @@ async def live(world: World) -> None:
                 event("every request has a payer")
                 assert sum(result.usage.requests for result in results if result) == server.requests
                 assert sum(result.usage.tokens or 0 for result in results if result) == 10 * server.answered.total()
+            server.script = iter(())
             good = [word for word in WORDS if word not in world.bad]
             np.testing.assert_array_equal(await embedders[0].embed_documents(good), await vectors_of(good))
     assert server.closed == 1
