@@ -638,6 +638,19 @@ def test_progress_bar_on_a_terminal() -> None:
     assert "shape (5000, 128)" in terminal.screen
 
 
+def test_progress_bar_says_what_is_waited_for(notes: str) -> None:
+    Path("aembed.toml").write_text(
+        '[profiles.rare]\nmodel = "mock"\nbatch_size = 2\nlimits = { requests_per_minute = 1 }'
+    )
+    terminal = Terminal("embed", notes, "-o", "v.npy", "-m", "rare")
+    terminal.show("waiting for requests")
+    terminal.show("2/3")
+    assert "tokens" in terminal.screen
+    terminal.type(b"\x03")
+    assert terminal.leave() == 130
+    assert "2 of 3 rows are kept: run the same command again to go on" in terminal.screen
+
+
 def test_no_progress_bar_in_a_pipe(notes: str) -> None:
     result = subprocess.run(
         [*COMMAND, "embed", notes, "-o", "v.npy", "--model", "mock"], capture_output=True, check=True, text=True
