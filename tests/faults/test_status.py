@@ -139,6 +139,16 @@ async def test_status(case: Case, caplog: pytest.LogCaptureFixture) -> None:
         await check(case, caplog)
 
 
+async def test_fault_18_what_was_too_much_once_is_remembered() -> None:
+    with LoopbackServer("openai", dim=DIM, api_key=KEY, caps=Caps(inputs=2)) as server:
+        async with embedding(server) as embedder:
+            await embedder.embed_documents(TEXTS)
+            refused_before = server.counters.statuses[400]
+            assert refused_before > 0
+            assert (await embedder.embed_documents(TEXTS) == mock(TEXTS)).all()
+            assert server.counters.statuses[400] == refused_before
+
+
 async def test_fault_25_too_long_for_the_model(caplog: pytest.LogCaptureFixture) -> None:
     """The server names the text, which costs one request more and the others nothing."""
     texts = [*TEXTS[:4], TEXTS[4] + " word" * 200]
