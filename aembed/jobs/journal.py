@@ -74,13 +74,13 @@ class Journal:
         Raises:
             JobChangedError: the journal belongs to another input or other settings, or its head is damaged.
         """
-        earlier = self.header()
-        if earlier is None:
-            if not self.is_empty:
-                raise JobChangedError(f"the head of {self._path} is damaged; {self._way_out()}")
-            self._file.truncate(0)
+        if self.is_empty:
+            self.clear()
             self._write(header)
             return False
+        earlier = self.header()
+        if earlier is None:
+            raise JobChangedError(f"the head of {self._path} is damaged; {self._way_out()}")
         _compare(earlier, header, self._way_out())
         if not self._ends_with_its_line():
             self._file.write(b"\n")  # a torn line stays alone
@@ -108,8 +108,9 @@ class Journal:
                 yield offset, entry
 
     def entry_at(self, offset: int) -> Entry:
-        self._file.seek(offset)
-        entry = _decode(self._file.readline(), Entry)
+        with self._path.open("rb") as file:  # buffered, as the other is not
+            file.seek(offset)
+            entry = _decode(file.readline(), Entry)
         assert entry is not None, "it was read from there before"
         return entry
 

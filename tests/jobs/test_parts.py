@@ -112,6 +112,7 @@ def test_journal_gives_back_what_was_written(journal: Journal) -> None:
 
 def test_journal_of_another_version(journal: Journal) -> None:
     journal.begin(Header(2, 10, 4, "fingerprint", {}))
+    journal.append(Entry(0, 4, "a" * 16))
     with pytest.raises(JobChangedError, match=r"version 2, and this aembed writes 1; .* delete .*v\.npy\.job"):
         journal.begin(HEADER)
 
@@ -125,6 +126,12 @@ def test_journal_without_a_head_but_with_entries_is_not_thrown_away(journal: Jou
 
 def test_journal_torn_in_its_head_begins_again(journal: Journal) -> None:
     Path("v.npy.job/journal").write_bytes(b"0123456789abcdef {torn")
+    assert journal.begin(HEADER) is False
+    assert journal.header() == HEADER
+
+
+def test_journal_with_nothing_done_is_nobodys(journal: Journal) -> None:
+    journal.begin(Header(1, 99, 9, "another", {}))
     assert journal.begin(HEADER) is False
     assert journal.header() == HEADER
 
