@@ -12,7 +12,8 @@ LOOKED_AT = 1000
 def echoed_model(body: bytes) -> str | None:
     """The name, if the answer has one."""
     for part in (body[-LOOKED_AT:], body[:LOOKED_AT]):
-        if b'"model"' in part and (found := _MODEL.search(part)):
+        start = part.find(b'"model"')  # so that the pattern is not tried at every character of a vector
+        if start >= 0 and (found := _MODEL.search(part, start)):
             return found[1].decode(errors="replace")
     return None
 
