@@ -247,7 +247,7 @@ async def test_a_cut_text_is_that_of_its_caller(factory: EmbedderFactory) -> Non
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("error", [BadTextError("no"), BadRequestError("no")], ids=lambda error: type(error).__name__)
 async def test_one_bad_text_fails_only_its_caller(factory: EmbedderFactory, error: BadRequestError) -> None:
-    provider = ScriptedProvider(spec=WIDE, refused={TEXTS[5]: error})
+    provider = ScriptedProvider(spec=WIDE, latency=1.0, refused={TEXTS[5]: error})
     embedder = await factory.new_embedder(provider, merge=PATIENT)
     calls = [TEXTS[:1], TEXTS[1:4], [TEXTS[4], TEXTS[5]], TEXTS[6:7], TEXTS[7:9], [TEXTS[5]]]
     outcomes = await asyncio.gather(*(embedder.embed_documents(texts) for texts in calls), return_exceptions=True)
@@ -258,6 +258,7 @@ async def test_one_bad_text_fails_only_its_caller(factory: EmbedderFactory, erro
             assert not isinstance(outcome, BaseException)
             np.testing.assert_array_equal(outcome, await expected(texts))
     assert outcomes[2] is not outcomes[5]
+    assert embedder.statistics().merged_calls == 5
     if isinstance(error, BadTextError):
         assert isinstance(outcomes[2], BadTextError)
         assert outcomes[2].index == 1
@@ -295,10 +296,11 @@ async def test_a_refused_key_ends_all_of_it(factory: EmbedderFactory) -> None:
 
 @pytest.mark.virtual_time
 async def test_what_is_no_failure_of_a_text_is_raised_to_whose_text_does_it(factory: EmbedderFactory) -> None:
-    provider = ScriptedProvider(spec=WIDE, refused={TEXTS[2]: LookupError("a bug")})
+    provider = ScriptedProvider(spec=WIDE, latency=1.0, refused={TEXTS[2]: LookupError("a bug")})
     embedder = await factory.new_embedder(provider, merge=PATIENT)
     outcomes = await asyncio.gather(*await queries(embedder, TEXTS[:4]), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [np.ndarray, np.ndarray, LookupError, np.ndarray]
+    assert embedder.statistics().merged_calls == 3
 
 
 # ---- who leaves
