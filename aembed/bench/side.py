@@ -1,7 +1,7 @@
 """One side of an A/B comparison: a process that runs blocks of operations as its parent asks for them.
 
-Run as a file, never imported: the revision that is compared may have another ``aembed.bench``, or none, and both sides
-must be measured by the same code. So this revision's runner is put in place of theirs.
+Run as a file, for the revision that is compared may have another ``aembed.bench``, or none, and both sides must be
+measured by the same code: this revision's runner is put in place of theirs.
 Lines of JSON: a job comes in, then the number of operations of each block; out go what was loaded, and times. Whatever
 goes wrong ends the process, and its parent reads the traceback's last line.
 """
@@ -75,10 +75,11 @@ async def serve(job: dict[str, Any], lines: Iterable[str], say: Callable[..., No
         gc.collect()
         gc.freeze()
         for line in lines:
-            waits = waited()
+            before = waited()
             wall, cpu, result = await block(subject.call, int(line))
-            say(wall=wall, cpu=cpu, waits=None if waits is None else (waited() or 0) - waits)
+            after = waited()
             check(subject, result)
+            say(wall=wall, cpu=cpu, waits=None if before is None or after is None else after - before)
 
 
 async def block(call: Callable[[], Awaitable[Any]], operations: int) -> tuple[int, int, Any]:

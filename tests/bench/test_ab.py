@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections import Counter
@@ -10,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from aembed import InputError
@@ -189,6 +191,21 @@ async def test_a_side_that_never_answers_is_given_up(file: Path, monkeypatch: py
     monkeypatch.setattr(process_side, "GRACE", 0.1)
     result = await compare(file, "stuck", "quick")
     assert result.unjudged == ("planted: stuck did not answer within 0 s",)
+
+
+async def test_nothing_is_left_running_by_a_comparison_that_is_cancelled(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = asyncio.Event()
+    monkeypatch.setattr(process_side, "GRACE", 0.1)
+    monkeypatch.setattr(process_side, "pin", lambda pid: started.set())
+    comparison = asyncio.create_task(compare(file, "stuck", "quick"))
+    await started.wait()
+    assert len(psutil.Process().children()) == 1
+    comparison.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await comparison
+    assert psutil.Process().children() == []
 
 
 async def test_commands_are_timed_as_a_whole(file: Path) -> None:
