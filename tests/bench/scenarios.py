@@ -59,4 +59,6 @@ async def words(case: Case) -> AsyncGenerator[Callable[[], Awaitable[None]]]:
     yield nothing
 
 
-never: bench.Scenario = bench.scenario(name="never")(anyio.sleep_forever)
+@bench.scenario
+async def never() -> None:
+    await anyio.sleep_forever()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,10 +43,14 @@ def test_without_git_there_is_no_revision(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_where_the_system_tells_little_little_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nothing(*_: object, **__: object) -> str:
-        raise FileNotFoundError
+    read = Path.read_text
 
-    monkeypatch.setattr(Path, "read_text", nothing)
+    def nothing_of_proc(path: Path, *args: Any, **options: Any) -> str:
+        if path.is_relative_to("/proc"):
+            raise FileNotFoundError(path)
+        return read(path, *args, **options)
+
+    monkeypatch.setattr(Path, "read_text", nothing_of_proc)
     assert environment().cpu
     assert look().steal is None
 
