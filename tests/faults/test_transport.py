@@ -54,7 +54,8 @@ BROKEN: dict[str, Any] = {"error": ConnectError, "attempts": 3, "requests": 3, "
 UNUSABLE: dict[str, Any] = {"error": ReplyError, "attempts": 2, "requests": 2, "retryable": True, "maybe_billed": 2}
 SHORT: dict[str, Any] = {"options": {"timeout": 0.05}}
 SILENT: dict[str, Any] = {"options": {"http": HttpSettings(read_timeout=0.05)}}
-TIMED_OUT: dict[str, Any] = {**BROKEN, "error": RequestTimeoutError, "maybe_billed": 3}
+TIMED_OUT: dict[str, Any] = {**BROKEN, "requests": range(4), "error": RequestTimeoutError, "maybe_billed": 3}
+"""On a busy machine the time may be over before the server has got the request."""
 
 CASES = {
     "fault_04_reset_before_the_request": Case(faults=[Reset("accept")], requests=2, maybe_billed=None),
@@ -176,7 +177,7 @@ async def test_fault_12_the_deadline_covers_all(on_error: Any, caplog: pytest.Lo
             assert_outcome(case, result, error)
             assert (error is None) == (on_error == "return")
             assert_private(error, result, logged=messages(caplog))
-            assert server.counters.requests == 1
+            assert server.counters.requests <= 1
 
 
 async def test_fault_13_a_stale_connection_costs_nothing(caplog: pytest.LogCaptureFixture) -> None:
