@@ -277,6 +277,12 @@ def test_a_revision_that_is_not_there_is_named(tree: Path) -> None:
         pass
 
 
+def test_without_git_there_is_no_revision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(InputError, match="needs git"), worktree("HEAD"):
+        pass
+
+
 def test_a_checkout_goes_even_when_what_it_was_for_fails(tree: Path) -> None:
     with suppress(KeyError), worktree("HEAD") as (there, top):
         found = (there / "planted" / "__init__.py").read_text(encoding="utf-8")

@@ -118,6 +118,8 @@ def test_what_never_varies_needs_no_blocks_and_no_correction() -> None:
     assert block_length([3.0] * 100) == 1
     assert effective_size([3.0] * 100) == 100
     assert block_length([1, 2, 3]) == 1
+    assert block_length([1.0, 0.0] * 5) == 1  # what swings back does not add up
+    assert effective_size([]) == 0
     assert block_bootstrap([2.0] * 50, np.median) == Estimate(value=2, low=2, high=2)
     assert block_bootstrap([1.0, 2.0], np.mean) == Estimate(value=1.5)
 

@@ -22,7 +22,7 @@ from tests.truth.figures import Figure, NoisyError, truth
 
 SERIES = 1000
 TURNS = {"2 us": 57, "50 us": 1497, "1 ms": 29_997}
-RUNS = int(os.environ.get("TRUTH_RUNS", "8"))
+RUNS = int(os.environ.get("TRUTH_RUNS", "5"))
 """Comparisons of each operation and slowdown. The bars are stated for 100: ``TRUTH_RUNS=100``, some hours."""
 LOST = 0.02
 """Share of time that a spinning thread may lose: on a machine that takes more, a miss says nothing."""
