@@ -91,11 +91,11 @@ def told(report: JobReport) -> str:
     vectors = (
         f"shape ({report.rows}, {report.dim}) float32"
         if report.output.lower().endswith(".npy")
-        else f"{report.embedded:,} rows with {report.dim} dimensions"
+        else f"{_rows(report.embedded)} with {report.dim} dimensions"
     )
     fresh = report.rows - report.resumed
     asides = [
-        (report.resumed, f"{report.resumed:,} rows from earlier runs"),
+        (report.resumed, f"{_rows(report.resumed)} from earlier runs"),
         (report.blank, f"{report.blank:,} blank {'line' if report.blank == 1 else 'lines'} skipped"),
         (report.truncated, f"{report.truncated:,} cut to the model's length"),
         (report.tokens, f"{report.tokens:,} tokens" if report.tokens else ""),
@@ -105,7 +105,7 @@ def told(report: JobReport) -> str:
     rejected = ""
     if report.rejects is not None:
         empty = " (NaN in the output)" if report.output.lower().endswith(".npy") else ""
-        rejected = f"\n{report.rejected:,} of {report.rows:,} rows rejected{empty}: see {_near(report.rejects)}"
+        rejected = f"\n{report.rejected:,} of {_rows(report.rows)} rejected{empty}: see {_near(report.rejects)}"
     return (
         f"{report.output}: {vectors} from {report.model}{said}, "
         f"in {report.elapsed:.2f} s ({fresh / report.elapsed:,.0f} rows/s){rejected}"
@@ -149,6 +149,10 @@ def _kept(progress: ProgressBar) -> str:
     now = progress.latest
     done = now.rows if now.phase == "writing" else now.done
     return f"{done:,} of {now.rows:,} rows are kept: run the same command again to go on" if done else ""
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"
 
 
 def _near(path: object) -> str:

@@ -53,7 +53,7 @@ def input_format(name: str, asked: str | None) -> InputFormat:
         if ending == "json":
             raise JobInputError(f"{name}: JSON is read line by line, one object on each; name it .jsonl if it is that")
         return ENDINGS.get(ending, "text")
-    known = next((known for known in READERS if known == asked), None)
-    if known is None:
-        raise JobInputError(f"input format {asked!r} is not known; known are: {', '.join(READERS)}")
-    return known
+    for known in READERS:
+        if known == asked:
+            return known
+    raise JobInputError(f"input format {asked!r} is not known; known are: {', '.join(READERS)}")
