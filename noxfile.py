@@ -177,6 +177,13 @@ def perf_peers(session: nox.Session) -> None:
 
 
 @nox.session
+def perf_cache(session: nox.Session) -> None:
+    """What a cache hit costs, beside a plain dict of arrays."""
+    session.install("-e", ".")
+    session.run("python", "-m", "perf.cache", *session.posargs)
+
+
+@nox.session
 def perf_merge(session: nox.Session) -> None:
     """Single queries of many callers with and without merging; ``-- --quick``: one round."""
     session.install("-e", ".[local]", "uvloop>=0.21")

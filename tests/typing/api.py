@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import aembed
+from aembed.stores import MemoryStore, SQLiteStore
 
 
 class MyProvider:
@@ -25,6 +26,20 @@ class MyProvider:
 
 
 mine: aembed.Provider = MyProvider()
+
+
+class MyStore:
+    """Three methods, no base class."""
+
+    async def get_many(self, keys: Sequence[bytes], dim: int | None) -> tuple[NDArray[np.intp], aembed.Vectors]:
+        return np.empty(0, np.intp), np.empty((0, dim or 0), np.float32)
+
+    async def put_many(self, keys: Sequence[bytes], vectors: aembed.Vectors) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+stores: list[aembed.Store] = [MyStore(), MemoryStore(), SQLiteStore("vectors.db")]
 
 
 class NotAProvider:
@@ -50,8 +65,13 @@ async def factories(factory: aembed.EmbedderFactory) -> None:
         deadline=None,
         overlong="split",
         normalize=True,
+        cache="vectors.db",
+        merge=aembed.MergePolicy(max_texts=64),
         on_event=print,
     )
+    await factory.new_embedder("mock", cache=MyStore(), merge=True)
+    await factory.new_embedder("mock", cache=SQLiteStore("vectors.db"))
+    await factory.new_embedder("mock", cache=7)  # type: ignore[arg-type]
     await factory.new_embedder("mock", dimension=3)  # type: ignore[call-arg]
     await factory.new_embedder("mock", overlong="cut")  # type: ignore[arg-type]
     await factory.new_embedder(NotAProvider())  # type: ignore[arg-type]
