@@ -94,15 +94,11 @@ async def _measure(
         with Watchdog() if real else nullcontext() as watchdog:
             driver = make(subject)
             flown = await fly(driver, duration, settings)
-    rows, seconds, origin = flown.rows, flown.seconds, flown.origin
-    rss = [((at - origin) / 1e9, size) for at, size in watchdog.rss] if watchdog else []
-    seen: Any = {
-        "lag": distribution(rows.lag),
-        "windows": windows(rows, seconds=seconds, width=settings.width(seconds), rss=rss),
-        "stalls": watchdog.stalls(origin) if watchdog else (),
-        "loop": watchdog.use() if watchdog else None,
-    }
-    verdict, notes = await judge(flown, settings=settings, **seen)
+    seen = await asyncio.to_thread(_figures, flown, settings, watchdog) if real else _figures(flown, settings, None)
+    verdict, notes = await judge(
+        flown, lag=seen["lag"], windows=seen["windows"], stalls=seen["stalls"], loop=seen["loop"], settings=settings
+    )
+    pacer = driver.pacer
     report = await frame.report(
         mode,
         verdict=verdict,
@@ -111,21 +107,33 @@ async def _measure(
         pacing=Pacing(
             arrivals=arrivals,
             seed=seed,
-            pacer=driver.pacer.name if driver.pacer else "none",
-            fallback=driver.pacer.fallback if driver.pacer else None,
+            pacer=pacer.name if pacer else "none",
+            fallback=pacer.fallback if pacer else None,
         ),
-        traffic=traffic(
+        **seen,
+    )
+    return report, flown
+
+
+def _figures(flown: Flown, settings: Settings, watchdog: Watchdog | None) -> dict[str, Any]:
+    """Parts of the report that take a while: for a million requests, some seconds."""
+    rows, seconds, origin = flown.rows, flown.seconds, flown.origin
+    rss = [((at - origin) / 1e9, size) for at, size in watchdog.rss] if watchdog else []
+    return {
+        "traffic": traffic(
             rows,
             seconds=seconds,
             peak_in_flight=flown.peak_in_flight,
             peak_backlog=flown.peak_backlog,
             failures=flown.failures,
         ),
-        response=distribution(rows.response),
-        service=distribution(rows.service),
-        **seen,
-    )
-    return report, flown
+        "response": distribution(rows.response),
+        "service": distribution(rows.service),
+        "lag": distribution(rows.lag),
+        "windows": windows(rows, seconds=seconds, width=settings.width(seconds), rss=rss),
+        "stalls": watchdog.stalls(origin) if watchdog else (),
+        "loop": watchdog.use() if watchdog else None,
+    }
 
 
 def _closed(flown: Flown, users: int) -> Closed:
