@@ -22,14 +22,14 @@ from tests.bench.samples import samples
 
 COMMAND = [sys.executable, "-c", "from aembed.cli import main; main()", "bench"]
 SUBJECTS = """
-import asyncio
+from anyio.lowlevel import checkpoint
 from aembed import bench
 
 @bench.scenario(turns=[1, 2])
 async def turns(case):
     async def call():
         for _ in range(case.turns):
-            await asyncio.sleep(0)
+            await checkpoint()
     yield bench.Subject(call)
 
 async def fails():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from aembed.bench.compare import compare as compare_reports
 from aembed.bench.contest import ab_revision
 from aembed.bench.history import read, table, trends
 from aembed.bench.report import html, show
+from aembed.bench.self_test import selftest as run_selftest
 from aembed.cli.errors import CommandError, one_sentence, say
 
 Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="For a browser, with charts.")]
@@ -76,6 +78,17 @@ def history(
             page.write_text(html(trends=found), encoding="utf-8")
 
 
+def selftest() -> None:
+    """Is the runner to be trusted on this machine? It plants stalls, leaks and slowdowns, and has to find them.
+
+    Exit code 1 if it missed one, 3 if the machine was too noisy to say.
+    """
+    with one_sentence():
+        found = asyncio.run(run_selftest(progress=lambda check: print(check.what, file=sys.stderr)))
+        say(str(found))
+        raise typer.Exit(found.exit_code)
+
+
 def _reports(path: Path) -> tuple[Report, ...]:
     try:
         return reports_from_json(path.read_bytes())
@@ -85,4 +98,4 @@ def _reports(path: Path) -> tuple[Report, ...]:
         raise CommandError(f"{path}: {error}") from None
 
 
-COMMANDS = (compare, ab, history)
+COMMANDS = (compare, ab, history, selftest)
