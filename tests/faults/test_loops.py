@@ -170,7 +170,7 @@ async def parent(factory):
     await ask(embedder, "before")
     call = asyncio.create_task(ask(embedder, "meanwhile")) if {busy} else None
     while call and not embedder.statistics().in_flight:
-        await asyncio.sleep(0)
+        await asyncio.wait([call], timeout=0)
     child = os.fork()
     if child == 0:
         return embedder

@@ -7,6 +7,7 @@ import gzip
 import itertools
 import socket
 import ssl
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from typing import ClassVar
 import pytest
 from anyio.lowlevel import checkpoint
 
+from aembed import MissingExtraError
 from aembed.testing import Authority, LoopbackServer
 from aembed.testing.faults import (
     TRANSIENT,
@@ -193,6 +195,12 @@ def test_a_server_in_a_thread(loopback: Serve) -> None:
     assert talk(server, ASK, ASK).count(b"HTTP/1.1 200 OK") == 2
     with pytest.raises(OSError, match="in use"), LoopbackServer(port=server.port):
         raise AssertionError("two servers on one port")
+
+
+def test_certificates_need_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "trustme", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'aembed\[testing\]'"):
+        Authority()
 
 
 @pytest.mark.parametrize("expired", [False, True])

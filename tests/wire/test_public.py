@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from aembed import ConfigError, HttpSettings
-from aembed._wire.public import is_public
+from aembed._wire.public import NotPublicError, is_public, open_public
 
 PRIVATE = """
     127.0.0.1 127.8.9.10 0.0.0.0 10.1.2.3 172.16.0.1 172.31.255.255 192.168.1.1 169.254.169.254 100.64.0.1 100.127.1.1
@@ -24,6 +26,14 @@ def test_not_public(address: str) -> None:
 @pytest.mark.parametrize("address", PUBLIC.split())
 def test_public(address: str) -> None:
     assert is_public(address)
+
+
+def test_a_socket_for_a_public_address_and_none_for_another() -> None:
+    kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+    with open_public((*kind, ("8.8.8.8", 443))) as made:
+        assert (made.family, made.type) == kind[:2]
+    with pytest.raises(NotPublicError, match="not a public address"):
+        open_public((*kind, ("127.0.0.1", 443)))
 
 
 @pytest.mark.parametrize("more", [{"proxy": "http://proxy:3128"}, {"trust_env": True}])
