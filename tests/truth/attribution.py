@@ -13,7 +13,7 @@ import anyio
 
 from aembed import bench
 from tests.loops import run
-from tests.truth.figures import Figure, near, truth, yes
+from tests.truth.figures import Figure, heard, near, truth, yes
 from tests.truth.load import FAST, block
 
 STALL = 0.1
@@ -34,7 +34,7 @@ def stalled_by(what: Callable[[float], None]) -> bench.Report:
         if len(calls) == 100:
             what(STALL)
 
-    return run(bench.load(call, arrivals=bench.constant(100), duration=2), loop_factory=FAST)
+    return heard(run(bench.load(call, arrivals=bench.constant(100), duration=2), loop_factory=FAST))
 
 
 def stopped_for(seconds: float) -> bench.Report:

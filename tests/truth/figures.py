@@ -69,11 +69,16 @@ noises: list[str] = []
 """What the machine did during the attempt that is under way."""
 
 
-def quiet(report: Report) -> Report:
-    """``report``; notes it if the machine took part. Without a valid one there is no figure."""
+def heard(report: Report) -> Report:
+    """``report``; notes it if the machine took part."""
     if report.loop is not None and (report.loop.queued or 0.0) > QUEUED * report.loop.seconds:
         noises.append(f"the loop's thread waited for a core for {report.loop.queued:.3g} s")
-    if report.verdict.state != "ok":
+    return report
+
+
+def quiet(report: Report) -> Report:
+    """The same; without a valid one there is no figure."""
+    if heard(report).verdict.state != "ok":
         raise NoisyError("; ".join(report.verdict.reasons))
     return report
 
