@@ -141,7 +141,7 @@ def hidden(response: Response) -> Response | None:
     """The refusal that an answer of 200 may be, as proxies give it: with the status that its error names or means."""
     try:
         body = msgspec.json.decode(response.body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     error = body.get("error") if isinstance(body, dict) else None
     if not error:

@@ -68,6 +68,7 @@ def of_length(count: int) -> list[float]:
 BAD_BODIES: dict[str, tuple[Any, str]] = {
     "fault_40_no_json": (Status(200, b'{"data": [{"embedding"'), "not the JSON"),
     "fault_40_nothing": (Status(200), "not the JSON"),
+    "fault_40_no_text": (Status(200, b'{"\x80": 1}'), "not the JSON"),
     "fault_42_html": (Status(200, b"<html>proxy</html>", {"content-type": "text/html"}), "not the JSON"),
     "fault_43_one_vector_less": (items(lambda data: data[:-1]), "4 vectors for 5 texts"),
     "fault_43_one_vector_more": (items(lambda data: [*data, data[0]]), "6 vectors for 5 texts"),

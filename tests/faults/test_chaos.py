@@ -173,7 +173,8 @@ async def call(embedder: Embedder, caller: Caller, finished: list[str]) -> None:
         assert_private(error, *result.failures.values())
         if caller.on_error == "raise" and error is None:
             assert result.ok
-        finished.append("ok" if result.ok else type(error or next(iter(result.failures.values()))).__name__)
+        failures = [error, *result.failures.values()] if error else [*result.failures.values()]
+        finished.append(type(failures[0]).__name__ if failures else "ok" if result.ok else "not attempted")
     if scope.cancelled_caught:
         finished.append("left")
 
