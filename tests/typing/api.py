@@ -69,6 +69,8 @@ async def factories(factory: aembed.EmbedderFactory) -> None:
         merge=aembed.MergePolicy(max_texts=64),
         on_event=print,
     )
+    await factory.new_embedder("openai", api_key=lambda: "key", strict=True, http=aembed.HttpSettings(public_only=True))
+    await factory.new_embedder("openai", api_key_file="/run/secrets/openai")
     await factory.new_embedder("mock", cache=MyStore(), merge=True)
     await factory.new_embedder("mock", cache=SQLiteStore("vectors.db"))
     await factory.new_embedder("mock", cache=7)  # type: ignore[arg-type]
