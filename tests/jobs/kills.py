@@ -1,4 +1,4 @@
-"""A program that kills jobs: each attempt is a process, ended by SIGKILL at a line of ``aembed.jobs`` drawn by lot.
+"""A program that kills jobs: each attempt is a process, ended by SIGKILL at a line drawn by lot.
 
 Prints as JSON what was billed, and what became of the outputs.
 
@@ -27,7 +27,10 @@ import anyio
 from aembed import BadTextError, Config, Kind, Limits, ModelSpec, Reply, jobs
 from aembed.providers.mock import MockOptions, MockProvider
 
-CODE = str(Path(jobs.__file__).parent)
+HOME = Path(jobs.__file__).parent
+PARTS = ["work", "embedding", "ledger", "journal", "vectors", "place", "assembly", "rejects", "writers/*"]
+CODE = {str(path) for part in PARTS for path in HOME.glob(f"{part}.py")}
+"""What sends and writes: a process that dies while it only reads has nothing to lose."""
 ROWS, BATCH, SLOTS = 150, 5, 4
 
 
@@ -91,7 +94,7 @@ def trace(fatal: int) -> Iterator[int]:
         return line
 
     def call(frame: FrameType, event: str, argument: Any) -> Any:
-        return line if frame.f_code.co_filename.startswith(CODE) else None
+        return line if frame.f_code.co_filename in CODE else None
 
     threading.settrace(call)
     sys.settrace(call)
@@ -119,6 +122,9 @@ def main(output: str, kills: int, seed: int, *, damage: bool) -> dict[str, Any]:
         died = 0
         while not (ended := attempt(output, bills, lot.randrange(1, lines * 5 // 4))):
             died += 1
+            if Path(output).exists() and not Path(f"{output}.job/journal").exists():
+                ended = 1  # it died when it had nothing left to do
+                break
             if damage and lot.random() < 0.5:
                 tear(Path(f"{output}.job"), lot)
         left -= died
@@ -126,7 +132,7 @@ def main(output: str, kills: int, seed: int, *, damage: bool) -> dict[str, Any]:
             {
                 "ended": ended == 1,
                 "kills": died,
-                "left": sorted(path.name for path in Path.cwd().glob("*.job")),
+                "left": [str(path) for path in Path.cwd().glob("*.job/*")],
                 "billed": [text for line in bills.read_text().splitlines() for text in json.loads(line)],
                 "same": _content(Path(output)) == _content(whole),
                 "same_rejects": Path(f"{output}.rejects.jsonl").read_text()
