@@ -93,14 +93,14 @@ class Waiter:
 class Flight(Job):
     """A job whose rows belong to those who have joined it. It runs in a task of its own."""
 
-    def __init__(self, texts: Sequence[str], kind: Kind, origin: object, settled: Settled | None = None) -> None:
+    def __init__(self, texts: Sequence[str], kind: Kind, origin: object) -> None:
         super().__init__(texts, kind, "return")
         self.origin = origin
         self.leader: Waiter | None = None
         """For whom it was started: ends as a call of its own would end."""
         self.task: asyncio.Task[None] | None = None
-        self._settled = settled
-        self._waiting: dict[int, list[tuple[Waiter, int]]] = {index: [] for index in range(len(texts))}
+        self.on_settled: Settled | None = None
+        self._waiting: dict[int, tuple[tuple[Waiter, int], ...]] = dict.fromkeys(range(len(texts)), ())
         """Index of each text without an end -> who waits for it, and the index it has there."""
         self._indices: dict[Waiter, list[int]] = {}
         self._under_way: dict[anyio.CancelScope, Batch] = {}
@@ -115,7 +115,7 @@ class Flight(Job):
         """Wait for texts that have no end yet: pairs of an index here and one in the waiter's job."""
         indices = self._indices.setdefault(waiter, [])
         for index, own in pairs:
-            self._waiting[index].append((waiter, own))
+            self._waiting[index] += ((waiter, own),)
             indices.append(index)
             waiter.missing += 1
             if self._state[index] == SENT:
@@ -127,12 +127,11 @@ class Flight(Job):
         kept: list[int] = []
         left: list[tuple[int, int]] = []
         for index in self._indices.pop(waiter, ()):
-            waiting = self._waiting.get(index, [])
             if but_sent and self._state[index] == SENT:
                 kept.append(index)
-            else:
+            elif waiting := self._waiting.get(index):
                 left += [(index, own) for who, own in waiting if who is waiter]
-                waiting[:] = [pair for pair in waiting if pair[0] is not waiter]
+                self._waiting[index] = tuple(pair for pair in waiting if pair[0] is not waiter)
         waiter.missing -= len(left)
         if waiter.job.stopped:
             waiter.job.put_back(_part([self.texts[index] for index, _ in left], [own for _, own in left]))
@@ -261,8 +260,8 @@ class Flight(Job):
         return _part([self.texts[index] for index in self._waiting], list(self._waiting))
 
     def _tell(self, indices: list[int], vectors: Vectors | None) -> None:
-        if self._settled is not None and indices:
-            self._settled(self, indices, vectors)
+        if self.on_settled is not None and indices:
+            self.on_settled(self, indices, vectors)
 
     def _parts(
         self, batch: Batch, look: Callable[[int, tuple[()]], Iterable[tuple[Waiter, int]]]

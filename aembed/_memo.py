@@ -19,6 +19,9 @@ from aembed._types import Batch, ModelSpec, Reply, Vectors
 LOOKED_UP_AT_ONCE = 1024
 """Texts; the loop is free for others in between."""
 
+SENT_AT_ONCE = 4096
+"""Texts that join a flight before the loop is free for others again."""
+
 HIT = Reply(np.empty((0, 0), np.float32), tokens=0)
 """What a row from the cache has cost."""
 
@@ -88,7 +91,7 @@ class Memo:
                     del entries[key], missing[key]
             if missing:
                 await self._cache.room()
-                self._send(waiter, missing)
+                await self._send(waiter, missing)
         finally:
             for key in missing:
                 if entries.get(key) is lookup:
@@ -112,13 +115,21 @@ class Memo:
         job.place(Batch([job.texts[index] for index in indices], rows), HIT, vectors)
         self._counts.cache_hits += len(indices)
 
-    def _send(self, waiter: Waiter, missing: dict[bytes, int]) -> None:
-        keys = list(missing)
-        texts = [waiter.job.texts[index] for index in missing.values()]
-        flight = Flight(texts, waiter.job.kind, self, partial(self._settled, keys))
+    async def _send(self, waiter: Waiter, missing: dict[bytes, int]) -> None:
+        keys, indices = list(missing), list(missing.values())
+        flight = Flight([waiter.job.texts[index] for index in indices], waiter.job.kind, self)
         flight.leader = waiter
-        flight.join(waiter, enumerate(missing.values()))
-        self._cache.entries.update((key, (flight, index)) for index, key in enumerate(keys))
+        flight.on_settled = partial(self._settled, keys)
+        try:
+            for start in range(0, len(keys), SENT_AT_ONCE):
+                if start:
+                    await anyio.lowlevel.checkpoint()
+                seats = range(start, min(start + SENT_AT_ONCE, len(keys)))
+                flight.join(waiter, ((seat, indices[seat]) for seat in seats))
+                self._cache.entries.update((keys[seat], (flight, seat)) for seat in seats)
+        except BaseException:  # cancelled: those who have joined meanwhile see to their texts themselves
+            flight.release()
+            raise
         self._counts.cache_misses += len(keys)
         self._flights.add(flight)
         flight.start(self._run).add_done_callback(lambda _: self._flights.discard(flight))

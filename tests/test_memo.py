@@ -718,6 +718,26 @@ async def test_who_looks_up_and_leaves_takes_nothing_from_the_others(factory: Em
     assert len(provider.calls) == 1
 
 
+@pytest.mark.virtual_time
+async def test_who_leaves_before_its_flight_has_started_takes_nothing_from_the_others(
+    factory: EmbedderFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aembed._memo.SENT_AT_ONCE", 1)
+    provider = ScriptedProvider()
+    embedder = await factory.new_embedder(provider, cache=True)
+    leader = asyncio.create_task(embedder.embed_documents(TEXTS))
+    for _ in range(5):
+        await anyio.lowlevel.checkpoint()
+    follower = asyncio.create_task(embedder.embed_documents(TEXTS[:2]))
+    for _ in range(2):
+        await anyio.lowlevel.checkpoint()
+    assert embedder.statistics().cache_shared == 2
+    leader.cancel()
+    np.testing.assert_array_equal(await follower, await expected(TEXTS[:2]))
+    assert leader.cancelled()
+    assert sent(provider) == TEXTS[:2]
+
+
 # ---- the end
 
 

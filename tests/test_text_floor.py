@@ -55,6 +55,14 @@ NARROW = ModelSpec(name="narrow", dim=8, max_batch_texts=2, timeout=30.0)
 BUSY = OverloadedError("busy", retry_after=3.0)
 
 
+@pytest.fixture(autouse=True)
+def _small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is done in steps, for the sake of the event loop, is done in many."""
+    monkeypatch.setattr("aembed._memo.LOOKED_UP_AT_ONCE", 4)
+    monkeypatch.setattr("aembed._memo.SENT_AT_ONCE", 3)
+    monkeypatch.setattr("aembed._cache.KEPT_AT_ONCE", 5)
+
+
 class SlowStore(MemoryStore):
     """Takes a moment for everything, as a file does."""
 
