@@ -148,9 +148,9 @@ class _Connector(aiohttp.TCPConnector):
 class _Protocol(ResponseHandler):
     """Tells who reads a body of an error in it too: aiohttp closes the connection and leaves the reader waiting."""
 
-    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+    def set_exception(self, exc: BaseException, *cause: Any, **more: Any) -> None:
         payload = self._payload
-        super().set_exception(exc, *cause)
+        super().set_exception(exc, *cause, **more)
         if payload is not None and payload.exception() is None and not payload.is_eof():
             payload.set_exception(exc if isinstance(exc, aiohttp.ClientError) else _NoHttpError())
 

@@ -19,7 +19,7 @@ from functools import cache
 from http import HTTPStatus
 from itertools import count, repeat
 from random import Random
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -135,7 +135,7 @@ class Late:
     """The good answer, after some seconds."""
 
     seconds: float
-    at: ClassVar[Stage] = "headers"
+    at: Stage = field(default="headers", init=False, repr=False)
 
     def play(self, good: Answer) -> Iterator[Step]:
         yield self.seconds
@@ -147,7 +147,7 @@ class EndlessHeaders:
     """One header after the other: at once, until the client has enough; or one every ``seconds``."""
 
     seconds: float = 0.0
-    at: ClassVar[Stage] = "headers"
+    at: Stage = field(default="headers", init=False, repr=False)
 
     def play(self, good: Answer) -> Iterator[Step]:
         yield good.head()[:-2]
@@ -162,7 +162,7 @@ class SlowBody:
 
     seconds: float = 1.0
     size: int = 1
-    at: ClassVar[Stage] = "body"
+    at: Stage = field(default="body", init=False, repr=False)
 
     def play(self, good: Answer) -> Iterator[Step]:
         yield good.head()
@@ -175,7 +175,7 @@ class SlowBody:
 class Truncate:
     """Half of the body that Content-Length promises, then the end."""
 
-    at: ClassVar[Stage] = "body"
+    at: Stage = field(default="body", init=False, repr=False)
 
     def play(self, good: Answer) -> Iterator[Step]:
         yield good.head() + good.half()
@@ -187,7 +187,7 @@ class Understate:
     """Content-Length is less than what comes, by so many bytes."""
 
     by: int = 10
-    at: ClassVar[Stage] = "body"
+    at: Stage = field(default="body", init=False, repr=False)
 
     def play(self, good: Answer) -> Iterator[Step]:
         yield good.head(length=max(0, len(good.body) - self.by)) + good.body
@@ -198,7 +198,7 @@ class Surplus:
     """The good answer, and behind it bytes that nobody asked for: a whole answer, unless you say otherwise."""
 
     data: bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
-    at: ClassVar[Stage] = "body"
+    at: Stage = field(default="body", init=False, repr=False)
 
     def play(self, good: Answer) -> Iterator[Step]:
         yield good.head() + good.body + self.data
@@ -209,7 +209,7 @@ class BadChunk:
     """A body in chunks, the second of which has no valid size."""
 
     size: bytes = b"zz"
-    at: ClassVar[Stage] = "body"
+    at: Stage = field(default="body", init=False, repr=False)
 
     def play(self, good: Answer) -> Iterator[Step]:
         half = good.half()
@@ -222,7 +222,7 @@ class Garbage:
     """No HTTP at all."""
 
     data: bytes = b"\x15\x03\x01\x00\x02\x02\x46 SSH-2.0-not-the-server-you-mean\r\n\r\n"
-    at: ClassVar[Stage] = "headers"
+    at: Stage = field(default="headers", init=False, repr=False)
 
     def play(self, good: Answer) -> Iterator[Step]:
         yield self.data
@@ -234,7 +234,7 @@ class GzipBomb:
     """A small body that inflates to ``size`` bytes of JSON."""
 
     size: int = 50_000_000
-    at: ClassVar[Stage] = "body"
+    at: Stage = field(default="body", init=False, repr=False)
 
     def play(self, good: Answer) -> Iterator[Step]:
         bomb = replace(good, body=_deflated(self.size))
@@ -252,7 +252,7 @@ class HugeBody:
 
     size: int = 1_000_000_000
     says_so: bool = False
-    at: ClassVar[Stage] = "body"
+    at: Stage = field(default="body", init=False, repr=False)
 
     def play(self, good: Answer) -> Iterator[Step]:
         piece = b" " * 65536
@@ -272,7 +272,7 @@ class Status:
     code: int
     body: Any = field(default=b"", hash=False)
     headers: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
-    at: ClassVar[Stage] = "headers"
+    at: Stage = field(default="headers", init=False, repr=False)
 
     def play(self, good: Answer) -> Iterator[Step]:
         body = self.body if isinstance(self.body, bytes) else msgspec.json.encode(self.body)
@@ -286,7 +286,7 @@ class Redirect:
 
     to: str
     code: int = 307
-    at: ClassVar[Stage] = "headers"
+    at: Stage = field(default="headers", init=False, repr=False)
 
     def play(self, good: Answer) -> Iterator[Step]:
         yield Answer(self.code, {**good.headers, "location": self.to}, b"").head()
@@ -297,7 +297,7 @@ class Rewrite:
     """The good answer, its JSON changed by a function."""
 
     change: Callable[[Any], Any]
-    at: ClassVar[Stage] = "body"
+    at: Stage = field(default="body", init=False, repr=False)
 
     def play(self, good: Answer) -> Iterator[Step]:
         answer = replace(good, body=msgspec.json.encode(self.change(msgspec.json.decode(good.body))))
@@ -308,7 +308,7 @@ class Rewrite:
 class StaleKeepAlive:
     """The good answer, but the connection, kept alive, is dead when the next request comes."""
 
-    at: ClassVar[Stage] = "body"
+    at: Stage = field(default="body", init=False, repr=False)
 
     def play(self, good: Answer) -> Iterator[Step]:
         yield good.head() + good.body

@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -194,7 +194,7 @@ class Raw:
     """These bytes, and the end."""
 
     data: bytes
-    at: ClassVar[Stage] = "headers"
+    at: Stage = "headers"
 
     def play(self, good: Answer) -> Iterator[Step]:
         yield self.data

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -49,7 +49,7 @@ class RefuseWith:
 
     text: str
     status: Status
-    at: ClassVar[Stage] = "headers"
+    at: Stage = "headers"
 
     def play(self, good: Answer) -> Iterator[Step]:
         vector = base64.b64encode(mock([self.text])[0].tobytes())

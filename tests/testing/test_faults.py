@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 from anyio.lowlevel import checkpoint
@@ -175,7 +174,7 @@ async def test_a_script_is_a_list_or_a_function_of_the_number() -> None:
 async def test_a_fault_of_ones_own() -> None:
     @dataclass(frozen=True)
     class Shouting:
-        at: ClassVar[Stage] = "headers"
+        at: Stage = "headers"
 
         def play(self, good: Answer) -> Iterator[Step]:
             yield good.head().upper() + good.body
