@@ -16,7 +16,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ def put_runner_in_place() -> None:
 
 
 @asynccontextmanager
-async def subject_of(job: dict[str, Any]) -> Any:
+async def subject_of(job: dict[str, Any]) -> AsyncIterator[Any]:
     """The operation, set up: a scenario's, or a command that is run from start to end."""
     from aembed.bench.scenario import Subject, find, opened
 
