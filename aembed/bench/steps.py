@@ -16,6 +16,7 @@ from aembed.bench.scenario import Target
 from aembed.bench.settings import RunOptions, Settings, positive
 from aembed.bench.stats import percentiles
 
+ATTEMPTS = 3
 DOUBLINGS = 24
 FEWEST = 20
 """Requests of a step, when going down."""
@@ -40,15 +41,18 @@ async def steps(
     Each rate gets ``step_s`` seconds of Poisson arrivals (``cv`` 1); ``precision`` is how far apart, relatively, the
     last two rates may be. The report's distributions are those of the highest rate within the objective.
     """
-    _check(objective, start, precision)
+    _check(objective, start, highest, precision)
     options.setdefault("drain", max(step_s, PATIENCE * objective.seconds))  # the next step must not find a queue
     settings = Settings(**options)
     stairs: list[tuple[Step, Report]] = []
 
     async def climb(rate: float) -> bool:
-        """Whether the rate is within the objective."""
+        """Whether the rate is within the objective. A step that only the machine made invalid is tried again."""
         arrivals = poisson(rate) if cv == 1 else gamma(rate, cv)
-        report, flown = await open_loop(target, arrivals, step_s, seed + len(stairs), settings)
+        for _ in range(ATTEMPTS):
+            report, flown = await open_loop(target, arrivals, step_s, seed + len(stairs), settings)
+            if report.verdict.state == "ok" or report.verdict.possible_rate or report.interrupted:
+                break
         (felt,) = percentiles(flown.rows.response, (objective.q,))
         stairs.append((_step(rate, report, objective, felt), report))
         return stairs[-1][0].valid and stairs[-1][0].within
@@ -72,19 +76,21 @@ async def steps(
     return _report(objective, stairs)
 
 
-def _check(objective: Objective, start: float, precision: float) -> None:
+def _check(objective: Objective, start: float, highest: float | None, precision: float) -> None:
     if not 0 < objective.q < 1:
         raise InputError(f"objective.q={objective.q!r} must lie between 0 and 1, such as 0.95")
     positive("objective.seconds", objective.seconds)
     positive("start", start, "requests/s")
     positive("precision", precision, "a share")
+    if highest is not None and highest < start:
+        raise InputError(f"highest={highest:g} must not be below start={start:g} requests/s")
 
 
 def _step(rate: float, report: Report, objective: Objective, felt: Percentile) -> Step:
     traffic, response = report.traffic, report.response
     assert traffic is not None
     assert response is not None
-    errors = 1 - traffic.ok / traffic.offered
+    errors = 1 - traffic.ok / max(1, traffic.offered)
     return Step(
         rate=rate,
         achieved=traffic.achieved_rate,

@@ -13,7 +13,7 @@ import pytest
 from aembed import InputError, bench
 from aembed.bench.burst import describe
 from aembed.bench.record import FAILED, OK, Rows
-from aembed.bench.result import Estimate, Window
+from aembed.bench.result import Estimate, Verdict, Window
 from aembed.bench.sustained import drift_of, envelope_slope
 
 virtual = pytest.mark.virtual_time
@@ -165,6 +165,46 @@ async def test_the_highest_rate_asked_for_may_be_within() -> None:
 
 
 @virtual
+async def test_a_stop_ends_the_stairs() -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().call_later(7, stop.set)
+    report = await bench.steps(server(), objective=EVEN, start=10, step_s=5, stop=stop)
+    assert report.steps is not None
+    assert report.interrupted
+    assert [step.rate for step in report.steps.steps] == [10, 20]
+
+
+@virtual
+async def test_a_step_the_machine_made_invalid_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    verdicts = iter([Verdict(state="invalid", reasons=("others ran",)), Verdict()] * 20)
+
+    async def judge(*_: object, **__: object) -> tuple[Verdict, tuple[str, ...]]:
+        return next(verdicts), ()
+
+    monkeypatch.setattr("aembed.bench.measure.judge", judge)
+    report = await bench.steps(server(), objective=EVEN, start=10, step_s=5, highest=20)
+    assert report.steps is not None
+    assert [(step.rate, step.valid) for step in report.steps.steps] == [(10, True), (20, True)]
+
+
+@virtual
+async def test_the_limit_of_the_generator_ends_the_stairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    verdicts = iter([Verdict(), Verdict(state="invalid", reasons=("beyond what can be offered",), possible_rate=15)])
+
+    async def judge(*_: object, **__: object) -> tuple[Verdict, tuple[str, ...]]:
+        return next(verdicts), ()
+
+    monkeypatch.setattr("aembed.bench.measure.judge", judge)
+    report = await bench.steps(server(), objective=EVEN, start=10, step_s=5)
+    assert report.steps is not None
+    assert [(step.rate, step.valid) for step in report.steps.steps] == [(10, True), (20, False)]
+    assert report.verdict.state == "ok"
+    assert report.notes == ("a step was not valid and says nothing: beyond what can be offered",)
+    assert report.steps.knee is not None
+    assert report.steps.knee.high is None
+
+
+@virtual
 async def test_a_server_that_is_never_within_has_no_knee() -> None:
     report = await bench.steps(lambda: anyio.sleep(1), objective=EVEN, start=16, step_s=30)
     assert report.steps is not None
@@ -193,6 +233,7 @@ async def test_fast_errors_do_not_make_a_rate_sustainable() -> None:
         (bench.Objective(seconds=0), {}, "objective.seconds=0 must be"),
         (EVEN, {"start": -1}, "start=-1 must be .*requests/s"),
         (EVEN, {"precision": 0}, "precision=0 must be"),
+        (EVEN, {"highest": 0.5}, "highest=0.5 must not be below start=1 requests/s"),
     ],
 )
 async def test_bad_objectives_are_named(objective: bench.Objective, options: dict[str, float], told: str) -> None:
