@@ -1,0 +1,36 @@
+"""Faults at random."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from random import Random
+
+from aembed.testing.faults.answers import Status
+from aembed.testing.faults.connections import Close, Reset, StaleKeepAlive
+from aembed.testing.faults.fault import Fault
+from aembed.testing.faults.lies import BadChunk, Garbage, Surplus, Truncate
+
+TRANSIENT: tuple[Fault, ...] = (
+    Reset("accept"),
+    Reset("request"),
+    Reset("headers"),
+    Reset("body"),
+    Close("headers"),
+    Close("body"),
+    Truncate(),
+    BadChunk(),
+    Surplus(),
+    StaleKeepAlive(),
+    Garbage(),
+    Status(500),
+    Status(503, {"error": {"message": "busy"}}),
+    Status(503, headers={"retry-after": "0"}),
+)
+"""What a good client survives by trying again."""
+
+
+def at_random(rate: float, seed: int = 0, among: Iterable[Fault] = TRANSIENT) -> Iterator[Fault | None]:
+    """Without end: each answer is spoilt with the probability ``rate``, in one of these ways."""
+    random, faults = Random(seed), tuple(among)  # noqa: S311
+    while True:
+        yield random.choice(faults) if random.random() < rate else None
