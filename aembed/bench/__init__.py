@@ -14,7 +14,7 @@ Where things are:
     record summary lag validity  what happened, in figures; stalls and their causes; whether it may be believed
     measure settings frame environment   from subject to report
     burst sustained steps        shapes of load, and what they tell
-    micro memory cost child      one operation at a time, in fresh processes
+    micro memory cost child still    one operation at a time, in fresh processes; a clock for what is to be equal
     scaling                      over batch sizes, over users
     result                       the report
     contest interleave process_side side worktree   A/B: two versions in turns, in fresh processes

@@ -12,15 +12,17 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
 from aembed import AembedError
 from aembed.bench.result import Parameter
 from aembed.bench.scenario import Case, Scenario, Subject, Target, find, only_case, opened
+from aembed.bench.still import StillLoop
 
 T = TypeVar("T")
+Loop: TypeAlias = Literal["asyncio", "uvloop", "still"]
 PATIENCE = 300.0
 """Seconds for a whole measurement in one process."""
 
@@ -38,7 +40,7 @@ class Job:
     target: str
     parameters: Mapping[str, Parameter]
     options: Mapping[str, int | float]
-    uvloop: bool
+    loop: Loop
     path: Sequence[str]
     """``sys.path`` of the parent, so that the child finds the same modules."""
 
@@ -58,7 +60,8 @@ async def alone(
     *,
     options: Mapping[str, int | float],
     times: int = 1,
-    uvloop: bool = False,
+    loop: Loop = "asyncio",
+    hash_seed: int | None = None,
     patience: float = PATIENCE,
 ) -> list[T]:
     """What ``measure(subject, **options)`` answers in ``times`` fresh processes.
@@ -74,10 +77,10 @@ async def alone(
         target=case.scenario.target,
         parameters=case.parameters,
         options=options,
-        uvloop=uvloop,
+        loop=loop,
         path=[place or str(Path.cwd()) for place in sys.path],
     )
-    return [await _in_child(job, answer, patience) for _ in range(times)]
+    return [await _in_child(job, answer, patience, hash_seed) for _ in range(times)]
 
 
 async def _here(
@@ -101,10 +104,11 @@ async def _here(
     return task.result()
 
 
-async def _in_child(job: Job, answer: type[T], patience: float) -> T:
+async def _in_child(job: Job, answer: type[T], patience: float, hash_seed: int | None) -> T:
     pipe = asyncio.subprocess.PIPE
+    seed = {} if hash_seed is None else {"PYTHONHASHSEED": str(hash_seed)}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "aembed.bench.child", stdin=pipe, stdout=pipe, stderr=pipe
+        *(sys.executable, "-m", "aembed.bench.child"), stdin=pipe, stdout=pipe, stderr=pipe, env={**os.environ, **seed}
     )
     try:
         async with asyncio.timeout(patience):
@@ -135,14 +139,20 @@ async def one(subject: Subject) -> None:
         raise SubjectError(f"wrong result: {problem}")
 
 
+def _loop_factory(loop: Loop) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if loop == "uvloop":
+        factory: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module("uvloop").new_event_loop
+        return factory
+    return StillLoop if loop == "still" else None
+
+
 def main() -> None:
     """Answer the job on stdin."""
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
     out = os.dup(1)
     os.dup2(2, 1)
     sys.path[:] = job.path
-    factory = importlib.import_module("uvloop").new_event_loop if job.uvloop else None
-    with asyncio.Runner(loop_factory=factory) as runner:
+    with asyncio.Runner(loop_factory=_loop_factory(job.loop)) as runner:
         answer = runner.run(answer_to(job))
     with os.fdopen(out, "wb") as stream:
         stream.write(msgspec.json.encode(answer))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import importlib.util
 import sys
@@ -22,12 +23,18 @@ from aembed.bench.result import Memory, Report, Verdict
 from aembed.bench.scenario import Subject, Target
 from aembed.bench.settings import positive
 from aembed.bench.stats import theil_sen
+from aembed.bench.still import StillLoop
 from aembed.bench.sustained import envelope_slope
 
 LOOKS = 48
-"""Times memory is looked at. The first sixth is warm-up: caches fill."""
+"""Times memory is looked at."""
+WARM_UP = LOOKS // 6
+"""Looks that do not count: caches fill."""
 COUNTED = 100
 """Operations whose allocations are counted, and at most as many whose peak is looked at."""
+MINUTE = 60.0
+"""Seconds that pass in the warm-up, beside the time things take: what is kept for a minute, such as what was sent to an
+account with a quota, is no leak."""
 NATIVE_GROWTH = 8e6
 """Bytes of growth outside of Python's own blocks that are worth a note."""
 
@@ -64,9 +71,9 @@ async def memory(target: Target, *, operations: int = 20_000, seconds: float = 6
         raise InputError(f"operations={operations!r} must be {LOOKS} or more")
     positive("seconds", seconds)
     frame = await Frame.around(target, name)
+    options = {"operations": operations, "seconds": seconds}
     try:
-        options = {"operations": operations, "seconds": seconds}
-        (seen,) = await alone(target, measure, Looks, options=options, patience=PATIENCE + seconds)
+        (seen,) = await alone(target, measure, Looks, options=options, patience=PATIENCE + seconds, loop="still")
     except SubjectError as error:
         return await frame.report("memory", verdict=Verdict(state="invalid", reasons=(str(error),)))
     found, notes = _memory(seen), []
@@ -81,13 +88,14 @@ async def memory(target: Target, *, operations: int = 20_000, seconds: float = 6
 
 def _memory(seen: Looks) -> Memory:
     done, blocks, rss = (
-        np.array(values, dtype=np.float64)[LOOKS // 6 :]
+        np.array(values, dtype=np.float64)[WARM_UP:]
         for values in (range(seen.each, seen.each * (LOOKS + 1), seen.each), seen.blocks, seen.rss)
     )
     retained = theil_sen(done, blocks)
     third = len(blocks) // 3
     rises = blocks[-third:].min() > blocks[:third].max()
     off_line = blocks - retained.value * done
+    smallest = float(max(np.ptp(off_line), 1.0) / (done[-1] - done[0]) * 3)
     counted = seen.allocated
     return Memory(
         operations=seen.each * LOOKS,
@@ -96,8 +104,8 @@ def _memory(seen: Looks) -> Memory:
         peak=seen.peak,
         retained=retained,
         rss=envelope_slope(done, rss),
-        smallest_leak=float(max(np.ptp(off_line), 1.0) / (done[-1] - done[0]) * 3),
-        leaking=bool(rises and (retained.low or 0.0) > 0),
+        smallest_leak=smallest,
+        leaking=bool(rises and (retained.low or 0.0) > 0 and retained.value > smallest),
     )
 
 
@@ -108,7 +116,7 @@ async def measure(subject: Subject, operations: int, seconds: float) -> Looks:
     await one(subject)
     affordable = int(seconds / max(time.perf_counter() - begun, 1e-9))
     each = max(1, min(operations, affordable) // LOOKS)
-    process, call = psutil.Process(), subject.call
+    process, call, loop = psutil.Process(), subject.call, asyncio.get_running_loop()
     blocks, rss = array("q", bytes(8 * LOOKS)), array("q", bytes(8 * LOOKS))  # lists would keep an object for each
     gc.collect()
     gc.freeze()  # what stands now stays: collections look at the rest alone
@@ -116,6 +124,8 @@ async def measure(subject: Subject, operations: int, seconds: float) -> Looks:
         for i in range(LOOKS):
             for _ in range(each):
                 await call()
+            if isinstance(loop, StillLoop):
+                loop.pass_(MINUTE / (WARM_UP - 1))
             gc.collect()
             blocks[i], rss[i] = sys.getallocatedblocks(), process.memory_info().rss
     finally:

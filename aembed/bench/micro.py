@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 
 from aembed import InputError
-from aembed.bench.child import SubjectError, alone, fresh_case, one
+from aembed.bench.child import Loop, SubjectError, alone, fresh_case, one
 from aembed.bench.frame import Frame
 from aembed.bench.result import Micro, Report, Verdict
 from aembed.bench.scenario import Subject, Target
@@ -49,9 +49,9 @@ async def micro(target: Target, *, processes: int = 5, seconds: float = 0.5, nam
         raise InputError(f"processes={processes!r} must be 1 or more")
     positive("seconds", seconds)
     frame = await Frame.around(target, name)
-    uvloop = not isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
+    loop: Loop = "asyncio" if isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop) else "uvloop"
     try:
-        found = await alone(target, measure, Blocks, times=processes, uvloop=uvloop, options={"seconds": seconds})
+        found = await alone(target, measure, Blocks, times=processes, loop=loop, options={"seconds": seconds})
     except SubjectError as error:
         return await frame.report("micro", verdict=Verdict(state="invalid", reasons=(str(error),)))
     notes = []

@@ -1,0 +1,91 @@
+"""The clock that stands still while the loop computes, and what is equal because of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Any
+
+from aembed import bench
+from aembed.bench.still import StillLoop
+
+
+def on_still_loop(main: Any) -> Any:
+    with asyncio.Runner(loop_factory=StillLoop) as runner:
+        return runner.run(main())
+
+
+def test_computing_takes_no_time() -> None:
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        for _ in range(10):
+            await asyncio.to_thread(lambda: None)
+        waited = loop.time()
+        sum(range(100_000))
+        return loop.time() - waited
+
+    assert on_still_loop(main) == 0.0
+
+
+def test_waiting_takes_the_time_it_was_meant_to() -> None:
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        await asyncio.wait([loop.create_future()], timeout=0.01)
+        return loop.time()
+
+    assert on_still_loop(main) == 0.01
+
+
+def test_time_goes_on_although_something_else_wakes_the_loop() -> None:
+    async def main() -> None:
+        async def chatter() -> None:
+            while True:
+                await asyncio.to_thread(lambda: None)
+
+        talking = asyncio.create_task(chatter())
+        await asyncio.wait([talking], timeout=0.01)
+        talking.cancel()
+
+    on_still_loop(main)
+
+
+def test_the_clock_can_be_put_forward() -> None:
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, StillLoop)
+        rung: asyncio.Future[float] = loop.create_future()
+        loop.call_later(60, lambda: rung.set_result(loop.time()))
+        loop.pass_(60)
+        return await rung
+
+    assert on_still_loop(main) == 60.0
+
+
+@bench.scenario
+async def kept_for_a_minute(_: Any) -> AsyncIterator[Any]:
+    """As a quota keeps what was sent, in cells of a twentieth of a second."""
+    loop, cells = asyncio.get_running_loop(), deque[list[float]]()
+
+    async def call() -> None:
+        now = loop.time()
+        while cells and cells[0][0] < now - 60:
+            cells.popleft()
+        if not cells or now > cells[-1][0] + 0.05:
+            cells.append([now])
+
+    yield call
+
+
+async def test_what_depends_on_time_costs_the_same_on_every_run() -> None:
+    first, second = [(await bench.cost(kept_for_a_minute, operations=10)).cost for _ in range(2)]
+    assert first is not None
+    assert first == second
+    assert first.exact
+    assert first.calls == int(first.calls)
+
+
+async def test_what_is_kept_for_a_minute_is_no_leak() -> None:
+    report = await bench.memory(kept_for_a_minute, operations=480)
+    assert report.memory is not None
+    assert not report.memory.leaking
