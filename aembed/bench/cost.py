@@ -56,7 +56,8 @@ async def measure(subject: Subject, operations: int) -> Cost:
 
 
 async def _count(subject: Subject, operations: int) -> dict[str, int]:
-    call, counts = subject.call, dict.fromkeys(COUNTED, 0)
+    call = subject.call
+    counts: dict[str, int] = dict.fromkeys(COUNTED, 0)
 
     def profile(frame: FrameType, event: str, _argument: object) -> None:
         if event == "call" and frame.f_code.co_filename != __file__:

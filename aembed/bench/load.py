@@ -65,9 +65,11 @@ class Driver(Protocol):
 
     def due(self) -> int:
         """Requests that should have started by now."""
+        ...
 
     def never_started(self) -> Ints:
         """The intended times of those that were due and found no place."""
+        ...
 
 
 class OpenLoop:

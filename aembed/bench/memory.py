@@ -167,7 +167,7 @@ async def allocated(subject: Subject, operations: int) -> Allocated | None:
                         await subject.call()
                 with memray.FileReader(path) as reader:
                     records = [r for r in reader.get_allocation_records() if r.allocator not in freeing]
-            seen.append((sum(r.n_allocations for r in records), sum(r.size for r in records)))
+                    seen.append((sum(r.n_allocations for r in records), sum(r.size for r in records)))
     finally:
         gc.enable()
     (ours, our_bytes), (count, size) = seen

@@ -151,10 +151,11 @@ async def opened(target: Target) -> AsyncIterator[Subject]:
 
 def only_case(scenario: Scenario) -> Case:
     """Of a scenario that has one; InputError for more."""
-    cases = scenario.cases()
-    if len(cases) > 1:
-        raise InputError(f"{scenario.name} has {len(cases)} cases: measure one of {scenario.name}.cases() at a time")
-    return cases[0]
+    case, *others = scenario.cases()
+    if others:
+        several = 1 + len(others)
+        raise InputError(f"{scenario.name} has {several} cases: measure one of {scenario.name}.cases() at a time")
+    return case
 
 
 def _subject(made: Made, what: str) -> Subject:

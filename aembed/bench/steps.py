@@ -49,9 +49,12 @@ async def steps(
     async def climb(rate: float) -> bool:
         """Whether the rate is within the objective. A step that only the machine made invalid is tried again."""
         arrivals = poisson(rate) if cv == 1 else gamma(rate, cv)
-        for _ in range(ATTEMPTS):
+        attempts = 0
+        while True:
+            attempts += 1
             report, flown = await open_loop(target, arrivals, step_s, seed + len(stairs), settings)
-            if report.verdict.state == "ok" or report.verdict.possible_rate or report.interrupted:
+            told = report.verdict.state == "ok" or report.verdict.possible_rate or report.interrupted
+            if told or attempts == ATTEMPTS:
                 break
         (felt,) = percentiles(flown.rows.response, (objective.q,))
         stairs.append((_step(rate, report, objective, felt), report))
