@@ -40,7 +40,10 @@ COUNTED: tuple[Scenario, ...] = (
     *FACTORY,
     provider.embed_documents,
     provider.get_dimension,
-    *OVERHEAD,
+    overhead.batches,
+    overhead.cache_hit,
+    overhead.refusal_of_bad_input,
+    overhead.admission,
     concurrency.callers,
 )
 """Those that do the same on every run, so that what they cost can be counted and kept."""
@@ -51,7 +54,9 @@ def measurements() -> Iterator[Measurement]:
     yield from timed("factory", *FACTORY)
     yield from timed("provider", *PROVIDER)
     yield from timed("overhead", *OVERHEAD)
-    yield from searched("memory", memory.memory_of_documents, memory.repetitions, memory.buffer_reused)
+    yield from searched(
+        "memory", memory.memory_of_documents, memory.repetitions, memory.lifetimes, memory.buffer_reused
+    )
     yield from timed("concurrency", *CONCURRENCY)
     yield Measurement(group="concurrency", name="queries beside bulk", kind="closed", measure=_beside_bulk)
     yield from timed("throughput", *THROUGHPUT)
@@ -69,7 +74,7 @@ def _load() -> Iterator[Measurement]:
     server = load.queries.case(on="http")
     fives = provider.embed_documents.case(on="mock", documents=5)
     yield loaded("open", "ramp", _open(QUERIES, bench.ramp(50, 200), "ramp"))
-    yield loaded("open", "server", _open(server, bench.poisson(rate=300), "queries to a server"))
+    yield loaded("open", "server", _open(server, bench.poisson(rate=300), "queries to a server"), on="http")
     yield loaded("open", "mixed", _open(load.mixed, bench.poisson(rate=200), "queries and documents"))
     yield loaded("open", "error recovery", _open(load.error_recovery, bench.poisson(rate=100), "error recovery"))
     yield loaded("open", "throughput", _open(fives, bench.constant(rate=1000), "1000 operations a second", 0.5))

@@ -1,12 +1,19 @@
-"""Exact costs, kept in git: they may only change on purpose."""
+"""Exact costs, kept in git: they may only change on purpose.
+
+A count holds for one version of Python and of the packages whose functions are counted too. Where others are
+installed nothing is gated, and that is said.
+"""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
+
+import msgspec
 
 from aembed import bench
 from aembed.bench import Report
@@ -14,9 +21,30 @@ from aembed.bench.report import headlines
 from aembed.bench.result import Verdict
 
 BASELINES = Path(__file__).parent.parent / "baselines"
-COUNTED = ("tasks", "callbacks", "timers", "threads", "calls")
-"""Allocations are shown too, but depend on how Python and numpy were built."""
-Counts = dict[str, dict[str, float]]
+COUNTED = ("tasks", "callbacks", "timers", "threads", "calls", "allocations")
+PACKAGES = ("aiometer", "anyio", "numpy", "pydantic", "pydantic-settings", "xxhash")
+NOT_GATED = "not gated: "
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one operation cost; allocations only where two looks saw the same."""
+
+    tasks: float
+    callbacks: float
+    timers: float
+    threads: float
+    calls: float
+    allocations: float | None = None
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file of counts."""
+
+    packages: dict[str, str]
+    python: str
+    """With its last number: the functions counted are the same in all of 3.11, the allocations are not."""
+    system: str
+    counts: dict[str, Counts]
 
 
 def place() -> Path:
@@ -24,43 +52,76 @@ def place() -> Path:
     return BASELINES / f"counters-{sys.version_info.major}.{sys.version_info.minor}.json"
 
 
-async def count(scenarios: Iterable[bench.Scenario]) -> list[Report]:
-    """A report for each case."""
-    return [await bench.cost(case) for scenario in scenarios for case in scenario.cases()]
+def cases(scenarios: Iterable[bench.Scenario]) -> list[bench.Case]:
+    return [case for scenario in scenarios for case in scenario.cases()]
 
 
 def keep(reports: Sequence[Report], path: Path) -> None:
-    """Make these the ones to be equal to."""
+    """Make these the ones to be equal to. Raises SystemExit if one of them is not exact."""
+    if loose := [headlines.title(report) for report in reports if report.cost is None or not report.cost.exact]:
+        raise SystemExit(f"not kept, for these differ from pass to pass: {', '.join(loose)}")
     counts = {headlines.title(report): _counts(report) for report in reports}
+    kept = Kept(packages=_packages(), python=sys.version.split()[0], system=sys.platform, counts=counts)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=1) + b"\n")
 
 
 def judged(reports: Sequence[Report], path: Path) -> list[Report]:
     """More of anything is a regression. Less is news too: then the kept counts are to be renewed."""
     if not path.exists():
-        note = f"not gated: no counts are kept for this version of Python ({path.name})"
-        return [replace(report, notes=(*report.notes, note)) for report in reports]
-    kept: Counts = json.loads(path.read_text(encoding="utf-8"))
-    return [_judged(report, kept.get(headlines.title(report))) for report in reports]
+        return [
+            _not_gated(report, f"no counts are kept for this version of Python ({path.name})") for report in reports
+        ]
+    kept = msgspec.json.decode(path.read_bytes(), type=Kept)
+    return [_judged(report, kept) for report in reports]
 
 
-def _judged(report: Report, kept: dict[str, float] | None) -> Report:
+def not_gated(reports: Sequence[Report]) -> list[str]:
+    """The reasons, each once."""
+    notes = (note.removeprefix(NOT_GATED) for report in reports for note in report.notes if note.startswith(NOT_GATED))
+    return list(dict.fromkeys(notes))
+
+
+def _judged(report: Report, kept: Kept) -> Report:
     if report.cost is None:
         return report
     if not report.cost.exact:
         return replace(report, verdict=Verdict(state="inconclusive", reasons=("it differs from pass to pass",)))
-    if kept is None:
+    if others := [
+        f"{name} {old} -> {_packages()[name]}" for name, old in kept.packages.items() if _packages()[name] != old
+    ]:
+        return _not_gated(report, f"counted with other packages ({', '.join(others)})")
+    before = kept.counts.get(headlines.title(report))
+    if before is None:
         return replace(report, verdict=Verdict(state="regressed", reasons=("no counts are kept for it: --keep",)))
-    now = _counts(report)
-    changed = [f"{name} {kept[name]:g} -> {now[name]:g}" for name in COUNTED if now[name] != kept[name]]
+    changed = _changed(
+        before, _counts(report), same_build=(sys.version.split()[0], sys.platform) == (kept.python, kept.system)
+    )
     if not changed:
         return report
     reason = f"{', '.join(changed)} per operation; if that is meant, keep it: nox -s perf_gate -- --keep"
     return replace(report, verdict=Verdict(state="regressed", reasons=(reason,)))
 
 
-def _counts(report: Report) -> dict[str, float]:
+def _changed(before: Counts, now: Counts, *, same_build: bool) -> list[str]:
+    found = []
+    for name in COUNTED:
+        old, new = getattr(before, name), getattr(now, name)
+        if old != new and (name != "allocations" or (same_build and None not in {old, new})):
+            found.append(f"{name} {old:g} -> {new:g}")
+    return found
+
+
+def _not_gated(report: Report, reason: str) -> Report:
+    return replace(report, notes=(*report.notes, NOT_GATED + reason)) if report.cost else report
+
+
+@cache
+def _packages() -> dict[str, str]:
+    return {name: version(name) for name in PACKAGES}
+
+
+def _counts(report: Report) -> Counts:
     assert report.cost is not None
     counted = asdict(report.cost)
-    return {name: counted[name] for name in COUNTED}
+    return Counts(**{name: counted[name] for name in COUNTED})

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from aembed import bench
-from aembed.bench import Case, Report, Scenario
+from aembed.bench import Case, Report, Scenario, Target
+from aembed.bench.scenario import opened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +16,7 @@ class Pace:
     """How long to measure."""
 
     processes: int
-    """Fresh ones for each operation that is timed."""
+    """Fresh ones for each operation that is timed; 0: in this one, which is quicker and tells less."""
     timed: float
     """Seconds in each of them."""
     load: float
@@ -28,42 +29,66 @@ class Pace:
 
 FULL = Pace(processes=5, timed=0.25, load=8.0, operations=10_000, searched=6.0)
 QUICK = Pace(processes=2, timed=0.05, load=1.5, operations=2_000, searched=1.0)
-MOMENT = Pace(processes=1, timed=0.001, load=0.1, operations=48, searched=1.0)
-"""To see that it works."""
+MOMENT = Pace(processes=0, timed=0.001, load=0.5, operations=48, searched=1.0)
+"""To see that it works, in this process."""
 
 Measure: TypeAlias = Callable[[Pace], Awaitable[Report]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """``kind`` is that of the report: "micro", "memory", "open", and so on."""
+    """``kind`` is that of the report: "micro", "memory", "open", and so on. ``on`` what it asks: mock, local, http."""
 
     group: str
     name: str
     kind: str
     measure: Measure
+    on: str = "mock"
 
 
 def timed(group: str, *scenarios: Scenario) -> Iterator[Measurement]:
     """Each case, one operation at a time."""
     for case in (case for scenario in scenarios for case in scenario.cases()):
-        yield Measurement(group=group, name=str(case), kind="micro", measure=_micro(case))
+        yield Measurement(group=group, name=str(case), kind="micro", measure=_micro(case), on=_on(case))
 
 
 def searched(group: str, *scenarios: Scenario) -> Iterator[Measurement]:
     """The memory of each case."""
     for case in (case for scenario in scenarios for case in scenario.cases()):
-        yield Measurement(group=group, name=str(case), kind="memory", measure=_memory(case))
+        yield Measurement(group=group, name=str(case), kind="memory", measure=_memory(case), on=_on(case))
 
 
-def loaded(kind: str, name: str, measure: Measure) -> Measurement:
+def loaded(kind: str, name: str, measure: Measure, on: str = "mock") -> Measurement:
     """A run under load."""
-    return Measurement(group="load", name=name, kind=kind, measure=measure)
+    return Measurement(group="load", name=name, kind=kind, measure=measure, on=on)
+
+
+def _on(case: Case) -> str:
+    return str(case.parameters.get("on", "mock"))
 
 
 def _micro(case: Case) -> Measure:
-    return lambda pace: bench.micro(case, processes=pace.processes, seconds=pace.timed)
+    def measure(pace: Pace) -> Awaitable[Report]:
+        def micro(target: Target) -> Awaitable[Report]:
+            return bench.micro(target, processes=max(1, pace.processes), seconds=pace.timed)
+
+        return micro(case) if pace.processes else _here(case, micro)
+
+    return measure
 
 
 def _memory(case: Case) -> Measure:
-    return lambda pace: bench.memory(case, operations=pace.operations, seconds=pace.searched)
+    def measure(pace: Pace) -> Awaitable[Report]:
+        def memory(target: Target) -> Awaitable[Report]:
+            return bench.memory(target, operations=pace.operations, seconds=pace.searched)
+
+        return memory(case) if pace.processes else _here(case, memory)
+
+    return measure
+
+
+async def _here(case: Case, measure: Callable[[Target], Awaitable[Report]]) -> Report:
+    """In this process, as what is no scenario is measured."""
+    async with opened(case) as subject:
+        report = await measure(subject)
+    return replace(report, name=case.scenario.name, parameters=case.parameters)
