@@ -28,16 +28,21 @@ NOTHING: NDArray[np.intp] = np.empty(0, np.intp)
 class Lookup:
     """Keys that a call is looking up. Others wait until it is over, and then see for themselves."""
 
-    __slots__ = ("_over",)
+    __slots__ = ("_is_over", "_over")
 
     def __init__(self) -> None:
+        self._is_over = False
         self._over: asyncio.Event | None = None
+        """Made for the first who waits."""
 
     def end(self) -> None:
+        self._is_over = True
         if self._over is not None:
             self._over.set()
 
     async def wait(self) -> None:
+        if self._is_over:
+            return
         if self._over is None:
             self._over = asyncio.Event()
         await self._over.wait()

@@ -101,6 +101,8 @@ class Memo:
 
     async def _find(self, job: Job, keys: dict[bytes, int]) -> Sequence[bytes]:
         """Place what the store knows. Returns its keys."""
+        if not keys:
+            return ()
         wanted = list(keys)
         positions, vectors = await self._cache.get(wanted, self._spec().dim or job.dim, self._report)
         if vectors is None or not len(positions):

@@ -470,6 +470,17 @@ async def test_lookups_of_the_same_do_not_race(factory: EmbedderFactory) -> None
 
 
 @pytest.mark.virtual_time
+async def test_a_lookup_that_ends_before_it_is_waited_for_holds_nobody_up(factory: EmbedderFactory) -> None:
+    """Who waits for lookups of two others waits for one after the other; the second may be over by then."""
+    embedder = await factory.new_embedder(ScriptedProvider(), cache=Shelf(slow=1.0))
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            for texts in (["b"], ["a"], ["a", "b"]):
+                tasks.start_soon(embedder.embed_documents, texts)
+                await anyio.sleep(0.3)
+
+
+@pytest.mark.virtual_time
 async def test_a_row_is_there_when_its_batch_is(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(spec=PAIRS, latency=1.0)
     embedder = await factory.new_embedder(provider, cache=True, limits=Limits(max_concurrency=1))
