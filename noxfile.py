@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -149,6 +150,50 @@ def wheel(session: nox.Session) -> None:
         python = str(environment / ("Scripts" if sys.platform == "win32" else "bin") / "python")
         session.run(python, "-m", "pip", "install", "--quiet", f"{package}{extras}", external=True)
         session.run(python, "-I", "-W", "error", smoke, *(["--extras"] if extras else []), external=True)
+
+
+@nox.session
+def perf(session: nox.Session) -> None:
+    """aembed's own benchmarks, under ten minutes; ``-- --quick``, ``-- --only load``, ``-- --compare``."""
+    session.install("-e", ".[bench,local]")
+    session.run("python", "-m", "perf.suite", *session.posargs)
+
+
+@nox.session
+def perf_smoke(session: nox.Session) -> None:
+    """Every benchmark for a moment: that it works, not that it is fast. Part of ``tests``, too."""
+    install_extras(session)
+    session.install(*group("test"))
+    session.run("pytest", "tests/test_perf_smoke.py", *session.posargs)
+
+
+@nox.session
+def perf_gate(session: nox.Session) -> None:
+    """What holds on any machine: exact counts, growth, leaks. ``-- --keep`` if a count has changed on purpose."""
+    session.install("-e", ".[bench]", *([] if "--keep" in session.posargs else counted_with(session)))
+    session.run("python", "-m", "perf.suite.gate", *session.posargs)
+
+
+@nox.session
+def perf_ab(session: nox.Session) -> None:
+    """A git revision against the working tree, in turns: ``-- --base main``."""
+    session.install("-e", ".[bench]")
+    session.run("python", "-m", "perf.suite.versions", *session.posargs)
+
+
+@nox.session
+def perf_planted(session: nox.Session) -> None:
+    """Slow a copy down on purpose, and see which layer notices."""
+    session.install("-e", ".[bench]")
+    session.run("python", "-m", "perf.suite.planted", *session.posargs)
+
+
+def counted_with(session: nox.Session) -> list[str]:
+    """The packages whose calls are among the counts, as they were when the counts were kept."""
+    python = session.run("python", "-c", "import sys; print('%d.%d' % sys.version_info[:2])", silent=True)
+    kept = Path("perf/baselines") / f"counters-{str(python).strip()}.json"
+    packages = json.loads(kept.read_text(encoding="utf-8"))["packages"] if kept.exists() else {}
+    return [f"{name}=={version}" for name, version in packages.items()]
 
 
 @nox.session

@@ -70,11 +70,11 @@ def judged(reports: Sequence[Report], budgets: Budgets) -> list[Report]:
     return found
 
 
-def unused(reports: Sequence[Report], budgets: Budgets) -> list[str]:
-    """Patterns that fit no report: a budget for what is not measured."""
+def unused(titles: Sequence[str], budgets: Budgets) -> list[str]:
+    """Patterns that fit no title: a budget for what is not measured would never be exceeded."""
     patterns = [limit.benchmark for limit in (*budgets.typical, *budgets.hard)]
     patterns += [end for ratio in budgets.ratio for end in (ratio.benchmark, ratio.to)]
-    return [pattern for pattern in patterns if not _fitting(reports, pattern)]
+    return [pattern for pattern in patterns if not any(_fits(title, pattern) for title in titles)]
 
 
 def value(report: Report, figure: Figure) -> float | None:
@@ -100,7 +100,11 @@ def _values(report: Report, figure: Figure) -> Iterator[float | None]:
 
 
 def _fitting(reports: Sequence[Report], pattern: str) -> list[Report]:
-    return [report for report in reports if fnmatch(headlines.title(report), pattern.replace("[", "[[]"))]
+    return [report for report in reports if _fits(headlines.title(report), pattern)]
+
+
+def _fits(title: str, pattern: str) -> bool:
+    return fnmatch(title, pattern.replace("[", "[[]"))
 
 
 def _limits(reports: Sequence[Report], budgets: Budgets) -> Iterator[Breach]:

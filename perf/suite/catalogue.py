@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterator
 
 from aembed import bench
-from aembed.bench import Arrivals, Report, Scenario, Target
+from aembed.bench import Arrivals, Case, Report, Scenario, Target
 from perf.suite import concurrency, factory, load, memory, overhead, provider, throughput
-from perf.suite.measurement import Measure, Measurement, Pace, loaded, searched, timed
+from perf.suite.measurement import Measurement, Pace, loaded, searched, timed
 
 FACTORY = (
     factory.new_factory,
@@ -58,48 +58,60 @@ def measurements() -> Iterator[Measurement]:
         "memory", memory.memory_of_documents, memory.repetitions, memory.lifetimes, memory.buffer_reused
     )
     yield from timed("concurrency", *CONCURRENCY)
-    yield Measurement(group="concurrency", name="queries beside bulk", kind="closed", measure=_beside_bulk)
+    yield Measurement(group="concurrency", name="queries_beside_bulk", kind="closed", measure=_beside_bulk)
     yield from timed("throughput", *THROUGHPUT)
     yield from _load()
 
 
 def _load() -> Iterator[Measurement]:
     for users in (1, 5, 10, 20):
-        yield loaded("closed", f"{users} users", _users(users))
+        yield _users(users)
     yield loaded("sustained", "sustained", _sustained)
     for times in (10, 50, 100):
-        yield loaded("burst", f"burst of {times}", _burst(times))
+        yield _burst(times)
     for rate in (50, 100, 150, 200):
-        yield loaded("open", f"step of {rate}", _open(QUERIES, bench.constant(rate=rate), f"{rate} a second", 0.25))
-    server = load.queries.case(on="http")
-    fives = provider.embed_documents.case(on="mock", documents=5)
-    yield loaded("open", "ramp", _open(QUERIES, bench.ramp(50, 200), "ramp"))
-    yield loaded("open", "server", _open(server, bench.poisson(rate=300), "queries to a server"), on="http")
-    yield loaded("open", "mixed", _open(load.mixed, bench.poisson(rate=200), "queries and documents"))
-    yield loaded("open", "error recovery", _open(load.error_recovery, bench.poisson(rate=100), "error recovery"))
-    yield loaded("open", "throughput", _open(fives, bench.constant(rate=1000), "1000 operations a second", 0.5))
+        yield _open(f"{rate} queries a second", QUERIES, bench.constant(rate=rate), 0.25)
+    yield _open("ramp", QUERIES, bench.ramp(50, 200))
+    yield _open("queries to a server", load.queries.case(on="http"), bench.poisson(rate=200))
+    yield _open("queries and documents", load.mixed, bench.poisson(rate=200))
+    yield _open("error recovery", load.error_recovery, bench.poisson(rate=100))
+    yield _open("1000 operations a second", FIVES, bench.constant(rate=1000), 0.5)
 
 
 QUERIES = load.queries.case(on="mock")
+FIVES = provider.embed_documents.case(on="mock", documents=5)
 
 
-def _users(users: int) -> Measure:
+def _users(users: int) -> Measurement:
     """They think 20 ms on average, at random."""
-    return lambda pace: bench.closed(QUERIES, users=users, think=0.02, duration=pace.load / 2, name=f"{users} users")
-
-
-def _sustained(pace: Pace) -> Awaitable[Report]:
-    return bench.sustained(QUERIES, arrivals=bench.poisson(rate=300), duration=2 * pace.load, name="sustained")
-
-
-def _burst(times: int) -> Measure:
-    return lambda pace: bench.burst(
-        QUERIES, base=10, spike=10 * times, spike_s=pace.load / 16, duration=pace.load, name=f"burst of {times}"
+    name = f"{users} users"
+    return loaded(
+        "closed",
+        name,
+        lambda pace: bench.closed(QUERIES, users=users, think=0.02, duration=pace.load / 2, name=name),
     )
 
 
-def _open(target: Target, arrivals: Arrivals, name: str, share: float = 1.0) -> Measure:
-    return lambda pace: bench.load(target, arrivals=arrivals, duration=share * pace.load, name=name)
+def _sustained(pace: Pace) -> Awaitable[Report]:
+    return bench.sustained(QUERIES, arrivals=bench.poisson(rate=200), duration=2 * pace.load, name="sustained")
+
+
+def _burst(times: int) -> Measurement:
+    name = f"burst of {times}"
+    return loaded(
+        "burst",
+        name,
+        lambda pace: bench.burst(
+            QUERIES, base=10, spike=10 * times, spike_s=pace.load / 16, duration=pace.load, name=name
+        ),
+    )
+
+
+def _open(name: str, target: Target, arrivals: Arrivals, share: float = 1.0) -> Measurement:
+    on = str(target.parameters.get("on", "mock")) if isinstance(target, Case) else "mock"
+    return loaded(
+        "open", name, lambda pace: bench.load(target, arrivals=arrivals, duration=share * pace.load, name=name), on
+    )
 
 
 def _beside_bulk(pace: Pace) -> Awaitable[Report]:
