@@ -98,7 +98,7 @@ async def test_nothing_to_compare_is_said() -> None:
 
 
 SCENARIO = """
-import asyncio, sys
+import asyncio, sys, threading
 from aembed import bench
 
 async def quick():
@@ -108,7 +108,7 @@ async def slow():
     return sum(range(20_000))
 
 async def waits():
-    await asyncio.to_thread(sum, range(10))
+    await asyncio.to_thread(threading.Event().wait, 0.001)
 
 async def broken():
     raise KeyError("planted")
