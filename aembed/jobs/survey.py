@@ -44,6 +44,8 @@ class Survey:
 async def take_survey(survey: Survey, source: Source, *, kinds: bool = False, taken: str | None = None) -> None:
     """Read the input once for its fingerprint and once for its rows; with ``kinds`` also for the types of its columns.
 
+    ``taken`` is the column that the vectors will be; ``None`` if the output has no columns.
+
     Raises:
         JobInputError: it is not what its format says, no row of it can be embedded, or it has a column ``taken``.
     """
@@ -92,8 +94,18 @@ def _check(survey: Survey, source: Source) -> None:
 
 
 def _check_taken(source: Source, block: Block, column: str) -> None:
-    numbered = source.columns.id is None and column == "id"
-    if numbered or column in source.columns.names or any(column in row.fields for row in block.rows):
+    numbered = source.columns.id is None
+    late = next((row.number for row in block.rows if "id" in row.fields), 0) if numbered else 0
+    if late:
+        raise JobInputError(
+            f"{source.name}: row {late} has an 'id', and the first row has none, so that rows get their number as id; "
+            "say with id_column what tells rows apart, or rename the column"
+        )
+    if (
+        (numbered and column == "id")
+        or column in source.columns.names
+        or any(column in row.fields for row in block.rows)
+    ):
         raise JobInputError(
             f"{source.name} has a column {column!r} already; give vectors another name with vector_column"
         )

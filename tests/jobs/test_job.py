@@ -147,6 +147,11 @@ async def test_progress_is_told_from_beginning_to_end(rows: str) -> None:
         ('{"text": "a", "id": 1}\n' * 3, {}, "2 of 3 rows repeat an id of column 'id'"),
         ('{"text": "a", "vector": 1}\n', {"output": "v.jsonl"}, "has a column 'vector' already"),
         ('{"text": "a"}\n', {"output": "v.jsonl", "vector_column": "id"}, "has a column 'id' already"),
+        (
+            '{"text": "a"}\n{"text": "b", "id": 9}\n',
+            {"output": "v.jsonl"},
+            "row 2 has an 'id', and the first row has none",
+        ),
         ('{"text": "a"}\n', {"input_format": "text", "text_column": "text"}, "which has no columns"),
     ],
 )
