@@ -95,7 +95,7 @@ def test_jsonl_with_a_bad_row(line: str, fault: str) -> None:
 
 def test_jsonl_that_is_not_utf_8_is_a_bad_row() -> None:
     Path("r.jsonl").write_bytes(b'{"text": "zero"}\n{"text": "caf\xe9"}\n')
-    assert "not valid JSON" in read("r.jsonl")[0][1][2]
+    assert read("r.jsonl")[0][1][2] == "the line is not valid JSON: it is not UTF-8 at byte 13"
 
 
 def test_jsonl_without_a_first_id_numbers_its_rows() -> None:

@@ -43,14 +43,16 @@ def _decode(line: bytes) -> dict[str, Any] | str:
     try:
         fields = DECODER.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else _reason(error)
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else _reason(error, line)
         return f"the line is not valid JSON: {reason}"
     if not isinstance(fields, dict):
         return f"the line is a JSON {type(fields).__name__}, not an object"
     return fields
 
 
-def _reason(error: msgspec.DecodeError | UnicodeDecodeError) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return f"it is not UTF-8 at byte {error.start}"
+def _reason(error: msgspec.DecodeError | UnicodeDecodeError, line: bytes) -> str:
+    try:
+        line.decode()
+    except UnicodeDecodeError as wrong:  # the decoder counts from the start of a string
+        return f"it is not UTF-8 at byte {wrong.start}"
     return str(error).removeprefix("JSON is malformed: ")
