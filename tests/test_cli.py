@@ -549,7 +549,7 @@ def test_check_asks_every_profile_and_shows_no_key(aembed: Aembed, monkeypatch: 
     Path("aembed.toml").write_text(
         PROFILES.partition("[profiles.unlucky]")[0]
         + '[profiles.remote]\nmodel = "openai"\nbase_url = "http://127.0.0.1:9/v1"\napi_key = "sk-secret"\n'
-        "retry = { max_attempts = 1 }\n"
+        'retry = { max_attempts = 1 }\nhttp = { proxy = "http://me:sk-secret@127.0.0.1:9" }\n'
     )
     monkeypatch.setenv("AEMBED_MODEL", "small")
     code, out, err = aembed("check")
@@ -563,6 +563,7 @@ def test_check_asks_every_profile_and_shows_no_key(aembed: Aembed, monkeypatch: 
     assert "refuses the key" in found["refused"][1]
     assert found["remote"][1].startswith("failed: ")
     assert "api_key=**********" in found["remote"][2]
+    assert found["remote"][2].endswith(", http=(proxy=**********), retry=(max_attempts=1)")
     assert "sk-secret" not in out
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
@@ -74,5 +75,12 @@ def _settings(profile: Profile) -> str:
     said = []
     for name in sorted(profile.model_fields_set - {"model"}):
         value = getattr(profile, name)
-        said.append(f"{name}={MASK}" if name in SECRET else f"{name}={value}")
+        said.append(f"{name}={MASK}" if name in SECRET else f"{name}={_shown(value)}")
     return ", ".join(said)
+
+
+def _shown(value: object) -> str:
+    """Of a table only what it sets. A proxy's password is masked by its type."""
+    if not isinstance(value, BaseModel):
+        return str(value)
+    return f"({', '.join(f'{name}={getattr(value, name)}' for name in sorted(value.model_fields_set))})"
