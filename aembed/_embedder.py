@@ -141,12 +141,17 @@ class Embedder:
             return await self._dimension()
 
     async def check_health(self) -> Health:
-        """Send one tiny request and say how it went; never raises an :class:`AembedError`."""
+        """Send one tiny request and say how it went; never raises an :class:`AembedError`.
+
+        It is not retried, except when the provider says that it was too fast.
+        """
         started = time.perf_counter()
         error = None
         try:
             with self._calls:
-                await self._finish(Job([PROBE], "query"), ask=self._engine.run)  # no cache is the provider's health
+                probe = Job([PROBE], "query")
+                probe.is_probe = True
+                await self._finish(probe, ask=self._engine.run)  # not of the cache, whose health it is not
         except AembedError as failure:
             error = failure
         return Health(ok=error is None, latency=time.perf_counter() - started, error=error)

@@ -180,7 +180,7 @@ class Engine:
                 job.count(0, error.maybe_billed)
                 is_paced = self._is_paced(error, successes)
                 paced += is_paced
-                delay = next_delay(self._options.retry, attempt - paced, error, random.random())  # noqa: S311
+                delay = self._delay(job, attempt - paced, error)
                 if delay is None or not (is_paced or isinstance(error, RateLimitError) or self._account.budget.take()):
                     raise
                 self._retries += 1
@@ -194,6 +194,12 @@ class Engine:
                 return
             if delay:
                 await anyio.sleep(delay)
+
+    def _delay(self, job: Job, attempt: int, error: ProviderError) -> float | None:
+        """Seconds before the next attempt; ``None`` to give up, as who asks for the provider's health does at once."""
+        if job.is_probe and not isinstance(error, RateLimitError):
+            return None
+        return next_delay(self._options.retry, attempt, error, random.random())  # noqa: S311
 
     def _is_paced(self, error: ProviderError, successes: int) -> bool:
         """True where the gate decides when to give up, so that the batch need not count its attempts.

@@ -35,6 +35,8 @@ class Job:
         self.texts = texts if self._copies is None else self._copies.texts
         self.kind: Kind = kind
         self.on_error: OnError = on_error
+        self.is_probe = False
+        """It asks how the provider is: a failure is the answer, and not tried again."""
         self.stopped = False
         self.error: AembedError | None = None
         """What ends the call, once it has stopped."""

@@ -16,10 +16,12 @@ from aembed import (
     BadTextError,
     ClosedError,
     Config,
+    ConnectError,
     EmbedderFactory,
     Health,
     InputError,
     ModelSpec,
+    RateLimitError,
     TextTooLongError,
 )
 from aembed import _overlong as overlong
@@ -185,6 +187,15 @@ async def test_health_says_how_it_went_and_never_raises(factory: EmbedderFactory
     assert isinstance(ill, Health)
     assert isinstance(ill.error, AuthenticationError)
     assert ill.latency >= 0
+
+
+@pytest.mark.virtual_time
+async def test_health_is_that_of_now(factory: EmbedderFactory) -> None:
+    """One request, and no attempts until it works; but to be too fast is no illness."""
+    provider = ScriptedProvider([ConnectError("nobody there"), None, RateLimitError("too fast", retry_after=1.0)])
+    embedder = await factory.new_embedder(provider)
+    assert [(await embedder.check_health()).ok for _ in range(3)] == [False, True, True]
+    assert len(provider.calls) == 4
 
 
 async def test_statistics_are_a_snapshot(factory: EmbedderFactory) -> None:
