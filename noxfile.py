@@ -65,13 +65,11 @@ def install_extras(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """All tests on every interpreter present; prints branch coverage. Arguments go to pytest."""
+    """All tests on every interpreter present, a process a core; prints branch coverage. Arguments go to pytest."""
     install_extras(session)
     session.install(*group("test"))
     data = {"COVERAGE_FILE": f"{session.create_tmp()}/coverage"}
-    session.run("coverage", "erase", env=data)
-    session.run("coverage", "run", "-m", "pytest", *session.posargs, env=data)
-    session.run("coverage", "combine", "-q", env=data)
+    session.run("pytest", "-n", "auto", "--cov", "--cov-report=", *session.posargs, env=data)
     session.run("coverage", "report", f"--fail-under={0 if session.posargs else COVERED}", env=data)
 
 

@@ -286,7 +286,7 @@ async def test_an_answer_without_sense_is_a_miss_and_reported(factory: EmbedderF
     assert (failed.operation, failed.texts) == ("get", 12)
 
 
-@pytest.mark.parametrize("broken", [{"get"}, {"put"}, {"get", "put"}], ids=str)
+@pytest.mark.parametrize("broken", [{"get"}, {"put"}, {"get", "put"}], ids=["get", "put", "both"])
 async def test_a_store_that_fails_costs_no_call(factory: EmbedderFactory, broken: set[str]) -> None:
     events: list[Event] = []
     shelf = Shelf(broken=broken)
@@ -832,7 +832,7 @@ async def test_where_to_keep_stands_in_the_configuration(tmp_path: Path, monkeyp
         assert Config.load().cache == meant
 
 
-@pytest.mark.parametrize("place", ["", 7, 1.5, None, object(), []], ids=repr)
+@pytest.mark.parametrize("place", ["", 7, 1.5, None, object(), []], ids=lambda place: type(place).__name__)
 async def test_what_is_no_place_is_refused(factory: EmbedderFactory, place: Any) -> None:
     with pytest.raises(ConfigError, match="cache: give True, the path of a file, or a Store"):
         await factory.new_embedder("mock", cache=place)
