@@ -25,9 +25,9 @@ PERF = Path(__file__).parent.parent
 RESULTS, BASELINES, HISTORY = PERF / "results", PERF / "baselines", PERF / "history" / "results.jsonl"
 
 
-def chosen(only: list[str]) -> list[Measurement]:
+def chosen(only: list[str], *, quick: bool) -> list[Measurement]:
     """Those of the groups named, or all."""
-    everything = list(catalogue.measurements())
+    everything = list(catalogue.measurements(ends=quick))
     groups = {measurement.group for measurement in everything}
     if unknown := set(only) - groups:
         raise SystemExit(f"perf: there is no group {sorted(unknown)}; the groups are {', '.join(sorted(groups))}")
@@ -77,7 +77,9 @@ def publish(reports: list[Report], comparison: Comparison | None) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="perf", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="in a minute; intervals are wide")
+    parser.add_argument(
+        "--quick", action="store_true", help="the first and last case of each, with one process and no intervals"
+    )
     parser.add_argument("--only", action="append", default=[], metavar="GROUP")
     parser.add_argument(
         "--loop", choices=("uvloop", "asyncio"), default="uvloop" if sys.platform != "win32" else "asyncio"
@@ -86,7 +88,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="make these results the baseline of this machine")
     parser.add_argument("--record", action="store_true", help="add them to perf/history")
     options = parser.parse_args()
-    measurements = chosen(options.only)
+    measurements = chosen(options.only, quick=options.quick)
     factory: Callable[[], Any] | None = None
     if options.loop == "uvloop":
         import uvloop

@@ -49,17 +49,17 @@ COUNTED: tuple[Scenario, ...] = (
 """Those that do the same on every run, so that what they cost can be counted and kept."""
 
 
-def measurements() -> Iterator[Measurement]:
-    """The whole suite."""
-    yield from timed("factory", *FACTORY)
-    yield from timed("provider", *PROVIDER)
-    yield from timed("overhead", *OVERHEAD)
+def measurements(*, ends: bool = False) -> Iterator[Measurement]:
+    """The whole suite, or of each scenario the first and the last case."""
+    yield from timed("factory", *FACTORY, ends=ends)
+    yield from timed("provider", *PROVIDER, ends=ends)
+    yield from timed("overhead", *OVERHEAD, ends=ends)
     yield from searched(
         "memory", memory.memory_of_documents, memory.repetitions, memory.lifetimes, memory.buffer_reused
     )
-    yield from timed("concurrency", *CONCURRENCY)
+    yield from timed("concurrency", *CONCURRENCY, ends=ends)
     yield Measurement(group="concurrency", name="queries_beside_bulk", kind="closed", measure=_beside_bulk)
-    yield from timed("throughput", *THROUGHPUT)
+    yield from timed("throughput", *THROUGHPUT, ends=ends)
     yield from _load()
 
 
@@ -67,8 +67,8 @@ def _load() -> Iterator[Measurement]:
     for users in (1, 5, 10, 20):
         yield _users(users)
     yield loaded("sustained", "sustained", _sustained)
-    for times in (10, 50, 100):
-        yield _burst(times)
+    for extra in (10, 50, 100):
+        yield _burst(extra)
     for rate in (50, 100, 150, 200):
         yield _open(f"{rate} queries a second", QUERIES, bench.constant(rate=rate), 0.25)
     yield _open("ramp", QUERIES, bench.ramp(50, 200))
@@ -78,6 +78,8 @@ def _load() -> Iterator[Measurement]:
     yield _open("1000 operations a second", FIVES, bench.constant(rate=1000), 0.5)
 
 
+BASE, AT_ONCE, CALM = 50.0, 0.05, 6.0
+"""Queries a second beside a burst, seconds it lasts, and seconds needed to know what was usual before it."""
 QUERIES = load.queries.case(on="mock")
 FIVES = provider.embed_documents.case(on="mock", documents=5)
 
@@ -96,13 +98,14 @@ def _sustained(pace: Pace) -> Awaitable[Report]:
     return bench.sustained(QUERIES, arrivals=bench.poisson(rate=200), duration=2 * pace.load, name="sustained")
 
 
-def _burst(times: int) -> Measurement:
-    name = f"burst of {times}"
+def _burst(extra: int) -> Measurement:
+    """So many more than usual within a twentieth of a second."""
+    name = f"burst of {extra}"
     return loaded(
         "burst",
         name,
         lambda pace: bench.burst(
-            QUERIES, base=10, spike=10 * times, spike_s=pace.load / 16, duration=pace.load, name=name
+            QUERIES, base=BASE, spike=BASE + extra / AT_ONCE, spike_s=AT_ONCE, duration=max(CALM, pace.load), name=name
         ),
     )
 

@@ -25,11 +25,13 @@ class Pace:
     """In a search for leaks, at most."""
     searched: float
     """Seconds of that search, at most."""
+    isolated: bool = True
+    """The search for leaks has a process of its own."""
 
 
-FULL = Pace(processes=5, timed=0.25, load=8.0, operations=10_000, searched=6.0)
-QUICK = Pace(processes=2, timed=0.05, load=1.5, operations=2_000, searched=1.0)
-MOMENT = Pace(processes=0, timed=0.001, load=0.5, operations=48, searched=1.0)
+FULL = Pace(processes=3, timed=0.25, load=8.0, operations=10_000, searched=6.0)
+QUICK = Pace(processes=0, timed=0.05, load=1.0, operations=1_000, searched=0.5)
+MOMENT = Pace(processes=0, timed=0.001, load=0.5, operations=48, searched=1.0, isolated=False)
 """To see that it works, in this process."""
 
 Measure: TypeAlias = Callable[[Pace], Awaitable[Report]]
@@ -46,21 +48,26 @@ class Measurement:
     on: str = "mock"
 
 
-def timed(group: str, *scenarios: Scenario) -> Iterator[Measurement]:
-    """Each case, one operation at a time."""
-    for case in (case for scenario in scenarios for case in scenario.cases()):
+def timed(group: str, *scenarios: Scenario, ends: bool = False) -> Iterator[Measurement]:
+    """Each case, or the first and the last, one operation at a time."""
+    for case in (case for scenario in scenarios for case in _cases(scenario, ends=ends)):
         yield Measurement(group=group, name=str(case), kind="micro", measure=_micro(case), on=_on(case))
 
 
-def searched(group: str, *scenarios: Scenario) -> Iterator[Measurement]:
+def searched(group: str, *scenarios: Scenario, ends: bool = False) -> Iterator[Measurement]:
     """The memory of each case."""
-    for case in (case for scenario in scenarios for case in scenario.cases()):
+    for case in (case for scenario in scenarios for case in _cases(scenario, ends=ends)):
         yield Measurement(group=group, name=str(case), kind="memory", measure=_memory(case), on=_on(case))
 
 
 def loaded(kind: str, name: str, measure: Measure, on: str = "mock") -> Measurement:
     """A run under load."""
     return Measurement(group="load", name=name, kind=kind, measure=measure, on=on)
+
+
+def _cases(scenario: Scenario, *, ends: bool) -> Iterator[Case]:
+    every = scenario.cases()
+    return (case for i, case in enumerate(every) if not ends or i in {0, len(every) - 1})
 
 
 def _on(case: Case) -> str:
@@ -82,7 +89,7 @@ def _memory(case: Case) -> Measure:
         def memory(target: Target) -> Awaitable[Report]:
             return bench.memory(target, operations=pace.operations, seconds=pace.searched)
 
-        return memory(case) if pace.processes else _here(case, memory)
+        return memory(case) if pace.isolated else _here(case, memory)
 
     return measure
 

@@ -93,7 +93,7 @@ async def measured(tree: Path, processes: int) -> list[Report]:
     project = str(Path(__file__).parent.parent.parent)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tree), project))}
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, env=environment)
+    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, env=environment, cwd=tree)
     out, _ = await process.communicate()
     return list(reports_from_json(out))
 
