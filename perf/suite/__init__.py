@@ -5,5 +5,6 @@ Where things are:
     factory provider overhead memory concurrency throughput load      scenarios, a file for each group
     measurement catalogue   how long each is measured, and the list of all
     budgets counters        what may not be exceeded; what must stay equal
-    run gate planted        the commands behind ``perf``, ``perf_gate`` and ``perf_planted``
+    reference               the yardstick for aembed's own cost
+    __main__ gate versions planted   ``nox -s perf``, ``perf_gate``, ``perf_ab``, ``perf_planted``
 """

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from aembed import bench
 from aembed.bench import Comparison, Report, history, reports_from_json, reports_to_json
 from aembed.bench.report import github_annotations, headlines, html, junit, show, step_summary
-from perf.suite import budgets, catalogue
+from perf.suite import budgets, catalogue, reference
 from perf.suite.measurement import FULL, QUICK, Measurement, Pace
 
 PERF = Path(__file__).parent.parent
@@ -60,9 +62,23 @@ def baseline(reports: list[Report]) -> Path:
     return BASELINES / f"{reports[0].environment.machine}.json"
 
 
+def _overview(console: Console, reports: list[Report]) -> None:
+    """A line for each; what is behind it is in the HTML page."""
+    overview = headlines.overview(reports)
+    made = Table(*overview.columns)
+    for row in overview.rows:
+        made.add_row(*(Text(cell) for cell in row))
+    console.print(made)
+
+
 def publish(reports: list[Report], comparison: Comparison | None) -> None:
     """For people, programs and CI."""
-    show(Console(width=max(100, Console().width)), reports, comparison)
+    console = Console(width=max(120, Console().width))
+    _overview(console, reports)
+    if (found := reference.table(reports)) is not None:
+        console.print(found)
+    if comparison is not None:
+        show(console, (), comparison)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "suite.json").write_bytes(reports_to_json(reports))
     (RESULTS / "suite.html").write_text(html(reports, comparison=comparison), encoding="utf-8")
