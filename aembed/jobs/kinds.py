@@ -9,10 +9,15 @@ from aembed.jobs.rows import Block
 
 MOST_COLUMNS = 2000
 LARGEST = 2**63
+EXACT = 2**53
+"""Up to this one every whole number is a float as well."""
 
 
 class Kinds:
-    """Column -> the kinds of value seen in it: "bool", "int", "float", "str", and "json" for all else."""
+    """Column -> the kinds of value seen in it: "bool", "int", "float", "str", and "json" for all else.
+
+    A "long" is an int that no float holds; no column has that kind.
+    """
 
     def __init__(self) -> None:
         self.seen: dict[str, set[str]] = {}
@@ -36,7 +41,11 @@ class Kinds:
         kinds = self.seen.get(name, set()) - {"null"}
         if kinds == {"int", "float"}:
             return "float"
-        return kinds.pop() if len(kinds) == 1 else "json" if kinds else "str"
+        if "long" in kinds and kinds <= {"int", "long"}:
+            return "int"
+        if not kinds:
+            return "str"
+        return kinds.pop() if len(kinds) == 1 else "json"
 
 
 def _kind(value: Any) -> str:
@@ -44,5 +53,5 @@ def _kind(value: Any) -> str:
         return "null"
     kind = type(value).__name__
     if kind == "int":
-        return "int" if -LARGEST <= value < LARGEST else "json"
+        return "int" if -EXACT <= value <= EXACT else "long" if -LARGEST <= value < LARGEST else "json"
     return kind if kind in {"bool", "float", "str"} else "json"

@@ -13,13 +13,11 @@ class RejectsFile:
     """A line of JSON for each: ``row``, ``id``, ``error``, ``message``."""
 
     def __init__(self, path: Path) -> None:
-        self.count = 0
         self._file = path.open("wb")
 
     def write(self, row: Row, error: str, message: str) -> None:
         line = msgspec.json.encode({"row": row.number, "id": row.id, "error": error, "message": message})
         self._file.write(line + b"\n")
-        self.count += 1
 
     def close(self) -> None:
         self._file.close()

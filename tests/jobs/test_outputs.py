@@ -142,6 +142,64 @@ async def test_jsonl_of_parquet() -> None:
     )
 
 
+async def test_parquet_of_views() -> None:
+    """Types of Arrow that not all of pyarrow knows."""
+    pa = pytest.importorskip("pyarrow", reason="needs the extra parquet")
+    import pyarrow.parquet as pq
+
+    table = pa.table({"text": ["one", None, "three", "four", None]})
+    table = table.append_column("seen", pa.array(list("abcde"), pa.string_view()))
+    table = table.append_column("title", pa.array(table["text"].to_pylist(), pa.string_view()))
+    try:
+        pq.write_table(table, "r.parquet")
+    except pa.ArrowNotImplementedError:
+        pytest.skip("this pyarrow writes no views")
+    for column in ("text", "title"):
+        await job("r.parquet", "v.parquet", text_column=column)
+        found = read_table("v.parquet")
+        assert found["seen"].to_pylist() == ["a", "c", "d"]
+        assert found.schema.field("seen").type == pa.string_view()
+        np.testing.assert_array_equal(vectors_of(found), await mock_vectors(["one", "three", "four"]))
+
+
+async def test_jsonl_of_nanoseconds_at_any_depth() -> None:
+    pa = pytest.importorskip("pyarrow", reason="needs the extra parquet")
+    import pyarrow.parquet as pq
+
+    moment, second = pa.timestamp("ns"), 1_000_000_001
+    kinds: dict[str, tuple[Any, Any, Any]] = {
+        "list": (pa.list_(moment), [second, None], ["1970-01-01T00:00:01", None]),
+        "large": (pa.large_list(moment), [second], ["1970-01-01T00:00:01"]),
+        "fixed": (pa.list_(pa.time64("ns"), 1), [second], ["00:00:01"]),
+        "map": (pa.map_(pa.string(), moment), [("a", second)], [["a", "1970-01-01T00:00:01"]]),
+        "struct": (pa.struct([("of", pa.duration("ns"))]), {"of": second}, {"of": "PT1S"}),
+        "plain": (pa.list_(pa.int8()), [1], [1]),
+    }
+    columns = {name: pa.array([value], kind) for name, (kind, value, _) in kinds.items()}
+    repeated = pa.array([second], moment).dictionary_encode()
+    pq.write_table(pa.table({"text": ["one"], "repeated": repeated, **columns}), "r.parquet")
+    await job("r.parquet", "v.jsonl")
+    (row,) = records("v.jsonl")
+    assert {name: row[name] for name in kinds} == {name: said for name, (_, _, said) in kinds.items()}
+    assert row["repeated"] == "1970-01-01T00:00:01"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "kept"),
+    [
+        ((2**53, 0.5), [float(2**53), 0.5]),
+        ((2**53 + 1, 0.5), [str(2**53 + 1), "0.5"]),
+        ((2**53 + 1, 7), [2**53 + 1, 7]),
+        ((2**63, 7), [str(2**63), "7"]),
+    ],
+)
+async def test_whole_numbers_stay_what_they_are(numbers: tuple[float, float], kept: list[Any]) -> None:
+    pytest.importorskip("pyarrow", reason="needs the extra parquet")
+    Path("r.jsonl").write_text("".join(json.dumps({"text": "one", "n": number}) + "\n" for number in numbers))
+    await job("r.jsonl", "v.parquet")
+    assert read_table("v.parquet")["n"].to_pylist() == kept
+
+
 async def test_parquet_of_text_and_its_own_output() -> None:
     pytest.importorskip("pyarrow", reason="needs the extra parquet")
     Path("t.txt").write_text("one\n\ntwo\n")

@@ -16,7 +16,8 @@ def parquet_columns(name: str, file: BinaryIO, text_column: str | None, id_colum
     schema = open_parquet(name, file).schema_arrow
     columns = choose_columns(name, schema.names, text_column, id_column)
     kind = schema.field(columns.text).type
-    if not (types.is_string(kind) or types.is_large_string(kind) or types.is_dictionary(kind)):
+    strings = (types.is_string, types.is_large_string, types.is_string_view, types.is_dictionary)
+    if not any(holds(kind) for holds in strings):
         raise JobInputError(f"{name}: the column {columns.text!r} holds {kind}, not strings; name another text column")
     return columns
 

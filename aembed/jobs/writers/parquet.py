@@ -40,7 +40,7 @@ class ParquetWriter:
 
     def write(self, block: Block, kept: Sequence[int], vectors: Vectors) -> None:
         pa = pyarrow()
-        batch = block.batch.take(pa.array(kept)) if block.batch is not None else _batch(block, kept, self._rows)
+        batch = _kept(block.batch, kept) if block.batch is not None else _batch(block, kept, self._rows)
         given = {name: batch.column(name) for name in batch.schema.names}
         if self._numbered:
             given["id"] = pa.array([block.rows[at].id for at in kept], pa.int64())
@@ -78,6 +78,15 @@ def schema_of_rows(kinds: Kinds) -> Any:
         for name, kind in ((name, kinds.column(name)) for name in kinds.seen)
     ]
     return pa.schema(fields)
+
+
+def _kept(batch: Any, kept: Sequence[int]) -> Any:
+    """Those rows of a batch. By slices, for pyarrow's ``take`` does not know all types, such as ``string_view``."""
+    if len(kept) == batch.num_rows:
+        return batch
+    runs = np.split(np.array(kept), np.flatnonzero(np.diff(kept) != 1) + 1)
+    columns = [pyarrow().concat_arrays([column.slice(run[0], len(run)) for run in runs]) for column in batch.columns]
+    return pyarrow().RecordBatch.from_arrays(columns, schema=batch.schema)
 
 
 def _batch(block: Block, kept: Sequence[int], schema: Any) -> Any:
