@@ -369,7 +369,7 @@ def test_nothing_to_embed(aembed: Aembed) -> None:
     refused(aembed("embed"), "nothing to embed", "--query")
     refused(aembed("embed", "-o", "v.npy"), "nothing to embed", "--query")
     refused(aembed("embed", "--query", "text", "-o", "v.npy"), "leave them out")
-    refused(aembed("embed", "--query", " ", "--model", "mock"), "--query", "blank")
+    refused(aembed("embed", "--query", " ", "--model", "mock"), "--query: the text is empty or blank")
 
 
 def test_unknown_option_is_answered_as_usual(aembed: Aembed) -> None:
@@ -536,6 +536,14 @@ def test_limits_of_a_profile_stay_beside_those_given(aembed: Aembed, notes: str)
     Path(notes).write_text("one\n" * 2049)
     out = aembed("embed", notes, "-m", "small", "--tpm", "1000000", "--dry-run").out
     assert "at least 7 min 0 s, by the quota of requests" in out
+
+
+def test_one_is_said_as_one(aembed: Aembed) -> None:
+    Path("one.txt").write_text("a")
+    assert (
+        "1 row with 2 dimensions from mock:mock, 1 token, in"
+        in aembed("embed", "one.txt", "-o", "v.jsonl", "-m", "mock", "--dimensions", "2").out
+    )
 
 
 def test_cache_is_asked_instead_of_the_provider(aembed: Aembed, notes: str) -> None:

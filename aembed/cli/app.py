@@ -210,7 +210,7 @@ async def _embed_query(query: str, config: Config, model: str | None, chosen: Em
             return await embedder.embed_query(query)
         except InputError as error:
             error.index = None  # there is only this one
-            raise CommandError(f"--query: {error}") from error
+            raise CommandError(f"--query: {str(error).removeprefix('text: ')}") from error
 
 
 @app.command()

@@ -98,7 +98,7 @@ def told(report: JobReport) -> str:
         (report.resumed, f"{_rows(report.resumed)} from earlier runs"),
         (report.blank, f"{report.blank:,} blank {'line' if report.blank == 1 else 'lines'} skipped"),
         (report.truncated, f"{report.truncated:,} cut to the model's length"),
-        (report.tokens, f"{report.tokens:,} tokens" if report.tokens else ""),
+        (report.tokens, f"{report.tokens:,} token{'' if report.tokens == 1 else 's'}" if report.tokens else ""),
         (report.cost, f"${report.cost:,.4f}" if report.cost else ""),
     ]
     said = "".join(f", {aside}" for there, aside in asides if there)

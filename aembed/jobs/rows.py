@@ -67,8 +67,13 @@ def _id(fields: Mapping[str, Any], column: str) -> tuple[RowId | None, str]:
     value = fields.get(column)
     if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "":
         return value, ""
-    what = "missing or null" if value is None else "empty" if value == "" else f"a {type(value).__name__}"
+    what = "missing or null" if value is None else "empty" if value == "" else _type(value)
     return None, f"the id in {column!r} is {what}; it must be a string or a whole number"
+
+
+def _type(value: object) -> str:
+    name = type(value).__name__
+    return f"an {name}" if name == "int" else f"a {name}"
 
 
 def _fault(fields: Mapping[str, Any], column: str) -> str:
@@ -76,7 +81,7 @@ def _fault(fields: Mapping[str, Any], column: str) -> str:
         return f"there is no {column!r}"
     text = fields[column]
     if not isinstance(text, str):
-        return f"{column!r} is {'null' if text is None else f'a {type(text).__name__}'}, not a string"
+        return f"{column!r} is {'null' if text is None else _type(text)}, not a string"
     if not text or text.isspace():
         return f"{column!r} is empty or blank, and has no meaning to embed"
     if not text.isascii():

@@ -79,6 +79,7 @@ def test_jsonl() -> None:
         ('{"id": 1}', "there is no 'text'"),
         ('{"id": 1, "text": null}', "'text' is null, not a string"),
         ('{"id": 1, "text": ["one"]}', "'text' is a list, not a string"),
+        ('{"id": 1, "text": 7}', "'text' is an int, not a string"),
         ('{"id": 1, "text": " "}', "'text' is empty or blank"),
         ('{"id": 1, "text": "one"', "the line is not valid JSON"),
         ('"one"', "the line is a JSON str, not an object"),
