@@ -235,7 +235,10 @@ class Engine:
             self.gate.leave(permit, reply, failure)
         assert reply is not None, "else an error was raised"
         try:
-            vectors = await self._accept(reply, len(batch))
+            if len(batch) * (self.spec.dim or 0) < CHECKED_ON_THE_LOOP:
+                vectors = self._checked(reply, len(batch))
+            else:
+                vectors = await anyio.to_thread.run_sync(self._checked, reply, len(batch))
         except ReplyError as error:
             error.request_id = reply.request_id
             raise
@@ -255,20 +258,18 @@ class Engine:
             )
 
     async def _embed(self, texts: Sequence[str], kind: Kind, rows: Vectors | None) -> Reply:
-        send = self._provider.embed if self._embed_into is None else partial(self._embed_into, rows)
+        if self._embed_into is None:
+            answer = self._provider.embed(texts, kind=kind)
+        else:
+            answer = self._embed_into(rows, texts, kind=kind)
         if self._limit is None:
-            return await send(texts, kind=kind)
+            return await answer
         with self._limit.block():
-            return await send(texts, kind=kind)
+            return await answer
         raise RequestTimeoutError(f"{self.spec.name} did not answer within the timeout of {self._limit.seconds} s")
 
-    async def _accept(self, reply: Reply, texts: int) -> Vectors:
-        """The vectors of a reply, checked, and scaled if asked for."""
-        if texts * (self.spec.dim or 0) < CHECKED_ON_THE_LOOP:
-            return self._checked(reply, texts)
-        return await anyio.to_thread.run_sync(self._checked, reply, texts)
-
     def _checked(self, reply: Reply, texts: int) -> Vectors:
+        """The vectors of a reply, checked, and scaled if asked for."""
         vectors = check(reply, texts, self.spec.dim, self.spec)
         return normalize(vectors) if self._options.normalize else vectors
 

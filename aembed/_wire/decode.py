@@ -61,14 +61,17 @@ def decode(body: bytes, shape: Shape[Any], count: int, rows: Vectors | None, pau
         ReplyError: no valid JSON of this shape; count, index or dimension is wrong; null or damaged vectors.
     """
     strings = cut_strings(body, shape.base64_key, pause) if shape.base64_key else Cut(body, [])
+    if rows is not None and len(strings.spans) == count and sys.byteorder == "little":
+        skeleton = parse(strings.skeleton, shape)
+        places = shape.places(skeleton)
+        check_places(places, count, count, 0)
+        _fill(body, places[0], strings, rows, pause)
+        return Decoded(rows, shape.tokens(skeleton), True)
     numbers = cut_numbers(strings.skeleton, pause)
     skeleton = parse(numbers.skeleton, shape)
     places = shape.places(skeleton)
     check_places(places, count, len(strings.spans), len(numbers.spans))
     encoded = iter(strings.spans)
-    if rows is not None and len(strings.spans) == count and sys.byteorder == "little":
-        _fill(body, places[0], strings, rows, pause)
-        return Decoded(rows, shape.tokens(skeleton), base64=True)
     body_view, number_view = memoryview(body), memoryview(strings.skeleton)
     for done, (index, placeholder) in enumerate(zip(*places, strict=True)):
         if isinstance(placeholder, str):

@@ -60,18 +60,30 @@ class HttpTransport:
             BadRequestError: a redirect.
         """
         session = self._sessions.get(asyncio.get_running_loop()) or await self._open()
-        try:
-            return await _post(session, url, body, headers, max_bytes=max_bytes, sink=sink)
-        except (aiohttp.ClientError, OSError) as error:
-            failure = _translate(error)
-            stale = not _FRESH.get() and _died_idle(error) and not (sink is not None and sink.begun)
-        if not stale:
-            raise failure  # out of the handler, so that nothing of the request hangs on it
-        try:
-            return await _post(session, url, body, headers, max_bytes=max_bytes, sink=sink)
-        except (aiohttp.ClientError, OSError) as error:
-            failure = _translate(error)
-        raise failure
+        for is_second in (False, True):
+            _FRESH.set(False)
+            try:
+                response = await session.post(
+                    url,
+                    data=body if len(body) <= SENT_AT_ONCE else io.BytesIO(body),
+                    headers=headers,
+                    allow_redirects=False,
+                    read_bufsize=None if sink is None else PIECES // 2,
+                )
+                try:
+                    if 300 <= response.status < 400:
+                        raise _redirected(response.headers.get("Location", ""), response.status)
+                    return Response(response.status, response.headers, await read_body(response, max_bytes, sink))
+                finally:  # what "async with" does by way of three more coroutines
+                    response.release()
+                    await response.wait_for_close()
+                    del response  # a traceback that shows local variables does not show where to, which may hold a key
+            except (aiohttp.ClientError, OSError) as error:
+                failure = _translate(error)
+                is_stale = not _FRESH.get() and _died_idle(error) and not (sink is not None and sink.begun)
+            if is_second or not is_stale:
+                break
+        raise failure  # out of the handler, so that nothing of the request hangs on it
 
     async def aclose(self) -> None:
         """Close the connections of this loop, and of loops that are gone."""
@@ -111,26 +123,6 @@ def _session(settings: HttpSettings, tls: ssl.SSLContext | bool) -> aiohttp.Clie
         ),
         trust_env=settings.trust_env,
     )
-
-
-async def _post(
-    session: aiohttp.ClientSession,
-    url: str,
-    body: bytes,
-    headers: Mapping[str, str],
-    *,
-    max_bytes: int,
-    sink: Sink | None,
-) -> Response:
-    _FRESH.set(False)
-    data = body if len(body) <= SENT_AT_ONCE else io.BytesIO(body)
-    buffer = None if sink is None else PIECES // 2
-    async with session.post(url, data=data, headers=headers, allow_redirects=False, read_bufsize=buffer) as response:
-        if 300 <= response.status < 400:
-            failure = _redirected(response.headers.get("Location", ""), response.status)
-            del response  # a traceback that shows local variables does not show where to, which may hold a key
-            raise failure
-        return Response(response.status, response.headers, await read_body(response, max_bytes, sink))
 
 
 class _Connector(aiohttp.TCPConnector):

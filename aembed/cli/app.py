@@ -234,9 +234,7 @@ def check() -> None:
         raise typer.Exit(EXIT_FAILED)
 
 
-@app.command(
-    add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
-)
+@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def bench(context: typer.Context) -> None:
     """Measure a model or any async def: latency, bursts, memory, what changed. It has commands of its own."""
     with one_sentence():
