@@ -258,6 +258,7 @@ class Engine:
             )
 
     async def _embed(self, texts: Sequence[str], kind: Kind, rows: Vectors | None) -> Reply:
+        answer: Awaitable[Reply]
         if self._embed_into is None:
             answer = self._provider.embed(texts, kind=kind)
         else:

@@ -203,7 +203,7 @@ class Flight(Job):
 
     def place(self, batch: Batch, reply: Reply, vectors: Vectors, *, in_place: bool = False) -> None:
         """Rows go to all who wait; what they cost goes to the first who waits for each text, by its length."""
-        self._state[batch.rows] = DONE
+        self._mark(batch, DONE)
         self.truncated.update(self.index(batch, position) for position in reply.truncated)
         indices = _indices(batch)
         cut = [index in self.truncated for index in indices]
@@ -221,7 +221,7 @@ class Flight(Job):
         A batch refused as a whole says nothing about a part of it: who waits for a part tries that alone. Nor does a
         fatal error say anything about the calls of another origin, which may have another key.
         """
-        self._state[batch.rows] = FAILED
+        self._mark(batch, FAILED)
         refused_whole = len(batch) > 1 and isinstance(error, BadRequestError)
         if error.fatal:
             self.stop(error)

@@ -23,8 +23,7 @@ class TimeLimit:
     def block(self) -> Block:
         return Block(self)
 
-    def enter(self, block: Block) -> None:
-        loop = asyncio.get_running_loop()
+    def enter(self, block: Block, loop: asyncio.AbstractEventLoop) -> None:
         block.due = loop.time() + self.seconds
         self._open[block] = None
         if self._timer is None:
@@ -61,11 +60,14 @@ class Block:
         self.due = math.inf
 
     def __enter__(self) -> None:
-        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(
+            loop
+        )  # which would ask for the loop again, and before Python 3.12 that is a syscall
         assert task is not None, "only a task can be cancelled"
         self._task = task
         self._cancelling = task.cancelling()
-        self._limit.enter(self)
+        self._limit.enter(self, loop)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -79,10 +79,11 @@ class Gate:
         self.account.quotas.check_capacity(permit)
         if self._lanes.blocks(permit.kind) or not self._has_slot(permit.kind):
             return False
-        now = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        now = loop.time()
         if self._earliest(now, permit) > now:
             return False
-        self._enter(permit, now)
+        self._enter(permit, now, loop)
         return True
 
     async def wait(self, permit: Permit, *, first: bool = False) -> None:
@@ -106,7 +107,8 @@ class Gate:
     def leave(self, permit: Permit, reply: Reply | None = None, error: AembedError | None = None) -> None:
         """The request has ended: with a reply, with an error, or cancelled (neither)."""
         is_probe = self.slots.left(permit)
-        loop = asyncio.get_running_loop()
+        loop = permit.loop
+        assert loop is not None, "only who has entered leaves"
         now = loop.time()
         if reply is not None:
             alone = permit.kind == "document" or self.slots.taken == self.slots.queries
@@ -123,8 +125,9 @@ class Gate:
         leave_reserve = permit.kind == "document" and not self._lanes.is_documents_turn
         return self.account.earliest(now, permit, leave_reserve)
 
-    def _enter(self, permit: Permit, now: float) -> None:
+    def _enter(self, permit: Permit, now: float, loop: asyncio.AbstractEventLoop) -> None:
         permit.sent_at = now
+        permit.loop = loop
         self.account.quotas.commit(now, permit)
         self._lanes.went(permit.kind)
         self.slots.took(permit, self.account.pause.probing)
@@ -150,7 +153,7 @@ class Gate:
                     wake_at = when
                     break
                 else:
-                    self._enter(permit, now)
+                    self._enter(permit, now, loop)
                     ticket.set_result(None)
             self._lanes.remove(ticket, permit)
         self._wake(wake_at, loop)

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from aembed._types import Kind
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
     from aembed._gate.resource import Entry
 
 
 class Permit:
     """``requests``, ``tokens`` and ``inputs`` are what it needs of each quota; ``entries`` what it was given."""
 
-    __slots__ = ("characters", "entries", "inputs", "kind", "patience", "requests", "sent_at", "tokens")
+    __slots__ = ("characters", "entries", "inputs", "kind", "loop", "patience", "requests", "sent_at", "tokens")
 
     def __init__(
         self,
@@ -34,4 +36,6 @@ class Permit:
         self.patience = patience
         """Seconds of a pause ordered by the server that it will wait for."""
         self.sent_at = 0.0
+        self.loop: AbstractEventLoop | None = None
+        """On whose clock that is. To ask for the running loop is a syscall before Python 3.12."""
         self.entries: tuple[Entry, Entry, Entry | None] | None = None

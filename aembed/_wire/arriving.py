@@ -3,7 +3,8 @@
 So the whole of it is never in memory, and no step of the work is long. What is kept, the skeleton, is parsed at the
 end with every check; until then a vector is only believed to be one, and counted in the order of the body.
 
-A reply that does not begin as most do is held until it is whole. One that begins so is all base64 or all numbers.
+A reply that does not begin as most do is held until it is whole. One that begins so is all base64 or all numbers, or
+refused; only shorter ones, which ``decode`` has whole, may mix them. No server is known that does.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class Arriving:
 
     def __init__(self, shape: Shape[Any], rows: Vectors, in_thread: InThread) -> None:
         self.begun = False
+        self.skeleton = b""
+        """What stood around the vectors, once the reply is whole."""
         self._shape = shape
         self._rows = rows
         self._in_thread = in_thread
@@ -61,8 +64,10 @@ class Arriving:
         """The reply is whole, with ``last`` at its end. Raises what ``decode`` does."""
         self._take([last], pause)
         if self._held:
-            return decode(b"".join(self._held), self._shape, count, self._rows, pause)
-        skeleton = parse(b"".join((*self._skeleton, self._rest)), self._shape)
+            self.skeleton = b"".join(self._held)
+            return decode(self.skeleton, self._shape, count, self._rows, pause)
+        self.skeleton = b"".join((*self._skeleton, self._rest))
+        skeleton = parse(self.skeleton, self._shape)
         places, found = self._shape.places(skeleton), len(self._row_of)
         is_base64 = self._written is not None
         check_places(places, count, *((found, 0) if is_base64 else (0, found)))

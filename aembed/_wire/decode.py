@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 import numpy as np
@@ -47,8 +47,7 @@ def token_count(said: Any) -> int | None:
     return int(said) if type(said) in {int, float} and 0 <= said < 2**53 else None
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     vectors: Vectors
     tokens: int | None
     base64: bool
@@ -66,7 +65,7 @@ def decode(body: bytes, shape: Shape[Any], count: int, rows: Vectors | None, pau
         places = shape.places(skeleton)
         check_places(places, count, count, 0)
         _fill(body, places[0], strings, rows, pause)
-        return Decoded(rows, shape.tokens(skeleton), True)
+        return Decoded(rows, shape.tokens(skeleton), base64=True)
     numbers = cut_numbers(strings.skeleton, pause)
     skeleton = parse(numbers.skeleton, shape)
     places = shape.places(skeleton)

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 _MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]{1,200})"')
 LOOKED_AT = 1000
 """Bytes at the end and the beginning of an answer: between them are vectors."""
 
 
-def echoed_model(body: bytes) -> str | None:
+class Echo(NamedTuple):
+    """The name, and how the answer has it written."""
+
+    name: str
+    written: bytes
+
+
+def echoed_model(body: bytes) -> Echo | None:
     """The name, if the answer has one."""
     for begin, end in ((max(0, len(body) - LOOKED_AT), len(body)), (0, LOOKED_AT)):
         start = body.find(b'"model"', begin, end)  # so that the pattern is not tried at every character of a vector
         if start >= 0 and (found := _MODEL.search(body, start, end)):
-            return found[1].decode(errors="replace")
+            return Echo(found[1].decode(errors="replace"), found[0])
     return None
+
+
+def ends_with(body: bytes, echo: Echo) -> bool:
+    """Where it mostly stands, the answer has it written the same way."""
+    return body.find(echo.written, -LOOKED_AT) >= 0
 
 
 def is_same(asked: str, said: str) -> bool:

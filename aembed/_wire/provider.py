@@ -20,7 +20,7 @@ from aembed._wire.access import SecretHeaders, checked, key_of
 from aembed._wire.arriving import Arriving
 from aembed._wire.cut import Pause
 from aembed._wire.decode import Decoded, Shape, breathe, decode, token_count
-from aembed._wire.echo import echoed_model, is_same
+from aembed._wire.echo import Echo, echoed_model, ends_with, is_same
 from aembed._wire.matryoshka import open_model, shorten
 from aembed._wire.quota_headers import quota_hints
 from aembed._wire.refusal import Dialect, Said, hear, hidden, refusal, request_id
@@ -79,8 +79,9 @@ class HttpProvider:
         self._transport = _transport(source)
         self._one_thread = anyio.CapacityLimiter(1)
         self._strict = source.strict
-        self._echoed: str | None = None
-        """The other model that was already warned of."""
+        self._echo: Echo | None = None
+        """Of the last answer: the right model, or one that was warned of."""
+        self._warned_of: str | None = None
         self._closed = False
 
     @property
@@ -113,22 +114,25 @@ class HttpProvider:
         if decoded is None:
             raise refused or AssertionError  # out of the handler, so that no answer that repeats a key hangs on it
         if self._api.echoes_model:
-            self._check_model(response)
+            self._check_model(response, response.body if arriving is None else arriving.skeleton or response.body)
         vectors = decoded.vectors if chosen else self._of_chosen_dimension(decoded.vectors)
         tokens = decoded.tokens
         if self._api.tokens_header is not None:
             tokens = _header_count(response.headers.get(self._api.tokens_header))
         return Reply(vectors, tokens, quota_hints(response.headers), request_id=request_id(response.headers))
 
-    def _check_model(self, response: Response) -> None:
+    def _check_model(self, response: Response, body: bytes) -> None:
         """Another model than was asked for gives vectors that fit to no others: a warning, or an error if strict."""
-        said = echoed_model(response.body)
-        if said is None or said == self._echoed or is_same(self._spec.name, said):
+        if self._echo is not None and ends_with(body, self._echo):
             return
-        words = f"{self._spec.provider} answered with the model {said!r} where {self._spec.name!r} was asked for"
+        echo = self._echo = echoed_model(body)
+        if echo is None or echo.name == self._warned_of or is_same(self._spec.name, echo.name):
+            return
+        words = f"{self._spec.provider} answered with the model {echo.name!r} where {self._spec.name!r} was asked for"
         if self._strict:
+            self._echo = None
             raise ReplyError(words, status=response.status, request_id=request_id(response.headers), retryable=False)
-        self._echoed = said
+        self._warned_of = echo.name
         warnings.warn(f"{words}; strict=True makes this an error", stacklevel=2)
 
     async def aclose(self) -> None:
@@ -184,7 +188,7 @@ class HttpProvider:
             return None
         vectors = self._of_chosen_dimension(other.vectors)
         self._asked = replace(self._asked, dimensions=None)
-        return replace(other, vectors=vectors)
+        return other._replace(vectors=vectors)
 
     async def _ask(self, texts: Sequence[str], kind: Kind, arriving: Arriving | None = None) -> Response:
         """The answer to a batch, asked for more plainly if the endpoint does not understand how we asked."""

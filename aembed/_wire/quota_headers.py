@@ -34,7 +34,10 @@ def quota_hints(headers: Mapping[str, str]) -> QuotaHints | None:
 
     Source: https://platform.openai.com/docs/guides/rate-limits, "Rate limits in headers".
     """
-    if not any(name in headers for name in _TELLING):
+    for name in _TELLING:
+        if name in headers:
+            break
+    else:
         return None
     values = {
         f"{what}_{unit}": duration(headers.get(f"x-ratelimit-{what}-{unit}"))

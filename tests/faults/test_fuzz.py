@@ -185,8 +185,8 @@ def test_any_refusal_is_an_error_of_ours(
 
 @given(SENT | st.binary(min_size=LOOKED_AT, max_size=3 * LOOKED_AT))
 def test_the_model_of_any_answer_is_a_short_name_or_none(body: bytes) -> None:
-    name = echoed_model(body)
-    assert name is None or 0 < len(name) <= 200
+    echo = echoed_model(body)
+    assert echo is None or 0 < len(echo.name) <= 200
 
 
 @dataclass(frozen=True)
