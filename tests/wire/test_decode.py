@@ -170,6 +170,46 @@ def test_a_nested_vector_is_not_taken_for_the_items_own() -> None:
         decoded(body, 1)
 
 
+ROW = np.array([[1.0, 2.0]], np.float32)
+ITS_OWN, STRAY = encoded(ROW[0]), encoded(ROW[0] + 1)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"note": {"embedding": STRAY}, "data": [{"embedding": ITS_OWN}]},
+        {"data": [{"embedding": ITS_OWN}], "note": {"embedding": STRAY}},
+        {"note": {"embedding": STRAY}, "data": [{"embedding": ""}]},
+        {"note": {"embedding": STRAY}, "data": [{"embedding": "AA=="}]},
+        {"note": {"embedding": STRAY}, "data": [{"embedding": None}]},
+        {"data": [{"index": 1, "embedding": ITS_OWN}]},
+        {"data": [{"embedding": ITS_OWN}, {"embedding": ITS_OWN}]},
+        {"data": [{"embedding": ITS_OWN[:-4]}]},
+        {"data": [{"embedding": f"{ITS_OWN}\\"}]},
+        {"data": [{"embedding": f'{ITS_OWN}"'}]},
+        {"data": [{"embedding": ""}]},
+    ],
+)
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" ,", " : ")])
+def test_of_a_reply_to_one_text_only_its_own_vector_is_taken(body: Any, separators: tuple[str, str]) -> None:
+    rows = np.zeros_like(ROW)
+    try:
+        vectors = decoded(json.dumps(body, separators=separators).encode(), 1, rows).vectors
+    except ReplyError:
+        return
+    assert body["data"][0]["embedding"] == ITS_OWN
+    np.testing.assert_array_equal(vectors, ROW)
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" ,", " : ")])
+def test_a_reply_to_one_text_is_decoded_into_its_row(separators: tuple[str, str]) -> None:
+    rows = np.zeros_like(ROW)
+    body = {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": ITS_OWN}], "ids": [7]}
+    result = decoded(json.dumps({**body, "usage": {"total_tokens": 5}}, separators=separators).encode(), 1, rows)
+    assert result == (rows, 5, True)
+    np.testing.assert_array_equal(rows, ROW)
+
+
 def test_slashes_may_be_escaped() -> None:
     row = np.frombuffer(b"\xff\xff\x7f\x3f" * 2, "<f4")
     assert "/" in encoded(row)

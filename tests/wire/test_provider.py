@@ -174,6 +174,29 @@ async def test_long_replies_are_decoded_while_they_come_in(base64: bool) -> None
     assert fake.taken == [0, len(long.body) // 100_000]
 
 
+@pytest.mark.parametrize("place", ["first", "last"])
+async def test_the_model_is_found_in_a_long_reply_that_came_in_pieces(place: str) -> None:
+    body = vectors(*[encoded(*[1.0] * 1024)] * 200)
+    named = {"model": "m"}, {"model": "another"}
+    right, wrong = ({**name, **body} if place == "first" else {**body, **name} for name in named)
+    fake = Fake([answer(right), answer(wrong)], piece=100_000)
+    provider = await open_provider(local(fake, dimensions=1024, strict=True))
+    await provider.embed(["a"] * 200, kind="document")
+    with pytest.raises(ReplyError, match="'another' where 'm' was asked for"):
+        await provider.embed(["a"] * 200, kind="document")
+    assert fake.taken[1] > 0
+
+
+async def test_of_another_model_is_warned_once_whatever_comes_between() -> None:
+    right, wrong = answer(vectors(encoded(1, 2), model="m")), answer(vectors(encoded(1, 2), model="another"))
+    provider = await open_provider(local(Fake([right, wrong, wrong, right, wrong])))
+    await provider.embed(["a"], kind="query")
+    with pytest.warns(UserWarning, match="'another' where 'm' was asked for"):
+        await provider.embed(["a"], kind="query")
+    for _ in range(3):
+        await provider.embed(["a"], kind="query")  # here another warning would be an error
+
+
 async def test_a_fault_in_a_long_reply_says_where_it_is() -> None:
     rows = [encoded(*[1.0] * 1024)] * 200
     bad = answer(vectors(*rows[:7], encoded(1.0), *rows[8:]), x_request_id="req-1")
