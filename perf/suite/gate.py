@@ -28,11 +28,11 @@ SEARCHED = (
 )
 
 
-async def measure(operations: int) -> list[bench.Report]:
+async def measure(operations: int, *, counts_only: bool) -> list[bench.Report]:
     """Several at once: nothing here depends on how long it takes."""
     searches = [partial(bench.memory, case, operations=operations, seconds=3.0) for case in SEARCHED]
     counts = [partial(bench.cost, case, operations=OPERATIONS) for case in counters.cases(catalogue.COUNTED)]
-    return await aiometer.run_all([*counts, *searches], max_at_once=os.cpu_count() or 1)
+    return await aiometer.run_all(counts if counts_only else [*counts, *searches], max_at_once=os.cpu_count() or 1)
 
 
 def main() -> int:
@@ -41,7 +41,7 @@ def main() -> int:
     parser.add_argument("--junit", type=Path, metavar="FILE")
     parser.add_argument("--operations", type=int, default=4000, help="in each search for a leak")
     options = parser.parse_args()
-    reports = asyncio.run(measure(options.operations))
+    reports = asyncio.run(measure(options.operations, counts_only=options.keep))
     if options.keep:
         counters.keep([report for report in reports if report.cost], counters.place())
     limits = budgets.Budgets(ratio=budgets.read().ratio)
