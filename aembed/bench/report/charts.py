@@ -162,7 +162,7 @@ def _over_time(axes: Axes, report: Report) -> None:
 
 def _rates(axes: Axes, report: Report) -> None:
     shown = _whole(report)
-    lines = [*zip(LINES, ("offered", "good"), strict=False)]
+    lines: list[tuple[tuple[str, str], str]] = [(LINES[0], "offered"), (LINES[1], "good")]
     if any(window.errors for window in shown):
         lines.append((("bad", ":"), "errors"))
     for (colour, line), name in lines:

@@ -14,7 +14,7 @@ UNITS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 def seconds(text: str | float) -> float:
     """``30s``, ``2m``, ``1.5h``, ``50ms``; a bare number, such as a default, is seconds."""
-    if isinstance(text, float):
+    if not isinstance(text, str):
         return text
     match = re.fullmatch(r"\s*([0-9.]+)\s*([a-zµ]*)\s*", text)
     unit = UNITS.get((match[2] or "s") if match else "")
