@@ -36,6 +36,13 @@ def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
     gc.freeze()  # what stands now stays: collecting after every test then costs next to nothing
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _what_stands_is_not_collected() -> None:
+    """The heap grows with every module that is imported, and each test looks for garbage once or more."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 async def _no_leaks() -> AsyncGenerator[None]:
     with nothing_left_behind():
