@@ -35,6 +35,8 @@ COUNTED = 100
 MINUTE = 60.0
 """Seconds that pass in the warm-up, beside the time things take: what is kept for a minute, such as what was sent to an
 account with a quota, is no leak."""
+TIRED = 0.5
+"""Of the growth in the first half: what the second half of a leak, which is the same in each operation, stays above."""
 NATIVE_GROWTH = 8e6
 """Bytes of growth outside of Python's own blocks that are worth a note."""
 
@@ -65,7 +67,8 @@ async def memory(target: Target, *, operations: int = 20_000, seconds: float = 6
     """Bytes and allocations per operation, and whether ``operations`` of them (fewer after ``seconds``) leak.
 
     A leak shows as blocks of memory that stay after a collection: their number must rise from the beginning to the
-    end, not only between two clean-ups of a buffer. The report says which leak would have been too small to see.
+    end, not only between two clean-ups of a buffer, and it must not tire. Where it rises ever more slowly something may
+    just be filling, and the verdict is "inconclusive". The report says which leak would have been too small to see.
     """
     if operations < LOOKS:
         raise InputError(f"operations={operations!r} must be {LOOKS} or more")
@@ -79,11 +82,16 @@ async def memory(target: Target, *, operations: int = 20_000, seconds: float = 6
     found, notes = _memory(seen), []
     if (found.rss.low or 0.0) * found.operations > NATIVE_GROWTH and not found.leaking:
         notes.append(f"the process grew by {found.rss.value:.3g} B per operation outside of Python's own memory")
-    verdict = Verdict()
+    return await frame.report("memory", verdict=_verdict(found), notes=tuple(notes), memory=found)
+
+
+def _verdict(found: Memory) -> Verdict:
+    kept = f"{found.retained.value:.3g} blocks of memory stay after each operation"
     if found.leaking:
-        kept = f"{found.retained.value:.3g} blocks of memory stay after each operation"
-        verdict = Verdict(state="over budget", reasons=(kept,))
-    return await frame.report("memory", verdict=verdict, notes=tuple(notes), memory=found)
+        return Verdict(state="over budget", reasons=(kept,))
+    if found.filling:
+        return Verdict(state="inconclusive", reasons=(f"{kept}, but ever fewer: more operations would tell a leak",))
+    return Verdict()
 
 
 def _memory(seen: Looks) -> Memory:
@@ -92,10 +100,13 @@ def _memory(seen: Looks) -> Memory:
         for values in (range(seen.each, seen.each * (LOOKS + 1), seen.each), seen.blocks, seen.rss)
     )
     retained = theil_sen(done, blocks)
-    third = len(blocks) // 3
-    rises = blocks[-third:].min() > blocks[:third].max()
     off_line = blocks - retained.value * done
     smallest = float(max(np.ptp(off_line), 1.0) / (done[-1] - done[0]) * 3)
+    third = len(blocks) // 3
+    rises = bool(blocks[-third:].min() > blocks[:third].max()) and (retained.low or 0.0) > 0
+    half = len(blocks) // 2
+    earlier, later = (theil_sen(done[part], blocks[part]).value for part in (slice(half), slice(half, None)))
+    tires = later < earlier * TIRED
     counted = seen.allocated
     return Memory(
         operations=seen.each * LOOKS,
@@ -105,7 +116,8 @@ def _memory(seen: Looks) -> Memory:
         retained=retained,
         rss=envelope_slope(done, rss),
         smallest_leak=smallest,
-        leaking=bool(rises and (retained.low or 0.0) > 0 and retained.value > smallest),
+        leaking=rises and not tires and retained.value > smallest,
+        filling=rises and tires and later > 0,
     )
 
 

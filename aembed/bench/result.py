@@ -387,6 +387,8 @@ class Memory:
     smallest_leak: float
     """Blocks per operation: a leak of less would not have been seen."""
     leaking: bool
+    filling: bool
+    """More stays, but ever less of it: a cache or a pool, or too few operations to tell it from a leak."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

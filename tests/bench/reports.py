@@ -77,6 +77,7 @@ def memory(size: float) -> Memory:
         rss=Estimate(value=0.0),
         smallest_leak=0.01,
         leaking=False,
+        filling=False,
     )
 
 

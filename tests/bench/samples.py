@@ -137,6 +137,7 @@ def _memory() -> Report:
             rss=E(value=0.0, low=-1.0, high=2.0),
             smallest_leak=0.004,
             leaking=False,
+            filling=False,
         ),
     )
 

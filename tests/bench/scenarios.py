@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -12,6 +14,7 @@ from aembed import EmbedderFactory, bench
 from aembed.bench.scenario import Case
 
 kept: list[bytes] = []
+calls = itertools.count()
 
 
 @bench.scenario(batch=[1, 10, 40])
@@ -30,6 +33,13 @@ async def yields_to_the_loop() -> None:
 async def leaks(_case: Case) -> None:
     sys.stdout.write("what a subject prints does not disturb the answer\n")
     kept.append(bytes(100))
+
+
+@bench.scenario
+async def fills(_case: Case) -> None:
+    """A pool of three hundred objects, ever fewer of which are new."""
+    if len(kept) < 300 * (1 - math.exp(-next(calls) / 800)):
+        kept.append(bytes(100))
 
 
 @bench.scenario

@@ -167,6 +167,15 @@ def test_a_leak_is_found() -> None:
     assert "1 blocks of memory stay after each operation" in report.verdict.reasons[0]
 
 
+def test_what_fills_and_then_stays_is_not_called_a_leak() -> None:
+    report = here(bench.memory(scenarios.fills, operations=4800))
+    assert report.memory is not None
+    assert not report.memory.leaking
+    assert report.memory.filling
+    assert report.verdict.state == "inconclusive"
+    assert "but ever fewer" in report.verdict.reasons[0]
+
+
 async def test_what_is_freed_is_no_leak_but_is_counted() -> None:
     async def holds() -> int:
         return len([bytes(1000) for _ in range(100)])

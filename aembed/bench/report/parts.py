@@ -182,8 +182,16 @@ def _memory(m: Memory) -> Iterator[Table]:
         ("peak of one operation", units.optional(m.peak, units.size)),
         ("blocks kept per operation", units.estimate(m.retained, units.digits)),
         ("process growth per operation", units.estimate(m.rss, units.size)),
-        ("leak", "LEAKING" if m.leaking else f"none above {units.digits(m.smallest_leak)} blocks per operation"),
+        ("leak", _leak(m)),
         note=f"{units.count(m.operations)} operations",
+    )
+
+
+def _leak(m: Memory) -> str:
+    if m.leaking:
+        return "LEAKING"
+    return (
+        "perhaps: something fills" if m.filling else f"none above {units.digits(m.smallest_leak)} blocks per operation"
     )
 
 
