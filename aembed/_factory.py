@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     from aembed._wire.http import HttpTransport
 
 Account = tuple[str, str | None, str | None] | int
-"""Whose quota it is: provider, base_url and a hash of the key; or the identity of a provider handed in."""
+"""Whose it is: provider, base_url and a hash of the key; or the identity of a provider handed in."""
+
+QuotaGroup: TypeAlias = tuple[Account, str | None]
+"""What draws on one quota: all models of an account, or one of them."""
 
 Place: TypeAlias = str | Path | int
 """Where vectors are kept: ``"memory"``, a file, or the identity of a store handed in."""
@@ -45,13 +48,14 @@ class EmbedderFactory:
     """Makes embedders, and closes them with itself. Constructing it does no I/O.
 
     Without a ``config`` the environment and ``aembed.toml`` are read when the first embedder is made. Embedders of the
-    same account (provider, base_url, key) share one gate, so that together they keep its quota.
+    same account (provider, base_url, key) share one gate, so that together they keep its quota; where the provider
+    counts each model for itself (``ModelSpec.quota_scope``), those of the same model do.
     """
 
     def __init__(self, config: Config | None = None, *, registry: Registry | None = None) -> None:
         self._config = config
         self._registry = registry or Registry()
-        self._gates: dict[Account, tuple[Gate, Limits]] = {}
+        self._gates: dict[QuotaGroup, tuple[Gate, Limits]] = {}
         self._embedders: dict[Embedder, Provider] = {}
         self._transports: dict[tuple[Account, HttpSettings], HttpTransport] = {}
         self._caches: dict[Place, Cache] = {}
@@ -210,7 +214,8 @@ class EmbedderFactory:
     def _build(self, provider: Provider, account: Account, settings: Options, cache: Cache | None) -> Embedder:
         """Put the layers in order: facade -> memo -> merge -> engine -> gate -> provider. The only place that does."""
         self._check_open()  # it may have been closed while the provider was opened
-        gate = self._gate(account, provider.spec, settings.limits)
+        group = _quota_group(account, provider.spec)
+        gate = self._gate(group, provider.spec, settings.limits)
         engine = Engine(provider, gate, settings)
         run = engine.run
         layers: list[Merge | Memo] = []
@@ -229,7 +234,8 @@ class EmbedderFactory:
             del self._embedders[embedder]
             async with AsyncExitStack() as stack:
                 if not any(other is provider for other in self._embedders.values()):
-                    self._gates.pop(id(provider), None)
+                    if isinstance(account, int):
+                        self._gates.pop(group, None)
                     stack.push_async_callback(provider.aclose)
                 for layer in layers:
                     stack.push_async_callback(layer.aclose)
@@ -238,8 +244,8 @@ class EmbedderFactory:
         self._embedders[embedder] = provider
         return embedder
 
-    def _gate(self, account: Account, spec: ModelSpec, limits: Limits) -> Gate:
-        known = self._gates.get(account)
+    def _gate(self, group: QuotaGroup, spec: ModelSpec, limits: Limits) -> Gate:
+        known = self._gates.get(group)
         if known is None:
             gate = Gate(
                 limits.max_concurrency or spec.max_concurrency,
@@ -247,11 +253,12 @@ class EmbedderFactory:
                 adaptive=spec.adaptive and limits.max_concurrency is None,
                 per_input=spec.quota_unit == "input",
             )
-            self._gates[account] = gate, limits
+            self._gates[group] = gate, limits
             return gate
         gate, agreed = known
         if limits not in (agreed, Limits()):
-            raise ConfigError(f"limits: this account already runs with {agreed!r}, not {limits!r}; give the same")
+            whose = group[1] or "this account"
+            raise ConfigError(f"limits: {whose} already runs with {agreed!r}, not {limits!r}; give the same")
         return gate
 
 
@@ -301,3 +308,7 @@ def _with_defaults(limits: Limits, spec: ModelSpec) -> Limits:
 def _account(provider: str, base_url: str | None, key: SecretStr | None) -> Account:
     digest = None if key is None else hashlib.sha256(key.get_secret_value().encode()).hexdigest()
     return provider, base_url, digest
+
+
+def _quota_group(account: Account, spec: ModelSpec) -> QuotaGroup:
+    return account, spec.name if spec.quota_scope == "model" else None

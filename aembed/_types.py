@@ -55,6 +55,8 @@ class ModelSpec:
     """Texts a minute."""
     quota_unit: Literal["request", "input"] = "request"
     """What the provider's quota of requests counts: requests, or each of their texts."""
+    quota_scope: Literal["account", "model"] = "account"
+    """What shares a quota: all models of an account, or each has one of its own."""
     adaptive: bool = False
     """True for a server that has no quota but only so much capacity: as many requests at once as it digests."""
     timeout: float | None = 30.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from aembed._errors import ConfigError
 from aembed._types import ModelSpec, Source
@@ -51,6 +52,7 @@ def describe(
     max_batch_tokens: int | None = None,
     max_text_tokens: int | None = None,
     max_concurrency: int = 16,
+    quota_scope: Literal["account", "model"] = "account",
 ) -> ModelSpec:
     """The spec of a hosted model. The caps are the provider's for all its models; a model's own go before them."""
     return ModelSpec(
@@ -61,6 +63,7 @@ def describe(
         max_batch_tokens=model.max_batch_tokens or max_batch_tokens,
         max_text_tokens=model.max_text_tokens or max_text_tokens,
         max_concurrency=max_concurrency,
+        quota_scope=quota_scope,
         price=model.price,
     )
 

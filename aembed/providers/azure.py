@@ -10,7 +10,8 @@ Sources: https://learn.microsoft.com/azure/foundry/openai/reference (path, ``api
 newest that is no preview, ``api-key``), openai-python ``lib/azure.py`` (the same, and Entra ID),
 https://azure-foundry.mintlify.app/api-reference/embeddings (a copy of the v1 reference: no ``api-version`` needed;
 2048 inputs, 8192 tokens a text, 300,000 a request), api-version-deprecation (``encoding_format`` and ``dimensions``
-since 2024-03-01-preview).
+since 2024-03-01-preview), https://learn.microsoft.com/azure/ai-services/openai/how-to/quota (tokens and requests a
+minute belong to a deployment).
 """
 
 from __future__ import annotations

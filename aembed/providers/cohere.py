@@ -35,7 +35,8 @@ from aembed._wire.refusal import Dialect
 BASE_URL = "https://api.cohere.com/v2"
 DEFAULT_MODEL = "embed-v4.0"
 INPUTS_PER_MINUTE = 2000
-"""For trial and production keys alike; source: https://docs.cohere.com/docs/rate-limits."""
+"""Of all embedding models together, for trial and production keys alike; source:
+https://docs.cohere.com/v2/docs/rate-limits."""
 
 
 def _long(price: float, *offers: int) -> Model:

@@ -152,7 +152,8 @@ async def open_provider(source: Source) -> Provider:
         shape=EMBEDDINGS,
         dialect=ERRORS,
     )
-    spec = describe(source, model, MODELS.get(model, UNKNOWN), max_batch_texts=100)
+    # limits are by project and model: https://ai.google.dev/gemini-api/docs/rate-limits
+    spec = describe(source, model, MODELS.get(model, UNKNOWN), max_batch_texts=100, quota_scope="model")
     # batchEmbedContents counts every text as a request (unconfirmed; gathered from reports of 429s)
     spec = replace(spec, quota_unit="input")
     return HttpProvider(api, spec, source)

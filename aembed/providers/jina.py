@@ -5,11 +5,12 @@ refused. Vectors have unit length (``normalized``) and come as base64 of float32
 models have no price here.
 
 Sources: https://api.jina.ai/openapi.json and https://api.jina.ai/redoc (parameters, error codes, rate limits),
-https://jina.ai/models (dimensions, lengths of each model), the model cards of jina-embeddings-v3 and v4 (tasks),
-vechord ``jina.py`` (base64 is float32). Errors: ``{"detail": {"message", "code", "request_id"}}`` with
-INPUT_TOKEN_LIMIT_EXCEEDED as recorded from the API, 403 AUTHZ_INSUFFICIENT_BALANCE; "input length is larger than the
-largest allowed size 2048" from refly issue 831, "can contain at most 512 items" of v4 from dify-official-plugins issue
-1997. The tasks of jina-code-embeddings are (unconfirmed).
+https://jina.ai/api-dashboard/rate-limit (they are a key's, for all embedding models together), https://jina.ai/models
+(dimensions, lengths of each model), the model cards of jina-embeddings-v3 and v4 (tasks), vechord ``jina.py`` (base64
+is float32). Errors: ``{"detail": {"message", "code", "request_id"}}`` with INPUT_TOKEN_LIMIT_EXCEEDED as recorded from
+the API, 403 AUTHZ_INSUFFICIENT_BALANCE; "input length is larger than the largest allowed size 2048" from refly issue
+831, "can contain at most 512 items" of v4 from dify-official-plugins issue 1997. The tasks of jina-code-embeddings are
+(unconfirmed).
 """
 
 from __future__ import annotations

@@ -5,12 +5,12 @@ to have it cut. mistral-embed's vectors have unit length.
 
 Sources: https://docs.mistral.ai/api/endpoint/embeddings and mistralai-python 3.7 ``models/embeddingrequest.py``
 (``output_dimension``, ``encoding_format`` float or base64), https://docs.mistral.ai/capabilities/embeddings (1024;
-code: 1536 by default, 3072 at most), https://mistral.ai/pricing by way of litellm's table. Errors, all 400 with code
-3210: "Too many inputs in request, split into more batches." beyond 256 (measured
-in May 2026 by edgequake-llm; an earlier reading was 512), "Too many
-tokens overall, split into more batches." (chroma pull request 5597), beyond 16,384 (semantic-router issue 297),
-"Input id 0 has 9000 tokens, exceeding max 8192 tokens.". Code 1500 for an unknown model is (unconfirmed), its type is
-looked at too.
+code: 1536 by default, 3072 at most), https://mistral.ai/pricing by way of litellm's table,
+https://help.mistral.ai/en/articles/424390 (limits are an organization's; nothing is said of single models). Errors,
+all 400 with code 3210: "Too many inputs in request, split into more batches." beyond 256 (measured in May 2026 by
+edgequake-llm; an earlier reading was 512), "Too many tokens overall, split into more batches." (chroma pull request
+5597), beyond 16,384 (semantic-router issue 297), "Input id 0 has 9000 tokens, exceeding max 8192 tokens.". Code
+1500 for an unknown model is (unconfirmed), its type is looked at too.
 """
 
 from __future__ import annotations

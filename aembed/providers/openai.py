@@ -8,7 +8,9 @@ to be asked (``encoding_format``, ``dimensions``) is left out from then on; a ba
 OpenAI's vectors have unit length. A text beyond the model's length is refused, never cut.
 
 Sources: https://platform.openai.com/docs/api-reference/embeddings/create (2048 inputs, 300,000 tokens a request, 8192
-a text, ``dimensions`` on v3 models), https://platform.openai.com/docs/pricing; errors of other servers: vLLM issue
+a text, ``dimensions`` on v3 models), https://platform.openai.com/docs/pricing,
+https://developers.openai.com/api/docs/guides/rate-limits (each model has limits of its own; that some families share
+theirs is said of no embedding model); errors of other servers: vLLM issue
 15465, llama.cpp pull requests 7389 and 10030, Hugging Face TEI openapi.json, memobase issue 142 (DashScope).
 """
 
@@ -78,7 +80,7 @@ async def open_provider(source: Source) -> Provider:
 
 
 def openai_spec(source: Source, name: str, model: Model) -> ModelSpec:
-    """What OpenAI and Azure allow, whichever of the models it is."""
+    """What OpenAI and Azure allow, whichever of the models it is. Both count each model, or deployment, for itself."""
     return describe(
         source,
         name,
@@ -87,4 +89,5 @@ def openai_spec(source: Source, name: str, model: Model) -> ModelSpec:
         max_batch_tokens=300_000,
         max_text_tokens=8192,
         max_concurrency=32,
+        quota_scope="model",
     )

@@ -10,7 +10,8 @@ model), https://docs.voyageai.com/docs/embeddings and /docs/pricing by way of li
 prices), /docs/error-codes, voyageai-python 0.5 ``util.py`` (hosts, base64 of float32) and ``api_requestor.py``
 (``{"detail"}``). Wording of errors: aichat pull request 825 ("max allowed tokens per submitted batch"), and a
 recording of "has too many tokens and does not fit into the model's context window". The tokens a request may have for
-voyage-code-4 are (unconfirmed).
+voyage-code-4 are (unconfirmed). Limits are by model: https://docs.voyageai.com/docs/rate-limits and
+https://www.mongodb.com/docs/voyageai/management/rate-limits.
 """
 
 from __future__ import annotations
@@ -100,5 +101,6 @@ async def open_provider(source: Source) -> Provider:
         shape=EMBEDDING_LIST,
         dialect=ERRORS,
     )
-    spec = describe(source, model, MODELS.get(model, UNKNOWN), max_batch_texts=1000, max_batch_tokens=120_000)
+    known = MODELS.get(model, UNKNOWN)
+    spec = describe(source, model, known, max_batch_texts=1000, max_batch_tokens=120_000, quota_scope="model")
     return HttpProvider(api, spec, source)
