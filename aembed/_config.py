@@ -26,7 +26,7 @@ Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Limits(Setting):
-    """What an account may do. ``None`` means: as the provider's own default says."""
+    """What an account may do, or a model with a quota of its own. ``None``: as the provider's own default says."""
 
     max_concurrency: Count | None = None
     """Requests in flight at once. Queries have one more, of their own."""

@@ -88,7 +88,7 @@ class Counts:
 class Statistics:
     """What an embedder has done and is doing. Counts since it was made; ``in_flight`` and ``waiting`` are now.
 
-    From ``in_flight`` on everything belongs to the gate, which all embedders of the same account share.
+    From ``in_flight`` on everything belongs to the gate, which all embedders on the same quota share.
     """
 
     texts: int
