@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 Ids = NDArray[np.int64]
 
+CHARACTERS_PER_TOKEN = 8
+"""More than most texts have: a beginning of so many for each token of the limit is mostly too long already."""
+UNSETTLED = 128
+"""Tokens at the end of a beginning that may be others in the whole text: WordPiece takes words of 100 characters."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
@@ -50,27 +55,48 @@ class TextTokenizer:
 
     def encode(self, texts: Sequence[str], *, prompt: str = "") -> Tokens:
         """Token ids of every text, or :class:`TextTooLongError` for the first one that is too long."""
+        limit = self._max_tokens
         if prompt:
             texts = [prompt + text for text in texts]
+        if limit is None:
+            return Tokens(self._ids(texts), range(len(texts)))
+        heads = texts if self._overlong == "split" else [self._beginning(text, limit) for text in texts]
+        ids = self._ids(heads)
+        too_long = [index for index, row in enumerate(ids) if len(row) > limit]
+        if not too_long:
+            return Tokens(ids, range(len(ids)))
+        if self._overlong == "error":
+            first = too_long[0]
+            whole = len(heads[first]) == len(texts[first])
+            raise TextTooLongError(
+                f"a text has {len(ids[first]) if whole else f'more than {limit}'} tokens and the model takes {limit}: "
+                'shorten it, or set overlong="truncate" (keep the head) or overlong="split" (average the pieces)',
+                index=first,
+            )
+        return self._shorten(heads, ids, too_long, limit)
+
+    def _ids(self, texts: Sequence[str]) -> list[Ids]:
         if len(texts) == 1:
             encodings = [self._tokenizer.encode(texts[0], add_special_tokens=self._special)]
         else:
             encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=self._special)
-        ids = [np.asarray(encoding.ids, dtype=np.int64) for encoding in encodings]
-        limit = self._max_tokens
-        too_long = [index for index, row in enumerate(ids) if limit is not None and len(row) > limit]
-        if limit is None or not too_long:
-            return Tokens(ids, range(len(ids)))
-        return self._shorten(texts, ids, too_long, limit)
+        return [np.asarray(encoding.ids, dtype=np.int64) for encoding in encodings]
+
+    def _beginning(self, text: str, limit: int) -> str:
+        """A beginning of the text whose first ``limit`` tokens are the text's own, and not its last; or all of it.
+
+        A megabyte takes a second, and what is cut or refused need not be read to its end.
+        """
+        size = (limit + UNSETTLED) * CHARACTERS_PER_TOKEN
+        while size < len(text):
+            blank = max(text.rfind(" ", size // 2, size), text.rfind("\n", size // 2, size))
+            head = text[: size if blank < 0 else blank]
+            if len(self._tokenizer.encode(head, add_special_tokens=self._special).ids) > limit + UNSETTLED:
+                return head
+            size *= 4
+        return text
 
     def _shorten(self, texts: Sequence[str], ids: list[Ids], too_long: list[int], limit: int) -> Tokens:
-        if self._overlong == "error":
-            first = too_long[0]
-            raise TextTooLongError(
-                f"a text has {len(ids[first])} tokens and the model takes {limit}: shorten it, or set "
-                'overlong="truncate" (keep the head) or overlong="split" (average the pieces)',
-                index=first,
-            )
         pieces = {index: self._pieces(texts[index], limit) for index in too_long}
         if self._overlong == "truncate":
             for index, own in pieces.items():

@@ -1,0 +1,118 @@
+"""From texts to token ids: of a long text only the beginning is read, and what is kept is as if all of it had been."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+from aembed import TextTooLongError
+from aembed.providers import local
+from aembed.providers._tokenize import TextTokenizer, load_tokenizer
+
+LIMIT = 12
+CORPUS = [
+    "the quick brown fox jumps over the lazy dog",
+    "caf\u00e9 na\u00efve \u65e5\u672c\u8a9e",
+    "x = [1, 22, 333];\n\n\ty",
+] * 9
+
+
+def word_pieces() -> Any:
+    return load_tokenizer(Path(local.__file__).parent / "data" / "all-MiniLM-L6-v2.vocab.txt")
+
+
+def byte_pairs() -> Any:
+    """As in GPT-2 and its descendants: a word begins with its blank."""
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    made.train_from_iterator(
+        CORPUS, trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, show_progress=False)
+    )
+    return made
+
+
+def unigrams() -> Any:
+    """As in SentencePiece, with special tokens: the likeliest way to part the whole text."""
+    made = Tokenizer(models.Unigram())
+    made.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(" ", "\u2581")])
+    trainer = trainers.UnigramTrainer(
+        vocab_size=120, special_tokens=["<s>", "</s>", "<unk>"], unk_token="<unk>", show_progress=False
+    )
+    made.train_from_iterator(CORPUS, trainer)
+    special = [(name, made.token_to_id(name)) for name in ("<s>", "</s>")]
+    made.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=special)
+    return made
+
+
+KINDS = {"word pieces": word_pieces(), "byte pairs": byte_pairs(), "unigrams": unigrams()}
+fragments = st.sampled_from(
+    [*CORPUS, " ", "\n", "a", "\u4e16\u754c", "\u0301", "\U0001f600", "Supercalifragilistic", "-", "[SEP]", "\x00"]
+) | st.text(max_size=5)
+repeated = st.lists(st.tuples(fragments, st.integers(1, 900)), min_size=1, max_size=6)
+texts = repeated.map(lambda parts: "".join(fragment * count for fragment, count in parts)[:20_000])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(text=texts)
+def test_what_is_kept_of_a_text_is_its_own(kind: str, text: str) -> None:
+    tokenizer = KINDS[kind]
+    cut = TextTokenizer(tokenizer, max_tokens=LIMIT, overlong="truncate").encode([text, "a"])
+    whole = tokenizer.encode(text)
+    if len(whole.ids) > LIMIT:
+        whole = tokenizer.encode(text, add_special_tokens=False)
+        whole.truncate(LIMIT - tokenizer.num_special_tokens_to_add(False))
+        whole = tokenizer.post_process(whole)
+        assert cut.truncated == [0]
+    assert cut.ids[0].tolist() == whole.ids
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(text=texts)
+def test_a_text_is_refused_if_all_of_it_is_too_long(kind: str, text: str) -> None:
+    tokens = len(KINDS[kind].encode(text).ids)
+    encode = TextTokenizer(KINDS[kind], max_tokens=LIMIT, overlong="error").encode
+    if tokens <= LIMIT:
+        assert len(encode([text]).ids[0]) == tokens
+        return
+    with pytest.raises(TextTooLongError) as caught:
+        encode(["a", text])
+    assert caught.value.index == 1
+    assert f"a text has {tokens} tokens and" in str(caught.value) or f"more than {LIMIT} tokens and" in str(
+        caught.value
+    )
+
+
+class Counting:
+    """A tokenizer, and how many characters it was given."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self.characters = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tokenizer, name)
+
+    def encode(self, text: str, **options: Any) -> Any:
+        self.characters += len(text)
+        return self._tokenizer.encode(text, **options)
+
+
+@pytest.mark.parametrize("text", ["some words of it, " * 60_000, "\u4e16\u754c" * 500_000, "a.b," * 250_000])
+def test_a_megabyte_is_not_read_to_its_end(text: str) -> None:
+    counting = Counting(KINDS["word pieces"])
+    with pytest.raises(TextTooLongError, match=r"more than 256 tokens and the model takes 256: shorten it"):
+        TextTokenizer(counting, max_tokens=256, overlong="error").encode([text])
+    assert len(TextTokenizer(counting, max_tokens=256, overlong="truncate").encode([text]).ids[0]) == 256
+    assert counting.characters < 20_000
+
+
+def test_a_text_of_blanks_with_a_word_at_its_end_fits() -> None:
+    text = " " * 100_000 + "word"
+    assert len(TextTokenizer(KINDS["word pieces"], max_tokens=256, overlong="error").encode([text]).ids[0]) == 3
