@@ -138,11 +138,18 @@ async def measure(subject: Subject, operations: int, seconds: float) -> Looks:
                 await call()
             if isinstance(loop, StillLoop):
                 loop.pass_(MINUTE / (WARM_UP - 1))
-            gc.collect()
+            _clean()
             blocks[i], rss[i] = sys.getallocatedblocks(), process.memory_info().rss
     finally:
         gc.unfreeze()
     return Looks(each, blocks.tolist(), rss.tolist(), await _peak(subject), await allocated(subject, COUNTED))
+
+
+def _clean() -> None:
+    """Python's cache of attributes keeps names that nothing else does, some hundred of them: that fills like a leak."""
+    clear = getattr(sys, "_clear_internal_caches", None) or sys._clear_type_cache
+    clear()
+    gc.collect()
 
 
 async def _peak(subject: Subject) -> int:
