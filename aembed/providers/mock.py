@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from random import Random
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -98,7 +99,6 @@ class MockProvider:
             max_batch_texts=self.options.max_batch_texts,
             timeout=30.0 if self.options.latency else None,
         )
-        self._random = Random(self.options.seed)  # noqa: S311
         self._counter = _counter(self.options)
         self._requests_left = _Bucket(self.options.requests_per_minute)
         self._tokens_left = _Bucket(self.options.tokens_per_minute)
@@ -108,6 +108,10 @@ class MockProvider:
     @property
     def spec(self) -> ModelSpec:
         return self._spec
+
+    @cached_property
+    def _random(self) -> Random:
+        return Random(self.options.seed)  # noqa: S311
 
     @property
     def _limited(self) -> bool:
