@@ -1,25 +1,37 @@
-"""A spike of load, and how long it is felt."""
+"""A spike of load, and how long it is felt.
+
+What was usual before the spike is the interval of its p95: 5 % of the requests may be slower, and chance alone makes it
+more now and then. So a stretch after the spike counts as slow only if chance would not make one like it: by the
+likelihood of half the requests being slow against that of 5 % (Page 1954), each counting for less where slow ones come
+in clusters anyway. A window of fixed width would hold a handful of requests where the rate is low, and their p95 is
+just the slowest of them.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Unpack
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aembed.bench.arrivals import burst as arrivals_of
 from aembed.bench.measure import open_loop
 from aembed.bench.record import NEVER, Floats, Rows
-from aembed.bench.result import Burst, Report
+from aembed.bench.result import Burst, Percentile, Report, Verdict
 from aembed.bench.scenario import Target
 from aembed.bench.settings import RunOptions, Settings, positive
+from aembed.bench.stats import effective_size, percentiles
 
-REQUESTS = 20
-"""In the sliding window at the base rate, at least."""
-STEPS = 20
-"""By how many the window slides over its own width."""
+Q = 0.95
 MARGIN = 0.1
-"""The band is so much wider than what was seen before the spike, or as much as that varied, whatever is more."""
+"""The band is so much wider, relatively, than the interval of the p95 before the spike."""
+SLOW = 0.5
+"""Share of slow requests that a stretch is tested for."""
+EACH_SLOW = math.log(SLOW / (1 - Q))
+FALSE_ALARMS = 0.01
+"""In how many runs, at most, chance alone makes a slow stretch."""
 
 
 async def burst(
@@ -36,25 +48,26 @@ async def burst(
 ) -> Report:
     """``base`` requests a second, ``spike`` for ``spike_s`` seconds from ``at`` on (after a quarter), then ``base``.
 
-    ``cv`` is the coefficient of variation of the gaps: 0 even, 1 Poisson.
+    ``cv`` is the coefficient of variation of the gaps: 0 even, 1 Poisson. Inconclusive where recovery cannot be told.
     """
     start = positive("duration", duration) / 4 if at is None else at
     arrivals = arrivals_of(base, spike, start, spike_s, cv=cv)
     report, flown = await open_loop(target, arrivals, duration, seed, Settings(**options))
-    felt = describe(flown.rows, base=base, spike=spike, start=start, end=start + spike_s, seconds=flown.seconds)
-    return replace(report, mode="burst", burst=felt)
+    felt = describe(flown.rows, base=base, spike=spike, start=start, end=start + spike_s)
+    verdict = report.verdict
+    if felt.untold is not None and verdict.state == "ok":
+        verdict = Verdict(state="inconclusive", reasons=(f"how long the spike was felt cannot be told: {felt.untold}",))
+    return replace(report, mode="burst", burst=felt, verdict=verdict)
 
 
-def describe(rows: Rows, *, base: float, spike: float, start: float, end: float, seconds: float) -> Burst:
+def describe(rows: Rows, *, base: float, spike: float, start: float, end: float) -> Burst:
     """The spike from ``start`` to ``end``, as felt by those who came before, in it and after it. Pure."""
     came, response = rows.intended / 1e9, rows.response
-    width = max(1.0, REQUESTS / base)
-    band = _band(_p95s(came, response, np.arange(0.0, start - width + 1e-9, width / STEPS), width))
-    starts = np.arange(end, seconds - width + 1e-9, width / STEPS)
+    (usual,) = percentiles(response[came < start], (Q,))
+    recovery = _recovery(came, response, usual, start, end)
     times, waiting = _waiting(rows)
-    later = times >= end * 1e9
-    usual = int(waiting[times < start * 1e9].max(initial=0))
-    drained = _drained(times, waiting, usual, end)
+    most = int(waiting[times < start * 1e9].max(initial=0))
+    drained = _drained(times, waiting, most, end)
     felt = response[came >= start]
     done = rows.done / 1e9
     return Burst(
@@ -62,40 +75,49 @@ def describe(rows: Rows, *, base: float, spike: float, start: float, end: float,
         spike_rate=spike,
         spike_start=start,
         spike_end=end,
-        band=band,
+        band=_band(usual),
         peak_response=float(felt.max()) if len(felt) and np.isfinite(felt).all() else None,
-        peak_backlog=int(waiting[times >= start * 1e9].max(initial=0)) if later.any() else 0,
-        recovery=None if band is None else _recovery(starts, _p95s(came, response, starts, width), band[1], end),
+        peak_backlog=int(waiting[times >= start * 1e9].max(initial=0)),
+        recovery=recovery if isinstance(recovery, float) else None,
+        untold=recovery if isinstance(recovery, str) else None,
         drained=drained,
         drain_rate=float(np.sum((done > end) & (done <= end + drained))) / drained if drained else None,
     )
 
 
-def _p95s(came: Floats, response: Floats, starts: Floats, width: float) -> Floats:
-    """The p95 of those who came in each window; ``nan`` for a window without any."""
-    cuts = zip(np.searchsorted(came, starts), np.searchsorted(came, starts + width), strict=True)
-    return np.array([_p95(response[first:last]) for first, last in cuts])
-
-
-def _p95(times: Floats) -> float:
-    return float(np.quantile(times, 0.95, method="inverted_cdf")) if len(times) else float("nan")
-
-
-def _band(p95s: Floats) -> tuple[float, float] | None:
-    seen = p95s[~np.isnan(p95s)]
-    if not len(seen) or not np.isfinite(seen).all():
+def _band(usual: Percentile) -> tuple[float, float] | None:
+    if usual.low is None or usual.high is None:
         return None
-    low, high = float(seen.min()), float(seen.max())
-    margin = max(MARGIN * high, high - low)
-    return max(0.0, low - margin), high + margin
+    return usual.low * (1 - MARGIN), usual.high * (1 + MARGIN)
 
 
-def _recovery(starts: Floats, p95s: Floats, limit: float, end: float) -> float | None:
-    """Seconds from ``end`` to the first window from which on all are within the limit."""
-    bad = np.flatnonzero(p95s > limit)
-    if not len(starts) or (len(bad) and bad[-1] == len(starts) - 1):
+def _recovery(came: Floats, response: Floats, usual: Percentile, start: float, end: float) -> float | str | None:
+    """Seconds from ``end`` to the first request after the last slow stretch; ``None``: it lasts. Or why not."""
+    band = _band(usual)
+    earlier, later = response[came < start], response[came >= end]
+    if not np.isfinite(earlier).all():
+        return "requests failed before it, so that what is usual is not known"
+    if band is None or usual.value is None:
+        return f"{len(earlier)} requests before it say too little about their p95; a longer run, or more of them, would"
+    cluster = len(earlier) / effective_size(earlier > usual.value)  # requests that queue are slow together
+    after = _slowness(later > band[1]) / cluster
+    enough = math.log(max(len(after), 1) / FALSE_ALARMS)
+    if len(after) * EACH_SLOW / cluster < enough:
+        return f"{len(after)} requests after it are too few to tell slow ones from chance"
+    surely = np.flatnonzero(after >= enough)
+    if not len(surely):
+        return 0.0
+    first = int(np.flatnonzero(after[: surely[-1]] == 0).max(initial=0))
+    peak = first + int(np.argmax(after[first:]))
+    if after[peak:].min() > 0 and after[peak] - after[-1] < math.log(1 / FALSE_ALARMS):
         return None
-    return float(starts[bad[-1] + 1] - end) if len(bad) else 0.0
+    return float(came[came >= end][peak + 1] - end)
+
+
+def _slowness(slow: NDArray[np.bool_]) -> Floats:
+    """The log of that likelihood against the other, of the stretch up to each request that makes it largest."""
+    walk = np.cumsum(np.where(slow, EACH_SLOW, math.log((1 - SLOW) / Q)))
+    return np.asarray(walk - np.minimum(np.minimum.accumulate(walk), 0.0), dtype=np.float64)
 
 
 def _waiting(rows: Rows) -> tuple[Floats, Floats]:

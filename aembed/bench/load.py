@@ -42,7 +42,9 @@ class Flown:
     peak_backlog: int
     failures: tuple[Failure, ...]
     thought: float = 0.0
-    """Seconds that users thought, all together."""
+    """Seconds that users thought before their requests, all together."""
+    cut_short: float = 0.0
+    """And those they had thought when the run ended."""
 
 
 class Driver(Protocol):
@@ -54,6 +56,9 @@ class Driver(Protocol):
     """All of the schedule is answered."""
     peak_backlog: int
     thought: int
+    """Nanoseconds that users thought before their requests."""
+    cut_short: int
+    """And those they had thought when the run ended."""
 
     def begin(self, origin: int) -> None: ...
 
@@ -76,7 +81,7 @@ class OpenLoop:
     """Requests at absolute times."""
 
     pacer: Pacer | None
-    thought = 0
+    thought = cut_short = 0
 
     def __init__(self, subject: Subject, times: Ints, settings: Settings) -> None:
         loop = asyncio.get_running_loop()
@@ -143,13 +148,14 @@ class ClosedLoop:
         loop = asyncio.get_running_loop()
         self.flight = Flight(subject, clock=clock_of(loop), timeout=settings.timeout, settled=self._think)
         self.finished = asyncio.Event()
-        self.thought = 0
+        self.thought = self.cut_short = 0
         self._loop = loop
         self._users = users
         self._length = round(seconds * 1e9)
         self._draw = think
         self._dice = random.Random(seed)  # noqa: S311 - thinking is no secret
-        self._timers: set[asyncio.Handle] = set()
+        self._thinking: dict[asyncio.Handle, int] = {}
+        """Timers of users who think, and since when."""
         self._over = False
         self._asked = 0
 
@@ -167,23 +173,27 @@ class ClosedLoop:
 
     def _wait(self, since: int, intended: int) -> None:
         def ask() -> None:
-            self._timers.discard(timer)
+            if intended >= self._end:
+                return
+            del self._thinking[timer]
             if self.flight.clock() < intended:  # uvloop's timers are early
                 self._wait(since, intended)
-            elif intended < self._end:
+            else:
                 self._asked += 1
                 self.thought += intended - since
                 self.flight.start(intended)
 
         rest = intended - self.flight.clock()
         timer = self._loop.call_later(rest / 1e9, ask) if rest > 0 else self._loop.call_soon(ask)
-        self._timers.add(timer)
+        self._thinking[timer] = since
 
     def end(self) -> None:
+        now = min(self.flight.clock(), self._end)
         self._over = True
-        for timer in self._timers:
+        for timer, since in self._thinking.items():
             timer.cancel()
-        self._timers.clear()
+            self.cut_short += max(0, now - since)
+        self._thinking.clear()
         self._look_for_end()
 
     def close(self) -> None:
@@ -233,6 +243,7 @@ async def fly(driver: Driver, seconds: float, settings: Settings) -> Flown:
         peak_backlog=driver.peak_backlog,
         failures=flight.failures(),
         thought=driver.thought / 1e9,
+        cut_short=driver.cut_short / 1e9,
     )
 
 

@@ -9,12 +9,15 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, TypeAlias, Unpack
 
+import numpy as np
+
 from aembed import InputError
 from aembed.bench.arrivals import Arrivals
 from aembed.bench.frame import Frame
 from aembed.bench.lag import Watchdog
 from aembed.bench.load import ClosedLoop, Driver, Flown, OpenLoop, fly
 from aembed.bench.pacer import keeps_own_time
+from aembed.bench.record import NEVER
 from aembed.bench.result import Closed, Mode, Pacing, Report
 from aembed.bench.scenario import Subject, Target, opened
 from aembed.bench.settings import RunOptions, Settings, positive
@@ -137,10 +140,15 @@ def _figures(flown: Flown, settings: Settings, watchdog: Watchdog | None) -> dic
 
 
 def _closed(flown: Flown, users: int) -> Closed:
-    """What the users did, and Little's law."""
-    rows = flown.rows
-    asked = len(rows)
-    waited = float((rows.done - rows.intended)[rows.done >= 0].sum()) / 1e9
-    rate = asked / flown.seconds
-    response, think = (waited / asked, flown.thought / asked) if asked else (0.0, 0.0)
-    return Closed(users=users, think=think, response=response, rate=rate, little=rate * (response + think))
+    """What the users did, and Little's law, of what they really did: each of them waits or thinks, to the very end."""
+    rows, asked = flown.rows, max(1, len(flown.rows))
+    end = round(flown.seconds * 1e9)
+    answered = (rows.done - rows.intended)[rows.done != NEVER]
+    waited = float(np.sum(np.minimum(np.where(rows.done == NEVER, end, rows.done), end) - rows.intended)) / 1e9
+    return Closed(
+        users=users,
+        think=flown.thought / asked,
+        response=float(answered.mean()) / 1e9 if len(answered) else 0.0,
+        rate=len(rows) / flown.seconds,
+        little=(waited + flown.thought + flown.cut_short) / flown.seconds,
+    )

@@ -14,7 +14,7 @@ from aembed.bench.frame import Frame
 from aembed.bench.result import Micro, Report, Verdict
 from aembed.bench.scenario import Subject, Target
 from aembed.bench.settings import positive
-from aembed.bench.stats import bootstrap_processes
+from aembed.bench.stats import processes_interval
 
 BLOCK = 5_000_000
 """Nanoseconds of a block, at least."""
@@ -64,8 +64,8 @@ async def micro(target: Target, *, processes: int = 5, seconds: float = 0.5, nam
 
 def _micro(found: list[Blocks]) -> Micro:
     return Micro(
-        wall=bootstrap_processes([blocks.wall for blocks in found]),
-        cpu=bootstrap_processes([blocks.cpu for blocks in found]),
+        wall=processes_interval([blocks.wall for blocks in found]),
+        cpu=processes_interval([blocks.cpu for blocks in found]),
         processes=len(found),
         blocks=min(len(blocks.wall) for blocks in found),
         operations=found[0].operations,

@@ -238,7 +238,8 @@ class Closed:
     rate: float
     """Realised requests per second."""
     little: float
-    """``rate * (response + think)``: by Little's law the number of users."""
+    """``rate * (response + think)``, with what was cut short by the end of the run: users who waited or thought, on
+    average. By Little's law their number; if it is not, the generator lost some."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,11 +251,14 @@ class Burst:
     spike_start: float
     spike_end: float
     band: tuple[float, float] | None
-    """Where the p95 of a sliding window lay before the spike; ``None``: too few requests to say."""
+    """The p95 before the spike, as far as its interval allows, and a tenth more; ``None``: too few requests to say."""
     peak_response: float | None
     peak_backlog: int
     recovery: float | None
-    """Seconds from the end of the spike until the p95 is back in the band for good; ``None``: it never was."""
+    """Seconds from the end of the spike until the p95 is back in the band for good; ``None``: it never was, or
+    ``untold``. 0: it left the band no more than chance and the time before the spike explain."""
+    untold: str | None = None
+    """Why nobody can say how long the spike was felt."""
     drained: float | None
     """Seconds from the end of the spike until the backlog is what it was before."""
     drain_rate: float | None

@@ -243,10 +243,25 @@ async def test_closed_loop_obeys_littles_law() -> None:
     report = await bench.closed(ten_ms, users=10, think=lambda _: 0.09, duration=100)
     assert report.closed is not None
     assert report.closed.rate == pytest.approx(100, rel=0.002)
-    assert report.closed.little == pytest.approx(10, rel=0.002)
+    assert report.closed.little == pytest.approx(10, rel=1e-9)
     assert (report.closed.think, report.closed.response) == pytest.approx((0.09, 0.01), abs=1e-8)
     assert report.pacing is not None
     assert report.pacing.pacer == "none"
+
+
+@virtual
+@pytest.mark.parametrize("stopped", [0.15, 0.7, 100.0])
+async def test_littles_law_holds_exactly_however_short_the_run(stopped: float) -> None:
+    """Users who are cut short in a thought, in a request, after a timeout; and such as are never answered."""
+    calls = iter([0.05, 0.3, 1e9, *[0.08] * 1000])
+    stop = asyncio.Event()
+    timer = asyncio.get_running_loop().call_later(stopped, stop.set)
+    report = await bench.closed(
+        lambda: anyio.sleep(next(calls)), users=4, think=0.1, duration=1, timeout=0.4, drain=0.01, stop=stop
+    )
+    assert report.closed is not None
+    assert report.closed.little == pytest.approx(4, rel=1e-9)
+    timer.cancel()
 
 
 @virtual

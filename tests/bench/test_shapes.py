@@ -9,11 +9,12 @@ from dataclasses import replace
 import anyio
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from aembed import InputError, bench
 from aembed.bench.burst import describe
 from aembed.bench.record import FAILED, OK, Rows
-from aembed.bench.result import Estimate, Verdict, Window
+from aembed.bench.result import Burst, Estimate, Verdict, Window
 from aembed.bench.sustained import drift_of, envelope_slope
 
 virtual = pytest.mark.virtual_time
@@ -72,8 +73,74 @@ def rows(intended: list[float], done: list[float], outcome: int = OK) -> Rows:
 
 def test_failures_before_the_spike_leave_no_band_to_come_back_to() -> None:
     times = [i / 10 for i in range(100)]
-    found = describe(rows(times, times, FAILED), base=10, spike=20, start=5, end=6, seconds=10)
+    found = describe(rows(times, times, FAILED), base=10, spike=20, start=5, end=6)
     assert (found.band, found.recovery, found.peak_response) == (None, None, None)
+    assert found.untold == "requests failed before it, so that what is usual is not known"
+
+
+def came(*, base: float = 50, start: float = 10, end: float = 11, seconds: float = 25) -> NDArray[np.float64]:
+    """A schedule with a spike of ten times the rate."""
+    spans = ((0.0, start, base), (start, end, 10 * base), (end, seconds, base))
+    return np.concatenate([np.arange(since, until, 1 / rate) for since, until, rate in spans])
+
+
+def felt(times: NDArray[np.float64], took: NDArray[np.float64], *, start: float = 10, end: float = 11) -> Burst:
+    made = rows(times.tolist(), (times + took).tolist())
+    return describe(made, base=50, spike=500, start=start, end=end)
+
+
+@pytest.mark.parametrize("base", [20, 50, 400])
+def test_noise_alone_is_no_degradation(base: float) -> None:
+    """Skewed, as response times are: the slowest of twenty is often twice as slow as that of the twenty before."""
+    times, dice = came(base=base), np.random.default_rng(1)
+    found = [felt(times, dice.lognormal(-7, 0.7, len(times))) for _ in range(200)]
+    assert sum(each.recovery == 0.0 for each in found) >= 194
+    assert sum(each.untold is None and each.recovery is None for each in found) <= 2
+
+
+@pytest.mark.parametrize("base", [20, 50, 400])
+@pytest.mark.parametrize("slow_for", [1.0, 4.0])
+def test_recovery_is_told_in_noise(base: float, slow_for: float) -> None:
+    """Ten times as slow, to the end of a known time: told to within some requests, in nearly all runs."""
+    times, dice = came(base=base), np.random.default_rng(2)
+    slower = np.where((times >= 10) & (times < 11 + slow_for), 10, 1)
+    found = [felt(times, slower * dice.lognormal(-7, 0.7, len(times))).recovery for _ in range(200)]
+    near = [each is not None and abs(each - slow_for) <= 8 / base for each in found]
+    assert sum(near) >= 190
+
+
+def test_requests_that_queue_are_slow_in_clusters_before_the_spike_as_after_it() -> None:
+    times, wrong = came(base=50, start=20, end=21, seconds=60), 0
+    for seed in range(100):
+        work = np.random.default_rng(seed).exponential(0.6 / 50, len(times))
+        done = np.zeros(len(times))
+        for i, time in enumerate(times):
+            done[i] = max(time, done[i - 1] if i and not 20 <= time < 21 else 0.0) + work[i]
+        found = felt(times, done - times, start=20, end=21)
+        wrong += found.untold is None and found.recovery != 0.0
+    assert wrong <= 10
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "told"),
+    [(1.0, 2.0, "50 requests before it say too little"), (5.0, 24.97, "2 requests after it are too few")],
+)
+def test_what_cannot_be_told_is_said(start: float, end: float, told: str) -> None:
+    times = came(start=start, end=end)
+    found = felt(times, np.full(len(times), 0.01), start=start, end=end)
+    assert found.recovery is None
+    assert found.untold is not None
+    assert told in found.untold
+
+
+@virtual
+async def test_a_recovery_that_cannot_be_told_is_inconclusive() -> None:
+    report = await bench.burst(lambda: anyio.sleep(0.01), base=10, spike=100, spike_s=0.5, duration=4)
+    assert report.burst is not None
+    assert (report.burst.band, report.burst.recovery) == (None, None)
+    assert (report.verdict.state, report.verdict.exit_code) == ("inconclusive", 3)
+    assert "10 requests before it say too little about their p95" in report.verdict.reasons[0]
+    assert report.burst.peak_response == pytest.approx(0.01, abs=1e-6)
 
 
 @virtual

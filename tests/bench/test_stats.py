@@ -16,13 +16,11 @@ from scipy.stats import binom
 from aembed.bench import stats
 from aembed.bench.result import Estimate, Percentile
 from aembed.bench.stats import (
-    block_bootstrap,
-    block_length,
-    bootstrap_processes,
     effective_size,
     hodges_lehmann,
     holm,
     percentiles,
+    processes_interval,
     t_interval,
     theil_sen,
 )
@@ -106,31 +104,12 @@ def test_effective_size_is_the_closed_form_of_an_autoregressive_series(phi: floa
     assert np.mean(sizes) == pytest.approx(20_000 * (1 - phi) / (1 + phi), rel=0.1)
 
 
-@pytest.mark.parametrize("phi", [0.5, 0.8])
-def test_block_length_is_near_the_optimum(phi: float) -> None:
-    """Politis and White 2004: (1.5 (G / g(0))^2 n)^(1/3), where G / g(0) = 2 phi / (1 - phi^2) for AR(1)."""
-    dice = np.random.default_rng(1)
-    lengths = [block_length(autoregressive(dice, 4000, phi)) for _ in range(40)]
-    assert np.median(lengths) == pytest.approx((1.5 * (2 * phi / (1 - phi**2)) ** 2 * 4000) ** (1 / 3), rel=0.2)
-
-
-def test_what_never_varies_needs_no_blocks_and_no_correction() -> None:
-    assert block_length([3.0] * 100) == 1
+def test_what_never_varies_needs_no_correction() -> None:
     assert effective_size([3.0] * 100) == 100
-    assert block_length([1, 2, 3]) == 1
-    assert block_length([1.0, 0.0] * 5) == 1  # what swings back does not add up
     assert effective_size([]) == 0
-    assert block_bootstrap([2.0] * 50, np.median) == Estimate(value=2, low=2, high=2)
-    assert block_bootstrap([1.0, 2.0], np.mean) == Estimate(value=1.5)
 
 
-def test_the_block_bootstrap_holds_the_truth_where_values_depend_on_each_other() -> None:
-    dice = np.random.default_rng(3)
-    series = [autoregressive(dice, 300, 0.7) for _ in range(150)]
-    assert sum(holds(block_bootstrap(each, np.mean, resamples=300), 0.0) for each in series) >= 128
-
-
-@pytest.mark.parametrize("processes", [5, 8])
+@pytest.mark.parametrize("processes", [2, 3, 5, 8])
 def test_the_processes_decide_how_wide_the_interval_is(processes: int) -> None:
     """Processes differ by 2 %, blocks by 1 %: a hundred blocks of one process say little about another."""
     dice = np.random.default_rng(5)
@@ -138,9 +117,18 @@ def test_the_processes_decide_how_wide_the_interval_is(processes: int) -> None:
     def sample() -> list[NDArray[np.float64]]:
         return [dice.normal(level, 0.01, 30) for level in dice.normal(1.0, 0.02, processes)]
 
-    found = [bootstrap_processes(sample(), resamples=500) for _ in range(200)]
+    found = [processes_interval(sample()) for _ in range(200)]
     assert sum(holds(each, 1.0) for each in found) >= 178
-    assert bootstrap_processes([[1.0, 2.0, 3.0]]) == Estimate(value=2)
+
+
+def test_an_interval_of_times_never_reaches_zero() -> None:
+    """Two processes, one of which took three times as long: t of the times themselves would go far below 0."""
+    found = processes_interval([[1.0, 1.0, 9.0], [3.0, 3.0, 3.0]])
+    assert found.value == pytest.approx(math.sqrt(3))
+    half = 12.706205 * math.log(3) / 2  # t of one degree of freedom, and the standard error of two logarithms
+    assert (found.low, found.high) == pytest.approx((math.sqrt(3) / math.exp(half), math.sqrt(3) * math.exp(half)))
+    assert processes_interval([[1.0, 2.0, 3.0]]).value == pytest.approx(2)
+    assert processes_interval([[1.0, 2.0, 3.0]]).low is None
 
 
 def test_t_interval_is_the_published_one() -> None:

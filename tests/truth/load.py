@@ -217,9 +217,9 @@ def littles_law() -> Sequence[Figure]:
     assert random_ is not None
     assert real is not None
     return [
-        near("fixed thinking: X * (R + Z)", exact.little, 20, share=0.001),
+        near("fixed thinking: X * (R + Z)", exact.little, 20, share=1e-6),
         near("fixed thinking: rate, /s", exact.rate, 20 / 0.5, share=0.001),
-        near("random thinking: X * (R + Z)", random_.little, 20, share=0.01),
+        near("random thinking: X * (R + Z)", random_.little, 20, share=1e-6),
         near("random thinking: rate, /s", random_.rate, 20 / 0.5, share=0.02),
-        near("in real time: X * (R + Z)", real.little, 20, share=0.05),
+        near("in real time: X * (R + Z)", real.little, 20, share=1e-3),
     ]

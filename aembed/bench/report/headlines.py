@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aembed.bench.report import units
+from aembed.bench.report import parts, units
 from aembed.bench.report.tables import Table, printable, table
 from aembed.bench.result import Burst, Cost, Memory, Micro, Report, Scaling, Steps
 
@@ -59,7 +59,7 @@ def _of(part: Micro | Steps | Scaling | Burst | Memory | Cost) -> str:
             slope = None if part.linear is None else part.linear.per_unit
             return f"{units.estimate(slope, units.of(part.unit), 'see below')} for each {part.parameter}"
         case Burst():
-            return f"recovered after {units.optional(part.recovery, units.seconds, 'the end of the run, if ever')}"
+            return f"recovery: {parts.recovery(part)}"
         case Memory():
             return "LEAKING" if part.leaking else f"{units.optional(part.bytes, units.size)} per operation"
         case Cost():

@@ -51,7 +51,7 @@ def _closed(closed: Closed) -> Iterator[Table]:
         ("mean response", units.seconds(closed.response)),
         ("realised rate", units.rate(closed.rate)),
         ("rate x (response + think)", f"{units.digits(closed.little)} users"),
-        note="By Little's law the last line is the number of users.",
+        note="By Little's law the last line, with what the end cut short, is the number of users.",
     )
 
 
@@ -118,10 +118,18 @@ def _burst(b: Burst) -> Iterator[Table]:
         ("p95 before the spike", band),
         ("slowest response", units.optional(b.peak_response, units.seconds)),
         ("largest backlog", units.count(b.peak_backlog)),
-        ("recovered after", units.optional(b.recovery, units.seconds, "not within the run")),
+        ("recovery", recovery(b)),
         ("backlog gone after", units.optional(b.drained, units.seconds, "not within the run")),
         ("answers meanwhile", units.optional(b.drain_rate, units.rate)),
     )
+
+
+def recovery(b: Burst) -> str:
+    """How long the spike was felt."""
+    if b.recovery == 0:
+        return "none needed, no degradation was seen"
+    missing = "not within the run" if b.untold is None else "INCONCLUSIVE"
+    return units.optional(b.recovery, lambda seconds: f"after {units.seconds(seconds)}", missing)
 
 
 def _steps(steps: Steps) -> Iterator[Table]:
