@@ -1,0 +1,68 @@
+"""The command, and what it left on the disk."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+OLDER = b"an older file"
+COMMAND = [sys.executable, "-c", "from aembed.cli import main; main()"]
+PROFILES = """
+[profiles.small]
+model = "mock"
+dimensions = 4
+
+[profiles.refused]
+model = "mock"
+provider_options = { error_rate = 1.0, error_kinds = ["authentication"] }
+
+[profiles.unlucky]
+model = "mock"
+retry = { max_attempts = 1 }
+provider_options = { error_rate = 0.2, max_batch_texts = 16 }
+
+[profiles.endless]
+model = "mock"
+provider_options = { latency = 86400.0 }
+timeout = 86400.0
+"""
+
+
+class Outcome(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Aembed = Callable[..., Outcome]
+
+
+def left_over() -> list[str]:
+    inputs = {".txt", ".toml", ".csv"}
+    return sorted(path.name for path in Path.cwd().iterdir() if path.suffix not in inputs)
+
+
+def refused(outcome: Outcome, *words: str, code: int = 2) -> None:
+    assert outcome.code == code, outcome
+    assert outcome.out == ""
+    assert outcome.err.startswith("aembed: ")
+    assert outcome.err.count("\n") == 1, outcome.err
+    for word in words:
+        assert word in outcome.err
+    assert left_over() == []
+
+
+@contextmanager
+def small_files(size: int) -> Iterator[None]:
+    """No file may grow beyond ``size`` bytes: what a full disk is like."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

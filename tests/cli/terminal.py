@@ -1,0 +1,51 @@
+"""The command on a terminal."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import select
+import subprocess
+import sys
+
+from tests.cli.command import COMMAND
+
+
+class Terminal:
+    """The command on a terminal of its own; what it shows is read as it comes.
+
+    Keys such as Ctrl-C need a terminal in ``control``. When what it controls ends, what was not read yet is lost.
+    """
+
+    def __init__(self, *arguments: str, control: bool = True) -> None:
+        self.screen = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end within a character
+        self._master, slave = os.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", f"import os; {'os.login_tty(0); ' * control}{COMMAND[-1]}", *arguments],
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+        )
+        os.close(slave)
+
+    def show(self, text: str = "\0") -> None:
+        """Read until ``text`` is there, or else to the end."""
+        while text not in self.screen:
+            assert select.select([self._master], [], [], 60.0)[0], self.screen
+            try:
+                block = os.read(self._master, 65536)
+            except OSError:  # Linux says so when the other end is closed
+                break
+            if not block:
+                break
+            self.screen += self._decoder.decode(block)
+
+    def type(self, keys: bytes) -> None:
+        os.write(self._master, keys)
+
+    def leave(self) -> int:
+        self.show()
+        os.close(self._master)
+        return self.process.wait(60)

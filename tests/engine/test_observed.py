@@ -1,0 +1,66 @@
+"""What can be observed of a call: events, statistics, usage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aembed import (
+    BadTextError,
+    BatchFailed,
+    BatchSplit,
+    Config,
+    Embedder,
+    EmbedderFactory,
+    Event,
+    Limits,
+    OverloadedError,
+    Reply,
+    RequestDone,
+    RetryScheduled,
+)
+from aembed.testing import ScriptedProvider, Step
+from tests.engine.call import AT_ONCE, NAN, TEXTS, embed
+from tests.scripted import PAIRS, expected
+
+
+async def watched(provider: ScriptedProvider, texts: Sequence[str]) -> tuple[list[Event], Embedder]:
+    events: list[Event] = []
+    async with EmbedderFactory(Config()) as factory:
+        embedder = await factory.new_embedder(provider, on_event=events.append, retry=AT_ONCE)
+        await embedder.embed(texts, on_error="return")
+    return events, embedder
+
+
+async def test_events_tell_the_story_in_order() -> None:
+    script = [OverloadedError("busy", retry_after=0.0), BadTextError("one of them", index=1)]
+    events, embedder = await watched(ScriptedProvider(script), TEXTS[:3])
+    assert [type(event) for event in events] == [RetryScheduled, BatchFailed, BatchSplit, RequestDone]
+    assert [event.texts for event in events] == [3, 1, 3, 2]
+    assert isinstance(events[-1], RequestDone)
+    assert events[-1].attempt == 1
+    assert events[-1].elapsed >= 0
+    statistics = embedder.statistics()
+    assert (statistics.texts, statistics.requests, statistics.retries, statistics.failed) == (2, 3, 1, 1)
+    assert statistics.tokens == events[-1].tokens
+
+
+async def test_no_event_and_no_error_holds_a_text() -> None:
+    secret = "a-text-nobody-else-may-read"
+    script: list[Step] = [NAN, OverloadedError("busy", retry_after=0.0)]
+    events, _ = await watched(ScriptedProvider(script, refused={secret: BadTextError("no")}), [secret, TEXTS[0]])
+    assert events
+    assert secret not in repr(events)
+
+
+async def test_tokens_are_unknown_if_one_reply_does_not_say() -> None:
+    vectors = await expected(TEXTS[:2])
+    result = await embed(ScriptedProvider([Reply(vectors), Reply(vectors, 7)], spec=PAIRS), TEXTS[:4])
+    assert result.usage.tokens is None
+    result = await embed(ScriptedProvider([Reply(vectors, 5), Reply(vectors, 7)], spec=PAIRS), TEXTS[:4])
+    assert result.usage.tokens == 12
+
+
+async def test_texts_that_were_cut_are_named() -> None:
+    vectors = await expected(TEXTS[:2])
+    provider = ScriptedProvider([Reply(vectors), Reply(vectors, truncated=[1])], spec=PAIRS)
+    assert (await embed(provider, TEXTS[:4], limits=Limits(max_concurrency=1))).truncated == (3,)

@@ -1,0 +1,61 @@
+"""Whose vector it is: the key holds whatever decides it, and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from aembed import EmbedderFactory, Limits, ModelSpec
+from aembed._config import Options
+from aembed._identity import Identity
+from aembed.testing import ScriptedProvider
+from tests.scripted import PAIRS, TEXTS, expected
+
+SPEC = ModelSpec(name="model", provider="provider", dim=8)
+VARIANTS: dict[str, tuple[ModelSpec, Options]] = {
+    "provider": (ModelSpec(name="model", provider="other", dim=8), Options()),
+    "base_url": (SPEC, Options(base_url="https://other.test/v1")),
+    "model": (ModelSpec(name="other", provider="provider", dim=8), Options()),
+    "revision": (ModelSpec(name="model", provider="provider", dim=8, revision="2"), Options()),
+    "dim": (ModelSpec(name="model", provider="provider", dim=16), Options()),
+    "dimensions": (SPEC, Options(dimensions=4)),
+    "normalize": (SPEC, Options(normalize=True)),
+    "overlong": (SPEC, Options(overlong="truncate")),
+    "provider_options": (SPEC, Options(provider_options={"task": "clustering"})),
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids="case 71: {}".format)
+def test_whatever_decides_a_vector_is_part_of_its_key(variant: str) -> None:
+    plain = Identity(SPEC, Options(), "Provider")
+    other = Identity(*VARIANTS[variant], "Provider")
+    keys = {key for kind in ("document", "query") for who in (plain, other) for key in who.keys(TEXTS, kind)}
+    assert len(keys) == 4 * len(TEXTS)
+    assert {len(key) for key in keys} == {32}
+
+
+def test_case_71_a_key_holds_the_whole_text_and_its_kind() -> None:
+    identity = Identity(SPEC, Options(), "Provider")
+    long = "x" * 100_000
+    texts = [long, long + "x", long[:-1] + "y", "\u00e4", "a\u0308"]
+    keys = identity.keys(texts, "document") + identity.keys(texts, "query")
+    assert len(set(keys)) == 10
+    assert identity.keys(["\u00e4"], "query") == [keys[8]]
+
+
+def test_case_71_limits_and_secrets_decide_no_vector() -> None:
+    options = Options(api_key="key", headers={"x": "y"}, timeout=1.0, batch_size=7, limits=Limits(max_concurrency=1))
+    plain = Identity(SPEC, Options(base_url="https://a.test/v1"), "P")
+    same = Identity(SPEC, options.model_copy(update={"base_url": "https://a.test/v1/"}), "P")
+    assert plain.keys(TEXTS, "query") == same.keys(TEXTS, "query")
+
+
+async def test_case_71_embedders_share_what_is_the_same_and_nothing_else(factory: EmbedderFactory) -> None:
+    providers = [ScriptedProvider(spec=PAIRS) for _ in range(3)]
+    one, same, other = [
+        await factory.new_embedder(provider, cache=True, normalize=provider is providers[2]) for provider in providers
+    ]
+    await one.embed_documents(TEXTS[:2])
+    np.testing.assert_array_equal(await same.embed_documents(TEXTS[:2]), await expected(TEXTS[:2]))
+    await other.embed_documents(TEXTS[:2])
+    assert [len(provider.calls) for provider in providers] == [1, 0, 1]

@@ -1,0 +1,66 @@
+"""From one event loop to the next, without anything having been closed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import numpy as np
+
+from aembed import Config, Embedder, EmbedderFactory, Vectors
+from aembed.testing import ScriptedProvider
+from tests.loops import run
+from tests.memo.shelf import Shelf
+from tests.scripted import PAIRS, TEXTS, expected, sent
+
+
+def test_what_one_loop_could_not_keep_the_next_one_does(tmp_path: Path) -> None:
+    """A program that calls ``asyncio.run`` twice, and closes nothing in between."""
+
+    class Locked(Shelf):
+        async def put_many(self, keys: Sequence[bytes], vectors: Vectors) -> None:
+            if locked:
+                await anyio.sleep_forever()
+            await super().put_many(keys, vectors)
+
+    locked = True
+    shelf = Locked()
+    provider = ScriptedProvider(spec=PAIRS)
+    factory = EmbedderFactory(Config())
+
+    async def first() -> Embedder:
+        embedder = await factory.new_embedder(provider, cache=shelf, merge=True)
+        await embedder.embed_documents(TEXTS)
+        return embedder
+
+    async def second() -> None:
+        np.testing.assert_array_equal(await embedder.embed_documents(TEXTS), await expected(TEXTS))
+        await embedder.embed_query("new")
+        await factory.aclose()
+
+    embedder = run(first())
+    locked = False
+    run(second())
+    assert len(shelf.kept) >= 9  # the batch that was being put is gone
+    assert len(sent(provider)) <= 12 + 4 + 1
+
+
+def test_calls_that_a_loop_took_with_it_do_not_hold_up_the_next() -> None:
+    provider = ScriptedProvider([3600.0], spec=PAIRS, latency=1.0)
+    factory = EmbedderFactory(Config())
+
+    async def first() -> Embedder:
+        embedder = await factory.new_embedder(provider, cache=True, merge=True)
+        tasks.extend(asyncio.create_task(embedder.embed_query(text)) for text in (TEXTS[0], *TEXTS))
+        await anyio.sleep(5)
+        return embedder
+
+    tasks: list[asyncio.Task[Any]] = []
+    embedder = run(first())
+    assert tasks[0].cancelled()
+    np.testing.assert_array_equal(run(embedder.embed_documents(TEXTS)), run(expected(TEXTS)))
+    run(factory.aclose())

@@ -1,0 +1,34 @@
+"""How to merge: from code, file and environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aembed import Config, ConfigError, EmbedderFactory, MergePolicy
+
+
+async def test_how_to_merge_stands_in_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("aembed.toml").write_text("merge = true\n", encoding="utf-8")  # noqa: ASYNC240
+    assert Config.load().merge is True
+    monkeypatch.setenv("AEMBED_MERGE", "false")
+    assert Config.load().merge is False
+    monkeypatch.delenv("AEMBED_MERGE")
+    Path("aembed.toml").write_text("[merge]\nwindow = 0.5\n", encoding="utf-8")  # noqa: ASYNC240
+    assert Config.load().merge == MergePolicy(window=0.5)
+    monkeypatch.setenv("AEMBED_MERGE__MAX_TEXTS", "7")
+    assert Config.load().merge == MergePolicy(window=0.5, max_texts=7)
+
+
+@pytest.mark.parametrize("value", [7, "yes please", MergePolicy], ids=repr)
+async def test_what_is_no_way_to_merge_is_refused(factory: EmbedderFactory, value: Any) -> None:
+    with pytest.raises(ConfigError, match="merge"):
+        await factory.new_embedder("mock", merge=value)
+
+
+@pytest.mark.parametrize("option", [{"max_texts": 0}, {"window": -1.0}, {"windows": 1.0}])
+def test_a_wrong_policy_is_refused(option: Any) -> None:
+    with pytest.raises(ConfigError, match=next(iter(option))):
+        MergePolicy(**option)

@@ -1,0 +1,142 @@
+"""Whose file it is: what is no cache is left alone, and what is damaged is begun anew."""
+
+# ruff: noqa: ASYNC240 - a test may wait for the disk
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aembed import ConfigError
+from aembed.stores import SQLiteStore
+from aembed.stores._cache_file import APPLICATION, VERSION
+from tests.stores.cache_file import DIM, NAMES, known, opened, put
+from tests.stores.rows import key, keys, vectors
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "row = zeroblob(32)",
+        "row = substr(row, 1, 28)",
+        "row = 'text'",
+        "row = 7",
+        "checksum = zeroblob(8)",
+        "checksum = 1",
+        "key = (SELECT key FROM vectors WHERE id = 9), id = 900",
+    ],
+)
+async def test_72_a_changed_row_is_not_known_and_is_deleted(store: SQLiteStore, path: Path, change: str) -> None:
+    await put(store)
+    with opened(path) as db:
+        if "id = 9" in change:
+            db.execute("UPDATE vectors SET key = ? WHERE id = 9", (b"\0" * 32,))
+            change = f"key = x'{key(8).hex()}'"  # number 5 gets the key of number 8
+        db.execute(f"UPDATE vectors SET {change} WHERE id = 5")  # noqa: S608
+    changed = {4} | ({8} if "key" in change else set())
+    assert set(NAMES) - set(await known(store)) == changed
+    await put(store, range(100, 101))
+    with opened(path) as db:
+        assert not db.execute("SELECT 1 FROM vectors WHERE id = 5").fetchall()
+    await put(store)
+    assert await known(store) == list(NAMES)
+
+
+@pytest.mark.parametrize("content", [b"Dear diary, today", b"x" * 5000, b"SQLite format 3\0" + b"\xff" * 4080])
+async def test_a_file_that_is_no_cache_is_refused_and_left_alone(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    store = SQLiteStore(path)
+    with pytest.raises(ConfigError, match=r"cache\.db' (is not a cache of aembed's|cannot be opened)"):
+        await store.open()
+    with pytest.raises(ConfigError):
+        await put(store)
+    await store.aclose()
+    assert path.read_bytes() == content
+    assert [file.name for file in path.parent.iterdir()] == ["cache.db"]
+
+
+async def test_a_database_of_others_is_refused_and_left_alone(path: Path) -> None:
+    with opened(path) as db:
+        db.execute("CREATE TABLE vectors (mine)")
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match="not a cache of aembed's, and is left as it is; name another path"):
+        await SQLiteStore(path).open()
+    assert path.read_bytes() == before
+
+
+async def test_an_empty_file_is_as_good_as_none(path: Path) -> None:
+    path.touch()
+    async with SQLiteStore(path) as store:
+        await put(store)
+        assert await known(store) == list(NAMES)
+
+
+async def test_an_older_cache_is_emptied(path: Path) -> None:
+    with opened(path) as db:
+        db.execute("CREATE TABLE vectors (old)")
+        db.execute("CREATE TABLE others (old)")
+        db.execute(f"PRAGMA application_id = {APPLICATION}")
+    async with SQLiteStore(path) as store:
+        assert await known(store) == []
+        await put(store)
+        assert await known(store) == list(NAMES)
+
+
+async def test_a_cache_of_a_later_version_is_refused(path: Path) -> None:
+    async with SQLiteStore(path) as store:
+        await put(store)
+    with opened(path) as db:
+        db.execute(f"PRAGMA user_version = {VERSION + 1}")
+    with pytest.raises(ConfigError, match="is of a later aembed; upgrade, or name another path"):
+        await SQLiteStore(path).open()
+    with opened(path) as db:
+        assert db.execute("SELECT count(*) FROM vectors").fetchone() == (len(NAMES),)
+
+
+@pytest.mark.parametrize("path", ["missing/cache.db", "."])
+async def test_a_path_that_cannot_be_a_file(path: str) -> None:
+    with pytest.raises(ConfigError, match=r"the cache .* cannot be (made: No such file|opened: unable to open)"):
+        await SQLiteStore(path).open()
+
+
+def damage(path: Path, *, behind: int = 8192) -> None:
+    """Garbage behind the first page, or behind the header."""
+    content = path.read_bytes()
+    path.write_bytes((content[:behind] + bytes(range(256)) * (len(content) // 256))[: len(content)])
+
+
+@pytest.mark.parametrize("behind", [100, 8192])
+async def test_72_a_damaged_cache_is_moved_aside_and_begun_anew(path: Path, behind: int) -> None:
+    async with SQLiteStore(path) as store:
+        await put(store)
+    damage(path, behind=behind)
+    async with SQLiteStore(path) as store:
+        assert await known(store) == []
+        await put(store)
+        assert await known(store) == list(NAMES)
+    assert sorted(file.name for file in path.parent.iterdir()) == ["cache.db", "cache.db.damaged"]
+
+
+async def test_72_a_cache_damaged_while_it_is_open(path: Path) -> None:
+    names = range(3000)
+    async with SQLiteStore(path) as store, SQLiteStore(path) as other:
+        await put(store, names)
+        await known(other, NAMES)
+        with opened(path) as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        damage(path)
+        for each in (store, other):
+            await each.put_many(keys(names), vectors(names, DIM))  # found out now, or
+            await each.get_many(keys(names), DIM)  # now
+        await put(other)
+        assert await known(store) == list(NAMES)  # both have the new one
+    assert path.with_name("cache.db.damaged").exists()
+
+
+async def test_a_file_taken_away_costs_its_rows_only(store: SQLiteStore, path: Path) -> None:
+    await put(store)
+    for file in list(path.parent.iterdir()):
+        file.unlink()
+    await put(store)
+    assert await known(store) == list(NAMES)
