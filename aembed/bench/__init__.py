@@ -14,10 +14,11 @@ Where things are:
     record summary lag validity  what happened, in figures; stalls and their causes; whether it may be believed
     measure settings frame environment   from subject to report
     burst sustained steps        shapes of load, and what they tell
-    micro memory cost child still    one operation at a time, in fresh processes; a clock for what is to be equal
+    micro memory cost            one operation at a time
+    blocks fresh child still     ... in blocks, in fresh processes; a clock for what is to be equal
     scaling                      over batch sizes, over users
     result                       the report
-    contest interleave process_side side worktree   A/B: two versions in turns, in fresh processes
+    contest interleave process_side worktree   A/B: two versions in turns, in fresh processes
     changes compare figures history  what is news: between two versions, two days, over months
     stats fits change_points     pure statistics
     self_test planted            whether the runner finds here what is there

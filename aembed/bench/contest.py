@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 
 from aembed import InputError
 from aembed.bench.changes import USUAL, Change, Comparison, Rule, adjust, judge_pairs
-from aembed.bench.interleave import Pair, Side, SideError, measure_pair
+from aembed.bench.interleave import Pair, Side, measure_pair
 from aembed.bench.process_side import ProcessSide
 from aembed.bench.result import Parameter
-from aembed.bench.scenario import Case, find
+from aembed.bench.scenario import Case, SubjectError, find
 from aembed.bench.worktree import worktree
 
 FEWEST_PAIRS = 6
@@ -51,7 +51,7 @@ async def ab(
     for contest in contests:
         try:
             changes.append(await _settle(contest, alone, budget, progress))
-        except SideError as error:
+        except SubjectError as error:
             unjudged.append(f"{contest.name}: {error}")
     first = contests[0]
     return Comparison(

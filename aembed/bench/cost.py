@@ -11,11 +11,11 @@ from types import FrameType
 from typing import Any
 
 from aembed import InputError
-from aembed.bench.child import SubjectError, alone, one
 from aembed.bench.frame import Frame
+from aembed.bench.fresh import alone
 from aembed.bench.memory import allocated
 from aembed.bench.result import Cost, Report, Verdict
-from aembed.bench.scenario import Subject, Target
+from aembed.bench.scenario import Subject, SubjectError, Target
 
 WARM = 20
 """Operations before the first that counts: caches fill, connections open."""
@@ -32,7 +32,7 @@ async def cost(target: Target, *, operations: int = 50, name: str | None = None)
         raise InputError(f"operations={operations!r} must be 1 or more")
     frame = await Frame.around(target, name)
     try:
-        (found,) = await alone(target, measure, Cost, options={"operations": operations}, loop="still", hash_seed=0)
+        found = await alone(target, measure, Cost, options={"operations": operations}, loop="still", hash_seed=0)
     except SubjectError as error:
         return await frame.report("cost", verdict=Verdict(state="invalid", reasons=(str(error),)))
     notes = () if found.exact else ("two passes differ: the operation itself varies, and equality is no gate for it",)
@@ -41,7 +41,6 @@ async def cost(target: Target, *, operations: int = 50, name: str | None = None)
 
 async def measure(subject: Subject, operations: int) -> Cost:
     """In this process and the running loop."""
-    await one(subject)
     # in tasks of their own, so that only one coroutine of ours is resumed with the subject's
     first, second = [await asyncio.create_task(_count(subject, operations)) for _ in range(2)]
     blocks = [await allocated(subject, operations) for _ in range(3)][1:]

@@ -12,37 +12,20 @@ import statistics
 import time
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
-BLOCK = 0.005
-"""Seconds of a block, at least: long beside the clock and a turn of the loop."""
+from aembed.bench.blocks import Runs, Timing, calibrated
+
 WARM_UP = 0.15
 """Seconds for each side before anything counts."""
 ROUNDS = 20
 FEWEST_ROUNDS = 3
-TRIES = 4
 PAIR_SECONDS = 2.0
 """For the rounds of a pair; slow operations get fewer rounds."""
 SELDOM = 0.1
 """Waits per block, at most, of operations that only compute: their CPU time is the better clock."""
 
 Clock: TypeAlias = Literal["wall", "cpu"]
-
-
-class Timing(NamedTuple):
-    """Nanoseconds of a block, and how often it waited: for a timer, a socket, a lock; ``None`` if that is not known."""
-
-    wall: float
-    cpu: float
-    waits: int | None = None
-
-
-class Runs(Protocol):
-    """One side of a pair, set up."""
-
-    async def block(self, operations: int) -> Timing:
-        """Run so many operations, one after the other."""
-        ...
 
 
 class Side(Protocol):
@@ -56,10 +39,6 @@ class Side(Protocol):
     def open(self, seed: int) -> AbstractAsyncContextManager[Runs]:
         """Start it afresh; both sides of a pair get the same seed."""
         ...
-
-
-class SideError(RuntimeError):
-    """A side failed; the message says which and why. Nothing can be judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,32 +68,6 @@ async def measure_pair(before: Side, after: Side, seed: int) -> Pair:
     outer = [(a, d) for a, _, _, d in blocks]
     inner = [(b, c) for _, b, c, _ in blocks]
     return compare_rounds(inner, outer) if seed % 2 else compare_rounds(outer, inner)
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A side with as many operations as fill a block; ``seconds`` is about what that takes."""
-
-    runs: Runs
-    operations: int
-    seconds: float
-
-    async def block(self) -> Timing:
-        """Nanoseconds of one operation."""
-        wall, cpu, waits = await self.runs.block(self.operations)
-        return Timing(wall / self.operations, cpu / self.operations, waits)
-
-
-async def calibrated(runs: Runs) -> Turn:
-    """More and more operations, until a block is long enough: the shortest of some, for one that was held up is not."""
-    operations = 1
-    while True:
-        seconds = (await runs.block(operations)).wall / 1e9
-        if BLOCK <= seconds < TRIES * BLOCK:
-            seconds = min(seconds, *[(await runs.block(operations)).wall / 1e9 for _ in range(TRIES)])
-        if seconds >= BLOCK:
-            return Turn(runs, operations, seconds)
-        operations = math.ceil(operations * min(10.0, max(1.5, 1.2 * BLOCK / max(seconds, 1e-9))))
 
 
 Rounds: TypeAlias = list[tuple[Timing, Timing]]

@@ -23,6 +23,7 @@ from types import FrameType, TracebackType
 
 import psutil
 
+from aembed.bench.blocks import waited
 from aembed.bench.result import Cause, LoopUse, Stall
 
 BEAT = 0.01
@@ -131,10 +132,10 @@ class Watchdog:
         """Runs in the watchdog's thread."""
         process = psutil.Process()
         seen = next_rss = 0
-        previous, switches = time.perf_counter_ns(), _switches()
+        previous, switches = time.perf_counter_ns(), waited() or 0
         while not self._stop.wait(BEAT):
             now, before = time.perf_counter_ns(), switches
-            switches = _switches()
+            switches = waited() or 0
             overslept = (now - previous) / 1e9 - BEAT
             # who waits for the interpreter wakes up at every switch interval to ask for it again
             if overslept > BEAT and switches - before - 1 < overslept / sys.getswitchinterval() / 2:
@@ -204,16 +205,3 @@ def line_of(frame: FrameType | None) -> str:
     if frame is None:
         return "unknown"
     return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
-
-
-if sys.platform == "linux":
-    import resource
-
-    def _switches() -> int:
-        """Times the calling thread went to sleep by itself."""
-        return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
-
-else:
-
-    def _switches() -> int:
-        return 0

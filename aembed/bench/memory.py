@@ -17,10 +17,10 @@ import numpy as np
 import psutil
 
 from aembed import InputError
-from aembed.bench.child import PATIENCE, SubjectError, alone, one
 from aembed.bench.frame import Frame
+from aembed.bench.fresh import PATIENCE, alone
 from aembed.bench.result import Memory, Report, Verdict
-from aembed.bench.scenario import Subject, Target
+from aembed.bench.scenario import Subject, SubjectError, Target, one
 from aembed.bench.settings import positive
 from aembed.bench.stats import theil_sen
 from aembed.bench.still import StillLoop
@@ -76,7 +76,7 @@ async def memory(target: Target, *, operations: int = 20_000, seconds: float = 6
     frame = await Frame.around(target, name)
     options = {"operations": operations, "seconds": seconds}
     try:
-        (seen,) = await alone(target, measure, Looks, options=options, patience=PATIENCE + seconds, loop="still")
+        seen = await alone(target, measure, Looks, options=options, patience=PATIENCE + seconds, loop="still")
     except SubjectError as error:
         return await frame.report("memory", verdict=Verdict(state="invalid", reasons=(str(error),)))
     found, notes = _memory(seen), []
@@ -123,7 +123,6 @@ def _memory(seen: Looks) -> Memory:
 
 async def measure(subject: Subject, operations: int, seconds: float) -> Looks:
     """In this process and the running loop."""
-    await one(subject)
     begun = time.perf_counter()
     await one(subject)
     affordable = int(seconds / max(time.perf_counter() - begun, 1e-9))

@@ -9,23 +9,22 @@ import time
 from dataclasses import dataclass
 
 from aembed import InputError
-from aembed.bench.child import Loop, SubjectError, alone, fresh_case, one
+from aembed.bench.blocks import Here, Timing, Turn, calibrated
 from aembed.bench.frame import Frame
+from aembed.bench.fresh import Loop, alone, fresh_case
 from aembed.bench.result import Micro, Report, Verdict
-from aembed.bench.scenario import Subject, Target
+from aembed.bench.scenario import Subject, SubjectError, Target
 from aembed.bench.settings import positive
 from aembed.bench.stats import processes_interval
 
-BLOCK = 5_000_000
-"""Nanoseconds of a block, at least."""
 FEWEST = 5
 """Blocks of a process, at least."""
 WARM = 5
 """Blocks whose median is compared with that of as many before them."""
 STILL = 0.02
 """Relative gain from which on it is still getting faster."""
-LONGEST_WARM_UP = 2_000_000_000
-"""Nanoseconds."""
+LONGEST_WARM_UP = 2.0
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +50,15 @@ async def micro(target: Target, *, processes: int = 5, seconds: float = 0.5, nam
     frame = await Frame.around(target, name)
     loop: Loop = "asyncio" if isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop) else "uvloop"
     try:
-        found = await alone(target, measure, Blocks, times=processes, loop=loop, options={"seconds": seconds})
+        times = processes if fresh_case(target) else 1
+        found = [await alone(target, measure, Blocks, loop=loop, options={"seconds": seconds}) for _ in range(times)]
     except SubjectError as error:
         return await frame.report("micro", verdict=Verdict(state="invalid", reasons=(str(error),)))
     notes = []
     if fresh_case(target) is None:
         notes.append("measured in this process alone; decorate it with @bench.scenario for fresh processes")
     if not all(blocks.warm for blocks in found):
-        notes.append(f"it was still getting faster after {LONGEST_WARM_UP / 1e9:g} s of warm-up")
+        notes.append(f"it was still getting faster after {LONGEST_WARM_UP:g} s of warm-up")
     return await frame.report("micro", verdict=Verdict(), notes=tuple(notes), micro=_micro(found))
 
 
@@ -76,44 +76,27 @@ def _micro(found: list[Blocks]) -> Micro:
 
 async def measure(subject: Subject, seconds: float) -> Blocks:
     """In this process and the running loop."""
-    await one(subject)
-    operations, warm = await _warm_up(subject)
+    turn = await calibrated(Here(subject))
+    warm = await _warm_up(turn)
     gc.collect()
     gc.freeze()
     try:
-        times: list[tuple[int, int]] = []
-        end = time.perf_counter_ns() + int(seconds * 1e9)
-        while len(times) < FEWEST or time.perf_counter_ns() < end:
-            times.append(await _block(subject, operations))
+        timings: list[Timing] = []
+        end = time.perf_counter() + seconds
+        while len(timings) < FEWEST or time.perf_counter() < end:
+            timings.append(await turn.block())
     finally:
         gc.unfreeze()
-    scale = operations * 1e9
-    return Blocks([wall / scale for wall, _ in times], [cpu / scale for _, cpu in times], operations, warm)
+    return Blocks([each.wall / 1e9 for each in timings], [each.cpu / 1e9 for each in timings], turn.operations, warm)
 
 
-async def _warm_up(subject: Subject) -> tuple[int, bool]:
-    """How many operations make a block; and whether it no longer got faster before patience ended."""
-    operations = 1
-    while (await _block(subject, operations))[0] < BLOCK:
-        operations *= 2
-    end = time.perf_counter_ns() + LONGEST_WARM_UP
-    walls: list[int] = []
-    while time.perf_counter_ns() < end:
-        walls += [(await _block(subject, operations))[0] for _ in range(WARM)]
+async def _warm_up(turn: Turn) -> bool:
+    """Whether it no longer got faster before patience ended."""
+    end = time.perf_counter() + LONGEST_WARM_UP
+    walls: list[float] = []
+    while time.perf_counter() < end:
+        walls += [(await turn.block()).wall for _ in range(WARM)]
         earlier, later = walls[-2 * WARM : -WARM], walls[-WARM:]
         if earlier and statistics.median(later) > (1 - STILL) * statistics.median(earlier):
-            return operations, True
-    return operations, len(walls) <= WARM  # slow operations: one round is all there is time for
-
-
-async def _block(subject: Subject, operations: int) -> tuple[int, int]:
-    """Nanoseconds by the clock, and of CPU in this thread. The last result is validated, off the clock."""
-    call, result = subject.call, None
-    cpu, wall = time.thread_time_ns(), time.perf_counter_ns()
-    for _ in range(operations):
-        result = await call()
-    wall, cpu = time.perf_counter_ns() - wall, time.thread_time_ns() - cpu
-    if subject.validate and (problem := subject.validate(result)):
-        raise SubjectError(f"wrong result: {problem}")
-    await asyncio.sleep(0)
-    return wall, cpu
+            return True
+    return len(walls) <= WARM  # slow operations: one round is all there is time for

@@ -21,7 +21,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias, overload
 
-from aembed import InputError
+from aembed import AembedError, InputError
 from aembed.bench.result import Parameter
 
 Call: TypeAlias = Callable[[], Awaitable[Any]]
@@ -35,6 +35,21 @@ class Subject:
 
     call: Call
     validate: Validate | None = None
+
+
+class SubjectError(AembedError):
+    """The subject failed where its result is needed; the message holds the last line of its traceback."""
+
+
+def check(subject: Subject, result: Any) -> None:
+    """Raises SubjectError for a result that is not what it must be."""
+    if subject.validate and (problem := subject.validate(result)):
+        raise SubjectError(f"wrong result: {problem}")
+
+
+async def one(subject: Subject) -> None:
+    """One call, whose result must be right."""
+    check(subject, await subject.call())
 
 
 Made: TypeAlias = Subject | Call

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections import Counter
@@ -15,11 +16,12 @@ import psutil
 import pytest
 
 from aembed import InputError
+from aembed.bench import blocks, child, fresh, interleave, process_side
 from aembed.bench import contest as contest_room
-from aembed.bench import interleave, process_side, side
 from aembed.bench.changes import Change, Comparison
 from aembed.bench.contest import Contest, ab, ab_revision
 from aembed.bench.process_side import ProcessSide
+from aembed.bench.scenario import SubjectError
 from aembed.bench.worktree import worktree
 from tests.bench.simulated import Machine, SimulatedSide
 
@@ -134,7 +136,7 @@ async def package():
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Scenarios; and comparisons so short that only gross differences show, which is all these tests look at."""
-    monkeypatch.setattr(interleave, "BLOCK", 1e-4)
+    monkeypatch.setattr(blocks, "BLOCK", 1e-4)
     monkeypatch.setattr(interleave, "WARM_UP", 1e-3)
     monkeypatch.setattr(interleave, "ROUNDS", 3)
     monkeypatch.setattr(contest_room, "FEWEST_PAIRS", 3)
@@ -169,8 +171,8 @@ async def test_what_hands_work_to_a_thread_waits_and_what_computes_does_not(file
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("broken", "broken failed: KeyError: 'planted'"),
-        ("ends", "ends failed: exit code 7"),
+        ("broken", "broken: KeyError: 'planted'"),
+        ("ends", "ends: it ended with exit code 7"),
         ("nowhere", "has no 'nowhere'"),
     ],
 )
@@ -183,22 +185,22 @@ async def test_a_side_that_fails_is_named_and_nothing_is_judged(file: Path, name
 
 async def test_wrong_results_are_not_timed(file: Path) -> None:
     result = await compare(file, "wrong", "wrong", size=2)
-    assert result.unjudged == ("planted: wrong failed: ValueError: wrong result: size 2 is wrong",)
+    assert result.unjudged == ("planted: wrong: wrong result: size 2 is wrong",)
 
 
 async def test_a_side_that_never_answers_is_given_up(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process_side, "PATIENCE", 0.5)
-    monkeypatch.setattr(process_side, "GRACE", 0.1)
+    monkeypatch.setattr(fresh, "GRACE", 0.1)
     result = await compare(file, "stuck", "quick")
-    assert result.unjudged == ("planted: stuck did not answer within 0 s",)
+    assert result.unjudged == ("planted: stuck: no answer within 0.5 s",)
 
 
 async def test_nothing_is_left_running_by_a_comparison_that_is_cancelled(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = asyncio.Event()
-    monkeypatch.setattr(process_side, "GRACE", 0.1)
-    monkeypatch.setattr(process_side, "pin", lambda pid: started.set())
+    monkeypatch.setattr(fresh, "GRACE", 0.1)
+    monkeypatch.setattr(fresh, "pin", lambda pid: started.set())
     comparison = asyncio.create_task(compare(file, "stuck", "quick"))
     await started.wait()
     assert len(psutil.Process().children()) == 1
@@ -208,35 +210,16 @@ async def test_nothing_is_left_running_by_a_comparison_that_is_cancelled(
     assert psutil.Process().children() == []
 
 
-async def test_commands_are_timed_as_a_whole(file: Path) -> None:
-    def side(code: str) -> ProcessSide:
-        return ProcessSide(label="command", command=(sys.executable, "-S", "-c", code))
-
-    pair = await interleave.measure_pair(side("pass"), side("pass"), 0)
-    assert not pair.busy
-    with pytest.raises(interleave.SideError, match="the command ended with exit code 3"):
-        await interleave.measure_pair(side("raise SystemExit(3)"), side("pass"), 0)
-
-
-async def test_a_side_answers_lines_with_times(file: Path) -> None:
+async def test_a_child_answers_lines_with_times(file: Path) -> None:
     """In this process; the other tests run it in one of its own."""
-    said: list[dict[str, Any]] = []
-    job = {"target": f"{file}:quick", "parameters": {}, "command": (), "tree": str(file.parent)}
-    await side.serve(job, ["1\n", "3\n"], lambda **facts: said.append(facts))
-    assert said[0]["loaded"] >= 1  # the scenarios themselves
-    assert [set(each) for each in said[1:]] == [{"wall", "cpu", "waits"}] * 2
-    with pytest.raises(ValueError, match="wrong result: size 1 is wrong"):
-        await side.serve({**job, "target": f"{file}:wrong", "parameters": {"size": 1}, "tree": None}, [], print)
-    failing = {**job, "command": (sys.executable, "-c", "raise SystemExit(4)"), "tree": None}
-    with pytest.raises(RuntimeError, match="exit code 4"):
-        await side.serve(failing, [], print)
-
-
-def test_a_side_is_one_thing() -> None:
-    with pytest.raises(InputError, match="needs a target"):
-        ProcessSide(label="neither")
-    with pytest.raises(InputError, match="and not both"):
-        ProcessSide(label="both", target="file.py:name", command=("true",))
+    said: list[Any] = []
+    job = {"target": f"{file}:quick", "parameters": {}, "tree": str(file.parent)}
+    asked = [json.dumps(["aembed.bench.blocks", {"operations": n}]) for n in (1, 3)]
+    await child.serve(job, asked, said.append)
+    assert said[0] >= 1  # the scenarios themselves
+    assert [type(each) for each in said[1:]] == [blocks.Timing] * 2
+    with pytest.raises(SubjectError, match="wrong result: size 1 is wrong"):
+        await child.serve({**job, "target": f"{file}:wrong", "parameters": {"size": 1}, "tree": None}, [], print)
 
 
 def git(*arguments: str) -> None:
@@ -269,7 +252,7 @@ async def test_the_working_tree_is_compared_with_a_revision(file: Path, tree: Pa
 
 async def test_a_tree_of_which_nothing_is_loaded_is_not_compared(file: Path, tree: Path) -> None:
     result = await ab_revision(f"{file}:quick", "HEAD")
-    assert "HEAD loaded nothing from" in result.unjudged[0]
+    assert "HEAD: nothing was loaded from" in result.unjudged[0]
 
 
 def test_a_revision_that_is_not_there_is_named(tree: Path) -> None:
