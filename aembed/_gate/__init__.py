@@ -8,7 +8,7 @@ account      what is known of the server, and what each outcome teaches
 quotas       requests, tokens and inputs of the account, reserved together
 resource     one quota: what the server surely allows at a time
 window       what was admitted in the last minute
-reserve      what documents leave to queries
+reserve      what documents leave to queries, and to others on the same quota
 headers      what the server says of a quota
 fill_time    bucket or window? by what headers imply
 learner      a limit that the server keeps to itself

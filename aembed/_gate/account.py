@@ -96,7 +96,7 @@ class Account:
         """Too fast, the server says: nobody on the account is sent before it allows, and no herd after."""
         self.refusals += 1
         self._last_failure = error
-        self.quotas.refund(permit)
+        self.quotas.refund(now, permit)
         self.concurrency.overloaded(now, permit.sent_at)
         wait = _sensible(error.retry_after)
         if wait is None:

@@ -136,7 +136,7 @@ class Gate:
         if ticket.cancelled():
             self._lanes.remove(ticket, permit)
         elif ticket.exception() is None:  # admitted in the moment of the cancellation: hand everything back
-            self.account.quotas.refund(permit)
+            self.account.quotas.refund(permit.sent_at, permit)
             self.slots.left(permit)
         self._admit(ticket.get_loop())
 

@@ -38,7 +38,7 @@ class Headers:
         elif resource.rule == "unknown":
             resource.level = min(resource.level, most)
         else:
-            self._count_foreign(now, resource.limit - remaining, reset)
+            self._count_foreign(now, resource.limit - least, reset)
 
     def refused(self, now: float, wait: float, amount: float) -> None:
         """Refused although we counted on room: ``amount`` will be there in ``wait`` seconds, the server says.
@@ -47,7 +47,10 @@ class Headers:
         refills at once, so there the pause is enough.
         """
         resource = self.resource
-        if resource.limit is None or resource.rule == "window":
+        if resource.rule == "window":
+            resource.window.close(now, wait)
+            return
+        if resource.limit is None:
             return
         resource.advance(now)
         level = amount - wait * resource.rate

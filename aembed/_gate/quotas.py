@@ -16,7 +16,6 @@ from aembed._gate.learner import Learner
 from aembed._gate.permit import Permit
 from aembed._gate.resource import Resource
 from aembed._gate.tokens import FIRST_GUESS, TokenRatio
-from aembed._gate.window import WINDOW
 from aembed._types import ModelSpec, Reply
 
 BATCHES_A_MINUTE = 16
@@ -89,33 +88,34 @@ class Quotas:
         permit.entries = requests, tokens, inputs
         self._learner.sent((requests, tokens), now)
 
-    def refund(self, permit: Permit) -> None:
+    def refund(self, now: float, permit: Permit) -> None:
         """It was not sent, or the server refused to count it."""
         assert permit.entries is not None
         for entry, (_, resource, _) in zip(permit.entries, self.named(permit), strict=True):
             if entry is not None:
                 resource.correct(entry, 0.0)
+                resource.ended(entry, now)
 
     def ended(self, now: float, permit: Permit) -> None:
         """No answer will come: by now the server has counted the request, if ever."""
         assert permit.entries is not None
-        for entry in permit.entries:
+        for entry, (_, resource, _) in zip(permit.entries, self.named(permit), strict=True):
             if entry is not None:
-                entry.cell.expires = now + WINDOW
+                resource.ended(entry, now)
 
     def answered(self, now: float, permit: Permit, reply: Reply) -> None:
         """Learn from a reply: its usage, its headers, and that it came."""
         assert permit.entries is not None
         request, tokens, inputs = permit.entries
-        request.cell.expires = now + WINDOW
-        tokens.cell.expires = now + WINDOW
-        if inputs is not None:
-            inputs.cell.expires = now + WINDOW
-        self._learner.answered()
         if permit.characters:
             self.token_ratio.answered(reply.tokens, permit.characters)
             if reply.tokens:
                 self.tokens.correct(tokens, reply.tokens)
+        self.requests.ended(request, now)
+        self.tokens.ended(tokens, now)
+        if inputs is not None:
+            self.inputs.ended(inputs, now)
+        self._learner.answered()
         hints = reply.quota
         if hints is not None:
             of_requests, of_tokens, _ = self._headers

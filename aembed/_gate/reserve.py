@@ -1,4 +1,8 @@
-"""What documents leave of a quota to queries, so that those hardly wait beside bulk. Pure."""
+"""What documents leave of a quota to queries, so that those hardly wait beside bulk. Pure.
+
+Somebody else on the same quota is no document either: what they will take is left to them, for they would take it from
+the queries.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +13,15 @@ from aembed._gate.window import WINDOW, Window
 QUERY_SHARE = 0.01
 """Share of a quota that documents leave to queries while there are none."""
 QUERY_SPREAD = 3.0
-"""Standard deviations of a random stream of queries that documents leave room for beyond its mean."""
+"""Standard deviations of a random stream of queries, and of others, that documents leave room for beyond its mean."""
 MOST_RESERVED = 0.2
 """Share of a quota, at most, that documents leave to queries."""
 LEAST_SEEN = 10.0
-"""Seconds of which the queries tell something about the next minute."""
+"""Seconds that tell something about the next minute."""
 
 
 class Reserve:
-    """As much as the next minute needs if it brings as many queries as the last."""
+    """As much as the next minute needs if it brings as many queries, and as much from others, as the last."""
 
     __slots__ = ("_least", "_most", "_query")
 
@@ -36,8 +40,8 @@ class Reserve:
 
     def amount(self, now: float, window: Window) -> float:
         """Whole units."""
-        if not window.queries:
+        if not window.others:
             return self._least
-        expected = window.queries * WINDOW / min(WINDOW, max(LEAST_SEEN, now - window.since))
+        expected = window.others * WINDOW / max(LEAST_SEEN, window.watched(now))
         expected += QUERY_SPREAD * math.sqrt(expected * self._query)
-        return float(int(min(max(expected, self._least) - window.queries, self._most)))
+        return float(int(min(max(expected, self._least) - window.others, self._most)))

@@ -11,7 +11,7 @@ import math
 from typing import Literal, TypeAlias
 
 from aembed._gate.reserve import Reserve
-from aembed._gate.window import WINDOW, Cell, Window
+from aembed._gate.window import WINDOW, Window
 
 Rule: TypeAlias = Literal["unknown", "bucket", "window"]
 
@@ -19,14 +19,13 @@ Rule: TypeAlias = Literal["unknown", "bucket", "window"]
 class Entry:
     """An amount that was admitted. ``before`` it so much was sent, of which ``admitted`` was not refused."""
 
-    __slots__ = ("admitted", "amount", "before", "cell", "estimate", "query", "sent_at")
+    __slots__ = ("admitted", "amount", "before", "estimate", "query", "sent_at")
 
-    def __init__(self, resource: Resource, now: float, amount: float, cell: Cell, query: bool) -> None:
+    def __init__(self, resource: Resource, now: float, amount: float, query: bool) -> None:
         self.sent_at = now
         self.amount = self.estimate = amount
         self.before = resource.sent
         self.admitted = resource.admitted
-        self.cell = cell
         self.query = query
 
 
@@ -88,7 +87,8 @@ class Resource:
         """Admit ``amount``."""
         if now != self._now:
             self.advance(now)
-        entry = Entry(self, now, amount, self.window.add(now, amount, query), query)
+        entry = Entry(self, now, amount, query)
+        self.window.sent(now, amount, query)
         self.sent += amount
         self.admitted += amount
         self.level -= amount
@@ -103,7 +103,11 @@ class Resource:
         self.admitted += delta
         if entry.before >= self.synced_to:
             self.level -= delta
-        self.window.correct(entry.cell, delta, entry.query)
+        self.window.correct(delta, entry.query)
+
+    def ended(self, entry: Entry, now: float) -> None:
+        """By now the server has counted it, if ever."""
+        self.window.answered(now, entry.amount, entry.query)
 
     def set_limit(self, limit: float) -> bool:
         """So much a minute, but never more than the user allows. False if it was so already."""

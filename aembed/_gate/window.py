@@ -1,7 +1,7 @@
 """What was admitted in the last minute. Pure.
 
 When the server counts a request is not known, only that it has by the time the answer is here: so a request counts
-until a minute after its answer.
+from when it is sent until a minute after its answer.
 """
 
 from __future__ import annotations
@@ -16,81 +16,92 @@ GRAIN = 0.05
 
 
 class Cell:
-    """What was admitted within ``GRAIN`` seconds; it counts until it ``expires``, a minute after the last answer."""
+    """What was answered within ``GRAIN`` seconds; it counts until it ``expires``, a minute after the last of it."""
 
-    __slots__ = ("amount", "expired", "expires", "opened_at", "queries")
+    __slots__ = ("amount", "expires", "opened_at", "others")
 
-    def __init__(self, opened_at: float) -> None:
+    def __init__(self, opened_at: float, expires: float) -> None:
         self.opened_at = opened_at
-        self.expires = opened_at + WINDOW
-        self.expired = False
-        self.amount = self.queries = 0.0
+        self.expires = expires
+        self.amount = self.others = 0.0
 
 
 class Window:
-    """``used`` in all, and by ``queries`` alone."""
+    """``used`` in all, and by ``others`` than documents: queries, and what somebody else has sent."""
 
-    __slots__ = ("cells", "queries", "since", "used")
+    __slots__ = ("cells", "closed_at", "opens_at", "others", "since", "under_way", "used")
 
     def __init__(self) -> None:
         self.since = 0.0
         """When the first request came after a minute of none."""
+        self.closed_at = self.opens_at = -math.inf
+        """When it was full, so that nothing of others could be seen."""
+        self.under_way = 0
+        """Requests that are not answered."""
         self.cells: deque[Cell] = deque()
-        """Oldest first."""
-        self.used = self.queries = 0.0
+        """Of those that are; oldest first."""
+        self.used = self.others = 0.0
 
-    def __len__(self) -> int:
-        """How many cells there are."""
-        return len(self.cells)
+    def sent(self, now: float, amount: float, query: bool = False) -> None:
+        """Count a request from now on; the window must have been moved on to ``now``."""
+        if not self.under_way and not self.cells:
+            self.since = now
+        self.under_way += 1
+        self.correct(amount, query)
 
-    def add(self, now: float, amount: float, query: bool = False) -> Cell:
-        """Count ``amount``; the window must have been moved on to ``now``."""
+    def correct(self, delta: float, query: bool = False) -> None:
+        """One that is under way is larger than was thought."""
+        self.used += delta
+        if query:
+            self.others += delta
+
+    def answered(self, now: float, amount: float, query: bool = False) -> None:
+        """A request that took ``amount`` is not under way any more, and counts for another minute."""
+        self.under_way -= 1
         cells = self.cells
         if cells and now - cells[-1].opened_at <= GRAIN:
             cell = cells[-1]
-            cell.expires = max(cell.expires, now + WINDOW)
+            cell.expires = now + WINDOW
         else:
-            if not cells:
-                self.since = now
-            cell = Cell(now)
+            cell = Cell(now, now + WINDOW)
             cells.append(cell)
         cell.amount += amount
-        self.used += amount
         if query:
-            cell.queries += amount
-            self.queries += amount
-        return cell
+            cell.others += amount
 
     def add_foreign(self, now: float, amount: float, seconds: float = WINDOW) -> None:
         """Count what somebody else has used, for so long."""
-        cell = Cell(-math.inf)  # nothing of ours is added to it
-        cell.amount, cell.expires = amount, now + seconds
+        cell = Cell(now - WINDOW, now + seconds)  # so long ago that nothing of ours is added to it
+        cell.amount = cell.others = amount
         self.used += amount
+        self.others += amount
         if self.cells and cell.expires < self.cells[0].expires:
             self.cells.appendleft(cell)
         else:
             self.cells.append(cell)
 
-    def correct(self, cell: Cell, delta: float, query: bool = False) -> None:
-        """Nothing happens if the cell has expired."""
-        if not cell.expired:
-            cell.amount += delta
-            self.used += delta
-            if query:
-                cell.queries += delta
-                self.queries += delta
+    def close(self, now: float, seconds: float) -> None:
+        """It is full for so long. The longest time of the last minute is kept in mind."""
+        if seconds > self._closed(now):
+            self.closed_at, self.opens_at = now, now + seconds
+
+    def watched(self, now: float) -> float:
+        """Seconds of the last minute in which others would have been seen."""
+        return min(WINDOW, now - self.since) - self._closed(now)
+
+    def _closed(self, now: float) -> float:
+        return max(0.0, min(self.opens_at, now) - max(self.closed_at, now - WINDOW))
 
     def next_expiry(self, now: float) -> float:
-        """When there is more room."""
-        return self.cells[0].expires if self.cells else now
+        """When there is more room; not before an answer comes if all is under way."""
+        return self.cells[0].expires if self.cells else now + WINDOW
 
     def advance(self, now: float) -> None:
         """Forget what has expired."""
         cells = self.cells
         while cells and cells[0].expires <= now:
             cell = cells.popleft()
-            cell.expired = True
             self.used -= cell.amount
-            self.queries -= cell.queries
-            if not cells:
-                self.used = self.queries = 0.0  # what rounding left
+            self.others -= cell.others
+        if not cells and not self.under_way:
+            self.used = self.others = 0.0  # what rounding left

@@ -23,6 +23,7 @@ def as_bucket(size: float = 60.0, limit: float = 60.0) -> Headers:
         used = n * size / 25
         entry = resource.commit(0.0, size / 25)
         headers.sync(entry, 0.0, limit, size - used, used * 60 / limit)
+        resource.ended(entry, 0.0)
     assert resource.rule == "bucket"
     return headers
 
@@ -195,7 +196,7 @@ def test_what_we_send_beside_others_counts_for_a_minute() -> None:
     headers = Headers(resource := Resource())
     resource.rule = "window"
     headers.sync(resource.commit(0.0, 0.0), 0.1, 100.0, 30.0, 20.0)
-    resource.commit(0.1, 25.0)
+    resource.ended(resource.commit(0.1, 25.0), 0.1)
     assert resource.earliest(20.1, 80.0) == pytest.approx(60.0, abs=0.2)
 
 

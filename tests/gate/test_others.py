@@ -1,0 +1,82 @@
+"""Somebody else draws on the quota: what they take is seen in headers, and left to them."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+
+import anyio
+import pytest
+
+from aembed import Kind, Limits, QuotaHints, RateLimitError, Reply
+from aembed._gate import Gate
+from aembed.testing import Quota, QuotaKeeper
+from tests.gate.visits import REPLY, enter
+
+A_MINUTE, OTHERS = 600, 0.2
+"""Requests, and the share of them that others take."""
+
+
+class Job:
+    """Documents and a query every two seconds, on a sliding window that others use too."""
+
+    def __init__(self) -> None:
+        self.gate = Gate(16, Limits())
+        self.keeper = QuotaKeeper(Quota.per_minute(requests=A_MINUTE, algorithm="sliding"))
+        self.random = Random(0)
+        self.answered = self.refused = 0
+        self.waits: list[float] = []
+        """Of queries, after the first minute: before, nobody knows how many others there are."""
+
+    async def run(self, documents: int) -> None:
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(self._queries)
+            beside.start_soon(self._others)
+            async with anyio.create_task_group() as bulk:
+                for _ in range(documents):
+                    bulk.start_soon(self._one, "document")
+            beside.cancel_scope.cancel()
+
+    async def _queries(self) -> None:
+        while True:
+            started = anyio.current_time()
+            await self._one("query")
+            if started > 60:
+                self.waits.append(anyio.current_time() - started)
+            await anyio.sleep(2.0)
+
+    async def _others(self) -> None:
+        while True:
+            await anyio.sleep(self.random.expovariate(A_MINUTE * OTHERS / 60))
+            self.keeper.take(anyio.current_time())
+
+    async def _one(self, kind: Kind) -> None:
+        loop = asyncio.get_running_loop()
+        refused = False
+        while True:
+            permit = self.gate.permit(kind, ["text"])
+            await enter(self.gate, permit, first=refused)
+            await anyio.sleep(0.05)
+            wait = self.keeper.take(loop.time())
+            (level,) = self.keeper.levels(loop.time())
+            await anyio.sleep(0.05)
+            refused = wait > 0
+            if refused:
+                self.refused += 1
+                self.gate.leave(permit, error=RateLimitError("too fast", retry_after=wait))
+                continue
+            hints = QuotaHints(
+                limit_requests=level.limit, remaining_requests=int(level.remaining), reset_requests=level.reset
+            )
+            self.answered += 1
+            self.gate.leave(permit, Reply(REPLY.vectors, quota=hints))
+            return
+
+
+@pytest.mark.virtual_time
+async def test_queries_hardly_wait_and_little_is_refused_beside_others() -> None:
+    job = Job()
+    await job.run(3000)
+    assert job.refused <= job.answered / 200
+    assert sorted(job.waits)[int(0.95 * len(job.waits))] <= 0.2, "an answer takes 0.1 s"
+    assert asyncio.get_running_loop().time() <= 3000 / (A_MINUTE * (1 - OTHERS)) * 60
