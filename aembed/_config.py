@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypedDict
 from urllib.parse import urlsplit
 
-from pydantic import Field, PlainValidator, SecretStr, field_validator, model_validator
+from pydantic import Discriminator, Field, PlainValidator, SecretStr, Tag, field_validator, model_validator
 
 from aembed._errors import ConfigError
 from aembed._events import Event
@@ -68,6 +68,19 @@ class MergePolicy(Setting):
     """Seconds a call waits for company, at most, while requests may be sent."""
 
 
+def _kind_of_merge(value: object) -> str | None:
+    """Which of the two is meant: what is wrong with one is then not explained for the other too."""
+    if isinstance(value, bool) or (isinstance(value, str) and value.lower() in {"true", "false"}):
+        return "switch"
+    return "policy" if isinstance(value, (MergePolicy, Mapping)) else None
+
+
+Merge = Annotated[
+    Annotated[bool, Tag("switch")] | Annotated[MergePolicy, Tag("policy")],
+    Discriminator(_kind_of_merge, "merge", "give True, or a MergePolicy with max_texts and window"),
+]
+
+
 class Defaults(Setting):
     """What may be set once for all embedders of a factory: nothing here belongs to one provider or account."""
 
@@ -87,7 +100,7 @@ class Defaults(Setting):
 
     Embedders of one factory that name the same place share it. A Store handed in is yours to close.
     """
-    merge: bool | MergePolicy = False
+    merge: Merge = False
     """Gather concurrent calls with few texts into one request."""
 
 

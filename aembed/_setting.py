@@ -19,6 +19,9 @@ SECRETS = {"api_key", "headers", "proxy"}
 SECRET_FIELDS = SECRETS | {"base_url"}
 """Their values are not shown; a ``base_url`` may wrongly hold a password."""
 
+TAGS = {"switch", "policy"}
+"""What pydantic calls the kinds of an option that takes several; no option has such a name."""
+
 
 class _Teaching(ModelMetaclass):
     """Makes ``Limits(requests_per_minute=-1)`` raise a ConfigError, as every other wrong setting does."""
@@ -53,13 +56,15 @@ def explain(error: ValidationError, model: type[BaseModel]) -> ConfigError:
 
 
 def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:
-    path = [str(part) for part in details["loc"]]
+    path = [str(part) for part in details["loc"] if part not in TAGS]
     field = ".".join(path) or model.__name__
     if details["type"] == "extra_forbidden":
         return f"unknown option {field!r}{nearest(path[-1], _fields_beside(model, path))}"
     if details["type"] == "missing":
         return f"{field} is missing; give it a value"
     message = details["msg"].removeprefix("Value error, ")
+    if details["type"] == "model_type":
+        message = f"give a {details.get('ctx', {}).get('class_name')}, or a table of its options"
     message = message[0].lower() + message[1:]
     if SECRET_FIELDS.isdisjoint(path):
         message += f", not {_show(details['input'])}"
@@ -76,7 +81,8 @@ def _fields_beside(model: type[BaseModel], path: list[str]) -> Iterable[str]:
     for part in path[:-1]:
         field = model.model_fields.get(part)
         annotations = () if field is None else (field.annotation, *get_args(field.annotation))
-        model = next((a for a in annotations if isinstance(a, type) and issubclass(a, BaseModel)), model)
+        types = [getattr(annotation, "__origin__", annotation) for annotation in annotations]  # of Annotated ones too
+        model = next((kind for kind in types if isinstance(kind, type) and issubclass(kind, BaseModel)), model)
     return model.model_fields
 
 

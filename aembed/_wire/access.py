@@ -39,8 +39,9 @@ def require_key(source: Source, variable: str) -> str:
     """The API key, or a ConfigError that says where it can be set."""
     key = key_of(source)
     if key is None:
-        where = f"set {variable}" if source.base_url is None else f"{variable} is only sent to the provider's own host"
-        raise ConfigError(f"{source.provider} needs an api_key; pass api_key=... ({where})")
+        if source.base_url is None:
+            raise ConfigError(f"{source.provider} needs an api_key; give one, or set {variable}")
+        raise ConfigError(f"{source.provider} needs an api_key; give one ({variable} is only sent to its own host)")
     return key
 
 

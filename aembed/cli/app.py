@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from aembed import Config, EmbedderFactory, EmbedderOptions, InputError, Vector, __version__
+from aembed import BadTextError, Config, EmbedderFactory, EmbedderOptions, InputError, Vector, __version__
 from aembed.cli.benchmarks import run_bench
 from aembed.cli.bulk import Input, embed_file, foretold, limits, plan_file, told
 from aembed.cli.check import check as check_models
 from aembed.cli.check import show, sources
-from aembed.cli.errors import EXIT_FAILED, CommandError, one_sentence, say
+from aembed.cli.errors import EXIT_REJECTED, EXIT_STOPPED, CommandError, one_sentence, say
+from aembed.cli.flags import in_flags
 from aembed.cli.providers import look_at_providers, print_rows
 from aembed.cli.run import run
 
@@ -155,8 +156,8 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
     If it is interrupted or fails, run the same command again: it goes on where it was. Until the output is complete,
     what is done stands in OUTPUT.job/; delete that to begin again.
 
-    Exit code: 0 all is embedded, 1 rows were rejected or the provider failed, 2 something given is wrong,
-    130 interrupted.
+    Exit code: 0 all is embedded; 1 all but the rows that were rejected; 2 something given is wrong; 3 the provider
+    failed or the job had to stop, and the same command goes on; 130 interrupted.
 
     Examples:
 
@@ -172,34 +173,38 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
 
     - aembed embed --query "where did I put the keys?" > query.json
     """
-    given = {"dimensions": dimensions, "overlong": overlong, "cache": None if cache is None else _cache(cache)}
-    chosen: Any = {name: value for name, value in given.items() if value is not None}
     with one_sentence():
         config = Config.load()
-        asked = limits(config, model, requests_per_minute=rpm, tokens_per_minute=tpm)
-        if asked is not None:
-            chosen["limits"] = asked
-        if query is not None:
-            if source is not None or output is not None or dry_run:
-                raise CommandError("--query prints its vector and takes no INPUT, -o or --dry-run; leave them out")
-            vector = run(_embed_query(query, config, model, chosen))
-            say(json.dumps([float(str(number)) for number in vector]))  # the shortest form that reads back the same
-            return
-        if not source:
-            raise CommandError('nothing to embed; name a file, - for standard input, or --query "some text"')
-        file = Input(name=source, text_column=text_column, id_column=id_column, format=input_format)
-        if dry_run:
-            say(foretold(plan_file(file, model=model, config=config, options=chosen)))
-            return
-        if not output:
-            raise CommandError(f"nowhere to write to; add -o vectors.npy, as in: aembed embed {source} -o vectors.npy")
-        report = embed_file(file, output, model=model, vector_column=vector_column, config=config, options=chosen)
-        say(told(report))
+        options = {"dimensions": dimensions, "overlong": overlong, "cache": None if cache is None else _cache(cache)}
+        quota = {"requests_per_minute": rpm, "tokens_per_minute": tpm}
+        chosen: Any = {name: value for name, value in options.items() if value is not None}
+        with in_flags({name for name, value in (options | quota).items() if value is not None}):
+            asked = limits(config, model, **quota)
+            if asked is not None:
+                chosen["limits"] = asked
+            if query is not None:
+                if source is not None or output is not None or dry_run:
+                    raise CommandError("--query prints its vector and takes no INPUT, -o or --dry-run; leave them out")
+                vector = run(_embed_query(query, config, model, chosen))
+                say(json.dumps([float(str(number)) for number in vector]))  # the shortest form that reads back the same
+                return
+            if not source:
+                raise CommandError('nothing to embed; name a file, - for standard input, or --query "some text"')
+            file = Input(name=source, text_column=text_column, id_column=id_column, format=input_format)
+            if dry_run:
+                say(foretold(plan_file(file, model=model, config=config, options=chosen)))
+                return
+            if not output:
+                raise CommandError(f"nowhere to write to; add -o vectors.npy: aembed embed {source} -o vectors.npy")
+            report = embed_file(file, output, model=model, vector_column=vector_column, config=config, options=chosen)
+            say(told(report))
     if report.rejected:
-        raise typer.Exit(EXIT_FAILED)
+        raise typer.Exit(EXIT_REJECTED)
 
 
 def _cache(given: str) -> bool | str:
+    if given in {"", "."}:
+        raise CommandError("--cache names no file; give a path, as in --cache vectors.db, or on, or off")
     return {"on": True, "off": False}.get(given.lower(), given)
 
 
@@ -211,6 +216,9 @@ async def _embed_query(query: str, config: Config, model: str | None, chosen: Em
         except InputError as error:
             error.index = None  # there is only this one
             raise CommandError(f"--query: {str(error).removeprefix('text: ')}") from error
+        except BadTextError as error:
+            error.index = None
+            raise
 
 
 @app.command()
@@ -224,14 +232,14 @@ def providers() -> None:
 def check() -> None:
     """Look at the configuration, and ask every configured model one tiny question.
 
-    Keys are not shown. With nothing configured, the default model is asked. Exit code 1 if one does not answer.
+    Keys are not shown. With nothing configured, the default model is asked. Exit code 3 if one does not answer.
     """
     with one_sentence():
         say(sources())
         rows = run(check_models(Config.load()))
         show(rows)
     if not all(row.health.ok for row in rows):
-        raise typer.Exit(EXIT_FAILED)
+        raise typer.Exit(EXIT_STOPPED)
 
 
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

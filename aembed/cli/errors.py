@@ -13,10 +13,12 @@ from typing import NoReturn
 from aembed import AembedError, BadTextError, ConfigError, InputError
 from aembed.jobs import JobError, JobStoppedError
 
-EXIT_FAILED = 1
-"""The provider did not deliver, or rows were rejected."""
+EXIT_REJECTED = 1
+"""Rows were rejected; all others are in the output."""
 EXIT_USAGE = 2
 """Something given to the command is wrong: an option, a setting, a file."""
+EXIT_STOPPED = 3
+"""The provider did not deliver, or the job had to stop. What was done is kept: the same command goes on."""
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 
 
@@ -31,8 +33,8 @@ class CommandError(Exception):
 def exit_code(error: AembedError) -> int:
     """Whose fault it is: what was given to the command (settings, files, texts), or what the provider did."""
     if isinstance(error, JobStoppedError):
-        return EXIT_FAILED
-    return EXIT_USAGE if isinstance(error, (ConfigError, InputError, BadTextError, JobError)) else EXIT_FAILED
+        return EXIT_STOPPED
+    return EXIT_USAGE if isinstance(error, (ConfigError, InputError, BadTextError, JobError)) else EXIT_STOPPED
 
 
 def say(sentence: str) -> None:
@@ -72,7 +74,7 @@ def one_sentence() -> Generator[None, None, None]:
     except AembedError as error:
         _leave(str(error), exit_code(error))
     except MemoryError as error:
-        _leave(f"not enough memory: {str(error) or 'the system gives no more'}", EXIT_FAILED)
+        _leave(f"not enough memory: {str(error) or 'the system gives no more'}", EXIT_STOPPED)
     except KeyboardInterrupt as interrupt:
         _leave(f"interrupted; {str(interrupt) or 'nothing was written'}", 128 + stopped_by)
     finally:

@@ -12,6 +12,7 @@ import anyio.to_thread
 
 from aembed import Config, EmbedderOptions
 from aembed.jobs.arrow import pyarrow
+from aembed.jobs.errors import JobOutputError
 from aembed.jobs.journal import VERSION, Header
 from aembed.jobs.models import Model, open_model
 from aembed.jobs.monitor import Listener, Monitor
@@ -58,6 +59,8 @@ async def run(
     """
     started = time.perf_counter()
     place = choose_place(fspath(output), source.name if isinstance(source, OpenInput) else fspath(source))
+    if not vector_column:
+        raise JobOutputError("vector_column is empty; give the vectors a name")
     if place.format == "parquet":
         pyarrow()  # or say that it is missing, before anything is done
     monitor = Monitor(on_progress)

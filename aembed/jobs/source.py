@@ -96,7 +96,7 @@ def look_at(given: OpenInput, asked: str | None, text_column: str | None, id_col
         JobInputError: no such format, or no such column.
     """
     chosen = input_format(given.name, asked)
-    if chosen == "text" and (text_column or id_column):
+    if chosen == "text" and not (text_column is None and id_column is None):
         raise JobInputError(
             f"{given.name} is read as text, which has no columns; leave text_column and id_column out, "
             "or say its input_format"

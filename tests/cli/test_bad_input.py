@@ -116,8 +116,16 @@ def test_size_of_a_large_output_is_said_in_gigabytes(
         (("--model", "mok"), ("unknown provider 'mok'", "did you mean 'mock'?")),
         (("--model", "mock:large"), ("takes no model",)),
         (("--model", "local:/none"), ("no model directory at /none",)),
-        (("--model", "mock", "--dimensions", "0"), ("dimensions", "greater than or equal to 1")),
-        (("--model", "mock", "--overlong", "cut"), ("overlong", "'truncate'", "'cut'")),
+        (("--model", "mock", "--dimensions", "0"), ("aembed: --dimensions: ", "greater than or equal to 1")),
+        (("--model", "mock", "--overlong", "cut"), ("aembed: --overlong: ", "'truncate'", "'cut'")),
+        (("--model", "mock", "--rpm", "0"), ("aembed: --rpm: ", "greater than 0")),
+        (("--model", "mock", "--tpm", "-1"), ("aembed: --tpm: ", "greater than 0")),
+        (("--model", "mock", "--cache", ""), ("--cache names no file", "--cache vectors.db")),
+        (
+            ("--model", "mock", "--text-column", "body"),
+            ("leave --text-column and --id-column out", "its --input-format"),
+        ),
+        (("--model", "mock", "--vector-column", ""), ("--vector-column is empty",)),
         (("--query", "text"), ("--query prints its vector",)),
     ],
     ids=lambda value: " ".join(value) if value[0].startswith("--") else "",
@@ -131,6 +139,20 @@ def test_nothing_to_embed(aembed: Aembed) -> None:
     refused(aembed("embed", "-o", "v.npy"), "nothing to embed", "--query")
     refused(aembed("embed", "--query", "text", "-o", "v.npy"), "leave them out")
     refused(aembed("embed", "--query", " ", "--model", "mock"), "--query: the text is empty or blank")
+
+
+def test_what_stands_in_a_file_is_called_as_it_is_there(aembed: Aembed, notes: str) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra local")
+    Path("aembed.toml").write_text("[profiles.short]\nmodel = 'local'\ndimensions = 5\n")
+    refused(aembed("embed", notes, "-o", "v.npy", "-m", "short"), "aembed: dimensions=5, but")
+    arguments = ("-m", "short", "--dimensions", "6")
+    refused(aembed("embed", notes, "-o", "v.npy", *arguments), "aembed: --dimensions 6, but", "leave --dimensions out")
+
+
+def test_a_query_that_is_too_long_has_no_number(aembed: Aembed) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra local")
+    outcome = aembed("embed", "--query", "word " * 500)
+    refused(outcome, "502 tokens", "set --overlong truncate (keep the head)", "[provider local]")
 
 
 def test_unknown_option_is_answered_as_usual(aembed: Aembed) -> None:

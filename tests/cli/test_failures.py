@@ -33,13 +33,13 @@ def test_output_stream_that_is_full() -> None:
 
 def test_too_little_memory(aembed: Aembed) -> None:
     refused(
-        aembed("embed", "--query", "x", "--model", "mock", "--dimensions", f"{10**15}"), "not enough memory", code=1
+        aembed("embed", "--query", "x", "--model", "mock", "--dimensions", f"{10**15}"), "not enough memory", code=3
     )
 
 
 def test_failure_of_the_provider(aembed: Aembed, notes: str) -> None:
     Path("aembed.toml").write_text(PROFILES)
-    refused(aembed("embed", notes, "-o", "v.npy", "-m", "refused"), "refuses the key", "status 401", code=1)
+    refused(aembed("embed", notes, "-o", "v.npy", "-m", "refused"), "refuses the key", "status 401", code=3)
 
 
 def test_failure_in_the_middle_leaves_the_older_file(aembed: Aembed) -> None:
@@ -49,7 +49,7 @@ def test_failure_in_the_middle_leaves_the_older_file(aembed: Aembed) -> None:
     outcome = aembed("embed", "many.txt", "-o", "v.npy", "-m", "unlucky")
     assert Path("v.npy").read_bytes() == OLDER
     Path("v.npy").unlink()
-    assert outcome.code == 1
+    assert outcome.code == 3
     assert "overloaded" in outcome.err
     assert "rows are kept: run the same job again to go on" in outcome.err
     assert outcome.err.count("\n") == 1

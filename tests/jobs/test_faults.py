@@ -63,7 +63,7 @@ async def _job(rows: str, provider: Remembers) -> Any:
 def test_fault_61_ctrl_c_says_what_is_kept_and_the_same_command_goes_on() -> None:
     """A model whose second request takes forever gets through six texts in three runs."""
     pytest.importorskip("typer", reason="needs the extra cli")
-    from tests.test_cli import Terminal
+    from tests.cli.terminal import Terminal
 
     Path("aembed.toml").write_text(
         '[profiles.tired]\nmodel = "mock"\nbatch_size = 2\ntimeout = 86400.0\nlimits = { max_concurrency = 1 }\n'

@@ -24,8 +24,21 @@ async def test_how_to_merge_stands_in_the_configuration(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("value", [7, "yes please", MergePolicy], ids=repr)
 async def test_what_is_no_way_to_merge_is_refused(factory: EmbedderFactory, value: Any) -> None:
-    with pytest.raises(ConfigError, match="merge"):
+    with pytest.raises(ConfigError, match=r"^merge: give True, or a MergePolicy with max_texts and window, not [^;]*$"):
         await factory.new_embedder("mock", merge=value)
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"max_texts": 0}, "merge.max_texts: input should be"),
+        ({"windows": 1}, "'merge.windows'; did you mean 'window'"),
+    ],
+)
+def test_a_wrong_table_is_refused_as_a_table(table: Any, words: str) -> None:
+    with pytest.raises(ConfigError, match=words) as caught:
+        Config(merge=table)
+    assert "bool" not in str(caught.value)
 
 
 @pytest.mark.parametrize("option", [{"max_texts": 0}, {"window": -1.0}, {"windows": 1.0}])

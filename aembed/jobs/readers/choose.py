@@ -18,8 +18,11 @@ def choose_columns(name: str, there: Sequence[str], text_column: str | None, id_
     twice = [column for column, times in Counter(there).items() if times > 1]
     if twice:
         raise JobInputError(f"{name} has two columns {twice[0]!r}; rename one of them")
-    for wanted, option in ((text_column or "text", "text_column"), (id_column, "id_column")):
+    text = "text" if text_column is None else text_column
+    for wanted, option in ((text, "text_column"), (id_column, "id_column")):
         if wanted is not None and wanted not in there:
             columns = ", ".join(map(repr, there)) or "none"
             raise JobInputError(f"{name} has no column {wanted!r}; it has {columns}: name one with {option}")
-    return Columns(text_column or "text", id_column or ("id" if "id" in there else None), tuple(there))
+    if id_column is None and "id" in there:
+        id_column = "id"
+    return Columns(text, id_column, tuple(there))

@@ -19,7 +19,7 @@ def jsonl_columns(name: str, file: BinaryIO, text_column: str | None, id_column:
         objects = (_decode(line.content) for line in read_lines(name, file) if not line.content.isspace())
         first = next((fields for fields in objects if not isinstance(fields, str)), {})
         id_column = "id" if "id" in first else None
-    return Columns(text_column or "text", id_column)
+    return Columns("text" if text_column is None else text_column, id_column)
 
 
 def read_jsonl(name: str, file: BinaryIO, columns: Columns) -> Iterator[Block]:

@@ -1,0 +1,47 @@
+"""What users typed as flags is called so in what they are told: the library's names of options are Python's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Generator
+from contextlib import contextmanager
+
+from aembed import AembedError
+from aembed.cli.errors import CommandError, exit_code
+
+FLAGS = {
+    "text_column": "--text-column",
+    "id_column": "--id-column",
+    "vector_column": "--vector-column",
+    "input_format": "--input-format",
+    "overlong": "--overlong",
+    "dimensions": "--dimensions",
+    "cache": "--cache",
+    "requests_per_minute": "--rpm",
+    "tokens_per_minute": "--tpm",
+}
+IN_FILES = {"dimensions", "cache", "requests_per_minute", "tokens_per_minute"}
+"""These may stand in a profile as well, and keep their names unless they were given as flags."""
+
+_OPTION = re.compile(rf"""(?<![\w.'"])({"|".join(FLAGS)})(?:="?(\w+)"?)?(?![\w'"])""")
+
+
+@contextmanager
+def in_flags(given: Collection[str]) -> Generator[None, None, None]:
+    """Errors name the flags that were ``given``, and those that there are no other names for."""
+    try:
+        yield
+    except AembedError as error:
+        raise CommandError(named(str(error), given), exit_code(error)) from error
+
+
+def named(sentence: str, given: Collection[str]) -> str:
+    """``overlong="truncate"`` becomes ``--overlong truncate``. Names in quotes are users' own."""
+
+    def flag(found: re.Match[str]) -> str:
+        name, value = found.groups()
+        if name in IN_FILES and name not in given:
+            return found[0]
+        return FLAGS[name] if value is None else f"{FLAGS[name]} {value}"
+
+    return _OPTION.sub(flag, sentence)
