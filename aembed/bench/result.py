@@ -272,6 +272,7 @@ class Drift:
     response: Estimate
     """0.1: the p50 of the windows rose by 10 % from beginning to end."""
     rate: Estimate
+    """Of the good answers, as a share of the requests offered meanwhile."""
     rss: Estimate | None
     """Bytes per second, of the lower envelope."""
     tolerance: float

@@ -34,7 +34,8 @@ async def sustained(
 ) -> Report:
     """An open loop whose windows must not get worse: p50 and good rate may change by ``tolerance`` from begin to end.
 
-    Over budget if they surely changed by more; inconclusive if the run was too short or too noisy to tell.
+    The good rate is taken beside the one offered in the same window, for random arrivals make that vary. Over budget if
+    they surely changed by more; inconclusive if the run was too short or too noisy to tell.
     """
     positive("tolerance", tolerance, "a share")
     settings = Settings(**options)
@@ -56,7 +57,7 @@ def drift_of(windows: Sequence[Window], *, seconds: float, tolerance: float) -> 
         return None
     starts = np.array([window.start for window in inside])
     response = _change(starts, np.array([window.p50 for window in inside], dtype=np.float64), seconds)
-    rate = _change(starts, np.array([window.good / window.seconds for window in inside]), seconds)
+    rate = _change(starts, np.array([window.good / window.offered for window in inside]), seconds)
     sizes = np.array([(window.start, window.rss) for window in inside if window.rss is not None], dtype=np.float64)
     return Drift(
         response=response,

@@ -154,6 +154,14 @@ async def test_steady_load_is_steady() -> None:
 
 
 @virtual
+async def test_random_arrivals_are_no_drift_of_the_rate() -> None:
+    report = await bench.sustained(server(), arrivals=bench.poisson(200), duration=16)
+    assert report.drift is not None
+    assert report.drift.rate.value == pytest.approx(0, abs=0.01)
+    assert report.drift.steady is True
+
+
+@virtual
 async def test_a_drift_is_found_and_is_over_budget() -> None:
     """From 10 to 16 ms: 6 ms of a median of 13."""
     report = await bench.sustained(server(growth=0.006 / 3000), arrivals=bench.constant(50), duration=60)
