@@ -34,7 +34,7 @@ def write(path: Path, text: str) -> Path:
         (lambda: Config(model=7), "model: .* valid string, not 7"),
         (lambda: Config(modell="x"), "unknown option 'modell'; did you mean 'model'"),  # type: ignore[call-arg]
         (lambda: Config(zzzzz="x"), "unknown option 'zzzzz'; known are: .*, model, .*"),  # type: ignore[call-arg]
-        (lambda: Config(retry=3), "retry: give a RetryPolicy, or a table of its options, not 3"),  # type: ignore[arg-type]
+        (lambda: Config(retry=3), "retry: give a RetryPolicy, or a table of its options, not 3"),
         (lambda: Config(profiles={"a": {}}), "profiles.a.model is missing; give it a value"),
         (
             lambda: Config(profiles={"a": {"model": "m", "dimension": 3}}),
