@@ -10,6 +10,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,12 @@ def compared(reports: list[Report]) -> Comparison | None:
 
 def baseline(reports: list[Report]) -> Path:
     return BASELINES / f"{reports[0].environment.machine}.json"
+
+
+def slim(report: Report) -> Report:
+    """Without the rows behind its figures: what a comparison needs is small enough for git."""
+    micro = report.micro and replace(report.micro, samples=(), cpu_samples=())
+    return replace(report, micro=micro, windows=(), lag=None)
 
 
 def _overview(console: Console, reports: list[Report]) -> None:
@@ -117,7 +124,7 @@ def main() -> int:
     publish(reports, comparison)
     if options.keep:
         BASELINES.mkdir(exist_ok=True)
-        baseline(reports).write_bytes(reports_to_json(reports))
+        baseline(reports).write_bytes(reports_to_json(list(map(slim, reports))))
     if options.record:
         history.append(HISTORY, reports)
     for report in reports:
