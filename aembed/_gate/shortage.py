@@ -10,10 +10,10 @@ import math
 
 from aembed._gate.resource import Resource, Rule
 
-TELLING = 0.1
-"""How much more the one must have moved than the other, as a logarithm."""
-MOST_TOLD = 0.3
-"""What a single pair of refusals says at most."""
+TELLING: dict[Rule, float] = {"bucket": 0.1, "window": 0.01}
+"""How much more the one must have moved than the other, as a logarithm: rates are measured, contents are counted."""
+MOST_TOLD = 3.0
+"""What a single pair of refusals says at most, if one that tells says 1."""
 FADING = 0.7
 """What earlier pairs say, beside the latest."""
 
@@ -53,9 +53,9 @@ class Shortage:
         if last is None or not same_rule or min(*last, *amounts) <= 0:
             return
         requests, tokens = (abs(math.log(now / before)) for now, before in zip(amounts, last, strict=True))
-        told = max(-MOST_TOLD, min(MOST_TOLD, requests - tokens))
-        self._evidence = FADING * self._evidence + told
-        guess = 1 if self._evidence > TELLING else 0 if self._evidence < -TELLING else self._guess
+        told = (requests - tokens) / TELLING[rule]
+        self._evidence = FADING * self._evidence + max(-MOST_TOLD, min(MOST_TOLD, told))
+        guess = 1 if self._evidence > 1 else 0 if self._evidence < -1 else self._guess
         if guess != self._guess:
             self._resources[self._guess].unlearn()
             self._guess = guess

@@ -47,6 +47,12 @@ TUNED = (
     Scenario("bucket, only Retry-After", ServerConfig(headers=False), batches=18_000),
     Scenario("sliding, hidden", ServerConfig("sliding", headers=False, tells_wait=False), batches=18_000),
     Scenario(
+        "sliding, tokens hidden",
+        ServerConfig("sliding", headers=False, tells_wait=False, tokens=300_000),
+        batches=8500,
+        tokens=300,
+    ),
+    Scenario(
         "tokens hidden, drifting",
         ServerConfig(headers=False, tells_wait=False, tokens=300_000),
         batches=5000,
