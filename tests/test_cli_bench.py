@@ -129,6 +129,35 @@ def test_ctrl_c_ends_the_run_and_reports(place: Path) -> None:
     assert signal.SIGINT not in {-done.returncode, done.returncode - 128}
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another thing there")
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        ("micro", 3, "ended before the first process was measured"),
+        ("memory", 130, "interrupted; nothing was measured"),
+        ("cost", 130, "interrupted; nothing was measured"),
+        ("ab", 3, "ended early, before its first pair of processes was measured"),
+    ],
+)
+def test_ctrl_c_ends_what_fresh_processes_measure(place: Path, command: str, code: int, said: str) -> None:
+    """Sent by the fresh process, whose own group does not get it."""
+    (place / "stops.py").write_text(
+        "import os, signal\nimport anyio\n"
+        "async def stuck():\n"
+        "    os.kill(os.getppid(), signal.SIGINT)\n"
+        "    await anyio.sleep_forever()\n"
+    )
+    for git in (
+        ("init", "-q"),
+        ("-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-q", "--allow-empty", "-m", "a"),
+    ):
+        subprocess.run(["git", *git], cwd=place, check=True, capture_output=True)  # noqa: S607
+    arguments = ("--base", "HEAD") if command == "ab" else ()
+    done = aembed(command, "--scenario", "stops.py:stuck", *arguments, cwd=place)
+    assert done.returncode == code
+    assert said in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -63,6 +63,8 @@ class Comparison:
     unjudged: tuple[str, ...] = ()
     """Sentences: what was not judged, and why."""
     notes: tuple[str, ...] = ()
+    interrupted: bool = False
+    """Ended by Ctrl-C: not all was measured that should have been."""
 
     @property
     def state(self) -> State:
@@ -72,7 +74,7 @@ class Comparison:
             return "regressed"
         if not findings:
             return "invalid"
-        return "inconclusive" if "inconclusive" in findings else "ok"
+        return "inconclusive" if self.interrupted or "inconclusive" in findings else "ok"
 
     @property
     def exit_code(self) -> int:

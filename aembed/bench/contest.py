@@ -14,6 +14,7 @@ from aembed.bench.interleave import Pair, Side, measure_pair
 from aembed.bench.process_side import ProcessSide
 from aembed.bench.result import Parameter
 from aembed.bench.scenario import Case, SubjectError, find
+from aembed.bench.settings import unless
 from aembed.bench.worktree import worktree
 
 FEWEST_PAIRS = 6
@@ -38,11 +39,13 @@ async def ab(
     rule: Rule = USUAL,
     budget: float = BUDGET,
     progress: Callable[[Change], None] | None = None,
+    stop: asyncio.Event | None = None,
 ) -> Comparison:
     """Measure each of ``contests`` in turns of its two sides, and judge them together.
 
     Each gets 6 to 30 pairs of fresh processes, and about ``budget`` seconds. A side that fails is not judged, and said
-    to be so. ``progress`` is called after every pair from the second on, with how things stand.
+    to be so. ``progress`` is called after every pair from the second on, with how things stand. Once ``stop`` is set,
+    the pairs made so far are judged, if they are 6 or more.
     """
     if not contests:
         raise InputError("there is nothing to compare; give at least one contest")
@@ -50,21 +53,37 @@ async def ab(
     changes, unjudged = [], []
     for contest in contests:
         try:
-            changes.append(await _settle(contest, alone, budget, progress))
+            change = await _settle(contest, alone, budget, progress, stop)
         except SubjectError as error:
             unjudged.append(f"{contest.name}: {error}")
-    first = contests[0]
+            continue
+        if change is None:
+            unjudged.append(f"{contest.name}: ended early, before its first pair of processes was measured")
+        else:
+            changes.append(change)
+    first, interrupted = contests[0], stop is not None and stop.is_set()
     return Comparison(
-        before=first.before.label, after=first.after.label, changes=adjust(changes, rule), unjudged=tuple(unjudged)
+        before=first.before.label,
+        after=first.after.label,
+        changes=adjust(changes, rule),
+        unjudged=tuple(unjudged),
+        notes=("ended early: this is what was measured until then",) if interrupted else (),
+        interrupted=interrupted,
     )
 
 
-async def _settle(contest: Contest, rule: Rule, budget: float, progress: Callable[[Change], None] | None) -> Change:
+async def _settle(
+    contest: Contest,
+    rule: Rule,
+    budget: float,
+    progress: Callable[[Change], None] | None,
+    stop: asyncio.Event | None,
+) -> Change | None:
     """Pairs, two more at a time, until the finding is clear."""
     pairs: list[Pair] = []
     end = time.perf_counter() + budget
-    while True:
-        pairs.append(await measure_pair(contest.before, contest.after, seed=len(pairs)))
+    while (pair := await unless(stop, measure_pair(contest.before, contest.after, seed=len(pairs)))) is not None:
+        pairs.append(pair)
         n = len(pairs)
         change = _change(contest, pairs, rule)
         if progress is not None and n > 1:
@@ -72,6 +91,12 @@ async def _settle(contest: Contest, rule: Rule, budget: float, progress: Callabl
         clear = change.finding != "inconclusive" and n % 2 == 0
         if n >= FEWEST_PAIRS and (clear or n >= MOST_PAIRS or time.perf_counter() > end):
             return change
+    if not pairs:
+        return None
+    change = _change(contest, pairs, rule)
+    if len(pairs) >= FEWEST_PAIRS:
+        return change
+    return replace(change, finding="inconclusive", note=f"fewer than {FEWEST_PAIRS} pairs say too little")
 
 
 def _change(contest: Contest, pairs: Sequence[Pair], rule: Rule) -> Change:
@@ -100,6 +125,7 @@ async def ab_revision(
     budget: float = BUDGET,
     loop: str | None = None,
     progress: Callable[[Change], None] | None = None,
+    stop: asyncio.Event | None = None,
 ) -> Comparison:
     """The scenarios of ``target`` in the git tree around the working directory, against revision ``base`` of it.
 
@@ -109,7 +135,7 @@ async def ab_revision(
     cases = await asyncio.to_thread(lambda: [case for scenario in find(target) for case in scenario.cases()])
     with worktree(base) as (there, here):
         contests = [_against(case, base, str(there), str(here), loop) for case in cases]
-        return await ab(contests, rule=rule, budget=budget, progress=progress)
+        return await ab(contests, rule=rule, budget=budget, progress=progress, stop=stop)
 
 
 def _against(case: Case, base: str, there: str, here: str, loop: str | None) -> Contest:

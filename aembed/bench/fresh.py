@@ -23,7 +23,7 @@ Loop: TypeAlias = Literal["asyncio", "uvloop", "still"]
 Options: TypeAlias = Mapping[str, int | float]
 PATIENCE = 300.0
 """Seconds for a whole measurement in one process."""
-GRACE = 5.0
+GRACE = 2.0
 """Seconds a process gets to end."""
 LONGEST_LINE = 1 << 30
 

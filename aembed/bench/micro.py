@@ -14,7 +14,7 @@ from aembed.bench.frame import Frame
 from aembed.bench.fresh import Loop, alone, fresh_case
 from aembed.bench.result import Micro, Report, Verdict
 from aembed.bench.scenario import Subject, SubjectError, Target
-from aembed.bench.settings import positive
+from aembed.bench.settings import positive, unless
 from aembed.bench.stats import processes_interval
 
 FEWEST = 5
@@ -38,8 +38,17 @@ class Blocks:
     """The warm-up ended because it no longer got faster."""
 
 
-async def micro(target: Target, *, processes: int = 5, seconds: float = 0.5, name: str | None = None) -> Report:
+async def micro(
+    target: Target,
+    *,
+    processes: int = 5,
+    seconds: float = 0.5,
+    name: str | None = None,
+    stop: asyncio.Event | None = None,
+) -> Report:
     """Seconds per operation, wall clock and CPU, of ``target`` awaited in a loop, for ``seconds`` in each process.
+
+    Once ``stop`` is set, the report tells of the processes that were measured until then.
 
     Cases of a scenario are measured in fresh processes. A bare callable is bound to this one and measured here: its
     report has no interval, for values of one process are not independent.
@@ -49,17 +58,27 @@ async def micro(target: Target, *, processes: int = 5, seconds: float = 0.5, nam
     positive("seconds", seconds)
     frame = await Frame.around(target, name)
     loop: Loop = "asyncio" if isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop) else "uvloop"
+    found: list[Blocks] = []
     try:
-        times = processes if fresh_case(target) else 1
-        found = [await alone(target, measure, Blocks, loop=loop, options={"seconds": seconds}) for _ in range(times)]
+        for _ in range(processes if fresh_case(target) else 1):
+            blocks = await unless(stop, alone(target, measure, Blocks, loop=loop, options={"seconds": seconds}))
+            if blocks is None:
+                break
+            found.append(blocks)
     except SubjectError as error:
         return await frame.report("micro", verdict=Verdict(state="invalid", reasons=(str(error),)))
+    interrupted = stop is not None and stop.is_set()
+    if not found:
+        verdict = Verdict(state="invalid", reasons=("ended before the first process was measured",))
+        return await frame.report("micro", verdict=verdict, interrupted=interrupted)
     notes = []
     if fresh_case(target) is None:
         notes.append("measured in this process alone; decorate it with @bench.scenario for fresh processes")
     if not all(blocks.warm for blocks in found):
         notes.append(f"it was still getting faster after {LONGEST_WARM_UP:g} s of warm-up")
-    return await frame.report("micro", verdict=Verdict(), notes=tuple(notes), micro=_micro(found))
+    return await frame.report(
+        "micro", verdict=Verdict(), notes=tuple(notes), micro=_micro(found), interrupted=interrupted
+    )
 
 
 def _micro(found: list[Blocks]) -> Micro:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Unpack
 
@@ -15,10 +16,16 @@ from aembed.bench.settings import RunOptions
 
 
 async def scaling(
-    scenario: Scenario, *, parameter: str | None = None, processes: int = 5, seconds: float = 0.5
+    scenario: Scenario,
+    *,
+    parameter: str | None = None,
+    processes: int = 5,
+    seconds: float = 0.5,
+    stop: asyncio.Event | None = None,
 ) -> Report:
     """Seconds per operation over the values of one parameter, and the straight line ``fixed + per_unit * x``.
 
+    Once ``stop`` is set, there is no line: the report is that of the value that was being measured.
     ``parameter`` may be left out where the scenario has one with several values; all others must have one value.
     """
     varied = [name for name, values in scenario.parameters.items() if len(values) > 1]
@@ -30,8 +37,8 @@ async def scaling(
         x = case.parameters[chosen]
         if isinstance(x, str) or x is None:
             raise InputError(f"{chosen}={x!r} must be a number to scale with")
-        report = await micro(case, processes=processes, seconds=seconds)
-        if report.micro is None:
+        report = await micro(case, processes=processes, seconds=seconds, stop=stop)
+        if report.micro is None or report.interrupted:
             return report
         points.append(ScalingPoint(x=float(x), value=report.micro.wall))
         medians = [sorted(row)[len(row) // 2] for row in report.micro.samples]

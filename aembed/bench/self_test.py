@@ -36,6 +36,10 @@ class Check:
     detail: str
     """What was measured, beside what is true."""
 
+    def __str__(self) -> str:
+        word = {True: "found", False: "MISSED", None: "machine too noisy"}[self.found]
+        return f"{word:<17}  {self.what}: {self.detail}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfTest:
@@ -61,8 +65,7 @@ class SelfTest:
         return EXIT_CODES[self.state]
 
     def __str__(self) -> str:
-        words = {True: "found", False: "MISSED", None: "machine too noisy"}
-        lines = [f"{words[check.found]:<17}  {check.what}: {check.detail}" for check in self.checks]
+        lines = [str(check) for check in self.checks]
         if self.detectable is not None:
             lines.append(f"An A/B comparison of {self.comparison:.0f} s finds slowdowns from {self.detectable:.1%} on.")
         lines.append(f"A spinning thread lost {self.lost:.1%} of its time; the test took {self.seconds:.0f} s.")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any, TypedDict, TypeVar
 
 from aembed import InputError
 
+T = TypeVar("T")
 WINDOWS = 600
 """At most, of a run: longer ones get wider windows."""
 
@@ -80,3 +81,20 @@ def positive(name: str, value: float, unit: str = "seconds") -> float:
     if not (math.isfinite(value) and value > 0):
         raise InputError(f"{name}={value!r} must be a finite number above 0 ({unit})")
     return value
+
+
+async def unless(stop: asyncio.Event | None, work: Coroutine[Any, Any, T]) -> T | None:
+    """What ``work`` gives; ``None`` once ``stop`` is set, and then it is cancelled."""
+    if stop is None:
+        return await work
+    if stop.is_set():
+        work.close()
+        return None
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for task in (working, stopping):
+            task.cancel()
+        await asyncio.wait((working, stopping))

@@ -94,6 +94,45 @@ async def test_no_budget_still_gives_the_fewest_pairs_that_can_say_anything() ->
     assert result.changes[0].pairs == contest_room.FEWEST_PAIRS
 
 
+@pytest.mark.virtual_time
+@pytest.mark.parametrize(
+    ("pairs", "slowdown", "spread", "finding", "code"),
+    [
+        (2, 0.2, 0.01, "inconclusive", 3),  # sure as it looks, two pairs are too few
+        (6, 0.2, 0.01, "regressed", 1),
+        (6, 0.0, 0.01, "same", 3),  # whoever asked for two benchmarks and got one has no all-clear
+        (9, 0.0, 0.2, "inconclusive", 3),
+    ],
+)
+async def test_what_was_measured_until_ctrl_c_is_judged(
+    pairs: int, slowdown: float, spread: float, finding: str, code: int
+) -> None:
+    stop = asyncio.Event()
+    before = SimulatedSide("before", 1e-3, Machine(1), spread=spread)
+    contest = Contest(name="operation", before=before, after=replace(before, seconds=1e-3 * (1 + slowdown)))
+
+    def tell(change: Change) -> None:
+        if change.pairs == pairs:
+            stop.set()
+
+    result = await ab([contest, replace(contest, name="another")], progress=tell, stop=stop)
+    assert (result.interrupted, result.exit_code) == (True, code)
+    (change,) = result.changes
+    assert (change.pairs, change.finding) == (pairs, finding)
+    assert result.unjudged == ("another: ended early, before its first pair of processes was measured",)
+    assert "ended early" in result.notes[0]
+
+
+async def test_ctrl_c_ends_a_pair_that_is_under_way(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = asyncio.Event()
+    monkeypatch.setattr(fresh, "GRACE", 0.1)
+    monkeypatch.setattr(fresh, "pin", lambda pid: stop.set())
+    side = ProcessSide(label="stuck", target=f"{file}:stuck")
+    result = await ab([Contest(name="planted", before=side, after=side)], stop=stop)
+    assert (result.changes, result.exit_code) == ((), 3)
+    assert psutil.Process().children() == []
+
+
 async def test_nothing_to_compare_is_said() -> None:
     with pytest.raises(InputError, match="give at least one contest"):
         await ab([])

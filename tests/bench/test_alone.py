@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
@@ -54,6 +55,31 @@ async def test_a_bare_callable_is_measured_here_without_an_interval() -> None:
     assert report.micro.processes == 1
     assert report.micro.wall.low is None
     assert "decorate it with @bench.scenario" in report.notes[0]
+
+
+@pytest.mark.parametrize(("measured", "state"), [(0, "invalid"), (1, "ok")])
+def test_micro_tells_of_the_processes_measured_until_ctrl_c(
+    measured: int, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> bench.Report:
+        stop = asyncio.Event()
+        done: list[int] = []
+
+        async def alone(*_: object, **__: object) -> Blocks:
+            if len(done) == measured:
+                stop.set()
+                await anyio.sleep_forever()
+            done.append(1)
+            return Blocks([1e-6] * 5, [1e-6] * 5, 5000, warm=True)
+
+        monkeypatch.setattr(
+            sys.modules["aembed.bench.micro"], "alone", alone
+        )  # the package has a function of that name
+        return await bench.micro(scenarios.leaks, stop=stop)
+
+    report = here(main())
+    assert (report.interrupted, report.verdict.state) == (True, state)
+    assert (report.micro.processes if report.micro else 0) == measured
 
 
 @processes

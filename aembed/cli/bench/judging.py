@@ -2,65 +2,71 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from aembed.bench import Report, reports_from_json
+from aembed.bench import Change, Comparison, Report, SelfTest, reports_from_json
 from aembed.bench.compare import compare as compare_reports
 from aembed.bench.contest import ab_revision
 from aembed.bench.history import read, table, trends
-from aembed.bench.report import html, show
+from aembed.bench.report import html
+from aembed.bench.self_test import Check
 from aembed.bench.self_test import selftest as run_selftest
+from aembed.bench.settings import unless
+from aembed.cli.bench.options import Outputs, with_options
+from aembed.cli.bench.session import Watch, check_places, publish, watched, write
 from aembed.cli.errors import CommandError, one_sentence, say
 
-Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="For a browser, with charts.")]
 
-
+@with_options(Outputs)
 def compare(
+    outputs: Outputs,
     before: Annotated[Path, typer.Argument(metavar="A.json", help="Written by --json.")],
     after: Annotated[Path, typer.Argument(metavar="B.json", help="The later one.")],
-    page: Html = None,
 ) -> None:
     """Compare two files of reports, and say what cannot be compared.
 
     - aembed bench compare main.json mine.json
     """
     with one_sentence():
+        check_places(outputs)
         found = compare_reports(_reports(before), _reports(after), names=(before.name, after.name))
-        show(Console(), (), found)
-        if page is not None:
-            page.write_text(html(comparison=found), encoding="utf-8")
+        publish(outputs, (), found)
         raise typer.Exit(found.exit_code)
 
 
+@with_options(Outputs)
 def ab(
+    outputs: Outputs,
     base: Annotated[str, typer.Option("--base", metavar="REV", help="The git revision to compare with.")],
     scenario: Annotated[
         str, typer.Option("--scenario", metavar="FILE.py[:NAME]", help="What is measured, on both sides.")
     ],
     budget: Annotated[float, typer.Option("--budget", min=1, help="Seconds for each case, about.")] = 60.0,
-    page: Html = None,
 ) -> None:
     """Measure a git revision and the working tree in turns: the sharpest comparison there is.
 
     - aembed bench ab --base main --scenario benchmarks.py
     """
+
+    async def run(watch: Watch) -> Comparison:
+        watch.say(f"measuring {base} and the working tree in turns; Ctrl-C ends and reports")
+        return await ab_revision(
+            scenario, base, budget=budget, stop=watch.stop, progress=lambda change: watch.say(_so_far(change))
+        )
+
     with one_sentence():
-        found = asyncio.run(ab_revision(scenario, base, budget=budget))
-        show(Console(), (), found)
-        if page is not None:
-            page.write_text(html(comparison=found), encoding="utf-8")
+        check_places(outputs)
+        found = watched(run)
+        publish(outputs, (), found)
         raise typer.Exit(found.exit_code)
 
 
 def history(
     file: Annotated[Path, typer.Argument(metavar="FILE.jsonl", help="Results, a line each.")],
-    page: Html = None,
+    page: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="For a browser, with charts.")] = None,
 ) -> None:
     """Each figure over revisions, and where its level changed.
 
@@ -75,7 +81,7 @@ def history(
         if kept.skipped:
             say(f"{len(kept.skipped)} lines could not be read: {', '.join(map(str, kept.skipped[:10]))}")
         if page is not None:
-            page.write_text(html(trends=found), encoding="utf-8")
+            write(page, html(trends=found).encode())
 
 
 def selftest() -> None:
@@ -83,10 +89,28 @@ def selftest() -> None:
 
     Exit code 1 if it missed one, 3 if the machine was too noisy to say.
     """
+    made: list[Check] = []
+
+    async def run(watch: Watch) -> SelfTest | None:
+        def tell(check: Check) -> None:
+            made.append(check)
+            watch.say(str(check))
+
+        watch.say("half a minute, or longer where the machine is noisy")
+        return await unless(watch.stop, run_selftest(progress=tell))
+
     with one_sentence():
-        found = asyncio.run(run_selftest(progress=lambda check: print(check.what, file=sys.stderr)))
+        found = watched(run)
+        if found is None:
+            say("\n".join(map(str, made)))
+            raise KeyboardInterrupt(f"{len(made)} checks were made")
         say(str(found))
         raise typer.Exit(found.exit_code)
+
+
+def _so_far(change: Change) -> str:
+    told = "" if change.change is None else f", {change.change.value:+.1%}"
+    return f"{change.name}: {change.pairs} pairs of processes{told}, {change.finding}; Ctrl-C ends and reports"
 
 
 def _reports(path: Path) -> tuple[Report, ...]:

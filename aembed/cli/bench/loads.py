@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from aembed import bench
-from aembed.bench import Arrivals, Objective, RunOptions
+from aembed.bench import Arrivals, Case, Objective, Report, RunOptions
 from aembed.cli.bench.options import Shared, with_shared
-from aembed.cli.bench.session import measure
+from aembed.cli.bench.session import Watch, measure
 from aembed.cli.bench.values import objective, seconds
 
 LOAD = "Load"
@@ -44,19 +45,14 @@ def _arrivals(gaps: Gaps, rate: float) -> Arrivals:
     return bench.poisson(rate=rate) if gaps is Gaps.poisson else bench.constant(rate=rate)
 
 
-def _each(shared: Shared, timeout: float | None, run: Any) -> None:
-    """Measure every case in turn; after Ctrl-C, no more of them."""
+def _each(shared: Shared, timeout: float | None, load: Callable[[Case, RunOptions], Any]) -> None:
+    """Measure every case in turn."""
 
-    async def all_of_them(options: RunOptions) -> list[bench.Report]:
-        reports: list[bench.Report] = []
-        for case in (case for scenario in shared.scenarios() for case in scenario.cases()):
-            stop = options.get("stop")
-            if stop is not None and stop.is_set():
-                break
-            reports.append(await run(case, {**options, "timeout": timeout}))
-        return reports
+    async def run(case: Case, watch: Watch) -> Report:
+        report: Report = await load(case, {"stop": watch.stop, "progress": watch.tell, "timeout": timeout})
+        return report
 
-    measure(shared, all_of_them)
+    measure(shared, shared.cases, run)
 
 
 @with_shared
@@ -76,7 +72,7 @@ def load(
     - aembed bench load -m openai:text-embedding-3-small --query --rate 20 --html load.html
     """
 
-    def run(case: bench.Case, options: RunOptions) -> Any:
+    def run(case: Case, options: RunOptions) -> Any:
         return bench.load(case, arrivals=_arrivals(arrivals, rate), duration=duration, seed=seed, **options)
 
     _each(shared, timeout, run)
@@ -102,7 +98,7 @@ def users(
     - aembed bench users --users 20 --think 500ms --duration 1m
     """
 
-    def run(case: bench.Case, options: RunOptions) -> Any:
+    def run(case: Case, options: RunOptions) -> Any:
         return bench.closed(case, users=users, think=think, duration=duration, seed=seed, **options)
 
     _each(shared, timeout, run)
@@ -126,7 +122,7 @@ def burst(
     - aembed bench burst --base 50 --spike 500 --spike-for 2s --duration 20s --html burst.html
     """
 
-    def run(case: bench.Case, options: RunOptions) -> Any:
+    def run(case: Case, options: RunOptions) -> Any:
         return bench.burst(case, base=base, spike=spike, spike_s=spike_for, duration=duration, seed=seed, **options)
 
     _each(shared, timeout, run)
@@ -150,7 +146,7 @@ def sustained(
     - aembed bench sustained --rate 50 --duration 10m
     """
 
-    def run(case: bench.Case, options: RunOptions) -> Any:
+    def run(case: Case, options: RunOptions) -> Any:
         return bench.sustained(
             case, arrivals=_arrivals(arrivals, rate), duration=duration, tolerance=tolerance, seed=seed, **options
         )
@@ -178,7 +174,7 @@ def steps(
     - aembed bench steps --slo p95=50ms --start 20 --step-for 10s
     """
 
-    def run(case: bench.Case, options: RunOptions) -> Any:
+    def run(case: Case, options: RunOptions) -> Any:
         return bench.steps(case, objective=slo, start=start, step_s=step_for, seed=seed, **options)
 
     _each(shared, timeout, run)

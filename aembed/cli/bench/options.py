@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from aembed.bench import Scenario
+from aembed.bench import Case, Scenario
 from aembed.cli.bench.subject import FROM_FILE, embed_documents, embed_query, found
 
 SUBJECT, OUTPUT = "What is measured", "Where results go"
@@ -25,8 +25,24 @@ class Loop(StrEnum):
     asyncio = "asyncio"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shared:
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """Where results go, beside the terminal."""
+
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="For a browser, with charts.", rich_help_panel=OUTPUT),
+    ] = None
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="For CI, as JUnit XML.", rich_help_panel=OUTPUT)
+    ] = None
+    github: Annotated[
+        bool, typer.Option("--github", help="Annotations and a step summary for Actions.", rich_help_panel=OUTPUT)
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared(Outputs):
     """The options, by the names they have on the command line."""
 
     model: Annotated[
@@ -75,16 +91,6 @@ class Shared:
     json: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="For programs.", rich_help_panel=OUTPUT)
     ] = None
-    html: Annotated[
-        Path | None,
-        typer.Option("--html", metavar="FILE", help="For a browser, with charts.", rich_help_panel=OUTPUT),
-    ] = None
-    junit: Annotated[
-        Path | None, typer.Option("--junit", metavar="FILE", help="For CI, as JUnit XML.", rich_help_panel=OUTPUT)
-    ] = None
-    github: Annotated[
-        bool, typer.Option("--github", help="Annotations and a step summary for Actions.", rich_help_panel=OUTPUT)
-    ] = False
 
     def scenarios(self) -> tuple[Scenario, ...]:
         """What these options say is to be measured."""
@@ -102,21 +108,32 @@ class Shared:
             given["documents"] = self.documents
         return (Scenario(made.name, made.function, {name: (given[name],) for name in made.parameters}),)
 
+    def cases(self) -> Iterator[Case]:
+        """Each of them."""
+        return (case for scenario in self.scenarios() for case in scenario.cases())
 
-def with_shared(command: Callable[..., None]) -> Callable[..., None]:
-    """``command(shared, ...)``, taking the options of :class:`Shared` beside its own."""
-    hints = get_type_hints(Shared, include_extras=True)
+
+def with_options(kind: type[Outputs]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """``command(options, ...)``, taking the options of ``kind`` beside its own."""
+    hints = get_type_hints(kind, include_extras=True)
     shared = [
         inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])
-        for f in fields(Shared)
+        for f in sorted(fields(kind), key=lambda f: f.name in Outputs.__dataclass_fields__)
     ]
-    _, *own = inspect.signature(command, eval_str=True).parameters.values()
-    chosen = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
 
-    @functools.wraps(command)
-    def taken(**given: Any) -> None:
-        command(Shared(**{f.name: given.pop(f.name) for f in fields(Shared)}), **given)
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        _, *own = inspect.signature(command, eval_str=True).parameters.values()
+        taken = [*(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own), *shared]
 
-    taken.__signature__ = inspect.Signature([*chosen, *shared])  # type: ignore[attr-defined]
-    taken.__annotations__ = {parameter.name: parameter.annotation for parameter in (*chosen, *shared)}
-    return taken
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            command(kind(**{parameter.name: given.pop(parameter.name) for parameter in shared}), **given)
+
+        run.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in taken}
+        return run
+
+    return decorate
+
+
+with_shared = with_options(Shared)

@@ -6,53 +6,103 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
-from aembed.bench import Progress, Report, RunOptions, reports_to_json
+from aembed.bench import Progress, Report, reports_to_json
 from aembed.bench.changes import Comparison
 from aembed.bench.report import github_annotations, html, junit, show, step_summary
-from aembed.cli.bench.options import Loop, Shared
+from aembed.bench.settings import unless
+from aembed.cli.bench.options import Loop, Outputs, Shared
 from aembed.cli.errors import CommandError, one_sentence
 
-Measure = Callable[[RunOptions], Awaitable[Sequence[Report]]]
+T = TypeVar("T")
+Found = TypeVar("Found")
 
 
-def measure(shared: Shared, run: Measure) -> None:
-    """Run it, say what came of it, and leave with the exit code that says it shortest."""
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A run under the eyes of a user: ``stop`` is set by Ctrl-C, and ``say`` writes over one line on a terminal."""
+
+    stop: asyncio.Event
+    say: Callable[[str], None]
+
+    def tell(self, now: Progress) -> None:
+        """How far a run under load is."""
+        self.say(
+            f"{now.elapsed:.0f} of {now.seconds:.0f} s, {now.done:,} of {now.offered:,} answered, "
+            f"{now.in_flight:,} in flight, {now.backlog:,} waiting, {now.errors:,} errors; Ctrl-C ends and reports"
+        )
+
+
+def measure(
+    shared: Shared, subjects: Callable[[], Iterable[T]], run: Callable[[T, Watch], Coroutine[Any, Any, Report]]
+) -> None:
+    """Run each, say what came of it, and leave with the exit code that says it shortest. After Ctrl-C, no more."""
+
+    async def all_of_them(watch: Watch) -> list[Report]:
+        reports = []
+        for subject in subjects():
+            watch.say(f"measuring {subject}; Ctrl-C ends and reports")
+            report = await run(subject, watch)
+            reports.append(report)
+            if watch.stop.is_set():
+                break
+        return reports
+
     with one_sentence():
-        _check_places(shared)
-        with asyncio.Runner(loop_factory=_loop(shared.loop)) as runner:
-            reports = runner.run(_measured(run))
+        check_places(shared)
+        reports = watched(all_of_them, shared.loop)
         publish(shared, reports)
         raise typer.Exit(max(report.verdict.exit_code for report in reports))
 
 
-def publish(shared: Shared, reports: Sequence[Report], comparison: Comparison | None = None) -> None:
+def unless_stopped(work: Callable[[T], Coroutine[Any, Any, Found]]) -> Callable[[T, Watch], Coroutine[Any, Any, Found]]:
+    """``work``, which has nothing to report before its end: Ctrl-C ends the command."""
+
+    async def run(subject: T, watch: Watch) -> Found:
+        found = await unless(watch.stop, work(subject))
+        if found is None:
+            raise KeyboardInterrupt("nothing was measured")
+        return found
+
+    return run
+
+
+def watched(main: Callable[[Watch], Coroutine[Any, Any, Found]], loop: Loop | None = None) -> Found:
+    """What ``main`` gives, on ``loop``, with a progress line and Ctrl-C."""
+
+    async def run() -> Found:
+        async with _stopped_by_ctrl_c() as stop:
+            with _progress_line() as say:
+                return await main(Watch(stop, say))
+
+    with asyncio.Runner(loop_factory=_loop(loop)) as runner:
+        return runner.run(run())
+
+
+def publish(outputs: Outputs, reports: Sequence[Report], comparison: Comparison | None = None) -> None:
     """Print the reports, and write them wherever the options say."""
     show(Console(), reports, comparison)
-    if shared.json is not None:
-        _write(shared.json, reports_to_json(reports))
-    if shared.html is not None:
-        _write(shared.html, html(reports, comparison=comparison).encode())
-    if shared.junit is not None:
-        _write(shared.junit, junit(reports, comparison))
-    if shared.github:
+    if isinstance(outputs, Shared) and outputs.json is not None:
+        write(outputs.json, reports_to_json(reports))
+    if outputs.html is not None:
+        write(outputs.html, html(reports, comparison=comparison).encode())
+    if outputs.junit is not None:
+        write(outputs.junit, junit(reports, comparison))
+    if outputs.github:
         print(github_annotations(reports, comparison), end="")
         summary = os.environ.get("GITHUB_STEP_SUMMARY")
         if summary:
             with Path(summary).open("a", encoding="utf-8") as file:
                 file.write(step_summary(reports, comparison))
-
-
-async def _measured(run: Measure) -> Sequence[Report]:
-    async with _stopped_by_ctrl_c() as stop, _progress_line() as progress:
-        return await run({"stop": stop, "progress": progress})
 
 
 @asynccontextmanager
@@ -76,22 +126,15 @@ async def _stopped_by_ctrl_c() -> AsyncIterator[asyncio.Event]:
                 signal.signal(signal.SIGINT, before)
 
 
-@asynccontextmanager
-async def _progress_line() -> AsyncIterator[Callable[[Progress], None] | None]:
+@contextmanager
+def _progress_line() -> Iterator[Callable[[str], None]]:
     """On a terminal, one line on stderr that is written over."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield None
+        yield lambda _: None
         return
     with console.status("measuring how quiet the machine is") as status:
-
-        def say(now: Progress) -> None:
-            status.update(
-                f"{now.elapsed:.0f} of {now.seconds:.0f} s, {now.done:,} of {now.offered:,} answered, "
-                f"{now.in_flight:,} in flight, {now.backlog:,} waiting, {now.errors:,} errors; Ctrl-C ends and reports"
-            )
-
-        yield say
+        yield lambda sentence: status.update(Text(sentence))
 
 
 def _loop(wanted: Loop | None) -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -107,13 +150,15 @@ def _loop(wanted: Loop | None) -> Callable[[], asyncio.AbstractEventLoop] | None
     return factory  # type: ignore[no-any-return]
 
 
-def _check_places(shared: Shared) -> None:
-    for path in (shared.json, shared.html, shared.junit):
+def check_places(outputs: Outputs) -> None:
+    """Before anything is measured: CommandError for a place where no result can go."""
+    for path in (getattr(outputs, "json", None), outputs.html, outputs.junit):
         if path is not None and not path.parent.is_dir():
             raise CommandError(f"the directory {path.parent} does not exist; make it first: mkdir -p {path.parent}")
 
 
-def _write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes) -> None:
+    """CommandError where it cannot be done."""
     try:
         path.write_bytes(data)
     except OSError as error:

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from aembed import bench
-from aembed.bench import Report, RunOptions, Scenario
+from aembed.bench import Report, Scenario
 from aembed.cli.bench.options import Shared, with_shared
-from aembed.cli.bench.session import measure
+from aembed.cli.bench.session import Watch, measure, unless_stopped
 from aembed.cli.bench.values import counts
 from aembed.cli.errors import CommandError
 
 Processes = Annotated[int, typer.Option("--processes", min=1, help="Fresh ones, for each case.")]
-
-
-def _each_case(shared: Shared, run: Callable[[bench.Case], Awaitable[Report]]) -> None:
-    async def all_of_them(_: RunOptions) -> list[Report]:
-        return [await run(case) for scenario in shared.scenarios() for case in scenario.cases()]
-
-    measure(shared, all_of_them)
 
 
 @with_shared
@@ -32,7 +25,7 @@ def micro(shared: Shared, processes: Processes = 5) -> None:
 
     - aembed bench micro --scenario benchmarks.py:parse
     """
-    _each_case(shared, lambda case: bench.micro(case, processes=processes))
+    measure(shared, shared.cases, lambda case, watch: bench.micro(case, processes=processes, stop=watch.stop))
 
 
 @with_shared
@@ -44,7 +37,7 @@ def memory(
 
     - aembed bench memory --model mock --documents 50
     """
-    _each_case(shared, lambda case: bench.memory(case, operations=operations))
+    measure(shared, shared.cases, unless_stopped(lambda case: bench.memory(case, operations=operations)))
 
 
 @with_shared
@@ -53,7 +46,7 @@ def cost(shared: Shared) -> None:
 
     - aembed bench cost --model mock --documents 100
     """
-    _each_case(shared, bench.cost)
+    measure(shared, shared.cases, unless_stopped(bench.cost))
 
 
 @with_shared
@@ -74,21 +67,17 @@ def scaling(
     - aembed bench scaling --model local --users 1,2,4,8,16
     """
 
-    async def run(scenario: Scenario) -> Report:
+    async def run(scenario: Scenario, watch: Watch) -> Report:
         if users:
-            return await bench.concurrency(scenario.cases()[0], users=tuple(map(int, users)))
+            return await bench.concurrency(scenario.cases()[0], users=counts(users), stop=watch.stop)
         if shared.scenario is None and "documents" not in scenario.parameters:
             raise CommandError("--over varies the documents in a call, and --query has none; give --users instead")
         varied = scenario
         if shared.scenario is None:
-            parameters = {**scenario.parameters, "documents": tuple(map(int, over))}
-            varied = Scenario(scenario.name, scenario.function, parameters)
-        return await bench.scaling(varied, processes=processes)
+            varied = replace(scenario, parameters={**scenario.parameters, "documents": counts(over)})
+        return await bench.scaling(varied, processes=processes, stop=watch.stop)
 
-    async def all_of_them(_: RunOptions) -> list[Report]:
-        return [await run(scenario) for scenario in shared.scenarios()]
-
-    measure(shared, all_of_them)
+    measure(shared, shared.scenarios, run)
 
 
 COMMANDS = (micro, memory, cost, scaling)
