@@ -38,12 +38,16 @@ def chosen(only: list[str], *, quick: bool) -> list[Measurement]:
 
 
 async def measure(measurements: list[Measurement], pace: Pace) -> list[Report]:
-    """In turn; after Ctrl-C, what has been measured until then."""
+    """In turn, twice where the machine was in the way; after Ctrl-C, what has been measured until then."""
     reports: list[Report] = []
     for number, measurement in enumerate(measurements, 1):
         print(f"{number} of {len(measurements)}: {measurement.group}, {measurement.name}", file=sys.stderr)
         try:
-            reports.append(await measurement.measure(pace))
+            report = await measurement.measure(pace)
+            if report.verdict.state == "invalid":
+                print(f"once more, for {'; '.join(report.verdict.reasons)}", file=sys.stderr)
+                report = await measurement.measure(pace)
+            reports.append(report)
         except asyncio.CancelledError:
             print("interrupted: what follows was measured until then", file=sys.stderr)
             break

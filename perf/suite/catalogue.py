@@ -78,8 +78,10 @@ def _load() -> Iterator[Measurement]:
     yield _open("1000 operations a second", FIVES, bench.constant(rate=1000), 0.5)
 
 
-BASE, AT_ONCE, CALM = 50.0, 0.05, 6.0
+BASE, AT_ONCE, CALM = 200.0, 0.05, 6.0
 """Queries a second beside a burst, seconds it lasts, and seconds needed to know what was usual before it."""
+LASTING = 8.0
+"""Seconds from which a slope can be told."""
 QUERIES = load.queries.case(on="mock")
 FIVES = provider.embed_documents.case(on="mock", documents=5)
 
@@ -95,7 +97,8 @@ def _users(users: int) -> Measurement:
 
 
 def _sustained(pace: Pace) -> Awaitable[Report]:
-    return bench.sustained(QUERIES, arrivals=bench.poisson(rate=200), duration=2 * pace.load, name="sustained")
+    duration = max(LASTING, 2 * pace.load)
+    return bench.sustained(QUERIES, arrivals=bench.poisson(rate=200), duration=duration, name="sustained")
 
 
 def _burst(extra: int) -> Measurement:
