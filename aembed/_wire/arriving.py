@@ -3,19 +3,19 @@
 So the whole of it is never in memory, and no step of the work is long. What is kept, the skeleton, is parsed at the
 end with every check; until then a vector is only believed to be one, and counted in the order of the body.
 
-A reply that does not begin as most do is held until it is whole. One that begins so is all base64 or all numbers, or
-refused; only shorter ones, which ``decode`` has whole, may mix them. No server is known that does.
+Each vector may be base64 or numbers, whatever the others are. A reply that does not begin as most do is held until it
+is whole; one that is written oddly and mixed as well is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeAlias
 
 from aembed._errors import ReplyError
 from aembed._types import Vectors
-from aembed._wire.cut import Found, Pause, find_numbers, find_written, how_written
+from aembed._wire.cut import Found, Pause, find_numbers, find_written
 from aembed._wire.decode import (
     Decoded,
     Places,
@@ -30,6 +30,9 @@ from aembed._wire.decode import (
 
 InThread: TypeAlias = Callable[[Callable[[Pause], None]], Awaitable[None]]
 """Runs a function in a worker thread, and tells it how to pause."""
+
+Landed: TypeAlias = int | ReplyError
+"""The row a vector was decoded into, or what is wrong with it."""
 
 LONGEST_GAP = 2**24
 """Bytes between two vectors, at most: they are looked through again with every piece that comes."""
@@ -51,10 +54,11 @@ class Arriving:
         """All that came, if it does not begin as a reply should."""
         self._skeleton: list[bytes | bytearray] = []
         self._rest = b""
+        self._quotes = 0
+        """1 if the rest begins with the end of a string."""
         self._filled = 0
-        self._row_of: list[int] = []
-        """Of each vector, in the order of the body; -1 where it has a fault."""
-        self._faults: dict[int, ReplyError] = {}
+        self._strings: list[Landed] = []
+        self._numbers: list[Landed] = []
 
     async def take(self, pieces: list[bytes]) -> None:
         self.begun = True
@@ -68,11 +72,10 @@ class Arriving:
             return decode(self.skeleton, self._shape, count, self._rows, pause)
         self.skeleton = b"".join((*self._skeleton, self._rest))
         skeleton = parse(self.skeleton, self._shape)
-        places, found = self._shape.places(skeleton), len(self._row_of)
-        is_base64 = self._written is not None
-        check_places(places, count, *((found, 0) if is_base64 else (0, found)))
+        places = self._shape.places(skeleton)
+        check_places(places, count, len(self._strings), len(self._numbers))
         self._arrange(places)
-        return Decoded(self._rows, self._shape.tokens(skeleton), base64=is_base64)
+        return Decoded(self._rows, self._shape.tokens(skeleton), base64=bool(self._strings))
 
     def _take(self, pieces: list[bytes], pause: Pause) -> None:
         if self._held:
@@ -80,56 +83,60 @@ class Arriving:
             return
         pause()
         body = b"".join((self._rest, *pieces))
-        found = self._cut(body)
-        if not found.spans and not self._row_of:
+        numbers = find_numbers(body, len(self._numbers), quotes=self._quotes)
+        text = b"".join((*numbers.before, body[numbers.end :])) if numbers.spans else body
+        strings = self._find_strings(text)
+        if not (strings.spans or numbers.spans or self._strings or self._numbers):
             self._held.append(body)
             return
-        self._skeleton += found.before
-        self._rest = body[found.end :]
+        self._keep(text, strings, last_number=len(text) - (len(body) - numbers.end) if numbers.spans else 0)
+        view = memoryview(text)
+        for start, end in strings.spans:
+            self._strings.append(self._place(from_base64, view[start:end]))
+        view = memoryview(body)
+        for start, end in numbers.spans:
+            self._numbers.append(self._place(from_numbers, view[start:end]))
+            pause()
+
+    def _find_strings(self, text: bytes) -> Found:
+        key = self._shape.base64_key
+        if key is not None and self._written is None:
+            self._written = next((written for written in (key + b':"', key + b': "') if written in text), None)
+        return Found([], [], 0) if self._written is None else find_written(text, self._written)
+
+    def _keep(self, text: bytes, strings: Found, last_number: int) -> None:
+        """Up to the last vector it is skeleton; what stands behind may be the beginning of another."""
+        end = max(strings.end, last_number)
+        self._skeleton += (*strings.before, text[strings.end : end])
+        self._rest = text[end:]
+        if end:
+            self._quotes = int(end == strings.end)
         if len(self._rest) > LONGEST_GAP:
             raise ReplyError(f"the answer has {len(self._rest)} bytes without a vector")
-        view = memoryview(body)
-        for start, end in found.spans:
-            self._place(view[start:end])
-            if self._written is None:
-                pause()
 
-    def _cut(self, body: bytes) -> Found:
-        key = self._shape.base64_key
-        if key is not None and not self._row_of:
-            self._written = how_written(body, key)
-        if self._written is not None:
-            return find_written(body, self._written)
-        return find_numbers(body, len(self._row_of))
-
-    def _place(self, encoded: memoryview) -> None:
-        """Decode the next vector into the next row. Whose it is, and whose fault, will be known at the end."""
-        number = len(self._row_of)
+    def _place(self, decoded: Callable[[memoryview, int], Vectors], encoded: memoryview) -> Landed:
+        """Decode a vector into the next row. Whose it is, and whose fault, will be known at the end."""
+        number = self._filled
+        if number == len(self._rows):
+            return ReplyError("the answer has more vectors than there are texts")
         try:
-            self._rows[self._filled : self._filled + 1] = self._decoded(encoded, number)
+            self._rows[number] = of_dimension(self._rows.shape[1], decoded(encoded, number), number)
         except ReplyError as error:
-            self._faults[number] = error
-            self._row_of.append(-1)
-        else:
-            self._row_of.append(self._filled)
-            self._filled += 1
-
-    def _decoded(self, encoded: memoryview, number: int) -> Vectors:
-        if self._filled == len(self._rows):
-            raise ReplyError("the answer has more vectors than there are texts")
-        row = from_numbers(encoded, number) if self._written is None else from_base64(encoded, number)
-        return of_dimension(self._rows.shape[1], row, number)
+            return error
+        self._filled += 1
+        return number
 
     def _arrange(self, places: Places) -> None:
         """Every row to its text; mostly it is there."""
-        texts, placeholders = places
-        numbers: Sequence[int] = range(len(texts))
-        if self._written is None:
-            numbers = [int(placeholder[0]) for placeholder in placeholders if placeholder]
-        for index, number in zip(texts, numbers, strict=True):
-            if number in self._faults:
-                self._faults[number].index = index
-                raise self._faults[number]
-        rows = [self._row_of[number] for number in numbers]
-        if rows != list(texts):
-            self._rows[list(texts)] = self._rows[rows]
+        strings = iter(self._strings)
+        rows: list[int] = []
+        for index, placeholder in zip(*places, strict=True):
+            assert placeholder is not None, "checked with the places"
+            landed = next(strings) if isinstance(placeholder, str) else self._numbers[int(placeholder[0])]
+            if isinstance(landed, ReplyError):
+                landed.index = index
+                raise landed
+            rows.append(landed)
+        texts = list(places[0])
+        if rows != texts:
+            self._rows[texts] = self._rows[rows]

@@ -124,12 +124,12 @@ def cut_numbers(body: bytes | bytearray, pause: Pause | None = None) -> Cut:
     return _joined(body, find_numbers(body, pause=pause))
 
 
-def find_numbers(body: bytes | bytearray, first: int = 0, pause: Pause | None = None) -> Found:
-    """The arrays, numbered from ``first``. ``body`` begins outside a string, or with the end of an array."""
+def find_numbers(body: bytes | bytearray, first: int = 0, pause: Pause | None = None, quotes: int = 0) -> Found:
+    """The arrays, numbered from ``first``. ``quotes``: 1 if ``body`` begins with the end of a string, else 0."""
     find = body.find
     pieces: list[bytes | bytearray] = []
     spans: list[tuple[int, int]] = []
-    kept = position = counted = quotes = 0
+    kept = position = counted = 0
     while (position := find(b"[", position)) >= 0:
         position += 1
         begins = _skip_blanks(body, position)
