@@ -73,6 +73,9 @@ class Learner:
         resource = self._shortage.of
         if resource.told or resource.limit is None:
             return
+        if (let_in := self._shortage.try_other()) is not None:
+            self._use_window(let_in)
+            return
         self._calm += 1
         if self._calm >= self._patience():
             self._calm = 0
@@ -154,8 +157,12 @@ class Learner:
         resource = self._shortage.of
         resource.advance(now)
         least = LEAST_LEFT * resource.capacity if resource.rule == "window" else 1.0
-        resource.set_limit(max(used[self._shortage.which], least))
+        self._use_window(max(used[self._shortage.which], least))
+        self._in_window = used[0]
+
+    def _use_window(self, per_minute: float) -> None:
+        resource = self._shortage.of
+        resource.set_limit(per_minute)
         resource.guessed = True
         resource.use_as_window()
         resource.level = resource.burst
-        self._in_window = used[0]

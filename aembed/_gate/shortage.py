@@ -1,7 +1,7 @@
 """Requests or tokens: which of the two is a server short of that refuses without a word? Pure.
 
 Whichever was the same at two refusals. Where texts get longer or shorter on the way the other is not; where they do
-not, both are, and it makes no difference.
+not, both are, and it makes no difference. As soon as it does, the other is tried.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ TELLING: dict[Rule, float] = {"bucket": 0.1, "window": 0.01}
 """How much more the one must have moved than the other, as a logarithm: rates are measured, contents are counted."""
 MOST_TOLD = 3.0
 """What a single pair of refusals says at most, if one that tells says 1."""
+USED_UP, PARTED = 0.9, 0.9
+"""Share of the last refusal's amount at which the one is used up, and below which of that share the other is not."""
 FADING = 0.7
 """What earlier pairs say, beside the latest."""
 
@@ -55,7 +57,25 @@ class Shortage:
         requests, tokens = (abs(math.log(now / before)) for now, before in zip(amounts, last, strict=True))
         told = (requests - tokens) / TELLING[rule]
         self._evidence = FADING * self._evidence + max(-MOST_TOLD, min(MOST_TOLD, told))
-        guess = 1 if self._evidence > 1 else 0 if self._evidence < -1 else self._guess
+        self._turn_to(1 if self._evidence > 1 else 0 if self._evidence < -1 else self._guess)
+
+    def try_other(self) -> float | None:
+        """If a window's one is used up and the other is not, and nothing tells which it is: what the other let in.
+
+        Should it be the first after all, the next refusal says so.
+        """
+        which, last = self.which, self._last
+        other = 1 - which
+        if last is None or self._rule != "window" or abs(self._evidence) > 1 or not min(last):
+            return None
+        used = self.used()
+        share = used[which] / last[which]
+        if share < USED_UP or used[other] / last[other] > PARTED * share or self._resources[other].told:
+            return None
+        self._turn_to(other)
+        return last[other]
+
+    def _turn_to(self, guess: int) -> None:
         if guess != self._guess:
             self._resources[self._guess].unlearn()
             self._guess = guess

@@ -108,3 +108,39 @@ def test_one_odd_measurement_is_outweighed() -> None:
     for pair in [(10, 400), (10, 800), (10, 400), (5, 400), (10, 400), (10, 800)]:
         shortage.weigh("bucket", (float(pair[0]), float(pair[1])))
     assert shortage.which == 0
+
+
+SHORTER = [300.0] * 150 + [100.0] * 900
+"""135,000 tokens."""
+
+
+@pytest.mark.virtual_time
+async def test_tokens_are_tried_as_soon_as_shorter_texts_leave_them_unused() -> None:
+    gate = Gate(16, Limits())
+    await work(gate, QuotaKeeper(Quota.per_minute(tokens=30_000, algorithm="sliding")), SHORTER)
+    assert asyncio.get_running_loop().time() <= 4.2 * 60, "four windows and a half"
+    assert gate.account.quotas.requests.limit is None
+
+
+@pytest.mark.virtual_time
+async def test_and_given_up_at_the_next_refusal_where_it_was_requests_after_all() -> None:
+    gate = Gate(16, Limits())
+    await work(gate, QuotaKeeper(Quota.per_minute(requests=100, algorithm="sliding")), SHORTER)
+    assert asyncio.get_running_loop().time() <= 10.5 * 60, "ten windows and a half"
+    assert gate.account.quotas.tokens.limit is None
+    assert gate.account.quotas.requests.limit == pytest.approx(100, rel=0.05)
+
+
+def test_the_other_is_tried_only_where_the_first_is_used_up_and_it_is_not() -> None:
+    requests, tokens = Resource(), Resource()
+    shortage = Shortage(requests, tokens)
+    shortage.weigh("window", (100.0, 30_000.0))
+    requests.commit(0.0, 80.0)
+    tokens.commit(0.0, 8_000.0)
+    assert shortage.try_other() is None
+    requests.commit(0.0, 20.0)
+    assert shortage.try_other() == 30_000.0
+    assert shortage.of is tokens
+    assert shortage.try_other() is None, "tokens are not used up"
+    tokens.commit(0.0, 22_000.0)
+    assert shortage.try_other() is None, "requests are too"
