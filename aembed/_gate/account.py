@@ -33,7 +33,8 @@ class Account:
         self.successes = self.refusals = 0
         self.slow_start = FIRST_AT_ONCE
         self._per_input = per_input
-        self._last_failure: ProviderError | None = None
+        self._last_failure = ""
+        """Its kind alone: what else it says may be of another model or request than those that are told of it."""
 
     @property
     def slots(self) -> int:
@@ -62,13 +63,14 @@ class Account:
         left = self.pause.until - now
         if self.pause.hopeless(now):
             return OverloadedError(
-                "the provider has not answered for some time; try again later, and see whether it is down. "
-                f"It last said: {self._last_failure}",
+                f"the provider has answered nothing but errors for {self.pause.silent(now):.0f} s, the last "
+                f"{self._last_failure}; see whether it is down, and try again later",
                 retryable=False,
             )
         if left > permit.patience:
             return RateLimitError(
-                f"the provider wants no request for {left:.0f} s, longer than max_retry_after={permit.patience:g}",
+                f"the provider wants no request for {left:.0f} s, longer than max_retry_after={permit.patience:g}; "
+                "try again later, or raise it",
                 retryable=False,
                 retry_after=left,
             )
@@ -95,7 +97,7 @@ class Account:
     def _refused(self, now: float, permit: Permit, error: RateLimitError, *, is_probe: bool) -> None:
         """Too fast, the server says: nobody on the account is sent before it allows, and no herd after."""
         self.refusals += 1
-        self._last_failure = error
+        self._last_failure = _kind(error)
         self.quotas.refund(now, permit)
         self.concurrency.overloaded(now, permit.sent_at)
         wait = _sensible(error.retry_after)
@@ -113,7 +115,7 @@ class Account:
         if not error.retryable:
             self.pause.answered(permit.sent_at)
             return
-        self._last_failure = error
+        self._last_failure = _kind(error)
         if isinstance(error, OverloadedError):
             self.concurrency.overloaded(now, permit.sent_at)
         wait = _sensible(error.retry_after)
@@ -124,3 +126,10 @@ class Account:
 
 def _sensible(retry_after: float | None) -> float | None:
     return retry_after if retry_after is not None and 0 <= retry_after <= ABSURD else None
+
+
+def _kind(error: ProviderError) -> str:
+    """``"a ConnectError"``, ``"an OverloadedError with status 503"``."""
+    name = type(error).__name__
+    status = "" if error.status is None else f" with status {error.status}"
+    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}{status}"

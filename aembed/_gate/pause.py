@@ -35,6 +35,10 @@ class Pause:
         """The server has been silent for too long, and is not to be asked at this moment."""
         return self.until > now and self.until - self._silent_since > HOPELESS
 
+    def silent(self, now: float) -> float:
+        """Seconds since the server began to fail."""
+        return max(0.0, now - self._silent_since)
+
     def answered(self, sent_at: float) -> None:
         """An answer to a request sent before the pause says nothing about its end."""
         self._failures = 0

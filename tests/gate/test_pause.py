@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from contextlib import suppress
 from itertools import pairwise
 
 import anyio
 import pytest
 
-from aembed import AuthenticationError, ConnectError, Limits, OverloadedError, ProviderError, RateLimitError
+from aembed import (
+    AuthenticationError,
+    ConnectError,
+    EmbedderFactory,
+    Limits,
+    OverloadedError,
+    ProviderError,
+    RateLimitError,
+    RetryPolicy,
+)
 from aembed._gate import Gate, Permit
 from aembed._gate.pause import FIRST, HOPELESS, LONGEST_DOWN, LONGEST_REFUSED, OUTAGE, SHORTEST
+from aembed.testing import ScriptedProvider
 from tests.gate.visits import REPLY, enough, enter, fail, limited, succeed
 
 pytestmark = pytest.mark.virtual_time
@@ -145,7 +156,7 @@ async def outage(gate: Gate, error: ProviderError) -> None:
     waiting = asyncio.create_task(enter(gate, waits))
     await anyio.lowlevel.checkpoint()
     gate.leave(probe, error=error)
-    with pytest.raises(OverloadedError, match=r"has not answered for some time.*It last said: refused") as raised:
+    with pytest.raises(OverloadedError, match=r"nothing but errors for \d+ s, the last a ConnectError; see") as raised:
         await waiting
     assert not raised.value.retryable
 
@@ -154,6 +165,18 @@ async def test_after_enough_probes_whoever_waits_is_told() -> None:
     gate = enough(Gate(16, Limits()))
     await outage(gate, ConnectError("refused"))
     assert now() > 30
+
+
+async def test_what_they_are_told_is_said_once_and_is_not_of_another_model(factory: EmbedderFactory) -> None:
+    busy = OverloadedError("big-model is busy", provider="scripted", status=503, request_id="another's")
+    provider = ScriptedProvider([busy] * 1000)
+    embedder = await factory.new_embedder(provider, retry=RetryPolicy(max_attempts=1000))
+    result = await embedder.embed([f"text {n}" for n in range(40)], on_error="return")
+    told = {str(error) for error in result.failures.values() if "nothing but errors" in str(error)}
+    assert {re.sub(r"\d+ s|attempts \d+", "N", message) for message in told} == {
+        "the provider has answered nothing but errors for N, the last an OverloadedError with status 503; "
+        "see whether it is down, and try again later [provider scripted, N]"
+    }
 
 
 async def test_and_newcomers_are_told_at_once_until_the_next_probe_is_due() -> None:
