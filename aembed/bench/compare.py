@@ -6,6 +6,7 @@ calculation took there on that day; and an alarm is a reason for an A/B comparis
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -136,10 +137,22 @@ def _judge(report: Report, before: Figure, after: Figure, speed: float) -> Chang
 
 
 def _change(before: Estimate, after: Estimate) -> Estimate:
-    """Relative; as far as the intervals of both allow."""
-    low = (after.value if after.low is None else after.low) / (before.high or before.value) - 1
-    high = (after.value if after.high is None else after.high) / (before.low or before.value) - 1
-    return Estimate(value=after.value / before.value - 1, low=low, high=high)
+    """Relative, with an interval made of both: that of the difference of their logarithms (Zou and Donner 2008)."""
+    if after.value <= 0:
+        return Estimate(value=-1.0, low=-1.0, high=-1.0)
+    (low, was, high), (least, now, most) = _logs(before), _logs(after)
+    below, above = math.hypot(now - least, high - was), math.hypot(most - now, was - low)
+    ratio = now - was
+    return Estimate(value=math.expm1(ratio), low=math.expm1(ratio - below), high=math.expm1(ratio + above))
+
+
+def _logs(estimate: Estimate) -> tuple[float, float, float]:
+    """Of the lower end, the value and the upper end. Without an interval the value is exact."""
+    low, value, high = (
+        math.log(estimate.value if end is None else end) if end is None or end > 0 else -math.inf
+        for end in (estimate.low, estimate.value, estimate.high)
+    )
+    return low, value, high
 
 
 def _scaled(value: Estimate, factor: float) -> Estimate:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 
 from aembed.bench.changes import Finding
 from aembed.bench.compare import CONFIRM, compare
-from aembed.bench.result import Estimate, Objective, Report, Steps, Traffic, Verdict
+from aembed.bench.result import Estimate, Micro, Objective, Report, Steps, Traffic, Verdict
 from tests.bench.reports import COST, HERE, around, memory, micro, report, response
 
 ELSEWHERE = replace(HERE, machine="there", cpu="slow", cores=64)
@@ -33,6 +34,23 @@ def reason(before: Report, after: Report) -> str:
 def test_times_must_differ_surely_by_more_than_a_tenth(seconds: float, finding: Finding) -> None:
     found = findings(report(micro=micro(1.0)), report(micro=micro(seconds)))
     assert found == {"time": finding, "CPU time": finding}
+
+
+def test_the_interval_of_a_change_is_that_of_two_independent_estimates() -> None:
+    """Logarithms 0.03 and 0.04 to either side: 0.05 for their difference."""
+    (change, _) = compare(
+        [report(micro=micro_between(math.exp(-0.03), 1.0, math.exp(0.03)))],
+        [report(micro=micro_between(1.2 * math.exp(-0.04), 1.2, 1.2 * math.exp(0.04)))],
+    ).changes
+    assert change.change is not None
+    assert change.change.value == pytest.approx(0.2)
+    assert change.change.low == pytest.approx(1.2 * math.exp(-0.05) - 1)
+    assert change.change.high == pytest.approx(1.2 * math.exp(0.05) - 1)
+
+
+def micro_between(low: float, value: float, high: float) -> Micro:
+    between = Estimate(value=value, low=low, high=high)
+    return replace(micro(value), wall=between, cpu=between)
 
 
 def test_times_are_in_units_of_what_the_machine_does() -> None:
