@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from perf.quota import admission, report
 from perf.quota.rivals import CLIENTS
-from perf.quota.run import run, unloaded
+from perf.quota.run import Outcome, run, unloaded
 from perf.quota.scenarios import HELD_OUT, TUNED, Scenario
 
 PARTS = {"tuned": (TUNED, 0), "held-out": (HELD_OUT, 1000)}
@@ -23,21 +25,35 @@ def main() -> None:
     parser.add_argument("--only", default="", help="scenarios whose name contains this")
     parser.add_argument("--clients", default=",".join(CLIENTS), help="comma-separated (default: all)")
     parser.add_argument("--quick", action="store_true", help="two seeds")
-    parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: one for each core)")
     parser.add_argument("--part", choices=PARTS, help="one of the two tables (default: both)")
     parser.add_argument("--output", type=Path, help="JSON file (default: perf/results/quota.json, for complete parts)")
     options = parser.parse_args()
     seeds = 2 if options.quick else options.seeds
+    clients = options.clients.split(",")
     rows: list[report.Row] = []
+    progress = Progress()
     with ProcessPoolExecutor(options.jobs) as pool:
-        for title, (scenarios, first) in PARTS.items():
-            if options.part not in (None, title):
-                continue
-            chosen = [scenario for scenario in scenarios if options.only in scenario.name]
-            if chosen:
+        parts = {
+            title: [
+                Work.begin(pool, scenario, clients, range(first, first + seeds), progress)
+                for scenario in scenarios
+                if options.only in scenario.name
+            ]
+            for title, (scenarios, first) in PARTS.items()
+            if options.part in (None, title)
+        }
+        for title, works in parts.items():
+            if works:
+                first = PARTS[title][1]
+                progress.clear()
                 print(f"\n{title}, seeds {first} to {first + seeds - 1}\n{report.HEADER}", flush=True)
-            for scenario in chosen:
-                rows += _compare(pool, scenario, options.clients.split(","), range(first, first + seeds), first > 0)
+            for work in works:
+                for row in work.rows(held_out=title != "tuned"):
+                    progress.clear()
+                    print(row, flush=True)
+                    rows.append(row)
+    print(f"\n{report.verdict(rows)}")
     if options.output or not (options.only or options.quick):
         report.write(rows, options.output or report.RESULTS)
     if not options.only:
@@ -45,16 +61,55 @@ def main() -> None:
         admission.main()
 
 
-def _compare(
-    pool: ProcessPoolExecutor, scenario: Scenario, clients: Iterable[str], seeds: range, held_out: bool
-) -> list[report.Row]:
-    alone = [wait for waits in pool.map(partial(unloaded, scenario), seeds) for wait in waits]
-    rows = []
-    for client in clients:
-        outcomes = list(pool.map(partial(run, scenario, client), seeds))
-        rows.append(report.summarise(scenario, client, outcomes, alone, held_out=held_out))
-        print(rows[-1], flush=True)
-    return rows
+class Progress:
+    """How many runs have ended, on the error stream: in one line of a terminal, else a line for every tenth."""
+
+    def __init__(self) -> None:
+        self._all = self._ended = 0
+        self._terminal = sys.stderr.isatty()
+
+    def follow(self, future: Future[Outcome]) -> None:
+        self._all += 1
+        future.add_done_callback(self._end)
+
+    def clear(self) -> None:
+        """Make room for something else."""
+        if self._terminal:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def _end(self, _: Future[Outcome]) -> None:
+        self._ended += 1
+        text = f"{self._ended} of {self._all} runs"
+        if self._terminal:
+            print(f"\r{text}", end="", file=sys.stderr, flush=True)
+        elif self._ended % max(1, self._all // 10) == 0:
+            print(text, file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class Work:
+    """A scenario's runs, under way."""
+
+    scenario: Scenario
+    alone: Sequence[Future[tuple[float, ...]]]
+    runs: Mapping[str, Sequence[Future[Outcome]]]
+
+    @classmethod
+    def begin(
+        cls, pool: ProcessPoolExecutor, scenario: Scenario, clients: Iterable[str], seeds: range, progress: Progress
+    ) -> Work:
+        alone = [pool.submit(unloaded, scenario, seed) for seed in seeds]
+        runs = {client: [pool.submit(run, scenario, client, seed) for seed in seeds] for client in clients}
+        for futures in runs.values():
+            for future in futures:
+                progress.follow(future)
+        return cls(scenario, alone, runs)
+
+    def rows(self, *, held_out: bool) -> Iterable[report.Row]:
+        waits = [wait for future in self.alone for wait in future.result()]
+        for client, futures in self.runs.items():
+            outcomes = [future.result() for future in futures]
+            yield report.summarise(self.scenario, client, outcomes, waits, held_out=held_out)
 
 
 if __name__ == "__main__":

@@ -90,6 +90,14 @@ def summarise(
     )
 
 
+def verdict(rows: Sequence[Row]) -> str:
+    """In how many scenarios aembed met all targets, and what it missed in the others."""
+    ours = [row for row in rows if row.client == "aembed"]
+    missed = [f"{row.scenario} ({', '.join(row.missed)})" for row in ours if row.missed]
+    met = f"aembed met every target in {len(ours) - len(missed)} of {len(ours)} scenarios"
+    return f"{met}; missed: {'; '.join(missed)}" if missed else met
+
+
 def write(rows: Sequence[Row], path: Path = RESULTS) -> None:
     """Rows of scenarios that were not run this time stay as they are."""
     kept = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
