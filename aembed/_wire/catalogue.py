@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from aembed._errors import ConfigError
+from aembed._errors import ConfigError, TextTooLongError
 from aembed._types import ModelSpec, Source
 
 
@@ -25,6 +26,9 @@ class Model:
 
 
 UNKNOWN = Model()
+
+LONGEST_TOKENS = 5
+"""Characters of each: more than English has on average, so that no text is refused that fits."""
 
 
 def with_dimensions(source: Source, name: str, models: Mapping[str, Model]) -> Source:
@@ -52,6 +56,8 @@ def describe(
     max_batch_tokens: int | None = None,
     max_text_tokens: int | None = None,
     max_concurrency: int = 16,
+    inputs_per_minute: float | None = None,
+    quota_unit: Literal["request", "input"] = "request",
     quota_scope: Literal["account", "model"] = "account",
 ) -> ModelSpec:
     """The spec of a hosted model. The caps are the provider's for all its models; a model's own go before them."""
@@ -63,9 +69,28 @@ def describe(
         max_batch_tokens=model.max_batch_tokens or max_batch_tokens,
         max_text_tokens=model.max_text_tokens or max_text_tokens,
         max_concurrency=max_concurrency,
+        inputs_per_minute=inputs_per_minute,
+        quota_unit=quota_unit,
         quota_scope=quota_scope,
         price=model.price,
     )
+
+
+def refuse_long(texts: Sequence[str], limit: int | None, provider: str) -> None:
+    """Where a server may cut texts without a word: those that are surely longer than ``limit`` tokens.
+
+    Raises:
+        TextTooLongError: for the first of them.
+    """
+    most = math.inf if limit is None else limit * LONGEST_TOKENS
+    for index, text in enumerate(texts):
+        if len(text) > most:
+            raise TextTooLongError(
+                f"the text has {len(text)} characters, more than the model's {limit} tokens hold, and could be "
+                'cut without a word; shorten it, or choose overlong="truncate" or "split"',
+                provider=provider,
+                index=index,
+            )
 
 
 def listed(offers: Sequence[int]) -> str:

@@ -49,6 +49,15 @@ class Asked:
     base64: bool
     dimensions: int | None
 
+    def fields(self, *, base64: str | None = "encoding_format", dimensions: str = "dimensions") -> dict[str, Any]:
+        """What of it is asked for, under the names this API has for it. ``None``: it is asked for in another way."""
+        fields: dict[str, Any] = {}
+        if self.base64 and base64 is not None:
+            fields[base64] = "base64"
+        if self.dimensions is not None:
+            fields[dimensions] = self.dimensions
+        return fields
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:

@@ -57,13 +57,8 @@ async def open_provider(source: Source) -> Provider:
     v1 = base_url.rstrip("/").endswith("/openai/v1")
 
     def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": deployment} if v1 else {}
-        body["input"] = texts
-        if asked.base64:
-            body["encoding_format"] = "base64"
-        if asked.dimensions is not None:
-            body["dimensions"] = asked.dimensions
-        return body
+        body: dict[str, Any] = {"input": texts, **asked.fields()}
+        return {"model": deployment, **body} if v1 else body
 
     api = Api(
         url=_url(base_url.rstrip("/"), deployment, None if v1 else options.api_version),

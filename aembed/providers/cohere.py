@@ -2,8 +2,7 @@
 
 Queries and documents are told apart by ``input_type``. ``truncate`` is NONE, so that a text beyond the model's length
 is refused. Vectors are asked for as base64 where the model's dimension is known, so that they can be checked, and as
-numbers otherwise; the reply repeats the texts. Usage is what is billed. A v5 model's vectors may be compared with
-those of the other.
+numbers otherwise; the reply repeats the texts. Usage is what is billed. The v5 models share one space of vectors.
 
 Sources: https://docs.cohere.com/reference/embed and cohere-python 7.3 ``v2/client.py`` (parameters; 96 texts a
 request), ``types/embed_by_type_response_embeddings.py`` ("the float embedding bytes together", base64-encoded; that
@@ -17,7 +16,7 @@ RAGTune issue 2; "too many tokens: ..." is how docs.cohere.com words it for othe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -38,15 +37,12 @@ INPUTS_PER_MINUTE = 2000
 """Of all embedding models together, for trial and production keys alike; source:
 https://docs.cohere.com/v2/docs/rate-limits."""
 
-
-def _long(price: float, *offers: int) -> Model:
-    return Model(dim=offers[-1], offers=offers, max_text_tokens=128_000, max_batch_tokens=128_000, price=price)
-
+long = partial(Model, max_text_tokens=128_000, max_batch_tokens=128_000)
 
 MODELS = {
-    "embed-v5.0-pro": _long(0.12, 256, 512, 768, 1024, 1536, 2048),
-    "embed-v5.0-fast": _long(0.08, 256, 512, 768, 1024, 1536, 2048),
-    "embed-v4.0": _long(0.12, 256, 512, 1024, 1536),
+    "embed-v5.0-pro": long(dim=2048, offers=(256, 512, 768, 1024, 1536, 2048), price=0.12),
+    "embed-v5.0-fast": long(dim=2048, offers=(256, 512, 768, 1024, 1536, 2048), price=0.08),
+    "embed-v4.0": long(dim=1536, offers=(256, 512, 1024, 1536), price=0.12),
     "embed-english-v3.0": Model(dim=1024, max_text_tokens=512),
     "embed-multilingual-v3.0": Model(dim=1024, max_text_tokens=512),
     "embed-english-light-v3.0": Model(dim=384, max_text_tokens=512),
@@ -104,16 +100,14 @@ async def open_provider(source: Source) -> Provider:
     options = CohereOptions(**source.options)
 
     def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
-        body: dict[str, Any] = {
+        return {
             "model": model,
             "texts": texts,
             "input_type": options.input_type or f"search_{kind}",
             "embedding_types": ["base64" if asked.base64 and model in MODELS else "float"],
             "truncate": "NONE",
+            **asked.fields(base64=None, dimensions="output_dimension"),
         }
-        if asked.dimensions is not None:
-            body["output_dimension"] = asked.dimensions
-        return body
 
     api = Api(
         url=f"{(source.base_url or BASE_URL).rstrip('/')}/embed",
@@ -122,7 +116,6 @@ async def open_provider(source: Source) -> Provider:
         shape=EMBEDDINGS,
         dialect=ERRORS,
     )
-    spec = describe(source, model, MODELS.get(model, UNKNOWN), max_batch_texts=96)
-    if source.base_url is None:
-        spec = replace(spec, inputs_per_minute=INPUTS_PER_MINUTE)
+    quota = INPUTS_PER_MINUTE if source.base_url is None else None
+    spec = describe(source, model, MODELS.get(model, UNKNOWN), max_batch_texts=96, inputs_per_minute=quota)
     return HttpProvider(api, spec, source)

@@ -9,77 +9,43 @@ The Gemini API has no parameter against cutting texts beyond the model's length 
 alone), and whether it refuses such a text or cuts it is (unconfirmed). So texts that are longer than the model's
 length at five characters a token are refused here; a refusal of the server is understood too.
 
-Sources: https://ai.google.dev/api/embeddings and https://ai.google.dev/gemini-api/docs/embeddings (methods, task
-types, 128 to 3072 dimensions), https://docs.znapai.com/gemini-embedding (repeats Google's table of the words before
-texts, and which vectors are scaled), python-genai 3.4 ``models.py`` and ``types.py`` (the path and fields for API
-keys, ``autoTruncate`` refused, ``usageMetadata``), https://ai.google.dev/gemini-api/docs/pricing by way of litellm's
-table. Errors: "at most 100 requests can be in one batch" (gel issue 9032), "Request payload size exceeds the limit",
-"API key not valid" with status 400, ``RetryInfo`` (google.rpc.error_details) in ``details``. The body's limit of 4
-MiB is (unconfirmed), and left to the server.
+Sources: https://ai.google.dev/api/embeddings and https://ai.google.dev/gemini-api/docs/embeddings (methods, 128 to 3072
+dimensions), https://docs.znapai.com/gemini-embedding (repeats which vectors are scaled), python-genai 3.4 ``models.py``
+and ``types.py`` (the path and fields for API keys, ``autoTruncate`` refused, ``usageMetadata``),
+https://ai.google.dev/gemini-api/docs/pricing by way of litellm's table. Errors: "at most 100 requests can be in one
+batch" (gel issue 9032), "Request payload size exceeds the limit", "API key not valid" with status 400, ``RetryInfo``
+(google.rpc.error_details) in ``details``. The body's limit of 4 MiB is (unconfirmed), and left to the server.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
 from aembed._errors import AuthenticationError, BatchTooLargeError, ModelNotFoundError, TextTooLongError
-from aembed._setting import Setting
 from aembed._types import Kind, Provider, Source
 from aembed._wire.access import key_header, require_key
-from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
+from aembed._wire.catalogue import UNKNOWN, Model, describe, refuse_long, with_dimensions
 from aembed._wire.decode import Places, Shape, token_count
 from aembed._wire.openai_shape import read_error
 from aembed._wire.provider import Api, Asked, HttpProvider
 from aembed._wire.quota_headers import duration
 from aembed._wire.refusal import Dialect, Said
+from aembed.providers._google_tasks import GoogleOptions, tell
 
 BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
 DEFAULT_MODEL = "gemini-embedding-001"
 
 SECOND = Model(dim=3072, offers=range(128, 3073), max_text_tokens=8192, price=0.20)
 
-CHARACTERS_PER_TOKEN = 5
-"""More than English has on average, so that no text is refused that fits."""
-
 MODELS = {
     "gemini-embedding-001": Model(dim=3072, offers=range(128, 3073), max_text_tokens=2048, price=0.15),
     "gemini-embedding-2": SECOND,
     "gemini-embedding-2-preview": SECOND,
 }
-
-TASKS = {
-    "retrieval": ("RETRIEVAL_QUERY", "search result"),
-    "question_answering": ("QUESTION_ANSWERING", "question answering"),
-    "fact_verification": ("FACT_VERIFICATION", "fact checking"),
-    "code_retrieval": ("CODE_RETRIEVAL_QUERY", "code retrieval"),
-    "classification": ("CLASSIFICATION", "classification"),
-    "clustering": ("CLUSTERING", "clustering"),
-    "semantic_similarity": ("SEMANTIC_SIMILARITY", "sentence similarity"),
-}
-"""What queries are said to be for: to gemini-embedding-001, and in words to later models."""
-
-SYMMETRIC = {"classification", "clustering", "semantic_similarity"}
-"""Tasks for which documents are treated as queries are. For the others they are documents to be found."""
-
-
-class GoogleOptions(Setting):
-    """``provider_options`` of ``google``."""
-
-    task: Literal[
-        "retrieval",
-        "question_answering",
-        "fact_verification",
-        "code_retrieval",
-        "classification",
-        "clustering",
-        "semantic_similarity",
-    ] = "retrieval"
 
 
 class Values(msgspec.Struct, gc=False):
@@ -119,10 +85,7 @@ ERRORS = Dialect(
         (r"API.key (not valid|expired|not found)|API_KEY_INVALID", AuthenticationError),
         (r"models?/\S+ is not (found|supported)", ModelNotFoundError),
         (r"at most \d+ requests|payload size|number of requests", BatchTooLargeError),
-        (
-            r"token count.{0,60}(exceeds|supports up to)|maximum number of tokens|too (long|many tokens)",
-            TextTooLongError,
-        ),
+        (r"token count.{0,60}(exceeds|supports)|maximum number of tokens|too (long|many tokens)", TextTooLongError),
     ),
 )
 
@@ -134,15 +97,12 @@ async def open_provider(source: Source) -> Provider:
     model = (source.model or DEFAULT_MODEL).removeprefix("models/")
     source = with_dimensions(source, model, MODELS)
     options = GoogleOptions(**source.options)
-
-    limit = MODELS.get(model, UNKNOWN).max_text_tokens
+    known = MODELS.get(model, UNKNOWN)
 
     def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
-        _refuse_long(texts, limit)
-        said, before = _task(model, options.task, kind)
-        same: dict[str, Any] = {"model": f"models/{model}", **said}
-        if asked.dimensions is not None:
-            same["outputDimensionality"] = asked.dimensions
+        refuse_long(texts, known.max_text_tokens, source.provider)  # it may cut them, and not say so
+        said, before = tell(model, options.task, kind)
+        same = {"model": f"models/{model}", **said, **asked.fields(dimensions="outputDimensionality")}
         return {"requests": [{**same, "content": {"parts": [{"text": before + text}]}} for text in texts]}
 
     api = Api(
@@ -152,30 +112,7 @@ async def open_provider(source: Source) -> Provider:
         shape=EMBEDDINGS,
         dialect=ERRORS,
     )
-    # limits are by project and model: https://ai.google.dev/gemini-api/docs/rate-limits
-    spec = describe(source, model, MODELS.get(model, UNKNOWN), max_batch_texts=100, quota_scope="model")
-    # batchEmbedContents counts every text as a request (unconfirmed; gathered from reports of 429s)
-    spec = replace(spec, quota_unit="input")
+    # limits are by project and model: https://ai.google.dev/gemini-api/docs/rate-limits; that batchEmbedContents counts
+    # every text as a request is (unconfirmed), and gathered from reports of 429s
+    spec = describe(source, model, known, max_batch_texts=100, quota_unit="input", quota_scope="model")
     return HttpProvider(api, spec, source)
-
-
-def _refuse_long(texts: Sequence[str], limit: int | None) -> None:
-    """The API may cut such texts and not say so: refuse here what is surely too long."""
-    most = (limit or math.inf) * CHARACTERS_PER_TOKEN
-    for index, text in enumerate(texts):
-        if len(text) > most:
-            raise TextTooLongError(
-                f"the text has {len(text)} characters, more than the model's {limit} tokens hold, and could be "
-                'cut without a word; shorten it, or choose overlong="truncate" or "split"',
-                provider="google",
-                index=index,
-            )
-
-
-def _task(model: str, task: str, kind: Kind) -> tuple[dict[str, str], str]:
-    """Fields that say what the vectors are for, and words before the text that do."""
-    task_type, words = TASKS[task]
-    as_query = kind == "query" or task in SYMMETRIC
-    if model == "gemini-embedding-001":
-        return {"taskType": task_type if as_query else "RETRIEVAL_DOCUMENT"}, ""
-    return {}, f"task: {words} | query: " if as_query else "title: none | text: "

@@ -83,14 +83,10 @@ async def open_provider(source: Source) -> Provider:
     task = JinaOptions(**source.options).task or _usual_task(model)
 
     def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": model, "input": texts, "truncate": False, "normalized": True}
+        body = {"model": model, "input": texts, "truncate": False, "normalized": True}
         if task is not None:
             body["task"] = f"{task}.{'query' if kind == 'query' else 'passage'}" if task in PAIRED else task
-        if asked.base64:
-            body["embedding_type"] = "base64"
-        if asked.dimensions is not None:
-            body["dimensions"] = asked.dimensions
-        return body
+        return body | asked.fields(base64="embedding_type")
 
     api = Api(
         url=f"{(source.base_url or BASE_URL).rstrip('/')}/embeddings",

@@ -59,12 +59,7 @@ async def open_provider(source: Source) -> Provider:
     refuse_options(source)
 
     def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": model, "input": texts}
-        if asked.base64:
-            body["encoding_format"] = "base64"
-        if asked.dimensions is not None:
-            body["output_dimension"] = asked.dimensions
-        return body
+        return {"model": model, "input": texts, **asked.fields(dimensions="output_dimension")}
 
     api = Api(
         url=f"{(source.base_url or BASE_URL).rstrip('/')}/embeddings",

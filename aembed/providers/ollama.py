@@ -72,9 +72,7 @@ async def open_provider(source: Source) -> Provider:
     source = checked_dimensions(source, model)
 
     def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": model, "input": options.before(texts, kind), "truncate": False}
-        if asked.dimensions is not None:
-            body["dimensions"] = asked.dimensions
+        body = {"model": model, "input": options.before(texts, kind), "truncate": False, **asked.fields()}
         if options.keep_alive is not None:
             body["keep_alive"] = options.keep_alive
         if options.num_ctx is not None:

@@ -57,12 +57,7 @@ async def open_provider(source: Source) -> Provider:
     prompts = Prompts(**source.options)
 
     def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": model, "input": prompts.before(texts, kind)}
-        if asked.base64:
-            body["encoding_format"] = "base64"
-        if asked.dimensions is not None:
-            body["dimensions"] = asked.dimensions
-        return body
+        return {"model": model, "input": prompts.before(texts, kind), **asked.fields()}
 
     api = Api(
         url=f"{(source.base_url or BASE_URL).rstrip('/')}/embeddings",

@@ -64,11 +64,9 @@ async def open_provider(source: Source) -> Provider:
     prompt_names = {"query": options.query_prompt_name, "document": options.document_prompt_name}
 
     def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
-        body: dict[str, Any] = {"inputs": texts, "truncate": False, "normalize": options.normalize}
+        body = {"inputs": texts, "truncate": False, "normalize": options.normalize, **asked.fields()}
         if prompt_names[kind] is not None:
             body["prompt_name"] = prompt_names[kind]
-        if asked.dimensions is not None:
-            body["dimensions"] = asked.dimensions
         return body
 
     api = Api(

@@ -85,13 +85,9 @@ async def open_provider(source: Source) -> Provider:
     options = VoyageOptions(**source.options)
 
     def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": model, "input": texts, "truncation": False}
+        body = {"model": model, "input": texts, "truncation": False, **asked.fields(dimensions="output_dimension")}
         if options.input_type != "none":
             body["input_type"] = options.input_type or kind
-        if asked.base64:
-            body["encoding_format"] = "base64"
-        if asked.dimensions is not None:
-            body["output_dimension"] = asked.dimensions
         return body
 
     api = Api(
