@@ -71,17 +71,18 @@ class Headers:
         if before is None:
             resource.level = resource.capacity - resource.used
             if _known(remaining):  # something was sent before anybody counted
-                self._count_foreign(now, limit - remaining, reset)
+                self._count_foreign(now, limit - remaining, reset, just_now=False)
         whole = before is None or resource.burst >= capacity
         resource.burst = resource.capacity if whole else min(resource.burst, resource.capacity)
         resource.level = min(resource.level, resource.burst)
         self._fill_time.forget()
 
-    def _count_foreign(self, now: float, used: float, reset: float | None) -> None:
+    def _count_foreign(self, now: float, used: float, reset: float | None, *, just_now: bool = True) -> None:
         """So much is used, ours and others'; after ``reset`` nothing of it is any more."""
         foreign = used - self.resource.used
         if foreign > 0 and reset != 0:
-            self.resource.window.add_foreign(now, foreign, min(reset, WINDOW) if _known(reset) else WINDOW)
+            seconds = min(reset, WINDOW) if _known(reset) else WINDOW
+            self.resource.window.add_foreign(now, foreign, seconds, just_now=just_now)
 
     def _recognise(self, remaining: float, reset: float) -> None:
         resource = self.resource

@@ -69,12 +69,14 @@ class Window:
         if query:
             cell.others += amount
 
-    def add_foreign(self, now: float, amount: float, seconds: float = WINDOW) -> None:
-        """Count what somebody else has used, for so long."""
+    def add_foreign(self, now: float, amount: float, seconds: float = WINDOW, *, just_now: bool = True) -> None:
+        """Count what somebody else has used, for so long. If it was not ``just_now``, it tells nothing of a rate."""
         cell = Cell(now - WINDOW, now + seconds)  # so long ago that nothing of ours is added to it
-        cell.amount = cell.others = amount
+        cell.amount = amount
         self.used += amount
-        self.others += amount
+        if just_now:
+            cell.others = amount
+            self.others += amount
         if self.cells and cell.expires < self.cells[0].expires:
             self.cells.appendleft(cell)
         else:

@@ -204,6 +204,7 @@ def test_a_small_bucket_is_not_taken_for_a_quota_that_others_have_used_up() -> N
     """One second of 3000 a minute: 49 remain after the first request, and all 50 in a fiftieth of a second."""
     headers = Headers(resource := Resource())
     headers.sync(resource.commit(0.0, 1.0), 0.2, 3000.0, 49.0, 0.02)
+    assert resource.earliest(0.21, 1.0, leave_reserve=True) < 0.3
     assert resource.earliest(0.3, 40.0) == 0.3
 
 
