@@ -52,7 +52,7 @@ async def burst(
     """
     start = positive("duration", duration) / 4 if at is None else at
     arrivals = arrivals_of(base, spike, start, spike_s, cv=cv)
-    report, flown = await open_loop(target, arrivals, duration, seed, Settings(**options))
+    report, flown = await open_loop(target, arrivals, duration, seed, Settings(**options), fold=False)
     felt = describe(flown.rows, base=base, spike=spike, start=start, end=start + spike_s)
     verdict = report.verdict
     if felt.untold is not None and verdict.state == "ok":

@@ -80,7 +80,7 @@ class Flight:
         *,
         clock: Clock,
         timeout: float | None,
-        settled: Callable[[int], None],
+        settled: Callable[[Request, int], None],
         expected: int | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
@@ -115,7 +115,7 @@ class Flight:
             self.errors += 1
             self._kinds[kind] += 1
             self._examples.setdefault(kind, message[:LONGEST_MESSAGE])
-        self._settled(done)
+        self._settled(request, done)
 
     def never_start(self, intended: Ints) -> None:
         """What was due, and found no place until the end."""

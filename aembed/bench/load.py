@@ -11,13 +11,15 @@ import random
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
-from aembed.bench.flight import Flight
+from aembed.bench.flight import Flight, Request
+from aembed.bench.fold import Fold
 from aembed.bench.pacer import Pacer, clock_of, pacer_for
-from aembed.bench.record import Ints, Rows
+from aembed.bench.record import Ints, Record, Rows
 from aembed.bench.result import Failure
 from aembed.bench.scenario import Subject
 from aembed.bench.settings import Progress, Settings
@@ -26,15 +28,17 @@ LEAD = 10_000_000
 """Nanoseconds between the decision to start and the first request: nobody is late because of the beginning."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Flown:
     """A run that is over."""
 
-    rows: Rows
+    record: Record
     origin: int
     """Of its clock, nanoseconds."""
     seconds: float
     """Of the schedule, as far as it was followed."""
+    fold: Fold | None = None
+    """Instead of the rows, where they were too many to keep."""
     interrupted: bool
     deaf: int
     """Requests that went on when they were cancelled."""
@@ -42,9 +46,14 @@ class Flown:
     peak_backlog: int
     failures: tuple[Failure, ...]
     thought: float = 0.0
-    """Seconds that users thought before their requests, all together."""
-    cut_short: float = 0.0
-    """And those they had thought when the run ended."""
+    """Seconds that users thought until the end of the run, all together."""
+    waited: float = 0.0
+    """And those they waited for answers."""
+
+    @cached_property
+    def rows(self) -> Rows:
+        """In order: for a million of them that takes a second. None where they were folded."""
+        return self.record.rows()
 
 
 class Driver(Protocol):
@@ -56,9 +65,8 @@ class Driver(Protocol):
     """All of the schedule is answered."""
     peak_backlog: int
     thought: int
-    """Nanoseconds that users thought before their requests."""
-    cut_short: int
-    """And those they had thought when the run ended."""
+    """Nanoseconds that users thought until the end of the schedule."""
+    waited: int
 
     def begin(self, origin: int) -> None: ...
 
@@ -81,7 +89,7 @@ class OpenLoop:
     """Requests at absolute times."""
 
     pacer: Pacer | None
-    thought = cut_short = 0
+    thought = waited = 0
 
     def __init__(self, subject: Subject, times: Ints, settings: Settings) -> None:
         loop = asyncio.get_running_loop()
@@ -96,14 +104,15 @@ class OpenLoop:
         self._end = len(times)
 
     def begin(self, origin: int) -> None:
-        self._schedule = (self._times + origin).data
+        self._times += origin
+        self._schedule = self._times.data
         self._pacer.start(self._schedule, self._came)
 
     def _came(self, due: int) -> None:
         self._due = due
         self._fill()
 
-    def _fill(self, _done: int = 0) -> None:
+    def _fill(self, _ended: Request | None = None, _done: int = 0) -> None:
         """Start what is due, as far as there are places."""
         flight, schedule = self.flight, self._schedule
         while self._started < self._due and len(flight) < self._places:
@@ -146,9 +155,9 @@ class ClosedLoop:
         settings: Settings,
     ) -> None:
         loop = asyncio.get_running_loop()
-        self.flight = Flight(subject, clock=clock_of(loop), timeout=settings.timeout, settled=self._think)
+        self.flight = Flight(subject, clock=clock_of(loop), timeout=settings.timeout, settled=self._answered)
         self.finished = asyncio.Event()
-        self.thought = self.cut_short = 0
+        self.thought = self.waited = 0
         self._loop = loop
         self._users = users
         self._length = round(seconds * 1e9)
@@ -164,12 +173,16 @@ class ClosedLoop:
         for _ in range(self._users):
             self._think(origin)
 
-    def _think(self, since: int) -> None:
-        """One user, from the last answer on."""
+    def _answered(self, request: Request, done: int) -> None:
+        self.waited += min(done, self._end) - request.intended
         if self._over:
             self._look_for_end()
         else:
-            self._wait(since, since + max(0, round(self._draw(self._dice) * 1e9)))
+            self._think(done)
+
+    def _think(self, since: int) -> None:
+        """One user, from the last answer on."""
+        self._wait(since, since + max(0, round(self._draw(self._dice) * 1e9)))
 
     def _wait(self, since: int, intended: int) -> None:
         def ask() -> None:
@@ -188,11 +201,11 @@ class ClosedLoop:
         self._thinking[timer] = since
 
     def end(self) -> None:
-        now = min(self.flight.clock(), self._end)
+        self._end = min(self.flight.clock(), self._end)
         self._over = True
         for timer, since in self._thinking.items():
             timer.cancel()
-            self.cut_short += max(0, now - since)
+            self.thought += max(0, self._end - since)
         self._thinking.clear()
         self._look_for_end()
 
@@ -210,13 +223,15 @@ class ClosedLoop:
         return np.empty(0, dtype=np.int64)
 
 
-async def fly(driver: Driver, seconds: float, settings: Settings) -> Flown:
+async def fly(driver: Driver, seconds: float, settings: Settings, fold: Fold | None = None) -> Flown:
     """Run ``driver`` for ``seconds``, wait for the last answers, and end what has none.
 
-    If it is cancelled, so is all that it started.
+    If it is cancelled, so is all that it started. Without a ``fold``, every row is kept.
     """
     flight = driver.flight
-    origin = flight.clock() + LEAD
+    record = flight.record
+    origin = record.origin = flight.clock() + LEAD
+    record.fold = fold
     end = origin + round(seconds * 1e9)
     stop = settings.stop or asyncio.Event()
     ticker = _Ticker(driver, origin, seconds, settings.progress) if settings.progress else None
@@ -234,7 +249,8 @@ async def fly(driver: Driver, seconds: float, settings: Settings) -> Flown:
     flight.never_start(driver.never_started())
     interrupted = stop.is_set() and ended < end
     return Flown(
-        rows=flight.record.rows(origin),
+        record=record,
+        fold=fold if record.folded else None,
         origin=origin,
         seconds=max(ended - origin, 1) / 1e9 if interrupted else seconds,
         interrupted=interrupted,
@@ -243,7 +259,7 @@ async def fly(driver: Driver, seconds: float, settings: Settings) -> Flown:
         peak_backlog=driver.peak_backlog,
         failures=flight.failures(),
         thought=driver.thought / 1e9,
-        cut_short=driver.cut_short / 1e9,
+        waited=driver.waited / 1e9,
     )
 
 

@@ -9,19 +9,17 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, TypeAlias, Unpack
 
-import numpy as np
-
 from aembed import InputError
 from aembed.bench.arrivals import Arrivals
+from aembed.bench.fold import ROUNDED, Fold
 from aembed.bench.frame import Frame
 from aembed.bench.lag import Watchdog
 from aembed.bench.load import ClosedLoop, Driver, Flown, OpenLoop, fly
 from aembed.bench.pacer import keeps_own_time
-from aembed.bench.record import NEVER
 from aembed.bench.result import Closed, Mode, Pacing, Report
 from aembed.bench.scenario import Subject, Target, opened
 from aembed.bench.settings import RunOptions, Settings, positive
-from aembed.bench.summary import distribution, traffic, windows
+from aembed.bench.summary import Tally, distribution, traffic, windows
 from aembed.bench.validity import judge
 
 Think: TypeAlias = float | Callable[[random.Random], float]
@@ -64,20 +62,21 @@ async def closed(
         duration=duration,
         settings=settings,
     )
-    return replace(report, closed=_closed(flown, users))
+    assert report.traffic is not None
+    return replace(report, closed=_closed(flown, users, report.traffic.offered))
 
 
 async def open_loop(
-    target: Target, arrivals: Arrivals, duration: float, seed: int, settings: Settings
+    target: Target, arrivals: Arrivals, duration: float, seed: int, settings: Settings, *, fold: bool = True
 ) -> tuple[Report, Flown]:
-    """The report, and the rows for whoever wants to know more."""
+    """The report, and the rows for whoever wants to know more: all of them, unless very many may be folded."""
     times = arrivals.times(duration, seed)
 
     def driver(subject: Subject) -> Driver:
         return OpenLoop(subject, times, settings)
 
     return await _measure(
-        target, "open", driver, arrivals=str(arrivals), seed=seed, duration=duration, settings=settings
+        target, "open", driver, arrivals=str(arrivals), seed=seed, duration=duration, settings=settings, fold=fold
     )
 
 
@@ -90,13 +89,14 @@ async def _measure(
     seed: int,
     duration: float,
     settings: Settings,
+    fold: bool = True,
 ) -> tuple[Report, Flown]:
     real = not keeps_own_time(asyncio.get_running_loop())
     frame = await Frame.around(target, settings.name)
     async with opened(target) as subject:
         with Watchdog() if real else nullcontext() as watchdog:
             driver = make(subject)
-            flown = await fly(driver, duration, settings)
+            flown = await fly(driver, duration, settings, Fold.over(duration, settings) if fold else None)
     seen = await asyncio.to_thread(_figures, flown, settings, watchdog) if real else _figures(flown, settings, None)
     verdict, notes = await judge(
         flown, lag=seen["lag"], windows=seen["windows"], stalls=seen["stalls"], loop=seen["loop"], settings=settings
@@ -105,7 +105,7 @@ async def _measure(
     report = await frame.report(
         mode,
         verdict=verdict,
-        notes=notes,
+        notes=(*notes, ROUNDED) if flown.fold else notes,
         interrupted=flown.interrupted,
         pacing=Pacing(
             arrivals=arrivals,
@@ -120,35 +120,33 @@ async def _measure(
 
 def _figures(flown: Flown, settings: Settings, watchdog: Watchdog | None) -> dict[str, Any]:
     """Parts of the report that take a while: for a million requests, some seconds."""
-    rows, seconds, origin = flown.rows, flown.seconds, flown.origin
+    rows, seconds, origin, fold = flown.rows, flown.seconds, flown.origin, flown.fold
     rss = [((at - origin) / 1e9, size) for at, size in watchdog.rss] if watchdog else []
     return {
         "traffic": traffic(
-            rows,
+            fold.tally if fold else Tally.of(rows),
             seconds=seconds,
             peak_in_flight=flown.peak_in_flight,
             peak_backlog=flown.peak_backlog,
             failures=flown.failures,
         ),
-        "response": distribution(rows.response),
-        "service": distribution(rows.service),
-        "lag": distribution(rows.lag),
-        "windows": windows(rows, seconds=seconds, width=settings.width(seconds), rss=rss),
+        "response": fold.response.distribution() if fold else distribution(rows.response),
+        "service": fold.service.distribution() if fold else distribution(rows.service),
+        "lag": fold.lag.distribution() if fold else distribution(rows.lag),
+        "windows": fold.windows(rss)
+        if fold
+        else windows(rows, seconds=seconds, width=settings.width(seconds), rss=rss),
         "stalls": watchdog.stalls(origin) if watchdog else (),
         "loop": watchdog.use() if watchdog else None,
     }
 
 
-def _closed(flown: Flown, users: int) -> Closed:
+def _closed(flown: Flown, users: int, asked: int) -> Closed:
     """What the users did, and Little's law, of what they really did: each of them waits or thinks, to the very end."""
-    rows, asked = flown.rows, max(1, len(flown.rows))
-    end = round(flown.seconds * 1e9)
-    answered = (rows.done - rows.intended)[rows.done != NEVER]
-    waited = float(np.sum(np.minimum(np.where(rows.done == NEVER, end, rows.done), end) - rows.intended)) / 1e9
     return Closed(
         users=users,
-        think=flown.thought / asked,
-        response=float(answered.mean()) / 1e9 if len(answered) else 0.0,
-        rate=len(rows) / flown.seconds,
-        little=(waited + flown.thought + flown.cut_short) / flown.seconds,
+        think=flown.thought / max(1, asked),
+        response=flown.waited / max(1, asked),
+        rate=asked / flown.seconds,
+        little=(flown.waited + flown.thought) / flown.seconds,
     )

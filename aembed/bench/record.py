@@ -1,10 +1,10 @@
-"""What became of every request: four int64 in a row (32 B), kept as they come and computed on only after the run."""
+"""What became of every request: four int64 in a row (32 B), kept as they come and computed on after the run."""
 
 from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,39 +20,89 @@ NEVER = -1
 EMPTY = array("q", [NEVER] * 4)
 GROWTH = 16_384
 """Rows at a time."""
+MOST = 2_097_152
+"""Rows that are kept, 64 MiB; of longer runs the oldest are counted, and forgotten."""
+AT_ONCE = 2048
+"""Rows that are counted together: it takes the loop less than a millisecond."""
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
+
+
+class Counting(Protocol):
+    """Where rows go that are not kept."""
+
+    def add(self, rows: Rows, /) -> None: ...
 
 
 class Record:
     """Rows of intended, started and done, in nanoseconds of the run's clock, and the outcome.
 
     Room for ``expected`` rows is taken, and touched, beforehand: that the record grows must not look like a leak.
+    With a ``fold``, no more than ``MOST`` are kept.
     """
 
     def __init__(self, expected: int = GROWTH) -> None:
-        self._rows = EMPTY * expected
+        self.origin = 0
+        """Of the run, by its clock."""
+        self.fold: Counting | None = None
+        self._rows = EMPTY * min(expected, MOST)
         self._used = 0
+        self._free = len(self._rows)
+        """Where the room ends: at rows that were not folded yet, or with the array."""
+        self._folded = 0
 
     def __len__(self) -> int:
-        return self._used // 4
+        return self._folded + (self._used + (len(self._rows) - self._free if self._folded else 0)) // 4
+
+    @property
+    def folded(self) -> bool:
+        """Whether some are counted instead of kept."""
+        return self._folded > 0
 
     def add(self, intended: int, started: int, done: int, outcome: Outcome) -> None:
         rows, i = self._rows, self._used
-        if i == len(rows):
-            rows.extend(EMPTY * GROWTH)
+        if i == self._free:
+            i = self._make_room()
         self._used = i + 4
         rows[i] = intended
         rows[i + 1] = started
         rows[i + 2] = done
         rows[i + 3] = outcome
 
-    def rows(self, origin: int) -> Rows:
-        """What was recorded, with times counted from ``origin``, in the order of intention."""
-        table = np.array(self._rows[: self._used], dtype=np.int64).reshape(-1, 4)
+    def _make_room(self) -> int:
+        """Where it begins: behind all others, or once there are too many, in place of the oldest."""
+        rows, i = self._rows, self._used
+        if not self._folded and (self.fold is None or len(rows) < 4 * MOST):
+            rows.extend(EMPTY * GROWTH)
+            self._free = len(rows)
+            return i
+        begin = i % len(rows)
+        self._free = min(begin + 4 * AT_ONCE, len(rows))
+        self._fold(rows[begin : self._free])
+        return begin
+
+    def _fold(self, flat: array[int]) -> None:
+        assert self.fold is not None
+        self.fold.add(self._table(flat))
+        self._folded += len(flat) // 4
+
+    def rows(self) -> Rows:
+        """What was recorded, with times counted from the origin, in the order of intention.
+
+        Once some were folded, all are, and there are none left.
+        """
+        if self._folded:
+            rest = self._rows[self._free :] + self._rows[: self._used]
+            self._rows, self._used, self._free = self._rows[:0], 0, 0
+            for begin in range(0, len(rest), 4 * GROWTH):
+                self._fold(rest[begin : begin + 4 * GROWTH])
+        return self._table(self._rows[: self._used])
+
+    def _table(self, flat: array[int]) -> Rows:
+        table = np.array(flat, dtype=np.int64).reshape(-1, 4)
         table = table[np.argsort(table[:, 0], kind="stable")]
-        times = np.where(table[:, :3] == NEVER, NEVER, table[:, :3] - origin)
+        times = np.where(table[:, :3] == NEVER, NEVER, table[:, :3] - self.origin)
         return Rows(intended=times[:, 0], started=times[:, 1], done=times[:, 2], outcome=table[:, 3])
 
 
@@ -69,6 +119,11 @@ class Rows:
         return len(self.intended)
 
     @property
+    def begun(self) -> NDArray[np.bool_]:
+        """Those that were started."""
+        return np.not_equal(self.started, NEVER)
+
+    @property
     def response(self) -> Floats:
         """Seconds from intention to answer; ``inf`` for those that had no good one."""
         return np.where(self.outcome == OK, (self.done - self.intended) / 1e9, np.inf)
@@ -77,9 +132,9 @@ class Rows:
     def service(self) -> Floats:
         """Seconds from start to answer, of those that were started; ``inf`` for those that had no good one."""
         answered = np.where(self.outcome == OK, (self.done - self.started) / 1e9, np.inf)
-        return np.asarray(answered[self.started != NEVER], dtype=np.float64)
+        return np.asarray(answered[self.begun], dtype=np.float64)
 
     @property
     def lag(self) -> Floats:
         """Seconds from intention to start; ``inf`` for those never started."""
-        return np.where(self.started != NEVER, (self.started - self.intended) / 1e9, np.inf)
+        return np.where(self.begun, (self.started - self.intended) / 1e9, np.inf)

@@ -232,14 +232,13 @@ class Closed:
 
     users: int
     think: float
-    """Mean seconds a user thought, as realised."""
+    """Seconds a user thought for each request, on average, as realised until the end of the run."""
     response: float
-    """Mean seconds a user waited."""
+    """And waited."""
     rate: float
     """Realised requests per second."""
     little: float
-    """``rate * (response + think)``, with what was cut short by the end of the run: users who waited or thought, on
-    average. By Little's law their number; if it is not, the generator lost some."""
+    """``rate * (response + think)``: by Little's law the number of users. If it is not, the generator lost some."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,9 +50,9 @@ def percentiles(
 
 def _percentile(values: Floats, ordered: Floats, q: float, *, independent: bool) -> Percentile:
     n = len(ordered)
-    value = float(ordered[max(math.ceil(q * n - 1e-9), 1) - 1])
+    value = float(ordered[rank_of(q, n) - 1])
     size = n if independent or math.isinf(value) else int(effective_size(values <= value))
-    ranks = _ranks(q, n, size)
+    ranks = ranks_around(q, n, size)
     if ranks is None:
         return Percentile(q=q, value=_measured(value))
     finite = ordered[np.isfinite(ordered)]
@@ -65,7 +65,12 @@ def _measured(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _ranks(q: float, n: int, size: int) -> tuple[int, int] | None:
+def rank_of(q: float, n: int) -> int:
+    """Of the percentile among ``n`` values, from 1."""
+    return max(math.ceil(q * n - 1e-9), 1)
+
+
+def ranks_around(q: float, n: int, size: int) -> tuple[int, int] | None:
     """Order statistics, from 1, around the percentile; ``None`` where ``size`` values do not reach that far."""
     low, high = _binomial_quantile(TAIL, size, q), _binomial_quantile(1 - TAIL, size, q) + 1
     if low < 1 or high > size:

@@ -52,7 +52,7 @@ async def steps(
         attempts = 0
         while True:
             attempts += 1
-            report, flown = await open_loop(target, arrivals, step_s, seed + len(stairs), settings)
+            report, flown = await open_loop(target, arrivals, step_s, seed + len(stairs), settings, fold=False)
             told = report.verdict.state == "ok" or report.verdict.possible_rate or report.interrupted
             if told or attempts == ATTEMPTS:
                 break

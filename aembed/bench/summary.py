@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 
 from aembed.bench.record import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Floats, Ints, Rows
 from aembed.bench.result import Distribution, Failure, Histogram, Traffic, Window
-from aembed.bench.stats import percentiles
+from aembed.bench.stats import percentiles, rank_of
+
+Three: TypeAlias = tuple[float | None, float | None, float | None]
 
 PER_OCTAVE = 8
 """Linear bins in each doubling of a histogram: none is wider than an eighth of its value."""
@@ -18,27 +22,46 @@ SHORTEST = 1e-9
 """Seconds: the lower end of the first octave. Shorter times, 0 among them, are counted there."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many requests came to which end, and how long that took; tallies of parts of a run add up."""
+
+    outcomes: tuple[int, ...] = (0, 0, 0, 0, 0)
+    """By :data:`aembed.bench.record.Outcome`."""
+    started: int = 0
+    last_start: float = 0.0
+    last_good: float = 0.0
+
+    @classmethod
+    def of(cls, rows: Rows) -> Tally:
+        started, good = rows.started[rows.started != NEVER], rows.done[rows.outcome == OK]
+        outcomes = tuple(np.bincount(rows.outcome, minlength=5).tolist())
+        return cls(outcomes, len(started), float(started.max(initial=0)) / 1e9, float(good.max(initial=0)) / 1e9)
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            tuple(map(sum, zip(self.outcomes, other.outcomes, strict=True))),
+            self.started + other.started,
+            max(self.last_start, other.last_start),
+            max(self.last_good, other.last_good),
+        )
+
+
 def traffic(
-    rows: Rows, *, seconds: float, peak_in_flight: int, peak_backlog: int, failures: Sequence[Failure]
+    tally: Tally, *, seconds: float, peak_in_flight: int, peak_backlog: int, failures: Sequence[Failure]
 ) -> Traffic:
     """Counts and rates over the ``seconds`` of the schedule."""
-    ok, failed, wrong, timed_out, unfinished = (
-        int(np.sum(rows.outcome == outcome)) for outcome in (OK, FAILED, WRONG, TIMED_OUT, UNFINISHED)
-    )
-    started = rows.started[rows.started != NEVER]
-    took = max(seconds, float(started.max()) / 1e9 if len(started) else 0.0)
-    done = rows.done[rows.outcome == OK]
-    until = max(seconds, float(done.max()) / 1e9 if len(done) else 0.0)
+    offered = sum(tally.outcomes)
     return Traffic(
-        offered=len(rows),
-        ok=ok,
-        failed=failed,
-        wrong=wrong,
-        timed_out=timed_out,
-        unfinished=unfinished,
-        offered_rate=len(rows) / seconds,
-        achieved_rate=len(started) / took,
-        good_rate=ok / until,
+        offered=offered,
+        ok=tally.outcomes[OK],
+        failed=tally.outcomes[FAILED],
+        wrong=tally.outcomes[WRONG],
+        timed_out=tally.outcomes[TIMED_OUT],
+        unfinished=tally.outcomes[UNFINISHED],
+        offered_rate=offered / seconds,
+        achieved_rate=tally.started / max(seconds, tally.last_start),
+        good_rate=tally.outcomes[OK] / max(seconds, tally.last_good),
         seconds=seconds,
         peak_in_flight=peak_in_flight,
         peak_backlog=peak_backlog,
@@ -64,12 +87,25 @@ def histogram(times: Floats) -> Histogram:
     """Counts in bins that double in width with every octave, from the first to the last that is not empty."""
     if not len(times):
         return Histogram(edges=(), counts=())
-    fraction, exponent = np.frexp(np.maximum(times, SHORTEST))
-    bins = exponent.astype(np.int64) * PER_OCTAVE + ((fraction - 0.5) * 2 * PER_OCTAVE).astype(np.int64)
+    bins = octave_bins(times, PER_OCTAVE)
     first = int(bins.min())
-    counts = np.bincount(bins - first)
-    edges = tuple(_edge(first + i) for i in range(len(counts) + 1))
-    return Histogram(edges=edges, counts=tuple(counts.tolist()))
+    return histogram_of(first, np.bincount(bins - first))
+
+
+def octave_bins(times: Floats, per_octave: int) -> Ints:
+    """The numbers of their bins; ``2^n`` s begins bin ``(n + 1) * per_octave``."""
+    fraction, exponent = np.frexp(np.maximum(times, SHORTEST))
+    return exponent.astype(np.int64) * per_octave + ((fraction - 0.5) * 2 * per_octave).astype(np.int64)
+
+
+def histogram_of(first: int, counts: Ints) -> Histogram:
+    """``counts`` of bins from number ``first`` on."""
+    there = np.flatnonzero(counts)
+    if not len(there):
+        return Histogram(edges=(), counts=())
+    begin, end = int(there[0]), int(there[-1]) + 1
+    edges = tuple(_edge(first + i) for i in range(begin, end + 1))
+    return Histogram(edges=edges, counts=tuple(counts[begin:end].tolist()))
 
 
 def _edge(number: int) -> float:
@@ -77,59 +113,97 @@ def _edge(number: int) -> float:
     return math.ldexp(0.5 + step / (2 * PER_OCTAVE), octave)
 
 
-def windows(rows: Rows, *, seconds: float, width: float, rss: Sequence[tuple[float, int]] = ()) -> tuple[Window, ...]:
-    """The run in windows of ``width`` seconds, until all is done; the last one of the schedule may be shorter."""
-    if not len(rows):
-        return ()
-    last = max(seconds, float(max(rows.started.max(), rows.done.max())) / 1e9)
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Of each window; those of parts of a run add up."""
+
+    offered: Ints
+    started: Ints
+    done: Ints
+    good: Ints
+    lag_max: Floats
+
+    @classmethod
+    def of(cls, rows: Rows, edges: Floats) -> Counts:
+        """In the windows between ``edges``; what comes after the last is in the last."""
+        ends = np.rint(edges * 1e9).astype(np.int64)
+        ends[-1] = np.iinfo(np.int64).max
+        over = (rows.outcome != UNFINISHED) & (rows.done != NEVER)
+        begun = rows.started != NEVER
+        lag = np.zeros(len(edges) - 1)
+        np.maximum.at(lag, window_of(rows.intended[begun], edges), rows.lag[begun])
+        offered, started, done, good = (
+            np.diff(np.searchsorted(np.sort(each), ends))
+            for each in (rows.intended, rows.started[begun], rows.done[over], rows.done[rows.outcome == OK])
+        )
+        return cls(offered, started, done, good, lag)
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.offered + other.offered,
+            self.started + other.started,
+            self.done + other.done,
+            self.good + other.good,
+            np.maximum(self.lag_max, other.lag_max),
+        )
+
+
+def window_of(times: Ints, edges: Floats) -> Ints:
+    """Numbers of the windows that ``times`` lie in."""
+    found = np.searchsorted(np.rint(edges * 1e9).astype(np.int64), times, side="right") - 1
+    return np.clip(found, 0, len(edges) - 2)
+
+
+def edges_of(seconds: float, width: float, last: float) -> Floats:
+    """Of windows until ``last``; the last one of the schedule may be shorter."""
     edges = np.append(np.arange(math.ceil(seconds / width - 1e-9)) * width, seconds)
     if last > seconds:
         edges = np.append(edges, seconds + np.arange(1, math.ceil((last - seconds) / width) + 1) * width)
-    starts = np.rint(edges * 1e9).astype(np.int64)
-    starts[-1] = max(starts[-1], int(last * 1e9) + 1)
-    over = (rows.outcome != UNFINISHED) & (rows.done != NEVER)
-    offered = _count(rows.intended, starts)
-    done = _count(rows.done[over], starts)
-    good = _count(rows.done[rows.outcome == OK], starts)
-    begun = _count(rows.started[rows.started != NEVER], starts)
-    backlog = np.cumsum(offered - done)
-    response, lag = rows.response, rows.lag
-    cuts = np.searchsorted(rows.intended, starts)
+    return edges
+
+
+def windows(rows: Rows, *, seconds: float, width: float, rss: Sequence[tuple[float, int]] = ()) -> tuple[Window, ...]:
+    """The run in windows of ``width`` seconds, until all is done."""
+    if not len(rows):
+        return ()
+    edges = edges_of(seconds, width, max(seconds, float(max(rows.started.max(), rows.done.max())) / 1e9))
+    response, window = rows.response, window_of(rows.intended, edges)
+    cuts = np.searchsorted(window, np.arange(len(edges)))
+    three = [_three(np.sort(response[begin:end])) for begin, end in pairwise(cuts)]
+    return windows_of(Counts.of(rows, edges), edges, three, rss)
+
+
+def windows_of(
+    counts: Counts, edges: Floats, three: Sequence[Three], rss: Sequence[tuple[float, int]]
+) -> tuple[Window, ...]:
+    """With the p50, p95 and p99 of each."""
+    backlog = np.cumsum(counts.offered - counts.done)
     return tuple(
         Window(
-            start=float(edges[i]),
-            seconds=float(edges[i + 1] - edges[i]),
-            offered=int(offered[i]),
-            started=int(begun[i]),
-            done=int(done[i]),
-            good=int(good[i]),
-            errors=int(done[i] - good[i]),
+            start=float(begin),
+            seconds=float(end - begin),
+            offered=int(counts.offered[i]),
+            started=int(counts.started[i]),
+            done=int(counts.done[i]),
+            good=int(counts.good[i]),
+            errors=int(counts.done[i] - counts.good[i]),
+            p50=three[i][0],
+            p95=three[i][1],
+            p99=three[i][2],
             backlog=int(backlog[i]),
-            lag_max=_longest(lag[cuts[i] : cuts[i + 1]]),
-            rss=_last_before(rss, float(edges[i + 1])),
-            **_three(response[cuts[i] : cuts[i + 1]]),
+            lag_max=float(counts.lag_max[i]),
+            rss=_last_before(rss, float(end)),
         )
-        for i in range(len(edges) - 1)
+        for i, (begin, end) in enumerate(pairwise(edges))
     )
 
 
-def _count(times: Ints, edges: Ints) -> Ints:
-    return np.diff(np.searchsorted(np.sort(times), edges)).astype(np.int64)
-
-
-def _longest(lags: Floats) -> float:
-    started = lags[np.isfinite(lags)]
-    return float(started.max()) if len(started) else 0.0
-
-
-def _three(times: Floats) -> dict[str, Any]:
+def _three(ordered: Floats) -> Three:
     """p50, p95, p99 without intervals: windows are short."""
-    ordered = np.sort(times)
-    found = {}
-    for name, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
-        value = float(ordered[max(math.ceil(q * len(ordered) - 1e-9), 1) - 1]) if len(ordered) else math.inf
-        found[name] = value if math.isfinite(value) else None
-    return found
+    p50, p95, p99 = (
+        float(ordered[rank_of(q, len(ordered)) - 1]) if len(ordered) else math.inf for q in (0.5, 0.95, 0.99)
+    )
+    return tuple(value if math.isfinite(value) else None for value in (p50, p95, p99))  # type: ignore[return-value]
 
 
 def _last_before(samples: Sequence[tuple[float, int]], time: float) -> int | None:

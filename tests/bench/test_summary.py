@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aembed.bench.record import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Record
 from aembed.bench.settings import WINDOWS, Settings
-from aembed.bench.summary import distribution, histogram, traffic, windows
+from aembed.bench.summary import Tally, distribution, histogram, traffic, windows
 
 MS = 1_000_000
 ORIGIN = 5_000 * MS
@@ -21,6 +21,7 @@ ORIGIN = 5_000 * MS
 def record() -> Record:
     """Out of order, as requests end."""
     made = Record(2)
+    made.origin = ORIGIN
     made.add(ORIGIN + 200 * MS, ORIGIN + 210 * MS, ORIGIN + 250 * MS, OK)
     made.add(ORIGIN, ORIGIN + MS, ORIGIN + 11 * MS, OK)
     made.add(ORIGIN + 100 * MS, ORIGIN + 100 * MS, ORIGIN + 101 * MS, FAILED)
@@ -30,7 +31,7 @@ def record() -> Record:
 
 
 def test_rows_are_in_the_order_of_intention() -> None:
-    rows = record().rows(ORIGIN)
+    rows = record().rows()
     assert len(rows) == len(record()) == 5
     assert rows.intended.tolist() == [0, 100 * MS, 200 * MS, 300 * MS, 400 * MS]
     assert rows.response.tolist() == [0.011, math.inf, 0.05, math.inf, math.inf]
@@ -42,7 +43,7 @@ def test_traffic_counts_every_request_once() -> None:
     made = record()
     made.add(ORIGIN, ORIGIN, ORIGIN, WRONG)
     made.add(ORIGIN, ORIGIN, ORIGIN, TIMED_OUT)
-    counts = traffic(made.rows(ORIGIN), seconds=0.5, peak_in_flight=3, peak_backlog=1, failures=())
+    counts = traffic(Tally.of(made.rows()), seconds=0.5, peak_in_flight=3, peak_backlog=1, failures=())
     assert (counts.offered, counts.ok, counts.failed, counts.wrong) == (7, 2, 1, 1)
     assert (counts.timed_out, counts.unfinished) == (1, 2)
     assert (counts.offered_rate, counts.achieved_rate, counts.good_rate) == (14, 12, 4)
@@ -52,7 +53,7 @@ def test_rates_are_over_the_time_it_took() -> None:
     made = Record()
     for second in range(4):
         made.add(0, second * 1000 * MS, second * 1000 * MS, OK)
-    counts = traffic(made.rows(0), seconds=1, peak_in_flight=1, peak_backlog=3, failures=())
+    counts = traffic(Tally.of(made.rows()), seconds=1, peak_in_flight=1, peak_backlog=3, failures=())
     assert (counts.offered_rate, counts.achieved_rate, counts.good_rate) == (4, 4 / 3, 4 / 3)
 
 
@@ -67,8 +68,8 @@ def test_a_distribution_with_failures_has_no_mean() -> None:
 def test_of_nothing_there_is_nothing() -> None:
     found = distribution(np.array([]))
     assert (found.count, found.mean, found.max, found.histogram.counts) == (0, None, None, ())
-    assert windows(Record().rows(0), seconds=1, width=1) == ()
-    counts = traffic(Record().rows(0), seconds=1, peak_in_flight=0, peak_backlog=0, failures=())
+    assert windows(Record().rows(), seconds=1, width=1) == ()
+    counts = traffic(Tally.of(Record().rows()), seconds=1, peak_in_flight=0, peak_backlog=0, failures=())
     assert (counts.offered, counts.good_rate) == (0, 0)
 
 
@@ -94,7 +95,7 @@ def test_windows_lose_nothing(requests: list[tuple[int, int, int]], width: float
     for came, took, outcome in requests:
         done = NEVER if outcome == UNFINISHED else (came + took) * MS
         made.add(came * MS, came * MS, done, OK if outcome == OK else FAILED if outcome == FAILED else UNFINISHED)
-    found = windows(made.rows(0), seconds=9, width=width, rss=[(0.0, 5), (4.0, 7)])
+    found = windows(made.rows(), seconds=9, width=width, rss=[(0.0, 5), (4.0, 7)])
     kinds = [outcome for _, _, outcome in requests]
     assert sum(window.offered for window in found) == sum(window.started for window in found) == len(requests)
     assert sum(window.good for window in found) == kinds.count(OK)

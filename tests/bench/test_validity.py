@@ -26,7 +26,7 @@ def flown(lag: float, rate: int = 100) -> Flown:
         at = round(i / rate * 1e9)
         record.add(at, at + round(lag * 1e9), at + round(lag * 1e9), OK)
     return Flown(
-        rows=record.rows(0),
+        record=record,
         origin=0,
         seconds=10,
         interrupted=False,
@@ -126,4 +126,4 @@ async def test_a_rate_no_machine_offers_is_invalid() -> None:
 
 
 def test_rows_of_nothing_have_no_lag() -> None:
-    assert asyncio.run(verdict(replace(flown(0.1), rows=Record().rows(0))))[0] == "ok"
+    assert asyncio.run(verdict(replace(flown(0.1), record=Record())))[0] == "ok"

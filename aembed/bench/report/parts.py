@@ -51,7 +51,7 @@ def _closed(closed: Closed) -> Iterator[Table]:
         ("mean response", units.seconds(closed.response)),
         ("realised rate", units.rate(closed.rate)),
         ("rate x (response + think)", f"{units.digits(closed.little)} users"),
-        note="By Little's law the last line, with what the end cut short, is the number of users.",
+        note="By Little's law the last line is the number of users.",
     )
 
 
