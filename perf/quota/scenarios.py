@@ -59,7 +59,18 @@ TUNED = (
         tokens=300,
         drift=3.0,
     ),
+    Scenario(
+        "sliding, tokens, drifting",
+        ServerConfig("sliding", headers=False, tells_wait=False, tokens=300_000),
+        batches=8150,
+        tokens=300,
+        drift=2.0,
+    ),
+    Scenario("fixed, hidden", ServerConfig("fixed", headers=False, tells_wait=False), batches=18_000),
     Scenario("others use 30 %", ServerConfig(foreign=0.3), refusals=0.005),
+    Scenario(
+        "sliding, others use 20 %", ServerConfig("sliding", foreign=0.2, spread=0.8), batches=14_400, refusals=0.005
+    ),
     Scenario("40 % more tokens", ServerConfig(token_factor=1.4, tokens=300_000), tokens=400, refusals=0.005),
     Scenario("many queries", ServerConfig("sliding"), batches=15_000, queries=5.0, refusals=0.005),
     Scenario("tiny", ServerConfig(requests=3, tokens=10_000), batches=30, tokens=1500, queries=0.002, target=0.95),
@@ -77,10 +88,15 @@ HELD_OUT = (
         spread=1.5,
         refusals=0.005,
     ),
-    Scenario("fixed, hidden", ServerConfig("fixed", headers=False, tells_wait=False), batches=18_000),
-    Scenario(
-        "sliding, others use 20 %", ServerConfig("sliding", foreign=0.2, spread=0.8), batches=14_400, refusals=0.005
-    ),
     Scenario("bucket, out for 30 s", ServerConfig(down=(40.0, 70.0)), batches=12_000, target=0.98, refusals=0.005),
+    Scenario("fixed, others use 30 %", ServerConfig("fixed", foreign=0.3), batches=11_500, refusals=0.005),
+    Scenario("sliding, Retry-After", ServerConfig("sliding", headers=False, latency=0.5), batches=16_600),
+    Scenario(
+        "10 s of tokens, others 40 %",
+        ServerConfig(span=10, tokens=300_000, foreign=0.4),
+        batches=3000,
+        tokens=400,
+        refusals=0.005,
+    ),
 )
-"""Never tuned on, and run with seeds of their own."""
+"""Never tuned on, and run with seeds of their own. One that was looked into after it missed counts as tuned."""
