@@ -99,7 +99,7 @@ def told(report: JobReport) -> str:
         (report.blank, f"{report.blank:,} blank {'line' if report.blank == 1 else 'lines'} skipped"),
         (report.truncated, f"{report.truncated:,} cut to the model's length"),
         (report.tokens, f"{report.tokens:,} token{'' if report.tokens == 1 else 's'}" if report.tokens else ""),
-        (report.cost, f"${report.cost:,.4f}" if report.cost else ""),
+        (report.cost, _dollars(report.cost or 0)),
     ]
     said = "".join(f", {aside}" for there, aside in asides if there)
     rejected = ""
@@ -114,14 +114,14 @@ def told(report: JobReport) -> str:
 
 def foretold(plan: JobPlan) -> str:
     """What a dry run says."""
-    size = "" if plan.dim is None or plan.bytes is None else f", {plan.bytes / 1e6:,.1f} MB of vectors"
+    size = "" if plan.bytes is None else f", {_size(plan.bytes)} of vectors"
     lines = [
         f"model      {plan.model}, {'dimensions not known yet' if plan.dim is None else f'{plan.dim} dimensions'}",
         f"rows       {plan.rows - plan.rejected:,} to embed{size}",
         f"rejected   {plan.rejected:,}",
         f"tokens     about {plan.tokens:,}, estimated from lengths",
         f"requests   about {plan.requests:,}",
-        f"cost       {'not known: the model has no listed price' if plan.cost is None else f'about ${plan.cost:,.4f}'}",
+        f"cost       {'not known: the model has no listed price' if plan.cost is None else _dollars(plan.cost, 'about ')}",
         f"time       {_least(plan)}",
     ]
     if plan.blank:
@@ -149,6 +149,14 @@ def _kept(progress: ProgressBar) -> str:
     now = progress.latest
     done = now.rows if now.phase == "writing" else now.done
     return f"{done:,} of {now.rows:,} rows are kept: run the same command again to go on" if done else ""
+
+
+def _dollars(cost: float, about: str = "") -> str:
+    return f"{about}${cost:,.4f}" if cost >= 0.0001 or not cost else "less than $0.0001"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{count / 1e3:,.1f} kB"
 
 
 def _rows(count: int) -> str:

@@ -50,6 +50,10 @@ def test_dry_run_knows_the_price(aembed: Aembed, notes: str, monkeypatch: pytest
     Path(notes).write_text("word " * 400_000)
     out = aembed("embed", notes, "-m", "openai:text-embedding-3-small", "--dry-run").out
     assert "about $0.0100" in out
+    Path(notes).write_text("word")
+    out = aembed("embed", notes, "-m", "openai:text-embedding-3-small", "--dry-run").out
+    assert "less than $0.0001" in out
+    assert "1 to embed, 6.1 kB of vectors" in out
     assert "1536 dimensions" in out
 
 
