@@ -115,13 +115,14 @@ def told(report: JobReport) -> str:
 def foretold(plan: JobPlan) -> str:
     """What a dry run says."""
     size = "" if plan.bytes is None else f", {_size(plan.bytes)} of vectors"
+    cost = "not known: the model has no listed price" if plan.cost is None else _dollars(plan.cost, "about ")
     lines = [
         f"model      {plan.model}, {'dimensions not known yet' if plan.dim is None else f'{plan.dim} dimensions'}",
         f"rows       {plan.rows - plan.rejected:,} to embed{size}",
         f"rejected   {plan.rejected:,}",
         f"tokens     about {plan.tokens:,}, estimated from lengths",
         f"requests   about {plan.requests:,}",
-        f"cost       {'not known: the model has no listed price' if plan.cost is None else _dollars(plan.cost, 'about ')}",
+        f"cost       {cost}",
         f"time       {_least(plan)}",
     ]
     if plan.blank:
