@@ -118,6 +118,13 @@ async def test_a_text_that_is_refused_at_any_length_fails(how: Any) -> None:
 
 
 async def test_a_piece_that_fails_fails_its_text() -> None:
-    provider = Strict(100, ModelSpec(name="strict", dim=8), refused={"short": OverloadedError("no", retryable=False)})
-    result = await embed(provider, [LONG + " short"], "split")
-    assert list(result.failures) == [0] or result.ok
+    class Picky(Strict):
+        async def embed(self, texts: Sequence[str], /, *, kind: Kind) -> Reply:
+            reply = await super().embed(texts, kind=kind)
+            if any("word99" in text for text in texts):
+                raise OverloadedError("no", retryable=False)
+            return reply
+
+    result = await embed(Picky(100, ModelSpec(name="picky", dim=8)), [LONG, "short"], "split")
+    assert {index: type(error) for index, error in result.failures.items()} == {0: OverloadedError}
+    assert np.isnan(result.vectors).all(axis=1).tolist() == [True, False]
