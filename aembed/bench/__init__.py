@@ -10,14 +10,14 @@
 
 Where things are:
     scenario subjects            what is measured
-    arrivals pacer flight load   when requests start, and how they are started, bounded and settled
-    record summary lag validity  what happened, in figures; stalls and their causes; whether it may be believed
+    arrivals pacer load flight run   when requests start, and how they are started, bounded and settled
+    record fold summary lag validity   what happened, in figures; stalls and their causes; whether it may be believed
     measure settings frame environment   from subject to report
     burst sustained steps        shapes of load, and what they tell
     micro memory cost            one operation at a time
     blocks fresh child still     ... in blocks, in fresh processes; a clock for what is to be equal
     scaling                      over batch sizes, over users
-    result                       the report
+    result estimates under_load one_at_a_time   the report and its parts
     contest interleave process_side worktree   A/B: two versions in turns, in fresh processes
     changes compare figures history  what is news: between two versions, two days, over months
     stats fits change_points     pure statistics
@@ -30,11 +30,12 @@ from aembed.bench.changes import Change, Comparison, Rule
 from aembed.bench.compare import compare
 from aembed.bench.contest import Contest, ab, ab_revision
 from aembed.bench.cost import cost
+from aembed.bench.estimates import Estimate
 from aembed.bench.measure import closed, load
 from aembed.bench.memory import memory
 from aembed.bench.micro import micro
 from aembed.bench.process_side import ProcessSide
-from aembed.bench.result import Estimate, Objective, Report, reports_from_json, reports_to_json
+from aembed.bench.result import Report, reports_from_json, reports_to_json
 from aembed.bench.scaling import concurrency, scaling
 from aembed.bench.scenario import Case, Scenario, Subject, Target, scenario
 from aembed.bench.self_test import SelfTest, selftest
@@ -42,6 +43,7 @@ from aembed.bench.settings import Progress, RunOptions
 from aembed.bench.steps import steps
 from aembed.bench.subjects import documents, query, vectors
 from aembed.bench.sustained import sustained
+from aembed.bench.under_load import Objective
 
 __all__ = [
     "Arrivals",

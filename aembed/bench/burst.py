@@ -17,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aembed.bench.arrivals import burst as arrivals_of
+from aembed.bench.estimates import Percentile
 from aembed.bench.measure import open_loop
 from aembed.bench.record import NEVER, Floats, Rows
-from aembed.bench.result import Burst, Percentile, Report, Verdict
+from aembed.bench.result import Report, Verdict
 from aembed.bench.scenario import Target
 from aembed.bench.settings import RunOptions, Settings, positive
 from aembed.bench.stats import effective_size, percentiles
+from aembed.bench.under_load import Burst
 
 Q = 0.95
 MARGIN = 0.1

@@ -9,7 +9,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from aembed.bench.result import EXIT_CODES, Estimate, Parameter, State
+from aembed.bench.estimates import Estimate
+from aembed.bench.result import EXIT_CODES, Parameter, State
 from aembed.bench.stats import TAIL, holm
 
 Finding: TypeAlias = Literal["regressed", "improved", "same", "inconclusive"]

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from aembed.bench.changes import Change, Comparison, Finding
+from aembed.bench.estimates import Estimate
 from aembed.bench.figures import Figure, canary, figures_of
-from aembed.bench.result import Estimate, Report
+from aembed.bench.result import Report
 
 LEAST = {"s": 0.10, "1/s": 0.20}
 """Relative changes of times and rates below which stored results raise no alarm."""

@@ -14,7 +14,8 @@ from aembed import InputError
 from aembed.bench.frame import Frame
 from aembed.bench.fresh import alone
 from aembed.bench.memory import allocated
-from aembed.bench.result import Cost, Report, Verdict
+from aembed.bench.one_at_a_time import Cost
+from aembed.bench.result import Report, Verdict
 from aembed.bench.scenario import Subject, SubjectError, Target
 
 WARM = 20

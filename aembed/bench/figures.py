@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from aembed.bench.result import Cost, Distribution, Estimate, Memory, Micro, Report
+from aembed.bench.estimates import Distribution, Estimate
+from aembed.bench.one_at_a_time import Cost, Memory, Micro
+from aembed.bench.result import Report
 
 Nature: TypeAlias = Literal["count", "computing", "waiting", "size"]
 """Counts are equal on every run, sizes nearly so; computing takes longer on a slower machine, waiting may not."""

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aembed.bench.result import Estimate, LinearFit, Percentile, UslFit
+from aembed.bench.estimates import Estimate, Percentile
+from aembed.bench.one_at_a_time import LinearFit, UslFit
 from aembed.bench.stats import TAIL
 
 WORST = 100.0

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 
 from aembed.bench.pacer import Clock
 from aembed.bench.record import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Ints, Outcome, Record
-from aembed.bench.result import Failure
 from aembed.bench.scenario import Subject
+from aembed.bench.under_load import Failure
 
 LONGEST_MESSAGE = 200
 PATIENCE = 2.0

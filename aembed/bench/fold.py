@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from aembed.bench.estimates import Distribution, Percentile
 from aembed.bench.record import MOST, Floats, Ints, Rows
-from aembed.bench.result import Distribution, Percentile, Window
 from aembed.bench.settings import WINDOWS, Settings
 from aembed.bench.stats import QUANTILES, rank_of, ranks_around
 from aembed.bench.summary import (
@@ -28,6 +28,7 @@ from aembed.bench.summary import (
     window_of,
     windows_of,
 )
+from aembed.bench.under_load import Window
 
 FINE = 64
 """Bins in an octave, of equal width."""

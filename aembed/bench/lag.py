@@ -24,7 +24,7 @@ from types import FrameType, TracebackType
 import psutil
 
 from aembed.bench.blocks import waited
-from aembed.bench.result import Cause, LoopUse, Stall
+from aembed.bench.under_load import Cause, LoopUse, Stall
 
 BEAT = 0.01
 """Seconds between beats, and between looks of the watchdog: all its waits are so long."""

@@ -14,12 +14,14 @@ from aembed.bench.arrivals import Arrivals
 from aembed.bench.fold import ROUNDED, Fold
 from aembed.bench.frame import Frame
 from aembed.bench.lag import Watchdog
-from aembed.bench.load import ClosedLoop, Driver, Flown, OpenLoop, fly
+from aembed.bench.load import ClosedLoop, Driver, OpenLoop
 from aembed.bench.pacer import keeps_own_time
-from aembed.bench.result import Closed, Mode, Pacing, Report
+from aembed.bench.result import Mode, Report
+from aembed.bench.run import Flown, fly
 from aembed.bench.scenario import Subject, Target, opened
 from aembed.bench.settings import RunOptions, Settings, positive
 from aembed.bench.summary import Tally, distribution, traffic, windows
+from aembed.bench.under_load import Closed, Pacing
 from aembed.bench.validity import judge
 
 Think: TypeAlias = float | Callable[[random.Random], float]

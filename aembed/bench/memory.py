@@ -19,7 +19,8 @@ import psutil
 from aembed import InputError
 from aembed.bench.frame import Frame
 from aembed.bench.fresh import PATIENCE, alone
-from aembed.bench.result import Memory, Report, Verdict
+from aembed.bench.one_at_a_time import Memory
+from aembed.bench.result import Report, Verdict
 from aembed.bench.scenario import Subject, SubjectError, Target, one
 from aembed.bench.settings import positive
 from aembed.bench.stats import theil_sen

@@ -12,7 +12,8 @@ from aembed import InputError
 from aembed.bench.blocks import Here, Timing, Turn, calibrated
 from aembed.bench.frame import Frame
 from aembed.bench.fresh import Loop, alone, fresh_case
-from aembed.bench.result import Micro, Report, Verdict
+from aembed.bench.one_at_a_time import Micro
+from aembed.bench.result import Report, Verdict
 from aembed.bench.scenario import Subject, SubjectError, Target
 from aembed.bench.settings import positive, unless
 from aembed.bench.stats import processes_interval

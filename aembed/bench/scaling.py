@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Unpack
 
 from aembed import InputError
+from aembed.bench.estimates import Estimate
 from aembed.bench.fits import linear_fit, usl_fit
 from aembed.bench.measure import closed
 from aembed.bench.micro import micro
-from aembed.bench.result import Estimate, Parameter, Report, Scaling, ScalingPoint
+from aembed.bench.one_at_a_time import Scaling, ScalingPoint
+from aembed.bench.result import Parameter, Report
 from aembed.bench.scenario import Scenario, Target
 from aembed.bench.settings import RunOptions
 

@@ -18,7 +18,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aembed.bench.result import Estimate, Percentile
+from aembed.bench.estimates import Estimate, Percentile
 
 Floats: TypeAlias = NDArray[np.float64]
 

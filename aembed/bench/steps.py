@@ -9,12 +9,14 @@ from typing import Unpack
 
 from aembed import InputError
 from aembed.bench.arrivals import gamma, poisson
+from aembed.bench.estimates import Percentile
 from aembed.bench.fits import knee
 from aembed.bench.measure import open_loop
-from aembed.bench.result import Objective, Percentile, Report, Step, Steps, Verdict
+from aembed.bench.result import Report, Verdict
 from aembed.bench.scenario import Target
 from aembed.bench.settings import RunOptions, Settings, positive
 from aembed.bench.stats import percentiles
+from aembed.bench.under_load import Objective, Step, Steps
 
 ATTEMPTS = 3
 DOUBLINGS = 24

@@ -10,9 +10,10 @@ from typing import TypeAlias
 
 import numpy as np
 
+from aembed.bench.estimates import Distribution, Histogram
 from aembed.bench.record import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Floats, Ints, Rows
-from aembed.bench.result import Distribution, Failure, Histogram, Traffic, Window
 from aembed.bench.stats import percentiles, rank_of
+from aembed.bench.under_load import Failure, Traffic, Window
 
 Three: TypeAlias = tuple[float | None, float | None, float | None]
 

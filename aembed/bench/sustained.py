@@ -10,12 +10,14 @@ import numpy as np
 
 from aembed import InputError
 from aembed.bench.arrivals import Arrivals
+from aembed.bench.estimates import Estimate
 from aembed.bench.measure import open_loop
 from aembed.bench.record import Floats
-from aembed.bench.result import Drift, Estimate, Report, Verdict, Window
+from aembed.bench.result import Report, Verdict
 from aembed.bench.scenario import Target
 from aembed.bench.settings import RunOptions, Settings, positive
 from aembed.bench.stats import theil_sen
+from aembed.bench.under_load import Drift, Window
 
 WINDOWS = 60
 """Of a run, by default, and groups whose minima are the lower envelope of the memory."""

@@ -8,10 +8,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aembed.bench.load import Flown, OpenLoop, fly
-from aembed.bench.result import Distribution, LoopUse, Stall, Verdict, Window
+from aembed.bench.estimates import Distribution
+from aembed.bench.load import OpenLoop
+from aembed.bench.result import Verdict
+from aembed.bench.run import Flown, fly
 from aembed.bench.scenario import Subject
 from aembed.bench.settings import Settings
+from aembed.bench.under_load import LoopUse, Stall, Window
 
 LATE = 0.01
 """Seconds: a schedule is kept if 99 % of its requests start less late than this."""

@@ -4,20 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aembed.bench.result import (
-    Cost,
-    Distribution,
-    Environment,
-    Estimate,
-    Histogram,
-    Memory,
-    Micro,
-    Noise,
-    Parameter,
-    Percentile,
-    Report,
-    Verdict,
-)
+from aembed.bench.estimates import Distribution, Estimate, Histogram, Percentile
+from aembed.bench.one_at_a_time import Cost, Memory, Micro
+from aembed.bench.result import Environment, Noise, Parameter, Report, Verdict
 
 HERE = Environment(
     machine="here",

@@ -10,22 +10,9 @@ from functools import cache
 import anyio
 
 from aembed import bench
-from aembed.bench.result import (
-    Cost,
-    Environment,
-    LinearFit,
-    Memory,
-    Micro,
-    Mode,
-    Noise,
-    Objective,
-    Report,
-    Scaling,
-    ScalingPoint,
-    Stall,
-    UslFit,
-    Verdict,
-)
+from aembed.bench.one_at_a_time import Cost, LinearFit, Memory, Micro, Scaling, ScalingPoint, UslFit
+from aembed.bench.result import Environment, Mode, Noise, Report, Verdict
+from aembed.bench.under_load import Objective, Stall
 from tests.loops import run
 
 E = bench.Estimate

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from aembed.bench.changes import Change, Comparison, Finding, Rule, adjust, judge_pairs
-from aembed.bench.result import Estimate
+from aembed.bench.estimates import Estimate
 
 RULE = Rule()
 

@@ -9,7 +9,10 @@ import pytest
 
 from aembed.bench.changes import Finding
 from aembed.bench.compare import CONFIRM, compare
-from aembed.bench.result import Estimate, Micro, Objective, Report, Steps, Traffic, Verdict
+from aembed.bench.estimates import Estimate
+from aembed.bench.one_at_a_time import Micro
+from aembed.bench.result import Report, Verdict
+from aembed.bench.under_load import Objective, Steps, Traffic
 from tests.bench.reports import COST, HERE, around, memory, micro, report, response
 
 ELSEWHERE = replace(HERE, machine="there", cpu="slow", cores=64)

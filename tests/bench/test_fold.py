@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from dataclasses import asdict, replace
 from typing import TypeAlias
@@ -15,9 +14,9 @@ from hypothesis import strategies as st
 
 from aembed import bench
 from aembed.bench import record
+from aembed.bench.estimates import Distribution
 from aembed.bench.fold import ROUNDED, Fold, Times
 from aembed.bench.record import FAILED, NEVER, OK, UNFINISHED, Outcome, Record
-from aembed.bench.result import Distribution
 from aembed.bench.stats import percentiles
 from aembed.bench.summary import Tally, distribution, windows
 
@@ -138,7 +137,7 @@ async def test_a_long_run_says_the_same_in_little_memory(monkeypatch: pytest.Mon
 async def test_users_of_a_long_run_obey_littles_law(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record, "MOST", 100)
     monkeypatch.setattr(record, "GROWTH", 50)
-    report = await bench.closed(lambda: asyncio.sleep(0.01), users=3, think=0.05, duration=100)
+    report = await bench.closed(lambda: anyio.sleep(0.01), users=3, think=0.05, duration=100)
     assert report.notes == (ROUNDED,)
     assert report.closed is not None
     assert report.closed.little == pytest.approx(3, rel=1e-9)

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from aembed.bench.lag import BEAT, Beat, Pulse, Watchdog, explain, line_of
-from aembed.bench.result import Cause
+from aembed.bench.under_load import Cause
 
 MS = 1_000_000
 START = 1_000 * MS

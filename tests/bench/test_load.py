@@ -9,8 +9,9 @@ import anyio
 import pytest
 
 from aembed import InputError, bench
-from aembed.bench.result import Distribution, Traffic
+from aembed.bench.estimates import Distribution
 from aembed.bench.settings import Progress
+from aembed.bench.under_load import Traffic
 from aembed.testing import VirtualTimeLoop
 
 virtual = pytest.mark.virtual_time

@@ -11,10 +11,11 @@ import pytest
 from rich.console import Console
 
 from aembed.bench.changes import Change, Comparison
+from aembed.bench.estimates import Estimate, Percentile
 from aembed.bench.figures import Figure
 from aembed.bench.history import Entry, trends
 from aembed.bench.report import charts, github_annotations, headlines, html, junit, parts, show, step_summary, units
-from aembed.bench.result import Estimate, Mode, Percentile, Report
+from aembed.bench.result import Mode, Report
 from tests.bench.samples import HOSTILE, invalid, samples
 
 MODES: tuple[Mode, ...] = ("open", "closed", "burst", "sustained", "steps", "scaling", "micro", "memory", "cost")

@@ -6,20 +6,18 @@ import dataclasses
 
 import pytest
 
+from aembed.bench.estimates import Distribution, Histogram, Percentile
 from aembed.bench.result import (
     EXIT_CODES,
-    Distribution,
     Environment,
-    Histogram,
     Noise,
-    Percentile,
     Report,
-    Stall,
     State,
     Verdict,
     reports_from_json,
     reports_to_json,
 )
+from aembed.bench.under_load import Stall
 
 QUIET = Noise(load=0.1, steal=0.0, lost=0.0, longest_gap=0.0001, canary=0.01)
 HERE = Environment(

@@ -10,9 +10,11 @@ from aembed.bench import planted
 from aembed.bench import self_test as room
 from aembed.bench.changes import Change, Comparison
 from aembed.bench.contest import Contest
-from aembed.bench.result import Estimate, Percentile, Report, Stall
+from aembed.bench.estimates import Estimate, Percentile
+from aembed.bench.result import Report
 from aembed.bench.scenario import opened
 from aembed.bench.self_test import Check, SelfTest, selftest
+from aembed.bench.under_load import Stall
 from tests.bench.reports import memory, noise, report, response
 
 TRUE = {"blocked": Stall(at=1.0, seconds=0.4, cause="blocked", cpu=0.0, queued=0.0, line="planted.py:1 in block")}

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from aembed import InputError, bench
 from aembed.bench.burst import describe
+from aembed.bench.estimates import Estimate
 from aembed.bench.record import FAILED, OK, Rows
-from aembed.bench.result import Burst, Estimate, Verdict, Window
+from aembed.bench.result import Verdict
 from aembed.bench.sustained import drift_of, envelope_slope
+from aembed.bench.under_load import Burst, Window
 
 virtual = pytest.mark.virtual_time
 CAPACITY = 100.0

@@ -14,7 +14,7 @@ from scipy.signal import lfilter
 from scipy.stats import binom
 
 from aembed.bench import stats
-from aembed.bench.result import Estimate, Percentile
+from aembed.bench.estimates import Estimate, Percentile
 from aembed.bench.stats import (
     effective_size,
     hodges_lehmann,

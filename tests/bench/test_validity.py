@@ -9,11 +9,11 @@ import pytest
 
 from aembed import bench
 from aembed.bench import validity
-from aembed.bench.load import Flown
 from aembed.bench.record import OK, Record
-from aembed.bench.result import Cause, LoopUse, Stall
+from aembed.bench.run import Flown
 from aembed.bench.settings import Settings
 from aembed.bench.summary import distribution, windows
+from aembed.bench.under_load import Cause, LoopUse, Stall
 from aembed.bench.validity import generator_cost, judge
 
 USE = LoopUse(seconds=10, cpu=1, queued=0, pings=1000, slowest_ping=0.001)

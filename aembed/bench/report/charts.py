@@ -7,10 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aembed.bench.changes import Comparison
+from aembed.bench.estimates import Distribution
+from aembed.bench.one_at_a_time import Scaling
 from aembed.bench.report import units
 from aembed.bench.report.svg import COLOURS, Chart, draw_chart, formatter, time_axis
 from aembed.bench.report.tables import printable
-from aembed.bench.result import Distribution, Report, Scaling, Steps, Window
+from aembed.bench.result import Report
+from aembed.bench.under_load import Steps, Window
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

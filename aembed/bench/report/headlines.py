@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aembed.bench.one_at_a_time import Cost, Memory, Micro, Scaling
 from aembed.bench.report import parts, units
 from aembed.bench.report.tables import Table, printable, table
-from aembed.bench.result import Burst, Cost, Memory, Micro, Report, Scaling, Steps
+from aembed.bench.result import Report
+from aembed.bench.under_load import Burst, Steps
 
 
 def title(report: Report) -> str:

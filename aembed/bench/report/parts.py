@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from aembed.bench.one_at_a_time import Cost, Memory, Micro, Scaling
 from aembed.bench.report import units
 from aembed.bench.report.tables import Row, Table, table
-from aembed.bench.result import Burst, Closed, Cost, Drift, Memory, Micro, Noise, Report, Scaling, Stall, Steps, Traffic
+from aembed.bench.result import Noise, Report
+from aembed.bench.under_load import Burst, Closed, Drift, Stall, Steps, Traffic
 
 
 def tables(report: Report) -> tuple[Table, ...]:
