@@ -38,10 +38,10 @@ class Reserve:
         """A query took so much."""
         self._query += 0.1 * (amount - self._query)
 
-    def amount(self, now: float, window: Window) -> float:
-        """Whole units."""
+    def amount(self, now: float, window: Window, *, bucket: bool = False) -> float:
+        """Whole units. Of a ``bucket`` always a query's: that costs its time once, and not in every minute."""
         if not window.others:
-            return self._least
+            return max(self._least, math.ceil(self._query)) if bucket else self._least
         expected = window.others * WINDOW / max(LEAST_SEEN, window.watched(now))
         expected += QUERY_SPREAD * math.sqrt(expected * self._query)
         return float(int(min(max(expected, self._least) - window.others, self._most)))

@@ -75,7 +75,7 @@ class Resource:
         if now != self._now:
             self.advance(now)
         if leave_reserve:
-            amount += self._reserve.amount(now, self.window)
+            amount += self._reserve.amount(now, self.window, bucket=self.rule == "bucket")
         when = now
         if self.level < amount and self.level < (most := min(amount, self.burst)):
             when = now + (most - self.level) / self.rate

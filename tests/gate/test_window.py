@@ -26,6 +26,12 @@ def test_of_a_tiny_quota_nothing_is_left_to_queries_that_do_not_come() -> None:
     assert reserve.amount(0.0, Window()) == 0.0
 
 
+def test_of_a_tiny_bucket_a_query_is_left_for_it_costs_its_time_only_once() -> None:
+    reserve = Reserve()
+    reserve.set_limit(3.0)
+    assert reserve.amount(0.0, Window(), bucket=True) == 1.0
+
+
 def test_what_others_use_is_left_to_them_too() -> None:
     reserve, window = Reserve(), Window()
     reserve.set_limit(1000.0)
