@@ -19,6 +19,8 @@ EXIT_USAGE = 2
 """Something given to the command is wrong: an option, a setting, a file."""
 EXIT_STOPPED = 3
 """The provider did not deliver, or the job had to stop. What was done is kept: the same command goes on."""
+EXIT_UNREAD = 128 + 13
+"""Nobody read standard output to its end: as if SIGPIPE had ended the command, which says no word about it."""
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 
 
@@ -43,9 +45,10 @@ def say(sentence: str) -> None:
     try:
         print(sentence.encode(encoding, "backslashreplace").decode(encoding), flush=True)
     except OSError as error:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # or Python tries again, and complains, at its end
+        # or Python tries again, and complains, at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # head has seen enough
+            sys.exit(EXIT_UNREAD)
         raise CommandError(f"standard output cannot be written: {error.strerror}; check where it goes") from None
 
 

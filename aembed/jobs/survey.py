@@ -68,6 +68,8 @@ def _steps(survey: Survey, source: Source, ids: Ids, *, kinds: bool, taken: str 
         survey.faulty += len(faulty)
         if faulty and not first:
             first = f"row {faulty[0].number}: {faulty[0].fault}"
+            if faulty[0].fields and source.columns.text not in faulty[0].fields:
+                first += f"; it has {', '.join(map(repr, faulty[0].fields))}: name one with text_column"
         if source.columns.id is not None:
             ids.add(block)
         if kinds:

@@ -36,6 +36,12 @@ def test_columns_that_are_not_there(aembed: Aembed, table: str) -> None:
     refused(aembed("embed", table, "-o", "v.npy", *arguments), "input format 'xml'", "jsonl, csv, parquet")
 
 
+def test_lines_without_the_column(aembed: Aembed, stdin: Callable[[bytes], None]) -> None:
+    stdin(b'{"body": "one", "year": 1990}\n')
+    outcome = aembed("embed", "-", "--input-format", "jsonl", "-o", "v.npy", "-m", "mock")
+    refused(outcome, "row 1: there is no 'text'; it has 'body', 'year': name one with --text-column")
+
+
 def test_input_format_of_a_pipe(aembed: Aembed, stdin: Callable[[bytes], None]) -> None:
     stdin(b'{"text": "one"}\n{"text": "two"}\n')
     assert aembed("embed", "-", "--input-format", "jsonl", "-o", "v.npy", "-m", "mock").code == 0

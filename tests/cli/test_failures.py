@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -29,6 +30,15 @@ def test_output_stream_that_is_full() -> None:
     assert result.stderr == (
         b"aembed: standard output cannot be written: No space left on device; check where it goes\n"
     )
+
+
+def test_output_stream_that_nobody_reads() -> None:
+    """``aembed providers | true``"""
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "wb") as unread:
+        result = subprocess.run([*COMMAND, "providers"], stdout=unread, stderr=subprocess.PIPE, check=False)
+    assert (result.returncode, result.stderr) == (141, b"")
 
 
 def test_too_little_memory(aembed: Aembed) -> None:

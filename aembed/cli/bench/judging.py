@@ -76,6 +76,8 @@ def history(
         if not file.is_file():
             raise CommandError(f"there is no file {file}")
         kept = read(file)
+        if not kept.entries:
+            raise CommandError(f"{file} holds no results; the benchmarks of aembed add theirs, and bench.history.append")
         found = trends(kept.entries)
         say(table(found))
         if kept.skipped:
