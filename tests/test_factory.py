@@ -6,12 +6,14 @@ import asyncio
 import pickle
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 from pydantic import SecretStr
 
+import aembed
 from aembed import (
     AembedError,
     AuthenticationError,
@@ -329,7 +331,8 @@ async def test_no_key_shows_in_local_variables(model: str, options: Any) -> None
     with pytest.raises(ConfigError) as caught:
         await EmbedderFactory(Config()).new_embedder(model, **{"api_key": KEY, **options})
     trace = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-    ours = [frame for frame in trace.stack if "aembed" in frame.filename and "tests" not in frame.filename]
+    package = Path(aembed.__file__).parent
+    ours = [frame for frame in trace.stack if Path(frame.filename).is_relative_to(package)]
     assert ours
     assert not [frame for frame in ours if KEY in str(frame.locals)]
 
