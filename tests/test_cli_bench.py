@@ -170,6 +170,8 @@ def test_ctrl_c_ends_what_fresh_processes_measure(place: Path, command: str, cod
         (("scaling", "--query", "--model", "mock"), "--users"),
         (("compare", "a.json", "subjects.py"), "a.json cannot be read"),
         (("history", "nothing.jsonl"), "there is no file nothing.jsonl"),
+        (("history", "subjects.py"), "subjects.py holds no results"),
+        (("ab", "--base", "HEAD", "--scenario", "nothing.py", "--junit", "nowhere/o.xml"), "mkdir -p nowhere"),
     ],
 )
 def test_what_is_wrong_is_said_with_the_way_out(place: Path, arguments: tuple[str, ...], said: str) -> None:
@@ -190,6 +192,16 @@ def test_compare_judges_and_refuses(place: Path) -> None:
     refused = aembed("compare", "a.json", "b.json", cwd=place)
     assert refused.returncode == 2
     assert "schema 999" in refused.stderr
+
+
+def test_history_is_added_to_and_shown(place: Path) -> None:
+    (place / "a.json").write_bytes(reports_to_json([samples()["cost"]]))
+    for times in (1, 2):
+        done = aembed("history", "results.jsonl", "--add", "a.json", "--html", "t.html", cwd=place)
+        assert done.returncode == 0
+        assert len((place / "results.jsonl").read_text().splitlines()) == times
+    assert "callbacks" in done.stdout
+    assert (place / "t.html").exists()
 
 
 def test_help_lists_the_commands_with_examples(place: Path) -> None:

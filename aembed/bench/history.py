@@ -14,7 +14,7 @@ import numpy as np
 from aembed.bench.change_points import ChangePoint, change_points
 from aembed.bench.changes import Finding
 from aembed.bench.figures import Figure, canary, figures_of
-from aembed.bench.result import SCHEMA, Parameter, Report
+from aembed.bench.result import SCHEMA, Parameter, Report, named
 
 MIN_EFFECT = 0.03
 """Relative changes of level that are reported."""
@@ -184,12 +184,11 @@ def table(found: Sequence[Trend]) -> str:
 
 
 def _row(trend: Trend) -> tuple[str, str, str, str, str]:
-    given = ", ".join(f"{name}={value}" for name, value in trend.parameters.items())
     said = [
         f"{trend.finding(change)} {change.change:+.1%} at {point.revision or 'no revision'} ({point.started[:10]})"
         for change in reversed(trend.changes)
         for point in [trend.points[change.index]]
     ]
-    name = f"{trend.mode} {trend.name}({given})"
+    name = f"{trend.mode} {named(trend.name, trend.parameters)}"
     latest = f"{trend.points[-1].value:.4g} {trend.unit}".rstrip()
     return name, trend.metric, str(len(trend.points)), latest, "; ".join(said) or "-"

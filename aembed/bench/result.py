@@ -122,8 +122,13 @@ class Report:
     cost: Cost | None = None
 
     def __str__(self) -> str:
-        given = ", ".join(f"{name}={value}" for name, value in self.parameters.items())
-        return f"{self.mode} {self.name}({given}): {self.verdict.state}"
+        return f"{self.mode} {named(self.name, self.parameters)}: {self.verdict.state}"
+
+
+def named(name: str, parameters: Mapping[str, Parameter]) -> str:
+    """Such as "embed_documents(batch=20)"; what is ``None`` was left out."""
+    given = ", ".join(f"{name}={value}" for name, value in parameters.items() if value is not None)
+    return f"{name}({given})" if given else name
 
 
 def reports_to_json(reports: Iterable[Report]) -> bytes:

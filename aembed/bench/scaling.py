@@ -33,7 +33,8 @@ async def scaling(
     varied = [name for name, values in scenario.parameters.items() if len(values) > 1]
     chosen = parameter or (varied[0] if varied else "")
     if varied != [chosen] or len(scenario.parameters[chosen]) < 3:
-        raise InputError(f"{scenario.name} must vary one parameter, with three values or more; it varies {varied}")
+        has = ", ".join(f"{name} ({len(scenario.parameters[name])} values)" for name in varied) or "none"
+        raise InputError(f"{scenario.name} must vary one parameter, with three values or more; it varies {has}")
     points, xs, ys, reports = [], [], [], []
     for case in scenario.cases():
         x = case.parameters[chosen]

@@ -55,7 +55,9 @@ async def judge(
         rate = max(window.offered / window.seconds for window in windows)
         if cost * rate > OWN:
             possible = OWN / cost
-            reasons.append(f"{rate:.6g} requests/s is beyond what this machine can offer; it can do {possible:.3g}/s")
+            reasons.append(
+                f"{rate:,.0f} requests/s are beyond what this machine can offer; it can do {possible:,.0f}/s"
+            )
         elif flown.peak_in_flight >= settings.max_in_flight:
             notes.append(f"all {settings.max_in_flight} places (max_in_flight) were taken, and requests waited for one")
         elif not reasons:

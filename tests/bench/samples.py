@@ -70,7 +70,7 @@ async def _loaded() -> list[Report]:
 
 def invalid() -> Report:
     """A rate that the machine cannot offer."""
-    reason = "the schedule asks for 200,000/s, and requests started 1.9 s late"
+    reason = "the schedule asks for 200,000/s, and this machine can offer 38,000/s"
     return replace(samples()["open"], verdict=Verdict(state="invalid", reasons=(reason,), possible_rate=38_000.0))
 
 

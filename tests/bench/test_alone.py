@@ -247,7 +247,7 @@ def test_scaling_fits_a_line() -> None:
 
 
 async def test_scaling_wants_one_parameter_of_numbers() -> None:
-    with pytest.raises(InputError, match=r"leaks must vary one parameter, with three values or more; it varies \[\]"):
+    with pytest.raises(InputError, match=r"leaks must vary one parameter, with three values or more; it varies none"):
         await bench.scaling(scenarios.leaks)
     with pytest.raises(InputError, match="word='a' must be a number"):
         await bench.scaling(scenarios.words)

@@ -75,7 +75,7 @@ def test_a_step_is_found_and_named(file: Path) -> None:
     assert time.finding(change) == "regressed"
     lines = table([time, cpu]).splitlines()
     assert lines[0].split() == ["benchmark", "figure", "n", "latest", "changes", "of", "level"]
-    assert "micro embed()" in lines[1]
+    assert "micro embed " in lines[1]
     assert f"regressed {change.change:+.1%} at r{change.index} (2026-01-01)" in lines[1]
 
 

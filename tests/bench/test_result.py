@@ -91,4 +91,4 @@ def test_a_percentile_is_found_or_missed() -> None:
 def test_a_report_is_frozen_and_says_what_it_is() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         REPORT.name = "other"  # type: ignore[misc]
-    assert str(REPORT) == "open query(batch=5, model=mock, cached=False, seed=None): invalid"
+    assert str(REPORT) == "open query(batch=5, model=mock, cached=False): invalid"

@@ -81,7 +81,7 @@ async def test_beyond_its_capacity_a_run_is_invalid_and_told_the_rate_that_is_po
     state, reason, _, possible = await verdict(flown(0.5, rate=1000))
     assert state == "invalid"
     assert possible == pytest.approx(500)
-    assert reason == "1000 requests/s is beyond what this machine can offer; it can do 500/s"
+    assert reason == "1,000 requests/s are beyond what this machine can offer; it can do 500/s"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from aembed.bench.one_at_a_time import Scaling
 from aembed.bench.report import units
 from aembed.bench.report.svg import COLOURS, Chart, draw_chart, formatter, time_axis
 from aembed.bench.report.tables import printable
-from aembed.bench.result import Report
+from aembed.bench.result import Report, named
 from aembed.bench.under_load import Steps, Window
 
 if TYPE_CHECKING:
@@ -90,8 +90,7 @@ def trend(found: Trend) -> Chart:
         axes.yaxis.set_major_formatter(formatter(units.of(found.unit)))
         axes.set_ylim(bottom=0)
 
-    given = ", ".join(f"{name}={value}" for name, value in found.parameters.items() if value is not None)
-    return draw_chart(f"{found.name}({given}): {found.metric}", "value at each revision", draw)
+    return draw_chart(f"{named(found.name, found.parameters)}: {found.metric}", "value at each revision", draw)
 
 
 def _bars(axes: Axes, report: Report) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aembed.bench.changes import Change, Comparison
 from aembed.bench.report import units
 from aembed.bench.report.tables import Row, Table, table
+from aembed.bench.result import named
 
 
 def comparison(found: Comparison) -> tuple[Table, ...]:
@@ -20,12 +21,11 @@ def comparison(found: Comparison) -> tuple[Table, ...]:
 
 def change_row(change: Change) -> Row:
     """Benchmark, figure, before, after, change, finding."""
-    given = ", ".join(f"{name}={value}" for name, value in change.parameters.items())
     unit = units.of(change.unit)
     finding = change.finding if change.finding == "same" else change.finding.upper()
     can = "" if change.detectable is None else f"; would see {units.change(change.detectable)}"
     return (
-        f"{change.name}({given})" if given else change.name,
+        named(change.name, change.parameters),
         change.metric,
         units.optional(change.before, unit, units.BEYOND),
         units.optional(change.after, unit, units.BEYOND),

@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from aembed.bench.one_at_a_time import Cost, Memory, Micro, Scaling
 from aembed.bench.report import parts, units
 from aembed.bench.report.tables import Table, printable, table
-from aembed.bench.result import Report
+from aembed.bench.result import Report, named
 from aembed.bench.under_load import Burst, Steps
 
 
 def title(report: Report) -> str:
     """Such as "open loop: embed_documents(batch=20)"."""
-    given = ", ".join(f"{name}={value}" for name, value in report.parameters.items() if value is not None)
     loop = " loop" if report.mode in {"open", "closed"} else ""
-    return printable(f"{report.mode}{loop}: {report.name}" + (f"({given})" if given else ""))
+    return printable(f"{report.mode}{loop}: {named(report.name, report.parameters)}")
 
 
 def verdict(report: Report) -> str:
@@ -27,10 +26,8 @@ def verdict(report: Report) -> str:
 
 def reasons(report: Report) -> tuple[str, ...]:
     """Why the verdict is what it is."""
-    possible = report.verdict.possible_rate
-    hint = () if possible is None else (f"this machine can offer {units.rate(possible)}",)
     early = ("ended early: this is what was measured until then",) if report.interrupted else ()
-    return (*report.verdict.reasons, *hint, *early)
+    return (*report.verdict.reasons, *early)
 
 
 def overview(reports: Sequence[Report]) -> Table:
@@ -59,7 +56,7 @@ def _of(part: Micro | Steps | Scaling | Burst | Memory | Cost) -> str:
             return f"knee at {units.estimate(part.knee, units.rate, 'no rate that was tried')}"
         case Scaling():
             slope = None if part.linear is None else part.linear.per_unit
-            return f"{units.estimate(slope, units.of(part.unit), 'see below')} for each {part.parameter}"
+            return f"{units.estimate(slope, units.of(part.unit), 'see below')} per unit of {part.parameter}"
         case Burst():
             return f"recovery: {parts.recovery(part)}"
         case Memory():

@@ -89,7 +89,8 @@ def _latency(report: Report) -> Table:
         ("", *there),
         *rows,
         note="response: from the intended start, what users feel; service: from the real start; "
-        "lag: how late requests started. What failed counts as slower than anything that did not.",
+        "lag: how late requests started. What failed counts as slower than anything that did not. "
+        "Too few: for an interval.",
     )
 
 
@@ -166,7 +167,7 @@ def _scaling(scaling: Scaling) -> Iterator[Table]:
             "Straight line",
             ("", "value (95 % interval)"),
             ("fixed", units.estimate(line.fixed, unit)),
-            (f"for each {scaling.parameter}", units.estimate(line.per_unit, unit)),
+            (f"per unit of {scaling.parameter}", units.estimate(line.per_unit, unit)),
             ("R²", f"{line.r2:.4f}"),
             ("lack of fit, p", units.optional(line.lack_of_fit, units.digits)),
         )

@@ -77,7 +77,7 @@ def percentile(value: Percentile) -> str:
     if value.value is None:
         return BEYOND
     if value.low is None and value.high is None:
-        return f"{seconds(value.value)} (too few for an interval)"
+        return f"{seconds(value.value)} (too few)"
     low, high = optional(value.low, seconds, "?"), optional(value.high, seconds, "beyond")
     return f"{seconds(value.value)} ({low} to {high})"
 

@@ -10,7 +10,7 @@ import typer
 from aembed.bench import Change, Comparison, Report, SelfTest, reports_from_json
 from aembed.bench.compare import compare as compare_reports
 from aembed.bench.contest import ab_revision
-from aembed.bench.history import read, table, trends
+from aembed.bench.history import append, read, table, trends
 from aembed.bench.report import html
 from aembed.bench.self_test import Check
 from aembed.bench.self_test import selftest as run_selftest
@@ -66,18 +66,23 @@ def ab(
 
 def history(
     file: Annotated[Path, typer.Argument(metavar="FILE.jsonl", help="Results, a line each.")],
+    add: Annotated[
+        Path | None, typer.Option("--add", metavar="A.json", help="Reports to add first, written by --json.")
+    ] = None,
     page: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="For a browser, with charts.")] = None,
 ) -> None:
     """Each figure over revisions, and where its level changed.
 
-    - aembed bench history perf/history/results.jsonl --html trends.html
+    - aembed bench history results.jsonl --add today.json --html trends.html
     """
     with one_sentence():
+        if add is not None:
+            say(f"{append(file, _reports(add))} reports added")
         if not file.is_file():
             raise CommandError(f"there is no file {file}")
         kept = read(file)
         if not kept.entries:
-            raise CommandError(f"{file} holds no results; the benchmarks of aembed add theirs, and bench.history.append")
+            raise CommandError(f"{file} holds no results; add reports that --json wrote by --add")
         found = trends(kept.entries)
         say(table(found))
         if kept.skipped:
