@@ -115,6 +115,7 @@ async def play(gate: Gate, visits: Sequence[Visit], reply: Reply | None = REPLY)
         if isinstance(outcome, Exception):
             raise outcome
     assert (gate.in_flight, gate.waiting, gate._timer) == (0, 0, None)
+    assert [resource.window.under_way for _, resource, _ in gate.account.quotas.named(Permit("document"))] == [0, 0, 0]
     return log
 
 
