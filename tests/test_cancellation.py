@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from itertools import count
-from typing import Any, TypeAlias
 
 import anyio.lowlevel
 import numpy as np
@@ -20,7 +19,6 @@ from aembed import (
     EmbedderFactory,
     Limits,
     ModelSpec,
-    OverloadedError,
     Provider,
     Registry,
     Source,
@@ -30,34 +28,11 @@ from aembed.testing import ScriptedProvider
 from tests.cancel import cancel_at
 from tests.leaks import nothing_left_behind
 from tests.loops import run
-
-TEXTS = [f"text {number}" for number in range(9)]
-NARROW = ModelSpec(name="narrow", dim=8, max_batch_texts=2, timeout=30.0)
-BUSY = OverloadedError("busy", retry_after=3.0)
-
-Operation: TypeAlias = Callable[[Embedder], Coroutine[Any, Any, Any]]
-
-
-async def query(embedder: Embedder) -> None:
-    await embedder.embed_query(TEXTS[0])
-
-
-async def documents(embedder: Embedder) -> None:
-    await embedder.embed_documents(TEXTS)
+from tests.operations import BUSY, NARROW, TEXTS, Operation, a_stream, documents, everything_returned, query
 
 
 async def documents_into_an_array(embedder: Embedder) -> None:
     await embedder.embed_documents(TEXTS, out=np.empty((len(TEXTS), 8), np.float32))
-
-
-async def everything_returned(embedder: Embedder) -> None:
-    await embedder.embed(TEXTS, on_error="return", deadline=1000.0)
-
-
-async def a_stream(embedder: Embedder) -> None:
-    async with embedder.stream_documents(TEXTS * 60) as chunks:
-        async for _ in chunks:
-            pass
 
 
 async def a_stream_of_a_stream(embedder: Embedder) -> None:

@@ -11,7 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.cli.command import OLDER, Aembed, refused, small_files
+from tests.cli.command import OLDER, Aembed, refused
+from tests.full_disk import small_files
 
 
 @pytest.mark.parametrize(

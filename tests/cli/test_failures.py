@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.command import COMMAND, OLDER, PROFILES, Aembed, left_over, refused, small_files
+from tests.cli.command import COMMAND, OLDER, PROFILES, Aembed, left_over, refused
+from tests.full_disk import small_files
 
 
 def test_disk_that_is_full(aembed: Aembed) -> None:

@@ -10,8 +10,6 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,6 +24,7 @@ from aembed import AuthenticationError, Config, EmbedderFactory, Limits
 from aembed.jobs import JobChangedError, JobStoppedError, run
 from aembed.testing import LoopbackServer
 from aembed.testing.server.desk import Desk
+from tests.full_disk import small_files
 from tests.jobs import kills
 from tests.jobs.conftest import expected, mock_vectors, records
 from tests.jobs.provider import Remembers
@@ -224,19 +223,6 @@ async def test_fault_63_disk_full_while_the_output_is_put_together(rows: str) ->
     await run(rows, "v.jsonl", model=second, config=Config())
     assert second.asked == []
     assert len(records("v.jsonl")) == 26
-
-
-@contextmanager
-def small_files(size: int) -> Iterator[None]:
-    """No file may grow beyond ``size`` bytes: what a full disk is like."""
-    import resource
-
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

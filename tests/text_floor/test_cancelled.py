@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from itertools import count
-from typing import Any, TypeAlias
 
 import anyio
 import anyio.lowlevel
@@ -20,45 +19,21 @@ from aembed import (
     EmbedderOptions,
     Limits,
     MergePolicy,
-    ModelSpec,
-    OverloadedError,
     Vectors,
 )
 from aembed.testing import ScriptedProvider
 from tests.cancel import cancel_at
 from tests.leaks import nothing_left_behind
 from tests.loops import run
+from tests.operations import BUSY, NARROW, TEXTS, Operation, a_stream, documents, everything_returned, query
 from tests.scripted import expected
 from tests.text_floor.slow_store import SlowStore
-
-TEXTS = [f"text {number}" for number in range(9)]
-NARROW = ModelSpec(name="narrow", dim=8, max_batch_texts=2, timeout=30.0)
-BUSY = OverloadedError("busy", retry_after=3.0)
-Operation: TypeAlias = Callable[[Embedder], Coroutine[Any, Any, Any]]
-
-
-async def query(embedder: Embedder) -> None:
-    await embedder.embed_query(TEXTS[0])
-
-
-async def documents(embedder: Embedder) -> None:
-    await embedder.embed_documents(TEXTS + TEXTS[:3])
-
-
-async def everything_returned(embedder: Embedder) -> None:
-    await embedder.embed(TEXTS, on_error="return", deadline=1000.0)
 
 
 async def many_at_once(embedder: Embedder) -> None:
     async with anyio.create_task_group() as tasks:
         for text in TEXTS[:4] + TEXTS[:2]:
             tasks.start_soon(embedder.embed_documents, [text])
-
-
-async def a_stream(embedder: Embedder) -> None:
-    async with embedder.stream_documents(TEXTS * 60) as chunks:
-        async for _ in chunks:
-            pass
 
 
 async def soon(embedder: Embedder, texts: Sequence[str]) -> Vectors:
