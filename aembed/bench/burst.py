@@ -22,7 +22,7 @@ from aembed.bench.measure import open_loop
 from aembed.bench.record import NEVER, Floats, Rows
 from aembed.bench.result import Report, Verdict
 from aembed.bench.scenario import Target
-from aembed.bench.settings import RunOptions, Settings, positive
+from aembed.bench.settings import WINDOWS, RunOptions, Settings, positive
 from aembed.bench.stats import effective_size, percentiles
 from aembed.bench.under_load import Burst
 
@@ -54,7 +54,10 @@ async def burst(
     """
     start = positive("duration", duration) / 4 if at is None else at
     arrivals = arrivals_of(base, spike, start, spike_s, cv=cv)
-    report, flown = await open_loop(target, arrivals, duration, seed, Settings(**options), fold=False)
+    settings = Settings(**options)
+    fine = max(min(1.0, spike_s / 4), duration / WINDOWS)
+    settings = replace(settings, window=settings.window or fine)
+    report, flown = await open_loop(target, arrivals, duration, seed, settings, fold=False)
     felt = describe(flown.rows, base=base, spike=spike, start=start, end=start + spike_s)
     verdict = report.verdict
     if felt.untold is not None and verdict.state == "ok":

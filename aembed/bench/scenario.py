@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, overload
 
 from aembed import AembedError, InputError
-from aembed.bench.result import Parameter
+from aembed.bench.result import Parameter, named
 
 Call: TypeAlias = Callable[[], Awaitable[Any]]
 Validate: TypeAlias = Callable[[Any], str | None]
@@ -72,7 +72,7 @@ class Case:
             raise AttributeError(f"{self.scenario.name} has no parameter {name!r}{hint}") from None
 
     def __str__(self) -> str:
-        return f"{self.scenario.name}({', '.join(f'{name}={value}' for name, value in self.parameters.items())})"
+        return named(self.scenario.name, self.parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,9 @@ class Scenario:
     name: str
     function: Callable[..., Any]
     parameters: Mapping[str, tuple[Parameter, ...]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.name
 
     def cases(self) -> tuple[Case, ...]:
         """One for each combination of the parameters' values."""

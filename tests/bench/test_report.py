@@ -163,7 +163,7 @@ def test_junit_counts_what_failed_and_what_could_not_be_measured() -> None:
 
 def test_comparison_shows_intervals_and_what_was_not_judged() -> None:
     page, text = Page(html(comparison=compared())), shown(comparison=compared())
-    for said in ("+20.0 % (+18.0 % to +22.0 %)", "REGRESSED", "would see +3.0 %", units.BEYOND, "too few"):
+    for said in ("+20.0 % (+18.0 to +22.0 %)", "REGRESSED", "would see +3.0 %", units.BEYOND, "too few"):
         assert said in page.text
         assert said in re.sub(r"\s+", " ", text) or said in text
     assert "svg" in page.tags

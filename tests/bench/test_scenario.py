@@ -77,7 +77,7 @@ async def test_what_cannot_be_called_is_refused() -> None:
     async def odd(case: Case) -> AsyncGenerator[Any]:
         yield 7
 
-    with pytest.raises(InputError, match=r"what odd\(\) yields must be callable .* not int"):
+    with pytest.raises(InputError, match=r"what odd yields must be callable .* not int"):
         async with opened(odd):
             pass
 

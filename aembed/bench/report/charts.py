@@ -139,6 +139,10 @@ def _whole(report: Report) -> list[Window]:
     return [window for window in report.windows if window.start + window.seconds / 2 < until]
 
 
+def _middle(window: Window) -> float:
+    return window.start + window.seconds / 2
+
+
 def _marks(axes: Axes, report: Report) -> None:
     """The spike, and stalls."""
     if report.burst is not None:
@@ -157,7 +161,7 @@ def _over_time(axes: Axes, report: Report) -> None:
     for (colour, line), name in zip(LINES, ("p50", "p95", "p99"), strict=True):
         values = [getattr(window, name) for window in shown]
         known = [math.nan if value is None else value for value in values]
-        axes.plot([w.start for w in shown], known, line, color=COLOURS[colour], label=name)
+        axes.plot([_middle(w) for w in shown], known, line, color=COLOURS[colour], label=name)
     time_axis(axes.yaxis)
     _marks(axes, report)
 
@@ -177,7 +181,7 @@ def _rates(axes: Axes, report: Report) -> None:
 
 def _backlog(axes: Axes, report: Report) -> None:
     ends = [window.start + window.seconds for window in report.windows]
-    axes.fill_between(ends, [w.backlog for w in report.windows], color=COLOURS["one"], alpha=0.4, step="post")
+    axes.fill_between(ends, [w.backlog for w in report.windows], color=COLOURS["one"], alpha=0.4)
     axes.set_ylabel("asked, not answered")
     axes.set_ylim(bottom=0)
     _marks(axes, report)
@@ -186,7 +190,7 @@ def _backlog(axes: Axes, report: Report) -> None:
 def _lag(axes: Axes, report: Report) -> None:
     shown = _whole(report)
     latest = [max(window.lag_max, SHORTEST) for window in shown]
-    axes.plot([w.start for w in shown], latest, color=COLOURS["two"], label="latest start")
+    axes.plot([_middle(w) for w in shown], latest, color=COLOURS["two"], label="latest start")
     time_axis(axes.yaxis)
     _marks(axes, report)
 

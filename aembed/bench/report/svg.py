@@ -29,7 +29,7 @@ STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "aembed",
     "font.family": "sans-serif",
-    "font.size": 10,
+    "font.size": 11,
     "axes.edgecolor": COLOURS["grid"],
     "axes.labelcolor": COLOURS["ink"],
     "axes.spines.right": False,
@@ -65,11 +65,11 @@ def draw_chart(
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the reader's browser has fonts of its own
         figure = Figure(figsize=(5.2, height), facecolor="none")
         axes = figure.subplots()
-        figure.subplots_adjust(left=left, right=0.985, top=1 - 0.1 / height, bottom=0.5 / height)
+        figure.subplots_adjust(left=left, right=0.96, top=1 - 0.1 / height, bottom=0.5 / height)
         axes.set_facecolor("none")
         draw(axes)
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(fontsize=9)
+            axes.legend(fontsize=10)
         file = io.StringIO()
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     return Chart(name, f"{name}: {label}", _inline(file.getvalue()))

@@ -50,7 +50,7 @@ def measure(
     async def all_of_them(watch: Watch) -> list[Report]:
         reports = []
         for subject in subjects():
-            watch.say(f"measuring {subject}; Ctrl-C ends and reports")
+            watch.say(f"measuring {subject}; Ctrl-C ends it")
             report = await run(subject, watch)
             reports.append(report)
             if watch.stop.is_set():
@@ -134,7 +134,7 @@ def _progress_line() -> Iterator[Callable[[str], None]]:
         yield lambda _: None
         return
     with console.status("measuring how quiet the machine is") as status:
-        yield lambda sentence: status.update(Text(sentence))
+        yield lambda sentence: status.update(Text(sentence, no_wrap=True, overflow="ellipsis"))
 
 
 def _loop(wanted: Loop | None) -> Callable[[], asyncio.AbstractEventLoop] | None:
