@@ -27,6 +27,8 @@ from aembed.bench.stats import effective_size, percentiles
 from aembed.bench.under_load import Burst
 
 Q = 0.95
+USUAL = 150
+"""Requests that nearly always have an interval of their p95: 72 at least, and more where they depend on each other."""
 MARGIN = 0.1
 """The band is so much wider, relatively, than the interval of the p95 before the spike."""
 SLOW = 0.5
@@ -103,7 +105,7 @@ def _recovery(came: Floats, response: Floats, usual: Percentile, start: float, e
     if not np.isfinite(earlier).all():
         return "requests failed before it, so that what is usual is not known"
     if band is None or usual.value is None:
-        return f"{len(earlier)} requests before it say too little about their p95; a longer run, or more of them, would"
+        return f"{len(earlier)} requests before it say too little about their p95; give it time for {USUAL} or more"
     cluster = len(earlier) / effective_size(earlier > usual.value)  # requests that queue are slow together
     after = _slowness(later > band[1]) / cluster
     enough = math.log(max(len(after), 1) / FALSE_ALARMS)

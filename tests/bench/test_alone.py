@@ -246,6 +246,13 @@ def test_scaling_fits_a_line() -> None:
     assert found.linear is not None
 
 
+async def test_scaling_that_is_stopped_has_no_line() -> None:
+    stop = asyncio.Event()
+    stop.set()
+    report = await bench.scaling(scenarios.documents, stop=stop)
+    assert (report.mode, report.scaling, report.interrupted, report.verdict.exit_code) == ("micro", None, True, 3)
+
+
 async def test_scaling_wants_one_parameter_of_numbers() -> None:
     with pytest.raises(InputError, match=r"leaks must vary one parameter, with three values or more; it varies none"):
         await bench.scaling(scenarios.leaks)

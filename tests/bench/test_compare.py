@@ -152,7 +152,7 @@ def test_a_knee_that_moved_down_is_a_regression() -> None:
             "the later run is invalid: too fast",
         ),
         (report(response=response(None)), report(response=response(None)), "among failed requests in both runs"),
-        (report(micro=micro(1)), report(name="other", micro=micro(1)), "micro embed(): ok: only in before"),
+        (report(micro=micro(1)), report(name="other", micro=micro(1)), "micro embed: ok: only in before"),
     ],
 )
 def test_what_cannot_be_judged_is_refused_with_the_reason(before: Report, after: Report, why: str) -> None:

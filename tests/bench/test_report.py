@@ -130,6 +130,21 @@ def test_burst_shows_spike_and_recovery() -> None:
     assert "recovered" in rates.svg
 
 
+@pytest.mark.parametrize(
+    ("recovery", "untold", "said"),
+    [
+        (1.25, None, "after 1.25 s"),
+        (0.0, None, "none needed, no degradation was seen"),
+        (None, None, "not within the run"),
+        (None, "too few", "INCONCLUSIVE"),
+    ],
+)
+def test_recovery_is_a_number_only_where_it_is_one(recovery: float | None, untold: str | None, said: str) -> None:
+    burst = samples()["burst"].burst
+    assert burst is not None
+    assert parts.recovery(replace(burst, recovery=recovery, untold=untold)) == said
+
+
 def test_invalid_cannot_be_overlooked() -> None:
     report = invalid()
     assert headlines.headline(report).startswith("no number")

@@ -6,24 +6,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 
 import anyio
 
 from aembed import bench
+from aembed.bench.planted import block, burn
 from tests.loops import run
 from tests.truth.figures import Figure, heard, near, truth, yes
-from tests.truth.load import FAST, block
+from tests.truth.load import FAST
 
 STALL = 0.1
-
-
-def burn(seconds: float) -> None:
-    """CPU, not waiting: as much as ``seconds`` on a machine that lets us run."""
-    end = time.thread_time() + seconds
-    while time.thread_time() < end:
-        pass
 
 
 def stalled_by(what: Callable[[float], None]) -> bench.Report:

@@ -14,6 +14,7 @@ import numpy as np
 
 from aembed import bench
 from aembed.bench.pacer import clock_of, pacer_for
+from aembed.bench.planted import block
 from tests.loops import LoopFactory, matrix, run
 from tests.truth.figures import Figure, near, quiet, truth, yes
 
@@ -52,10 +53,6 @@ def stalling_at(start: float) -> Callable[[], Awaitable[None]]:
         await anyio.sleep(0.001)
 
     return call
-
-
-def block(seconds: float, _sleep: Callable[[float], None] = time.sleep) -> None:
-    _sleep(seconds)
 
 
 def stalled(report: bench.Report) -> list[Figure]:
