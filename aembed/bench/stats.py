@@ -123,7 +123,7 @@ def processes_interval(samples: Sequence[ArrayLike]) -> Estimate:
     return Estimate(value=math.exp(found.value), low=low, high=high)
 
 
-def t_interval(values: ArrayLike, *, confidence: float = CONFIDENCE) -> Estimate:
+def t_interval(values: ArrayLike) -> Estimate:
     """The mean of a few independent values, such as one difference for each pair of processes."""
     from scipy.special import stdtrit
 
@@ -131,7 +131,7 @@ def t_interval(values: ArrayLike, *, confidence: float = CONFIDENCE) -> Estimate
     n, mean = len(sample), float(np.mean(sample))
     if n < 2:
         return Estimate(value=mean)
-    half = float(stdtrit(n - 1, (1 + confidence) / 2) * np.std(sample, ddof=1) / math.sqrt(n))
+    half = float(stdtrit(n - 1, 1 - TAIL) * np.std(sample, ddof=1) / math.sqrt(n))
     return Estimate(value=mean, low=mean - half, high=mean + half)
 
 

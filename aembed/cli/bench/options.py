@@ -13,7 +13,8 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from aembed.bench import Case, Scenario
-from aembed.cli.bench.subject import FROM_FILE, embed_documents, embed_query, found
+from aembed.bench.scenario import find
+from aembed.cli.bench.subject import FROM_FILE, embed_documents, embed_query
 
 SUBJECT, OUTPUT = "What is measured", "Where results go"
 
@@ -95,7 +96,7 @@ class Shared(Outputs):
     def scenarios(self) -> tuple[Scenario, ...]:
         """What these options say is to be measured."""
         if self.scenario is not None:
-            return found(self.scenario)
+            return find(self.scenario)
         made = embed_query if self.query else embed_documents
         given = {
             "model": self.model,

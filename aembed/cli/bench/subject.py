@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from aembed import Embedder, EmbedderFactory, EmbedderOptions, InputError, Limits, bench
-from aembed.bench.scenario import find
 
 FROM_FILE = "texts"
 VOCABULARY = (
@@ -34,11 +33,6 @@ async def embed_query(case: Any) -> AsyncIterator[bench.Subject]:
     async with _opened(case) as embedder:
         await embedder.get_dimension()
         yield bench.query(embedder, _texts(case.texts, 1)[0])
-
-
-def found(place: str) -> tuple[bench.Scenario, ...]:
-    """The scenarios of ``FILE.py`` or ``FILE.py:NAME``."""
-    return find(place)
 
 
 @asynccontextmanager
