@@ -130,10 +130,9 @@ class Learner:
     def _measure(self, edge: Entries, probe: Entries, elapsed: float, now: float) -> None:
         """From empty to empty."""
         rates = [max(1.0, e.admitted - p.admitted) / elapsed for e, p in zip(edge, probe, strict=True)]
-        before = self._shortage.which
         self._shortage.weigh("bucket", (rates[0], rates[1]))
         which = self._shortage.which
-        if self._measured and which == before and rates[which] < (least := LEAST_LEFT * self._rates[which]):
+        if self._measured and rates[which] < (least := LEAST_LEFT * self._rates[which]):
             rates[which] = least
             self._burst_share /= 2  # a rest did not save up as much as it should have
         self._rates = rates[0], rates[1]

@@ -9,6 +9,8 @@ import pytest
 
 from aembed import Limits, QuotaHints, RateLimitError, Reply
 from aembed._gate import Gate, Permit
+from aembed._gate.learner import Learner
+from aembed._gate.resource import Resource
 from aembed._gate.tokens import FIRST_GUESS, MOST, TokenRatio
 from aembed.testing.quotas import Quota, QuotaKeeper
 from tests.gate.visits import REPLY, enter
@@ -80,6 +82,25 @@ async def test_a_rest_between_two_refusals_does_not_look_like_a_slow_server() ->
     await work(gate, QuotaKeeper(Quota.per_minute(requests=600, span=1)), 20)
     assert limit is not None
     assert (gate.account.quotas.requests.limit or 0) >= 0.5 * limit
+
+
+def test_one_slow_moment_leaves_most_of_what_was_measured_also_if_it_turns_from_requests_to_tokens() -> None:
+    requests, tokens = Resource(), Resource()
+    learner = Learner(requests, tokens)
+
+    def refused_after(times: list[float], size: float) -> None:
+        for at in times:
+            entries = requests.commit(at, 1.0), tokens.commit(at, size)
+            learner.sent(entries, at)
+        learner.refused(entries, times[-1], None)
+
+    refused_after([0.1 * n for n in range(100)], 100.0)
+    refused_after([10 + 0.1 * n for n in range(100)], 100.0)  # ten a second
+    assert requests.limit == pytest.approx(600, rel=0.05)
+    refused_after([20.0, 20.2, 22.0], 300.0)
+    assert requests.limit is None
+    assert tokens.limit is not None
+    assert tokens.limit >= 0.75 * 60_000
 
 
 def test_tokens_in_a_character_are_learnt_from_usage() -> None:
