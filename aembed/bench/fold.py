@@ -72,8 +72,8 @@ class Times:
     def three(self) -> list[Three]:
         """p50, p95 and p99 of each window."""
         found = []
-        for counts in self.counts:
-            p50, p95, p99 = (self._at(rank_of(q, int(counts.sum())), np.cumsum(counts)) for q in (0.5, 0.95, 0.99))
+        for cumulated in np.cumsum(self.counts, axis=1, dtype=np.int64):
+            p50, p95, p99 = (self._at(rank_of(q, int(cumulated[-1])), cumulated) for q in (0.5, 0.95, 0.99))
             found.append((p50, p95, p99))
         return found
 
