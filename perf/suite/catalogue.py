@@ -78,9 +78,9 @@ def _load() -> Iterator[Measurement]:
     yield _open("1000 operations a second", FIVES, bench.constant(rate=1000), 0.5)
 
 
-BASE, AT_ONCE, CALM = 200.0, 0.05, 6.0
+BASE, AT_ONCE, CALM = 200.0, 0.05, 5.0
 """Queries a second beside a burst, seconds it lasts, and seconds needed to know what was usual before it."""
-LASTING = 8.0
+LASTING = 6.0
 """Seconds from which a slope can be told."""
 QUERIES = load.queries.case(on="mock")
 FIVES = provider.embed_documents.case(on="mock", documents=5)
@@ -98,7 +98,7 @@ def _users(users: int) -> Measurement:
 
 def _sustained(pace: Pace) -> Awaitable[Report]:
     duration = max(LASTING, 2 * pace.load)
-    return bench.sustained(QUERIES, arrivals=bench.poisson(rate=200), duration=duration, name="sustained")
+    return bench.sustained(QUERIES, arrivals=bench.poisson(rate=400), duration=duration, name="sustained")
 
 
 def _burst(extra: int) -> Measurement:

@@ -37,8 +37,8 @@ CODE = {
     "one task": "await __import__('asyncio').create_task(__import__('asyncio').sleep(0))",
 }
 LAYERS = ("counts", "in turns", "baseline", "history")
-POINTS = 12
-"""Processes measured for each version: the points of its part of the history."""
+POINTS = 24
+"""Processes measured of each version, for its baseline; and the points of its part of the history."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class Seen:
 
 @contextmanager
 def copies(turns: float) -> Iterator[dict[str, Path]]:
-    """Trees of packages, by what was planted. A microsecond takes so many ``turns`` of an empty loop."""
+    """Trees of packages, by what was planted. A query takes as long as so many ``turns`` of an empty loop."""
     with tempfile.TemporaryDirectory(prefix="aembed-planted-") as directory:
         trees = {}
         code = CODE | {name: f"for _ in range({round(share * turns)}): pass" for name, share in SHARES.items()}
@@ -69,57 +69,64 @@ def copies(turns: float) -> Iterator[dict[str, Path]]:
         yield trees
 
 
-async def turns_of_a_query() -> float:
-    """How many turns of an empty loop take as long as ``embed_query``, both measured here in turns."""
-    async with aembed.EmbedderFactory(aembed.Config()) as factory:
-        embedder = await factory.new_embedder("mock")
-        ratios = []
-        for _ in range(21):
-            begun = time.thread_time_ns()
-            for _ in range(500):
-                await embedder.embed_query(versions.SENTENCES[0])
-            query = time.thread_time_ns() - begun
-            begun = time.thread_time_ns()
-            for _ in range(500):
-                for _ in range(1000):
-                    pass
-            ratios.append(query / (time.thread_time_ns() - begun) * 1000)
-    return sorted(ratios)[len(ratios) // 2]
+def turns_of(timed: Report) -> float:
+    """How many turns of an empty loop take as long as the operation."""
+    assert timed.micro is not None
+    laps = []
+    for _ in range(51):
+        begun = time.thread_time()
+        for _ in range(50):
+            for _ in range(200):  # about as many as are planted, for larger numbers take longer
+                pass
+        laps.append(time.thread_time() - begun)
+    return timed.micro.cpu.value / sorted(laps)[len(laps) // 2] * 10_000
 
 
-async def measured(tree: Path, processes: int) -> list[Report]:
-    """The count and the time of a query on the packages of ``tree``."""
-    command = (sys.executable, "-P", "-m", "perf.suite.planted", "--measure", str(processes))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A query on the packages of one tree."""
+
+    count: Report
+    timed: Report
+    """In many processes: as a baseline is."""
+    days: list[Report]
+    """Each in a process of its own, as the points of a history are."""
+
+
+async def measured(tree: Path, points: int) -> Measured:
+    command = (sys.executable, "-P", "-m", "perf.suite.planted", "--measure", str(points))
     project = str(Path(__file__).parent.parent.parent)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tree), project))}
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdout=pipe, env=environment, cwd=tree)
     out, _ = await process.communicate()
-    return list(reports_from_json(out))
+    count, timed, *days = reports_from_json(out)
+    return Measured(count=count, timed=timed, days=days)
 
 
-async def measure(processes: int) -> list[Report]:
+async def measure(points: int) -> list[Report]:
     count = await bench.cost(versions.embed_query, operations=10)
-    return [count, await bench.micro(versions.embed_query, processes=processes, seconds=0.1)]
+    timed = [await bench.micro(versions.embed_query, processes=n, seconds=0.1) for n in (points, *[1] * points)]
+    return [count, *timed]
 
 
-async def look(what: str, base: Path, tree: Path, before: list[Report], options: argparse.Namespace) -> Seen:
-    count, timed = await measured(tree, options.points)
+async def look(what: str, base: Path, tree: Path, before: Measured, options: argparse.Namespace) -> Seen:
+    after = await measured(tree, options.points)
     target = f"{versions.__file__}:embed_query"
     sides = [
         ProcessSide(label=label, target=target, tree=str(side)) for label, side in (("base", base), ("copy", tree))
     ]
     found = await bench.ab([Contest(name=what, before=sides[0], after=sides[1])], budget=options.budget)
     change = found.changes[0] if found.changes else None
-    compared = bench.compare([before[1]], [timed])
+    compared = bench.compare([before.timed], [after.timed])
     by_clock = [other.finding for other in compared.changes if other.metric == "time"]
     return Seen(
         what=what,
         verdicts={
-            "counts": _counted(before[0], count),
+            "counts": _counted(before.count, after.count),
             "in turns": change.finding if change else found.unjudged[0],
             "baseline": by_clock[0] if by_clock else "; ".join(compared.unjudged),
-            "history": _over_time(before[1], timed),
+            "history": _over_time([*before.days, *after.days]),
         },
         slower=f"{change.change.value:+.1%}" if change and change.change else "-",
     )
@@ -133,9 +140,7 @@ def _counted(before: Report, after: Report) -> str:
     return "same" if judged.verdict.state == "ok" else judged.verdict.reasons[0].partition(" per operation")[0]
 
 
-def _over_time(before: Report, after: Report) -> str:
-    """A day for each process."""
-    days = [*_days(before), *_days(after)]
+def _over_time(days: Sequence[Report]) -> str:
     begun = datetime(2026, 1, 1, tzinfo=UTC)
     dated = [replace(day, started=(begun + timedelta(days=i)).isoformat()) for i, day in enumerate(days)]
     with tempfile.TemporaryDirectory() as directory:
@@ -143,13 +148,6 @@ def _over_time(before: Report, after: Report) -> str:
         history.append(path, dated)
         (trend,) = [trend for trend in history.trends(history.read(path).entries) if trend.metric == "time"]
     return "; ".join(f"{change.change:+.0%} at point {change.index}" for change in trend.changes) or "same"
-
-
-def _days(report: Report) -> Iterator[Report]:
-    assert report.micro is not None
-    for samples in report.micro.samples:
-        middle = sorted(samples)[len(samples) // 2]
-        yield replace(report, micro=replace(report.micro, wall=bench.Estimate(value=middle)))
 
 
 def show(found: Sequence[Seen]) -> None:
@@ -162,9 +160,9 @@ def show(found: Sequence[Seen]) -> None:
 
 
 async def look_at_all(options: argparse.Namespace) -> list[Seen]:
-    with copies(await turns_of_a_query()) as trees:
-        base = trees["nothing"]
-        before = await measured(base, options.points)
+    base = Path(aembed.__file__).parent.parent
+    before = await measured(base, options.points)
+    with copies(turns_of(before.timed)) as trees:
         chosen = {name: tree for name, tree in trees.items() if not options.only or name in options.only}
         return [await look(name, base, tree, before, options) for name, tree in chosen.items()]
 
@@ -172,7 +170,7 @@ async def look_at_all(options: argparse.Namespace) -> list[Seen]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="perf_planted", description=__doc__)
     parser.add_argument("--only", action="append", choices=(*CODE, *SHARES))
-    parser.add_argument("--points", type=int, default=POINTS, help="processes measured of each copy")
+    parser.add_argument("--points", type=int, default=POINTS, help="processes, and points of the history, of each copy")
     parser.add_argument("--budget", type=float, default=40.0, help="seconds of each comparison in turns, about")
     parser.add_argument("--measure", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
