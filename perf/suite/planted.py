@@ -55,7 +55,7 @@ def copies(turns: float) -> Iterator[dict[str, Path]]:
     """Trees of packages, by what was planted. A query takes as long as so many ``turns`` of an empty loop."""
     with tempfile.TemporaryDirectory(prefix="aembed-planted-") as directory:
         trees = {}
-        code = CODE | {name: f"for _ in range({round(share * turns)}): pass" for name, share in SHARES.items()}
+        code = CODE | {name: f"for _ in bytes({round(share * turns)}): pass" for name, share in SHARES.items()}
         for name, planted in code.items():
             tree = Path(directory) / name.replace(" ", "-").replace("%", "percent")
             source = Path(aembed.__file__).parent
@@ -75,9 +75,8 @@ def turns_of(timed: Report) -> float:
     laps = []
     for _ in range(51):
         begun = time.thread_time()
-        for _ in range(50):
-            for _ in range(200):  # about as many as are planted, for larger numbers take longer
-                pass
+        for _ in bytes(10_000):
+            pass
         laps.append(time.thread_time() - begun)
     return timed.micro.cpu.value / sorted(laps)[len(laps) // 2] * 10_000
 
