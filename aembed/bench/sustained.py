@@ -37,7 +37,8 @@ async def sustained(
     """An open loop whose windows must not get worse: p50 and good rate may change by ``tolerance`` from begin to end.
 
     The good rate is taken beside the one offered in the same window, for random arrivals make that vary. Over budget if
-    they surely changed by more; inconclusive if the run was too short or too noisy to tell.
+    they surely changed by more; inconclusive if the run was too short or too noisy to tell, or if the machine itself
+    became slower or faster meanwhile.
     """
     positive("tolerance", tolerance, "a share")
     settings = Settings(**options)
@@ -46,7 +47,9 @@ async def sustained(
         raise InputError(f"window={settings.window:g} s gives fewer than {FEWEST} windows in {duration:g} s")
     report, flown = await open_loop(target, arrivals, duration, seed, settings)
     drift = drift_of(report.windows, seconds=flown.seconds, tolerance=tolerance)
-    verdict = report.verdict if report.verdict.state != "ok" or drift is None else _judge(drift)
+    verdict = report.verdict
+    if verdict.state == "ok" and drift is not None:
+        verdict = judge(drift, _slowing(report))
     return replace(report, mode="sustained", drift=drift, verdict=verdict)
 
 
@@ -92,7 +95,14 @@ def _steady(changes: Sequence[Estimate], tolerance: float) -> bool | None:
     return True if all(-tolerance <= low and high <= tolerance for low, high in ends) else None
 
 
-def _judge(drift: Drift) -> Verdict:
+def _slowing(report: Report) -> float:
+    """By how much longer the machine took for the same calculation after the run than before it."""
+    before, after = report.before, report.after
+    return 0.0 if before is None or after is None else after.canary / before.canary - 1
+
+
+def judge(drift: Drift, slowing: float) -> Verdict:
+    """``slowing``: by how much the machine itself did, relatively. Pure."""
     if drift.steady:
         return Verdict()
     told = ", ".join(
@@ -102,4 +112,7 @@ def _judge(drift: Drift) -> Verdict:
     reason = f"{told}; the tolerance is {drift.tolerance:.0%}"
     if drift.steady is None:
         return Verdict(state="inconclusive", reasons=(f"{reason}: a longer run would tell",))
+    if abs(slowing) > drift.tolerance:
+        cause = f"the machine itself took {slowing:+.0%} for the same calculation"
+        return Verdict(state="inconclusive", reasons=(f"{reason}, but {cause}",))
     return Verdict(state="over budget", reasons=(reason,))

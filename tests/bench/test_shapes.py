@@ -16,8 +16,8 @@ from aembed.bench.burst import describe
 from aembed.bench.estimates import Estimate
 from aembed.bench.record import FAILED, OK, Rows
 from aembed.bench.result import Verdict
-from aembed.bench.sustained import drift_of, envelope_slope
-from aembed.bench.under_load import Burst, Window
+from aembed.bench.sustained import drift_of, envelope_slope, judge
+from aembed.bench.under_load import Burst, Drift, Window
 
 virtual = pytest.mark.virtual_time
 CAPACITY = 100.0
@@ -203,6 +203,15 @@ def test_noise_that_hides_a_drift_is_inconclusive() -> None:
     assert found.rss == Estimate(value=10, low=10, high=10)
     assert drift_of(noisy[:5], seconds=12, tolerance=0.1) is None
     assert drift_of([replace(w, p50=None) for w in noisy], seconds=12, tolerance=0.1) is None
+
+
+def test_a_drift_of_the_machine_itself_is_inconclusive() -> None:
+    worse, same = Estimate(value=0.5, low=0.4, high=0.6), Estimate(value=0.0, low=0.0, high=0.0)
+    drift = Drift(response=worse, rate=same, rss=None, tolerance=0.1, steady=False)
+    assert judge(drift, 0.05).state == "over budget"
+    found = judge(drift, 0.45)
+    assert found.state == "inconclusive"
+    assert found.reasons[0].endswith("but the machine itself took +45% for the same calculation")
 
 
 def test_a_sawtooth_has_a_flat_envelope() -> None:
