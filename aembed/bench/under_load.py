@@ -155,7 +155,7 @@ class Drift:
     """Bytes per second, of the lower envelope."""
     tolerance: float
     steady: bool | None
-    """The intervals lie within the tolerance; ``None``: too wide to say."""
+    """Neither gets worse by more than the tolerance; ``None``: the intervals are too wide to say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

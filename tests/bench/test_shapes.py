@@ -205,13 +205,21 @@ def test_noise_that_hides_a_drift_is_inconclusive() -> None:
     assert drift_of([replace(w, p50=None) for w in noisy], seconds=12, tolerance=0.1) is None
 
 
-def test_a_drift_of_the_machine_itself_is_inconclusive() -> None:
+def test_what_may_not_be_the_subjects_own_drift_is_inconclusive() -> None:
     worse, same = Estimate(value=0.5, low=0.4, high=0.6), Estimate(value=0.0, low=0.0, high=0.0)
     drift = Drift(response=worse, rate=same, rss=None, tolerance=0.1, steady=False)
-    assert judge(drift, 0.05).state == "over budget"
-    found = judge(drift, 0.45)
+    assert judge(drift).state == "over budget"
+    found = judge(drift, "the machine itself took +45% for the same calculation")
     assert found.state == "inconclusive"
     assert found.reasons[0].endswith("but the machine itself took +45% for the same calculation")
+
+
+def test_what_gets_better_is_no_drift() -> None:
+    faster = [window(i, 2 - i / 10) for i in range(12)]
+    found = drift_of(faster, seconds=12, tolerance=0.1)
+    assert found is not None
+    assert found.response.value < -0.5
+    assert found.steady is True
 
 
 def test_a_sawtooth_has_a_flat_envelope() -> None:
