@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -48,6 +49,8 @@ async def measure(measurements: list[Measurement], pace: Pace) -> list[Report]:
                 print(f"once more, for {'; '.join(report.verdict.reasons)}", file=sys.stderr)
                 report = await measurement.measure(pace)
             reports.append(report)
+            gc.collect()
+            gc.freeze()  # a collection in the middle of the next measurement need not look through these reports
         except asyncio.CancelledError:
             print("interrupted: what follows was measured until then", file=sys.stderr)
             break

@@ -29,7 +29,7 @@ class Pace:
     """The search for leaks has a process of its own."""
 
 
-FULL = Pace(processes=3, timed=0.25, load=8.0, operations=10_000, searched=6.0)
+FULL = Pace(processes=5, timed=0.2, load=8.0, operations=10_000, searched=6.0)
 QUICK = Pace(processes=0, timed=0.05, load=1.0, operations=1_000, searched=2.0)
 MOMENT = Pace(processes=0, timed=0.001, load=0.5, operations=48, searched=1.0, isolated=False)
 """To see that it works, in this process."""
