@@ -12,7 +12,8 @@ Where things are:
     _time_limit                              the same seconds for each attempt, and one timer for all
     _gate         admission: slots, quotas, lanes, pauses, for one account
     _input _calls _home _overlong            what comes in; what is under way, on which loop; texts that are too long
-    _config _setting _keys _registry         settings; where keys come from; provider names
+    _settings     settings; where keys come from; the only readers of environment and files
+    _registry     provider names
     _types _errors _events                   nouns; the error tree; what can be observed
     _quantize     float32 vectors made compact
     _wire         HTTP: requests out, rows in, refusals into errors
@@ -23,7 +24,6 @@ Where things are:
     bench         the benchmark runner; imports public names alone
 """
 
-from aembed._config import Config, EmbedderOptions, Limits, MergePolicy, Profile, RetryPolicy
 from aembed._embedder import Embedder
 from aembed._errors import (
     AembedError,
@@ -52,6 +52,8 @@ from aembed._factory import EmbedderFactory
 from aembed._plan import estimate_tokens
 from aembed._quantize import Precision, quantize
 from aembed._registry import Registry
+from aembed._settings.config import Config, EmbedderOptions, Limits, MergePolicy, Profile, RetryPolicy
+from aembed._settings.http import HttpSettings
 from aembed._types import (
     Chunk,
     EmbedResult,
@@ -68,7 +70,6 @@ from aembed._types import (
     Vectors,
 )
 from aembed._version import __version__
-from aembed._wire.settings import HttpSettings
 
 __all__ = [
     "AembedError",

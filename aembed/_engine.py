@@ -20,7 +20,6 @@ import anyio.to_thread
 from aembed import _overlong as overlong
 from aembed._batch_cap import BatchCap
 from aembed._check import check, normalize
-from aembed._config import Options
 from aembed._errors import (
     AembedError,
     BadTextError,
@@ -38,6 +37,7 @@ from aembed._gate import Gate
 from aembed._job import Job
 from aembed._plan import halves, plan, take
 from aembed._retry import next_delay
+from aembed._settings.config import Options
 from aembed._time_limit import TimeLimit
 from aembed._types import Batch, Kind, Provider, Reply, Vectors
 

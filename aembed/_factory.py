@@ -15,7 +15,6 @@ import anyio.to_thread
 from pydantic import SecretStr
 
 from aembed._cache import Cache
-from aembed._config import Config, EmbedderOptions, Limits, MergePolicy, Options, resolve
 from aembed._embedder import Embedder
 from aembed._engine import Engine
 from aembed._errors import AembedError, ClosedError, ConfigError
@@ -23,13 +22,14 @@ from aembed._fan_out import one_error
 from aembed._gate import Gate
 from aembed._home import Home
 from aembed._identity import Identity
-from aembed._keys import find_key
 from aembed._memo import Memo
 from aembed._merge import Merge
 from aembed._registry import Registry
+from aembed._settings.config import Config, EmbedderOptions, Limits, MergePolicy, Options, resolve
+from aembed._settings.http import HttpSettings
+from aembed._settings.keys import find_key
 from aembed._types import Health, ModelSpec, Provider, Source, Store, Transport
 from aembed._wire.access import SecretHeaders, SecretText
-from aembed._wire.settings import HttpSettings
 
 if TYPE_CHECKING:
     from aembed._wire.http import HttpTransport
@@ -198,7 +198,7 @@ class EmbedderFactory:
         if self._closed:
             raise ClosedError("this factory is closed; make a new one")
 
-    async def _cache(self, place: bool | Path | Store) -> Cache | None:
+    async def _cache(self, place: bool | str | Path | Store) -> Cache | None:
         """The one for that place: memory, a file, or a store handed in."""
         if place is False:
             return None
@@ -262,13 +262,13 @@ class EmbedderFactory:
         return gate
 
 
-def _store(place: Literal[True] | Path | Store) -> tuple[Place, Store]:
+def _store(place: Literal[True] | str | Path | Store) -> tuple[Place, Store]:
     """What tells the place from others, and the store that is there, not opened yet."""
     from aembed.stores import MemoryStore, SQLiteStore
 
     if place is True:
         return "memory", MemoryStore()
-    if isinstance(place, Path):
+    if isinstance(place, (str, Path)):
         file = SQLiteStore(place)
         return file.path, file
     return id(place), place

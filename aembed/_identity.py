@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from hashlib import sha256
 
-from aembed._config import Options
+from aembed._settings.config import Options
 from aembed._types import Kind, ModelSpec
 
 SCHEME = 1

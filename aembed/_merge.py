@@ -11,10 +11,10 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from aembed._config import MergePolicy
 from aembed._events import Counts
 from aembed._flight import Flight, Waiter
 from aembed._job import Job, Run
+from aembed._settings.config import MergePolicy
 from aembed._types import Kind, ModelSpec
 
 

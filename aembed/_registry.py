@@ -10,7 +10,7 @@ from functools import cache
 from typing import TypeAlias, cast
 
 from aembed._errors import ConfigError
-from aembed._setting import nearest
+from aembed._settings.base import nearest
 from aembed._types import Provider, Source
 
 Opener: TypeAlias = Callable[[Source], Awaitable[Provider]]

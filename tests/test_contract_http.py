@@ -11,8 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from aembed import EmbedderFactory, Provider, Registry, Source, TextTooLongError
+from aembed._settings.http import HttpSettings
 from aembed._wire.http import HttpTransport
-from aembed._wire.settings import HttpSettings
 from aembed.testing import LoopbackServer, Quirks
 from tests.contract import RULES, TEXTS, Rule
 

@@ -16,10 +16,9 @@ TESTS = Path(__file__).parent
 ROOMS = """
     _types _errors _version _time_limit
     stores _home
-    _setting _input _calls _quantize
+    _events _input _calls _quantize
+    _settings
     _wire
-    _config _events
-    _keys
     _plan _retry _gate _check _job
     _overlong _fan_out _flight _identity _batch_cap
     _stream _engine _cache
@@ -30,7 +29,7 @@ ROOMS = """
 """A room imports from its own row and those above. A new room gets its place here, and in the map of ``__init__``."""
 
 ROW = {room: row for row, rooms in enumerate(ROOMS.split("\n")) for room in rooms.split()}
-OF_PROVIDERS = {"_types", "_errors", "_setting", "_wire", "_version", "providers"}
+OF_PROVIDERS = {"_types", "_errors", "_settings", "_wire", "_version", "providers"}
 OUTSIDE = ["testing", "cli", "bench", "jobs"]
 """What lives here uses public names alone, as a user would."""
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aembed._config import Limits
 from aembed._errors import AembedError, OverloadedError, ProviderError, RateLimitError
 from aembed._gate.budget import RetryBudget
 from aembed._gate.concurrency import Concurrency
 from aembed._gate.pause import Pause
 from aembed._gate.permit import Permit
 from aembed._gate.quotas import Quotas
+from aembed._settings.config import Limits
 from aembed._types import Kind, ModelSpec, Reply
 
 FIRST_AT_ONCE = 2

@@ -11,12 +11,12 @@ import asyncio
 import math
 from collections.abc import Sequence
 
-from aembed._config import Limits
 from aembed._errors import AembedError
 from aembed._gate.account import Account
 from aembed._gate.lanes import Lanes, Ticket
 from aembed._gate.permit import Permit
 from aembed._gate.slots import Slots
+from aembed._settings.config import Limits
 from aembed._types import Kind, Reply
 
 

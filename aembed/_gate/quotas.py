@@ -9,13 +9,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
-from aembed._config import Limits
 from aembed._errors import InputError
 from aembed._gate.headers import Headers
 from aembed._gate.learner import Learner
 from aembed._gate.permit import Permit
 from aembed._gate.resource import Resource
 from aembed._gate.tokens import FIRST_GUESS, TokenRatio
+from aembed._settings.config import Limits
 from aembed._types import ModelSpec, Reply
 
 BATCHES_A_MINUTE = 16

@@ -23,11 +23,11 @@ from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from aembed._errors import BadRequestError, ConfigError, ConnectError, ProviderError, ReplyError, RequestTimeoutError
+from aembed._settings.http import HttpSettings
 from aembed._types import Response, Sink
 from aembed._version import __version__
 from aembed._wire.body import PIECES, read_body
 from aembed._wire.public import NotPublicError, open_public
-from aembed._wire.settings import HttpSettings
 
 USER_AGENT = f"aembed/{__version__}"
 READ_BUFFER = 2**20
@@ -116,7 +116,7 @@ def _session(settings: HttpSettings, tls: ssl.SSLContext | bool) -> aiohttp.Clie
         connector=_Connector(limit=0, ssl=tls, socket_factory=open_public if settings.public_only else None),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip, deflate"},
-        proxy=None if settings.proxy is None else settings.proxy.get_secret_value(),
+        proxy=settings.proxy_url,
         read_bufsize=READ_BUFFER,
         timeout=aiohttp.ClientTimeout(
             total=None, sock_connect=settings.connect_timeout, sock_read=settings.read_timeout

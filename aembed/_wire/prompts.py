@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aembed._setting import Setting
+from aembed._settings.base import Settings
 from aembed._types import Kind
 
 
-class Prompts(Setting):
+class Prompts(Settings):
     """``provider_options`` of servers of one's own: what the model's card wants written before each text."""
 
     query_prompt: str = ""

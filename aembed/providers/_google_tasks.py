@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from aembed._setting import Setting
+from aembed._settings.base import Settings
 from aembed._types import Kind
 
 TASKS = {
@@ -26,7 +26,7 @@ SYMMETRIC = {"classification", "clustering", "semantic_similarity"}
 """Tasks for which documents are treated as queries are. For the others they are documents to be found."""
 
 
-class GoogleOptions(Setting):
+class GoogleOptions(Settings):
     """``provider_options`` of ``google``."""
 
     task: Literal[

@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import quote
 
 from aembed._errors import ConfigError
-from aembed._setting import Setting, nearest
+from aembed._settings.base import Settings, nearest
 from aembed._types import Kind, Provider, Source
 from aembed._wire.access import key_of
 from aembed._wire.catalogue import UNKNOWN, with_dimensions
@@ -31,7 +31,7 @@ from aembed._wire.provider import Api, Asked, HttpProvider
 from aembed.providers.openai import MODELS, openai_spec
 
 
-class AzureOptions(Setting):
+class AzureOptions(Settings):
     """``provider_options`` of ``azure``."""
 
     api_version: str = "2024-10-21"
@@ -47,7 +47,7 @@ async def open_provider(source: Source) -> Provider:
         raise ConfigError("name the deployment: 'azure:DEPLOYMENT'")
     if base_url is None:
         raise ConfigError("azure needs base_url, the endpoint of your resource: https://NAME.openai.azure.com")
-    options = AzureOptions(**source.options)
+    options = AzureOptions.from_table(source.options)
     if not options.api_version.strip():
         raise ConfigError("api_version is empty; give a date as 2024-10-21, or leave it out")
     if options.model is not None:

@@ -22,7 +22,7 @@ from typing import Any, Literal
 import msgspec
 
 from aembed._errors import BatchTooLargeError, ModelNotFoundError, QuotaExhaustedError, TextTooLongError
-from aembed._setting import Setting
+from aembed._settings.base import Settings
 from aembed._types import Kind, Provider, Source
 from aembed._wire.access import bearer, require_key
 from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
@@ -50,7 +50,7 @@ MODELS = {
 }
 
 
-class CohereOptions(Setting):
+class CohereOptions(Settings):
     """``provider_options`` of ``cohere``."""
 
     input_type: Literal["classification", "clustering"] | None = None
@@ -97,7 +97,7 @@ async def open_provider(source: Source) -> Provider:
         require_key(source, "CO_API_KEY")
     model = source.model or DEFAULT_MODEL
     source = with_dimensions(source, model, MODELS)
-    options = CohereOptions(**source.options)
+    options = CohereOptions.from_table(source.options)
 
     def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
         return {

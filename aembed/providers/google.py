@@ -96,7 +96,7 @@ async def open_provider(source: Source) -> Provider:
         require_key(source, "GEMINI_API_KEY")
     model = (source.model or DEFAULT_MODEL).removeprefix("models/")
     source = with_dimensions(source, model, MODELS)
-    options = GoogleOptions(**source.options)
+    options = GoogleOptions.from_table(source.options)
     known = MODELS.get(model, UNKNOWN)
 
     def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:

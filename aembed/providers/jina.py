@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aembed._errors import BatchTooLargeError, ModelNotFoundError, QuotaExhaustedError, TextTooLongError
-from aembed._setting import Setting
+from aembed._settings.base import Settings
 from aembed._types import Kind, Provider, Source
 from aembed._wire.access import bearer, require_key
 from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
@@ -55,7 +55,7 @@ PAIRED = {"retrieval", "code", "nl2code", "qa", "code2code", "code2nl", "code2co
 """Tasks with a side for queries and a side for documents, which Jina calls passages."""
 
 
-class JinaOptions(Setting):
+class JinaOptions(Settings):
     """``provider_options`` of ``jina``."""
 
     task: str | None = None
@@ -80,7 +80,7 @@ async def open_provider(source: Source) -> Provider:
         require_key(source, "JINA_API_KEY")
     model = source.model or DEFAULT_MODEL
     source = with_dimensions(source, model, MODELS)
-    task = JinaOptions(**source.options).task or _usual_task(model)
+    task = JinaOptions.from_table(source.options).task or _usual_task(model)
 
     def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
         body = {"model": model, "input": texts, "truncate": False, "normalized": True}

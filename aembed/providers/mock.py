@@ -29,7 +29,7 @@ from aembed._errors import (
     RateLimitError,
     RequestTimeoutError,
 )
-from aembed._setting import Setting
+from aembed._settings.base import Settings
 from aembed._types import Kind, ModelSpec, Provider, Reply, Source, Vectors
 
 ErrorKind: TypeAlias = Literal["authentication", "bad_request", "connect", "overloaded", "rate_limit", "timeout"]
@@ -52,7 +52,7 @@ GAMMA, MIX_1, MIX_2, SHIFT_1, SHIFT_2, SHIFT_3 = (
 )
 
 
-class MockOptions(Setting):
+class MockOptions(Settings):
     """How the mock behaves. Given by name through ``provider_options``; ``dim`` also as ``dimensions``."""
 
     dim: Annotated[int, Field(ge=1)] = 128

@@ -67,7 +67,7 @@ async def open_provider(source: Source) -> Provider:
     model = source.model
     if model is None:
         raise ConfigError("name a model that you have pulled: 'ollama:nomic-embed-text'")
-    options = OllamaOptions(**source.options)
+    options = OllamaOptions.from_table(source.options)
     dim = source.dimensions
     source = checked_dimensions(source, model)
 

@@ -54,7 +54,7 @@ async def open_provider(source: Source) -> Provider:
     dim = source.dimensions
     if not is_openai:
         source = checked_dimensions(source, model)
-    prompts = Prompts(**source.options)
+    prompts = Prompts.from_table(source.options)
 
     def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
         return {"model": model, "input": prompts.before(texts, kind), **asked.fields()}

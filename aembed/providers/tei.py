@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aembed._errors import BadTextError, BatchTooLargeError, OverloadedError, TextTooLongError
-from aembed._setting import Setting
+from aembed._settings.base import Settings
 from aembed._types import Kind, ModelSpec, Provider, Source
 from aembed._wire.access import bearer
 from aembed._wire.decode import Places, Shape
@@ -30,7 +30,7 @@ from aembed._wire.refusal import Dialect
 BASE_URL = "http://localhost:8080"
 
 
-class TeiOptions(Setting):
+class TeiOptions(Settings):
     """``provider_options`` of ``tei``."""
 
     query_prompt_name: str | None = None
@@ -58,7 +58,7 @@ ERRORS = Dialect(
 
 async def open_provider(source: Source) -> Provider:
     """``"tei"``; ``provider_options`` are the fields of :class:`TeiOptions`."""
-    options = TeiOptions(**source.options)
+    options = TeiOptions.from_table(source.options)
     dim = source.dimensions
     source = checked_dimensions(source, source.model or "")
     prompt_names = {"query": options.query_prompt_name, "document": options.document_prompt_name}

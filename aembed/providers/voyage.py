@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from aembed._errors import BatchTooLargeError, ModelNotFoundError, TextTooLongError
-from aembed._setting import Setting
+from aembed._settings.base import Settings
 from aembed._types import Kind, Provider, Source
 from aembed._wire.access import bearer, require_key
 from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
@@ -57,7 +57,7 @@ MODELS = {
 }
 
 
-class VoyageOptions(Setting):
+class VoyageOptions(Settings):
     """``provider_options`` of ``voyage``."""
 
     input_type: Literal["query", "document", "none"] | None = None
@@ -82,7 +82,7 @@ async def open_provider(source: Source) -> Provider:
         base_url = ATLAS_URL if require_key(source, "VOYAGE_API_KEY").startswith("al-") else BASE_URL
     model = source.model or DEFAULT_MODEL
     source = with_dimensions(source, model, MODELS)
-    options = VoyageOptions(**source.options)
+    options = VoyageOptions.from_table(source.options)
 
     def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
         body = {"model": model, "input": texts, "truncation": False, **asked.fields(dimensions="output_dimension")}

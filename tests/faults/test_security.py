@@ -55,8 +55,13 @@ async def test_fault_66_68_neither_key_nor_text_is_shown(fault: Any, caplog: pyt
     caplog.set_level(logging.DEBUG)
     events: list[Event] = []
     with LoopbackServer("openai", dim=DIM, faults=() if fault is None else always(fault)) as server:
-        settings = {"api_key": SecretStr(KEY), "headers": {"x-extra": KEY}}
-        profile = Profile(model="openai:m", base_url=server.base_url, retry=AT_ONCE, **settings)
+        profile = Profile(
+            model="openai:m",
+            base_url=server.base_url,
+            retry=AT_ONCE,
+            api_key=SecretStr(KEY),
+            headers={"x-extra": KEY},
+        )
         config = Config(profiles={"p": profile})
         async with EmbedderFactory(config) as factory:
             embedder = await factory.new_embedder("p", on_event=events.append)

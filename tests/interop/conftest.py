@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from aembed._settings.http import HttpSettings
 from aembed._wire.http import HttpTransport
-from aembed._wire.settings import HttpSettings
 from tests.interop.fleet import TARGETS, Fleet
 from tests.interop.servers import Target
 

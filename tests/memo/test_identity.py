@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from aembed import EmbedderFactory, Limits, ModelSpec
-from aembed._config import Options
 from aembed._identity import Identity
+from aembed._settings.config import Options
 from aembed.testing import ScriptedProvider
 from tests.scripted import PAIRS, TEXTS, expected
 

@@ -13,9 +13,9 @@ from typing import TypeAlias
 import pytest
 
 from aembed import BadRequestError, ConnectError, ReplyError
+from aembed._settings.http import HttpSettings
 from aembed._wire.body import LONGEST_REFUSAL, PIECES
 from aembed._wire.http import HttpTransport
-from aembed._wire.settings import HttpSettings
 from aembed.testing import Caps, LoopbackServer
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

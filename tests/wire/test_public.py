@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,6 @@ def test_a_socket_for_a_public_address_and_none_for_another() -> None:
 
 
 @pytest.mark.parametrize("more", [{"proxy": "http://proxy:3128"}, {"trust_env": True}])
-def test_a_proxy_would_make_it_void(more: dict[str, object]) -> None:
+def test_a_proxy_would_make_it_void(more: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="leave out proxy and trust_env"):
         HttpSettings(public_only=True, **more)

@@ -7,27 +7,18 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from aembed._setting import Setting
+from aembed._settings.base import Settings
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class HttpSettings(Setting):
+class HttpSettings(Settings):
     """TLS, proxy and socket timeouts. Certificates are always verified, and no redirect is ever followed."""
 
     ca_file: str | None = None
     """PEM file with the certificate authorities to trust, instead of the system's."""
-    proxy: SecretStr | None = None
-    """``http://user:password@host:port``."""
-
-    @field_validator("proxy")
-    @classmethod
-    def _check_proxy(cls, proxy: SecretStr | None) -> SecretStr | None:
-        parts = urlsplit("" if proxy is None else proxy.get_secret_value())
-        if proxy is not None and (parts.scheme not in {"http", "https"} or not parts.hostname):
-            raise ValueError("must be http://host:port, with user:password@ before the host if it needs them")
-        return proxy
-
+    proxy: str | SecretStr | None = None
+    """``http://user:password@host:port``; kept as a ``SecretStr``."""
     trust_env: bool = False
     """Honour ``HTTP_PROXY``, ``HTTPS_PROXY``, ``NO_PROXY`` and ``~/.netrc``."""
     public_only: bool = False
@@ -35,12 +26,28 @@ class HttpSettings(Setting):
     machine, a private network or a cloud's metadata. The address itself is looked at, each time a connection is made,
     so that no name can lead elsewhere later. Not with a proxy, which would do the connecting."""
 
+    connect_timeout: Seconds = 10.0
+    read_timeout: Seconds = 60.0
+    """Seconds of silence between two pieces of an answer. The whole attempt has ``timeout``."""
+
+    @property
+    def proxy_url(self) -> str | None:
+        """In clear, for whoever connects to it."""
+        return self.proxy.get_secret_value() if isinstance(self.proxy, SecretStr) else self.proxy
+
+    @field_validator("proxy")
+    @classmethod
+    def _check_proxy(cls, proxy: str | SecretStr | None) -> SecretStr | None:
+        if proxy is None:
+            return None
+        secret = proxy if isinstance(proxy, SecretStr) else SecretStr(proxy)
+        parts = urlsplit(secret.get_secret_value())
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be http://host:port, with user:password@ before the host if it needs them")
+        return secret
+
     @model_validator(mode="after")
     def _check_public(self) -> HttpSettings:
         if self.public_only and (self.proxy is not None or self.trust_env):
             raise ValueError("public_only cannot see where a proxy connects to; leave out proxy and trust_env")
         return self
-
-    connect_timeout: Seconds = 10.0
-    read_timeout: Seconds = 60.0
-    """Seconds of silence between two pieces of an answer. The whole attempt has ``timeout``."""

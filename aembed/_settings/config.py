@@ -13,19 +13,29 @@ from pathlib import Path
 from typing import Annotated, Any, TypedDict
 from urllib.parse import urlsplit
 
-from pydantic import Discriminator, Field, PlainValidator, SecretStr, Tag, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PlainValidator,
+    SecretStr,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from aembed._errors import ConfigError
 from aembed._events import Event
-from aembed._setting import Setting, nearest
+from aembed._settings.base import Settings, nearest
+from aembed._settings.http import HttpSettings, Seconds
 from aembed._types import Overlong, Store
-from aembed._wire.settings import HttpSettings, Seconds
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class Limits(Setting):
+class Limits(Settings):
     """What an account may do, or a model with a quota of its own. ``None``: as the provider's own default says."""
 
     max_concurrency: Count | None = None
@@ -36,7 +46,7 @@ class Limits(Setting):
     """Texts a minute, for providers that count these."""
 
 
-class RetryPolicy(Setting):
+class RetryPolicy(Settings):
     """When to try again. Delays are in seconds and double up to ``max_delay``, each with full jitter.
 
     A ``Retry-After`` of the provider is obeyed instead, up to ``max_retry_after``; beyond that the call fails.
@@ -59,7 +69,7 @@ def _read_cache(place: object) -> bool | Path | Store:
     raise ValueError("give True, the path of a file, or a Store")
 
 
-class MergePolicy(Setting):
+class MergePolicy(Settings):
     """How calls with few texts are gathered while others are under way. The first of them goes at once."""
 
     max_texts: Count = 128
@@ -81,7 +91,7 @@ Merge = Annotated[
 ]
 
 
-class Defaults(Setting):
+class Defaults(Settings):
     """What may be set once for all embedders of a factory: nothing here belongs to one provider or account."""
 
     retry: RetryPolicy = Field(default_factory=cache(RetryPolicy))
@@ -95,7 +105,7 @@ class Defaults(Setting):
     http: HttpSettings = Field(default_factory=cache(HttpSettings))
     normalize: bool = False
     """Scale every vector to unit length. Off: vectors come as the provider gives them (most are unit length)."""
-    cache: Annotated[bool | Path | Store, PlainValidator(_read_cache)] = False
+    cache: Annotated[bool | str | Path | Store, PlainValidator(_read_cache)] = False
     """Keep vectors, and send no text twice: ``True`` in memory (256 MiB), a path in an SQLite file, or a Store.
 
     Embedders of one factory that name the same place share it. A Store handed in is yours to close.
@@ -104,20 +114,28 @@ class Defaults(Setting):
     """Gather concurrent calls with few texts into one request."""
 
 
+def _as_secret(key: object) -> object:
+    return SecretStr(key) if isinstance(key, str) else key
+
+
+def _as_path(file: str | Path | None) -> Path | None:
+    return None if file is None else Path(file)
+
+
 class Options(Defaults):
     """Everything one embedder can be told."""
 
     base_url: str | None = None
-    api_key: SecretStr | Callable[[], str | SecretStr] | None = None
+    api_key: Annotated[str | SecretStr | Callable[[], str | SecretStr] | None, BeforeValidator(_as_secret)] = None
     """The key, or a function that gives it, of a keyring for one: asked in a worker thread for each new embedder."""
-    api_key_file: Path | None = None
+    api_key_file: Annotated[str | Path | None, AfterValidator(_as_path)] = None
     """A file that holds the key and nothing else; read for each new embedder."""
-    headers: dict[str, str] = Field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = Field(default_factory=dict, repr=False)
     dimensions: Count | None = None
     batch_size: Count | None = None
     """Texts in one request, at most. Not set: what the provider takes."""
     limits: Limits = Field(default_factory=cache(Limits))
-    provider_options: dict[str, Any] = Field(default_factory=dict)
+    provider_options: Mapping[str, object] = Field(default_factory=dict)
     """What this provider alone understands, by name; the provider's docstring lists them."""
     on_event: Callable[[Event], None] | None = None
     """Called with every :data:`Event` of the embedder, in the event loop."""

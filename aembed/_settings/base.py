@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, cast, get_args
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Self, cast, dataclass_transform, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from aembed._errors import ConfigError
 
@@ -23,22 +23,36 @@ TAGS = {"switch", "policy"}
 """What pydantic calls the kinds of an option that takes several; no option has such a name."""
 
 
-class _Teaching(ModelMetaclass):
+@dataclass_transform(kw_only_default=True, field_specifiers=(Field, PrivateAttr))
+class _RaisesConfigError(ModelMetaclass):
     """Makes ``Limits(requests_per_minute=-1)`` raise a ConfigError, as every other wrong setting does."""
 
-    def __call__(cls, /, *args: Any, **fields: Any) -> Any:  # noqa: N805
+    def _validated(cls, /, **fields: Any) -> Any:  # noqa: N805
         try:
-            return super().__call__(*args, **fields)
+            return super().__call__(**fields)
         except ValidationError as error:
             failure = explain(error, cast("type[BaseModel]", cls))
-        del args, fields  # a traceback that shows local variables shows no key
+        del fields  # a traceback that shows local variables shows no key
         raise failure
 
+    if not TYPE_CHECKING:  # checkers make each signature from the fields: see dataclass_transform
+        __call__ = _validated
 
-class Setting(BaseModel, metaclass=_Teaching):
-    """Root of all settings: frozen, and an unknown field is an error that names the nearest known one."""
+
+class Settings(BaseModel, metaclass=_RaisesConfigError):
+    """Root of all settings: frozen, and an unknown field is an error that names the nearest known one.
+
+    A field is one annotated line with a default and a docstring. Its annotation is the type that its keyword takes,
+    for pyright and mypy as for pydantic: where more is accepted than is kept (a ``str`` for a key), the annotation is
+    the union, and a validator makes one of it.
+    """
 
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, object]) -> Self:
+        """Made of what a file or ``provider_options`` holds. Raises :class:`ConfigError`."""
+        return cast("Self", cls._validated(**table))
 
     def __getstate__(self) -> dict[Any, Any]:
         """Secrets are not written into bytes that others may keep."""

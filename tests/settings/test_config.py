@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ import pytest
 from pydantic import SecretStr
 
 from aembed import Config, ConfigError, HttpSettings, Limits, Profile, RetryPolicy
-from aembed._config import resolve
-from aembed._setting import nearest
+from aembed._settings.base import nearest
+from aembed._settings.config import resolve
 
 
 def write(path: Path, text: str) -> Path:
@@ -29,15 +30,15 @@ def write(path: Path, text: str) -> Path:
         (lambda: Limits(requests_per_minute=float("inf")), "requests_per_minute: .* finite"),
         (lambda: RetryPolicy(max_attempts=0), "max_attempts: .* greater than or equal to 1, not 0"),
         (lambda: RetryPolicy(initial_delay=float("nan")), "initial_delay"),
-        (lambda: RetryPolicy(max_delay="soon"), "max_delay: .* valid number.*, not 'soon'"),
+        (lambda: RetryPolicy(max_delay="soon"), "max_delay: .* valid number.*, not 'soon'"),  # type: ignore[arg-type]
         (lambda: Config(timeout=0), "timeout: .* greater than 0, not 0"),
-        (lambda: Config(model=7), "model: .* valid string, not 7"),
+        (lambda: Config(model=7), "model: .* valid string, not 7"),  # type: ignore[arg-type]
         (lambda: Config(modell="x"), "unknown option 'modell'; did you mean 'model'"),  # type: ignore[call-arg]
         (lambda: Config(zzzzz="x"), "unknown option 'zzzzz'; known are: .*, model, .*"),  # type: ignore[call-arg]
-        (lambda: Config(retry=3), "retry: give a RetryPolicy, or a table of its options, not 3"),
-        (lambda: Config(profiles={"a": {}}), "profiles.a.model is missing; give it a value"),
+        (lambda: Config(retry=3), "retry: give a RetryPolicy, or a table of its options, not 3"),  # type: ignore[arg-type]
+        (lambda: Config(profiles={"a": {}}), "profiles.a.model is missing; give it a value"),  # type: ignore[dict-item]
         (
-            lambda: Config(profiles={"a": {"model": "m", "dimension": 3}}),
+            lambda: Config(profiles={"a": {"model": "m", "dimension": 3}}),  # type: ignore[dict-item]
             "unknown option 'profiles.a.dimension'; did you mean 'dimensions'",
         ),
     ],
@@ -231,3 +232,7 @@ def test_a_proxy_is_an_http_url(proxy: str) -> None:
     with pytest.raises(ConfigError, match="proxy: must be http://host:port") as caught:
         HttpSettings(proxy=SecretStr(proxy))
     assert "secret" not in str(caught.value)
+
+
+def test_an_interpreter_shows_what_a_setting_takes() -> None:
+    assert list(inspect.signature(Limits).parameters) == list(Limits.model_fields)

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from aembed._config import Options
 from aembed._errors import ConfigError
+from aembed._settings.config import Options
 
 AskKey: TypeAlias = Callable[[], SecretStr]
 """Gives a key and may take its time: for a worker thread."""
@@ -44,10 +44,13 @@ OWN_HOSTS = {
 def find_key(provider: str, settings: Options) -> SecretStr | AskKey | None:
     """The key, or how to get it. A provider's variable is for the provider itself, and sent to nobody else."""
     if settings.api_key_file is not None:
-        return partial(_read, settings.api_key_file)
-    if settings.api_key is None:
+        return partial(_read, Path(settings.api_key_file))
+    key = settings.api_key
+    if key is None:
         return _from_environment(provider) if _is_own(provider, settings.base_url) else None
-    return settings.api_key if isinstance(settings.api_key, SecretStr) else partial(_ask, settings.api_key)
+    if isinstance(key, str):
+        return SecretStr(key)
+    return key if isinstance(key, SecretStr) else partial(_ask, key)
 
 
 def _is_own(provider: str, base_url: str | None) -> bool:
