@@ -28,7 +28,7 @@ message.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
     from aembed._types import EmbedResult
@@ -114,7 +114,20 @@ class ProviderError(AembedError):
             "status": self.status,
             "request id": self.request_id,
             "attempts": self.attempts if self.attempts > 1 else None,
+            "retry after": None if self.retry_after is None else _in_words(self.retry_after),
         }
+
+
+def _in_words(seconds: float) -> str:
+    """A wait for people: ``"1.5 s"``, ``"20 min"``, ``"1 d 3 h"``. Another provider's may be any number."""
+    if not 0 <= seconds < 1e9:
+        return f"{seconds} s"
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    minutes = round(seconds / 60)
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    parts = [(days, "d"), (hours, "h"), (minutes if not days else 0, "min")]
+    return " ".join(f"{number} {unit}" for number, unit in parts if number)
 
 
 class AuthenticationError(ProviderError):
@@ -155,6 +168,9 @@ class RateLimitError(ProviderError):
     """Too fast. ``retry_after`` is in seconds, ``None`` if the provider gave none."""
 
     retryable = True
+    scope: Literal["minute", "day"] | None = None
+    """The period of the quota that is used up, ``None`` if the provider did not say. A day's quota will not be back
+    soon, whatever ``retry_after`` says."""
 
 
 class OverloadedError(ProviderError):

@@ -291,3 +291,40 @@ async def test_google_tells_when_to_come_back() -> None:
     assert (await refused("google", 429, body)).retry_after == 3.5
     assert (await refused("google", 429, [body])).retry_after == 3.5
     assert (await refused("google", 429, google(429, "quota", "RESOURCE_EXHAUSTED"))).retry_after is None
+
+
+def exceeded(*quotas: str) -> dict[str, Any]:
+    violations = [{"quotaMetric": "generativelanguage.googleapis.com/requests", "quotaId": quota} for quota in quotas]
+    failure = {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": violations}
+    return google(429, "You exceeded your current quota", "RESOURCE_EXHAUSTED", failure, HELP, RETRY)
+
+
+MINUTE = "EmbedContentRequestsPerMinutePerUserPerProjectPerModel-FreeTier"
+DAY = "EmbedContentRequestsPerDayPerUserPerProjectPerModel-FreeTier"
+
+
+@pytest.mark.parametrize(
+    ("quotas", "scope", "retry_after"),
+    [([MINUTE], "minute", 3.5), ([DAY], "day", None), ([MINUTE, DAY], "day", None), ([], None, 3.5)],
+)
+async def test_google_tells_which_quota_is_used_up(
+    quotas: list[str], scope: str | None, retry_after: float | None
+) -> None:
+    error = await refused("google", 429, exceeded(*quotas))
+    assert isinstance(error, RateLimitError)
+    assert (error.scope, error.retry_after) == (scope, retry_after)
+
+
+@pytest.mark.parametrize("violations", [None, 7, [7], [{"quotaId": None}], "x"])
+async def test_google_tells_it_oddly(violations: Any) -> None:
+    error = await refused("google", 429, google(429, "quota", "RESOURCE_EXHAUSTED", {"violations": violations}))
+    assert isinstance(error, RateLimitError)
+    assert error.scope is None
+
+
+@pytest.mark.parametrize("header", ["x-request-id", "apim-request-id", "mistral-correlation-id", "x-debug-trace-id"])
+async def test_request_ids(header: str) -> None:
+    fake = Fake([answer({"error": "no"}, 400, **{header: "req-8"})])
+    provider = await opened(fake, "mistral", base_url="http://localhost:9000")
+    with pytest.raises(ProviderError, match="request id req-8"):
+        await provider.embed([TEXT], kind="document")

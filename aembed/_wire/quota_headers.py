@@ -5,20 +5,66 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Literal, TypeAlias
 
 from aembed._types import QuotaHints
 
-LONGEST = 40
-"""Characters of the longest duration that makes sense."""
+Scope: TypeAlias = Literal["minute", "day"]
+"""The period of a quota."""
+
+MAX_DURATION_CHARS = 40
+"""Longer than any duration that makes sense."""
+MAX_RESET_S = 86_400.0
+"""A quota that refills later than in a day is none that this library knows: a broken or hostile header."""
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_TELLING = tuple(f"x-ratelimit-{what}-{unit}" for unit in ("requests", "tokens") for what in ("limit", "remaining"))
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+_WAIT_IN_WORDS = re.compile(
+    r"(?:try(?:ing)?(?: it)? again|retry|wait)(?: (?:in|after|for))?(?: at least)? ?"
+    r"((?:\d{1,9}(?:\.\d{1,12})? ?(?:ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?)\b"
+    r"(?:,? and |, | )?|\d{1,9}(?:\.\d{1,12})?(?:ms|[dhms])(?=\d))+)",
+    re.IGNORECASE,
+)
+"""``try again in 1m3s``, ``retry after 37 seconds``, ``retry in 33.384105706s``, ``wait 1 minute and 5 seconds``."""
+_PART_IN_WORDS = re.compile(r"(\d+(?:\.\d+)?) ?(ms|milli|[dhms])", re.IGNORECASE)
+
+_OF_A_DAY = re.compile(r"per[ _-]?day|/ ?day\b|\bdaily\b|by_?day|\b[RT]PD\b", re.IGNORECASE)
+_OF_A_MINUTE = re.compile(r"per[ _-]?min(?:ute)?|/ ?min(?:ute)?\b|by_?minute|\b[RT]PM\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """How a vendor spells the headers of a resource: ``x-ratelimit-{limit,remaining,reset}-requests``."""
+
+    requests: str | None
+    tokens: str | None
+
+    def telling(self) -> tuple[str, ...]:
+        """The headers of which one is enough to tell anything."""
+        patterns = [pattern for pattern in (self.requests, self.tokens) if pattern is not None]
+        return tuple(pattern.format(what) for pattern in patterns for what in ("limit", "remaining"))
+
+
+OPENAI = Spelling("x-ratelimit-{}-requests", "x-ratelimit-{}-tokens")
+"""OpenAI, Azure and most others. https://platform.openai.com/docs/guides/rate-limits, "Rate limits in headers"."""
+MISTRAL = Spelling("x-ratelimit-{}-req-minute", "x-ratelimit-{}-tokens-minute")
+"""Mistral's API in 2026, by recorded replies; its own documentation names no header."""
+MISTRAL_BY_SIZE = Spelling(None, "x-ratelimitbysize-{}-minute")
+"""Mistral's API until 2025, tokens alone (the R package tidyllm, ``api_mistral.R``)."""
+
+SPELLINGS = tuple((spelling, spelling.telling()) for spelling in (OPENAI, MISTRAL, MISTRAL_BY_SIZE))
+RESETS = ("ratelimit-reset", "x-ratelimit-reset", "ratelimitbysize-reset")
+"""Seconds until a quota refills that is not named: the IETF draft on RateLimit header fields, and before it."""
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait: ``retry-after-ms``, or ``retry-after`` in seconds or as a date against the server's clock.
+    """Seconds to wait: ``retry-after-ms``, or ``retry-after`` in seconds or as a date.
+
+    A date is compared with the server's own clock, or with ours where the server sends no ``Date``.
 
     Source: RFC 9110 section 10.2.3; ``retry-after-ms`` as OpenAI and Azure send it.
     """
@@ -29,28 +75,77 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return _number(value) if value is None or _number(value) is not None else _until(value, headers.get("date"))
 
 
-def quota_hints(headers: Mapping[str, str]) -> QuotaHints | None:
-    """The ``x-ratelimit-{limit,remaining,reset}-{requests,tokens}`` headers, as OpenAI defined them.
+def reset_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds until the quota that a 429 is about has refilled: one with nothing left, or with nothing said of it."""
+    waits: list[float] = []
+    for spelling, _ in SPELLINGS:
+        for pattern in (spelling.requests, spelling.tokens):
+            if pattern is not None and not _number(headers.get(pattern.format("remaining"))):
+                waits += _reset(headers, pattern.format("reset"))
+    for name in RESETS:
+        waits += _reset(headers, name)
+    return max(waits, default=None)
 
-    Source: https://platform.openai.com/docs/guides/rate-limits, "Rate limits in headers".
-    """
-    for name in _TELLING:
-        if name in headers:
-            break
-    else:
+
+def wait_in_words(words: str) -> float | None:
+    """The seconds that a rejection asks to wait for, in a sentence."""
+    found = _WAIT_IN_WORDS.search(words)
+    if found is None:
         return None
-    values = {
-        f"{what}_{unit}": duration(headers.get(f"x-ratelimit-{what}-{unit}"))
-        if what == "reset"
-        else _number(headers.get(f"x-ratelimit-{what}-{unit}"))
-        for unit in ("requests", "tokens")
-        for what in ("limit", "remaining", "reset")
-    }
+    seconds = 0.0
+    for number, unit in _PART_IN_WORDS.findall(found[1]):
+        seconds += float(number) * _SECONDS["ms" if unit.lower() == "milli" else unit.lower()]
+    return seconds
+
+
+def quota_scope(said: str, headers: Mapping[str, str]) -> Scope | None:
+    """The period of the quota that a 429 is about, where its words or headers name one.
+
+    ``x-ratelimit-type: UserByModelByDay`` is GitHub's and Azure AI's; SambaNova says
+    ``x-ratelimit-remaining-requests-day: 0``.
+    """
+    said = f"{said} {headers.get('x-ratelimit-type', '')[:MAX_DURATION_CHARS]}"
+    if _OF_A_DAY.search(said):
+        return "day"
+    if _OF_A_MINUTE.search(said):
+        return "minute"
+    spent = any(_number(headers.get(f"x-ratelimit-remaining-{unit}-day")) == 0 for unit in ("requests", "tokens"))
+    return "day" if spent else None
+
+
+def has_no_quota(headers: Mapping[str, str]) -> bool:
+    """True for a model that the plan does not include: Mistral then answers 429 with a limit of 0, for ever."""
+    return _number(headers.get("x-ratelimit-limit-req-minute")) == 0
+
+
+def quota_hints(headers: Mapping[str, str]) -> QuotaHints | None:
+    """What a reply says of the account's quota, in the first of ``SPELLINGS`` that it has."""
+    for spelling, telling in SPELLINGS:
+        for name in telling:
+            if name in headers:
+                return _hints(headers, spelling)
+    return None
+
+
+def _hints(headers: Mapping[str, str], spelling: Spelling) -> QuotaHints | None:
+    values: dict[str, float | None] = {}
+    for unit, pattern in (("requests", spelling.requests), ("tokens", spelling.tokens)):
+        if pattern is None:
+            continue
+        values[f"limit_{unit}"] = _number(headers.get(pattern.format("limit")))
+        values[f"remaining_{unit}"] = _number(headers.get(pattern.format("remaining")))
+        values[f"reset_{unit}"] = next(iter(_reset(headers, pattern.format("reset"))), None)
     return QuotaHints(**values) if any(value is not None for value in values.values()) else None
 
 
+def _reset(headers: Mapping[str, str], name: str) -> tuple[float, ...]:
+    """The seconds of a reset header, if it is there and possible."""
+    seconds = duration(headers.get(name))
+    return () if seconds is None or seconds > MAX_RESET_S else (seconds,)
+
+
 def _number(value: str | None) -> float | None:
-    if value is None or len(value) > LONGEST:
+    if value is None or len(value) > MAX_DURATION_CHARS:
         return None
     try:
         number = float(value)
@@ -61,7 +156,7 @@ def _number(value: str | None) -> float | None:
 
 def duration(value: str | None) -> float | None:
     """``12ms``, ``6m0s``, ``1h2m3.5s``, or plain seconds -> seconds."""
-    if not value or len(value) > LONGEST:
+    if not value or len(value) > MAX_DURATION_CHARS:
         return None
     parts = _DURATION.findall(value)
     if "".join(number + unit for number, unit in parts) != value:
@@ -70,11 +165,15 @@ def duration(value: str | None) -> float | None:
 
 
 def _until(value: str, now: str | None) -> float | None:
-    """From one HTTP date to another, both by the server's clock; ours may be wrong."""
-    if now is None:
-        return None
+    """Seconds from one HTTP date to another. RFC 9110 dates are in GMT; one without a zone is taken for GMT."""
     try:
-        seconds = (parsedate_to_datetime(value) - parsedate_to_datetime(now)).total_seconds()
+        since = datetime.now(UTC) if now is None else _date(now)
+        seconds = (_date(value) - since).total_seconds()
     except (ValueError, TypeError, OverflowError):
         return None
     return max(0.0, seconds)
+
+
+def _date(value: str) -> datetime:
+    date = parsedate_to_datetime(value)
+    return date if date.tzinfo is not None else date.replace(tzinfo=UTC)

@@ -26,7 +26,7 @@ from aembed._errors import (
     TextTooLongError,
 )
 from aembed._types import Response
-from aembed._wire.quota_headers import retry_after
+from aembed._wire.quota_headers import Scope, has_no_quota, quota_scope, reset_after, retry_after, wait_in_words
 from aembed._wire.redact import GAP, redact
 
 ErrorType: TypeAlias = type[ProviderError]
@@ -67,6 +67,9 @@ ASKED_FOR = {
 
 NOT_ABOUT_A_TEXT = {401, 403, 429}
 
+REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "mistral-correlation-id", "x-debug-trace-id")
+"""The server's name for an answer: most, some, Azure's gateway, Mistral, Cohere."""
+
 SHORT = 16
 """Characters of a text that may as well be a word of the server's own: not quoted, but no reason to misread it."""
 
@@ -78,6 +81,8 @@ class Said:
     code: str = ""
     words: str = ""
     retry_after: float | None = None
+    scope: Scope | None = None
+    """The period of the quota that is used up, where a field says so and not the words."""
     about: frozenset[str] = frozenset()
     """Which of ``ASKED_FOR`` it names."""
 
@@ -120,21 +125,36 @@ def refusal(
     response: Response, said: Said, dialect: Dialect, *, provider: str, texts: Sequence[str] = ()
 ) -> ProviderError:
     """The error for an answer that is no success."""
-    kind = _kind(response.status, f"{said.code}: {said.words}", dialect)
     headers = response.headers
+    kind = _kind(response.status, f"{said.code}: {said.words}", dialect)
+    if kind is RateLimitError and has_no_quota(headers):
+        kind = QuotaExhaustedError
     retryable = {"false": False, "true": True}.get(headers.get("x-should-retry", ""))
     words = said.words or said.code or f"status {response.status}, and a body that is not its usual error"
     words = redact(words, [text for text in texts if len(text) <= SHORT], ())
     advice = ADVICE.get(kind)
-    return kind(
+    error = kind(
         f"{provider} refused: {words}" + (f"; {advice}" if advice else ""),
         provider=provider,
         status=response.status,
         request_id=request_id(headers),
         retryable=retryable if kind.retryable or retryable else None,
-        retry_after=said.retry_after if said.retry_after is not None else retry_after(headers),
+        retry_after=_wait(kind, said, headers),
         index=_named(said.words) if issubclass(kind, BadTextError) else None,
     )
+    if isinstance(error, RateLimitError):
+        error.scope = said.scope or quota_scope(f"{said.code}: {said.words}", headers)
+    return error
+
+
+def _wait(kind: ErrorType, said: Said, headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, from the most explicit that says so: a field, Retry-After, a sentence, when a quota refills."""
+    wait = said.retry_after if said.retry_after is not None else retry_after(headers)
+    if wait is None and issubclass(kind, (RateLimitError, OverloadedError)):
+        wait = wait_in_words(said.words)
+    if wait is None and kind is RateLimitError:
+        wait = reset_after(headers)
+    return wait
 
 
 def hidden(response: Response) -> Response | None:
@@ -196,5 +216,5 @@ def _kind(status: int, said: str, dialect: Dialect) -> ErrorType:
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
-    found = headers.get("x-request-id") or headers.get("request-id") or headers.get("apim-request-id")
+    found = next(filter(None, map(headers.get, REQUEST_IDS)), None)
     return found[:100] if found else None

@@ -20,6 +20,7 @@ batch" (gel issue 9032), "Request payload size exceeds the limit", "API key not 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
@@ -32,7 +33,7 @@ from aembed._wire.catalogue import UNKNOWN, Model, describe, refuse_long, with_d
 from aembed._wire.decode import Places, Shape, token_count
 from aembed._wire.openai_shape import read_error
 from aembed._wire.provider import Api, Asked, HttpProvider
-from aembed._wire.quota_headers import duration
+from aembed._wire.quota_headers import Scope, duration, quota_scope
 from aembed._wire.refusal import Dialect, Said
 from aembed.providers._google_tasks import GoogleOptions, tell
 
@@ -76,7 +77,17 @@ def read(body: Any) -> Said:
         return said
     details = [item for item in error.get("details") or () if isinstance(item, dict)]
     delay = next((str(item["retryDelay"]) for item in details if "retryDelay" in item), None)
-    return Said(f"{error.get('status', '')} {said.code}", said.words, duration(delay))
+    scope = _used_up(details)
+    wait = None if scope == "day" else duration(delay)  # some seconds, also where the day is over
+    return Said(f"{error.get('status', '')} {said.code}", said.words, wait, scope)
+
+
+def _used_up(details: list[dict[str, Any]]) -> Scope | None:
+    """The period of the longest quota that a ``QuotaFailure`` names, as ``EmbedContentRequestsPerDayPer...``."""
+    violations = chain.from_iterable(item["violations"] for item in details if isinstance(item.get("violations"), list))
+    names = [str(each.get("quotaId")) for each in violations if isinstance(each, dict)]
+    scopes = {quota_scope(name, {}) for name in names}
+    return "day" if "day" in scopes else "minute" if "minute" in scopes else None
 
 
 ERRORS = Dialect(

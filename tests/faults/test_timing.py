@@ -83,6 +83,11 @@ async def outcome(embedder: Embedder) -> AembedError | None:
 DATE = datetime(2020, 2, 2, tzinfo=UTC)  # no clock of ours
 LATER: dict[str, Any] = {"date": format_datetime(DATE), "retry_after": format_datetime(DATE + timedelta(seconds=20))}
 
+
+def in_words(sentence: str) -> Response:
+    return answer({"error": {"message": sentence}}, 429)
+
+
 WAITS: dict[str, tuple[Response, float]] = {
     "fault_29_unavailable_until": (refused(503, retry_after="7"), 7.0),
     "fault_30_seconds": (refused(retry_after="30"), 30.0),
@@ -99,6 +104,10 @@ WAITS: dict[str, tuple[Response, float]] = {
     "fault_34_infinite": (refused(retry_after="inf"), 0.5),
     "fault_34_absurd_date": (refused(date="soon", retry_after="Tue, 99 Foo 2020"), 0.5),
     "fault_34_words": (refused(retry_after="a while"), 0.5),
+    "fault_96_words": (in_words("Rate limit reached. Please try again in 6s."), 6.0),
+    "fault_96_more_words": (in_words("Please try again in 1m3s."), 63.0),
+    "fault_96_a_quota_that_refills": (refused(x_ratelimit_reset_requests="20s"), 20.0),
+    "fault_96_a_date_without_date": (refused(retry_after="Fri, 31 Dec 1999 23:59:59 GMT"), 0.1),
 }
 
 
@@ -109,6 +118,23 @@ async def test_the_next_request_goes_when_the_server_allows(refusal: Response, w
         assert await outcome(embedder) is None
         assert transport.times[1] - transport.times[0] == pytest.approx(wait)
         assert len(transport.times) == 2
+
+
+async def test_fault_96_a_date_without_date_is_one_of_our_clock() -> None:
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    transport = Clocked([refused(retry_after=later), GOOD])
+    async with asking(transport) as embedder:
+        assert await outcome(embedder) is None
+        assert 60.0 < transport.times[1] - transport.times[0] <= 90.0
+
+
+async def test_fault_36_a_quota_that_refills_in_years() -> None:
+    said: dict[str, Any] = {"x_ratelimit_remaining_requests": "0", "x_ratelimit_reset_requests": "1000d"}
+    transport = Clocked([answer(VECTOR, **said, x_ratelimit_limit_requests="100"), GOOD])
+    async with asking(transport) as embedder:
+        for _ in range(2):
+            assert await outcome(embedder) is None
+    assert transport.times[1] <= 120.0
 
 
 @pytest.mark.parametrize("status", [429, 503])
