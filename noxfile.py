@@ -118,6 +118,14 @@ def truth(session: nox.Session) -> None:
 
 
 @nox.session
+def mutation(session: nox.Session) -> None:
+    """Small changes to the package: do its tests notice? ``-- gate wire --sample 60 --seed 7``; slow, so opt in."""
+    install_extras(session)
+    session.install(*group("test"))
+    session.run("python", "-m", "tests.mutation", *session.posargs)
+
+
+@nox.session
 def report_browser(session: nox.Session) -> None:
     """The page of benchmark reports in a headless Chromium, which is installed where there is none."""
     install_extras(session)

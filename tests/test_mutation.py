@@ -1,0 +1,52 @@
+"""The changes that ``nox -s mutation`` makes: valid, small, and nothing that cannot be noticed."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.mutation.mutants import mutants
+
+ROOT = Path(__file__).parent.parent
+ROOMS = tomllib.loads((ROOT / "tests/mutation/rooms.toml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("code", "after"),
+    [
+        ("a < b", ["(a <= b)"]),
+        ("a is not None", ["(a is None)"]),
+        ("a + b - 'text'", ["(a - b)"]),
+        ("a and not b", ["(a or not b)", "(b)"]),
+        ("a += b", ["a -= b"]),
+        ("max(a, b)", ["pass", "(min(a, b))"]),
+        ("f(a)", ["pass"]),
+        ("x = 1, 50, 0.5, True", ["(2)", "(100)", "(1.0)", "(False)"]),
+        ("if f(a): b", ["if not f(a):\n    b"]),
+        ("for a in b: break", ["continue"]),
+        ("x: Literal[5] = a", []),
+        ("x = f'{a + 1}'", []),
+        ("assert a < 5", []),
+        ("if TYPE_CHECKING: f(a)", []),
+        ("@dataclass(frozen=True)\nclass A: x = field(repr=False)", []),
+    ],
+)
+def test_changes(code: str, after: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text(code, encoding="utf-8")
+    assert sorted(mutant.after for mutant in mutants(path, tmp_path)) == sorted(after)
+
+
+def test_only_the_place_is_changed(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text("# é\nx = (\n    'é', a <  # why\n    b)\n", encoding="utf-8")
+    (mutant,) = mutants(path, tmp_path)
+    assert mutant.source == "# é\nx = (\n    'é', (a <= b))\n"
+    assert (mutant.place, mutant.text) == ("module.py:3:10", "'é', a <  # why")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_exist(room: str) -> None:
+    assert all((ROOT / path).exists() for paths in ROOMS[room].values() for path in paths)
