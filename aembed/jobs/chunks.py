@@ -11,6 +11,8 @@ TEXTS = 256
 """Texts in a chunk where a request may hold any number."""
 SORTED = 2048
 """Texts in a chunk for a model that pads: it is in this process and bills nobody, and more texts sort better."""
+CHARACTERS = 2**21
+"""Characters in a chunk: many of them are under way at once, and all are in memory."""
 ROWS = 8192
 """Rows in a chunk, those that cannot be embedded included."""
 
@@ -23,6 +25,7 @@ class Chunk:
     stop: int
     texts: list[str] = field(default_factory=list[str])
     indices: list[int] = field(default_factory=list[int])
+    characters: int = 0
 
 
 class Cutter:
@@ -44,6 +47,7 @@ class Cutter:
         if not row.fault:
             self._chunk.texts.append(row.text)
             self._chunk.indices.append(index)
+            self._chunk.characters += len(row.text)
             self._used += tokens
         return done
 
@@ -60,4 +64,6 @@ class Cutter:
             return False
         if row.fault or not chunk.texts:
             return True
-        return len(chunk.texts) < self._texts and (self._tokens is None or self._used + tokens <= self._tokens)
+        if len(chunk.texts) == self._texts or chunk.characters + len(row.text) > CHARACTERS:
+            return False
+        return self._tokens is None or self._used + tokens <= self._tokens

@@ -16,6 +16,8 @@ from aembed.jobs.survey import Survey
 
 AHEAD = 2
 """Chunks that wait while as many as the account takes at once are under way."""
+MOST_CHARACTERS = 2**24
+"""Characters under way at once: a request takes several times its text in memory."""
 
 
 async def embed_rows(embedder: Embedder, source: Source, survey: Survey, ledger: Ledger) -> None:
@@ -46,27 +48,33 @@ class _Embedding:
         self._ledger = ledger
         self._disk = anyio.CapacityLimiter(1)
         self._running = 0
+        self._characters = 0
         self._one_ended = anyio.Event()
 
     async def run(self, blocks: in_thread[list[Chunk]]) -> None:
         async with task_group() as tasks:
             async for chunks in blocks:
                 for chunk in chunks:
-                    await self._wait_for_room()
+                    while not self._has_room(chunk):
+                        self._one_ended = anyio.Event()
+                        await self._one_ended.wait()
                     self._running += 1
-                    tasks.start_soon(self._bring_home, chunk)
+                    self._characters += chunk.characters
+                    tasks.start_soon(self._embed_and_store, chunk)
 
-    async def _wait_for_room(self) -> None:
-        while self._running >= self._embedder.statistics().slots + AHEAD:
-            self._one_ended = anyio.Event()
-            await self._one_ended.wait()
+    def _has_room(self, chunk: Chunk) -> bool:
+        if not self._running:
+            return True
+        fits = self._characters + chunk.characters <= MOST_CHARACTERS
+        return fits and self._running < self._embedder.statistics().slots + AHEAD
 
-    async def _bring_home(self, chunk: Chunk) -> None:
+    async def _embed_and_store(self, chunk: Chunk) -> None:
         """Embed a chunk and keep it. The first failure ends all."""
         result = await self._embed(chunk)
         with anyio.CancelScope(shield=True):  # it is paid for
             await anyio.to_thread.run_sync(self._ledger.keep, chunk, result, limiter=self._disk)
         self._running -= 1
+        self._characters -= chunk.characters
         self._one_ended.set()
 
     async def _embed(self, chunk: Chunk) -> EmbedResult | None:

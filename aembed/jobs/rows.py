@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, TypeAlias
 
 RowId: TypeAlias = str | int
 
 BLOCK = 512
 """Rows that are read, and written, at a time."""
+BLOCK_BYTES = 2**23
+"""A block ends with the row that brings it to this size, so that long rows take no more memory than short ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,21 @@ def make_row(number: int, fields: Mapping[str, Any], columns: Columns) -> Row:
     return Row(number, name, "" if fault else fields[columns.text], fields, fault)
 
 
-def in_blocks(rows: Iterable[Row | None]) -> Iterator[Block]:
-    """Blocks of rows; ``None`` stands for a blank line."""
-    iterator, start = iter(rows), 0
-    while lines := list(islice(iterator, BLOCK)):
-        block = [row for row in lines if row is not None]
-        yield Block(start, block, blank=len(lines) - len(block))
-        start += len(block)
+def in_blocks(rows: Iterable[tuple[Row | None, int]]) -> Iterator[Block]:
+    """Blocks of rows, each given with its size in bytes; ``None`` stands for a blank line."""
+    block = Block(0, [])
+    size = 0
+    for row, length in rows:
+        if row is None:
+            block.blank += 1
+        else:
+            block.rows.append(row)
+        size += length
+        if size >= BLOCK_BYTES or len(block.rows) + block.blank == BLOCK:
+            yield block
+            block, size = Block(block.start + len(block.rows), []), 0
+    if block.rows or block.blank:
+        yield block
 
 
 def _id(fields: Mapping[str, Any], column: str) -> tuple[RowId | None, str]:

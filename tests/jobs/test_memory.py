@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -38,3 +40,25 @@ def test_memory_does_not_grow_with_the_input(output: str) -> None:
     peak(500, output)  # whatever is made once
     few, many = peak(2_000, output), peak(8_000, output)
     assert many - few < 10 * 6_000, "a row leaves less than 10 bytes"
+
+
+LONG_ROWS = """
+import asyncio, json, pathlib, resource, sys
+from aembed import Config
+from aembed.jobs import run
+with open("r.jsonl", "w") as file:
+    for i in range(150):
+        file.write(json.dumps({"text": f"{i:09} " * 100_000, "unused": "u" * 1_000_000}) + chr(10))
+asyncio.run(run("r.jsonl", sys.argv[1], model="mock", dimensions=8, config=Config()))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts in kilobytes as Linux does")
+@pytest.mark.parametrize("output", ["v.npy", "v.jsonl", "v.parquet"])
+def test_rows_of_megabytes_take_no_more_memory(output: str) -> None:
+    """300 MB of input, a row at a time 2 MB: whatever rows look like, a process stays below 300 MB."""
+    if output.endswith(".parquet"):
+        pytest.importorskip("pyarrow", reason="needs the extra parquet")
+    ended = subprocess.run([sys.executable, "-c", LONG_ROWS, output], capture_output=True, check=True)
+    assert int(ended.stdout) < 300_000

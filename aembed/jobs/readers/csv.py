@@ -20,17 +20,17 @@ def read_csv(name: str, file: BinaryIO, columns: Columns) -> Iterator[Block]:
     return in_blocks(_rows(name, file, columns))
 
 
-def _rows(name: str, file: BinaryIO, columns: Columns) -> Iterator[Row | None]:
+def _rows(name: str, file: BinaryIO, columns: Columns) -> Iterator[tuple[Row | None, int]]:
     records = _records(name, file)
     header = next(records, [])
     for number, record in enumerate(records, 1):
         if not record:
-            yield None
+            yield None, 0
         elif len(record) != len(header):
             fault = f"the record has {len(record)} fields, and the header {len(header)}"
-            yield Row(number, number if columns.id is None else None, "", {}, fault)
+            yield Row(number, number if columns.id is None else None, "", {}, fault), 0
         else:
-            yield make_row(number, dict(zip(header, record, strict=True)), columns)
+            yield make_row(number, dict(zip(header, record, strict=True)), columns), sum(map(len, record))
 
 
 def _records(name: str, file: BinaryIO) -> Iterator[list[str]]:

@@ -26,16 +26,16 @@ def read_jsonl(name: str, file: BinaryIO, columns: Columns) -> Iterator[Block]:
     return in_blocks(_rows(name, file, columns))
 
 
-def _rows(name: str, file: BinaryIO, columns: Columns) -> Iterator[Row | None]:
+def _rows(name: str, file: BinaryIO, columns: Columns) -> Iterator[tuple[Row | None, int]]:
     for line in read_lines(name, file):
         if line.content.isspace():
-            yield None
+            yield None, len(line.content)
             continue
         fields = _decode(line.content)
         if isinstance(fields, str):
-            yield Row(line.number, line.number if columns.id is None else None, "", {}, fields)
+            yield Row(line.number, line.number if columns.id is None else None, "", {}, fields), 0
         else:
-            yield make_row(line.number, fields, columns)
+            yield make_row(line.number, fields, columns), len(line.content)
 
 
 def _decode(line: bytes) -> dict[str, Any] | str:

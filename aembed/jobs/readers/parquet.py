@@ -8,7 +8,10 @@ from typing import Any, BinaryIO
 from aembed.jobs.arrow import pyarrow, the_parquet
 from aembed.jobs.errors import JobInputError
 from aembed.jobs.readers.choose import choose_columns
-from aembed.jobs.rows import BLOCK, Block, Columns, Row, make_row
+from aembed.jobs.rows import BLOCK, BLOCK_BYTES, Block, Columns, Row, make_row
+
+PAGES_BYTES = 2**20
+"""Read from the file at a time."""
 
 
 def parquet_columns(name: str, file: BinaryIO, text_column: str | None, id_column: str | None) -> Columns:
@@ -35,7 +38,8 @@ def read_whole_parquet(name: str, file: BinaryIO, columns: Columns) -> Iterator[
 def open_parquet(name: str, file: BinaryIO) -> Any:
     file.seek(0)
     try:
-        return the_parquet().ParquetFile(file)
+        # pages are read as they are needed; whole columns of a row group at once would fill the memory
+        return the_parquet().ParquetFile(file, pre_buffer=False, buffer_size=PAGES_BYTES)
     except (pyarrow().ArrowException, OSError) as error:
         raise JobInputError(f"{name} is not Parquet: {error}") from None
 
@@ -44,10 +48,20 @@ def _blocks(name: str, file: BinaryIO, columns: Columns, wanted: Sequence[str] |
     needed = [columns.text] if columns.id is None else [columns.text, columns.id]
     start = 0
     try:
-        for batch in open_parquet(name, file).iter_batches(batch_size=BLOCK, columns=wanted, use_threads=False):
+        for batch in _batches(open_parquet(name, file), wanted):
             records = batch.select(needed).to_pylist()
             rows: list[Row] = [make_row(number, fields, columns) for number, fields in enumerate(records, start + 1)]
             yield Block(start, rows, batch=batch if wanted is None else None)
             start += len(rows)
     except (pyarrow().ArrowException, OSError, UnicodeDecodeError) as error:
         raise JobInputError(f"{name} cannot be read beyond row {start}: {error}") from None
+
+
+def _batches(file: Any, wanted: Sequence[str] | None) -> Iterator[Any]:
+    """Batches of so many rows that, as long as rows are alike, none is much larger than a block may be."""
+    metadata = file.metadata
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        row_bytes = group.total_byte_size // max(1, group.num_rows)
+        size = max(1, min(BLOCK, BLOCK_BYTES // max(1, row_bytes)))
+        yield from file.iter_batches(batch_size=size, row_groups=[number], columns=wanted, use_threads=False)

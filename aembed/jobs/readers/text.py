@@ -18,8 +18,8 @@ def read_text(name: str, file: BinaryIO, columns: Columns) -> Iterator[Block]:
     return in_blocks(_rows(name, file, columns))
 
 
-def _rows(name: str, file: BinaryIO, columns: Columns) -> Iterator[Row | None]:
+def _rows(name: str, file: BinaryIO, columns: Columns) -> Iterator[tuple[Row | None, int]]:
     for line in read_lines(name, file):
         text = decode(name, line).rstrip("\r\n")
         blank = not text or text.isspace()
-        yield None if blank else make_row(line.number, {"text": text}, columns)
+        yield None if blank else make_row(line.number, {"text": text}, columns), len(line.content)

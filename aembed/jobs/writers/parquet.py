@@ -17,7 +17,10 @@ from aembed.jobs.rows import Block, Columns
 from aembed.jobs.source import Source
 
 GROUP_BYTES = 2**24
-"""Of vectors in a row group: what is held in memory before it is written."""
+"""In a row group, before it is encoded: what is held in memory before it is written."""
+
+PAGE_ROWS = 64
+"""Rows between two looks at the size of a page: with 1,024 a page of long texts would take a gigabyte."""
 
 
 class ParquetWriter:
@@ -34,9 +37,16 @@ class ParquetWriter:
             schema = schema.insert(0, pa.field("id", pa.int64()))
         self._schema = schema.append(pa.field(vector_column, pa.list_(pa.float32(), dim)))
         repeating = [name for name in self._schema.names if name != vector_column]  # no two vectors are the same
-        self._file = the_parquet().ParquetWriter(path, self._schema, use_dictionary=repeating)
+        self._file = the_parquet().ParquetWriter(
+            path,
+            self._schema,
+            use_dictionary=repeating,
+            write_statistics=[name for name in repeating if name != columns.text],  # they are copies of long texts
+            write_batch_size=PAGE_ROWS,
+        )
         self._held: list[Any] = []
         self._held_rows = 0
+        self._held_bytes = 0
 
     def write(self, block: Block, kept: Sequence[int], vectors: Vectors) -> None:
         pa = pyarrow()
@@ -49,7 +59,8 @@ class ParquetWriter:
         columns = [given[field.name] for field in self._schema]
         self._held.append(pa.RecordBatch.from_arrays(columns, schema=self._schema))
         self._held_rows += len(kept)
-        if self._held_rows * self._dim * 4 >= GROUP_BYTES:
+        self._held_bytes += self._held[-1].nbytes
+        if self._held_bytes >= GROUP_BYTES:
             self._flush()
 
     def close(self) -> None:
@@ -61,7 +72,7 @@ class ParquetWriter:
     def _flush(self) -> None:
         if self._held:
             self._file.write_table(pyarrow().Table.from_batches(self._held), row_group_size=self._held_rows)
-        self._held, self._held_rows = [], 0
+        self._held, self._held_rows, self._held_bytes = [], 0, 0
 
 
 def whole_schema(source: Source) -> Any:
