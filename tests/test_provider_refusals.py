@@ -44,6 +44,10 @@ JINA_TEXT = {
     "request_id": "r",
     "code": "INPUT_TOKEN_LIMIT_EXCEEDED",
 }
+PROMPT = (
+    "`default-prompt-name` is set to `q` but it was not found in the Sentence Transformers prompts. Available prompts: "
+    '["text", "input"]'
+)
 RETRY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "3.5s"}
 HELP = {"@type": "type.googleapis.com/google.rpc.Help", "links": []}
 
@@ -63,7 +67,7 @@ REFUSALS: list[tuple[str, int, Any, type[ProviderError]]] = [
     ("cohere", 400, {"message": "invalid request: texts[0] must not be an empty string"}, BadTextError),
     ("cohere", 400, {"message": "invalid request: valid input_type must be provided"}, BadRequestError),
     ("cohere", 401, {"message": "invalid api token"}, AuthenticationError),
-    ("cohere", 498, {"message": "invalid token"}, AuthenticationError),
+    ("cohere", 498, {"message": "blocked"}, BadTextError),
     (
         "cohere",
         404,
@@ -160,6 +164,7 @@ REFUSALS: list[tuple[str, int, Any, type[ProviderError]]] = [
         BadRequestError,
     ),
     ("mistral", 422, {"detail": [{"type": "missing", "loc": ["body", "x"], "msg": "Field required"}]}, BadRequestError),
+    ("mistral", 400, mistral("Unknown model: x", "unknown_model", None), ModelNotFoundError),
     ("mistral", 400, mistral("Input id 0 is empty.", "invalid_request_prompt", "3210"), BadTextError),
     ("mistral", 401, {"detail": "Unauthorized"}, AuthenticationError),
     ("mistral", 429, mistral("Rate limit exceeded", "rate_limited", "1300"), RateLimitError),
@@ -228,6 +233,31 @@ REFUSALS: list[tuple[str, int, Any, type[ProviderError]]] = [
     ),
     ("tei", 413, {"error": "`inputs` cannot be empty", "error_type": "Validation"}, BadTextError),
     ("tei", 413, b"Failed to buffer the request body: length limit exceeded", BatchTooLargeError),
+    (
+        "tei",
+        422,
+        {"error": f"Input validation error: {PROMPT}", "error_type": "Validation"},
+        BadRequestError,
+    ),
+    (
+        "tei",
+        422,
+        {"error": "Input validation error: `inputs` must have less than 512 tokens", "error_type": "Validation"},
+        TextTooLongError,
+    ),
+    ("tei", 400, {"error": "Input validation error: `inputs` cannot be empty", "error_type": "Empty"}, BadTextError),
+    (
+        "jina",
+        422,
+        {
+            "detail": "Validation errors in 2 fields",
+            "errors": [
+                {"field": "task", "message": "Input should be 'retrieval.query'"},
+                {"field": "dimensions", "message": "Input should be greater than 0"},
+            ],
+        },
+        BadRequestError,
+    ),
     ("tei", 422, {"error": "Tokenization error", "error_type": "Tokenizer"}, BadRequestError),
     ("tei", 424, {"error": "Inference failed", "error_type": "Backend"}, OverloadedError),
     ("tei", 429, {"error": "Model is overloaded", "error_type": "Overloaded"}, OverloadedError),

@@ -5,6 +5,7 @@ Source: https://platform.openai.com/docs/api-reference/embeddings/object
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -57,7 +58,10 @@ def read_error(body: Any) -> Said:
         message = message.get("detail", message)
     said = read_detail(message)
     code = " ".join(str(error[name]) for name in ("type", "code", "param") if error.get(name) is not None)
-    return Said(f"{code} {said.code}".strip(), said.words)
+    param = error.get("param")
+    fields = (param,) if isinstance(param, str) and param not in {"", "None"} else said.fields
+    said = replace(said, code=f"{code} {said.code}".strip(), fields=fields)
+    return said.with_faults(error.get("errors"))
 
 
 EMBEDDING_LIST = Shape(EmbeddingList, places, tokens, base64_key=b'"embedding"')
@@ -73,6 +77,7 @@ OPENAI_ERRORS = Dialect(
         (r"model_not_found|invalid.model|model .{1,80}(does not exist|not found)", ModelNotFoundError),
         # LiteLLM's proxy knows its master key only, and looks for all others in a database
         (r"no_db_connection", AuthenticationError),
+        (r"context.?window", TextTooLongError),  # of one text; LiteLLM and others
         # llama.cpp names its own batch, of tokens of one text
         (r"too large to process|larger than the max context|exceed_context|available context", TextTooLongError),
         (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import msgspec
@@ -43,18 +43,37 @@ BY_STATUS: Mapping[int, ErrorType] = {
     429: RateLimitError,
     498: AuthenticationError,
     499: OverloadedError,
+    501: BadRequestError,
+    505: BadRequestError,
 }
+"""501 and 505 say that the server does not do this at all: asking again changes nothing."""
 
 ADVICE: Mapping[ErrorType, str] = {
     AuthenticationError: "check api_key, and that it may use this model",
     BatchTooLargeError: "lower batch_size",
-    ModelNotFoundError: "check the model's name and base_url",
+    ModelNotFoundError: "check the model's name, and base_url",
     QuotaExhaustedError: "check the account's plan and billing",
     TextTooLongError: 'shorten the text, or choose overlong="truncate" or "split"',
 }
 
 ABOUT_A_TEXT = r"(?<![\w-])(inputs?|texts?|contents?|strings?|tokens?|characters?|empty|NaN)(?![\w-])"
 """A refusal that speaks of these may be about one text of the batch, and worth looking for."""
+
+MAX_FIELDS = 8
+"""Complaints of a rejection that are looked at."""
+
+TEXT_FIELDS = {"content", "contents", "input", "input_tokens", "inputs", "parts", "requests", "text", "texts"}
+"""What APIs call the texts of a request. Of Google's ``requests`` each has other fields too, so it counts at the end
+of a path only."""
+
+OF_SHAPE = r"\b(missing|extra_forbidden|\w+_type|type_error\S*)(?!\S)"
+"""Types of pydantic's errors that speak of how a request is built, and not of what a text says."""
+
+STOCK_PHRASES = (
+    r"(input should be|input tag|input is not valid|extra inputs?|invalid input: expected|failed to (deserialize|parse)"
+    r"|unknown field|missing field|invalid JSON payload)[^;]*|input (payload )?validation (error|failed)"
+)
+"""What pydantic, TEI, serde, zod, flask-restx and Google's servers say of any field, in words that are no texts'."""
 
 HIDDEN = ((r"rate.?limit", 429), (r"api.?key|authenticat|unauthori[sz]ed", 401), (r"invalid|bad.?request", 400))
 """What an error means that names no status; else the server's failure."""
@@ -83,8 +102,19 @@ class Said:
     retry_after: float | None = None
     scope: Scope | None = None
     """The period of the quota that is used up, where a field says so and not the words."""
+    fields: tuple[str, ...] = ()
+    """The parts of the request that it complains of, as ``"input.3"`` or ``"task"``; none where it does not say."""
     about: frozenset[str] = frozenset()
     """Which of ``ASKED_FOR`` it names."""
+
+    def with_faults(self, faults: Any) -> Said:
+        """The same, with what a list of ``{"field", "message"}`` says, as Jina and others give it."""
+        if not isinstance(faults, list):
+            return self
+        named = [(str(fault.get("field") or ""), fault) for fault in faults if isinstance(fault, dict)]
+        each = [f"{name}: {fault.get('message') or fault.get('msg') or fault.get('code')}" for name, fault in named]
+        fields = (*self.fields, *(name for name, _ in named if name))
+        return replace(self, words="; ".join(filter(None, (self.words, *each))), fields=fields)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +122,12 @@ class Dialect:
     """How a provider words its refusals.
 
     ``read`` takes the parsed body. ``meanings`` are patterns, searched in ``"code: words"`` in order, that say more
-    than the status does.
+    than the status does. ``statuses`` go before those of all providers.
     """
 
     read: Callable[[Any], Said]
     meanings: Sequence[tuple[str, ErrorType]] = ()
+    statuses: Mapping[int, ErrorType] = field(default_factory=dict[int, ErrorType])
 
 
 def hear(response: Response, dialect: Dialect, texts: Sequence[str], secrets: Sequence[str]) -> Said:
@@ -110,6 +141,7 @@ def hear(response: Response, dialect: Dialect, texts: Sequence[str], secrets: Se
         said,
         code=redact(said.code, longer, secrets),
         words=redact(said.words, longer, secrets),
+        fields=tuple(redact(name, longer, secrets) for name in said.fields[:MAX_FIELDS]),
         about=_about(f"{redact(said.code, longer, ())} {redact(said.words, longer, ())}", secrets),
     )
 
@@ -126,9 +158,11 @@ def refusal(
 ) -> ProviderError:
     """The error for an answer that is no success."""
     headers = response.headers
-    kind = _kind(response.status, f"{said.code}: {said.words}", dialect)
+    kind = _kind(response.status, said, dialect)
     if kind is RateLimitError and has_no_quota(headers):
         kind = QuotaExhaustedError
+    if kind is BatchTooLargeError and len(texts) == 1 and response.status != 429:
+        kind = TextTooLongError
     retryable = {"false": False, "true": True}.get(headers.get("x-should-retry", ""))
     words = said.words or said.code or f"status {response.status}, and a body that is not its usual error"
     words = redact(words, [text for text in texts if len(text) <= SHORT], ())
@@ -140,7 +174,7 @@ def refusal(
         request_id=request_id(headers),
         retryable=retryable if kind.retryable or retryable else None,
         retry_after=_wait(kind, said, headers),
-        index=_named(said.words) if issubclass(kind, BadTextError) else None,
+        index=_culprit(said) if issubclass(kind, BadTextError) else None,
     )
     if isinstance(error, RateLimitError):
         error.scope = said.scope or quota_scope(f"{said.code}: {said.words}", headers)
@@ -182,37 +216,61 @@ def _meant(words: str) -> int:
     return 500
 
 
-def _named(words: str) -> int | None:
-    """The text that OpenAI and its kin point at: ``Invalid 'input[3]'``."""
-    found = re.search(r"input\[(\d{1,6})\]", words)
+def _culprit(said: Said) -> int | None:
+    """The text that is pointed at: ``Invalid 'input[3]'`` of OpenAI and its kin, ``"loc": ["input", 3]`` of FastAPI."""
+    found = re.search(r"input\[(\d{1,6})\]", said.words)
+    if found is None:
+        found = next(filter(None, (re.search(r"[.\[](\d{1,6})\]?$", name) for name in said.fields)), None)
     return int(found[1]) if found else None
+
+
+def _is_of_texts(name: str) -> bool:
+    """True for the path of a field that holds texts: ``"input"``, ``"body.input.3"``, ``"inputs[3]"``."""
+    parts = re.findall(r"[a-z_]\w*", name.lower())
+    return bool(parts) and (parts[-1] in TEXT_FIELDS or not TEXT_FIELDS.isdisjoint(set(parts) - {"requests", "parts"}))
 
 
 def read_detail(detail: Any) -> Said:
     """``detail`` as FastAPI gives it: a sentence, a list of ``{"loc", "msg", "type"}``, or what else."""
     if isinstance(detail, list):
         faults = [item for item in detail if isinstance(item, dict)]
-        words = "; ".join(f"{'.'.join(map(str, item.get('loc', ())))}: {item.get('msg')}" for item in faults)
-        return Said(" ".join(str(item.get("type")) for item in faults), words)
+        paths = [".".join(map(str, item.get("loc", ()))) for item in faults]
+        words = "; ".join(f"{path}: {item.get('msg')}" for path, item in zip(paths, faults, strict=True))
+        return Said(" ".join(str(item.get("type")) for item in faults), words, fields=tuple(filter(None, paths)))
     if isinstance(detail, dict):
-        return Said(str(detail.get("code") or ""), str(detail.get("message") or detail.get("error") or ""))
+        code, words = str(detail.get("code") or ""), str(detail.get("message") or detail.get("error") or "")
+        return Said(code, words).with_faults(detail.get("errors"))
     return Said(words=str(detail or ""))
 
 
-def _kind(status: int, said: str, dialect: Dialect) -> ErrorType:
+def _kind(status: int, said: Said, dialect: Dialect) -> ErrorType:
+    """What the words mean, else what the status does.
+
+    A rejection that names fields and none of texts is about a setting: no other text will fare better.
+    """
+    of_texts = not said.fields or any(map(_is_of_texts, said.fields))
+    words = f"{said.code}: {said.words}"
     for pattern, kind in dialect.meanings:
-        if issubclass(kind, BadTextError) and status in NOT_ABOUT_A_TEXT:
+        if issubclass(kind, BadTextError) and (status in NOT_ABOUT_A_TEXT or not of_texts):
             continue
-        if re.search(pattern, said, re.IGNORECASE):
+        if issubclass(kind, BatchTooLargeError) and not of_texts:
+            continue
+        if re.search(pattern, words, re.IGNORECASE):
             return kind
-    known = BY_STATUS.get(status)
+    known = dialect.statuses.get(status) or BY_STATUS.get(status)
     if known is not None:
         return known
     if status >= 500:
         return OverloadedError
-    if status in {400, 422} and re.search(ABOUT_A_TEXT, said, re.IGNORECASE):
-        return BadTextError
-    return BadRequestError
+    return BadTextError if status in {400, 422} and of_texts and _is_about_a_text(said) else BadRequestError
+
+
+def _is_about_a_text(said: Said) -> bool:
+    """Whether its words speak of texts, where they are not those of any rejection."""
+    if re.search(OF_SHAPE, said.code):
+        return any(re.search(r"\d\]?$", name) for name in said.fields)  # one of the texts, and not all of them
+    words = re.sub(STOCK_PHRASES, "", f"{said.code}: {said.words}", flags=re.IGNORECASE)
+    return re.search(ABOUT_A_TEXT, words, re.IGNORECASE) is not None
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from aembed._errors import BatchTooLargeError, ModelNotFoundError, QuotaExhaustedError, TextTooLongError
+from aembed._errors import BadTextError, BatchTooLargeError, ModelNotFoundError, QuotaExhaustedError, TextTooLongError
 from aembed._settings.base import Settings
 from aembed._types import Kind, Provider, Source
 from aembed._wire.access import bearer, require_key
@@ -88,6 +88,7 @@ ERRORS = Dialect(
         (r"number of (texts|inputs)|request (size|body).{0,20}too large", BatchTooLargeError),
         (r"too many tokens|too long|exceed.{0,40}tokens|maximum.{0,20}(tokens|length)", TextTooLongError),
     ),
+    statuses={498: BadTextError},  # a token of the text is on Cohere's deny list
 )
 
 

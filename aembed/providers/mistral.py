@@ -43,7 +43,7 @@ MODELS = {
 ERRORS = Dialect(
     read=read_error,
     meanings=(
-        (r"invalid.model|\b1500\b", ModelNotFoundError),
+        (r"(invalid|unknown).model|\b1500\b", ModelNotFoundError),
         (r"exceeding max \d+ tokens", TextTooLongError),
         (r"more batches|too many (inputs|tokens)", BatchTooLargeError),
     ),

@@ -1,15 +1,15 @@
 """``tei``: Hugging Face's text-embeddings-inference, through its own ``/embed``. By default on this machine.
 
-A TEI server runs one model, so the name after ``tei:`` is a label; as the model's own name it says which dimensions
-may be asked for. Vectors have unit length unless ``normalize`` is turned off. Prompts are the model's own, chosen by
-their names in its configuration. ``truncate`` is off, so that a text beyond the model's length is refused (as 413,
-like a batch that is too large; the words differ). ``dimensions`` is for servers from 1.8 on that run a Matryoshka
-model; older ones ignore it, and are found out by their reply.
+A TEI server runs one model, so the name after ``tei:`` is a label; as the model's own name it says which dimensions may
+be asked for. Vectors have unit length unless ``normalize`` is turned off. Prompts are the model's own, chosen by their
+names in its configuration. ``truncate`` is off, so that a text beyond the model's length is refused (as 413, and as 422
+since 1.9, like a batch that is too large; the words differ). ``dimensions`` is for servers from 1.8 on that run a
+Matryoshka model; older ones ignore it, and are found out by their reply.
 
-Sources: https://github.com/huggingface/text-embeddings-inference, ``docs/openapi.json`` (request, reply, 413, 422,
-424, 429), ``core/src/tokenization.rs`` ("must have less than N tokens"), ``router/src/http/server.rs`` ("batch size N
-> maximum allowed batch size M", 32 by default; usage in the header ``x-compute-tokens``). ``dimensions`` is in the
-main branch and not in the openapi.json of 1.7.1; that it came with 1.8 is (unconfirmed).
+Sources: https://github.com/huggingface/text-embeddings-inference, ``docs/openapi.json`` (request, reply, 413, 422, 424,
+429), ``core/src/tokenization.rs`` ("must have less than N tokens"), ``router/src/http/server.rs`` ("batch size N >
+maximum allowed batch size M", 32 by default; usage in the header ``x-compute-tokens``). ``dimensions`` is in the main
+branch and not in the openapi.json of 1.7.1; that it came with 1.8 is (unconfirmed).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from aembed._errors import BadTextError, BatchTooLargeError, OverloadedError, TextTooLongError
+from aembed._errors import BadRequestError, BadTextError, BatchTooLargeError, OverloadedError, TextTooLongError
 from aembed._settings.base import Settings
 from aembed._types import Kind, ModelSpec, Provider, Source
 from aembed._wire.access import bearer
@@ -49,6 +49,7 @@ ERRORS = Dialect(
     read=read_error,
     meanings=(
         (r"less than \d+ (tokens|characters)", TextTooLongError),
+        (r"prompt.?name", BadRequestError),
         (r"cannot be empty", BadTextError),
         (r"batch size", BatchTooLargeError),
         (r"overloaded", OverloadedError),

@@ -14,7 +14,6 @@ from aembed import (
     AuthenticationError,
     BadRequestError,
     BadTextError,
-    BatchTooLargeError,
     HttpSettings,
     Limits,
     ModelNotFoundError,
@@ -31,6 +30,7 @@ from tests.faults.privacy import KEY, TEXTS, assert_private
 REFUSED: dict[str, Any] = {"retryable": False, "attempts": 1}
 ONE_BY_ONE: dict[str, Any] = {"batch_size": 2, "limits": Limits(max_concurrency=1)}
 STOPPED: dict[str, Any] = {**REFUSED, "failed": [0, 1], "not_attempted": [2, 3, 4], "options": ONE_BY_ONE}
+STOPPED_ONE: dict[str, Any] = {**REFUSED, "requests": 1}
 FAILING: dict[str, Any] = {"error": OverloadedError, "attempts": 3, "requests": 3, "retryable": True}
 
 
@@ -55,8 +55,6 @@ class RefuseWith:
         vector = base64.b64encode(mock([self.text])[0].tobytes())
         yield from self.status.play(good) if vector in good.body else [good.head() + good.body]
 
-
-SINGLE = {"error": BatchTooLargeError, "status": 413, **REFUSED}
 
 CASES = {
     "fault_17_bad_request": Case(
@@ -101,7 +99,7 @@ CASES = {
     "fault_25_too_large": Case(faults=[Status(413)], requests=3),
     "fault_25_one_text_too_large": Case(
         faults=always(RefuseWith(TEXTS[2], Status(413, said("too large")))),
-        error=BatchTooLargeError,
+        error=TextTooLongError,
         requests=5,
         status=413,
         failed=[2],
@@ -114,6 +112,7 @@ CASES = {
     "fault_27_always_busy": Case(faults=refused(503, "server busy"), status=503, **FAILING),
     **{f"fault_28_{code}": Case(faults=[Status(code)], requests=2) for code in (500, 502, 504)},
     **{f"fault_28_always_{code}": Case(faults=refused(code), status=code, **FAILING) for code in (500, 502, 504)},
+    "fault_28_not_implemented": Case(faults=refused(501), error=BadRequestError, status=501, **STOPPED_ONE),
     "fault_37_do_not_retry": Case(
         faults=always(Status(503, headers={"x-should-retry": "false"})),
         error=OverloadedError,
@@ -128,6 +127,20 @@ CASES = {
         requests=3,
         retryable=True,
     ),
+}
+
+
+TASKS = "Input should be 'retrieval.query', 'retrieval.passage' or 'text-matching'"
+SETTINGS: dict[str, tuple[int, Any]] = {
+    "fault_94_of_pydantic": (422, {"detail": [{"type": "literal_error", "loc": ["body", "task"], "msg": TASKS}]}),
+    "fault_94_forbidden": (400, {"error": {"message": "Extra inputs are not permitted", "param": "task"}}),
+    "fault_94_of_jina": (422, {"detail": "Validation errors in 1 fields", "errors": [{"field": "task", "msg": TASKS}]}),
+    "fault_94_of_tei": (422, {"error": "Input validation error: `default-prompt-name` is set to `q` but no prompts"}),
+    "fault_94_in_words": (400, {"detail": TASKS}),
+}
+CASES |= {
+    name: Case(faults=always(Status(status, body)), error=BadRequestError, status=status, says="", **STOPPED_ONE)
+    for name, (status, body) in SETTINGS.items()
 }
 
 

@@ -153,8 +153,8 @@ FACTS = {
         required=("inputs",),
         model=200,  # requests name none
         bad_field=422,
-        batch=(32, 413, "batch size 33 > maximum allowed batch size 32"),
-        too_long=(413, "Input validation error: `inputs` must have less than 4 tokens. Given: 6"),
+        batch=(32, 422, "batch size 33 > maximum allowed batch size 32"),
+        too_long=(422, "Input validation error: `inputs` must have less than 4 tokens. Given: 6"),
         overloaded=429,
     ),
 }

@@ -23,14 +23,14 @@ from aembed._errors import (
 )
 from aembed._types import Response
 from aembed._wire.openai_shape import OPENAI_ERRORS
-from aembed._wire.refusal import hear, refusal
+from aembed._wire.refusal import Said, hear, read_detail, refusal
 from tests.wire.fake import answer
 
 KEY = "sk-made-up-0123456789"
 
 
 def error_of(response: Response, texts: list[str] | None = None) -> ProviderError:
-    texts = texts or ["some text that is long enough to be one"]
+    texts = texts or ["some text that is long enough to be one", "another text that is long enough"]
     said = hear(response, OPENAI_ERRORS, texts, [KEY])
     return refusal(response, said, OPENAI_ERRORS, provider="openai", texts=texts)
 
@@ -55,6 +55,8 @@ def error_of(response: Response, texts: list[str] | None = None) -> ProviderErro
         (500, OverloadedError),
         (502, OverloadedError),
         (503, OverloadedError),
+        (501, BadRequestError),
+        (505, BadRequestError),
         (529, OverloadedError),
     ],
 )
@@ -182,6 +184,11 @@ def test_the_status_alone(status: int, error: type[ProviderError]) -> None:
             },
             TextTooLongError,
         ),
+        (
+            400,
+            {"error": {"message": "litellm.ContextWindowExceededError: too many tokens", "code": "400"}},
+            TextTooLongError,
+        ),
         # TEI and Ollama behind their OpenAI endpoints
         (
             413,
@@ -209,6 +216,89 @@ def test_the_status_alone(status: int, error: type[ProviderError]) -> None:
 )
 def test_what_servers_say(status: int, body: Any, error: type[ProviderError]) -> None:
     assert type(error_of(answer(body, status))) is error
+
+
+TASKS = "Input should be 'retrieval.query', 'retrieval.passage', 'text-matching' or 'classification'"
+PROMPT = "`default-prompt-name` is set to `q` but no prompts were found in the Sentence Transformers configuration"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"detail": [{"type": "literal_error", "loc": ["body", "task"], "msg": TASKS, "input": "retreival"}]},
+        {"detail": [{"type": "extra_forbidden", "loc": ["body", "task"], "msg": "Extra inputs are not permitted"}]},
+        {
+            "detail": [
+                {"type": "value_error", "loc": ["body", "user"], "msg": "String should have at most 9 characters"}
+            ]
+        },
+        {"detail": [{"type": "too_long", "loc": ["body", "tags"], "msg": "List should have at most 1 items"}]},
+        {"detail": [{"type": "missing", "loc": ["body", "input"], "msg": "Field required"}]},
+        {"detail": [{"type": "list_type", "loc": ["body", "input"], "msg": "Input should be a valid list"}]},
+        {"detail": {"message": "Validation errors in 1 fields", "errors": [{"field": "task", "message": TASKS}]}},
+        {"detail": "Validation errors in 1 fields", "errors": [{"field": "body -> task", "message": TASKS}]},
+        {"message": "Validation errors in 1 fields", "errors": [{"field": "task", "message": TASKS}]},
+        {"detail": TASKS},
+        {"error": {"message": "Extra inputs are not permitted"}},
+        {"error": {"message": "text is no task", "type": "invalid_request_error", "param": "task"}},
+        {"message": f"Input validation error: {PROMPT}", "code": 422, "type": "Validation"},
+        {"error": {"message": f"litellm.BadRequestError: {{'detail': [{{'loc': ['body', 'task'], 'msg': {TASKS!r}"}},
+        {"error": "Failed to deserialize the JSON body: unknown field `task`, expected one of `inputs`, `truncate`"},
+        {"error": {"message": "Invalid JSON payload received. Unknown name 'task' at 'requests[0].content'"}},
+        {"error": {"message": "Invalid input: expected string, received undefined"}},
+        {"message": "Input payload validation failed", "errors": {"task": "not one of those"}},
+    ],
+)
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_wrong_setting_is_about_no_text(body: Any, status: int) -> None:
+    assert type(error_of(answer(body, status))) is BadRequestError
+
+
+@pytest.mark.parametrize(
+    ("body", "index"),
+    [
+        ({"detail": [{"type": "string_too_short", "loc": ["body", "input", 1], "msg": "String should have"}]}, 1),
+        ({"detail": [{"type": "string_type", "loc": ["body", "input", "list[str]", 1], "msg": "Input should be"}]}, 1),
+        ({"detail": [{"type": "value_error", "loc": ["body", "input"], "msg": "Value error, it is empty"}]}, None),
+        ({"message": "2 fields", "errors": [{"field": "task"}, {"field": "input[1]", "message": "it is empty"}]}, 1),
+        ({"error": {"message": "not allowed", "param": "input"}}, None),
+        ({"message": "Input validation error: `inputs` cannot be empty", "code": 422}, None),
+    ],
+)
+def test_a_text_that_is_at_fault(body: Any, index: int | None) -> None:
+    error = error_of(answer(body, 422))
+    assert type(error) is BadTextError
+    assert error.index == index
+
+
+def test_what_fastapi_says() -> None:
+    faults = [
+        {"type": "missing", "loc": ["body", "model"], "msg": "Field required"},
+        {"type": "string_type", "loc": ["body", "input", 3], "msg": "Input should be a valid string"},
+        "no fault",
+        {"msg": "something else"},
+    ]
+    words = "body.model: Field required; body.input.3: Input should be a valid string; : something else"
+    assert read_detail(faults) == Said("missing string_type None", words, fields=("body.model", "body.input.3"))
+    assert words[:60] in str(error_of(answer({"detail": faults}, 422)))
+    assert read_detail({"code": "E1", "message": "no"}) == Said("E1", "no")
+    assert read_detail({"error": "no"}) == Said("", "no")
+    assert read_detail("no") == Said("", "no")
+
+
+def test_each_of_a_list_of_errors_is_told() -> None:
+    faults = [{"field": "task", "message": "unknown"}, {"field": "dimensions", "code": "too_large"}, 7]
+    body = {"detail": {"message": "Validation errors in 2 fields", "code": "VALIDATION_ERROR", "errors": faults}}
+    assert "Validation errors in 2 fields; task: unknown; dimensions: too_large" in str(error_of(answer(body, 422)))
+
+
+def test_a_batch_of_one_that_is_too_large_is_a_text_that_is_too_long() -> None:
+    body = {"error": {"message": "too many tokens"}}
+    assert type(error_of(answer(body, 400))) is BatchTooLargeError
+    assert type(error_of(answer(body, 400), ["a text that is alone"])) is TextTooLongError
+    assert type(error_of(answer(b"", 413), ["a text that is alone"])) is TextTooLongError
+    limited = {"error": {"message": "Request too large for m on tokens per min (TPM)"}}
+    assert type(error_of(answer(limited, 429), ["a text that is alone"])) is BatchTooLargeError  # of the quota
 
 
 def test_messages_tell_what_to_do() -> None:

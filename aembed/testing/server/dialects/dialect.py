@@ -19,6 +19,7 @@ Problem: TypeAlias = Literal[
     "model",  # unknown
     "json",  # the body is no JSON
     "field",  # a field is missing, wrong, or unknown; ``detail`` says which
+    "prompt",  # the model has none of the name ``detail``
     "empty",  # no text, or an empty one
     "batch",  # ``got`` texts where ``limit`` are allowed
     "request_tokens",  # ``got`` tokens in all where ``limit`` are allowed

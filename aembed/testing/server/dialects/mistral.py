@@ -1,7 +1,8 @@
 """``mistral``: POST /v1/embeddings.
 
 Sources: https://docs.mistral.ai/api (fields); caps and code 3210 as measured and quoted in public repositories (256
-inputs pass and 257 are refused, 16,384 tokens in all; May 2026). Names of the quota headers are not confirmed.
+inputs pass and 257 are refused, 16,384 tokens in all; May 2026). The names of the quota headers and of
+``mistral-correlation-id`` are those of recorded replies.
 """
 
 from __future__ import annotations
@@ -117,4 +118,5 @@ MISTRAL = Dialect(
     refuse=refuse,
     caps=Caps(inputs=256, request_tokens=16_384, text_tokens=8192),
     announce=announce,
+    request_id="mistral-correlation-id",
 )

@@ -1,7 +1,8 @@
 """``tei``: Hugging Face's text-embeddings-inference, POST /embed.
 
 Source: https://github.com/huggingface/text-embeddings-inference, router/src/http/server.rs and docs/openapi.json: 32
-inputs, a body of 2 MB; everything that is too large is a 413 with ``"error_type": "Validation"``; counts are headers.
+inputs, a body of 2 MB; since 1.9 what is too large is a 422 with ``"error_type": "Validation"`` (before, a 413), and no
+text a 400; a prompt that the model's configuration lacks is refused, and this model's has none; counts are headers.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ def read(request: Request, model: str) -> Ask:
     one_of("truncation_direction", body.truncation_direction.lower(), ("left", "right"))
     if body.dimensions is not None and body.dimensions < 1:
         raise Refusal("field", "`dimensions` should be positive")
+    if body.prompt_name is not None:
+        raise Refusal("prompt", body.prompt_name)
     return Ask(strings(body.inputs), "", body.dimensions, truncate=body.truncate is True)
 
 
@@ -65,25 +68,30 @@ WORDING: Wording = {
     "model": (404, "model `{model}` not found"),
     "json": (400, "Failed to parse the request body as JSON: {detail}"),
     "field": (422, "Failed to deserialize the JSON body into the target type: {detail}"),
-    "empty": (413, "Input validation error: `inputs` cannot be empty"),
-    "batch": (413, "batch size {got:.0f} > maximum allowed batch size {limit:.0f}"),
+    "empty": (400, "Input validation error: `inputs` cannot be empty"),
+    "prompt": (
+        422,
+        "Input validation error: `default-prompt-name` is set to `{detail}` but no prompts were found in the Sentence "
+        "Transformers configuration",
+    ),
+    "batch": (422, "batch size {got:.0f} > maximum allowed batch size {limit:.0f}"),
     "request_tokens": (
-        413,
+        422,
         "Input validation error: `inputs` must have less than {limit:.0f} tokens. Given: {got:.0f}",
     ),
-    "text_tokens": (413, "Input validation error: `inputs` must have less than {limit:.0f} tokens. Given: {got:.0f}"),
+    "text_tokens": (422, "Input validation error: `inputs` must have less than {limit:.0f} tokens. Given: {got:.0f}"),
     "body": (413, "length limit exceeded"),
     "rate": (429, "Model is overloaded"),
     "never": (429, "Model is overloaded"),
     "overloaded": (429, "Model is overloaded"),
 }
 
-TYPES = {400: "Validation", 413: "Validation", 422: "Tokenizer", 429: "Overloaded"}
+TYPES = {"empty": "Empty", "rate": "Overloaded", "never": "Overloaded", "overloaded": "Overloaded"}
 
 
 def refuse(refusal: Refusal) -> tuple[int, Any]:
     status, message = words(refusal, WORDING)
-    return status, {"error": message, "error_type": TYPES.get(status, "Validation")}
+    return status, {"error": message, "error_type": TYPES.get(refusal.problem, "Validation")}
 
 
 TEI = Dialect(
