@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -41,7 +42,7 @@ def exit_code(error: AembedError) -> int:
 
 def say(sentence: str) -> None:
     """Print to stdout, whatever characters a file name has, and notice when it cannot be done."""
-    encoding = sys.stdout.encoding
+    encoding = sys.stdout.encoding or "ascii"
     try:
         print(sentence.encode(encoding, "backslashreplace").decode(encoding), flush=True)
     except OSError as error:
@@ -69,7 +70,9 @@ def one_sentence() -> Generator[None, None, None]:
             raise KeyboardInterrupt
         interrupt(signal.SIGINT, frame)
 
-    before = {number: signal.signal(number, stop) for number in _stop_signals()}
+    before = {number: signal.getsignal(number) for number in _stop_signals()}
+    for number in before:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else stop)
     try:
         yield
     except CommandError as error:
@@ -78,6 +81,8 @@ def one_sentence() -> Generator[None, None, None]:
         _leave(str(error), exit_code(error))
     except MemoryError as error:
         _leave(f"not enough memory: {str(error) or 'the system gives no more'}", EXIT_STOPPED)
+    except OSError as error:  # not of a file that was given: those are sentences already
+        _leave(f"the system gives an error: {error.strerror or error}; {_remedy(error)}", EXIT_STOPPED)
     except KeyboardInterrupt as interrupt:
         _leave(f"interrupted; {str(interrupt) or 'nothing was written'}", 128 + stopped_by)
     finally:
@@ -86,10 +91,20 @@ def one_sentence() -> Generator[None, None, None]:
 
 
 def _stop_signals() -> list[signal.Signals]:
-    """What else asks a program to end: ``kill``, a closed terminal."""
-    return [signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    """Signals that ask a program to end: Ctrl-C, ``kill``, a closed terminal. Those ignored stay ignored (nohup)."""
+    present = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    return [number for number in present if signal.getsignal(number) not in {signal.SIG_IGN, None}]
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        return "raise the limit of open files (ulimit -n)"
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "free some space"
+    return "mend that, and run the same command again"
 
 
 def _leave(sentence: str, code: int) -> NoReturn:
-    print(f"aembed: {sentence}", file=sys.stderr)
+    with suppress(OSError):  # nobody may be there to read it
+        print(f"aembed: {sentence}", file=sys.stderr, flush=True)
     sys.exit(code)

@@ -163,9 +163,15 @@ def output_errors(name: str) -> Generator[None, None, None]:
 
 def why(error: OSError) -> str:
     """What the system says against writing, and what to do."""
-    full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-    mend = "free some space" if full else "check its directory"
-    return f"cannot be written: {error.strerror}; {mend}, or choose another place"
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        return f"cannot be written: {error.strerror}; raise the limit of open files (ulimit -n)"
+    mend = "free some space" if is_full(error) else "check its directory"
+    return f"cannot be written: {error.strerror or error}; {mend}, or choose another place"
+
+
+def is_full(error: OSError) -> bool:
+    """True if there is no space left."""
+    return error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def sync_directory(path: Path) -> None:

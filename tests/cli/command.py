@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 OLDER = b"an older file"
-COMMAND = [sys.executable, "-c", "from aembed.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from aembed_command import main; main()"]
 PROFILES = """
 [profiles.small]
 model = "mock"

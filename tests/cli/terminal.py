@@ -14,16 +14,18 @@ from tests.cli.command import COMMAND
 class Terminal:
     """The command on a terminal of its own; what it shows is read as it comes.
 
+    It runs the statement ``first`` before anything else.
+
     Keys such as Ctrl-C need a terminal in ``control``. When what it controls ends, what was not read yet is lost.
     """
 
-    def __init__(self, *arguments: str, control: bool = True) -> None:
+    def __init__(self, *arguments: str, control: bool = True, first: str = "", columns: int = 120) -> None:
         self.screen = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end within a character
         self._master, slave = os.openpty()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", f"import os; {'os.login_tty(0); ' * control}{COMMAND[-1]}", *arguments],
-            env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+            [sys.executable, "-c", f"{first}\nimport os; {'os.login_tty(0); ' * control}{COMMAND[-1]}", *arguments],
+            env={**os.environ, "TERM": "xterm", "COLUMNS": str(columns)},
             stdin=slave,
             stdout=slave,
             stderr=slave,
