@@ -6,5 +6,6 @@ rivals     aiolimiter for bulk with queries going round it; a semaphore that obe
 bound      the least time a scenario can take
 run        one run of one scenario with one client
 report     the table, and the results as JSON
+worlds     servers drawn at random
 admission  what an admission and a waiter cost, beside a semaphore and aiolimiter
 """

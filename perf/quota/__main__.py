@@ -1,4 +1,7 @@
-"""``python -m perf.quota``: every scenario, aembed and its rivals. ``--quick`` for two seeds."""
+"""``python -m perf.quota``: every scenario, aembed and its rivals. ``--quick`` for two seeds.
+
+``--random 300 --seed N`` draws servers at random instead, and ``--world SEED`` replays one of them.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from perf.quota import admission, report
 from perf.quota.rivals import CLIENTS
 from perf.quota.run import Outcome, run, unloaded
 from perf.quota.scenarios import HELD_OUT, TUNED, Scenario
+from perf.quota.worlds import session
 
 PARTS = {"tuned": (TUNED, 0), "held-out": (HELD_OUT, 1000)}
 """Scenarios, and the first of their seeds."""
@@ -25,15 +29,24 @@ def main() -> None:
     parser.add_argument("--only", default="", help="scenarios whose name contains this")
     parser.add_argument("--clients", default=",".join(CLIENTS), help="comma-separated (default: all)")
     parser.add_argument("--quick", action="store_true", help="two seeds")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: one for each core)")
+    parser.add_argument("--jobs", type=int, help="processes (default: one for each core; one for --random)")
     parser.add_argument("--part", choices=PARTS, help="one of the two tables (default: both)")
+    parser.add_argument("--random", type=int, metavar="COUNT", help="number of servers drawn at random, instead")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first of them (default: 0)")
+    parser.add_argument("--world", type=int, metavar="SEED", help="the one server of this seed")
     parser.add_argument("--output", type=Path, help="JSON file (default: perf/results/quota.json, for complete parts)")
     options = parser.parse_args()
     seeds = 2 if options.quick else options.seeds
     clients = options.clients.split(",")
+    if options.world is not None:
+        session.one_world(options.world, clients)
+        return
+    if options.random:
+        session.random_worlds(options.random, options.seed, options.jobs or 1, clients)
+        return
     rows: list[report.Row] = []
     progress = Progress()
-    with ProcessPoolExecutor(options.jobs) as pool:
+    with ProcessPoolExecutor(options.jobs or os.cpu_count()) as pool:
         parts = {
             title: [
                 Work.begin(pool, scenario, clients, range(first, first + seeds), progress)
