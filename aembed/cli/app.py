@@ -66,7 +66,7 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
     text_column: Annotated[
         str | None,
         typer.Option(
-            "--text-column", metavar="NAME", help="Where the texts stand; 'text' if not said.", rich_help_panel=INPUT
+            "--text-column", metavar="NAME", help="Column that holds the text [default: text].", rich_help_panel=INPUT
         ),
     ] = None,
     id_column: Annotated[
@@ -74,7 +74,7 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
         typer.Option(
             "--id-column",
             metavar="NAME",
-            help="What tells rows apart; 'id' if there is one, else the number of the row.",
+            help="Column of ids, which tell rows apart [default: none, rows are numbered].",
             rich_help_panel=INPUT,
         ),
     ] = None,

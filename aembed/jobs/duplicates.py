@@ -41,7 +41,10 @@ class Ids:
     def add(self, block: Block) -> None:
         """The ids of all rows that have one and can be embedded."""
         entries = [
-            (*divmod(xxh3_128_intdigest(f"{type(row.id).__name__}:{row.id}".encode("utf-8", "replace")), 2**64), index)
+            (
+                *divmod(xxh3_128_intdigest(_encoded(row.id)), 2**64),
+                index,
+            )
             for index, row in enumerate(block.rows, block.start)
             if not row.fault
         ]
@@ -70,6 +73,11 @@ class Ids:
         for part in self._parts:
             part.seek(0)
             yield np.frombuffer(part.read(), ENTRY)
+
+
+def _encoded(value: object) -> bytes:
+    """The id with its type: 1 and "1" are two ids."""
+    return f"{type(value).__name__}:{value}".encode("utf-8", "surrogatepass")
 
 
 def _repeated(entries: NDArray[Any]) -> NDArray[np.int64]:

@@ -60,22 +60,24 @@ async def plan(
         ConfigError: the model cannot be opened.
     """
     survey = Survey()
-    async with open_source(source, input_format, text_column, id_column) as opened:
+    async with (
+        open_model(model, options, config) as (embedder, _),
+        open_source(source, input_format, text_column, id_column) as opened,
+    ):
         await take_survey(survey, opened)
-        async with open_model(model, options, config) as (embedder, _):
-            spec = embedder.spec
-            found = JobPlan(
-                model=f"{spec.provider}:{spec.name}",
-                dim=spec.dim,
-                rows=survey.rows,
-                rejected=survey.faulty,
-                blank=survey.blank,
-            )
-            async for _ in in_thread(_count(found, opened, survey, Cutter(spec))):
-                pass
-            found.cost = cost(found.tokens, spec.price)
-            _time(found, embedder)
-            return found
+        spec = embedder.spec
+        found = JobPlan(
+            model=f"{spec.provider}:{spec.name}",
+            dim=spec.dim,
+            rows=survey.rows,
+            rejected=survey.faulty,
+            blank=survey.blank,
+        )
+        async for _ in in_thread(_count(found, opened, survey, Cutter(spec))):
+            pass
+        found.cost = cost(found.tokens, spec.price)
+        _time(found, embedder)
+        return found
 
 
 def _count(plan: JobPlan, source: Source, survey: Survey, cutter: Cutter) -> Iterator[None]:

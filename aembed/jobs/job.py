@@ -1,4 +1,4 @@
-"""A job, from its beginning or from where its last run ended: survey -> open the model -> work -> report."""
+"""A job, from its beginning or from where its last run ended: open the model -> survey -> work -> report."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def run(
     Input is text (one row a line), ``.jsonl``, ``.csv``, ``.tsv`` or ``.parquet``, by its ending or ``input_format``
     (``"text"``, ``"jsonl"``, ``"csv"``, ``"parquet"``); ``"-"`` is standard input. Output is ``.npy``, or ``.jsonl`` or
     ``.parquet`` with all columns of the input and the vectors as ``vector_column``. Without ``text_column`` texts stand
-    in ``text``; without ``id_column`` ids stand in ``id`` if there is one, else a row's number is its id. Rows that
+    in ``text``. Without ``id_column`` rows are numbered, and a column ``id`` passes through like any other. Rows that
     cannot be embedded are listed in ``OUTPUT.rejects.jsonl``.
 
     Work is kept in ``OUTPUT.job/`` until the output is complete. If the job is cancelled, killed or stopped, the same
@@ -64,19 +64,21 @@ async def run(
     if place.format == "parquet":
         pyarrow()  # or say that it is missing, before anything is done
     monitor = Monitor(on_progress)
-    async with open_source(source, input_format, text_column, id_column) as opened, monitor.telling():
+    async with (
+        monitor.telling(),
+        open_model(model, options, config) as (embedder, settings),
+        open_source(source, input_format, text_column, id_column) as opened,
+    ):
+        monitor.embedder, monitor.phase = embedder, "reading"
         kinds = place.format == "parquet" and opened.format != "parquet"
         await take_survey(monitor.survey, opened, kinds=kinds, taken=None if place.format == "npy" else vector_column)
-        monitor.phase = "opening"
-        async with open_model(model, options, config) as (embedder, settings):
-            monitor.embedder = embedder
-            settings |= {"text_column": opened.columns.text, "id_column": opened.columns.id, "output": place.format}
-            if place.format != "npy":
-                settings["vector_column"] = vector_column
-            survey, dim = monitor.survey, await embedder.get_dimension()
-            header = Header(VERSION, survey.rows, dim, survey.fingerprint, settings)
-            totals = await work(place, opened, header, embedder, monitor)
-            return monitor.report(place, dim, totals, time.perf_counter() - started)
+        settings |= {"text_column": opened.columns.text, "id_column": opened.columns.id, "output": place.format}
+        if place.format != "npy":
+            settings["vector_column"] = vector_column
+        survey, dim = monitor.survey, await embedder.get_dimension()
+        header = Header(VERSION, survey.rows, dim, survey.fingerprint, settings)
+        totals = await work(place, opened, header, embedder, monitor)
+        return monitor.report(place, dim, totals, time.perf_counter() - started)
 
 
 @asynccontextmanager

@@ -51,7 +51,7 @@ class Kinds:
 def _kind(value: Any) -> str:
     if value is None:
         return "null"
-    kind = type(value).__name__
+    kind = "float" if isinstance(value, float) else "str" if isinstance(value, str) else type(value).__name__
     if kind == "int":
         return "int" if -EXACT <= value <= EXACT else "long" if -LARGEST <= value < LARGEST else "json"
     return kind if kind in {"bool", "float", "str"} else "json"

@@ -26,7 +26,7 @@ class Monitor:
     """Filled in as the job gets on."""
 
     def __init__(self, listener: Listener | None) -> None:
-        self.phase: Phase = "reading"
+        self.phase: Phase = "opening"
         self.survey = Survey()
         self.embedder: Embedder | None = None
         self.ledger: Ledger | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-Phase: TypeAlias = Literal["reading", "opening", "embedding", "writing"]
+Phase: TypeAlias = Literal["opening", "reading", "embedding", "writing"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

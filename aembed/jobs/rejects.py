@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from aembed.jobs.json_values import as_json
 from aembed.jobs.rows import Row
 
 
@@ -16,8 +17,8 @@ class RejectsFile:
         self._file = path.open("wb")
 
     def write(self, row: Row, error: str, message: str) -> None:
-        line = msgspec.json.encode({"row": row.number, "id": row.id, "error": error, "message": message})
-        self._file.write(line + b"\n")
+        record = {"row": row.number, "id": row.id, "error": error, "message": message}
+        self._file.write(msgspec.json.encode(record, enc_hook=as_json) + b"\n")
 
     def close(self) -> None:
         self._file.close()

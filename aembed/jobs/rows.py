@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-RowId: TypeAlias = str | int
+RowId: TypeAlias = Hashable
 
 BLOCK = 512
 """Rows that are read, and written, at a time."""
@@ -74,10 +74,15 @@ def in_blocks(rows: Iterable[tuple[Row | None, int]]) -> Iterator[Block]:
 
 def _id(fields: Mapping[str, Any], column: str) -> tuple[RowId | None, str]:
     value = fields.get(column)
-    if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "":
-        return value, ""
-    what = "missing or null" if value is None else "empty" if value == "" else _type(value)
-    return None, f"the id in {column!r} is {what}; it must be a string or a whole number"
+    what = "missing or null" if value is None or value != value else "empty" if value == "" else ""  # noqa: PLR0124 (NaN)
+    if not what:
+        try:
+            hash(value)
+        except TypeError:
+            what = _type(value)
+        else:
+            return value, ""
+    return None, f"the id in {column!r} is {what}; it must be one value, such as a string or a number"
 
 
 def _type(value: object) -> str:

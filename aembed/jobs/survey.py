@@ -30,6 +30,8 @@ class Survey:
     fingerprint: str = ""
     state: tuple[int, int] = (0, 0)
     kinds: Kinds = field(default_factory=Kinds)
+    numbered: bool = True
+    """True if rows get their number as ``id``: no column tells them apart, and none has that name."""
     repeated: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     def judge(self, block: Block) -> Block:
@@ -57,6 +59,7 @@ async def take_survey(survey: Survey, source: Source, *, kinds: bool = False, ta
 
 def _steps(survey: Survey, source: Source, ids: Ids, *, kinds: bool, taken: str | None) -> Iterator[None]:
     first = ""
+    survey.numbered = source.columns.id is None and "id" not in source.columns.names
     survey.state = source.state()
     for step in source.fingerprint():
         survey.fingerprint = step
@@ -75,7 +78,7 @@ def _steps(survey: Survey, source: Source, ids: Ids, *, kinds: bool, taken: str 
         if kinds:
             survey.kinds.add(block)
         if taken is not None:
-            _check_taken(source, block, taken)
+            _check_taken(survey, source, block, taken)
         yield
     if survey.rows and survey.faulty == survey.rows:
         raise JobInputError(f"{source.name}: no row can be embedded; {first}")
@@ -95,16 +98,11 @@ def _check(survey: Survey, source: Source) -> None:
         )
 
 
-def _check_taken(source: Source, block: Block, column: str) -> None:
-    numbered = source.columns.id is None
-    late = next((row.number for row in block.rows if "id" in row.fields), 0) if numbered else 0
-    if late:
-        raise JobInputError(
-            f"{source.name}: row {late} has an 'id', and the first row has none, so that rows get their number as id; "
-            "say with id_column what tells rows apart, or rename the column"
-        )
+def _check_taken(survey: Survey, source: Source, block: Block, column: str) -> None:
+    if survey.numbered and any("id" in row.fields for row in block.rows):
+        survey.numbered = False
     if (
-        (numbered and column == "id")
+        (source.columns.id is None and column == "id")
         or column in source.columns.names
         or any(column in row.fields for row in block.rows)
     ):

@@ -65,7 +65,7 @@ def prepare() -> None:
 
 async def job(output: str, bills: Path) -> jobs.JobReport:
     limits = Limits(max_concurrency=SLOTS)
-    return await jobs.run("rows.jsonl", output, model=Ledger(bills), config=Config(), limits=limits)
+    return await jobs.run("rows.jsonl", output, model=Ledger(bills), id_column="id", config=Config(), limits=limits)
 
 
 def attempt(output: str, bills: Path, fatal: int) -> int:

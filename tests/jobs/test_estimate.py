@@ -14,7 +14,7 @@ from tests.jobs.provider import Remembers
 
 async def test_plan_counts_what_the_job_does(rows: str) -> None:
     provider = Remembers(price=2.0)
-    found = await plan(rows, model=provider, config=Config())
+    found = await plan(rows, model=provider, id_column="id", config=Config())
     assert provider.asked == []
     assert (found.rows, found.rejected, found.blank, found.dim) == (30, 3, 0, 8)
     texts = [f"row {i}" for i in range(30) if i not in {5, 11, 17, 23}]

@@ -55,7 +55,7 @@ async def test_fault_61_cancelled_job_keeps_what_is_done(rows: str) -> None:
 
 
 async def _job(rows: str, provider: Remembers) -> Any:
-    return await run(rows, "v.npy", model=provider, config=Config(), limits=Limits(max_concurrency=1))
+    return await run(rows, "v.npy", model=provider, id_column="id", config=Config(), limits=Limits(max_concurrency=1))
 
 
 @posix
@@ -219,8 +219,8 @@ async def test_fault_63_full_disk_ends_the_job_and_it_goes_on() -> None:
 async def test_fault_63_disk_full_while_the_output_is_put_together(rows: str) -> None:
     first, second = Remembers(batch=100), Remembers()
     with small_files(1500), pytest.raises(JobStoppedError, match="30 of 30 rows are kept"):
-        await run(rows, "v.jsonl", model=first, config=Config())
-    await run(rows, "v.jsonl", model=second, config=Config())
+        await run(rows, "v.jsonl", model=first, id_column="id", config=Config())
+    await run(rows, "v.jsonl", model=second, id_column="id", config=Config())
     assert second.asked == []
     assert len(records("v.jsonl")) == 26
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from aembed.jobs import JobInputError, keep_input
 from aembed.jobs.duplicates import Ids
 from aembed.jobs.readers import input_format
 from aembed.jobs.readers import lines as lines_module
-from aembed.jobs.rows import Block, Row
+from aembed.jobs.rows import Block, Columns, Row, make_row
 from aembed.jobs.source import look_at
 
 Seen = list[tuple[int, Any, str]]
@@ -64,8 +67,8 @@ def test_line_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_jsonl() -> None:
     Path("r.jsonl").write_text('{"id": "a", "text": "one"}\n\n{"id": 7, "text": "two"}\n')
-    assert read("r.jsonl") == ([(1, "a", "one"), (3, 7, "two")], 1)
-    assert read("r.jsonl", text="id")[0][0] == (1, "a", "a")
+    assert read("r.jsonl", name_of_id="id") == ([(1, "a", "one"), (3, 7, "two")], 1)
+    assert read("r.jsonl", text="id")[0][0] == (1, 1, "a")
 
 
 @pytest.mark.parametrize(
@@ -74,8 +77,8 @@ def test_jsonl() -> None:
         ('{"text": "one"}', "the id in 'id' is missing or null"),
         ('{"id": null, "text": "one"}', "the id in 'id' is missing or null"),
         ('{"id": "", "text": "one"}', "the id in 'id' is empty"),
-        ('{"id": true, "text": "one"}', "the id in 'id' is a bool"),
-        ('{"id": 1.5, "text": "one"}', "the id in 'id' is a float"),
+        ('{"id": NaN, "text": "one"}', "the id in 'id' is missing or null"),
+        ('{"id": [1], "text": "one"}', "the id in 'id' is a list"),
         ('{"id": 1}', "there is no 'text'"),
         ('{"id": 1, "text": null}', "'text' is null, not a string"),
         ('{"id": 1, "text": ["one"]}', "'text' is a list, not a string"),
@@ -88,7 +91,7 @@ def test_jsonl() -> None:
 )
 def test_jsonl_with_a_bad_row(line: str, fault: str) -> None:
     Path("r.jsonl").write_text('{"id": 0, "text": "zero"}\n' + line + "\n")
-    (good, bad), _ = read("r.jsonl")
+    (good, bad), _ = read("r.jsonl", name_of_id="id")
     assert good == (1, 0, "zero")
     assert bad[0] == 2
     assert bad[2].startswith(fault)
@@ -99,9 +102,21 @@ def test_jsonl_that_is_not_utf_8_is_a_bad_row() -> None:
     assert read("r.jsonl")[0][1][2] == "the line is not valid JSON: it is not UTF-8 at byte 13"
 
 
-def test_jsonl_without_a_first_id_numbers_its_rows() -> None:
-    Path("r.jsonl").write_text('{"text": "one"}\n{"text": "two", "id": 9}\n')
+def test_id_column_counts_only_if_it_is_named() -> None:
+    Path("r.jsonl").write_text('{"text": "one", "id": 7}\n{"text": "two", "id": 7}\n')
     assert [row[1] for row in read("r.jsonl")[0]] == [1, 2]
+
+
+def test_ids_of_every_hashable_type(tmp_path: Path) -> None:
+    ids = [1, 2.5, "a", True, uuid.UUID(int=5), Decimal("1.50"), date(2026, 1, 2), b"raw"]
+    columns = Columns("text", "id")
+    rows = [make_row(n, {"id": value, "text": "one"}, columns) for n, value in enumerate(ids)]
+    assert [row.id for row in rows] == ids
+    assert not any(row.fault for row in rows)
+    with Ids() as found:
+        found.add(Block(0, rows))
+        found.add(Block(len(rows), rows))
+        assert found.repeated().tolist() == list(range(len(ids), 2 * len(ids)))
 
 
 # --- CSV
@@ -109,7 +124,7 @@ def test_jsonl_without_a_first_id_numbers_its_rows() -> None:
 
 def test_csv() -> None:
     Path("r.csv").write_text('\ufeffid,text\na,"one, ""two""\nthree"\n\nb,four\n', encoding="utf-8")
-    assert read("r.csv") == ([(1, "a", 'one, "two"\nthree'), (3, "b", "four")], 1)
+    assert read("r.csv", name_of_id="id") == ([(1, "a", 'one, "two"\nthree'), (3, "b", "four")], 1)
 
 
 def test_tsv() -> None:
@@ -119,7 +134,7 @@ def test_tsv() -> None:
 
 def test_csv_record_of_other_length_is_a_bad_row() -> None:
     Path("r.csv").write_text("id,text\na\nb,two,3\nc,three\n")
-    rows, _ = read("r.csv")
+    rows, _ = read("r.csv", name_of_id="id")
     assert rows[0][1:] == (None, "the record has 1 fields, and the header 2")
     assert rows[1][1:] == (None, "the record has 3 fields, and the header 2")
     assert rows[2] == (3, "c", "three")

@@ -41,6 +41,8 @@ ONE_AT_A_TIME = Limits(max_concurrency=1)
 
 
 async def job(source: str, output: str, provider: Remembers | None = None, **options: Any) -> JobReport:
+    if source == "rows.jsonl":
+        options.setdefault("id_column", "id")
     return await run(source, output, model=provider or Remembers(), config=Config(), **options)
 
 
@@ -48,7 +50,7 @@ async def job(source: str, output: str, provider: Remembers | None = None, **opt
 
 
 async def test_npy_has_a_row_for_each_of_the_input(rows: str) -> None:
-    report = await run(Path(rows), Path("v.npy"), model=Remembers(price=2.0), config=Config())
+    report = await run(Path(rows), Path("v.npy"), model=Remembers(price=2.0), id_column="id", config=Config())
     vectors = np.load("v.npy", mmap_mode="r")
     assert (vectors.dtype, vectors.shape) == (np.float32, (30, 8))
     np.testing.assert_array_equal(vectors, await expected())
@@ -121,7 +123,9 @@ async def test_an_open_embedder_stays_open(rows: str) -> None:
 
 async def test_an_open_input_stays_open(rows: str) -> None:
     with Path(rows).open("rb") as file:
-        report = await run(OpenInput("mine", file), "v.npy", model=Remembers(), input_format="jsonl", config=Config())
+        report = await run(
+            OpenInput("mine", file), "v.npy", model=Remembers(), input_format="jsonl", id_column="id", config=Config()
+        )
         assert report.rejected == 4
         assert not file.closed
 
@@ -129,7 +133,7 @@ async def test_an_open_input_stays_open(rows: str) -> None:
 async def test_progress_is_told_from_beginning_to_end(rows: str) -> None:
     told: list[JobProgress] = []
     await job(rows, "v.jsonl", on_progress=told.append)
-    assert (told[0].phase, told[0].rows, told[0].done) == ("reading", 0, 0)
+    assert (told[0].phase, told[0].rows, told[0].done) == ("opening", 0, 0)
     last = told[-1]
     assert (last.phase, last.rows, last.done, last.rejected) == ("writing", 30, 30, 4)
     assert last.tokens
@@ -144,14 +148,9 @@ async def test_progress_is_told_from_beginning_to_end(rows: str) -> None:
         ("", {}, "is empty"),
         ("\n \n", {}, "only blank lines"),
         ('{"text": ""}\n[1]\n', {}, "no row can be embedded; row 1: 'text' is empty"),
-        ('{"text": "a", "id": 1}\n' * 3, {}, "2 of 3 rows repeat an id of column 'id'"),
+        ('{"text": "a", "id": 1}\n' * 3, {"id_column": "id"}, "2 of 3 rows repeat an id of column 'id'"),
         ('{"text": "a", "vector": 1}\n', {"output": "v.jsonl"}, "has a column 'vector' already"),
         ('{"text": "a"}\n', {"output": "v.jsonl", "vector_column": "id"}, "has a column 'id' already"),
-        (
-            '{"text": "a"}\n{"text": "b", "id": 9}\n',
-            {"output": "v.jsonl"},
-            "row 2 has an 'id', and the first row has none",
-        ),
         ('{"text": "a"}\n', {"input_format": "text", "text_column": "text"}, "which has no columns"),
     ],
 )
@@ -162,6 +161,15 @@ async def test_input_that_cannot_be_used(content: str, options: dict[str, str], 
         await job("r.jsonl", provider=provider, **{"output": "v.npy", **options})
     assert provider.asked == []
     assert [path.name for path in Path.cwd().iterdir()] == ["r.jsonl"]
+
+
+async def test_model_is_opened_before_the_input_is_read() -> None:
+    phases: list[str] = []
+    with pytest.raises(ConfigError, match="did you mean 'openai'"):
+        await run(
+            "none.jsonl", "v.npy", model="opnai:x", config=Config(), on_progress=lambda now: phases.append(now.phase)
+        )
+    assert set(phases) == {"opening"}
 
 
 async def test_json_that_is_not_jsonl() -> None:
@@ -266,7 +274,7 @@ async def test_changed_input_or_settings_are_refused(
         provider, options = "mock", {"dimensions": dims}
     options.pop("output", None)
     with pytest.raises(JobChangedError, match=re.escape(words)) as caught:
-        await run(rows, "v.npy", model=provider, config=Config(), **options)
+        await run(rows, "v.npy", model=provider, id_column="id", config=Config(), **options)
     assert "delete" in str(caught.value)
     assert Path("v.npy.job/journal").exists(), "the paid work stays"
 
@@ -278,9 +286,11 @@ async def test_profile_and_provider_options_are_settings(rows: str) -> None:
         return Config(profiles={"p": Profile(model="mock", **known | options)})
 
     with pytest.raises(JobStoppedError):
-        await run(rows, "v.npy", model="p", config=config())
+        await run(rows, "v.npy", model="p", id_column="id", config=config())
     with pytest.raises(JobChangedError, match=r"overlong was None and is 'truncate'") as caught:
-        await run(rows, "v.npy", model="p", config=config(overlong="truncate", provider_options={"dim": 8}))
+        await run(
+            rows, "v.npy", model="p", id_column="id", config=config(overlong="truncate", provider_options={"dim": 8})
+        )
     assert re.search(r"provider_options was '\w{16}' and is '\w{16}'", str(caught.value))
 
 

@@ -30,7 +30,7 @@ def _rows(name: str, file: BinaryIO, columns: Columns) -> Iterator[tuple[Row | N
             fault = f"the record has {len(record)} fields, and the header {len(header)}"
             yield Row(number, number if columns.id is None else None, "", {}, fault), 0
         else:
-            yield make_row(number, dict(zip(header, record, strict=True)), columns), sum(map(len, record))
+            yield make_row(number, dict(zip(columns.names, record, strict=True)), columns), sum(map(len, record))
 
 
 def _records(name: str, file: BinaryIO) -> Iterator[list[str]]:

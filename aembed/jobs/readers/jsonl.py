@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 import msgspec
 
+from aembed.jobs import json_values
 from aembed.jobs.readers.lines import read_lines
 from aembed.jobs.rows import Block, Columns, Row, in_blocks, make_row
 
@@ -14,11 +16,7 @@ DECODER = msgspec.json.Decoder()
 
 
 def jsonl_columns(name: str, file: BinaryIO, text_column: str | None, id_column: str | None) -> Columns:
-    """Without a word from the user ids stand in ``id``, if the first object has one."""
-    if id_column is None:
-        objects = (_decode(line.content) for line in read_lines(name, file) if not line.content.isspace())
-        first = next((fields for fields in objects if not isinstance(fields, str)), {})
-        id_column = "id" if "id" in first else None
+    """No line says what fields the others have."""
     return Columns("text" if text_column is None else text_column, id_column)
 
 
@@ -43,6 +41,10 @@ def _decode(line: bytes) -> dict[str, Any] | str:
     try:
         fields = DECODER.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        with suppress(ValueError, RecursionError):
+            fields = json_values.loads(line)
+            if isinstance(fields, dict):
+                return fields
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else _reason(error, line)
         return f"the line is not valid JSON: {reason}"
     if not isinstance(fields, dict):

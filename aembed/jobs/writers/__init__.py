@@ -36,6 +36,7 @@ def open_writer(place: Place, source: Source, survey: Survey, dim: int, column: 
     if place.format == "npy":
         return NothingToWrite()
     if place.format == "jsonl":
-        return JsonlWriter(place.assembled, source.columns, column)
-    schema = whole_schema(source) if source.format == "parquet" else schema_of_rows(survey.kinds)
-    return ParquetWriter(place.assembled, schema, source.columns, dim, column)
+        return JsonlWriter(place.assembled, column, numbered=survey.numbered)
+    from_rows = source.format != "parquet"
+    schema = schema_of_rows(survey.kinds, source.columns.id) if from_rows else whole_schema(source)
+    return ParquetWriter(place.assembled, schema, source.columns, dim, column, numbered=survey.numbered)

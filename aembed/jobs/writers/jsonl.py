@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aembed import Vectors
-from aembed.jobs.rows import Block, Columns
+from aembed.jobs.json_values import as_json
+from aembed.jobs.rows import Block
 
 DIGITS = 9
 """Enough for every float32 to be read back as it was."""
@@ -20,13 +21,13 @@ EXACT = 22
 
 
 class JsonlWriter:
-    """Without an id column, ``id`` is the number of the row."""
+    """With ``numbered``, ``id`` is the number of the row."""
 
-    def __init__(self, path: Path, columns: Columns, vector_column: str) -> None:
-        self._numbered = columns.id is None
+    def __init__(self, path: Path, vector_column: str, *, numbered: bool) -> None:
+        self._numbered = numbered
         self._column = vector_column
         self._file = path.open("wb")
-        self._encoder = msgspec.json.Encoder(enc_hook=str)
+        self._encoder = msgspec.json.Encoder(enc_hook=as_json)
 
     def write(self, block: Block, kept: Sequence[int], vectors: Vectors) -> None:
         records: Sequence[Mapping[str, Any]] = _records(block)
@@ -34,7 +35,7 @@ class JsonlWriter:
         lines = bytearray()
         for at, vector in zip(kept, numbers, strict=True):
             name = {"id": block.rows[at].id} if self._numbered else {}
-            lines += self._encoder.encode({**name, **records[at], **name, self._column: vector})
+            lines += self._encoder.encode({**name, **records[at], self._column: vector})
             lines += b"\n"
         self._file.write(lines)
 
@@ -54,6 +55,6 @@ def short(vectors: Vectors) -> NDArray[np.float64]:
 def _records(block: Block) -> Sequence[Mapping[str, Any]]:
     if block.batch is None:
         return [row.fields for row in block.rows]
-    from aembed.jobs.arrow import plain_records
+    from aembed.jobs.arrow_values import plain_records
 
     return plain_records(block.batch)

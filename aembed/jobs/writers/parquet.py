@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from aembed import Vectors
 from aembed.jobs.arrow import pyarrow, the_parquet
+from aembed.jobs.json_values import JsonText, json_text
 from aembed.jobs.kinds import Kinds
 from aembed.jobs.readers.parquet import open_parquet
 from aembed.jobs.rows import Block, Columns
@@ -24,16 +24,16 @@ PAGE_ROWS = 64
 
 
 class ParquetWriter:
-    """Without an id column, ``id`` is the number of the row."""
+    """With ``numbered``, ``id`` is the number of the row."""
 
-    def __init__(self, path: Path, schema: Any, columns: Columns, dim: int, vector_column: str) -> None:
+    def __init__(
+        self, path: Path, schema: Any, columns: Columns, dim: int, vector_column: str, *, numbered: bool
+    ) -> None:
         pa = pyarrow()
         self._rows = schema
-        self._numbered = columns.id is None
+        self._numbered = numbered
         self._dim = dim
         if self._numbered:
-            there = schema.get_field_index("id")
-            schema = schema.remove(there) if there >= 0 else schema
             schema = schema.insert(0, pa.field("id", pa.int64()))
         self._schema = schema.append(pa.field(vector_column, pa.list_(pa.float32(), dim)))
         repeating = [name for name in self._schema.names if name != vector_column]  # no two vectors are the same
@@ -51,12 +51,11 @@ class ParquetWriter:
     def write(self, block: Block, kept: Sequence[int], vectors: Vectors) -> None:
         pa = pyarrow()
         batch = _kept(block.batch, kept) if block.batch is not None else _batch(block, kept, self._rows)
-        given = {name: batch.column(name) for name in batch.schema.names}
+        columns = list(batch.columns)
         if self._numbered:
-            given["id"] = pa.array([block.rows[at].id for at in kept], pa.int64())
+            columns.insert(0, pa.array([block.rows[at].id for at in kept], pa.int64()))
         flat = pa.array(np.ascontiguousarray(vectors).reshape(-1))
-        given[self._schema.names[-1]] = pa.FixedSizeListArray.from_arrays(flat, self._dim)
-        columns = [given[field.name] for field in self._schema]
+        columns.append(pa.FixedSizeListArray.from_arrays(flat, self._dim))
         self._held.append(pa.RecordBatch.from_arrays(columns, schema=self._schema))
         self._held_rows += len(kept)
         self._held_bytes += self._held[-1].nbytes
@@ -80,15 +79,22 @@ def whole_schema(source: Source) -> Any:
     return open_parquet(source.name, source.file).schema_arrow
 
 
-def schema_of_rows(kinds: Kinds) -> Any:
-    """For rows of JSONL, CSV or text: a column for each field. What has no one simple type is a string of JSON."""
+def schema_of_rows(kinds: Kinds, id_column: str | None) -> Any:
+    """For rows of JSONL, CSV or text: a column for each field.
+
+    Values of several types become strings of JSON; ids of several types become plain strings.
+    """
     pa = pyarrow()
     types = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64(), "str": pa.string(), "json": pa.string()}
     fields = [
-        pa.field(name, types[kind], metadata={"format": "json"} if kind == "json" else None)
+        pa.field(name, types[kind], metadata=_stored_as(name, kind, id_column))
         for name, kind in ((name, kinds.column(name)) for name in kinds.seen)
     ]
     return pa.schema(fields)
+
+
+def _stored_as(name: str, kind: str, id_column: str | None) -> dict[str, str] | None:
+    return None if kind != "json" else {"format": "text" if name == id_column else "json"}
 
 
 def _kept(batch: Any, kept: Sequence[int]) -> Any:
@@ -106,6 +112,9 @@ def _batch(block: Block, kept: Sequence[int], schema: Any) -> Any:
     for field in schema:
         values = [block.rows[at].fields.get(field.name) for at in kept]
         if field.metadata:
-            values = [None if value is None else msgspec.json.encode(value).decode() for value in values]
+            keep = str if field.metadata[b"format"] == b"text" else ()
+            values = [value if value is None or isinstance(value, keep) else json_text(value) for value in values]
+        if field.type == pa.string():
+            values = [value.escaped() if isinstance(value, JsonText) else value for value in values]
         arrays.append(pa.array(values, field.type))
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
