@@ -28,7 +28,7 @@ message.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from aembed._types import EmbedResult
@@ -39,7 +39,7 @@ class AembedError(Exception):
 
     retryable: bool = False
     """True when the same request may succeed later."""
-    fatal: ClassVar[bool] = False
+    fatal: bool = False
     """True when no other request of the job can succeed either, so that the job stops."""
 
     def __init__(self, message: str, *, index: int | None = None) -> None:

@@ -96,12 +96,14 @@ async def test_vectors_arrive_to_the_bit(provider: str, quirks: Quirks) -> None:
         assert {entry.reason for entry in server.log} == {""}
 
 
-async def test_google_refuses_long_texts_before_they_could_be_cut() -> None:
-    long = "word " * 3000
+async def test_google_decides_which_texts_are_too_long() -> None:
+    """It cuts them and does not say so, but for the tokens that it counts."""
+    long, fits = "word " * 3000, "letters " * 1300  # four characters a token for the loopback
     async with LoopbackServer("google", dim=3072) as server, EmbedderFactory() as factory:
         strict = await factory.new_embedder("google", base_url=server.base_url, api_key=KEY)
         with pytest.raises(TextTooLongError) as caught:
             await strict.embed_documents(["short", long])
         assert caught.value.index == 1
+        assert (await strict.embed([fits[:8187]])).ok
         cutting = await factory.new_embedder("google", base_url=server.base_url, api_key=KEY, overlong="truncate")
         assert (await cutting.embed(["short", long])).truncated == (1,)

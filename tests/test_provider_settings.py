@@ -87,6 +87,8 @@ SPECS: list[tuple[str, dict[str, Any], int | None, int, float | None]] = [
     ("openai:text-embedding-3-large", {"dimensions": 256}, 256, 2048, 0.13),
     ("openai:new", {}, None, 2048, None),
     ("openai:m", {"base_url": HERE}, None, 128, None),
+    ("openai", {"base_url": "https://eu.api.openai.com/v1"}, 1536, 2048, 0.02),
+    ("voyage", {"base_url": "https://ai.mongodb.com/v1"}, 1024, 1000, 0.06),
     ("azure:d", {"base_url": HERE}, None, 2048, None),
     ("azure:d", {"base_url": HERE, "options": {"model": "text-embedding-3-large"}}, 3072, 2048, None),
     ("ollama:m", {}, None, 64, None),

@@ -275,6 +275,57 @@ async def test_request(name: str, kind: Kind, settings: dict[str, Any], url: str
     assert (await asked(name, kind, **settings))[:2] == (url, body)
 
 
+URLS = [
+    ("openai:m", "http://localhost:8000/v1/embeddings", "http://localhost:8000/v1/embeddings"),
+    ("openai:m", "http://localhost:8000//v1//", "http://localhost:8000/v1/embeddings"),
+    ("openai:m", "http://localhost:8000/embeddings/", "http://localhost:8000/embeddings"),
+    ("openai:m", "http://localhost:8000/api/v3", "http://localhost:8000/api/v3/embeddings"),
+    ("openai", "https://api.openai.com", "https://api.openai.com/v1/embeddings"),
+    ("openai", "https://eu.api.openai.com/v1", "https://eu.api.openai.com/v1/embeddings"),
+    ("openai", "https://eu.api.openai.com/", "https://eu.api.openai.com/v1/embeddings"),
+    ("cohere", "https://api.cohere.com", "https://api.cohere.com/v2/embed"),
+    ("cohere", "http://localhost:8000/v2/embed", "http://localhost:8000/v2/embed"),
+    ("mistral", "https://api.mistral.ai/v1/embeddings", "https://api.mistral.ai/v1/embeddings"),
+    ("jina", "https://api.jina.ai", "https://api.jina.ai/v1/embeddings"),
+    ("voyage", "https://ai.mongodb.com", "https://ai.mongodb.com/v1/embeddings"),
+    ("ollama:m", "http://localhost:11434/api/embed", "http://localhost:11434/api/embed"),
+    ("ollama:m", "http://localhost:11434/api", "http://localhost:11434/api/embed"),
+    ("ollama:m", "http://localhost:11434/v1/", "http://localhost:11434/api/embed"),
+    ("tei", "http://localhost:8080/embed", "http://localhost:8080/embed"),
+    ("tei", "http://localhost:8080//proxy/", "http://localhost:8080/proxy/embed"),
+]
+
+
+@pytest.mark.parametrize(("name", "base_url", "url"), URLS)
+async def test_a_base_url_as_people_copy_it(name: str, base_url: str, url: str) -> None:
+    assert (await asked(name, base_url=base_url))[0] == url
+
+
+GOOGLES = "https://generativelanguage.googleapis.com"
+
+
+@pytest.mark.parametrize(
+    "base_url", [GOOGLES, f"{GOOGLES}/v1beta/", f"{GOOGLES}/v1beta/models", f"{GOOGLES}/v1beta/openai"]
+)
+async def test_a_base_url_of_google(base_url: str) -> None:
+    url, _, _ = await asked("google", base_url=base_url)
+    assert url == f"{GOOGLES}/v1beta/models/gemini-embedding-001:batchEmbedContents"
+
+
+AZURES = "https://mine.openai.azure.com"
+
+
+@pytest.mark.parametrize("path", ["", "/", "/openai", "/openai/deployments/d", "/openai/deployments/d/embeddings"])
+async def test_a_base_url_of_azure(path: str) -> None:
+    url, _, _ = await asked("azure:d", base_url=AZURES + path)
+    assert url == f"{AZURES}/openai/deployments/d/embeddings?api-version=2024-10-21"
+
+
+@pytest.mark.parametrize("path", ["/openai/v1", "/openai/v1/", "/openai/v1/embeddings"])
+async def test_a_base_url_of_azures_v1(path: str) -> None:
+    assert (await asked("azure:d", base_url=AZURES + path))[0] == f"{AZURES}/openai/v1/embeddings"
+
+
 HEADERS = {
     "openai:m": BEARER,
     "azure:d": {"api-key": KEY},

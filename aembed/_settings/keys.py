@@ -7,12 +7,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from aembed._errors import ConfigError
 from aembed._settings.config import Options
+from aembed._settings.hosts import is_own_host
 
 AskKey: TypeAlias = Callable[[], SecretStr]
 """Gives a key and may take its time: for a worker thread."""
@@ -29,17 +29,6 @@ KEY_VARIABLES = {
 """Where a provider's key usually stands, by its own documentation; with ``_FILE`` behind it, the path of a file that
 holds the key, as containers are given secrets."""
 
-OWN_HOSTS = {
-    "azure": (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com"),
-    "cohere": ("api.cohere.com",),
-    "google": ("generativelanguage.googleapis.com",),
-    "jina": ("api.jina.ai",),
-    "mistral": ("api.mistral.ai",),
-    "openai": ("api.openai.com",),
-    "voyage": ("api.voyageai.com",),
-}
-"""Where a provider's own servers are; behind a dot, any host below."""
-
 
 def find_key(provider: str, settings: Options) -> SecretStr | AskKey | None:
     """The key, or how to get it. A provider's variable is for the provider itself, and sent to nobody else."""
@@ -47,18 +36,11 @@ def find_key(provider: str, settings: Options) -> SecretStr | AskKey | None:
         return partial(_read, Path(settings.api_key_file))
     key = settings.api_key
     if key is None:
-        return _from_environment(provider) if _is_own(provider, settings.base_url) else None
+        is_safe = settings.base_url is None or settings.base_url.startswith("https://")
+        return _from_environment(provider) if is_safe and is_own_host(provider, settings.base_url) else None
     if isinstance(key, str):
         return SecretStr(key)
     return key if isinstance(key, SecretStr) else partial(_ask, key)
-
-
-def _is_own(provider: str, base_url: str | None) -> bool:
-    if base_url is None:
-        return True
-    host = urlsplit(base_url).hostname or ""
-    own = any(host == known or (known[0] == "." and host.endswith(known)) for known in OWN_HOSTS.get(provider, ()))
-    return own and base_url.startswith("https://")
 
 
 def _from_environment(provider: str) -> SecretStr | AskKey | None:

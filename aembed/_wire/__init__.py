@@ -6,6 +6,7 @@ echo            which model an answer is of
 redact          a server's words without any text or key in them
 refusal         status and body of a refusal -> the error tree, one table per dialect
 quota_headers   Retry-After and rate-limit headers -> seconds and counts
+endpoint        base_url -> the URL that is asked
 decode, cut     body -> rows of float32
 arriving        the same for a long body, while it comes in
 access          keys and headers, checked and never shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aembed._errors import ConfigError
+from aembed._settings.hosts import is_own_host
 from aembed._types import Source
 
 
@@ -39,7 +40,7 @@ def require_key(source: Source, variable: str) -> str:
     """The API key, or a ConfigError that says where it can be set."""
     key = key_of(source)
     if key is None:
-        if source.base_url is None:
+        if is_own_host(source.provider, source.base_url):
             raise ConfigError(f"{source.provider} needs an api_key; give one, or set {variable}")
         raise ConfigError(f"{source.provider} needs an api_key; give one ({variable} is only sent to its own host)")
     return key

@@ -1,13 +1,12 @@
-"""What providers publish about their models: the facts that need no request, and refusals that need none either."""
+"""What providers publish about their models: the facts that need no request."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from aembed._errors import ConfigError, TextTooLongError
+from aembed._errors import ConfigError
 from aembed._types import ModelSpec, Source
 
 
@@ -26,9 +25,6 @@ class Model:
 
 
 UNKNOWN = Model()
-
-LONGEST_TOKENS = 5
-"""Characters of each: more than English has on average, so that no text is refused that fits."""
 
 
 def with_dimensions(source: Source, name: str, models: Mapping[str, Model]) -> Source:
@@ -74,23 +70,6 @@ def describe(
         quota_scope=quota_scope,
         price=model.price,
     )
-
-
-def refuse_long(texts: Sequence[str], limit: int | None, provider: str) -> None:
-    """Where a server may cut texts without a word: those that are surely longer than ``limit`` tokens.
-
-    Raises:
-        TextTooLongError: for the first of them.
-    """
-    most = math.inf if limit is None else limit * LONGEST_TOKENS
-    for index, text in enumerate(texts):
-        if len(text) > most:
-            raise TextTooLongError(
-                f"the text has {len(text)} characters, more than the model's {limit} tokens hold, and could be "
-                'cut without a word; shorten it, or choose overlong="truncate" or "split"',
-                provider=provider,
-                index=index,
-            )
 
 
 def listed(offers: Sequence[int]) -> str:

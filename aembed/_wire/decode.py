@@ -45,6 +45,10 @@ class Shape(Generic[T]):
     """The key, with its quotes, whose values may be base64 strings."""
 
 
+class NoReplyError(ReplyError):
+    """The body is nothing that this kind of server answers, from its beginning on. Never leaves ``_wire``."""
+
+
 def token_count(said: Any) -> int | None:
     """A server's count of tokens, if it is one: usage that is told oddly costs no vectors."""
     return int(said) if type(said) in {int, float} and 0 <= said < 2**53 else None
@@ -160,7 +164,7 @@ def parse(skeleton: bytes | bytearray, shape: Shape[T]) -> T:
     try:
         return msgspec.json.decode(skeleton, type=shape.type)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise ReplyError("the answer is not the JSON this kind of server gives; check base_url") from None
+        raise NoReplyError("the answer is not the JSON this kind of server gives; check base_url") from None
 
 
 def from_base64(encoded: memoryview, index: int) -> Vectors:

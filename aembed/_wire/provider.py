@@ -8,22 +8,32 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Event
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
 import msgspec
 import numpy as np
 
-from aembed._errors import BadRequestError, BadTextError, ClosedError, ConfigError, ProviderError, ReplyError
+from aembed._errors import (
+    BadRequestError,
+    BadTextError,
+    ClosedError,
+    ConfigError,
+    ProviderError,
+    ReplyError,
+    TextTooLongError,
+)
 from aembed._types import Kind, ModelSpec, Reply, Response, Source, Transport, Vectors
 from aembed._wire.access import SecretHeaders, checked, key_of
 from aembed._wire.arriving import Arriving
 from aembed._wire.cut import Pause
-from aembed._wire.decode import Decoded, Shape, breathe, decode, token_count
+from aembed._wire.decode import Decoded, NoReplyError, Shape, breathe, decode, token_count
 from aembed._wire.echo import Echo, echoed_model, ends_with, is_same
 from aembed._wire.matryoshka import open_model, shorten
 from aembed._wire.quota_headers import quota_hints
-from aembed._wire.refusal import Dialect, Said, hear, hidden, refusal, request_id
+from aembed._wire.redact import redact
+from aembed._wire.refusal import ADVICE, Dialect, Said, hear, hidden, refusal, request_id
 
 T = TypeVar("T")
 
@@ -31,6 +41,9 @@ ON_THE_LOOP = 2**20
 """Bytes of a body decoded at once: under a millisecond as base64, two as numbers. Larger ones go to a worker thread."""
 USUAL_BYTES = {True: 16 / 3, False: 20}
 """Of a number, in base64 or written out."""
+
+NO_REPLIES = 2
+"""Answers that are no reply of such a server, after which no third is asked for."""
 
 WIDEST = 8192
 """Dimension that is allowed for before the real one is known."""
@@ -68,8 +81,12 @@ class Api:
     request: Callable[[Sequence[str], Kind, Asked], Mapping[str, Any]]
     shape: Shape[Any]
     dialect: Dialect
+    url_with_version: str | None = None
+    """Asked from then on where ``url`` is not found: most servers want ``/v1`` before the path, a few do not."""
     tokens_header: str | None = None
     """Where the usage is told in a header."""
+    cuts_at: int | None = None
+    """Tokens at which the server may cut a text and not say so: one that counts so many is taken for cut."""
     echoes_model: bool = False
     """True where an answer names the model that gave it, and another than was asked for is worth a word."""
 
@@ -79,10 +96,13 @@ class HttpProvider:
 
     def __init__(self, api: Api, spec: ModelSpec, source: Source) -> None:
         self._api = api
+        self._url = api.url
         self._spec = spec
         self._asked = Asked(base64=api.shape.base64_key is not None, dimensions=source.dimensions)
         self._dimensions = source.dimensions
         self._proven = False
+        """The endpoint has given a sound answer."""
+        self._no_replies = 0
         self._headers = SecretHeaders({"Content-Type": "application/json", **api.headers, **checked(source.headers)})
         self._secrets = [value for value in (key_of(source), *source.headers.values()) if value]
         self._transport = _transport(source)
@@ -116,6 +136,8 @@ class HttpProvider:
         refused: ProviderError | None = None
         try:
             decoded = await self._decode(response, len(texts), rows if chosen else None, arriving)
+        except NoReplyError:
+            refused = self._hidden_refusal(response, texts) or self._no_reply(response)
         except ReplyError:
             refused = self._hidden_refusal(response, texts)
             if refused is None:
@@ -125,9 +147,7 @@ class HttpProvider:
         if self._api.echoes_model:
             self._check_model(response, response.body if arriving is None else arriving.skeleton or response.body)
         vectors = decoded.vectors if chosen else self._of_chosen_dimension(decoded.vectors)
-        tokens = decoded.tokens
-        if self._api.tokens_header is not None:
-            tokens = _header_count(response.headers.get(self._api.tokens_header))
+        tokens = self._count(response, decoded.tokens, len(texts))
         return Reply(vectors, tokens, quota_hints(response.headers), request_id=request_id(response.headers))
 
     def _check_model(self, response: Response, body: bytes) -> None:
@@ -204,15 +224,17 @@ class HttpProvider:
         width = WIDEST if self._dimensions is not None else self._spec.dim or WIDEST  # it may not do as asked
         most = len(texts) * width * BYTES_PER_NUMBER + BYTES_AROUND
         while True:
-            asked = self._asked
+            asked, url = self._asked, self._url
             body = msgspec.json.encode(self._api.request(texts, kind, asked))
             max_bytes = most + ECHOES * len(body)
             sink = arriving if asked.dimensions == self._dimensions else None  # else its rows are of another length
-            response = await self._transport.post(self._api.url, body, self._headers, max_bytes=max_bytes, sink=sink)
+            response = await self._transport.post(url, body, self._headers, max_bytes=max_bytes, sink=sink)
             if response.status < 300:
                 return response
             said = hear(response, self._api.dialect, texts, self._secrets)
-            error = refusal(response, said, self._api.dialect, provider=self._spec.provider, texts=texts)
+            if self._can_ask_elsewhere(response, said, url):
+                continue
+            error = self._refusal(response, said, texts, url)
             if type(error) not in {BadRequestError, BadTextError} or not self._ask_plainer(said, asked):
                 raise error
 
@@ -222,7 +244,54 @@ class HttpProvider:
         if refused is None:
             return None
         said = hear(refused, self._api.dialect, texts, self._secrets)
-        return refusal(refused, said, self._api.dialect, provider=self._spec.provider, texts=texts)
+        return self._refusal(refused, said, texts, self._url)
+
+    def _count(self, response: Response, tokens: int | None, texts: int) -> int | None:
+        """The tokens that the reply says it cost. Raises :class:`TextTooLongError` if they tell of a text cut short."""
+        if self._api.tokens_header is not None:
+            tokens = _header_count(response.headers.get(self._api.tokens_header))
+        if self._api.cuts_at is None or texts > 1 or (tokens or 0) < self._api.cuts_at:
+            return tokens
+        raise TextTooLongError(
+            f"the server counts {self._api.cuts_at} tokens, as many as the model takes, and has cut the text if it has "
+            f"more; {ADVICE[TextTooLongError]}",
+            provider=self._spec.provider,
+            status=response.status,
+            request_id=request_id(response.headers),
+            maybe_billed=True,
+            index=0,
+        )
+
+    def _no_reply(self, response: Response) -> ReplyError:
+        """An answer of 200 that is none: a login page, or another API. Where no other has ever come, base_url is wrong.
+
+        The first may be an accident; with the second all is over. It is no outage: the server does answer.
+        """
+        self._no_replies += 1
+        is_wrong = not self._proven and self._no_replies >= NO_REPLIES
+        kind = redact(response.headers.get("content-type", "no content type"), (), self._secrets)
+        path = redact(urlsplit(self._url).path, (), self._secrets)
+        error = ReplyError(
+            f"POST {path} is answered with {kind}, and not the JSON this kind of server gives; check base_url",
+            provider=self._spec.provider,
+            status=response.status,
+            request_id=request_id(response.headers),
+            retryable=not is_wrong,
+        )
+        error.fatal = is_wrong
+        return error
+
+    def _refusal(self, response: Response, said: Said, texts: Sequence[str], url: str) -> ProviderError:
+        path = redact(urlsplit(url).path, (), self._secrets)
+        return refusal(response, said, self._api.dialect, provider=self._spec.provider, texts=texts, path=path)
+
+    def _can_ask_elsewhere(self, response: Response, said: Said, url: str) -> bool:
+        """Nothing is served at the path, as far as is known, and there is another that most servers have."""
+        if response.status != 404 or "model" in said.words.lower() or self._api.url_with_version is None:
+            return False
+        if url == self._url == self._api.url and not self._proven:
+            self._url = self._api.url_with_version
+        return url != self._url
 
     def _ask_plainer(self, said: Said, asked: Asked) -> bool:
         """Leave out what a 400 or 422 complains of, from now on. True if there is something new to try."""

@@ -51,7 +51,7 @@ BY_STATUS: Mapping[int, ErrorType] = {
 ADVICE: Mapping[ErrorType, str] = {
     AuthenticationError: "check api_key, and that it may use this model",
     BatchTooLargeError: "lower batch_size",
-    ModelNotFoundError: "check the model's name, and base_url",
+    ModelNotFoundError: "check base_url, and the model's name",
     QuotaExhaustedError: "check the account's plan and billing",
     TextTooLongError: 'shorten the text, or choose overlong="truncate" or "split"',
 }
@@ -154,9 +154,9 @@ def _about(words: str, secrets: Sequence[str]) -> frozenset[str]:
 
 
 def refusal(
-    response: Response, said: Said, dialect: Dialect, *, provider: str, texts: Sequence[str] = ()
+    response: Response, said: Said, dialect: Dialect, *, provider: str, texts: Sequence[str] = (), path: str = ""
 ) -> ProviderError:
-    """The error for an answer that is no success."""
+    """The error for an answer that is no success. ``path`` was asked."""
     headers = response.headers
     kind = _kind(response.status, said, dialect)
     if kind is RateLimitError and has_no_quota(headers):
@@ -167,8 +167,9 @@ def refusal(
     words = said.words or said.code or f"status {response.status}, and a body that is not its usual error"
     words = redact(words, [text for text in texts if len(text) <= SHORT], ())
     advice = ADVICE.get(kind)
+    what = f" POST {path}" if path and response.status in {404, 405} else ""
     error = kind(
-        f"{provider} refused: {words}" + (f"; {advice}" if advice else ""),
+        f"{provider} refused{what}: {words}" + (f"; {advice}" if advice else ""),
         provider=provider,
         status=response.status,
         request_id=request_id(headers),

@@ -16,6 +16,7 @@ minute belong to a deployment).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -26,6 +27,7 @@ from aembed._settings.base import Settings, nearest
 from aembed._types import Kind, Provider, Source
 from aembed._wire.access import key_of
 from aembed._wire.catalogue import UNKNOWN, with_dimensions
+from aembed._wire.endpoint import root
 from aembed._wire.openai_shape import EMBEDDING_LIST, OPENAI_ERRORS
 from aembed._wire.provider import Api, Asked, HttpProvider
 from aembed.providers.openai import MODELS, openai_spec
@@ -54,14 +56,15 @@ async def open_provider(source: Source) -> Provider:
         if options.model not in MODELS:
             raise ConfigError(f"model: unknown model {options.model!r}{nearest(options.model, MODELS)}")
         source = with_dimensions(source, options.model, MODELS)
-    v1 = base_url.rstrip("/").endswith("/openai/v1")
+    base = re.sub(r"/deployments(/.*)?$", "", root(source, "", "/embeddings"))
+    v1 = base.endswith("/openai/v1")
 
     def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
         body: dict[str, Any] = {"input": texts, **asked.fields()}
         return {"model": deployment, **body} if v1 else body
 
     api = Api(
-        url=_url(base_url.rstrip("/"), deployment, None if v1 else options.api_version),
+        url=_url(base, deployment, None if v1 else options.api_version),
         headers=_headers(source),
         request=request,
         shape=EMBEDDING_LIST,
@@ -71,11 +74,11 @@ async def open_provider(source: Source) -> Provider:
     return HttpProvider(api, openai_spec(source, deployment, model), source)
 
 
-def _url(base_url: str, deployment: str, version: str | None) -> str:
+def _url(base: str, deployment: str, version: str | None) -> str:
     if version is None:
-        return f"{base_url}/embeddings"
-    root = base_url.removesuffix("/openai")
-    return f"{root}/openai/deployments/{quote(deployment, safe='')}/embeddings?api-version={quote(version, safe='')}"
+        return f"{base}/embeddings"
+    base = base.removesuffix("/openai")
+    return f"{base}/openai/deployments/{quote(deployment, safe='')}/embeddings?api-version={quote(version, safe='')}"
 
 
 def _headers(source: Source) -> dict[str, str]:

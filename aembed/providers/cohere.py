@@ -23,10 +23,12 @@ import msgspec
 
 from aembed._errors import BadTextError, BatchTooLargeError, ModelNotFoundError, QuotaExhaustedError, TextTooLongError
 from aembed._settings.base import Settings
+from aembed._settings.hosts import is_own_host
 from aembed._types import Kind, Provider, Source
 from aembed._wire.access import bearer, require_key
 from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
 from aembed._wire.decode import Places, Shape, token_count
+from aembed._wire.endpoint import endpoint
 from aembed._wire.openai_shape import read_error
 from aembed._wire.provider import Api, Asked, HttpProvider
 from aembed._wire.refusal import Dialect
@@ -94,7 +96,7 @@ ERRORS = Dialect(
 
 async def open_provider(source: Source) -> Provider:
     """``"cohere:MODEL"``; no model means embed-v4.0. ``provider_options`` are the fields of :class:`CohereOptions`."""
-    if source.base_url is None:
+    if is_own_host("cohere", source.base_url):
         require_key(source, "CO_API_KEY")
     model = source.model or DEFAULT_MODEL
     source = with_dimensions(source, model, MODELS)
@@ -111,12 +113,12 @@ async def open_provider(source: Source) -> Provider:
         }
 
     api = Api(
-        url=f"{(source.base_url or BASE_URL).rstrip('/')}/embed",
+        url=endpoint(source, BASE_URL, "/embed"),
         headers=bearer(source),
         request=request,
         shape=EMBEDDINGS,
         dialect=ERRORS,
     )
-    quota = INPUTS_PER_MINUTE if source.base_url is None else None
+    quota = INPUTS_PER_MINUTE if is_own_host("cohere", source.base_url) else None
     spec = describe(source, model, MODELS.get(model, UNKNOWN), max_batch_texts=96, inputs_per_minute=quota)
     return HttpProvider(api, spec, source)

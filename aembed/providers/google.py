@@ -6,8 +6,9 @@ written before each. Vectors of 3072 have unit length; gemini-embedding-001 leav
 ``normalize=True`` with them.
 
 The Gemini API has no parameter against cutting texts beyond the model's length (``autoTruncate`` is Vertex AI's
-alone), and whether it refuses such a text or cuts it is (unconfirmed). So texts that are longer than the model's
-length at five characters a token are refused here; a refusal of the server is understood too.
+alone), and whether it refuses such a text or cuts it is (unconfirmed). The server decides: how many tokens a text has
+only it knows. A text that goes alone, as all do that look too long, and counts as many as the model takes is taken for
+cut.
 
 Sources: https://ai.google.dev/api/embeddings and https://ai.google.dev/gemini-api/docs/embeddings (methods, 128 to 3072
 dimensions), https://docs.znapai.com/gemini-embedding (repeats which vectors are scaled), python-genai 3.4 ``models.py``
@@ -27,10 +28,12 @@ from urllib.parse import quote
 import msgspec
 
 from aembed._errors import AuthenticationError, BatchTooLargeError, ModelNotFoundError, TextTooLongError
+from aembed._settings.hosts import is_own_host
 from aembed._types import Kind, Provider, Source
 from aembed._wire.access import key_header, require_key
-from aembed._wire.catalogue import UNKNOWN, Model, describe, refuse_long, with_dimensions
+from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
 from aembed._wire.decode import Places, Shape, token_count
+from aembed._wire.endpoint import root
 from aembed._wire.openai_shape import read_error
 from aembed._wire.provider import Api, Asked, HttpProvider
 from aembed._wire.quota_headers import Scope, duration, quota_scope
@@ -103,7 +106,7 @@ ERRORS = Dialect(
 
 async def open_provider(source: Source) -> Provider:
     """``"google:MODEL"``; no model means gemini-embedding-001. ``provider_options``: see :class:`GoogleOptions`."""
-    if source.base_url is None:
+    if is_own_host("google", source.base_url):
         require_key(source, "GEMINI_API_KEY")
     model = (source.model or DEFAULT_MODEL).removeprefix("models/")
     source = with_dimensions(source, model, MODELS)
@@ -111,17 +114,17 @@ async def open_provider(source: Source) -> Provider:
     known = MODELS.get(model, UNKNOWN)
 
     def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
-        refuse_long(texts, known.max_text_tokens, source.provider)  # it may cut them, and not say so
         said, before = tell(model, options.task, kind)
         same = {"model": f"models/{model}", **said, **asked.fields(dimensions="outputDimensionality")}
         return {"requests": [{**same, "content": {"parts": [{"text": before + text}]}} for text in texts]}
 
     api = Api(
-        url=f"{(source.base_url or BASE_URL).rstrip('/')}/models/{quote(model, safe='')}:batchEmbedContents",
+        url=f"{root(source, BASE_URL, '/models', '/openai')}/models/{quote(model, safe='')}:batchEmbedContents",
         headers=key_header(source, "x-goog-api-key"),
         request=request,
         shape=EMBEDDINGS,
         dialect=ERRORS,
+        cuts_at=known.max_text_tokens,
     )
     # limits are by project and model: https://ai.google.dev/gemini-api/docs/rate-limits; that batchEmbedContents counts
     # every text as a request is (unconfirmed), and gathered from reports of 429s

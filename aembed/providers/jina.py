@@ -20,9 +20,11 @@ from typing import Any
 
 from aembed._errors import BatchTooLargeError, ModelNotFoundError, QuotaExhaustedError, TextTooLongError
 from aembed._settings.base import Settings
+from aembed._settings.hosts import is_own_host
 from aembed._types import Kind, Provider, Source
 from aembed._wire.access import bearer, require_key
 from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
+from aembed._wire.endpoint import endpoint
 from aembed._wire.openai_shape import EMBEDDING_LIST, read_error
 from aembed._wire.provider import Api, Asked, HttpProvider
 from aembed._wire.refusal import Dialect
@@ -76,7 +78,7 @@ ERRORS = Dialect(
 
 async def open_provider(source: Source) -> Provider:
     """``"jina:MODEL"``; no model means jina-embeddings-v3. ``provider_options``: see :class:`JinaOptions`."""
-    if source.base_url is None:
+    if is_own_host("jina", source.base_url):
         require_key(source, "JINA_API_KEY")
     model = source.model or DEFAULT_MODEL
     source = with_dimensions(source, model, MODELS)
@@ -89,7 +91,7 @@ async def open_provider(source: Source) -> Provider:
         return body | asked.fields(base64="embedding_type")
 
     api = Api(
-        url=f"{(source.base_url or BASE_URL).rstrip('/')}/embeddings",
+        url=endpoint(source, BASE_URL, "/embeddings"),
         headers=bearer(source),
         request=request,
         shape=EMBEDDING_LIST,

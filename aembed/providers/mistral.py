@@ -19,9 +19,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from aembed._errors import BatchTooLargeError, ModelNotFoundError, TextTooLongError
+from aembed._settings.hosts import is_own_host
 from aembed._types import Kind, Provider, Source
 from aembed._wire.access import bearer, require_key
 from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
+from aembed._wire.endpoint import endpoint
 from aembed._wire.openai_shape import EMBEDDING_LIST, read_error
 from aembed._wire.provider import Api, Asked, HttpProvider, refuse_options
 from aembed._wire.refusal import Dialect
@@ -52,7 +54,7 @@ ERRORS = Dialect(
 
 async def open_provider(source: Source) -> Provider:
     """``"mistral:MODEL"``; no model means mistral-embed."""
-    if source.base_url is None:
+    if is_own_host("mistral", source.base_url):
         require_key(source, "MISTRAL_API_KEY")
     model = source.model or DEFAULT_MODEL
     source = with_dimensions(source, model, MODELS)
@@ -62,7 +64,7 @@ async def open_provider(source: Source) -> Provider:
         return {"model": model, "input": texts, **asked.fields(dimensions="output_dimension")}
 
     api = Api(
-        url=f"{(source.base_url or BASE_URL).rstrip('/')}/embeddings",
+        url=endpoint(source, BASE_URL, "/embeddings"),
         headers=bearer(source),
         request=request,
         shape=EMBEDDING_LIST,

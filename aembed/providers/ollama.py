@@ -22,6 +22,7 @@ from aembed._errors import BatchTooLargeError, ConfigError, ModelNotFoundError, 
 from aembed._types import Kind, ModelSpec, Provider, Source
 from aembed._wire.access import bearer
 from aembed._wire.decode import Places, Shape, token_count
+from aembed._wire.endpoint import root
 from aembed._wire.matryoshka import checked_dimensions
 from aembed._wire.openai_shape import read_error
 from aembed._wire.prompts import Prompts
@@ -80,7 +81,7 @@ async def open_provider(source: Source) -> Provider:
         return body
 
     api = Api(
-        url=f"{(source.base_url or BASE_URL).rstrip('/')}/api/embed",
+        url=f"{root(source, BASE_URL, '/api/embed', '/api', '/v1/embeddings', '/v1')}/api/embed",
         headers=bearer(source),
         request=request,
         shape=EMBEDDINGS,

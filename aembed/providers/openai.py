@@ -18,12 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from aembed._errors import ConfigError
+from aembed._settings.hosts import is_own_host
 from aembed._types import Kind, ModelSpec, Provider, Source
 from aembed._wire.access import bearer, require_key
 from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
+from aembed._wire.endpoint import endpoint, with_version
 from aembed._wire.matryoshka import checked_dimensions
 from aembed._wire.openai_shape import EMBEDDING_LIST, OPENAI_ERRORS
 from aembed._wire.prompts import Prompts
@@ -44,7 +45,7 @@ async def open_provider(source: Source) -> Provider:
     ``provider_options`` are those of :class:`Prompts`.
     """
     model = source.model
-    is_openai = source.base_url is None or urlsplit(source.base_url).hostname == urlsplit(BASE_URL).hostname
+    is_openai = is_own_host("openai", source.base_url)
     if is_openai:
         model = model or "text-embedding-3-small"
         require_key(source, "OPENAI_API_KEY")
@@ -59,8 +60,10 @@ async def open_provider(source: Source) -> Provider:
     def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
         return {"model": model, "input": prompts.before(texts, kind), **asked.fields()}
 
+    url = endpoint(source, BASE_URL, "/embeddings")
     api = Api(
-        url=f"{(source.base_url or BASE_URL).rstrip('/')}/embeddings",
+        url=url,
+        url_with_version=with_version(url),
         headers=bearer(source),
         request=request,
         shape=EMBEDDING_LIST,

@@ -22,6 +22,7 @@ from aembed._settings.base import Settings
 from aembed._types import Kind, ModelSpec, Provider, Source
 from aembed._wire.access import bearer
 from aembed._wire.decode import Places, Shape
+from aembed._wire.endpoint import root
 from aembed._wire.matryoshka import checked_dimensions
 from aembed._wire.openai_shape import read_error
 from aembed._wire.provider import Api, Asked, HttpProvider
@@ -71,7 +72,7 @@ async def open_provider(source: Source) -> Provider:
         return body
 
     api = Api(
-        url=f"{(source.base_url or BASE_URL).rstrip('/')}/embed",
+        url=f"{root(source, BASE_URL, '/embed', '/v1/embeddings', '/v1')}/embed",
         headers=bearer(source),
         request=request,
         shape=ARRAYS,

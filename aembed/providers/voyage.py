@@ -21,9 +21,11 @@ from typing import Any, Literal
 
 from aembed._errors import BatchTooLargeError, ModelNotFoundError, TextTooLongError
 from aembed._settings.base import Settings
+from aembed._settings.hosts import is_own_host
 from aembed._types import Kind, Provider, Source
 from aembed._wire.access import bearer, require_key
 from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
+from aembed._wire.endpoint import endpoint
 from aembed._wire.openai_shape import EMBEDDING_LIST, read_error
 from aembed._wire.provider import Api, Asked, HttpProvider
 from aembed._wire.refusal import Dialect
@@ -77,9 +79,9 @@ ERRORS = Dialect(
 
 async def open_provider(source: Source) -> Provider:
     """``"voyage:MODEL"``; no model means voyage-4. ``provider_options`` are the fields of :class:`VoyageOptions`."""
-    base_url = source.base_url
-    if base_url is None:
-        base_url = ATLAS_URL if require_key(source, "VOYAGE_API_KEY").startswith("al-") else BASE_URL
+    base_url = BASE_URL
+    if is_own_host("voyage", source.base_url) and require_key(source, "VOYAGE_API_KEY").startswith("al-"):
+        base_url = ATLAS_URL
     model = source.model or DEFAULT_MODEL
     source = with_dimensions(source, model, MODELS)
     options = VoyageOptions.from_table(source.options)
@@ -91,7 +93,7 @@ async def open_provider(source: Source) -> Provider:
         return body
 
     api = Api(
-        url=f"{base_url.rstrip('/')}/embeddings",
+        url=endpoint(source, base_url, "/embeddings"),
         headers=bearer(source),
         request=request,
         shape=EMBEDDING_LIST,

@@ -31,6 +31,8 @@ ONCE: dict[str, Any] = {"requests": 2, "maybe_billed": 1}
 TOO_LARGE: dict[str, Any] = {**UNUSABLE, "attempts": 1, "requests": 1, "retryable": False, "maybe_billed": 1}
 CHECKED: dict[str, Any] = {**TWICE, "status": None, "answered": True}
 """Found by the check of the numbers, above HTTP."""
+WRONG_SERVER: dict[str, Any] = {**TWICE, "retryable": False}
+"""Where there was no sound answer before, the second that is none ends all."""
 SECOND_OF_TWO: dict[str, Any] = {
     **TWICE,
     "requests": 3,
@@ -90,6 +92,12 @@ BAD_BODIES: dict[str, tuple[Any, str]] = {
 }
 
 
+def outcome(name: str, says: str) -> dict[str, Any]:
+    if says == "not the JSON":
+        return WRONG_SERVER
+    return CHECKED if "_46_" in name else TWICE
+
+
 def at(name: str) -> dict[str, Any]:
     """The error names the text whose vector is wrong."""
     return {"index": 2} if name[:8] in {"fault_45", "fault_46", "fault_48"} else {}
@@ -98,9 +106,25 @@ def at(name: str) -> dict[str, Any]:
 CASES = {
     **{f"{name}_once": Case(faults=[fault], **ONCE) for name, (fault, _) in BAD_BODIES.items()},
     **{
-        name: Case(faults=always(fault), says=says, **(CHECKED if "_46_" in name else TWICE), **at(name))
+        name: Case(faults=always(fault), says=says, **outcome(name, says), **at(name))
         for name, (fault, says) in BAD_BODIES.items()
     },
+    "fault_95_a_login_page": Case(
+        faults=always(Status(200, b"<html><title>Sign in</title>" + b"x" * 5000, {"content-type": "text/html"})),
+        says="POST /v1/embeddings is answered with text/html, and not the JSON .*; check base_url",
+        **WRONG_SERVER,
+    ),
+    "fault_95_another_api": Case(
+        faults=always(Status(200, {"status": "ok", "models": []}, {"content-type": "application/json"})),
+        says="is answered with application/json, and not the JSON .*; check base_url",
+        **WRONG_SERVER,
+    ),
+    "fault_95_in_many_batches": Case(
+        faults=always(Status(200, b"<html>")),
+        says="check base_url",
+        **{**WRONG_SERVER, "failed": [0], "not_attempted": [1, 2, 3, 4]},
+        options={"batch_size": 1, "limits": Limits(max_concurrency=1)},
+    ),
     "fault_44_shuffled": Case(server={"quirks": Quirks(shuffled=True)}),
     "fault_44_backwards": Case(faults=always(items(lambda data: data[::-1]))),
     "fault_45_another_dimension_than_before": Case(
@@ -120,6 +144,27 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 async def test_body(case: Case, caplog: pytest.LogCaptureFixture) -> None:
     await check(case, caplog)
+
+
+async def test_fault_95_it_is_no_outage() -> None:
+    """Whoever mends the server in the meantime is answered at once."""
+    faults = [Status(200, b"<html>")] * 3  # two of the first call, one of the second
+    with LoopbackServer(dim=DIM, api_key=KEY, faults=faults) as server:
+        async with embedding(server) as embedder:
+            for _ in range(2):
+                with pytest.raises(ReplyError, match="check base_url"):
+                    await embedder.embed_documents(TEXTS)
+            assert embedder.statistics().paused == 0.0
+            await embedder.embed_documents(TEXTS)
+
+
+async def test_fault_95_after_a_good_answer_it_is_an_accident() -> None:
+    with LoopbackServer(dim=DIM, api_key=KEY, faults=[None, *[Status(200, b"<html>")] * 2]) as server:
+        async with embedding(server) as embedder:
+            await embedder.embed_documents(TEXTS)
+            with pytest.raises(ReplyError) as caught:
+                await embedder.embed_documents(TEXTS)
+            assert (caught.value.retryable, caught.value.fatal) == (True, False)
 
 
 ANOTHER = always(Rewrite(lambda body: {**body, "model": "another"}))

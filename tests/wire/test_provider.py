@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aembed._errors import BadRequestError, ClosedError, ConfigError, ReplyError, TextTooLongError
+from aembed._errors import BadRequestError, ClosedError, ConfigError, ModelNotFoundError, ReplyError, TextTooLongError
 from aembed._types import Source
 from aembed.providers.openai import open_provider
 from tests.wire.fake import Fake, answer
@@ -63,6 +63,33 @@ async def test_base64_that_is_of_no_use_is_not_asked_for_again() -> None:
     assert (caught.value.provider, caught.value.status, caught.value.request_id) == ("openai", 200, "req-1")
     np.testing.assert_array_equal((await provider.embed(["a"], kind="document")).vectors, ONE)
     assert [body.get("encoding_format") for body in fake.asked] == ["base64", None]
+
+
+async def test_a_server_without_a_version_in_its_path() -> None:
+    """vLLM's base_url without its ``/v1``; Infinity's has none."""
+    nothing = answer({"detail": "Not Found"}, 404)
+    fake = Fake([nothing, answer(vectors([1.0, 2.0]))])
+    provider = await open_provider(fake.source("openai:m", key=None, base_url="http://localhost:8000"))
+    for _ in range(2):
+        await provider.embed(["a"], kind="document")
+    root = "http://localhost:8000"
+    assert fake.urls == [f"{root}/embeddings", f"{root}/v1/embeddings", f"{root}/v1/embeddings"]
+
+
+async def test_a_path_that_is_not_found_is_named() -> None:
+    nothing = answer({"detail": "Not Found"}, 404)
+    for base_url, path in (("http://localhost:8000", "/v1/embeddings"), ("http://h/a/v2", "/a/v2/embeddings")):
+        provider = await open_provider(Fake([nothing]).source("openai:m", key=None, base_url=base_url))
+        with pytest.raises(ModelNotFoundError, match=f"POST {path}: Not Found; check base_url, and the model's name"):
+            await provider.embed(["a"], kind="document")
+
+
+async def test_a_model_that_is_not_found_is_asked_for_once() -> None:
+    fake = Fake([answer({"error": {"message": "The model `m` does not exist"}}, 404)])
+    provider = await open_provider(fake.source("openai:m", key=None, base_url="http://localhost:8000"))
+    with pytest.raises(ModelNotFoundError, match="POST /embeddings: The model `m` does not exist"):
+        await provider.embed(["a"], kind="document")
+    assert len(fake.urls) == 1
 
 
 async def test_one_damaged_reply_changes_nothing() -> None:
