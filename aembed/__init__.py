@@ -54,6 +54,7 @@ from aembed._quantize import Precision, quantize
 from aembed._registry import Registry
 from aembed._settings.config import Config, EmbedderOptions, Limits, MergePolicy, Profile, RetryPolicy
 from aembed._settings.http import HttpSettings
+from aembed._stream import DocumentStream
 from aembed._types import (
     Chunk,
     EmbedResult,
@@ -85,6 +86,7 @@ __all__ = [
     "ConfigError",
     "ConnectError",
     "DeadlineError",
+    "DocumentStream",
     "EmbedResult",
     "Embedder",
     "EmbedderFactory",

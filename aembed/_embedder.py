@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from types import TracebackType
+from typing import Any, TypeVar, overload
 
 import anyio
 
@@ -14,10 +15,12 @@ from aembed._engine import Engine
 from aembed._errors import AembedError, InputError
 from aembed._events import Statistics
 from aembed._home import Home
-from aembed._input import check_out, check_text, check_texts
-from aembed._job import Job, Run
-from aembed._stream import open_stream
-from aembed._types import Chunk, EmbedResult, Health, Kind, ModelSpec, OnError, Vector, Vectors
+from aembed._input import check_on_error, check_out, check_seconds, check_source, check_text, check_texts, sort_texts
+from aembed._job import NONE_REJECTED, Job, Run
+from aembed._stream import DocumentStream, Work
+from aembed._types import EmbedResult, Health, Kind, ModelSpec, OnError, Vector, Vectors
+
+T = TypeVar("T")
 
 PROBE = "How long is a vector of this model?"
 STREAM_CHUNK = 256
@@ -68,13 +71,13 @@ class Embedder:
             InputError: the text is blank or no string.
             ProviderError: the provider did not deliver, after retries.
         """
-        check_text(text)
+        text = check_text(text)
         with self._calls:
             job = await self._finish(Job([text], "query"))
             row: Vector = job.vectors(self.spec.dim)[0]
             return row
 
-    async def embed_documents(self, texts: Sequence[str], *, out: Vectors | None = None) -> Vectors:
+    async def embed_documents(self, texts: Iterable[str], *, out: Vectors | None = None) -> Vectors:
         """Documents -> float32 array of shape ``(n, dim)``, in input order.
 
         ``out``, a C-contiguous float32 array (or memmap) of that shape, is filled and returned.
@@ -92,7 +95,7 @@ class Embedder:
 
     async def embed(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         *,
         kind: Kind = "document",
         on_error: OnError = "raise",
@@ -101,8 +104,9 @@ class Embedder:
         """Like :meth:`embed_documents`, with everything there is to know about the call.
 
         ``on_error="return"`` raises for no text and no timeout: ``failures[index]`` says what happened and the row is
-        NaN. What no other request could survive (a refused key, a spent account) is raised all the same, with the
-        partial result. ``deadline`` is the total time in seconds, waiting and retries included.
+        NaN. A text that is blank, or no ``str``, fails alone like any other. What no other request could survive (a
+        rejected key, a spent account) is raised all the same, with the partial result. ``deadline`` is the total time
+        in seconds, waiting and retries included.
 
         Raises:
             InputError, ProviderError: as :meth:`embed_documents`.
@@ -110,30 +114,60 @@ class Embedder:
         """
         if kind not in ("document", "query"):
             raise InputError(f"kind is {kind!r}; it must be 'document' or 'query'")
-        if on_error not in ("raise", "return"):
-            raise InputError(f"on_error is {on_error!r}; it must be 'raise' or 'return'")
-        if deadline is not None and not (isinstance(deadline, (int, float)) and deadline > 0):
-            raise InputError(f"deadline is {deadline!r}; it must be a positive number of seconds, or None")
-        items = check_texts(texts)
+        check_on_error(on_error)
+        deadline = check_seconds(deadline, "deadline")
+        items, rejected = (check_texts(texts), NONE_REJECTED) if on_error == "raise" else sort_texts(texts)
         with self._calls:
-            job = await self._finish(Job(items, kind, on_error), deadline)
+            job = await self._finish(Job(items, kind, on_error, rejected=rejected), deadline)
             return job.result(self.spec.dim, self.spec.price)
 
+    @overload
     def stream_documents(
-        self, texts: Iterable[str] | AsyncIterable[str]
-    ) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
-        """Embed any number of texts in bounded memory: ``async with ... as chunks: async for chunk in chunks``.
+        self,
+        items: Iterable[str] | AsyncIterable[str],
+        *,
+        text: None = None,
+        on_error: OnError = "raise",
+        chunk_size: int | None = None,
+    ) -> DocumentStream[str]: ...
 
-        Chunks come in input order. Texts are taken only as fast as chunks are read. An error raised while reading
-        carries the index of the text in the input, and its ``partial`` is that of its chunk. Leaving the block cancels
-        what is under way.
+    @overload
+    def stream_documents(
+        self,
+        items: Iterable[T] | AsyncIterable[T],
+        *,
+        text: Callable[[T], str],
+        on_error: OnError = "raise",
+        chunk_size: int | None = None,
+    ) -> DocumentStream[T]: ...
+
+    def stream_documents(
+        self,
+        items: Iterable[Any] | AsyncIterable[Any],
+        *,
+        text: Callable[[Any], str] | None = None,
+        on_error: OnError = "raise",
+        chunk_size: int | None = None,
+    ) -> DocumentStream[Any]:
+        """Embed any number of documents in bounded memory: ``async with ... as chunks: async for chunk in chunks``.
+
+        ``items`` are texts, or anything that ``text`` makes a text of. Chunks come in input order, ``chunk_size`` items
+        each (default: what suits the model). Items are taken only as fast as chunks are read. Leaving the block cancels
+        what is under way; it may be left early, in any way and from any task.
+
+        ``on_error="raise"``: an error carries the index of the text in the input, its ``partial`` is that of its
+        chunk, and it ends the stream. ``"return"``: ``Chunk.failures`` holds what happened to each text without a
+        vector; only what no other request could survive is raised.
         """
-        if isinstance(texts, (str, bytes)):
-            raise InputError(f"texts is a single {type(texts).__name__}, not an iterable of strings; put it in a list")
+        items = check_source(items, "items")
+        check_on_error(on_error)
+        if chunk_size is not None and chunk_size < 1:
+            raise InputError(f"chunk_size is {chunk_size}; it must be 1 or more")
         spec = self.spec
-        size = max(STREAM_CHUNK, spec.max_batch_texts or 0)
+        size = chunk_size or max(STREAM_CHUNK, spec.max_batch_texts or 0)
         window = 1 + max(1, self._engine.gate.account.concurrency.most * (spec.max_batch_texts or size) // size)
-        return open_stream(self.embed_documents, texts, size=size, window=window)
+        embed = partial(self._embed_chunk, on_error=on_error)
+        return DocumentStream(Work(embed, items, text, size=size, window=window))
 
     async def get_dimension(self) -> int:
         """Length of this model's vectors. Asks the provider once, if it is not known beforehand."""
@@ -189,6 +223,10 @@ class Embedder:
             job.error.partial = job.result(self.spec.dim, self.spec.price)
             raise job.error
         return job
+
+    async def _embed_chunk(self, texts: list[str], on_error: OnError) -> tuple[Vectors, Mapping[int, AembedError]]:
+        result = await self.embed(texts, on_error=on_error)
+        return result.vectors, result.failures
 
     async def _dimension(self) -> int:
         if self.spec.dim is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,6 +15,7 @@ from aembed._types import Batch, EmbedResult, Kind, OnError, Reply, Usage, Vecto
 
 NOT_ATTEMPTED, SENT, DONE, FAILED = range(4)
 MARKS = b"\0", b"\1", b"\2", b"\3"
+NONE_REJECTED: Mapping[int, AembedError] = MappingProxyType({})
 
 COPIED_AT_ONCE = 65_536
 """Rows. The result may be a file larger than memory."""
@@ -26,14 +28,20 @@ class Job:
     """Rows are placed into one array, allocated once the dimension is known.
 
     Each distinct text is there once: an index is a position in ``texts``. Only the result, and the ``index`` of an
-    error, count as the caller does.
+    error, count as the caller does. The rows in ``rejected`` have failed before the call began.
     """
 
     def __init__(
-        self, texts: Sequence[str], kind: Kind, on_error: OnError = "raise", out: Vectors | None = None
+        self,
+        texts: Sequence[str],
+        kind: Kind,
+        on_error: OnError = "raise",
+        out: Vectors | None = None,
+        rejected: Mapping[int, AembedError] = NONE_REJECTED,
     ) -> None:
-        self._copies = _Copies(texts) if len(texts) > 1 and len(set(texts)) < len(texts) else None
-        self.texts = texts if self._copies is None else self._copies.texts
+        scattered = rejected or (len(texts) > 1 and len(set(texts)) < len(texts))
+        self._row_map = _RowMap(texts, rejected) if scattered else None
+        self.texts = texts if self._row_map is None else self._row_map.texts
         self.kind: Kind = kind
         self.on_error: OnError = on_error
         self.is_probe = False
@@ -86,7 +94,7 @@ class Job:
 
     def rows(self, batch: Batch, dim: int | None) -> Vectors | None:
         """The batch's own rows of the result, to decode into; ``None`` where they are scattered or not yet known."""
-        if dim is None or self._copies is not None or not isinstance(batch.rows, slice):
+        if dim is None or self._row_map is not None or not isinstance(batch.rows, slice):
             return None
         return self._array(dim)[batch.rows]
 
@@ -99,8 +107,8 @@ class Job:
             self.truncated.update(self.index(batch, position) for position in reply.truncated)
         if in_place:
             return
-        if self._copies is not None:
-            self._array(vectors.shape[1])[self._copies.first[batch.rows]] = vectors
+        if self._row_map is not None:
+            self._array(vectors.shape[1])[self._row_map.first[batch.rows]] = vectors
             return
         if self._out is None and len(batch) == self._rows and isinstance(batch.rows, slice) and vectors.flags.writeable:
             self._out = vectors
@@ -141,17 +149,17 @@ class Job:
             return self._out
         if self._missing:
             without = self._states != DONE
-            self._out[without if self._copies is None else self._copies.first[without]] = np.nan
-        if self._copies is not None:
-            self._copies.fill(self._out)
+            self._out[without if self._row_map is None else self._row_map.first[without]] = np.nan
+        if self._row_map is not None:
+            self._row_map.fill(self._out)
         return self._out
 
     def result(self, dim: int | None, price: float | None) -> EmbedResult:
         failures, truncated = self.failures, self.truncated
         not_attempted = self._states == NOT_ATTEMPTED
-        if self._copies is not None:
-            failures, truncated = self._copies.failures(failures), self._copies.rows(truncated)
-            not_attempted = not_attempted[self._copies.index]
+        if self._row_map is not None:
+            failures, truncated = self._row_map.failures(failures), self._row_map.rows(truncated)
+            not_attempted = self._row_map.expand(not_attempted)
         return EmbedResult(
             vectors=self.vectors(dim),
             failures=failures,
@@ -180,7 +188,7 @@ class Job:
 
     def _row(self, index: int) -> int:
         """Where the caller has the text, or has it first."""
-        return index if self._copies is None else int(self._copies.first[index])
+        return index if self._row_map is None else int(self._row_map.first[index])
 
     def _cost(self, price: float | None) -> float | None:
         return None if price is None or self.tokens is None else self.tokens * price / 1e6
@@ -195,22 +203,38 @@ Run: TypeAlias = Callable[[Job], Coroutine[Any, Any, None]]
 """What every layer above the provider is: it brings every text of a job to its end, and tells the job."""
 
 
-class _Copies:
-    """Where the same text stands several times: the row of its first copy is worked on, the others follow it."""
+class _RowMap:
+    """Which text belongs to which row, where that is not one to one.
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        distinct = {text: index for index, text in enumerate(dict.fromkeys(texts))}
+    Where the same text stands several times, the row of its first copy is worked on and the others follow it. A row
+    that was rejected has no text.
+    """
+
+    def __init__(self, texts: Sequence[str], rejected: Mapping[int, AembedError]) -> None:
+        distinct: dict[str, int] = {}
+        self.index = np.array(
+            [-1 if row in rejected else distinct.setdefault(text, len(distinct)) for row, text in enumerate(texts)],
+            np.intp,
+        )
+        """Index of the text in each row; -1 where it was rejected."""
         self.texts = list(distinct)
-        self.index = np.array([distinct[text] for text in texts], np.intp)
-        """Of the text in each row."""
-        self.first = np.unique(self.index, return_index=True)[1]
+        self._with_text = np.flatnonzero(self.index >= 0)
+        self.first = self._with_text[np.unique(self.index[self._with_text], return_index=True)[1]]
         """Row of each text."""
+        self._rejected = rejected
 
     def fill(self, out: Vectors) -> None:
-        (later,) = np.nonzero(self.first[self.index] != np.arange(len(self.index)))
+        later = self._with_text[self.first[self.index[self._with_text]] != self._with_text]
         for start in range(0, len(later), COPIED_AT_ONCE):
             rows = later[start : start + COPIED_AT_ONCE]
             out[rows] = out[self.first[self.index[rows]]]
+        out[list(self._rejected)] = np.nan
+
+    def expand(self, flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """One flag for each row; false where the row was rejected."""
+        rows = np.zeros(len(self.index), np.bool_)
+        rows[self._with_text] = flags[self.index[self._with_text]]
+        return rows
 
     def rows(self, indices: Iterable[int]) -> set[int]:
         return set(np.flatnonzero(np.isin(self.index, list(indices))).tolist())
@@ -222,4 +246,4 @@ class _Copies:
             error = failures[int(self.index[row])]
             first = int(self.first[self.index[row]])
             by_row[row] = error.twin(row) if error.index == first != row else error
-        return by_row
+        return dict(sorted({**by_row, **self._rejected}.items())) if self._rejected else by_row

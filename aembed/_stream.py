@@ -1,109 +1,216 @@
-"""Any iterable of texts in, ordered chunks out, with a bounded number of them under way."""
+"""Any iterable of items in, ordered chunks out, with a bounded number of them under way.
+
+A stream is an object that owns tasks, and not a generator: no task group and no cancel scope is open while its reader
+does something else. One that is open across a ``yield`` belongs to the task that opened it, and is left in another
+where a generator around it is closed by the event loop, a web framework or the garbage collector.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
-from typing import TypeAlias
+import asyncio
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing
+from types import TracebackType
+from typing import Any, Generic, TypeAlias, TypeVar
+from warnings import warn
 
 import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream
 
 from aembed._errors import AembedError
-from aembed._fan_out import one_error
-from aembed._types import Chunk, Vectors
+from aembed._types import Chunk, ItemT, Vectors
 
-Embed: TypeAlias = Callable[[list[str]], Awaitable[Vectors]]
+T = TypeVar("T")
 
-
-@dataclass(slots=True)
-class _Pending:
-    """A chunk under way. The reader waits for it in its turn."""
-
-    start: int
-    texts: list[str]
-    vectors: Vectors | None = None
-    error: Exception | None = None
-    done: anyio.Event = field(default_factory=anyio.Event)
+Embed: TypeAlias = Callable[[list[str]], Awaitable[tuple[Vectors, Mapping[int, AembedError]]]]
+"""Texts -> their vectors, and the failures by position."""
 
 
-@asynccontextmanager
-async def open_stream(
-    embed: Embed, texts: Iterable[str] | AsyncIterable[str], *, size: int, window: int
-) -> AsyncGenerator[AsyncIterator[Chunk], None]:
-    """Embed ``size`` texts at a time; at most ``window`` chunks wait or are under way. Leaving cancels them."""
-    send, receive = anyio.create_memory_object_stream[_Pending](window)
-    with one_error():
-        async with anyio.create_task_group() as tasks:
+class DocumentStream(Generic[ItemT]):
+    """Chunks of embedded documents, in input order: ``async with ... as chunks: async for chunk in chunks``.
 
-            async def feed() -> None:
-                async with send, aclosing(_chunks(texts, size)) as cut:
-                    async for pending in cut:
-                        try:
-                            await send.send(pending)
-                        except anyio.BrokenResourceError:  # the reader has left
-                            return
-                        if pending.error is None:
-                            tasks.start_soon(_fill, embed, pending)
-                        else:
-                            pending.done.set()
+    It may be read, and closed, from any task of its event loop. A read that is cancelled loses no chunk. Leaving the
+    block, or :meth:`aclose`, cancels what is under way and waits for its end; after that the iteration is over.
+    """
 
-            tasks.start_soon(feed)
-            async with receive, aclosing(_read(receive)) as chunks:
-                yield chunks
-            tasks.cancel_scope.cancel()
+    def __init__(self, work: Work[ItemT]) -> None:
+        self._work = work
+        self._turn = asyncio.Lock()
+        self._abandoned: weakref.finalize[[], DocumentStream[ItemT]] | None = None
+
+    async def __aenter__(self) -> DocumentStream[ItemT]:
+        self._start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> DocumentStream[ItemT]:
+        return self
+
+    async def __anext__(self) -> Chunk[ItemT]:
+        async with self._turn:
+            self._start()
+            try:
+                chunk = await self._work.next_chunk()
+            except Exception:  # one error ends the stream
+                await self.aclose()
+                raise
+            if chunk is None:
+                await self.aclose()
+                raise StopAsyncIteration
+            return chunk
+
+    async def aclose(self) -> None:
+        """Cancel what is under way and wait for its end. Closing twice is fine: both wait."""
+        if self._abandoned is not None:
+            self._abandoned.detach()
+        await self._work.end()
+
+    def _start(self) -> None:
+        if self._abandoned is None:
+            self._work.start()
+            self._abandoned = weakref.finalize(self, self._work.abandon)
+            self._abandoned.atexit = False
 
 
-async def _chunks(texts: Iterable[str] | AsyncIterable[str], size: int) -> AsyncGenerator[_Pending, None]:
-    """An error of the source comes in its turn, after the texts before it."""
-    start = 0
-    collected: list[str] = []
-    error: Exception | None = None
-    async with aclosing(_iterate(texts)) as items:
+class Work(Generic[T]):
+    """The tasks of a stream: one reads the source, and one embeds each chunk. None of them refers to the stream."""
+
+    def __init__(
+        self,
+        embed: Embed,
+        items: Iterable[T] | AsyncIterable[T],
+        text: Callable[[T], str] | None,
+        *,
+        size: int,
+        window: int,
+    ) -> None:
+        self._embed = embed
+        self._items = items
+        self._text = text
+        self._size = size
+        self._room = asyncio.Semaphore(window)
+        self._ahead: asyncio.Queue[asyncio.Task[Chunk[T]] | None] = asyncio.Queue()
+        """Chunks nobody has asked for, in input order; ``None`` behind the last, to wake a reader."""
+        self._head: asyncio.Task[Chunk[T]] | None = None
+        """The chunk that is read: it stays until it has been delivered."""
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._feeder: asyncio.Task[None] | None = None
+        self._ended = False
+
+    def start(self) -> None:
+        """Begin to read the source."""
+        if not self._ended:
+            self._feeder = self._begin(self._feed())
+            self._feeder.add_done_callback(lambda _: self._ahead.put_nowait(None))
+
+    async def next_chunk(self) -> Chunk[T] | None:
+        """The chunk whose turn it is; ``None`` after the last, or once the stream has ended."""
+        if self._head is None and not self._is_drained():
+            self._head = await self._ahead.get()
+        if self._head is not None and not self._head.done():
+            await asyncio.wait([self._head])
+        if self._ended or self._feeder is None:
+            return None
+        if self._head is None:
+            self._feeder.result()  # the error of the source, if it had one
+            return None
+        chunk = self._head.result()
+        self._head = None
+        self._room.release()
+        return chunk
+
+    async def end(self) -> None:
+        """Cancel all tasks and wait for them."""
+        self._cancel()
+        ending = self._tasks - {asyncio.current_task()}
+        if ending:
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait(ending)
+
+    def abandon(self) -> None:
+        """The stream is gone, and was not closed. The garbage collector may say so in any thread."""
+        loop = None if self._feeder is None else self._feeder.get_loop()
+        if loop is None or loop.is_closed() or not self._tasks:
+            return
+        warn("a stream of documents was not closed; use `async with`, or aclose()", ResourceWarning, stacklevel=2)
+        loop.call_soon_threadsafe(self._cancel)
+
+    def _is_drained(self) -> bool:
+        return self._ended or (self._feeder is not None and self._feeder.done() and self._ahead.empty())
+
+    def _cancel(self) -> None:
+        self._ended = True
+        for task in self._tasks:
+            task.cancel()
+
+    def _begin(self, coroutine: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        """Its error is the reader's, or nobody's if the reader has left."""
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    async def _feed(self) -> None:
+        """An error of the source, or of ``text``, comes in its turn: after the items before it."""
+        start = 0
+        items: list[T] = []
+        texts: list[Any] = []
+        async with aclosing(_iterate(self._items)) as source:
+            try:
+                await self._room.acquire()
+                async for item in source:
+                    texts.append(item if self._text is None else self._text(item))
+                    items.append(item)
+                    if len(items) == self._size:
+                        self._send(start, items, texts)
+                        start += len(items)
+                        items, texts = [], []
+                        await asyncio.sleep(0)  # a source that never waits leaves others their turn
+                        await self._room.acquire()
+            except Exception:
+                self._send(start, items, texts[: len(items)])
+                raise
+            self._send(start, items, texts)
+
+    def _send(self, start: int, items: list[T], texts: list[Any]) -> None:
+        if items:
+            self._ahead.put_nowait(self._begin(self._fill(start, items, texts)))
+
+    async def _fill(self, start: int, items: list[T], texts: list[Any]) -> Chunk[T]:
+        """Errors name a text by its place in the input."""
         try:
-            async for text in items:
-                collected.append(text)
-                if len(collected) == size:
-                    yield _Pending(start, collected)
-                    start += size
-                    collected = []
-        except Exception as broken:  # noqa: BLE001  # whatever the source raises, the reader is told
-            error = broken
-    if collected:
-        yield _Pending(start, collected)
-    if error is not None:
-        yield _Pending(start + len(collected), [], error=error)
+            vectors, failures = await self._embed(texts)
+        except AembedError as error:
+            _shift([error], start)
+            raise
+        _shift(failures.values(), start)
+        return Chunk(start, items, texts, vectors, failures)
 
 
-async def _iterate(texts: Iterable[str] | AsyncIterable[str]) -> AsyncGenerator[str, None]:
-    if isinstance(texts, AsyncIterable):
-        try:
-            async for text in texts:
-                yield text
-        finally:
-            if isinstance(texts, AsyncGenerator):  # texts were taken ahead: nobody can go on with it
-                with anyio.CancelScope(shield=True):
-                    await texts.aclose()
-    else:
-        for text in texts:
-            yield text
-
-
-async def _fill(embed: Embed, pending: _Pending) -> None:
-    try:
-        pending.vectors = await embed(pending.texts)
-    except AembedError as error:
+def _shift(errors: Iterable[AembedError], start: int) -> None:
+    for error in {id(error): error for error in errors}.values():
         if error.index is not None:
-            error.index += pending.start
-        pending.error = error
-    pending.done.set()
+            error.index += start
 
 
-async def _read(receive: MemoryObjectReceiveStream[_Pending]) -> AsyncGenerator[Chunk, None]:
-    async for pending in receive:
-        await pending.done.wait()
-        if pending.error is not None:
-            raise pending.error
-        assert pending.vectors is not None
-        yield Chunk(pending.start, pending.texts, pending.vectors)
+async def _iterate(items: Iterable[T] | AsyncIterable[T]) -> AsyncGenerator[T, None]:
+    if isinstance(items, AsyncIterable):
+        try:
+            async for item in items:
+                yield item
+        finally:
+            if isinstance(items, AsyncGenerator):  # items were taken ahead: nobody can go on with it
+                with anyio.CancelScope(shield=True):
+                    await items.aclose()
+    else:
+        for item in items:
+            yield item

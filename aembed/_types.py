@@ -7,14 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import SecretStr
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
     from aembed._errors import AembedError
+
+    ItemT = TypeVar("ItemT", default=str)
+else:
+    from typing import TypeVar
+
+    ItemT = TypeVar("ItemT")
 
 Vector: TypeAlias = NDArray[np.float32]
 """One embedding: float32, shape ``(dim,)``."""
@@ -239,15 +247,22 @@ class EmbedResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    """A piece of a stream: ``texts[i]`` is input number ``start + i`` and ``vectors[i]`` its embedding."""
+class Chunk(Generic[ItemT]):
+    """A piece of a stream: ``items[i]`` is input number ``start + i``, ``texts[i]`` its text, ``vectors[i]`` its row.
+
+    ``vectors`` is float32, shape ``(len(items), dim)``; rows of texts that have no vector hold NaN.
+    """
 
     start: int
+    items: Sequence[ItemT]
+    """The input as it came; without ``text=`` these are the texts."""
     texts: Sequence[str]
     vectors: Vectors
+    failures: Mapping[int, AembedError] = field(default_factory=dict["int", "AembedError"])
+    """Position in this chunk -> why the text has no vector (only with ``on_error="return"``)."""
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return len(self.items)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

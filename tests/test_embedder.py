@@ -309,3 +309,38 @@ async def test_pieces_that_are_alike_count_each() -> None:
         assert len(pieces) > len(set(pieces)) > 1
         mean = overlong.average(await embedder.embed_documents(pieces), pieces)
         np.testing.assert_array_equal(await embedder.embed_query(text), mean[0])
+
+
+async def test_a_blank_text_fails_alone_if_failures_are_returned(factory: EmbedderFactory) -> None:
+    embedder = await factory.new_embedder("mock")
+    texts: Any = [f"text {number}" for number in range(1000)]
+    expected = await embedder.embed_documents(texts)
+    texts[500], texts[501], texts[0], texts[999] = " ", None, "", texts[2]
+    result = await embedder.embed(texts, on_error="return")
+    assert {index: error.index for index, error in result.failures.items()} == {0: 0, 500: 500, 501: 501}
+    assert {type(error) for error in result.failures.values()} == {InputError}
+    assert result.not_attempted == ()
+    assert np.flatnonzero(np.isnan(result.vectors).all(axis=1)).tolist() == [0, 500, 501]
+    np.testing.assert_array_equal(result.vectors[[1, 2, 499, 502, 999]], expected[[1, 2, 499, 502, 2]])
+    nothing = await embedder.embed([" ", ""], on_error="return")
+    assert (list(nothing.failures), nothing.usage.requests, nothing.vectors.shape) == ([0, 1], 0, (2, 128))
+
+
+async def test_a_blank_text_is_rejected_before_anything_is_sent(factory: EmbedderFactory) -> None:
+    provider = ScriptedProvider()
+    embedder = await factory.new_embedder(provider)
+    with pytest.raises(InputError) as caught:
+        await embedder.embed(["good", " "])
+    assert caught.value.index == 1
+    assert provider.calls == []
+
+
+@pytest.mark.parametrize("texts", [np.array(["a", "b"]), [np.str_("a"), np.str_("b")]], ids=["array", "items"])
+async def test_providers_get_plain_strings(factory: EmbedderFactory, texts: Any) -> None:
+    provider = ScriptedProvider()
+    embedder = await factory.new_embedder(provider)
+    await embedder.embed_documents(texts)
+    await embedder.embed(texts, on_error="return")
+    await embedder.embed_query(texts[0])
+    assert [chunk.texts async for chunk in embedder.stream_documents(texts)] == [["a", "b"]]
+    assert {type(text) for call in provider.calls for text in call.texts} == {str}

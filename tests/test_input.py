@@ -2,19 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 
 from aembed import InputError
-from aembed._input import check_out, check_text, check_texts
+from aembed._input import check_out, check_seconds, check_text, check_texts, sort_texts
+
+
+class Table:
+    """Iterating over a data frame gives the names of its columns."""
+
+    columns = dtypes = ("text",)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+
+class DocumentsToCome:
+    def __aiter__(self) -> DocumentsToCome:
+        return self
+
+    async def __anext__(self) -> str:
+        raise StopAsyncIteration
+
+
+class Scalars(list[object]):
+    """A pyarrow array: its items are objects of its own, unless it is asked for Python's."""
+
+    def to_pylist(self) -> list[str]:
+        return ["a", "b"]
+
+
+class Loud(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return self.upper()
+
 
 BAD_ITEMS = [
     pytest.param(7, "expected str, got int", id="number"),
     pytest.param(None, "expected str, got NoneType", id="none"),
-    pytest.param(b"abc", "expected str, got bytes", id="bytes"),
+    pytest.param(float("nan"), "expected str, got float; leave missing texts out", id="missing in pandas"),
+    pytest.param(b"abc", r"expected str, got bytes; decode it", id="bytes"),
     pytest.param(["abc"], "expected str, got list", id="nested list"),
     pytest.param(np.array([1, 2]), "expected str, got ndarray", id="array that has no truth value"),
     pytest.param("", "empty or blank", id="empty"),
@@ -28,7 +62,11 @@ BAD_COLLECTIONS = [
     pytest.param(b"abc", "single bytes", id="bytes"),
     pytest.param({"a", "b"}, "set, which has no order", id="set"),
     pytest.param(frozenset("ab"), "frozenset, which has no order", id="frozenset"),
-    pytest.param({"a": 1}, "dict, which has no order", id="dict"),
+    pytest.param({"a": 1}, "dict; give its values", id="dict"),
+    pytest.param(bytearray(b"abc"), "single bytearray", id="bytearray"),
+    pytest.param(memoryview(b"abc"), "single memoryview", id="memoryview"),
+    pytest.param(Table(), "Table, a whole table; give the column", id="table"),
+    pytest.param(aiter(DocumentsToCome()), "async iterable; use stream_documents", id="async iterable"),
     pytest.param({"a": 1}.keys(), "dict_keys, which has no order", id="keys"),
     pytest.param(7, "int, not a sequence of strings", id="number"),
     pytest.param(None, "NoneType, not a sequence of strings", id="none"),
@@ -58,9 +96,56 @@ def test_the_first_of_several_bad_items_is_named() -> None:
     assert caught.value.index == 1
 
 
-@pytest.mark.parametrize("kind", [list, tuple, iter, lambda texts: np.array(texts, object)])
+@pytest.mark.parametrize("kind", [list, tuple, iter, np.array, lambda texts: np.array(texts, object)])
 def test_any_ordered_iterable_of_strings_is_taken(kind: Callable[[list[str]], Any]) -> None:
     assert check_texts(kind(["a", "\u00e4"])) == ["a", "\u00e4"]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [np.array(["a", "b"]), [np.str_("a"), "b"], [Loud("a"), Loud("b")], Scalars([1, 2])],
+    ids=["array", "np.str_", "subclass", "pyarrow"],
+)
+def test_texts_become_plain_strings(texts: Any) -> None:
+    for checked in (check_texts(texts), sort_texts(texts)[0], [check_text(text) for text in check_texts(texts)]):
+        assert checked == ["a", "b"]
+        assert {type(text) for text in checked} == {str}
+
+
+def test_rejected_texts_are_listed_with_their_error() -> None:
+    texts, rejected = sort_texts(["a", " ", np.str_("b"), None, "\ud800"])  # type: ignore[list-item]
+    assert texts == ["a", "", "b", "", ""]
+    assert {type(text) for text in texts} == {str}
+    assert {index: error.index for index, error in rejected.items()} == {1: 1, 3: 3, 4: 4}
+    assert "blank" in str(rejected[1])
+
+
+def test_one_text_is_no_list_of_texts() -> None:
+    with pytest.raises(InputError, match="got list; call embed_queries or embed_documents for several"):
+        check_text(["a"])
+    assert type(check_text(np.str_("a"))) is str
+
+
+def test_an_error_of_the_iterable_is_its_own() -> None:
+    def broken() -> Iterator[str]:
+        yield "a"
+        raise TypeError("mine")
+
+    with pytest.raises(TypeError, match="mine"):
+        check_texts(broken())
+
+
+@pytest.mark.parametrize("seconds", [1, 2.5, np.float32(2.5), np.float16(1), np.int64(3), Fraction(1, 2)], ids=repr)
+def test_seconds_are_a_number_of_any_kind(seconds: Any) -> None:
+    assert check_seconds(seconds, "deadline") == float(seconds)
+    assert type(check_seconds(seconds, "deadline")) is float
+    assert check_seconds(None, "deadline") is None
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), True, "3", np.float32("nan"), [3]], ids=repr)
+def test_seconds_are_positive(seconds: Any) -> None:
+    with pytest.raises(InputError, match=r"deadline is .* a positive number of seconds"):
+        check_seconds(seconds, "deadline")
 
 
 def test_the_list_is_a_copy() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -161,3 +162,49 @@ async def test_a_closed_embedder_streams_nothing() -> None:
         embedder = await factory.new_embedder("mock")
     with pytest.raises(ClosedError):
         await collect(embedder, TEXTS)
+
+
+async def test_items_may_be_anything_that_has_a_text(factory: EmbedderFactory) -> None:
+    rows = [{"id": number, "body": f"text {number}"} for number in range(7)]
+    embedder = await factory.new_embedder("mock")
+    stream = embedder.stream_documents(rows, text=lambda row: str(row["body"]), chunk_size=3)
+    chunks = [chunk async for chunk in stream]
+    assert [len(chunk) for chunk in chunks] == [3, 3, 1]
+    assert [row for chunk in chunks for row in chunk.items] == rows
+    assert [text for chunk in chunks for text in chunk.texts] == [row["body"] for row in rows]
+
+
+async def test_an_error_of_text_arrives_in_its_turn(factory: EmbedderFactory) -> None:
+    embedder = await factory.new_embedder("mock")
+    chunks = embedder.stream_documents([["a"], ["b"], []], text=lambda row: row[0], chunk_size=2)
+    assert (await anext(chunks)).texts == ["a", "b"]
+    with pytest.raises(IndexError):
+        await anext(chunks)
+
+
+async def test_a_bad_text_fails_alone_if_failures_are_returned(factory: EmbedderFactory) -> None:
+    provider = ScriptedProvider(refused={"bad": BadTextError("no")})
+    embedder = await factory.new_embedder(provider)
+    texts: Any = ["a", "b", "c", "d", "bad", "e", "f", " ", None, "g"]
+    stream = embedder.stream_documents(texts, on_error="return", chunk_size=3)
+    chunks = [chunk async for chunk in stream]
+    assert [list(chunk.failures) for chunk in chunks] == [[], [1], [1, 2], []]
+    assert [error.index for chunk in chunks for error in chunk.failures.values()] == [4, 7, 8]
+    assert {type(error) for error in chunks[2].failures.values()} == {InputError}
+    for chunk in chunks:
+        assert np.flatnonzero(np.isnan(chunk.vectors).any(axis=1)).tolist() == list(chunk.failures)
+
+
+@pytest.mark.parametrize("items", [{"a": "text"}, b"text", 7, None], ids=repr)
+async def test_what_is_no_sequence_is_rejected_at_once(factory: EmbedderFactory, items: Any) -> None:
+    embedder = await factory.new_embedder("mock")
+    with pytest.raises(InputError, match="items is a"):
+        embedder.stream_documents(items)
+
+
+async def test_wrong_arguments_are_rejected_at_once(factory: EmbedderFactory) -> None:
+    embedder = await factory.new_embedder("mock")
+    with pytest.raises(InputError, match="chunk_size is 0"):
+        embedder.stream_documents([], chunk_size=0)
+    with pytest.raises(InputError, match="on_error is 'ignore'"):
+        embedder.stream_documents([], on_error="ignore")  # type: ignore[call-overload]

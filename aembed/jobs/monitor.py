@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from types import TracebackType
 from typing import TypeAlias
 
 import anyio
@@ -33,19 +33,9 @@ class Monitor:
         self.written = 0
         self._listener = listener
 
-    @asynccontextmanager
-    async def telling(self) -> AsyncGenerator[None, None]:
+    def telling(self) -> _Telling:
         """Tell the listener how it gets on, while the block runs and when it ends."""
-        if self._listener is None:
-            yield
-            return
-        async with task_group() as tasks:
-            tasks.start_soon(self._keep_telling, self._listener)
-            try:
-                yield
-            finally:
-                tasks.cancel_scope.cancel()
-                self._listener(self._progress())
+        return _Telling(self._listener, self._progress)
 
     def report(self, place: Place, dim: int, totals: Totals, elapsed: float) -> JobReport:
         assert self.embedder is not None, "it is open as long as there is work"
@@ -66,11 +56,6 @@ class Monitor:
             elapsed=elapsed,
         )
 
-    async def _keep_telling(self, listener: Listener) -> None:
-        while True:
-            listener(self._progress())
-            await anyio.sleep(TOLD_EVERY)
-
     def _progress(self) -> JobProgress:
         survey, ledger = self.survey, self.ledger
         now = None if self.embedder is None else self.embedder.statistics()
@@ -87,6 +72,37 @@ class Monitor:
             waiting_for="" if now is None else now.waiting_for,
             paused=0.0 if now is None else now.paused,
         )
+
+
+class _Telling:
+    """Reports several times a second while a block runs, and once more when it has ended."""
+
+    def __init__(self, listener: Listener | None, progress: Callable[[], JobProgress]) -> None:
+        self._listener = listener
+        self._progress = progress
+        self._group = task_group()
+
+    async def __aenter__(self) -> None:
+        self._tasks = await self._group.__aenter__()
+        if self._listener is not None:
+            self._tasks.start_soon(self._keep_telling, self._listener)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        self._tasks.cancel_scope.cancel()
+        try:
+            if self._listener is not None:
+                self._listener(self._progress())
+        except BaseException as failure:
+            await self._group.__aexit__(type(failure), failure, failure.__traceback__)
+            raise
+        return await self._group.__aexit__(kind, error, trace)
+
+    async def _keep_telling(self, listener: Listener) -> None:
+        while True:
+            listener(self._progress())
+            await anyio.sleep(TOLD_EVERY)
 
 
 def cost(tokens: int | None, price: float | None) -> float | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from types import TracebackType
 from typing import Generic, TypeVar
 
 import anyio
@@ -35,12 +35,20 @@ class in_thread(Generic[T]):  # noqa: N801 (used like a function)
         return None
 
 
-@asynccontextmanager
-async def task_group() -> AsyncGenerator[TaskGroup, None]:
-    """A task group that raises the first error as it is, and not in a group."""
-    try:
-        async with anyio.create_task_group() as tasks:
-            yield tasks
-    except BaseExceptionGroup as group:
-        first = group.exceptions[0]
-        raise first from first.__cause__
+class task_group:  # noqa: N801 (used like a function)
+    """``async with task_group() as tasks``: raises the first error as it is, and not in a group."""
+
+    def __init__(self) -> None:
+        self._tasks = anyio.create_task_group()
+
+    async def __aenter__(self) -> TaskGroup:
+        return await self._tasks.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        try:
+            return await self._tasks.__aexit__(kind, error, trace)
+        except BaseExceptionGroup as group:
+            first = group.exceptions[0]
+            raise first from first.__cause__

@@ -90,7 +90,13 @@ async def embedders(embedder: aembed.Embedder, lines: AsyncIterator[str], out: N
     async with embedder.stream_documents(lines) as chunks:
         async for chunk in chunks:
             assert_type(chunk, aembed.Chunk)
+            assert_type(chunk, aembed.Chunk[str])
             assert_type(chunk.vectors, NDArray[np.float32])
+            assert_type(chunk.failures, Mapping[int, aembed.AembedError])
+    rows = embedder.stream_documents([(7, "text")], text=lambda row: row[1], on_error="return", chunk_size=100)
+    assert_type(rows, aembed.DocumentStream[tuple[int, str]])
+    assert_type((await anext(rows)).items, Sequence[tuple[int, str]])
+    embedder.stream_documents([(7, "text")])  # type: ignore[list-item]
     assert_type(await embedder.get_dimension(), int)
     assert_type(embedder.spec.dim, int | None)
     assert_type(embedder.statistics(), aembed.Statistics)
