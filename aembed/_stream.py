@@ -55,7 +55,7 @@ class DocumentStream(Generic[ItemT]):
             self._start()
             try:
                 chunk = await self._work.next_chunk()
-            except Exception:  # one error ends the stream
+            except Exception:  # whatever it is  # one error ends the stream
                 await self.aclose()
                 raise
             if chunk is None:
@@ -176,7 +176,7 @@ class Work(Generic[T]):
                         items, texts = [], []
                         await asyncio.sleep(0)  # a source that never waits leaves others their turn
                         await self._room.acquire()
-            except Exception:
+            except Exception:  # of the source, or of `text`  # raised again below
                 self._send(start, items, texts[: len(items)])
                 raise
             self._send(start, items, texts)

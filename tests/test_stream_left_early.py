@@ -86,7 +86,7 @@ async def read_in_another_task(chunks: Chunks) -> None:
 async def begin_in_another_task_that_is_cancelled_later(chunks: Chunks) -> None:
     async def begin() -> None:
         await anext(chunks)
-        await asyncio.sleep(3600)
+        await anyio.sleep_forever()
 
     task = asyncio.create_task(begin())
     await anyio.wait_all_tasks_blocked()
@@ -142,7 +142,7 @@ async def settled(provider: ScriptedProvider, before: set[asyncio.Task[object]])
     """The caller goes on: its awaits are not cancelled."""
     gc.collect()
     for _ in range(20):
-        await asyncio.sleep(0)
+        await anyio.lowlevel.checkpoint()
     with anyio.CancelScope():
         await anyio.wait_all_tasks_blocked()
     assert provider.in_flight == 0
@@ -212,6 +212,7 @@ async def test_a_stream_needs_no_block_to_be_read_to_its_end(factory: EmbedderFa
         await anext(chunks)
 
 
+@pytest.mark.virtual_time
 async def test_a_cancelled_read_loses_no_chunk(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(latency=0.02, spec=ModelSpec(name="model", dim=8, max_batch_texts=SIZE))
     embedder = await factory.new_embedder(provider)
@@ -243,7 +244,7 @@ async def test_readers_share_the_chunks(factory: EmbedderFactory) -> None:
         async def read() -> None:
             async for chunk in chunks:
                 starts.append(chunk.start)
-                await asyncio.sleep(0)
+                await anyio.lowlevel.checkpoint()
 
         await asyncio.gather(*(read() for _ in range(3)))
     assert starts == list(range(0, len(TEXTS), SIZE))
