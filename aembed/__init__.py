@@ -14,7 +14,7 @@ Where things are:
     _input _calls _home _overlong            what comes in; what is under way, on which loop; texts that are too long
     _settings     settings; where keys come from; the only readers of environment and files
     _registry     provider names
-    _types _errors _events                   nouns; the error tree; what can be observed
+    _types _errors _events _listeners        nouns; the error tree; what can be observed, and by whom
     _quantize     float32 vectors made compact
     _wire         HTTP: requests out, rows in, refusals into errors
     stores        vectors kept across calls: in memory, or in a file
@@ -47,7 +47,17 @@ from aembed._errors import (
     RequestTimeoutError,
     TextTooLongError,
 )
-from aembed._events import BatchFailed, BatchSplit, Event, RequestDone, RetryScheduled, Statistics, StoreFailed
+from aembed._events import (
+    BatchFailed,
+    BatchSplit,
+    DeadlineExceeded,
+    Event,
+    OtherModel,
+    RequestDone,
+    RetryScheduled,
+    Statistics,
+    StoreFailed,
+)
 from aembed._factory import EmbedderFactory
 from aembed._plan import estimate_tokens
 from aembed._quantize import Precision, quantize
@@ -86,6 +96,7 @@ __all__ = [
     "ConfigError",
     "ConnectError",
     "DeadlineError",
+    "DeadlineExceeded",
     "DocumentStream",
     "EmbedResult",
     "Embedder",
@@ -102,6 +113,7 @@ __all__ = [
     "MissingExtraError",
     "ModelNotFoundError",
     "ModelSpec",
+    "OtherModel",
     "OverloadedError",
     "Precision",
     "Profile",

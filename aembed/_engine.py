@@ -31,10 +31,11 @@ from aembed._errors import (
     RequestTimeoutError,
     TextTooLongError,
 )
-from aembed._events import BatchFailed, BatchSplit, Counts, Event, RequestDone, RetryScheduled, Statistics
+from aembed._events import BatchFailed, BatchSplit, Counts, Event, OtherModel, RequestDone, RetryScheduled, Statistics
 from aembed._fan_out import fan_out
 from aembed._gate import Gate
 from aembed._job import Job
+from aembed._listeners import Listener, Listeners, logger
 from aembed._plan import halves, plan, take
 from aembed._retry import next_delay
 from aembed._settings.config import Options
@@ -46,6 +47,8 @@ EmbedInto: TypeAlias = Callable[..., Awaitable[Reply]]
 
 SORTED_ON_THE_LOOP = 5_000
 """Texts that are sorted by length in a few milliseconds; more are sorted in a worker thread."""
+MOST_OTHER_MODELS = 10
+"""Names of models that were not asked for, each of which is logged once."""
 CHECKED_ON_THE_LOOP = 2**20
 """Numbers in a reply whose check takes well under a millisecond; larger ones are checked in a worker thread."""
 
@@ -53,7 +56,7 @@ CHECKED_ON_THE_LOOP = 2**20
 class Engine:
     """Runs the calls of one embedder. ``spec`` is the provider's, with what the options and replies have taught."""
 
-    def __init__(self, provider: Provider, gate: Gate, options: Options) -> None:
+    def __init__(self, provider: Provider, gate: Gate, options: Options, listeners: Sequence[Listener] = ()) -> None:
         spec = provider.spec
         if options.batch_size is not None:
             spec = replace(spec, max_batch_texts=min(options.batch_size, spec.max_batch_texts or options.batch_size))
@@ -66,9 +69,12 @@ class Engine:
         timeout = options.timeout if "timeout" in options.model_fields_set else spec.timeout
         self._cap = BatchCap()
         self._limit = None if timeout is None else TimeLimit(timeout)
-        self._emit: Callable[[Event], None] | None = options.on_event
         self.counts = Counts()
-        """Of the layers above."""
+        """What the layers above count."""
+        if options.on_event is not None:
+            listeners = [*listeners, options.on_event]
+        self.emit: Callable[[Event], None] | None = Listeners(listeners, self.counts).emit if listeners else None
+        self._other_models: set[str] = set()
         self._texts = self._tokens = self._requests = self._retries = self._failed = 0
 
     async def run(self, job: Job) -> None:
@@ -134,8 +140,8 @@ class Engine:
                 await self._shorten(job, culprit, error)
             else:
                 self._give_up(job, culprit, error)
-        if parts and self._emit is not None:
-            self._emit(BatchSplit(model=self.spec.name, kind=job.kind, texts=len(batch), error=error))
+        if parts and self.emit is not None:
+            self.emit(BatchSplit(model=self.spec.name, kind=job.kind, texts=len(batch), error=error))
         return parts
 
     async def _shorten(self, job: Job, batch: Batch, error: AembedError) -> None:
@@ -161,8 +167,8 @@ class Engine:
     def _give_up(self, job: Job, batch: Batch, error: AembedError) -> None:
         job.fail(batch, error)
         self._failed += len(batch)
-        if self._emit is not None:
-            self._emit(BatchFailed(model=self.spec.name, kind=job.kind, texts=len(batch), error=error))
+        if self.emit is not None:
+            self.emit(BatchFailed(model=self.spec.name, kind=job.kind, texts=len(batch), error=error))
 
     async def _send(self, job: Job, batch: Batch) -> None:
         """Try until it works or the policy says enough."""
@@ -184,9 +190,9 @@ class Engine:
                 if delay is None or not (is_paced or isinstance(error, RateLimitError) or self._account.budget.take()):
                     raise
                 self._retries += 1
-                if self._emit is not None:
+                if self.emit is not None:
                     model, kind, texts = self.spec.name, job.kind, len(batch)
-                    self._emit(
+                    self.emit(
                         RetryScheduled(model=model, kind=kind, texts=texts, attempt=attempt, delay=delay, error=error)
                     )
                 first = isinstance(error, RateLimitError) or not is_paced
@@ -220,7 +226,7 @@ class Engine:
             await self.gate.wait(permit, first=first)
         reply: Reply | None = None
         failure: AembedError | None = None
-        started = time.perf_counter() if self._emit is not None else 0.0
+        started = time.perf_counter() if self.emit is not None else 0.0
         self._requests += 1
         job.count()
         rows: Vectors | None = None
@@ -243,9 +249,11 @@ class Engine:
             error.request_id = reply.request_id
             raise
         self._learn(reply, vectors)
+        if reply.other_model is not None:
+            self._report_other_model(reply.other_model, job, batch)
         job.place(batch, reply, vectors, in_place=rows is not None and reply.vectors is rows)
-        if self._emit is not None:
-            self._emit(
+        if self.emit is not None:
+            self.emit(
                 RequestDone(
                     model=self.spec.name,
                     kind=job.kind,
@@ -256,6 +264,14 @@ class Engine:
                     elapsed=time.perf_counter() - started,
                 )
             )
+
+    def _report_other_model(self, name: str, job: Job, batch: Batch) -> None:
+        if self.emit is not None:
+            self.emit(OtherModel(model=self.spec.name, answered=name, kind=job.kind, texts=len(batch)))
+        if name not in self._other_models and len(self._other_models) < MOST_OTHER_MODELS:
+            self._other_models.add(name)
+            words = "%s answered with the model %r where %r was asked for; strict=True makes this an error"
+            logger.warning(words, self.spec.provider, name, self.spec.name)
 
     async def _embed(self, texts: Sequence[str], kind: Kind, rows: Vectors | None) -> Reply:
         answer: Awaitable[Reply]

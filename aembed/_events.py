@@ -1,4 +1,4 @@
-"""What can be observed: frozen events handed to one callable, and a snapshot of the counters.
+"""What can be observed: frozen events for listeners, and a snapshot of the counters.
 
 No event is built when nobody listens. No event holds a text.
 """
@@ -69,12 +69,41 @@ class StoreFailed:
     """The store's own: of ``sqlite3``, the operating system, or whatever the store is built upon."""
 
 
-Event: TypeAlias = RequestDone | RetryScheduled | BatchSplit | BatchFailed | StoreFailed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherModel:
+    """The server says that another model answered than was asked for: its vectors fit to no others.
+
+    It is logged too, once for each name; ``strict=True`` makes it an error.
+    """
+
+    model: str
+    answered: str
+    """The model in the server's words."""
+    kind: Kind
+    texts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadlineExceeded:
+    """A call ran into its deadline. ``failed`` texts had been sent, ``not_attempted`` ones were still in the queue."""
+
+    model: str
+    kind: Kind
+    texts: int
+    failed: int
+    not_attempted: int
+    deadline: float
+    """Seconds."""
+    error: AembedError
+    """Its ``__cause__`` is the last failure of a request, if there was one."""
+
+
+Event: TypeAlias = RequestDone | RetryScheduled | BatchSplit | BatchFailed | StoreFailed | OtherModel | DeadlineExceeded
 
 
 @dataclass(slots=True)
 class Counts:
-    """What the layers above the engine count."""
+    """What is counted outside the engine."""
 
     cache_hits: int = 0
     cache_misses: int = 0
@@ -82,6 +111,8 @@ class Counts:
     cache_failures: int = 0
     merged_calls: int = 0
     merged_requests: int = 0
+    listener_failures: int = 0
+    deadlines: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +143,10 @@ class Statistics:
     """Calls that shared their requests with others."""
     merged_requests: int
     """Batches that were made of them."""
+    listener_failures: int
+    """Events on which a listener raised an error; the first is logged with its traceback."""
+    deadlines: int
+    """Calls that ran into their deadline; their unanswered texts are among ``failed``."""
     in_flight: int
     waiting: int
     waiting_for: str

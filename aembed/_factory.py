@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -18,10 +18,12 @@ from aembed._cache import Cache
 from aembed._embedder import Embedder
 from aembed._engine import Engine
 from aembed._errors import AembedError, ClosedError, ConfigError
+from aembed._events import Event
 from aembed._fan_out import one_error
 from aembed._gate import Gate
 from aembed._home import Home
 from aembed._identity import Identity
+from aembed._listeners import check_listener
 from aembed._memo import Memo
 from aembed._merge import Merge
 from aembed._registry import Registry
@@ -47,13 +49,25 @@ Place: TypeAlias = str | Path | int
 class EmbedderFactory:
     """Makes embedders, and closes them with itself. Constructing it does no I/O.
 
+    ``listeners`` get every event of every embedder, before its own ``on_event``.
+
     Without a ``config`` the environment and ``aembed.toml`` are read when the first embedder is made. Embedders of the
     same account (provider, base_url, key) share one gate, so that together they keep its quota; where the provider
     counts each model for itself (``ModelSpec.quota_scope``), those of the same model do.
     """
 
-    def __init__(self, config: Config | None = None, *, registry: Registry | None = None) -> None:
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        registry: Registry | None = None,
+        listeners: Iterable[Callable[[Event], object]] = (),
+    ) -> None:
+        _check_config(config)
         self._config = config
+        self._listeners = tuple(listeners)
+        for listener in self._listeners:
+            check_listener(listener)
         self._registry = registry or Registry()
         self._gates: dict[QuotaGroup, tuple[Gate, Limits]] = {}
         self._embedders: dict[Embedder, Provider] = {}
@@ -216,7 +230,7 @@ class EmbedderFactory:
         self._check_open()  # it may have been closed while the provider was opened
         group = _quota_group(account, provider.spec)
         gate = self._gate(group, provider.spec, settings.limits)
-        engine = Engine(provider, gate, settings)
+        engine = Engine(provider, gate, settings, self._listeners)
         run = engine.run
         layers: list[Merge | Memo] = []
         if settings.merge:
@@ -226,7 +240,7 @@ class EmbedderFactory:
             layers.append(merge)
         if cache is not None:
             identity = Identity(provider.spec, settings, type(provider).__qualname__)
-            memo = Memo(cache, identity, run, spec=lambda: engine.spec, counts=engine.counts, emit=settings.on_event)
+            memo = Memo(cache, identity, run, spec=lambda: engine.spec, counts=engine.counts, emit=engine.emit)
             run = memo.run
             layers.append(memo)
 
@@ -286,6 +300,13 @@ def _masked(options: EmbedderOptions) -> EmbedderOptions:
     if isinstance(url, str):
         masked["base_url"] = SecretText(url)  # it may wrongly hold a password, and is about to be refused for it
     return masked
+
+
+def _check_config(config: object) -> None:
+    if isinstance(config, str):
+        raise ConfigError(f"config is the string {config!r}; give the model to new_embedder({config!r}) instead")
+    if config is not None and not isinstance(config, Config):
+        raise ConfigError(f"config is a {type(config).__name__}; give a Config, or leave it out to read one")
 
 
 def _check_instance(model: object, options: Mapping[str, object]) -> None:

@@ -101,6 +101,8 @@ class Reply:
     truncated: Sequence[int] = ()
     request_id: str | None = None
     """The server's name for this answer, for the error if the vectors turn out to be of no use."""
+    other_model: str | None = None
+    """Name of the model that answered, where the server says that it was another than was asked for."""
 
 
 @runtime_checkable

@@ -17,6 +17,7 @@ ROOMS = """
     _types _errors _version _time_limit
     stores _home
     _events _input _calls _quantize
+    _listeners
     _settings
     _wire
     _plan _retry _gate _check _job

@@ -101,7 +101,7 @@ class Defaults(Settings):
     """Seconds a whole call may take, waiting and retries included."""
     overlong: Overlong = "error"
     strict: bool = False
-    """Refuse what is only warned of otherwise: a reply of another model than was asked for."""
+    """Reject a reply of another model than was asked for. Off: it is an :class:`OtherModel` event and a log record."""
     http: HttpSettings = Field(default_factory=cache(HttpSettings))
     normalize: bool = False
     """Scale every vector to unit length. Off: vectors come as the provider gives them (most are unit length)."""

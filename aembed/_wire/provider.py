@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -109,8 +108,8 @@ class HttpProvider:
         self._one_thread = anyio.CapacityLimiter(1)
         self._strict = source.strict
         self._echo: Echo | None = None
-        """Of the last answer: the right model, or one that was warned of."""
-        self._warned_of: str | None = None
+        """Of the last answer."""
+        self._other_model: str | None = None
         self._closed = False
 
     @property
@@ -144,25 +143,35 @@ class HttpProvider:
                 raise
         if decoded is None:
             raise refused or AssertionError  # out of the handler, so that no answer that repeats a key hangs on it
+        other_model = None
         if self._api.echoes_model:
-            self._check_model(response, response.body if arriving is None else arriving.skeleton or response.body)
+            other_model = self._check_model(
+                response, response.body if arriving is None else arriving.skeleton or response.body
+            )
         vectors = decoded.vectors if chosen else self._of_chosen_dimension(decoded.vectors)
         tokens = self._count(response, decoded.tokens, len(texts))
-        return Reply(vectors, tokens, quota_hints(response.headers), request_id=request_id(response.headers))
+        return Reply(
+            vectors,
+            tokens,
+            quota_hints(response.headers),
+            request_id=request_id(response.headers),
+            other_model=other_model,
+        )
 
-    def _check_model(self, response: Response, body: bytes) -> None:
-        """Another model than was asked for gives vectors that fit to no others: a warning, or an error if strict."""
-        if self._echo is not None and ends_with(body, self._echo):
-            return
-        echo = self._echo = echoed_model(body)
-        if echo is None or echo.name == self._warned_of or is_same(self._spec.name, echo.name):
-            return
-        words = f"{self._spec.provider} answered with the model {echo.name!r} where {self._spec.name!r} was asked for"
-        if self._strict:
-            self._echo = None
-            raise ReplyError(words, status=response.status, request_id=request_id(response.headers), retryable=False)
-        self._warned_of = echo.name
-        warnings.warn(f"{words}; strict=True makes this an error", stacklevel=2)
+    def _check_model(self, response: Response, body: bytes) -> str | None:
+        """Another model than was asked for, if one answered: its vectors fit to no others. An error if strict."""
+        if self._echo is None or not ends_with(body, self._echo):
+            echo = self._echo = echoed_model(body)
+            self._other_model = None if echo is None or is_same(self._spec.name, echo.name) else echo.name
+        if self._strict and self._other_model is not None:
+            raise ReplyError(
+                f"{self._spec.provider} answered with the model {self._other_model!r} where {self._spec.name!r} "
+                "was asked for",
+                status=response.status,
+                request_id=request_id(response.headers),
+                retryable=False,
+            )
+        return self._other_model
 
     async def aclose(self) -> None:
         self._closed = True

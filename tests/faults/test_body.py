@@ -14,7 +14,9 @@ from aembed import (
     BadRequestError,
     Config,
     EmbedderFactory,
+    Event,
     Limits,
+    OtherModel,
     OverloadedError,
     QuotaExhaustedError,
     Reply,
@@ -170,12 +172,16 @@ async def test_fault_95_after_a_good_answer_it_is_an_accident() -> None:
 ANOTHER = always(Rewrite(lambda body: {**body, "model": "another"}))
 
 
-async def test_fault_51_another_model_is_worth_one_warning() -> None:
+async def test_fault_51_another_model_is_an_event_each_time_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    events: list[Event] = []
     with LoopbackServer(dim=DIM, api_key=KEY, faults=ANOTHER) as server:
-        async with embedding(server) as embedder:
-            with pytest.warns(UserWarning, match="answered with the model 'another' where 'm' was asked for"):
+        async with embedding(server, on_event=events.append) as embedder:
+            for _ in range(3):
                 await embedder.embed_documents(TEXTS)
-            await embedder.embed_documents(TEXTS)  # here another warning would be an error
+    assert [event.answered for event in events if isinstance(event, OtherModel)] == ["another"] * 3
+    (record,) = [record for record in caplog.records if record.name == "aembed"]
+    assert record.levelname == "WARNING"
+    assert "answered with the model 'another' where 'm' was asked for" in record.message
 
 
 @pytest.mark.parametrize("name", ["m", "M", "m-2", "m:latest", "maker/m"])

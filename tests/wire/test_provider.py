@@ -214,14 +214,11 @@ async def test_the_model_is_found_in_a_long_reply_that_came_in_pieces(place: str
     assert fake.taken[1] > 0
 
 
-async def test_of_another_model_is_warned_once_whatever_comes_between() -> None:
+async def test_another_model_is_named_in_each_of_its_replies() -> None:
     right, wrong = answer(vectors(encoded(1, 2), model="m")), answer(vectors(encoded(1, 2), model="another"))
     provider = await open_provider(local(Fake([right, wrong, wrong, right, wrong])))
-    await provider.embed(["a"], kind="query")
-    with pytest.warns(UserWarning, match="'another' where 'm' was asked for"):
-        await provider.embed(["a"], kind="query")
-    for _ in range(3):
-        await provider.embed(["a"], kind="query")  # here another warning would be an error
+    named = [(await provider.embed(["a"], kind="query")).other_model for _ in range(5)]
+    assert named == [None, "another", "another", None, "another"]
 
 
 async def test_a_fault_in_a_long_reply_says_where_it_is() -> None:
