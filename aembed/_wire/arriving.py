@@ -9,7 +9,7 @@ is whole; one that is written oddly and mixed as well is refused.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -21,6 +21,7 @@ from aembed._wire.decode import (
     Places,
     Shape,
     check_places,
+    check_size,
     decode,
     from_base64,
     from_numbers,
@@ -64,13 +65,14 @@ class Arriving:
         self.begun = True
         await self._in_thread(partial(self._take, pieces))
 
-    def finish(self, last: bytes, count: int, pause: Pause) -> Decoded:
+    def finish(self, last: bytes, count: int, pause: Pause, *, echoed: Sequence[str] = ()) -> Decoded:
         """The reply is whole, with ``last`` at its end. Raises what ``decode`` does."""
         self._take([last], pause)
         if self._held:
             self.skeleton = b"".join(self._held)
-            return decode(self.skeleton, self._shape, count, self._rows, pause)
+            return decode(self.skeleton, self._shape, count, self._rows, pause, echoed=echoed)
         self.skeleton = b"".join((*self._skeleton, self._rest))
+        check_size(self.skeleton, count, echoed)
         skeleton = parse(self.skeleton, self._shape)
         places = self._shape.places(skeleton)
         check_places(places, count, len(self._strings), len(self._numbers))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
+import anyio.lowlevel
 
 from aembed._errors import ConnectError, ReplyError
 from aembed._types import Sink
@@ -54,28 +56,39 @@ async def _read_refusal(response: aiohttp.ClientResponse) -> bytes:
 async def _read(
     response: aiohttp.ClientResponse, max_bytes: int, sink: Sink | None, inflate: zlib._Decompress | None = None
 ) -> bytes:
-    """The cap counts inflated bytes, and stops the inflating itself."""
-    content, left = response.content, max_bytes
+    """The cap counts inflated bytes, and those they are inflated from, which may come to nothing."""
+    content, left, left_raw = response.content, max_bytes, max_bytes
     pieces: list[bytes] = []
     held = 0
     while not content.at_eof():
-        piece = await content.readany()
-        if inflate is not None:
-            try:
-                piece = inflate.decompress(piece, left + 1)
-            except zlib.error:
-                raise ReplyError("the compressed answer is damaged", **_known(response)) from None
-        left -= len(piece)
-        if left < 0 or (inflate is not None and inflate.unconsumed_tail):
-            raise _too_large(response, max_bytes)
-        pieces.append(piece)
-        held += len(piece)
-        if sink is not None and held >= PIECES:
-            await sink.take(pieces)
-            pieces, held = [], 0
+        raw = await content.readany()
+        left_raw -= len(raw)
+        for piece in (raw,) if inflate is None else _inflated(raw, inflate, response):
+            left -= len(piece)
+            if left < 0 or left_raw < 0:
+                raise _too_large(response, max_bytes)
+            pieces.append(piece)
+            held += len(piece)
+            if sink is not None and held >= PIECES:
+                await sink.take(pieces)
+                pieces, held = [], 0
+            elif inflate is not None and len(piece) == PIECES:
+                await anyio.lowlevel.checkpoint()  # some kilobytes may become gigabytes
     if inflate is not None and not inflate.eof:
         raise ConnectError("the compressed answer breaks off", maybe_billed=True, **_known(response))
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _inflated(raw: bytes, inflate: zlib._Decompress, response: aiohttp.ClientResponse) -> Iterator[bytes]:
+    """What the next bytes of the body become, a little at a time."""
+    while raw:
+        if inflate.eof:
+            raise ReplyError("the compressed answer goes on behind its end", **_known(response))
+        try:
+            yield inflate.decompress(raw, PIECES)
+        except zlib.error:
+            raise ReplyError("the compressed answer is damaged", **_known(response)) from None
+        raw = inflate.unconsumed_tail or inflate.unused_data
 
 
 def _too_large(response: aiohttp.ClientResponse, max_bytes: int) -> ReplyError:

@@ -30,6 +30,10 @@ T = TypeVar("T")
 CUT_OUT = b"<vector>"
 """What is left in the skeleton for a vector that is the only one."""
 IN_PLACE: Places = [0], ["<vector>"]
+UNCOUNTED = 2**16
+"""Bytes of a skeleton that are parsed whatever they hold."""
+VALUES_PER_VECTOR = 16
+"""An item of OpenAI's has three."""
 BREATHE = 16
 """Rows decoded between two looks around: about a hundred microseconds of work."""
 
@@ -60,8 +64,18 @@ class Decoded(NamedTuple):
     base64: bool
 
 
-def decode(body: bytes, shape: Shape[Any], count: int, rows: Vectors | None, pause: Pause | None = None) -> Decoded:
+def decode(
+    body: bytes,
+    shape: Shape[Any],
+    count: int,
+    rows: Vectors | None,
+    pause: Pause | None = None,
+    *,
+    echoed: Sequence[str] = (),
+) -> Decoded:
     """Decode ``count`` vectors, into ``rows`` if given. A worker thread pauses, see ``breathe``.
+
+    ``echoed``: texts that the answer may repeat.
 
     Raises:
         ReplyError: no valid JSON of this shape; count, index or dimension is wrong; null or damaged vectors.
@@ -73,6 +87,7 @@ def decode(body: bytes, shape: Shape[Any], count: int, rows: Vectors | None, pau
             return decoded
     strings = Cut(body, []) if key is None else cut_strings(body, key, pause)
     numbers = cut_numbers(strings.skeleton, pause)
+    check_size(numbers.skeleton, count, echoed)
     skeleton = parse(numbers.skeleton, shape)
     places = shape.places(skeleton)
     check_places(places, count, len(strings.spans), len(numbers.spans))
@@ -97,7 +112,7 @@ def decode(body: bytes, shape: Shape[Any], count: int, rows: Vectors | None, pau
 
 
 def _decode_one(body: bytes, shape: Shape[Any], key: bytes, rows: Vectors) -> Decoded | None:
-    """The reply to one query, written as most do: base64 of the right length. ``None`` for any other.
+    """The reply to one query, written as most do: base64 of the right length and little around it. ``None`` for others.
 
     The first string behind the key is cut out, and is the vector if the skeleton has what was left for it in its place.
     """
@@ -108,6 +123,8 @@ def _decode_one(body: bytes, shape: Shape[Any], key: bytes, rows: Vectors) -> De
     else:
         return None
     encoded, quote, after = rest.partition(b'"')
+    if len(before) + len(after) > UNCOUNTED:
+        return None
     try:
         skeleton = parse(b"".join((before, found, CUT_OUT, quote, after)), shape)
         if shape.places(skeleton) != IN_PLACE:
@@ -160,10 +177,24 @@ def of_dimension(dim: int, row: Vectors, index: int) -> Vectors:
     return row
 
 
+def check_size(skeleton: bytes | bytearray, count: int, echoed: Sequence[str]) -> None:
+    """Each value of some JSON, be it ``{}``, becomes an object of many times its size: no more than there can be."""
+    if len(skeleton) <= UNCOUNTED:
+        return
+    most, values = VALUES_PER_VECTOR * count + UNCOUNTED, _values(skeleton)
+    if values > most and values > most + sum(_values(text.encode()) for text in echoed):
+        raise NoReplyError("the answer has more values in it than these texts can need")
+
+
+def _values(json: bytes | bytearray) -> int:
+    """About how many there are."""
+    return json.count(b",") + json.count(b"{") + json.count(b"[")
+
+
 def parse(skeleton: bytes | bytearray, shape: Shape[T]) -> T:
     try:
         return msgspec.json.decode(skeleton, type=shape.type)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):  # ValueError: no UTF-8, or a number of 5,000 digits
         raise NoReplyError("the answer is not the JSON this kind of server gives; check base_url") from None
 
 
@@ -186,5 +217,5 @@ def from_numbers(numbers: memoryview, index: int) -> Vectors:
     try:
         with np.errstate(over="ignore"):  # what overflows is infinite, and refused for that
             return np.array(_NUMBERS.decode(b"".join((b"[", numbers, b"]"))), np.float32)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, ValueError):
         raise ReplyError("a vector has something that is no number", index=index) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -134,7 +135,7 @@ class HttpProvider:
         decoded: Decoded | None = None
         refused: ProviderError | None = None
         try:
-            decoded = await self._decode(response, len(texts), rows if chosen else None, arriving)
+            decoded = await self._decode(response, texts, rows if chosen else None, arriving)
         except NoReplyError:
             refused = self._hidden_refusal(response, texts) or self._no_reply(response)
         except ReplyError:
@@ -185,23 +186,24 @@ class HttpProvider:
             abandoned.set()
 
     async def _decode(
-        self, response: Response, count: int, rows: Vectors | None, arriving: Arriving | None = None
+        self, response: Response, texts: Sequence[str], rows: Vectors | None, arriving: Arriving | None = None
     ) -> Decoded:
         """Numbers are asked for from then on where base64 never came, or has never been of use."""
-        body, shape = response.body, self._api.shape
+        body, count = response.body, len(texts)
+        of_this_kind = partial(decode, body, self._api.shape, count, echoed=texts)
         try:
             if arriving is not None and arriving.begun:
-                decoded = await self._in_thread(partial(arriving.finish, body, count))
+                decoded = await self._in_thread(partial(arriving.finish, body, count, echoed=texts))
             elif len(body) <= ON_THE_LOOP:
-                decoded = decode(body, shape, count, rows)
+                decoded = of_this_kind(rows)
             else:
-                decoded = await self._in_thread(partial(decode, body, shape, count, rows))
+                decoded = await self._in_thread(partial(of_this_kind, rows))
         except ReplyError as error:
             error.provider, error.status = self._spec.provider, response.status
             error.request_id = request_id(response.headers)
             if error.index is None or self._proven:
                 raise
-            other = await self._decode_other(body, count)  # a vector is wrong, and none was right yet
+            other = await self._decode_other(partial(of_this_kind, None))  # a vector is wrong, and none was right yet
             if other is None:
                 self._asked = replace(self._asked, base64=False)
                 raise
@@ -211,7 +213,7 @@ class HttpProvider:
         self._proven = True
         return decoded
 
-    async def _decode_other(self, body: bytes, count: int) -> Decoded | None:
+    async def _decode_other(self, with_any_dimension: Callable[[Pause], Decoded]) -> Decoded | None:
         """A reply whose vectors are sound and not of the dimension asked for; ``None`` if that is not what is wrong.
 
         Base64 of twice the length may be that of doubles, and proves nothing.
@@ -219,7 +221,7 @@ class HttpProvider:
         if self._dimensions is None:
             return None
         try:
-            other = await self._in_thread(partial(decode, body, self._api.shape, count, None))
+            other = await self._in_thread(with_any_dimension)
         except ReplyError:
             return None
         if other.vectors.shape[1] in (self._dimensions, 2 * self._dimensions if other.base64 else None):
@@ -330,7 +332,7 @@ class HttpProvider:
 
 
 def _header_count(value: str | None) -> int | None:
-    return token_count(int(value)) if value is not None and value.isascii() and value.isdigit() else None
+    return token_count(int(value)) if value is not None and re.fullmatch(r"[0-9]{1,18}", value) else None
 
 
 def refuse_options(source: Source) -> None:

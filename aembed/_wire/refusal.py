@@ -59,6 +59,9 @@ ADVICE: Mapping[ErrorType, str] = {
 ABOUT_A_TEXT = r"(?<![\w-])(inputs?|texts?|contents?|strings?|tokens?|characters?|empty|NaN)(?![\w-])"
 """A refusal that speaks of these may be about one text of the batch, and worth looking for."""
 
+MAX_ERROR_BYTES = 2**16
+"""Of an answer that may be an error; one with vectors is longer."""
+
 MAX_FIELDS = 8
 """Complaints of a rejection that are looked at."""
 
@@ -194,9 +197,11 @@ def _wait(kind: ErrorType, said: Said, headers: Mapping[str, str]) -> float | No
 
 def hidden(response: Response) -> Response | None:
     """The refusal that an answer of 200 may be, as proxies give it: with the status that its error names or means."""
+    if len(response.body) > MAX_ERROR_BYTES:
+        return None
     try:
         body = msgspec.json.decode(response.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):  # ValueError: no UTF-8, or a number of 5,000 digits
         return None
     error = body.get("error") if isinstance(body, dict) else None
     if not error:
@@ -207,7 +212,7 @@ def hidden(response: Response) -> Response | None:
 
 
 def _is_status(value: Any) -> bool:
-    return str(value).isdecimal() and 400 <= int(value) <= 599
+    return re.fullmatch(r"[45][0-9]{2}", str(value)) is not None
 
 
 def _meant(words: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tracemalloc
 from functools import partial
 from threading import Event
 from typing import Any
@@ -146,14 +147,39 @@ TWO = encoded(ROW)
         (b"<html><body>502 Bad Gateway</body></html>", "not the JSON"),
         (b"", "not the JSON"),
         (b'{"error": "overloaded"}', "not the JSON"),
-        (b"[" * 100_000, "not the JSON"),
-        (b'{"x": ' * 100_000, "not the JSON"),
+        (b"[" * 50_000, "not the JSON"),
+        (b'{"x": ' * 10_000, "not the JSON"),
+        (b"[" * 100_000, "more values"),
+        (b'{"x": ' * 100_000, "more values"),
+        (b'{"data": [' + b"{}," * 10**6 + b"{}]}", "more values"),
+        (b'{"data": [], "usage": [' + b"true," * 10**6 + b"true]}", "more values"),
+        (b'{"data": [], "usage": ' + b"1" * 5000 + b"}", "not the JSON"),
+        (b'{"data": [{"index": ' + b"1" * 5000 + b', "embedding": [1.0]}]}', "not the JSON"),
+        (b'{"data": [{"embedding": [' + b"1" * 5000 + b"]}, {}]}", "vector"),
         (b'{"data": [{"index": 0, "embedding": "\xff\xfe"}, {"index": 1, "embedding": "AAAA"}]}', "base64"),
     ],
 )
 def test_bad_replies(body: bytes, says: str) -> None:
     with pytest.raises(ReplyError, match=says):
         decoded(body, 2)
+
+
+def test_many_small_values_take_no_memory() -> None:
+    body = b'{"data": [' + b"{}," * 3 * 10**6 + b"{}]}"
+    tracemalloc.start()
+    with pytest.raises(ReplyError, match="more values"):
+        decoded(body, 2)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**20
+
+
+def test_texts_that_are_repeated_may_have_many_commas() -> None:
+    text = "{[,]}" * 100_000
+    body = json.dumps({"data": [{"embedding": [1.0, 2.0]}], "texts": [text]}).encode()
+    np.testing.assert_array_equal(decode(body, EMBEDDING_LIST, 1, None, echoed=[text]).vectors, [[1, 2]])
+    with pytest.raises(ReplyError, match="more values"):
+        decode(body, EMBEDDING_LIST, 1, None)
 
 
 def test_other_numbers_are_not_taken_for_a_vector() -> None:

@@ -164,6 +164,52 @@ async def test_a_long_answer_is_handed_on_while_it_comes_in(encoding: str) -> No
             await transport.post(url, b"{}", {}, max_bytes=len(LONG) - 1, sink=Collect())
 
 
+def zipped(body: bytes) -> bytes:
+    return f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+EMPTY_BLOCKS = gzip.compress(b"")[:10] + b"\x00\x00\x00\xff\xff" * 50_000
+"""A gzip stream of stored blocks that hold nothing."""
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (gzip.compress(b"{}") + b"\0" * 10_000_000, "larger than|behind its end"),
+        (gzip.compress(b"{}") + b"\0" * 50, "goes on behind its end"),
+        (gzip.compress(b"{}") * 2, "goes on behind its end"),
+        (EMPTY_BLOCKS, "larger than"),
+        (b"no gzip", "damaged"),
+    ],
+)
+async def test_compressed_bytes_that_come_to_nothing(body: bytes, says: str) -> None:
+    def behave(number: int, writer: asyncio.StreamWriter) -> None:
+        writer.write(zipped(body))
+
+    async with served(behave) as (transport, url):
+        with pytest.raises(ReplyError, match=says):
+            await post(transport, url)
+
+
+async def test_others_have_their_turn_while_a_small_body_becomes_a_large_one() -> None:
+    body = gzip.compress(b" " * 100 * PIECES)
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with served(lambda _, writer: writer.write(zipped(body))) as (transport, url):
+        await transport.post(url, b"{}", {}, max_bytes=10**9)
+        task = asyncio.create_task(take_turns())
+        answer = await transport.post(url, b"{}", {}, max_bytes=10**9)
+        task.cancel()
+    assert len(answer.body) == 100 * PIECES
+    assert turns > 100
+
+
 async def test_an_answer_is_not_asked_for_again_when_some_of_it_has_been_taken() -> None:
     seen: list[int] = []
 
