@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TypeAlias
 
 import pytest
+from anyio.lowlevel import checkpoint
 
 from aembed import BadRequestError, ConnectError, ReplyError
 from aembed._settings.http import HttpSettings
@@ -199,7 +200,7 @@ async def test_others_have_their_turn_while_a_small_body_becomes_a_large_one() -
         nonlocal turns
         while True:
             turns += 1
-            await asyncio.sleep(0)
+            await checkpoint()
 
     async with served(lambda _, writer: writer.write(zipped(body))) as (transport, url):
         await transport.post(url, b"{}", {}, max_bytes=10**9)
