@@ -1,6 +1,7 @@
 """The ground under the providers: HTTP out, vectors in.
 
 http            one POST over a pooled connection; foreign errors become aembed's
+connection_errors  aiohttp's errors, each with its cause and a remedy
 body            a reply's bytes, inflated, never more than the cap
 echo            which model an answer is of
 redact          a server's words without any text or key in them

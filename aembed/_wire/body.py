@@ -11,6 +11,7 @@ import anyio.lowlevel
 
 from aembed._errors import ConnectError, ReplyError
 from aembed._types import Sink
+from aembed._wire.redact import redact
 from aembed._wire.refusal import request_id
 
 GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
@@ -36,7 +37,7 @@ async def read_body(response: aiohttp.ClientResponse, max_bytes: int, sink: Sink
         return await _read(response, max_bytes, sink)
     if encoding in {"gzip", "x-gzip", "deflate"}:
         return await _read(response, max_bytes, sink, zlib.decompressobj(GZIP_OR_ZLIB))
-    raise ReplyError(f"the answer is encoded as {encoding[:20]!r}, which was not asked for", **_known(response))
+    raise ReplyError(f"the answer is encoded as {redact(encoding, (), (), 20)!r}, not as asked for", **_known(response))
 
 
 async def _read_refusal(response: aiohttp.ClientResponse) -> bytes:

@@ -20,14 +20,20 @@ import aiohttp
 import anyio
 import anyio.to_thread
 from aiohttp.client_proto import ResponseHandler
-from yarl import URL
 
-from aembed._errors import BadRequestError, ConfigError, ConnectError, ProviderError, ReplyError, RequestTimeoutError
+from aembed._errors import ConfigError
 from aembed._settings.http import HttpSettings
 from aembed._types import Response, Sink
 from aembed._version import __version__
 from aembed._wire.body import PIECES, read_body
-from aembed._wire.public import NotPublicError, open_public
+from aembed._wire.connection_errors import (
+    NoHttpError,
+    check_proxy_variables,
+    redirected,
+    refused_by_proxy,
+    translate,
+)
+from aembed._wire.public import open_public
 
 USER_AGENT = f"aembed/{__version__}"
 READ_BUFFER = 2**20
@@ -59,7 +65,7 @@ class HttpTransport:
             ReplyError: the answer is no HTTP, or larger than ``max_bytes`` once inflated.
             BadRequestError: a redirect.
         """
-        session = self._sessions.get(asyncio.get_running_loop()) or await self._open()
+        session = self._sessions.get(asyncio.get_running_loop()) or await self._open(url)
         for is_second in (False, True):
             _FRESH.set(False)
             try:
@@ -72,14 +78,16 @@ class HttpTransport:
                 )
                 try:
                     if 300 <= response.status < 400:
-                        raise _redirected(response.headers.get("Location", ""), response.status)
+                        raise redirected(response.headers.get("Location", ""), response.status)
+                    if response.status == 407:
+                        raise refused_by_proxy(response.status, "", None)
                     return Response(response.status, response.headers, await read_body(response, max_bytes, sink))
                 finally:  # what "async with" does by way of three more coroutines
                     response.release()
                     await response.wait_for_close()
                     del response  # a traceback that shows local variables does not show where to, which may hold a key
             except (aiohttp.ClientError, OSError) as error:
-                failure = _translate(error)
+                failure = translate(error, url)
                 is_stale = not _FRESH.get() and _died_idle(error) and not (sink is not None and sink.begun)
             if is_second or not is_stale:
                 break
@@ -99,8 +107,10 @@ class HttpTransport:
                 del self._sessions[owner]
                 await session.close()
 
-    async def _open(self) -> aiohttp.ClientSession:
+    async def _open(self, url: str) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
+        if self._settings.trust_env:
+            check_proxy_variables(url)
         async with self._opening:
             if loop not in self._sessions:  # another task may have been quicker
                 await self._close_those_of_closed_loops()
@@ -144,11 +154,7 @@ class _Protocol(ResponseHandler):
         payload = self._payload
         super().set_exception(exc, *cause, **more)
         if payload is not None and payload.exception() is None and not payload.is_eof():
-            payload.set_exception(exc if isinstance(exc, aiohttp.ClientError) else _NoHttpError())
-
-
-class _NoHttpError(aiohttp.ClientError):
-    """An answer that began well is no HTTP from some point on."""
+            payload.set_exception(exc if isinstance(exc, aiohttp.ClientError) else NoHttpError())
 
 
 def _tls_context(ca_file: str | None) -> ssl.SSLContext:
@@ -162,42 +168,3 @@ def _died_idle(error: Exception) -> bool:
     """How a connection breaks that the server had closed before we wrote. Of some resets only the number is left."""
     kinds = (aiohttp.ServerDisconnectedError, ConnectionResetError)
     return isinstance(error, kinds) or (isinstance(error, OSError) and error.errno in RESET)
-
-
-def _redirected(location: str, status: int) -> BadRequestError:
-    try:
-        target = URL(location).host or "another path"
-    except ValueError:
-        target = "an address that is none"
-    return BadRequestError(
-        f"the server redirects to {target}, and redirects are not followed; set base_url to where it really is",
-        status=status,
-    )
-
-
-def _translate(error: Exception) -> ProviderError:  # noqa: PLR0911  # a table
-    """aiohttp's errors carry the request with its headers: only their kind and harmless words pass."""
-    match error:
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
-            return ConnectError(
-                f"no trusted TLS connection to {error.host}; set ca_file if the server has a certificate of your own",
-                retryable=False,
-            )
-        case aiohttp.ClientConnectorDNSError():
-            return ConnectError(f"the name {error.host!r} cannot be resolved; check base_url and the network")
-        case aiohttp.ClientConnectorError() if isinstance(error.os_error, NotPublicError):
-            return ConnectError(f"{error.host} is not on the public internet, and public_only is set", retryable=False)
-        case aiohttp.ClientConnectorError():
-            return ConnectError(f"no connection to {error.host}:{error.port}: {error.os_error.strerror or 'refused'}")
-        case aiohttp.ConnectionTimeoutError():
-            return ConnectError("no connection within connect_timeout; check base_url and the network")
-        case aiohttp.ServerTimeoutError():
-            return RequestTimeoutError("the server fell silent for longer than read_timeout")
-        case aiohttp.ClientPayloadError():
-            return ConnectError("the connection broke in the middle of the answer", maybe_billed=True)
-        case aiohttp.InvalidURL():
-            return BadRequestError("base_url is not a valid URL")
-        case aiohttp.ClientResponseError() | _NoHttpError():
-            return ReplyError("the server's answer is not valid HTTP")
-        case _:
-            return ConnectError(f"the connection broke ({type(error).__name__})", maybe_billed=True)

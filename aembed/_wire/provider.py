@@ -42,6 +42,11 @@ ON_THE_LOOP = 2**20
 USUAL_BYTES = {True: 16 / 3, False: 20}
 """Of a number, in base64 or written out."""
 
+USUAL_ID = re.compile(r"[\w.:=+/-]{1,100}", re.ASCII)
+"""A request id that cannot hide a text of several words."""
+MAX_NAME_CHARS = 100
+"""Of a model's or a type's name that a server gives."""
+
 NO_REPLIES = 2
 """Answers that are no reply of such a server, after which no third is asked for."""
 
@@ -137,7 +142,7 @@ class HttpProvider:
         try:
             decoded = await self._decode(response, texts, rows if chosen else None, arriving)
         except NoReplyError:
-            refused = self._hidden_refusal(response, texts) or self._no_reply(response)
+            refused = self._hidden_refusal(response, texts) or self._no_reply(response, texts)
         except ReplyError:
             refused = self._hidden_refusal(response, texts)
             if refused is None:
@@ -146,30 +151,45 @@ class HttpProvider:
             raise refused or AssertionError  # out of the handler, so that no answer that repeats a key hangs on it
         other_model = None
         if self._api.echoes_model:
-            other_model = self._check_model(
-                response, response.body if arriving is None else arriving.skeleton or response.body
-            )
+            body = response.body if arriving is None else arriving.skeleton or response.body
+            other_model = self._check_model(response, body, texts)
         vectors = decoded.vectors if chosen else self._of_chosen_dimension(decoded.vectors)
-        tokens = self._count(response, decoded.tokens, len(texts))
+        tokens = self._count(response, decoded.tokens, texts)
         return Reply(
             vectors,
             tokens,
             quota_hints(response.headers),
-            request_id=request_id(response.headers),
+            request_id=self._request_id(response, texts),
             other_model=other_model,
         )
 
-    def _check_model(self, response: Response, body: bytes) -> str | None:
+    def _request_id(self, response: Response, texts: Sequence[str]) -> str | None:
+        """Of a good answer, where the usual must cost next to nothing."""
+        found = response.headers.get("x-request-id")
+        if found is not None and USUAL_ID.fullmatch(found) and found not in texts:
+            small = found.lower()
+            if not any(secret.lower() in small or small in secret.lower() for secret in self._secrets):
+                return found
+        return request_id(response.headers, texts, self._secrets)
+
+    def _quote(self, error: ProviderError, texts: Sequence[str]) -> None:
+        """The transport's error: what it took from the server may repeat a text or a key."""
+        error.args = tuple(redact(str(words), texts, self._secrets) for words in error.args)
+        if error.request_id is not None:
+            error.request_id = redact(error.request_id, texts, self._secrets)
+
+    def _check_model(self, response: Response, body: bytes, texts: Sequence[str]) -> str | None:
         """Another model than was asked for, if one answered: its vectors fit to no others. An error if strict."""
         if self._echo is None or not ends_with(body, self._echo):
             echo = self._echo = echoed_model(body)
-            self._other_model = None if echo is None or is_same(self._spec.name, echo.name) else echo.name
+            other = None if echo is None or is_same(self._spec.name, echo.name) else echo.name
+            self._other_model = None if other is None else redact(other, texts, self._secrets, MAX_NAME_CHARS)
         if self._strict and self._other_model is not None:
             raise ReplyError(
                 f"{self._spec.provider} answered with the model {self._other_model!r} where {self._spec.name!r} "
                 "was asked for",
                 status=response.status,
-                request_id=request_id(response.headers),
+                request_id=request_id(response.headers, texts, self._secrets),
                 retryable=False,
             )
         return self._other_model
@@ -200,7 +220,7 @@ class HttpProvider:
                 decoded = await self._in_thread(partial(of_this_kind, rows))
         except ReplyError as error:
             error.provider, error.status = self._spec.provider, response.status
-            error.request_id = request_id(response.headers)
+            error.request_id = request_id(response.headers, texts, self._secrets)
             if error.index is None or self._proven:
                 raise
             other = await self._decode_other(partial(of_this_kind, None))  # a vector is wrong, and none was right yet
@@ -239,7 +259,11 @@ class HttpProvider:
             body = msgspec.json.encode(self._api.request(texts, kind, asked))
             max_bytes = most + ECHOES * len(body)
             sink = arriving if asked.dimensions == self._dimensions else None  # else its rows are of another length
-            response = await self._transport.post(url, body, self._headers, max_bytes=max_bytes, sink=sink)
+            try:
+                response = await self._transport.post(url, body, self._headers, max_bytes=max_bytes, sink=sink)
+            except ProviderError as failure:
+                self._quote(failure, texts)
+                raise
             if response.status < 300:
                 return response
             said = hear(response, self._api.dialect, texts, self._secrets)
@@ -257,36 +281,36 @@ class HttpProvider:
         said = hear(refused, self._api.dialect, texts, self._secrets)
         return self._refusal(refused, said, texts, self._url)
 
-    def _count(self, response: Response, tokens: int | None, texts: int) -> int | None:
+    def _count(self, response: Response, tokens: int | None, texts: Sequence[str]) -> int | None:
         """The tokens that the reply says it cost. Raises :class:`TextTooLongError` if they tell of a text cut short."""
         if self._api.tokens_header is not None:
             tokens = _header_count(response.headers.get(self._api.tokens_header))
-        if self._api.cuts_at is None or texts > 1 or (tokens or 0) < self._api.cuts_at:
+        if self._api.cuts_at is None or len(texts) > 1 or (tokens or 0) < self._api.cuts_at:
             return tokens
         raise TextTooLongError(
             f"the server counts {self._api.cuts_at} tokens, as many as the model takes, and has cut the text if it has "
             f"more; {ADVICE[TextTooLongError]}",
             provider=self._spec.provider,
             status=response.status,
-            request_id=request_id(response.headers),
+            request_id=request_id(response.headers, texts, self._secrets),
             maybe_billed=True,
             index=0,
         )
 
-    def _no_reply(self, response: Response) -> ReplyError:
+    def _no_reply(self, response: Response, texts: Sequence[str]) -> ReplyError:
         """An answer of 200 that is none: a login page, or another API. Where no other has ever come, base_url is wrong.
 
         The first may be an accident; with the second all is over. It is no outage: the server does answer.
         """
         self._no_replies += 1
         is_wrong = not self._proven and self._no_replies >= NO_REPLIES
-        kind = redact(response.headers.get("content-type", "no content type"), (), self._secrets)
+        kind = redact(response.headers.get("content-type", "no content type"), texts, self._secrets, MAX_NAME_CHARS)
         path = redact(urlsplit(self._url).path, (), self._secrets)
         error = ReplyError(
             f"POST {path} is answered with {kind}, and not the JSON this kind of server gives; check base_url",
             provider=self._spec.provider,
             status=response.status,
-            request_id=request_id(response.headers),
+            request_id=request_id(response.headers, texts, self._secrets),
             retryable=not is_wrong,
         )
         error.fatal = is_wrong
@@ -294,7 +318,9 @@ class HttpProvider:
 
     def _refusal(self, response: Response, said: Said, texts: Sequence[str], url: str) -> ProviderError:
         path = redact(urlsplit(url).path, (), self._secrets)
-        return refusal(response, said, self._api.dialect, provider=self._spec.provider, texts=texts, path=path)
+        error = refusal(response, said, self._api.dialect, provider=self._spec.provider, texts=texts, path=path)
+        error.request_id = request_id(response.headers, texts, self._secrets)
+        return error
 
     def _can_ask_elsewhere(self, response: Response, said: Said, url: str) -> bool:
         """Nothing is served at the path, as far as is known, and there is another that most servers have."""

@@ -1,9 +1,14 @@
-"""A server's own words, without any piece of a text or of a key in them."""
+"""What a server says, fit to be shown: without any piece of a text or of a key, printable, short.
+
+Whatever comes from a server and goes into a message, an event or a field of an error passes through here: words and
+codes of rejections, request ids, models, hosts of redirects, names of encodings, a proxy's reasons.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from urllib.parse import quote
 
 MOST = 300
 """Characters of a message that are quoted."""
@@ -15,26 +20,54 @@ GAP = "[...]"
 _STARRED = re.compile(r"\S*\*{3,}\S*")
 """A key that the server has masked itself: it still shows how the key begins and ends."""
 
+_COMMAND = re.compile(r"(?<!\S)::(?=\S)|##(?=\[)")
+"""What a CI service takes for a command at the beginning of a line, which a terminal may make of any word, or anywhere:
+https://docs.github.com/actions/reference/workflow-commands-for-github-actions."""
 
-def redact(words: str, texts: Iterable[str], secrets: Iterable[str]) -> str:
+
+def redact(words: str, texts: Iterable[str], secrets: Iterable[str], most: int = MOST) -> str:
     """The beginning of ``words``; what comes behind a longer piece of a text or secret is left out with it."""
-    words = _STARRED.sub(GAP, " ".join(words.split())[: MOST + MARGIN])
+    words = _STARRED.sub(GAP, _printable(words[: 8 * (most + MARGIN)])[: most + MARGIN])
     for secret in secrets:
-        words = _without(words, secret, least=4, window=8, step=1)
+        for written in {secret, quote(secret, safe="")}:
+            words = _without(words, written, least=4, window=8, step=1)
     for text in texts:
         words = _without(words, text, least=3, window=16, step=8)
-    return words[:MOST]
+    return _COMMAND.sub(lambda found: " ".join(found[0]), words)[:most]
+
+
+def _printable(words: str) -> str:
+    """On one line, and nothing in it that would control a terminal or the direction of writing."""
+    words = " ".join(words.split())
+    return words if words.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in words)
 
 
 def _without(words: str, private: str, *, least: int, window: int, step: int) -> str:
+    """Letters of either case are the same."""
     if not private.isprintable() or "  " in private:
-        private = " ".join(private.split())
-    if private in words and len(private) >= least:
+        private = _printable(private)
+    private, folded = _fold(private), _fold(words)
+    if private in folded and len(private) >= least:
         # a short one is no word of its own within a longer one
         pattern = re.escape(private) if len(private) >= window else rf"(?<!\w){re.escape(private)}(?!\w)"
-        words = re.sub(pattern, GAP, words)
+        words = _cut_out(words, folded, pattern)
+        folded = _fold(words)
     if len(private) > window:
         for i in range(0, len(words) - window + 1, step):
-            if words[i : i + window] in private:  # it begins up to a step before
+            if folded[i : i + window] in private:  # it begins up to a step before
                 return words[: max(0, i - step + 1)] + GAP
     return words
+
+
+def _cut_out(words: str, folded: str, pattern: str) -> str:
+    kept, end = [], 0
+    for found in re.finditer(pattern, folded):
+        kept += [words[end : found.start()], GAP]
+        end = found.end()
+    return "".join([*kept, words[end:]])
+
+
+def _fold(words: str) -> str:
+    """In small letters, each in its place."""
+    small = words.lower()
+    return small if len(small) == len(words) else "".join(x.lower() if len(x.lower()) == 1 else x for x in words)

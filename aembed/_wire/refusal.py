@@ -92,6 +92,8 @@ NOT_ABOUT_A_TEXT = {401, 403, 429}
 REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "mistral-correlation-id", "x-debug-trace-id")
 """The server's name for an answer: most, some, Azure's gateway, Mistral, Cohere."""
 
+MAX_REQUEST_ID_CHARS = 100
+
 SHORT = 16
 """Characters of a text that may as well be a word of the server's own: not quoted, but no reason to misread it."""
 
@@ -279,6 +281,7 @@ def _is_about_a_text(said: Said) -> bool:
     return re.search(ABOUT_A_TEXT, words, re.IGNORECASE) is not None
 
 
-def request_id(headers: Mapping[str, str]) -> str | None:
+def request_id(headers: Mapping[str, str], texts: Sequence[str] = (), secrets: Sequence[str] = ()) -> str | None:
+    """The server's name for an answer, if it gives one."""
     found = next(filter(None, map(headers.get, REQUEST_IDS)), None)
-    return found[:100] if found else None
+    return redact(found, texts, secrets, MAX_REQUEST_ID_CHARS) if found else None

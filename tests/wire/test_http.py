@@ -182,6 +182,7 @@ EMPTY_BLOCKS = gzip.compress(b"")[:10] + b"\x00\x00\x00\xff\xff" * 50_000
         (EMPTY_BLOCKS, "larger than"),
         (b"no gzip", "damaged"),
     ],
+    ids=["much behind it", "a little behind it", "another behind it", "empty blocks", "damaged"],
 )
 async def test_compressed_bytes_that_come_to_nothing(body: bytes, says: str) -> None:
     def behave(number: int, writer: asyncio.StreamWriter) -> None:
