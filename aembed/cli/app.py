@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from aembed import BadTextError, Config, EmbedderFactory, EmbedderOptions, InputError, Vector, __version__
+from aembed.cli import options as of
 from aembed.cli.benchmarks import run_bench
-from aembed.cli.bulk import Input, embed_file, foretold, limits, plan_file, told
+from aembed.cli.bulk import embed_files, foretold, limits, plan_files, told
 from aembed.cli.check import check as check_models
 from aembed.cli.check import show, sources
 from aembed.cli.errors import EXIT_REJECTED, EXIT_STOPPED, CommandError, one_sentence, say
@@ -19,6 +20,7 @@ from aembed.cli.run import run
 
 app = typer.Typer(
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="Embed text with a local model or any provider, into numpy arrays.",
@@ -41,15 +43,9 @@ def options(
     """What comes before the name of a command."""
 
 
-INPUT, MODEL, SPEED = "Input and output", "Model", "Speed and cost"
-
-
 @app.command()
 def embed(  # noqa: PLR0917 (typer hands them over by name)
-    source: Annotated[
-        str | None,
-        typer.Argument(metavar="INPUT", help="A .jsonl, .csv, .tsv, .parquet or text file, or - for standard input."),
-    ] = None,
+    source: of.Sources = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -57,85 +53,45 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
             "-o",
             metavar="FILE",
             help="Where the vectors go: .npy, .jsonl or .parquet.",
-            rich_help_panel=INPUT,
+            rich_help_panel=of.INPUT,
         ),
     ] = None,
     query: Annotated[
         str | None, typer.Option("--query", metavar="TEXT", help="Embed this text instead, and print its vector.")
     ] = None,
-    text_column: Annotated[
-        str | None,
-        typer.Option(
-            "--text-column", metavar="NAME", help="Column that holds the text [default: text].", rich_help_panel=INPUT
-        ),
-    ] = None,
-    id_column: Annotated[
-        str | None,
-        typer.Option(
-            "--id-column",
-            metavar="NAME",
-            help="Column of ids, which tell rows apart [default: none, rows are numbered].",
-            rich_help_panel=INPUT,
-        ),
-    ] = None,
+    text_column: of.TextColumn = None,
+    text: of.Text = None,
+    id_column: of.IdColumn = None,
     vector_column: Annotated[
         str,
         typer.Option(
-            "--vector-column", metavar="NAME", help="What to call the vectors in the output.", rich_help_panel=INPUT
+            "--vector-column", metavar="NAME", help="What to call the vectors in the output.", rich_help_panel=of.INPUT
         ),
     ] = "vector",
-    input_format: Annotated[
-        str | None,
-        typer.Option(
-            "--input-format",
-            metavar="text|jsonl|csv|parquet",
-            help="Where the input's name does not tell.",
-            rich_help_panel=INPUT,
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="NAME",
-            help="provider:model, provider, or a profile; the default is local.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    dimensions: Annotated[
-        int | None,
-        typer.Option(
-            "--dimensions",
-            metavar="N",
-            help="Length of the vectors, where the model can choose.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    overlong: Annotated[
-        str | None,
-        typer.Option(
-            "--overlong",
-            metavar="error|truncate|split",
-            help="A text beyond the model's length: reject it (the default), keep its head, or average its pieces.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    rpm: Annotated[
-        float | None,
-        typer.Option("--rpm", metavar="N", help="Requests a minute, if you know what you may.", rich_help_panel=SPEED),
-    ] = None,
-    tpm: Annotated[
-        float | None,
-        typer.Option("--tpm", metavar="N", help="Tokens a minute, if you know what you may.", rich_help_panel=SPEED),
-    ] = None,
+    limit: of.Limit = None,
+    shard: of.Shard = None,
+    input_format: of.InputFormat = None,
+    encoding: of.Encoding = None,
+    delimiter: of.Delimiter = None,
+    quoting: of.Quoting = None,
+    max_row_bytes: of.MaxRowBytes = None,
+    model: of.Model = None,
+    dimensions: of.Dimensions = None,
+    overlong: of.Overlong = None,
+    base_url: of.BaseUrl = None,
+    option: of.ProviderOption = None,
+    batch_size: of.BatchSize = None,
+    concurrency: of.Concurrency = None,
+    timeout: of.Timeout = None,
+    rpm: of.Rpm = None,
+    tpm: of.Tpm = None,
     cache: Annotated[
         str | None,
         typer.Option(
             "--cache",
             metavar="FILE|on|off",
             help="Keep vectors in a file, and ask for no text twice; 'on' keeps them in memory.",
-            rich_help_panel=SPEED,
+            rich_help_panel=of.SPEED,
         ),
     ] = None,
     dry_run: Annotated[
@@ -143,7 +99,7 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
         typer.Option(
             "--dry-run",
             help="Say what it would take: tokens, requests, cost, time. Sends nothing.",
-            rich_help_panel=SPEED,
+            rich_help_panel=of.SPEED,
         ),
     ] = False,
 ) -> None:
@@ -169,14 +125,36 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
 
     - cat *.txt | aembed embed - -o all.npy --overlong split
 
+    - aembed embed parts/ -o all.parquet --text '{title}\\n\\n{abstract}' --shard 1/4
+
     - zcat rows.csv.gz | aembed embed - --input-format csv -o rows.jsonl
 
     - aembed embed --query "where did I put the keys?" > query.json
     """
     with one_sentence():
         config = Config.load()
-        options = {"dimensions": dimensions, "overlong": overlong, "cache": None if cache is None else _cache(cache)}
-        quota = {"requests_per_minute": rpm, "tokens_per_minute": tpm}
+        options = {
+            "dimensions": dimensions,
+            "overlong": overlong,
+            "cache": None if cache is None else _cache(cache),
+            "base_url": base_url,
+            "batch_size": batch_size,
+            "timeout": timeout,
+            "provider_options": of.provider_options(option),
+        }
+        reading = {
+            "text_column": text_column,
+            "text": of.unescaped(text),
+            "id_column": id_column,
+            "input_format": input_format,
+            "encoding": encoding,
+            "delimiter": of.unescaped(delimiter),
+            "quoting": quoting,
+            "max_row_bytes": max_row_bytes,
+            "limit": limit,
+            "shard": of.shard(shard),
+        }
+        quota = {"requests_per_minute": rpm, "tokens_per_minute": tpm, "max_concurrency": concurrency}
         chosen: Any = {name: value for name, value in options.items() if value is not None}
         with in_flags({name for name, value in (options | quota).items() if value is not None}):
             asked = limits(config, model, **quota)
@@ -190,13 +168,16 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
                 return
             if not source:
                 raise CommandError('nothing to embed; name a file, - for standard input, or --query "some text"')
-            file = Input(name=source, text_column=text_column, id_column=id_column, format=input_format)
+            chosen |= {name: value for name, value in reading.items() if value is not None}
             if dry_run:
-                say(foretold(plan_file(file, model=model, config=config, options=chosen)))
+                say(foretold(plan_files(source, model=model, config=config, options=chosen)))
                 return
             if not output:
-                raise CommandError(f"nowhere to write to; add -o vectors.npy: aembed embed {source} -o vectors.npy")
-            report = embed_file(file, output, model=model, vector_column=vector_column, config=config, options=chosen)
+                named = " ".join(source)
+                raise CommandError(f"nowhere to write to; add -o vectors.npy: aembed embed {named} -o vectors.npy")
+            report = embed_files(
+                source, output, model=model, vector_column=vector_column, config=config, options=chosen
+            )
             say(told(report))
     if report.rejected:
         raise typer.Exit(EXIT_REJECTED)

@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-from aembed import Config, EmbedderOptions, Limits
+from aembed import Config, Limits
 from aembed.cli.progress import ProgressBar, show_progress
 from aembed.cli.run import run
-from aembed.jobs import JobPlan, JobReport, OpenInput, keep_input
+from aembed.jobs import JobOptions, JobPlan, JobReport
 from aembed.jobs import plan as plan_job
 from aembed.jobs import run as run_job
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Input:
-    """The input as the command line names it."""
-
-    name: str
-    text_column: str | None
-    id_column: str | None
-    format: str | None
-
-    @contextmanager
-    def opened(self) -> Generator[OpenInput, None, None]:
-        """Opened before there is an event loop: a pipe that gives nothing can then be left with Ctrl-C."""
-        opened = keep_input(self.name)
-        with opened.file:
-            yield opened
-
-
-def embed_file(
-    source: Input, output: str, *, model: str | None, vector_column: str, config: Config, options: EmbedderOptions
+def embed_files(
+    sources: list[str], output: str, *, model: str | None, vector_column: str, config: Config, options: JobOptions
 ) -> JobReport:
     """Run a job to its end, or to where it can go on from.
 
@@ -42,17 +22,14 @@ def embed_file(
         KeyboardInterrupt: it was interrupted; says what is kept.
         AembedError: it cannot run, or has stopped.
     """
-    with source.opened() as opened, show_progress() as progress:
+    with show_progress() as progress:
         try:
             return run(
                 run_job(
-                    opened,
+                    sources,
                     output,
                     model=model,
-                    text_column=source.text_column,
-                    id_column=source.id_column,
                     vector_column=vector_column,
-                    input_format=source.format,
                     on_progress=progress,
                     config=config,
                     **options,
@@ -62,20 +39,9 @@ def embed_file(
             raise KeyboardInterrupt(_kept(progress)) from None
 
 
-def plan_file(source: Input, *, model: str | None, config: Config, options: EmbedderOptions) -> JobPlan:
+def plan_files(sources: list[str], *, model: str | None, config: Config, options: JobOptions) -> JobPlan:
     """What such a job would take."""
-    with source.opened() as opened:
-        return run(
-            plan_job(
-                opened,
-                model=model,
-                text_column=source.text_column,
-                id_column=source.id_column,
-                input_format=source.format,
-                config=config,
-                **options,
-            )
-        )
+    return run(plan_job(sources, model=model, config=config, **options))
 
 
 def limits(config: Config, model: str | None, **given: float | None) -> Limits | None:
@@ -97,6 +63,7 @@ def told(report: JobReport) -> str:
     asides = [
         (report.resumed, f"{_rows(report.resumed)} from earlier runs"),
         (report.blank, f"{report.blank:,} blank {'line' if report.blank == 1 else 'lines'} skipped"),
+        (report.grown, "more rows came meanwhile and are not in it"),
         (report.truncated, f"{report.truncated:,} cut to the model's length"),
         (report.tokens, f"{report.tokens:,} token{'' if report.tokens == 1 else 's'}" if report.tokens else ""),
         (report.cost, _dollars(report.cost or 0)),

@@ -10,6 +10,12 @@ from aembed import AembedError
 from aembed.cli.errors import CommandError, exit_code
 
 FLAGS = {
+    "max_row_bytes": "--max-row-bytes",
+    "base_url": "--base-url",
+    "batch_size": "--batch-size",
+    "timeout": "--timeout",
+    "max_concurrency": "--concurrency",
+    "provider_options": "--option",
     "text_column": "--text-column",
     "id_column": "--id-column",
     "vector_column": "--vector-column",
@@ -20,10 +26,25 @@ FLAGS = {
     "requests_per_minute": "--rpm",
     "tokens_per_minute": "--tpm",
 }
-IN_FILES = {"dimensions", "cache", "requests_per_minute", "tokens_per_minute"}
+WORDS = ("text", "encoding", "delimiter", "quoting", "limit", "shard")
+"""Options whose names are words: a sentence means the option where a value follows."""
+IN_FILES = {
+    "dimensions",
+    "cache",
+    "requests_per_minute",
+    "tokens_per_minute",
+    "base_url",
+    "batch_size",
+    "max_concurrency",
+    "timeout",
+    "provider_options",
+}
 """These may stand in a profile as well, and keep their names unless they were given as flags."""
 
-_OPTION = re.compile(rf"""(?<![\w.'"])({"|".join(FLAGS)})(?:="?(\w+)"?)?(?![\w'"])""")
+_OPTION = re.compile(
+    rf"""(?<![\w.'"])({"|".join(FLAGS).replace("timeout", "timeout(?=[=:])")})(?:="?([\w-]+)"?)?(?![\w'"])"""
+)
+_WORD = re.compile(rf"""(?<![\w.'"])({"|".join(WORDS)})=("[\w-]+"|)""")
 
 
 @contextmanager
@@ -44,4 +65,5 @@ def named(sentence: str, given: Collection[str]) -> str:
             return found[0]
         return FLAGS[name] if value is None else f"{FLAGS[name]} {value}"
 
+    sentence = _WORD.sub(lambda found: "--{} {}".format(found[1], found[2].strip('"')), sentence)
     return _OPTION.sub(flag, sentence)

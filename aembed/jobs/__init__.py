@@ -17,21 +17,25 @@ Where things are:
 
 from aembed.jobs.errors import JobChangedError, JobError, JobInputError, JobOutputError, JobStoppedError
 from aembed.jobs.estimate import JobPlan, plan
+from aembed.jobs.inputs import Input, Inputs, OpenInput
 from aembed.jobs.job import run
+from aembed.jobs.options import InputOptions, JobOptions
 from aembed.jobs.progress import JobProgress, JobReport
-from aembed.jobs.source import OpenInput, keep_input
 
 __all__ = [
+    "Input",
+    "InputOptions",
+    "Inputs",
     "JobChangedError",
     "JobError",
     "JobInputError",
+    "JobOptions",
     "JobOutputError",
     "JobPlan",
     "JobProgress",
     "JobReport",
     "JobStoppedError",
     "OpenInput",
-    "keep_input",
     "plan",
     "run",
 ]

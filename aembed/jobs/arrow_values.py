@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from aembed.jobs.arrow import pyarrow
-from aembed.jobs.readers.choose import unique_names
+from aembed.jobs.columns import unique_names
 
 UNREPRESENTABLE = (ValueError, OverflowError, KeyError)
 """Raised by pyarrow for a moment outside the years 1 to 9999, an unknown time zone, a string that is not UTF-8."""

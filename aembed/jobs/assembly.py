@@ -41,9 +41,9 @@ def _write(block: Block, ledger: Ledger, vectors: VectorFile, rejects: RejectsFi
     for at, row in enumerate(block.rows):
         refusal = refusals.get(block.start + at)
         if row.fault:
-            rejects.write(row, "InputError", row.fault)
+            rejects.write(row, "InputError", row.fault, block.file)
         elif refusal is not None:
-            rejects.write(row, refusal.error, refusal.message)
+            rejects.write(row, refusal.error, refusal.message, block.file)
         else:
             kept.append(at)
     if kept:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from os import PathLike
 from typing import Unpack
 
-from aembed import Config, Embedder, EmbedderOptions, estimate_tokens
+from aembed import Config, Embedder, estimate_tokens
 from aembed.jobs.chunks import Cutter
-from aembed.jobs.job import open_source
+from aembed.jobs.inputs import Inputs
 from aembed.jobs.models import Model, open_model
 from aembed.jobs.monitor import cost
-from aembed.jobs.source import OpenInput, Source
+from aembed.jobs.options import JobOptions, split_options
+from aembed.jobs.source import Source, open_source
 from aembed.jobs.steps import in_thread
 from aembed.jobs.survey import Survey, take_survey
 
@@ -44,14 +44,11 @@ class JobPlan:
 
 
 async def plan(
-    source: str | PathLike[str] | OpenInput,
+    source: Inputs,
     *,
     model: Model = None,
-    text_column: str | None = None,
-    id_column: str | None = None,
-    input_format: str | None = None,
     config: Config | None = None,
-    **options: Unpack[EmbedderOptions],
+    **options: Unpack[JobOptions],
 ) -> JobPlan:
     """Read ``source`` as :func:`run` would, open the model, and say what the job would take. Sends nothing.
 
@@ -60,9 +57,10 @@ async def plan(
         ConfigError: the model cannot be opened.
     """
     survey = Survey()
+    reading, model_options = split_options(options)
     async with (
-        open_model(model, options, config) as (embedder, _),
-        open_source(source, input_format, text_column, id_column) as opened,
+        open_model(model, model_options, config) as (embedder, _),
+        open_source(source, reading) as opened,
     ):
         await take_survey(survey, opened)
         spec = embedder.spec

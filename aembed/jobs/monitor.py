@@ -31,6 +31,7 @@ class Monitor:
         self.embedder: Embedder | None = None
         self.ledger: Ledger | None = None
         self.written = 0
+        self.grown = False
         self._listener = listener
 
     def telling(self) -> _Telling:
@@ -46,6 +47,7 @@ class Monitor:
             rejected=totals.rejected,
             rejects=place.rejects if totals.rejected else None,
             blank=self.survey.blank,
+            grown=self.grown,
             resumed=self.survey.rows if self.ledger is None else self.ledger.earlier.total,
             truncated=totals.truncated,
             model=f"{spec.provider}:{spec.name}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +93,7 @@ class Place:
             )
 
 
-def choose_place(name: str, source: str) -> Place:
+def choose_place(name: str, sources: Sequence[str] = ()) -> Place:
     """Refuse what cannot become the output, before anything is read or asked.
 
     Raises:
@@ -110,7 +110,7 @@ def choose_place(name: str, source: str) -> Place:
         if path.exists():
             if not path.is_file():
                 raise JobOutputError(f"the output {name} is not a regular file; choose another name")
-            if os.path.exists(source) and path.samefile(source):
+            if any(os.path.exists(source) and path.samefile(source) for source in sources):
                 raise JobOutputError(f"the output {name} is the input itself; choose another name")
             if not os.access(path, os.W_OK):
                 raise JobOutputError(f"the output {name} is write-protected; remove it, or choose another name")

@@ -44,6 +44,8 @@ class JobReport:
     """Where the rejected rows are listed, if there are any."""
     blank: int
     """Blank lines of a text or JSONL file. They are no rows."""
+    grown: bool
+    """True if rows were appended to the input while the job ran. They are not in the output."""
     resumed: int
     """Rows that earlier runs had done."""
     truncated: int

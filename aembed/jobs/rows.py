@@ -6,22 +6,15 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from aembed.jobs.columns import Columns
+from aembed.jobs.template import Template
+
 RowId: TypeAlias = Hashable
 
 BLOCK = 512
 """Rows that are read, and written, at a time."""
 BLOCK_BYTES = 2**23
 """A block ends with the row that brings it to this size, so that long rows take no more memory than short ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Where text and id stand. Without an id column a row's number is its id."""
-
-    text: str = "text"
-    id: str | None = None
-    names: tuple[str, ...] = ()
-    """All columns, where the file says beforehand what there are."""
 
 
 @dataclass(slots=True)
@@ -46,13 +39,24 @@ class Block:
     """Blank lines among them. These are no rows."""
     batch: Any = None
     """The same rows as a ``pyarrow.RecordBatch``, where they come from Parquet and were asked for whole."""
+    file: str = ""
+    """The file they are from, where the input has several."""
 
 
 def make_row(number: int, fields: Mapping[str, Any], columns: Columns) -> Row:
     """A row of a record, looked at: nothing that is sent to a provider is wrong in a way that can be seen here."""
     name, fault = (number, "") if columns.id is None else _id(fields, columns.id)
-    fault = fault or _fault(fields, columns.text)
-    return Row(number, name, "" if fault else fields[columns.text], fields, fault)
+    if columns.template is None:
+        fault = fault or _fault(fields, columns.text)
+        return Row(number, name, "" if fault else fields[columns.text], fields, fault)
+    text = columns.template.fill(fields)
+    fault = fault or _fault_of_template(text, fields, columns.template)
+    return Row(number, name, "" if fault else text, fields, fault)
+
+
+def bad_row(number: int, fault: str, columns: Columns) -> Row:
+    """A row that could not be read."""
+    return Row(number, number if columns.id is None else None, "", {}, fault)
 
 
 def in_blocks(rows: Iterable[tuple[Row | None, int]]) -> Iterator[Block]:
@@ -94,13 +98,25 @@ def _fault(fields: Mapping[str, Any], column: str) -> str:
     if column not in fields:
         return f"there is no {column!r}"
     text = fields[column]
+    if isinstance(text, bytes):
+        return f"{column!r} is not UTF-8"
     if not isinstance(text, str):
         return f"{column!r} is {'null' if text is None else _type(text)}, not a string"
     if not text or text.isspace():
         return f"{column!r} is empty or blank, and has no meaning to embed"
+    return _surrogate(text, repr(column))
+
+
+def _fault_of_template(text: str, fields: Mapping[str, Any], template: Template) -> str:
+    if template.is_empty(fields):
+        return f"{' and '.join(map(repr, template.names))} are empty or blank, and have no meaning to embed"
+    return _surrogate(text, "the text")
+
+
+def _surrogate(text: str, name: str) -> str:
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            return f"{column!r} has a lone surrogate at character {error.start}"
+            return f"{name} has a lone surrogate at character {error.start}"
     return ""

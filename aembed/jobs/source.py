@@ -1,139 +1,250 @@
-"""The input: a file, or a pipe or standard input kept in a temporary one, because it is read more than once."""
+"""The input: the rows of one file or several, read in order as often as needed."""
 
 from __future__ import annotations
 
-import os
-import stat
-import sys
-import tempfile
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+import anyio.to_thread
 from xxhash import xxh3_128
 
+from aembed.jobs.columns import Columns
 from aembed.jobs.errors import JobInputError
-from aembed.jobs.readers import READERS, InputFormat, input_format
-from aembed.jobs.rows import Block, Columns
-
-STANDARD_INPUT = "-"
-HASHED_AT_A_TIME = 2**16
-
-
-@dataclass(frozen=True, slots=True)
-class OpenInput:
-    """An input that is open already: a binary file on disk, and what to call it. The job does not close it."""
-
-    name: str
-    file: BinaryIO
+from aembed.jobs.foreign import HEAD_BYTES, foreign
+from aembed.jobs.inputs import ENDINGS, InputFile, Inputs, open_inputs
+from aembed.jobs.readers import READERS
+from aembed.jobs.reading import InputFormat, Reading
+from aembed.jobs.rows import Block
+from aembed.jobs.spool import reading_errors
+from aembed.jobs.streams import open_text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Source:
     """An open input whose columns are known."""
 
     name: str
-    file: BinaryIO
+    """The input in messages."""
+    files: list[InputFile]
     format: InputFormat
     columns: Columns
+    reading: Reading
+    span: tuple[int, int] | None = None
+    """The rows of the shard, where there is one: from the first to before the second."""
 
     def blocks(self, *, whole: bool = False) -> Iterator[Block]:
-        """All rows, from the start; ``whole`` with the fields that are neither text nor id.
+        """The rows of the job, from the start; ``whole`` with the fields that are neither text nor id.
 
         Raises:
-            JobInputError: it is not what its format says.
+            JobInputError: a file is not of its format.
         """
+        if self.span is None:
+            yield from self.all_blocks(whole=whole)
+            return
+        first, stop = self.span
+        for block in self.all_blocks(whole=whole):
+            if block.start >= stop:
+                return
+            part = _cut(block, first, stop)
+            if part.rows:
+                part.start -= first
+                yield part
+
+    def all_blocks(self, *, whole: bool = False) -> Iterator[Block]:
+        """The rows of all shards."""
         reader = READERS[self.format]
-        with _reading(self.name):
-            yield from (reader.whole if whole else reader.rows)(self.name, self.file, self.columns)
+        read = reader.whole if whole else reader.rows
+        conform = _conformer(self) if whole and self.format == "parquet" and len(self.files) > 1 else None
+        rows = 0
+        most = self.reading.limit
+        for file in self.files:
+            with reading_errors(file.name), file.opened() as raw:
+                for part in read(file.name, self.stream(file, raw), self.reading, file.columns):
+                    part.start = rows
+                    block = part if most is None else _cut(part, 0, most)
+                    if len(self.files) > 1:
+                        _renumber(block, file)
+                    if conform is not None:
+                        block.batch = conform(block.batch)
+                    rows += len(block.rows)
+                    yield block
+                    if rows == most:
+                        return
 
     def fingerprint(self) -> Iterator[str]:
-        """Of all bytes, in several steps; the last step has it."""
+        """The hash of all bytes, or of all rows where only some are read, in several steps; the last step has it."""
         digest = xxh3_128()
-        with _reading(self.name):
-            self.file.seek(0)
-            for number, block in enumerate(iter(lambda: self.file.read(HASHED_AT_A_TIME), b"")):
-                digest.update(block)
-                if number % 64 == 63:
+        if self.reading.limit is None:
+            for file in self.files:
+                found = ""
+                for found in file.fingerprint(file.size):  # noqa: B007 (the last one is the fingerprint)
                     yield ""
+                digest.update(found.encode())
+        else:
+            for block in self.all_blocks():
+                for row in block.rows:
+                    digest.update(repr((row.number, row.id, row.text, row.fault)).encode("utf-8", "surrogatepass"))
+                yield ""
         yield digest.hexdigest()
 
-    def state(self) -> tuple[int, int]:
-        """Size in bytes, and when it was last written to: another state is another content."""
-        status = os.fstat(self.file.fileno())
-        return status.st_size, status.st_mtime_ns
+    def identity(self, fingerprint: str) -> str:
+        """The fingerprint, with the size of a file that may grow."""
+        return f"{fingerprint}:{self.files[0].size}" if self._may_grow else fingerprint
 
+    def shorten(self, identity: str) -> Iterator[None]:
+        """Read only the bytes that ``identity`` was made of, if they are the beginning of the file still."""
+        fingerprint, _, size = identity.partition(":")
+        file = self.files[0]
+        if not self._may_grow or not size or int(size) >= file.size:
+            return
+        longer, file.size = file.size, int(size)
+        now = ""
+        for now in self.fingerprint():  # noqa: B007 (the last one is the fingerprint)
+            yield
+        if now != fingerprint:
+            file.size = longer
 
-def keep_input(name: str) -> OpenInput:
-    """Open the input; what can be read only once is read to its end first, however long that takes.
+    @property
+    def _may_grow(self) -> bool:
+        return len(self.files) == 1 and self.format != "parquet" and self.reading.limit is None
 
-    Raises:
-        JobInputError: it cannot be read, or is neither a file nor a pipe.
-    """
-    if name == STANDARD_INPUT:
-        if sys.stdin is None:
-            raise JobInputError("standard input is closed; name a file instead of -")
-        return OpenInput("standard input", _keep(sys.stdin.buffer, "standard input"))
-    path = Path(name)
-    with _reading(name):
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise JobInputError(f"{name} is a directory; name a file in it")
-        if stat.S_ISREG(mode):
-            return OpenInput(name, path.open("rb"))
-        if not stat.S_ISFIFO(mode):
-            raise JobInputError(f"{name} is neither a file nor a pipe; name a file, or - for standard input")
-        with path.open("rb") as pipe:
-            return OpenInput(name, _keep(pipe, name))
+    def state(self) -> list[tuple[int, int]]:
+        """Size and time of the last write of each file."""
+        return [file.state() for file in self.files]
 
+    def has_grown(self) -> bool:
+        """True if a file has more bytes now than this job reads."""
+        return any(file.state()[0] > file.size for file in self.files)
 
-def look_at(given: OpenInput, asked: str | None, text_column: str | None, id_column: str | None) -> Source:
-    """Look at the beginning of the input.
-
-    Raises:
-        JobInputError: no such format, or no such column.
-    """
-    chosen = input_format(given.name, asked)
-    if chosen == "text" and not (text_column is None and id_column is None):
-        raise JobInputError(
-            f"{given.name} is read as text, which has no columns; leave text_column and id_column out, "
-            "or say its input_format"
-        )
-    with _reading(given.name):
-        columns = READERS[chosen].columns(given.name, given.file, text_column, id_column)
-        return Source(given.name, given.file, chosen, columns)
-
-
-def _keep(stream: BinaryIO, name: str) -> BinaryIO:
-    file = tempfile.TemporaryFile()  # noqa: SIM115 (handed on open)
-    try:
-        while block := _read(stream, name):
-            file.write(block)
-        file.flush()
-    except BaseException as error:
-        with suppress(OSError):
+    def close(self) -> None:
+        for file in self.files:
             file.close()
-        if not isinstance(error, OSError):
-            raise
-        raise JobInputError(
-            f"{name} cannot be kept in {tempfile.gettempdir()}: {error.strerror}; "
-            "free space there, or set TMPDIR to another directory"
-        ) from None
-    return file
+
+    def stream(self, file: InputFile, raw: BinaryIO) -> BinaryIO:
+        """The open file as its reader takes it."""
+        return raw if self.format == "parquet" else open_text(raw, file.size, self.reading.encoding)
 
 
-def _read(stream: BinaryIO, name: str) -> bytes:
-    with _reading(name):
-        return stream.read(1 << 20)
+@asynccontextmanager
+async def open_source(given: Inputs, reading: Reading, *, outputs: Sequence[Path] = ()) -> AsyncGenerator[Source, None]:
+    """Open the input and look at the beginning of its files.
 
-
-@contextmanager
-def _reading(name: str) -> Generator[None, None, None]:
+    Raises:
+        JobInputError: a file cannot be read, is of another format, or lacks a column.
+    """
+    files = await open_inputs(given, outputs=outputs, asked=reading.input_format)
     try:
-        yield
-    except FileNotFoundError:
-        raise JobInputError(f"{name} does not exist; check the path, or give - to read standard input") from None
-    except OSError as error:
-        raise JobInputError(f"{name} cannot be read: {error.strerror}; check what it is and who may read it") from None
+        yield await anyio.to_thread.run_sync(look_at, files, reading)
+    finally:
+        for file in files:
+            file.close()
+
+
+def look_at(files: list[InputFile], reading: Reading) -> Source:
+    """Find out the format and the columns.
+
+    Raises:
+        JobInputError: files of different formats, not of the format that their names or the options say, or without
+            a column that is used.
+    """
+    formats = {_format(file, reading): file for file in files}
+    if len(formats) > 1:
+        listed = " and ".join(f"{file.name} is {name}" for name, file in formats.items())
+        raise JobInputError(f"the input has several formats: {listed}; give files of one format, or input_format")
+    chosen = next(iter(formats))
+    source = Source(_name(files), files, chosen, Columns(), reading)
+    for file in files:
+        with reading_errors(file.name), file.opened() as raw:
+            stream = source.stream(file, raw)
+            _check_kind(file, stream, chosen)
+            file.columns = READERS[chosen].columns(file.name, stream, reading)
+    if chosen != "csv" and (reading.delimiter or reading.quoting):
+        option = "delimiter" if reading.delimiter else "quoting"
+        raise JobInputError(f'{source.name} is read as {chosen}; {option} is for input_format="csv"')
+    if chosen == "parquet" and len(files) > 1:
+        schema_of(source)  # files that do not go together are found before anything is paid for
+    names = dict.fromkeys(name for file in files for name in file.columns.names)
+    source.columns = replace(files[0].columns, names=tuple(names))
+    return source
+
+
+def schema_of(source: Source) -> Any:
+    """The Arrow schema of a Parquet input: that of its file, or one that holds the columns of all its files.
+
+    Raises:
+        JobInputError: two files have columns of one name and types that do not go together.
+    """
+    from aembed.jobs.arrow import pyarrow
+    from aembed.jobs.readers.parquet import open_parquet
+
+    schemas = []
+    for file in source.files:
+        with file.opened() as raw:
+            schemas.append(open_parquet(file.name, raw).schema_arrow)
+    if len(schemas) == 1:
+        return schemas[0]
+    pa = pyarrow()
+    try:
+        return pa.unify_schemas([schema.remove_metadata() for schema in schemas], promote_options="permissive")
+    except (pa.ArrowException, ValueError) as error:
+        raise JobInputError(f"{source.name}: the files have columns that do not go together: {error}") from None
+
+
+def _conformer(source: Source) -> Any:
+    from aembed.jobs.arrow import pyarrow
+
+    pa, schema = pyarrow(), schema_of(source)
+
+    def conform(batch: Any) -> Any:
+        there = set(batch.schema.names)
+        columns = [
+            batch.column(field.name).cast(field.type) if field.name in there else pa.nulls(batch.num_rows, field.type)
+            for field in schema
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    return conform
+
+
+def _format(file: InputFile, reading: Reading) -> InputFormat:
+    if reading.input_format is not None:
+        return next(known for known in READERS if known == reading.input_format)
+    if file.ending == "json":
+        raise JobInputError(f"{file.name}: JSON is read line by line, one object on each; name it .jsonl if it is that")
+    return ENDINGS.get(file.ending, "text")
+
+
+def _check_kind(file: InputFile, stream: BinaryIO, chosen: InputFormat) -> None:
+    """Name a file that is none of text, JSONL or CSV."""
+    head = stream.read(HEAD_BYTES)
+    stream.seek(0)
+    if chosen == "parquet" and head.startswith(b"PAR1"):
+        return
+    kind, remedy = foreign(head)
+    if kind:
+        raise JobInputError(f"{file.name} is {kind}, not {'Parquet' if chosen == 'parquet' else 'text'}. {remedy}")
+
+
+def _name(files: list[InputFile]) -> str:
+    return files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
+
+
+def _renumber(block: Block, file: InputFile) -> None:
+    """Rows of several files are numbered on; ``number`` stays the place in the file."""
+    block.file = file.name
+    if file.columns.id is None:
+        for index, row in enumerate(block.rows, block.start + 1):
+            row.id = index
+
+
+def _cut(block: Block, first: int, stop: int) -> Block:
+    """The rows of a block from ``first`` to before ``stop``."""
+    begin, end = max(0, first - block.start), max(0, min(len(block.rows), stop - block.start))
+    if (begin, end) == (0, len(block.rows)):
+        return block
+    start = block.start + begin
+    batch = None if block.batch is None else block.batch.slice(begin, max(0, end - begin))
+    return Block(start, block.rows[begin:end], blank=block.blank, batch=batch, file=block.file)

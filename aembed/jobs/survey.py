@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from aembed.jobs.duplicates import Ids
 from aembed.jobs.errors import JobInputError
 from aembed.jobs.kinds import Kinds
-from aembed.jobs.rows import Block
+from aembed.jobs.rows import Block, Row
 from aembed.jobs.source import Source
 from aembed.jobs.steps import in_thread
 
@@ -28,7 +28,7 @@ class Survey:
     """Rows that cannot be embedded, those with a repeated id included."""
     blank: int = 0
     fingerprint: str = ""
-    state: tuple[int, int] = (0, 0)
+    state: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     kinds: Kinds = field(default_factory=Kinds)
     numbered: bool = True
     """True if rows get their number as ``id``: no column tells them apart, and none has that name."""
@@ -46,66 +46,124 @@ class Survey:
 async def take_survey(survey: Survey, source: Source, *, kinds: bool = False, taken: str | None = None) -> None:
     """Read the input once for its fingerprint and once for its rows; with ``kinds`` also for the types of its columns.
 
-    ``taken`` is the column that the vectors will be; ``None`` if the output has no columns.
+    ``taken`` is the column that the vectors will be; ``None`` if the output has no columns. For a shard all rows are
+    read once more: what is found out of the whole input is the same for every shard.
 
     Raises:
         JobInputError: it is not what its format says, no row of it can be embedded, or it has a column ``taken``.
     """
     with Ids() as ids:
-        async for _ in in_thread(_steps(survey, source, ids, kinds=kinds, taken=taken)):
+        look = _Look(survey, source, ids, kinds=kinds, taken=taken)
+        async for _ in in_thread(_steps(survey, source, look)):
             pass
-    _check(survey, source)
 
 
-def _steps(survey: Survey, source: Source, ids: Ids, *, kinds: bool, taken: str | None) -> Iterator[None]:
-    first = ""
+def _steps(survey: Survey, source: Source, look: _Look) -> Iterator[None]:
     survey.numbered = source.columns.id is None and "id" not in source.columns.names
     survey.state = source.state()
     for step in source.fingerprint():
         survey.fingerprint = step
         yield
-    for block in source.blocks():
-        survey.rows += len(block.rows)
-        survey.blank += block.blank
-        faulty = [row for row in block.rows if row.fault]
-        survey.faulty += len(faulty)
-        if faulty and not first:
-            first = f"row {faulty[0].number}: {faulty[0].fault}"
-            if faulty[0].fields and source.columns.text not in faulty[0].fields:
-                first += f"; it has {', '.join(map(repr, faulty[0].fields))}: name one with text_column"
-        if source.columns.id is not None:
-            ids.add(block)
-        if kinds:
-            survey.kinds.add(block)
-        if taken is not None:
-            _check_taken(survey, source, block, taken)
+    for block in source.all_blocks():
+        look.at(block)
+        if source.reading.shard is None:
+            _count(survey, block)
         yield
-    if survey.rows and survey.faulty == survey.rows:
-        raise JobInputError(f"{source.name}: no row can be embedded; {first}")
-    survey.repeated = ids.repeated()
+    repeated = look.check()
+    if source.reading.shard is None:
+        survey.repeated = repeated
+    else:
+        number, parts = source.reading.shard
+        first, stop = (look.rows * part // parts for part in (number - 1, number))
+        source.span = first, stop
+        survey.repeated = repeated[(repeated >= first) & (repeated < stop)] - first
+        for block in source.blocks():
+            _count(survey, block)
+            yield
     survey.faulty += len(survey.repeated)
 
 
-def _check(survey: Survey, source: Source) -> None:
-    name = source.name
-    if not survey.rows:
-        what = "has only blank lines" if survey.blank else "is empty"
-        raise JobInputError(f"{name} {what}; put one text on each line")
-    if len(survey.repeated) > min(survey.rows // 2, MOST_REPEATED):
-        raise JobInputError(
-            f"{name}: {len(survey.repeated):,} of {survey.rows:,} rows repeat an id of column {source.columns.id!r}; "
-            "name the column that tells rows apart with id_column"
-        )
+def _count(survey: Survey, block: Block) -> None:
+    """The rows of the job."""
+    survey.rows += len(block.rows)
+    survey.blank += block.blank
+    survey.faulty += sum(1 for row in block.rows if row.fault)
 
 
-def _check_taken(survey: Survey, source: Source, block: Block, column: str) -> None:
-    if survey.numbered and any("id" in row.fields for row in block.rows):
-        survey.numbered = False
-    if (
-        (source.columns.id is None and column == "id")
-        or column in source.columns.names
-        or any(column in row.fields for row in block.rows)
-    ):
-        raise JobInputError(
-            f"{source.name} has a column {column!r} already; give vectors another name with vector_column"
-        )
+class _Look:
+    """The whole input, whatever shard of it the job takes."""
+
+    def __init__(self, survey: Survey, source: Source, ids: Ids, *, kinds: bool, taken: str | None) -> None:
+        self.rows = 0
+        self._survey = survey
+        self._source = source
+        self._ids = ids
+        self._kinds = kinds
+        self._taken = taken
+        self._faulty = 0
+        self._blank = 0
+        self._first_fault = ""
+        template = source.columns.template
+        self._unseen = set() if template is None or source.columns.names else set(template.names)
+
+    def at(self, block: Block) -> None:
+        """Look at the rows of a block."""
+        self.rows += len(block.rows)
+        self._blank += block.blank
+        faulty = [row for row in block.rows if row.fault]
+        self._faulty += len(faulty)
+        if faulty and not self._first_fault:
+            self._first_fault = self._described(faulty[0])
+        if self._source.columns.id is not None:
+            self._ids.add(block)
+        if self._kinds:
+            self._survey.kinds.add(block)
+        if self._taken is not None:
+            self._check_taken(block, self._taken)
+        if self._unseen:
+            self._unseen.difference_update(*(row.fields for row in block.rows))
+
+    def check(self) -> NDArray[np.int64]:
+        """The rows with a repeated id.
+
+        Raises:
+            JobInputError: there is nothing to embed.
+        """
+        name = self._source.name
+        if not self.rows:
+            if self._source.columns.names:
+                raise JobInputError(f"{name} has columns and no rows; give a file with rows")
+            what = "has only blank lines" if self._blank else "is empty"
+            raise JobInputError(f"{name} {what}; put one text on each line")
+        if self._faulty == self.rows:
+            raise JobInputError(f"{name}: no row can be embedded; {self._first_fault}")
+        if self._unseen:
+            raise JobInputError(
+                f"{name}: no row has {' or '.join(map(repr, sorted(self._unseen)))}; check the template"
+            )
+        repeated = self._ids.repeated()
+        if len(repeated) > min(self.rows // 2, MOST_REPEATED):
+            raise JobInputError(
+                f"{name}: {len(repeated):,} of {self.rows:,} rows repeat an id of column {self._source.columns.id!r}; "
+                "name the column that tells rows apart with id_column"
+            )
+        return repeated
+
+    def _described(self, row: Row) -> str:
+        fault = f"row {row.number}: {row.fault}"
+        if row.fields and not set(self._source.columns.texts) & set(row.fields):
+            fault += f"; it has {', '.join(map(repr, row.fields))}: name one with text_column"
+        return fault
+
+    def _check_taken(self, block: Block, column: str) -> None:
+        source = self._source
+        if self._survey.numbered and any("id" in row.fields for row in block.rows):
+            self._survey.numbered = False
+        if (
+            (source.columns.id is None and column == "id")
+            or column in source.columns.names
+            or any(column in row.fields for row in block.rows)
+        ):
+            raise JobInputError(
+                f"{source.name} has a column {column!r} already; give vectors another name with vector_column"
+            )

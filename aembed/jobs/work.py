@@ -82,7 +82,8 @@ async def _fill(
 
 
 async def _check_unchanged(source: Source, monitor: Monitor, journal: Journal) -> None:
-    """Refuse an output of which nobody knows what it was made from."""
+    """Reject an input whose rows have changed under the job. Rows appended to it are for the next run."""
+    monitor.grown = source.has_grown()
     if source.state() == monitor.survey.state:
         return
     now = ""

@@ -20,12 +20,15 @@ from tests.full_disk import small_files
     [
         (b"", ("t.txt is empty", "one text on each line")),
         (b"\n  \n\t\n", ("only blank lines",)),
-        (b"text\n\x7fELF\x00\x01", ("not text", "line 2", "offset 9")),
-        ("first\ncaf\u00e9\n".encode("latin-1"), ("not UTF-8", "line 2", "0xe9", "offset 9", "iconv")),
-        ("text".encode("utf-16"), ("not text", "line 1")),
-        (b"\xef\xbb\xbfab\xff\n", ("line 1", "offset 5")),
+        (b"\x7fELF\x00\x01", ("t.txt is a program, not text",)),
+        (
+            "caf\u00e9\n".encode("latin-1"),
+            ("no row can be embedded", "line 1 is not UTF-8", "0xe9", "give its encoding"),
+        ),
+        ("text".encode("utf-16"), ("t.txt is UTF-16, not text", "--encoding utf-16")),
+        (b"\xef\xbb\xbfab\xff\n", ("line 1", "position 2")),
     ],
-    ids=["empty", "blank", "binary", "latin-1", "utf-16", "after a mark"],
+    ids=["empty", "blank", "binary", "latin-1", "utf-16", "behind a mark"],
 )
 def test_content_that_cannot_be_embedded(aembed: Aembed, content: bytes, words: tuple[str, ...]) -> None:
     Path("t.txt").write_bytes(content)
@@ -34,7 +37,7 @@ def test_content_that_cannot_be_embedded(aembed: Aembed, content: bytes, words: 
 
 def test_input_that_cannot_be_read(aembed: Aembed, tmp_path: Path) -> None:
     refused(aembed("embed", "none.txt", "-o", "v.npy"), "none.txt does not exist")
-    refused(aembed("embed", str(tmp_path), "-o", "v.npy"), "is a directory")
+    refused(aembed("embed", str(tmp_path), "-o", "v.npy"), "is a directory without a file to read")
     refused(aembed("embed", "/dev/null", "-o", "v.npy"), "neither a file nor a pipe")
 
 
@@ -124,7 +127,7 @@ def test_size_of_a_large_output_is_said_in_gigabytes(
         (("--model", "mock", "--cache", ""), ("--cache names no file", "--cache vectors.db")),
         (
             ("--model", "mock", "--text-column", "body"),
-            ("leave --text-column and --id-column out", "its --input-format"),
+            ("leave --text-column out", "its --input-format"),
         ),
         (("--model", "mock", "--vector-column", ""), ("--vector-column is empty",)),
         (("--query", "text"), ("--query prints its vector",)),

@@ -46,3 +46,27 @@ def test_input_format_of_a_pipe(aembed: Aembed, stdin: Callable[[bytes], None]) 
     stdin(b'{"text": "one"}\n{"text": "two"}\n')
     assert aembed("embed", "-", "--input-format", "jsonl", "-o", "v.npy", "-m", "mock").code == 0
     assert np.load("v.npy").shape == (2, 128)
+
+
+def test_text_of_several_columns_with_escapes(aembed: Aembed, table: str) -> None:
+    assert aembed("embed", table, "-o", "v.jsonl", "--text", r"{key}\n\t{body}\\", "-m", "mock").code == 0
+    Path("same.jsonl").write_text(json.dumps({"text": "a\n\tfirst\\"}) + "\n")
+    assert aembed("embed", "same.jsonl", "-o", "same.npy", "-m", "mock").code == 0
+    vector = json.loads(Path("v.jsonl").read_text().splitlines()[0])["vector"]
+    np.testing.assert_array_equal(np.array([vector], np.float32), np.load("same.npy"))
+
+
+def test_several_files_limit_and_shard(aembed: Aembed, table: str) -> None:
+    Path("more.csv").write_text("body;key\nfourth;d\nfifth;e\n")
+    arguments = ("-o", "v.npy", "--text-column", "body", "-m", "mock")
+    refused(aembed("embed", table, "more.csv", *arguments), "more.csv has no column 'body'; it has 'body;key'")
+    refused(aembed("embed", table, *arguments, "--shard", "9"), "--shard 9 is not two numbers", "3/8")
+    refused(aembed("embed", table, *arguments, "--limit", "0"), "--limit 0: give at least 1")
+    assert aembed("embed", "more.csv", *arguments, "--delimiter", ";").code == 0
+    assert np.load("v.npy").shape == (2, 128)
+    Path("v.npy").unlink()
+    Path("more.csv").write_text("body,key\nfourth,d\nfifth,e\n")
+    assert aembed("embed", "*.csv", *arguments, "--limit", "4").code == 1
+    assert np.load("v.npy").shape == (4, 128)
+    assert aembed("embed", table, "more.csv", "-o", "w.npy", *arguments[2:], "--shard", "2/2").code == 0
+    assert np.load("w.npy").shape == (3, 128)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aembed.cli.flags import FLAGS, named
+from aembed.cli.flags import FLAGS, WORDS, named
 from tests.cli.command import Aembed
 
 
@@ -19,6 +19,9 @@ from tests.cli.command import Aembed
          "t.csv has no column 'text_column': name one with --text-column"),
         ("profiles.a.cache: give True", {"cache"}, "profiles.a.cache: give True"),
         ("the cache 'a.db' is closed", set(), "the cache 'a.db' is closed"),
+        ('Read it with encoding="utf-16".', set(), "Read it with --encoding utf-16."),
+        ("text='{a' is not a template", set(), "--text '{a' is not a template"),
+        ("the text is refused; the limit is 5", set(), "the text is refused; the limit is 5"),
         ("my_dimensions or dimensions_", {"dimensions"}, "my_dimensions or dimensions_"),
     ],
 )  # fmt: skip
@@ -28,5 +31,5 @@ def test_named(sentence: str, given: set[str], said: str) -> None:
 
 def test_every_flag_is_one(aembed: Aembed) -> None:
     help_ = aembed("embed", "--help").out
-    for flag in FLAGS.values():
+    for flag in (*FLAGS.values(), *(f"--{word}" for word in WORDS)):
         assert flag in help_

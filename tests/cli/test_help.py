@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.cli.command import Aembed
+from tests.cli.command import PROFILES, Aembed
 
 
 def test_providers(aembed: Aembed, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,3 +40,43 @@ def test_shell_completion(aembed: Aembed, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("COMP_WORDS", "aembed ch")
     monkeypatch.setenv("COMP_CWORD", "1")
     assert "check" in aembed().out
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("aembed embed -m op", "openai"),
+        ("aembed embed -m sm", "small"),
+        ("aembed embed --overlong sp", "split"),
+        ("aembed embed --input-format j", "jsonl"),
+    ],
+)
+def test_values_are_completed(aembed: Aembed, monkeypatch: pytest.MonkeyPatch, words: str, found: str) -> None:
+    Path("aembed.toml").write_text(PROFILES)
+    monkeypatch.setenv("_AEMBED_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", "3")
+    assert found in aembed().out.split()
+
+
+def test_short_flag_of_help(aembed: Aembed) -> None:
+    assert aembed("-h").out == aembed("--help").out
+    assert "--text-column" in aembed("embed", "-h").out
+
+
+def test_options_of_a_server(aembed: Aembed) -> None:
+    Path("t.txt").write_text("one\ntwo\nthree\n")
+    arguments = ("embed", "t.txt", "-o", "v.npy", "-m", "mock", "--batch-size", "2", "--concurrency", "1")
+    assert aembed(*arguments, "--timeout", "9", "--option", "dim=7", "--option", 'error_kinds=["timeout"]').code == 0
+    assert np.load("v.npy").shape == (3, 7)
+    for wrong, words in {
+        ("--option", "dim"): "--option dim has no value",
+        ("--option", "dmi=7"): "did you mean 'dim'?",
+        ("--base-url", "ftp://here"): "--base-url: must begin with http://",
+        ("--concurrency", "0"): "--concurrency: ",
+        ("--batch-size", "0"): "--batch-size: ",
+        ("--timeout", "0"): "--timeout: ",
+    }.items():
+        outcome = aembed(*arguments, *wrong)
+        assert outcome.code == 2
+        assert words in outcome.err

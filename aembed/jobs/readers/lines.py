@@ -1,4 +1,4 @@
-"""The lines of a file in UTF-8, one at a time."""
+"""The lines of a stream in UTF-8, one at a time."""
 
 from __future__ import annotations
 
@@ -7,54 +7,45 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from aembed.jobs.errors import JobInputError
-
-LONGEST = 2**26
-"""Bytes of a line, at most, so that a file without line ends does not fill the memory."""
+SKIPPED_AT_A_TIME = 2**20
 
 
 @dataclass(slots=True)
 class Line:
-    """``content`` has its line end; ``number`` counts from 1, ``offset`` in bytes."""
+    """``content`` has its line end; ``number`` counts from 1."""
 
     number: int
-    offset: int
     content: bytes
+    fault: str = ""
+    """Why there is no content: the line is too long to be kept."""
 
 
-def read_lines(name: str, file: BinaryIO) -> Iterator[Line]:
-    """From the start, without the byte order mark.
-
-    Raises:
-        JobInputError: a line is too long to be one.
-    """
+def read_lines(file: BinaryIO, max_bytes: int) -> Iterator[Line]:
+    """From the start, without the byte order mark. A line beyond ``max_bytes`` is empty and has a fault."""
     file.seek(0)
-    offset = number = 0
-    while content := file.readline(LONGEST + 1):
+    number = 0
+    while content := file.readline(max_bytes + 1):
         number += 1
-        if len(content) > LONGEST:
-            raise JobInputError(f"{name}: line {number} is longer than {LONGEST:,} bytes; put one text on each line")
-        mark = len(codecs.BOM_UTF8) if number == 1 and content.startswith(codecs.BOM_UTF8) else 0
-        yield Line(number, offset + mark, content[mark:])
-        offset += len(content)
+        if len(content) > max_bytes:
+            while content and not content.endswith(b"\n"):
+                content = file.readline(SKIPPED_AT_A_TIME)
+            yield Line(number, b"", f"line {number} is longer than {max_bytes:,} bytes")
+        elif number == 1 and content.startswith(codecs.BOM_UTF8):
+            yield Line(number, content[len(codecs.BOM_UTF8) :])
+        else:
+            yield Line(number, content)
 
 
-def decode(name: str, line: Line) -> str:
-    """The line as text.
-
-    Raises:
-        JobInputError: it has a zero byte, or is not UTF-8: then the file is in another encoding, or no text at all.
-    """
-    zero = line.content.find(b"\0")
-    if zero >= 0:
-        raise JobInputError(
-            f"{name} is not text: line {line.number} has a zero byte at offset {line.offset + zero}; "
-            "give a text file in UTF-8"
-        )
+def decode(line: Line, encoding: str | None) -> tuple[str, str]:
+    """The line as text, and its fault: it is too long, has a zero byte, or is not in ``encoding``."""
+    if line.fault:
+        return "", line.fault
     try:
-        return line.content.decode()
+        text = line.content.decode()
     except UnicodeDecodeError as error:
-        raise JobInputError(
-            f"{name} is not UTF-8: line {line.number} has the byte 0x{line.content[error.start]:02x} "
-            f"at offset {line.offset + error.start}; convert it first, as with: iconv -f LATIN1 -t UTF-8"
-        ) from None
+        if encoding is not None:
+            return "", f"line {line.number} is not {encoding}"
+        byte = line.content[error.start]
+        return "", f"line {line.number} is not UTF-8: byte 0x{byte:02x} at position {error.start}; give its encoding"
+    zero = text.find("\0")
+    return (text, "") if zero < 0 else ("", f"line {line.number} has a zero byte at position {zero}")

@@ -6,18 +6,25 @@ from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 from aembed.jobs.arrow import pyarrow, the_parquet
+from aembed.jobs.arrow_values import plain_values
+from aembed.jobs.columns import Columns, columns_of_file
 from aembed.jobs.errors import JobInputError
-from aembed.jobs.readers.choose import choose_columns
-from aembed.jobs.rows import BLOCK, BLOCK_BYTES, Block, Columns, Row, make_row
+from aembed.jobs.reading import Reading
+from aembed.jobs.rows import BLOCK, BLOCK_BYTES, Block, Row, make_row
 
 PAGES_BYTES = 2**20
 """Read from the file at a time."""
 
 
-def parquet_columns(name: str, file: BinaryIO, text_column: str | None, id_column: str | None) -> Columns:
+def parquet_columns(name: str, file: BinaryIO, reading: Reading) -> Columns:
+    for option in ("encoding", "delimiter", "quoting"):
+        if getattr(reading, option) is not None:
+            raise JobInputError(f"{name} is Parquet, which has no {option}; leave {option} out")
     types = pyarrow().types
     schema = open_parquet(name, file).schema_arrow
-    columns = choose_columns(name, schema.names, text_column, id_column)
+    columns = columns_of_file(name, schema.names, reading)
+    if columns.template is not None:
+        return columns
     kind = schema.field(columns.text).type
     strings = (types.is_string, types.is_large_string, types.is_string_view, types.is_dictionary)
     if not any(holds(kind) for holds in strings):
@@ -25,12 +32,12 @@ def parquet_columns(name: str, file: BinaryIO, text_column: str | None, id_colum
     return columns
 
 
-def read_parquet(name: str, file: BinaryIO, columns: Columns) -> Iterator[Block]:
+def read_parquet(name: str, file: BinaryIO, reading: Reading, columns: Columns) -> Iterator[Block]:
     """Rows with their text and id."""
-    return _blocks(name, file, columns, [columns.text] if columns.id is None else [columns.text, columns.id])
+    return _blocks(name, file, columns, columns.used)
 
 
-def read_whole_parquet(name: str, file: BinaryIO, columns: Columns) -> Iterator[Block]:
+def read_whole_parquet(name: str, file: BinaryIO, reading: Reading, columns: Columns) -> Iterator[Block]:
     """Blocks with everything the file has, as Arrow batches."""
     return _blocks(name, file, columns, None)
 
@@ -45,16 +52,40 @@ def open_parquet(name: str, file: BinaryIO) -> Any:
 
 
 def _blocks(name: str, file: BinaryIO, columns: Columns, wanted: Sequence[str] | None) -> Iterator[Block]:
-    needed = [columns.text] if columns.id is None else [columns.text, columns.id]
     start = 0
     try:
         for batch in _batches(open_parquet(name, file), wanted):
-            records = batch.select(needed).to_pylist()
-            rows: list[Row] = [make_row(number, fields, columns) for number, fields in enumerate(records, start + 1)]
+            records = zip(
+                *(_values(batch.column(name), is_text=name in columns.texts) for name in columns.used), strict=True
+            )
+            rows: list[Row] = [
+                make_row(number, dict(zip(columns.used, values, strict=True)), columns)
+                for number, values in enumerate(records, start + 1)
+            ]
             yield Block(start, rows, batch=batch if wanted is None else None)
             start += len(rows)
-    except (pyarrow().ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pyarrow().ArrowException, OSError) as error:
         raise JobInputError(f"{name} cannot be read beyond row {start}: {error}") from None
+
+
+def _values(array: Any, *, is_text: bool) -> list[Any]:
+    """Plain values. A text that is not UTF-8 stays bytes: it must not be embedded as something else."""
+    if not is_text:
+        return plain_values(array)
+    try:
+        values: list[Any] = array.to_pylist()
+    except UnicodeDecodeError:
+        return [_text(scalar) for scalar in array]
+    return values
+
+
+def _text(scalar: Any) -> str | bytes | None:
+    try:
+        text: str | None = scalar.as_py()
+    except UnicodeDecodeError:
+        value: bytes = scalar.cast(pyarrow().binary()).as_py()
+        return value
+    return text
 
 
 def _batches(file: Any, wanted: Sequence[str] | None) -> Iterator[Any]:
@@ -64,4 +95,6 @@ def _batches(file: Any, wanted: Sequence[str] | None) -> Iterator[Any]:
         group = metadata.row_group(number)
         row_bytes = group.total_byte_size // max(1, group.num_rows)
         size = max(1, min(BLOCK, BLOCK_BYTES // max(1, row_bytes)))
-        yield from file.iter_batches(batch_size=size, row_groups=[number], columns=wanted, use_threads=False)
+        yield from file.iter_batches(
+            batch_size=size, row_groups=[number], columns=None if wanted is None else list(wanted), use_threads=False
+        )

@@ -5,21 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from aembed.jobs.columns import Columns
+from aembed.jobs.errors import JobInputError
 from aembed.jobs.readers.lines import decode, read_lines
-from aembed.jobs.rows import Block, Columns, Row, in_blocks, make_row
+from aembed.jobs.reading import Reading
+from aembed.jobs.rows import Block, Row, bad_row, in_blocks, make_row
 
 
-def text_columns(name: str, file: BinaryIO, text_column: str | None, id_column: str | None) -> Columns:
+def text_columns(name: str, file: BinaryIO, reading: Reading) -> Columns:
     """None: there is the line, and its number."""
+    options = {"text_column": reading.text_column, "text": reading.text, "id_column": reading.id_column}
+    given = [option for option, value in options.items() if value is not None]
+    if given:
+        raise JobInputError(
+            f"{name} is read as text, which has no columns; leave {given[0]} out, or say its input_format"
+        )
     return Columns()
 
 
-def read_text(name: str, file: BinaryIO, columns: Columns) -> Iterator[Block]:
-    return in_blocks(_rows(name, file, columns))
+def read_text(name: str, file: BinaryIO, reading: Reading, columns: Columns) -> Iterator[Block]:
+    return in_blocks(_rows(file, reading, columns))
 
 
-def _rows(name: str, file: BinaryIO, columns: Columns) -> Iterator[tuple[Row | None, int]]:
-    for line in read_lines(name, file):
-        text = decode(name, line).rstrip("\r\n")
-        blank = not text or text.isspace()
-        yield None if blank else make_row(line.number, {"text": text}, columns), len(line.content)
+def _rows(file: BinaryIO, reading: Reading, columns: Columns) -> Iterator[tuple[Row | None, int]]:
+    for line in read_lines(file, reading.max_row_bytes):
+        text, fault = decode(line, reading.encoding)
+        text = text.rstrip("\r\n")
+        if fault:
+            yield bad_row(line.number, fault, columns), 0
+        elif not text or text.isspace():
+            yield None, len(line.content)
+        else:
+            yield make_row(line.number, {"text": text}, columns), len(line.content)

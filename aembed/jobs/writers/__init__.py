@@ -8,10 +8,10 @@ from typing import Protocol
 from aembed import Vectors
 from aembed.jobs.place import Place
 from aembed.jobs.rows import Block
-from aembed.jobs.source import Source
+from aembed.jobs.source import Source, schema_of
 from aembed.jobs.survey import Survey
 from aembed.jobs.writers.jsonl import JsonlWriter
-from aembed.jobs.writers.parquet import ParquetWriter, schema_of_rows, whole_schema
+from aembed.jobs.writers.parquet import ParquetWriter, schema_of_rows
 
 
 class Writer(Protocol):
@@ -38,5 +38,5 @@ def open_writer(place: Place, source: Source, survey: Survey, dim: int, column: 
     if place.format == "jsonl":
         return JsonlWriter(place.assembled, column, numbered=survey.numbered)
     from_rows = source.format != "parquet"
-    schema = schema_of_rows(survey.kinds, source.columns.id) if from_rows else whole_schema(source)
+    schema = schema_of_rows(survey.kinds, source.columns.id) if from_rows else schema_of(source)
     return ParquetWriter(place.assembled, schema, source.columns, dim, column, numbered=survey.numbered)

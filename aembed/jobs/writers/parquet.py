@@ -10,11 +10,10 @@ import numpy as np
 
 from aembed import Vectors
 from aembed.jobs.arrow import pyarrow, the_parquet
+from aembed.jobs.columns import Columns
 from aembed.jobs.json_values import JsonText, json_text
 from aembed.jobs.kinds import Kinds
-from aembed.jobs.readers.parquet import open_parquet
-from aembed.jobs.rows import Block, Columns
-from aembed.jobs.source import Source
+from aembed.jobs.rows import Block
 
 GROUP_BYTES = 2**24
 """In a row group, before it is encoded: what is held in memory before it is written."""
@@ -72,11 +71,6 @@ class ParquetWriter:
         if self._held:
             self._file.write_table(pyarrow().Table.from_batches(self._held), row_group_size=self._held_rows)
         self._held, self._held_rows, self._held_bytes = [], 0, 0
-
-
-def whole_schema(source: Source) -> Any:
-    """That of the input itself."""
-    return open_parquet(source.name, source.file).schema_arrow
 
 
 def schema_of_rows(kinds: Kinds, id_column: str | None) -> Any:

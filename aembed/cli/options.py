@@ -1,0 +1,216 @@
+"""Options of ``aembed embed`` that say how the input is read and which server is asked, and what completes them."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from aembed import AembedError, Config, Registry
+from aembed.cli.errors import CommandError
+
+INPUT, FORMAT, MODEL, SPEED = "Input and output", "Input format", "Model", "Speed and cost"
+
+ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
+
+
+def complete_model(begun: str) -> list[str]:
+    """Names of profiles and providers."""
+    try:
+        profiles = list(Config.load().profiles)
+    except AembedError:
+        profiles = []
+    return [name for name in (*profiles, *Registry().names()) if name.startswith(begun)]
+
+
+def complete_overlong(begun: str) -> list[str]:
+    """Values of --overlong."""
+    return [value for value in ("error", "truncate", "split", "rows") if value.startswith(begun)]
+
+
+def complete_format(begun: str) -> list[str]:
+    """Values of --input-format."""
+    return [value for value in ("text", "jsonl", "csv", "parquet") if value.startswith(begun)]
+
+
+Sources = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="INPUT...",
+        help="Files (.jsonl, .csv, .tsv, .parquet or text; also .gz and .zst), directories, or - for standard input.",
+    ),
+]
+TextColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--text-column", metavar="NAME", help="Column that holds the text [default: text].", rich_help_panel=INPUT
+    ),
+]
+Text = Annotated[
+    str | None,
+    typer.Option(
+        "--text",
+        metavar="TEMPLATE",
+        help=r"Text made of several columns, as in '{title}\n\n{abstract}'. A missing field is empty.",
+        rich_help_panel=INPUT,
+    ),
+]
+IdColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--id-column",
+        metavar="NAME",
+        help="Column of ids, which tell rows apart [default: none, rows are numbered].",
+        rich_help_panel=INPUT,
+    ),
+]
+Limit = Annotated[
+    int | None, typer.Option("--limit", metavar="N", help="Number of rows to read.", rich_help_panel=INPUT)
+]
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="K/N",
+        help="Only part K of N equal parts of the rows, for several machines; see aembed join.",
+        rich_help_panel=INPUT,
+    ),
+]
+InputFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--input-format",
+        metavar="text|jsonl|csv|parquet",
+        help="Format of the input, where its name does not tell.",
+        autocompletion=complete_format,
+        rich_help_panel=FORMAT,
+    ),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        metavar="NAME",
+        help="Encoding of the text, such as cp1252 or utf-16 [default: utf-8].",
+        rich_help_panel=FORMAT,
+    ),
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(
+        "--delimiter",
+        metavar="CHAR",
+        help=r"Character between cells of CSV, such as ';' or '\t'.",
+        rich_help_panel=FORMAT,
+    ),
+]
+Quoting = Annotated[
+    str | None,
+    typer.Option(
+        "--quoting",
+        metavar="minimal|none",
+        help="Quotes in CSV: around cells that need them, or plain text.",
+        rich_help_panel=FORMAT,
+    ),
+]
+MaxRowBytes = Annotated[
+    int | None,
+    typer.Option(
+        "--max-row-bytes",
+        metavar="N",
+        help="Longest line or CSV record; a longer one is rejected [default: 33554432].",
+        rich_help_panel=FORMAT,
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME",
+        help="provider:model, provider, or a profile [default: local].",
+        autocompletion=complete_model,
+        rich_help_panel=MODEL,
+    ),
+]
+Dimensions = Annotated[
+    int | None,
+    typer.Option(
+        "--dimensions", metavar="N", help="Length of the vectors, where the model can choose.", rich_help_panel=MODEL
+    ),
+]
+Overlong = Annotated[
+    str | None,
+    typer.Option(
+        "--overlong",
+        metavar="error|truncate|split",
+        help="A text beyond the model's length: reject it (the default), keep its head, or average its pieces.",
+        autocompletion=complete_overlong,
+        rich_help_panel=MODEL,
+    ),
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option("--base-url", metavar="URL", help="Address of a self-hosted server.", rich_help_panel=MODEL),
+]
+ProviderOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option",
+        metavar="NAME=VALUE",
+        help="Option of the provider, such as threads=2; can be repeated.",
+        rich_help_panel=MODEL,
+    ),
+]
+BatchSize = Annotated[
+    int | None, typer.Option("--batch-size", metavar="N", help="Most texts in a request.", rich_help_panel=SPEED)
+]
+Concurrency = Annotated[
+    int | None,
+    typer.Option("--concurrency", metavar="N", help="Most requests in flight at once.", rich_help_panel=SPEED),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option("--timeout", metavar="SECONDS", help="Longest time of one request.", rich_help_panel=SPEED),
+]
+Rpm = Annotated[
+    float | None,
+    typer.Option("--rpm", metavar="N", help="Account's limit in requests per minute.", rich_help_panel=SPEED),
+]
+Tpm = Annotated[
+    float | None,
+    typer.Option("--tpm", metavar="N", help="Account's limit in tokens per minute.", rich_help_panel=SPEED),
+]
+
+
+def unescaped(given: str | None) -> str | None:
+    r"""The text with ``\n``, ``\t``, ``\r`` and ``\\`` for what they mean: shells pass them on as they are."""
+    return None if given is None else re.sub(r"\\([ntr\\])", lambda found: ESCAPES[found[1]], given)
+
+
+def shard(given: str | None) -> tuple[int, int] | None:
+    """``"3/8"`` as numbers."""
+    if given is None:
+        return None
+    found = re.fullmatch(r"(\d+)/(\d+)", given)
+    if found is None:
+        raise CommandError(f"--shard {given} is not two numbers; give a part and the number of parts, as in 3/8")
+    return int(found[1]), int(found[2])
+
+
+def provider_options(given: list[str] | None) -> dict[str, Any] | None:
+    """``["threads=2"]`` as a dictionary; a value that is JSON counts as that."""
+    if not given:
+        return None
+    options: dict[str, Any] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not name or not equals:
+            raise CommandError(f"--option {each} has no value; give it as in --option threads=2")
+        try:
+            options[name] = msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            options[name] = value
+    return options

@@ -1,0 +1,51 @@
+"""The keywords of a job: how its input is read, and the options of ``new_embedder``."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TypedDict, cast
+
+from aembed import EmbedderOptions
+from aembed.jobs.reading import Reading
+
+
+class InputOptions(TypedDict, total=False):
+    """How the input is read."""
+
+    text_column: str | None
+    """The column that holds the text; ``text`` if neither this nor ``text`` is given."""
+    text: str | None
+    """A text made of several columns, as in ``"{title}\\n\\n{abstract}"``. A missing field is empty."""
+    id_column: str | None
+    """The column that tells rows apart. Without it rows are numbered, and a column ``id`` passes through."""
+    input_format: str | None
+    """``"text"``, ``"jsonl"``, ``"csv"`` or ``"parquet"``, where the file's ending does not say it."""
+    encoding: str | None
+    """The encoding of a text format, such as ``"cp1252"`` or ``"utf-16"``; UTF-8 by default."""
+    delimiter: str | None
+    """The character between two cells of CSV; a comma by default, a tab in ``.tsv``."""
+    quoting: str | None
+    """``"minimal"``: quoted cells of CSV may hold line ends; ``"none"``: quotes are text. In TSV, by default, a quote
+    without its partner is text."""
+    max_row_bytes: int
+    """A line, or a record of CSV, that is longer is rejected; 32 MiB by default."""
+    limit: int | None
+    """The number of rows to read, from the first."""
+    shard: tuple[int, int] | None
+    """``(3, 8)``: only the third of eight parts, which have about the same number of rows. See :func:`join`."""
+
+
+class JobOptions(InputOptions, EmbedderOptions, total=False):
+    """The keywords of :func:`run` and :func:`plan` besides their own."""
+
+
+def split_options(options: JobOptions) -> tuple[Reading, EmbedderOptions]:
+    """The two halves.
+
+    Raises:
+        JobInputError: an option of the input has no valid value.
+    """
+    names = {field.name for field in fields(Reading)}
+    given = {name: value for name, value in options.items() if name in names}
+    others = {name: value for name, value in options.items() if name not in names}
+    return Reading(**given), cast(EmbedderOptions, others)  # type: ignore[arg-type]
