@@ -24,9 +24,12 @@ from perf.quota.worlds.demand import demand, query_times
 from perf.quota.worlds.draw import draw
 from perf.quota.worlds.judge import judge
 from perf.quota.worlds.meters import meter
+from perf.quota.worlds.outcome import Outcome
 from perf.quota.worlds.report import report
-from perf.quota.worlds.run import Outcome, run
+from perf.quota.worlds.run import run
+from perf.quota.worlds.scripts import SCRIPTS, Script
 from perf.quota.worlds.server import WorldServer
+from perf.quota.worlds.situations import SITUATIONS, Situation, Target
 from perf.quota.worlds.world import Algorithm, Outage, Queries, Rule, Workers, World
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the watchdog is a timer that Windows does not have")
@@ -180,6 +183,48 @@ def test_outcomes_of_rivals_are_kept_on_disk(tmp_path: Path, monkeypatch: pytest
     assert store.outcome_of(world, "aiolimiter") == first
     with pytest.raises(TypeError):
         store.outcome_of(replace(world, seed=2), "aiolimiter")
+
+
+def test_a_jump_of_the_clock_is_one_of_the_clients() -> None:
+    jumped = run(replace(BUCKET, clock_jump=(30.0, 3600.0)), "semaphore")
+    assert jumped.efficiency > 0.97
+    assert jumped.seconds < 100
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda each: each.name)
+def test_a_situation_is_a_world_that_can_be_judged(situation: Situation) -> None:
+    worlds = situation.worlds()
+    assert len({world.seed for world in worlds}) == len(worlds)
+    outcome = Outcome("aembed", seconds=1, bound=1)
+    assert situation.target.missed(outcome, Outcome("unloaded", query_p95=1.0)) == []
+    assert "ValueError" in situation.target.missed(replace(outcome, exception="ValueError"), None)
+    assert situation.target.missed(replace(outcome, lost={"ConnectError, 2 attempts": 1}), None)
+
+
+def test_a_target_says_what_is_missed() -> None:
+    target = Target(efficiency=0.9, query_ratio=2.0, query_s=1.0, rejections=0.1, requests=1.3, peak=1.0, attempts=5)
+    bad = Outcome("aembed", seconds=9, bound=1, sent=9, answered=3, rejected=1, query_p95=3.0, query_count=9, peak=2.0)
+    missed = ["efficiency", "queries", "queries in time", "429s", "requests", "above the limit"]
+    assert target.missed(bad, Outcome("unloaded", query_p95=1.0)) == missed
+    good = Outcome("aembed", seconds=1, bound=1, sent=9, answered=9, lost={"OverloadedError, 5 attempts": 1})
+    assert target.missed(good, None) == []
+
+
+def test_scripts_come_to_a_result() -> None:
+    texts = {script.name: script.run() for script in SCRIPTS if "7200" in script.name}
+    assert [is_right for _, is_right in texts.values()] == [True], texts
+
+
+def test_a_script_that_raises_or_hangs_has_failed() -> None:
+    async def raises() -> tuple[str, bool]:
+        raise ValueError("no")
+
+    async def hangs() -> tuple[str, bool]:
+        await anyio.sleep_forever()
+        return "never", True
+
+    assert Script("raises", raises).run() == ("ValueError: no", False)
+    assert Script("hangs", hangs).run() == ("not done after 8 hours", False)
 
 
 def test_the_rule_says_why_a_world_fails() -> None:

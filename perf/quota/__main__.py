@@ -29,21 +29,28 @@ def main() -> None:
     parser.add_argument("--only", default="", help="scenarios whose name contains this")
     parser.add_argument("--clients", default=",".join(CLIENTS), help="comma-separated (default: all)")
     parser.add_argument("--quick", action="store_true", help="two seeds")
-    parser.add_argument("--jobs", type=int, help="processes (default: one for each core; one for --random)")
-    parser.add_argument("--part", choices=PARTS, help="one of the two tables (default: both)")
+    parser.add_argument("--jobs", type=int, help="processes (default: one for each core; one for servers drawn)")
+    parser.add_argument("--part", choices=[*PARTS, "situations"], help="one table (default: all)")
     parser.add_argument("--random", type=int, metavar="COUNT", help="number of servers drawn at random, instead")
     parser.add_argument("--seed", type=int, default=0, help="seed of the first of them (default: 0)")
     parser.add_argument("--world", type=int, metavar="SEED", help="the one server of this seed")
     parser.add_argument("--output", type=Path, help="JSON file (default: perf/results/quota.json, for complete parts)")
     options = parser.parse_args()
-    seeds = 2 if options.quick else options.seeds
     clients = options.clients.split(",")
     if options.world is not None:
         session.one_world(options.world, clients)
-        return
-    if options.random:
+    elif options.random:
         session.random_worlds(options.random, options.seed, options.jobs or 1, clients)
-        return
+    else:
+        if options.part != "situations":
+            scenarios(options, clients)
+        if options.part in {None, "situations"}:
+            session.situations(options.only, options.jobs or 1, clients)
+
+
+def scenarios(options: argparse.Namespace, clients: Sequence[str]) -> None:
+    """Run the scenarios of :data:`PARTS`."""
+    seeds = 2 if options.quick else options.seeds
     rows: list[report.Row] = []
     progress = Progress()
     with ProcessPoolExecutor(options.jobs or os.cpu_count()) as pool:

@@ -12,7 +12,7 @@ from typing import Literal, Protocol, TypeAlias
 import anyio
 from aiolimiter import AsyncLimiter
 
-from aembed import AembedError, Config, Embedder, EmbedderFactory, Kind, Limits, ProviderError
+from aembed import AembedError, Config, Embedder, EmbedderFactory, Kind, Limits, ProviderError, RetryPolicy
 from perf.quota.worlds.server import WorldServer
 from perf.quota.worlds.world import World
 
@@ -21,6 +21,7 @@ Lost: TypeAlias = Counter[str]
 """Texts without a vector, by the reason."""
 
 BACKOFF_S, MAX_BACKOFF_S = 0.5, 30.0
+MOST_ATTEMPTS = 1_000_000
 
 
 class Client(Protocol):
@@ -146,7 +147,8 @@ class Straight(Retrying):
 @asynccontextmanager
 async def open_aembed(server: WorldServer, seed: str) -> AsyncGenerator[Client]:
     async with EmbedderFactory(Config()) as factory:
-        yield Aembed(await factory.new_embedder(server, limits=limits(server.world)))
+        retry = RetryPolicy(max_attempts=MOST_ATTEMPTS) if server.world.patient else RetryPolicy()
+        yield Aembed(await factory.new_embedder(server, limits=limits(server.world), retry=retry))
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from perf.quota.worlds.run import Outcome
+from perf.quota.worlds.outcome import Outcome
 from perf.quota.worlds.world import World
 
 SLOWER, SLOWER_TO_FIND, SLOWER_WORKERS = 0.07, 0.25, 0.08

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perf.quota.worlds.judge import FEWEST_QUERIES, QUERY_S, Judged
-from perf.quota.worlds.run import Outcome
+from perf.quota.worlds.outcome import Outcome
 
 WORST = 10
 LOW, HIGH = (f"{'least':>8}{'p5':>8}{'median':>8}", f"{'median':>8}{'p95':>8}{'most':>8}")
@@ -30,6 +30,33 @@ class Bar:
     def __str__(self) -> str:
         wanted = f">= {self.least:g}" if np.isfinite(self.least) else f"<= {self.most:g}"
         return f"  {self.name:62} {self.value:8.4f}  {wanted:8} {'met' if self.is_met else 'MISSED'}"
+
+
+SITUATION_HEADER = (
+    f"{'situation':62} {'efficiency':>17} {'rivals':>11} {'429s':>7} {'requests':>8} {'p95':>7} {'alone':>5}  target"
+)
+
+
+def situation(name: str, judged: Sequence[Judged], missed: Sequence[str]) -> str:
+    """One line over all seeds: medians, with the range of the efficiency."""
+    outcomes = [each.outcome for each in judged]
+    efficiencies = [outcome.efficiency for outcome in outcomes]
+    names = judged[0].rivals
+    rivals = "/".join(f"{_median([each.rivals[name].efficiency for each in judged]):.2f}" for name in names) or "-"
+    alone = [each.unloaded.query_p95 for each in judged if each.unloaded]
+    queries = (
+        f"{_median([outcome.query_p95 for outcome in outcomes]):7.2f} {_median(alone):5.2f}" if alone else " " * 13
+    )
+    return (
+        f"{name:62} {_median(efficiencies):.3f} ({min(efficiencies):.2f}-{max(efficiencies):.2f}) {rivals:>11}"
+        f" {_median([outcome.rejections for outcome in outcomes]):7.4f}"
+        f" {_median([outcome.requests for outcome in outcomes]):8.2f} {queries}"
+        f"  {'missed: ' + '; '.join(missed) if missed else 'met'}"
+    )
+
+
+def _median(values: Sequence[float]) -> float:
+    return float(np.median(values))
 
 
 def report(judged: Sequence[Judged]) -> str:

@@ -6,84 +6,35 @@ import asyncio
 import random
 import signal
 import traceback
-from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
+from itertools import islice
 from random import Random
 from types import FrameType
 from typing import Any
 
 import anyio
-import numpy as np
 
 from aembed.testing import VirtualTimeLoop
 from perf.quota.worlds.bound import least_time, unserved
-from perf.quota.worlds.clients import CLIENTS, Client, How, Lost, Retrying
+from perf.quota.worlds.clients import CLIENTS, Client, How, Retrying
+from perf.quota.worlds.clock import JumpingLoop
 from perf.quota.worlds.demand import abandoned, demand, query, query_times
-from perf.quota.worlds.server import Ledger, WorldServer
+from perf.quota.worlds.outcome import Noted, Outcome
+from perf.quota.worlds.server import WorldServer
 from perf.quota.worlds.world import World
 
 UNLOADED = "unloaded"
 """The client that sends queries alone, straight to the server."""
 UNLOADED_QUERIES = 400
-TIMES_THE_BOUND = 20.0
-"""A run that takes longer hangs."""
+TIMES_THE_BOUND = {"aembed": 20.0}
+RIVALS_TIMES_THE_BOUND = 4.0
+"""A run that takes longer hangs. A rival that does is no match anyhow."""
 GRACE_S = 600.0
 """Added to it, for what a short run may have to wait for."""
 PROCESSOR_S = 120.0
 """Processor time of a run that turns in circles; the longest others take a few seconds."""
-
-
-@dataclass
-class Outcome:
-    """What became of a run. ``lost`` counts texts by reason; ``queries`` are seconds from question to answer."""
-
-    client: str
-    seconds: float = 0.0
-    bound: float = 0.0
-    texts: int = 0
-    lost: dict[str, int] = field(default_factory=dict)
-    sent: int = 0
-    answered: int = 0
-    rejected: int = 0
-    errors: dict[str, int] = field(default_factory=dict)
-    query_count: int = 0
-    query_p50: float = 0.0
-    query_p95: float = 0.0
-    query_max: float = 0.0
-    exception: str | None = None
-    hung: bool = False
-
-    @property
-    def efficiency(self) -> float:
-        return self.bound / self.seconds if self.seconds and not self.exception and not self.hung else 0.0
-
-    @property
-    def rejections(self) -> float:
-        """429s for a success."""
-        return self.rejected / max(1, self.answered)
-
-    def __str__(self) -> str:
-        text = (
-            f"{self.client:10} {self.seconds:8.1f} s, least {self.bound:8.1f} s, efficiency {self.efficiency:5.3f}; "
-            f"{self.sent} sent, {self.answered} answered, {self.rejections:.4f} 429s per success"
-        )
-        if self.query_count:
-            p50, p95, longest = self.query_p50, self.query_p95, self.query_max
-            text += f"; {self.query_count} queries, p50 {p50:.2f} s, p95 {p95:.2f} s, max {longest:.2f} s"
-        if self.errors:
-            text += f"; {self.errors}"
-        if self.lost:
-            text += f"; lost {self.lost}"
-        if self.hung:
-            text += "; HUNG"
-        if self.exception:
-            text += f"; {self.exception}"
-        return text
-
-    def asdict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 class OutOfProcessorTime(KeyboardInterrupt):
@@ -94,7 +45,7 @@ def run(world: World, client: str) -> Outcome:
     """The same world and client give the same outcome, on any machine and in any process."""
     outcome = Outcome(client)
     random.seed(f"client {world.seed}")  # what a client draws from the module's generator
-    loop = VirtualTimeLoop()
+    loop = JumpingLoop(*world.clock_jump) if any(world.clock_jump) else VirtualTimeLoop()
     background: list[str] = []
     loop.set_exception_handler(lambda _, context: background.append(_context(context)))
     before = signal.signal(signal.SIGVTALRM, _stop)
@@ -118,46 +69,42 @@ async def _watched(world: World, client: str, outcome: Outcome) -> None:
     act = _unloaded if client == UNLOADED else _run
     task = asyncio.ensure_future(act(world, outcome))
     least = least_time(world, demand(world), unserved(demand(world)))
-    done, _ = await asyncio.wait({task}, timeout=TIMES_THE_BOUND * least + GRACE_S)
+    longest = TIMES_THE_BOUND.get(client, RIVALS_TIMES_THE_BOUND) * least + GRACE_S + world.clock_jump[1]
+    done, _ = await asyncio.wait({task}, timeout=longest)
     if done:
         await task
         return
     outcome.hung = True
     task.cancel()
     await asyncio.wait({task}, timeout=GRACE_S)
-    outcome.seconds = TIMES_THE_BOUND * least + GRACE_S
+    outcome.seconds = longest
 
 
 async def _run(world: World, outcome: Outcome) -> None:
     need = demand(world)
-    server = WorldServer(world)
-    waits: list[float] = []
-    lost: Lost = Counter()
+    noted = Noted(WorldServer(world))
     try:
         async with AsyncExitStack() as stack:
-            clients = [
-                await stack.enter_async_context(
-                    CLIENTS[outcome.client](server, f"{outcome.client} {world.seed} {number}")
-                )
-                for number in range(world.processes)
-            ]
-            outcome.seconds = await _job(world, clients, need.texts, waits, lost)
+            seeds = [f"{outcome.client} {world.seed} {number}" for number in range(world.processes)]
+            opened = [CLIENTS[outcome.client](noted.server, seed) for seed in seeds]
+            clients = [await stack.enter_async_context(client) for client in opened]
+            await _job(world, clients, need.texts, noted)
     finally:
         outcome.texts = len(need.texts)
-        outcome.bound = least_time(world, need, server.ledger)
-        _note(outcome, server.ledger, waits, lost)
+        outcome.bound = least_time(world, need, noted.server.ledger)
+        noted.write(outcome)
 
 
-async def _job(world: World, clients: Sequence[Client], texts: Sequence[str], waits: list[float], lost: Lost) -> float:
-    """When the documents were done. Queries that are under way then are waited for."""
+async def _job(world: World, clients: Sequence[Client], texts: Sequence[str], noted: Noted) -> None:
+    """Queries that are under way when the documents are done are waited for."""
 
     async def ask() -> None:
-        started = anyio.current_time()
-        lost.update(await clients[0].query(query(world)))
-        waits.append(anyio.current_time() - started)
+        asked = noted.server.now()
+        noted.lost.update(await clients[0].query(query(world)))
+        noted.waits.append((asked, noted.server.now() - asked))
 
     async def documents(client: Client, part: Sequence[str]) -> None:
-        lost.update(await client.documents(part))
+        noted.lost.update(await client.documents(part))
 
     async with anyio.create_task_group() as tasks, anyio.create_task_group() as beside:
         beside.start_soon(_ask_all, world, ask, tasks)
@@ -166,9 +113,8 @@ async def _job(world: World, clients: Sequence[Client], texts: Sequence[str], wa
             size = -(-len(texts) // (len(clients) * world.texts)) * world.texts
             for number, client in enumerate(clients):
                 jobs.start_soon(documents, client, texts[number * size : (number + 1) * size])
-        seconds = anyio.current_time()
+        noted.seconds = noted.server.now()
         beside.cancel_scope.cancel()
-    return seconds
 
 
 async def _ask_all(world: World, ask: Callable[[], Coroutine[Any, Any, None]], tasks: anyio.abc.TaskGroup) -> None:
@@ -186,35 +132,22 @@ async def _abandon_calls(world: World, client: Client, tasks: anyio.abc.TaskGrou
 
 
 async def _unloaded(world: World, outcome: Outcome) -> None:
-    """What the queries of a world take while nothing else is sent."""
+    """Time the queries of a world while nothing else is sent."""
     asked = replace(world.queries, start=0.0, stop=float("inf"))
     quiet = replace(world, rules=world.minute_rules, foreign=0.0, outages=(), changes=(), queries=asked)
-    server = WorldServer(quiet)
-    client = Retrying(server, f"unloaded {world.seed}")
-    waits: list[float] = []
+    noted = Noted(WorldServer(quiet))
+    client = Retrying(noted.server, f"unloaded {world.seed}")
 
     async def ask() -> None:
-        started = anyio.current_time()
+        started = noted.server.now()
         await client.query(query(quiet))
-        waits.append(anyio.current_time() - started)
+        noted.waits.append((started, noted.server.now() - started))
 
-    times = (at for _, at in zip(range(UNLOADED_QUERIES), query_times(quiet), strict=False))
     async with anyio.create_task_group() as tasks:
-        for at in times:
+        for at in islice(query_times(quiet), UNLOADED_QUERIES):
             await anyio.sleep_until(at)
             tasks.start_soon(ask)
-    outcome.seconds = anyio.current_time()
-    _note(outcome, server.ledger, waits, Counter())
-
-
-def _note(outcome: Outcome, ledger: Ledger, waits: Sequence[float], lost: Lost) -> None:
-    outcome.lost = dict(sorted(lost.items()))
-    outcome.sent, outcome.answered, outcome.rejected = ledger.sent, ledger.answered, ledger.rejected
-    outcome.errors = dict(sorted(ledger.errors.items()))
-    outcome.query_count = len(waits)
-    if waits:
-        outcome.query_p50, outcome.query_p95 = (float(np.percentile(waits, p)) for p in (50, 95))
-        outcome.query_max = max(waits)
+    noted.write(outcome)
 
 
 def _stop(_: int, __: FrameType | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -12,6 +12,7 @@ from random import Random
 import numpy as np
 
 from aembed import ConnectError, Kind, ModelSpec, OverloadedError, ProviderError, RateLimitError, Reply
+from perf.quota.worlds.clock import JumpingLoop
 from perf.quota.worlds.demand import true_tokens
 from perf.quota.worlds.meters import meter
 from perf.quota.worlds.telling import Headers, retry_after
@@ -47,7 +48,9 @@ class Ledger:
         self.other_work: list[tuple[float, float]] = []
         """(when it was done, seconds of a worker)."""
         self.least_back = float("inf")
-        self.sent = self.answered = self.rejected = 0
+        self.sent: list[float] = []
+        """When a client sent a request."""
+        self.answered = self.rejected = 0
         self.errors: Counter[str] = Counter()
 
 
@@ -85,7 +88,7 @@ class WorldServer:
         self._last_arrival = self._last_reply = 0.0
         self._loop = asyncio.get_running_loop()
         for at, factor in world.changes:
-            self._loop.call_at(at, self._change, factor)
+            self._later(at, self._change, factor)
         if world.foreign and world.rules:
             self._begin_foreign()
 
@@ -93,12 +96,13 @@ class WorldServer:
         slow = 5.0 if self._random.random() < self.world.slow_replies else 1.0
         there, back = self._half() * slow, self._half() * slow
         request = Request(texts, true_tokens(self.world, texts), there, back)
-        arrival = self._loop.time() + there
+        now = self.now()
+        arrival = now + there
         if not self.world.reorders:
             arrival = self._last_arrival = max(arrival, self._last_arrival)
-        self.ledger.sent += 1
+        self.ledger.sent.append(now)
         self._in_flight += 1
-        self._loop.call_at(arrival, self._arrive, request)
+        self._later(arrival, self._arrive, request)
         try:
             return await request.future
         finally:
@@ -106,11 +110,19 @@ class WorldServer:
 
     async def aclose(self) -> None: ...
 
+    def now(self) -> float:
+        """By the clock of the server, which runs on where that of the clients jumps."""
+        loop = self._loop
+        return loop.time() - loop.jumped if isinstance(loop, JumpingLoop) else loop.time()
+
+    def _later(self, at: float, act: Callable[..., None], *values: object) -> None:
+        self._loop.call_later(at - self.now(), act, *values)
+
     def _half(self) -> float:
         return self.world.latency / 2 * self._random.lognormvariate(0, self.world.spread)
 
     def _arrive(self, request: Request) -> None:
-        now = self._loop.time()
+        now = self.now()
         error = self._trouble(now) or self._over_quota(now, request)
         if error is not None:
             self._reply(request, error)
@@ -134,14 +146,14 @@ class WorldServer:
 
     def _worked(self, request: Request, reply: Reply, work: float) -> None:
         if request.sender != "x":
-            self.ledger.other_work.append((self._loop.time(), work))
+            self.ledger.other_work.append((self.now(), work))
         self._reply(request, reply)
 
     def _reply(self, request: Request, answer: Reply | ProviderError) -> None:
-        at = self._loop.time() + request.back
+        at = self.now() + request.back
         if not self.world.reorders:
             at = self._last_reply = max(at, self._last_reply)
-        self._loop.call_at(at, self._deliver, request, answer)
+        self._later(at, self._deliver, request, answer)
 
     def _deliver(self, request: Request, answer: Reply | ProviderError) -> None:
         ledger = self.ledger
@@ -201,7 +213,7 @@ class WorldServer:
 
     def _change(self, factor: float) -> None:
         for each in self._meters.values():
-            each.scale(self._loop.time(), factor)
+            each.scale(self.now(), factor)
 
     def _begin_foreign(self) -> None:
         """Others use their share of every minute rule, in a random stream; what is rejected they forget."""
@@ -212,7 +224,7 @@ class WorldServer:
         random = Random(f"foreign {world.seed}")
 
         def ask() -> None:
-            now = self._loop.time()
+            now = self.now()
             period = world.foreign_period
             is_active = not period or now // period % 2 == 0
             if is_active and world.is_down(now) is None and self._take(now, amounts) == 0:

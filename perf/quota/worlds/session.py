@@ -1,4 +1,4 @@
-"""``python -m perf.quota --random 300 --seed N``, and ``--world SEED`` for one of them alone."""
+"""``python -m perf.quota --random 300 --seed N``, ``--world SEED`` for one of them alone, ``--part situations``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from perf.quota.worlds import report
 from perf.quota.worlds.draw import draw
 from perf.quota.worlds.judge import RIVALS, Judged, judge
-from perf.quota.worlds.run import UNLOADED, Outcome
+from perf.quota.worlds.outcome import Outcome
+from perf.quota.worlds.run import UNLOADED
+from perf.quota.worlds.scripts import SCRIPTS
+from perf.quota.worlds.situations import SEEDS, SITUATIONS
 from perf.quota.worlds.store import outcome_of
 from perf.quota.worlds.world import World
 
@@ -19,7 +22,7 @@ def random_worlds(count: int, seed: int, jobs: int, clients: Sequence[str]) -> l
     seeds = range(seed, seed + count)
     judged: list[Judged] = []
     with ProcessPoolExecutor(jobs) as pool:
-        works: list[Future[Judged]] = [pool.submit(judged_world, number, tuple(clients)) for number in seeds]
+        works: list[Future[Judged]] = [pool.submit(judged_seed, number, tuple(clients)) for number in seeds]
         for number, work in zip(seeds, works, strict=True):
             try:
                 judged.append(work.result())
@@ -32,10 +35,33 @@ def random_worlds(count: int, seed: int, jobs: int, clients: Sequence[str]) -> l
     return judged
 
 
+def situations(only: str, jobs: int, clients: Sequence[str]) -> None:
+    """Print what each situation whose name contains ``only`` comes to, and its target."""
+    chosen = [situation for situation in SITUATIONS if only in situation.name]
+    scripts = [script for script in SCRIPTS if only in script.name]
+    met: list[bool] = []
+    with ProcessPoolExecutor(jobs) as pool:
+        works = [
+            [pool.submit(judged_world, world, tuple(clients)) for world in situation.worlds()] for situation in chosen
+        ]
+        results = [pool.submit(script.run) for script in scripts]
+        print(f"\nsituations, seeds {SEEDS.start} to {SEEDS.stop - 1}\n{report.SITUATION_HEADER}", flush=True)
+        for situation, work in zip(chosen, works, strict=True):
+            judged = [each.result() for each in work]
+            missed = sorted({name for each in judged for name in situation.target.missed(each.outcome, each.unloaded)})
+            met.append(not missed)
+            print(report.situation(situation.name, judged, missed), flush=True)
+        for script, result in zip(scripts, results, strict=True):
+            text, is_right = result.result()
+            met.append(is_right)
+            print(f"{script.name:62} {'met' if is_right else 'missed'}: {text}", flush=True)
+    print(f"\naembed met {sum(met)} of {len(met)} situations")
+
+
 def one_world(seed: int, clients: Sequence[str]) -> None:
     """Print a world and what became of it."""
-    judged = judged_world(seed, tuple(clients))
-    world = judged.world
+    world = draw(seed)
+    judged = judged_world(world, tuple(clients))
     print(f"world {seed}: {world.describe()}")
     for outcome in (judged.outcome, *judged.rivals.values(), judged.unloaded):
         if outcome is not None:
@@ -43,8 +69,11 @@ def one_world(seed: int, clients: Sequence[str]) -> None:
     print(f"limits {'are known' if world.known else 'have to be found'}: {', '.join(judged.failures) or 'passes'}")
 
 
-def judged_world(seed: int, clients: Sequence[str]) -> Judged:
-    world = draw(seed)
+def judged_seed(seed: int, clients: Sequence[str]) -> Judged:
+    return judged_world(draw(seed), clients)
+
+
+def judged_world(world: World, clients: Sequence[str]) -> Judged:
     outcome = outcome_of(world, "aembed") if "aembed" in clients else Outcome("aembed")
     rivals = {client: outcome_of(world, client) for client in RIVALS if client in clients}
     unloaded = outcome_of(world, UNLOADED) if world.queries.rate else None

@@ -9,11 +9,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from aembed.testing import virtual_time
-from perf.quota.worlds.run import Outcome, run
+from perf.quota.worlds.outcome import Outcome
+from perf.quota.worlds.run import run
 from perf.quota.worlds.world import World
 
 RESULTS = Path(__file__).parents[2] / "results" / "worlds"
-SOURCES = ("bound", "clients", "demand", "meters", "run", "server", "telling", "workers", "world")
+SOURCES = ("bound", "clients", "clock", "demand", "meters", "outcome", "run", "server", "telling", "workers", "world")
 
 
 def outcome_of(world: World, client: str) -> Outcome:

@@ -144,6 +144,10 @@ class World:
     most_in_flight: int | None = None
     beyond: Beyond = "reset"
     """Answer to requests beyond ``most_in_flight``."""
+    patient: bool = False
+    """The user has aembed retry a batch as often as it takes."""
+    clock_jump: tuple[float, float] = (0.0, 0.0)
+    """When the clock of the clients jumps, and by how many seconds; that of the server does not."""
 
     @property
     def minute_rules(self) -> tuple[Rule, ...]:
