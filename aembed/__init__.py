@@ -9,7 +9,7 @@ Where things are:
     _engine       plan -> fan out -> retry(admit(timeout(provider)) -> check) -> place
     _plan _fan_out _retry _check _job        one step of that line each
     _batch_cap                               how many texts a server takes at once, learnt from refusals
-    _time_limit                              the same seconds for each attempt, and one timer for all
+    _time_limit _stopwatch                   the same seconds for many blocks, and one timer for all; time that passed
     _gate         admission: slots, quotas, lanes, pauses, for one account
     _input _calls _home _overlong            what comes in; what is under way, on which loop; texts that are too long
     _settings     settings; where keys come from; the only readers of environment and files

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
+import math
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from types import TracebackType
-from typing import Any, TypeVar, overload
+from typing import Any, TypeAlias, TypeVar, overload
 
 import anyio
 
@@ -14,15 +15,30 @@ from aembed._calls import Calls
 from aembed._engine import Engine
 from aembed._errors import AembedError, InputError
 from aembed._events import Statistics
-from aembed._home import Home
-from aembed._input import check_on_error, check_out, check_seconds, check_source, check_text, check_texts, sort_texts
+from aembed._input import (
+    check_grace,
+    check_on_error,
+    check_out,
+    check_seconds,
+    check_source,
+    check_text,
+    check_texts,
+    sort_texts,
+)
 from aembed._job import NONE_REJECTED, Job, Run
+from aembed._stopwatch import Stopwatch
 from aembed._stream import DocumentStream, Work
+from aembed._time_limit import TimeLimit
 from aembed._types import EmbedResult, Health, Kind, ModelSpec, OnError, Vector, Vectors
 
 T = TypeVar("T")
 
+Deadlines: TypeAlias = Mapping[Kind, float | None]
+"""Seconds a call of each kind may take, unless it says otherwise itself."""
+
 PROBE = "How long is a vector of this model?"
+QUERY_DEADLINE_S = 30.0
+"""Somebody waits for a query: longer than a request may take, and shorter than an outage may last."""
 STREAM_CHUNK = 256
 """Texts in a chunk of a stream where a request may carry more or fewer than suits a reader."""
 
@@ -38,14 +54,15 @@ class Embedder:
     """
 
     def __init__(
-        self, engine: Engine, run: Run, deadline: float | None, home: Home, close: Callable[[], Awaitable[None]]
+        self, engine: Engine, run: Run, calls: Calls, deadlines: Deadlines, close: Callable[[], Awaitable[None]]
     ) -> None:
         self._engine = engine
         self._run = run
-        self._deadline = deadline
+        self._calls = calls
+        self._timeouts = {kind: None if seconds is None else TimeLimit(seconds) for kind, seconds in deadlines.items()}
         self._close = close
+        self._closing = False
         self._ended = anyio.Event()
-        self._calls = Calls(f"the embedder of {self.spec.provider}:{self.spec.name}", home)
 
     def __repr__(self) -> str:
         state = "closed" if self._calls.closed else repr(self._engine.gate)
@@ -64,33 +81,62 @@ class Embedder:
         """What is known of the model. ``dim`` is filled in by the first reply, if the provider does not know it."""
         return self._engine.spec
 
-    async def embed_query(self, text: str) -> Vector:
+    @property
+    def dimension(self) -> int | None:
+        """Length of this model's vectors; ``None`` until the provider or a reply has told it. Asks nobody."""
+        return self.spec.dim
+
+    async def embed_query(self, text: str, *, deadline: float | None = None) -> Vector:
         """One query -> float32 vector of shape ``(dim,)``. Overtakes documents that wait on the same account.
+
+        ``deadline`` is the total time in seconds, waiting and retries included: if not given, that of the embedder's
+        options; if these say nothing, 30 s.
 
         Raises:
             InputError: the text is blank or no string.
             ProviderError: the provider did not deliver, after retries.
+            DeadlineError: the time was over; it names the last failure, which is its ``__cause__``.
         """
         text = check_text(text)
+        if deadline is not None:
+            deadline = check_seconds(deadline, "deadline")
         with self._calls:
-            job = await self._finish(Job([text], "query"))
+            job = await self._finish(Job([text], "query"), deadline)
             row: Vector = job.vectors(self.spec.dim)[0]
             return row
 
-    async def embed_documents(self, texts: Iterable[str], *, out: Vectors | None = None) -> Vectors:
+    async def embed_queries(self, texts: Iterable[str], *, deadline: float | None = None) -> Vectors:
+        """Several queries -> float32 array of shape ``(n, dim)``, in input order. Else like :meth:`embed_query`.
+
+        Raises:
+            InputError: a text is wrong.
+            ProviderError, DeadlineError: as :meth:`embed_query`; their ``partial`` holds what was delivered.
+        """
+        deadline = check_seconds(deadline, "deadline")
+        items = check_texts(texts)
+        with self._calls:
+            job = await self._finish(Job(items, "query"), deadline)
+            return job.vectors(self.spec.dim)
+
+    async def embed_documents(
+        self, texts: Iterable[str], *, out: Vectors | None = None, deadline: float | None = None
+    ) -> Vectors:
         """Documents -> float32 array of shape ``(n, dim)``, in input order.
 
-        ``out``, a C-contiguous float32 array (or memmap) of that shape, is filled and returned.
+        ``out``, a C-contiguous float32 array (or memmap) of that shape, is filled and returned. ``deadline`` is the
+        total time in seconds; not given: that of the embedder's options, if any.
 
         Raises:
             InputError: a text or ``out`` is wrong.
             ProviderError: the first failure, after retries; its ``partial`` holds what was delivered.
+            DeadlineError: the time was over; its ``partial`` holds what was delivered.
         """
+        deadline = check_seconds(deadline, "deadline")
         items = check_texts(texts)
         with self._calls:
             if out is not None:
                 check_out(out, len(items), await self._dimension())
-            job = await self._finish(Job(items, "document", out=out))
+            job = await self._finish(Job(items, "document", out=out), deadline)
             return job.vectors(self.spec.dim)
 
     async def embed(
@@ -106,7 +152,7 @@ class Embedder:
         ``on_error="return"`` raises for no text and no timeout: ``failures[index]`` says what happened and the row is
         NaN. A text that is blank, or no ``str``, fails alone like any other. What no other request could survive (a
         rejected key, a spent account) is raised all the same, with the partial result. ``deadline`` is the total time
-        in seconds, waiting and retries included.
+        in seconds, waiting and retries included; not given: that of the embedder's options, else 30 s for queries.
 
         Raises:
             InputError, ProviderError: as :meth:`embed_documents`.
@@ -174,33 +220,40 @@ class Embedder:
         with self._calls:
             return await self._dimension()
 
-    async def check_health(self) -> Health:
-        """Send one tiny request and say how it went; never raises an :class:`AembedError`.
+    async def check_health(self, *, timeout: float | None = 5.0) -> Health:
+        """Send one tiny request and report how it went; never raises an :class:`AembedError`.
 
-        It is not retried, except when the provider says that it was too fast.
+        It is not retried, except after a 429, and gives up after ``timeout`` seconds. ``latency`` is the time it took.
         """
-        started = time.perf_counter()
+        timeout = check_seconds(timeout, "timeout")
+        watch = Stopwatch()
         error = None
         try:
             with self._calls:
                 probe = Job([PROBE], "query")
                 probe.is_probe = True
-                await self._finish(probe, ask=self._engine.run)  # not of the cache, whose health it is not
+                run = self._engine.run  # not the cache, whose health it is not
+                await self._finish(probe, timeout or math.inf, run, option="timeout")
         except AembedError as failure:
             error = failure
-        return Health(ok=error is None, latency=time.perf_counter() - started, error=error)
+        return Health(ok=error is None, latency=watch.elapsed(), error=error)
 
     def statistics(self) -> Statistics:
         """A snapshot of the counters."""
         return self._engine.statistics()
 
-    async def aclose(self) -> None:
-        """Refuse new calls, wait for those under way, and close the provider. Closing twice is fine: both wait."""
-        if self._calls.closed:
+    async def aclose(self, *, grace: float | None = 10.0) -> None:
+        """Reject new calls, wait for those under way, and close the provider. Closing twice is fine: both wait.
+
+        Calls that take longer than ``grace`` seconds are cancelled, and raise :class:`ClosedError`. ``None``: wait for
+        ever.
+        """
+        if self._closing:
             await self._ended.wait()
             return
+        self._closing = True
         try:
-            await self._calls.drain()
+            await self._calls.drain(check_grace(grace))
         finally:
             try:
                 with anyio.CancelScope(shield=True):
@@ -208,17 +261,21 @@ class Embedder:
             finally:
                 self._ended.set()
 
-    async def _finish(self, job: Job, deadline: float | None = None, ask: Run | None = None) -> Job:
+    async def _finish(
+        self, job: Job, deadline: float | None = None, run: Run | None = None, option: str = "deadline"
+    ) -> Job:
         """Run a call to its end, or to that of its time. Raises the error that stopped it, with the partial result."""
-        run = ask or self._run
-        deadline = deadline if deadline is not None else self._deadline
-        if deadline is None:
-            await run(job)
+        limit = self._timeouts[job.kind] if deadline is None else TimeLimit(deadline) if deadline < math.inf else None
+        if limit is None:
+            await (run or self._run)(job)
         else:
-            with anyio.move_on_after(deadline) as scope:
-                await run(job)
-            if scope.cancelled_caught:
-                job.expire(deadline)
+            job.due = asyncio.get_running_loop().time() + limit.seconds
+            finished = False
+            with limit.block():
+                await (run or self._run)(job)
+                finished = True
+            if not finished:
+                self._engine.expire(job, limit.seconds, option)
         if job.error is not None:
             job.error.partial = job.result(self.spec.dim, self.spec.price)
             raise job.error
@@ -230,7 +287,8 @@ class Embedder:
 
     async def _dimension(self) -> int:
         if self.spec.dim is None:
-            await self._finish(Job([PROBE], "query"), ask=self._engine.run)
+            limit = self._timeouts["document"]  # that of queries is for people who wait
+            await self._finish(Job([PROBE], "query"), limit.seconds if limit else math.inf, self._engine.run)
         dim = self.spec.dim
         assert dim is not None, "the engine learns the dimension from every reply"
         return dim

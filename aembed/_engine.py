@@ -31,7 +31,17 @@ from aembed._errors import (
     RequestTimeoutError,
     TextTooLongError,
 )
-from aembed._events import BatchFailed, BatchSplit, Counts, Event, OtherModel, RequestDone, RetryScheduled, Statistics
+from aembed._events import (
+    BatchFailed,
+    BatchSplit,
+    Counts,
+    DeadlineExceeded,
+    Event,
+    OtherModel,
+    RequestDone,
+    RetryScheduled,
+    Statistics,
+)
 from aembed._fan_out import fan_out
 from aembed._gate import Gate
 from aembed._job import Job
@@ -90,6 +100,24 @@ class Engine:
             deliver = job.watched(partial(self._deliver, job))
             await fan_out(deliver, batches, max_at_once=self._account.concurrency.most)
 
+    def expire(self, job: Job, seconds: float, option: str = "deadline") -> None:
+        """A call has run out of time."""
+        error, failed, unsent = job.expire(seconds, option)
+        self.counts.deadlines += 1
+        self._failed += failed
+        if self.emit is not None:
+            self.emit(
+                DeadlineExceeded(
+                    model=self.spec.name,
+                    kind=job.kind,
+                    texts=len(job.texts),
+                    failed=failed,
+                    not_attempted=unsent,
+                    deadline=seconds,
+                    error=error,
+                )
+            )
+
     def statistics(self) -> Statistics:
         return Statistics(
             texts=self._texts,
@@ -119,7 +147,6 @@ class Engine:
                 continue
             batch, *others = self._cap.parts(batch)
             left += reversed(others)
-            job.begin(batch)
             try:
                 await self._send(job, batch)
             except AembedError as error:
@@ -184,6 +211,7 @@ class Engine:
                 error.attempts = attempt
                 error.provider = error.provider or self.spec.provider
                 job.count(0, error.maybe_billed)
+                job.attempt_failed(batch, error)
                 is_paced = self._is_paced(error, successes)
                 paced += is_paced
                 delay = self._delay(job, attempt - paced, error)
@@ -228,6 +256,7 @@ class Engine:
         failure: AembedError | None = None
         started = time.perf_counter() if self.emit is not None else 0.0
         self._requests += 1
+        job.begin(batch)
         job.count()
         rows: Vectors | None = None
         try:

@@ -9,20 +9,22 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, Unpack
 
 import anyio.to_thread
 from pydantic import SecretStr
 
 from aembed._cache import Cache
-from aembed._embedder import Embedder
+from aembed._calls import Calls
+from aembed._embedder import QUERY_DEADLINE_S, Deadlines, Embedder
 from aembed._engine import Engine
 from aembed._errors import AembedError, ClosedError, ConfigError
 from aembed._events import Event
 from aembed._fan_out import one_error
 from aembed._gate import Gate
-from aembed._home import Home
+from aembed._home import Home, running_loop
 from aembed._identity import Identity
+from aembed._input import check_grace
 from aembed._listeners import check_listener
 from aembed._memo import Memo
 from aembed._merge import Merge
@@ -30,6 +32,7 @@ from aembed._registry import Registry
 from aembed._settings.config import Config, EmbedderOptions, Limits, MergePolicy, Options, resolve
 from aembed._settings.http import HttpSettings
 from aembed._settings.keys import find_key
+from aembed._stopwatch import Stopwatch
 from aembed._types import Health, ModelSpec, Provider, Source, Store, Transport
 from aembed._wire.access import SecretHeaders, SecretText
 
@@ -44,6 +47,15 @@ QuotaGroup: TypeAlias = tuple[Account, str | None]
 
 Place: TypeAlias = str | Path | int
 """Where vectors are kept: ``"memory"``, a file, or the identity of a store handed in."""
+
+
+class _Open(NamedTuple):
+    """An embedder that is not closed."""
+
+    provider: Provider
+    calls: Calls
+    name: str | None
+    """As its model was named: ``"provider:model"``, or a profile."""
 
 
 class EmbedderFactory:
@@ -70,7 +82,7 @@ class EmbedderFactory:
             check_listener(listener)
         self._registry = registry or Registry()
         self._gates: dict[QuotaGroup, tuple[Gate, Limits]] = {}
-        self._embedders: dict[Embedder, Provider] = {}
+        self._embedders: dict[Embedder, _Open] = {}
         self._transports: dict[tuple[Account, HttpSettings], HttpTransport] = {}
         self._caches: dict[Place, Cache] = {}
         self._closed = False
@@ -100,6 +112,7 @@ class EmbedderFactory:
         """
         options = _masked(options)
         self._check_open()
+        running_loop("an EmbedderFactory")
         config = await self._load()
         if model is None:
             model = config.model
@@ -115,7 +128,7 @@ class EmbedderFactory:
         cache = await self._cache(settings.cache)
         provider = await opener(source)
         try:
-            return self._build(provider, account, settings, cache)
+            return self._build(provider, account, settings, cache, model)
         except AembedError:
             await provider.aclose()
             raise
@@ -124,11 +137,12 @@ class EmbedderFactory:
         """Names that work before the colon of ``"provider:model"``, sorted."""
         return self._registry.names()
 
-    async def check_health(self) -> Mapping[str, Health]:
-        """Ask every open embedder and configured profile one tiny question, all at once.
+    async def check_health(self, *, timeout: float | None = 5.0) -> Mapping[str, Health]:
+        """Send one tiny request to every open embedder and configured profile, all at once, and each once.
 
-        With nothing open and nothing configured, asks the default model. A model that cannot even be opened is
-        unhealthy, and says why. Embedders of the same model are told apart as ``"name"``, ``"name #2"``, and so on.
+        A profile that is open is asked through its embedder, under its name. With nothing open and nothing configured,
+        asks the default model. A model that cannot even be opened is unhealthy, and says why. Several embedders of a
+        name are told apart as ``"name"``, ``"name #2"``, and so on. ``timeout`` is that of each request, in seconds.
 
         Raises:
             ConfigError: the configuration itself cannot be read.
@@ -137,29 +151,39 @@ class EmbedderFactory:
         answers: dict[str, Health] = {}
 
         async def ask(name: str, embedder: Embedder) -> None:
-            answers[name] = await embedder.check_health()
+            answers[name] = await embedder.check_health(timeout=timeout)
 
         async def open_and_ask(name: str) -> None:
+            watch = Stopwatch()
             try:
                 async with await self.new_embedder(name) as embedder:
                     await ask(name, embedder)
             except AembedError as error:
-                answers[name] = Health(ok=False, latency=0.0, error=error)
+                answers[name] = Health(ok=False, latency=watch.elapsed(), error=error)
 
         with one_error():
             async with anyio.create_task_group() as tasks:
                 seen: Counter[str] = Counter()
-                for embedder in self._embedders:
-                    name = f"{embedder.spec.provider}:{embedder.spec.name}"
+                for embedder, opened in self._embedders.items():
+                    model = f"{embedder.spec.provider}:{embedder.spec.name}"
+                    name = opened.name if opened.name and opened.name in config.profiles else model
                     seen[name] += 1
                     tasks.start_soon(ask, name if seen[name] == 1 else f"{name} #{seen[name]}", embedder)
                 names = set(config.profiles) | ({config.model} if "model" in config.model_fields_set else set())
-                for name in names or ({config.model} if not self._embedders else set()):
+                names -= seen.keys() | {opened.name for opened in self._embedders.values()}
+                if not names and not self._embedders:
+                    names = {config.model}
+                for name in names:
                     tasks.start_soon(open_and_ask, name)
         return answers
 
-    async def aclose(self) -> None:
-        """Close the embedders, newest first, each after its calls have ended. Closing twice is fine."""
+    async def aclose(self, *, grace: float | None = 10.0) -> None:
+        """Close the embedders, newest first, after their calls have ended. Closing twice is fine.
+
+        Calls that take longer than ``grace`` seconds are cancelled, and raise :class:`ClosedError`. ``None``: wait for
+        ever.
+        """
+        grace = check_grace(grace)
         self._closed = True
         async with AsyncExitStack() as stack:
             for cache in self._caches.values():
@@ -167,7 +191,11 @@ class EmbedderFactory:
             for transport in self._transports.values():
                 stack.push_async_callback(transport.aclose)
             for embedder in self._embedders:
-                stack.push_async_callback(embedder.aclose)
+                stack.push_async_callback(embedder.aclose, grace=grace)
+            with one_error():
+                async with anyio.create_task_group() as tasks:
+                    for opened in self._embedders.values():
+                        tasks.start_soon(opened.calls.drain, grace)
 
     async def _load(self) -> Config:
         if self._config is None:
@@ -205,7 +233,7 @@ class EmbedderFactory:
 
     def _is_busy(self) -> bool:
         """Calls are under way, or what they have left at a gate."""
-        calls = any(embedder._calls.under_way for embedder in self._embedders)
+        calls = any(opened.calls.under_way for opened in self._embedders.values())
         return calls or any(gate.in_flight or gate.waiting for gate, _ in self._gates.values())
 
     def _check_open(self) -> None:
@@ -225,7 +253,14 @@ class EmbedderFactory:
                 await cache.aclose()
         return cache
 
-    def _build(self, provider: Provider, account: Account, settings: Options, cache: Cache | None) -> Embedder:
+    def _build(
+        self,
+        provider: Provider,
+        account: Account,
+        settings: Options,
+        cache: Cache | None,
+        name: str | None = None,
+    ) -> Embedder:
         """Put the layers in order: facade -> memo -> merge -> engine -> gate -> provider. The only place that does."""
         self._check_open()  # it may have been closed while the provider was opened
         group = _quota_group(account, provider.spec)
@@ -247,15 +282,16 @@ class EmbedderFactory:
         async def release() -> None:
             del self._embedders[embedder]
             async with AsyncExitStack() as stack:
-                if not any(other is provider for other in self._embedders.values()):
+                if not any(other.provider is provider for other in self._embedders.values()):
                     if isinstance(account, int):
                         self._gates.pop(group, None)
                     stack.push_async_callback(provider.aclose)
                 for layer in layers:
                     stack.push_async_callback(layer.aclose)
 
-        embedder = Embedder(engine, run, settings.deadline, self._home, release)
-        self._embedders[embedder] = provider
+        calls = Calls(f"the embedder of {provider.spec.provider}:{provider.spec.name}", self._home)
+        embedder = Embedder(engine, run, calls, _deadlines(settings), release)
+        self._embedders[embedder] = _Open(provider, calls, name)
         return embedder
 
     def _gate(self, group: QuotaGroup, spec: ModelSpec, limits: Limits) -> Gate:
@@ -286,6 +322,11 @@ def _store(place: Literal[True] | str | Path | Store) -> tuple[Place, Store]:
         file = SQLiteStore(place)
         return file.path, file
     return id(place), place
+
+
+def _deadlines(settings: Options) -> Deadlines:
+    own = settings.deadline
+    return {"document": own, "query": own if "deadline" in settings.model_fields_set else QUERY_DEADLINE_S}
 
 
 def _masked(options: EmbedderOptions) -> EmbedderOptions:

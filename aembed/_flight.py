@@ -13,7 +13,7 @@ from typing import TypeAlias
 import anyio
 import numpy as np
 
-from aembed._errors import AembedError, BadRequestError, ReplyError
+from aembed._errors import AembedError, BadRequestError, ProviderError, ReplyError
 from aembed._job import DONE, FAILED, SENT, Deliver, Job, Run
 from aembed._types import Batch, Kind, Reply, Vectors
 
@@ -158,6 +158,11 @@ class Flight(Job):
         payer = next((waiting[0][0] for waiting in self._waiting.values() if waiting), None)
         if payer is not None:
             payer.job.count(requests, maybe_billed)
+
+    def attempt_failed(self, batch: Batch, error: ProviderError) -> None:
+        super().attempt_failed(batch, error)
+        for waiter, _, part in self._parts(batch, self._waiting.get):
+            waiter.job.attempt_failed(part, error)
 
     def wants(self, batch: Batch) -> bool:
         return not self.stopped and any(

@@ -14,7 +14,16 @@ from collections.abc import Callable
 from aembed._errors import EventLoopError
 
 OTHER = "belongs to another event loop, which is still open; make a factory in each thread, or each loop, of your own"
+NONE = "needs asyncio, and no asyncio event loop is running here; under anyio choose its asyncio backend, not trio"
 CUT_OFF = "had calls under way when its event loop was closed, or its process forked; make a new factory"
+
+
+def running_loop(owner: str) -> asyncio.AbstractEventLoop:
+    """asyncio's. Raises :class:`EventLoopError` where another library runs, such as trio."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise EventLoopError(f"{owner} {NONE}") from None
 
 
 class Home:
@@ -28,11 +37,12 @@ class Home:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = os.getpid()
 
-    def enter(self, owner: str) -> None:
-        """Raises :class:`EventLoopError` on a loop that is not the one."""
-        loop = asyncio.get_running_loop()
+    def enter(self, owner: str) -> asyncio.AbstractEventLoop:
+        """The running loop. Raises :class:`EventLoopError` on one that is not the one, or where there is none."""
+        loop = running_loop(owner)
         if loop is not self._loop:
             self._move_to(loop, owner)
+        return loop
 
     def _move_to(self, loop: asyncio.AbstractEventLoop, owner: str) -> None:
         with self._lock:

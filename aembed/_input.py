@@ -80,6 +80,13 @@ def check_seconds(seconds: object, name: str) -> float | None:
     raise InputError(f"{name} is {seconds!r}; it must be a positive number of seconds, or None")
 
 
+def check_grace(seconds: object) -> float | None:
+    """A number of any kind that is not negative, or ``None``."""
+    if seconds is None or (isinstance(seconds, Real) and float(seconds) == 0):
+        return None if seconds is None else 0.0
+    return check_seconds(seconds, "grace")
+
+
 def check_out(out: Vectors, n: int, dim: int) -> None:
     """``out`` must be a writeable, C-contiguous float32 array of shape ``(n, dim)``; a memmap is one."""
     if not isinstance(out, np.ndarray):

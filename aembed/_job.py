@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -10,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from aembed._errors import AembedError, BadRequestError, DeadlineError, InputError
+from aembed._errors import AembedError, BadRequestError, DeadlineError, InputError, ProviderError
 from aembed._types import Batch, EmbedResult, Kind, OnError, Reply, Usage, Vectors
 
 NOT_ATTEMPTED, SENT, DONE, FAILED = range(4)
@@ -52,6 +53,10 @@ class Job:
         self.failures: dict[int, AembedError] = {}
         self.truncated: set[int] = set()
         self.requests = self.maybe_billed = 0
+        self._failed_requests = 0
+        self._last_failure: ProviderError | None = None
+        self.due = math.inf
+        """Loop time at which the call's deadline is over."""
         self.on_sent: Callable[[], None] | None = None
         """Called when a request is on its way: admitted, and not waiting in our own queue any more."""
         self.tokens: int | None = 0
@@ -127,16 +132,39 @@ class Job:
         if error.fatal or self.on_error == "raise":
             self.stop(error)
 
-    def expire(self, deadline: float) -> None:
-        """The total time is over: what was under way has failed, the rest was never attempted."""
-        error = DeadlineError(
-            f"the call did not finish within its deadline of {deadline} s; give it more, or less work"
-        )
+    def attempt_failed(self, batch: Batch, error: ProviderError) -> None:
+        """A request with these texts has failed; it may be sent again."""
+        self._failed_requests += 1
+        self._last_failure = error
+
+    def expire(self, seconds: float, option: str = "deadline") -> tuple[DeadlineError, int, int]:
+        """The total time is over: what was under way has failed, the rest was never attempted.
+
+        Returns the error, and how many texts have failed and how many were not attempted.
+        """
         unanswered = np.flatnonzero(self._states == SENT).tolist()
+        unsent = int(np.count_nonzero(self._states == NOT_ATTEMPTED))
+        error = self._deadline_error(seconds, option, unsent)
         self._states[unanswered] = FAILED
         self.failures.update(dict.fromkeys(unanswered, error))
         if self.on_error == "raise":
             self.stop(error)
+        return error, len(unanswered), unsent
+
+    def _deadline_error(self, seconds: float, option: str, unsent: int) -> DeadlineError:
+        late = f"the call did not finish within its {option} of {seconds} s"
+        last = self._last_failure
+        if last is not None:
+            times = (
+                f"{self._failed_requests} requests failed, the last"
+                if self._failed_requests > 1
+                else "a request failed"
+            )
+            error = DeadlineError(f"{late}: {times} with {type(last).__name__}: {last}; retry later, or raise {option}")
+            error.__cause__ = last
+            return error
+        waiting = f": {unsent} of {len(self.texts)} texts still waited to be sent" if unsent else ""
+        return DeadlineError(f"{late}{waiting}; raise {option} or send fewer texts")
 
     def stop(self, error: AembedError) -> None:
         self.stopped = True

@@ -98,7 +98,7 @@ class Defaults(Settings):
     timeout: Seconds | None = None
     """Seconds one attempt may take, from its permission to start to its answer. Not set: the provider's default."""
     deadline: Seconds | None = None
-    """Seconds a whole call may take, waiting and retries included."""
+    """Seconds a whole call may take, waiting and retries included. Not set: 30 for queries, none for documents."""
     overlong: Overlong = "error"
     strict: bool = False
     """Reject a reply of another model than was asked for. Off: it is an :class:`OtherModel` event and a log record."""

@@ -61,7 +61,7 @@ async def test_a_hit_does_not_wait_for_the_gate(factory: EmbedderFactory) -> Non
     provider = ScriptedProvider()
     embedder = await factory.new_embedder(provider, cache=True, limits=Limits(requests_per_minute=1))
     await embedder.embed_query("known")
-    unknown = asyncio.create_task(embedder.embed_query("unknown"))
+    unknown = asyncio.create_task(embedder.embed_query("unknown", deadline=3600.0))
     await anyio.sleep(1)
     assert embedder.statistics().waiting == 1
     before = anyio.current_time()

@@ -17,6 +17,6 @@ PATIENT = MergePolicy(window=1000.0)
 
 async def queries(embedder: Embedder, texts: Sequence[str]) -> list[asyncio.Task[Any]]:
     """Calls under way, in this order."""
-    tasks = [asyncio.create_task(embedder.embed_query(text)) for text in texts]
+    tasks = [asyncio.create_task(embedder.embed_query(text, deadline=3600.0)) for text in texts]
     await anyio.wait_all_tasks_blocked()
     return tasks
