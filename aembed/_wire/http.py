@@ -25,7 +25,7 @@ from aembed._errors import ConfigError
 from aembed._settings.http import HttpSettings
 from aembed._types import Response, Sink
 from aembed._version import __version__
-from aembed._wire.body import PIECES, read_body
+from aembed._wire.body import PIECES, Incoming, read_body
 from aembed._wire.connection_errors import (
     NoHttpError,
     check_proxy_variables,
@@ -81,7 +81,8 @@ class HttpTransport:
                         raise redirected(response.headers.get("Location", ""), response.status)
                     if response.status == 407:
                         raise refused_by_proxy(response.status, "", None)
-                    return Response(response.status, response.headers, await read_body(response, max_bytes, sink))
+                    come = Incoming(response.status, response.headers, response.content, response.content_length)
+                    return Response(come.status, come.headers, await read_body(come, max_bytes, sink))
                 finally:  # what "async with" does by way of three more coroutines
                     response.release()
                     await response.wait_for_close()

@@ -151,8 +151,7 @@ class HttpProvider:
             raise refused or AssertionError  # out of the handler, so that no answer that repeats a key hangs on it
         other_model = None
         if self._api.echoes_model:
-            body = response.body if arriving is None else arriving.skeleton or response.body
-            other_model = self._check_model(response, body, texts)
+            other_model = self._check_model(response, arriving, texts)
         vectors = decoded.vectors if chosen else self._of_chosen_dimension(decoded.vectors)
         tokens = self._count(response, decoded.tokens, texts)
         return Reply(
@@ -178,12 +177,9 @@ class HttpProvider:
         if error.request_id is not None:
             error.request_id = redact(error.request_id, texts, self._secrets)
 
-    def _check_model(self, response: Response, body: bytes, texts: Sequence[str]) -> str | None:
+    def _check_model(self, response: Response, arriving: Arriving | None, texts: Sequence[str]) -> str | None:
         """Another model than was asked for, if one answered: its vectors fit to no others. An error if strict."""
-        if self._echo is None or not ends_with(body, self._echo):
-            echo = self._echo = echoed_model(body)
-            other = None if echo is None or is_same(self._spec.name, echo.name) else echo.name
-            self._other_model = None if other is None else redact(other, texts, self._secrets, MAX_NAME_CHARS)
+        self._look_for_model(response.body if arriving is None else arriving.skeleton or response.body, texts)
         if self._strict and self._other_model is not None:
             raise ReplyError(
                 f"{self._spec.provider} answered with the model {self._other_model!r} where {self._spec.name!r} "
@@ -193,6 +189,13 @@ class HttpProvider:
                 retryable=False,
             )
         return self._other_model
+
+    def _look_for_model(self, body: bytes, texts: Sequence[str]) -> None:
+        """Apart from where errors are raised: a traceback may show what it holds."""
+        if self._echo is None or not ends_with(body, self._echo):
+            echo = self._echo = echoed_model(body)
+            other = None if echo is None or is_same(self._spec.name, echo.name) else echo.name
+            self._other_model = None if other is None else redact(other, texts, self._secrets, MAX_NAME_CHARS)
 
     async def aclose(self) -> None:
         self._closed = True

@@ -57,3 +57,25 @@ def test_no_longer_piece_is_left(text: str, before: str, after: str, start: int)
 def test_no_piece_of_a_key_is_left(key: str, before: str) -> None:
     left = redact(f"{before} {key}", [], [key])
     assert key not in left or key in before
+
+
+def test_letters_of_either_case_are_the_same() -> None:
+    assert KEY.upper() not in redact(f"no such key: {KEY.upper()}", [], [KEY])
+    assert "QUICK BROWN" not in redact(f"bad text: {TEXT.upper()}", [TEXT], [])
+    assert redact("İx " + KEY.upper(), [], [KEY]) == "İx [...]"  # whose small letter is two characters
+
+
+def test_a_key_as_a_url_has_it() -> None:
+    assert redact("no such key: a%2Fb%3Dc%20d", [], ["a/b=c d"]) == "no such key: [...]"
+
+
+def test_nothing_controls_a_terminal_or_the_direction_of_writing() -> None:
+    said = redact("a\x1b[31mred\x1b]8;;http://x\x07 \x9b2J c1, \u202eidib\u2066 \u200b, a\nline", [], [])
+    assert said.isprintable()
+    assert said == "a?[31mred?]8;;http://x? ?2J c1, ?idib? ?, a line"
+
+
+def test_nothing_is_a_command_to_a_ci_service() -> None:
+    said = redact("::set-output name=x::y\n::error::z ##[add-path]/tmp std::vector", [], [])
+    assert said == ": :set-output name=x::y : :error::z # #[add-path]/tmp std::vector"
+    assert redact("no route to [::1]", [], []) == "no route to [::1]"
