@@ -12,10 +12,13 @@ import numpy as np
 from perf.quota.worlds.clients import Lost
 from perf.quota.worlds.server import WorldServer
 
+NOTICED_S = 5.0
+"""After an outage, until it has to be noticed."""
+
 
 @dataclass
 class Outcome:
-    """What became of a run. ``lost`` counts texts by reason; ``queries`` are seconds from question to answer."""
+    """What became of a run. ``lost`` counts texts by reason; Queries are in seconds, without those of an outage."""
 
     client: str
     seconds: float = 0.0
@@ -89,13 +92,18 @@ class Noted:
         outcome.sent, outcome.answered, outcome.rejected = len(ledger.sent), ledger.answered, ledger.rejected
         outcome.errors = dict(sorted(ledger.errors.items()))
         outcome.peak = _most_within(ledger.sent, 60.0) / stated if stated else 0.0
-        outcome.query_count = len(self.waits)
-        if self.waits:
-            waits = [wait for _, wait in self.waits]
+        fair = [(asked, wait) for asked, wait in self.waits if not self._is_excused(asked)]
+        outcome.query_count = len(fair)
+        if fair:
+            waits = [wait for _, wait in fair]
             outcome.query_p50, outcome.query_p95 = (float(np.percentile(waits, p)) for p in (50, 95))
             outcome.query_max = max(waits)
-            first = [wait for asked, wait in self.waits if asked < 60]
+            first = [wait for asked, wait in fair if asked < 60]
             outcome.query_first_minute = float(np.percentile(first, 95)) if first else 0.0
+
+    def _is_excused(self, asked: float) -> bool:
+        """Nobody can answer while the server is down, and nobody knows at once that it is back."""
+        return any(outage.start <= asked < outage.stop + NOTICED_S for outage in self.server.world.outages)
 
 
 def _most_within(times: Sequence[float], seconds: float) -> int:

@@ -214,6 +214,8 @@ def other_causes() -> list[Situation]:
 
 def never_above_what_is_stated() -> list[Situation]:
     jitter = bulk(requests(1200), 3.5, headers="all", stated=RPM_1200, latency=0.07, spread=0.4)
+    queries = Queries(1.5, pattern="bursts", burst=5)
+    few = replace(jitter, stated=Stated(requests=300), batches=750, queries=queries, retry_after="absent")
     abandoned = replace(jitter, abandoned=4.0)
     entry = bulk(requests(15), 6, stated=Stated(requests=15), latency=0.1, spread=0.0, headers="none")
     clock = bulk(requests(1200), 3.5, stated=RPM_1200, headers="none", clock_jump=(60.0, 3600.0))
@@ -222,14 +224,14 @@ def never_above_what_is_stated() -> list[Situation]:
         *(
             Situation(
                 f"twice as much told as stated, {rule.algorithm} of {rule.span:g} s",
-                replace(jitter, rules=(rule,), batches=2000),
+                replace(few, rules=(rule,)),
                 Target(peak=peak),
             )
             for rule, peak in (
-                (requests(2400), 1.0),
-                (requests(2400, "fixed", 10.0), 1.05),
-                (requests(2400, "bucket", 1.0), 1.05),
-                (requests(2400, "bucket"), 2.0),
+                (requests(600), 1.0),
+                (requests(600, "fixed", 10.0), 1.05),
+                (requests(600, "bucket", 1.0), 1.05),
+                (requests(600, "bucket"), 2.0),
             )
         ),
         Situation("abandoned calls, told", abandoned, Target(rejections=0.0, peak=1.0)),
