@@ -219,7 +219,7 @@ def perf_imports(session: nox.Session) -> None:
 
 @nox.session
 def perf_quota(session: nox.Session) -> None:
-    """How close to a quota aembed runs, beside two rivals, on virtual time; ``-- --quick``, ``-- --random 300``."""
+    """How close to a quota aembed and two rivals run, on virtual time; ``-- --quick``, ``-- --random 300``."""
     session.install("-e", ".", "aiolimiter==1.2.1")
     session.run("python", "-m", "perf.quota", *session.posargs)
 

@@ -1,4 +1,4 @@
-"""The rule a world passes or fails by, for aembed beside two rivals that know the limits per minute."""
+"""The rule a world passes or fails by, for aembed and two rivals that know the limits per minute."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ NOTICED_S = 5.0
 
 @dataclass
 class Outcome:
-    """What became of a run. ``lost`` counts texts by reason; Queries are in seconds, without those of an outage."""
+    """Figures of a run. ``lost`` counts texts by reason; times of queries leave out those asked in an outage."""
 
     client: str
     seconds: float = 0.0
@@ -78,7 +78,7 @@ class Outcome:
 
 @dataclass
 class Noted:
-    """What is seen of a run while it goes on. ``waits`` are (second of the question, seconds to the answer)."""
+    """The record of a run. ``waits`` are (second of the question, seconds to the answer)."""
 
     server: WorldServer
     waits: list[tuple[float, float]] = field(default_factory=list)
@@ -102,7 +102,7 @@ class Noted:
             outcome.query_first_minute = float(np.percentile(first, 95)) if first else 0.0
 
     def _is_excused(self, asked: float) -> bool:
-        """Nobody can answer while the server is down, and nobody knows at once that it is back."""
+        """No client gets an answer while the server is down, or notices at once that it is back."""
         return any(outage.start <= asked < outage.stop + NOTICED_S for outage in self.server.world.outages)
 
 

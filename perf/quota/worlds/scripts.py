@@ -178,7 +178,7 @@ async def pause_beyond_the_deadline_fails_at_once() -> Result:
 
 
 async def one_document_after_two_429s() -> Result:
-    """One document every five seconds; the server rejects the first and the third request, and tells nothing else."""
+    """One document every five seconds; the server rejects the first and the third request, and reports no limit."""
     server = RuleServer(lambda _, __: too_fast(1.0) if len(server.asked) in {1, 3} else None)
     waits: list[float] = []
     async with documents(server) as embedder:

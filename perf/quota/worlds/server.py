@@ -66,7 +66,7 @@ class Request:
 
 
 class WorldServer:
-    """A request is counted when it arrives, and its reply tells what was left at that time."""
+    """A request is counted when it arrives, and its reply reports what was left at that time."""
 
     def __init__(self, world: World) -> None:
         self.world = world

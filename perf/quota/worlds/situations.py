@@ -110,7 +110,7 @@ def many_answers() -> list[Situation]:
 
 
 def large_batches() -> list[Situation]:
-    """Queries beside batches of a sixteenth of a minute's tokens."""
+    """Queries during batches of a sixteenth of a minute's tokens."""
     quick, few = Queries(5.0), Queries(0.5)
     variants: list[tuple[str, Algorithm, Headers, float | None, Queries]] = [
         ("sliding, told", "sliding", "all", None, few),
