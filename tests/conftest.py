@@ -16,6 +16,9 @@ from aembed.testing import VirtualTimeLoop
 from tests.leaks import nothing_left_behind
 from tests.loops import LoopFactory, matrix
 
+TIME_LIMIT_S = 600
+"""For each test, many times what the slowest takes on a busy machine: one that hangs fails by its name."""
+
 settings.register_profile("tests", max_examples=60, deadline=None, derandomize=True)
 settings.register_profile(
     "property", max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
@@ -28,8 +31,11 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, LoopFactory]:
     return {"virtual": VirtualTimeLoop} if item.get_closest_marker("virtual_time") else matrix()
 
 
-def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: Iterable[pytest.Item]) -> None:
+    limited = config.pluginmanager.hasplugin("timeout")
     for item in items:
+        if limited and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(TIME_LIMIT_S))
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(inspect.unwrap(item.obj)):
             item.fixturenames.append("_no_leaks")
     gc.collect()

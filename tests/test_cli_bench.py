@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +20,9 @@ from aembed.bench import reports_from_json, reports_to_json
 from aembed.cli.bench.values import counts, objective, seconds
 from tests.bench.samples import samples
 
-COMMAND = [sys.executable, "-c", "from aembed.cli import main; main()", "bench"]
+HEEDED = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+IGNORED = "signal.signal(signal.SIGINT, signal.SIG_IGN)"
+"""As for a job of the background, or under a parent that ignores it: what a test needs, it sets."""
 SUBJECTS = """
 from anyio.lowlevel import checkpoint
 from aembed import bench
@@ -37,13 +39,13 @@ async def fails():
 """
 
 
-def aembed(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def aembed(*arguments: str, cwd: Path, ctrl_c: str = HEEDED, **environment: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [*COMMAND, *arguments],
+        [sys.executable, "-c", f"import signal; {ctrl_c}; from aembed.cli import main; main()", "bench", *arguments],
         cwd=cwd,
         env={**os.environ, "COLUMNS": "300", **environment},
         capture_output=True,
-        text=True,
+        encoding=environment.get("PYTHONIOENCODING", "utf-8"),
         check=False,
         timeout=300,
     )
@@ -100,49 +102,100 @@ def test_cost_is_counted_for_every_case(place: Path) -> None:
     assert [cost and (cost.exact, cost.tasks) for cost in costs] == [(True, 0.0), (True, 0.0)]
 
 
-def test_a_subject_that_fails_is_counted_and_named(place: Path) -> None:
-    aembed(
-        "load", "--scenario", "subjects.py:fails", "--rate", "50", "--duration", "200ms", "--json", "o.json", cwd=place
-    )
+SHORT = {
+    "load": ("--rate", "50", "--duration", "200ms"),
+    "users": ("--users", "2", "--think", "5ms", "--duration", "200ms"),
+    "burst": ("--base", "20", "--spike", "100", "--spike-for", "100ms", "--duration", "1s"),
+    "sustained": ("--rate", "50", "--duration", "600ms"),
+    "steps": ("--start", "50", "--step-for", "300ms"),
+}
+
+
+@pytest.mark.parametrize("command", [*SHORT, "micro", "memory", "cost"])
+def test_a_subject_that_fails_fails_every_command(place: Path, command: str) -> None:
+    """Case 125."""
+    done = aembed(command, "--scenario", "subjects.py:fails", *SHORT.get(command, ()), "--json", "o.json", cwd=place)
+    assert done.returncode == 1
+    assert "\nFAILED\n" in done.stdout
+    assert "LookupError" in done.stdout
     (report,) = reports_from_json((place / "o.json").read_bytes())
-    assert report.traffic is not None
-    assert (report.traffic.offered, report.traffic.failed) == (10, 10)
-    assert report.traffic.failures[0].kind == "LookupError"
+    assert report.verdict.state == "failed"
+    if report.traffic is not None:
+        offered = report.traffic.offered
+        assert (report.traffic.failed, report.traffic.failures[0].kind) == (offered, "LookupError")
+        assert f"0 of {offered} requests were good (0 %, at least 99 % must be): {offered} LookupError" in done.stdout
 
 
-def test_ctrl_c_ends_the_run_and_reports(place: Path) -> None:
-    """Sent by the subject itself, at its first call."""
+def test_the_share_that_must_be_good_can_be_set(place: Path) -> None:
+    arguments = ("load", "--scenario", "subjects.py:fails", *SHORT["load"], "--min-good")
+    assert "at least 50 % must be" in aembed(*arguments, "50%", cwd=place).stdout
+    assert "FAILED" not in aembed(*arguments, "0", cwd=place).stdout
+    assert aembed(*arguments, "101%", cwd=place).returncode == 2
+
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="signals are another thing there")
+FOREVER = {
+    "load": ("--rate", "20", "--duration", "1h"),
+    "users": ("--users", "2", "--think", "10ms", "--duration", "1h"),
+    "burst": ("--duration", "1h"),
+    "sustained": ("--rate", "20", "--duration", "1h"),
+    "steps": ("--start", "20", "--step-for", "1h"),
+}
+
+
+def sends(place: Path, number: str) -> None:
+    """A subject that sends the command a signal at its first call."""
     (place / "stops.py").write_text(
-        "import os, signal\n"
-        "sent = []\n"
-        "async def once():\n"
-        "    if not sent:\n"
-        "        sent.append(os.kill(os.getpid(), signal.SIGINT))\n"
+        f"import os, signal\nfrom anyio.lowlevel import checkpoint\nsent = []\n"
+        f"async def once():\n"
+        f"    await checkpoint()\n"
+        f"    if not sent:\n"
+        f"        sent.append(os.kill(os.getpid(), signal.{number}))\n"
     )
-    arguments = ("load", "--scenario", "stops.py:once", "--rate", "20", "--duration", "1h", "--json", "o.json")
-    if sys.platform == "win32":
-        pytest.skip("Ctrl-C is another thing there")
-    done = aembed(*arguments, cwd=place)
-    (report,) = reports_from_json((place / "o.json").read_bytes())
-    assert report.interrupted
-    assert "ended early" in done.stdout
-    assert signal.SIGINT not in {-done.returncode, done.returncode - 128}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another thing there")
+@posix
 @pytest.mark.parametrize(
-    ("command", "code", "said"),
+    ("command", "number", "code", "loop"),
     [
-        ("micro", 3, "ended before the first process was measured"),
-        ("memory", 130, "interrupted; nothing was measured"),
-        ("cost", 130, "interrupted; nothing was measured"),
-        ("ab", 3, "ended early, before its first pair of processes was measured"),
+        *((command, "SIGINT", 130, "uvloop") for command in FOREVER),
+        ("load", "SIGINT", 130, "asyncio"),
+        ("load", "SIGTERM", 143, "asyncio"),
+        ("load", "SIGHUP", 129, "uvloop"),
     ],
 )
-def test_ctrl_c_ends_what_fresh_processes_measure(place: Path, command: str, code: int, said: str) -> None:
+def test_ctrl_c_ends_every_load_and_reports(place: Path, command: str, number: str, code: int, loop: str) -> None:
+    """Case 126."""
+    sends(place, number)
+    arguments = ("--scenario", "stops.py:once", *FOREVER[command], "--loop", loop, "--json", "o.json")
+    done = aembed(command, *arguments, "--junit", "o.xml", cwd=place)
+    (report,) = reports_from_json((place / "o.json").read_bytes())
+    assert report.interrupted
+    assert report.traffic is not None
+    assert report.traffic.ok >= 1
+    assert "interrupted: this is what was measured until then" in done.stdout
+    assert b'failures="0" errors="1"' in (place / "o.xml").read_bytes()
+    assert done.returncode == code
+
+
+@posix
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("micro", "interrupted before the first process was measured"),
+        ("memory", "aembed: interrupted; nothing was measured"),
+        ("cost", "aembed: interrupted; nothing was measured"),
+        ("scaling", "interrupted before the first process was measured"),
+        ("ab", "interrupted before its first pair of processes was measured"),
+    ],
+)
+def test_ctrl_c_ends_what_fresh_processes_measure(place: Path, command: str, said: str) -> None:
     """Sent by the fresh process, whose own group does not get it."""
     (place / "stops.py").write_text(
-        "import os, signal\nimport anyio\n"
+        "import os, signal\nimport anyio\nfrom aembed import bench\n"
+        "@bench.scenario(n=[1, 2, 3, 4])\n"
+        "async def several(case):\n"
+        "    yield bench.Subject(stuck)\n"
         "async def stuck():\n"
         "    os.kill(os.getppid(), signal.SIGINT)\n"
         "    await anyio.sleep_forever()\n"
@@ -153,9 +206,71 @@ def test_ctrl_c_ends_what_fresh_processes_measure(place: Path, command: str, cod
     ):
         subprocess.run(["git", *git], cwd=place, check=True, capture_output=True)  # noqa: S607
     arguments = ("--base", "HEAD") if command == "ab" else ()
-    done = aembed(command, "--scenario", "stops.py:stuck", *arguments, cwd=place)
-    assert done.returncode == code
+    name = "several" if command == "scaling" else "stuck"
+    done = aembed(command, "--scenario", f"stops.py:{name}", *arguments, cwd=place)
     assert said in done.stdout + done.stderr
+    assert done.returncode == 130
+
+
+@posix
+def test_ctrl_c_keeps_the_cases_that_were_measured(place: Path) -> None:
+    (place / "stops.py").write_text(
+        "import os, signal\nimport anyio\nfrom aembed import bench\n"
+        "@bench.scenario(n=[1, 2, 3])\n"
+        "async def several(case):\n"
+        "    async def call():\n"
+        "        await anyio.lowlevel.checkpoint()\n"
+        "        if case.n == 2:\n"
+        "            os.kill(os.getppid(), signal.SIGINT)\n"
+        "            await anyio.sleep_forever()\n"
+        "    yield bench.Subject(call)\n"
+    )
+    done = aembed("cost", "--scenario", "stops.py:several", "--json", "o.json", cwd=place)
+    (report,) = reports_from_json((place / "o.json").read_bytes())
+    assert report.parameters == {"n": 1}
+    assert done.stderr == "aembed: interrupted; not measured: several(n=2), several(n=3)\n"
+    assert done.returncode == 130
+
+
+@posix
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_signal_that_the_parent_ignores_stays_ignored(place: Path, loop: str) -> None:
+    sends(place, "SIGINT")
+    arguments = ("load", "--scenario", "stops.py:once", *SHORT["load"], "--loop", loop, "--json", "o.json")
+    done = aembed(*arguments, cwd=place, ctrl_c=IGNORED)
+    (report,) = reports_from_json((place / "o.json").read_bytes())
+    assert not report.interrupted
+    assert done.returncode == report.verdict.exit_code
+    sends(place, "SIGHUP")
+    assert aembed(*arguments, cwd=place, ctrl_c=IGNORED.replace("INT", "HUP")).returncode != 129
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "cp936", "cp949", "cp950", "ascii", "latin-1", "utf-8"])
+def test_output_has_what_its_encoding_has(place: Path, encoding: str) -> None:
+    """Case 127: with microseconds among the figures, and a name that few encodings have."""
+    (place / "subjects.py").write_text("async def μ_二_ß():\n    pass\n", encoding="utf-8")
+    done = aembed(
+        *("load", "--scenario", "subjects.py:μ_二_ß", *SHORT["load"]),
+        *("--json", "o.json", "--html", "o.html", "--junit", "o.xml"),
+        cwd=place,
+        PYTHONIOENCODING=encoding,
+        PYTHONUTF8="1",  # of the file system, which is another matter
+    )
+    (report,) = reports_from_json((place / "o.json").read_bytes())
+    assert report.name == "μ_二_ß"
+    assert re.search(r"[0-9] (us|µs)", done.stdout)
+    assert (place / "o.html").exists()
+    assert (place / "o.xml").exists()
+    assert (done.stderr, done.returncode) == ("", report.verdict.exit_code)
+
+
+def test_what_cannot_be_written_is_said_after_the_rest(place: Path) -> None:
+    (place / "o.json").mkdir()
+    done = aembed("cost", "--model", "mock", "--query", "--json", "o.json", "--junit", "o.xml", cwd=place)
+    assert "callbacks" in done.stdout
+    assert (place / "o.xml").exists()
+    assert done.stderr == "aembed: o.json cannot be written: Is a directory\n"
+    assert done.returncode == 2
 
 
 @pytest.mark.parametrize(

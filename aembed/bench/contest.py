@@ -58,7 +58,7 @@ async def ab(
             unjudged.append(f"{contest.name}: {error}")
             continue
         if change is None:
-            unjudged.append(f"{contest.name}: ended early, before its first pair of processes was measured")
+            unjudged.append(f"{contest.name}: interrupted before its first pair of processes was measured")
         else:
             changes.append(change)
     first, interrupted = contests[0], stop is not None and stop.is_set()
@@ -67,7 +67,7 @@ async def ab(
         after=first.after.label,
         changes=adjust(changes, rule),
         unjudged=tuple(unjudged),
-        notes=("ended early: this is what was measured until then",) if interrupted else (),
+        notes=("interrupted: this is what was measured until then",) if interrupted else (),
         interrupted=interrupted,
     )
 

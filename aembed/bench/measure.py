@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, TypeAlias, Unpack
 
@@ -13,6 +13,7 @@ from aembed import InputError
 from aembed.bench.arrivals import Arrivals
 from aembed.bench.fold import ROUNDED, Fold
 from aembed.bench.frame import Frame
+from aembed.bench.heap import heap_frozen
 from aembed.bench.lag import Watchdog
 from aembed.bench.load import ClosedLoop, Driver, OpenLoop
 from aembed.bench.pacer import keeps_own_time
@@ -95,13 +96,19 @@ async def _measure(
 ) -> tuple[Report, Flown]:
     real = not keeps_own_time(asyncio.get_running_loop())
     frame = await Frame.around(target, settings.name)
-    async with opened(target) as subject:
+    async with _opened(target) as (subject, frozen):
         with Watchdog() if real else nullcontext() as watchdog:
             driver = make(subject)
             flown = await fly(driver, duration, settings, Fold.over(duration, settings) if fold else None)
     seen = await asyncio.to_thread(_figures, flown, settings, watchdog) if real else _figures(flown, settings, None)
     verdict, notes = await judge(
-        flown, lag=seen["lag"], windows=seen["windows"], stalls=seen["stalls"], loop=seen["loop"], settings=settings
+        flown,
+        traffic=seen["traffic"],
+        lag=seen["lag"],
+        windows=seen["windows"],
+        stalls=seen["stalls"],
+        loop=seen["loop"],
+        settings=settings,
     )
     pacer = driver.pacer
     report = await frame.report(
@@ -109,6 +116,7 @@ async def _measure(
         verdict=verdict,
         notes=(*notes, ROUNDED) if flown.fold else notes,
         interrupted=flown.interrupted,
+        frozen=frozen,
         pacing=Pacing(
             arrivals=arrivals,
             seed=seed,
@@ -118,6 +126,14 @@ async def _measure(
         **seen,
     )
     return report, flown
+
+
+@asynccontextmanager
+async def _opened(target: Target) -> AsyncIterator[tuple[Subject, int]]:
+    """The subject, and the number of objects that were there before it and are not searched for garbage."""
+    with heap_frozen() as frozen:
+        async with opened(target) as subject:
+            yield subject, frozen
 
 
 def _figures(flown: Flown, settings: Settings, watchdog: Watchdog | None) -> dict[str, Any]:

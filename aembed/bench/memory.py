@@ -79,7 +79,7 @@ async def memory(target: Target, *, operations: int = 20_000, seconds: float = 6
     try:
         seen = await alone(target, measure, Looks, options=options, patience=PATIENCE + seconds, loop="still")
     except SubjectError as error:
-        return await frame.report("memory", verdict=Verdict(state="invalid", reasons=(str(error),)))
+        return await frame.report("memory", verdict=Verdict(state="failed", reasons=(str(error),)))
     found, notes = _memory(seen), []
     if (found.rss.low or 0.0) * found.operations > NATIVE_GROWTH and not found.leaking:
         notes.append(f"the process grew by {found.rss.value:.3g} B per operation outside of Python's own memory")

@@ -67,10 +67,10 @@ async def micro(
                 break
             found.append(blocks)
     except SubjectError as error:
-        return await frame.report("micro", verdict=Verdict(state="invalid", reasons=(str(error),)))
+        return await frame.report("micro", verdict=Verdict(state="failed", reasons=(str(error),)))
     interrupted = stop is not None and stop.is_set()
     if not found:
-        verdict = Verdict(state="invalid", reasons=("ended before the first process was measured",))
+        verdict = Verdict(state="invalid", reasons=("interrupted before the first process was measured",))
         return await frame.report("micro", verdict=verdict, interrupted=interrupted)
     notes = []
     if fresh_case(target) is None:

@@ -20,10 +20,18 @@ SCHEMA = 1
 """Of the JSON. Reports of another schema are refused, never guessed at."""
 
 Mode: TypeAlias = Literal["open", "closed", "burst", "sustained", "steps", "scaling", "micro", "memory", "cost"]
-State: TypeAlias = Literal["ok", "regressed", "over budget", "invalid", "inconclusive"]
+State: TypeAlias = Literal["ok", "failed", "regressed", "over budget", "invalid", "inconclusive"]
+"""``failed``: the subject did not do its work, so that its times say nothing."""
 Parameter: TypeAlias = str | int | float | bool | None
 
-EXIT_CODES: Mapping[State, int] = {"ok": 0, "regressed": 1, "over budget": 1, "invalid": 3, "inconclusive": 3}
+EXIT_CODES: Mapping[State, int] = {
+    "ok": 0,
+    "failed": 1,
+    "regressed": 1,
+    "over budget": 1,
+    "invalid": 3,
+    "inconclusive": 3,
+}
 """2 is for usage: a run that never began."""
 
 
@@ -39,7 +47,7 @@ class Verdict:
 
     @property
     def exit_code(self) -> int:
-        """0 fine, 1 regressed or over budget, 3 invalid or inconclusive."""
+        """0 fine, 1 failed, regressed or over budget, 3 invalid or inconclusive."""
         return EXIT_CODES[self.state]
 
 
@@ -91,12 +99,14 @@ class Report:
     """UTC, ISO 8601."""
     seconds: float
     interrupted: bool = False
-    """Ended by Ctrl-C: what is here was measured until then."""
+    """Stopped before its end: what is here was measured until then."""
     verdict: Verdict
     environment: Environment
     before: Noise | None = None
     """``None`` on virtual time."""
     after: Noise | None = None
+    frozen: int | None = None
+    """Objects that were there before the subject was opened, and were frozen out of garbage collections."""
     notes: tuple[str, ...] = ()
     """What a reader should know and the figures do not show."""
 

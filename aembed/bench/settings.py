@@ -42,6 +42,8 @@ class RunOptions(TypedDict, total=False):
     """Seconds after the schedule in which answers still count; what has none then is "unfinished". 10 by default."""
     max_in_flight: int
     """Requests at once, 10,000 by default; more wait for a place, and their waiting is part of their response time."""
+    min_good: float
+    """Share of the requests that must be good, 0.99 by default: with fewer, the run has failed."""
     window: float | None
     """Seconds; by default one, and more for runs of more than ten minutes."""
     stop: asyncio.Event | None
@@ -58,6 +60,7 @@ class Settings:
     timeout: float | None = None
     drain: float = 10.0
     max_in_flight: int = 10_000
+    min_good: float = 0.99
     window: float | None = None
     stop: asyncio.Event | None = None
     progress: Callable[[Progress], None] | None = None
@@ -70,6 +73,8 @@ class Settings:
             raise InputError(f"drain={self.drain!r} must be a number of seconds, 0 or more")
         if self.max_in_flight < 1:
             raise InputError(f"max_in_flight={self.max_in_flight!r} must be 1 or more")
+        if not 0 <= self.min_good <= 1:
+            raise InputError(f"min_good={self.min_good!r} must be a share from 0 to 1, such as 0.99")
 
     def width(self, seconds: float) -> float:
         """Seconds of a window."""

@@ -44,8 +44,7 @@ async def steps(
     last two rates may be. The report's distributions are those of the highest rate within the objective.
     """
     _check(objective, start, highest, precision)
-    options.setdefault("drain", max(step_s, PATIENCE * objective.seconds))  # the next step must not find a queue
-    settings = Settings(**options)
+    settings = _settings(objective, step_s, options)
     stairs: list[tuple[Step, Report]] = []
 
     async def climb(rate: float) -> bool:
@@ -55,7 +54,7 @@ async def steps(
         while True:
             attempts += 1
             report, flown = await open_loop(target, arrivals, step_s, seed + len(stairs), settings, fold=False)
-            told = report.verdict.state == "ok" or report.verdict.possible_rate or report.interrupted
+            told = _is_valid(report) or report.verdict.possible_rate or report.interrupted
             if told or attempts == ATTEMPTS:
                 break
         (felt,) = percentiles(flown.rows.response, (objective.q,))
@@ -91,6 +90,14 @@ def _check(objective: Objective, start: float, highest: float | None, precision:
         raise InputError(f"highest={highest:g} must not be below start={start:g} requests/s")
 
 
+def _settings(objective: Objective, step_s: float, options: RunOptions) -> Settings:
+    if "min_good" in options:
+        raise InputError("min_good is what objective.errors says here: leave it out")
+    options.setdefault("drain", max(step_s, PATIENCE * objective.seconds))  # the next step must not find a queue
+    options["min_good"] = 1 - objective.errors
+    return Settings(**options)
+
+
 def _step(rate: float, report: Report, objective: Objective, felt: Percentile) -> Step:
     traffic, response = report.traffic, report.response
     assert traffic is not None
@@ -106,14 +113,20 @@ def _step(rate: float, report: Report, objective: Objective, felt: Percentile) -
         p99=response.at(0.99).value,
         objective=felt,
         within=felt.value is not None and felt.value <= objective.seconds and errors <= objective.errors,
-        valid=report.verdict.state == "ok",
+        valid=_is_valid(report),
     )
 
 
+def _is_valid(report: Report) -> bool:
+    """Whether it says something about the subject, good or bad."""
+    return report.verdict.state in {"ok", "failed"}
+
+
 def _report(objective: Objective, stairs: Sequence[tuple[Step, Report]]) -> Report:
-    """That of the highest rate within the objective, or of the first step."""
+    """That of the highest rate within the objective, or of the lowest if none was."""
     good = [(step, report) for step, report in stairs if step.valid and step.within]
-    base = max(good, key=lambda stair: stair[0].rate)[1] if good else stairs[0][1]
+    lowest = min(stairs, key=lambda stair: (not stair[0].valid, stair[0].rate))
+    base = max(good, key=lambda stair: stair[0].rate)[1] if good else lowest[1]
     table = tuple(sorted((step for step, _ in stairs), key=lambda step: step.rate))
     valid = [step for step in table if step.valid]
     found = knee([s.rate for s in valid], [_judged(s, objective) for s in valid], objective.seconds) if valid else None
@@ -122,12 +135,38 @@ def _report(objective: Objective, stairs: Sequence[tuple[Step, Report]]) -> Repo
     return replace(
         base,
         mode="steps",
-        verdict=Verdict() if good else base.verdict,
+        verdict=_verdict(objective, stairs, base),
         notes=(*base.notes, *notes),
         seconds=sum(report.seconds for _, report in stairs),
         interrupted=any(report.interrupted for _, report in stairs),
         steps=Steps(objective=objective, steps=table, knee=found),
     )
+
+
+def _verdict(objective: Objective, stairs: Sequence[tuple[Step, Report]], base: Report) -> Verdict:
+    """Whether the knee was found. ``base`` is the report of the highest rate within the objective, or of the lowest."""
+    good = any(step.valid and step.within for step, _ in stairs)
+    limit = next((report.verdict for step, report in stairs if not step.valid), None)
+    beyond = [step for step, _ in stairs if step.valid and not step.within]
+    if good:
+        if limit is None or beyond:
+            return Verdict()
+        rate = max(step.rate for step, _ in stairs if step.valid)
+        reason = (
+            f"the knee was not reached: {rate:,.4g}/s are within the objective, and beyond that: {limit.reasons[0]}"
+        )
+        return Verdict(state="inconclusive", reasons=(reason,), possible_rate=limit.possible_rate)
+    if not beyond:
+        return base.verdict
+    if base.verdict.state == "failed":
+        return base.verdict
+    lowest = min(beyond, key=lambda step: step.rate)
+    took = "not measurable" if lowest.objective.value is None else f"{lowest.objective.value:.3g} s"
+    reason = (
+        f"the objective was met at no rate: at {lowest.rate:,.4g}/s, the lowest, p{100 * objective.q:g} was {took}, "
+        f"not {objective.seconds:.3g} s"
+    )
+    return Verdict(state="over budget", reasons=(reason,))
 
 
 def _judged(step: Step, objective: Objective) -> Percentile:

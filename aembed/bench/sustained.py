@@ -25,6 +25,12 @@ FEWEST = 6
 """Windows from which a slope can be told."""
 
 
+NOTHING_TO_JUDGE = Verdict(
+    state="inconclusive",
+    reasons=(f"fewer than {FEWEST} windows have answers: a longer run, or wider windows, would tell",),
+)
+
+
 async def sustained(
     target: Target,
     *,
@@ -48,8 +54,8 @@ async def sustained(
     report, flown = await open_loop(target, arrivals, duration, seed, settings)
     drift = drift_of(report.windows, seconds=flown.seconds, tolerance=tolerance)
     verdict = report.verdict
-    if verdict.state == "ok" and drift is not None:
-        verdict = judge(drift, _excuse(report, drift))
+    if verdict.state == "ok":
+        verdict = NOTHING_TO_JUDGE if drift is None else judge(drift, _excuse(report, drift))
     return replace(report, mode="sustained", drift=drift, verdict=verdict)
 
 

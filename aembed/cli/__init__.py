@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sys
-from io import TextIOWrapper
 
+from aembed.cli.encoding import print_anything
 from aembed.cli.errors import EXIT_INTERRUPTED, EXIT_USAGE
 
 
 def main() -> None:
     """Run the ``aembed`` command."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # whatever its encoding can not say is written as an escape
-            stream.reconfigure(errors="backslashreplace")
+    print_anything()
     try:
         from aembed.cli.app import app
     except ModuleNotFoundError as error:

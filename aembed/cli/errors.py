@@ -12,6 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 from aembed import AembedError, BadTextError, ConfigError, InputError
+from aembed.cli.encoding import LIKENESS
 from aembed.jobs import JobError, JobStoppedError
 
 EXIT_REJECTED = 1
@@ -40,17 +41,24 @@ def exit_code(error: AembedError) -> int:
     return EXIT_USAGE if isinstance(error, (ConfigError, InputError, BadTextError, JobError)) else EXIT_STOPPED
 
 
-def say(sentence: str) -> None:
-    """Print to stdout, whatever characters a file name has, and notice when it cannot be done."""
-    encoding = sys.stdout.encoding or "ascii"
+@contextmanager
+def printing() -> Generator[None, None, None]:
+    """Around what prints to standard output: notices when it cannot be done."""
     try:
-        print(sentence.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+        yield
     except OSError as error:
         # or Python tries again, and complains, at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):  # head has seen enough
             sys.exit(EXIT_UNREAD)
         raise CommandError(f"standard output cannot be written: {error.strerror}; check where it goes") from None
+
+
+def say(sentence: str) -> None:
+    """Print to stdout, whatever characters a file name has."""
+    encoding = sys.stdout.encoding or "ascii"
+    with printing():
+        print(sentence.encode(encoding, LIKENESS).decode(encoding), flush=True)
 
 
 @contextmanager
@@ -70,7 +78,7 @@ def one_sentence() -> Generator[None, None, None]:
             raise KeyboardInterrupt
         interrupt(signal.SIGINT, frame)
 
-    before = {number: signal.getsignal(number) for number in _stop_signals()}
+    before = {number: signal.getsignal(number) for number in heeded_signals()}
     for number in before:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else stop)
     try:
@@ -90,7 +98,7 @@ def one_sentence() -> Generator[None, None, None]:
             signal.signal(number, handler)
 
 
-def _stop_signals() -> list[signal.Signals]:
+def heeded_signals() -> list[signal.Signals]:
     """Signals that ask a program to end: Ctrl-C, ``kill``, a closed terminal. Those ignored stay ignored (nohup)."""
     present = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     return [number for number in present if signal.getsignal(number) not in {signal.SIG_IGN, None}]

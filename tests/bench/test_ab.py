@@ -119,8 +119,8 @@ async def test_what_was_measured_until_ctrl_c_is_judged(
     assert (result.interrupted, result.exit_code) == (True, code)
     (change,) = result.changes
     assert (change.pairs, change.finding) == (pairs, finding)
-    assert result.unjudged == ("another: ended early, before its first pair of processes was measured",)
-    assert "ended early" in result.notes[0]
+    assert result.unjudged == ("another: interrupted before its first pair of processes was measured",)
+    assert "interrupted" in result.notes[0]
 
 
 async def test_ctrl_c_ends_a_pair_that_is_under_way(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

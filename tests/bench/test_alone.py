@@ -91,9 +91,9 @@ def test_micro_tells_of_the_processes_measured_until_ctrl_c(
         (scenarios.dies, "out of memory"),
     ],
 )
-def test_what_fails_is_invalid_and_named(mode: Mode, case: bench.Scenario, told: str) -> None:
+def test_what_fails_has_failed_and_is_named(mode: Mode, case: bench.Scenario, told: str) -> None:
     report = here(mode(case, **FAST[mode]))
-    assert (report.verdict.state, report.verdict.exit_code) == ("invalid", 3)
+    assert (report.verdict.state, report.verdict.exit_code) == ("failed", 1)
     assert told in report.verdict.reasons[0]
     assert (report.micro, report.memory, report.cost) == (None, None, None)
 

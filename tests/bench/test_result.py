@@ -74,11 +74,12 @@ def test_what_is_not_a_report_is_refused_with_the_reason(data: bytes, reason: st
 
 
 @pytest.mark.parametrize(
-    ("state", "code"), [("ok", 0), ("regressed", 1), ("over budget", 1), ("invalid", 3), ("inconclusive", 3)]
+    ("state", "code"),
+    [("ok", 0), ("failed", 1), ("regressed", 1), ("over budget", 1), ("invalid", 3), ("inconclusive", 3)],
 )
 def test_exit_codes(state: State, code: int) -> None:
     assert Verdict(state=state).exit_code == code
-    assert len(EXIT_CODES) == 5
+    assert len(EXIT_CODES) == 6
 
 
 def test_a_percentile_is_found_or_missed() -> None:

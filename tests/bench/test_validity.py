@@ -9,11 +9,11 @@ import pytest
 
 from aembed import bench
 from aembed.bench import validity
-from aembed.bench.record import OK, Record
+from aembed.bench.record import FAILED, OK, TIMED_OUT, WRONG, Outcome, Record
 from aembed.bench.run import Flown
 from aembed.bench.settings import Settings
-from aembed.bench.summary import distribution, windows
-from aembed.bench.under_load import Cause, LoopUse, Stall
+from aembed.bench.summary import Tally, distribution, traffic, windows
+from aembed.bench.under_load import Cause, Failure, LoopUse, Stall
 from aembed.bench.validity import generator_cost, judge
 
 USE = LoopUse(seconds=10, cpu=1, queued=0, pings=1000, slowest_ping=0.001)
@@ -38,11 +38,14 @@ def flown(lag: float, rate: int = 100) -> Flown:
 
 
 async def verdict(
-    run: Flown, *, stalls: tuple[Stall, ...] = (), loop: LoopUse | None = USE
+    run: Flown, *, stalls: tuple[Stall, ...] = (), loop: LoopUse | None = USE, min_good: float = 0.99
 ) -> tuple[str, str, tuple[str, ...], float | None]:
     lag = distribution(run.rows.lag)
     shown = windows(run.rows, seconds=10, width=1)
-    found, notes = await judge(run, lag=lag, windows=shown, stalls=stalls, loop=loop, settings=Settings())
+    counts = traffic(Tally.of(run.rows), seconds=10, peak_in_flight=1, peak_backlog=0, failures=run.failures)
+    found, notes = await judge(
+        run, traffic=counts, lag=lag, windows=shown, stalls=stalls, loop=loop, settings=Settings(min_good=min_good)
+    )
     return found.state, "; ".join(found.reasons), notes, found.possible_rate
 
 
@@ -125,5 +128,55 @@ async def test_a_rate_no_machine_offers_is_invalid() -> None:
     assert report.verdict.exit_code == 3
 
 
-def test_rows_of_nothing_have_no_lag() -> None:
-    assert asyncio.run(verdict(replace(flown(0.1), record=Record())))[0] == "ok"
+def test_rows_of_nothing_say_nothing() -> None:
+    found = asyncio.run(verdict(replace(flown(0.1), record=Record())))
+    assert found[:2] == ("inconclusive", "no request was due within 10 s")
+
+
+def failing(count: int, outcome: Outcome = FAILED) -> Flown:
+    """A thousand requests, so many of which come to this end."""
+    record = Record()
+    for i in range(1000):
+        at = i * 10_000_000
+        record.add(at, at, at, outcome if i < count else OK)
+    return replace(flown(0.001), record=record, failures=(Failure(kind="LookupError", count=count, example="gone"),))
+
+
+@pytest.mark.parametrize("outcome", [FAILED, WRONG, TIMED_OUT])
+@pytest.mark.parametrize(
+    ("bad", "min_good", "state"),
+    [
+        (1000, 0.99, "failed"),
+        (290, 0.99, "failed"),
+        (11, 0.99, "failed"),
+        (10, 0.99, "ok"),
+        (5, 0.99, "ok"),
+        (5, 1.0, "failed"),
+        (0, 1.0, "ok"),
+        (1000, 0.0, "ok"),
+    ],
+)
+async def test_a_run_with_too_few_good_requests_has_failed(
+    bad: int, min_good: float, state: str, outcome: Outcome
+) -> None:
+    assert (await verdict(failing(bad, outcome), min_good=min_good))[0] == state
+
+
+async def test_a_failed_run_names_the_kinds_with_their_counts() -> None:
+    _, reason, _, _ = await verdict(failing(290))
+    assert reason == "710 of 1,000 requests were good (71 %, at least 99 % must be): 290 LookupError"
+
+
+async def test_the_commonest_kinds_are_named() -> None:
+    kinds = tuple(Failure(kind=f"Error{n}", count=10 - n, example="") for n in range(7))
+    _, reason, _, _ = await verdict(replace(failing(290), failures=kinds))
+    assert reason.endswith(": 10 Error0, 9 Error1, 8 Error2, 7 Error3, 6 Error4 and 2 other kinds")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"), [(FAILED, "failed"), (WRONG, "failed"), (TIMED_OUT, "invalid"), (OK, "invalid")]
+)
+async def test_a_machine_in_the_way_excuses_missing_answers_and_no_errors(outcome: Outcome, state: str) -> None:
+    found, _, notes, _ = await verdict(failing(500, outcome), stalls=(stall("machine", 0.2),))
+    assert found == state
+    assert ("the machine stood still, or let others run, for 0.2 s of 10 s" in notes) == (state == "failed")

@@ -12,10 +12,12 @@ from aembed.bench.result import Report, State
 
 Outcome = tuple[str, State, str]
 """A name, what became of it, and why."""
+BAD: frozenset[State] = frozenset({"failed", "regressed", "over budget"})
+"""Not only unknown."""
 
 
 def junit(reports: Sequence[Report], comparison: Comparison | None = None) -> bytes:
-    """A test case for each report and each change: regressed is a failure, not measurable is an error."""
+    """A test case for each report and each change: failed or regressed is a failure, not measurable is an error."""
     suite = ET.Element("testsuite", name="aembed bench")
     tally = dict.fromkeys(("tests", "failures", "errors"), 0)
     seconds = {headlines.title(report): report.seconds for report in reports}
@@ -24,7 +26,7 @@ def junit(reports: Sequence[Report], comparison: Comparison | None = None) -> by
         if name in seconds:
             case.set("time", f"{seconds[name]:.3f}")
         tally["tests"] += 1
-        if state in {"regressed", "over budget"}:
+        if state in BAD:
             tally["failures"] += 1
             ET.SubElement(case, "failure", message=printable(reason), type=state)
         elif state != "ok":
@@ -37,12 +39,12 @@ def junit(reports: Sequence[Report], comparison: Comparison | None = None) -> by
 
 
 def github_annotations(reports: Sequence[Report], comparison: Comparison | None = None) -> str:
-    """A workflow command for each outcome that is not ok: ``::error`` for slower, ``::warning`` for not measurable."""
+    """A workflow command for each outcome that is not ok: ``::error`` for bad, ``::warning`` for not measurable."""
     lines = []
     for name, state, reason in _outcomes(reports, comparison):
         if state == "ok":
             continue
-        level = "error" if state in {"regressed", "over budget"} else "warning"
+        level = "error" if state in BAD else "warning"
         lines.append(f"::{level} title={_property(f'{name}: {state}')}::{_data(reason)}\n")
     return "".join(lines)
 
@@ -61,10 +63,13 @@ def step_summary(reports: Sequence[Report], comparison: Comparison | None = None
 
 def _outcomes(reports: Sequence[Report], comparison: Comparison | None) -> Iterator[Outcome]:
     for report in reports:
-        yield headlines.title(report), report.verdict.state, "; ".join(headlines.reasons(report)) or "no reason given"
+        state = report.verdict.state
+        if report.interrupted and state == "ok":
+            state = "inconclusive"
+        yield headlines.title(report), state, "; ".join(headlines.reasons(report)) or "no reason given"
     for change in comparison.changes if comparison else ():
         name, figure, before, after, by, _ = compared.change_row(change)
-        state: State = "ok"
+        state = "ok"
         if change.finding == "regressed" or change.finding == "inconclusive":  # noqa: PLR1714 (narrows the type)
             state = change.finding
         yield f"{name}, {figure}", state, f"{before} before, {after} after: {by}"

@@ -15,6 +15,7 @@ from aembed.bench.result import Report, State
 
 STYLES: dict[State, str] = {
     "ok": "green",
+    "failed": "bold white on red",
     "regressed": "bold white on red",
     "over budget": "bold white on red",
     "invalid": "bold white on red",

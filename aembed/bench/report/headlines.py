@@ -21,12 +21,12 @@ def verdict(report: Report) -> str:
     """One word or two, in capitals where the figures must not be used."""
     state = report.verdict.state
     word = state.upper() if state != "ok" else "ok"
-    return f"{word}, ended early" if report.interrupted else word
+    return f"{word}, interrupted" if report.interrupted else word
 
 
 def reasons(report: Report) -> tuple[str, ...]:
     """Why the verdict is what it is."""
-    early = ("ended early: this is what was measured until then",) if report.interrupted else ()
+    early = ("interrupted: this is what was measured until then",) if report.interrupted else ()
     return (*report.verdict.reasons, *early)
 
 
@@ -37,9 +37,11 @@ def overview(reports: Sequence[Report]) -> Table:
 
 
 def headline(report: Report) -> str:
-    """The one figure a reader wants first; none of an invalid report."""
+    """The one figure a reader wants first; none of an invalid report, and of a failed one what failed."""
     if report.verdict.state == "invalid":
         return "no number: " + "; ".join(reasons(report))
+    if report.verdict.state == "failed":
+        return "; ".join(report.verdict.reasons)
     for part in (report.micro, report.steps, report.scaling, report.burst, report.memory, report.cost):
         if part is not None:
             return _of(part)

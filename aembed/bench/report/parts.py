@@ -22,7 +22,9 @@ def tables(report: Report) -> tuple[Table, ...]:
 
 
 def _tables(report: Report) -> Iterator[Table]:
-    for part, describe in _PARTS.items():
+    first = ("traffic",) if report.verdict.state == "failed" else ()
+    for part in dict.fromkeys((*first, *_PARTS)):
+        describe = _PARTS[part]
         there = getattr(report, part)
         if there is not None:
             yield from describe(there)
@@ -239,6 +241,9 @@ def _environment(report: Report) -> Table:
     if p is not None:
         seed = "" if p.seed is None else f", seed {p.seed}"
         rows.append(("schedule", f"{p.arrivals}{seed}, by {p.pacer}" + (f" ({p.fallback})" if p.fallback else "")))
+    if report.frozen is not None:
+        told = f"not of the {report.frozen:,} objects that were there before the subject was opened"
+        rows.append(("garbage collections", told))
     rows += [
         (f"noise {when}", _noise(noise))
         for when, noise in (("before", report.before), ("after", report.after))

@@ -16,7 +16,7 @@ bench = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
     help="Measure a model or any async def: latency, throughput, bursts, memory, and what changed.",
-    epilog="Exit codes: 0 fine, 1 regressed or over budget, 2 usage, 3 invalid or inconclusive.",
+    epilog="Exit codes: 0 fine, 1 failed, regressed or over budget, 2 usage, 3 invalid or inconclusive, 130 Ctrl-C.",
 )
 for command in (*loads.COMMANDS, *singles.COMMANDS, *judging.COMMANDS):
     bench.command()(command)

@@ -17,7 +17,7 @@ from aembed.bench.self_test import selftest as run_selftest
 from aembed.bench.settings import unless
 from aembed.cli.bench.options import Outputs, with_options
 from aembed.cli.bench.session import Watch, check_places, publish, watched, write
-from aembed.cli.errors import CommandError, one_sentence, say
+from aembed.cli.errors import EXIT_INTERRUPTED, CommandError, one_sentence, say
 
 
 @with_options(Outputs)
@@ -59,9 +59,9 @@ def ab(
 
     with one_sentence():
         check_places(outputs)
-        found = watched(run)
+        found, stopped = watched(run)
         publish(outputs, (), found)
-        raise typer.Exit(found.exit_code)
+        raise typer.Exit(stopped or found.exit_code)
 
 
 def history(
@@ -107,12 +107,12 @@ def selftest() -> None:
         return await unless(watch.stop, run_selftest(progress=tell))
 
     with one_sentence():
-        found = watched(run)
+        found, stopped = watched(run)
         if found is None:
             say("\n".join(map(str, made)))
-            raise KeyboardInterrupt(f"{len(made)} checks were made")
+            raise CommandError(f"interrupted; {len(made)} checks were made", stopped or EXIT_INTERRUPTED)
         say(str(found))
-        raise typer.Exit(found.exit_code)
+        raise typer.Exit(stopped or found.exit_code)
 
 
 def _so_far(change: Change) -> str:

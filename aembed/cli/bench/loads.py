@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from aembed import bench
 from aembed.bench import Arrivals, Case, Objective, Report, RunOptions
 from aembed.cli.bench.options import Shared, with_shared
 from aembed.cli.bench.session import Watch, measure
-from aembed.cli.bench.values import objective, seconds
+from aembed.cli.bench.values import objective, seconds, share
 
 LOAD = "Load"
 Seconds = Annotated[
@@ -24,6 +25,16 @@ Timeout = Annotated[
     float | None,
     typer.Option(
         "--timeout", parser=seconds, metavar="TIME", help="After which a request has failed.", rich_help_panel=LOAD
+    ),
+]
+MinGood = Annotated[
+    float,
+    typer.Option(
+        "--min-good",
+        parser=share,
+        metavar="SHARE",
+        help="Share of the requests that must be good, or the run has failed.",
+        rich_help_panel=LOAD,
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Of everything random.", rich_help_panel=LOAD)]
@@ -45,11 +56,11 @@ def _arrivals(gaps: Gaps, rate: float) -> Arrivals:
     return bench.poisson(rate=rate) if gaps is Gaps.poisson else bench.constant(rate=rate)
 
 
-def _each(shared: Shared, timeout: float | None, load: Callable[[Case, RunOptions], Any]) -> None:
+def _each(shared: Shared, options: RunOptions, load: Callable[[Case, RunOptions], Any]) -> None:
     """Measure every case in turn."""
 
     async def run(case: Case, watch: Watch) -> Report:
-        report: Report = await load(case, {"stop": watch.stop, "progress": watch.tell, "timeout": timeout})
+        report: Report = await load(case, {**options, "stop": watch.stop, "progress": watch.tell})
         return report
 
     measure(shared, shared.cases, run)
@@ -63,6 +74,7 @@ def load(
     duration: Seconds = 30.0,
     arrivals: Arriving = Gaps.poisson,
     timeout: Timeout = None,
+    min_good: MinGood = 0.99,
     seed: Seed = 0,
 ) -> None:
     """Offer a rate of requests, answered or not, and measure what users would feel.
@@ -75,7 +87,7 @@ def load(
     def run(case: Case, options: RunOptions) -> Any:
         return bench.load(case, arrivals=_arrivals(arrivals, rate), duration=duration, seed=seed, **options)
 
-    _each(shared, timeout, run)
+    _each(shared, {"timeout": timeout, "min_good": min_good}, run)
 
 
 @with_shared
@@ -91,6 +103,7 @@ def users(
     ] = 1.0,
     duration: Seconds = 30.0,
     timeout: Timeout = None,
+    min_good: MinGood = 0.99,
     seed: Seed = 0,
 ) -> None:
     """Let users ask, wait for the answer, think, and ask again.
@@ -101,7 +114,7 @@ def users(
     def run(case: Case, options: RunOptions) -> Any:
         return bench.closed(case, users=users, think=think, duration=duration, seed=seed, **options)
 
-    _each(shared, timeout, run)
+    _each(shared, {"timeout": timeout, "min_good": min_good}, run)
 
 
 @with_shared
@@ -115,6 +128,7 @@ def burst(
     ] = 2.0,
     duration: Seconds = 30.0,
     timeout: Timeout = None,
+    min_good: MinGood = 0.99,
     seed: Seed = 0,
 ) -> None:
     """A spike of load: how slow it gets, and how long it takes to recover.
@@ -125,7 +139,7 @@ def burst(
     def run(case: Case, options: RunOptions) -> Any:
         return bench.burst(case, base=base, spike=spike, spike_s=spike_for, duration=duration, seed=seed, **options)
 
-    _each(shared, timeout, run)
+    _each(shared, {"timeout": timeout, "min_good": min_good}, run)
 
 
 @with_shared
@@ -139,6 +153,7 @@ def sustained(
         float, typer.Option("--tolerance", min=0.001, help="Change that is still steady.", rich_help_panel=LOAD)
     ] = 0.1,
     timeout: Timeout = None,
+    min_good: MinGood = 0.99,
     seed: Seed = 0,
 ) -> None:
     """A long run: does it get slower, or larger, with time?
@@ -151,7 +166,7 @@ def sustained(
             case, arrivals=_arrivals(arrivals, rate), duration=duration, tolerance=tolerance, seed=seed, **options
         )
 
-    _each(shared, timeout, run)
+    _each(shared, {"timeout": timeout, "min_good": min_good}, run)
 
 
 @with_shared
@@ -167,6 +182,7 @@ def steps(
         float, typer.Option("--step-for", parser=seconds, metavar="TIME", help="Each.", rich_help_panel=LOAD)
     ] = 10.0,
     timeout: Timeout = None,
+    min_good: MinGood = 0.99,
     seed: Seed = 0,
 ) -> None:
     """Raise the rate until the objective breaks: the highest rate users can have.
@@ -174,10 +190,12 @@ def steps(
     - aembed bench steps --slo p95=50ms --start 20 --step-for 10s
     """
 
-    def run(case: Case, options: RunOptions) -> Any:
-        return bench.steps(case, objective=slo, start=start, step_s=step_for, seed=seed, **options)
+    wanted = replace(slo, errors=1 - min_good)
 
-    _each(shared, timeout, run)
+    def run(case: Case, options: RunOptions) -> Any:
+        return bench.steps(case, objective=wanted, start=start, step_s=step_for, seed=seed, **options)
+
+    _each(shared, {"timeout": timeout}, run)
 
 
 COMMANDS = (load, users, burst, sustained, steps)

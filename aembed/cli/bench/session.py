@@ -6,8 +6,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,18 +21,20 @@ from aembed.bench.changes import Comparison
 from aembed.bench.report import github_annotations, html, junit, show, step_summary
 from aembed.bench.settings import unless
 from aembed.cli.bench.options import Loop, Outputs, Shared
-from aembed.cli.errors import CommandError, one_sentence
+from aembed.cli.errors import CommandError, heeded_signals, one_sentence, printing
 
 T = TypeVar("T")
 Found = TypeVar("Found")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Watch:
     """A run under the eyes of a user: ``stop`` is set by Ctrl-C, and ``say`` writes over one line on a terminal."""
 
     stop: asyncio.Event
     say: Callable[[str], None]
+    exit_code: int | None = None
+    """130 after Ctrl-C, 143 after ``kill``; ``None`` for a run that comes to its end."""
 
     def tell(self, now: Progress) -> None:
         """How far a run under load is."""
@@ -43,87 +45,113 @@ class Watch:
 
 
 def measure(
-    shared: Shared, subjects: Callable[[], Iterable[T]], run: Callable[[T, Watch], Coroutine[Any, Any, Report]]
+    shared: Shared, subjects: Callable[[], Iterable[T]], run: Callable[[T, Watch], Coroutine[Any, Any, Report | None]]
 ) -> None:
-    """Run each, say what came of it, and leave with the exit code that says it shortest. After Ctrl-C, no more."""
+    """Run each, say what came of it, and leave with the exit code that says it shortest. After Ctrl-C, no more.
+
+    ``run`` gives ``None`` if it has nothing to report after Ctrl-C.
+    """
+    left: list[T] = []
 
     async def all_of_them(watch: Watch) -> list[Report]:
+        left.extend(subjects())
         reports = []
-        for subject in subjects():
-            watch.say(f"measuring {subject}; Ctrl-C ends it")
-            report = await run(subject, watch)
-            reports.append(report)
-            if watch.stop.is_set():
-                break
+        while left and not watch.stop.is_set():
+            watch.say(f"measuring {left[0]}; Ctrl-C ends it")
+            report = await run(left[0], watch)
+            if report is not None:
+                reports.append(report)
+                del left[0]
         return reports
 
     with one_sentence():
         check_places(shared)
-        reports = watched(all_of_them, shared.loop)
+        reports, stopped = watched(all_of_them, shared.loop)
+        if stopped and not reports:
+            raise CommandError("interrupted; nothing was measured", stopped)
         publish(shared, reports)
-        raise typer.Exit(max(report.verdict.exit_code for report in reports))
+        if stopped and left:
+            raise CommandError(f"interrupted; not measured: {', '.join(map(str, left))}", stopped)
+        raise typer.Exit(stopped or max(report.verdict.exit_code for report in reports))
 
 
-def unless_stopped(work: Callable[[T], Coroutine[Any, Any, Found]]) -> Callable[[T, Watch], Coroutine[Any, Any, Found]]:
-    """``work``, which has nothing to report before its end: Ctrl-C ends the command."""
-
-    async def run(subject: T, watch: Watch) -> Found:
-        found = await unless(watch.stop, work(subject))
-        if found is None:
-            raise KeyboardInterrupt("nothing was measured")
-        return found
-
-    return run
+def unless_stopped(
+    work: Callable[[T], Coroutine[Any, Any, Found]],
+) -> Callable[[T, Watch], Coroutine[Any, Any, Found | None]]:
+    """``work``, which has nothing to report before its end."""
+    return lambda subject, watch: unless(watch.stop, work(subject))
 
 
-def watched(main: Callable[[Watch], Coroutine[Any, Any, Found]], loop: Loop | None = None) -> Found:
-    """What ``main`` gives, on ``loop``, with a progress line and Ctrl-C."""
+def watched(main: Callable[[Watch], Coroutine[Any, Any, Found]], loop: Loop | None = None) -> tuple[Found, int | None]:
+    """What ``main`` gives, on ``loop``, with a progress line and Ctrl-C; and the exit code of what stopped it."""
 
-    async def run() -> Found:
-        async with _stopped_by_ctrl_c() as stop:
-            with _progress_line() as say:
-                return await main(Watch(stop, say))
+    async def run() -> tuple[Found, int | None]:
+        with _progress_line() as say:
+            watch = Watch(asyncio.Event(), say)
+            with _stopped_by_signals(watch):
+                return await main(watch), watch.exit_code
 
     with asyncio.Runner(loop_factory=_loop(loop)) as runner:
         return runner.run(run())
 
 
 def publish(outputs: Outputs, reports: Sequence[Report], comparison: Comparison | None = None) -> None:
-    """Print the reports, and write them wherever the options say."""
-    show(Console(), reports, comparison)
-    if isinstance(outputs, Shared) and outputs.json is not None:
-        write(outputs.json, reports_to_json(reports))
-    if outputs.html is not None:
-        write(outputs.html, html(reports, comparison=comparison).encode())
-    if outputs.junit is not None:
-        write(outputs.junit, junit(reports, comparison))
-    if outputs.github:
-        print(github_annotations(reports, comparison), end="")
-        summary = os.environ.get("GITHUB_STEP_SUMMARY")
-        if summary:
-            with Path(summary).open("a", encoding="utf-8") as file:
-                file.write(step_summary(reports, comparison))
+    """Write the reports wherever the options say, and print them: what was measured outlives an odd terminal."""
+    problem = _written(outputs, reports, comparison)
+    with printing():
+        show(Console(), reports, comparison)
+        if outputs.github:
+            print(github_annotations(reports, comparison), end="")
+        sys.stdout.flush()
+    if problem is not None:
+        raise problem
 
 
-@asynccontextmanager
-async def _stopped_by_ctrl_c() -> AsyncIterator[asyncio.Event]:
-    """The first Ctrl-C ends the run, which reports what it has; the second ends the program."""
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+def _written(outputs: Outputs, reports: Sequence[Report], comparison: Comparison | None) -> CommandError | None:
+    """All that can be; the first problem."""
+    contents: list[tuple[Path | None, Callable[[], bytes]]] = [
+        (outputs.json if isinstance(outputs, Shared) else None, lambda: reports_to_json(reports)),
+        (outputs.junit, lambda: junit(reports, comparison)),
+        (outputs.html, lambda: html(reports, comparison=comparison).encode()),
+    ]
+    problems = []
+    for path, content in contents:
+        if path is not None:
+            try:
+                write(path, content())
+            except CommandError as error:
+                problems.append(error)
+    summary = os.environ.get("GITHUB_STEP_SUMMARY") if outputs.github else None
+    if summary:
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(step_summary(reports, comparison))
+    return problems[0] if problems else None
 
-    def first() -> None:
-        stop.set()
-        loop.remove_signal_handler(signal.SIGINT)
-        signal.signal(signal.SIGINT, before)
 
-    before = signal.getsignal(signal.SIGINT)
-    with suppress(NotImplementedError):  # Windows: Ctrl-C is an interruption there
-        loop.add_signal_handler(signal.SIGINT, first)
+@contextmanager
+def _stopped_by_signals(watch: Watch) -> Iterator[None]:
+    """The first Ctrl-C, or ``kill``, ends the run, which reports what it has; the second ends the program."""
+    loop, before = asyncio.get_running_loop(), {number: signal.getsignal(number) for number in heeded_signals()}
+
+    def first(number: signal.Signals) -> None:
+        watch.exit_code = 128 + number
+        watch.stop.set()
+        undo()
+
+    def undo() -> None:
+        for number, handler in before.items():
+            if loop.remove_signal_handler(number):
+                signal.signal(number, handler)
+
+    if sys.platform == "win32":  # there Ctrl-C interrupts, and no loop has signal handlers
+        yield
+        return
+    for number in before:
+        loop.add_signal_handler(number, first, number)
     try:
-        yield stop
+        yield
     finally:
-        with suppress(NotImplementedError):
-            if loop.remove_signal_handler(signal.SIGINT):
-                signal.signal(signal.SIGINT, before)
+        undo()
 
 
 @contextmanager

@@ -27,6 +27,20 @@ def seconds(text: str | float) -> float:
     return value
 
 
+def share(text: str | float) -> float:
+    """``99%`` or ``0.99``."""
+    if not isinstance(text, str):
+        return text
+    match = re.fullmatch(r"\s*([0-9.]+)\s*(%?)\s*", text)
+    try:
+        value = float(match[1]) / (100 if match[2] else 1) if match else math.nan
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise typer.BadParameter(f"{text!r} is no share; write 99% or 0.99")
+    return value
+
+
 def objective(text: str | Objective) -> Objective:
     """``p95=50ms``."""
     if isinstance(text, Objective):

@@ -1,0 +1,39 @@
+"""Output whose encoding lacks a character: a likeness of it, or its number, and never an exception."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import sys
+import unicodedata
+
+LIKENESS = "aembed.likeness"
+"""Name of the error handler."""
+ALIKE = {"\N{MICRO SIGN}": "u", "\N{BULLET}": "*", "\N{EM DASH}": "-", "\N{EN DASH}": "-"}
+SPINNER = range(0x2800, 0x2900)
+"""Braille patterns, of which spinners are made."""
+
+
+def _likeness(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    return "".join(_alike(character) for character in missing), error.end
+
+
+def _alike(character: str) -> str:
+    """In ASCII, which every encoding has."""
+    if ord(character) in SPINNER:
+        return "*"
+    plain = ALIKE.get(character) or unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
+    return plain or character.encode("ascii", "backslashreplace").decode()
+
+
+codecs.register_error(LIKENESS, _likeness)
+
+
+def print_anything() -> None:
+    """Standard output and standard error print whatever they are given."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=LIKENESS)

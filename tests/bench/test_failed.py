@@ -1,0 +1,99 @@
+"""Subjects that do not do their work: no mode calls them ok."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Awaitable, Callable
+
+import anyio
+import pytest
+
+from aembed import InputError, bench
+
+virtual = pytest.mark.virtual_time
+EVEN = bench.Objective(q=0.95, seconds=0.05)
+
+
+async def refuses() -> None:
+    await anyio.lowlevel.checkpoint()
+    raise ConnectionRefusedError("nobody listens")
+
+
+Mode = Callable[[Callable[[], Awaitable[None]]], Awaitable[bench.Report]]
+LOADS: dict[str, Mode] = {
+    "load": lambda subject: bench.load(subject, arrivals=bench.constant(10), duration=30),
+    "users": lambda subject: bench.closed(subject, users=3, think=0.1, duration=30),
+    "burst": lambda subject: bench.burst(subject, base=10, spike=50, spike_s=1, duration=30),
+    "sustained": lambda subject: bench.sustained(subject, arrivals=bench.constant(10), duration=30),
+    "steps": lambda subject: bench.steps(subject, objective=EVEN, start=10, step_s=10),
+}
+
+
+@virtual
+@pytest.mark.parametrize("mode", LOADS)
+async def test_where_every_request_fails_no_mode_is_ok(mode: str) -> None:
+    report = await LOADS[mode](refuses)
+    assert (report.verdict.state, report.verdict.exit_code) == ("failed", 1)
+    assert report.traffic is not None
+    (reason,) = report.verdict.reasons
+    assert reason == (
+        f"0 of {report.traffic.offered} requests were good (0 %, at least 99 % must be): "
+        f"{report.traffic.offered} ConnectionRefusedError"
+    )
+
+
+@virtual
+@pytest.mark.parametrize("mode", LOADS)
+async def test_a_server_that_dies_after_three_answers_fails_every_mode(mode: str) -> None:
+    answers = iter(range(3))
+
+    async def dies() -> None:
+        await anyio.sleep(0.001)
+        if next(answers, None) is None:
+            raise ConnectionResetError("gone")
+
+    report = await LOADS[mode](dies)
+    assert report.verdict.state == "failed"
+    assert "ConnectionResetError" in report.verdict.reasons[0]
+
+
+@virtual
+@pytest.mark.parametrize("mode", [mode for mode in LOADS if mode != "steps"])
+async def test_a_server_that_hangs_fails_every_mode(mode: str) -> None:
+    report = await LOADS[mode](anyio.sleep_forever)
+    assert report.verdict.state == "failed"
+    assert report.verdict.reasons[0].endswith(" unfinished")
+
+
+@virtual
+async def test_the_share_that_must_be_good_is_settable() -> None:
+    calls = itertools.count()
+
+    async def one_in_ten() -> None:
+        await anyio.lowlevel.checkpoint()
+        if next(calls) % 10 == 0:
+            raise LookupError
+
+    states = [
+        (await bench.load(one_in_ten, arrivals=bench.constant(10), duration=10, min_good=share)).verdict.state
+        for share in (0.9, 0.91)
+    ]
+    assert states == ["ok", "failed"]
+    with pytest.raises(InputError, match=r"min_good=1\.5 must be a share from 0 to 1"):
+        await bench.load(one_in_ten, arrivals=bench.constant(10), duration=1, min_good=1.5)
+    with pytest.raises(InputError, match=r"objective\.errors"):
+        await bench.steps(one_in_ten, objective=EVEN, start=1, min_good=0.5)
+
+
+@virtual
+async def test_an_objective_met_at_no_rate_is_over_budget() -> None:
+    report = await bench.steps(lambda: anyio.sleep(1), objective=EVEN, start=16, step_s=5)
+    assert (report.verdict.state, report.verdict.exit_code) == ("over budget", 1)
+    assert report.verdict.reasons == ("the objective was met at no rate: at 4/s, the lowest, p95 was 1 s, not 0.05 s",)
+
+
+@virtual
+async def test_a_long_run_without_a_drift_to_judge_is_inconclusive() -> None:
+    report = await bench.sustained(lambda: anyio.sleep(0.01), arrivals=bench.trace([0, 1]), duration=60)
+    assert (report.verdict.state, report.drift) == ("inconclusive", None)
+    assert report.verdict.reasons == ("fewer than 6 windows have answers: a longer run, or wider windows, would tell",)

@@ -1,0 +1,83 @@
+"""The runner's own heap is left out of the garbage collections of a run."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import anyio
+import pytest
+
+from aembed import bench
+from aembed.bench.heap import heap_frozen
+from aembed.bench.report import parts
+
+virtual = pytest.mark.virtual_time
+
+
+class Marked:
+    """Something the garbage collector tracks."""
+
+
+@pytest.fixture
+def thawed() -> Iterator[None]:
+    """The tests freeze their own heap: as if they had not."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
+
+
+def searched() -> list[Marked]:
+    """Instances that a collection looks at."""
+    return [each for each in gc.get_objects() if isinstance(each, Marked)]
+
+
+@virtual
+@pytest.mark.usefixtures("thawed")
+async def test_a_collection_searches_what_the_subject_holds_alone() -> None:
+    before, seen = Marked(), []
+
+    @bench.scenario
+    async def collects(_case: Any) -> AsyncIterator[bench.Subject]:
+        mine = Marked()
+
+        async def call() -> None:
+            await anyio.lowlevel.checkpoint()
+            seen.append(searched() == [mine])
+
+        yield bench.Subject(call)
+
+    report = await bench.load(collects, arrivals=bench.constant(2), duration=1)
+    assert seen == [True, True]
+    assert gc.get_freeze_count() == 0
+    assert before in searched()
+    assert report.frozen is not None
+    assert report.frozen > 10_000
+    where = next(table for table in parts.tables(report) if table.title == "Where and how")
+    (told,) = [row[1] for row in where.rows if row[0] == "garbage collections"]
+    assert told.startswith(f"not of the {report.frozen:,} objects")
+
+
+@pytest.mark.usefixtures("thawed")
+def test_garbage_that_was_there_is_collected_first() -> None:
+    ring: list[object] = [Marked()]
+    ring.append(ring)
+    del ring
+    with heap_frozen():
+        gc.unfreeze()
+        assert searched() == []
+
+
+@pytest.mark.usefixtures("thawed")
+def test_thawed_when_the_subject_fails() -> None:
+    with pytest.raises(LookupError), heap_frozen():
+        raise LookupError
+    assert gc.get_freeze_count() == 0
+
+
+def test_what_others_froze_stays_frozen() -> None:
+    gc.freeze()
+    with heap_frozen():
+        pass
+    assert gc.get_freeze_count() > 0
