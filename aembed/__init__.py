@@ -13,7 +13,8 @@ Where things are:
     _gate         admission: slots, quotas, lanes, pauses, for one account
     _input _calls _home _overlong            what comes in; what is under way, on which loop; texts that are too long
     _settings     settings; where keys come from; the only readers of environment and files
-    _registry     provider names
+    _registry _model_names     provider names; the model that a slip in writing meant
+    _accounts     whose quota a request draws on, and the limits its embedders name
     _types _errors _events _listeners        nouns; the error tree; what can be observed, and by whom
     _quantize     float32 vectors made compact
     _wire         HTTP: requests out, rows in, refusals into errors
@@ -62,8 +63,10 @@ from aembed._factory import EmbedderFactory
 from aembed._plan import estimate_tokens
 from aembed._quantize import Precision, quantize
 from aembed._registry import Registry
-from aembed._settings.config import Config, EmbedderOptions, Limits, MergePolicy, Profile, RetryPolicy
+from aembed._settings.config import Config
 from aembed._settings.http import HttpSettings
+from aembed._settings.options import EmbedderOptions, Profile
+from aembed._settings.policies import Limits, MergePolicy, RetryPolicy
 from aembed._stream import DocumentStream
 from aembed._types import (
     Chunk,

@@ -48,7 +48,7 @@ from aembed._job import Job
 from aembed._listeners import Listener, Listeners, logger
 from aembed._plan import halves, plan, take
 from aembed._retry import next_delay
-from aembed._settings.config import Options
+from aembed._settings.options import Options
 from aembed._time_limit import TimeLimit
 from aembed._types import Batch, Kind, Provider, Reply, Vectors
 

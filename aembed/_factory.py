@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
@@ -10,10 +9,12 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, Unpack
+from weakref import WeakValueDictionary
 
 import anyio.to_thread
 from pydantic import SecretStr
 
+from aembed._accounts import Account, Accounts, account_of, quota_group
 from aembed._cache import Cache
 from aembed._calls import Calls
 from aembed._embedder import QUERY_DEADLINE_S, Deadlines, Embedder
@@ -21,7 +22,6 @@ from aembed._engine import Engine
 from aembed._errors import AembedError, ClosedError, ConfigError
 from aembed._events import Event
 from aembed._fan_out import one_error
-from aembed._gate import Gate
 from aembed._home import Home, running_loop
 from aembed._identity import Identity
 from aembed._input import check_grace
@@ -29,21 +29,19 @@ from aembed._listeners import check_listener
 from aembed._memo import Memo
 from aembed._merge import Merge
 from aembed._registry import Registry
-from aembed._settings.config import Config, EmbedderOptions, Limits, MergePolicy, Options, resolve
+from aembed._settings.base import named_in_errors
+from aembed._settings.config import Config, check_model, resolve
 from aembed._settings.http import HttpSettings
-from aembed._settings.keys import find_key
+from aembed._settings.keyring import KeyRing
+from aembed._settings.keys import find_endpoint
+from aembed._settings.options import AskKey, EmbedderOptions, Options
+from aembed._settings.policies import MergePolicy
+from aembed._settings.secrets import SecretHeaders, SecretText, in_clear
 from aembed._stopwatch import Stopwatch
-from aembed._types import Health, ModelSpec, Provider, Source, Store, Transport
-from aembed._wire.access import SecretHeaders, SecretText
+from aembed._types import Health, Provider, Source, Store, Transport
 
 if TYPE_CHECKING:
     from aembed._wire.http import HttpTransport
-
-Account = tuple[str, str | None, str | None] | int
-"""Whose it is: provider, base_url and a hash of the key; or the identity of a provider handed in."""
-
-QuotaGroup: TypeAlias = tuple[Account, str | None]
-"""What draws on one quota: all models of an account, or one of them."""
 
 Place: TypeAlias = str | Path | int
 """Where vectors are kept: ``"memory"``, a file, or the identity of a store handed in."""
@@ -81,7 +79,8 @@ class EmbedderFactory:
         for listener in self._listeners:
             check_listener(listener)
         self._registry = registry or Registry()
-        self._gates: dict[QuotaGroup, tuple[Gate, Limits]] = {}
+        self._accounts = Accounts()
+        self._keyrings: WeakValueDictionary[AskKey, KeyRing] = WeakValueDictionary()
         self._embedders: dict[Embedder, _Open] = {}
         self._transports: dict[tuple[Account, HttpSettings], HttpTransport] = {}
         self._caches: dict[Place, Cache] = {}
@@ -114,21 +113,29 @@ class EmbedderFactory:
         self._check_open()
         running_loop("an EmbedderFactory")
         config = await self._load()
+        is_default = model is None
         if model is None:
             model = config.model
         if not isinstance(model, str):
             _check_instance(model, options)
             _, settings = resolve(config, "", options)
-            return self._build(model, id(model), settings, await self._cache(settings.cache))
+            label = f"the embedder of {type(model).__name__}"
+            return self._build(model, id(model), settings, await self._cache(settings.cache), label=label)
+        check_model(config, model, self._registry.names())
         name, settings = resolve(config, model, options)
-        source, account = await self._source(name, settings)
-        get_opener = partial(self._registry.get, source.provider, also=config.profiles)
+        label = f"profile {model!r}" if model in config.profiles else f"new_embedder({model!r})"
+        with named_in_errors(_where(config, model, is_default=is_default)):
+            return await self._open(config, name, settings, label, model)
+
+    async def _open(self, config: Config, name: str, settings: Options, label: str, model: str) -> Embedder:
+        source, account, settings = await self._source(name, settings)
+        get_opener = partial(self._registry.get, source.provider, name, also=config.profiles)
         loaded = self._registry.is_loaded(source.provider)
         opener = get_opener() if loaded else await anyio.to_thread.run_sync(get_opener)
         cache = await self._cache(settings.cache)
         provider = await opener(source)
         try:
-            return self._build(provider, account, settings, cache, model)
+            return self._build(provider, account, settings, cache, label=label, name=model)
         except AembedError:
             await provider.aclose()
             raise
@@ -153,28 +160,28 @@ class EmbedderFactory:
         async def ask(name: str, embedder: Embedder) -> None:
             answers[name] = await embedder.check_health(timeout=timeout)
 
-        async def open_and_ask(name: str) -> None:
-            watch = Stopwatch()
-            try:
-                async with await self.new_embedder(name) as embedder:
-                    await ask(name, embedder)
-            except AembedError as error:
-                answers[name] = Health(ok=False, latency=watch.elapsed(), error=error)
-
-        with one_error():
-            async with anyio.create_task_group() as tasks:
-                seen: Counter[str] = Counter()
-                for embedder, opened in self._embedders.items():
-                    model = f"{embedder.spec.provider}:{embedder.spec.name}"
-                    name = opened.name if opened.name and opened.name in config.profiles else model
-                    seen[name] += 1
-                    tasks.start_soon(ask, name if seen[name] == 1 else f"{name} #{seen[name]}", embedder)
-                names = set(config.profiles) | ({config.model} if "model" in config.model_fields_set else set())
-                names -= seen.keys() | {opened.name for opened in self._embedders.values()}
-                if not names and not self._embedders:
-                    names = {config.model}
-                for name in names:
-                    tasks.start_soon(open_and_ask, name)
+        async with AsyncExitStack() as stack:
+            there: dict[str, Embedder] = {}
+            seen: Counter[str] = Counter()
+            for embedder, opened in self._embedders.items():
+                model = f"{embedder.spec.provider}:{embedder.spec.name}"
+                name = opened.name if opened.name and opened.name in config.profiles else model
+                seen[name] += 1
+                there[name if seen[name] == 1 else f"{name} #{seen[name]}"] = embedder
+            names = set(config.profiles) | ({config.model} if "model" in config.model_fields_set else set())
+            names -= seen.keys() | {opened.name for opened in self._embedders.values()}
+            if not names and not self._embedders:
+                names = {config.model}
+            for name in sorted(names):
+                watch = Stopwatch()
+                try:  # one after the other, and open until all have answered: what contradicts another always does
+                    there[name] = await stack.enter_async_context(await self.new_embedder(name))
+                except AembedError as error:
+                    answers[name] = Health(ok=False, latency=watch.elapsed(), error=error)
+            with one_error():
+                async with anyio.create_task_group() as tasks:
+                    for name, embedder in there.items():
+                        tasks.start_soon(ask, name, embedder)
         return answers
 
     async def aclose(self, *, grace: float | None = 10.0) -> None:
@@ -202,18 +209,27 @@ class EmbedderFactory:
             self._config = await anyio.to_thread.run_sync(Config.load)
         return self._config
 
-    async def _source(self, name: str, settings: Options) -> tuple[Source, Account]:
+    async def _source(self, name: str, settings: Options) -> tuple[Source, Account, Options]:
+        """What the provider is opened with, whose account it is, and the settings with the address that holds."""
         provider, _, model = name.partition(":")
-        key = find_key(provider, settings)
+        endpoint = find_endpoint(provider, settings)
+        settings = settings.model_copy(update={"base_url": endpoint.base_url})
+        keyring, key = None, endpoint.key
         if callable(key):
-            key = await anyio.to_thread.run_sync(key)
-        account = _account(provider, settings.base_url, key)
+            keyring = self._keyrings.get(key)
+            if keyring is None:
+                self._keyrings[key] = keyring = KeyRing(key)
+            account = account_of(provider, endpoint.base_url, await keyring.first())
+            key = await keyring.get()
+        else:
+            account = account_of(provider, endpoint.base_url, key)
         source = Source(
             provider=provider,
             model=model or None,
             base_url=settings.base_url,
             api_key=key,
-            headers=SecretHeaders(settings.headers),
+            keys=keyring,
+            headers=in_clear(settings.headers),
             dimensions=settings.dimensions,
             batch_size=settings.batch_size,
             overlong=settings.overlong,
@@ -221,7 +237,7 @@ class EmbedderFactory:
             options=settings.provider_options,
             open_transport=partial(self._transport, account, settings.http),
         )
-        return source, account
+        return source, account, settings
 
     def _transport(self, account: Account, http: HttpSettings) -> Transport:
         """One for each account and way to connect. It is closed with the factory."""
@@ -234,15 +250,15 @@ class EmbedderFactory:
     def _is_busy(self) -> bool:
         """Calls are under way, or what they have left at a gate."""
         calls = any(opened.calls.under_way for opened in self._embedders.values())
-        return calls or any(gate.in_flight or gate.waiting for gate, _ in self._gates.values())
+        return calls or self._accounts.is_busy
 
     def _check_open(self) -> None:
         if self._closed:
             raise ClosedError("this factory is closed; make a new one")
 
-    async def _cache(self, place: bool | str | Path | Store) -> Cache | None:
+    async def _cache(self, place: bool | str | Path | Store | None) -> Cache | None:
         """The one for that place: memory, a file, or a store handed in."""
-        if place is False:
+        if place is False or place is None:
             return None
         key, store = _store(place)
         cache = self._caches.setdefault(key, Cache(store, owned=store is not place))
@@ -259,12 +275,14 @@ class EmbedderFactory:
         account: Account,
         settings: Options,
         cache: Cache | None,
+        *,
+        label: str,
         name: str | None = None,
     ) -> Embedder:
         """Put the layers in order: facade -> memo -> merge -> engine -> gate -> provider. The only place that does."""
         self._check_open()  # it may have been closed while the provider was opened
-        group = _quota_group(account, provider.spec)
-        gate = self._gate(group, provider.spec, settings.limits)
+        group, member = quota_group(account, provider.spec), object()
+        gate = self._accounts.join(member, label, group, provider.spec, settings.limits)
         engine = Engine(provider, gate, settings, self._listeners)
         run = engine.run
         layers: list[Merge | Memo] = []
@@ -281,10 +299,9 @@ class EmbedderFactory:
 
         async def release() -> None:
             del self._embedders[embedder]
+            self._accounts.leave(member, group)
             async with AsyncExitStack() as stack:
                 if not any(other.provider is provider for other in self._embedders.values()):
-                    if isinstance(account, int):
-                        self._gates.pop(group, None)
                     stack.push_async_callback(provider.aclose)
                 for layer in layers:
                     stack.push_async_callback(layer.aclose)
@@ -293,23 +310,6 @@ class EmbedderFactory:
         embedder = Embedder(engine, run, calls, _deadlines(settings), release)
         self._embedders[embedder] = _Open(provider, calls, name)
         return embedder
-
-    def _gate(self, group: QuotaGroup, spec: ModelSpec, limits: Limits) -> Gate:
-        known = self._gates.get(group)
-        if known is None:
-            gate = Gate(
-                limits.max_concurrency or spec.max_concurrency,
-                _with_defaults(limits, spec),
-                adaptive=spec.adaptive and limits.max_concurrency is None,
-                per_input=spec.quota_unit == "input",
-            )
-            self._gates[group] = gate, limits
-            return gate
-        gate, agreed = known
-        if limits not in (agreed, Limits()):
-            whose = group[1] or "this account"
-            raise ConfigError(f"limits: {whose} already runs with {agreed!r}, not {limits!r}; give the same")
-        return gate
 
 
 def _store(place: Literal[True] | str | Path | Store) -> tuple[Place, Store]:
@@ -358,19 +358,8 @@ def _check_instance(model: object, options: Mapping[str, object]) -> None:
             raise ConfigError(f"{name} cannot be given with a Provider instance; configure the instance itself")
 
 
-def _with_defaults(limits: Limits, spec: ModelSpec) -> Limits:
-    """The user's word, else what the provider documents."""
-    return Limits(
-        requests_per_minute=limits.requests_per_minute or spec.requests_per_minute,
-        tokens_per_minute=limits.tokens_per_minute or spec.tokens_per_minute,
-        inputs_per_minute=limits.inputs_per_minute or spec.inputs_per_minute,
-    )
-
-
-def _account(provider: str, base_url: str | None, key: SecretStr | None) -> Account:
-    digest = None if key is None else hashlib.sha256(key.get_secret_value().encode()).hexdigest()
-    return provider, base_url, digest
-
-
-def _quota_group(account: Account, spec: ModelSpec) -> QuotaGroup:
-    return account, spec.name if spec.quota_scope == "model" else None
+def _where(config: Config, model: str, *, is_default: bool) -> str:
+    """What has chosen the model, unless the caller did: then the call itself says so."""
+    if model in config.profiles:
+        return ", ".join(filter(None, [f"profile {model!r}", config.origin("profiles", model)]))
+    return config.origin("model") if is_default else ""

@@ -6,7 +6,10 @@ import json
 from collections.abc import Sequence
 from hashlib import sha256
 
-from aembed._settings.config import Options
+from pydantic import SecretStr
+
+from aembed._settings.options import Options
+from aembed._settings.secrets import KEY_HEADERS, clear
 from aembed._types import Kind, ModelSpec
 
 SCHEME = 1
@@ -16,12 +19,13 @@ SCHEME = 1
 class Identity:
     """Makes the key of a text: one SHA-256 over everything beside it, and the whole text.
 
-    What counts: provider, base_url, model, revision, dimensions, kind, overlong, normalize, and provider_options. What
-    does not: key and headers, limits, and how texts are put into batches.
+    What counts: provider, base_url, model, revision, dimensions, kind, overlong, normalize, provider_options, headers
+    but those that hold a key, as a gateway may choose the model by one, and ``cache_namespace``. What does not: the
+    key, limits, and how texts are put into batches.
     """
 
     def __init__(self, spec: ModelSpec, options: Options, provider_type: str) -> None:
-        decides = {
+        decides: dict[str, object] = {
             "scheme": SCHEME,
             "type": provider_type,
             "provider": spec.provider,
@@ -35,6 +39,10 @@ class Identity:
             "provider_options": options.provider_options,
             "dtype": "float32",
         }
+        route = {name.lower(): _digest(value) for name, value in options.headers.items()}
+        route = {name: digest for name, digest in route.items() if name not in KEY_HEADERS}
+        decides |= {"headers": route} if route else {}
+        decides |= {"namespace": options.cache_namespace} if options.cache_namespace else {}
         known = json.dumps(decides, sort_keys=True, default=repr).encode()
         self._prefixes: dict[Kind, bytes] = {
             "document": sha256(b"document\0" + known).digest(),
@@ -45,3 +53,7 @@ class Identity:
         """32 bytes for each text."""
         prefix = self._prefixes[kind]
         return [sha256(prefix + text.encode()).digest() for text in texts]
+
+
+def _digest(value: str | SecretStr) -> str:
+    return sha256(clear(value).encode()).hexdigest()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from aembed._events import Counts
 from aembed._flight import Flight, Waiter
 from aembed._job import Job, Run
-from aembed._settings.config import MergePolicy
+from aembed._settings.policies import MergePolicy
 from aembed._types import Kind, ModelSpec
 
 

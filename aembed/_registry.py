@@ -10,6 +10,7 @@ from functools import cache
 from typing import TypeAlias, cast
 
 from aembed._errors import ConfigError
+from aembed._model_names import meant
 from aembed._settings.base import nearest
 from aembed._types import Provider, Source
 
@@ -69,8 +70,8 @@ class Registry:
         opener = self._openers.get(name)
         return callable(opener) or (opener is not None and opener.partition(":")[0] in sys.modules)
 
-    def get(self, name: str, *, also: Iterable[str] = ()) -> Opener:
-        """The opener of a provider. ``also`` are other names the user may have meant.
+    def get(self, name: str, model: str = "", *, also: Iterable[str] = ()) -> Opener:
+        """The opener of a provider. ``model`` is all that was asked for, ``also`` other names that may be meant.
 
         Raises:
             ConfigError: there is no such provider, or its module has no such opener.
@@ -79,7 +80,8 @@ class Registry:
         if opener is None:
             opener = _installed().get(name)
         if opener is None:
-            raise ConfigError(f"unknown provider {name!r}{nearest(name, [*self.names(), *also])}")
+            hint = meant(model, self.names()) or nearest(name, [*self.names(), *also])
+            raise ConfigError(f"unknown provider {name!r}{hint}")
         return _import(name, opener) if isinstance(opener, str) else opener
 
 

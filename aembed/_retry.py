@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aembed._errors import ProviderError, RateLimitError, ReplyError
-from aembed._settings.config import RetryPolicy
+from aembed._settings.policies import RetryPolicy
 
 DOUBLINGS = 64
 """Beyond these any delay is at its cap, and further ones would leave the range of a float."""

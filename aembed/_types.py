@@ -6,7 +6,7 @@ They are frozen, but for the three that are made for every request: making a fro
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -183,6 +183,18 @@ class Transport(Protocol):
         ...
 
 
+class KeySource(Protocol):
+    """A key that changes: where one comes from before each request, and when the server rejects it."""
+
+    async def get(self) -> SecretStr:
+        """The key to send."""
+        ...
+
+    async def renewed(self, rejected: SecretStr) -> SecretStr:
+        """Another key than this one, or the same if there is no other."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """Where a provider comes from: what an opener gets when an embedder is made from ``"provider:model"``."""
@@ -191,6 +203,8 @@ class Source:
     model: str | None = None
     base_url: str | None = None
     api_key: SecretStr | None = None
+    keys: KeySource | None = field(default=None, repr=False, compare=False)
+    """Where ``api_key`` comes from, if it may change; ``None`` for one that stays."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     dimensions: int | None = None
     batch_size: int | None = None
@@ -200,6 +214,12 @@ class Source:
     """``provider_options``: what this provider alone understands. The provider validates them."""
     open_transport: Callable[[], Transport] | None = field(default=None, repr=False, compare=False)
     """Gives the HTTP transport of the account; made on first use, and closed by the factory."""
+
+    def __getstate__(self) -> list[object]:
+        """Secrets are not written into bytes that others may keep."""
+        if self.api_key is not None or self.headers:
+            raise TypeError("Source holds a key or headers and cannot be pickled; let the other process read them")
+        return [getattr(self, each.name) for each in fields(self)]
 
 
 @dataclass(slots=True)

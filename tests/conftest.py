@@ -19,6 +19,20 @@ from tests.loops import LoopFactory, matrix
 TIME_LIMIT_S = 600
 """For each test, many times what the slowest takes on a busy machine: one that hangs fails by its name."""
 
+OF_VENDORS = (
+    "AEMBED_",
+    "AZURE_",
+    "CO_",
+    "COHERE_",
+    "GEMINI_",
+    "GOOGLE_",
+    "JINA_",
+    "MISTRAL_",
+    "OLLAMA_",
+    "OPENAI_",
+    "VOYAGE_",
+)
+
 settings.register_profile("tests", max_examples=60, deadline=None, derandomize=True)
 settings.register_profile(
     "property", max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
@@ -59,8 +73,9 @@ async def _no_leaks() -> AsyncGenerator[None]:
 def _no_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test reads the settings of whoever runs it."""
     for name in os.environ:
-        if name.upper().startswith("AEMBED_"):
+        if name.upper().startswith(OF_VENDORS):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))  # where trusted files are remembered
     monkeypatch.chdir(tmp_path)
 
 

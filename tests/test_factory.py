@@ -378,3 +378,37 @@ async def test_embedders_of_one_model_are_told_apart_in_health() -> None:
         await factory.new_embedder("mock", provider_options={"error_rate": 1.0, "error_kinds": ["bad_request"]})
         answers = await factory.check_health()
     assert {name: health.ok for name, health in answers.items()} == {"mock:mock": True, "mock:mock #2": False}
+
+
+# ---- names that are none
+
+
+@pytest.mark.parametrize(
+    ("model", "meant"),
+    [
+        ("text-embedding-3-small", "'openai:text-embedding-3-small'"),
+        ("text-embeding-3-small", "'openai:text-embedding-3-small'"),
+        ("openai/text-embedding-3-small", "'openai:text-embedding-3-small'"),
+        ("OpenAI:text-embedding-3-small", "'openai:text-embedding-3-small'"),
+        ("OPENAI/my-model", "'openai:my-model'"),
+        ("embed-v4.0", "'cohere:embed-v4.0'"),
+        ("voyage-3.5", "'voyage:voyage-3.5'"),
+        ("gemini-embedding-001", "'google:gemini-embedding-001'"),
+        ("models/gemini-embedding-001", "'google:gemini-embedding-001'"),
+        ("BAAI/bge-m3", "'tei:BAAI/bge-m3', or 'openai:BAAI/bge-m3', with the base_url of a server that runs it"),
+        ("sentence-transformers/all-MiniLM-L6-v2", "'tei:sentence-transformers/all-MiniLM-L6-v2', or"),
+        ("opena:text-embedding-3-small", "'openai:text-embedding-3-small'"),
+    ],
+)
+async def test_a_model_without_its_provider_gets_a_hint(factory: EmbedderFactory, model: str, meant: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        await factory.new_embedder(model)
+    assert f"; did you mean {meant}" in str(caught.value)
+
+
+async def test_a_profile_that_names_a_profile_is_refused() -> None:
+    profiles = {"a": Profile(model="b"), "b": Profile(model="mock"), "mock": Profile(model="mock", dimensions=8)}
+    async with EmbedderFactory(Config(profiles=profiles)) as factory:
+        with pytest.raises(ConfigError, match=r"profile 'a' names the profile 'b' as its model; .* such as 'mock'"):
+            await factory.new_embedder("a")
+        assert (await factory.new_embedder("mock")).spec.dim == 8

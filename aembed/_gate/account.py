@@ -13,7 +13,7 @@ from aembed._gate.concurrency import Concurrency
 from aembed._gate.pause import Pause
 from aembed._gate.permit import Permit
 from aembed._gate.quotas import Quotas
-from aembed._settings.config import Limits
+from aembed._settings.policies import Limits
 from aembed._types import Kind, ModelSpec, Reply
 
 FIRST_AT_ONCE = 2
@@ -35,6 +35,11 @@ class Account:
         self._per_input = per_input
         self._last_failure = ""
         """Its kind alone: what else it says may be of another model or request than those that are told of it."""
+
+    def set_limits(self, limits: Limits) -> None:
+        if limits.max_concurrency is not None:
+            self.concurrency = Concurrency(limits.max_concurrency, adaptive=self.concurrency.adaptive)
+        self.quotas.set_limits(limits)
 
     @property
     def slots(self) -> int:

@@ -16,7 +16,7 @@ from aembed._gate.account import Account
 from aembed._gate.lanes import Lanes, Ticket
 from aembed._gate.permit import Permit
 from aembed._gate.slots import Slots
-from aembed._settings.config import Limits
+from aembed._settings.policies import Limits
 from aembed._types import Kind, Reply
 
 
@@ -38,6 +38,10 @@ class Gate:
         quotas = self.account.quotas.named(Permit("document"))
         limits = [f" {name}={resource!r}" for name, resource, _ in quotas if resource.limit is not None]
         return f"<Gate in_flight={self.in_flight}/{self.account.concurrency.slots} waiting={waiting}{''.join(limits)}>"
+
+    def set_limits(self, limits: Limits) -> None:
+        """Other limits from now on; what was admitted counts, and ``None`` takes a limit away."""
+        self.account.set_limits(limits)
 
     @property
     def in_flight(self) -> int:

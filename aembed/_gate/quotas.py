@@ -15,7 +15,7 @@ from aembed._gate.learner import Learner
 from aembed._gate.permit import Permit
 from aembed._gate.resource import Resource
 from aembed._gate.tokens import FIRST_GUESS, TokenRatio
-from aembed._settings.config import Limits
+from aembed._settings.policies import Limits
 from aembed._types import ModelSpec, Reply
 
 BATCHES_A_MINUTE = 16
@@ -32,6 +32,11 @@ class Quotas:
         self.token_ratio = TokenRatio()
         self._headers = Headers(self.requests), Headers(self.tokens), Headers(self.inputs)
         self._learner = Learner(self.requests, self.tokens)
+
+    def set_limits(self, limits: Limits) -> None:
+        self.requests.configure(limits.requests_per_minute)
+        self.tokens.configure(limits.tokens_per_minute)
+        self.inputs.configure(limits.inputs_per_minute)
 
     def named(self, permit: Permit) -> Iterator[tuple[str, Resource, float]]:
         """Each quota, and what ``permit`` needs of it."""

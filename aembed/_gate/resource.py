@@ -55,6 +55,12 @@ class Resource:
         self._now = 0.0
         self.unlearn()
 
+    def configure(self, limit: float | None) -> None:
+        """Another limit of the user's."""
+        self._configured = math.inf if limit is None else limit
+        if not self.told:
+            self.unlearn()
+
     def __repr__(self) -> str:
         limit = "unlimited" if self.limit is None else f"{self.rule} limit={self.limit:g}/min level={self.level:g}"
         return f"<Resource {limit} used={self.used:g}>"

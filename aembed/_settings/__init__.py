@@ -1,7 +1,10 @@
 """All that users set, and the only readers of environment and files.
 
-base      the class of all settings: frozen, and a wrong value is an error that names its remedy
-config    limits, retries, profiles; how layers merge
-http      how connections are made
-keys      where an API key comes from
+options policies http values   what can be set: for an embedder; in tables of their own; kinds of values
+base                           the class of all settings: frozen, and a wrong value is an error with its remedy
+config                         the configuration, and what an embedder runs with
+sources environment trust      where a configuration comes from; which files may say where keys and texts go
+layers                         how layers become one, field by field
+keys keyring vendors hosts     where a key comes from and goes to; one that changes; the providers' variables, hosts
+secrets                        what shows no key; what looks like one
 """

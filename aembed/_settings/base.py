@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Self, cast, dataclass_transform, get_args
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import UnionType
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Self,
+    TypeAlias,
+    Union,
+    cast,
+    dataclass_transform,
+    get_args,
+    get_origin,
+)
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from aembed._errors import ConfigError
+from aembed._settings.secrets import MASK, may_be_secret
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -19,6 +34,12 @@ SECRETS = {"api_key", "headers", "proxy"}
 SECRET_FIELDS = SECRETS | {"base_url"}
 """Their values are not shown; a ``base_url`` may wrongly hold a password."""
 
+TABLE_TYPES = {"model_type", "dict_type", "mapping_type"}
+"""Errors of pydantic's about a value where a table should be."""
+
+Origin: TypeAlias = Callable[[tuple[str, ...]], str]
+"""Says where the field at a path was set: a keyword, a file and table, a variable; "" if that is not known."""
+
 TAGS = {"switch", "policy"}
 """What pydantic calls the kinds of an option that takes several; no option has such a name."""
 
@@ -27,11 +48,11 @@ TAGS = {"switch", "policy"}
 class _RaisesConfigError(ModelMetaclass):
     """Makes ``Limits(requests_per_minute=-1)`` raise a ConfigError, as every other wrong setting does."""
 
-    def _validated(cls, /, **fields: Any) -> Any:  # noqa: N805
+    def _validated(cls, /, *, origin_of: Origin | None = None, **fields: Any) -> Any:  # noqa: N805
         try:
-            return super().__call__(**fields)
+            return super().__call__(**{name: plain(value) for name, value in fields.items()})
         except ValidationError as error:
-            failure = explain(error, cast("type[BaseModel]", cls))
+            failure = explain(error, cast("type[BaseModel]", cls), origin_of)
         del fields  # a traceback that shows local variables shows no key
         raise failure
 
@@ -50,9 +71,18 @@ class Settings(BaseModel, metaclass=_RaisesConfigError):
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
     @classmethod
-    def from_table(cls, table: Mapping[str, object]) -> Self:
-        """Made of what a file or ``provider_options`` holds. Raises :class:`ConfigError`."""
-        return cast("Self", cls._validated(**table))
+    def from_table(cls, table: Mapping[str, object], origin_of: Origin | None = None) -> Self:
+        """Made of what files, variables and ``provider_options`` hold. An error names the origin of the value.
+
+        Raises:
+            ConfigError: an unknown field, or a wrong value.
+        """
+        return cast("Self", cls._validated(origin_of=origin_of, **table))
+
+    def table(self) -> dict[str, object]:
+        """Only what was set, by name; settings within settings are tables too."""
+        fields = {name: getattr(self, name) for name in self.model_fields_set}
+        return {name: value.table() if isinstance(value, Settings) else value for name, value in fields.items()}
 
     def __getstate__(self) -> dict[Any, Any]:
         """Secrets are not written into bytes that others may keep."""
@@ -64,13 +94,23 @@ class Settings(BaseModel, metaclass=_RaisesConfigError):
         return super().__getstate__()
 
 
-def explain(error: ValidationError, model: type[BaseModel]) -> ConfigError:
+def plain(value: object) -> object:
+    """A number of numpy's as Python's own; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def explain(error: ValidationError, model: type[BaseModel], origin_of: Origin | None = None) -> ConfigError:
     """One sentence per mistake: the field, the value, and how to mend it. Values of secret fields stay out."""
-    return ConfigError("; ".join(_sentence(details, model) for details in error.errors()))
+    return ConfigError("; ".join(_sentence(details, model, origin_of) for details in error.errors()))
 
 
-def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:
-    path = [str(part) for part in details["loc"] if part not in TAGS]
+def _sentence(details: ErrorDetails, model: type[BaseModel], origin_of: Origin | None) -> str:
+    path = tuple(str(part) for part in details["loc"] if part not in TAGS)
+    origin = origin_of(path) if origin_of is not None and path else ""
+    return _problem(details, path, model) + (f" ({origin})" if origin else "")
+
+
+def _problem(details: ErrorDetails, path: tuple[str, ...], model: type[BaseModel]) -> str:
     field = ".".join(path) or model.__name__
     if details["type"] == "extra_forbidden":
         return f"unknown option {field!r}{nearest(path[-1], _fields_beside(model, path))}"
@@ -80,24 +120,55 @@ def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:
     if details["type"] == "model_type":
         message = f"give a {details.get('ctx', {}).get('class_name')}, or a table of its options"
     message = message[0].lower() + message[1:]
-    if SECRET_FIELDS.isdisjoint(path):
-        message += f", not {_show(details['input'])}"
+    if details["type"] in TABLE_TYPES:
+        message += f", not {_kind(details['input'])}"
+    elif SECRET_FIELDS.isdisjoint(path):
+        message += f", not {shown(details['input'])}"
     return f"{field}: {message}"
 
 
-def _show(value: object) -> str:
-    """A plain value as it is; of anything that may hold a secret, only what it is."""
+def shown(value: object) -> str:
+    """A plain value as it is; of anything that may hold a secret, only its kind."""
+    if isinstance(value, str) and may_be_secret(value):
+        return f"{MASK} (it looks like a secret)"
     return repr(value) if isinstance(value, (str, int, float, type(None))) else f"a {type(value).__name__}"
 
 
-def _fields_beside(model: type[BaseModel], path: list[str]) -> Iterable[str]:
+def _kind(value: object) -> str:
+    """A text in place of a table may be a proxy's address or a key: it is not shown."""
+    return "a str" if isinstance(value, str) else shown(value)
+
+
+def _fields_beside(model: type[BaseModel], path: Sequence[str]) -> Iterable[str]:
     """The known names where ``path`` has an unknown one."""
-    for part in path[:-1]:
-        field = model.model_fields.get(part)
-        annotations = () if field is None else (field.annotation, *get_args(field.annotation))
-        types = [getattr(annotation, "__origin__", annotation) for annotation in annotations]  # of Annotated ones too
-        model = next((kind for kind in types if isinstance(kind, type) and issubclass(kind, BaseModel)), model)
-    return model.model_fields
+    kind: object = model
+    for name in path[:-1]:
+        kind = field_type(kind, name)
+    return next(iter(tables(kind)), model).model_fields
+
+
+def tables(kind: object) -> Iterator[type[BaseModel]]:
+    """The settings that an annotation names, within unions and ``Annotated``."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield kind
+    elif get_origin(kind) in {Annotated, Union, UnionType}:
+        for part in get_args(kind):
+            yield from tables(part)
+    elif (origin := get_origin(kind)) is not None and issubclass(origin, Mapping):
+        yield from tables(get_args(kind)[1])
+
+
+def field_type(kind: object, name: str) -> object:
+    """The annotation of a field of a table, or ``None`` if there is no such field. A mapping has every name."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return kind.model_fields[name].annotation if name in kind.model_fields else None
+    origin = get_origin(kind)
+    if origin in {Annotated, Union, UnionType}:
+        found = (field_type(part, name) for part in get_args(kind))
+        return next((type_ for type_ in found if type_ is not None), None)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return get_args(kind)[1]
+    return None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -107,3 +178,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else f"; known are: {', '.join(known)}"
+
+
+@contextmanager
+def named_in_errors(where: str) -> Generator[None]:
+    """Errors about settings within also name where these come from."""
+    try:
+        yield
+    except ConfigError as error:
+        if where and where not in str(error):
+            error.args = (f"{error.args[0]} ({where})", *error.args[1:])
+        raise

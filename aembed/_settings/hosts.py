@@ -20,6 +20,7 @@ OWN_HOSTS = {
     "google": ("generativelanguage.googleapis.com",),
     "jina": ("api.jina.ai",),
     "mistral": ("api.mistral.ai",),
+    "ollama": ("ollama.com",),
     # us, eu, au, in, jp and others: https://developers.openai.com/api/docs/guides/data-residency
     "openai": ("api.openai.com", ".api.openai.com"),
     # keys made in MongoDB Atlas: https://www.mongodb.com/docs/api/doc/atlas-embedding-and-reranking-api

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import SecretStr, field_validator, model_validator
 
 from aembed._settings.base import Settings
-
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+from aembed._settings.values import Seconds, Switch
 
 
 class HttpSettings(Settings):
@@ -19,12 +17,15 @@ class HttpSettings(Settings):
     """PEM file with the certificate authorities to trust, instead of the system's."""
     proxy: str | SecretStr | None = None
     """``http://user:password@host:port``; kept as a ``SecretStr``."""
-    trust_env: bool = False
+    trust_env: Switch = False
     """Honour ``HTTP_PROXY``, ``HTTPS_PROXY``, ``NO_PROXY`` and ``~/.netrc``."""
-    public_only: bool = False
+    public_only: Switch = False
     """For programs that are given a ``base_url`` by somebody else: connect to public addresses only, never to this
     machine, a private network or a cloud's metadata. The address itself is looked at, each time a connection is made,
-    so that no name can lead elsewhere later. Not with a proxy, which would do the connecting."""
+    so that no name can lead elsewhere later. Not with a proxy, which would do the connecting. Once it is on for all
+    embedders or in a profile, nothing closer to the call switches it off."""
+    allow_key_over_http: Switch = False
+    """Send a key, or a header that holds one, over plain http to another machine, where it can be read on the way."""
 
     connect_timeout: Seconds = 10.0
     read_timeout: Seconds = 60.0

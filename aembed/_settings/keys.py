@@ -1,70 +1,174 @@
-"""Where an API key comes from: an option, a function, a file, or the provider's usual variable."""
+"""Where an API key and the address it is for come from: an option, a function, a file, or the provider's variables.
+
+A key goes where it was given for: to the ``base_url`` given with it, or to the provider's own hosts. The provider's
+variables are those that its own SDK reads, and belong together likewise.
+"""
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Callable
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any
+from urllib.parse import urlsplit
 
+import anyio.to_thread
 from pydantic import SecretStr
 
 from aembed._errors import ConfigError
-from aembed._settings.config import Options
-from aembed._settings.hosts import is_own_host
-
-AskKey: TypeAlias = Callable[[], SecretStr]
-"""Gives a key and may take its time: for a worker thread."""
-
-KEY_VARIABLES = {
-    "azure": "AZURE_OPENAI_API_KEY",
-    "cohere": "CO_API_KEY",
-    "google": "GEMINI_API_KEY",
-    "jina": "JINA_API_KEY",
-    "mistral": "MISTRAL_API_KEY",
-    "openai": "OPENAI_API_KEY",
-    "voyage": "VOYAGE_API_KEY",
-}
-"""Where a provider's key usually stands, by its own documentation; with ``_FILE`` behind it, the path of a file that
-holds the key, as containers are given secrets."""
+from aembed._settings.http import HttpSettings
+from aembed._settings.layers import KEYS
+from aembed._settings.options import AskKey, Options, Profile, checked_url
+from aembed._settings.secrets import KEY_HEADERS, may_be_secret
+from aembed._settings.vendors import NO_VENDOR, VENDORS, Vendor, is_own, is_same
 
 
-def find_key(provider: str, settings: Options) -> SecretStr | AskKey | None:
-    """The key, or how to get it. A provider's variable is for the provider itself, and sent to nobody else."""
-    if settings.api_key_file is not None:
-        return partial(_read, Path(settings.api_key_file))
-    key = settings.api_key
-    if key is None:
-        is_safe = settings.base_url is None or settings.base_url.startswith("https://")
-        return _from_environment(provider) if is_safe and is_own_host(provider, settings.base_url) else None
-    if isinstance(key, str):
-        return SecretStr(key)
-    return key if isinstance(key, SecretStr) else partial(_ask, key)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where requests go, the key that goes with them, and what has set each: "" for the provider's own default."""
+
+    base_url: str | None
+    base_url_origin: str
+    key: SecretStr | AskKey | None
+    """Or the function to ask for it."""
+    key_origin: str
 
 
-def _from_environment(provider: str) -> SecretStr | AskKey | None:
-    variable = KEY_VARIABLES.get(provider, "")
-    value = os.environ.get(variable)
-    if value:
-        return SecretStr(value)
-    file = os.environ.get(f"{variable}_FILE") if variable else None
-    return partial(_read, Path(file)) if file else None
+def find_endpoint(provider: str, settings: Options, environ: Mapping[str, str] = os.environ) -> Endpoint:
+    """The address and the key, from settings or else from the provider's variables.
+
+    Raises:
+        ConfigError: a variable holds no address; a key that is to go over plain http.
+    """
+    vendor = VENDORS.get(provider, NO_VENDOR)
+    named = _address(vendor, environ)
+    url, url_origin = (settings.base_url, "base_url") if settings.base_url is not None else (named, vendor.base_url)
+    key, key_origin = _given(settings)
+    if key is None and (is_own(provider, url) or (named is not None and is_same(url, named))):
+        key, key_origin = _from_environment(vendor, environ)
+    holds_key = key is not None or not KEY_HEADERS.isdisjoint(map(str.lower, settings.headers))
+    if url is not None and holds_key:
+        check_key_is_covered(url, settings.http)
+    return Endpoint(base_url=url, base_url_origin=(url_origin or "") if url else "", key=key, key_origin=key_origin)
 
 
-def _read(file: Path) -> SecretStr:
+def check_key_is_covered(url: str, http: HttpSettings) -> None:
+    """Raises :class:`ConfigError` if a key is to go where it can be read on the way."""
+    host = urlsplit(url).hostname or ""
+    if urlsplit(url).scheme != "http" or http.allow_key_over_http or host == "localhost" or host.endswith(".localhost"):
+        return
+    address = _address_of(host)
+    if address is not None and (address.is_loopback or address.is_unspecified):
+        return
+    if address is not None and http.public_only and not address.is_global:
+        return  # no connection will be made
+    raise ConfigError(
+        f"a key over plain http to {host} can be read on the way; give an https:// base_url, "
+        "or allow it with http=HttpSettings(allow_key_over_http=True)"
+    )
+
+
+def fields_for(name: str, profile: Profile, options: Mapping[str, object]) -> dict[str, object]:
+    """What a profile sets for an embedder with these keywords: its key and headers go to no other ``base_url``.
+
+    Raises:
+        ConfigError: a keyword leads elsewhere, and gives no key or headers of its own.
+    """
+    fields = profile.table()
+    url = options.get("base_url")
+    if not isinstance(url, str) or is_same(url, profile.base_url) or is_own(profile.model.partition(":")[0], url):
+        return fields
+    for names in (KEYS, {"headers"}):
+        held = [fields.pop(field, None) for field in names]
+        if any(held) and not names & options.keys():
+            whose = profile.base_url or "the provider's own hosts"
+            raise ConfigError(
+                f"base_url: the {'key' if names is KEYS else 'headers'} of profile {name!r}, given for {whose}, will "
+                f"not be sent elsewhere; give {'api_key' if names is KEYS else 'headers'} together with base_url"
+            )
+    return fields
+
+
+async def ask_key(ask: AskKey) -> tuple[SecretStr, float | None]:
+    """The key, and when it expires, in seconds since 1970. A function that is not async runs in a worker thread.
+
+    Raises:
+        ConfigError: the function gives no key.
+    """
+    answer: Any = await anyio.to_thread.run_sync(ask)
+    if inspect.isawaitable(answer):
+        answer = await answer
+    expires_at = None
+    if isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], (int, float)):
+        answer, expires_at = answer[0], float(answer[1])
+    if isinstance(answer, str):
+        return SecretStr(answer), expires_at
+    if isinstance(answer, SecretStr):
+        return answer, expires_at
+    kind = type(answer).__name__
+    del answer
+    raise ConfigError(f"api_key: the function gave a {kind}, not the key as a str, or the key and when it expires")
+
+
+def _address(vendor: Vendor, environ: Mapping[str, str]) -> str | None:
+    value = environ.get(vendor.base_url or "", "").strip()
+    if not value:
+        return None
     try:
-        return SecretStr(file.expanduser().read_text(encoding="utf-8").strip())
+        return checked_url(vendor.as_base_url(value))
+    except ValueError as error:
+        raise ConfigError(f"{vendor.base_url}: {error}") from None
+
+
+def _given(settings: Options) -> tuple[SecretStr | AskKey | None, str]:
+    if settings.api_key_file is not None:
+        return partial(_read, Path(settings.api_key_file), "api_key_file"), "api_key_file"
+    key = settings.api_key
+    return (SecretStr(key) if isinstance(key, str) else key), "" if key is None else "api_key"
+
+
+def _from_environment(vendor: Vendor, environ: Mapping[str, str]) -> tuple[SecretStr | AskKey | None, str]:
+    for name in vendor.key_files:
+        if environ.get(name, "").strip():
+            return partial(_read, Path(environ[name]), name), name
+    for name in vendor.keys:
+        if environ.get(name, "").strip():
+            return SecretStr(environ[name].strip()), name
+    for name in (f"{name}_FILE" for name in vendor.keys):
+        if environ.get(name, "").strip():
+            return partial(_read, Path(environ[name]), name), name
+    return None, ""
+
+
+def _read(file: Path, origin: str) -> SecretStr:
+    try:
+        return SecretStr(file.expanduser().read_text(encoding="utf-8-sig").strip())
     except OSError as error:
-        raise ConfigError(f"the key file {str(file)!r} cannot be read: {error.strerror}; check the path") from None
+        if may_be_secret(str(file)):
+            reason = "names no file, and looks like a key itself; give the path of a file that holds it"
+            raise ConfigError(f"{origin} {reason}, or the key as api_key") from None
+        raise ConfigError(
+            f"{origin}: the key file {str(file)!r} cannot be read: {error.strerror}; check the path"
+        ) from None
     except UnicodeDecodeError:
-        raise ConfigError(f"the key file {str(file)!r} is not text; it must hold the key and nothing else") from None
+        raise ConfigError(
+            f"{origin}: the key file {str(file)!r} is not text; it must hold the key and nothing else"
+        ) from None
 
 
-def _ask(give: Callable[[], str | SecretStr]) -> SecretStr:
-    key = give()
-    if isinstance(key, str):
-        return SecretStr(key)
-    if not isinstance(key, SecretStr):
-        raise ConfigError(f"api_key: the function gave a {type(key).__name__}, not the key as a str")
-    return key
+def _address_of(host: str) -> IPv4Address | IPv6Address | None:
+    """What a host is that is no name, in any of the spellings that a resolver takes: 127.1, 0x7f.1, 2130706433."""
+    try:
+        return IPv4Address(socket.inet_aton(host))
+    except OSError:
+        pass
+    try:
+        address = IPv6Address(host)
+    except ValueError:
+        return None
+    return address.ipv4_mapped or address

@@ -9,22 +9,6 @@ from aembed._settings.hosts import is_own_host
 from aembed._types import Source
 
 
-class SecretText(str):
-    """A text that is not shown where local variables are."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'...'"
-
-
-class SecretHeaders(dict[str, str]):
-    """Headers that show their names only, wherever they are printed."""
-
-    def __repr__(self) -> str:
-        return f"<headers {', '.join(self)}>"
-
-
 def checked(headers: Mapping[str, str]) -> Mapping[str, str]:
     wrong = next((name for name, value in headers.items() if not _can_be_sent(name, value)), None)
     if wrong is not None:

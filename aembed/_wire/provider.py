@@ -24,8 +24,9 @@ from aembed._errors import (
     ReplyError,
     TextTooLongError,
 )
+from aembed._settings.secrets import SecretHeaders
 from aembed._types import Kind, ModelSpec, Reply, Response, Source, Transport, Vectors
-from aembed._wire.access import SecretHeaders, checked, key_of
+from aembed._wire.access import checked, key_of
 from aembed._wire.arriving import Arriving
 from aembed._wire.cut import Pause
 from aembed._wire.decode import Decoded, NoReplyError, Shape, breathe, decode, token_count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -94,6 +95,10 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
             rich_help_panel=of.SPEED,
         ),
     ] = None,
+    config_file: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="Settings, instead of ./aembed.toml; the file is trusted."),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -132,7 +137,7 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
     - aembed embed --query "where did I put the keys?" > query.json
     """
     with one_sentence():
-        config = Config.load()
+        config = Config.load(config_file)
         options = {
             "dimensions": dimensions,
             "overlong": overlong,
@@ -157,7 +162,7 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
         quota = {"requests_per_minute": rpm, "tokens_per_minute": tpm, "max_concurrency": concurrency}
         chosen: Any = {name: value for name, value in options.items() if value is not None}
         with in_flags({name for name, value in (options | quota).items() if value is not None}):
-            asked = limits(config, model, **quota)
+            asked = limits(**quota)
             if asked is not None:
                 chosen["limits"] = asked
             if query is not None:
@@ -183,10 +188,10 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
         raise typer.Exit(EXIT_REJECTED)
 
 
-def _cache(given: str) -> bool | str:
+def _cache(given: str) -> str:
     if given in {"", "."}:
         raise CommandError("--cache names no file; give a path, as in --cache vectors.db, or on, or off")
-    return {"on": True, "off": False}.get(given.lower(), given)
+    return given
 
 
 async def _embed_query(query: str, config: Config, model: str | None, chosen: EmbedderOptions) -> Vector:
@@ -210,17 +215,39 @@ def providers() -> None:
 
 
 @app.command()
-def check() -> None:
+def check(
+    config_file: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="Settings, instead of ./aembed.toml; the file is trusted."),
+    ] = None,
+) -> None:
     """Look at the configuration, and ask every configured model one tiny question.
 
-    Keys are not shown. With nothing configured, the default model is asked. Exit code 3 if one does not answer.
+    Keys are not shown, only where each comes from. With nothing configured, the default model is asked.
+    Exit code 3 if one does not answer.
     """
     with one_sentence():
-        say(sources())
-        rows = run(check_models(Config.load()))
+        config = Config.load(config_file)
+        say(sources(config))
+        rows = run(check_models(config))
         show(rows)
     if not all(row.health.ok for row in rows):
         raise typer.Exit(EXIT_STOPPED)
+
+
+@app.command()
+def trust(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The configuration file.")] = Path("aembed.toml"),
+    undo: Annotated[bool, typer.Option("--undo", help="Trust it no longer.")] = False,
+) -> None:
+    """Trust a configuration file that aembed finds in the working directory, as it is now.
+
+    Only a trusted file may say where keys and texts go: base_url, http, api_key_file, headers, a cache outside its
+    directory. Read it first. It is remembered by path and content: change it, and it has to be trusted again. A file
+    named with --config or AEMBED_CONFIG needs none of this.
+    """
+    with one_sentence():
+        say(f"no longer trusted: {Config.distrust(file)}" if undo else f"trusted: {Config.trust(file)}")
 
 
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

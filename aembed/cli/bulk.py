@@ -44,12 +44,10 @@ def plan_files(sources: list[str], *, model: str | None, config: Config, options
     return run(plan_job(sources, model=model, config=config, **options))
 
 
-def limits(config: Config, model: str | None, **given: float | None) -> Limits | None:
-    """The configured limits of the model with those given here; ``None`` if there are none."""
+def limits(**given: float | None) -> Limits | None:
+    """Those that were given; ``None`` if there are none."""
     here: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    profile = config.profiles.get(model or config.model)
-    configured = {} if profile is None else profile.limits.model_dump(exclude_unset=True)
-    return Limits(**configured | here) if here else None
+    return Limits(**here) if here else None
 
 
 def told(report: JobReport) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
-from aembed import Config, EmbedderFactory, Health, Profile
+from aembed import Config, ConfigError, EmbedderFactory, Health, Profile
 from aembed.cli.errors import say
 
 SECRET = {"api_key", "headers", "provider_options"}
@@ -36,18 +34,16 @@ class Row:
         return f"failed: {self.health.error}"
 
 
-def sources() -> str:
+def sources(config: Config) -> str:
     """Where settings come from, by name; their values are not shown."""
-    named = os.environ.get("AEMBED_CONFIG")
-    file = Path(named or "aembed.toml")
-    origins = [str(file)] if file.is_file() else []
-    origins += sorted(name for name in os.environ if name.upper().startswith("AEMBED_") and name != "AEMBED_CONFIG")
-    return f"configuration: {', '.join(origins) or 'none; the defaults hold'}"
+    return f"configuration: {', '.join(config.sources) or 'none; the defaults hold'}"
 
 
 async def check(config: Config) -> list[Row]:
     """Ask every configured model one tiny question; with nothing configured, the default one."""
     async with EmbedderFactory(config) as factory:
+        for name in sorted(config.profiles.keys() & set(factory.available_providers())):
+            print(f"aembed: profile {name!r} takes the place of the provider {name!r}; rename it", file=sys.stderr)
         health: Mapping[str, Health] = await factory.check_health()
     return [_row(config, name, health[name]) for name in sorted(health)]
 
@@ -65,18 +61,27 @@ def show(rows: list[Row]) -> None:
 
 def _row(config: Config, name: str, health: Health) -> Row:
     profile = config.profiles.get(name)
-    if profile is None:
-        return Row(name, name, "", health)
-    return Row(name, profile.model, _settings(profile), health)
+    said = [*_of_variables(config, name), *([] if profile is None else _settings(profile))]
+    return Row(name, name if profile is None else profile.model, ", ".join(said), health)
 
 
-def _settings(profile: Profile) -> str:
+def _of_variables(config: Config, name: str) -> list[str]:
+    """Address and key where the provider's own variables have set them, with the variable."""
+    try:
+        found = config.endpoint(name)
+    except ConfigError:
+        return []  # its health says why
+    said = [("base_url", found.base_url, found.base_url_origin), ("api_key", found.key and MASK, found.key_origin)]
+    return [f"{field}={value} ({origin})" for field, value, origin in said if value and origin.isupper()]
+
+
+def _settings(profile: Profile) -> list[str]:
     """What the profile sets. Of keys and headers only that they are set."""
     said = []
     for name in sorted(profile.model_fields_set - {"model"}):
         value = getattr(profile, name)
         said.append(f"{name}={MASK}" if name in SECRET else f"{name}={_shown(value)}")
-    return ", ".join(said)
+    return said
 
 
 def _shown(value: object) -> str:

@@ -22,7 +22,7 @@ from aembed.bench.result import Verdict
 
 BASELINES = Path(__file__).parent.parent / "baselines"
 COUNTED = ("tasks", "callbacks", "timers", "threads", "calls", "allocations")
-PACKAGES = ("aiometer", "anyio", "numpy", "pydantic", "pydantic-settings", "xxhash")
+PACKAGES = ("aiometer", "anyio", "numpy", "pydantic", "xxhash")
 WHOLE = 0.9
 """Allocations per operation that are news: tables that grow now and then, and hash at random in pydantic's Rust, give
 fractions; what a change adds comes with every operation."""

@@ -158,13 +158,15 @@ async def test_fault_69_dns_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", resolve)
         monkeypatch.setattr("aiohttp.connector.DefaultResolver", aiohttp.ThreadedResolver)
         base_url = f"http://rebound.example:{server.port}/v1"
-        async with embedding(server, base_url=base_url, http=HttpSettings(public_only=True)) as embedder:
+        over_http = HttpSettings(allow_key_over_http=True)  # of a name it is not known where it leads
+        guarded = HttpSettings(public_only=True, allow_key_over_http=True)
+        async with embedding(server, base_url=base_url, http=guarded) as embedder:
             _, error = await attempt(embedder)
             assert type(error) is ConnectError
             assert (error.retryable, error.attempts) == (False, 1)
             assert str(error).startswith("rebound.example is not on the public internet, and public_only is set")
         assert server.counters.connections_opened == 0
-        async with embedding(server, base_url=base_url) as embedder:  # without the policy it does get there
+        async with embedding(server, base_url=base_url, http=over_http) as embedder:  # without the policy it gets there
             assert (await attempt(embedder))[1] is None
 
 

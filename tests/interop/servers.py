@@ -16,7 +16,7 @@ from typing import Unpack
 from pydantic import SecretStr
 
 from aembed import Embedder, EmbedderFactory, Source
-from aembed._settings.config import EmbedderOptions
+from aembed._settings.options import EmbedderOptions
 from aembed._types import Transport
 
 HOST = "127.0.0.1"

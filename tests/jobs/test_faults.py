@@ -141,6 +141,7 @@ async def test_fault_62_command_killed_by_the_request_it_sends(monkeypatch: pyte
             f'[profiles.here]\nmodel = "openai:any"\nbase_url = "{server.base_url}"\ndimensions = 8\n'
             f"batch_size = {batch}\nlimits = {{ max_concurrency = {slots} }}\n"
         )
+        monkeypatch.setenv("AEMBED_CONFIG", "aembed.toml")
         command = [sys.executable, "-c", "from aembed.cli import main; main()"]
         died = 0
         for _ in range(3):

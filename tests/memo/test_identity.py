@@ -7,7 +7,7 @@ import pytest
 
 from aembed import EmbedderFactory, Limits, ModelSpec
 from aembed._identity import Identity
-from aembed._settings.config import Options
+from aembed._settings.options import Options
 from aembed.testing import ScriptedProvider
 from tests.scripted import PAIRS, TEXTS, expected
 
@@ -22,6 +22,8 @@ VARIANTS: dict[str, tuple[ModelSpec, Options]] = {
     "normalize": (SPEC, Options(normalize=True)),
     "overlong": (SPEC, Options(overlong="truncate")),
     "provider_options": (SPEC, Options(provider_options={"task": "clustering"})),
+    "namespace": (SPEC, Options(cache_namespace="tenant")),
+    "headers": (SPEC, Options(headers={"x-route": "a"})),
 }
 
 
@@ -44,7 +46,13 @@ def test_case_71_a_key_holds_the_whole_text_and_its_kind() -> None:
 
 
 def test_case_71_limits_and_secrets_decide_no_vector() -> None:
-    options = Options(api_key="key", headers={"x": "y"}, timeout=1.0, batch_size=7, limits=Limits(max_concurrency=1))
+    options = Options(
+        api_key="key",
+        headers={"Authorization": "y", "api-key": "z"},
+        timeout=1.0,
+        batch_size=7,
+        limits=Limits(max_concurrency=1),
+    )
     plain = Identity(SPEC, Options(base_url="https://a.test/v1"), "P")
     same = Identity(SPEC, options.model_copy(update={"base_url": "https://a.test/v1/"}), "P")
     assert plain.keys(TEXTS, "query") == same.keys(TEXTS, "query")
@@ -59,3 +67,20 @@ async def test_case_71_embedders_share_what_is_the_same_and_nothing_else(factory
     np.testing.assert_array_equal(await same.embed_documents(TEXTS[:2]), await expected(TEXTS[:2]))
     await other.embed_documents(TEXTS[:2])
     assert [len(provider.calls) for provider in providers] == [1, 0, 1]
+
+
+def test_a_route_is_told_by_the_value_of_a_header_and_not_by_how_its_name_is_written() -> None:
+    keys = [
+        Identity(SPEC, Options(headers=headers), "P").keys(TEXTS, "query")
+        for headers in ({"x-route": "a"}, {"X-Route": "a"}, {"x-route": "b"})
+    ]
+    assert keys[0] == keys[1] != keys[2]
+
+
+async def test_two_namespaces_share_a_store_and_see_nothing_of_each_other(factory: EmbedderFactory) -> None:
+    provider = ScriptedProvider(spec=PAIRS)
+    tenants = [await factory.new_embedder(provider, cache=True, cache_namespace=name) for name in ("a", "b", "a")]
+    for tenant in tenants:
+        await tenant.embed_documents(TEXTS[:2])
+    assert len(provider.calls) == 2
+    assert [tenant.statistics().cache_hits for tenant in tenants] == [0, 0, 2]

@@ -11,7 +11,7 @@ import pytest
 
 from aembed import EmbedderFactory, Limits
 from aembed._identity import Identity
-from aembed._settings.config import Options
+from aembed._settings.options import Options
 from aembed.testing import ScriptedProvider
 from tests.memo.shelf import Shelf, started
 from tests.scripted import PAIRS, TEXTS, expected, sent

@@ -29,7 +29,7 @@ async def test_where_to_keep_stands_in_the_configuration(tmp_path: Path, monkeyp
         assert Config.load().cache == meant
 
 
-@pytest.mark.parametrize("place", ["", 7, 1.5, None, object(), []], ids=lambda place: type(place).__name__)
+@pytest.mark.parametrize("place", ["", 7, 1.5, object(), []], ids=lambda place: type(place).__name__)
 async def test_what_is_no_place_is_refused(factory: EmbedderFactory, place: Any) -> None:
     with pytest.raises(ConfigError, match="cache: give True, the path of a file, or a Store"):
         await factory.new_embedder("mock", cache=place)

@@ -178,26 +178,6 @@ def test_variables_alone_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Config.load().model == "mock"
 
 
-def test_an_unknown_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AEMBED_MODLE", "mock")
-    with pytest.raises(ConfigError, match="unknown environment variable AEMBED_MODLE; did you mean 'AEMBED_MODEL'"):
-        Config.load()
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "reason"),
-    [
-        ("AEMBED_TIMEOUT", "soon", "timeout: .* valid number.*'soon'"),
-        ("AEMBED_RETRY__MAX_ATTEMPT", "3", r"unknown option 'retry.max_attempt'; did you mean 'max_attempts'"),
-        ("AEMBED_PROFILES", "not json", "environment: .*profiles"),
-    ],
-)
-def test_a_bad_variable_is_explained(monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str) -> None:
-    monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigError, match=reason):
-        Config.load()
-
-
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

@@ -70,6 +70,7 @@ async def test_a_file_holds_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert await key_of(api_key_file=file) == KEY
     (tmp_path / "aembed.toml").write_text(f'[profiles.p]\nmodel = "shop"\napi_key_file = "{file.as_posix()}"\n')
     assert await key_of("p", Config.load(tmp_path / "aembed.toml")) == KEY
+    (tmp_path / "aembed.toml").unlink()
     monkeypatch.setenv("AEMBED_PROFILES__P__MODEL", "shop")
     monkeypatch.setenv("AEMBED_PROFILES__P__API_KEY_FILE", str(file))
     assert await key_of("p", Config.load()) == KEY

@@ -1,0 +1,88 @@
+"""The variables of the environment that are aembed's own: ``AEMBED_`` and the name of a field.
+
+Two underscores lead into a table: ``AEMBED_RETRY__MAX_ATTEMPTS``. A table or list may be given whole, as JSON. An empty
+variable counts as unset. A name that aembed does not know is somebody else's, as those that Kubernetes makes for a
+service called ``aembed``; a near miss of a known name is warned of.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import warnings
+from collections.abc import Iterable, Mapping
+
+from pydantic import BaseModel
+
+from aembed._errors import ConfigError
+from aembed._settings.base import field_type, tables
+from aembed._settings.layers import merged
+
+PREFIX = "AEMBED_"
+CONFIG = "AEMBED_CONFIG"
+"""Names the file."""
+NEAR = 0.8
+"""How alike two names are, of 1, that one is taken for a slip in writing the other."""
+
+Path = tuple[str, ...]
+
+
+def read_variables(environ: Mapping[str, str], model: type[BaseModel]) -> tuple[dict[str, object], dict[Path, str]]:
+    """What the variables set, as a table, and the variable that set each path of it.
+
+    Raises:
+        ConfigError: a table that is no JSON.
+    """
+    table: dict[str, object] = {}
+    variables: dict[Path, str] = {}
+    near: dict[str, str] = {}
+    for name in sorted(environ):
+        if not name.upper().startswith(PREFIX) or name.upper() == CONFIG or not environ[name].strip():
+            continue
+        path = tuple(name[len(PREFIX) :].lower().split("__"))
+        kind = _find(model, path, name, near)
+        if kind is not None:
+            variables[path] = name
+            table = merged(table, _nested(path, _value(name, environ[name], kind)))
+    if near:
+        hints = [f"{name}, did you mean {known}?" for name, known in near.items()]
+        warnings.warn(f"ignored variables of the environment: {' '.join(hints)}", stacklevel=3)
+    return table, variables
+
+
+def _find(model: type[BaseModel], path: Path, name: str, near: dict[str, str]) -> object:
+    """The annotation of the field. ``None`` if there is none; a known name that is nearly it goes into ``near``."""
+    kind: object = model
+    for depth, part in enumerate(path):
+        inner = field_type(kind, part)
+        if inner is None:
+            close = difflib.get_close_matches(part, _names(kind, depth), n=1, cutoff=NEAR)
+            if close:
+                near[name] = PREFIX + "__".join([*path[:depth], close[0], *path[depth + 1 :]]).upper()
+            return None
+        kind = inner
+    return kind
+
+
+def _names(kind: object, depth: int) -> Iterable[str]:
+    known = [name for model in tables(kind) for name in model.model_fields]
+    return known if depth else [*known, "config"]
+
+
+def _value(name: str, text: str, kind: object) -> object:
+    """A text, which the field's validation reads; where it begins like JSON and a table may be, what that says."""
+    is_table = any(tables(kind)) or field_type(kind, "any") is not None
+    if not (is_table and text.lstrip().startswith(("{", "["))):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise ConfigError(
+            f"{name}: not valid JSON; give a table as JSON, or each field a variable of its own"
+        ) from None
+
+
+def _nested(path: Path, value: object) -> dict[str, object]:
+    for name in reversed(path):
+        value = {name: value}
+    return value  # type: ignore[return-value]

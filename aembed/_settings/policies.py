@@ -1,0 +1,56 @@
+"""Limits of an account, when to try again, how to merge calls: small settings with a class each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Discriminator, Field, Tag
+
+from aembed._settings.base import Settings
+from aembed._settings.values import Count, Rate, Seconds, Switch, as_bool
+
+
+class Limits(Settings):
+    """What an account may do, or a model with a quota of its own. ``None``: as the provider's own default says."""
+
+    max_concurrency: Count | None = None
+    """Requests in flight at once. Queries have one more, of their own."""
+    requests_per_minute: Rate | None = None
+    tokens_per_minute: Rate | None = None
+    inputs_per_minute: Rate | None = None
+    """Texts a minute, for providers that count these."""
+
+
+class RetryPolicy(Settings):
+    """When to try again. Delays are in seconds and double up to ``max_delay``, each with full jitter.
+
+    A ``Retry-After`` of the provider is obeyed instead, up to ``max_retry_after``; beyond that the call fails.
+    """
+
+    max_attempts: Count = 5
+    initial_delay: Seconds = 0.5
+    max_delay: Seconds = 30.0
+    max_retry_after: Seconds = 120.0
+
+
+class MergePolicy(Settings):
+    """How calls with few texts are gathered while others are under way. The first of them goes at once."""
+
+    max_texts: Count = 128
+    """Texts in one batch of several calls, at most; also at most what the provider takes. Larger calls go alone."""
+    window: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
+    """Seconds a call waits for company, at most, while requests may be sent."""
+
+
+def _kind_of_merge(value: object) -> str | None:
+    """Which of the two is meant: what is wrong with one is then not explained for the other too."""
+    if isinstance(as_bool(value), bool):
+        return "switch"
+    return "policy" if isinstance(value, (MergePolicy, Mapping)) else None
+
+
+Merge = Annotated[
+    Annotated[Switch, Tag("switch")] | Annotated[MergePolicy, Tag("policy")],
+    Discriminator(_kind_of_merge, "merge", "give True, or a MergePolicy with max_texts and window"),
+]

@@ -1,0 +1,50 @@
+"""What may hold a key: kept in forms that show nothing, and recognised where it was not meant to be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TypeVar
+
+from pydantic import SecretStr
+
+MASK = "**********"
+
+KEY_HEADERS = {"api-key", "authorization", "cookie", "proxy-authorization", "x-api-key", "x-goog-api-key"}
+"""Headers that hold a key, in lower case."""
+
+T = TypeVar("T")
+
+_USER_IN_URL = re.compile(r"//[^/\s@]*@")
+_KEY = re.compile(r"(?=.*[A-Za-z])(?=.*[0-9])[\w\-+=~.]{20,}|(sk|pk|pa|al|hf|gsk|jina|AIza)[-_]?[\w\-]{8,}")
+
+
+class SecretText(str):
+    """A text that is not shown where local variables are."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'...'"
+
+
+class SecretHeaders(dict[str, T]):
+    """Headers that show their names only, wherever they are printed."""
+
+    def __repr__(self) -> str:
+        return f"<headers {', '.join(self)}>"
+
+
+def in_clear(headers: Mapping[str, str | SecretStr]) -> SecretHeaders[str]:
+    """Headers as they are sent."""
+    return SecretHeaders({name: clear(value) for name, value in headers.items()})
+
+
+def clear(secret: str | SecretStr) -> str:
+    """A secret as it is sent."""
+    return secret.get_secret_value() if isinstance(secret, SecretStr) else secret
+
+
+def may_be_secret(text: str) -> bool:
+    """True for a URL with a user or password, and for a word that looks like a key: no text, no path, no model."""
+    return bool(_USER_IN_URL.search(text) or _KEY.fullmatch(text.strip()))

@@ -1,0 +1,85 @@
+"""Where a configuration comes from: a file and the environment, and which of them set what."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aembed._errors import ConfigError
+from aembed._settings.environment import CONFIG
+from aembed._settings.layers import Table
+
+NAME = "aembed.toml"
+"""The file that is looked for in the working directory."""
+MAX_BYTES = 2**20
+"""Of a configuration file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Which variable, or which table of the file, has set a field. Two configurations may differ in it and be equal."""
+
+    file: Path | None = field(default=None, compare=False)
+    table: Table = field(default_factory=dict, compare=False, repr=False)
+    variables: Mapping[tuple[str, ...], str] = field(default_factory=dict, compare=False)
+
+    def of(self, path: tuple[str, ...]) -> str:
+        """``"AEMBED_TIMEOUT"``, ``"[retry] of aembed.toml"``; for a field that is missing, what has set its table."""
+        for depth in range(len(path), 0, -1):
+            variable = self.variables.get(path[:depth])
+            if variable is not None:
+                return variable
+        within = [name for known, name in self.variables.items() if known[: len(path)] == path]
+        value = _at(self.table, path)
+        if value is not None:
+            table = path if isinstance(value, Mapping) else path[:-1]
+            within.append(f"[{'.'.join(table)}] of {self.file}" if table else str(self.file))
+        return " and ".join(within) or (self.of(path[:-1]) if len(path) > 1 else "")
+
+
+def _at(table: object, path: tuple[str, ...]) -> object:
+    for name in path:
+        table = table.get(name) if isinstance(table, Mapping) else None
+    return table
+
+
+def find_file(named: str | Path | None) -> tuple[Path | None, bool]:
+    """The configuration file, if there is one, and whether somebody has named it.
+
+    Raises:
+        ConfigError: a file that was named is not there.
+    """
+    named = named or os.environ.get(CONFIG, "").strip() or None
+    path = Path(named or NAME)
+    if path.is_file():
+        return path, named is not None
+    if named:
+        raise ConfigError(f"configuration file {str(path)!r} does not exist or is not a file; check the path")
+    return None, False
+
+
+def read_file(path: Path) -> bytes:
+    """Raises :class:`ConfigError` for a file that cannot be read, or is no configuration by its size."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes; a configuration file has a few kilobytes")
+    return content
+
+
+def parse(path: Path, content: bytes) -> dict[str, object]:
+    """The table that a TOML file holds. Raises :class:`ConfigError`."""
+    try:
+        return tomllib.loads(content.decode())
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    except (RecursionError, ValueError):  # nested too deep; a number of thousands of digits
+        raise ConfigError(f"{path}: not valid TOML: nested too deep, or a number that is too long") from None
