@@ -54,9 +54,17 @@ class Embedder:
     """
 
     def __init__(
-        self, engine: Engine, run: Run, calls: Calls, deadlines: Deadlines, close: Callable[[], Awaitable[None]]
+        self,
+        engine: Engine,
+        run: Run,
+        calls: Calls,
+        deadlines: Deadlines,
+        close: Callable[[], Awaitable[None]],
+        *,
+        identity: str,
     ) -> None:
         self._engine = engine
+        self._identity = identity
         self._run = run
         self._calls = calls
         self._timeouts = {kind: None if seconds is None else TimeLimit(seconds) for kind, seconds in deadlines.items()}
@@ -85,6 +93,12 @@ class Embedder:
     def dimension(self) -> int | None:
         """Length of this model's vectors; ``None`` until the provider or a reply has told it. Asks nobody."""
         return self.spec.dim
+
+    @property
+    def identity(self) -> str:
+        """A digest of all that decides a vector, except the text, its kind and ``overlong``: the same digest means
+        vectors that can be compared. It covers provider, base_url, model, revision, dimensions and options."""
+        return self._identity
 
     async def embed_query(self, text: str, *, deadline: float | None = None) -> Vector:
         """One query -> float32 vector of shape ``(dim,)``. Overtakes documents that wait on the same account.

@@ -291,8 +291,8 @@ class EmbedderFactory:
             merge = Merge(policy, run, spec=lambda: engine.spec, counts=engine.counts)
             run = merge.run
             layers.append(merge)
+        identity = Identity(provider.spec, settings, type(provider).__qualname__)
         if cache is not None:
-            identity = Identity(provider.spec, settings, type(provider).__qualname__)
             memo = Memo(cache, identity, run, spec=lambda: engine.spec, counts=engine.counts, emit=engine.emit)
             run = memo.run
             layers.append(memo)
@@ -307,7 +307,7 @@ class EmbedderFactory:
                     stack.push_async_callback(layer.aclose)
 
         calls = Calls(f"the embedder of {provider.spec.provider}:{provider.spec.name}", self._home)
-        embedder = Embedder(engine, run, calls, _deadlines(settings), release)
+        embedder = Embedder(engine, run, calls, _deadlines(settings), release, identity=identity.model)
         self._embedders[embedder] = _Open(provider, calls, name)
         return embedder
 

@@ -44,6 +44,10 @@ class Identity:
         decides |= {"headers": route} if route else {}
         decides |= {"namespace": options.cache_namespace} if options.cache_namespace else {}
         known = json.dumps(decides, sort_keys=True, default=repr).encode()
+        overlong = decides.pop("overlong")
+        assert overlong, "it has a default"
+        self.model = sha256(json.dumps(decides, sort_keys=True, default=repr).encode()).hexdigest()
+        """A digest of the same, without ``kind`` and ``overlong``: these differ between calls of one model."""
         self._prefixes: dict[Kind, bytes] = {
             "document": sha256(b"document\0" + known).digest(),
             "query": sha256(b"query\0" + known).digest(),

@@ -10,6 +10,7 @@ import typer
 
 from aembed import BadTextError, Config, EmbedderFactory, EmbedderOptions, InputError, Vector, __version__
 from aembed.cli import options as of
+from aembed.cli import output_options as to
 from aembed.cli.benchmarks import run_bench
 from aembed.cli.bulk import embed_files, foretold, limits, plan_files, told
 from aembed.cli.check import check as check_models
@@ -47,28 +48,17 @@ def options(
 @app.command()
 def embed(  # noqa: PLR0917 (typer hands them over by name)
     source: of.Sources = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Where the vectors go: .npy, .jsonl or .parquet.",
-            rich_help_panel=of.INPUT,
-        ),
-    ] = None,
+    output: to.Outputs = None,
     query: Annotated[
         str | None, typer.Option("--query", metavar="TEXT", help="Embed this text instead, and print its vector.")
     ] = None,
     text_column: of.TextColumn = None,
     text: of.Text = None,
     id_column: of.IdColumn = None,
-    vector_column: Annotated[
-        str,
-        typer.Option(
-            "--vector-column", metavar="NAME", help="What to call the vectors in the output.", rich_help_panel=of.INPUT
-        ),
-    ] = "vector",
+    vector_column: to.VectorColumn = "vector",
+    dtype: to.StoredAs = "float32",
+    update: to.Update = False,
+    force: to.Force = False,
     limit: of.Limit = None,
     shard: of.Shard = None,
     input_format: of.InputFormat = None,
@@ -166,7 +156,7 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
             if asked is not None:
                 chosen["limits"] = asked
             if query is not None:
-                if source is not None or output is not None or dry_run:
+                if source is not None or output or dry_run:
                     raise CommandError("--query prints its vector and takes no INPUT, -o or --dry-run; leave them out")
                 vector = run(_embed_query(query, config, model, chosen))
                 say(json.dumps([float(str(number)) for number in vector]))  # the shortest form that reads back the same
@@ -177,12 +167,11 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
             if dry_run:
                 say(foretold(plan_files(source, model=model, config=config, options=chosen)))
                 return
-            if not output:
+            if not output or not all(output):
                 named = " ".join(source)
                 raise CommandError(f"nowhere to write to; add -o vectors.npy: aembed embed {named} -o vectors.npy")
-            report = embed_files(
-                source, output, model=model, vector_column=vector_column, config=config, options=chosen
-            )
+            writing: Any = {"vector_column": vector_column, "dtype": dtype, "update": update, "force": force}
+            report = embed_files(source, output, model=model, writing=writing, config=config, options=chosen)
             say(told(report))
     if report.rejected:
         raise typer.Exit(EXIT_REJECTED)

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, TypedDict
 
 from aembed import Config, Limits
 from aembed.cli.progress import ProgressBar, show_progress
 from aembed.cli.run import run
-from aembed.jobs import JobOptions, JobPlan, JobReport
+from aembed.jobs import Dtype, JobOptions, JobPlan, JobReport
 from aembed.jobs import plan as plan_job
 from aembed.jobs import run as run_job
 
 
+class Writing(TypedDict):
+    """Options of a job that say how outputs are written."""
+
+    vector_column: str
+    dtype: Dtype
+    update: bool
+    force: bool
+
+
 def embed_files(
-    sources: list[str], output: str, *, model: str | None, vector_column: str, config: Config, options: JobOptions
+    sources: list[str],
+    outputs: list[str],
+    *,
+    model: str | None,
+    writing: Writing,
+    config: Config,
+    options: JobOptions,
 ) -> JobReport:
     """Run a job to its end, or to where it can go on from.
 
@@ -27,11 +42,11 @@ def embed_files(
             return run(
                 run_job(
                     sources,
-                    output,
+                    outputs,
                     model=model,
-                    vector_column=vector_column,
                     on_progress=progress,
                     config=config,
+                    **writing,
                     **options,
                 )
             )
@@ -52,14 +67,18 @@ def limits(**given: float | None) -> Limits | None:
 
 def told(report: JobReport) -> str:
     """The sentence at the end of a job."""
-    vectors = (
-        f"shape ({report.rows}, {report.dim}) float32"
-        if report.output.lower().endswith(".npy")
-        else f"{_rows(report.embedded)} with {report.dim} dimensions"
-    )
+    files = ", ".join(report.outputs)
+    if report.was_complete:
+        return f"{files}: already complete, {_rows(report.embedded)} from {report.model}; --force makes it anew"
+    shown = report.output.lower().endswith(".npy")
+    vectors = f"{_rows(report.embedded)} with {report.dim} dimensions"
+    if shown:
+        vectors = f"shape ({report.rows}, {report.dim})"
+    vectors += f" {report.dtype}" if shown or report.dtype != "float32" else ""
     fresh = report.rows - report.resumed
     asides = [
         (report.resumed, f"{_rows(report.resumed)} from earlier runs"),
+        (report.reused, f"{_rows(report.reused)} from the earlier output"),
         (report.blank, f"{report.blank:,} blank {'line' if report.blank == 1 else 'lines'} skipped"),
         (report.grown, "more rows came meanwhile and are not in it"),
         (report.truncated, f"{report.truncated:,} cut to the model's length"),
@@ -69,12 +88,16 @@ def told(report: JobReport) -> str:
     said = "".join(f", {aside}" for there, aside in asides if there)
     rejected = ""
     if report.rejects is not None:
-        empty = " (NaN in the output)" if report.output.lower().endswith(".npy") else ""
+        empty = f" ({_missing(report.dtype)} in the output)" if shown else ""
         rejected = f"\n{report.rejected:,} of {_rows(report.rows)} rejected{empty}: see {_near(report.rejects)}"
     return (
-        f"{report.output}: {vectors} from {report.model}{said}, "
+        f"{files}: {vectors} from {report.model}{said}, "
         f"in {report.elapsed:.2f} s ({fresh / report.elapsed:,.0f} rows/s){rejected}"
     )
+
+
+def _missing(dtype: str) -> str:
+    return "NaN" if dtype.startswith("float") else "zeros"
 
 
 def foretold(plan: JobPlan) -> str:
@@ -114,7 +137,7 @@ def _duration(seconds: float) -> str:
 def _kept(progress: ProgressBar) -> str:
     now = progress.latest
     done = now.rows if now.phase == "writing" else now.done
-    return f"{done:,} of {now.rows:,} rows are kept: run the same command again to go on" if done else ""
+    return f"{done:,} of {now.rows:,} rows are done: run the same command again to resume" if done else ""
 
 
 def _dollars(cost: float, about: str = "") -> str:

@@ -23,6 +23,9 @@ FLAGS = {
     "overlong": "--overlong",
     "dimensions": "--dimensions",
     "cache": "--cache",
+    "dtype": "--dtype",
+    "update": "--update",
+    "force": "--force",
     "requests_per_minute": "--rpm",
     "tokens_per_minute": "--tpm",
 }
@@ -63,7 +66,7 @@ def named(sentence: str, given: Collection[str]) -> str:
         name, value = found.groups()
         if name in IN_FILES and name not in given:
             return found[0]
-        return FLAGS[name] if value is None else f"{FLAGS[name]} {value}"
+        return FLAGS[name] if value in {None, "True"} else f"{FLAGS[name]} {value}"
 
     sentence = _WORD.sub(lambda found: "--{} {}".format(found[1], found[2].strip('"')), sentence)
     return _OPTION.sub(flag, sentence)

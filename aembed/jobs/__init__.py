@@ -21,8 +21,10 @@ from aembed.jobs.inputs import Input, Inputs, OpenInput
 from aembed.jobs.job import run
 from aembed.jobs.options import InputOptions, JobOptions
 from aembed.jobs.progress import JobProgress, JobReport
+from aembed.jobs.record import Dtype, OutputRecord, read_record
 
 __all__ = [
+    "Dtype",
     "Input",
     "InputOptions",
     "Inputs",
@@ -36,6 +38,8 @@ __all__ = [
     "JobReport",
     "JobStoppedError",
     "OpenInput",
+    "OutputRecord",
     "plan",
+    "read_record",
     "run",
 ]

@@ -1,14 +1,21 @@
-"""The third reading: rows and their vectors become the output. Nothing is sent for it, so it can always be repeated."""
+"""The third reading: rows and vectors become the outputs. Nothing is sent for it, so it can always be repeated."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import BinaryIO
 
+from msgspec import structs
+
+from aembed.jobs.directory import JobDirectory
+from aembed.jobs.keys import write_head
 from aembed.jobs.ledger import Ledger
-from aembed.jobs.place import Place
+from aembed.jobs.place import KEYS, REJECTS, VECTORS, Output
+from aembed.jobs.quantized import largest, stored
+from aembed.jobs.record import OutputRecord
 from aembed.jobs.rejects import RejectsFile
 from aembed.jobs.rows import Block
 from aembed.jobs.source import Source
@@ -17,40 +24,104 @@ from aembed.jobs.vectors import VectorFile
 from aembed.jobs.writers import Writer, open_writer
 
 
-def assemble(
-    place: Place, source: Source, survey: Survey, ledger: Ledger, vectors: VectorFile, *, column: str
-) -> Iterator[int]:
-    """Write output and rejects beside their places, block by block; yields how many rows are written."""
-    if place.format == "npy" and not survey.faulty and not ledger.refused:
-        return
-    with (
-        closing(RejectsFile(place.new_rejects)) as rejects,
-        closing(open_writer(place, source, survey, vectors.dim, column)) as writer,
-    ):
-        for block in source.blocks(whole=place.format != "npy"):
-            _write(survey.judge(block), ledger, vectors, rejects, writer)
-            yield block.start + len(block.rows)
-    for path in (place.new_rejects, place.assembled):
-        _sync(path)
+def part(name: str, number: int) -> str:
+    """The file of that output in the job's directory."""
+    return name if number == 0 else f"{name}-{number}"
 
 
-def _write(block: Block, ledger: Ledger, vectors: VectorFile, rejects: RejectsFile, writer: Writer) -> None:
-    stop = block.start + len(block.rows)
-    refusals = ledger.refusals(block.start, stop) if ledger.refused else {}
-    kept: list[int] = []
-    for at, row in enumerate(block.rows):
-        refusal = refusals.get(block.start + at)
-        if row.fault:
-            rejects.write(row, "InputError", row.fault, block.file)
-        elif refusal is not None:
-            rejects.write(row, refusal.error, refusal.message, block.file)
-        else:
-            kept.append(at)
-    if kept:
-        writer.write(block, kept, vectors.read(block.start, stop)[kept])
+def content(outputs: Sequence[Output], number: int, record: OutputRecord) -> str:
+    """The file that becomes an output: the first ``.npy`` in float32 is the job's own file of vectors."""
+    plain = [at for at, output in enumerate(outputs) if output.format == "npy" and record.dtype == "float32"]
+    return VECTORS if plain[:1] == [number] else f"output-{number}"
 
 
-def _sync(path: Path) -> None:
-    if path.exists():
-        with path.open("rb+") as file:
-            os.fsync(file.fileno())
+class Assembly:
+    """Writes outputs, rejects, records and keys into the job's directory."""
+
+    def __init__(
+        self, outputs: Sequence[Output], directory: JobDirectory, source: Source, survey: Survey, ledger: Ledger
+    ) -> None:
+        self._outputs = outputs
+        self._directory = directory
+        self._source = source
+        self._survey = survey
+        self._ledger = ledger
+
+    def write(self, vectors: VectorFile, record: OutputRecord) -> Iterator[int]:
+        """Everything, block by block; yields how many rows are written."""
+        if record.dtype == "int8" and record.limit is None:
+            record = structs.replace(record, limit=largest(vectors, record.rows))
+        names = [content(self._outputs, number, record) for number in range(len(self._outputs))]
+        if record.rejected or any(name != VECTORS for name in names):
+            yield from self._write_rows(vectors, record, names)
+        self._write_keys(names)
+        for number, output in enumerate(self._outputs):
+            if output.record is not None:
+                with self._directory.open(f"record-{number}", "w+b") as file:
+                    file.write(record.encoded())
+                    os.fsync(file.fileno())
+
+    def _write_rows(self, vectors: VectorFile, record: OutputRecord, names: Sequence[str]) -> Iterator[int]:
+        with ExitStack() as files:
+            made = [
+                (output, files.enter_context(self._directory.open(name, "w+b", buffered=True)))
+                for output, name in zip(self._outputs, names, strict=True)
+                if name != VECTORS
+            ]
+            lines = files.enter_context(self._directory.open(REJECTS, "w+b", buffered=True))
+            writers = [open_writer(output, file, self._source, self._survey, record) for output, file in made]
+            whole = any(output.format != "npy" for output, _ in made)
+            for block in self._source.blocks(whole=whole):
+                self._write_block(self._survey.judge(block), vectors, record, RejectsFile(lines), writers)
+                yield block.start + len(block.rows)
+            for writer in writers:
+                writer.close()
+            for file in (lines, *(file for _, file in made)):
+                _sync(file)
+        for number in range(1, len(self._outputs)):
+            self._copy(REJECTS, part(REJECTS, number))
+
+    def _write_block(
+        self, block: Block, vectors: VectorFile, record: OutputRecord, rejects: RejectsFile, writers: Sequence[Writer]
+    ) -> None:
+        stop = block.start + len(block.rows)
+        refusals = self._ledger.refusals(block.start, stop) if self._ledger.refused else {}
+        kept: list[int] = []
+        for at, row in enumerate(block.rows):
+            refusal = refusals.get(block.start + at)
+            if row.fault:
+                rejects.write(row, "InputError", row.fault, block.file)
+            elif refusal is not None:
+                rejects.write(row, refusal.error, refusal.message, block.file)
+            else:
+                kept.append(at)
+        if not writers or not block.rows:
+            return
+        rows = stored(vectors.read(block.start, stop), record.dtype, record.limit)
+        for writer in writers:
+            writer.write(block, kept, rows)
+
+    def _write_keys(self, names: Sequence[str]) -> None:
+        """Of each output, because any of them may be moved away or made anew."""
+        for number in range(1, len(names)):
+            self._copy(KEYS, part(KEYS, number))
+        for number, name in enumerate(names):
+            with (
+                self._directory.open(part(KEYS, number), "r+b", buffered=True) as file,
+                self._directory.open(name, "rb") as output,
+            ):
+                write_head(file, output)
+                _sync(file)
+
+    def _copy(self, name: str, other: str) -> None:
+        with (
+            self._directory.open(name, "rb", buffered=True) as source,
+            self._directory.open(other, "w+b", buffered=True) as target,
+        ):
+            shutil.copyfileobj(source, target, 2**16)
+            _sync(target)
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())

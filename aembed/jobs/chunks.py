@@ -19,12 +19,18 @@ ROWS = 8192
 
 @dataclass(slots=True)
 class Chunk:
-    """Rows ``start`` to ``stop``; ``texts[i]`` is that of row ``indices[i]``. The others cannot be embedded."""
+    """Rows ``start`` to ``stop``; ``texts[i]`` is that of row ``indices[i]``.
+
+    Of the others, row ``known[i]`` has the vector of row ``earlier[i]`` of an earlier output; the rest cannot be
+    embedded.
+    """
 
     start: int
     stop: int
     texts: list[str] = field(default_factory=list[str])
     indices: list[int] = field(default_factory=list[int])
+    known: list[int] = field(default_factory=list[int])
+    earlier: list[int] = field(default_factory=list[int])
     characters: int = 0
 
 
@@ -37,14 +43,18 @@ class Cutter:
         self._chunk: Chunk | None = None
         self._used = 0
 
-    def add(self, index: int, row: Row) -> Chunk | None:
-        """Take the next row. Returns the chunk that is complete without it, if any."""
-        tokens = 0 if row.fault or self._tokens is None else estimate_tokens(row.text)
-        done = self.flush() if not self._fits(index, row, tokens) else None
+    def add(self, index: int, row: Row, earlier: int = -1) -> Chunk | None:
+        """Take the next row, which may have a vector in ``earlier``. Returns the chunk that is complete without it."""
+        is_sent = not row.fault and earlier < 0
+        tokens = 0 if not is_sent or self._tokens is None else estimate_tokens(row.text)
+        done = self.flush() if not self._fits(index, len(row.text) if is_sent else 0, tokens) else None
         if self._chunk is None:
             self._chunk = Chunk(index, index)
         self._chunk.stop = index + 1
-        if not row.fault:
+        if earlier >= 0:
+            self._chunk.known.append(index)
+            self._chunk.earlier.append(earlier)
+        elif is_sent:
             self._chunk.texts.append(row.text)
             self._chunk.indices.append(index)
             self._chunk.characters += len(row.text)
@@ -56,14 +66,14 @@ class Cutter:
         done, self._chunk, self._used = self._chunk, None, 0
         return done
 
-    def _fits(self, index: int, row: Row, tokens: int) -> bool:
+    def _fits(self, index: int, characters: int, tokens: int) -> bool:
         chunk = self._chunk
         if chunk is None:
             return True
         if index != chunk.stop or index - chunk.start >= ROWS:
             return False
-        if row.fault or not chunk.texts:
+        if not characters or not chunk.texts:
             return True
-        if len(chunk.texts) == self._texts or chunk.characters + len(row.text) > CHARACTERS:
+        if len(chunk.texts) == self._texts or chunk.characters + characters > CHARACTERS:
             return False
         return self._tokens is None or self._used + tokens <= self._tokens

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
 
 import anyio
 import anyio.to_thread
@@ -10,6 +11,7 @@ import anyio.to_thread
 from aembed import BadTextError, Embedder, EmbedResult, InputError
 from aembed.jobs.chunks import Chunk, Cutter
 from aembed.jobs.ledger import Ledger
+from aembed.jobs.rows import Block
 from aembed.jobs.source import Source
 from aembed.jobs.steps import in_thread, task_group
 from aembed.jobs.survey import Survey
@@ -20,21 +22,31 @@ MOST_CHARACTERS = 2**24
 """Characters under way at once: a request takes several times its text in memory."""
 
 
-async def embed_rows(embedder: Embedder, source: Source, survey: Survey, ledger: Ledger) -> None:
-    """Embed every row that is not done.
+LookUp: TypeAlias = Callable[[Block], Iterable[int]]
+"""For each row of a block, which comes once: the row of an earlier output that has its vector, or -1."""
+
+
+async def embed_rows(embedder: Embedder, source: Source, survey: Survey, ledger: Ledger, look_up: LookUp) -> None:
+    """Embed every row that is not done, and whose text is not in an earlier output.
 
     A row that is refused is noted. Any other failure ends the job, and is raised: an :class:`AembedError` of the
     provider, an ``OSError`` of the disk. What was finished is kept, also when this is cancelled.
     """
-    await _Embedding(embedder, ledger).run(in_thread(_chunks(source, survey, ledger, Cutter(embedder.spec))))
+    chunks = _chunks(source, survey, ledger, Cutter(embedder.spec), look_up)
+    await _Embedding(embedder, ledger).run(in_thread(chunks))
 
 
-def _chunks(source: Source, survey: Survey, ledger: Ledger, cutter: Cutter) -> Iterator[list[Chunk]]:
+def _chunks(source: Source, survey: Survey, ledger: Ledger, cutter: Cutter, look_up: LookUp) -> Iterator[list[Chunk]]:
     """The chunks that each block completes."""
     for block in source.blocks():
         survey.judge(block)
-        rows = ((index, row) for index, row in enumerate(block.rows, block.start) if index not in ledger.earlier)
-        yield [chunk for index, row in rows if (chunk := cutter.add(index, row)) is not None]
+        known = look_up(block)
+        rows = (
+            (index, row, earlier)
+            for index, (row, earlier) in enumerate(zip(block.rows, known), block.start)  # noqa: B905 (one is endless)
+            if index not in ledger.earlier
+        )
+        yield [chunk for index, row, earlier in rows if (chunk := cutter.add(index, row, earlier)) is not None]
     last = cutter.flush()
     if last is not None:
         yield [last]

@@ -2,90 +2,206 @@
 
 from __future__ import annotations
 
+import os
 import time
-from contextlib import closing
+from collections.abc import Sequence
+from functools import partial
 from os import PathLike, fspath
-from typing import Unpack
+from typing import Any, TypeAlias, Unpack
 
-from aembed import Config
+import anyio.to_thread
+
+from aembed import Config, Embedder, __version__
 from aembed.jobs.arrow import pyarrow
 from aembed.jobs.errors import JobOutputError
-from aembed.jobs.inputs import Inputs, names_of
-from aembed.jobs.journal import VERSION, Header, Journal
+from aembed.jobs.existing import Origin, look_at_outputs
+from aembed.jobs.inputs import STANDARD_INPUT, Inputs, OpenInput, names_of
+from aembed.jobs.journal import VERSION, Header, Totals, header_in
 from aembed.jobs.models import Model, open_model
 from aembed.jobs.monitor import Listener, Monitor
 from aembed.jobs.options import JobOptions, split_options
 from aembed.jobs.place import Place, choose_place
+from aembed.jobs.placing import check_replaceable
 from aembed.jobs.progress import JobReport
+from aembed.jobs.quantized import check_dtype
+from aembed.jobs.reading import Reading
+from aembed.jobs.record import Dtype, OutputRecord
 from aembed.jobs.source import Source, open_source
 from aembed.jobs.steps import in_thread
 from aembed.jobs.survey import take_survey
-from aembed.jobs.work import work
+from aembed.jobs.wanted import Wanted
+from aembed.jobs.work import Work
+
+Outputs: TypeAlias = str | PathLike[str] | Sequence[str | PathLike[str]]
 
 
 async def run(
     source: Inputs,
-    output: str | PathLike[str],
+    output: Outputs,
     *,
     model: Model = None,
     vector_column: str = "vector",
+    dtype: Dtype = "float32",
+    update: bool = False,
+    force: bool = False,
     on_progress: Listener | None = None,
     config: Config | None = None,
     **options: Unpack[JobOptions],
 ) -> JobReport:
-    """Embed every row of ``source``, and write ``output``.
+    """Embed every row of ``source``, and write ``output``: one file, or several.
 
     Input is text (one row a line), ``.jsonl``, ``.csv``, ``.tsv`` or ``.parquet``, by its ending or ``input_format``;
     text formats also as ``.gz`` and ``.zst``. ``source`` is a file, a directory, a glob, ``"-"`` for standard input, or
     a list of them: several files are read one after the other. :class:`InputOptions` has the keywords that say how.
     Output is ``.npy``, or ``.jsonl`` or ``.parquet`` with all columns of the input and the vectors as
-    ``vector_column``. Rows that cannot be embedded are listed in ``OUTPUT.rejects.jsonl``.
+    ``vector_column``. Rows that cannot be embedded are listed in ``OUTPUT.rejects.jsonl``. ``dtype`` is that of the
+    stored vectors, as of :func:`~aembed.quantize`: ``"float16"``, ``"int8"`` or ``"binary"``.
 
-    Work is kept in ``OUTPUT.job/`` until the output is complete. If the job is cancelled, killed or stopped, the same
-    call goes on from there, and pays again for no more than what was in flight. Memory does not grow with the input.
+    Work is kept in ``OUTPUT.job/`` until the outputs are complete. If the job is cancelled, killed or stopped, the same
+    call resumes it, and pays again for no more than what was in flight. Memory does not grow with the input.
+
+    How an output was made is recorded in it (Parquet) or in ``OUTPUT.json``; ``OUTPUT.keys`` holds a digest of each
+    text. The same call again therefore does nothing, a further output of a complete job costs no request, and
+    ``update`` embeds only texts that the output does not have: its rows are then those of the input, in its order.
+    An output that aembed did not write, or that was changed since, is replaced only with ``force``, which also makes
+    complete outputs anew.
 
     ``model`` and the other options are those of ``new_embedder``; without a ``config`` the environment and
     ``aembed.toml`` are read. ``on_progress`` is called in the event loop, several times a second.
 
     Raises:
         JobInputError, JobOutputError: nothing was sent.
-        JobChangedError: an unfinished job beside the output had another input or other settings.
-        JobStoppedError: the provider or the disk ended the job, and the same call goes on.
+        JobChangedError: an unfinished job for the output, or an output to be updated, had another input or settings.
+        JobStoppedError: the provider or the disk ended the job, and the same call resumes it.
         ProviderError: the provider ended the job before anything was done.
         ConfigError: the model cannot be opened.
     """
+    wanted = Wanted(vector_column=vector_column, dtype=dtype, update=update, force=force)
+    return await run_job(source, output, wanted, model=model, options=options, config=config, on_progress=on_progress)
+
+
+async def run_job(
+    source: Inputs,
+    output: Outputs,
+    wanted: Wanted,
+    *,
+    model: Model,
+    options: JobOptions,
+    config: Config | None,
+    on_progress: Listener | None,
+) -> JobReport:
+    """Run a job to its end: see :func:`run`."""
     started = time.perf_counter()
     reading, model_options = split_options(options)
-    place = choose_place(fspath(output), names_of(source))
-    if not vector_column:
-        raise JobOutputError("vector_column is empty; give the vectors a name")
-    if place.format == "parquet":
-        pyarrow()  # or say that it is missing, before anything is done
+    names = [fspath(output)] if isinstance(output, (str, PathLike)) else [fspath(name) for name in output]
+    place = choose_place(names, names_of(source))
+    check_wanted(wanted, place)
+    if not place.directory.exists():  # else the job may have been about to replace them
+        replaceable = partial(check_replaceable, place.outputs, (), force=wanted.force)
+        await anyio.to_thread.run_sync(replaceable)
     monitor = Monitor(on_progress)
     async with (
         monitor.telling(),
-        open_model(model, model_options, config) as (embedder, deciding),
-        open_source(source, reading, outputs=[place.output]) as opened,
+        open_model(model, model_options, config, apart_from=place) as (embedder, deciding),
+        open_source(source, reading, outputs=[each.path for each in place.outputs]) as opened,
     ):
         monitor.embedder, monitor.phase = embedder, "reading"
-        await _read_as_before(opened, place)
-        kinds = place.format == "parquet" and opened.format != "parquet"
-        await take_survey(monitor.survey, opened, kinds=kinds, taken=None if place.format == "npy" else vector_column)
+        await read_as_before(opened, place)
+        await survey_for(place, wanted, opened, monitor)
         columns = {"text_column": opened.columns.text, "id_column": opened.columns.id}
-        settings = {**deciding, **columns, **reading.settings(), "output": place.format}
-        if place.format != "npy":
-            settings["vector_column"] = vector_column
-        survey, dim = monitor.survey, await embedder.get_dimension()
-        header = Header(VERSION, survey.rows, dim, opened.identity(survey.fingerprint), settings)
-        totals = await work(place, opened, header, embedder, monitor)
-        return monitor.report(place, dim, totals, time.perf_counter() - started)
+        settings = {**deciding, **columns, **reading.settings()}
+        fingerprint = opened.identity(monitor.survey.fingerprint)
+        existing = await anyio.to_thread.run_sync(look_at_outputs, place, fingerprint, settings, wanted)
+        if len(existing.complete) == len(place.outputs):
+            return complete(monitor, place, existing.complete[0].record, time.perf_counter() - started)
+        todo = place.only([each for each in place.outputs if not existing.has(each)])
+        dim = await embedder.get_dimension() if existing.origin is None else existing.origin.record.dim
+        header = Header(VERSION, monitor.survey.rows, dim, fingerprint, settings)
+        record = new_record(header, embedder, wanted, existing.origin, recorded(source, options))
+        work = Work(
+            todo,
+            opened,
+            embedder=embedder,
+            monitor=monitor,
+            wanted=wanted,
+            header=header,
+            record=record,
+            origin=existing.origin,
+        )
+        totals = await work.run()
+        return monitor.report(place.outputs, dim, totals, time.perf_counter() - started, dtype=wanted.dtype)
 
 
-async def _read_as_before(source: Source, place: Place) -> None:
-    """Read no more than the unfinished job beside the output did, if the input has only grown since."""
-    if place.journal.exists():
-        with closing(Journal(place.journal)) as journal:
-            earlier = journal.header()
-        if earlier is not None:
-            async for _ in in_thread(source.shorten(earlier.input)):
-                pass
+def recorded(source: Inputs, options: JobOptions) -> dict[str, Any]:
+    """For the record of an output: enough to read the same input again, if it is made of files."""
+    listed = source if isinstance(source, Sequence) and not isinstance(source, str) else [source]
+    if any(isinstance(each, OpenInput) or fspath(each) == STANDARD_INPUT for each in listed):
+        return {}
+    names = {field for field in Reading.__dataclass_fields__ if options.get(field) is not None}
+    return {
+        "source": [os.path.abspath(name) for name in names_of(source)],
+        **{name: options.get(name) for name in names},
+    }
+
+
+async def read_as_before(source: Source, place: Place) -> None:
+    """Read no more than the unfinished job for the output did, if the input has only grown since."""
+    earlier = header_in(place.directory)
+    if earlier is not None:
+        async for _ in in_thread(source.shorten(earlier.input)):
+            pass
+
+
+def check_wanted(wanted: Wanted, place: Place) -> None:
+    """Reject options that no output can have.
+
+    Raises:
+        JobOutputError: an empty name for the vectors, or an unknown dtype.
+        MissingExtraError: pyarrow is not installed, and an output is Parquet.
+    """
+    if not wanted.vector_column:
+        raise JobOutputError("vector_column is empty; give the vectors a name")
+    check_dtype(wanted.dtype)
+    if any(output.format == "parquet" for output in place.outputs):
+        pyarrow()
+
+
+async def survey_for(place: Place, wanted: Wanted, opened: Source, monitor: Monitor) -> None:
+    """The first reading, for what these outputs need to know of the input."""
+    formats = {output.format for output in place.outputs}
+    kinds = "parquet" in formats and opened.format != "parquet"
+    taken = wanted.vector_column if formats - {"npy"} else None
+    await take_survey(monitor.survey, opened, kinds=kinds, taken=taken)
+
+
+def complete(monitor: Monitor, place: Place, record: OutputRecord, elapsed: float) -> JobReport:
+    """The report of outputs that were there already."""
+    monitor.was_complete = True
+    totals = Totals(record.rejected, record.tokens, record.requests, record.truncated)
+    return monitor.report(place.outputs, record.dim, totals, elapsed, dtype=record.dtype)
+
+
+def new_record(
+    header: Header, embedder: Embedder, wanted: Wanted, origin: Origin | None, source: dict[str, Any]
+) -> OutputRecord:
+    """How the outputs are made, as far as it is known before they are."""
+    retried: list[str] = []
+    settings = header.settings
+    if (wanted.retry or wanted.update) and origin is not None:
+        now = settings.get("overlong")
+        retried = [*origin.record.retried, *([now] if wanted.retry and now else [])]
+        settings = settings | {"overlong": origin.record.settings.get("overlong")}
+    return OutputRecord(
+        aembed=__version__,
+        model=settings["model"],
+        revision=embedder.spec.revision,
+        dim=header.dim,
+        dtype=wanted.dtype,
+        limit=None if origin is None or origin.record.dtype != wanted.dtype else origin.record.limit,
+        identity=embedder.identity,
+        settings=settings | {"vector_column": wanted.vector_column},
+        input=header.input,
+        source=source,
+        rows=header.rows,
+        retried=retried,
+    )

@@ -7,16 +7,22 @@ embedded again.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 from xxhash import xxh3_64_hexdigest
 
-from aembed.jobs.errors import JobChangedError
+from aembed.jobs.directory import JobDirectory
+from aembed.jobs.errors import JobChangedError, JobOutputError
+from aembed.jobs.place import JOURNAL
 
-VERSION = 1
+VERSION = 2
+HEAD_BYTES = 64
+TORN_HEAD = re.compile(rb"[0-9a-f]{0,15}\Z|[0-9a-f]{16}( (\Z|\{))?|\0*\Z")
+"""The beginning of a journal, as far as it got; a disk may have made zeros of it."""
 
 T = TypeVar("T")
 
@@ -50,33 +56,42 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     requests: int = 0
     truncated: int = 0
     rejects: list[Reject] = []
+    reused: int = 0
+    """Rows whose vector comes from an earlier output."""
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """The output is whole, and about to be put in its place; this is what it came to."""
+    """The outputs are whole, and about to be put in their places; this is what they came to."""
 
     rejected: int
     tokens: int | None
     requests: int
     truncated: int
+    reused: int = 0
+    replaced: list[tuple[int, int]] = []
+    """Size, and time in nanoseconds, of the file in the place of each output; zeros where there is none."""
 
 
 class Journal:
     """An append-only file. Reads what an earlier run has left."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = path.open("ab+", buffering=0)
+    def __init__(self, directory: JobDirectory) -> None:
+        self._directory = directory
+        self._path = directory.path / JOURNAL
+        self._file = directory.open(JOURNAL, "a+b")
 
     def begin(self, header: Header) -> bool:
         """Write the header, or compare it with the one that is there. True if there is work to go on with.
 
         Raises:
-            JobChangedError: the journal belongs to another input or other settings, or its head is damaged.
+            JobChangedError: the journal belongs to another input or other settings, its head is damaged, or it is none.
         """
         if self.is_empty:
-            self.clear()
+            self._check_ours()
+            self._file.truncate(0)
             self._write(header)
+            self.sync()
+            self._directory.sync()  # whatever else is in the directory came after it
             return False
         earlier = self.header()
         if earlier is None:
@@ -96,6 +111,17 @@ class Journal:
         return next((totals for totals in found if totals is not None), None)
 
     @property
+    def is_over(self) -> bool:
+        """True if nothing is lost with the directory."""
+        if not self.is_empty:
+            return False
+        try:
+            self._check_ours()
+        except JobChangedError:
+            return False
+        return True
+
+    @property
     def is_empty(self) -> bool:
         """True if nothing is known to be done."""
         return next(self.entries(), None) is None
@@ -108,7 +134,7 @@ class Journal:
                 yield offset, entry
 
     def entry_at(self, offset: int) -> Entry:
-        with self._path.open("rb") as file:  # buffered, as the other is not
+        with self._directory.open(JOURNAL, "rb", buffered=True) as file:
             file.seek(offset)
             entry = _decode(file.readline(), Entry)
         assert entry is not None, "it was read from there before"
@@ -125,8 +151,11 @@ class Journal:
         return offset
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything but whose directory this is."""
+        first = self.header()
         self._file.truncate(0)
+        if first is not None:
+            self._write(first)
 
     def sync(self) -> None:
         os.fsync(self._file.fileno())
@@ -139,11 +168,23 @@ class Journal:
         write_all(self._file, b"%s %s\n" % (xxh3_64_hexdigest(body).encode(), body))
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
-        with self._path.open("rb") as file:
+        with self._directory.open(JOURNAL, "rb", buffered=True) as file:
             offset = 0
             for line in file:
                 yield offset, line
                 offset += len(line)
+
+    def _check_ours(self) -> None:
+        """Nothing is lost with what a job left that had done nothing, or died with its first line half written."""
+        with self._directory.open(JOURNAL, "rb", buffered=True) as file:
+            head = file.read(HEAD_BYTES)
+        others = [name for name in self._directory.names() if name != JOURNAL]
+        if not TORN_HEAD.match(head) or (others and not head):
+            what = self._path if head else self._path.with_name(others[0])
+            raise JobChangedError(
+                f"{what} is not aembed's, or the journal next to it is damaged: move {self._path.parent} away, or "
+                "choose another output"
+            )
 
     def _ends_with_its_line(self) -> bool:
         size = self._file.seek(0, os.SEEK_END)
@@ -152,6 +193,15 @@ class Journal:
 
     def _way_out(self) -> str:
         return f"give what it was begun with, or delete {self._path.parent} to begin again"
+
+
+def header_in(directory: Path) -> Header | None:
+    """The header of the journal in a directory, if there is one that can be read."""
+    try:
+        with JobDirectory(directory, None).open(JOURNAL, "rb", buffered=True) as file:
+            return _decode(file.readline(), Header)
+    except (OSError, JobOutputError):
+        return None
 
 
 def write_all(file: Any, data: Any) -> None:
@@ -177,12 +227,18 @@ def _compare(earlier: Header, now: Header, way_out: str) -> None:
     if earlier.job != now.job:
         raise JobChangedError(f"the journal has version {earlier.job}, and this aembed writes {now.job}; {way_out}")
     before, after = ({**header.settings, "dimensions": header.dim} for header in (earlier, now))
-    changed = [
-        f"{name} was {before.get(name)!r} and is {after.get(name)!r}"
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
-    ]
+    changed = in_words(before, after, sorted(before.keys() | after.keys()))
     if earlier.input != now.input:
         changed.insert(0, f"the input has changed ({earlier.rows:,} rows then, {now.rows:,} now)")
     if changed:
-        raise JobChangedError(f"an unfinished job stands beside the output, and {'; '.join(changed)}: {way_out}")
+        raise JobChangedError(f"there is an unfinished job for this output, and {'; '.join(changed)}: {way_out}")
+
+
+def in_words(before: Mapping[str, Any], after: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+    """Those of the settings that differ."""
+    different = [name for name in names if before.get(name) != after.get(name)]
+    plain = [name for name in different if name != "identity"]
+    changed = [f"{name} was {before.get(name)!r} and is {after.get(name)!r}" for name in plain]
+    if different and not changed:
+        changed.append("the model's files or the provider's options have changed")
+    return changed

@@ -7,11 +7,13 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator
 
 import numpy as np
+from msgspec import structs
 
 from aembed import EmbedResult
 from aembed.jobs.chunks import ROWS, Chunk
 from aembed.jobs.journal import Entry, Journal, Reject
 from aembed.jobs.ranges import Ranges
+from aembed.jobs.reuse import EarlierOutput
 from aembed.jobs.vectors import VectorFile
 
 SYNCED_EVERY = 2.0
@@ -21,18 +23,22 @@ SYNCED_EVERY = 2.0
 class Ledger:
     """Keeps finished chunks. Not safe for several threads at once."""
 
-    def __init__(self, journal: Journal, vectors: VectorFile, dim: int) -> None:
+    def __init__(self, journal: Journal, vectors: VectorFile, dim: int, output: EarlierOutput | None = None) -> None:
         self.earlier = Ranges()
         """Rows that an earlier run has done."""
         self.done = 0
         self.refused = 0
         """Rows that the provider refused."""
         self.truncated = 0
+        self.reused = 0
+        """Rows whose vectors come from an earlier output."""
         self.requests = 0
         self.tokens: int | None = 0
         self._journal = journal
         self._vectors = vectors
         self._dim = dim
+        self._output = output
+        """A complete output whose vectors are taken over."""
         self._refusals: list[tuple[int, int, int]] = []
         """Start, stop and place of the entries with refused rows, sorted."""
         self._synced = time.monotonic()
@@ -50,8 +56,17 @@ class Ledger:
         rows = np.full((chunk.stop - chunk.start, self._dim), np.nan, np.float32)
         if result is not None:
             rows[np.array(chunk.indices) - chunk.start] = result.vectors
+        rejects = [] if result is None else _rejects(chunk, result)
+        if self._output is not None and chunk.known:
+            earlier = np.array(chunk.earlier)
+            rows[np.array(chunk.known) - chunk.start] = self._output.vectors(earlier)
+            known = self._output.rejects(earlier)
+            rejects += [Reject(chunk.known[at], error, message) for at, error, message in known]
         checksum = self._vectors.write(chunk.start, rows)
-        entry = Entry(chunk.start, chunk.stop, checksum) if result is None else _entry(chunk, checksum, result)
+        entry = Entry(chunk.start, chunk.stop, checksum, reused=len(chunk.known), rejects=rejects)
+        if result is not None:
+            usage, truncated = result.usage, len(result.truncated)
+            entry = structs.replace(entry, tokens=usage.tokens, requests=usage.requests, truncated=truncated)
         self._count(entry, self._journal.append(entry))
         if time.monotonic() - self._synced > SYNCED_EVERY:
             self.sync()
@@ -67,6 +82,11 @@ class Ledger:
             at += 1
         return found
 
+    def refused_rows(self) -> Iterator[list[int]]:
+        """Indices of all rows that the provider refused, entry by entry."""
+        for _, _, offset in self._refusals:
+            yield [reject.index for reject in self._journal.entry_at(offset).rejects]
+
     def sync(self) -> None:
         """Bring everything to the disk."""
         self._vectors.sync()
@@ -78,18 +98,17 @@ class Ledger:
         self.refused += len(entry.rejects)
         self.truncated += entry.truncated
         self.requests += entry.requests
+        self.reused += entry.reused
         self.tokens = None if self.tokens is None or entry.tokens is None else self.tokens + entry.tokens
         if entry.rejects:
             insort(self._refusals, (entry.start, entry.stop, offset))
 
 
-def _entry(chunk: Chunk, checksum: str, result: EmbedResult) -> Entry:
-    rejects = [
+def _rejects(chunk: Chunk, result: EmbedResult) -> list[Reject]:
+    return [
         Reject(chunk.indices[at], type(error).__name__, _message(error))
         for at, error in sorted(result.failures.items())
     ]
-    usage = result.usage
-    return Entry(chunk.start, chunk.stop, checksum, usage.tokens, usage.requests, len(result.truncated), rejects)
 
 
 def _message(error: Exception) -> str:

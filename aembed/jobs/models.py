@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from os import PathLike, fspath
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import anyio.to_thread
@@ -11,6 +13,8 @@ import msgspec
 from xxhash import xxh3_64_hexdigest
 
 from aembed import Config, ConfigError, Embedder, EmbedderFactory, EmbedderOptions, Provider
+from aembed.jobs.place import Place, check_apart
+from aembed.stores import SQLiteStore
 
 Model: TypeAlias = str | Provider | Embedder | None
 """A model as ``new_embedder`` takes it, or an embedder that is open already and stays so."""
@@ -21,12 +25,13 @@ DECIDING = ("base_url", "normalize", "overlong")
 
 @asynccontextmanager
 async def open_model(
-    model: Model, options: EmbedderOptions, config: Config | None
+    model: Model, options: EmbedderOptions, config: Config | None, *, apart_from: Place | None = None
 ) -> AsyncGenerator[tuple[Embedder, dict[str, Any]], None]:
     """The embedder, and what to remember of its settings. Of an embedder handed in only its model is known.
 
     Raises:
         ConfigError: the model cannot be opened, or is open already and cannot take options any more.
+        JobOutputError: its cache is a file that the job ``apart_from`` writes.
     """
     if isinstance(model, Embedder):
         if options:
@@ -34,6 +39,8 @@ async def open_model(
         yield model, _named(model)
         return
     known = await anyio.to_thread.run_sync(Config.load) if config is None else config
+    if apart_from is not None:
+        _check_cache(apart_from, _set_options(known, model, options).get("cache"))
     async with EmbedderFactory(known) as factory:
         embedder = await factory.new_embedder(model, **options)
         yield embedder, _named(embedder) | deciding(known, model, options)
@@ -41,12 +48,8 @@ async def open_model(
 
 def deciding(config: Config, model: str | Provider | None, options: Mapping[str, Any]) -> dict[str, Any]:
     """What is set of the options that make other vectors: in the configuration, the profile, or here."""
-    set_options: dict[str, Any] = {name: getattr(config, name) for name in config.model_fields_set}
-    profile = config.profiles.get(model or config.model) if not isinstance(model, Provider) else None
-    if profile is not None:
-        set_options |= {name: getattr(profile, name) for name in profile.model_fields_set}
-    set_options |= options
-    settings = {name: set_options[name] for name in DECIDING if name in set_options}
+    set_options = _set_options(config, model, options)
+    settings = {"overlong": "error"} | {name: set_options[name] for name in DECIDING if name in set_options}
     special = set_options.get("provider_options")
     if special:  # they may hold what is nobody's business
         encoded = msgspec.json.encode(special, enc_hook=lambda value: type(value).__name__, order="deterministic")
@@ -54,5 +57,23 @@ def deciding(config: Config, model: str | Provider | None, options: Mapping[str,
     return settings
 
 
+def _set_options(config: Config, model: str | Provider | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything that is set: here, in the profile, or in the configuration."""
+    found: dict[str, Any] = {name: getattr(config, name) for name in config.model_fields_set}
+    profile = config.profiles.get(model or config.model) if not isinstance(model, Provider) else None
+    if profile is not None:
+        found |= {name: getattr(profile, name) for name in profile.model_fields_set}
+    return found | dict(options)
+
+
+def _check_cache(place: Place, cache: object) -> None:
+    path = cache.path if isinstance(cache, SQLiteStore) else cache
+    if isinstance(path, (str, PathLike)):
+        for ending in ("", "-wal", "-shm", ".damaged"):
+            check_apart(place, Path(f"{fspath(path)}{ending}").expanduser(), f"the cache {fspath(path)}")
+
+
 def _named(embedder: Embedder) -> dict[str, Any]:
-    return {"model": f"{embedder.spec.provider}:{embedder.spec.name}"}
+    spec = embedder.spec
+    revision = {} if spec.revision is None else {"revision": spec.revision}
+    return {"model": f"{spec.provider}:{spec.name}", **revision, "identity": embedder.identity}

@@ -11,8 +11,9 @@ import anyio
 from aembed import Embedder
 from aembed.jobs.journal import Totals
 from aembed.jobs.ledger import Ledger
-from aembed.jobs.place import Place
+from aembed.jobs.place import Output
 from aembed.jobs.progress import JobProgress, JobReport, Phase
+from aembed.jobs.record import Dtype
 from aembed.jobs.steps import task_group
 from aembed.jobs.survey import Survey
 
@@ -31,6 +32,7 @@ class Monitor:
         self.embedder: Embedder | None = None
         self.ledger: Ledger | None = None
         self.written = 0
+        self.was_complete = False
         self.grown = False
         self._listener = listener
 
@@ -38,20 +40,25 @@ class Monitor:
         """Tell the listener how it gets on, while the block runs and when it ends."""
         return _Telling(self._listener, self._progress)
 
-    def report(self, place: Place, dim: int, totals: Totals, elapsed: float) -> JobReport:
+    def report(
+        self, outputs: tuple[Output, ...], dim: int, totals: Totals, elapsed: float, *, dtype: Dtype
+    ) -> JobReport:
         assert self.embedder is not None, "it is open as long as there is work"
         spec = self.embedder.spec
         return JobReport(
-            output=place.name,
+            outputs=tuple(output.name for output in outputs),
             rows=self.survey.rows,
             rejected=totals.rejected,
-            rejects=place.rejects if totals.rejected else None,
+            rejects=outputs[0].rejects if totals.rejected else None,
             blank=self.survey.blank,
             grown=self.grown,
             resumed=self.survey.rows if self.ledger is None else self.ledger.earlier.total,
+            reused=totals.reused,
+            was_complete=self.was_complete,
             truncated=totals.truncated,
             model=f"{spec.provider}:{spec.name}",
             dim=dim,
+            dtype=dtype,
             requests=totals.requests,
             tokens=totals.tokens,
             cost=cost(totals.tokens, spec.price),

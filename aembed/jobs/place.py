@@ -1,12 +1,12 @@
-"""Where a job works: a directory beside the output, for as long as the output is not complete."""
+"""The files of a job: its outputs, the files that belong to each, and the directory it works in."""
 
 from __future__ import annotations
 
 import errno
 import os
-import shutil
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
+import re
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -23,82 +23,118 @@ ENDINGS: dict[str, OutputFormat] = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
-SPARE = 1 << 20
-"""Bytes to leave free: a file system needs some for itself."""
+
+JOURNAL, VECTORS, EARLIER = "journal", "vectors.npy", "earlier.npy"
+"""In the job's directory: what is done, its vectors, and those taken over from an earlier output."""
+KEYS, REJECTS = "keys", "rejects.jsonl"
+
+_PARTS = re.compile(r"journal|vectors\.npy|earlier\.npy|(output|record|keys|rejects)(-\d+)?|rejects\.jsonl")
+
+
+def is_part(name: str) -> bool:
+    """True for the name of a file that a job makes in its directory."""
+    return _PARTS.fullmatch(name) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output, and the files that belong to it. ``name`` is what the user calls it."""
+
+    name: str
+    path: Path
+    format: OutputFormat
+
+    @property
+    def record(self) -> Path | None:
+        """How it was made, for formats that cannot hold that themselves."""
+        return None if self.format == "parquet" else self._next_to_it("json")
+
+    @property
+    def keys(self) -> Path:
+        """A digest of each row's text, so that an update knows which ones have changed."""
+        return self._next_to_it("keys")
+
+    @property
+    def rejects(self) -> Path:
+        return self._next_to_it("rejects.jsonl")
+
+    @property
+    def directory(self) -> Path:
+        return self._next_to_it("job")
+
+    @property
+    def files(self) -> list[Path]:
+        """Every file that is written or removed for it."""
+        files = [self.path, self.keys, self.rejects]
+        return files if self.record is None else [*files, self.record]
+
+    def _next_to_it(self, ending: str) -> Path:
+        return self.path.with_name(f"{self.path.name}.{ending}")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The files of one job. ``name`` is the output as the user calls it."""
+    """All outputs of a job. It works in the directory of ``home``, one of them."""
 
-    name: str
-    output: Path
-    format: OutputFormat
+    outputs: tuple[Output, ...]
+    home: Output
 
     @property
-    def is_placed(self) -> bool:
-        """True if the output may be in its place, and nothing but the journal be left."""
-        return self.journal.exists() and not self.vectors.exists() and self.output.exists()
+    def name(self) -> str:
+        return self.home.name
 
     @property
     def directory(self) -> Path:
-        return self.output.with_name(f"{self.output.name}.job")
+        return self.home.directory
 
     @property
-    def journal(self) -> Path:
-        return self.directory / "journal"
+    def has_columns(self) -> bool:
+        """True if an output has the columns of the input."""
+        return any(output.format != "npy" for output in self.outputs)
 
-    @property
-    def vectors(self) -> Path:
-        return self.directory / "vectors.npy"
+    def only(self, outputs: Sequence[Output]) -> Place:
+        """The job of some of the outputs."""
+        return Place(tuple(outputs), self.home if self.home in outputs else outputs[0])
 
-    @property
-    def assembled(self) -> Path:
-        """The output to be, where that is more than the vectors."""
-        return self.directory / "output"
-
-    @property
-    def new_rejects(self) -> Path:
-        return self.directory / "rejects.jsonl"
-
-    @property
-    def rejects(self) -> Path:
-        return self.output.with_name(f"{self.output.name}.rejects.jsonl")
-
-    def finish(self, *, rejected: bool) -> None:
-        """Put output and rejects in their places. The output comes last: once it is there, all is."""
-        if rejected:
-            self.new_rejects.replace(self.rejects)
-        else:
-            self.rejects.unlink(missing_ok=True)
-        (self.vectors if self.format == "npy" else self.assembled).replace(self.output)
-        sync_directory(self.output.parent)
-
-    def clear(self) -> None:
-        """Remove what the job worked with; the journal last, for it says that the output is complete."""
-        for path in (self.new_rejects, self.assembled, self.vectors, self.journal):
-            path.unlink(missing_ok=True)
-
-    def check_space(self, rows: int, dim: int) -> None:
-        """Refuse vectors that the disk cannot hold, before any is paid for.
-
-        Raises:
-            JobOutputError: there is too little space.
-        """
-        free, needed = shutil.disk_usage(self.directory).free, rows * dim * 4
-        if needed + SPARE > free:
-            raise JobOutputError(
-                f"no space for {self.name}: {rows} x {dim} float32 take {_size(needed)}, and {_size(free)} "
-                "are free there; free some, or choose another place"
-            )
+    def files(self) -> Iterator[Path]:
+        """Every file that is written or removed."""
+        for output in self.outputs:
+            yield from output.files
+            if output.directory.is_dir():
+                yield from output.directory.iterdir()
 
 
-def choose_place(name: str, sources: Sequence[str] = ()) -> Place:
-    """Refuse what cannot become the output, before anything is read or asked.
+def choose_place(names: Sequence[str], sources: Sequence[str] = ()) -> Place:
+    """Reject what cannot become an output, before anything is read or sent.
 
     Raises:
-        JobOutputError: no known format, a directory or a device, no directory to write to, or the input itself.
+        JobOutputError: no known format, a directory or a device, no directory to write to, two outputs of one name, or
+            a file that is an input as well.
     """
+    if not names:
+        raise JobOutputError("there is no output; name at least one file")
+    outputs = tuple(_output(name) for name in names)
+    home = next((output for output in outputs if output.directory.exists()), outputs[0])
+    place = Place(outputs, home)
+    _check_distinct(outputs)
+    for source in sources:
+        check_apart(place, Path(source), f"the input {source}")
+    return place
+
+
+def check_apart(place: Place, path: Path, called: str) -> None:
+    """Reject a file that the job reads, if the job would write or remove it.
+
+    Raises:
+        JobOutputError: it is one of the job's own.
+    """
+    with output_errors(str(path)):
+        for own in place.files():
+            if _is_same(own, path):
+                raise JobOutputError(f"{called} is a file that this job writes ({own}); choose another output")
+
+
+def _output(name: str) -> Output:
     path = Path(name)
     with output_errors(name):
         if path.is_dir():
@@ -107,47 +143,32 @@ def choose_place(name: str, sources: Sequence[str] = ()) -> Place:
             raise JobOutputError(f"the output {name} does not end in .npy, .jsonl or .parquet; try vectors.npy")
         if not path.parent.is_dir():
             raise JobOutputError(f"the directory {path.parent} does not exist; make it first: mkdir -p {path.parent}")
+        if path.is_symlink() and not path.exists():
+            raise JobOutputError(f"the output {name} is a link to a file that does not exist; remove the link")
         if path.exists():
             if not path.is_file():
                 raise JobOutputError(f"the output {name} is not a regular file; choose another name")
-            if any(os.path.exists(source) and path.samefile(source) for source in sources):
-                raise JobOutputError(f"the output {name} is the input itself; choose another name")
             if not os.access(path, os.W_OK):
                 raise JobOutputError(f"the output {name} is write-protected; remove it, or choose another name")
-    return Place(name, Path(os.path.realpath(path)), ENDINGS[path.suffix.lower()])
+        return Output(name, Path(os.path.realpath(path)), ENDINGS[path.suffix.lower()])
 
 
-@contextmanager
-def occupied(place: Place) -> Generator[None, None, None]:
-    """Make the directory, and let no other process work in it meanwhile.
-
-    Raises:
-        JobOutputError: it cannot be made, or another process is at work.
-    """
-    with output_errors(place.name):
-        place.directory.mkdir(exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    lock = os.open(place.directory, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise JobOutputError(
-                f"another process is at work on {place.name}; wait for it, or choose another output"
-            ) from None
-        yield
-    finally:
-        os.close(lock)
+def _check_distinct(outputs: Sequence[Output]) -> None:
+    owners: dict[Path, str] = {}
+    for output in outputs:
+        for path in output.files:
+            if path in owners:
+                raise JobOutputError(f"{path} is written for {owners[path]} and for {output.name}; choose other names")
+            owners[path] = output.name
+    devices = {output.path.parent.stat().st_dev for output in outputs}
+    if len(devices) > 1:
+        raise JobOutputError("the outputs are on several file systems; choose places on one, and move them afterwards")
 
 
-def leave(place: Place) -> None:
-    """Remove the directory, unless there is something in it."""
-    with suppress(OSError):
-        place.directory.rmdir()
+def _is_same(one: Path, other: Path) -> bool:
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 @contextmanager
@@ -162,7 +183,7 @@ def output_errors(name: str) -> Generator[None, None, None]:
 
 
 def why(error: OSError) -> str:
-    """What the system says against writing, and what to do."""
+    """The system's reason against writing, and a remedy."""
     if error.errno in {errno.EMFILE, errno.ENFILE}:
         return f"cannot be written: {error.strerror}; raise the limit of open files (ulimit -n)"
     mend = "free some space" if is_full(error) else "check its directory"
@@ -170,22 +191,5 @@ def why(error: OSError) -> str:
 
 
 def is_full(error: OSError) -> bool:
-    """True if there is no space left."""
-    return error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
-
-def sync_directory(path: Path) -> None:
-    """Bring a rename to the disk, where the system knows how."""
-    with suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _size(count: int) -> str:
-    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if count >= size:
-            return f"{count / size:,.1f} {unit}"
-    return f"{count} bytes"
+    """True if there is no space left, or no descriptor: what another time may have."""
+    return error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE}

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from aembed.jobs.record import Dtype
+
 Phase: TypeAlias = Literal["opening", "reading", "embedding", "writing"]
 
 
@@ -37,7 +39,7 @@ class JobReport:
     reports them; ``elapsed`` is of this one, in seconds.
     """
 
-    output: str
+    outputs: tuple[str, ...]
     rows: int
     rejected: int
     rejects: Path | None
@@ -48,14 +50,25 @@ class JobReport:
     """True if rows were appended to the input while the job ran. They are not in the output."""
     resumed: int
     """Rows that earlier runs had done."""
+    reused: int
+    """Rows whose vectors come from an output that was there: with ``update``, or for a further output."""
+    was_complete: bool
+    """True if the outputs were complete already, and nothing was done."""
     truncated: int
     """Texts that were cut to the model's length (only with ``overlong="truncate"``)."""
     model: str
     dim: int
+    """Dimensions of the model; a binary vector has an eighth of it in bytes."""
+    dtype: Dtype
     requests: int
     tokens: int | None
     cost: float | None
     elapsed: float
+
+    @property
+    def output(self) -> str:
+        """The first output."""
+        return self.outputs[0]
 
     @property
     def embedded(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -10,11 +11,21 @@ from aembed.jobs.json_values import as_json
 from aembed.jobs.rows import Row
 
 
+class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One rejected row, as it is written."""
+
+    row: int
+    id: Any
+    error: str
+    message: str
+    file: str | None = None
+
+
 class RejectsFile:
     """A line of JSON for each: ``row``, ``id``, ``error``, ``message``; ``file`` where the input has several."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb")
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
 
     def write(self, row: Row, error: str, message: str, file: str = "") -> None:
         where = {"file": file} if file else {}
@@ -23,3 +34,13 @@ class RejectsFile:
 
     def close(self) -> None:
         self._file.close()
+
+
+def is_rejects_file(path: Path) -> bool:
+    """True if every line is one that aembed writes."""
+    decoder = msgspec.json.Decoder(Line)
+    try:
+        with path.open("rb") as file:
+            return all(decoder.decode(line) is not None for line in file) and file.tell() > 0
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from xxhash import xxh3_64_hexdigest
@@ -15,19 +15,19 @@ HEADER_BYTES = 128
 
 
 class VectorFile:
-    """Row ``i`` belongs to row ``i`` of the input; NaN where that has no vector. Rows not yet written are anything."""
+    """Row ``i`` belongs to row ``i`` of the input; NaN where that has no vector. Rows not yet written are anything.
 
-    def __init__(self, path: Path, rows: int, dim: int) -> None:
+    It takes over an open, unbuffered file.
+    """
+
+    def __init__(self, file: BinaryIO, rows: int, dim: int) -> None:
         self._row_bytes = dim * 4
         self.dim = dim
-        self._file = path.open("r+b" if path.exists() else "w+b", buffering=0)
-        try:
-            header = {"descr": "<f4", "fortran_order": False, "shape": (rows, dim)}
-            np.lib.format.write_array_header_1_0(self._file, header)
-            assert self._file.tell() == HEADER_BYTES, "numpy pads headers to a multiple of 64"
-        except BaseException:
-            self._file.close()
-            raise
+        self._file: Any = file
+        file.seek(0)
+        header = {"descr": "<f4", "fortran_order": False, "shape": (rows, dim)}
+        np.lib.format.write_array_header_1_0(file, header)
+        assert file.tell() == HEADER_BYTES, "numpy pads headers to a multiple of 64"
 
     def write(self, start: int, vectors: Vectors) -> str:
         """Put rows in their place, and return their checksum."""

@@ -1,109 +1,187 @@
-"""What a job does on the disk: journal -> embed -> assemble -> put in place. Each step starts from what is there."""
+"""A job on the disk: journal -> embed -> assemble -> put in place. Each step starts from what is there."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import closing, suppress
+from itertools import repeat
 
 import anyio
 import anyio.to_thread
+from msgspec import structs
 
 from aembed import AembedError, Embedder
-from aembed.jobs.assembly import assemble
+from aembed.jobs.assembly import Assembly
+from aembed.jobs.directory import JobDirectory, opened_directory
 from aembed.jobs.embedding import embed_rows
 from aembed.jobs.errors import JobInputError, JobOutputError, JobStoppedError
+from aembed.jobs.existing import Origin
 from aembed.jobs.journal import Header, Journal, Totals
+from aembed.jobs.keys import KeysFile
 from aembed.jobs.ledger import Ledger
 from aembed.jobs.monitor import Monitor
-from aembed.jobs.place import Place, leave, occupied, output_errors, why
+from aembed.jobs.place import JOURNAL, KEYS, VECTORS, Place, is_full, is_part, output_errors, why
+from aembed.jobs.placing import check_replaceable, put_in_place, state
+from aembed.jobs.record import OutputRecord
+from aembed.jobs.reuse import EarlierOutput
+from aembed.jobs.rows import Block
 from aembed.jobs.source import Source
 from aembed.jobs.steps import in_thread
 from aembed.jobs.vectors import VectorFile
+from aembed.jobs.wanted import Wanted
+
+SPARE_BYTES = 2**20
+"""To leave free: a file system needs some for itself."""
 
 
-async def work(place: Place, source: Source, header: Header, embedder: Embedder, monitor: Monitor) -> Totals:
-    """Bring the job to its end. If it fails before anything was done, nothing is left of it."""
-    with output_errors(place.name), occupied(place):
-        journal = Journal(place.journal)
-        finished = False
+class Work:
+    """One run of a job."""
+
+    def __init__(
+        self,
+        place: Place,
+        source: Source,
+        *,
+        embedder: Embedder,
+        monitor: Monitor,
+        wanted: Wanted,
+        header: Header,
+        record: OutputRecord,
+        origin: Origin | None = None,
+    ) -> None:
+        self._place = place
+        self._source = source
+        self._embedder = embedder
+        self._monitor = monitor
+        self._wanted = wanted
+        self._header = header
+        self._record = record
+        """How the outputs are made, as far as it is known before they are."""
+        self._origin = origin
+
+    async def run(self) -> Totals:
+        """Bring the job to its end. If it fails before anything was done, nothing is left of it."""
+        place = self._place
+        with output_errors(place.name), opened_directory(place.directory, place.name, is_part) as directory:
+            journal = Journal(directory)
+            finished = False
+            try:
+                totals = await self._run(directory, journal)
+                finished = True
+                return totals
+            finally:
+                over = finished or journal.is_over
+                journal.close()
+                if over:  # the journal last, because it says whose directory this is
+                    directory.unlink(
+                        *(name for name in directory.names() if is_part(name) and name != JOURNAL), JOURNAL
+                    )
+
+    async def _run(self, directory: JobDirectory, journal: Journal) -> Totals:
+        totals = journal.totals()
+        replaced = [] if totals is None else totals.replaced
+        outputs = self._place.outputs
+        await anyio.to_thread.run_sync(lambda: check_replaceable(outputs, replaced, force=self._wanted.force))
+        if totals is not None and not directory.has(VECTORS):  # all was in its place
+            if journal.header() == self._header:
+                return totals
+            journal.clear()  # it is another job's, and that is complete
+        journal.begin(self._header)
         try:
-            totals = _placed(place, journal, header)
-            if totals is None:
-                resuming = journal.begin(header)
-                if not resuming:
-                    place.vectors.unlink(missing_ok=True)
-                totals = await _fill(place, source, journal, header, embedder, monitor=monitor)
-                place.finish(rejected=totals.rejected > 0)
-            finished = True
-            return totals
-        finally:
-            over = finished or journal.is_empty
-            journal.close()
-            if over:
-                place.clear()
-                leave(place)
-
-
-def _placed(place: Place, journal: Journal, header: Header) -> Totals | None:
-    """The totals, if the last run died when the output was in its place already."""
-    totals = journal.totals() if place.is_placed else None
-    if totals is not None and journal.header() != header:
-        journal.clear()  # it is another job's, and that is complete
-        return None
-    return totals
-
-
-async def _fill(
-    place: Place, source: Source, journal: Journal, header: Header, embedder: Embedder, *, monitor: Monitor
-) -> Totals:
-    with closing(VectorFile(place.vectors, header.rows, header.dim)) as vectors:
-        ledger = monitor.ledger = Ledger(journal, vectors, header.dim)
-        async for _ in in_thread(ledger.recover()):
-            pass
-        place.check_space(header.rows - ledger.done, header.dim)
-        monitor.phase = "embedding"
-        try:
-            await embed_rows(embedder, source, monitor.survey, ledger)
-            monitor.phase = "writing"
-            column = header.settings.get("vector_column", "")
-            steps = assemble(place, source, monitor.survey, ledger, vectors, column=column)
-            async for written in in_thread(steps):
-                monitor.written = written
-            monitor.written = header.rows
+            return await self._fill(directory, journal)
         except (AembedError, OSError, MemoryError) as error:
-            raise _stopped(error, place, ledger, header) from error
-        finally:
-            with anyio.CancelScope(shield=True), suppress(OSError):
-                await anyio.to_thread.run_sync(ledger.sync)
-    await _check_unchanged(source, monitor, journal)
-    totals = Totals(monitor.survey.faulty + ledger.refused, ledger.tokens, ledger.requests, ledger.truncated)
-    journal.append(totals)
-    journal.sync()
-    return totals
+            raise self._stopped(error, journal) from error
+
+    async def _fill(self, directory: JobDirectory, journal: Journal) -> Totals:
+        ids = self._source.columns.id is not None
+        header, monitor, survey = self._header, self._monitor, self._monitor.survey
+        earlier = None
+        if self._origin is not None:
+            rejects = not self._wanted.retry
+            earlier = EarlierOutput(self._origin.output, self._origin.record, directory, rejects=rejects)
+            async for _ in in_thread(earlier.prepare()):
+                pass
+        with (
+            closing(VectorFile(directory.open(VECTORS, "r+b"), header.rows, header.dim)) as vectors,
+            closing(KeysFile(directory.open(KEYS, "w+b", buffered=True), ids=ids)) as keys,
+        ):
+            ledger = monitor.ledger = Ledger(journal, vectors, header.dim, earlier)
+            async for _ in in_thread(ledger.recover()):
+                pass
+
+            def look_up(block: Block) -> Iterable[int]:
+                found = keys.add(block)
+                return repeat(-1) if earlier is None else earlier.find(found).tolist()
+
+            self._check_space(directory, header.rows - ledger.done)
+            monitor.phase = "embedding"
+            try:
+                await embed_rows(self._embedder, self._source, survey, ledger, look_up)
+                monitor.phase = "writing"
+                keys.finish(ledger.refused_rows())
+                ledger.sync()
+                record = structs.replace(
+                    self._record,
+                    rejected=survey.faulty + ledger.refused,
+                    truncated=ledger.truncated,
+                    tokens=ledger.tokens,
+                    requests=ledger.requests,
+                )
+                assembly = Assembly(self._place.outputs, directory, self._source, survey, ledger)
+                async for written in in_thread(assembly.write(vectors, record)):
+                    monitor.written = written
+                monitor.written = header.rows
+            finally:
+                with anyio.CancelScope(shield=True), suppress(OSError):
+                    await anyio.to_thread.run_sync(ledger.sync)
+        await self._check_unchanged(journal)
+        replaced = [state(output) for output in self._place.outputs]
+        totals = Totals(record.rejected, ledger.tokens, ledger.requests, ledger.truncated, ledger.reused, replaced)
+        journal.append(totals)
+        journal.sync()
+        put_in_place(self._place.outputs, directory, record)
+        return totals
+
+    def _check_space(self, directory: JobDirectory, rows: int) -> None:
+        """Reject vectors that the disk cannot hold, before any is paid for."""
+        free, needed = directory.free_bytes(), rows * self._header.dim * 4
+        if needed + SPARE_BYTES > free:
+            raise JobOutputError(
+                f"no space for {self._place.name}: {rows} x {self._header.dim} float32 take {_size(needed)}, and "
+                f"{_size(free)} are free there; free some, or choose another place"
+            )
+
+    async def _check_unchanged(self, journal: Journal) -> None:
+        """Reject an input whose rows have changed under the job. Rows appended to it are for the next run."""
+        source, survey = self._source, self._monitor.survey
+        self._monitor.grown = source.has_grown()
+        if source.state() == survey.state:
+            return
+        now = ""
+        async for now in in_thread(source.fingerprint()):  # noqa: B007 (the last one is the fingerprint)
+            pass
+        if now != survey.fingerprint:
+            journal.clear()
+            raise JobInputError(f"{source.name} was changed while it was read; run again when nothing writes to it")
+
+    def _stopped(self, error: AembedError | OSError | MemoryError, journal: Journal) -> AembedError | MemoryError:
+        """The error itself if nothing was done, else one that says how to go on."""
+        full = isinstance(error, OSError) and is_full(error)
+        if isinstance(error, OSError) and not isinstance(error, AembedError):
+            said = f"the output {self._place.name} {why(error)}"
+            failure: AembedError | MemoryError = JobOutputError(said)
+        else:
+            failure, said = error, str(error) or "not enough memory"
+        done = 0 if self._monitor.ledger is None or journal.is_empty else self._monitor.ledger.done
+        if not (done or full):
+            return failure
+        rows = self._header.rows
+        kept = f"{done:,} of {rows:,} rows are done: run the same job again to resume"
+        return JobStoppedError(f"{said}; {kept}", done=done, rows=rows)
 
 
-async def _check_unchanged(source: Source, monitor: Monitor, journal: Journal) -> None:
-    """Reject an input whose rows have changed under the job. Rows appended to it are for the next run."""
-    monitor.grown = source.has_grown()
-    if source.state() == monitor.survey.state:
-        return
-    now = ""
-    async for now in in_thread(source.fingerprint()):  # noqa: B007 (the last one is the fingerprint)
-        pass
-    if now != monitor.survey.fingerprint:
-        journal.clear()
-        raise JobInputError(f"{source.name} was changed while it was read; run again when nothing writes to it")
-
-
-def _stopped(
-    error: AembedError | OSError | MemoryError, place: Place, ledger: Ledger, header: Header
-) -> AembedError | MemoryError:
-    """The error itself if nothing was done, else one that says how to go on."""
-    if isinstance(error, OSError) and not isinstance(error, AembedError):
-        said = f"the output {place.name} {why(error)}"
-        failure: AembedError | MemoryError = JobOutputError(said)
-    else:
-        failure, said = error, str(error) or "not enough memory"
-    if not ledger.done:
-        return failure
-    kept = f"{ledger.done:,} of {header.rows:,} rows are kept: run the same job again to go on"
-    return JobStoppedError(f"{said}; {kept}", done=ledger.done, rows=header.rows)
+def _size(count: int) -> str:
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= size:
+            return f"{count / size:,.1f} {unit}"
+    return f"{count} bytes"

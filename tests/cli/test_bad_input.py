@@ -69,7 +69,7 @@ def test_standard_input_that_cannot_be_kept(aembed: Aembed, stdin: Callable[[byt
         ("v.csv", (".npy, .jsonl or .parquet",)),
         ("none/v.npy", ("directory none does not exist", "mkdir -p none")),
         ("null.npy", ("not a regular file",)),
-        ("same.npy", ("the input itself",)),
+        ("same.npy", ("the input", "is a file that this job writes")),
     ],
 )
 def test_output_that_cannot_be_written(aembed: Aembed, notes: str, output: str, words: tuple[str, ...]) -> None:

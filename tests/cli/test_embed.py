@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,7 @@ def test_file_is_embedded_line_by_line(aembed: Aembed, notes: str) -> None:
     vectors = np.load("v.npy")
     assert vectors.dtype == np.float32
     assert vectors.flags.c_contiguous
-    assert left_over() == ["v.npy"]
+    assert left_over() == ["v.npy", "v.npy.json", "v.npy.keys"]
 
 
 async def test_rows_are_in_line_order(notes: str) -> None:
@@ -73,7 +74,11 @@ def test_named_pipe(tmp_path: Path) -> None:
 def test_profile_dimensions_and_an_older_output(aembed: Aembed, notes: str) -> None:
     Path("aembed.toml").write_text(PROFILES)
     Path("v.npy").write_bytes(OLDER)
-    assert aembed("embed", notes, "-o", "v.npy", "-m", "small").code == 0
+    refused = aembed("embed", notes, "-o", "v.npy", "-m", "small")
+    assert (refused.code, Path("v.npy").read_bytes()) == (2, OLDER)
+    assert "aembed did not write it" in refused.err
+    assert "--force" in refused.err
+    assert aembed("embed", notes, "-o", "v.npy", "-m", "small", "--force").code == 0
     assert np.load("v.npy").shape == (3, 4)
     assert aembed("embed", notes, "-o", "v.npy", "-m", "small", "--dimensions", "7").code == 0
     assert np.load("v.npy").shape == (3, 7)
@@ -81,7 +86,10 @@ def test_profile_dimensions_and_an_older_output(aembed: Aembed, notes: str) -> N
 
 def test_output_may_be_a_link(aembed: Aembed, notes: str, tmp_path: Path) -> None:
     (tmp_path / "place").mkdir()
+    assert aembed("embed", notes, "-o", "place/real.npy", "--model", "mock").code == 0
     Path("v.npy").symlink_to("place/real.npy")
+    notes = shutil.copy(notes, "other.txt")
+    Path(notes).write_text("one\ntwo\nthree\n")
     assert aembed("embed", notes, "-o", "v.npy", "--model", "mock").code == 0
     assert Path("v.npy").is_symlink()
     assert np.load("place/real.npy").shape == (3, 128)

@@ -17,7 +17,8 @@ from tests.full_disk import small_files
 def test_disk_that_is_full(aembed: Aembed) -> None:
     Path("t.txt").write_text("line\n" * 2000)
     with small_files(100_000):
-        refused(aembed("embed", "t.txt", "-o", "v.npy", "--model", "mock"), "cannot be written", "free some space")
+        outcome = aembed("embed", "t.txt", "-o", "v.npy", "--model", "mock")
+    refused(outcome, "cannot be written", "free some space", "run the same job again", code=3)
 
 
 def test_output_stream_that_is_full() -> None:
@@ -57,12 +58,12 @@ def test_failure_in_the_middle_leaves_the_older_file(aembed: Aembed) -> None:
     Path("aembed.toml").write_text(PROFILES)
     Path("many.txt").write_text("".join(f"line {i}\n" for i in range(3000)))
     Path("v.npy").write_bytes(OLDER)
-    outcome = aembed("embed", "many.txt", "-o", "v.npy", "-m", "unlucky")
+    outcome = aembed("embed", "many.txt", "-o", "v.npy", "-m", "unlucky", "--force")
     assert Path("v.npy").read_bytes() == OLDER
     Path("v.npy").unlink()
     assert outcome.code == 3
     assert "overloaded" in outcome.err
-    assert "rows are kept: run the same job again to go on" in outcome.err
+    assert "rows are done: run the same job again to resume" in outcome.err
     assert outcome.err.count("\n") == 1
     assert left_over() == ["v.npy.job"]
 

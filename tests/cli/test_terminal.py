@@ -31,7 +31,7 @@ def test_progress_bar_says_what_is_waited_for(notes: str) -> None:
     assert "tokens" in terminal.screen
     terminal.type(b"\x03")
     assert terminal.leave() == 130
-    assert "2 of 3 rows are kept: run the same command again to go on" in terminal.screen
+    assert "2 of 3 rows are done: run the same command again to resume" in terminal.screen
 
 
 def test_no_progress_bar_in_a_pipe(notes: str) -> None:

@@ -14,12 +14,18 @@ class Remembers:
     """Texts with "unspeakable" in them are refused. After ``good`` requests: ``failure``, or no answer at all."""
 
     def __init__(
-        self, *, good: int | None = None, failure: AembedError | None = None, batch: int = 4, price: float | None = None
+        self,
+        *,
+        good: int | None = None,
+        failure: AembedError | None = None,
+        batch: int = 4,
+        price: float | None = None,
+        dim: int = 8,
     ) -> None:
-        self.spec = ModelSpec(name="remembers", provider="test", dim=8, max_batch_texts=batch, price=price)
+        self.spec = ModelSpec(name="remembers", provider="test", dim=dim, max_batch_texts=batch, price=price)
         self.asked: list[str] = []
         self.stuck = anyio.Event()
-        self._mock = MockProvider(MockOptions(dim=8))
+        self._mock = MockProvider(MockOptions(dim=dim))
         self._good = good
         self._failure = failure
         self._requests = 0

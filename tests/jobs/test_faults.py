@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from aembed import AuthenticationError, Config, EmbedderFactory, Limits
 from aembed.jobs import JobChangedError, JobStoppedError, run
+from aembed.jobs.directory import JobDirectory
 from aembed.testing import LoopbackServer
 from aembed.testing.server.desk import Desk
 from tests.full_disk import small_files
@@ -74,7 +75,7 @@ def test_fault_61_ctrl_c_says_what_is_kept_and_the_same_command_goes_on() -> Non
         terminal.show(f"{done}/6")
         terminal.type(b"\x03")
         assert terminal.leave() == 130
-        assert f"interrupted; {done} of 6 rows are kept: run the same command again to go on" in terminal.screen
+        assert f"interrupted; {done} of 6 rows are done: run the same command again to resume" in terminal.screen
         assert "Traceback" not in terminal.screen
         assert not Path("v.npy").exists()
     terminal = Terminal("embed", "t.txt", "-o", "v.npy", "-m", "tired")
@@ -168,18 +169,16 @@ async def test_fault_62_killed_when_all_was_in_place(rows: str) -> None:
     provider = Remembers()
     keep = Path("journal-kept")
 
-    class Copies(Remembers):
-        async def aclose(self) -> None:
-            """The last thing a job does before it leaves its factory is to clean up."""
+    unlink = JobDirectory.unlink
 
-    unlink = Path.unlink
+    def copy_first(directory: JobDirectory, *names: str) -> None:
+        if "journal" in names:
+            shutil.copy(journal, keep)
+        unlink(directory, *names)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            Path,
-            "unlink",
-            lambda path, **how: (path == journal.resolve() and shutil.copy(path, keep), unlink(path, **how)),
-        )
-        await _job(rows, Copies())
+        patch.setattr(JobDirectory, "unlink", copy_first)
+        await _job(rows, Remembers())
     journal.parent.mkdir()
     keep.rename(journal)
     report = await _job(rows, provider)
@@ -203,8 +202,8 @@ async def _begin(rows: str) -> Remembers:
 async def test_fault_63_full_disk_ends_the_job_and_it_goes_on() -> None:
     texts = [f"line {i}" for i in range(500)]
     Path("t.txt").write_text("\n".join(texts))
-    first, second = Remembers(batch=20), Remembers(batch=20)
-    with small_files(10_000), pytest.raises(JobStoppedError, match=r"cannot be written: .*free some space") as caught:
+    first, second = Remembers(batch=20, dim=64), Remembers(batch=20, dim=64)
+    with small_files(80_000), pytest.raises(JobStoppedError, match=r"cannot be written: .*free some space") as caught:
         await run("t.txt", "v.npy", model=first, config=Config(), limits=Limits(max_concurrency=1))
     assert isinstance(caught.value.__cause__, OSError)
     kept = caught.value.done
@@ -213,13 +212,13 @@ async def test_fault_63_full_disk_ends_the_job_and_it_goes_on() -> None:
     assert report.resumed == kept
     assert len(second.asked) == 500 - kept
     assert len(first.asked) <= kept + 20 * (1 + AHEAD)
-    np.testing.assert_array_equal(np.load("v.npy"), await mock_vectors(texts))
+    np.testing.assert_array_equal(np.load("v.npy"), await mock_vectors(texts, 64))
 
 
 @posix
 async def test_fault_63_disk_full_while_the_output_is_put_together(rows: str) -> None:
     first, second = Remembers(batch=100), Remembers()
-    with small_files(1500), pytest.raises(JobStoppedError, match="30 of 30 rows are kept"):
+    with small_files(1500), pytest.raises(JobStoppedError, match="30 of 30 rows are done"):
         await run(rows, "v.jsonl", model=first, id_column="id", config=Config())
     await run(rows, "v.jsonl", model=second, id_column="id", config=Config())
     assert second.asked == []
@@ -235,6 +234,7 @@ async def test_fault_63_disk_full_while_the_output_is_put_together(rows: str) ->
 def test_fault_63_damage_is_found_by_checksum(rows: str, file: str, at: float, damage: str) -> None:
     """Wherever it is, the output is right; what is intact is not asked again."""
     shutil.rmtree("v.npy.job", ignore_errors=True)
+    Path("v.npy").unlink(missing_ok=True)
     first, second = run_on_a_loop(_begin(rows)), Remembers()
     path = Path("v.npy.job") / file
     content = bytearray(path.read_bytes())

@@ -250,7 +250,7 @@ async def test_fault_117_stopped_job_goes_on_though_its_input_has_grown() -> Non
     limits = Limits(max_concurrency=1)
     with pytest.raises(JobStoppedError):
         await run("t.txt", "v.npy", model=first, config=Config(), limits=limits)
-    second = Remembers()
+    second = Appends("unread.txt")
     report = await run("t.txt", "v.npy", model=second, config=Config())
     assert (report.rows, report.resumed, report.grown) == (20, len(first.asked), True)
     assert set(first.asked).isdisjoint(second.asked)

@@ -58,7 +58,13 @@ async def test_npy_has_a_row_for_each_of_the_input(rows: str) -> None:
     assert (report.model, report.dim, report.output) == ("test:remembers", 8, "v.npy")
     assert report.tokens
     assert report.cost == pytest.approx(report.tokens * 2e-6)
-    assert sorted(path.name for path in Path.cwd().iterdir()) == [rows, "v.npy", "v.npy.rejects.jsonl"]
+    assert sorted(path.name for path in Path.cwd().iterdir()) == [
+        rows,
+        "v.npy",
+        "v.npy.json",
+        "v.npy.keys",
+        "v.npy.rejects.jsonl",
+    ]
 
 
 async def test_jsonl_has_the_rows_with_their_vectors(rows: str) -> None:
@@ -89,7 +95,8 @@ async def test_rejects_say_which_row_and_why(rows: str) -> None:
 
 
 async def test_rejects_of_an_earlier_run_do_not_stay(rows: str) -> None:
-    Path("v.npy.rejects.jsonl").write_text("old")
+    await job(rows, "v.npy")
+    assert Path("v.npy.rejects.jsonl").exists()
     Path("few.jsonl").write_text('{"text": "one"}\n')
     report = await job("few.jsonl", "v.npy")
     assert report.rejects is None
@@ -199,7 +206,7 @@ async def stopped(rows: str, output: str = "v.npy", *, good: int = 3, **options:
     assert isinstance(caught.value.__cause__, AuthenticationError)
     faulty = caught.value.done - len(provider.asked)
     assert (faulty, caught.value.rows) == ({1: 0, 3: 2}[good], 30), "rows 5 and 11 are done, and were not embedded"
-    assert f"{caught.value.done} of 30 rows are kept" in str(caught.value)
+    assert f"{caught.value.done} of 30 rows are done" in str(caught.value)
     return provider
 
 
@@ -287,7 +294,7 @@ async def test_profile_and_provider_options_are_settings(rows: str) -> None:
 
     with pytest.raises(JobStoppedError):
         await run(rows, "v.npy", model="p", id_column="id", config=config())
-    with pytest.raises(JobChangedError, match=r"overlong was None and is 'truncate'") as caught:
+    with pytest.raises(JobChangedError, match=r"overlong was 'error' and is 'truncate'") as caught:
         await run(
             rows, "v.npy", model="p", id_column="id", config=config(overlong="truncate", provider_options={"dim": 8})
         )

@@ -38,7 +38,7 @@ def test_memory_does_not_grow_with_the_input(output: str) -> None:
     if output.endswith(".parquet"):
         pytest.importorskip("pyarrow", reason="needs the extra parquet")
     peak(500, output)  # whatever is made once
-    few, many = peak(2_000, output), peak(8_000, output)
+    few, many = peak(4_000, output), peak(10_000, output)
     assert many - few < 10 * 6_000, "a row leaves less than 10 bytes"
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from aembed import ModelSpec
 from aembed.jobs import JobChangedError
 from aembed.jobs.chunks import ROWS, SORTED, TEXTS, Chunk, Cutter
+from aembed.jobs.directory import JobDirectory
 from aembed.jobs.journal import Entry, Header, Journal, Reject, Totals
 from aembed.jobs.ranges import Ranges
 from aembed.jobs.rows import Row
@@ -84,7 +85,7 @@ def test_rows_without_a_text_do_not_fill_a_chunk_without_end() -> None:
 @pytest.fixture
 def journal() -> Any:
     Path("v.npy.job").mkdir()
-    journal = Journal(Path("v.npy.job/journal"))
+    journal = Journal(JobDirectory(Path("v.npy.job"), None))
     yield journal
     journal.close()
 

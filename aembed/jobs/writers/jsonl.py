@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
@@ -23,15 +22,16 @@ EXACT = 22
 class JsonlWriter:
     """With ``numbered``, ``id`` is the number of the row."""
 
-    def __init__(self, path: Path, vector_column: str, *, numbered: bool) -> None:
+    def __init__(self, file: BinaryIO, vector_column: str, *, numbered: bool) -> None:
         self._numbered = numbered
         self._column = vector_column
-        self._file = path.open("wb")
+        self._file = file
         self._encoder = msgspec.json.Encoder(enc_hook=as_json)
 
-    def write(self, block: Block, kept: Sequence[int], vectors: Vectors) -> None:
+    def write(self, block: Block, kept: Sequence[int], vectors: NDArray[Any]) -> None:
         records: Sequence[Mapping[str, Any]] = _records(block)
-        numbers = short(vectors).tolist()
+        some = vectors[kept]
+        numbers = (short(some.astype(np.float32)) if some.dtype.kind == "f" else some).tolist()
         lines = bytearray()
         for at, vector in zip(kept, numbers, strict=True):
             name = {"id": block.rows[at].id} if self._numbered else {}
@@ -40,7 +40,8 @@ class JsonlWriter:
         self._file.write(lines)
 
     def close(self) -> None:
-        self._file.close()
+        """Write what is buffered."""
+        self._file.flush()
 
 
 def short(vectors: Vectors) -> NDArray[np.float64]:

@@ -1,18 +1,18 @@
-"""Parquet: each row of the input with its vector, as a list of fixed size."""
+"""Parquet: each row of the input with its vector, as a list of fixed size; in its metadata how it was made."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
-from aembed import Vectors
 from aembed.jobs.arrow import pyarrow, the_parquet
 from aembed.jobs.columns import Columns
 from aembed.jobs.json_values import JsonText, json_text
 from aembed.jobs.kinds import Kinds
+from aembed.jobs.record import METADATA
 from aembed.jobs.rows import Block
 
 GROUP_BYTES = 2**24
@@ -26,18 +26,28 @@ class ParquetWriter:
     """With ``numbered``, ``id`` is the number of the row."""
 
     def __init__(
-        self, path: Path, schema: Any, columns: Columns, dim: int, vector_column: str, *, numbered: bool
+        self,
+        file: BinaryIO,
+        schema: Any,
+        columns: Columns,
+        *,
+        width: int,
+        vector_column: str,
+        kind: Any,
+        record: bytes,
+        numbered: bool,
     ) -> None:
         pa = pyarrow()
         self._rows = schema
         self._numbered = numbered
-        self._dim = dim
+        self._width = width
         if self._numbered:
             schema = schema.insert(0, pa.field("id", pa.int64()))
-        self._schema = schema.append(pa.field(vector_column, pa.list_(pa.float32(), dim)))
+        self._schema = schema.append(pa.field(vector_column, pa.list_(pa.from_numpy_dtype(kind), width)))
+        self._schema = self._schema.with_metadata((schema.metadata or {}) | {METADATA: record})
         repeating = [name for name in self._schema.names if name != vector_column]  # no two vectors are the same
         self._file = the_parquet().ParquetWriter(
-            path,
+            file,
             self._schema,
             use_dictionary=repeating,
             write_statistics=[name for name in repeating if name != columns.text],  # they are copies of long texts
@@ -47,14 +57,14 @@ class ParquetWriter:
         self._held_rows = 0
         self._held_bytes = 0
 
-    def write(self, block: Block, kept: Sequence[int], vectors: Vectors) -> None:
+    def write(self, block: Block, kept: Sequence[int], vectors: NDArray[Any]) -> None:
         pa = pyarrow()
         batch = _kept(block.batch, kept) if block.batch is not None else _batch(block, kept, self._rows)
         columns = list(batch.columns)
         if self._numbered:
             columns.insert(0, pa.array([block.rows[at].id for at in kept], pa.int64()))
-        flat = pa.array(np.ascontiguousarray(vectors).reshape(-1))
-        columns.append(pa.FixedSizeListArray.from_arrays(flat, self._dim))
+        flat = pa.array(vectors[kept].reshape(-1))
+        columns.append(pa.FixedSizeListArray.from_arrays(flat, self._width))
         self._held.append(pa.RecordBatch.from_arrays(columns, schema=self._schema))
         self._held_rows += len(kept)
         self._held_bytes += self._held[-1].nbytes
@@ -62,10 +72,8 @@ class ParquetWriter:
             self._flush()
 
     def close(self) -> None:
-        try:
-            self._flush()
-        finally:
-            self._file.close()
+        self._flush()
+        self._file.close()
 
     def _flush(self) -> None:
         if self._held:

@@ -1,0 +1,103 @@
+"""Outputs that are there already: complete, or good for their vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from aembed.jobs.errors import JobChangedError, JobOutputError
+from aembed.jobs.journal import in_words
+from aembed.jobs.keys import is_written
+from aembed.jobs.place import Output, Place
+from aembed.jobs.record import OutputRecord, find_record
+from aembed.jobs.wanted import Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A complete output whose vectors are taken over."""
+
+    output: Output
+    record: OutputRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """``complete`` outputs are what the job would make; of those that are not, vectors may come from ``origin``."""
+
+    complete: tuple[Origin, ...] = ()
+    origin: Origin | None = None
+
+    def has(self, output: Output) -> bool:
+        """True if that one is complete."""
+        return any(old.output == output for old in self.complete)
+
+
+def look_at_outputs(place: Place, fingerprint: str, settings: dict[str, Any], wanted: Wanted) -> Existing:
+    """See what is there. Reads an output once if its time has changed.
+
+    With an unfinished job none is complete: it may have been about to replace them.
+
+    Raises:
+        JobChangedError: an output to be updated has another model or other options.
+        JobOutputError: an output to be updated was not written by aembed.
+    """
+    found: list[Origin] = []
+    unfinished = place.directory.exists()
+    for output in place.outputs:
+        if not output.path.exists():
+            continue
+        record = find_record(output) if is_written(output) else None
+        if record is not None:
+            found.append(Origin(output, record))
+        elif wanted.update and not wanted.force and not unfinished:
+            raise JobOutputError(
+                f"{output.name} cannot be updated: aembed did not write it, or it was changed since; "
+                "choose another output, or replace it with force=True"
+            )
+    if wanted.force:
+        return Existing()
+    complete = tuple(old for old in found if not unfinished and _is_complete(old, fingerprint, settings, wanted))
+    if wanted.retry:
+        return Existing(origin=found[0])
+    if len(complete) == len(place.outputs):
+        return Existing(complete)
+    if wanted.update:
+        for old in found:
+            _check_same_model(old, settings, dtype=wanted.dtype)
+        return Existing(origin=found[0] if found else None)
+    exact = (old for old in complete if old.record.dtype in {"float32", wanted.dtype})
+    further = (old for old in found if old.record.dtype == "float32" and _same_content(old, fingerprint, settings))
+    return Existing(complete, next(exact, None) or next(further, None))
+
+
+def _is_complete(old: Origin, fingerprint: str, settings: dict[str, Any], wanted: Wanted) -> bool:
+    same_column = old.output.format == "npy" or old.record.vector_column == wanted.vector_column
+    kept = not old.record.kept or wanted.keep
+    return _same_content(old, fingerprint, settings) and old.record.dtype == wanted.dtype and same_column and kept
+
+
+def _same_content(old: Origin, fingerprint: str, settings: dict[str, Any]) -> bool:
+    return old.record.input == fingerprint and not _changed(old.record, settings, settings.keys())
+
+
+def _check_same_model(old: Origin, settings: dict[str, Any], *, dtype: str) -> None:
+    changed = _changed(old.record, settings, MODEL)
+    if old.record.dtype != dtype:
+        changed.append(f"dtype was {old.record.dtype!r} and is {dtype!r}")
+    if changed:
+        raise JobChangedError(
+            f"{old.output.name} cannot be updated, for {'; '.join(changed)}: use what it was made with, or make it "
+            "anew with force=True"
+        )
+
+
+MODEL = ("model", "revision", "base_url", "normalize", "overlong", "provider_options", "identity")
+"""Settings that decide vectors."""
+
+
+def _changed(record: OutputRecord, settings: dict[str, Any], names: Iterable[str]) -> list[str]:
+    """What differs of these settings, in words. Rows retried with another ``overlong`` do not count."""
+    retried = settings.get("overlong") in record.retried
+    return in_words(record.settings, settings, [name for name in names if not (retried and name == "overlong")])

@@ -1,0 +1,108 @@
+"""How an output was made: in the metadata of Parquet, in a ``.json`` file next to the others."""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from aembed.jobs.errors import JobOutputError
+from aembed.jobs.place import ENDINGS, Output
+
+Dtype: TypeAlias = Literal["float32", "float16", "int8", "binary"]
+
+METADATA = b"aembed"
+"""Key in the metadata of a Parquet file."""
+LARGEST_BYTES = 2**20
+
+
+class OutputRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """How an output was made."""
+
+    aembed: str
+    """Version of aembed."""
+    model: str
+    """``provider:model``."""
+    revision: str | None = None
+    """Version of the model's files, where it is known."""
+    dim: int
+    dtype: Dtype = "float32"
+    limit: float | None = None
+    """For int8: the number that became 127."""
+    identity: str
+    """``Embedder.identity``: everything that decides a vector, as a digest."""
+    settings: dict[str, Any] = {}
+    """Columns, and the options that change vectors."""
+    input: str
+    """Fingerprint of the input."""
+    source: dict[str, Any] = {}
+    """How to read the input again."""
+    rows: int
+    rejected: int = 0
+    truncated: int = 0
+    tokens: int | None = None
+    requests: int = 0
+    retried: list[str] = []
+    """``overlong`` of each later run that embedded rejected rows."""
+    kept: int = 0
+    """Rows at the end that an update kept, though they were gone from the input."""
+
+    @property
+    def vector_column(self) -> str:
+        name: str = self.settings.get("vector_column", "vector")
+        return name
+
+    def encoded(self) -> bytes:
+        """JSON for people, too."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+
+
+def read_record(output: str | PathLike[str]) -> OutputRecord:
+    """How an output of :func:`run` was made.
+
+    Raises:
+        JobOutputError: there is no such file, or it has no record.
+    """
+    path = Path(fspath(output))
+    if path.suffix.lower() not in ENDINGS:
+        raise JobOutputError(f"{path} does not end in .npy, .jsonl or .parquet; name an output of aembed embed")
+    if not path.exists():
+        raise JobOutputError(f"{path} does not exist; name an output of aembed embed")
+    found = find_record(Output(str(path), path, ENDINGS[path.suffix.lower()]))
+    if found is None:
+        raise JobOutputError(f"{path} does not say how it was made; only outputs of aembed embed do")
+    return found
+
+
+def find_record(output: Output) -> OutputRecord | None:
+    """The record, or ``None`` where there is none that can be read."""
+    encoded = _from_parquet(output.path) if output.record is None else _content(output.record)
+    return None if encoded is None else decode_record(encoded)
+
+
+def decode_record(encoded: bytes) -> OutputRecord | None:
+    try:
+        return msgspec.json.decode(encoded, type=OutputRecord)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            return file.read(LARGEST_BYTES)
+    except OSError:
+        return None
+
+
+def _from_parquet(path: Path) -> bytes | None:
+    from aembed.jobs.arrow import pyarrow, the_parquet
+
+    try:
+        metadata = the_parquet().read_schema(path).metadata or {}
+    except (pyarrow().ArrowException, OSError):
+        return None
+    found: bytes | None = metadata.get(METADATA)
+    return found
