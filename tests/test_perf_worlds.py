@@ -26,7 +26,7 @@ from perf.quota.worlds.judge import judge
 from perf.quota.worlds.meters import meter
 from perf.quota.worlds.outcome import Outcome
 from perf.quota.worlds.report import report
-from perf.quota.worlds.run import run
+from perf.quota.worlds.run import UNLOADED, run
 from perf.quota.worlds.scripts import SCRIPTS, Script
 from perf.quota.worlds.server import WorldServer
 from perf.quota.worlds.situations import SITUATIONS, Situation, Target
@@ -124,6 +124,15 @@ def test_workers_are_busy_all_the_time_with_enough_at_once() -> None:
     workers = Workers(((0.0, 4), (20.0, 1), (40.0, 8)), per_request=0.2, spread=0.3, speeds=(1.0, 0.5))
     world = World(3, workers=workers, batches=800, latency=0.02, queries=Queries(0.5))
     assert 0.95 < run(world, "semaphore").efficiency <= 1.0001
+
+
+def test_queries_without_a_load_are_all_timed() -> None:
+    world = replace(
+        BUCKET, batches=10, queries=Queries(0.1, pattern="stops", stop=20.0), outages=(Outage(1, 9, "503"),)
+    )
+    unloaded = run(world, UNLOADED)
+    assert (unloaded.query_count, unloaded.hung) == (400, False)
+    assert unloaded.query_max < 0.4
 
 
 def test_queries_stop_when_they_should() -> None:

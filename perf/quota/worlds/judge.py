@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -32,9 +33,13 @@ class Judged:
 
     @property
     def slower(self) -> float | None:
-        """Time over that of the better rival, less 1."""
+        """Time over that of the better rival, less 1: -1 where no rival comes to an end, ``None`` without rivals."""
+        if not self.rivals:
+            return None
+        if not self.outcome.efficiency:
+            return math.inf
         best = _best(self.rivals)
-        return None if best is None or not self.outcome.efficiency else self.outcome.seconds / best - 1
+        return -1.0 if best is None else self.outcome.seconds / best - 1
 
     def query_ratio(self, outcome: Outcome) -> float | None:
         """p95 as a multiple of that without a load."""

@@ -87,7 +87,7 @@ def report(judged: Sequence[Judged]) -> str:
 
 def bars(judged: Sequence[Judged]) -> list[Bar]:
     efficiencies = [each.outcome.efficiency for each in judged]
-    slower = [each.slower is None or each.slower > 0.05 for each in judged if each.rivals]
+    slower = [each.slower > 0.05 for each in judged if each.slower is not None]
     queried = [each for each in judged if each.unloaded and each.outcome.query_count >= FEWEST_QUERIES]
     prompt = [_is_prompt(each) for each in queried]
     return [

@@ -23,15 +23,14 @@ from perf.quota.worlds.clock import JumpingLoop
 from perf.quota.worlds.demand import abandoned, demand, query, query_times
 from perf.quota.worlds.outcome import Noted, Outcome
 from perf.quota.worlds.server import WorldServer
-from perf.quota.worlds.world import World
+from perf.quota.worlds.world import DAY, World
 
 UNLOADED = "unloaded"
 """The client that sends queries alone, straight to the server."""
 UNLOADED_QUERIES = 400
-TIMES_THE_BOUND = {"aembed": 20.0}
-RIVALS_TIMES_THE_BOUND = 4.0
-"""A run that takes longer hangs. A rival that does is no match anyhow."""
-GRACE_S = 600.0
+TIMES_THE_BOUND, TIMES_THE_BOUND_RIVALS = 20.0, 3.0
+"""A run that takes longer hangs. A rival so slow is not the better one."""
+GRACE_S, GRACE_S_RIVALS = 600.0, 90.0
 """Added to it, for what a short run may have to wait for."""
 PROCESSOR_S = 120.0
 """Processor time of a run that turns in circles; the longest others take a few seconds."""
@@ -68,8 +67,7 @@ def run(world: World, client: str) -> Outcome:
 async def _watched(world: World, client: str, outcome: Outcome) -> None:
     act = _unloaded if client == UNLOADED else _run
     task = asyncio.ensure_future(act(world, outcome))
-    least = least_time(world, demand(world), unserved(demand(world)))
-    longest = TIMES_THE_BOUND.get(client, RIVALS_TIMES_THE_BOUND) * least + GRACE_S + world.clock_jump[1]
+    longest = _longest(world, client)
     done, _ = await asyncio.wait({task}, timeout=longest)
     if done:
         await task
@@ -78,6 +76,14 @@ async def _watched(world: World, client: str, outcome: Outcome) -> None:
     task.cancel()
     await asyncio.wait({task}, timeout=GRACE_S)
     outcome.seconds = longest
+
+
+def _longest(world: World, client: str) -> float:
+    """Seconds after which a run hangs."""
+    if client == UNLOADED:
+        return DAY
+    times, grace = (TIMES_THE_BOUND, GRACE_S) if client == "aembed" else (TIMES_THE_BOUND_RIVALS, GRACE_S_RIVALS)
+    return times * least_time(world, demand(world), unserved(demand(world))) + grace + world.clock_jump[1]
 
 
 async def _run(world: World, outcome: Outcome) -> None:

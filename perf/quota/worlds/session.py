@@ -64,7 +64,7 @@ def one_world(seed: int, clients: Sequence[str]) -> None:
     judged = judged_world(world, tuple(clients))
     print(f"world {seed}: {world.describe()}")
     for outcome in (judged.outcome, *judged.rivals.values(), judged.unloaded):
-        if outcome is not None:
+        if outcome is not None and outcome.sent:
             print(f"  {outcome}")
     print(f"limits {'are known' if world.known else 'have to be found'}: {', '.join(judged.failures) or 'passes'}")
 
