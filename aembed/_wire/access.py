@@ -46,7 +46,9 @@ def key_of(source: Source) -> str | None:
     if source.api_key is None:
         return None
     key = source.api_key.get_secret_value()
-    if not key or not key.isascii() or not key.isprintable() or " " in key:
+    if not key.strip():
+        raise ConfigError("api_key is empty; give the key, or leave api_key out")
+    if not key.isascii() or not key.isprintable() or " " in key:
         del key  # from a traceback that shows local variables
         raise ConfigError("api_key has characters no key has (a line break or blank, perhaps); copy it once more")
     return key

@@ -119,7 +119,7 @@ def read(path: Path | str) -> History:
     for number, line in enumerate(Path(path).read_bytes().splitlines(), 1):
         try:
             entry = msgspec.json.decode(line, type=Entry)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, ValueError, RecursionError):  # ValueError: no UTF-8, or a number of 5,000 digits
             skipped.append(number)
             continue
         if entry.schema == SCHEMA:

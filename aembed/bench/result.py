@@ -153,7 +153,7 @@ def reports_from_json(data: bytes) -> tuple[Report, ...]:
         if schema != SCHEMA:
             raise ValueError(f"these reports have schema {schema}, this aembed reads schema {SCHEMA}: measure again")
         return msgspec.json.decode(data, type=_File).reports
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"not a file of reports: {error}") from None
 
 

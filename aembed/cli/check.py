@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from aembed import Config, ConfigError, EmbedderFactory, Health, Profile
-from aembed.cli.errors import say
+from aembed.cli.errors import plain, say
 
 SECRET = {"api_key", "headers", "provider_options"}
 MASK = "**********"
@@ -55,7 +56,7 @@ def show(rows: list[Row]) -> None:
         return
     table = Table("name", "model", "health", "settings")
     for row in rows:
-        table.add_row(row.name, row.model, row.state, row.settings)
+        table.add_row(*(Text(plain(cell)) for cell in (row.name, row.model, row.state, row.settings)))
     Console().print(table)
 
 

@@ -23,6 +23,8 @@ EXIT_STOPPED = 3
 """The provider did not deliver, or the job had to stop. What was done is kept: the same command goes on."""
 EXIT_UNREAD = 128 + 13
 """Nobody read standard output to its end: as if SIGPIPE had ended the command, which says no word about it."""
+KEPT = {"\n", "\t", *map(chr, range(0xD800, 0xE000))}
+"""Characters that are not printable and are written all the same; the last stand for bytes of a file's name."""
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 
 
@@ -58,7 +60,12 @@ def say(sentence: str) -> None:
     """Print to stdout, whatever characters a file name has."""
     encoding = sys.stdout.encoding or "ascii"
     with printing():
-        print(sentence.encode(encoding, LIKENESS).decode(encoding), flush=True)
+        print(plain(sentence).encode(encoding, LIKENESS).decode(encoding), flush=True)
+
+
+def plain(sentence: str) -> str:
+    """Without what would control a terminal, as the name of a file or of a profile may; lines and tabs stay."""
+    return "".join(letter if letter.isprintable() or letter in KEPT else "?" for letter in sentence)
 
 
 @contextmanager
@@ -114,5 +121,5 @@ def _remedy(error: OSError) -> str:
 
 def _leave(sentence: str, code: int) -> NoReturn:
     with suppress(OSError):  # nobody may be there to read it
-        print(f"aembed: {sentence}", file=sys.stderr, flush=True)
+        print(f"aembed: {plain(sentence)}", file=sys.stderr, flush=True)
     sys.exit(code)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from aembed import AembedError, Config, ConfigError, EmbedderFactory, MissingExtraError, Registry
 from aembed.cli.errors import say
@@ -58,5 +59,5 @@ def print_rows(rows: list[Row]) -> None:
         return
     table = Table("provider", "here", "what it is")
     for row in rows:
-        table.add_row(row.name, row.state, row.about)
+        table.add_row(*map(Text, (row.name, row.state, row.about)))
     Console().print(table)

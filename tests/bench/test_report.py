@@ -171,6 +171,25 @@ def test_names_and_messages_are_never_markup() -> None:
     assert all(line.startswith(("::error title=", "::warning title=")) for line in lines)
 
 
+def test_names_and_messages_control_nothing() -> None:
+    """A report of somebody else's, in whatever a service or a terminal reads."""
+    report, changes = samples()["open"], compared()
+    said = "::set-output name=a::b ##[add-path]/tmp [a](http://x) ![b](http://y) `c` \x9b2J \u202e"
+    verdict = replace(report.verdict, reasons=(said,), state="invalid")
+    report = replace(report, name=said, notes=(said,), verdict=verdict)
+    texts = [
+        shown(report, comparison=changes),
+        Page(html([report], comparison=changes)).text,
+        junit([report], changes).decode(),
+        github_annotations([report], changes),
+        step_summary([report], changes),
+    ]
+    for text in texts:
+        assert not re.search(r"(?m)(?<!\S)::set-output|##\[", text)
+        assert not {"\x9b", "\u202e"} & set(text)
+    assert not re.search(r"\]\(|`", texts[-1])
+
+
 def test_junit_counts_what_failed_and_what_could_not_be_measured() -> None:
     suite = ET.fromstring(junit([samples()["micro"], invalid()], compared()))  # noqa: S314 (our own)
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("4", "1", "2")

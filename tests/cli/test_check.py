@@ -34,6 +34,13 @@ def test_check_asks_every_profile_and_shows_no_key(aembed: Aembed, monkeypatch: 
     assert "sk-secret" not in out
 
 
+def test_names_control_no_terminal(aembed: Aembed) -> None:
+    Path("aembed.toml").write_text('[profiles."a\\u001b[31mb\\u202e"]\nmodel = "mock"')
+    code, out, _ = aembed("check")
+    assert code == 0
+    assert "a?[31mb?\tmock\tok" in out
+
+
 def test_check_with_nothing_configured_asks_the_default(aembed: Aembed, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("aembed.toml").write_text('model = "mock"')
     code, out, _ = aembed("check")

@@ -50,6 +50,14 @@ def test_check_is_a_table_on_a_terminal() -> None:
     assert "dimensions=4" in terminal.screen
 
 
+def test_names_in_a_table_are_text() -> None:
+    """Of a configuration that is somebody else's."""
+    Path("aembed.toml").write_text('[profiles."a[/nope]\\u001b[31m[link=http://x]b"]\nmodel = "mock"')
+    terminal = Terminal("check", control=False)
+    assert terminal.leave() == 0
+    assert "a[/nope]?[31m[link=http://x]b" in terminal.screen
+
+
 def test_providers_are_a_table_on_a_terminal() -> None:
     terminal = Terminal("providers", control=False)
     assert terminal.leave() == 0

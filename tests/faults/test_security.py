@@ -114,6 +114,13 @@ async def test_fault_67_a_key_that_cannot_be_one(key: str, provider: str) -> Non
         assert_private(caught.value, factory)
 
 
+@pytest.mark.parametrize("key", ["", " ", "\n"])
+async def test_fault_67_an_empty_key(key: str) -> None:
+    async with EmbedderFactory(Config()) as factory:
+        with pytest.raises(ConfigError, match="api_key is empty; give the key, or leave api_key out"):
+            await factory.new_embedder("openai:m", api_key=key, base_url="http://localhost:9")
+
+
 @pytest.mark.parametrize(
     "url", [f"http://me:{KEY}@host/v1", f"https://{KEY}@host", f"http://host/?key={KEY}", "http://:x@h"]
 )

@@ -10,6 +10,8 @@ from aembed.bench.report import compared, headlines, parts
 from aembed.bench.report.tables import Table, printable
 from aembed.bench.result import Report, State
 
+ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", **{letter: f"&#{ord(letter)};" for letter in "|[]`\\"}}
+
 Outcome = tuple[str, State, str]
 """A name, what became of it, and why."""
 BAD: frozenset[State] = frozenset({"failed", "regressed", "over budget"})
@@ -83,12 +85,12 @@ def _markdown(table: Table) -> str:
 
 
 def _cell(text: str) -> str:
-    text = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "&#124;")
-    return text.replace("\n", " ")
+    """Text in a table of Markdown: no column, markup, link, image or code."""
+    return "".join(ENTITIES.get(letter, letter) for letter in printable(text))
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return printable(text).replace("%", "%25")
 
 
 def _property(text: str) -> str:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from aembed.bench.changes import Comparison
 from aembed.bench.report import compared, headlines, parts
-from aembed.bench.report.tables import Table
+from aembed.bench.report.tables import Table, printable
 from aembed.bench.result import Report, State
 
 STYLES: dict[State, str] = {
@@ -31,7 +31,7 @@ def show(console: Console, reports: Sequence[Report], comparison: Comparison | N
         for table in parts.tables(report):
             _show(console, table)
     if comparison is not None:
-        _heading(console, f"{comparison.before} against {comparison.after}")
+        _heading(console, printable(f"{comparison.before} against {comparison.after}"))
         for table in compared.comparison(comparison):
             _show(console, table)
         console.print(Text(comparison.state.upper(), style=STYLES[comparison.state]))
@@ -48,7 +48,7 @@ def _heading(console: Console, title: str) -> None:
 
 def _verdict(console: Console, report: Report) -> None:
     console.print(Text(headlines.verdict(report), style=STYLES[report.verdict.state]))
-    for sentence in (*headlines.reasons(report), *report.notes):
+    for sentence in (*headlines.reasons(report), *headlines.notes(report)):
         console.print(Text(f"  {sentence}"))
 
 

@@ -27,7 +27,12 @@ def verdict(report: Report) -> str:
 def reasons(report: Report) -> tuple[str, ...]:
     """Why the verdict is what it is."""
     early = ("interrupted: this is what was measured until then",) if report.interrupted else ()
-    return (*report.verdict.reasons, *early)
+    return (*map(printable, report.verdict.reasons), *early)
+
+
+def notes(report: Report) -> tuple[str, ...]:
+    """What else there is to say of it."""
+    return tuple(map(printable, report.notes))
 
 
 def overview(reports: Sequence[Report]) -> Table:

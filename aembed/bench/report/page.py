@@ -8,6 +8,7 @@ from pathlib import Path
 from aembed.bench.changes import Comparison
 from aembed.bench.history import Trend
 from aembed.bench.report import charts, compared, headlines, parts
+from aembed.bench.report.tables import printable
 from aembed.bench.result import Report
 
 HERE = Path(__file__).parent
@@ -29,6 +30,7 @@ def html(reports: Sequence[Report] = (), *, comparison: Comparison | None = None
         comparison_charts=charts.comparison(comparison) if comparison else (),
         trend_charts=[charts.trend(trend) for trend in trends],
         headlines=headlines,
+        printable=printable,
         tables=parts.tables,
         charts=charts.charts,
     )

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 Row = tuple[str, ...]
+
+MAX_CHARS = 2000
+"""Of a name, a reason or a note."""
+_COMMAND = re.compile(r"(?<!\S)::(?=\S)|##(?=\[)")
+"""A workflow command at the beginning of a line, which a narrow terminal makes of any word; the older kind anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +25,14 @@ class Table:
 
 def table(title: str, columns: Row, *rows: Row, note: str = "") -> Table:
     """Whatever the cells hold, each stays in its place."""
-    return Table(title, columns, tuple(tuple(map(printable, row)) for row in rows), printable(note))
+    cells = tuple(tuple(map(printable, row)) for row in rows)
+    return Table(printable(title), tuple(map(printable, columns)), cells, printable(note))
 
 
 def printable(text: str) -> str:
-    """On one line, without what would control a terminal or break XML."""
-    return "".join(character if character.isprintable() else " " for character in text)
+    """On one line and not endless, without what would control a terminal, break XML, or be a command to a CI service.
+
+    Reports may be of others: names and messages in them are anything.
+    """
+    text = "".join(character if character.isprintable() else " " for character in text[:MAX_CHARS])
+    return _COMMAND.sub(lambda found: " ".join(found[0]), text)
