@@ -29,7 +29,7 @@ from aembed._job import NONE_REJECTED, Job, Run
 from aembed._stopwatch import Stopwatch
 from aembed._stream import DocumentStream, Work
 from aembed._time_limit import TimeLimit
-from aembed._types import EmbedResult, Health, Kind, ModelSpec, OnError, Vector, Vectors
+from aembed._types import EmbedResult, Health, Kind, ModelSpec, OnError, TextSize, Vector, Vectors
 
 T = TypeVar("T")
 
@@ -233,6 +233,17 @@ class Embedder:
         """Length of this model's vectors. Asks the provider once, if it is not known beforehand."""
         with self._calls:
             return await self._dimension()
+
+    def measure(self, texts: Iterable[str]) -> list[TextSize]:
+        """Tokens of each text, and the pieces of a text that is too long; sends nothing.
+
+        Exact for models in this process, whose tokenizer is here; estimated from lengths for others. Blocks for about
+        a second per million characters, so call it in a thread. Any thread may.
+
+        Raises:
+            InputError: a text is blank or no string.
+        """
+        return self._engine.measure(check_texts(texts))
 
     async def check_health(self, *, timeout: float | None = 5.0) -> Health:
         """Send one tiny request and report how it went; never raises an :class:`AembedError`.

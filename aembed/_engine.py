@@ -50,7 +50,7 @@ from aembed._plan import halves, plan, take
 from aembed._retry import next_delay
 from aembed._settings.options import Options
 from aembed._time_limit import TimeLimit
-from aembed._types import Batch, Kind, Provider, Reply, Vectors
+from aembed._types import Batch, Kind, MeasuresTexts, Provider, Reply, TextSize, Vectors
 
 EmbedInto: TypeAlias = Callable[..., Awaitable[Reply]]
 """``WritesRows.embed_into``, of a provider that has it."""
@@ -117,6 +117,12 @@ class Engine:
                     error=error,
                 )
             )
+
+    def measure(self, texts: Sequence[str]) -> list[TextSize]:
+        """The length of each text, by the provider's tokenizer or from its characters."""
+        if isinstance(self._provider, MeasuresTexts):
+            return self._provider.measure(texts)
+        return [overlong.estimated_size(text, self.spec.max_text_tokens) for text in texts]
 
     def statistics(self) -> Statistics:
         return Statistics(

@@ -2,7 +2,8 @@
 
 AembedError
 ├── ConfigError                  a setting is wrong; says which, and the fix     fatal
-│   └── MissingExtraError        a package is missing (also an ImportError)      fatal
+│   ├── MissingExtraError        a package is missing (also an ImportError)      fatal
+│   └── MissingKeyError          no API key is given                             fatal
 ├── InputError                   a text or an argument is wrong; ``index`` says which (also a ValueError)
 ├── ProviderError                the provider was asked and did not deliver
 │   ├── AuthenticationError      key refused                                     fatal
@@ -68,6 +69,10 @@ class ConfigError(AembedError, ValueError):
     """A setting is wrong. The message names the field, the value and how to mend it."""
 
     fatal = True
+
+
+class MissingKeyError(ConfigError):
+    """A provider needs an API key, and none is given."""
 
 
 class MissingExtraError(ConfigError, ImportError):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from aembed._plan import estimate_tokens
-from aembed._types import Vectors
+from aembed._types import TextSize, Vectors
 
 MARGIN = 0.9
 """Share of the limit aimed for, because the estimate may be low."""
@@ -32,16 +32,29 @@ def head(text: str, limit: int | None) -> str:
 def pieces(text: str, limit: int | None) -> list[str]:
     """``text`` in two or more parts of about equal length, cut between words where it has any."""
     wanted = 2 if limit is None else max(2, math.ceil(estimate_tokens(text) / (MARGIN * limit)))
+    return [part for start, stop in _spans(text, wanted) if (part := text[start:stop]).strip()]
+
+
+def estimated_size(text: str, limit: int | None) -> TextSize:
+    """The length of a text whose tokenizer is not here."""
+    tokens = estimate_tokens(text)
+    fits = limit is None or tokens <= MARGIN * limit
+    wanted = 1 if fits or limit is None else math.ceil(tokens / (MARGIN * limit))
+    return TextSize(tokens, 0, _spans(text, wanted), exact=False)
+
+
+def _spans(text: str, wanted: int) -> list[tuple[int, int]]:
+    """About so many parts of the text, from the first character of each to the one behind its last."""
     size = math.ceil(len(text) / wanted)
-    parts: list[str] = []
+    spans: list[tuple[int, int]] = []
     start = 0
     while start < len(text):
         stop = min(start + size, len(text))
         if stop < len(text) and (blank := text.rfind(" ", start + size // 2, stop)) > 0:
             stop = blank + 1
-        parts.append(text[start:stop])
+        spans.append((start, stop))
         start = stop
-    return [part for part in parts if part.strip()]
+    return spans
 
 
 def average(vectors: Vectors, texts: Sequence[str]) -> Vectors:

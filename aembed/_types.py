@@ -71,6 +71,8 @@ class ModelSpec:
     """Seconds one request may take, unless the embedder says otherwise. ``None`` for models inside this process."""
     price: float | None = None
     """US dollars for a million tokens, as the provider lists it."""
+    language: str | None = None
+    """The language that the model was trained on, where it is one: "English"."""
     pads: bool = False
     """True where a batch costs its longest text times its size, so that similar lengths belong together."""
 
@@ -119,6 +121,29 @@ class Provider(Protocol):
     async def embed(self, texts: Sequence[str], /, *, kind: Kind) -> Reply: ...
 
     async def aclose(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TextSize:
+    """The length of a text for a model."""
+
+    tokens: int
+    """Tokens, special tokens and prompt included."""
+    unknown: int
+    """Tokens of them that stand for words or characters the model does not know."""
+    pieces: Sequence[tuple[int, int]]
+    """Character spans that cover the text; one that holds it all if the text fits the model."""
+    exact: bool = True
+    """False if the numbers are estimates from the text's length."""
+
+
+@runtime_checkable
+class MeasuresTexts(Protocol):
+    """A provider that has its model's tokenizer in this process."""
+
+    def measure(self, texts: Sequence[str], /) -> list[TextSize]:
+        """The length of each text as a document. Blocks; safe to call from any thread."""
+        ...
 
 
 class WritesRows(Provider, Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aembed._errors import ConfigError
+from aembed._errors import ConfigError, MissingKeyError
 from aembed._settings.hosts import is_own_host
 from aembed._types import Source
 
@@ -21,12 +21,12 @@ def _can_be_sent(name: str, value: str) -> bool:
 
 
 def require_key(source: Source, variable: str) -> str:
-    """The API key, or a ConfigError that says where it can be set."""
+    """The API key, or a MissingKeyError that says where it can be set."""
     key = key_of(source)
     if key is None:
         if is_own_host(source.provider, source.base_url):
-            raise ConfigError(f"{source.provider} needs an api_key; give one, or set {variable}")
-        raise ConfigError(f"{source.provider} needs an api_key; give one ({variable} is only sent to its own host)")
+            raise MissingKeyError(f"{source.provider} needs an api_key; give one, or set {variable}")
+        raise MissingKeyError(f"{source.provider} needs an api_key; give one ({variable} is only sent to its own host)")
     return key
 
 

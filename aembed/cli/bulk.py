@@ -12,6 +12,9 @@ from aembed.jobs import Dtype, JobOptions, JobPlan, JobReport
 from aembed.jobs import plan as plan_job
 from aembed.jobs import run as run_job
 
+NOTABLE = 0.05
+"""Share of unknown tokens from which it is said of every model."""
+
 
 class Writing(TypedDict):
     """Options of a job that say how outputs are written."""
@@ -91,7 +94,7 @@ def told(report: JobReport) -> str:
         empty = f" ({_missing(report.dtype)} in the output)" if shown else ""
         rejected = f"\n{report.rejected:,} of {_rows(report.rows)} rejected{empty}: see {_near(report.rejects)}"
     return (
-        f"{files}: {vectors} from {report.model}{said}, "
+        f"{files}: {vectors} from {report.model}{_language(report)}{said}, "
         f"in {report.elapsed:.2f} s ({fresh / report.elapsed:,.0f} rows/s){rejected}"
     )
 
@@ -105,10 +108,11 @@ def foretold(plan: JobPlan) -> str:
     size = "" if plan.bytes is None else f", {_size(plan.bytes)} of vectors"
     cost = "not known: the model has no listed price" if plan.cost is None else _dollars(plan.cost, "about ")
     lines = [
-        f"model      {plan.model}, {'dimensions not known yet' if plan.dim is None else f'{plan.dim} dimensions'}",
+        f"model      {plan.model}, {'dimensions not known yet' if plan.dim is None else f'{plan.dim} dimensions'}"
+        + _language(plan),
         f"rows       {plan.rows - plan.rejected:,} to embed{size}",
         f"rejected   {plan.rejected:,}",
-        f"tokens     about {plan.tokens:,}, estimated from lengths",
+        f"tokens     {plan.tokens:,}" if plan.exact else f"tokens     about {plan.tokens:,}, estimated from lengths",
         f"requests   about {plan.requests:,}",
         f"cost       {cost}",
         f"time       {_least(plan)}",
@@ -118,7 +122,17 @@ def foretold(plan: JobPlan) -> str:
     return "\n".join(lines)
 
 
+def _language(made: JobReport | JobPlan) -> str:
+    """The language of the model, and how much of the input it does not know."""
+    unknown = "" if made.unknown_tokens is None else f"{made.unknown_tokens:.0%} of tokens unknown to it"
+    if made.language is None:
+        return f" ({unknown})" if made.unknown_tokens and made.unknown_tokens >= NOTABLE else ""
+    return f" ({made.language} only{'; ' * bool(unknown)}{unknown})"
+
+
 def _least(plan: JobPlan) -> str:
+    if plan.bound_by == "machine" and plan.seconds is not None:
+        return f"about {_duration(plan.seconds)} on this machine"
     if plan.seconds is None:
         return "as fast as the provider answers: no quota is known (--rpm and --tpm tell one)"
     if not plan.seconds:

@@ -145,8 +145,9 @@ Overlong = Annotated[
     str | None,
     typer.Option(
         "--overlong",
-        metavar="error|truncate|split",
-        help="A text beyond the model's length: reject it (the default), keep its head, or average its pieces.",
+        metavar="error|truncate|split|rows",
+        help="A text beyond the model's length: reject it (the default), keep its head, "
+        "average its pieces, or make a row of each piece.",
         autocompletion=complete_overlong,
         rich_help_panel=MODEL,
     ),

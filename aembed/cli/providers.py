@@ -36,8 +36,9 @@ async def _state(factory: EmbedderFactory, name: str) -> str:
         return str(error)
     except AembedError as error:
         return f"installed; {error}"
-    dim = embedder.spec.dim
-    return "ready" if dim is None else f"ready, {dim} dimensions"
+    dim, language = embedder.spec.dim, embedder.spec.language
+    known = ["" if dim is None else f"{dim} dimensions", f"{language} only" if language else ""]
+    return ", ".join(["ready", *filter(None, known)])
 
 
 def _about(registry: Registry, name: str) -> str:

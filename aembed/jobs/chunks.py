@@ -11,6 +11,8 @@ TEXTS = 256
 """Texts in a chunk where a request may hold any number."""
 SORTED = 2048
 """Texts in a chunk for a model that pads: it is in this process and bills nobody, and more texts sort better."""
+SORTED_TOKENS = 2**15
+"""Estimated tokens in such a chunk: a second or two of work, which is what a killed job loses."""
 CHARACTERS = 2**21
 """Characters in a chunk: many of them are under way at once, and all are in memory."""
 ROWS = 8192
@@ -39,7 +41,7 @@ class Cutter:
 
     def __init__(self, spec: ModelSpec) -> None:
         self._texts = max(SORTED, spec.max_batch_texts or 0) if spec.pads else spec.max_batch_texts or TEXTS
-        self._tokens = None if spec.pads else spec.max_batch_tokens
+        self._tokens = max(SORTED_TOKENS, spec.max_batch_tokens or 0) if spec.pads else spec.max_batch_tokens
         self._chunk: Chunk | None = None
         self._used = 0
 

@@ -18,7 +18,7 @@ PARTS = 64
 """Files. At 100 million rows one of them takes some 40 MB to sort."""
 BUFFERED = 2**15
 
-ENTRY = np.dtype([("high", np.uint64), ("low", np.uint64), ("index", np.int64)])
+ENTRY = np.dtype([("high", np.uint64), ("low", np.uint64), ("index", np.int64), ("first", np.int64)])
 
 
 class Ids:
@@ -44,6 +44,7 @@ class Ids:
             (
                 *divmod(xxh3_128_intdigest(_encoded(row.id)), 2**64),
                 index,
+                index - (row.piece or 0),
             )
             for index, row in enumerate(block.rows, block.start)
             if not row.fault
@@ -81,7 +82,11 @@ def _encoded(value: object) -> bytes:
 
 
 def _repeated(entries: NDArray[Any]) -> NDArray[np.int64]:
+    if not len(entries):
+        return np.empty(0, np.int64)
     entries = np.sort(entries, order=["high", "low", "index"])
     same = (entries["high"][1:] == entries["high"][:-1]) & (entries["low"][1:] == entries["low"][:-1])
-    indices: NDArray[np.int64] = entries["index"][1:][same]
+    group = np.flatnonzero(np.concatenate([[True], ~same]))
+    first_of_group = np.repeat(entries["first"][group], np.diff(np.append(group, len(entries))))
+    indices: NDArray[np.int64] = entries["index"][entries["first"] != first_of_group]  # all pieces of a row are one
     return indices

@@ -6,36 +6,54 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Unpack
 
-from aembed import Config, Embedder, estimate_tokens
-from aembed.jobs.chunks import Cutter
+from aembed import Config, Embedder, TextSize
+from aembed.jobs.chunks import Chunk, Cutter
 from aembed.jobs.inputs import Inputs
 from aembed.jobs.models import Model, open_model
 from aembed.jobs.monitor import cost
 from aembed.jobs.options import JobOptions, split_options
+from aembed.jobs.pieces import Splitter
+from aembed.jobs.rows import Row
 from aembed.jobs.source import Source, open_source
 from aembed.jobs.steps import in_thread
 from aembed.jobs.survey import Survey, take_survey
 
+CALIBRATED_TOKENS = 8192
+"""Tokens of the texts that are embedded to see how fast this machine is: about a second of work."""
+
 
 @dataclass(slots=True, kw_only=True)
 class JobPlan:
-    """What a job would take. Tokens are estimated from the lengths of texts, and so is what follows from them."""
+    """What a job would take.
+
+    Tokens are those of the model's tokenizer where it is in this process; else they, and what follows from them, are
+    estimated from the lengths of texts.
+    """
 
     model: str
     dim: int | None
     """Length of the vectors; ``None`` where only a request would tell."""
+    language: str | None
+    """The language of the model, where it has one."""
+    unknown_tokens: float | None
+    """The share of tokens that the model does not know, from 0 to 1, in a sample of the input."""
     rows: int
     rejected: int
     """Rows that cannot be embedded, as far as can be seen without asking the provider."""
     blank: int
     tokens: int = 0
+    exact: bool = False
+    """True if a tokenizer counted the tokens."""
+    truncated: int = 0
+    """Texts that would be cut to the model's length."""
     requests: int = 0
     cost: float | None = None
     """US dollars; ``None`` where the model has no known price."""
     seconds: float | None = None
-    """The least time the quota allows, starting with a full minute's quota; ``None`` where no quota is known."""
+    """The least time the quota allows, starting with a full minute's quota, or the time this machine takes for a model
+    in this process; ``None`` where neither is known."""
     bound_by: str = ""
-    """What takes that time: "requests", "tokens" or "inputs"."""
+    """What takes that time: "requests", "tokens" or "inputs" of the quota, or "machine"."""
 
     @property
     def bytes(self) -> int | None:
@@ -50,44 +68,94 @@ async def plan(
     config: Config | None = None,
     **options: Unpack[JobOptions],
 ) -> JobPlan:
-    """Read ``source`` as :func:`run` would, open the model, and say what the job would take. Sends nothing.
+    """Read ``source`` as :func:`run` would, open the model, and say what the job would take.
+
+    Sends nothing and needs no key. A model in this process embeds some of the texts, to see how long all would take.
 
     Raises:
         JobInputError: as :func:`run`.
         ConfigError: the model cannot be opened.
     """
     survey = Survey()
-    reading, model_options = split_options(options)
+    reading, model_options = split_options(options, model)
     async with (
-        open_model(model, model_options, config) as (embedder, _),
+        open_model(model, model_options, config, sends=False) as (embedder, deciding),
         open_source(source, reading) as opened,
     ):
-        await take_survey(survey, opened)
+        if reading.in_pieces:
+            opened.splitter = Splitter(embedder.measure)
+        await take_survey(survey, opened, embedder)
         spec = embedder.spec
         found = JobPlan(
             model=f"{spec.provider}:{spec.name}",
             dim=spec.dim,
+            language=spec.language,
+            unknown_tokens=survey.unknown_tokens,
             rows=survey.rows,
             rejected=survey.faulty,
             blank=survey.blank,
         )
-        async for _ in in_thread(_count(found, opened, survey, Cutter(spec))):
+        count = _Count(found, embedder, str(deciding.get("overlong", "error")))
+        async for _ in in_thread(count.all(opened, survey)):
             pass
         found.cost = cost(found.tokens, spec.price)
         _time(found, embedder)
+        if found.exact and count.sample:
+            found.seconds, found.bound_by = await _calibrate(found.tokens, embedder, count.sample), "machine"
         return found
 
 
-def _count(plan: JobPlan, source: Source, survey: Survey, cutter: Cutter) -> Iterator[None]:
-    for block in source.blocks():
-        for index, row in enumerate(survey.judge(block).rows, block.start):
-            if not row.fault:
-                plan.tokens += estimate_tokens(row.text)
-            chunk = cutter.add(index, row)
-            plan.requests += chunk is not None and bool(chunk.texts)
-        yield
-    last = cutter.flush()
-    plan.requests += last is not None and bool(last.texts)
+class _Count:
+    """Adds up tokens and requests."""
+
+    def __init__(self, plan: JobPlan, embedder: Embedder, overlong: str) -> None:
+        self._plan = plan
+        self._embedder = embedder
+        self._overlong = overlong
+        self._limit = embedder.spec.max_text_tokens
+        self._cutter = Cutter(embedder.spec)
+        self._sampled = 0
+        self.sample: list[str] = []
+        """Texts that fit the model, from the beginning of each block."""
+
+    def all(self, source: Source, survey: Survey) -> Iterator[None]:
+        """Read the input, block by block."""
+        for block in source.blocks():
+            rows = survey.judge(block).rows
+            good = [row for row in rows if not row.fault]
+            sizes = self._embedder.measure([row.text for row in good]) if good else []
+            room = CALIBRATED_TOKENS // 4
+            for row, size in zip(good, sizes, strict=True):
+                self._plan.exact = size.exact
+                room -= size.tokens
+                self._add(row, size, sampled=room > 0)
+            for index, row in enumerate(rows, block.start):
+                self._request(self._cutter.add(index, row))
+            yield
+        self._request(self._cutter.flush())
+
+    def _add(self, row: Row, size: TextSize, *, sampled: bool) -> None:
+        too_long = size.exact and self._limit is not None and size.tokens > self._limit
+        if too_long and self._overlong == "error":
+            self._plan.rejected += 1
+            row.fault = "the text is too long"
+            return
+        if too_long and self._overlong == "truncate":
+            self._plan.truncated += 1
+        self._plan.tokens += min(size.tokens, self._limit or size.tokens) if self._plan.truncated else size.tokens
+        if sampled and not too_long and self._sampled < CALIBRATED_TOKENS:
+            self._sampled += size.tokens
+            self.sample.append(row.text)
+
+    def _request(self, chunk: Chunk | None) -> None:
+        self._plan.requests += chunk is not None and bool(chunk.texts)
+
+
+async def _calibrate(tokens: int, embedder: Embedder, sample: list[str]) -> float:
+    """Seconds that all tokens take, by the pace of a sample."""
+    await embedder.embed(sample[:1])  # the first run of a model is slower
+    result = await embedder.embed(sample, on_error="return")
+    return tokens * result.elapsed / max(1, result.usage.tokens or 0)
 
 
 def _time(plan: JobPlan, embedder: Embedder) -> None:

@@ -20,6 +20,7 @@ from aembed.jobs.journal import VERSION, Header, Totals, header_in
 from aembed.jobs.models import Model, open_model
 from aembed.jobs.monitor import Listener, Monitor
 from aembed.jobs.options import JobOptions, split_options
+from aembed.jobs.pieces import Splitter
 from aembed.jobs.place import Place, choose_place
 from aembed.jobs.placing import check_replaceable
 from aembed.jobs.progress import JobReport
@@ -92,10 +93,14 @@ async def run_job(
 ) -> JobReport:
     """Run a job to its end: see :func:`run`."""
     started = time.perf_counter()
-    reading, model_options = split_options(options)
+    reading, model_options = split_options(options, model)
     names = [fspath(output)] if isinstance(output, (str, PathLike)) else [fspath(name) for name in output]
     place = choose_place(names, names_of(source))
     check_wanted(wanted, place)
+    if reading.in_pieces and not place.has_columns:
+        raise JobOutputError(
+            f'{place.name} has no place for the id of a piece; with overlong="rows" write .jsonl or .parquet'
+        )
     if not place.directory.exists():  # else the job may have been about to replace them
         replaceable = partial(check_replaceable, place.outputs, (), force=wanted.force)
         await anyio.to_thread.run_sync(replaceable)
@@ -106,8 +111,10 @@ async def run_job(
         open_source(source, reading, outputs=[each.path for each in place.outputs]) as opened,
     ):
         monitor.embedder, monitor.phase = embedder, "reading"
+        if reading.in_pieces:
+            opened.splitter = Splitter(embedder.measure)
         await read_as_before(opened, place)
-        await survey_for(place, wanted, opened, monitor)
+        await survey_for(place, wanted, opened, embedder, monitor)
         columns = {"text_column": opened.columns.text, "id_column": opened.columns.id}
         settings = {**deciding, **columns, **reading.settings()}
         fingerprint = opened.identity(monitor.survey.fingerprint)
@@ -166,12 +173,12 @@ def check_wanted(wanted: Wanted, place: Place) -> None:
         pyarrow()
 
 
-async def survey_for(place: Place, wanted: Wanted, opened: Source, monitor: Monitor) -> None:
+async def survey_for(place: Place, wanted: Wanted, opened: Source, embedder: Embedder, monitor: Monitor) -> None:
     """The first reading, for what these outputs need to know of the input."""
     formats = {output.format for output in place.outputs}
     kinds = "parquet" in formats and opened.format != "parquet"
     taken = wanted.vector_column if formats - {"npy"} else None
-    await take_survey(monitor.survey, opened, kinds=kinds, taken=taken)
+    await take_survey(monitor.survey, opened, embedder, kinds=kinds, taken=taken)
 
 
 def complete(monitor: Monitor, place: Place, record: OutputRecord, elapsed: float) -> JobReport:

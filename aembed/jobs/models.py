@@ -12,7 +12,7 @@ import anyio.to_thread
 import msgspec
 from xxhash import xxh3_64_hexdigest
 
-from aembed import Config, ConfigError, Embedder, EmbedderFactory, EmbedderOptions, Provider
+from aembed import Config, ConfigError, Embedder, EmbedderFactory, EmbedderOptions, MissingKeyError, Provider
 from aembed.jobs.place import Place, check_apart
 from aembed.stores import SQLiteStore
 
@@ -25,9 +25,16 @@ DECIDING = ("base_url", "normalize", "overlong")
 
 @asynccontextmanager
 async def open_model(
-    model: Model, options: EmbedderOptions, config: Config | None, *, apart_from: Place | None = None
+    model: Model,
+    options: EmbedderOptions,
+    config: Config | None,
+    *,
+    apart_from: Place | None = None,
+    sends: bool = True,
 ) -> AsyncGenerator[tuple[Embedder, dict[str, Any]], None]:
     """The embedder, and what to remember of its settings. Of an embedder handed in only its model is known.
+
+    One that ``sends`` nothing needs no key and has no cache.
 
     Raises:
         ConfigError: the model cannot be opened, or is open already and cannot take options any more.
@@ -42,7 +49,14 @@ async def open_model(
     if apart_from is not None:
         _check_cache(apart_from, _set_options(known, model, options).get("cache"))
     async with EmbedderFactory(known) as factory:
-        embedder = await factory.new_embedder(model, **options)
+        if not sends:
+            options = options | {"cache": False}
+        try:
+            embedder = await factory.new_embedder(model, **options)
+        except MissingKeyError:
+            if sends:
+                raise
+            embedder = await factory.new_embedder(model, **(options | {"api_key": "none"}))  # nothing is sent
         yield embedder, _named(embedder) | deciding(known, model, options)
 
 

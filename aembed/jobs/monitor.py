@@ -57,6 +57,8 @@ class Monitor:
             was_complete=self.was_complete,
             truncated=totals.truncated,
             model=f"{spec.provider}:{spec.name}",
+            language=spec.language,
+            unknown_tokens=self.survey.unknown_tokens,
             dim=dim,
             dtype=dtype,
             requests=totals.requests,

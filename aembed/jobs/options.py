@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TypedDict, cast
+from typing import Literal, TypedDict, cast
 
 from aembed import EmbedderOptions
+from aembed.jobs.models import Model
 from aembed.jobs.reading import Reading
 
 
@@ -36,10 +37,16 @@ class InputOptions(TypedDict, total=False):
 
 
 class JobOptions(InputOptions, EmbedderOptions, total=False):
-    """The keywords of :func:`run` and :func:`plan` besides their own."""
+    """The keywords of :func:`run` and :func:`plan` besides their own.
+
+    ``overlong="rows"`` makes a row of each piece of a text beyond the model's length, with its id, its number
+    (``piece``) and its character span (``start``, ``end``).
+    """
+
+    overlong: Literal["error", "truncate", "split", "rows"]  # type: ignore[misc] # one value more than an embedder has
 
 
-def split_options(options: JobOptions) -> tuple[Reading, EmbedderOptions]:
+def split_options(options: JobOptions, model: Model) -> tuple[Reading, EmbedderOptions]:
     """The two halves.
 
     Raises:
@@ -47,5 +54,10 @@ def split_options(options: JobOptions) -> tuple[Reading, EmbedderOptions]:
     """
     names = {field.name for field in fields(Reading)}
     given = {name: value for name, value in options.items() if name in names}
-    others = {name: value for name, value in options.items() if name not in names}
-    return Reading(**given), cast(EmbedderOptions, others)  # type: ignore[arg-type]
+    others: dict[str, object] = {name: value for name, value in options.items() if name not in names}
+    in_pieces = others.get("overlong") == "rows"
+    if in_pieces:
+        del others["overlong"]
+        if model is None or isinstance(model, str):
+            others["overlong"] = "split"  # of a piece that is too long all the same, where its length was estimated
+    return Reading(**given, in_pieces=in_pieces), cast(EmbedderOptions, others)  # type: ignore[arg-type]

@@ -57,6 +57,11 @@ class JobReport:
     truncated: int
     """Texts that were cut to the model's length (only with ``overlong="truncate"``)."""
     model: str
+    language: str | None
+    """The language of the model, where it has one."""
+    unknown_tokens: float | None
+    """The share of tokens that the model does not know, from 0 to 1, in a sample of the input; ``None`` where the
+    model's tokenizer is not in this process."""
     dim: int
     """Dimensions of the model; a binary vector has an eighth of it in bytes."""
     dtype: Dtype

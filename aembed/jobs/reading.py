@@ -36,6 +36,9 @@ class Reading:
     shard: tuple[int, int] | None = None
     """``(3, 8)``: the third of eight parts of about equal numbers of rows."""
 
+    in_pieces: bool = False
+    """Make a row of each piece of a text that is too long for the model."""
+
     def __post_init__(self) -> None:
         if self.input_format is not None and self.input_format not in FORMATS:
             raise JobInputError(f"input format {self.input_format!r} is not known; known are: {', '.join(FORMATS)}")
@@ -67,6 +70,8 @@ class Reading:
         chosen = {name: value for name, value in options.items() if value is not None}
         if self.max_row_bytes == MAX_ROW_BYTES:
             del chosen["max_row_bytes"]
+        if chosen.pop("in_pieces"):
+            chosen["overlong"] = "rows"
         if self.shard is not None:
             chosen["shard"] = "/".join(map(str, self.shard))
         return chosen

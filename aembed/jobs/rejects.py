@@ -29,7 +29,8 @@ class RejectsFile:
 
     def write(self, row: Row, error: str, message: str, file: str = "") -> None:
         where = {"file": file} if file else {}
-        record = {**where, "row": row.number, "id": row.id, "error": error, "message": message}
+        piece = {} if row.piece is None else {"piece": row.piece}
+        record = {**where, "row": row.number, "id": row.id, **piece, "error": error, "message": message}
         self._file.write(msgspec.json.encode(record, enc_hook=as_json) + b"\n")
 
     def close(self) -> None:

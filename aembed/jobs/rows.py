@@ -27,6 +27,8 @@ class Row:
     fields: Mapping[str, Any]
     fault: str = ""
     """Why it cannot be embedded; ``text`` is empty then."""
+    piece: int | None = None
+    """The number of the piece, where texts are cut into pieces."""
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from aembed.jobs.columns import Columns
 from aembed.jobs.errors import JobInputError
 from aembed.jobs.foreign import HEAD_BYTES, foreign
 from aembed.jobs.inputs import ENDINGS, InputFile, Inputs, open_inputs
+from aembed.jobs.pieces import Splitter
 from aembed.jobs.readers import READERS
 from aembed.jobs.reading import InputFormat, Reading
 from aembed.jobs.rows import Block
@@ -32,6 +33,8 @@ class Source:
     format: InputFormat
     columns: Columns
     reading: Reading
+    splitter: Splitter | None = None
+    """Cuts texts into pieces, if they are to be rows."""
     span: tuple[int, int] | None = None
     """The rows of the shard, where there is one: from the first to before the second."""
 
@@ -58,20 +61,23 @@ class Source:
         reader = READERS[self.format]
         read = reader.whole if whole else reader.rows
         conform = _conformer(self) if whole and self.format == "parquet" and len(self.files) > 1 else None
-        rows = 0
+        taken = rows = 0
         most = self.reading.limit
         for file in self.files:
             with reading_errors(file.name), file.opened() as raw:
                 for part in read(file.name, self.stream(file, raw), self.reading, file.columns):
-                    part.start = rows
+                    part.start = taken
                     block = part if most is None else _cut(part, 0, most)
                     if len(self.files) > 1:
                         _renumber(block, file)
                     if conform is not None:
                         block.batch = conform(block.batch)
-                    rows += len(block.rows)
-                    yield block
-                    if rows == most:
+                    taken += len(block.rows)
+                    for piece in [block] if self.splitter is None else self.splitter.split(block, self.columns):
+                        piece.start = rows
+                        rows += len(piece.rows)
+                        yield piece
+                    if taken == most:
                         return
 
     def fingerprint(self) -> Iterator[str]:

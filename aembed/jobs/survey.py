@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from aembed import Embedder
 from aembed.jobs.duplicates import Ids
 from aembed.jobs.errors import JobInputError
 from aembed.jobs.kinds import Kinds
 from aembed.jobs.rows import Block, Row
 from aembed.jobs.source import Source
 from aembed.jobs.steps import in_thread
+from aembed.jobs.vocabulary import Vocabulary
 
 MOST_REPEATED = 1_000_000
 REPEATED = "the id stands in an earlier row already"
@@ -32,6 +34,8 @@ class Survey:
     kinds: Kinds = field(default_factory=Kinds)
     numbered: bool = True
     """True if rows get their number as ``id``: no column tells them apart, and none has that name."""
+    unknown_tokens: float | None = None
+    """The share of the tokens that the model does not know, in a sample; ``None`` where its tokenizer is not here."""
     repeated: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     def judge(self, block: Block) -> Block:
@@ -43,7 +47,9 @@ class Survey:
         return block
 
 
-async def take_survey(survey: Survey, source: Source, *, kinds: bool = False, taken: str | None = None) -> None:
+async def take_survey(
+    survey: Survey, source: Source, embedder: Embedder, *, kinds: bool = False, taken: str | None = None
+) -> None:
     """Read the input once for its fingerprint and once for its rows; with ``kinds`` also for the types of its columns.
 
     ``taken`` is the column that the vectors will be; ``None`` if the output has no columns. For a shard all rows are
@@ -53,7 +59,7 @@ async def take_survey(survey: Survey, source: Source, *, kinds: bool = False, ta
         JobInputError: it is not what its format says, no row of it can be embedded, or it has a column ``taken``.
     """
     with Ids() as ids:
-        look = _Look(survey, source, ids, kinds=kinds, taken=taken)
+        look = _Look(survey, source, ids, Vocabulary(embedder), kinds=kinds, taken=taken)
         async for _ in in_thread(_steps(survey, source, look)):
             pass
 
@@ -93,11 +99,14 @@ def _count(survey: Survey, block: Block) -> None:
 class _Look:
     """The whole input, whatever shard of it the job takes."""
 
-    def __init__(self, survey: Survey, source: Source, ids: Ids, *, kinds: bool, taken: str | None) -> None:
+    def __init__(
+        self, survey: Survey, source: Source, ids: Ids, vocabulary: Vocabulary, *, kinds: bool, taken: str | None
+    ) -> None:
         self.rows = 0
         self._survey = survey
         self._source = source
         self._ids = ids
+        self._vocabulary = vocabulary
         self._kinds = kinds
         self._taken = taken
         self._faulty = 0
@@ -116,6 +125,7 @@ class _Look:
             self._first_fault = self._described(faulty[0])
         if self._source.columns.id is not None:
             self._ids.add(block)
+        self._vocabulary.sample(block)
         if self._kinds:
             self._survey.kinds.add(block)
         if self._taken is not None:
@@ -141,6 +151,7 @@ class _Look:
             raise JobInputError(
                 f"{name}: no row has {' or '.join(map(repr, sorted(self._unseen)))}; check the template"
             )
+        self._survey.unknown_tokens = self._vocabulary.unknown_share
         repeated = self._ids.repeated()
         if len(repeated) > min(self.rows // 2, MOST_REPEATED):
             raise JobInputError(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aembed._errors import ConfigError, TextTooLongError
+from aembed._types import TextSize
 from aembed.providers._extra import load_package
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ CHARACTERS_PER_TOKEN = 8
 """More than most texts have: a beginning of so many for each token of the limit is mostly too long already."""
 UNSETTLED = 128
 """Tokens at the end of a beginning that may be others in the whole text: WordPiece takes words of 100 characters."""
+
+UNKNOWN = ("[UNK]", "<unk>", "<UNK>")
+"""Tokens for what a vocabulary lacks, by the usual names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class TextTokenizer:
         self._max_tokens = max_tokens
         self._overlong: Overlong = overlong
         self._special = special_tokens
+        self._unknown = next((n for name in UNKNOWN if (n := tokenizer.token_to_id(name)) is not None), None)
 
     def encode(self, texts: Sequence[str], *, prompt: str = "") -> Tokens:
         """Token ids of every text, or :class:`TextTooLongError` for the first one that is too long."""
@@ -74,6 +79,22 @@ class TextTokenizer:
                 index=first,
             )
         return self._shorten(heads, ids, too_long, limit)
+
+    def measure(self, texts: Sequence[str], limit: int | None, *, prompt: str = "") -> list[TextSize]:
+        """The length of every text, and its pieces of at most ``limit`` tokens, cut between words."""
+        around = self._tokenizer.num_special_tokens_to_add(False) if self._special else 0
+        if prompt:
+            around += len(self._tokenizer.encode(prompt, add_special_tokens=False).ids)
+        room = None if limit is None else max(1, limit - around)
+        encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)  # the fast one has no offsets
+        return [
+            TextSize(len(each.ids) + around, each.ids.count(self._unknown), _pieces(text, each, room))
+            for text, each in zip(texts, encodings, strict=True)
+        ]
+
+    def encode_whole(self, texts: Sequence[str]) -> list[Ids]:
+        """Token ids of every text, however long."""
+        return self._ids(texts)
 
     def _ids(self, texts: Sequence[str]) -> list[Ids]:
         if len(texts) == 1:
@@ -113,6 +134,23 @@ class TextTokenizer:
         bare = [encoding, *encoding.overflowing]
         whole = (self._tokenizer.post_process(piece, add_special_tokens=self._special) for piece in bare)
         return [np.asarray(piece.ids, dtype=np.int64) for piece in whole]
+
+
+def _pieces(text: str, encoding: Any, room: int | None) -> list[tuple[int, int]]:
+    count = len(encoding.ids)
+    if room is None or count <= room:
+        return [(0, len(text))]
+    offsets, words = encoding.offsets, encoding.word_ids
+    spans: list[tuple[int, int]] = []
+    first = start = 0
+    while count - first > room:
+        last = first + room
+        while last > first + room // 2 and words[last] is not None and words[last] == words[last - 1]:
+            last -= 1  # not within a word
+        stop = max(offsets[last][0], start + 1)
+        spans.append((start, stop))
+        first, start = last, stop
+    return [*spans, (start, len(text))]
 
 
 def load_tokenizer(path: Path, *, extra: str = "local") -> Any:

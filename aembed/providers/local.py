@@ -16,7 +16,7 @@ import anyio.to_thread
 import numpy as np
 
 from aembed._errors import BadTextError, ClosedError, ConfigError, ProviderError
-from aembed._types import Kind, ModelSpec, Reply, Source, Vectors
+from aembed._types import Kind, ModelSpec, Reply, Source, TextSize, Vectors
 from aembed._wire.matryoshka import shorten
 from aembed.providers._in_process import Lanes, chosen_dimension, option, refuse_settings, usable_cores
 from aembed.providers._minilm import MINILM, load_minilm, minilm_files
@@ -90,6 +90,11 @@ class LocalProvider:
         if job.runs:
             await self._finish(encoder, job, kind)
         return self._reply(job, len(texts))
+
+    def measure(self, texts: Sequence[str], /) -> list[TextSize]:
+        """The length of each text as a document."""
+        prompt = self._files.prompts.get("document", "")
+        return self._tokenizer.measure(texts, self._files.max_tokens, prompt=prompt)
 
     async def aclose(self) -> None:
         """Free the model. Batches under way finish. Closing twice is fine."""
@@ -169,6 +174,7 @@ def _open(source: Source) -> LocalProvider:
         max_text_tokens=files.max_tokens,
         max_concurrency=threads,
         timeout=None,
+        language="English" if packaged else None,
         pads=True,
     )
     queries = documents if query_threads == 1 else encoder(threads=query_threads)

@@ -16,7 +16,7 @@ import anyio.to_thread
 import numpy as np
 
 from aembed._errors import BadTextError, ClosedError
-from aembed._types import Kind, ModelSpec, Reply, Source
+from aembed._types import Kind, ModelSpec, Reply, Source, TextSize
 from aembed.providers._in_process import Lanes, chosen_dimension, option, refuse_settings, usable_cores
 from aembed.providers._pool import unit_length
 from aembed.providers._static_files import StaticTable, read_table, static_directory, wordllama_package
@@ -41,10 +41,13 @@ async def open_provider(source: Source) -> StaticProvider:
 class StaticProvider:
     """The mean of the vectors of a text's known tokens. Everything but a short single text runs in a worker thread."""
 
-    def __init__(self, spec: ModelSpec, table: StaticTable, tokenizer: TextTokenizer, *, normalize: bool) -> None:
+    def __init__(
+        self, spec: ModelSpec, table: StaticTable, tokenizer: TextTokenizer, *, max_tokens: int | None, normalize: bool
+    ) -> None:
         self._spec = spec
         self._table: StaticTable | None = table
         self._tokenizer = tokenizer
+        self._max_tokens = max_tokens
         self._normalize = normalize
         self._lanes = Lanes({"document": spec.max_concurrency, "query": spec.max_concurrency})
 
@@ -65,6 +68,15 @@ class StaticProvider:
         if len(texts) == 1 and len(texts[0]) <= _INLINE_CHARACTERS:
             return step()
         return await self._lanes.run(kind, step)
+
+    def measure(self, texts: Sequence[str], /) -> list[TextSize]:
+        """The length of each text. ``unknown`` counts tokens that the model has no vector for."""
+        sizes = self._tokenizer.measure(texts, self._max_tokens)
+        table = self._table
+        if table is None:
+            return sizes
+        known = [len(table.known(ids)) for ids in self._tokenizer.encode_whole(texts)]
+        return [replace(size, unknown=size.tokens - count) for size, count in zip(sizes, known, strict=True)]
 
     async def aclose(self) -> None:
         """Free the table. Batches under way finish. Closing twice is fine."""
@@ -107,10 +119,12 @@ def _open(source: Source) -> StaticProvider:
         max_text_tokens=max_tokens,
         max_concurrency=usable_cores(),
         timeout=None,
+        language="English" if source.model is None else None,
     )
     return StaticProvider(
         spec,
         table,
         TextTokenizer(tokenizer, max_tokens=max_tokens, overlong=source.overlong, special_tokens=False),
+        max_tokens=files.max_tokens,
         normalize=shortened or (files.normalize if normalize is None else normalize),
     )

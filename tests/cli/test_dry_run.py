@@ -62,3 +62,18 @@ def test_limits_of_a_profile_stay_beside_those_given(aembed: Aembed, notes: str)
     Path(notes).write_text("one\n" * 2049)
     out = aembed("embed", notes, "-m", "small", "--tpm", "1000000", "--dry-run").out
     assert "at least 7 min 0 s, by the quota of requests" in out
+
+
+def test_dry_run_of_the_local_model(aembed: Aembed) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra local")
+    Path("t.txt").write_text("short\n" + "word " * 500)
+    out = aembed("embed", "t.txt", "--dry-run").out
+    assert "384 dimensions (English only; 0% of tokens unknown to it)\n" in out
+    assert "rejected   1\ntokens     3\n" in out
+    assert "time       about 0 s on this machine\n" in out
+
+
+def test_dry_run_needs_no_key(aembed: Aembed, notes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert aembed("embed", notes, "-m", "openai", "--dry-run").code == 0
+    assert aembed("embed", notes, "-m", "openai", "-o", "v.npy").code == 2

@@ -53,7 +53,8 @@ def test_local_model_is_the_default(aembed: Aembed, notes: str) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra local")
     code, out, _ = aembed("embed", notes, "-o", "v.npy")
     assert code == 0
-    assert "local:all-MiniLM-L6-v2" in out
+    assert "local:all-MiniLM-L6-v2 (English only; " in out
+    assert "% of tokens unknown to it)" in out
     assert np.load("v.npy").shape == (3, 384)
 
 

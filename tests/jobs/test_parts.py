@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aembed import ModelSpec
 from aembed.jobs import JobChangedError
-from aembed.jobs.chunks import ROWS, SORTED, TEXTS, Chunk, Cutter
+from aembed.jobs.chunks import ROWS, SORTED, SORTED_TOKENS, TEXTS, Chunk, Cutter
 from aembed.jobs.directory import JobDirectory
 from aembed.jobs.journal import Entry, Header, Journal, Reject, Totals
 from aembed.jobs.ranges import Ranges
@@ -70,6 +70,8 @@ def test_chunks_hold_every_row_once_within_the_caps(
     assert [pair for chunk in chunks for pair in zip(chunk.indices, chunk.texts, strict=True)] == good
     for chunk in chunks:
         assert len(chunk.texts) <= (max(SORTED, texts or 0) if pads else texts or TEXTS)
+        if pads and len(chunk.texts) > 1:
+            assert sum(len(text) // 4 + 1 for text in chunk.texts) <= max(SORTED_TOKENS, tokens or 0)
         if tokens is not None and not pads and len(chunk.texts) > 1:
             assert sum(len(text) // 4 + 1 for text in chunk.texts) <= tokens
 
@@ -77,6 +79,12 @@ def test_chunks_hold_every_row_once_within_the_caps(
 def test_rows_without_a_text_do_not_fill_a_chunk_without_end() -> None:
     rows = [(i, Row(i, i, "", {}, "bad")) for i in range(ROWS + 1)]
     assert [(chunk.start, chunk.stop) for chunk in cut(ModelSpec(name="m"), rows)] == [(0, ROWS), (ROWS, ROWS + 1)]
+
+
+def test_long_texts_of_a_model_that_pads_make_small_chunks() -> None:
+    rows = [(i, Row(i, i, "word " * 200, {})) for i in range(2500)]
+    chunks = cut(ModelSpec(name="m", pads=True, max_batch_tokens=16_384), rows)
+    assert max(chunk.stop - chunk.start for chunk in chunks) == SORTED_TOKENS // 251
 
 
 # --- journals

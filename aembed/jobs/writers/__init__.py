@@ -7,6 +7,7 @@ from typing import Any, BinaryIO, Protocol
 
 from numpy.typing import NDArray
 
+from aembed.jobs.pieces import with_pieces
 from aembed.jobs.place import Output
 from aembed.jobs.quantized import STORED, stored_width
 from aembed.jobs.record import OutputRecord
@@ -27,6 +28,11 @@ class Writer(Protocol):
         """Write what is left. Without it the file is not complete."""
 
 
+def _schema(source: Source) -> Any:
+    schema = schema_of(source)
+    return schema if source.splitter is None else with_pieces(schema, source.columns)
+
+
 def open_writer(output: Output, file: BinaryIO, source: Source, survey: Survey, record: OutputRecord) -> Writer:
     """The writer for an output; the file stays open when it is closed."""
     width, kind = stored_width(record.dim, record.dtype), STORED[record.dtype]
@@ -36,7 +42,7 @@ def open_writer(output: Output, file: BinaryIO, source: Source, survey: Survey, 
     if output.format == "jsonl":
         return JsonlWriter(file, column, numbered=survey.numbered)
     from_rows = source.format != "parquet"
-    schema = schema_of_rows(survey.kinds, source.columns.id) if from_rows else schema_of(source)
+    schema = schema_of_rows(survey.kinds, source.columns.id) if from_rows else _schema(source)
     return ParquetWriter(
         file,
         schema,
