@@ -15,7 +15,11 @@ learner      a limit that the server keeps to itself
 shortage     requests or tokens: of which the server is short, if it does not say
 tokens       how many tokens a text has, before the server has counted
 pause        when nobody may send: the server says so, or does not answer
-concurrency  how many requests at once a server without quotas digests
+concurrency  how many requests at once a server takes: all slots, unless one of the next two says less
+queue_limit  a server without a quota: as many as keep it busy while few wait in its own queue
+service_time how long it takes for a request of a size
+failure_ceiling  a server that fails: fewer, and back along CUBIC's curve
+failure_trial    whether its failures depend on how many are in flight
 budget       how much retrying an account may do
 
 All but the gate are pure: no clock, no tasks.

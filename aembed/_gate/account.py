@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aembed._errors import AembedError, OverloadedError, ProviderError, RateLimitError
+from aembed._errors import AembedError, ConnectError, OverloadedError, ProviderError, RateLimitError
 from aembed._gate.budget import RetryBudget
-from aembed._gate.concurrency import Concurrency
+from aembed._gate.concurrency import AdaptiveConcurrency
 from aembed._gate.pause import Pause
 from aembed._gate.permit import Permit
 from aembed._gate.quotas import Quotas
@@ -26,7 +26,7 @@ class Account:
     """``per_input``: the provider's request quota counts every text of a request."""
 
     def __init__(self, slots: int, limits: Limits, *, adaptive: bool, per_input: bool) -> None:
-        self.concurrency = Concurrency(slots, adaptive=adaptive)
+        self.concurrency = AdaptiveConcurrency(slots, adaptive=adaptive)
         self.quotas = Quotas(limits)
         self.pause = Pause()
         self.budget = RetryBudget()
@@ -38,7 +38,7 @@ class Account:
 
     def set_limits(self, limits: Limits) -> None:
         if limits.max_concurrency is not None:
-            self.concurrency = Concurrency(limits.max_concurrency, adaptive=self.concurrency.adaptive)
+            self.concurrency = AdaptiveConcurrency(limits.max_concurrency, adaptive=self.concurrency.adaptive)
         self.quotas.set_limits(limits)
 
     @property
@@ -86,12 +86,15 @@ class Account:
         self.successes += 1
         self.slow_start += 1
         self.pause.answered(permit.sent_at)
-        if alone and self.concurrency.adaptive:
-            self.concurrency.answered(now - permit.sent_at, permit.characters)
+        if alone or not self.concurrency.adaptive:
+            self.concurrency.answered(now, now - permit.sent_at, permit.characters)
         self.quotas.answered(now, permit, reply)
 
-    def ended(self, now: float, permit: Permit, error: AembedError | None, *, is_probe: bool) -> None:
-        """With an error, or with nothing as it was cancelled."""
+    def ended(self, now: float, permit: Permit, error: AembedError | None, *, is_probe: bool, in_flight: int) -> None:
+        """With an error, or with nothing as it was cancelled. ``in_flight``: the others."""
+        is_busy = isinstance(error, RateLimitError) and self.concurrency.adaptive
+        if is_busy or isinstance(error, (OverloadedError, ConnectError)):
+            self.concurrency.overloaded(now, permit.sent_at, in_flight)
         if isinstance(error, RateLimitError):
             self._refused(now, permit, error, is_probe=is_probe)
             return
@@ -104,7 +107,6 @@ class Account:
         self.refusals += 1
         self._last_failure = _kind(error)
         self.quotas.refund(now, permit)
-        self.concurrency.overloaded(now, permit.sent_at)
         wait = _sensible(error.retry_after)
         if wait is None:
             news = self.pause.untold(now, permit.sent_at, probe=is_probe)
@@ -121,8 +123,6 @@ class Account:
             self.pause.answered(permit.sent_at)
             return
         self._last_failure = _kind(error)
-        if isinstance(error, OverloadedError):
-            self.concurrency.overloaded(now, permit.sent_at)
         wait = _sensible(error.retry_after)
         if wait is not None:
             self.pause.told(now, wait, permit.sent_at)

@@ -118,7 +118,7 @@ class Gate:
             alone = permit.kind == "document" or self.slots.taken == self.slots.queries
             self.account.answered(now, permit, reply, alone=alone)
         else:
-            self.account.ended(now, permit, error, is_probe=is_probe)
+            self.account.ended(now, permit, error, is_probe=is_probe, in_flight=self.slots.taken)
         if self._lanes.documents or self._lanes.queries:
             self._admit(loop)
 

@@ -1,0 +1,100 @@
+"""Whether failures depend on how many requests are in flight: half as many, for a while, show it. Pure.
+
+A proxy that answers 503 to one request in five does so at any number, and to send fewer would only be slower. So when
+failures keep coming, although each lowered the slots, a trial is made. If as large a share fails with half the slots,
+that share is excused from then on, for a while.
+"""
+
+from __future__ import annotations
+
+KEPT_PER_ANSWER = 0.995
+"""Weight of a failure once the next answer has come: shares are those of the last two hundred answers."""
+FORGOTTEN = 0.05
+"""Failures, weighed so, that no longer matter: one failure is forgotten in 600 answers."""
+TRIAL_AFTER_EPISODES = 3.0
+"""Failures, weighed so, that were not of one round trip: 2 % of the answers. A limit found once is met more rarely."""
+FAILURES_EXPECTED = 6.0
+"""The trial has so many outcomes that this many would be failures if the number in flight made no difference."""
+MAX_OUTCOMES = 150.0
+SAME_SHARE = 1 / 3
+"""Of the share before, two of six: fewer are chance once in sixty trials. With half the slots, below any limit that was
+only just exceeded, none fails."""
+VALID_ANSWERS = 2000
+"""Answers for which failures are excused: a trial of a hundred outcomes at half speed then costs 2.5 %."""
+REPEATED_AFTER_ANSWERS = 200
+"""Answers before the next trial where the last excused nothing: it may have been chance."""
+BY_CHANCE = 1.5
+"""Times as many failures are excused as the trial saw."""
+MAX_EXCUSED = 10.0
+"""Failures excused in a row. At one failure in five, so many are rarer than one in a million."""
+
+
+class FailureTrial:
+    """While it is ``running`` the server is to get half the slots."""
+
+    def __init__(self) -> None:
+        self.running = False
+        self.unrelated = False
+        """The last trial has shown that failures do not depend on the number."""
+        self._answers = self._failures = self._episodes = 0.0
+        self._answers_until_trial = 0
+        self._began = 0.0
+        self._share_before = 0.0
+        self._outcomes_needed = 0.0
+        self._trial_outcomes = self._trial_failures = 0
+        self._excused_per_answer = 0.0
+        self._excused = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing is remembered that matters."""
+        return not (self.running or self.unrelated) and self._failures < FORGOTTEN
+
+    def answered(self, sent_at: float) -> None:
+        self._answers = self._answers * KEPT_PER_ANSWER + 1.0
+        self._failures *= KEPT_PER_ANSWER
+        self._episodes *= KEPT_PER_ANSWER
+        if self.running:
+            self._count(sent_at, failures=0)
+        elif self._answers_until_trial > 0:
+            self._answers_until_trial -= 1
+            self._excused = min(MAX_EXCUSED, self._excused + self._excused_per_answer)
+
+    def excuses(self, now: float, sent_at: float, *, is_episode: bool) -> bool:
+        """True if a failure is no reason for fewer slots. ``is_episode``: it is the first after answers."""
+        self._failures += 1.0
+        if self.running:
+            self._count(sent_at, failures=1)
+            return True
+        if self._excused >= 1.0:
+            self._excused -= 1.0
+            return True
+        self._episodes += is_episode
+        if self._answers_until_trial <= 0 and (self.unrelated or self._episodes >= TRIAL_AFTER_EPISODES):
+            self._begin(now)
+        return self.running
+
+    def _begin(self, now: float) -> None:
+        self.running = True
+        self._began = now
+        self._share_before = self._failures / (self._failures + self._answers)
+        self._outcomes_needed = min(MAX_OUTCOMES, FAILURES_EXPECTED / self._share_before)
+        self._trial_outcomes = self._trial_failures = 0
+
+    def _count(self, sent_at: float, *, failures: int) -> None:
+        if sent_at < self._began:
+            return
+        self._trial_outcomes += 1
+        self._trial_failures += failures
+        if self._trial_outcomes < self._outcomes_needed:
+            return
+        self.running = False
+        self._episodes = self._excused = self._excused_per_answer = 0.0
+        self.unrelated = self._trial_failures >= SAME_SHARE * self._share_before * self._trial_outcomes
+        self._answers_until_trial = VALID_ANSWERS if self.unrelated else REPEATED_AFTER_ANSWERS
+        if self.unrelated:
+            self._excused = MAX_EXCUSED
+            self._excused_per_answer = BY_CHANCE * max(
+                self._trial_failures / max(1, self._trial_outcomes - self._trial_failures),
+                self._failures / max(1.0, self._answers),
+            )

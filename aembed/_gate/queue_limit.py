@@ -1,0 +1,181 @@
+"""Requests at once that keep a server busy while few of them wait in its own queue, where no query overtakes. Pure.
+
+By Little's law, of ``slots`` requests under way ``slots / factor`` are enough for the same speed, if they take
+``factor`` times as long as without a queue; the rest wait (the idea of TCP Vegas; Brakmo and Peterson 1995). Rounds of
+answers are compared with a round that had no queue, the base, by the same statistic, so that times may vary.
+
+    first     one at a time: the first base
+    growing   four times as many each round, until some wait
+    holding   what Little's law says, and a few more that wait; again and again
+    looking   half as many for a round: the base is measured anew. If fewer are not slower each, there was no queue;
+              if they are faster, half as many again. After a while, or when times do not fit the base
+
+Only answers to requests sent after a change of the slots count in the round that follows it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from aembed._gate.service_time import HALF_TICK_S, Line, RecentLine, Sample
+
+FIRST_ANSWERS = 4
+"""One at a time costs all the speed, so a few, enough for a rough base; the first look measures it better."""
+GROWING_ANSWERS = 6
+"""Growth that goes too far is corrected by the look that follows."""
+ROUND_ANSWERS = 16
+"""With a spread of 30 % their mean has an error of 7.5 %: less than one request in eight, the share that waits."""
+ROUND_CYCLES = 3
+"""Times each slot is used in a round, so that few of a round's requests are cut off at its ends."""
+GROWTH, RENEWED_GROWTH = 4, 2
+"""Times as many slots in the next round: from 1 to 64 in three; with more care later, and once some may wait."""
+ROUNDS_BEFORE_LOOK = 64
+"""A look costs about two rounds' worth of answers at half speed: under 2 % of 64 rounds."""
+LEAST_FALL, CHANCE_ERRORS = 0.15, 2.0
+"""A base is confirmed by times that differ by less, or by so many standard errors."""
+HALVED_IF = 0.75
+"""Halving the slots halves the time where all had to wait, and leaves it where none had: a mean of both, as a ratio."""
+DRIFTED = 0.75
+"""Share of the slots found by the last look below which Little's law may be misled by a server that became slower."""
+NO_QUEUE = 1.05
+"""Times as long as without a queue, within chance: where slots are kept busy there is room for more."""
+USED = 0.5
+"""Share of the slots kept busy, on average, without which nothing is known of more."""
+MOVED = 1 / 8
+"""A smaller change of the slots is no reason to leave out those sent before it."""
+
+
+class QueueLimit:
+    """``slots`` between one and ``most``."""
+
+    def __init__(self, most: int) -> None:
+        self.slots = 1
+        self._most = most
+        self._wanted = 1.0
+        self._recent = RecentLine()
+        self._base = Line(math.inf, 0.0)
+        """The time without a queue, by size."""
+        self._round: list[Sample] = []
+        self._answers_needed = FIRST_ANSWERS
+        self._finish: Callable[[float, int], None] = self._first
+        """What ends the round, at a time and with so many slots."""
+        self._sent_after = -math.inf
+        self._settling = False
+        """The slots have grown: their queue is complete once the first request sent with them is answered."""
+        self._round_began = -math.inf
+        self._busy_s = 0.0
+        """Seconds that answers of this round took together."""
+        self._rounds_since_look = 0
+        self._looks = 0
+        self._found = 1.0
+        """Slots after the last look."""
+        self._speed = 0.0
+        """In the look: the highest yet, as slots that would be enough for it without a queue."""
+        self._last_factor = math.inf
+
+    def answered(self, now: float, elapsed: float, size: float, slots: int) -> None:
+        """``slots``: those in force, if something else allows fewer."""
+        self._busy_s += elapsed
+        if now < self._sent_after:  # the clock was set back
+            self._sent_after = -math.inf
+        if now - elapsed < self._sent_after - HALF_TICK_S:
+            return
+        if self._settling:
+            self._settling = False
+            self._sent_after = self._round_began = now
+            self._busy_s = 0.0
+            return
+        self._round.append((elapsed, size))
+        if len(self._round) >= self._answers_needed:
+            self._recent.add(self._round)
+            self._finish(now, slots)
+
+    def _first(self, now: float, slots: int) -> None:
+        self._base = self._recent.line()
+        self._grow(now, GROWTH)
+
+    def _growing(self, now: float, slots: int) -> None:
+        factor, error = self._base.compare(self._round)
+        if slots - slots / max(1.0, factor - error) > _waiting(slots):
+            self._look(now, slots, factor)
+        elif self._wanted >= self._most or not self._in_use(now, slots):
+            self._found = self._wanted
+            self._hold(now, self._wanted)
+        else:
+            may_be_near = self._looks > 0 or factor - error > NO_QUEUE
+            self._grow(now, RENEWED_GROWTH if may_be_near else GROWTH)
+
+    def _holding(self, now: float, slots: int) -> None:
+        factor, error = self._base.compare(self._round)
+        self._rounds_since_look += 1
+        at_most = slots / max(factor - error, factor / 2) + _waiting(slots)
+        drifted = at_most < DRIFTED * max(self._found, self._wanted)
+        faster = factor < 1.0 - _chance(error)
+        in_use = self._in_use(now, slots)
+        if self._rounds_since_look >= ROUNDS_BEFORE_LOOK or (self._rounds_since_look > 1 and (drifted or faster)):
+            self._look(now, slots, factor)
+        elif factor < NO_QUEUE and in_use and self._wanted < self._most:
+            self._grow(now, RENEWED_GROWTH)
+        else:
+            wanted = (self._wanted + slots / factor + _waiting(slots)) / 2
+            self._hold(now, wanted if in_use else min(wanted, self._wanted))
+
+    def _looking(self, now: float, slots: int) -> None:
+        factor, error = self._base.compare(self._round)
+        self._speed = max(self._speed, slots / factor)
+        confirmed = abs(factor - 1.0) <= _chance(error)
+        if slots > 1 and not confirmed and factor < HALVED_IF * self._last_factor:
+            self._last_factor = factor
+            self._begin(now, self._looking, slots / 2, ROUND_ANSWERS)
+            return
+        recent = self._recent.line()
+        base = recent.scaled(recent.compare(self._round).factor)
+        if confirmed:
+            base = base.between(self._base)
+            factor = (1.0 + factor) / 2
+        self._base = base
+        self._looks += 1
+        self._rounds_since_look = 0
+        enough = self._speed * factor
+        self._found = enough + _waiting(enough)
+        self._hold(now, self._found)
+
+    def _in_use(self, now: float, slots: int) -> bool:
+        return self._busy_s > USED * slots * (now - self._round_began)
+
+    def _grow(self, now: float, growth: int) -> None:
+        self._begin(now, self._growing, self._wanted * growth, GROWING_ANSWERS)
+
+    def _hold(self, now: float, wanted: float) -> None:
+        self._begin(now, self._holding, wanted, ROUND_ANSWERS, ROUND_CYCLES)
+
+    def _look(self, now: float, slots: int, factor: float) -> None:
+        self._speed = slots / factor
+        self._last_factor = math.inf  # that round may have seen a change of the server: compare looks only
+        self._begin(now, self._looking, slots / 2, ROUND_ANSWERS)
+
+    def _begin(
+        self, now: float, finish: Callable[[float, int], None], wanted: float, answers: int, cycles: int = 1
+    ) -> None:
+        before = self.slots
+        self._wanted = min(float(self._most), max(1.0, wanted))
+        self.slots = int(self._wanted)
+        self._settling = self.slots > before * (1 + MOVED)
+        if self._settling or self.slots < before * (1 - MOVED):
+            self._sent_after = now
+        self._finish = finish
+        self._answers_needed = max(answers, cycles * self.slots)
+        self._round_began = now
+        self._busy_s = 0.0
+        self._round.clear()
+
+
+def _waiting(slots: float) -> float:
+    """The number that should wait: as many as chance takes from the queue, for independent arrivals the root."""
+    return math.sqrt(slots)
+
+
+def _chance(error: float) -> float:
+    """A difference of a factor from one that means nothing."""
+    return max(LEAST_FALL, CHANCE_ERRORS * error)
