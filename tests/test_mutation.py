@@ -29,6 +29,7 @@ ROOMS = tomllib.loads((ROOT / "tests/mutation/rooms.toml").read_text(encoding="u
         ("x: Literal[5] = a", []),
         ("x = f'{a + 1}'", []),
         ("assert a < 5", []),
+        ("x = zip(a, b, strict=True)", []),
         ("if TYPE_CHECKING: f(a)", []),
         ("@dataclass(frozen=True)\nclass A: x = field(repr=False)", []),
     ],

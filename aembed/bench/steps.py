@@ -43,6 +43,7 @@ async def steps(
     Each rate gets ``step_s`` seconds of Poisson arrivals (``cv`` 1); ``precision`` is how far apart, relatively, the
     last two rates may be. The report's distributions are those of the highest rate within the objective.
     """
+    positive("step_s", step_s)
     _check(objective, start, highest, precision)
     settings = _settings(objective, step_s, options)
     stairs: list[tuple[Step, Report]] = []
@@ -84,6 +85,8 @@ def _check(objective: Objective, start: float, highest: float | None, precision:
     if not 0 < objective.q < 1:
         raise InputError(f"objective.q={objective.q!r} must lie between 0 and 1, such as 0.95")
     positive("objective.seconds", objective.seconds)
+    if not 0 <= objective.errors < 1:
+        raise InputError(f"objective.errors={objective.errors!r} must be a share from 0 to below 1, such as 0.01")
     positive("start", start, "requests/s")
     positive("precision", precision, "a share")
     if highest is not None and highest < start:

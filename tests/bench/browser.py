@@ -93,6 +93,12 @@ def test_every_chart_is_drawn(page: Page) -> None:
     assert page.evaluate(EMPTY_CHARTS) == []
 
 
+def test_no_interval_is_broken_into_lines(page: Page) -> None:
+    intervals = page.locator(".interval")
+    assert intervals.count() > 20
+    assert intervals.evaluate_all("all => all.filter((one) => one.getClientRects().length > 1).length") == 0
+
+
 def test_text_can_be_read(page: Page) -> None:
     assert page.evaluate(CONTRASTS.replace("LEAST", str(LEAST_CONTRAST))) == []
 

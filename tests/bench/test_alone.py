@@ -11,8 +11,9 @@ import anyio
 import pytest
 
 from aembed import InputError, bench
+from aembed.bench import blocks
 from aembed.bench.fresh import alone, fresh_case
-from aembed.bench.micro import Blocks, measure
+from aembed.bench.micro import Blocks, _micro, measure
 from aembed.bench.scenario import Case, SubjectError
 from tests.bench import scenarios
 from tests.loops import run
@@ -280,3 +281,20 @@ async def test_concurrency_fits_the_universal_law() -> None:
     assert report.scaling.usl.contention.value == pytest.approx(0, abs=1e-3)
     with pytest.raises(InputError, match="four numbers or more"):
         await bench.concurrency(scenarios.nothing, users=(1, 2))
+
+
+def test_the_fewest_blocks_of_a_process_are_told() -> None:
+    made = [Blocks([1e-6] * n, [1e-6] * n, 5000, warm=True) for n in (7, 5, 9)]
+    found = _micro(made)
+    assert (found.processes, found.blocks, found.operations) == (3, 5, 5000)
+    assert [len(row) for row in found.samples] == [len(row) for row in found.cpu_samples] == [7, 5, 9]
+
+
+@pytest.mark.parametrize("counted", [[3, 10], [3, None], [None, 10]])
+async def test_waits_are_told_where_the_system_counts_them(
+    counted: list[int | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter(counted)
+    monkeypatch.setattr(blocks, "waited", lambda: next(looks))
+    timing = await blocks.measure(bench.Subject(anyio.lowlevel.checkpoint), 3)
+    assert timing.waits == (None if None in counted else 7)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import anyio
 import pytest
@@ -97,3 +98,32 @@ async def test_a_long_run_without_a_drift_to_judge_is_inconclusive() -> None:
     report = await bench.sustained(lambda: anyio.sleep(0.01), arrivals=bench.trace([0, 1]), duration=60)
     assert (report.verdict.state, report.drift) == ("inconclusive", None)
     assert report.verdict.reasons == ("fewer than 6 windows have answers: a longer run, or wider windows, would tell",)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"step_s": 0.0}, r"step_s=0\.0 must be a finite number above 0"),
+        ({"start": 0.0}, r"start=0\.0 must be a finite number above 0 \(requests/s\)"),
+        ({"precision": 0.0}, r"precision=0\.0 must"),
+        ({"start": 10.0, "highest": 9.9}, r"highest=9\.9 must not be below start=10"),
+        ({"objective": bench.Objective(seconds=0.0)}, r"objective\.seconds=0\.0 must"),
+        ({"objective": bench.Objective(seconds=1.0, q=1.0)}, r"objective\.q=1\.0 must lie between 0 and 1"),
+        ({"objective": bench.Objective(seconds=1.0, q=0.0)}, r"objective\.q=0\.0 must lie between 0 and 1"),
+        ({"objective": bench.Objective(seconds=1.0, errors=1.0)}, r"objective\.errors=1\.0 must be a share"),
+        ({"objective": bench.Objective(seconds=1.0, errors=-0.1)}, r"objective\.errors=-0\.1 must be a share"),
+    ],
+)
+@virtual
+async def test_stairs_that_lead_nowhere_are_refused(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        await bench.steps(refuses, **{"objective": EVEN, "start": 1.0, **given})
+
+
+@virtual
+async def test_answers_within_the_objective_count_however_short_a_step_is() -> None:
+    slow = bench.Objective(seconds=5)
+    report = await bench.steps(lambda: anyio.sleep(4), objective=slow, start=10, highest=10, step_s=1)
+    assert report.verdict.state == "ok"
+    assert report.steps is not None
+    assert [(step.rate, step.within, step.errors) for step in report.steps.steps] == [(10, True, 0)]

@@ -124,3 +124,42 @@ def test_the_interval_of_the_knee_follows_those_of_the_percentiles() -> None:
 def test_a_knee_that_was_not_reached_has_no_upper_end_and_one_below_all_rates_is_none() -> None:
     assert knee([100, 200], [exact(0.01), exact(0.02)], 0.1) == Estimate(value=200, low=200, high=None)
     assert knee([100, 200], [exact(0.2), exact(None)], 0.1) is None
+
+
+def spread(value: float, low: float, high: float | None) -> Percentile:
+    return Percentile(q=0.95, value=value, low=low, high=high)
+
+
+def test_between_the_rates_that_were_tried_nothing_was_measured() -> None:
+    """However narrow the intervals: the knee may be anywhere between the last good and the first bad rate."""
+    narrow = [spread(v, v * 0.999, v * 1.001) for v in (0.05, 0.08, 0.2, 0.4)]
+    found = knee([100, 200, 400, 800], narrow, 0.1)
+    assert found is not None
+    assert (found.low, found.high) == (200, 400)
+
+
+def test_each_end_of_the_knee_is_where_that_end_of_the_percentiles_crosses() -> None:
+    """Upper ends cross between 100 and 200, lower ends between 400 and 500: a quarter of each way in logarithms."""
+    limit, e = 1.0, math.e
+    highs = [1 / e, e**3, e**3, e**3, e**4]
+    lows = [1 / e**4, 1 / e**3, 1 / e**3, 1 / e, e**3]
+    values = [1 / e, 1 / e, 1 / e, e, e**3]
+    found = knee([100, 200, 300, 400, 500], [spread(*each) for each in zip(values, lows, highs, strict=True)], limit)
+    assert found is not None
+    assert (found.low, found.value, found.high) == pytest.approx((125, 350, 425))
+
+
+def test_ends_that_cross_nowhere_are_open() -> None:
+    above = [spread(0.5, 0.4, 2), spread(0.6, 0.5, 3), spread(1.5, 0.7, 4)]
+    found = knee([100, 200, 300], above, 1.0)
+    assert found is not None
+    assert (found.low, found.high) == (0.0, None)  # the lowest rate may be beyond the limit, the highest within it
+    into_the_failed = [spread(0.5, 0.4, 0.6), spread(0.6, 0.5, None), spread(1.5, 1.2, None)]
+    found = knee([100, 200, 300], into_the_failed, 1.0)
+    assert found is not None
+    assert (found.low or 0) < 120
+    assert found.high == 300
+
+
+def test_a_percentile_at_the_limit_is_within_it() -> None:
+    assert knee([100, 200], [exact(0.1), exact(0.1)], 0.1) == Estimate(value=200, low=200, high=None)

@@ -107,3 +107,28 @@ async def test_a_long_stall_is_seen_however_the_machine_is() -> None:
         helper.join()
     assert watchdog.stalls(0)
     assert watchdog.pulse.lines[0][1].endswith("in test_a_long_stall_is_seen_however_the_machine_is")
+
+
+async def test_a_beat_is_a_stall_from_twenty_milliseconds_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [Beat(0, 0, 0)]
+    monkeypatch.setattr(Watchdog, "_read", lambda _: clock[-1])
+    with Watchdog() as watchdog:
+        for took, found in ((10, 0), (29, 0), (30, 1), (31, 2)):
+            clock.append(Beat(clock[-1].wall + took * MS, clock[-1].cpu + MS, 0))
+            watchdog._look()
+            assert len(watchdog.pulse.gaps) == found
+        before, after = watchdog.pulse.gaps[0]
+        assert after.wall - before.wall == 30 * MS
+    use = watchdog.use()
+    assert use.seconds == pytest.approx(0.1)
+    assert use.cpu == pytest.approx(0.004)
+    assert use.slowest_ping == pytest.approx(0.021)
+
+
+def test_a_collection_is_the_cause_from_half_of_the_stall_on() -> None:
+    pulse = late(cpu=100)
+    pulse.lines.append((START + 50 * MS, "mine.py:7 in f"))
+    pulse.collections.append((START + 20 * MS, START + 69 * MS))
+    assert explain(pulse, origin=0, told=True)[0].line == "mine.py:7 in f"
+    pulse.collections.append((START + 70 * MS, START + 72 * MS))
+    assert explain(pulse, origin=0, told=True)[0].line == "garbage collection"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 
@@ -53,6 +54,20 @@ async def test_a_pacer_that_is_stopped_is_still(make: Callable[[asyncio.Abstract
     await first.wait()
     pacer.stop()  # twice does no harm
     assert len(told) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="timerfd")
+async def test_a_stopped_timer_leaves_no_reader_on_its_closed_descriptor() -> None:
+    """The next file to be opened gets the same number, and the loop would watch that."""
+    loop = asyncio.get_running_loop()
+    pacer = TimerfdPacer(loop)
+    pacer.start(np.array([clock_of(loop)() + 10**15]).data, lambda _: None)
+    descriptor = pacer._fd
+    assert os.fstat(descriptor)
+    pacer.stop()
+    assert not loop.remove_reader(descriptor)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
 
 
 @pytest.mark.virtual_time

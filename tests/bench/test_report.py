@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -15,9 +16,23 @@ from aembed.bench.changes import Change, Comparison
 from aembed.bench.estimates import Estimate, Percentile
 from aembed.bench.figures import Figure
 from aembed.bench.history import Entry, trends
-from aembed.bench.report import charts, github_annotations, headlines, html, junit, parts, show, step_summary, units
+from aembed.bench.report import (
+    charts,
+    github_annotations,
+    headlines,
+    html,
+    junit,
+    parts,
+    show,
+    step_summary,
+    svg,
+    units,
+)
 from aembed.bench.result import Mode, Report
 from tests.bench.samples import HOSTILE, invalid, samples
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MODES: tuple[Mode, ...] = ("open", "closed", "burst", "sustained", "steps", "scaling", "micro", "memory", "cost")
 VOID = {"meta", "path", "use", "rect", "br"}
@@ -254,3 +269,83 @@ def test_what_was_not_measured_says_so() -> None:
     assert units.estimate(Estimate(value=1.0), units.seconds) == "1.00 s (no interval)"
     assert units.percentile(Percentile(q=0.99, value=None)) == units.BEYOND
     assert units.percentile(Percentile(q=0.99, value=0.1, low=0.09)) == "100 ms (90.0 ms to beyond)"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_at_80_columns_no_interval_is_parted_and_no_unit_alone(mode: Mode) -> None:
+    report = samples()[mode]
+    if report.lag is not None:  # as on a real loop, where lag takes as much room as the others
+        report = replace(report, lag=report.response, service=report.response)
+    text = shown(report, width=80)
+    assert max(map(len, text.splitlines())) <= 80
+    intervals = re.findall(
+        r"\([^()]+ to [^()]+\)", " ".join(c for t in parts.tables(report) for r in t.rows for c in r)
+    )
+    assert all(interval in text for interval in intervals)
+    assert not re.search(r"^ *(s|ms|µs|ns|/s|kB|MB|%)( |$)", text, re.MULTILINE)
+
+
+def test_where_there_is_room_an_interval_is_beside_its_value() -> None:
+    report = samples()["micro"]
+    assert report.micro is not None
+    assert units.estimate(report.micro.wall, units.seconds) in shown(report, width=80)
+
+
+@pytest.mark.parametrize("names", [1, 4, 6])
+def test_the_legend_is_above_the_lines(names: int) -> None:
+    drawn = []
+
+    def draw(axes: Axes) -> None:
+        drawn.append(axes)
+        for number in range(names):
+            axes.plot([0, 1], [number, number], label=f"line {number}")
+
+    svg.draw_chart("Chart", "lines", draw)
+    (axes,) = drawn
+    legend = axes.get_legend()
+    assert legend is not None
+    assert legend.get_window_extent().y0 >= axes.get_window_extent().y1
+    assert legend.get_window_extent().y1 <= axes.figure.bbox.y1
+    assert legend.get_window_extent().x1 <= axes.figure.bbox.x1
+
+
+@pytest.mark.parametrize(
+    ("steady", "said"), [(True, "steady:"), (False, "it drifts:"), (None, "too uncertain to say:")]
+)
+def test_a_drift_is_said_in_words(steady: bool | None, said: str) -> None:
+    report = samples()["sustained"]
+    assert report.drift is not None
+    changed = replace(report, drift=replace(report.drift, steady=steady))
+    assert any(table.note.startswith(said) for table in parts.tables(changed))
+
+
+def test_the_verdict_of_a_report_is_said_before_and_after_its_tables() -> None:
+    lines = shown(samples()["sustained"]).strip().splitlines()
+    assert lines[1] == "INCONCLUSIVE"
+    assert lines[-2] == "INCONCLUSIVE"
+    assert lines.count("INCONCLUSIVE") == 2
+
+
+def test_several_reports_have_an_overview_and_one_has_none() -> None:
+    one, two = samples()["micro"], samples()["cost"]
+    assert "Results" not in Page(html([one])).text
+    assert "Results" not in shown(one)
+    both = Page(html([one, two])).text
+    assert both.index("Results") < both.index("Time per operation")
+    assert shown(one, two).index("Results") > shown(one, two).index("Time per operation")
+
+
+def test_a_failed_report_begins_with_what_failed() -> None:
+    report = samples()["open"]
+    assert report.verdict.state == "failed"
+    assert [table.title for table in parts.tables(report)][:3] == ["Requests", "Failures", "Latency (95 % intervals)"]
+    assert headlines.headline(report) == report.verdict.reasons[0]
+    assert junit([report]).count(b'type="failed"') == 1
+    assert b'failures="1" errors="0"' in junit([report])
+    assert github_annotations([report]).startswith("::error title=")
+
+
+def test_an_interrupted_report_is_not_ok_for_ci() -> None:
+    report = replace(samples()["closed"], interrupted=True)
+    assert b'failures="0" errors="1"' in junit([report])
+    assert github_annotations([report]).startswith("::warning title=")

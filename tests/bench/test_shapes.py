@@ -16,7 +16,7 @@ from aembed.bench.burst import describe
 from aembed.bench.estimates import Estimate
 from aembed.bench.record import FAILED, OK, Rows
 from aembed.bench.result import Verdict
-from aembed.bench.sustained import drift_of, envelope_slope, judge
+from aembed.bench.sustained import _steady, drift_of, envelope_slope, judge
 from aembed.bench.under_load import Burst, Drift, Window
 
 virtual = pytest.mark.virtual_time
@@ -340,3 +340,54 @@ async def test_fast_errors_do_not_make_a_rate_sustainable() -> None:
 async def test_bad_objectives_are_named(objective: bench.Objective, options: dict[str, float], told: str) -> None:
     with pytest.raises(InputError, match=told):
         await bench.steps(server(), objective=objective, **{"start": 1.0, **options})  # type: ignore[arg-type]
+
+
+def test_recovery_ends_with_the_first_request_that_is_not_slow() -> None:
+    times = came(end=11, seconds=30)
+    took = np.where((times >= 10) & (times < 14.99), 1.0, 0.01)
+    found = felt(times, took)
+    assert found.recovery == pytest.approx(4.0)
+    assert found.peak_response == pytest.approx(1.0)
+    assert found.band == pytest.approx((0.009, 0.011))
+
+
+def test_a_backlog_is_gone_when_it_is_what_it_was() -> None:
+    """Two at a time before the spike; after it each ends after 5 s, in one moment."""
+    times = came(base=50, end=11, seconds=30)
+    took = np.where((times >= 10) & (times < 11), 16.0 - times, 0.03)
+    found = felt(times, took)
+    assert found.peak_backlog >= 500
+    assert found.drained == pytest.approx(5.0, abs=0.05)
+    assert found.drain_rate == pytest.approx((500 + 50 * 5) / 5, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("response", "rate", "steady"),
+    [
+        ((0.1, 0.2), (0.0, 0.0), None),
+        ((0.1000001, 0.2), (0.0, 0.0), False),
+        ((-0.5, 0.1), (-0.1, 0.3), True),
+        ((-0.5, 0.1000001), (0.0, 0.0), None),
+        ((0.0, 0.0), (-0.2, -0.1), None),
+        ((0.0, 0.0), (-0.2, -0.1000001), False),
+        ((0.0, 0.0), (-0.1000001, 0.0), None),
+        ((-0.9, -0.8), (0.5, 0.9), True),
+    ],
+)
+def test_steady_is_within_the_tolerance_at_both_ends(
+    response: tuple[float, float], rate: tuple[float, float], steady: bool | None
+) -> None:
+    ends = [Estimate(value=sum(each) / 2, low=each[0], high=each[1]) for each in (response, rate)]
+    assert _steady(ends[0], ends[1], 0.1) is steady
+
+
+@virtual
+async def test_a_closed_loop_of_one_request_has_its_figures() -> None:
+    report = await bench.closed(lambda: anyio.sleep(0.5), users=1, think=lambda _: 0.25, duration=1)
+    assert report.closed is not None
+    assert report.traffic is not None
+    assert report.traffic.offered == 1
+    assert (report.closed.users, report.closed.rate) == (1, 1)
+    assert report.closed.think == pytest.approx(0.5)  # before the request, and after it until the end
+    assert report.closed.response == pytest.approx(0.5)
+    assert report.closed.little == pytest.approx(1)

@@ -110,3 +110,33 @@ def test_long_runs_have_wider_windows() -> None:
     assert Settings().width(10) == 1
     assert Settings().width(86400) == 86400 / WINDOWS
     assert Settings(window=0.1).width(86400) == 0.1
+
+
+def test_each_window_has_percentiles_of_its_own() -> None:
+    made = Record()
+    for window in range(2):
+        for i in range(1, 101):
+            made.add(window * 1000 * MS, window * 1000 * MS, (window * 1000 + i * (window + 1)) * MS, OK)
+    first, second = windows(made.rows(), seconds=2, width=1)[:2]
+    assert (first.p50, first.p95, first.p99) == pytest.approx((0.05, 0.095, 0.099))
+    assert (second.p50, second.p95, second.p99) == pytest.approx((0.1, 0.19, 0.198))
+
+
+def test_windows_count_what_began_ended_and_waited() -> None:
+    made = Record()
+    made.add(0, 100 * MS, 900 * MS, OK)
+    made.add(500 * MS, 700 * MS, 1500 * MS, FAILED)
+    made.add(1200 * MS, NEVER, NEVER, UNFINISHED)
+    first, second = windows(made.rows(), seconds=2, width=1, rss=[(0.0, 5), (0.9, 7), (1.5, 9), (9.0, 11)])
+    assert (first.offered, first.started, first.done, first.good, first.errors) == (2, 2, 1, 1, 0)
+    assert (second.offered, second.started, second.done, second.good, second.errors) == (1, 0, 1, 0, 1)
+    assert (first.backlog, second.backlog) == (1, 1)
+    assert (first.lag_max, second.lag_max) == pytest.approx((0.2, 0))
+    assert (first.rss, second.rss) == (7, 9)
+    assert (first.start, first.seconds, second.start, second.seconds) == (0, 1, 1, 1)
+
+
+@pytest.mark.parametrize(("seconds", "width"), [(0.5, 1), (600, 1), (601, 2), (1200, 2), (1201, 3)])
+def test_a_run_has_at_most_600_windows(seconds: float, width: float) -> None:
+    assert Settings().width(seconds) == width
+    assert Settings(window=7).width(seconds) == 7

@@ -87,6 +87,46 @@ async def test_beyond_its_capacity_a_run_is_invalid_and_told_the_rate_that_is_po
     assert reason == "1,000 requests/s are beyond what this machine can offer; it can do 500/s"
 
 
+@pytest.mark.parametrize(("cost", "state"), [(0.005, "ok"), (0.00501, "invalid")])
+async def test_the_generator_may_take_half_of_its_thread(
+    cost: float, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 100 requests a second: 5 ms each are half of it."""
+
+    async def costs() -> float:
+        return cost
+
+    monkeypatch.setattr(validity, "generator_cost", costs)
+    found, _, _, possible = await verdict(flown(0.5))
+    assert found == state
+    assert possible == (None if state == "ok" else pytest.approx(99.8, rel=0.001))
+
+
+@pytest.mark.usefixtures("costs")
+@pytest.mark.parametrize(("lag", "noted"), [(0.0095, False), (0.0105, True)])
+async def test_a_schedule_is_kept_within_ten_milliseconds(lag: float, noted: bool) -> None:
+    _, _, notes, _ = await verdict(flown(lag))
+    assert bool(notes) == noted
+
+
+@pytest.mark.parametrize(("queued", "state"), [(0.99, "ok"), (1.01, "invalid")])
+async def test_a_tenth_of_a_run_may_be_spent_waiting_for_a_core(queued: float, state: str) -> None:
+    assert (await verdict(flown(0.001), loop=replace(USE, queued=queued)))[0] == state
+
+
+@pytest.mark.parametrize(("stood", "state"), [(0.049, "ok"), (0.051, "invalid")])
+async def test_the_machine_may_stand_still_for_half_a_percent(stood: float, state: str) -> None:
+    assert (await verdict(flown(0.001), stalls=(stall("machine", stood / 2),) * 2))[0] == state
+
+
+@pytest.mark.usefixtures("costs")
+async def test_places_that_are_all_taken_are_no_fault_of_the_subjects_loop() -> None:
+    _, _, notes, _ = await verdict(replace(flown(0.5), peak_in_flight=10_000))
+    assert notes == ("all 10000 places (max_in_flight) were taken, and requests waited for one",)
+    _, _, notes, _ = await verdict(replace(flown(0.5), peak_in_flight=9_999))
+    assert notes[0].startswith("p99 of the lag is 500 ms")
+
+
 @pytest.mark.parametrize(
     ("cause", "state"), [("machine", "invalid"), ("burnt", "ok"), ("blocked", "ok"), ("unknown", "ok")]
 )

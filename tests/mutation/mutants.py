@@ -113,7 +113,7 @@ def _is_left_alone(node: ast.AST) -> bool:
             return True
         case ast.If(test=test):
             return ast.dump(test) == _TYPE_CHECKING
-        case ast.FunctionDef(name="__repr__" | "__str__"):
+        case ast.keyword(arg="strict") | ast.FunctionDef(name="__repr__" | "__str__"):
             return True
     return False
 

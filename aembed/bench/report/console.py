@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from aembed.bench.changes import Comparison
 from aembed.bench.report import compared, headlines, parts
-from aembed.bench.report.tables import Table, printable
+from aembed.bench.report.tables import Row, Table, printable
 from aembed.bench.result import Report, State
 
+GAP = 2
+"""Blanks between columns."""
 STYLES: dict[State, str] = {
     "ok": "green",
     "failed": "bold white on red",
@@ -49,14 +53,24 @@ def _heading(console: Console, title: str) -> None:
 def _verdict(console: Console, report: Report) -> None:
     console.print(Text(headlines.verdict(report), style=STYLES[report.verdict.state]))
     for sentence in (*headlines.reasons(report), *headlines.notes(report)):
-        console.print(Text(f"  {sentence}"))
+        console.print(Padding(Text(sentence), (0, 0, 0, 2)))
+
+
+def _fits(table: Table, width: int) -> bool:
+    columns = zip(table.columns, *table.rows, strict=True)
+    return sum(max(map(cell_len, column)) + GAP for column in columns) - GAP <= width
+
+
+def _on_two_lines(rows: Sequence[Row]) -> list[Row]:
+    """Intervals below their values: where both are too wide, wrapping would part numbers from their units."""
+    return [(name, *(cell.replace(" (", "\n(", 1) for cell in cells)) for name, *cells in rows]
 
 
 def _show(console: Console, table: Table) -> None:
     grid = RichTable(title=Text(table.title), title_justify="left", title_style="italic", box=None, pad_edge=False)
     for number, column in enumerate(table.columns):
         grid.add_column(Text(column), overflow="fold", style="dim" if number == 0 else "")
-    for row in table.rows:
+    for row in table.rows if _fits(table, console.width) else _on_two_lines(table.rows):
         grid.add_row(*(Text(cell) for cell in row))
     console.print()
     console.print(grid)

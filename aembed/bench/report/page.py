@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aembed.bench.changes import Comparison
 from aembed.bench.history import Trend
@@ -11,7 +13,11 @@ from aembed.bench.report import charts, compared, headlines, parts
 from aembed.bench.report.tables import printable
 from aembed.bench.result import Report
 
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
 HERE = Path(__file__).parent
+INTERVAL = re.compile(r"(\([^()]{1,40} to [^()]{1,40}\))")
 
 
 def html(reports: Sequence[Report] = (), *, comparison: Comparison | None = None, trends: Sequence[Trend] = ()) -> str:
@@ -21,6 +27,7 @@ def html(reports: Sequence[Report] = (), *, comparison: Comparison | None = None
     environment = jinja2.Environment(
         autoescape=True, loader=jinja2.FileSystemLoader(HERE), trim_blocks=True, undefined=jinja2.StrictUndefined
     )
+    environment.filters["unparted"] = _unparted
     return environment.get_template("page.html.jinja").render(
         style=(HERE / "page.css").read_text(encoding="utf-8"),
         reports=reports,
@@ -34,3 +41,11 @@ def html(reports: Sequence[Report] = (), *, comparison: Comparison | None = None
         tables=parts.tables,
         charts=charts.charts,
     )
+
+
+def _unparted(cell: str) -> Markup:
+    """With intervals that are not broken into lines: their units would be alone."""
+    from markupsafe import Markup
+
+    span = Markup('<span class="interval">{}</span>')
+    return Markup("").join(span.format(part) if i % 2 else part for i, part in enumerate(INTERVAL.split(cell)))

@@ -46,6 +46,11 @@ STYLE: Any = {
 }
 
 
+LEGEND = 0.24
+"""Inches of a row of the legend, which is above the lines: inside it would cover some."""
+IN_A_ROW = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Chart:
     """``label`` says in words what it shows, for those who do not see it."""
@@ -65,11 +70,16 @@ def draw_chart(
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the reader's browser has fonts of its own
         figure = Figure(figsize=(5.2, height), facecolor="none")
         axes = figure.subplots()
-        figure.subplots_adjust(left=left, right=0.96, top=1 - 0.1 / height, bottom=0.5 / height)
         axes.set_facecolor("none")
         draw(axes)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(fontsize=10)
+        names = len(axes.get_legend_handles_labels()[0])
+        above = LEGEND * math.ceil(names / IN_A_ROW)  # the drawing itself keeps its size
+        figure.set_figheight(height + above)
+        figure.subplots_adjust(
+            left=left, right=0.96, top=1 - (0.1 + above) / (height + above), bottom=0.5 / (height + above)
+        )
+        if names:
+            axes.legend(fontsize=10, loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=IN_A_ROW, borderaxespad=0.1)
         file = io.StringIO()
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     return Chart(name, f"{name}: {label}", _inline(file.getvalue()))
