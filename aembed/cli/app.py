@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aembed import BadTextError, Config, EmbedderFactory, EmbedderOptions, InputError, Vector, __version__
+from aembed import BadTextError, Config, EmbedderFactory, EmbedderOptions, InputError, Vector, __version__, jobs
 from aembed.cli import options as of
 from aembed.cli import output_options as to
 from aembed.cli.benchmarks import run_bench
@@ -194,6 +194,26 @@ async def _embed_query(query: str, config: Config, model: str | None, chosen: Em
         except BadTextError as error:
             error.index = None
             raise
+
+
+@app.command()
+def join(
+    shards: Annotated[list[str], typer.Argument(metavar="SHARD...", help="Outputs of all shards, in any order.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="Where the joined output goes, in their format.")
+    ],
+    force: Annotated[bool, typer.Option("--force", help="Replace an output that aembed did not write.")] = False,
+) -> None:
+    """Join the outputs of `aembed embed --shard 1/N` to `N/N`: the same as one job without shards had made.
+
+    Example:
+
+    - aembed join part-*.npy -o all.npy
+    """
+    with one_sentence(), in_flags(set()):
+        record = run(jobs.join(shards, output, force=force))
+        rejected = f", {record.rejected:,} rejected" if record.rejected else ""
+        say(f"{output}: {record.rows:,} rows of {len(shards)} shards{rejected}, from {record.model}")
 
 
 @app.command()

@@ -4,8 +4,13 @@
 
 Where things are:
     job            the whole of a job           work       what of it stands on the disk
-    source         the input                    place      output, and the directory beside it
+    options reading columns template    how the input is read
+    inputs spool streams foreign    names -> files; pipes; decompressed, in UTF-8; other kinds of file
+    source         the rows of all files        place      outputs, and the directory a job works in
     readers rows   formats -> rows in blocks    writers    rows and vectors -> formats
+    json_values arrow_values    values beyond JSON and beyond Python
+    pieces vocabulary    long texts as several rows; the share of tokens a model does not know
+    joining        the outputs of shards -> one output
     survey         the first reading            duplicates kinds    what it finds out
     chunks         rows -> requests             embedding  the second reading: chunks -> vectors
     ledger         what is done: journal, vectors, ranges
@@ -19,6 +24,7 @@ from aembed.jobs.errors import JobChangedError, JobError, JobInputError, JobOutp
 from aembed.jobs.estimate import JobPlan, plan
 from aembed.jobs.inputs import Input, Inputs, OpenInput
 from aembed.jobs.job import run
+from aembed.jobs.joining import join
 from aembed.jobs.options import InputOptions, JobOptions
 from aembed.jobs.progress import JobProgress, JobReport
 from aembed.jobs.record import Dtype, OutputRecord, read_record
@@ -39,6 +45,7 @@ __all__ = [
     "JobStoppedError",
     "OpenInput",
     "OutputRecord",
+    "join",
     "plan",
     "read_record",
     "run",

@@ -79,7 +79,7 @@ def id_bytes(name: RowId | None) -> bytes:
 def write_head(file: BinaryIO, content: BinaryIO) -> None:
     """Say whose keys these are: the size, time and checksum of an output that is complete."""
     status = os.fstat(content.fileno())
-    rows = (os.fstat(file.fileno()).st_size - HEAD_BYTES) // ROW.itemsize
+    rows = max(0, os.fstat(file.fileno()).st_size - HEAD_BYTES) // ROW.itemsize
     head = Head(VERSION, rows, status.st_size, _checksum(content), status.st_mtime_ns)
     file.seek(0)
     file.write(msgspec.json.encode(head).ljust(HEAD_BYTES - 1) + b"\n")

@@ -19,6 +19,7 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     error: str
     message: str
     file: str | None = None
+    piece: int | None = None
 
 
 class RejectsFile:

@@ -93,6 +93,15 @@ async def test_pieces_of_a_template_keep_its_columns() -> None:
     assert provider.asked[:2] == ["k0 one two three", " four five"]
 
 
+async def test_pieces_again_are_complete() -> None:
+    await run(write(), "v.jsonl", model=Measures(), config=Config(), id_column="key", overlong="rows")
+    provider = Measures()
+    await run(write(), "v.jsonl", model=provider, config=Config(), id_column="key", overlong="rows")
+    assert provider.asked == []
+    await run(write(), "v.jsonl", model=provider, config=Config(), id_column="key", overlong="rows", force=True)
+    assert provider.asked
+
+
 async def test_what_pieces_cannot_go_into() -> None:
     with pytest.raises(JobOutputError, match=r"v\.npy has no place for the id of a piece"):
         await run(write(), "v.npy", model=Measures(), config=Config(), overlong="rows")

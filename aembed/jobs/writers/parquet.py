@@ -76,7 +76,7 @@ class ParquetWriter:
         self._file.close()
 
     def _flush(self) -> None:
-        if self._held:
+        if self._held_rows:
             self._file.write_table(pyarrow().Table.from_batches(self._held), row_group_size=self._held_rows)
         self._held, self._held_rows, self._held_bytes = [], 0, 0
 
