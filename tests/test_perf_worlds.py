@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ pytest.importorskip("perf.quota", reason="the sources' benchmarks are not part o
 pytest.importorskip("aiolimiter")
 
 from perf.quota.worlds import clients, store
+from perf.quota.worlds.bound import least_time, unserved
 from perf.quota.worlds.clients import Lost, Retrying, WithSemaphore
 from perf.quota.worlds.demand import demand, query_times
 from perf.quota.worlds.draw import draw
@@ -124,6 +126,7 @@ def test_workers_are_busy_all_the_time_with_enough_at_once() -> None:
     workers = Workers(((0.0, 4), (20.0, 1), (40.0, 8)), per_request=0.2, spread=0.3, speeds=(1.0, 0.5))
     world = World(3, workers=workers, batches=800, latency=0.02, queries=Queries(0.5))
     assert 0.95 < run(world, "semaphore").efficiency <= 1.0001
+    assert least_time(world, demand(world), unserved(world, demand(world))) > 30, "or the watchdog ends it too early"
 
 
 def test_queries_without_a_load_are_all_timed() -> None:
@@ -252,4 +255,6 @@ def test_the_rule_says_why_a_world_fails() -> None:
     judged = {failures: judge(BUCKET, outcome, rivals, unloaded) for failures, outcome in cases.items()}
     assert {failures: each.failures for failures, each in judged.items()} == {each: each for each in cases}
     assert judge(replace(BUCKET, known=False), cases["slow, known",], rivals, unloaded).failures == ()
+    assert judged["429s",].slower == pytest.approx(-0.01, abs=0.002)
+    assert judged["hang",].slower == math.inf
     assert "1 of 7 worlds pass" in report(list(judged.values()))

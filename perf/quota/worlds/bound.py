@@ -19,7 +19,7 @@ from itertools import accumulate, pairwise
 
 from perf.quota.worlds.demand import Demand
 from perf.quota.worlds.server import Ledger, Taken
-from perf.quota.worlds.world import Rule, World
+from perf.quota.worlds.world import Rule, Workers, World
 
 LAST_TURNS = 0.9
 """Share of the mean round trip that the turns of the last window are sure to take."""
@@ -128,8 +128,7 @@ def _workers(world: World, need: Demand, ledger: Ledger) -> float:
     """Work of the documents as it turned out, had they been sent in batches as planned."""
     config = world.workers
     assert config is not None, "the caller looked"
-    planned = config.per_request * need.requests + config.per_token * need.tokens
-    left = ledger.document_work * min(1.0, planned / ledger.expected_work)
+    left = ledger.document_work * min(1.0, _planned_work(config, need) / ledger.expected_work)
     counts = [*config.counts, (math.inf, 0)]
     done = Others(ledger.other_work)
     for (start, count), (stop, _) in pairwise(counts):
@@ -142,6 +141,11 @@ def _workers(world: World, need: Demand, ledger: Ledger) -> float:
     return 0.0
 
 
+def _planned_work(config: Workers, need: Demand) -> float:
+    """Seconds of a worker, in batches as planned."""
+    return config.per_request * need.requests + config.per_token * need.tokens
+
+
 def _pieces(start: float, stop: float, done: Others) -> Iterator[tuple[float, float, float]]:
     within = [(at, amount) for at, amount in done.all if start < at < stop]
     times = [start, *(at for at, _ in within), stop]
@@ -149,9 +153,12 @@ def _pieces(start: float, stop: float, done: Others) -> Iterator[tuple[float, fl
     yield from ((begin, end, other) for (begin, end), other in zip(pairwise(times), amounts, strict=True))
 
 
-def unserved(need: Demand) -> Ledger:
+def unserved(world: World, need: Demand) -> Ledger:
     """A ledger of documents alone, for a first estimate."""
     ledger = Ledger()
     share = need.requests
     ledger.documents = [Taken(0.0, 1, need.tokens / share, need.inputs / share)]
+    ledger.document_seconds = world.latency
+    if world.workers is not None:
+        ledger.document_work = ledger.expected_work = _planned_work(world.workers, need)
     return ledger

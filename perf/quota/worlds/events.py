@@ -47,7 +47,7 @@ def with_limits_stated(random: Random, world: World) -> World:
 def over_time(random: Random, world: World) -> World:
     """Outages and changes of the quota, placed by the time that the job takes without them."""
     need = demand(world)
-    seconds = least_time(world, need, unserved(need))
+    seconds = least_time(world, need, unserved(world, need))
     outages: tuple[Outage, ...] = ()
     changes: tuple[tuple[float, float], ...] = ()
     if random.random() < 0.2:

@@ -28,7 +28,7 @@ from perf.quota.worlds.world import DAY, World
 UNLOADED = "unloaded"
 """The client that sends queries alone, straight to the server."""
 UNLOADED_QUERIES = 400
-TIMES_THE_BOUND, TIMES_THE_BOUND_RIVALS = 20.0, 3.0
+TIMES_THE_BOUND, TIMES_THE_BOUND_RIVALS = 20.0, 6.0
 """A run that takes longer hangs. A rival so slow is not the better one."""
 GRACE_S, GRACE_S_RIVALS = 600.0, 90.0
 """Added to it, for what a short run may have to wait for."""
@@ -83,7 +83,7 @@ def _longest(world: World, client: str) -> float:
     if client == UNLOADED:
         return DAY
     times, grace = (TIMES_THE_BOUND, GRACE_S) if client == "aembed" else (TIMES_THE_BOUND_RIVALS, GRACE_S_RIVALS)
-    return times * least_time(world, demand(world), unserved(demand(world))) + grace + world.clock_jump[1]
+    return times * least_time(world, demand(world), unserved(world, demand(world))) + grace + world.clock_jump[1]
 
 
 async def _run(world: World, outcome: Outcome) -> None:
