@@ -118,6 +118,8 @@ def _max_tokens(directory: Path) -> int | None:
 def _prompts(directory: Path) -> dict[Kind, str]:
     config = read_json(directory / "config_sentence_transformers.json", default={})
     prompts: dict[str, str] = config.get("prompts") or {}
+    if not all(isinstance(prompt, str) for prompt in prompts.values()):
+        raise ConfigError(f"{directory}/config_sentence_transformers.json: a prompt is not a string")
     default = prompts.get(config.get("default_prompt_name"), "")
     chosen: dict[Kind, str] = {}
     for kind, names in _PROMPT_NAMES.items():

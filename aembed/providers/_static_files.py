@@ -97,9 +97,15 @@ def static_directory(directory: Path) -> StaticFiles:
         tensors=directory / "model.safetensors",
         tokenizer=directory / "tokenizer.json",
         normalize=bool(config.get("normalize", False)),
-        max_tokens=config.get("max_length", 512),
+        max_tokens=_max_tokens(config.get("max_length", 512), directory),
         revision=revision(directory),
     )
+
+
+def _max_tokens(said: object, directory: Path) -> int | None:
+    if said is None or (type(said) is int and said > 0):
+        return said
+    raise ConfigError(f"{directory}/config.json: max_length is not a number of tokens, or null; save the model again")
 
 
 def read_table(files: StaticFiles, tokenizer: Any) -> StaticTable:
@@ -113,12 +119,26 @@ def read_table(files: StaticFiles, tokenizer: Any) -> StaticTable:
     if name is None:
         raise ConfigError(f"{files.tensors} has no tensor named {' or '.join(_TABLE_NAMES)}")
     weights, mapping = tensors.get("weights"), tensors.get("mapping")
-    return StaticTable(
+    table = StaticTable(
         rows=np.ascontiguousarray(tensors[name], dtype=np.float32),
         weights=None if weights is None else weights.astype(np.float32),
         mapping=None if mapping is None else mapping.astype(np.intp),
         unknown=_unknown_id(tokenizer) if files.drop_unknown else None,
     )
+    _check_shapes(files, table, most_id=max(tokenizer.get_vocab().values(), default=0))
+    return table
+
+
+def _check_shapes(files: StaticFiles, table: StaticTable, *, most_id: int) -> None:
+    """Every token id must find its row and its weight."""
+    rows, mapping, weights = table.rows, table.mapping, table.weights
+    of_tokens = [each for each in (mapping, weights) if each is not None]
+    if rows.ndim != 2 or not rows.size or any(each.ndim != 1 for each in of_tokens):
+        raise ConfigError(f"{files.tensors}: the table is not one vector a token; save the model again")
+    shortest = min(map(len, of_tokens if mapping is not None else [rows, *of_tokens]))
+    maps_within = mapping is None or 0 <= mapping.min(initial=0) <= mapping.max(initial=0) < len(rows)
+    if most_id >= shortest or not maps_within:
+        raise ConfigError(f"{files.tensors}: the tokenizer has ids that the table lacks; save the model again")
 
 
 def _unknown_id(tokenizer: Any) -> int | None:

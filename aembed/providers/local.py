@@ -18,9 +18,11 @@ import numpy as np
 from aembed._errors import BadTextError, ClosedError, ConfigError, ProviderError
 from aembed._types import Kind, ModelSpec, Reply, Source, TextSize, Vectors
 from aembed._wire.matryoshka import shorten
+from aembed.providers._external_data import check_external_data
 from aembed.providers._in_process import Lanes, chosen_dimension, option, refuse_settings, usable_cores
 from aembed.providers._minilm import MINILM, load_minilm, minilm_files
 from aembed.providers._model_dir import ModelFiles, read_model_directory
+from aembed.providers._model_errors import while_opening, while_tokenizing
 from aembed.providers._onnx import Encoder
 from aembed.providers._plan_runs import plan_runs
 from aembed.providers._pool import POOLINGS, average, unit_length
@@ -102,7 +104,8 @@ class LocalProvider:
 
     def _begin(self, encoder: Encoder, texts: Sequence[str], kind: Kind) -> _Job:
         """Tokenise, plan, and do the first run in the same step: a hop to a thread costs a tenth of a millisecond."""
-        tokens = self._tokenizer.encode(texts, prompt=self._files.prompts.get(kind, ""))
+        with while_tokenizing("local"):
+            tokens = self._tokenizer.encode(texts, prompt=self._files.prompts.get(kind, ""))
         for ids, owner in zip(tokens.ids, tokens.owners, strict=True):
             if not len(ids):
                 raise BadTextError("the text has no tokens", provider="local", index=owner)
@@ -157,6 +160,11 @@ def _open(source: Source) -> LocalProvider:
     refuse_settings(source, known_options=_OPTIONS)
     threads = _count(source, "threads", usable_cores())
     query_threads = _count(source, "query_threads", min(threads, _MOST_QUERY_THREADS))
+    with while_opening(source.model or MINILM):
+        return _opened(source, threads, query_threads)
+
+
+def _opened(source: Source, threads: int, query_threads: int) -> LocalProvider:
     packaged = source.model is None or source.model == MINILM
     files = minilm_files(source) if packaged else _directory_files(source)
     tokenizer = TextTokenizer(load_tokenizer(files.tokenizer), max_tokens=files.max_tokens, overlong=source.overlong)
@@ -183,7 +191,9 @@ def _open(source: Source) -> LocalProvider:
 
 
 def _directory_files(source: Source) -> ModelFiles:
-    files = read_model_directory(Path(source.model or "").expanduser(), file=option(source, "file", str))
+    directory = Path(source.model or "").expanduser()
+    files = read_model_directory(directory, file=option(source, "file", str))
+    check_external_data(files.onnx, directory)
     pooling = source.options.get("pooling", files.pooling)
     if pooling not in POOLINGS:
         raise ConfigError(f"pooling={pooling!r} is not one of {', '.join(POOLINGS)}")

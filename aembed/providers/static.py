@@ -18,6 +18,7 @@ import numpy as np
 from aembed._errors import BadTextError, ClosedError
 from aembed._types import Kind, ModelSpec, Reply, Source, TextSize
 from aembed.providers._in_process import Lanes, chosen_dimension, option, refuse_settings, usable_cores
+from aembed.providers._model_errors import while_opening, while_tokenizing
 from aembed.providers._pool import unit_length
 from aembed.providers._static_files import StaticTable, read_table, static_directory, wordllama_package
 from aembed.providers._tokenize import TextTokenizer, load_tokenizer
@@ -83,7 +84,8 @@ class StaticProvider:
         self._table = None
 
     def _embed(self, table: StaticTable, texts: Sequence[str]) -> Reply:
-        tokens = self._tokenizer.encode(texts)
+        with while_tokenizing("static"):
+            tokens = self._tokenizer.encode(texts)
         vectors = np.empty((len(texts), table.dim), dtype=np.float32)
         count = 0
         for index, ids in enumerate(tokens.ids):
@@ -99,6 +101,11 @@ class StaticProvider:
 
 def _open(source: Source) -> StaticProvider:
     refuse_settings(source, known_options=("normalize",))
+    with while_opening(source.model or "wordllama"):
+        return _opened(source)
+
+
+def _opened(source: Source) -> StaticProvider:
     files = wordllama_package() if source.model is None else static_directory(Path(source.model).expanduser())
     normalize = option(source, "normalize", bool)
     tokenizer = load_tokenizer(files.tokenizer, extra="static")

@@ -1,0 +1,74 @@
+"""Weights that an ONNX file keeps in other files: only those of the model's own directory are read.
+
+A model that somebody else made may name any file of this machine, and give its bytes away as vectors.
+
+Source: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto (field numbers) and docs/ExternalData.md.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aembed._errors import ConfigError
+from aembed.providers._protobuf import fields
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_TENSOR: Mapping[int, str] = {13: "entry"}
+_KINDS: Mapping[str, Mapping[int, str]] = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "function": {7: "node", 11: "attribute"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "tensor": _TENSOR,
+}
+"""Where a message of each kind has others in which tensors may be."""
+_KEY, _VALUE = 1, 2
+_DEEPEST = 64
+"""Graphs within graphs; ONNX files have two or three."""
+
+
+def check_external_data(file: Path, directory: Path) -> None:
+    """Raises :class:`ConfigError` if the ONNX file names a file outside of ``directory``, or is no ONNX file."""
+    try:
+        named = set(_locations(np.memmap(file, np.uint8, "r").data, "model", _DEEPEST))
+    except (IndexError, KeyError, ValueError):
+        raise ConfigError(f"{file} is not an ONNX file, or a damaged one; export the model again") from None
+    for location in sorted(named):
+        if not _is_within(file.parent / location, directory):
+            raise ConfigError(
+                f"{file} keeps weights in a file outside of its directory, which is not read; save the model with its "
+                "weights in one directory"
+            )
+
+
+def _locations(message: memoryview, kind: str, deepest: int) -> Iterator[str]:
+    if not deepest:
+        raise ValueError("graphs within graphs without end")
+    for number, value in fields(message):
+        inner = _KINDS[kind].get(number)
+        if inner is None or not isinstance(value, memoryview):
+            continue
+        if inner == "entry":
+            entry = {key: bytes(part) for key, part in fields(value) if isinstance(part, memoryview)}
+            if entry.get(_KEY) == b"location":
+                yield entry.get(_VALUE, b"").decode()
+        else:
+            yield from _locations(value, inner, deepest - 1)
+
+
+def _is_within(path: Path, directory: Path) -> bool:
+    """Links are followed. The cache of the Hugging Face hub has links from ``snapshots/REVISION`` to ``blobs``."""
+    try:
+        target, own = path.resolve(), directory.resolve()
+    except (OSError, RuntimeError):  # a link to itself
+        return False
+    blobs = own.parent.parent / "blobs" if own.parent.name == "snapshots" else own
+    return target.is_relative_to(own) or target.is_relative_to(blobs)
