@@ -12,7 +12,7 @@ Where things are:
     scenario subjects            what is measured
     arrivals pacer load flight run   when requests start, and how they are started, bounded and settled
     record fold summary lag validity   what happened, in figures; stalls and their causes; whether it may be believed
-    measure settings frame environment   from subject to report
+    measure settings frame environment heap   from subject to report; what the runner holds, out of the way
     burst sustained steps        shapes of load, and what they tell
     micro memory cost            one operation at a time
     blocks fresh child still     ... in blocks, in fresh processes; a clock for what is to be equal

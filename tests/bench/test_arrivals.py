@@ -119,3 +119,8 @@ def test_wrong_arguments_are_named(build: object, hint: str) -> None:
     with pytest.raises(InputError) as caught:
         build()
     assert hint in str(caught.value)
+
+
+def test_gaps_too_small_for_a_number_are_none() -> None:
+    """A coefficient of variation beyond all measure: every gap that is drawn is 0."""
+    assert gamma(1.0, 1e6).times(3.0, seed=1).tolist() == [0, 0, 0]

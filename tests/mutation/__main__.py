@@ -24,17 +24,25 @@ def equivalents() -> set[tuple[str, str, int, str]]:
     return {(entry["file"], entry["line"], entry["column"], entry["after"]) for entry in listed}
 
 
+def files(room: str) -> list[Path]:
+    """Of the room alone: what a later one names by file is that one's."""
+    found = [
+        path for source in ROOMS[room]["sources"] for path in sorted((ROOT / source).rglob("*.py")) or [ROOT / source]
+    ]
+    later = list(ROOMS)[list(ROOMS).index(room) + 1 :]
+    others = {ROOT / source for name in later for source in ROOMS[name]["sources"]}
+    others |= {ROOT / source for source in ROOMS[room].get("left_out", ())}
+    return [path for path in found if path not in others]
+
+
 def candidates(room: str) -> list[Mutant]:
     """All changes of a room but those listed as equivalent."""
-    sources = [ROOT / source for source in ROOMS[room]["sources"]]
-    found = [
-        mutant
-        for source in sources
-        for path in sorted(source.rglob("*.py")) or [source]
-        for mutant in mutants(path, ROOT)
-    ]
-    listed = equivalents()
-    return [mutant for mutant in found if (mutant.path, mutant.text, mutant.column, mutant.after) not in listed]
+    found = [mutant for path in files(room) for mutant in mutants(path, ROOT)]
+    listed, names = equivalents(), {mutant.path for mutant in found}
+    for entry in sorted(listed - {mutant.key for mutant in found}):
+        if entry[0] in names:
+            print(f"{room}: listed as equivalent, but there is no such change: {entry}")
+    return [mutant for mutant in found if mutant.key not in listed]
 
 
 def try_room(room: str, chosen: list[Mutant]) -> float:

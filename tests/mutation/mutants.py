@@ -49,6 +49,11 @@ class Mutant:
     def place(self) -> str:
         return f"{self.path}:{self.line}:{self.column}"
 
+    @property
+    def key(self) -> tuple[str, str, int, str]:
+        """As it is listed where it changes nothing: the number of its line may change, the line itself not."""
+        return self.path, self.text, self.column, self.after
+
     def __str__(self) -> str:
         return f"{self.place}  {self.before}  ->  {self.after}"
 

@@ -74,7 +74,11 @@ async def test_another_dimension_gets_the_memory_that_is_used_least() -> None:
     for name in new:
         await store.put_many([key(name)], vectors([name], WIDE // 2))
         assert len(await known(store, new, WIDE // 2)) == name - 999, "its own were evicted while others were older"
-    assert len(await known(store, old, WIDE)) < ROWS
+    left = await known(store, old, WIDE)
+    assert len(left) < ROWS
+    assert len(store) == len(left) + ROWS  # those that made room are forgotten, not only out of reach
+    await store.put_many(keys(old), vectors(old, WIDE // 2))
+    assert set(await known(store, old[:8], WIDE // 2)) <= set(old)
 
 
 async def test_a_dimension_in_use_keeps_its_memory() -> None:

@@ -140,3 +140,23 @@ async def test_a_file_taken_away_costs_its_rows_only(store: SQLiteStore, path: P
         file.unlink()
     await put(store)
     assert await known(store) == list(NAMES)
+
+
+async def test_entering_makes_the_file(path: Path) -> None:
+    async with SQLiteStore(path):
+        assert path.exists()
+
+
+@pytest.mark.parametrize(("since", "noted"), [(16, False), (17, True)])
+async def test_a_use_is_noted_once_a_sixteenth_of_the_bound_was_written_since(
+    path: Path, since: int, noted: bool
+) -> None:
+    """Rows of 4 KiB in a bound of a mebibyte: the order of eviction is right to within a sixteenth, for few writes."""
+    async with SQLiteStore(path, max_bytes=2**20) as store:
+        await put(store, range(1), 1024)
+        await put(store, range(100, 100 + since), 1024)
+        assert await known(store, range(1), 1024) == [0]
+        await put(store, range(200, 201), 1024)
+    with opened(path) as db:
+        (used,) = db.execute("SELECT used FROM vectors WHERE key = ?", keys(range(1))).fetchone()
+    assert used == (1 + since if noted else 1)
