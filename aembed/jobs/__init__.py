@@ -20,20 +20,23 @@ Where things are:
     arrow steps errors  pyarrow, if it is there; threads and tasks; what can go wrong
 """
 
-from aembed.jobs.errors import JobChangedError, JobError, JobInputError, JobOutputError, JobStoppedError
+from aembed.jobs.errors import JobBudgetError, JobChangedError, JobError, JobInputError, JobOutputError, JobStoppedError
 from aembed.jobs.estimate import JobPlan, plan
 from aembed.jobs.inputs import Input, Inputs, OpenInput
 from aembed.jobs.job import run
 from aembed.jobs.joining import join
+from aembed.jobs.like import open_like
 from aembed.jobs.options import InputOptions, JobOptions
 from aembed.jobs.progress import JobProgress, JobReport
 from aembed.jobs.record import Dtype, OutputRecord, read_record
+from aembed.jobs.retry import retry_rejects
 
 __all__ = [
     "Dtype",
     "Input",
     "InputOptions",
     "Inputs",
+    "JobBudgetError",
     "JobChangedError",
     "JobError",
     "JobInputError",
@@ -46,7 +49,9 @@ __all__ = [
     "OpenInput",
     "OutputRecord",
     "join",
+    "open_like",
     "plan",
     "read_record",
+    "retry_rejects",
     "run",
 ]

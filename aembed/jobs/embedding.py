@@ -9,6 +9,7 @@ import anyio
 import anyio.to_thread
 
 from aembed import BadTextError, Embedder, EmbedResult, InputError
+from aembed.jobs.budget import Budget
 from aembed.jobs.chunks import Chunk, Cutter
 from aembed.jobs.ledger import Ledger
 from aembed.jobs.rows import Block
@@ -26,14 +27,24 @@ LookUp: TypeAlias = Callable[[Block], Iterable[int]]
 """For each row of a block, which comes once: the row of an earlier output that has its vector, or -1."""
 
 
-async def embed_rows(embedder: Embedder, source: Source, survey: Survey, ledger: Ledger, look_up: LookUp) -> None:
+async def embed_rows(
+    embedder: Embedder,
+    source: Source,
+    survey: Survey,
+    ledger: Ledger,
+    look_up: LookUp,
+    *,
+    max_cost: float | None = None,
+) -> None:
     """Embed every row that is not done, and whose text is not in an earlier output.
 
-    A row that is refused is noted. Any other failure ends the job, and is raised: an :class:`AembedError` of the
-    provider, an ``OSError`` of the disk. What was finished is kept, also when this is cancelled.
+    A row that is rejected is noted, and nothing is begun that would pass ``max_cost``. Any other failure ends the job,
+    and is raised: an :class:`AembedError` of the provider, an ``OSError`` of the disk. What was finished is kept, also
+    when this is cancelled.
     """
     chunks = _chunks(source, survey, ledger, Cutter(embedder.spec), look_up)
-    await _Embedding(embedder, ledger).run(in_thread(chunks))
+    budget = Budget(max_cost, embedder.spec.price, ledger)
+    await _Embedding(embedder, ledger, budget).run(in_thread(chunks))
 
 
 def _chunks(source: Source, survey: Survey, ledger: Ledger, cutter: Cutter, look_up: LookUp) -> Iterator[list[Chunk]]:
@@ -55,7 +66,8 @@ def _chunks(source: Source, survey: Survey, ledger: Ledger, cutter: Cutter, look
 class _Embedding:
     """A bounded number of chunks under way."""
 
-    def __init__(self, embedder: Embedder, ledger: Ledger) -> None:
+    def __init__(self, embedder: Embedder, ledger: Ledger, budget: Budget) -> None:
+        self._budget = budget
         self._embedder = embedder
         self._ledger = ledger
         self._disk = anyio.CapacityLimiter(1)
@@ -70,6 +82,9 @@ class _Embedding:
                     while not self._has_room(chunk):
                         self._one_ended = anyio.Event()
                         await self._one_ended.wait()
+                    if not self._budget.allows(chunk):
+                        raise self._budget.passed()
+                    self._budget.begin(chunk)
                     self._running += 1
                     self._characters += chunk.characters
                     tasks.start_soon(self._embed_and_store, chunk)
@@ -77,6 +92,8 @@ class _Embedding:
     def _has_room(self, chunk: Chunk) -> bool:
         if not self._running:
             return True
+        if not self._budget.allows(chunk):  # what is under way may cost less than it seems
+            return False
         fits = self._characters + chunk.characters <= MOST_CHARACTERS
         return fits and self._running < self._embedder.statistics().slots + AHEAD
 
@@ -85,6 +102,7 @@ class _Embedding:
         result = await self._embed(chunk)
         with anyio.CancelScope(shield=True):  # it is paid for
             await anyio.to_thread.run_sync(self._ledger.keep, chunk, result, limiter=self._disk)
+        self._budget.end(chunk)
         self._running -= 1
         self._characters -= chunk.characters
         self._one_ended.set()

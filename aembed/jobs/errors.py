@@ -3,6 +3,7 @@
 JobError                 (an AembedError)
 ├── JobInputError        the input cannot be read, or nothing in it can be embedded
 ├── JobOutputError       the output cannot stand where it is wanted
+├── JobBudgetError       the job would cost more than max_cost
 ├── JobChangedError      what a journal was begun with is no longer what is asked for
 └── JobStoppedError      the job ended before its time; what is done is kept, and the same call goes on from there
 """
@@ -22,6 +23,10 @@ class JobInputError(JobError):
 
 class JobOutputError(JobError):
     """The output has no known format, or cannot be written where it is wanted."""
+
+
+class JobBudgetError(JobError):
+    """The next request would pass ``max_cost``. As the cause of a :class:`JobStoppedError`, if rows are done."""
 
 
 class JobChangedError(JobError):

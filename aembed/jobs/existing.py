@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +37,8 @@ class Existing:
 def look_at_outputs(place: Place, fingerprint: str, settings: dict[str, Any], wanted: Wanted) -> Existing:
     """See what is there. Reads an output once if its time has changed.
 
-    With an unfinished job none is complete: it may have been about to replace them.
+    With an unfinished job none is complete: it may have been about to replace them. Of several outputs, one that is
+    complete in float32 stays so, whatever the precision of the others.
 
     Raises:
         JobChangedError: an output to be updated has another model or other options.
@@ -60,16 +61,31 @@ def look_at_outputs(place: Place, fingerprint: str, settings: dict[str, Any], wa
         return Existing()
     complete = tuple(old for old in found if not unfinished and _is_complete(old, fingerprint, settings, wanted))
     if wanted.retry:
-        return Existing(origin=found[0])
+        return Existing(origin=_to_be_retried(place.outputs[0], found, fingerprint, settings))
     if len(complete) == len(place.outputs):
         return Existing(complete)
     if wanted.update:
         for old in found:
             _check_same_model(old, settings, dtype=wanted.dtype)
         return Existing(origin=found[0] if found else None)
-    exact = (old for old in complete if old.record.dtype in {"float32", wanted.dtype})
-    further = (old for old in found if old.record.dtype == "float32" and _same_content(old, fingerprint, settings))
-    return Existing(complete, next(exact, None) or next(further, None))
+    same = [old for old in found if _same_content(old, fingerprint, settings)]
+    whole = [old for old in same if old.record.dtype == "float32"]
+    if not unfinished and len(place.outputs) > 1:  # a smaller output next to a whole one leaves that as it is
+        complete = tuple(old for old in same if old in complete or old in whole)
+    origins = whole or [old for old in same if old.record.dtype == wanted.dtype]
+    return Existing(complete, origins[0] if origins else None)
+
+
+def _to_be_retried(output: Output, found: Sequence[Origin], fingerprint: str, settings: dict[str, Any]) -> Origin:
+    if not found:
+        raise JobOutputError(f"{output.name} was changed since aembed wrote it; make it anew with force=True")
+    old = found[0]
+    changed = _changed(old.record, settings, [name for name in MODEL if name != "overlong"])
+    if old.record.input != fingerprint:
+        changed.insert(0, "the input has changed")
+    if changed:
+        raise JobChangedError(f"rejected rows of {output.name} cannot be retried, for {'; '.join(changed)}")
+    return old
 
 
 def _is_complete(old: Origin, fingerprint: str, settings: dict[str, Any], wanted: Wanted) -> bool:

@@ -10,9 +10,11 @@ from os import PathLike, fspath
 from typing import Any, TypeAlias, Unpack
 
 import anyio.to_thread
+from msgspec import structs
 
 from aembed import Config, Embedder, __version__
 from aembed.jobs.arrow import pyarrow
+from aembed.jobs.budget import check_budget
 from aembed.jobs.errors import JobOutputError
 from aembed.jobs.existing import Origin, look_at_outputs
 from aembed.jobs.inputs import STANDARD_INPUT, Inputs, OpenInput, names_of
@@ -45,6 +47,7 @@ async def run(
     dtype: Dtype = "float32",
     update: bool = False,
     force: bool = False,
+    max_cost: float | None = None,
     on_progress: Listener | None = None,
     config: Config | None = None,
     **options: Unpack[JobOptions],
@@ -67,6 +70,9 @@ async def run(
     An output that aembed did not write, or that was changed since, is replaced only with ``force``, which also makes
     complete outputs anew.
 
+    ``max_cost``, in US dollars, stops the job before its cost would pass it; the cost of what is not done is estimated
+    from lengths of texts, corrected by the usage reported so far. All runs of the job count.
+
     ``model`` and the other options are those of ``new_embedder``; without a ``config`` the environment and
     ``aembed.toml`` are read. ``on_progress`` is called in the event loop, several times a second.
 
@@ -77,7 +83,7 @@ async def run(
         ProviderError: the provider ended the job before anything was done.
         ConfigError: the model cannot be opened.
     """
-    wanted = Wanted(vector_column=vector_column, dtype=dtype, update=update, force=force)
+    wanted = Wanted(vector_column=vector_column, dtype=dtype, update=update, force=force, max_cost=max_cost)
     return await run_job(source, output, wanted, model=model, options=options, config=config, on_progress=on_progress)
 
 
@@ -110,6 +116,7 @@ async def run_job(
         open_model(model, model_options, config, apart_from=place) as (embedder, deciding),
         open_source(source, reading, outputs=[each.path for each in place.outputs]) as opened,
     ):
+        check_budget(wanted.max_cost, embedder.spec)
         monitor.embedder, monitor.phase = embedder, "reading"
         if reading.in_pieces:
             opened.splitter = Splitter(embedder.measure)
@@ -124,7 +131,9 @@ async def run_job(
         todo = place.only([each for each in place.outputs if not existing.has(each)])
         dim = await embedder.get_dimension() if existing.origin is None else existing.origin.record.dim
         header = Header(VERSION, monitor.survey.rows, dim, fingerprint, settings)
+        profile = model if isinstance(model, str) and ":" not in model else None
         record = new_record(header, embedder, wanted, existing.origin, recorded(source, options))
+        record = structs.replace(record, profile=profile)
         work = Work(
             todo,
             opened,

@@ -19,7 +19,7 @@ from aembed.stores import SQLiteStore
 Model: TypeAlias = str | Provider | Embedder | None
 """A model as ``new_embedder`` takes it, or an embedder that is open already and stays so."""
 
-DECIDING = ("base_url", "normalize", "overlong")
+DECIDING = ("base_url", "dimensions", "normalize", "overlong")
 """Options that make other vectors; so do the model and its dimensions."""
 
 

@@ -116,7 +116,7 @@ class Work:
             self._check_space(directory, header.rows - ledger.done)
             monitor.phase = "embedding"
             try:
-                await embed_rows(self._embedder, self._source, survey, ledger, look_up)
+                await embed_rows(self._embedder, self._source, survey, ledger, look_up, max_cost=self._wanted.max_cost)
                 monitor.phase = "writing"
                 keys.finish(ledger.refused_rows())
                 ledger.sync()

@@ -21,18 +21,20 @@ class Remembers:
         batch: int = 4,
         price: float | None = None,
         dim: int = 8,
+        speaks: bool = False,
     ) -> None:
         self.spec = ModelSpec(name="remembers", provider="test", dim=dim, max_batch_texts=batch, price=price)
         self.asked: list[str] = []
         self.stuck = anyio.Event()
         self._mock = MockProvider(MockOptions(dim=dim))
         self._good = good
+        self._speaks = speaks
         self._failure = failure
         self._requests = 0
 
     async def embed(self, texts: Sequence[str], /, *, kind: Kind) -> Reply:
         for index, text in enumerate(texts):
-            if "unspeakable" in text:
+            if "unspeakable" in text and not self._speaks:
                 raise BadTextError("the text is refused", index=index)
         self._requests += 1
         if self._good is not None and self._requests > self._good:
@@ -42,6 +44,10 @@ class Remembers:
             await anyio.sleep_forever()
         self.asked += texts
         return await self._mock.embed(texts, kind=kind)
+
+    async def count(self, texts: Sequence[str]) -> int:
+        """Tokens of those texts."""
+        return (await self._mock.embed(texts, kind="document")).tokens or 0
 
     async def aclose(self) -> None:
         """There is nothing to close."""

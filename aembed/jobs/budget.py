@@ -1,0 +1,74 @@
+"""``max_cost``: what a job may cost, kept to by estimates that usage corrects."""
+
+from __future__ import annotations
+
+from aembed import ConfigError, ModelSpec, estimate_tokens
+from aembed.jobs.chunks import Chunk
+from aembed.jobs.errors import JobBudgetError
+from aembed.jobs.ledger import Ledger
+
+PER_PRICE = 1e6
+"""Tokens that a price is for."""
+
+
+def check_budget(max_cost: float | None, spec: ModelSpec) -> None:
+    """Reject a limit that nothing can be compared with.
+
+    Raises:
+        ConfigError: it is not positive, or the model has no listed price.
+    """
+    if max_cost is None:
+        return
+    if not max_cost > 0:
+        raise ConfigError(f"max_cost={max_cost}: give a positive number of US dollars")
+    if spec.price is None:
+        raise ConfigError(f"max_cost: the price of {spec.provider}:{spec.name} is not known; leave max_cost out")
+
+
+class Budget:
+    """Adds up tokens: those reported, and estimates of those under way."""
+
+    def __init__(self, max_cost: float | None, price: float | None, ledger: Ledger) -> None:
+        self._max_cost = max_cost
+        self._price = price or 0.0
+        self._ledger = ledger
+        self._reported_before = ledger.tokens or 0
+        self._estimated = 0
+        """Of all chunks of this run that are done."""
+        self._under_way = 0
+
+    def begin(self, chunk: Chunk) -> None:
+        self._under_way += self._tokens(chunk)
+
+    def end(self, chunk: Chunk) -> None:
+        tokens = self._tokens(chunk)
+        self._under_way -= tokens
+        self._estimated += tokens
+
+    def allows(self, chunk: Chunk) -> bool:
+        """True if the chunk can be paid for, with all that is under way."""
+        if self._max_cost is None:
+            return True
+        return self._cost(self._spent() + self._corrected(self._under_way + self._tokens(chunk))) <= self._max_cost
+
+    def passed(self) -> JobBudgetError:
+        """The error for a chunk that cannot be paid for."""
+        spent = self._cost(self._spent())
+        return JobBudgetError(f"the next request would pass max_cost=${self._max_cost:g} (${spent:,.4f} are spent)")
+
+    def _tokens(self, chunk: Chunk) -> int:
+        return 0 if self._max_cost is None else sum(map(estimate_tokens, chunk.texts))
+
+    def _spent(self) -> float:
+        """Tokens of all runs; of this one estimated, where the provider reports none."""
+        reported = self._ledger.tokens
+        return self._reported_before + self._estimated if reported is None else reported
+
+    def _corrected(self, tokens: int) -> float:
+        reported = self._ledger.tokens
+        if reported is None or not self._estimated:
+            return tokens
+        return tokens * (reported - self._reported_before) / self._estimated
+
+    def _cost(self, tokens: float) -> float:
+        return tokens * self._price / PER_PRICE
