@@ -44,21 +44,10 @@ def look_at_outputs(place: Place, fingerprint: str, settings: dict[str, Any], wa
         JobChangedError: an output to be updated has another model or other options.
         JobOutputError: an output to be updated was not written by aembed.
     """
-    found: list[Origin] = []
     unfinished = place.directory.exists()
-    for output in place.outputs:
-        if not output.path.exists():
-            continue
-        record = find_record(output) if is_written(output) else None
-        if record is not None:
-            found.append(Origin(output, record))
-        elif wanted.update and not wanted.force and not unfinished:
-            raise JobOutputError(
-                f"{output.name} cannot be updated: aembed did not write it, or it was changed since; "
-                "choose another output, or replace it with force=True"
-            )
     if wanted.force:
         return Existing()
+    found = _found(place.outputs, must_be_ours=wanted.update and not unfinished)
     complete = tuple(old for old in found if not unfinished and _is_complete(old, fingerprint, settings, wanted))
     if wanted.retry:
         return Existing(origin=_to_be_retried(place.outputs[0], found, fingerprint, settings))
@@ -74,6 +63,20 @@ def look_at_outputs(place: Place, fingerprint: str, settings: dict[str, Any], wa
         complete = tuple(old for old in same if old in complete or old in whole)
     origins = whole or [old for old in same if old.record.dtype == wanted.dtype]
     return Existing(complete, origins[0] if origins else None)
+
+
+def _found(outputs: Sequence[Output], *, must_be_ours: bool) -> list[Origin]:
+    found = []
+    for output in outputs:
+        record = find_record(output) if output.path.exists() and is_written(output) else None
+        if record is not None:
+            found.append(Origin(output, record))
+        elif must_be_ours and output.path.exists():
+            raise JobOutputError(
+                f"{output.name} cannot be updated: aembed did not write it, or it was changed since; "
+                "choose another output, or replace it with force=True"
+            )
+    return found
 
 
 def _to_be_retried(output: Output, found: Sequence[Origin], fingerprint: str, settings: dict[str, Any]) -> Origin:

@@ -131,9 +131,8 @@ async def run_job(
         todo = place.only([each for each in place.outputs if not existing.has(each)])
         dim = await embedder.get_dimension() if existing.origin is None else existing.origin.record.dim
         header = Header(VERSION, monitor.survey.rows, dim, fingerprint, settings)
-        profile = model if isinstance(model, str) and ":" not in model else None
         record = new_record(header, embedder, wanted, existing.origin, recorded(source, options))
-        record = structs.replace(record, profile=profile)
+        record = structs.replace(record, asked=model if isinstance(model, str) else None)
         work = Work(
             todo,
             opened,

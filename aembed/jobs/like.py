@@ -37,17 +37,19 @@ async def open_like(
 
 def named_model(record: OutputRecord, config: Config, options: EmbedderOptions) -> tuple[str, EmbedderOptions]:
     """What to give ``new_embedder``: the profile if there is one of that name, else the model with its options."""
-    if record.profile is not None and record.profile in config.profiles:
-        return record.profile, options
+    asked = record.asked
+    if asked is not None and asked in config.profiles:
+        return asked, options
     known = {name: record.settings[name] for name in ("dimensions", "normalize") if name in record.settings}
-    return record.model, cast(EmbedderOptions, {**known, **options})
+    model = asked if asked is not None and asked.partition(":")[0] == record.model.partition(":")[0] else record.model
+    return model, cast(EmbedderOptions, {**known, **options})
 
 
 def other_model(output: str, record: OutputRecord) -> str:
     """The sentence for a model that is not that of the output."""
     made = [record.model, *(f"{name}={value}" for name, value in record.settings.items() if name in SAID)]
-    if record.profile is not None:
-        made.append(f"profile {record.profile!r}")
+    if record.asked is not None:
+        made.append(f"asked for as {record.asked!r}")
     return f"{output} was made with {', '.join(made)}: another model is open; give the same profile or options"
 
 

@@ -25,8 +25,8 @@ class OutputRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Version of aembed."""
     model: str
     """``provider:model``."""
-    profile: str | None = None
-    """The profile that was asked for, if it was one."""
+    asked: str | None = None
+    """The model as it was asked for: a profile's name, perhaps."""
     revision: str | None = None
     """Version of the model's files, where it is known."""
     dim: int

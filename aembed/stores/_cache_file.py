@@ -169,7 +169,8 @@ def _create(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
-        pass
+        if path.is_symlink() and not path.exists():
+            raise ConfigError(f"the cache {str(path)!r} is a link to a file that does not exist; remove it") from None
     except OSError as error:
         raise ConfigError(f"the cache {str(path)!r} cannot be made: {error.strerror}; check its directory") from error
 
