@@ -2,9 +2,10 @@
 
 Prints as JSON what was billed, and what became of the outputs.
 
-    python kills.py DIRECTORY OUTPUT KILLS SEED [damage]
+    python kills.py DIRECTORY OUTPUT KILLS SEED [damage] [files|shards|pieces]
 
-With ``damage`` the last bytes of journal and vectors are torn off after some kills, as a machine that dies may do.
+With ``damage`` the last bytes of journal and vectors are torn off after some kills, as a machine that dies may do. The
+input is one file, or several; or the job is three shards and their join; or each row is several pieces.
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ from typing import Any
 
 import anyio
 
-from aembed import BadTextError, Config, Kind, Limits, ModelSpec, Reply, jobs
+from aembed import BadTextError, Config, Kind, Limits, ModelSpec, Reply, TextSize, jobs
 from aembed.providers.mock import MockOptions, MockProvider
 
 HOME = Path(jobs.__file__).parent
-PARTS = ["work", "embedding", "ledger", "journal", "vectors", "place", "assembly", "rejects", "writers/*"]
+PARTS = ["work", "embedding", "ledger", "journal", "vectors", "place", "placing", "assembly", "rejects", "writers/*"]
+PARTS += ["directory", "keys", "joining"]
 CODE = {str(path) for part in PARTS for path in HOME.glob(f"{part}.py")}
 """What sends and writes: a process that dies while it only reads has nothing to lose."""
-ROWS, BATCH, SLOTS = 150, 5, 4
+ROWS, BATCH, SLOTS, SHARDS = 150, 5, 4, 3
 
 
 class Ledger:
@@ -52,23 +54,46 @@ class Ledger:
             await anyio.lowlevel.checkpoint()
         return await self._mock.embed(texts, kind=kind)
 
+    def measure(self, texts: Sequence[str], /) -> list[TextSize]:
+        """A model that takes nine characters."""
+        return [
+            TextSize(len(text), 0, [(at, min(at + 9, len(text))) for at in range(0, len(text), 9)]) for text in texts
+        ]
+
     async def aclose(self) -> None:
         os.close(self._bills)
 
 
 def prepare() -> None:
+    Path("parts").mkdir()
     with open("rows.jsonl", "w", encoding="utf-8") as file:
         for i in range(ROWS):
             text = "" if i % 50 == 3 else "unspeakable" if i % 60 == 7 else f"row {'x' * (i % 5)} {i}"
-            file.write(json.dumps({"id": f"id-{i}", "text": text, "group": i % 3}) + "\n")
+            line = json.dumps({"id": f"id-{i}", "text": text, "group": i % 3}) + "\n"
+            file.write(line)
+            with open(f"parts/{i // 40}.jsonl", "a", encoding="utf-8") as part:
+                part.write(line)
 
 
-async def job(output: str, bills: Path) -> jobs.JobReport:
-    limits = Limits(max_concurrency=SLOTS)
-    return await jobs.run("rows.jsonl", output, model=Ledger(bills), id_column="id", config=Config(), limits=limits)
+async def job(output: str, bills: Path, mode: str) -> None:
+    options: Any = {"id_column": "id", "config": Config(), "limits": Limits(max_concurrency=SLOTS)}
+    if mode == "shards":
+        names = shard_names(output)
+        for number, name in enumerate(names, 1):
+            await jobs.run("rows.jsonl", name, model=Ledger(bills), shard=(number, SHARDS), **options)
+        await jobs.join(names, output)
+        return
+    if mode == "pieces":
+        options["overlong"] = "rows"
+    await jobs.run("parts" if mode == "files" else "rows.jsonl", output, model=Ledger(bills), **options)
 
 
-def attempt(output: str, bills: Path, fatal: int) -> int:
+def shard_names(output: str) -> list[str]:
+    path = Path(output)
+    return [f"{path.stem}-{number}{path.suffix}" for number in range(1, SHARDS + 1)]
+
+
+def attempt(output: str, bills: Path, fatal: int, mode: str) -> int:
     """Run the job in a process that dies at its ``fatal``-th line. Returns that it ended, or 0 if it was killed."""
     child = os.fork()
     if child:
@@ -77,7 +102,7 @@ def attempt(output: str, bills: Path, fatal: int) -> int:
     status = 1
     try:
         lines = trace(fatal)
-        asyncio.run(job(output, bills))
+        asyncio.run(job(output, bills, mode))
         status = 0
         Path("lines").write_text(str(next(lines)))
     finally:
@@ -108,21 +133,22 @@ def tear(directory: Path, lot: random.Random) -> None:
             os.truncate(path, max(0, path.stat().st_size - lot.randrange(1, 200)))
 
 
-def main(output: str, kills: int, seed: int, *, damage: bool) -> dict[str, Any]:
+def main(output: str, kills: int, seed: int, *, damage: bool, mode: str) -> dict[str, Any]:
     lot = random.Random(seed)
     found: list[dict[str, Any]] = []
     prepare()
     whole = Path("whole" + Path(output).suffix)
-    assert attempt(str(whole), Path("bills-whole"), fatal=-1) == 1
+    assert attempt(str(whole), Path("bills-whole"), -1, mode) == 1
     lines = int(Path("lines").read_text())
     left = kills
     while left > 0:
-        Path(output).unlink(missing_ok=True)
+        for name in (output, *shard_names(output)):
+            Path(name).unlink(missing_ok=True)
         bills = Path(f"bills-{len(found)}")
         died = 0
-        while not (ended := attempt(output, bills, lot.randrange(1, lines * 5 // 4))):
+        while not (ended := attempt(output, bills, lot.randrange(1, lines * 5 // 4), mode)):
             died += 1
-            if Path(output).exists() and not Path(f"{output}.job/journal").exists():
+            if Path(output).exists() and not any(Path(f"{output}.job").glob("*")):
                 ended = 1  # it died when it had nothing left to do
                 break
             if damage and lot.random() < 0.5:
@@ -155,5 +181,5 @@ def _content(path: Path) -> Any:
 
 if __name__ == "__main__":
     os.chdir(sys.argv[1])
-    found = main(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), damage="damage" in sys.argv)
+    found = main(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), damage="damage" in sys.argv, mode=sys.argv[-1])
     sys.stdout.write(json.dumps(found))

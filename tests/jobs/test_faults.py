@@ -108,6 +108,24 @@ def test_fault_62_killed_anywhere_and_resumed(output: str, count: int, tmp_path:
 
 
 @posix
+@pytest.mark.parametrize("output", ["v.npy", "v.jsonl", "v.parquet"])
+@pytest.mark.parametrize("mode", ["files", "shards", "pieces"])
+def test_fault_124_killed_with_several_files_with_shards_and_with_pieces(
+    output: str, mode: str, tmp_path: Path
+) -> None:
+    if output.endswith(".parquet"):
+        pytest.importorskip("pyarrow", reason="needs the extra parquet")
+    if mode == "pieces" and output == "v.npy":
+        pytest.skip("pieces need columns")
+    found = _kill(tmp_path, output, 6, mode, seed=124)
+    for job in found["jobs"]:
+        assert (job["ended"], job["same"], job["same_rejects"], job["left"]) == (True, True, True, [])
+        assert set(job["billed"]) == set(found["once"])
+        again = len(job["billed"]) - len(found["once"])
+        assert again <= job["kills"] * (kills.SLOTS + AHEAD) * kills.BATCH
+
+
+@posix
 def test_fault_62_killed_while_the_machine_loses_what_was_written_last(tmp_path: Path) -> None:
     for job in _kill(tmp_path, "v.npy", 15, "damage", seed=63)["jobs"]:
         assert (job["ended"], job["same"], job["same_rejects"], job["left"]) == (True, True, True, [])
