@@ -49,11 +49,12 @@ def _as_float32(vectors: object, spec: ModelSpec) -> Vectors:
 
 def _check_rows(vectors: Vectors, spec: ModelSpec) -> None:
     """The exact check, for rows whose squared norm under- or overflows, or is really bad."""
-    for index, row in enumerate(vectors):
-        if not np.isfinite(row).all():
-            raise _unusable(spec, "a vector with NaN or infinity", index)
-        if not row.any():
-            raise _unusable(spec, "a vector of zeros", index)
+    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1) | ~vectors.any(axis=1)).tolist()
+    if bad:
+        what = "a vector of zeros" if np.isfinite(vectors[bad[0]]).all() else "a vector with NaN or infinity"
+        error = _unusable(spec, what, bad[0])
+        error.unusable = bad if len(bad) < len(vectors) else ()
+        raise error
 
 
 def normalize(vectors: Vectors) -> Vectors:

@@ -294,7 +294,7 @@ class Embedder:
         if limit is None:
             await (run or self._run)(job)
         else:
-            job.due = asyncio.get_running_loop().time() + limit.seconds
+            job.deadline = asyncio.get_running_loop().time() + limit.seconds
             finished = False
             with limit.block():
                 await (run or self._run)(job)

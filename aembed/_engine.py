@@ -44,6 +44,7 @@ from aembed._events import (
 )
 from aembed._fan_out import fan_out
 from aembed._gate import Gate
+from aembed._isolation import isolate, may_be_a_text, may_be_isolated
 from aembed._job import Job
 from aembed._listeners import Listener, Listeners, logger
 from aembed._plan import halves, plan, take
@@ -153,18 +154,44 @@ class Engine:
                 continue
             batch, *others = self._cap.parts(batch)
             left += reversed(others)
+            delivered = self._texts
             try:
                 await self._send(job, batch)
             except AembedError as error:
-                if error.index is not None and not 0 <= error.index < len(batch):
-                    error.index = None  # it names no text of this batch: look for the culprit as if none was named
-                left += reversed(await self._recover(job, batch, error))
+                left += reversed(await self._recover(job, batch, error, delivered))
 
-    async def _recover(self, job: Job, batch: Batch, error: AembedError) -> Sequence[Batch]:
+    async def send_part(self, job: Job, batch: Batch, *, once: bool) -> ProviderError | None:
+        """Send a part of a batch that fails. The failure, if it may again be that of a text."""
+        try:
+            await self._send(job, batch, once=once)
+        except AembedError as error:
+            if isinstance(error, ProviderError) and may_be_a_text(error):
+                return error
+            for part in await self._recover(job, batch, error, self._texts):
+                await self._deliver(job, part)
+        return None
+
+    @property
+    def delivered(self) -> int:
+        """Texts that have their vector."""
+        return self._texts
+
+    def is_down(self) -> bool:
+        """Nothing but failures for some time, on the whole account."""
+        return self._account.pause.probing
+
+    async def _recover(self, job: Job, batch: Batch, error: AembedError, delivered: int) -> Sequence[Batch]:
         """A batch was refused: shorten its text, set the culprit aside, look for it if there is one, or give up.
 
-        Returns the parts that are still worth sending.
+        ``delivered`` is the count of texts from before it was sent. Returns the parts that are still worth sending.
         """
+        if error.index is not None and not 0 <= error.index < len(batch):
+            error.index = None  # it names no text of this batch: look for the culprit as if none was named
+        if isinstance(error, ProviderError) and may_be_a_text(error):
+            alone = job.fails_alone(batch, self._texts)
+            if may_be_isolated(batch, error, delivered=self._texts > delivered, alone=alone):
+                await isolate(self, job, batch, error, delivered)
+                return ()
         if isinstance(error, BatchTooLargeError):
             self._cap.refused(len(batch))
         culprit, parts = _parts(batch, error)
@@ -172,16 +199,21 @@ class Engine:
             if isinstance(error, TextTooLongError) and self._options.overlong != "error":
                 await self._shorten(job, culprit, error)
             else:
-                self._give_up(job, culprit, error)
-        if parts and self.emit is not None:
-            self.emit(BatchSplit(model=self.spec.name, kind=job.kind, texts=len(batch), error=error))
+                self.give_up(job, culprit, error)
+        if parts:
+            self.report_split(job, batch, error)
         return parts
+
+    def report_split(self, job: Job, batch: Batch, error: AembedError) -> None:
+        """A batch goes on in parts."""
+        if self.emit is not None:
+            self.emit(BatchSplit(model=self.spec.name, kind=job.kind, texts=len(batch), error=error))
 
     async def _shorten(self, job: Job, batch: Batch, error: AembedError) -> None:
         """One text beyond the model's length, and the user has said what to do."""
         text = batch.texts[0]
         if len(text) < overlong.SHORTEST:
-            self._give_up(job, batch, error)
+            self.give_up(job, batch, error)
         elif self._options.overlong == "truncate":
             job.truncated.add(job.index(batch, 0))
             await self._deliver(job, Batch([overlong.head(text, self.spec.max_text_tokens)], batch.rows))
@@ -192,19 +224,20 @@ class Engine:
             job.count(parts.requests, parts.maybe_billed)
             if parts.error is not None:
                 parts.error.index = None
-                self._give_up(job, batch, parts.error)
+                self.give_up(job, batch, parts.error)
                 return
             vectors = overlong.average(parts.vectors(self.spec.dim), pieces)
             job.place(batch, Reply(vectors, parts.tokens), vectors)
 
-    def _give_up(self, job: Job, batch: Batch, error: AembedError) -> None:
+    def give_up(self, job: Job, batch: Batch, error: AembedError) -> None:
+        """These texts get no vector."""
         job.fail(batch, error)
         self._failed += len(batch)
         if self.emit is not None:
             self.emit(BatchFailed(model=self.spec.name, kind=job.kind, texts=len(batch), error=error))
 
-    async def _send(self, job: Job, batch: Batch) -> None:
-        """Try until it works or the policy says enough."""
+    async def _send(self, job: Job, batch: Batch, *, once: bool = False) -> None:
+        """Try until it works or the policy says enough; with ``once`` only a 429 is followed by another try."""
         attempt = paced = 0
         first = False
         self._account.budget.attempted()
@@ -217,10 +250,10 @@ class Engine:
                 error.attempts = attempt
                 error.provider = error.provider or self.spec.provider
                 job.count(0, error.maybe_billed)
-                job.attempt_failed(batch, error)
+                job.attempt_failed(batch, error, self._texts)
                 is_paced = self._is_paced(error, successes)
                 paced += is_paced
-                delay = self._delay(job, attempt - paced, error)
+                delay = self._delay(attempt - paced, error, once=once or job.is_probe)
                 if delay is None or not (is_paced or isinstance(error, RateLimitError) or self._account.budget.take()):
                     raise
                 self._retries += 1
@@ -235,9 +268,9 @@ class Engine:
             if delay:
                 await anyio.sleep(delay)
 
-    def _delay(self, job: Job, attempt: int, error: ProviderError) -> float | None:
-        """Seconds before the next attempt; ``None`` to give up, as who asks for the provider's health does at once."""
-        if job.is_probe and not isinstance(error, RateLimitError):
+    def _delay(self, attempt: int, error: ProviderError, *, once: bool) -> float | None:
+        """Seconds before the next attempt; ``None`` to give up."""
+        if once and not isinstance(error, RateLimitError):
             return None
         return next_delay(self._options.retry, attempt, error, random.random())  # noqa: S311
 

@@ -29,6 +29,7 @@ message.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ class ProviderError(AembedError):
         self.request_id = request_id
         self.retry_after = retry_after
         self.attempts = 0
+        self.isolated = False
+        """True where the text that ``index`` names fails whenever it is sent, while others are delivered."""
         if retryable is not None:
             self.retryable = retryable
         if maybe_billed is not None:
@@ -202,6 +205,8 @@ class ReplyError(ProviderError):
 
     retryable = True
     maybe_billed = True
+    unusable: Sequence[int] = ()
+    """Positions in the batch of texts whose vectors cannot be used, where the others' can."""
 
 
 class DeadlineError(AembedError, TimeoutError):

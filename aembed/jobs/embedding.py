@@ -8,7 +8,7 @@ from typing import TypeAlias
 import anyio
 import anyio.to_thread
 
-from aembed import BadTextError, Embedder, EmbedResult, InputError
+from aembed import BadTextError, Embedder, EmbedResult, InputError, ProviderError
 from aembed.jobs.budget import Budget
 from aembed.jobs.chunks import Chunk, Cutter
 from aembed.jobs.ledger import Ledger
@@ -112,6 +112,7 @@ class _Embedding:
             return None
         result = await self._embedder.embed(chunk.texts, on_error="return")
         for error in result.failures.values():
-            if not isinstance(error, (InputError, BadTextError)):  # it is not about a text
+            isolated = isinstance(error, ProviderError) and error.isolated
+            if not isolated and not isinstance(error, (InputError, BadTextError)):  # it is not about a text
                 raise error
         return result

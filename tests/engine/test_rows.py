@@ -92,5 +92,5 @@ async def test_a_large_reply_is_checked_away_from_the_loop(monkeypatch: pytest.M
     assert (await embed(ScriptedProvider([Reply(good)], spec=spec), TEXTS[:4], normalize=True)).ok
     assert current_thread().name not in threads
     assert len(threads) == 1
-    result = await embed(ScriptedProvider([Reply(bad)] * 2, spec=spec), TEXTS[:4])
+    result = await embed(ScriptedProvider([Reply(bad)] * 4, spec=spec), TEXTS[:4])
     assert {type(error) for error in result.failures.values()} == {ReplyError}

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,14 +21,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aembed import AuthenticationError, Config, EmbedderFactory, Limits
+from aembed import AuthenticationError, Config, EmbedderFactory, Kind, Limits, OverloadedError, Reply, RetryPolicy
 from aembed.jobs import JobChangedError, JobStoppedError, run
 from aembed.jobs.directory import JobDirectory
 from aembed.testing import LoopbackServer
 from aembed.testing.server.desk import Desk
 from tests.full_disk import small_files
 from tests.jobs import kills
-from tests.jobs.conftest import expected, mock_vectors, records
+from tests.jobs.conftest import REJECTED, expected, mock_vectors, records
 from tests.jobs.provider import Remembers
 from tests.loops import run as run_on_a_loop
 
@@ -285,3 +286,24 @@ async def test_fault_63_torn_tail_costs_one_chunk(rows: str) -> None:
     await _job(rows, second)
     assert len(set(first.asked) & set(second.asked)) == 4
     np.testing.assert_array_equal(np.load("v.npy"), await expected())
+
+
+# --- 84: a text that makes the server fail
+
+
+async def test_fault_84_a_text_that_makes_the_server_fail_is_listed_and_the_job_goes_on(rows: str) -> None:
+    class Crashing(Remembers):
+        async def embed(self, texts: Sequence[str], /, *, kind: Kind) -> Reply:
+            if "row 7" in texts:
+                raise OverloadedError("the server crashed", status=500)
+            return await super().embed(texts, kind=kind)
+
+    retry = RetryPolicy(max_attempts=2, initial_delay=1e-3)
+    report = await run(rows, "v.npy", model=Crashing(batch=8), id_column="id", config=Config(), retry=retry)
+    assert report.rejects is not None
+    rejects = {reject["row"]: reject["error"] for reject in records(str(report.rejects))}
+    assert sorted(rejects) == sorted([*REJECTED, 7])
+    assert rejects[7] == "OverloadedError"
+    vectors = np.load("v.npy")
+    good = [row for row in range(30) if row not in rejects]
+    np.testing.assert_array_equal(vectors[good], await mock_vectors([f"row {row}" for row in good]))
