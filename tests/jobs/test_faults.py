@@ -301,7 +301,7 @@ async def test_fault_84_a_text_that_makes_the_server_fail_is_listed_and_the_job_
     retry = RetryPolicy(max_attempts=2, initial_delay=1e-3)
     report = await run(rows, "v.npy", model=Crashing(batch=8), id_column="id", config=Config(), retry=retry)
     assert report.rejects is not None
-    rejects = {reject["row"]: reject["error"] for reject in records(str(report.rejects))}
+    rejects = {reject["row"] - 1: reject["error"] for reject in records(str(report.rejects))}
     assert sorted(rejects) == sorted([*REJECTED, 7])
     assert rejects[7] == "OverloadedError"
     vectors = np.load("v.npy")
