@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -68,6 +69,17 @@ def tests(session: nox.Session) -> None:
     """All tests on every interpreter present, a process a core. Arguments go to pytest."""
     install_extras(session)
     session.install(*group("test"))
+    session.run("pytest", "-n", "auto", *session.posargs)
+
+
+@nox.session(python="3.11")
+def floors(session: nox.Session) -> None:
+    """All tests with every dependency at the lowest version that is declared. Arguments go to pytest."""
+    optional = [each for extra in EXTRAS for each in PROJECT["project"]["optional-dependencies"][extra]]
+    lowest = [each.replace(">=", "==") for each in (*PROJECT["project"]["dependencies"], *optional)]
+    named = {re.split(r"\W", each)[0] for each in lowest}
+    tools = [each for each in group("test") if re.split(r"\W", each)[0] not in named]
+    session.install("-e", ".[all]", *lowest, *tools)
     session.run("pytest", "-n", "auto", *session.posargs)
 
 

@@ -59,6 +59,7 @@ REPLIES: list[tuple[str, Any, int | None]] = [
     ("ollama:m", {"embeddings": NUMBERS}, None),
     ("cohere:new", by_type(float=NUMBERS), 7),
     ("cohere:new", by_type(base64=BASE64), 7),
+    ("cohere:new", by_type(base64=NUMBERS), 7),
     ("cohere:new", {"embeddings": {"float": NUMBERS}}, None),
     ("google:new", GOOGLE, 7),
     ("google:new", {**GOOGLE, "usageMetadata": {"promptTokenCount": 0}}, None),

@@ -101,6 +101,11 @@ SPECS: list[tuple[str, dict[str, Any], int | None, int, float | None]] = [
     ("mistral:codestral-embed", {}, 1536, 256, 0.15),
     ("jina", {}, 1024, 2048, None),
     ("jina:jina-embeddings-v4", {}, 2048, 512, None),
+    ("voyage:voyage-3-lite", {}, 512, 1000, 0.02),
+    ("voyage:voyage-code-2", {}, 1536, 1000, 0.12),
+    ("voyage:voyage-2", {}, 1024, 1000, 0.10),
+    ("jina:jina-embeddings-v5-omni-small", {}, 1024, 2048, None),
+    ("google:gemini-embedding-2-preview", {}, None, 100, None),  # it was shut down
     ("tei", {}, None, 32, None),
 ]
 

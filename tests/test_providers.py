@@ -359,6 +359,15 @@ async def test_azure_with_entra_id() -> None:
     assert headers == {"Content-Type": "application/json", **token}
 
 
+async def test_no_task() -> None:
+    _, body, _ = await asked("jina", options={"task": "none"})
+    assert "task" not in body
+    for model in ("gemini-embedding-001", "gemini-embedding-2"):
+        _, body, _ = await asked(f"google:{model}", options={"task": "none"})
+        assert [request["content"]["parts"][0]["text"] for request in body["requests"]] == TEXTS
+        assert all("taskType" not in request for request in body["requests"])
+
+
 async def test_keys_of_atlas_go_to_atlas() -> None:
     url, _, _ = await asked("voyage", key="al-made-up-0123456789")
     assert url == "https://ai.mongodb.com/v1/embeddings"

@@ -37,11 +37,15 @@ class GoogleOptions(Settings):
         "classification",
         "clustering",
         "semantic_similarity",
+        "none",
     ] = "retrieval"
+    """``"none"``: the vectors are for nothing in particular, and the text goes as it is."""
 
 
 def tell(model: str, task: str, kind: Kind) -> tuple[dict[str, str], str]:
     """Fields that say what the vectors are for, and words before the text that do."""
+    if task == "none":
+        return {}, ""
     task_type, words = TASKS[task]
     as_query = kind == "query" or task in SYMMETRIC
     if model == "gemini-embedding-001":

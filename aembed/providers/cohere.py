@@ -61,7 +61,8 @@ class CohereOptions(Settings):
 
 class ByType(msgspec.Struct):
     float_: list[list[float]] | None = msgspec.field(default=None, name="float")
-    base64: list[str] | None = None
+    base64: list[str | list[float]] | None = None
+    """Numbers where a gateway does not encode what it is asked to."""
 
 
 class Embeddings(msgspec.Struct):

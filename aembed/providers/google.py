@@ -43,12 +43,9 @@ from aembed.providers._google_tasks import GoogleOptions, tell
 BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
 DEFAULT_MODEL = "gemini-embedding-001"
 
-SECOND = Model(dim=3072, offers=range(128, 3073), max_text_tokens=8192, price=0.20)
-
 MODELS = {
     "gemini-embedding-001": Model(dim=3072, offers=range(128, 3073), max_text_tokens=2048, price=0.15),
-    "gemini-embedding-2": SECOND,
-    "gemini-embedding-2-preview": SECOND,
+    "gemini-embedding-2": Model(dim=3072, offers=range(128, 3073), max_text_tokens=8192, price=0.20),
 }
 
 

@@ -39,6 +39,7 @@ NANO = Model(dim=768, offers=(32, 64, 128, 256, 512, 768), max_text_tokens=8192)
 MODELS = {
     "jina-embeddings-v5-text-small": SMALL,
     "jina-embeddings-v5-text-nano": NANO,
+    "jina-embeddings-v5-omni-small": SMALL,
     "jina-embeddings-v5-omni-nano": NANO,
     "jina-embeddings-v4": Model(
         dim=2048, offers=(128, 256, 512, 1024, 2048), max_text_tokens=32_768, max_batch_texts=512
@@ -62,7 +63,8 @@ class JinaOptions(Settings):
 
     task: str | None = None
     """``"text-matching"``, ``"classification"``, ``"code"``, ...: what the model's page lists, without ``.query`` or
-    ``.passage``, which follow from how each text is used. Not set: retrieval (of code, for a model of code)."""
+    ``.passage``, which follow from how each text is used; ``"none"`` sends none. Not set: retrieval (of code, for a
+    model of code)."""
 
 
 ERRORS = Dialect(
@@ -83,6 +85,7 @@ async def open_provider(source: Source) -> Provider:
     model = source.model or DEFAULT_MODEL
     source = with_dimensions(source, model, MODELS)
     task = JinaOptions.from_table(source.options).task or _usual_task(model)
+    task = None if task == "none" else task
 
     def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
         body = {"model": model, "input": texts, "truncate": False, "normalized": True}

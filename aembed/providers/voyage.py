@@ -10,7 +10,9 @@ model), https://docs.voyageai.com/docs/embeddings and /docs/pricing by way of li
 prices), /docs/error-codes, voyageai-python 0.5 ``util.py`` (hosts, base64 of float32) and ``api_requestor.py``
 (``{"detail"}``). Wording of errors: aichat pull request 825 ("max allowed tokens per submitted batch"), and a
 recording of "has too many tokens and does not fit into the model's context window". The tokens a request may have for
-voyage-code-4 are (unconfirmed). Limits are by model: https://docs.voyageai.com/docs/rate-limits and
+voyage-code-4 are (unconfirmed). Older models: dimensions and lengths by bellman's ``voyageai`` package and griptape's
+tokenizer, prices by thenile.dev and litellm's table; the tokens a request may have are (unconfirmed) for them. Limits
+are by model: https://docs.voyageai.com/docs/rate-limits and
 https://www.mongodb.com/docs/voyageai/management/rate-limits.
 """
 
@@ -35,9 +37,11 @@ ATLAS_URL = "https://ai.mongodb.com/v1"
 DEFAULT_MODEL = "voyage-4"
 
 
-def _model(price: float, max_batch_tokens: int, *, choice: bool = True, max_text_tokens: int = 32_000) -> Model:
+def _model(
+    price: float, max_batch_tokens: int, *, choice: bool = True, max_text_tokens: int = 32_000, dim: int = 1024
+) -> Model:
     return Model(
-        dim=1024,
+        dim=dim,
         offers=(256, 512, 1024, 2048) if choice else (),
         max_text_tokens=max_text_tokens,
         max_batch_tokens=max_batch_tokens,
@@ -56,6 +60,13 @@ MODELS = {
     "voyage-code-3": _model(0.18, 120_000),
     "voyage-finance-2": _model(0.12, 120_000, choice=False),
     "voyage-law-2": _model(0.12, 120_000, choice=False, max_text_tokens=16_000),
+    "voyage-3": _model(0.06, 320_000, choice=False),
+    "voyage-3-lite": _model(0.02, 1_000_000, choice=False, dim=512),
+    "voyage-multilingual-2": _model(0.12, 120_000, choice=False),
+    "voyage-large-2-instruct": _model(0.12, 120_000, choice=False, max_text_tokens=16_000),
+    "voyage-large-2": _model(0.12, 120_000, choice=False, max_text_tokens=16_000, dim=1536),
+    "voyage-code-2": _model(0.12, 120_000, choice=False, max_text_tokens=16_000, dim=1536),
+    "voyage-2": _model(0.10, 320_000, choice=False, max_text_tokens=4000),
 }
 
 
