@@ -183,3 +183,13 @@ def test_a_figure_that_is_new_is_named() -> None:
     assert "tasks: not in the earlier run" in " ".join(
         compare([report(micro=micro(1))], [replace(report(micro=micro(1)), cost=COST)]).unjudged
     )
+
+
+def test_a_run_that_fails_altogether_is_a_regression() -> None:
+    before = replace(report(response=response(0.1)), traffic=traffic(100.0))
+    verdict = Verdict(state="failed", reasons=("0 of 100 requests were good",))
+    after = replace(report(response=response(None), verdict=verdict), traffic=traffic(0.0))
+    found = compare([before], [after])
+    assert found.exit_code == 1
+    (rate,) = [change for change in found.changes if change.metric == "good rate"]
+    assert (rate.finding, rate.change) == ("regressed", Estimate(value=-1.0, low=-1.0, high=-1.0))

@@ -127,3 +127,11 @@ async def test_answers_within_the_objective_count_however_short_a_step_is() -> N
     assert report.verdict.state == "ok"
     assert report.steps is not None
     assert [(step.rate, step.within, step.errors) for step in report.steps.steps] == [(10, True, 0)]
+
+
+@virtual
+@pytest.mark.parametrize("mode", LOADS)
+async def test_the_seed_is_0_unless_another_is_asked_for(mode: str) -> None:
+    report = await LOADS[mode](refuses)
+    assert report.pacing is not None
+    assert report.pacing.seed == (2 if mode == "steps" else 0)  # the third and lowest step was the one reported

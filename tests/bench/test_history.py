@@ -120,3 +120,16 @@ def test_percentiles_among_failed_requests_leave_a_gap(file: Path) -> None:
 
 def test_nothing_is_a_table_of_its_heading() -> None:
     assert table([]) == "benchmark  figure  n  latest  changes of level"
+
+
+def test_columns_of_the_table_are_aligned(file: Path) -> None:
+    lines = table(trends_of(file, [day(1, 1.0), report(cost=COST)])).splitlines()
+    assert len(lines) > 4
+    starts = [lines[0].index(heading) for heading in ("benchmark", "figure", "n  ", "latest", "changes of level")]
+    for line in lines:
+        assert all(line[start - 1] == " " and line[start] != " " for start in starts[1:])
+
+
+def test_without_a_change_of_level_there_is_a_dash(file: Path) -> None:
+    (line, _) = table(trends_of(file, [day(1, 1.0), day(2, 1.0)])).splitlines()[1:]
+    assert line.split() == ["micro", "embed", "time", "2", "1", "s", "-"]
