@@ -156,6 +156,7 @@ def recorded(source: Inputs, options: JobOptions) -> dict[str, Any]:
     return {
         "source": [os.path.abspath(name) for name in names_of(source)],
         **{name: options.get(name) for name in names},
+        **({"in_pieces": True} if options.get("overlong") == "rows" else {}),
     }
 
 

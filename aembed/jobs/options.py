@@ -55,8 +55,9 @@ def split_options(options: JobOptions, model: Model) -> tuple[Reading, EmbedderO
     names = {field.name for field in fields(Reading)}
     given = {name: value for name, value in options.items() if name in names}
     others: dict[str, object] = {name: value for name, value in options.items() if name not in names}
-    in_pieces = others.get("overlong") == "rows"
-    if in_pieces:
+    in_pieces = bool(given.pop("in_pieces", False))  # as recorded in an output
+    if others.get("overlong") == "rows":
+        in_pieces = True
         del others["overlong"]
         if model is None or isinstance(model, str):
             others["overlong"] = "split"  # of a piece that is too long all the same, where its length was estimated

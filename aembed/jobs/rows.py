@@ -80,6 +80,8 @@ def in_blocks(rows: Iterable[tuple[Row | None, int]]) -> Iterator[Block]:
 
 def _id(fields: Mapping[str, Any], column: str) -> tuple[RowId | None, str]:
     value = fields.get(column)
+    if value and isinstance(value, (str, int)):
+        return value, ""
     what = "missing or null" if value is None or value != value else "empty" if value == "" else ""  # noqa: PLR0124 (NaN)
     if not what:
         try:
@@ -100,25 +102,24 @@ def _fault(fields: Mapping[str, Any], column: str) -> str:
     if column not in fields:
         return f"there is no {column!r}"
     text = fields[column]
-    if isinstance(text, bytes):
-        return f"{column!r} is not UTF-8"
     if not isinstance(text, str):
+        if isinstance(text, bytes):
+            return f"{column!r} is not UTF-8"
         return f"{column!r} is {'null' if text is None else _type(text)}, not a string"
     if not text or text.isspace():
         return f"{column!r} is empty or blank, and has no meaning to embed"
-    return _surrogate(text, repr(column))
+    return "" if text.isascii() else _surrogate(text, repr(column))
 
 
 def _fault_of_template(text: str, fields: Mapping[str, Any], template: Template) -> str:
     if template.is_empty(fields):
         return f"{' and '.join(map(repr, template.names))} are empty or blank, and have no meaning to embed"
-    return _surrogate(text, "the text")
+    return "" if text.isascii() else _surrogate(text, "the text")
 
 
 def _surrogate(text: str, name: str) -> str:
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            return f"{name} has a lone surrogate at character {error.start}"
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"{name} has a lone surrogate at character {error.start}"
     return ""

@@ -17,6 +17,7 @@ class Vocabulary:
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
         self._tokens = 0
+        self._is_known = True
         self._unknown = 0
 
     @property
@@ -26,9 +27,12 @@ class Vocabulary:
 
     def sample(self, block: Block) -> None:
         """Look at some texts of a block. Blocks for a millisecond."""
+        if not self._is_known:
+            return
         good = [row.text[:SAMPLED_CHARACTERS] for row in block.rows if not row.fault]
         texts = [text for text in good[:: max(1, len(good) // SAMPLED)] if not text.isspace()]
         for size in self._embedder.measure(texts) if texts else ():
+            self._is_known = size.exact
             if size.exact:
                 self._tokens += size.tokens
                 self._unknown += size.unknown

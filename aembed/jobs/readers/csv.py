@@ -43,6 +43,9 @@ def _rows(name: str, file: BinaryIO, reading: Reading, columns: Columns) -> Iter
     width = len(columns.names)
     for number, record in enumerate(records, 1):
         found = record.fields
+        if len(found) == width and not record.fault:
+            yield make_row(number, dict(zip(columns.names, found, strict=True)), columns), record.size
+            continue
         if len(found) > width and not any(found[width:]):
             del found[width:]  # a comma at the end of the line, where the header has none
         if record.fault:
