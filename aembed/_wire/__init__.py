@@ -11,9 +11,9 @@ endpoint        base_url -> the URL that is asked
 decode, cut     body -> rows of float32
 arriving        the same for a long body, while it comes in
 access          keys and headers, checked and never shown
+credentials     the headers of a request, with the key that holds now
 provider        what all HTTP providers share
 catalogue       models' dimensions, caps and prices
 prompts         words before texts, for servers of one's own
-settings        proxy, TLS, timeouts
 public          sockets that lead to the public internet only
 """

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from aembed._errors import (
+    AuthenticationError,
     BadRequestError,
     BadTextError,
     ClosedError,
@@ -24,10 +25,9 @@ from aembed._errors import (
     ReplyError,
     TextTooLongError,
 )
-from aembed._settings.secrets import SecretHeaders
 from aembed._types import Kind, ModelSpec, Reply, Response, Source, Transport, Vectors
-from aembed._wire.access import checked, key_of
 from aembed._wire.arriving import Arriving
+from aembed._wire.credentials import Credentials
 from aembed._wire.cut import Pause
 from aembed._wire.decode import Decoded, NoReplyError, Shape, breathe, decode, token_count
 from aembed._wire.echo import Echo, echoed_model, ends_with, is_same
@@ -109,8 +109,8 @@ class HttpProvider:
         self._proven = False
         """The endpoint has given a sound answer."""
         self._no_replies = 0
-        self._headers = SecretHeaders({"Content-Type": "application/json", **api.headers, **checked(source.headers)})
-        self._secrets = [value for value in (key_of(source), *source.headers.values()) if value]
+        self._credentials = Credentials(api.headers, source)
+        self._secrets = self._credentials.secrets
         self._transport = _transport(source)
         self._one_thread = anyio.CapacityLimiter(1)
         self._strict = source.strict
@@ -258,13 +258,16 @@ class HttpProvider:
         """The answer to a batch, asked for more plainly if the endpoint does not understand how we asked."""
         width = WIDEST if self._dimensions is not None else self._spec.dim or WIDEST  # it may not do as asked
         most = len(texts) * width * BYTES_PER_NUMBER + BYTES_AROUND
+        credentials, headers, is_renewed = self._credentials, self._credentials.headers, False
+        if credentials.may_change:
+            headers = await credentials.current()
         while True:
             asked, url = self._asked, self._url
             body = msgspec.json.encode(self._api.request(texts, kind, asked))
             max_bytes = most + ECHOES * len(body)
             sink = arriving if asked.dimensions == self._dimensions else None  # else its rows are of another length
             try:
-                response = await self._transport.post(url, body, self._headers, max_bytes=max_bytes, sink=sink)
+                response = await self._transport.post(url, body, headers, max_bytes=max_bytes, sink=sink)
             except ProviderError as failure:
                 self._quote(failure, texts)
                 raise
@@ -274,6 +277,9 @@ class HttpProvider:
             if self._can_ask_elsewhere(response, said, url):
                 continue
             error = self._refusal(response, said, texts, url)
+            if type(error) is AuthenticationError and not is_renewed and await credentials.renewed(headers):
+                headers, is_renewed = credentials.headers, True
+                continue
             if type(error) not in {BadRequestError, BadTextError} or not self._ask_plainer(said, asked):
                 raise error
 

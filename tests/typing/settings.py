@@ -55,3 +55,13 @@ config = aembed.Config(model="search", profiles={"search": profile}, retry=aembe
 assert_type(config.profiles, dict[str, aembed.Profile])
 aembed.Config(modle="search")  # type: ignore[call-arg]
 aembed.Config(timeout="long")  # type: ignore[arg-type]
+
+
+async def token() -> tuple[str, float]:
+    return "key", 1.8e9
+
+
+aembed.Profile(model="openai", api_key=token, cache_namespace="tenant")
+aembed.Profile(model="openai", api_key=lambda: ("key", 1.8e9), cache=None)
+aembed.HttpSettings(allow_key_over_http=True)
+assert_type(config.origin("retry", "max_attempts"), str)

@@ -258,13 +258,13 @@ async def test_the_users_headers_are_sent_and_kept_secret() -> None:
         await provider.embed(["a"], kind="document")
     assert fake.headers[0]["X-Tenant"] == "a-tenants-token"
     assert "a-tenants-token" not in str(caught.value)
-    assert "a-tenants-token" not in repr(vars(provider)["_headers"])
+    assert "a-tenants-token" not in repr(vars(provider)["_credentials"].headers)
 
 
 async def test_the_key_is_in_no_repr() -> None:
     source = Fake([]).source("openai", key="sk-made-up-0123456789")
     provider = await open_provider(source)
-    for thing in (source, provider, vars(provider)["_api"], vars(provider)["_headers"]):
+    for thing in (source, provider, vars(provider)["_api"], vars(provider)["_credentials"].headers):
         assert "0123456789" not in repr(thing)
 
 

@@ -1,0 +1,67 @@
+"""The headers of a provider's requests, with the key that holds now: one that stays, or one that is asked for again."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from dataclasses import replace
+
+from pydantic import SecretStr
+
+from aembed._errors import AembedError, AuthenticationError
+from aembed._settings.secrets import SecretHeaders, SecretText
+from aembed._types import Source
+from aembed._wire.access import checked, key_of
+
+KEYS_KEPT = 2
+"""Keys that are cut out of errors, the latest ones: a server may still speak of the one before."""
+
+
+class Credentials:
+    """``keyed`` are the headers that the provider has put the key of ``source`` into."""
+
+    def __init__(self, keyed: Mapping[str, str], source: Source) -> None:
+        self._source = source
+        self._headers_of_user = checked(source.headers)
+        self._of_user = [value for value in source.headers.values() if value]
+        self._keys = [SecretText(key) for key in [key_of(source)] if key]
+        self.secrets: list[str] = [*self._keys, *self._of_user]
+        """Cut out of everything that a server says."""
+        self.headers = SecretHeaders({"Content-Type": "application/json", **keyed, **self._headers_of_user})
+        self.may_change = source.keys is not None
+
+    async def current(self) -> SecretHeaders[str]:
+        """The headers of the next request. Raises :class:`AuthenticationError` if the key cannot be asked for."""
+        if self._source.keys is not None:
+            await self._use(self._source.keys.get())
+        return self.headers
+
+    async def renewed(self, sent: SecretHeaders[str]) -> bool:
+        """True if there is another key than in the headers that the server has rejected."""
+        keys, rejected = self._source.keys, self._source.api_key
+        if sent is self.headers and keys is not None and rejected is not None:
+            await self._use(keys.renewed(rejected))
+        return sent is not self.headers
+
+    async def _use(self, asking: Awaitable[SecretStr]) -> None:
+        try:
+            key = await asking
+        except AembedError:
+            raise
+        except Exception as error:  # a user's function raises what it likes, and its words may hold a secret
+            name = type(error).__name__
+            raise AuthenticationError(f"the api_key function failed with {name}; see its __cause__") from error
+        if key != self._source.api_key:
+            self._put_in(replace(self._source, api_key=key))
+
+    def _put_in(self, source: Source) -> None:
+        """The new key in the place of the one before."""
+        before, after = (SecretText(key_of(each) or "") for each in (self._source, source))
+        self.headers = SecretHeaders(
+            {
+                name: value if name in self._headers_of_user else value.replace(before, after)
+                for name, value in self.headers.items()
+            }
+        )
+        self._source = source
+        self._keys = [after, *self._keys][:KEYS_KEPT]
+        self.secrets[:] = [*self._keys, *self._of_user]
