@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 
 from aembed._flight import Flight
 from aembed._types import Store, Vector, Vectors
+from aembed.stores.memory import MemoryStore
 
 KEPT_AT_ONCE = 4096
 """Rows in one call of the store, at most."""
+GET_TIMEOUT_S, PUT_TIMEOUT_S = 15.0, 90.0
+"""For one call of a store, which may be anybody's and hang; longer than what a file of ours takes at most."""
 BEHIND = 2**26
 """Bytes that may wait to be kept before calls that would bring more wait too."""
 
@@ -69,6 +72,7 @@ class Cache:
         self.entries: dict[bytes, Entry] = {}
         self._store = store
         self._owned = owned
+        self._never_waits = type(store) is MemoryStore
         self._unkept: deque[tuple[list[bytes], Vectors, Report]] = deque()
         self._behind = 0
         self._keeper: asyncio.Task[None] | None = None
@@ -84,7 +88,11 @@ class Cache:
     ) -> tuple[NDArray[np.intp], Vectors | None]:
         """Positions in ``keys`` of what the store knows, and the rows: usable ones, and the caller's own."""
         try:
-            positions, vectors = await self._store.get_many(keys, dim)
+            if self._never_waits:
+                positions, vectors = await self._store.get_many(keys, dim)
+            else:
+                async with asyncio.timeout(GET_TIMEOUT_S):
+                    positions, vectors = await self._store.get_many(keys, dim)
             return _usable(positions, vectors, len(keys), dim)
         except Exception as error:  # noqa: BLE001  # a store may be anybody's, and its failure is a miss
             report("get", len(keys), error)
@@ -92,6 +100,7 @@ class Cache:
 
     def keep(self, keys: list[bytes], vectors: Vectors, report: Report) -> None:
         """Hand rows to the store, without anybody waiting for it; until it has them they are entries."""
+        self._leave_what_others_kept()
         for key, row in zip(keys, vectors, strict=True):
             self.entries.setdefault(key, row)
         self._unkept.append((keys, vectors, report))
@@ -108,6 +117,7 @@ class Cache:
 
     async def flush(self) -> None:
         """Wait until everything is kept."""
+        self._leave_what_others_kept()
         if self._keeper is not None and self._is_keeping():
             await asyncio.wait([self._keeper])
         await self._keep()  # what is left when the loop of its keeper has ended before it
@@ -139,6 +149,17 @@ class Cache:
                     self._kept.set()
                     self._kept = None
 
+    def _leave_what_others_kept(self) -> None:
+        """What a task of an ended loop, or of the parent of a fork, was just writing: it is not known if it has."""
+        if self._keeper is None or self._keeper.get_loop() is asyncio.get_running_loop():
+            return
+        self._keeper = self._kept = None
+        waiting = {key for keys, _, _ in self._unkept for key in keys}
+        self._behind = sum(vectors.nbytes for _, vectors, _ in self._unkept)
+        for key in [key for key, entry in self.entries.items() if isinstance(entry, np.ndarray)]:
+            if key not in waiting:
+                del self.entries[key]
+
     def _is_keeping(self) -> bool:
         keeper = self._keeper
         return keeper is not None and not keeper.done() and keeper.get_loop() is asyncio.get_running_loop()
@@ -149,7 +170,8 @@ class Cache:
             keys = [key for keys, _, _ in parts for key in keys]
             vectors = np.concatenate([vectors for _, vectors, _ in parts])
         try:
-            await self._store.put_many(keys, vectors)
+            async with asyncio.timeout(PUT_TIMEOUT_S):
+                await self._store.put_many(keys, vectors)
         except Exception as error:  # noqa: BLE001  # a store may be anybody's, and its failure costs no call anything
             for keys, _, report in parts:
                 report("put", len(keys), error)

@@ -1,4 +1,4 @@
-"""The SQLite file of a cache: its schema, its age, its size, and whether it is ours and whole.
+"""The rows in the SQLite file of a cache: their age, their size, and whether they are whole.
 
 A row's age is counted in rows written since it was written or used. Use is noted only for rows that have grown older
 than a sixteenth of what the file can hold, and written down with the next rows that are put, or at the end: reading
@@ -7,7 +7,6 @@ waits for no lock.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -17,34 +16,23 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_digest
 
-from aembed._errors import ConfigError
 from aembed._types import Vectors
+from aembed.stores._schema import cannot_open, create, is_damage, limited, pragma, prepare, transaction
 
-APPLICATION = 0x61654D42  # "aeMB"
-VERSION = 1
-SCHEMA = (
-    """CREATE TABLE vectors (
-        id INTEGER PRIMARY KEY,  -- one more than all before: the clock
-        key BLOB NOT NULL UNIQUE,
-        used INTEGER NOT NULL,   -- the clock at the latest noted use
-        checksum BLOB NOT NULL,
-        row BLOB NOT NULL        -- float32, little-endian
-    )""",
-    "CREATE INDEX by_use ON vectors (used)",
-)
-PAGE_BYTES = 8192
-"""Rows of 384 and 1536 numbers fill it better than SQLite's 4096, and reading is no slower."""
-LOG_BYTES = 2**24
-"""The log is cut back to this after a large write."""
 PATIENCE = 5.0
 """Seconds to wait for another process that writes."""
 ASKED_AT_ONCE = 500
 """Keys in one statement; faster than one by one, and as fast as a temporary table."""
 WRITTEN_AT_ONCE = 1000
 """Rows between two looks at the size."""
+MAX_ROW_BYTES = 4 * 2**16
+"""Of 65,536 dimensions. A longer row is none that a model gave, and is not loaded."""
+MAX_CLOCK = 2**62
+"""Beyond what any cache has written in its life."""
+READ_TIMEOUT_S, WRITE_TIMEOUT_S = 10.0, 60.0
+"""For a lookup, and for what is written at once."""
 BESIDE_A_ROW = 150
 """Bytes, about: key, checksum, numbers, and the two indexes."""
-DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 class CacheFile:
@@ -74,8 +62,9 @@ class CacheFile:
         found: dict[bytes, bytes] = {}
         with self._begun_anew_if_damaged():
             db = self.open()
-            for start in range(0, len(keys), ASKED_AT_ONCE):
-                found.update(self._read(db, keys[start : start + ASKED_AT_ONCE]))
+            with limited(db, READ_TIMEOUT_S):
+                for start in range(0, len(keys), ASKED_AT_ONCE):
+                    found.update(self._read(db, keys[start : start + ASKED_AT_ONCE]))
         if dim is None:
             dim = next((len(found[key]) // 4 for key in keys if key in found), 0)
         positions = [i for i, key in enumerate(keys) if key in found and len(found[key]) == 4 * dim]
@@ -86,7 +75,7 @@ class CacheFile:
     def put(self, keys: Sequence[bytes], vectors: NDArray[np.float32]) -> None:
         with self._begun_anew_if_damaged():
             db = self.open()
-            with _transaction(db):
+            with limited(db, WRITE_TIMEOUT_S), transaction(db):
                 self._note_use(db)
                 for start in range(0, len(keys), WRITTEN_AT_ONCE):
                     some = slice(start, start + WRITTEN_AT_ONCE)
@@ -101,15 +90,16 @@ class CacheFile:
             return
         with closing(db):
             if self._used or self._bad:
-                with suppress(sqlite3.Error), _transaction(db):
+                with suppress(sqlite3.Error), transaction(db):
                     self._note_use(db)
 
     def _read(self, db: sqlite3.Connection, keys: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
         now = _clock(db)
         marks = ", ".join("?" * len(keys))
-        statement = f"SELECT id, key, used, checksum, row FROM vectors WHERE key IN ({marks})"  # noqa: S608
+        statement = f"""SELECT id, key, used, checksum, iif(length(row) <= {MAX_ROW_BYTES}, row, NULL)
+            FROM vectors WHERE key IN ({marks})"""  # noqa: S608
         for number, key, used, checksum, row in db.execute(statement, keys):
-            if type(row) is not bytes or checksum != _checksum(key, row):
+            if type(row) is not bytes or type(used) is not int or checksum != _checksum(key, row):
                 self._bad.add(number)
                 continue
             if (now - used) * 16 * len(row) > self._max_bytes:
@@ -123,7 +113,7 @@ class CacheFile:
 
     def _make_room(self, db: sqlite3.Connection, wanted: int) -> None:
         """Delete the rows not used for longest, if ``wanted`` bytes more would be too many: a tenth beyond those."""
-        page_bytes, pages, free = (_pragma(db, name) for name in ("page_size", "page_count", "freelist_count"))
+        page_bytes, pages, free = (pragma(db, name) for name in ("page_size", "page_count", "freelist_count"))
         taken = (pages - free) * page_bytes
         if taken + wanted <= self._max_bytes:
             return
@@ -133,14 +123,14 @@ class CacheFile:
         db.execute("DELETE FROM vectors WHERE id IN (SELECT id FROM vectors ORDER BY used, id LIMIT ?)", (count,))
 
     def _connect(self) -> sqlite3.Connection:
-        _create(self._path)
+        create(self._path)
         self._inode = self._path.stat().st_ino
         try:
             db = sqlite3.connect(self._path, timeout=PATIENCE, isolation_level=None)
         except sqlite3.Error as error:
-            raise _cannot_open(self._path, error) from error
+            raise cannot_open(self._path, error) from error
         try:
-            _prepare(db, self._path)
+            prepare(db, self._path)
         except BaseException:
             db.close()
             raise
@@ -152,7 +142,7 @@ class CacheFile:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
+            if not is_damage(error):
                 raise
             if self._db is not None:
                 self._db.close()
@@ -162,62 +152,6 @@ class CacheFile:
                 for end in ("-wal", "-shm"):
                     Path(f"{self._path}{end}").unlink(missing_ok=True)
             self._db = self._connect()
-
-
-def _create(path: Path) -> None:
-    """An empty file that nobody else may read; SQLite would make it readable for all."""
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError:
-        if path.is_symlink() and not path.exists():
-            raise ConfigError(f"the cache {str(path)!r} is a link to a file that does not exist; remove it") from None
-    except OSError as error:
-        raise ConfigError(f"the cache {str(path)!r} cannot be made: {error.strerror}; check its directory") from error
-
-
-def _prepare(db: sqlite3.Connection, path: Path) -> None:
-    """See whose file it is, give an empty one its tables, and set it up for many readers beside a writer."""
-    try:
-        if _owner(db) not in (APPLICATION, None):
-            raise ConfigError(f"{str(path)!r} is not a cache of aembed's, and is left as it is; name another path")
-        if _pragma(db, "user_version") > VERSION:
-            raise ConfigError(f"the cache {str(path)!r} is of a later aembed; upgrade, or name another path")
-        if _pragma(db, "user_version") < VERSION:
-            _make_tables(db)
-        db.execute("PRAGMA synchronous = NORMAL")  # the latest writes may be lost with the power, but nothing breaks
-        db.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
-        with suppress(sqlite3.OperationalError):  # another process is at it, or has to wait until it is its turn
-            db.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.DatabaseError as error:
-        if _is_damage(error):
-            raise
-        raise _cannot_open(path, error) from error
-
-
-def _owner(db: sqlite3.Connection) -> int | None:
-    """Whose file it says it is: 0 says nothing, ``None`` is an empty file."""
-    try:
-        owner = _pragma(db, "application_id")
-        if owner == 0 and not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            return None
-    except sqlite3.DatabaseError as error:
-        if _is_damage(error):
-            return 0
-        raise
-    return owner
-
-
-def _make_tables(db: sqlite3.Connection) -> None:
-    db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-    with _transaction(db):
-        if _pragma(db, "user_version") == VERSION:
-            return  # another process was first
-        for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-            db.execute(f'DROP TABLE "{table}"')
-        for statement in SCHEMA:
-            db.execute(statement)
-        db.execute(f"PRAGMA application_id = {APPLICATION}")
-        db.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _write(db: sqlite3.Connection, keys: Sequence[bytes], rows: Sequence[bytes]) -> None:
@@ -231,33 +165,13 @@ def _write(db: sqlite3.Connection, keys: Sequence[bytes], rows: Sequence[bytes])
     )
 
 
-@contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    finally:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-
-
 def _checksum(key: bytes, row: bytes) -> bytes:
     """Of the row in its place: a row under another's key is as wrong as a changed one."""
     return xxh3_64_digest(row, int.from_bytes(key[:8], "little"))
 
 
 def _clock(db: sqlite3.Connection) -> int:
-    return db.execute("SELECT ifnull(max(id), 0) FROM vectors").fetchone()[0]  # type: ignore[no-any-return]
-
-
-def _pragma(db: sqlite3.Connection, name: str) -> int:
-    return db.execute(f"PRAGMA {name}").fetchone()[0]  # type: ignore[no-any-return]
-
-
-def _cannot_open(path: Path, error: sqlite3.Error) -> ConfigError:
-    return ConfigError(f"the cache {str(path)!r} cannot be opened: {error}; mend that, or name another path")
-
-
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGED
+    now: int = db.execute("SELECT ifnull(max(id), 0) FROM vectors").fetchone()[0]
+    if now > MAX_CLOCK:
+        raise sqlite3.DatabaseError("the cache counts more rows than anybody has written; delete the file")
+    return now

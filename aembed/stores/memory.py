@@ -5,6 +5,7 @@ Rows stand in a few large arrays, so that thousands of hits are one lookup each 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 
@@ -44,6 +45,7 @@ class MemoryStore:
         self._slabs: list[_Slab] = []
         self._clock = 0
         self._lock = threading.Lock()
+        self._process = os.getpid()
 
     def __repr__(self) -> str:
         return f"<MemoryStore vectors={len(self)} max_bytes={self.max_bytes}>"
@@ -53,7 +55,7 @@ class MemoryStore:
 
     async def get_many(self, keys: Sequence[bytes], dim: int | None) -> tuple[NDArray[np.intp], Vectors]:
         """Positions in ``keys`` of what is known, ascending, and its rows: float32, shape ``(k, dim)``, a copy."""
-        with self._lock:
+        with self._locked():
             places = self._look_up(keys)
             found = np.flatnonzero(places >= 0)
             slabs, rows = np.divmod(places[found], STRIDE)
@@ -70,15 +72,26 @@ class MemoryStore:
         size = self._rows_of_a_slab(vectors.shape[1])
         if not size:
             return
-        with self._lock:
+        with self._locked():
             for start in range(0, len(keys), size):
                 self._put(keys[start : start + size], vectors[start : start + size])
 
     async def aclose(self) -> None:
         """Free the memory. The store is empty then, and may be used again."""
-        with self._lock:
+        with self._locked():
             self._places = {}
             self._slabs = []
+
+    def _locked(self) -> threading.Lock:
+        """The lock. In the child of a fork it is a new one, and if some thread of the parent had it, all is forgotten.
+
+        That thread is not there to give it back, nor to finish what it was changing.
+        """
+        if self._process != os.getpid():
+            if self._lock.locked():
+                self._places, self._slabs = {}, []
+            self._lock, self._process = threading.Lock(), os.getpid()
+        return self._lock
 
     def _rows_of_a_slab(self, dim: int) -> int:
         return self.max_bytes // SLABS // (4 * dim + BESIDE_A_ROW)

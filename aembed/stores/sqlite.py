@@ -27,9 +27,10 @@ class SQLiteStore:
 
     ``max_bytes`` bounds the file; those not used for longest make room. (The log beside it, ``-wal``, holds the latest
     writes until they are in the file.) All work is done in one thread of the store's own, whole or not at all, whoever
-    is cancelled or killed; any number of loops and threads may use it, but no forked child. The file has no text: keys
-    are digests. It is readable for its owner alone, and must not lie on a network file system, as the memory that its
-    users share does not reach across machines.
+    is cancelled or killed; any number of loops and threads may use it, and a forked child opens the file for itself. A
+    lookup takes no longer than ten seconds, whatever the file holds. The file has no text: keys are digests. It is
+    readable for its owner alone, and must not lie on a network file system, as the memory that its users share does
+    not reach across machines.
 
     The file is opened by :meth:`open`, or else when it is first used. A damaged file is moved aside, to
     ``<path>.damaged``, and begun anew; one of an older aembed is emptied. Nothing else is ever overwritten.
@@ -43,8 +44,9 @@ class SQLiteStore:
             raise ConfigError(f"max_bytes={max_bytes}: give an SQLiteStore at least {LEAST_BYTES}")
         self.path = Path(path).expanduser().absolute()
         self.max_bytes = max_bytes
-        self._file = CacheFile(self.path, max_bytes)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="aembed-cache")
+        self._worker = _Worker(self.path, max_bytes)
+        self._left_behind: list[_Worker] = []
+        """Of parents: a connection that a fork has copied is neither used nor closed, as SQLite asks for."""
         self._closed = False
 
     def __repr__(self) -> str:
@@ -66,7 +68,7 @@ class SQLiteStore:
             ConfigError: there is no such directory, the file may not be written, or it is not a cache of aembed's, or
                 one of a later aembed.
         """
-        await self._run(self._file.open)
+        await self._run(CacheFile.open)
 
     async def get_many(self, keys: Sequence[bytes], dim: int | None) -> tuple[NDArray[np.intp], Vectors]:
         """Positions in ``keys`` of what is known, ascending, and its rows: float32, shape ``(k, dim)``.
@@ -78,7 +80,7 @@ class SQLiteStore:
             sqlite3.Error, OSError: the file cannot be read.
             ClosedError: after :meth:`aclose`.
         """
-        return await self._run(lambda: self._file.get(keys, dim))
+        return await self._run(lambda file: file.get(keys, dim))
 
     async def put_many(self, keys: Sequence[bytes], vectors: Vectors) -> None:
         """Write ``vectors``, shape ``(len(keys), dim)``: all of them, or none.
@@ -89,18 +91,37 @@ class SQLiteStore:
             ClosedError: after :meth:`aclose`.
         """
         mine = np.array(vectors, "<f4", order="C")  # a caller who is cancelled may change his while they are written
-        await self._run(lambda: self._file.put(keys, mine))
+        await self._run(lambda file: file.put(keys, mine))
 
     async def aclose(self) -> None:
         """Close the file, after what is under way. Closing twice is fine."""
         if not self._closed:
+            worker = self._own_worker()
             self._closed = True
-            closing = self._thread.submit(self._file.close)
-            self._thread.shutdown(wait=False)
+            closing = worker.thread.submit(worker.file.close)
+            worker.thread.shutdown(wait=False)
             await asyncio.shield(asyncio.wrap_future(closing))
 
-    async def _run(self, step: Callable[[], T]) -> T:
+    async def _run(self, step: Callable[[CacheFile], T]) -> T:
         """In the store's thread. A caller who is cancelled leaves it to end by itself."""
         if self._closed:
             raise ClosedError(f"the cache {str(self.path)!r} is closed; make a new SQLiteStore")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, step)
+        worker = self._own_worker()
+        return await asyncio.get_running_loop().run_in_executor(worker.thread, step, worker.file)
+
+    def _own_worker(self) -> _Worker:
+        """This process's: the child of a fork has no thread, and opens the file itself."""
+        worker = self._worker
+        if worker.process != os.getpid():
+            self._left_behind.append(worker)
+            worker = self._worker = _Worker(self.path, self.max_bytes)
+        return worker
+
+
+class _Worker:
+    """The file and its thread, of one process."""
+
+    def __init__(self, path: Path, max_bytes: int) -> None:
+        self.process = os.getpid()
+        self.file = CacheFile(path, max_bytes)
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="aembed-cache")

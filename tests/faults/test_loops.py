@@ -197,6 +197,87 @@ if embedder:
 """
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.parametrize("merge", [False, True])
+@pytest.mark.parametrize("cache", ["True", "'vectors.db'", "MemoryStore()", "SQLiteStore('vectors.db')"])
+def test_fault_85_a_fork_with_an_open_store(cache: str, merge: bool) -> None:
+    """Child and parent both find what was kept before, keep more, and end: the child through all of its clean-up."""
+    import subprocess
+
+    code = FORKED.format(cache=cache, merge=merge)
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
+    said = found.stdout.decode().split("\n")[:-1]
+    assert found.returncode == 0, found.stderr.decode()
+    assert said == ["child: hits 2 misses 2, then 4", "parent: hits 2 misses 2, then 4", "parent: child ended with 0"]
+
+
+FORKED = """
+import asyncio, os, sys
+from aembed import Config, EmbedderFactory
+from aembed.stores import MemoryStore, SQLiteStore
+
+factory = EmbedderFactory(Config())
+store = {cache}
+
+async def before():
+    embedder = await factory.new_embedder("mock", cache=store, merge={merge})
+    await embedder.embed_documents(["one", "two"])
+    for cache in factory._caches.values():
+        await cache.flush()
+    return embedder
+
+async def after(embedder, name):
+    known = embedder.statistics()
+    await embedder.embed_documents(["one", "two", name, name + "2"])
+    now = embedder.statistics()
+    hits, misses = now.cache_hits - known.cache_hits, now.cache_misses - known.cache_misses
+    await embedder.embed_documents(["one", "two", name, name + "2"])
+    again = embedder.statistics().cache_hits - now.cache_hits
+    print(f"{{name}}: hits {{hits}} misses {{misses}}, then {{again}}", flush=True)
+    await factory.aclose()
+    if store is not True and not isinstance(store, str):
+        await store.aclose()
+
+embedder = asyncio.run(before())
+child = os.fork()
+if child == 0:
+    asyncio.run(after(embedder, "child"))
+    sys.exit(0)
+status = os.waitpid(child, 0)[1]
+asyncio.run(after(embedder, "parent"))
+print(f"parent: child ended with {{status}}", flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_fault_85_a_fork_while_a_thread_is_in_the_store() -> None:
+    """Nobody in the child would ever give the lock back."""
+    import subprocess
+
+    code = """
+import asyncio, os, sys
+import numpy as np
+from aembed.stores import MemoryStore
+
+async def main():
+    store = MemoryStore()
+    await store.put_many([b"k" * 32], np.ones((1, 4), np.float32))
+    with store._locked():
+        child = os.fork()
+        if child == 0:
+            assert len((await store.get_many([b"k" * 32], 4))[0]) == 0
+            await store.put_many([b"k" * 32], np.ones((1, 4), np.float32))
+            assert len((await store.get_many([b"k" * 32], 4))[0]) == 1
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+    assert len((await store.get_many([b"k" * 32], 4))[0]) == 1
+
+asyncio.run(main())
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
+    assert found.returncode == 0, found.stderr.decode()
+
+
 async def test_fault_64_closing_waits_for_calls_and_refuses_new_ones() -> None:
     with LoopbackServer(dim=DIM, api_key=KEY, latency=0.05) as server:
         async with EmbedderFactory(Config()) as factory:

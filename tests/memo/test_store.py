@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from aembed import Config, ConfigError, EmbedderFactory, Event, Reply, Store, StoreFailed, Vectors
+from aembed.stores import MemoryStore
 from aembed.testing import ScriptedProvider
 from tests.memo.shelf import Shelf
 from tests.scripted import PAIRS, TEXTS, expected, sent
@@ -158,3 +159,33 @@ async def test_rows_that_land_together_are_kept_together(factory: EmbedderFactor
     await asyncio.gather(*(embedder.embed_query(text) for text in TEXTS))
     await embedder.aclose()
     assert (len(shelf.kept), shelf.puts) == (12, 1)
+
+
+class Hanging(MemoryStore):
+    """Never answers."""
+
+    def __init__(self, operation: str) -> None:
+        super().__init__()
+        self.operation = operation
+
+    async def get_many(self, keys: Sequence[bytes], dim: int | None) -> tuple[NDArray[np.intp], Vectors]:
+        if self.operation == "get":
+            await anyio.sleep_forever()
+        return await super().get_many(keys, dim)
+
+    async def put_many(self, keys: Sequence[bytes], vectors: Vectors) -> None:
+        if self.operation == "put":
+            await anyio.sleep_forever()
+        await super().put_many(keys, vectors)
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize(("operation", "seconds"), [("get", 15.0), ("put", 90.0)])
+async def test_a_store_that_hangs_costs_a_miss(factory: EmbedderFactory, operation: str, seconds: float) -> None:
+    events: list[Event] = []
+    embedder = await factory.new_embedder("mock", cache=Hanging(operation), on_event=events.append)
+    await embedder.embed_query("text")
+    await embedder.aclose()
+    assert anyio.current_time() == pytest.approx(seconds)
+    (failed,) = [event for event in events if isinstance(event, StoreFailed)]
+    assert (failed.operation, type(failed.error)) == (operation, TimeoutError)

@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from aembed import ConfigError
 from aembed.stores import SQLiteStore
-from aembed.stores._cache_file import APPLICATION, VERSION
+from aembed.stores._schema import APPLICATION, VERSION
 from tests.stores.cache_file import DIM, NAMES, known, opened, put
 from tests.stores.rows import key, keys, vectors
 
@@ -160,3 +163,83 @@ async def test_a_use_is_noted_once_a_sixteenth_of_the_bound_was_written_since(
     with opened(path) as db:
         (used,) = db.execute("SELECT used FROM vectors WHERE key = ?", keys(range(1))).fetchone()
     assert used == (1 + since if noted else 1)
+
+
+# ---- files that somebody has prepared
+
+HOSTILE = {
+    "a view instead of the table": """
+        DROP TABLE vectors;
+        CREATE VIEW vectors AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n)
+        SELECT id, x'00' AS key, 1 AS used, x'00' AS checksum, x'00' AS row FROM n;
+    """,
+    "a trigger": "CREATE TRIGGER t AFTER INSERT ON vectors BEGIN DELETE FROM vectors; END;",
+    "another table": "CREATE TABLE more (x);",
+    "a view beside": "CREATE VIEW more AS SELECT 1;",
+    "an index that computes": "CREATE INDEX more ON vectors (abs(used));",
+    "a column that computes": "ALTER TABLE vectors ADD COLUMN more BLOB AS (zeroblob(1000000));",
+}
+
+
+@pytest.mark.parametrize("change", HOSTILE)
+async def test_a_file_with_another_schema_is_no_cache(path: Path, change: str) -> None:
+    async with SQLiteStore(path) as store:
+        await put(store)
+    with opened(path) as db:
+        db.executescript(HOSTILE[change])
+    before = path.read_bytes()
+    async with SQLiteStore(path.parent / "other.db"):
+        store = SQLiteStore(path)
+        with pytest.raises(ConfigError, match="has not the tables of a cache, and is left as it is; name another path"):
+            await store.open()
+        await store.aclose()
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("operation", ["get", "put"])
+async def test_what_takes_too_long_is_interrupted(
+    store: SQLiteStore, path: Path, operation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The schema is looked at when the file is opened; here it changes afterwards."""
+    await put(store, range(2))
+    with opened(path) as db:
+        db.executescript(HOSTILE["a view instead of the table"])
+    monkeypatch.setattr("aembed.stores._cache_file.READ_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("aembed.stores._cache_file.WRITE_TIMEOUT_S", 0.05)
+    with pytest.raises(sqlite3.Error):
+        await (known(store) if operation == "get" else put(store))
+
+
+@pytest.mark.parametrize(
+    ("change", "gone"),
+    [
+        ("row = zeroblob(300000)", {4}),
+        ("used = 'text'", {4}),
+        ("used = x'00'", {4}),
+        ("used = NULL", set[int]()),  # the schema does not let it
+        ("id = 9223372036854775807", None),
+    ],
+)
+async def test_odd_values_are_misses_or_errors_of_sqlite(
+    store: SQLiteStore, path: Path, change: str, gone: set[int] | None
+) -> None:
+    await put(store)
+    with opened(path) as db, suppress(sqlite3.IntegrityError):
+        db.execute(f"UPDATE vectors SET {change} WHERE id = 5")  # noqa: S608
+    if gone is None:
+        with pytest.raises(sqlite3.DatabaseError, match="counts more rows than anybody has written; delete the file"):
+            await known(store)
+    else:
+        assert set(NAMES) - set(await known(store)) == gone
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to a directory"])
+async def test_a_path_that_leads_to_no_file(path: Path, kind: str) -> None:
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(path.parent)
+    store = SQLiteStore(path)
+    with pytest.raises(ConfigError, match="cannot be opened: unable to open: it is no file; mend that, or name"):
+        await store.open()
+    await store.aclose()
