@@ -20,6 +20,7 @@ class Credentials:
     """``keyed`` are the headers that the provider has put the key of ``source`` into."""
 
     def __init__(self, keyed: Mapping[str, str], source: Source) -> None:
+        keyed = SecretHeaders(keyed)  # a traceback that shows local variables shows no key
         self._source = source
         self._headers_of_user = checked(source.headers)
         self._of_user = [value for value in source.headers.values() if value]
@@ -47,7 +48,7 @@ class Credentials:
             key = await asking
         except AembedError:
             raise
-        except Exception as error:  # a user's function raises what it likes, and its words may hold a secret
+        except Exception as error:  # not shown: it may hold a key  # a user's function raises what it likes
             name = type(error).__name__
             raise AuthenticationError(f"the api_key function failed with {name}; see its __cause__") from error
         if key != self._source.api_key:
