@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 import anyio
 import anyio.to_thread
 
-from aembed import BadTextError, Embedder, EmbedResult, InputError, ProviderError
+from aembed import BadRequestError, BadTextError, Embedder, EmbedResult, InputError, ProviderError
 from aembed.jobs.budget import Budget
 from aembed.jobs.chunks import Chunk, Cutter
 from aembed.jobs.ledger import Ledger
@@ -19,6 +20,8 @@ from aembed.jobs.survey import Survey
 
 AHEAD = 2
 """Chunks that wait while as many as the account takes at once are under way."""
+ALIKE = 20
+"""Texts whose rejection in the same words tells of something else than the texts, if no other text is accepted."""
 MOST_CHARACTERS = 2**24
 """Characters under way at once: a request takes several times its text in memory."""
 
@@ -73,6 +76,8 @@ class _Embedding:
         self._disk = anyio.CapacityLimiter(1)
         self._running = 0
         self._characters = 0
+        self._first_rejected: list[str] | None = None if ledger.done else []
+        """Why the texts were rejected, as long as no other was accepted."""
         self._one_ended = anyio.Event()
 
     async def run(self, blocks: in_thread[list[Chunk]]) -> None:
@@ -115,4 +120,25 @@ class _Embedding:
             isolated = isinstance(error, ProviderError) and error.isolated
             if not isolated and not isinstance(error, (InputError, BadTextError)):  # it is not about a text
                 raise error
+        self._check_first(chunk, result)
         return result
+
+    def _check_first(self, chunk: Chunk, result: EmbedResult) -> None:
+        """Where all of the first texts are rejected in the same words, it is hardly the texts that are wrong."""
+        failures = list(result.failures.values())
+        if len(failures) < len(chunk.texts) or any(type(failure) is not BadTextError for failure in failures):
+            self._first_rejected = None  # a text that is too long is that in the same words, and its own fault
+        if self._first_rejected is None:
+            return
+        self._first_rejected += [re.sub(r"\d+", "", str(failure.args[0])) for failure in failures]
+        if len(self._first_rejected) < ALIKE or len(set(self._first_rejected)) > 1:
+            return
+        first = failures[0]
+        assert isinstance(first, BadTextError), "they all are"
+        raise BadRequestError(
+            f"the first {len(self._first_rejected)} texts are all rejected for the same reason, and the job stops: "
+            f"{first.args[0]}; check the model's settings",
+            provider=first.provider,
+            status=first.status,
+            request_id=first.request_id,
+        ) from first
