@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import numpy as np
 import pytest
 
-from aembed._errors import BadRequestError, ClosedError, ConfigError, ModelNotFoundError, ReplyError, TextTooLongError
+from aembed._errors import (
+    BadRequestError,
+    ClosedError,
+    ConfigError,
+    ModelNotFoundError,
+    OverloadedError,
+    ReplyError,
+    TextTooLongError,
+)
 from aembed._types import Source
 from aembed.providers.openai import open_provider
 from tests.wire.fake import Fake, answer
@@ -249,6 +258,23 @@ async def test_a_reply_may_repeat_the_texts() -> None:
     text = "é" * 10**6
     await provider.embed([text], kind="document")
     assert fake.max_bytes[0] > 6 * len(text)  # all of it escaped as JSON
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "width"),
+    [
+        ("openai:m", {"base_url": URL}, 8192),  # nothing is known
+        ("openai:text-embedding-3-small", {}, 1536),
+        ("openai:text-embedding-3-small", {"dimensions": 256}, 8192),  # the server may not do as it is asked
+    ],
+)
+async def test_an_answer_may_be_as_long_as_its_vectors_can_be(name: str, settings: dict[str, Any], width: int) -> None:
+    fake = Fake([answer({}, 500)])
+    provider = await open_provider(fake.source(name, **settings))
+    with pytest.raises(OverloadedError):
+        await provider.embed(["a", "b"], kind="document")
+    texts_again = 4 * len(json.dumps(fake.asked[0], separators=(",", ":")))
+    assert fake.max_bytes == [2 * width * 32 + 2**20 + texts_again]
 
 
 async def test_the_users_headers_are_sent_and_kept_secret() -> None:
