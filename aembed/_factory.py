@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn, TypeAlias, Unpack
 from weakref import WeakValueDictionary
 
 import anyio.to_thread
@@ -89,6 +89,9 @@ class EmbedderFactory:
 
     def __repr__(self) -> str:
         return f"<EmbedderFactory embedders={len(self._embedders)} {'closed' if self._closed else 'open'}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an EmbedderFactory cannot be copied or pickled; make one of the same Config")
 
     async def __aenter__(self) -> EmbedderFactory:
         return self

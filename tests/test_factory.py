@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import pickle
+import subprocess
+import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -412,3 +415,29 @@ async def test_a_profile_that_names_a_profile_is_refused() -> None:
         with pytest.raises(ConfigError, match=r"profile 'a' names the profile 'b' as its model; .* such as 'mock'"):
             await factory.new_embedder("a")
         assert (await factory.new_embedder("mock")).spec.dim == 8
+
+
+def test_a_factory_is_neither_copied_nor_pickled() -> None:
+    factory = EmbedderFactory(Config())
+    for attempt in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(
+            TypeError, match="an EmbedderFactory cannot be copied or pickled; make one of the same Config"
+        ):
+            attempt(factory)
+
+
+@pytest.mark.parametrize("package", ["psutil", "rich"])
+def test_the_runner_without_its_extra_says_which_it_is(package: str) -> None:
+    code = f"""
+import sys
+sys.modules[{package!r}] = None
+try:
+    import aembed.bench
+except ImportError as error:
+    print(type(error).__name__, error)
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert (
+        found.stdout
+        == f'MissingExtraError bench needs {package}, which is not installed: pip install "aembed[bench]"\n'
+    )

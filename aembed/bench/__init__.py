@@ -22,8 +22,10 @@ Where things are:
     changes compare figures history  what is news: between two versions, two days, over months
     stats fits change_points     pure statistics
     self_test planted            whether the runner finds here what is there
+    needs                        the packages of its extra
 """
 
+import aembed.bench.needs  # noqa: F401  # before the others, which import what it looks for
 from aembed.bench.arrivals import Arrivals, constant, gamma, poisson, ramp, trace
 from aembed.bench.burst import burst
 from aembed.bench.changes import Change, Comparison, Rule
