@@ -16,6 +16,7 @@ Where things are:
     _settings     settings; where keys come from; the only readers of environment and files
     _registry _model_names     provider names; the model that a slip in writing meant
     _accounts     whose quota a request draws on, and the limits its embedders name
+    _shared_models     models in this process, each in memory once
     _types _errors _events _listeners        nouns; the error tree; what can be observed, and by whom
     _quantize     float32 vectors made compact
     _wire         HTTP: requests out, rows in, refusals into errors

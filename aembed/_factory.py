@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, Unpack
 from weakref import WeakValueDictionary
 
 import anyio.to_thread
@@ -37,6 +37,7 @@ from aembed._settings.keys import find_endpoint
 from aembed._settings.options import AskKey, EmbedderOptions, Options
 from aembed._settings.policies import MergePolicy
 from aembed._settings.secrets import SecretHeaders, SecretText, in_clear
+from aembed._shared_models import IN_PROCESS, SharedModels
 from aembed._stopwatch import Stopwatch
 from aembed._types import Health, Provider, Source, Store, Transport
 
@@ -80,6 +81,7 @@ class EmbedderFactory:
             check_listener(listener)
         self._registry = registry or Registry()
         self._accounts = Accounts()
+        self._models = SharedModels()
         self._keyrings: WeakValueDictionary[AskKey, KeyRing] = WeakValueDictionary()
         self._embedders: dict[Embedder, _Open] = {}
         self._transports: dict[tuple[Account, HttpSettings], HttpTransport] = {}
@@ -89,9 +91,6 @@ class EmbedderFactory:
 
     def __repr__(self) -> str:
         return f"<EmbedderFactory embedders={len(self._embedders)} {'closed' if self._closed else 'open'}>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("an EmbedderFactory cannot be copied or pickled; make one of the same Config")
 
     async def __aenter__(self) -> EmbedderFactory:
         return self
@@ -136,12 +135,25 @@ class EmbedderFactory:
         loaded = self._registry.is_loaded(source.provider)
         opener = get_opener() if loaded else await anyio.to_thread.run_sync(get_opener)
         cache = await self._cache(settings.cache)
-        provider = await opener(source)
+        if getattr(opener, "__module__", "") not in IN_PROCESS:
+            return await self._built(await opener(source), account, settings, cache, label=label, name=model)
+        async with self._models.opening:
+            provider = await self._models.open(source, opener)
+            return await self._built(provider, account, settings, cache, label=label, name=model)
+
+    async def _built(
+        self, provider: Provider, account: Account, settings: Options, cache: Cache | None, *, label: str, name: str
+    ) -> Embedder:
         try:
-            return self._build(provider, account, settings, cache, label=label, name=model)
+            return self._build(provider, account, settings, cache, label=label, name=name)
         except AembedError:
-            await provider.aclose()
+            if not self._is_used(provider):
+                self._models.forget(provider)
+                await provider.aclose()
             raise
+
+    def _is_used(self, provider: Provider) -> bool:
+        return any(opened.provider is provider for opened in self._embedders.values())
 
     def available_providers(self) -> tuple[str, ...]:
         """Names that work before the colon of ``"provider:model"``, sorted."""
@@ -304,7 +316,8 @@ class EmbedderFactory:
             del self._embedders[embedder]
             self._accounts.leave(member, group)
             async with AsyncExitStack() as stack:
-                if not any(other.provider is provider for other in self._embedders.values()):
+                if not self._is_used(provider):
+                    self._models.forget(provider)
                     stack.push_async_callback(provider.aclose)
                 for layer in layers:
                     stack.push_async_callback(layer.aclose)

@@ -25,7 +25,7 @@ ROOMS = """
     _stream _engine _cache
     _memo _merge
     _embedder
-    _model_names _accounts
+    _model_names _accounts _shared_models
     _registry _factory
 """
 """A room imports from its own row and those above. A new room gets its place here, and in the map of ``__init__``."""
