@@ -83,7 +83,7 @@ InputFormat = Annotated[
     typer.Option(
         "--input-format",
         metavar="text|jsonl|csv|parquet",
-        help="Format of the input, where its name does not tell.",
+        help="Format of the input, where its name does not say it.",
         autocompletion=complete_format,
         rich_help_panel=FORMAT,
     ),
@@ -120,7 +120,7 @@ MaxRowBytes = Annotated[
     typer.Option(
         "--max-row-bytes",
         metavar="N",
-        help="Longest line or CSV record; a longer one is rejected [default: 33554432].",
+        help="Longest line or CSV record; a longer one is rejected [default: 16777216].",
         rich_help_panel=FORMAT,
     ),
 ]

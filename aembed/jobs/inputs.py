@@ -153,7 +153,7 @@ async def _opened(given: Input, outputs: Sequence[Path], asked: str | None) -> A
 
 
 def _expand(name: str, outputs: Sequence[Path], asked: str | None) -> list[str]:
-    """The files that a name stands for, sorted."""
+    """The files of a name, sorted."""
     path = Path(name)
     if path.is_dir():
         found = sorted(str(each) for each in path.rglob("*") if _belongs(each, path, outputs, asked))

@@ -51,7 +51,9 @@ class Kinds:
 def _kind(value: Any) -> str:
     if value is None:
         return "null"
-    kind = "float" if isinstance(value, float) else "str" if isinstance(value, str) else type(value).__name__
+    if isinstance(value, (float, str)):  # also those that remember how they were written
+        return "float" if isinstance(value, float) else "str"
+    kind = type(value).__name__
     if kind == "int":
         return "int" if -EXACT <= value <= EXACT else "long" if -LARGEST <= value < LARGEST else "json"
     return kind if kind in {"bool", "float", "str"} else "json"

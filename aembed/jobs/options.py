@@ -29,7 +29,7 @@ class InputOptions(TypedDict, total=False):
     """``"minimal"``: quoted cells of CSV may hold line ends; ``"none"``: quotes are text. In TSV, by default, a quote
     without its partner is text."""
     max_row_bytes: int
-    """A line, or a record of CSV, that is longer is rejected; 32 MiB by default."""
+    """A line, or a record of CSV, that is longer is rejected; 16 MiB by default."""
     limit: int | None
     """The number of rows to read, from the first."""
     shard: tuple[int, int] | None

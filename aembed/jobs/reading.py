@@ -13,7 +13,7 @@ Quoting: TypeAlias = Literal["minimal", "none"]
 
 FORMATS: tuple[InputFormat, ...] = ("text", "jsonl", "csv", "parquet")
 QUOTINGS: tuple[Quoting, ...] = ("minimal", "none")
-MAX_ROW_BYTES = 2**25
+MAX_ROW_BYTES = 2**24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

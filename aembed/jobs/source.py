@@ -156,7 +156,7 @@ def look_at(files: list[InputFile], reading: Reading) -> Source:
         JobInputError: files of different formats, not of the format that their names or the options say, or without
             a column that is used.
     """
-    formats = {_format(file, reading): file for file in files}
+    formats: dict[InputFormat, InputFile] = {_format(file, reading): file for file in files}
     if len(formats) > 1:
         listed = " and ".join(f"{file.name} is {name}" for name, file in formats.items())
         raise JobInputError(f"the input has several formats: {listed}; give files of one format, or input_format")

@@ -70,3 +70,15 @@ def test_several_files_limit_and_shard(aembed: Aembed, table: str) -> None:
     assert np.load("v.npy").shape == (4, 128)
     assert aembed("embed", table, "more.csv", "-o", "w.npy", *arguments[2:], "--shard", "2/2").code == 0
     assert np.load("w.npy").shape == (3, 128)
+
+
+def test_join(aembed: Aembed, table: str) -> None:
+    arguments = ("--text-column", "body", "-m", "mock")
+    for shard in ("1/2", "2/2"):
+        aembed("embed", table, "-o", f"part-{shard[0]}.npy", "--shard", shard, *arguments)
+    aembed("embed", table, "-o", "whole.npy", *arguments)
+    code, out, _ = aembed("join", "part-2.npy", "part-1.npy", "-o", "all.npy")
+    assert (code, out) == (0, "all.npy: 3 rows of 2 shards, 1 rejected, from mock:mock\n")
+    assert Path("all.npy").read_bytes() == Path("whole.npy").read_bytes()
+    code, _, err = aembed("join", "part-2.npy", "-o", "other.npy")
+    assert (code, err) == (2, "aembed: shard 1 of 2 is missing; give all of them\n")

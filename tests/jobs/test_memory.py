@@ -62,3 +62,33 @@ def test_rows_of_megabytes_take_no_more_memory(output: str) -> None:
         pytest.importorskip("pyarrow", reason="needs the extra parquet")
     ended = subprocess.run([sys.executable, "-c", LONG_ROWS, output], capture_output=True, check=True)
     assert int(ended.stdout) < 300_000
+
+
+OTHER_ROWS = """
+import asyncio, gzip, json, resource, sys
+from aembed import Config
+from aembed.jobs import run
+kind, options = sys.argv[1], {}
+row = {"text": "123456789 " * 100_000, "unused": "u" * 1_000_000}
+if kind == "r.csv":
+    with open(kind, "w") as file:
+        file.write("text,unused" + chr(10) + '"never closed,1' + chr(10))
+        file.writelines(f"row {i},{i}" + chr(10) for i in range(1_700_000))
+    options["limit"] = 1000
+elif kind == "r.jsonl.gz":
+    with gzip.open(kind, "wt", compresslevel=1) as file:
+        file.writelines(json.dumps(row) + chr(10) for _ in range(100))
+else:
+    with open(kind, "w", encoding="utf-16") as file:
+        file.writelines(json.dumps(row) + chr(10) for _ in range(100))
+    options["encoding"] = "utf-16"
+asyncio.run(run(kind, "v.npy", model="mock", dimensions=8, config=Config(), **options))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts in kilobytes as Linux does")
+@pytest.mark.parametrize("name", ["r.csv", "r.jsonl.gz", "r.jsonl"])
+def test_quotes_compression_and_encodings_take_no_more_memory(name: str) -> None:
+    ended = subprocess.run([sys.executable, "-c", OTHER_ROWS, name], capture_output=True, check=True)
+    assert int(ended.stdout) < 300_000
