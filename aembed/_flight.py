@@ -146,7 +146,7 @@ class Flight(Job):
         if unless is not None and any(waiter.origin is unless and waiter.missing for waiter in self._indices):
             return False
         self.skip(self._rest())
-        if self.task is not None:
+        if self.task is not None and not self.task.cancelling():  # a second one would cut short how it ends
             self.task.cancel()
         return True
 

@@ -128,3 +128,13 @@ async def test_a_piece_that_fails_fails_its_text() -> None:
     result = await embed(Picky(100, ModelSpec(name="picky", dim=8)), [LONG, "short"], "split")
     assert {index: type(error) for index, error in result.failures.items()} == {0: OverloadedError}
     assert np.isnan(result.vectors).all(axis=1).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("how", ["truncate", "split"])
+async def test_a_text_of_the_shortest_length_is_still_cut(how: str) -> None:
+    for length, is_cut in ((overlong.SHORTEST - 1, False), (overlong.SHORTEST, True)):
+        provider = Strict(12, ModelSpec(name="strict", dim=8))
+        result = await embed(provider, ["x" * length], how)
+        assert result.ok is is_cut
+        if not is_cut:
+            assert [call.texts for call in provider.calls] == [("x" * length,)]

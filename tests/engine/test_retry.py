@@ -35,7 +35,7 @@ async def test_a_failure_that_stays_carries_what_is_known() -> None:
     (error,) = set(result.failures.values())
     assert isinstance(error, OverloadedError)
     assert (error.attempts, error.provider, error.status, error.retryable) == (3, "scripted", 503, True)
-    assert "[provider scripted, status 503, attempts 3]" in str(error)
+    assert "provider scripted, status 503, attempts 3" in str(error)
     assert len(provider.calls) == 3
 
 

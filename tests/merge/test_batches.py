@@ -170,3 +170,21 @@ async def test_nobody_is_left_behind(factory: EmbedderFactory) -> None:
 
     await asyncio.gather(*(caller(number) for number in range(10)))
     assert sum(map(len, batches(provider))) == 200
+
+
+@pytest.mark.virtual_time
+async def test_who_gathers_is_counted_anew_after_each_shared_request(factory: EmbedderFactory) -> None:
+    """An account that has answered takes many requests at once, so that nothing but the count keeps these back."""
+    provider = ScriptedProvider(spec=WIDE, latency=1.0)
+    embedder = await factory.new_embedder(provider, merge=MergePolicy(window=1000.0, max_texts=3))
+    for text in TEXTS:
+        await embedder.embed_query(text)
+    first = await queries(embedder, ["alone"])
+    shared = await queries(embedder, ["a", "b", "c"])
+    assert provider.in_flight == 2
+    waiting = await queries(embedder, ["d", "e"])
+    assert provider.in_flight == 2, "two are not enough for another request"
+    waiting += await queries(embedder, ["f"])
+    assert provider.in_flight == 3
+    await asyncio.gather(*first, *shared, *waiting)
+    assert batches(provider)[len(TEXTS) :] == [("alone",), ("a", "b", "c"), ("d", "e", "f")]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import anyio
 import anyio.lowlevel
 import numpy as np
 import pytest
 
-from aembed import DeadlineError, EmbedderFactory
+from aembed import DeadlineError, EmbedderFactory, Kind, Reply
 from aembed.testing import ScriptedProvider
 from tests.merge.gathering import PATIENT, WIDE, queries
 from tests.scripted import TEXTS, batches, expected
@@ -83,3 +84,35 @@ async def test_closing_waits_for_who_gathers(factory: EmbedderFactory) -> None:
     await embedder.aclose()
     np.testing.assert_array_equal([call.result() for call in calls], await expected(TEXTS))
     assert provider.closed == 1
+
+
+@pytest.mark.virtual_time
+async def test_closing_waits_for_a_request_that_is_slow_to_be_cancelled(factory: EmbedderFactory) -> None:
+    """Its caller was cancelled, and then once more while it waited for the end of the request."""
+
+    class Slow(ScriptedProvider):
+        open_requests: int | None = None
+
+        async def _answer(self, texts: Sequence[str], kind: Kind) -> Reply:
+            try:
+                return await super()._answer(texts, kind)
+            except asyncio.CancelledError:
+                with anyio.CancelScope(shield=True):
+                    await anyio.sleep(5.0)
+                raise
+
+        async def aclose(self) -> None:
+            self.open_requests = self.in_flight
+
+    provider = Slow(spec=WIDE, latency=100.0)
+    embedder = await factory.new_embedder(provider, merge=PATIENT)
+    first, second = await queries(embedder, TEXTS[:2])
+    await anyio.sleep(100.5)
+    assert provider.in_flight == 1
+    for _ in range(2):
+        second.cancel()
+        await anyio.wait_all_tasks_blocked()
+    assert (first.done(), second.done(), provider.in_flight) == (True, True, 1)
+    await embedder.aclose()
+    assert provider.open_requests == 0
+    assert anyio.current_time() == pytest.approx(105.5)

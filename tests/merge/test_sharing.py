@@ -63,7 +63,7 @@ async def test_one_bad_text_fails_only_its_caller(factory: EmbedderFactory, erro
 
 @pytest.mark.virtual_time
 async def test_a_failed_request_fails_all_of_it_each_in_its_own_way(factory: EmbedderFactory) -> None:
-    provider = ScriptedProvider([None, OverloadedError("busy")], spec=WIDE, latency=1.0)
+    provider = ScriptedProvider([None, *[OverloadedError("busy")] * 3], spec=WIDE, latency=1.0)
     embedder = await factory.new_embedder(provider, merge=PATIENT, retry=ONCE)
     first, one, two, three = await asyncio.gather(
         embedder.embed(TEXTS[:1]),
