@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar, overload
 
 import anyio
 
+from aembed._bound import Bound
 from aembed._calls import Calls
 from aembed._engine import Engine
 from aembed._errors import AembedError, InputError
@@ -43,7 +44,7 @@ STREAM_CHUNK = 256
 """Texts in a chunk of a stream where a request may carry more or fewer than suits a reader."""
 
 
-class Embedder:
+class Embedder(Bound):
     """Embeds texts with one model. Made by :meth:`EmbedderFactory.new_embedder`; safe for any number of tasks.
 
     The factory and its embedders live on one event loop at a time, the first that calls them. When that one is closed,

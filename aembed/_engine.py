@@ -24,6 +24,7 @@ from aembed._errors import (
     AembedError,
     BadTextError,
     BatchTooLargeError,
+    ConfigError,
     InputError,
     ProviderError,
     RateLimitError,
@@ -342,16 +343,28 @@ class Engine:
             logger.warning(words, self.spec.provider, name, self.spec.name)
 
     async def _embed(self, texts: Sequence[str], kind: Kind, rows: Vectors | None) -> Reply:
-        answer: Awaitable[Reply]
+        answer: Awaitable[object]
         if self._embed_into is None:
             answer = self._provider.embed(texts, kind=kind)
         else:
             answer = self._embed_into(rows, texts, kind=kind)
+        if not hasattr(answer, "__await__"):
+            raise ConfigError(f"{self._name_of_provider()}.embed is no async function; write `async def embed`")
         if self._limit is None:
-            return await answer
+            return self._reply(await answer)
         with self._limit.block():
-            return await answer
+            return self._reply(await answer)
         raise RequestTimeoutError(f"{self.spec.name} did not answer within the timeout of {self._limit.seconds} s")
+
+    def _reply(self, answer: object) -> Reply:
+        """What the provider returned. One of the user's own may return anything."""
+        if not isinstance(answer, Reply):
+            returned = "nothing" if answer is None else f"a {type(answer).__name__}"
+            raise ConfigError(f"{self._name_of_provider()}.embed returned {returned}; return aembed.Reply(vectors)")
+        return answer
+
+    def _name_of_provider(self) -> str:
+        return type(self._provider).__name__
 
     def _checked(self, reply: Reply, texts: int) -> Vectors:
         """The vectors of a reply, checked, and scaled if asked for."""

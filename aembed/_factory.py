@@ -15,6 +15,7 @@ import anyio.to_thread
 from pydantic import SecretStr
 
 from aembed._accounts import Account, Accounts, account_of, quota_group
+from aembed._bound import Bound
 from aembed._cache import Cache
 from aembed._calls import Calls
 from aembed._embedder import QUERY_DEADLINE_S, Deadlines, Embedder
@@ -39,7 +40,7 @@ from aembed._settings.policies import MergePolicy
 from aembed._settings.secrets import SecretHeaders, SecretText, in_clear
 from aembed._shared_models import IN_PROCESS, SharedModels
 from aembed._stopwatch import Stopwatch
-from aembed._types import Health, Provider, Source, Store, Transport
+from aembed._types import Health, ModelSpec, Provider, Source, Store, Transport
 
 if TYPE_CHECKING:
     from aembed._wire.http import HttpTransport
@@ -57,7 +58,7 @@ class _Open(NamedTuple):
     """As its model was named: ``"provider:model"``, or a profile."""
 
 
-class EmbedderFactory:
+class EmbedderFactory(Bound):
     """Makes embedders, and closes them with itself. Constructing it does no I/O.
 
     ``listeners`` get every event of every embedder, before its own ``on_event``.
@@ -367,8 +368,13 @@ def _check_config(config: object) -> None:
 
 
 def _check_instance(model: object, options: Mapping[str, object]) -> None:
+    if isinstance(model, type):
+        raise ConfigError(f"model is the class {model.__name__}; give an instance of it: {model.__name__}(...)")
     if not isinstance(model, Provider):
-        raise ConfigError(f"model is a {type(model).__name__}; give 'provider:model' or a Provider")
+        wanted = "give 'provider:model', or a Provider: an object with spec, embed and aclose"
+        raise ConfigError(f"model is of type {type(model).__name__}; {wanted}")
+    if not isinstance(model.spec, ModelSpec):
+        raise ConfigError(f"{type(model).__name__}.spec is a {type(model.spec).__name__}; give an aembed.ModelSpec")
     for name in ("base_url", "api_key", "api_key_file", "headers", "dimensions", "overlong", "provider_options"):
         if name in options:
             raise ConfigError(f"{name} cannot be given with a Provider instance; configure the instance itself")

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import cache
 from typing import TypeAlias, cast
 
+from aembed._bound import Bound
 from aembed._errors import ConfigError
 from aembed._model_names import meant
 from aembed._settings.base import nearest
@@ -35,7 +36,7 @@ BUILT_IN = {
 }
 
 
-class Registry:
+class Registry(Bound):
     """The providers a factory can open: built-in, registered here, or installed under ``aembed.providers``.
 
     Lookup is one dict access. Registration is safe from any thread.

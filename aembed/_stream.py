@@ -17,7 +17,9 @@ from warnings import warn
 
 import anyio
 
+from aembed._bound import Bound
 from aembed._errors import AembedError
+from aembed._home import running_loop
 from aembed._types import Chunk, ItemT, Vectors
 
 T = TypeVar("T")
@@ -26,7 +28,7 @@ Embed: TypeAlias = Callable[[list[str]], Awaitable[tuple[Vectors, Mapping[int, A
 """Texts -> their vectors, and the failures by position."""
 
 
-class DocumentStream(Generic[ItemT]):
+class DocumentStream(Bound, Generic[ItemT]):
     """Chunks of embedded documents, in input order: ``async with ... as chunks: async for chunk in chunks``.
 
     It may be read, and closed, from any task of its event loop. A read that is cancelled loses no chunk. Leaving the
@@ -104,6 +106,7 @@ class Work(Generic[T]):
     def start(self) -> None:
         """Begin to read the source."""
         if not self._ended:
+            running_loop("a stream of documents")
             self._feeder = self._begin(self._feed())
             self._feeder.add_done_callback(lambda _: self._ahead.put_nowait(None))
 

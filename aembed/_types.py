@@ -6,8 +6,8 @@ They are frozen, but for the three that are made for every request: making a fro
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias, runtime_checkable
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -291,6 +291,25 @@ class EmbedResult:
     def ok(self) -> bool:
         """True when every text has its vector."""
         return not self.failures and not self.not_attempted
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything in it as plain Python objects, ready for JSON.
+
+        A row without a vector is ``None``. A failure is ``{"index", "error", "message"}``; no text is part of it.
+        """
+        without = {*self.failures, *self.not_attempted}
+        return {
+            "ok": self.ok,
+            "vectors": [None if row in without else vector for row, vector in enumerate(self.vectors.tolist())],
+            "failures": [
+                {"index": row, "error": type(error).__name__, "message": str(error)}
+                for row, error in self.failures.items()
+            ],
+            "not_attempted": list(self.not_attempted),
+            "truncated": list(self.truncated),
+            "usage": asdict(self.usage),
+            "elapsed": self.elapsed,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import time
 from pathlib import Path
@@ -344,3 +345,37 @@ async def test_providers_get_plain_strings(factory: EmbedderFactory, texts: Any)
     await embedder.embed_query(texts[0])
     assert [chunk.texts async for chunk in embedder.stream_documents(texts)] == [["a", "b"]]
     assert {type(text) for call in provider.calls for text in call.texts} == {str}
+
+
+async def test_a_result_as_plain_objects(factory: EmbedderFactory) -> None:
+    provider = ScriptedProvider(refused={"bad": BadTextError("no")}, dim=2)
+    embedder = await factory.new_embedder(provider)
+    result = await embedder.embed(["good", "bad", " "], on_error="return")
+    plain = result.to_dict()
+    assert json.loads(json.dumps(plain)) == plain
+    assert (plain["ok"], plain["vectors"][0]) == (False, result.vectors[0].tolist())
+    assert plain["vectors"][1:] == [None, None]
+    assert [(failure["index"], failure["error"]) for failure in plain["failures"]] == [
+        (1, "BadTextError"),
+        (2, "InputError"),
+    ]
+    assert plain["usage"]["requests"] == result.usage.requests
+    assert json.loads(json.dumps((await embedder.embed([])).to_dict()))["vectors"] == []
+
+
+async def test_the_dimension_is_known_without_asking(factory: EmbedderFactory) -> None:
+    embedder = await factory.new_embedder("mock", dimensions=7)
+    assert embedder.dimension == 7
+    unknown = await factory.new_embedder(ScriptedProvider(spec=ModelSpec(name="unknown"), dim=5))
+    assert unknown.dimension is None
+    await unknown.embed_query("text")
+    assert unknown.dimension == 5
+
+
+async def test_several_queries_are_one_request(factory: EmbedderFactory) -> None:
+    provider = ScriptedProvider()
+    embedder = await factory.new_embedder(provider)
+    vectors = await embedder.embed_queries(iter(TEXTS[:3]))
+    assert vectors.shape == (3, 8)
+    np.testing.assert_array_equal(vectors[1], await embedder.embed_query(TEXTS[1]))
+    assert {call.kind for call in provider.calls} == {"query"}

@@ -14,7 +14,7 @@ import aembed
 PACKAGE = Path(aembed.__file__).parent
 TESTS = Path(__file__).parent
 ROOMS = """
-    _types _errors _version _time_limit _stopwatch
+    _types _errors _version _time_limit _stopwatch _bound
     stores _home
     _events _input _calls _quantize
     _listeners

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from random import Random
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aembed import Vectors
+from aembed import Config, EmbedderFactory, Vectors
 from aembed.providers.mock import MockOptions, MockProvider
 from aembed.testing import Capacity, Caps, Hints, Latency, LoopbackServer, Quirks, Quota
 from aembed.testing.server.dialects.openai import duration
@@ -248,3 +249,17 @@ async def test_the_log_forgets_the_oldest() -> None:
         for texts in (["a"], ["a", "b"], ["a", "b", "c"]):
             await client.embed(*texts)
     assert [entry.inputs for entry in server.log] == [2, 3]
+
+
+async def test_bodies_and_header_values_are_kept_if_asked_for() -> None:
+    server = LoopbackServer(dim=8, api_key="secret", log_bodies=True, log_headers=True)
+    async with server, EmbedderFactory(Config()) as factory:
+        embedder = await factory.new_embedder("openai:m", base_url=server.base_url, api_key="secret")
+        for text in ("one", "two", "three"):
+            await embedder.embed_query(text)
+    assert [json.loads(entry.body or b"")["input"] for entry in server.log] == [["one"], ["two"], ["three"]]
+    assert [(entry.headers or {})["authorization"] for entry in server.log[1:]] == ["Bearer secret"] * 2
+    assert "secret" not in repr(server.log) + repr(server.log[0])
+    assert server.log[-1:] == [server.log[2]]
+    assert server.log[::-1] == [server.log[2], server.log[1], server.log[0]]
+    assert (server.log[:2], len(server.log[5:])) == ([server.log[0], server.log[1]], 0)

@@ -13,7 +13,7 @@ from aembed.testing.quotas import Quota, QuotaRule
 from aembed.testing.server.dialects import DIALECTS, Caps
 from aembed.testing.server.hints import Hints
 from aembed.testing.server.latency import Capacity, Latency
-from aembed.testing.server.log import Counters, Entry
+from aembed.testing.server.log import Counters, Entry, Log
 from aembed.testing.server.loopback import LoopbackServer
 from aembed.testing.server.quirks import Quirks
 
@@ -25,6 +25,7 @@ __all__ = [
     "Entry",
     "Hints",
     "Latency",
+    "Log",
     "LoopbackServer",
     "Quirks",
     "Quota",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import deque
 from dataclasses import dataclass
 
 import msgspec
@@ -13,7 +12,7 @@ from aembed.testing.faults import Answer, Fault, Script, Stage, Status
 from aembed.testing.server.desk import Desk, Response
 from aembed.testing.server.hints import Hints
 from aembed.testing.server.http import Connection
-from aembed.testing.server.log import GONE, Counters, Entry
+from aembed.testing.server.log import GONE, Counters, Entry, Log
 from aembed.testing.server.parse import Malformed, Request
 from aembed.testing.server.play import Faults
 from aembed.testing.server.render import answer, render
@@ -46,9 +45,12 @@ class Exchanges:
         *,
         max_body: int,
         max_log: int | None,
+        log_bodies: bool = False,
+        log_headers: bool = False,
     ) -> None:
         self.max_body = max_body
-        self.log: deque[Entry] = deque(maxlen=max_log)
+        self.log = Log(max_log)
+        self._log_bodies, self._log_headers = log_bodies, log_headers
         self.counters = Counters()
         self.accepting = False
         self._desk = desk
@@ -157,6 +159,8 @@ class Exchanges:
                 exchange.received,
                 asyncio.get_running_loop().time(),
                 response.reason,
+                bytes(exchange.request.body) if self._log_bodies else None,
+                dict(head.headers) if self._log_headers else None,
             )
         )
 

@@ -1,8 +1,12 @@
-"""What arrived when, and how much at once. Keys, texts and header values are never part of it."""
+"""What arrived when, and how much at once. Bodies and header values are part of it only where that is asked for."""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import overload
 
 GONE = 499
 """Status of a request whose client did not wait for the answer."""
@@ -26,6 +30,46 @@ class Entry:
     answered: float
     reason: str = ""
     """What the refusal was about, or the fault; empty for a good answer."""
+    body: bytes | None = field(default=None, repr=False)
+    """The request's, with ``log_bodies=True``; it holds the texts."""
+    headers: Mapping[str, str] | None = field(default=None, repr=False)
+    """The request's, by lower-case name, with ``log_headers=True``; they hold the key."""
+
+
+class Log(Sequence[Entry]):
+    """The latest entries, oldest first. It can be indexed and sliced like a list."""
+
+    def __init__(self, max_entries: int | None) -> None:
+        self._entries: deque[Entry] = deque(maxlen=max_entries)
+
+    def __repr__(self) -> str:
+        return f"<Log of {len(self)} requests>"
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries)
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Entry]: ...
+
+    def __getitem__(self, index: int | slice) -> Entry | list[Entry]:
+        if isinstance(index, int):
+            return self._entries[index]
+        start, stop, step = index.indices(len(self._entries))
+        if step < 0:
+            return list(self._entries)[index]
+        return list(islice(self._entries, start, stop, step))
+
+    def append(self, entry: Entry) -> None:
+        self._entries.append(entry)
+
+    def clear(self) -> None:
+        self._entries.clear()
 
 
 @dataclass(slots=True)

@@ -31,7 +31,8 @@ class LoopbackServer:
 
     Vectors are those of the mock provider, of ``dim`` components unless the request asks for another number.
     ``latency`` is in seconds, constant or a :class:`Latency`. Everything random comes from ``seed``. ``faults`` are
-    what goes wrong, request by request: see :mod:`aembed.testing.faults`.
+    what goes wrong, request by request: see :mod:`aembed.testing.faults`. The log keeps no text and no key, unless
+    ``log_bodies`` or ``log_headers`` ask for the bodies and the header values of requests.
     """
 
     def __init__(
@@ -55,6 +56,8 @@ class LoopbackServer:
         tls: ssl.SSLContext | None = None,
         max_body: int = 64 * 2**20,
         max_log: int | None = 100_000,
+        log_bodies: bool = False,
+        log_headers: bool = False,
         cache_bytes: int = 2**29,
     ) -> None:
         if dialect not in DIALECTS:
@@ -75,9 +78,18 @@ class LoopbackServer:
         )
         desk = Desk(DIALECTS[dialect], self.script, cache_bytes=cache_bytes)
         request_id = DIALECTS[dialect].request_id
-        self._exchanges = Exchanges(desk, self.script.hints, request_id, faults, max_body=max_body, max_log=max_log)
+        self._exchanges = Exchanges(
+            desk,
+            self.script.hints,
+            request_id,
+            faults,
+            max_body=max_body,
+            max_log=max_log,
+            log_bodies=log_bodies,
+            log_headers=log_headers,
+        )
         self.log = self._exchanges.log
-        """The latest requests, in the order of their answers."""
+        """The latest requests, in the order of their answers: a sequence that can be sliced."""
         self.counters = self._exchanges.counters
         self._address = (host, port)
         self._tls = tls
