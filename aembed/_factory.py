@@ -371,8 +371,8 @@ def _check_instance(model: object, options: Mapping[str, object]) -> None:
     if isinstance(model, type):
         raise ConfigError(f"model is the class {model.__name__}; give an instance of it: {model.__name__}(...)")
     if not isinstance(model, Provider):
-        wanted = "give 'provider:model', or a Provider: an object with spec, embed and aclose"
-        raise ConfigError(f"model is of type {type(model).__name__}; {wanted}")
+        wanted = "give 'provider:model' or a Provider, an object with spec, embed and aclose"
+        raise ConfigError(f"model is a {type(model).__name__}; {wanted}")
     if not isinstance(model.spec, ModelSpec):
         raise ConfigError(f"{type(model).__name__}.spec is a {type(model.spec).__name__}; give an aembed.ModelSpec")
     for name in ("base_url", "api_key", "api_key_file", "headers", "dimensions", "overlong", "provider_options"):

@@ -81,7 +81,7 @@ async def test_a_provider_that_is_none(factory: EmbedderFactory) -> None:
         await factory.new_embedder(NoSpec())
     with pytest.raises(ConfigError, match=r"model is the class Returns; give an instance of it: Returns\(...\)"):
         await factory.new_embedder(Returns)  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match="model is of type object; give 'provider:model', or a Provider"):
+    with pytest.raises(ConfigError, match="model is a object; give 'provider:model' or a Provider"):
         await factory.new_embedder(object())  # type: ignore[arg-type]
 
 
