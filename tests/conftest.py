@@ -15,9 +15,10 @@ from aembed import Config, EmbedderFactory
 from aembed.testing import VirtualTimeLoop
 from tests.leaks import nothing_left_behind
 from tests.loops import LoopFactory, matrix
+from tests.time_limit import TimeLimit
 
 TIME_LIMIT_S = 600
-"""For each test, many times what the slowest takes on a busy machine: one that hangs fails by its name."""
+"""For each test, many times what the slowest takes on a busy machine."""
 
 OF_VENDORS = (
     "AEMBED_",
@@ -45,11 +46,12 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, LoopFactory]:
     return {"virtual": VirtualTimeLoop} if item.get_closest_marker("virtual_time") else matrix()
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: Iterable[pytest.Item]) -> None:
-    limited = config.pluginmanager.hasplugin("timeout")
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(TimeLimit(config, TIME_LIMIT_S))
+
+
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
     for item in items:
-        if limited and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(TIME_LIMIT_S))
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(inspect.unwrap(item.obj)):
             item.fixturenames.append("_no_leaks")
     gc.collect()
