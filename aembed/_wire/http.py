@@ -10,7 +10,7 @@ import asyncio
 import errno
 import io
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, cast
@@ -53,6 +53,7 @@ class HttpTransport:
     def __init__(self, settings: HttpSettings) -> None:
         self._settings = settings
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
+        self._closers: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None]] = WeakKeyDictionary()
         self._opening = anyio.Lock()
 
     async def post(
@@ -96,16 +97,16 @@ class HttpTransport:
 
     async def aclose(self) -> None:
         """Close the connections of this loop, and of loops that are gone."""
-        session = self._sessions.pop(asyncio.get_running_loop(), None)
-        if session is not None:
-            await session.close()
+        closer = self._closers.get(asyncio.get_running_loop())
+        if closer is not None:
+            await closer.aclose()
         await self._close_those_of_closed_loops()
 
     async def _close_those_of_closed_loops(self) -> None:
         """The loop that a fork has left behind looks open: its connections are the parent's, and left alone."""
         for owner, session in list(self._sessions.items()):
             if owner.is_closed():
-                del self._sessions[owner]
+                del self._sessions[owner], self._closers[owner]
                 await session.close()
 
     async def _open(self, url: str) -> aiohttp.ClientSession:
@@ -117,8 +118,25 @@ class HttpTransport:
                 await self._close_those_of_closed_loops()
                 ca_file = self._settings.ca_file
                 tls = True if ca_file is None else await anyio.to_thread.run_sync(_tls_context, ca_file)
-                self._sessions[loop] = _session(self._settings, tls)
+                self._closers[loop] = closer = self._until_the_loop_ends(loop, _session(self._settings, tls))
+                await anext(closer)
             return self._sessions[loop]
+
+    async def _until_the_loop_ends(
+        self, loop: asyncio.AbstractEventLoop, session: aiohttp.ClientSession
+    ) -> AsyncGenerator[None]:
+        """A program may leave without closing anything, or run a loop for every request.
+
+        ``asyncio.run`` and others that end a loop properly end its asynchronous generators first: this one closes what
+        is open on the loop, while that can still be done.
+        """
+        self._sessions[loop] = session
+        try:
+            yield
+        finally:
+            self._sessions.pop(loop, None)
+            self._closers.pop(loop, None)
+            await session.close()
 
 
 def _session(settings: HttpSettings, tls: ssl.SSLContext | bool) -> aiohttp.ClientSession:

@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import numpy as np
 import pytest
 
@@ -20,7 +21,7 @@ from aembed import ClosedError, Config, Embedder, EmbedderFactory, EventLoopErro
 from aembed._home import Home
 from aembed.testing import LoopbackServer
 from aembed.testing.faults import Hang
-from tests.faults.case import DIM, PATIENCE, mock, settled
+from tests.faults.case import DIM, PATIENCE, mock, open_files, settled
 from tests.faults.privacy import KEY, TEXTS, assert_private
 from tests.loops import matrix
 
@@ -276,6 +277,31 @@ asyncio.run(main())
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
     assert found.returncode == 0, found.stderr.decode()
+
+
+@EVERY_LOOP
+@LAYERS
+def test_a_loop_that_ends_closes_its_connections(loop_factory: Callable[[], Any], layers: dict[str, Any]) -> None:
+    """``asyncio.run`` for every request, with warnings as errors: nothing waits for the collector."""
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(anyio.lowlevel.checkpoint())  # uvloop opens some files for good
+    files = open_files()
+    factory = EmbedderFactory(Config())
+    gc.disable()
+    try:
+        with LoopbackServer(dim=DIM, api_key=KEY) as server:
+            with asyncio.Runner(loop_factory=loop_factory) as runner:
+                embedder = runner.run(opened(factory, server, **layers))
+            for number in range(3):
+                with asyncio.Runner(loop_factory=loop_factory) as runner:
+                    runner.run(embedder.embed_documents([f"text {number}"]))
+                end = monotonic() + PATIENCE
+                while server.counters.connections:
+                    assert monotonic() < end, "an ended loop leaves connections behind"
+            asyncio.run(factory.aclose())
+        assert open_files() <= files
+    finally:
+        gc.enable()
 
 
 async def test_fault_64_closing_waits_for_calls_and_refuses_new_ones() -> None:

@@ -115,7 +115,7 @@ async def test_fault_01_the_name_is_not_known(
 
     monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", nobody)
     monkeypatch.setattr("aiohttp.connector.DefaultResolver", aiohttp.ThreadedResolver)
-    await unreachable(caplog, "the name 'nowhere.example' cannot be resolved", base_url="http://nowhere.example/v1")
+    await unreachable(caplog, "the name 'nowhere.example' cannot be resolved", base_url="https://nowhere.example/v1")
 
 
 async def test_fault_02_nobody_listens(caplog: pytest.LogCaptureFixture) -> None:
