@@ -171,7 +171,10 @@ def _expand(name: str, outputs: Sequence[Path], asked: str | None) -> list[str]:
 
 
 def _belongs(path: Path, directory: Path, outputs: Sequence[Path], asked: str | None) -> bool:
-    if any(part.startswith((".", "_")) for part in path.relative_to(directory).parts) or _is_of(path, outputs):
+    parts = path.relative_to(directory).parts
+    if any(part.startswith((".", "_")) or part.endswith((".job", ".rejects.jsonl")) for part in parts):
+        return False
+    if _is_of(path, outputs):
         return False
     return path.is_file() and (asked is not None or InputFile(path.name, path).ending in IN_DIRECTORIES)
 

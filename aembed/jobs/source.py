@@ -20,7 +20,7 @@ from aembed.jobs.readers import READERS
 from aembed.jobs.reading import InputFormat, Reading
 from aembed.jobs.rows import Block
 from aembed.jobs.spool import reading_errors
-from aembed.jobs.streams import open_text
+from aembed.jobs.streams import is_compressed, open_text
 
 
 @dataclass(slots=True)
@@ -120,6 +120,26 @@ class Source:
     def state(self) -> list[tuple[int, int]]:
         """Size and time of the last write of each file."""
         return [file.state() for file in self.files]
+
+    def drop_torn_line(self) -> bool:
+        """Leave out a last line that was being written when the file was opened. True if there is one."""
+        if self.format == "parquet" or self.reading.encoding is not None:
+            return False
+        torn = [self._drop_torn_line(file) for file in self.files]
+        return any(torn)
+
+    def _drop_torn_line(self, file: InputFile) -> bool:
+        if file.state()[0] <= file.size:
+            return False
+        with file.opened() as raw:
+            if is_compressed(raw.read(4)):
+                return False
+            start = raw.seek(max(0, file.size - self.reading.max_row_bytes))
+            end = start + raw.read(file.size - start).rfind(b"\n") + 1
+        is_torn = start < end < file.size
+        if is_torn:
+            file.size = end
+        return is_torn
 
     def has_grown(self) -> bool:
         """True if a file has more bytes now than this job reads."""

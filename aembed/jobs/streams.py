@@ -37,6 +37,11 @@ def open_text(file: BinaryIO, size: int, encoding: str | None) -> BinaryIO:
     return stream if encoding is None else io.BufferedReader(_Utf8(stream, encoding), CHUNK)
 
 
+def is_compressed(head: bytes) -> bool:
+    """True for the first four bytes of a file that is decompressed."""
+    return head.startswith(GZIP) or head == ZSTD
+
+
 def _decompressed(stream: BinaryIO) -> BinaryIO:
     magic = stream.read(4)
     stream.seek(0)

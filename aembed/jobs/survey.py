@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,12 @@ class Survey:
     """The share of the tokens that the model does not know, in a sample; ``None`` where its tokenizer is not here."""
     repeated: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
+    def reset(self) -> None:
+        """Forget everything."""
+        fresh = Survey()
+        for each in fields(self):
+            setattr(self, each.name, getattr(fresh, each.name))
+
     def judge(self, block: Block) -> Block:
         """The block with its repeated ids among the faults."""
         first, last = np.searchsorted(self.repeated, (block.start, block.start + len(block.rows)))
@@ -58,10 +64,14 @@ async def take_survey(
     Raises:
         JobInputError: it is not what its format says, no row of it can be embedded, or it has a column ``taken``.
     """
-    with Ids() as ids:
-        look = _Look(survey, source, ids, Vocabulary(embedder), kinds=kinds, taken=taken)
-        async for _ in in_thread(_steps(survey, source, look)):
-            pass
+    while True:
+        with Ids() as ids:
+            look = _Look(survey, source, ids, Vocabulary(embedder), kinds=kinds, taken=taken)
+            async for _ in in_thread(_steps(survey, source, look)):
+                pass
+        if not source.drop_torn_line():
+            return
+        survey.reset()
 
 
 def _steps(survey: Survey, source: Source, look: _Look) -> Iterator[None]:

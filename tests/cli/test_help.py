@@ -67,6 +67,7 @@ def test_values_are_completed(aembed: Aembed, monkeypatch: pytest.MonkeyPatch, w
 def test_short_flag_of_help(aembed: Aembed) -> None:
     assert aembed("-h").out == aembed("--help").out
     assert "--text-column" in aembed("embed", "-h").out
+    assert "loads" in aembed("bench", "-h").out or "load" in aembed("bench", "-h").out
 
 
 def test_options_of_a_server(aembed: Aembed) -> None:

@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aembed import AuthenticationError, Config, Limits, MissingExtraError
+from aembed import AuthenticationError, Config, EmbedderFactory, Limits, MissingExtraError
 from aembed.jobs import JobChangedError, JobInputError, JobStoppedError, run
+from aembed.jobs.reading import Reading
+from aembed.jobs.source import open_source
+from aembed.jobs.survey import Survey, take_survey
 from tests.jobs.conftest import mock_vectors, records
 from tests.jobs.provider import Remembers
 from tests.jobs.test_inputs import read
@@ -38,11 +41,16 @@ def test_files_are_read_one_after_the_other_and_rows_numbered_on() -> None:
 
 
 def test_directory_is_one_input() -> None:
-    for name in ("d/b.jsonl", "d/a/x.jsonl", "d/_log.jsonl", "d/.hidden/y.jsonl"):
+    for name in ("d/b.jsonl", "d/a/x.jsonl", "d/_log.jsonl", "d/.hidden/y.jsonl", "d/v.npy.rejects.jsonl"):
         write(name, name)
     write("d/README", "no row")
     assert [row[2] for row in read("d")[0]] == ["d/a/x.jsonl", "d/b.jsonl"]
-    assert [row[2] for row in read("d/**/*.jsonl")[0]] == ["d/_log.jsonl", "d/a/x.jsonl", "d/b.jsonl"]
+    assert [row[2] for row in read("d/**/*.jsonl")[0]] == [
+        "d/_log.jsonl",
+        "d/a/x.jsonl",
+        "d/b.jsonl",
+        "d/v.npy.rejects.jsonl",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -242,6 +250,23 @@ async def test_fault_117_job_ends_with_the_rows_it_surveyed(output: str) -> None
     np.testing.assert_array_equal(found, await mock_vectors([f"row {i}" for i in range(20)]))
     write("t.txt", "one")
     assert not (await run("t.txt", f"w-{output}", model=Remembers(), config=Config())).grown
+
+
+@pytest.mark.parametrize("name", ["t.txt", "t.csv", "t.jsonl"])
+async def test_fault_117_line_that_is_being_written_is_left_to_the_next_run(name: str) -> None:
+    lines = (
+        ["text", "one", "two, and mo", "re"] if name != "t.jsonl" else ["", '{"text": "one"}', '{"text": "tw', 'o"}']
+    )
+    Path(name).write_text("\n".join(lines[:3]).lstrip())
+    async with EmbedderFactory(Config()) as factory, open_source(name, Reading()) as source:
+        with Path(name).open("a") as file:
+            file.write(lines[3] + "\n")
+        survey = Survey()
+        await take_survey(survey, source, await factory.new_embedder(Remembers()))
+        texts = [row.text for block in source.blocks() for row in block.rows]
+        assert texts[-1] == "one"
+        assert (survey.rows, survey.faulty) == (len(texts), 0)
+        assert source.has_grown()
 
 
 async def test_fault_117_stopped_job_goes_on_though_its_input_has_grown() -> None:

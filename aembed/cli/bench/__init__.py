@@ -14,6 +14,7 @@ from aembed.cli.bench import judging, loads, singles
 bench = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",
     help="Measure a model or any async def: latency, throughput, bursts, memory, and what changed.",
     epilog="Exit codes: 0 fine, 1 failed, regressed or over budget, 2 usage, 3 invalid or inconclusive, 130 Ctrl-C.",
