@@ -212,6 +212,6 @@ def provider_options(given: list[str] | None) -> dict[str, Any] | None:
             raise CommandError(f"--option {each} has no value; give it as in --option threads=2")
         try:
             options[name] = msgspec.json.decode(value)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, ValueError, RecursionError):
             options[name] = value
     return options

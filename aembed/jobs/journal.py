@@ -219,7 +219,7 @@ def _decode(line: bytes, kind: type[T]) -> T | None:
         return None
     try:
         return msgspec.json.decode(body, type=kind)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, ValueError, RecursionError):  # ValueError: no UTF-8, or a number of 5,000 digits
         return None
 
 

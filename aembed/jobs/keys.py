@@ -116,7 +116,7 @@ def _head(path: Path) -> Head | None:
             encoded = file.read(HEAD_BYTES)
             head = msgspec.json.decode(encoded, type=Head)
             size = os.fstat(file.fileno()).st_size
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, msgspec.DecodeError, ValueError, RecursionError):
         return None
     return head if head.aembed_keys == VERSION and size == HEAD_BYTES + head.rows * ROW.itemsize else None
 

@@ -87,7 +87,7 @@ def find_record(output: Output) -> OutputRecord | None:
 def decode_record(encoded: bytes) -> OutputRecord | None:
     try:
         return msgspec.json.decode(encoded, type=OutputRecord)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return None
 
 

@@ -93,7 +93,7 @@ async def test_a_proxy_that_does_not_connect(status: str, says: str, retryable: 
 
 async def test_fault_98_a_password_is_wanted_for_plain_http_too() -> None:
     async with speaking(reply("407 Proxy Authentication Required")) as port:
-        error = await failed("http://api.example/v1", proxy=f"http://127.0.0.1:{port}")
+        error = await failed("http://api.example/v1", proxy=f"http://127.0.0.1:{port}", allow_key_over_http=True)
     assert type(error) is ConnectError
     assert "the proxy wants a user and password" in str(error)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 import uuid
 from collections.abc import Iterable
 from datetime import date
@@ -20,6 +21,7 @@ from aembed.jobs import JobInputError
 from aembed.jobs.columns import Columns
 from aembed.jobs.duplicates import Ids
 from aembed.jobs.inputs import InputFile
+from aembed.jobs.readers.parquet import parquet_columns, read_parquet
 from aembed.jobs.reading import Reading
 from aembed.jobs.rows import Block, Row, make_row
 from aembed.jobs.source import open_source
@@ -272,3 +274,22 @@ def test_bad_row_has_no_id_to_repeat() -> None:
     with Ids() as found:
         found.add(Block(0, rows))
         assert found.repeated().tolist() == []
+
+
+def test_parquet_that_is_small_and_holds_much(tmp_path: Path) -> None:
+    """A value that many rows share is in memory once."""
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    file = tmp_path / "rows.parquet"
+    schema = pa.schema([("text", pa.string()), ("id", pa.int64())])
+    with pq.ParquetWriter(file, schema, compression="zstd", dictionary_pagesize_limit=10**9) as writer:
+        writer.write_table(pa.table({"text": ["a" * 10**6] * 300 + [None], "id": range(301)}, schema=schema))
+    assert file.stat().st_size < 10_000
+    reading = Reading()
+    tracemalloc.start()
+    with file.open("rb") as opened:
+        columns = parquet_columns("rows", opened, reading)
+        texts = [row.text for block in read_parquet("rows", opened, reading, columns) for row in block.rows]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [len(text) for text in texts] == [10**6] * 300 + [0]
+    assert peak < 20 * 10**6

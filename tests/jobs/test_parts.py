@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from xxhash import xxh3_64_hexdigest
 
 from aembed import ModelSpec
 from aembed.jobs import JobChangedError
@@ -137,6 +138,18 @@ def test_journal_torn_in_its_head_begins_again(journal: Journal) -> None:
     Path("v.npy.job/journal").write_bytes(b"0123456789abcdef {torn")
     assert journal.begin(HEADER) is False
     assert journal.header() == HEADER
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"start": ' + b"1" * 5000 + b"}", b'{"start": "\xff"}'])
+def test_lines_that_no_journal_has(journal: Journal, body: bytes) -> None:
+    """Each with its checksum: somebody means it."""
+    journal.begin(HEADER)
+    journal.append(Entry(0, 4, "a" * 16))
+    with Path("v.npy.job/journal").open("ab") as file:
+        file.write(xxh3_64_hexdigest(body).encode() + b" " + body + b"\n")
+    assert journal.begin(HEADER) is True
+    assert [entry.start for _, entry in journal.entries()] == [0]
+    assert journal.totals() is None
 
 
 def test_journal_with_nothing_done_is_nobodys(journal: Journal) -> None:

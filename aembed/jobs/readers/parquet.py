@@ -42,11 +42,14 @@ def read_whole_parquet(name: str, file: BinaryIO, reading: Reading, columns: Col
     return _blocks(name, file, columns, None)
 
 
-def open_parquet(name: str, file: BinaryIO) -> Any:
+def open_parquet(name: str, file: BinaryIO, *, once: Sequence[str] = ()) -> Any:
+    """``once``: columns of strings that come as dictionaries, each value once, however often the rows repeat it."""
     file.seek(0)
     try:
         # pages are read as they are needed; whole columns of a row group at once would fill the memory
-        return the_parquet().ParquetFile(file, pre_buffer=False, buffer_size=PAGES_BYTES)
+        return the_parquet().ParquetFile(
+            file, pre_buffer=False, buffer_size=PAGES_BYTES, read_dictionary=list(once) or None
+        )
     except (pyarrow().ArrowException, OSError) as error:
         raise JobInputError(f"{name} is not Parquet: {error}") from None
 
@@ -54,7 +57,8 @@ def open_parquet(name: str, file: BinaryIO) -> Any:
 def _blocks(name: str, file: BinaryIO, columns: Columns, wanted: Sequence[str] | None) -> Iterator[Block]:
     start = 0
     try:
-        for batch in _batches(open_parquet(name, file), wanted):
+        once = () if wanted is None else columns.texts  # some hundred bytes of file may be gigabytes of rows
+        for batch in _batches(open_parquet(name, file, once=list(once)), wanted):
             records = zip(
                 *(_values(batch.column(name), is_text=name in columns.texts) for name in columns.used), strict=True
             )
@@ -72,6 +76,9 @@ def _values(array: Any, *, is_text: bool) -> list[Any]:
     """Plain values. A text that is not UTF-8 stays bytes: it must not be embedded as something else."""
     if not is_text:
         return plain_values(array)
+    if pyarrow().types.is_dictionary(array.type):
+        each = _values(array.dictionary, is_text=True)
+        return [None if index is None else each[index] for index in array.indices.to_pylist()]
     try:
         values: list[Any] = array.to_pylist()
     except UnicodeDecodeError:
