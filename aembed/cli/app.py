@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from aembed import BadTextError, Config, EmbedderFactory, EmbedderOptions, InputError, Vector, __version__, jobs
+from aembed import (
+    BadTextError,
+    Config,
+    Embedder,
+    EmbedderFactory,
+    EmbedderOptions,
+    InputError,
+    Vector,
+    __version__,
+    jobs,
+)
 from aembed.cli import options as of
 from aembed.cli import output_options as to
 from aembed.cli.benchmarks import run_bench
-from aembed.cli.bulk import embed_files, foretold, limits, plan_files, told
+from aembed.cli.bulk import embed_files, foretold, limits, plan_files, retry_file, told
 from aembed.cli.check import check as check_models
 from aembed.cli.check import show, sources
 from aembed.cli.errors import EXIT_REJECTED, EXIT_STOPPED, CommandError, one_sentence, say
@@ -59,6 +70,8 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
     dtype: to.StoredAs = "float32",
     update: to.Update = False,
     force: to.Force = False,
+    retry: to.RetryRejects = None,
+    like: to.Like = None,
     limit: of.Limit = None,
     shard: of.Shard = None,
     input_format: of.InputFormat = None,
@@ -76,6 +89,7 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
     timeout: of.Timeout = None,
     rpm: of.Rpm = None,
     tpm: of.Tpm = None,
+    max_cost: to.MaxCost = None,
     cache: Annotated[
         str | None,
         typer.Option(
@@ -85,6 +99,8 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
             rich_help_panel=of.SPEED,
         ),
     ] = None,
+    cache_limit: to.CacheLimit = None,
+    progress: to.ShownAs = None,
     config_file: Annotated[
         Path | None,
         typer.Option("--config", metavar="FILE", help="Settings, instead of ./aembed.toml; the file is trusted."),
@@ -104,8 +120,9 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
     have all columns of the input and the vectors. Rows that cannot be embedded are listed in OUTPUT.rejects.jsonl,
     and blank lines of a text file are skipped.
 
-    If it is interrupted or fails, run the same command again: it goes on where it was. Until the output is complete,
-    what is done stands in OUTPUT.job/; delete that to begin again.
+    If it is interrupted or fails, run the same command again: it resumes where it stopped. Until the output is
+    complete, progress is kept in OUTPUT.job/; delete that to start over. How an output was made is recorded in
+    OUTPUT.json, or in the metadata of Parquet; OUTPUT.keys has a digest of each text, for --update.
 
     Exit code: 0 all is embedded; 1 all but the rows that were rejected; 2 something given is wrong; 3 the provider
     failed or the job had to stop, and the same command goes on; 130 interrupted.
@@ -124,7 +141,11 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
 
     - zcat rows.csv.gz | aembed embed - --input-format csv -o rows.jsonl
 
-    - aembed embed --query "where did I put the keys?" > query.json
+    - aembed embed papers.jsonl -o papers.npy -o papers.parquet --update --max-cost 5
+
+    - aembed embed --retry-rejects papers.npy --overlong truncate
+
+    - aembed embed --query "where did I put the keys?" --like papers.npy > query.json
     """
     with one_sentence():
         config = Config.load(config_file)
@@ -158,9 +179,18 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
             if query is not None:
                 if source is not None or output or dry_run:
                     raise CommandError("--query prints its vector and takes no INPUT, -o or --dry-run; leave them out")
-                vector = run(_embed_query(query, config, model, chosen))
+                vector = run(_embed_query(query, config, model, like, chosen))
                 say(json.dumps([float(str(number)) for number in vector]))  # the shortest form that reads back the same
                 return
+            shown = to.mode(progress)
+            written: Any = {"max_cost": max_cost, "cache_limit": to.size(cache_limit)}
+            if retry is not None:
+                if source is not None or output or dry_run:
+                    raise CommandError("--retry-rejects takes no INPUT, -o or --dry-run; leave them out")
+                chosen |= written
+                report = retry_file(retry, model=model, shown=shown, config=config, options=chosen)
+                say(told(report))
+                raise typer.Exit(EXIT_REJECTED if report.rejected else 0)
             if not source:
                 raise CommandError('nothing to embed; name a file, - for standard input, or --query "some text"')
             chosen |= {name: value for name, value in reading.items() if value is not None}
@@ -170,8 +200,8 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
             if not output or not all(output):
                 named = " ".join(source)
                 raise CommandError(f"nowhere to write to; add -o vectors.npy: aembed embed {named} -o vectors.npy")
-            writing: Any = {"vector_column": vector_column, "dtype": dtype, "update": update, "force": force}
-            report = embed_files(source, output, model=model, writing=writing, config=config, options=chosen)
+            chosen |= {"vector_column": vector_column, "dtype": dtype, "update": update, "force": force, **written}
+            report = embed_files(source, output, model=model, shown=shown, config=config, options=chosen)
             say(told(report))
     if report.rejected:
         raise typer.Exit(EXIT_REJECTED)
@@ -183,17 +213,29 @@ def _cache(given: str) -> str:
     return given
 
 
-async def _embed_query(query: str, config: Config, model: str | None, chosen: EmbedderOptions) -> Vector:
+async def _embed_query(
+    query: str, config: Config, model: str | None, like: str | None, chosen: EmbedderOptions
+) -> Vector:
+    if like is not None and model is not None:
+        raise CommandError("--like names the model of an output, and --model another; leave one out")
     async with EmbedderFactory(config) as factory:
-        embedder = await factory.new_embedder(model, **chosen)
-        try:
-            return await embedder.embed_query(query)
-        except InputError as error:
-            error.index = None  # there is only this one
-            raise CommandError(f"--query: {str(error).removeprefix('text: ')}") from error
-        except BadTextError as error:
-            error.index = None
-            raise
+        if like is None:
+            opened: AbstractAsyncContextManager[Embedder] = await factory.new_embedder(model, **chosen)
+        else:
+            opened = jobs.open_like(like, config=config, **chosen)
+        async with opened as embedder:
+            return await _one_query(embedder, query)
+
+
+async def _one_query(embedder: Embedder, query: str) -> Vector:
+    try:
+        return await embedder.embed_query(query)
+    except InputError as error:
+        error.index = None  # there is only this one
+        raise CommandError(f"--query: {str(error).removeprefix('text: ')}") from error
+    except BadTextError as error:
+        error.index = None
+        raise
 
 
 @app.command()

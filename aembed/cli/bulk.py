@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Any, TypedDict
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
 
-from aembed import Config, Limits
-from aembed.cli.progress import ProgressBar, show_progress
+from aembed import Config, EmbedderOptions, Limits
+from aembed.cli.progress import Mode, Shown, show_progress
 from aembed.cli.run import run
-from aembed.jobs import Dtype, JobOptions, JobPlan, JobReport
+from aembed.jobs import Dtype, JobOptions, JobPlan, JobReport, retry_rejects
 from aembed.jobs import plan as plan_job
 from aembed.jobs import run as run_job
 
@@ -16,13 +18,22 @@ NOTABLE = 0.05
 """Share of unknown tokens from which it is said of every model."""
 
 
-class Writing(TypedDict):
-    """Options of a job that say how outputs are written."""
+class WritingOptions(JobOptions, total=False):
+    """Options of a job besides its input and its model."""
 
     vector_column: str
     dtype: Dtype
     update: bool
     force: bool
+    max_cost: float | None
+    cache_limit: int | None
+
+
+class RetryOptions(EmbedderOptions, total=False):
+    """Options for rejected rows."""
+
+    max_cost: float | None
+    cache_limit: int | None
 
 
 def embed_files(
@@ -30,31 +41,34 @@ def embed_files(
     outputs: list[str],
     *,
     model: str | None,
-    writing: Writing,
+    shown: Mode | None,
     config: Config,
-    options: JobOptions,
+    options: WritingOptions,
 ) -> JobReport:
-    """Run a job to its end, or to where it can go on from.
+    """Run a job to its end, or to where it can be resumed.
 
     Raises:
         KeyboardInterrupt: it was interrupted; says what is kept.
         AembedError: it cannot run, or has stopped.
     """
-    with show_progress() as progress:
-        try:
-            return run(
-                run_job(
-                    sources,
-                    outputs,
-                    model=model,
-                    on_progress=progress,
-                    config=config,
-                    **writing,
-                    **options,
-                )
-            )
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(_kept(progress)) from None
+    with show_progress(shown) as progress, _interrupted(progress):
+        return run(run_job(sources, outputs, model=model, on_progress=progress, config=config, **options))
+
+
+def retry_file(
+    output: str, *, model: str | None, shown: Mode | None, config: Config, options: RetryOptions
+) -> JobReport:
+    """Embed the rejected rows of an output; raises as :func:`embed_files`."""
+    with show_progress(shown) as progress, _interrupted(progress):
+        return run(retry_rejects(output, model=model, on_progress=progress, config=config, **options))
+
+
+@contextmanager
+def _interrupted(progress: Shown) -> Generator[None, None, None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_kept(progress)) from None
 
 
 def plan_files(sources: list[str], *, model: str | None, config: Config, options: JobOptions) -> JobPlan:
@@ -148,7 +162,7 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _kept(progress: ProgressBar) -> str:
+def _kept(progress: Shown) -> str:
     now = progress.latest
     done = now.rows if now.phase == "writing" else now.done
     return f"{done:,} of {now.rows:,} rows are done: run the same command again to resume" if done else ""

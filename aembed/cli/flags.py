@@ -26,6 +26,8 @@ FLAGS = {
     "dtype": "--dtype",
     "update": "--update",
     "force": "--force",
+    "max_cost": "--max-cost",
+    "cache_limit": "--cache-limit",
     "requests_per_minute": "--rpm",
     "tokens_per_minute": "--tpm",
 }

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, NoReturn
 
 import typer
 
+from aembed.cli.errors import CommandError
+from aembed.cli.progress import MODES, Mode
 from aembed.jobs import Dtype
 
-PANEL = "Input and output"
+PANEL, SPEED = "Input and output", "Speed and cost"
 
 DTYPES: tuple[Dtype, ...] = ("float32", "float16", "int8", "binary")
 
@@ -52,3 +55,78 @@ Force = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+RetryRejects = Annotated[
+    str | None,
+    typer.Option(
+        "--retry-rejects",
+        metavar="OUTPUT",
+        help="Embed only the rows that this output rejected, and put them in their places.",
+        rich_help_panel=PANEL,
+    ),
+]
+Like = Annotated[
+    str | None,
+    typer.Option("--like", metavar="OUTPUT", help="With --query: the model that this output was made with."),
+]
+MaxCost = Annotated[
+    float | None,
+    typer.Option(
+        "--max-cost",
+        metavar="USD",
+        help="Stop before the job costs more; the same command with a higher limit resumes it.",
+        rich_help_panel=SPEED,
+    ),
+]
+CacheLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--cache-limit",
+        metavar="SIZE",
+        help="Largest size of the cache file, such as 4GB [default: unlimited].",
+        rich_help_panel=SPEED,
+    ),
+]
+ShownAs = Annotated[
+    str | None,
+    typer.Option(
+        "--progress",
+        metavar="|".join(MODES),
+        help="Progress on stderr [default: bar on a terminal, else a line every 30 s].",
+        autocompletion=lambda: MODES,
+    ),
+]
+
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+
+
+def size(given: str | None) -> int | None:
+    """A number of bytes from ``"4GB"`` or ``"500 M"``.
+
+    Raises:
+        CommandError: it is no size.
+    """
+    if given is None:
+        return None
+    found = re.fullmatch(r"\s*([0-9.]+)\s*([kmgt]?)b?\s*", given.lower())
+    try:
+        return int(float(found[1]) * UNITS[found[2]]) if found else _no_size(given)
+    except ValueError:
+        return _no_size(given)
+
+
+def _no_size(given: str) -> NoReturn:
+    raise CommandError(f"--cache-limit {given}: not a size; give one such as 4GB")
+
+
+def mode(given: str | None) -> Mode | None:
+    """How progress is shown.
+
+    Raises:
+        CommandError: it is unknown.
+    """
+    for known in MODES:
+        if given == known:
+            return known
+    if given is not None:
+        raise CommandError(f"--progress {given}: not known; give one of {', '.join(MODES)}")
+    return None

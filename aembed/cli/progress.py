@@ -1,73 +1,149 @@
-"""A progress bar on a terminal; nothing in a pipe."""
+"""Progress on stderr: a bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager, nullcontext
-from typing import Any
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Literal, Protocol, TextIO, TypeAlias
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
 from rich.text import Text
 
 from aembed.jobs import JobProgress
 
+Mode: TypeAlias = Literal["none", "bar", "lines", "json"]
+MODES: tuple[Mode, ...] = ("none", "bar", "lines", "json")
+
+LINES_EVERY_S = 30.0
+RATE_OVER_S = 10.0
+"""The rate is that of this long, at least."""
+BAR_CELLS = 20
 NOTHING = JobProgress(
-    phase="reading", rows=0, done=0, resumed=0, rejected=0, tokens=0, cost=None, waiting_for="", paused=0.0
+    phase="opening",
+    rows=0,
+    done=0,
+    resumed=0,
+    rejected=0,
+    tokens=0,
+    cost=None,
+    waiting_for="",
+    paused=0.0,
+    retries=0,
+    limited=False,
 )
 
 
-class _Rate(ProgressColumn):
-    """Rows a second, lately; over all in a run too short for more."""
+class Shown(Protocol):
+    """What ``on_progress`` calls; it remembers the latest."""
 
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        done = task.completed - task.fields["resumed"]
-        if speed is None and done > 0 and task.elapsed:
-            speed = done / task.elapsed
-        return Text("" if speed is None else f"{speed:,.0f} rows/s")
+    latest: JobProgress
+
+    def __call__(self, now: JobProgress, /) -> None: ...
 
 
-class ProgressBar:
-    """Shows what a job says of itself, and remembers the latest."""
+class Progress:
+    """The latest progress, its rate and the time left; shows nothing."""
 
-    def __init__(self, bar: Bar) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.latest = NOTHING
-        self._bar = bar
-        self._task = bar.add_task("reading", total=None, resumed=0, spent="", waiting="")
+        self.clock = clock
+        self._marks = [(clock(), 0)]
+        """When so many rows were done: of the phase, the last ten seconds and a bit more."""
 
     def __call__(self, now: JobProgress) -> None:
-        """What ``on_progress`` calls."""
-        counted = now.phase in {"embedding", "writing"}
-        fields: dict[str, Any] = {"spent": spent(now), "waiting": _waiting(now)}
-        if now.phase != self.latest.phase:  # each phase has its own pace
-            resumed = now.resumed if now.phase == "embedding" else 0
-            total = now.rows if counted else None
-            self._bar.reset(
-                self._task, total=total, completed=resumed, description=now.phase, resumed=resumed, **fields
-            )
-        self._bar.update(self._task, completed=now.done if counted else now.rows, **fields)
+        """Take note of a moment of the job."""
+        if now.phase != self.latest.phase:
+            self._marks = [(self.clock(), now.done)]
         self.latest = now
+        self._marks.append((self.clock(), now.done))
+        while len(self._marks) > 2 and self._marks[-1][0] - self._marks[1][0] >= RATE_OVER_S:
+            del self._marks[0]
+
+    @property
+    def rate(self) -> float:
+        """Rows per second, lately."""
+        (before, few), (now, many) = self._marks[0], self._marks[-1]
+        return max(0, many - few) / (now - before) if now > before else 0.0
+
+    def parts(self) -> list[str]:
+        """What there is to say, the most important first."""
+        now = self.latest
+        if now.phase not in {"embedding", "writing"} or not now.rows:
+            return [now.phase, f"{now.rows:,} rows" if now.rows else ""]
+        rate = self.rate
+        left = (now.rows - now.done) / rate if rate else 0.0
+        return [
+            f"{now.phase} {now.done / now.rows:4.0%}",
+            f"{now.done:,}/{now.rows:,}",
+            f"{rate:,.0f} rows/s" if rate else "",
+            f"{duration(left)} left" if rate else "",
+            waiting(now),
+            spent(now),
+        ]
+
+
+class Bar(Progress):
+    """One line of a terminal, as wide as that is."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        line = ""
+        for part in filter(None, self.parts()):
+            longer = f"{line}  {part}" if line else part
+            if len(longer) > options.max_width:
+                break
+            line = longer
+        now = self.latest
+        room = options.max_width - len(line) - 2
+        if now.phase in {"embedding", "writing"} and now.rows and room >= BAR_CELLS:
+            full = int(BAR_CELLS * now.done / now.rows)
+            line += "  " + "#" * full + "-" * (BAR_CELLS - full)
+        yield Text(line, no_wrap=True, overflow="crop")
+
+
+class Lines(Progress):
+    """A line on ``stream`` every 30 seconds, for people or as JSON."""
+
+    def __init__(self, stream: TextIO, *, as_json: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(clock)
+        self._stream = stream
+        self._as_json = as_json
+        self._next = clock() + LINES_EVERY_S
+
+    def __call__(self, now: JobProgress) -> None:
+        """Take note, and write a line if it is time."""
+        super().__call__(now)
+        if self.clock() >= self._next:
+            self._next = self.clock() + LINES_EVERY_S
+            self.write()
+
+    def write(self) -> None:
+        if self._as_json:
+            line = json.dumps({**asdict(self.latest), "rate": round(self.rate, 1)})
+        else:
+            line = "aembed: " + ", ".join(filter(None, self.parts()))
+        print(line, file=self._stream, flush=True)
 
 
 @contextmanager
-def show_progress() -> Generator[ProgressBar, None, None]:
-    """Show a bar on stderr while the block runs, if stderr is a terminal."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[spent]}"),
-        TextColumn("{task.fields[waiting]}"),
-    )
-    shown = sys.stderr.isatty()
-    bar = Bar(*columns, console=Console(stderr=True), disable=not shown)
-    with bar if shown else nullcontext():  # rich 13 ends even a bar that is not shown with a blank line
-        yield ProgressBar(bar)
+def show_progress(mode: Mode | None) -> Generator[Shown, None, None]:
+    """Show progress on stderr while the block runs; without a ``mode``, as a bar on a terminal, else in lines."""
+    chosen = mode or ("bar" if sys.stderr.isatty() else "lines")
+    if chosen == "bar":
+        bar = Bar()
+        with Live(bar, console=Console(stderr=True), refresh_per_second=5, transient=False):
+            yield bar
+    elif chosen == "none":
+        yield Progress()
+    else:
+        lines = Lines(sys.stderr, as_json=chosen == "json")
+        yield lines
+        if chosen == "json":
+            lines.write()
 
 
 def spent(now: JobProgress) -> str:
@@ -78,9 +154,28 @@ def spent(now: JobProgress) -> str:
     return ", ".join(said)
 
 
-def _waiting(now: JobProgress) -> str:
+def waiting(now: JobProgress) -> str:
+    """What holds the job up, in words; all connections in use is as it should be, and no news."""
     if now.phase != "embedding":
         return ""
     if now.paused > 0:
-        return f"paused for {now.paused:.0f} s"
-    return f"waiting for {now.waiting_for}" if now.waiting_for else ""
+        seconds = f"{now.paused:.0f} s"
+        return (
+            f"rate limit reached, going on in {seconds}"
+            if now.limited
+            else (f"server not answering, retrying in {seconds}")
+        )
+    if now.retries and not now.limited:
+        return "server not answering, retrying"
+    if now.waiting_for in {"requests", "tokens", "inputs"}:
+        return f"waiting for the limit of {now.waiting_for} per minute"
+    return ""
+
+
+def duration(seconds: float) -> str:
+    """Hours and minutes, minutes and seconds, or seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

@@ -48,6 +48,7 @@ async def run(
     update: bool = False,
     force: bool = False,
     max_cost: float | None = None,
+    cache_limit: int | None = None,
     on_progress: Listener | None = None,
     config: Config | None = None,
     **options: Unpack[JobOptions],
@@ -71,7 +72,8 @@ async def run(
     complete outputs anew.
 
     ``max_cost``, in US dollars, stops the job before its cost would pass it; the cost of what is not done is estimated
-    from lengths of texts, corrected by the usage reported so far. All runs of the job count.
+    from lengths of texts, corrected by the usage reported so far. All runs of the job count. ``cache_limit`` bounds the
+    file of ``cache``, in bytes; without it the file is unlimited.
 
     ``model`` and the other options are those of ``new_embedder``; without a ``config`` the environment and
     ``aembed.toml`` are read. ``on_progress`` is called in the event loop, several times a second.
@@ -83,7 +85,9 @@ async def run(
         ProviderError: the provider ended the job before anything was done.
         ConfigError: the model cannot be opened.
     """
-    wanted = Wanted(vector_column=vector_column, dtype=dtype, update=update, force=force, max_cost=max_cost)
+    wanted = Wanted(
+        vector_column=vector_column, dtype=dtype, update=update, force=force, max_cost=max_cost, cache_limit=cache_limit
+    )
     return await run_job(source, output, wanted, model=model, options=options, config=config, on_progress=on_progress)
 
 
@@ -111,9 +115,10 @@ async def run_job(
         replaceable = partial(check_replaceable, place.outputs, (), force=wanted.force)
         await anyio.to_thread.run_sync(replaceable)
     monitor = Monitor(on_progress)
+    opening = open_model(model, model_options, config, apart_from=place, cache_limit=wanted.cache_limit)
     async with (
         monitor.telling(),
-        open_model(model, model_options, config, apart_from=place) as (embedder, deciding),
+        opening as (embedder, deciding),
         open_source(source, reading, outputs=[each.path for each in place.outputs]) as opened,
     ):
         check_budget(wanted.max_cost, embedder.spec)

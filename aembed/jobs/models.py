@@ -30,6 +30,7 @@ async def open_model(
     config: Config | None,
     *,
     apart_from: Place | None = None,
+    cache_limit: int | None = None,
     sends: bool = True,
 ) -> AsyncGenerator[tuple[Embedder, dict[str, Any]], None]:
     """The embedder, and what to remember of its settings. Of an embedder handed in only its model is known.
@@ -48,7 +49,8 @@ async def open_model(
     known = await anyio.to_thread.run_sync(Config.load) if config is None else config
     if apart_from is not None:
         _check_cache(apart_from, _set_options(known, model, options).get("cache"))
-    async with EmbedderFactory(known) as factory:
+    async with _limited_cache(known, model, options, cache_limit) as bounded, EmbedderFactory(known) as factory:
+        options = options | bounded
         if not sends:
             options = options | {"cache": False}
         try:
@@ -58,6 +60,21 @@ async def open_model(
                 raise
             embedder = await factory.new_embedder(model, **(options | {"api_key": "none"}))  # nothing is sent
         yield embedder, _named(embedder) | deciding(known, model, options)
+
+
+@asynccontextmanager
+async def _limited_cache(
+    config: Config, model: str | Provider | None, options: EmbedderOptions, limit: int | None
+) -> AsyncGenerator[EmbedderOptions, None]:
+    """The option for a cache file of at most ``limit`` bytes."""
+    if limit is None:
+        yield {}
+        return
+    cache = _set_options(config, model, options).get("cache")
+    if not isinstance(cache, (str, PathLike)):
+        raise ConfigError("cache_limit bounds a cache file, and none is given; add cache, as in cache='vectors.db'")
+    async with SQLiteStore(fspath(cache), max_bytes=limit) as store:
+        yield {"cache": store}
 
 
 def deciding(config: Config, model: str | Provider | None, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,6 +34,8 @@ class Monitor:
         self.written = 0
         self.was_complete = False
         self.grown = False
+        self._moved = 0, 0, 0
+        """Rows done, with the retries and refusals of then."""
         self._listener = listener
 
     def telling(self) -> _Telling:
@@ -72,6 +74,10 @@ class Monitor:
         now = None if self.embedder is None else self.embedder.statistics()
         price = None if self.embedder is None else self.embedder.spec.price
         tokens = 0 if ledger is None else ledger.tokens
+        done = 0 if ledger is None else ledger.done
+        if now is not None and done != self._moved[0]:
+            self._moved = done, now.retries, now.refusals
+        _, retries, refusals = self._moved
         return JobProgress(
             phase=self.phase,
             rows=survey.rows,
@@ -82,6 +88,8 @@ class Monitor:
             cost=cost(tokens, price),
             waiting_for="" if now is None else now.waiting_for,
             paused=0.0 if now is None else now.paused,
+            retries=0 if now is None else now.retries - retries,
+            limited=now is not None and now.refusals > refusals,
         )
 
 

@@ -28,7 +28,7 @@ JOURNAL, VECTORS, EARLIER = "journal", "vectors.npy", "earlier.npy"
 """In the job's directory: what is done, its vectors, and those taken over from an earlier output."""
 KEYS, REJECTS = "keys", "rejects.jsonl"
 
-_PARTS = re.compile(r"journal|vectors\.npy|earlier\.npy|(output|record|keys|rejects)(-\d+)?|rejects\.jsonl")
+_PARTS = re.compile(r"journal|vectors\.npy|earlier\.npy|(output|record|keys|rejects\.jsonl)(-\d+)?")
 
 
 def is_part(name: str) -> bool:

@@ -28,6 +28,10 @@ class JobProgress:
     waiting_for: str
     """What the provider's account waits for, as in ``Statistics``: "slots", "requests", "tokens", ..., or ""."""
     paused: float
+    retries: int
+    """Requests sent again since a row was done last: more and more of them where a server does not answer."""
+    limited: bool
+    """True if the provider rejected requests since then because they came too fast."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ async def retry_rejects(
     *,
     model: Model = None,
     max_cost: float | None = None,
+    cache_limit: int | None = None,
     on_progress: Listener | None = None,
     config: Config | None = None,
     **options: Unpack[EmbedderOptions],
@@ -49,7 +50,13 @@ async def retry_rejects(
     if model is None:
         config = await anyio.to_thread.run_sync(Config.load) if config is None else config
         model, options = named_model(record, config, options)
-    wanted = Wanted(vector_column=record.vector_column, dtype=record.dtype, retry=True, max_cost=max_cost)
+    wanted = Wanted(
+        vector_column=record.vector_column,
+        dtype=record.dtype,
+        retry=True,
+        max_cost=max_cost,
+        cache_limit=cache_limit,
+    )
     return await run_job(
         source,
         output,

@@ -21,5 +21,6 @@ class Wanted:
     retry: bool = False
     """Embed the rows that an output rejected, and take over all others."""
     max_cost: float | None = None
+    cache_limit: int | None = None
     source: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """How to read the input again."""

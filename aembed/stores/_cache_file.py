@@ -31,6 +31,10 @@ MAX_CLOCK = 2**62
 """Beyond what any cache has written in its life."""
 READ_TIMEOUT_S, WRITE_TIMEOUT_S = 10.0, 60.0
 """For a lookup, and for what is written at once."""
+FULL = 0.85
+"""Part of the bound from which a file counts as full; below what is left when rows were deleted."""
+ADMITTED = 16
+"""A full file takes one of so many new rows."""
 BESIDE_A_ROW = 150
 """Bytes, about: key, checksum, numbers, and the two indexes."""
 
@@ -38,7 +42,7 @@ BESIDE_A_ROW = 150
 class CacheFile:
     """Used by one thread only."""
 
-    def __init__(self, path: Path, max_bytes: int) -> None:
+    def __init__(self, path: Path, max_bytes: int | None) -> None:
         self._path = path
         self._max_bytes = max_bytes
         self._db: sqlite3.Connection | None = None
@@ -79,8 +83,7 @@ class CacheFile:
                 self._note_use(db)
                 for start in range(0, len(keys), WRITTEN_AT_ONCE):
                     some = slice(start, start + WRITTEN_AT_ONCE)
-                    self._make_room(db, vectors[some].nbytes + BESIDE_A_ROW * len(keys[some]))
-                    _write(db, keys[some], [row.tobytes() for row in vectors[some]])
+                    self._add(db, keys[some], vectors[some])
             self._used.clear()
             self._bad.clear()
 
@@ -102,7 +105,7 @@ class CacheFile:
             if type(row) is not bytes or type(used) is not int or checksum != _checksum(key, row):
                 self._bad.add(number)
                 continue
-            if (now - used) * 16 * len(row) > self._max_bytes:
+            if self._max_bytes is not None and (now - used) * 16 * len(row) > self._max_bytes:
                 self._used.add(number)
             yield key, row
 
@@ -111,14 +114,26 @@ class CacheFile:
         db.executemany("UPDATE vectors SET used = ? WHERE id = ?", [(now, number) for number in self._used])
         db.executemany("DELETE FROM vectors WHERE id = ?", [(number,) for number in self._bad])
 
-    def _make_room(self, db: sqlite3.Connection, wanted: int) -> None:
-        """Delete the rows not used for longest, if ``wanted`` bytes more would be too many: a tenth beyond those."""
-        page_bytes, pages, free = (pragma(db, name) for name in ("page_size", "page_count", "freelist_count"))
-        taken = (pages - free) * page_bytes
-        if taken + wanted <= self._max_bytes:
-            return
+    def _add(self, db: sqlite3.Connection, keys: Sequence[bytes], vectors: NDArray[np.float32]) -> None:
+        """Write rows. A file that is nearly full takes one new row of sixteen, by lot.
+
+        So texts which come again and again get in, and a scan of more than it holds finds most of that the next time.
+        """
+        if self._max_bytes is not None:
+            taken, row_bytes = _taken(db), vectors.shape[1] * 4 + BESIDE_A_ROW
+            room = int(max(0, FULL * self._max_bytes - taken) / row_bytes)
+            if room < len(keys):
+                late = np.flatnonzero(np.random.default_rng().random(len(keys) - room) < 1 / ADMITTED) + room
+                chosen = [*range(room), *late.tolist()]
+                keys, vectors = [keys[at] for at in chosen], vectors[chosen]
+                if taken + row_bytes * len(keys) > self._max_bytes:
+                    self._make_room(db, self._max_bytes, taken, row_bytes * len(keys))
+        _write(db, keys, [row.tobytes() for row in vectors])
+
+    def _make_room(self, db: sqlite3.Connection, max_bytes: int, taken: int, wanted: int) -> None:
+        """Delete the rows not used for longest, for ``wanted`` bytes more: a tenth beyond those."""
         rows = db.execute("SELECT count(*) FROM vectors").fetchone()[0]
-        most = 0.9 * self._max_bytes
+        most = 0.9 * max_bytes
         count = int(rows * min(1.0, (taken + wanted - most) / taken)) + 1
         db.execute("DELETE FROM vectors WHERE id IN (SELECT id FROM vectors ORDER BY used, id LIMIT ?)", (count,))
 
@@ -152,6 +167,12 @@ class CacheFile:
                 for end in ("-wal", "-shm"):
                     Path(f"{self._path}{end}").unlink(missing_ok=True)
             self._db = self._connect()
+
+
+def _taken(db: sqlite3.Connection) -> int:
+    """Bytes of the file that are in use."""
+    page_bytes, pages, free = (pragma(db, name) for name in ("page_size", "page_count", "freelist_count"))
+    return (pages - free) * page_bytes
 
 
 def _write(db: sqlite3.Connection, keys: Sequence[bytes], rows: Sequence[bytes]) -> None:

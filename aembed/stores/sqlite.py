@@ -25,12 +25,13 @@ LEAST_BYTES = 2**20
 class SQLiteStore:
     """Keeps vectors in an SQLite file, which any number of processes on this machine may share.
 
-    ``max_bytes`` bounds the file; those not used for longest make room. (The log beside it, ``-wal``, holds the latest
-    writes until they are in the file.) All work is done in one thread of the store's own, whole or not at all, whoever
-    is cancelled or killed; any number of loops and threads may use it, and a forked child opens the file for itself. A
-    lookup takes no longer than ten seconds, whatever the file holds. The file has no text: keys are digests. It is
-    readable for its owner alone, and must not lie on a network file system, as the memory that its users share does
-    not reach across machines.
+    ``max_bytes`` bounds the file, which is unlimited without it. A full file takes one of sixteen new vectors, in the
+    place of those not used for longest: so it keeps most of its use when more texts than it holds come in turn. (The
+    log next to it, ``-wal``, holds the latest writes until they are in the file.) All work is done in one thread of the
+    store's own, whole or not at all, whoever is cancelled or killed; any number of loops and threads may use it, and a
+    forked child opens the file for itself. A lookup takes no longer than ten seconds, whatever the file holds. The file
+    has no text: keys are digests. It is readable for its owner alone, and must not lie on a network file system, as the
+    memory that its users share does not reach across machines.
 
     The file is opened by :meth:`open`, or else when it is first used. A damaged file is moved aside, to
     ``<path>.damaged``, and begun anew; one of an older aembed is emptied. Nothing else is ever overwritten.
@@ -39,8 +40,8 @@ class SQLiteStore:
         ConfigError: ``max_bytes`` is less than a mebibyte.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> None:
-        if max_bytes < LEAST_BYTES:
+    def __init__(self, path: str | os.PathLike[str], *, max_bytes: int | None = None) -> None:
+        if max_bytes is not None and max_bytes < LEAST_BYTES:
             raise ConfigError(f"max_bytes={max_bytes}: give an SQLiteStore at least {LEAST_BYTES}")
         self.path = Path(path).expanduser().absolute()
         self.max_bytes = max_bytes
@@ -121,7 +122,7 @@ class SQLiteStore:
 class _Worker:
     """The file and its thread, of one process."""
 
-    def __init__(self, path: Path, max_bytes: int) -> None:
+    def __init__(self, path: Path, max_bytes: int | None) -> None:
         self.process = os.getpid()
         self.file = CacheFile(path, max_bytes)
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="aembed-cache")

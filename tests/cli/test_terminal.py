@@ -17,7 +17,7 @@ def test_progress_bar_on_a_terminal() -> None:
     terminal = Terminal("embed", "t.txt", "-o", "v.npy", "--model", "mock")
     assert terminal.leave() == 0
     assert "embedding" in terminal.screen or "writing" in terminal.screen
-    assert "5000/5000" in terminal.screen
+    assert "5,000/5,000" in terminal.screen
     assert "shape (5000, 128)" in terminal.screen
 
 
@@ -26,7 +26,7 @@ def test_progress_bar_says_what_is_waited_for(notes: str) -> None:
         '[profiles.rare]\nmodel = "mock"\nbatch_size = 2\nlimits = { requests_per_minute = 1 }'
     )
     terminal = Terminal("embed", notes, "-o", "v.npy", "-m", "rare")
-    terminal.show("waiting for requests")
+    terminal.show("waiting for the limit of requests per minute")
     terminal.show("2/3")
     assert "tokens" in terminal.screen
     terminal.type(b"\x03")

@@ -2,10 +2,11 @@
 
 Prints as JSON what was billed, and what became of the outputs.
 
-    python kills.py DIRECTORY OUTPUT KILLS SEED [damage] [files|shards|pieces]
+    python kills.py DIRECTORY OUTPUT KILLS SEED [damage] [files|shards|pieces|update|retry|several]
 
 With ``damage`` the last bytes of journal and vectors are torn off after some kills, as a machine that dies may do. The
-input is one file, or several; or the job is three shards and their join; or each row is several pieces.
+input is one file, or several; or the job is three shards and their join; or each row is several pieces; or the output
+is that of other rows, and is updated; or its rejected rows are retried; or there are three outputs.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import asyncio
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import threading
@@ -30,7 +32,7 @@ from aembed.providers.mock import MockOptions, MockProvider
 
 HOME = Path(jobs.__file__).parent
 PARTS = ["work", "embedding", "ledger", "journal", "vectors", "place", "placing", "assembly", "rejects", "writers/*"]
-PARTS += ["directory", "keys", "joining"]
+PARTS += ["directory", "keys", "joining", "reuse"]
 CODE = {str(path) for part in PARTS for path in HOME.glob(f"{part}.py")}
 """What sends and writes: a process that dies while it only reads has nothing to lose."""
 ROWS, BATCH, SLOTS, SHARDS = 150, 5, 4, 3
@@ -41,13 +43,14 @@ class Ledger:
 
     spec = ModelSpec(name="ledger", provider="ledger", dim=8, max_batch_texts=BATCH)
 
-    def __init__(self, bills: Path) -> None:
+    def __init__(self, bills: Path, *, speaks: bool = False) -> None:
+        self._speaks = speaks
         self._mock = MockProvider(MockOptions(dim=8))
         self._bills = os.open(bills, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     async def embed(self, texts: Sequence[str], /, *, kind: Kind) -> Reply:
         for index, text in enumerate(texts):
-            if "unspeakable" in text:  # refused, and not billed
+            if "unspeakable" in text and not self._speaks:  # refused, and not billed
                 raise BadTextError("the text is refused", index=index)
         os.write(self._bills, json.dumps(list(texts)).encode() + b"\n")
         for _ in range(len(texts[0]) % 5):  # answers come in another order
@@ -64,10 +67,11 @@ class Ledger:
         os.close(self._bills)
 
 
-def prepare() -> None:
+def prepare(rows: range) -> None:
+    shutil.rmtree("parts", ignore_errors=True)
     Path("parts").mkdir()
     with open("rows.jsonl", "w", encoding="utf-8") as file:
-        for i in range(ROWS):
+        for i in rows:
             text = "" if i % 50 == 3 else "unspeakable" if i % 60 == 7 else f"row {'x' * (i % 5)} {i}"
             line = json.dumps({"id": f"id-{i}", "text": text, "group": i % 3}) + "\n"
             file.write(line)
@@ -83,9 +87,25 @@ async def job(output: str, bills: Path, mode: str) -> None:
             await jobs.run("rows.jsonl", name, model=Ledger(bills), shard=(number, SHARDS), **options)
         await jobs.join(names, output)
         return
+    if mode == "retry":
+        del options["id_column"]
+        await jobs.retry_rejects(output, model=Ledger(bills, speaks=True), **options)
+        return
     if mode == "pieces":
         options["overlong"] = "rows"
-    await jobs.run("parts" if mode == "files" else "rows.jsonl", output, model=Ledger(bills), **options)
+    outputs = [output, f"further-{output}.jsonl", f"further-{output}.npy"] if mode == "several" else [output]
+    source = "parts" if mode == "files" else "rows.jsonl"
+    await jobs.run(source, outputs, model=Ledger(bills), update=mode == "update", **options)
+
+
+def begin(output: str, mode: str) -> None:
+    """Remove what an earlier round left, and do the job before the one that is killed."""
+    for path in Path.cwd().glob(f"*{output}*"):
+        path.unlink()
+    if mode in {"update", "retry"}:
+        prepare(range(ROWS // 2, ROWS * 3 // 2) if mode == "update" else range(ROWS))
+        assert attempt(output, Path(os.devnull), -1, "") == 1
+    prepare(range(ROWS))
 
 
 def shard_names(output: str) -> list[str]:
@@ -136,21 +156,19 @@ def tear(directory: Path, lot: random.Random) -> None:
 def main(output: str, kills: int, seed: int, *, damage: bool, mode: str) -> dict[str, Any]:
     lot = random.Random(seed)
     found: list[dict[str, Any]] = []
-    prepare()
     whole = Path("whole" + Path(output).suffix)
+    begin(str(whole), mode)
     assert attempt(str(whole), Path("bills-whole"), -1, mode) == 1
     lines = int(Path("lines").read_text())
     left = kills
     while left > 0:
         for name in (output, *shard_names(output)):
             Path(name).unlink(missing_ok=True)
+        begin(output, mode)
         bills = Path(f"bills-{len(found)}")
         died = 0
         while not (ended := attempt(output, bills, lot.randrange(1, lines * 5 // 4), mode)):
             died += 1
-            if Path(output).exists() and not any(Path(f"{output}.job").glob("*")):
-                ended = 1  # it died when it had nothing left to do
-                break
             if damage and lot.random() < 0.5:
                 tear(Path(f"{output}.job"), lot)
         left -= died
@@ -160,7 +178,11 @@ def main(output: str, kills: int, seed: int, *, damage: bool, mode: str) -> dict
                 "kills": died,
                 "left": [str(path) for path in Path.cwd().glob("*.job/*")],
                 "billed": [text for line in bills.read_text().splitlines() for text in json.loads(line)],
-                "same": _content(Path(output)) == _content(whole),
+                "same": all(
+                    _content(Path(name.replace("whole" + whole.suffix, output))) == _content(Path(name))
+                    for name in (str(path) for path in Path.cwd().glob(f"*{whole}*"))
+                    if name.endswith((".npy", ".jsonl", ".parquet")) and "rejects" not in name
+                ),
                 "same_rejects": Path(f"{output}.rejects.jsonl").read_text()
                 == Path(f"{whole}.rejects.jsonl").read_text(),
             }

@@ -132,6 +132,28 @@ def test_fault_62_killed_while_the_machine_loses_what_was_written_last(tmp_path:
         assert (job["ended"], job["same"], job["same_rejects"], job["left"]) == (True, True, True, [])
 
 
+@posix
+@pytest.mark.parametrize(
+    ("mode", "output"),
+    [("update", "v.npy"), ("update", "v.parquet"), ("several", "v.jsonl"), ("retry", "v.npy"), ("retry", "v.jsonl")],
+)
+def test_fault_124_killed_anywhere_and_resumed(mode: str, output: str, tmp_path: Path) -> None:
+    """Updates, several outputs and retried rejects end as if nobody had killed them, and pay for nothing twice."""
+    if output.endswith(".parquet"):
+        pytest.importorskip("pyarrow", reason="needs the extra parquet")
+    found = _kill(tmp_path, output, 8, mode, seed=124)
+    assert sum(job["kills"] for job in found["jobs"]) >= 8
+    for job in found["jobs"]:
+        assert (job["ended"], job["same"], job["same_rejects"], job["left"]) == (True, True, True, [])
+        assert set(job["billed"]) == set(found["once"])
+        again = len(job["billed"]) - len(found["once"])
+        assert again <= job["kills"] * (kills.SLOTS + AHEAD) * kills.BATCH
+    if mode == "update":
+        assert len(found["once"]) < kills.ROWS // 2 + 5
+    if mode == "retry":
+        assert all("unspeakable" in text for text in found["once"])
+
+
 def _kill(place: Path, output: str, count: int, *options: str, seed: int) -> Any:
     program = [sys.executable, "-W", "error", kills.__file__, str(place), output, str(count), str(seed), *options]
     ended = subprocess.run(program, capture_output=True, check=True, timeout=600)

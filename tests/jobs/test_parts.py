@@ -172,3 +172,22 @@ def test_failed_write_leaves_the_journal_as_it_was(journal: Journal, monkeypatch
     with pytest.raises(OSError, match="No space"):
         journal.append(Entry(0, 4, "a" * 16))
     assert Path("v.npy.job/journal").read_bytes() == before
+
+
+# --- files of a job
+
+
+def test_every_part_of_a_job_is_known_as_one() -> None:
+    from aembed.jobs.assembly import part
+    from aembed.jobs.place import EARLIER, JOURNAL, KEYS, REJECTS, VECTORS, is_part
+
+    names = [
+        JOURNAL,
+        VECTORS,
+        EARLIER,
+        "record-0",
+        "output-12",
+        *(part(name, n) for name in (KEYS, REJECTS) for n in range(3)),
+    ]
+    assert [name for name in names if not is_part(name)] == []
+    assert not is_part("notes.txt")

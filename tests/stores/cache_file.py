@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -16,11 +16,11 @@ NAMES = range(20)
 DIM = 8
 
 
-async def put(store: SQLiteStore, names: range = NAMES, dim: int = DIM) -> None:
+async def put(store: SQLiteStore, names: Sequence[int] = NAMES, dim: int = DIM) -> None:
     await store.put_many(keys(names), vectors(names, dim))
 
 
-async def known(store: SQLiteStore, names: range = NAMES, dim: int = DIM) -> list[int]:
+async def known(store: SQLiteStore, names: Sequence[int] = NAMES, dim: int = DIM) -> list[int]:
     """Names that are found; what is found is checked."""
     positions, rows = await store.get_many(keys(names), dim)
     found = [names[i] for i in positions]

@@ -30,7 +30,7 @@ async def test_the_next_run_finds_it(path: Path) -> None:
 async def test_it_opens_when_it_is_first_used(path: Path) -> None:
     store = SQLiteStore(path)
     assert not path.exists()
-    assert repr(store) == f"<SQLiteStore {str(path)!r} max_bytes={2**30}>"
+    assert repr(store) == f"<SQLiteStore {str(path)!r} max_bytes=None>"
     await put(store)
     await store.aclose()
     assert repr(store).endswith("closed>")
@@ -78,6 +78,27 @@ async def test_what_is_used_stays(path: Path) -> None:
             await known(store, range(10), 384)
         assert await known(store, range(10), 384) == list(range(10))
         assert await known(store, range(10, 20), 384) == []
+
+
+async def test_a_scan_of_more_than_it_holds_is_not_all_misses(path: Path) -> None:
+    """Least recently used alone would have none of them when they come again in the same order."""
+    async with SQLiteStore(path, max_bytes=2**20) as store:
+        for _ in range(3):
+            hits = 0
+            for start in range(0, 1200, 50):
+                there = await known(store, range(start, start + 50), 384)
+                hits += len(there)
+                await put(store, sorted({*range(start, start + 50)} - set(there)), 384)
+        holds = len(await known(store, range(1200), 384))
+        assert hits > 0.7 * holds > 0
+
+
+async def test_it_is_unlimited_unless_it_is_bounded(path: Path) -> None:
+    async with SQLiteStore(path) as store:
+        assert store.max_bytes is None
+        for start in range(0, 2000, 500):
+            await put(store, range(start, start + 500), 384)
+        assert len(await known(store, range(2000), 384)) == 2000
 
 
 async def test_reading_does_not_write(store: SQLiteStore, path: Path) -> None:
