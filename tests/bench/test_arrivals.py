@@ -124,3 +124,10 @@ def test_wrong_arguments_are_named(build: object, hint: str) -> None:
 def test_gaps_too_small_for_a_number_are_none() -> None:
     """A coefficient of variation beyond all measure: every gap that is drawn is 0."""
     assert gamma(1.0, 1e6).times(3.0, seed=1).tolist() == [0, 0, 0]
+
+
+def test_a_ramp_may_be_slow_and_may_end_at_nothing() -> None:
+    assert len(ramp(0.5, 0.8).times(10)) == 6
+    assert len(ramp(0.5, 0.0).times(10)) == 2
+    with pytest.raises(InputError):
+        ramp(0.0, 0.0)

@@ -163,3 +163,10 @@ def test_ends_that_cross_nowhere_are_open() -> None:
 
 def test_a_percentile_at_the_limit_is_within_it() -> None:
     assert knee([100, 200], [exact(0.1), exact(0.1)], 0.1) == Estimate(value=200, low=200, high=None)
+
+
+def test_a_line_takes_three_points_at_two_places() -> None:
+    assert linear_fit([1, 1, 2], [1, 1, 3]).per_unit.value == pytest.approx(2)
+    for x, y in (([1, 2], [1, 2]), ([1, 1, 1], [1, 2, 3])):
+        with pytest.raises(ValueError, match="three points or more at two x or more"):
+            linear_fit(x, y)

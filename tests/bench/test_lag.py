@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+import time
 
 import anyio
 import pytest
@@ -132,3 +133,16 @@ def test_a_collection_is_the_cause_from_half_of_the_stall_on() -> None:
     assert explain(pulse, origin=0, told=True)[0].line == "mine.py:7 in f"
     pulse.collections.append((START + 70 * MS, START + 72 * MS))
     assert explain(pulse, origin=0, told=True)[0].line == "garbage collection"
+
+
+@pytest.mark.parametrize(("took", "kept"), [(MS, False), (MS + 1, True)])
+async def test_collections_longer_than_a_millisecond_are_kept(
+    took: int, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([START, START + took])
+    watchdog = Watchdog()
+    monkeypatch.setattr(time, "perf_counter_ns", lambda: next(clock))
+    watchdog._collected("start", {})
+    watchdog._collected("stop", {})
+    monkeypatch.undo()
+    assert watchdog.pulse.collections == ([(START, START + took)] if kept else [])

@@ -349,3 +349,20 @@ def test_an_interrupted_report_is_not_ok_for_ci() -> None:
     report = replace(samples()["closed"], interrupted=True)
     assert b'failures="0" errors="1"' in junit([report])
     assert github_annotations([report]).startswith("::warning title=")
+
+
+def test_ci_is_told_the_reasons() -> None:
+    report = samples()["open"]
+    assert "::2,374 of 2,400 requests were good" in github_annotations([report])
+    silent = replace(report, verdict=replace(report.verdict, reasons=()))
+    assert github_annotations([silent]).endswith("::no reason given\n")
+
+
+def test_a_stall_is_shown_with_its_line_if_there_is_one() -> None:
+    report = samples()["open"]
+    (stall,) = report.stalls
+    assert "handler.py:12 in reply" in shown(report)
+    (row,) = next(
+        table for table in parts.tables(replace(report, stalls=(replace(stall, line=None),))) if "Stalls" in table.title
+    ).rows
+    assert row == ("7.25 s", "310 ms", "your code blocked", "")
