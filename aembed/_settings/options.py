@@ -46,6 +46,12 @@ def _as_secret(key: object) -> object:
     return SecretStr(key) if isinstance(key, str) else key
 
 
+def _as_key(key: object) -> object:
+    if key is None or isinstance(key, (str, SecretStr)) or callable(key):
+        return _as_secret(key)
+    raise ValueError(f"give the key as a str, or a function that gives it, not {type(key).__name__}")
+
+
 def _as_path(file: str | Path | None) -> Path | None:
     return None if file is None else Path(file)
 
@@ -106,7 +112,7 @@ class Options(Defaults):
     """Everything one embedder can be told."""
 
     base_url: str | None = None
-    api_key: Annotated[str | SecretStr | AskKey | None, BeforeValidator(_as_secret)] = None
+    api_key: Annotated[str | SecretStr | AskKey | None, BeforeValidator(_as_key)] = None
     """The key, or a function that gives it: a keyring's, which runs in a worker thread, or an ``async def``.
 
     The function is asked for each new embedder, after a 401, and before the key expires where it answers with

@@ -114,6 +114,15 @@ async def test_fault_67_a_key_that_cannot_be_one(key: str, provider: str) -> Non
         assert_private(caught.value, factory)
 
 
+@pytest.mark.parametrize("key", [5, b"sk-never-to-be-seen", ["sk-never-to-be-seen"]])
+async def test_fault_67_a_key_that_is_no_text(key: Any) -> None:
+    async with EmbedderFactory(Config()) as factory:
+        with pytest.raises(ConfigError, match="api_key: give the key as a str, or a function that gives it") as caught:
+            await factory.new_embedder("openai:m", api_key=key, base_url="http://localhost:9")
+        assert "never-to-be-seen" not in str(caught.value)
+        assert "lax-or-strict" not in str(caught.value)
+
+
 @pytest.mark.parametrize("key", ["", " ", "\n"])
 async def test_fault_67_an_empty_key(key: str) -> None:
     async with EmbedderFactory(Config()) as factory:
