@@ -13,7 +13,11 @@ Where things are:
     joining        the outputs of shards -> one output
     survey         the first reading            duplicates kinds    what it finds out
     chunks         rows -> requests             embedding  the second reading: chunks -> vectors
-    ledger         what is done: journal, vectors, ranges
+    ledger         what is done: journal, vectors, ranges         budget    what it may cost
+    directory placing    OUTPUT.job/ without links; finished files go to their places
+    record keys    how an output was made; a digest of each text    quantized    smaller numbers
+    existing reuse    outputs that are there: complete, or good for their vectors
+    like retry wanted    their model again; only rejected rows; options of a call
     assembly       the third reading: rows and vectors -> output and rejects
     models         the embedder, and the settings that decide its vectors
     monitor progress    how it gets on          estimate   what it would take

@@ -36,7 +36,7 @@ class JobChangedError(JobError):
 class JobStoppedError(JobError):
     """The provider or the disk ended the job; ``__cause__`` says how.
 
-    ``done`` of ``rows`` rows are kept. The same call goes on where this one ended.
+    ``done`` of ``rows`` rows are done. The same call resumes where this one ended.
     """
 
     def __init__(self, message: str, *, done: int, rows: int) -> None:

@@ -93,8 +93,7 @@ def _to_be_retried(output: Output, found: Sequence[Origin], fingerprint: str, se
 
 def _is_complete(old: Origin, fingerprint: str, settings: dict[str, Any], wanted: Wanted) -> bool:
     same_column = old.output.format == "npy" or old.record.vector_column == wanted.vector_column
-    kept = not old.record.kept or wanted.keep
-    return _same_content(old, fingerprint, settings) and old.record.dtype == wanted.dtype and same_column and kept
+    return _same_content(old, fingerprint, settings) and old.record.dtype == wanted.dtype and same_column
 
 
 def _same_content(old: Origin, fingerprint: str, settings: dict[str, Any]) -> bool:

@@ -48,8 +48,6 @@ class OutputRecord(msgspec.Struct, frozen=True, kw_only=True):
     requests: int = 0
     retried: list[str] = []
     """``overlong`` of each later run that embedded rejected rows."""
-    kept: int = 0
-    """Rows at the end that an update kept, though they were gone from the input."""
 
     @property
     def vector_column(self) -> str:

@@ -16,7 +16,6 @@ class Wanted:
     vector_column: str = "vector"
     dtype: Dtype = "float32"
     update: bool = False
-    keep: bool = False
     force: bool = False
     retry: bool = False
     """Embed the rows that an output rejected, and take over all others."""
