@@ -1,4 +1,4 @@
-"""One POST over a pooled connection. The only importer of aiohttp.
+"""One POST over a pooled connection. With ``body`` and ``connection_errors`` the only importer of aiohttp.
 
 A session is made lazily for each running event loop. Redirects are refused, never followed: a key header must not
 reach another host. A kept-alive connection that the server had already closed gets one new try at once, for free.
