@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
@@ -49,7 +48,7 @@ from aembed._isolation import isolate, may_be_a_text, may_be_isolated
 from aembed._job import Job
 from aembed._listeners import Listener, Listeners, logger
 from aembed._plan import halves, plan, take
-from aembed._retry import next_delay
+from aembed._retry import Retry
 from aembed._settings.options import Options
 from aembed._time_limit import TimeLimit
 from aembed._types import Batch, Kind, MeasuresTexts, Provider, Reply, TextSize, Vectors
@@ -91,7 +90,7 @@ class Engine:
 
     async def run(self, job: Job) -> None:
         """Bring every text of ``job`` to its end; what becomes of it, the job is told."""
-        spec = self._cap.fit(self._account.fitted(self.spec)) if len(job.texts) > 1 else self.spec
+        spec = self._cap.fit(self.gate.fitted(self.spec)) if len(job.texts) > 1 else self.spec
         if spec.pads and len(job.texts) > SORTED_ON_THE_LOOP:
             batches = await anyio.to_thread.run_sync(plan, job.texts, spec)
         else:
@@ -100,7 +99,7 @@ class Engine:
             await self._deliver(job, batches[0])
         elif batches:
             deliver = job.watched(partial(self._deliver, job))
-            await fan_out(deliver, batches, max_at_once=self._account.concurrency.most)
+            await fan_out(deliver, batches, max_at_once=self.gate.most_at_once)
 
     def expire(self, job: Job, seconds: float, option: str = "deadline") -> None:
         """A call has run out of time."""
@@ -127,6 +126,7 @@ class Engine:
         return [overlong.estimated_size(text, self.spec.max_text_tokens) for text in texts]
 
     def statistics(self) -> Statistics:
+        gate = self.gate.snapshot()
         return Statistics(
             texts=self._texts,
             tokens=self._tokens,
@@ -134,15 +134,15 @@ class Engine:
             retries=self._retries,
             failed=self._failed,
             **asdict(self.counts),
-            in_flight=self.gate.in_flight,
-            waiting=self.gate.waiting,
-            waiting_for=self.gate.waiting_for(),
-            paused=self.gate.paused(),
-            refusals=self._account.refusals,
-            slots=self._account.concurrency.slots,
-            requests_per_minute=self._account.quotas.requests.limit,
-            tokens_per_minute=self._account.quotas.tokens.limit,
-            inputs_per_minute=self._account.quotas.inputs.limit,
+            in_flight=gate.in_flight,
+            waiting=gate.waiting,
+            waiting_for=gate.waiting_for,
+            paused=gate.paused,
+            refusals=gate.rejections,
+            slots=gate.slots,
+            requests_per_minute=gate.requests_per_minute,
+            tokens_per_minute=gate.tokens_per_minute,
+            inputs_per_minute=gate.inputs_per_minute,
         )
 
     async def _deliver(self, job: Job, batch: Batch) -> None:
@@ -239,59 +239,37 @@ class Engine:
 
     async def _send(self, job: Job, batch: Batch, *, once: bool = False) -> None:
         """Try until it works or the policy says enough; with ``once`` only a 429 is followed by another try."""
-        attempt = paced = 0
-        first = False
+        retry = Retry(self._options.retry, self._account, once=once or job.is_probe)
         self._account.budget.attempted()
         while True:
-            attempt += 1
-            successes = self._account.successes
+            retry.begin()
             try:
-                await self._attempt(job, batch, attempt, first=first)
+                await self._attempt(job, batch, retry)
             except ProviderError as error:
-                error.attempts = attempt
+                error.attempts = retry.attempts
                 error.provider = error.provider or self.spec.provider
                 job.count(0, error.maybe_billed)
                 job.attempt_failed(batch, error, self._texts)
-                is_paced = self._is_paced(error, successes)
-                paced += is_paced
-                delay = self._delay(attempt - paced, error, once=once or job.is_probe)
-                if delay is None or not (is_paced or isinstance(error, RateLimitError) or self._account.budget.take()):
-                    raise
+                delay = retry.after(error, texts=len(batch))
                 self._retries += 1
                 if self.emit is not None:
                     model, kind, texts = self.spec.name, job.kind, len(batch)
                     self.emit(
-                        RetryScheduled(model=model, kind=kind, texts=texts, attempt=attempt, delay=delay, error=error)
+                        RetryScheduled(
+                            model=model, kind=kind, texts=texts, attempt=retry.attempts, delay=delay, error=error
+                        )
                     )
-                first = isinstance(error, RateLimitError) or not is_paced
             else:
                 return
             if delay:
                 await anyio.sleep(delay)
 
-    def _delay(self, attempt: int, error: ProviderError, *, once: bool) -> float | None:
-        """Seconds before the next attempt; ``None`` to give up."""
-        if once and not isinstance(error, RateLimitError):
-            return None
-        return next_delay(self._options.retry, attempt, error, random.random())  # noqa: S311
-
-    def _is_paced(self, error: ProviderError, successes: int) -> bool:
-        """True where the gate decides when to give up, so that the batch need not count its attempts.
-
-        Either the account gets on, and this batch is at the head of its queue; or nothing is answered, and one probe
-        at a time is sent, this batch or another.
-        """
-        if self._options.retry.max_attempts == 1:
-            return False
-        return self._account.pause.probing or (
-            isinstance(error, RateLimitError) and self._account.successes > successes
-        )
-
-    async def _attempt(self, job: Job, batch: Batch, attempt: int, *, first: bool) -> None:
+    async def _attempt(self, job: Job, batch: Batch, retry: Retry) -> None:
         """Admission, one request, the check, and the rows are in their place."""
-        permit = self.gate.permit(job.kind, batch.texts, self._options.retry.max_retry_after)
-        if not self.gate.try_enter(permit):
-            await self.gate.wait(permit, first=first)
+        patience = self._options.retry.max_retry_after
+        reservation = self.gate.reservation(job.kind, batch.texts, patience, deadline=job.due, owner=self)
+        if retry.goes_first or not self.gate.try_enter(reservation):
+            await self.gate.wait(reservation, first=retry.goes_first)
         reply: Reply | None = None
         failure: AembedError | None = None
         started = time.perf_counter() if self.emit is not None else 0.0
@@ -307,7 +285,7 @@ class Engine:
             failure = error
             raise
         finally:
-            self.gate.leave(permit, reply, failure)
+            self.gate.leave(reservation, reply, failure)
         assert reply is not None, "else an error was raised"
         try:
             if len(batch) * (self.spec.dim or 0) < CHECKED_ON_THE_LOOP:
@@ -329,7 +307,7 @@ class Engine:
                     texts=len(batch),
                     tokens=reply.tokens,
                     truncated=len(reply.truncated),
-                    attempt=attempt,
+                    attempt=retry.attempts,
                     elapsed=time.perf_counter() - started,
                 )
             )

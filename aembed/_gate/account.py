@@ -1,25 +1,34 @@
-"""What is known of an account's server: its quotas, its pauses, its capacity. Pure: every method is told the time.
+"""What is known of an account's server: its quotas, its backoff, its capacity. Pure: every method gets the time.
 
-Each request ends as an answer, a refusal, a failure, or with nothing; the account learns from all of them.
+Each request ends as a success, a 429, a failure, or with nothing since it was cancelled; the account learns from each.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from aembed._errors import AembedError, ConnectError, OverloadedError, ProviderError, RateLimitError
+from aembed._errors import AembedError, ConnectError, DeadlineError, OverloadedError, ProviderError, RateLimitError
+from aembed._gate.backoff import Backoff
 from aembed._gate.budget import RetryBudget
 from aembed._gate.concurrency import AdaptiveConcurrency
-from aembed._gate.pause import Pause
-from aembed._gate.permit import Permit
+from aembed._gate.lanes import Amounts
 from aembed._gate.quotas import Quotas
+from aembed._gate.reservation import Reservation
 from aembed._settings.policies import Limits
 from aembed._types import Kind, ModelSpec, Reply
 
 FIRST_AT_ONCE = 2
 """Requests sent before the first answer; each answer allows one more, so that a small quota is not overrun unseen."""
-ABSURD = 3600.0
-"""Seconds. A Retry-After beyond this is no quota but a mistake, and counts as none."""
+MAX_RETRY_AFTER_S = 7 * 86_400.0
+"""A Retry-After beyond a week is no quota but a mistake, and counts as none."""
+RETRY_DAY_AFTER_S = 3600.0
+"""When to ask again after a day's quota is used up, if the server does not say: at midnight, but of which place?"""
+
+MAX_WAIT_FOR_LIMITS_S = 3600.0
+"""A wait for the limits themselves, with no word from the server: an hour can only be a day's quota."""
+LATENCY_DECAY = 0.99
+"""Of the longest latency, at each success: what was seen some hundred answers ago says little of now."""
 
 
 class Account:
@@ -28,109 +37,162 @@ class Account:
     def __init__(self, slots: int, limits: Limits, *, adaptive: bool, per_input: bool) -> None:
         self.concurrency = AdaptiveConcurrency(slots, adaptive=adaptive)
         self.quotas = Quotas(limits)
-        self.pause = Pause()
+        self.backoff = Backoff()
         self.budget = RetryBudget()
-        self.successes = self.refusals = 0
+        self.successes = self.rejections = 0
         self.slow_start = FIRST_AT_ONCE
         self._per_input = per_input
+        self._latency = 0.0
+        """Seconds, about the longest of late."""
         self._last_failure = ""
-        """Its kind alone: what else it says may be of another model or request than those that are told of it."""
+        """Its kind alone: what else it says may be of another model or request."""
+        self._used_up = ""
+        """"day" where the last 429 said so."""
 
     def set_limits(self, limits: Limits) -> None:
+        """What the user allows from now on; what was sent stays counted."""
         if limits.max_concurrency is not None:
             self.concurrency = AdaptiveConcurrency(limits.max_concurrency, adaptive=self.concurrency.adaptive)
-        self.quotas.set_limits(limits)
+        self.quotas.state(limits)
 
     @property
     def slots(self) -> int:
         """Requests it may be sent at once."""
-        slots = self.concurrency.slots
-        return min(self.slow_start, slots)
+        return min(self.slow_start, self.concurrency.slots)
 
     def fitted(self, spec: ModelSpec) -> ModelSpec:
         """``spec`` with no larger batches than the quotas take."""
         return self.quotas.fitted(spec, per_input=self._per_input)
 
-    def permit(self, kind: Kind, texts: Sequence[str], patience: float) -> Permit:
+    def reservation(
+        self, kind: Kind, texts: Sequence[str], patience: float, deadline: float, owner: object
+    ) -> Reservation:
         """What a request needs. Tokens are estimated even where no quota of them is known: it may be when it goes."""
         inputs = len(texts)
         characters = sum(map(len, texts))
-        tokens = characters * self.quotas.token_ratio.value
-        return Permit(kind, characters, tokens, inputs, requests=inputs if self._per_input else 1.0, patience=patience)
+        return Reservation(
+            kind,
+            characters,
+            characters * self.quotas.token_ratio.value,
+            inputs,
+            requests=inputs if self._per_input else 1.0,
+            patience=patience,
+            deadline=deadline,
+            owner=owner,
+        )
 
-    def earliest(self, now: float, permit: Permit, leave_reserve: bool) -> float:
+    def earliest(self, now: float, reservation: Reservation, aside: Amounts, *, leave_reserve: bool) -> float:
         """``now``, or a time worth asking again."""
-        when = self.quotas.earliest(now, permit, leave_reserve)
-        return max(self.pause.until, when)
+        probing = self.backoff.probing
+        when = self.quotas.earliest(now, reservation, aside, leave_reserve=leave_reserve, paced=not probing)
+        return max(self.backoff.until, when)
 
-    def hopeless(self, now: float, permit: Permit) -> ProviderError | None:
-        """Why there is no point in waiting, if so."""
-        left = self.pause.until - now
-        if self.pause.hopeless(now):
+    def reason_to_give_up(self, now: float, reservation: Reservation, when: float) -> AembedError | None:
+        """Why waiting until ``when`` is pointless, if it is."""
+        backoff = self.backoff
+        if backoff.until > now and now >= backoff.gives_up_at():
             return OverloadedError(
-                f"the provider has answered nothing but errors for {self.pause.silent(now):.0f} s, the last "
+                f"the provider has answered nothing but errors for {backoff.silent(now):.0f} s, the last "
                 f"{self._last_failure}; see whether it is down, and try again later",
                 retryable=False,
             )
-        if left > permit.patience:
-            return RateLimitError(
-                f"the provider wants no request for {left:.0f} s, longer than max_retry_after={permit.patience:g}; "
-                "try again later, or raise it",
-                retryable=False,
-                retry_after=left,
-            )
+        wait = when - now
+        if backoff.until > now:
+            until_then = backoff.until - now
+            if until_then > reservation.patience:
+                return self._too_long(until_then, reservation)
+            if backoff.until > reservation.deadline:
+                return self._after_deadline(now, until_then, reservation)
+        elif wait > reservation.patience and wait > MAX_WAIT_FOR_LIMITS_S:
+            return self._too_long(wait, reservation)
         return None
 
-    def answered(self, now: float, permit: Permit, reply: Reply, *, alone: bool) -> None:
-        """``alone``: no request of the other kind was beside it, so that its time tells of its own size."""
+    def succeeded(self, now: float, reservation: Reservation, reply: Reply, *, alone: bool) -> None:
+        """``alone``: no request of the other kind was in flight, so that its time depends on its own size."""
         self.successes += 1
         self.slow_start += 1
-        self.pause.answered(permit.sent_at)
+        episodes = self.quotas.episodes
+        is_new = self.backoff.began_before(reservation.sent_at)
+        ends = is_new and episodes.ends_with(now, reservation)
+        self.backoff.answered(now, reservation.sent_at, ends=ends or episodes.current is None)
+        self._used_up = ""
+        elapsed = now - reservation.sent_at
+        self._latency = max(elapsed, LATENCY_DECAY * self._latency)
         if alone or not self.concurrency.adaptive:
-            self.concurrency.answered(now, now - permit.sent_at, permit.characters)
-        self.quotas.answered(now, permit, reply)
+            self.concurrency.answered(now, elapsed, reservation.characters)
+        self.quotas.answered(now, reservation, reply)
+        if ends:
+            self.quotas.end_episode(now, reservation)
 
-    def ended(self, now: float, permit: Permit, error: AembedError | None, *, is_probe: bool, in_flight: int) -> None:
+    def ended(self, now: float, reservation: Reservation, error: AembedError | None, in_flight: int) -> None:
         """With an error, or with nothing as it was cancelled. ``in_flight``: the others."""
-        is_busy = isinstance(error, RateLimitError) and self.concurrency.adaptive
-        if is_busy or isinstance(error, (OverloadedError, ConnectError)):
-            self.concurrency.overloaded(now, permit.sent_at, in_flight)
         if isinstance(error, RateLimitError):
-            self._refused(now, permit, error, is_probe=is_probe)
+            self._rejected(now, reservation, error, in_flight)
             return
-        self.quotas.ended(now, permit)
+        arrived = now if error is not None else now + self._latency  # one that was cancelled may be on its way
+        self.quotas.ended(arrived, reservation, success=False)
         if isinstance(error, ProviderError):
-            self._failed(now, permit, error, is_probe=is_probe)
+            self._failed(now, reservation, error, in_flight)
 
-    def _refused(self, now: float, permit: Permit, error: RateLimitError, *, is_probe: bool) -> None:
-        """Too fast, the server says: nobody on the account is sent before it allows, and no herd after."""
-        self.refusals += 1
+    def _rejected(self, now: float, reservation: Reservation, error: RateLimitError, in_flight: int) -> None:
+        """Too fast: nobody on the account is sent before the server allows, and no herd after."""
+        self.rejections += 1
         self._last_failure = _kind(error)
-        self.quotas.refund(now, permit)
+        self._used_up = error.scope or ""
+        is_new = self.backoff.began_before(reservation.sent_at)
+        quotas = self.quotas
+        begins = is_new and quotas.episodes.current is None
+        is_paced = quotas.pace.rates is not None
+        if begins:
+            quotas.begin_episode(now, reservation)
+        quotas.refund(now, reservation)
+        if self.concurrency.adaptive:
+            self.concurrency.overloaded(now, reservation.sent_at, in_flight)
         wait = _sensible(error.retry_after)
+        if wait is None and error.scope == "day":
+            wait = RETRY_DAY_AFTER_S
+        if is_new:  # the refund has emptied the reservation: an estimate is as good
+            quotas.episodes.goes_on(now, reservation, reservation.sent_at if wait is None else now + wait)
         if wait is None:
-            news = self.pause.untold(now, permit.sent_at, probe=is_probe)
+            until_room = quotas.pace.until_room(now) * (0.5 if begins else 1.0)  # is it a window at all?
+            self.backoff.unannounced(now, reservation.sent_at, is_probe=reservation.is_probe, wait=until_room)
         else:
-            news = self.pause.told(now, wait, permit.sent_at)
-        if news:
-            self.quotas.refused(now, permit, wait, probe=is_probe)
-        if wait is not None:
-            self.quotas.drain(now, permit, wait)
+            probe = is_new and not (begins and is_paced)
+            self.backoff.announced(now, wait, reservation.sent_at, probe=probe)
 
-    def _failed(self, now: float, permit: Permit, error: ProviderError, *, is_probe: bool) -> None:
-        """A refusal with a reason is an answer; silence and server errors are not."""
+    def _failed(self, now: float, reservation: Reservation, error: ProviderError, in_flight: int) -> None:
+        """An error with a reason shows a healthy server; silence and server errors do not."""
         if not error.retryable:
-            self.pause.answered(permit.sent_at)
+            self.backoff.answered(now, reservation.sent_at)
             return
         self._last_failure = _kind(error)
+        if isinstance(error, (OverloadedError, ConnectError)):
+            if self.concurrency.adaptive:
+            self.concurrency.overloaded(now, reservation.sent_at, in_flight)
         wait = _sensible(error.retry_after)
         if wait is not None:
-            self.pause.told(now, wait, permit.sent_at)
-        self.pause.failed(now, permit.sent_at, probe=is_probe)
+            self.backoff.announced(now, wait, reservation.sent_at, probe=False)
+        self.backoff.failed(now, reservation.sent_at, is_probe=reservation.is_probe)
+
+    def _too_long(self, wait: float, reservation: Reservation) -> RateLimitError:
+        what = "the day's quota is used up; " if self._used_up == "day" else ""
+        return RateLimitError(
+            f"{what}the provider allows no request for {_duration(wait)}, longer than "
+            f"max_retry_after={reservation.patience:g}; try again later, or raise it",
+            retryable=False,
+            retry_after=wait,
+        )
+
+    def _after_deadline(self, now: float, wait: float, reservation: Reservation) -> DeadlineError:
+        return DeadlineError(
+            f"the provider allows no request for {_duration(wait)}, and the deadline is in "
+            f"{max(0.0, reservation.deadline - now):.1f} s; give it more, or try again later"
+        )
 
 
 def _sensible(retry_after: float | None) -> float | None:
-    return retry_after if retry_after is not None and 0 <= retry_after <= ABSURD else None
+    """A wait that says something: none at all, right after a 429, does not."""
+    return retry_after if retry_after is not None and 0 < retry_after <= MAX_RETRY_AFTER_S else None
 
 
 def _kind(error: ProviderError) -> str:
@@ -138,3 +200,8 @@ def _kind(error: ProviderError) -> str:
     name = type(error).__name__
     status = "" if error.status is None else f" with status {error.status}"
     return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}{status}"
+
+
+def _duration(seconds: float) -> str:
+    """``"30 s"``, ``"2.5 h"``."""
+    return f"{seconds:.0f} s" if seconds < 3600 or math.isinf(seconds) else f"{seconds / 3600:.1f} h"

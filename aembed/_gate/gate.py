@@ -1,8 +1,8 @@
 """The queue before an account: slots first, then the quota, in two lanes.
 
-Queries overtake documents and have one slot more; documents are sure of a share all the same. Within a lane the order
-is first come, first served, and whoever was refused by the server goes back to the head. Nothing is held while
-waiting. Waiters are futures in a queue; one timer serves them all.
+Queries overtake documents and have one slot more; documents keep a share all the same. Within a lane, and among the
+documents of one owner, the order is first come, first served, and a batch that was rejected goes back to the head.
+Nothing is held while waiting. A waiting call is a future in a queue; one timer serves them all.
 """
 
 from __future__ import annotations
@@ -10,18 +10,34 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from aembed._errors import AembedError
 from aembed._gate.account import Account
-from aembed._gate.lanes import Lanes, Ticket
-from aembed._gate.permit import Permit
+from aembed._gate.lanes import NOTHING, Amounts, Lanes, Ticket
+from aembed._gate.reservation import Reservation
 from aembed._gate.slots import Slots
 from aembed._settings.policies import Limits
-from aembed._types import Kind, Reply
+from aembed._types import Kind, ModelSpec, Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state of a gate at one moment, for statistics. Times are in seconds, limits per minute."""
+
+    in_flight: int
+    waiting: int
+    waiting_for: str
+    paused: float
+    rejections: int
+    slots: int
+    requests_per_minute: float | None
+    tokens_per_minute: float | None
+    inputs_per_minute: float | None
 
 
 class Gate:
-    """``gate.try_enter(permit) or await gate.wait(permit)``, then ``gate.leave(permit, ...)`` with the outcome.
+    """``gate.try_enter(reservation) or await gate.wait(reservation)``, then ``gate.leave(reservation, ...)``.
 
     ``adaptive``: the server has no quota, only capacity. ``per_input``: its quota of requests counts every text.
     """
@@ -32,16 +48,14 @@ class Gate:
         self._lanes = Lanes()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The last one: its clock can be read from any thread."""
 
     def __repr__(self) -> str:
         waiting = f"{self.waiting} for {self.waiting_for()}" if self.waiting else "0"
-        quotas = self.account.quotas.named(Permit("document"))
-        limits = [f" {name}={resource!r}" for name, resource, _ in quotas if resource.limit is not None]
+        quotas = self.account.quotas.named(Reservation("document"))
+        limits = [f" {name}={quota!r}" for name, quota, _ in quotas if quota.limit is not None]
         return f"<Gate in_flight={self.in_flight}/{self.account.concurrency.slots} waiting={waiting}{''.join(limits)}>"
-
-    def set_limits(self, limits: Limits) -> None:
-        """Other limits from now on; what was admitted counts, and ``None`` takes a limit away."""
-        self.account.set_limits(limits)
 
     @property
     def in_flight(self) -> int:
@@ -51,119 +65,214 @@ class Gate:
     def waiting(self) -> int:
         return len(self._lanes)
 
+    @property
+    def most_at_once(self) -> int:
+        """Requests in flight at most, whatever has been learnt."""
+        return self.account.concurrency.most
+
+    @property
+    def is_available(self) -> bool:
+        """False while the server fails, or wants no request, and nobody may ask it."""
+        return self.paused() == 0
+
+    def set_limits(self, limits: Limits) -> None:
+        """What the user allows from now on; what was sent stays counted."""
+        self.account.set_limits(limits)
+        if len(self._lanes) and self._loop is not None:
+            self._admit(self._loop)
+
     def waiting_for(self) -> str:
         """What keeps the first in line: "slots", "requests", "tokens", "inputs" or "pause"; "" if nobody waits."""
         first = self._lanes.first()
         if first is None:
             return ""
-        now = asyncio.get_running_loop().time()
-        if self.account.pause.until > now or self.slots.probe is not None:
+        now = self._now()
+        if self.account.backoff.until > now or self.slots.probe is not None:
             return "pause"
         if not self._has_slot(first.kind):
             return "slots"
-        for name, resource, amount in self.account.quotas.named(first):
-            if resource.earliest(now, amount, first.kind == "document") > now:
+        for name, quota, amount in self.account.quotas.named(first):
+            if quota.earliest(now, amount, leave_reserve=first.kind == "document") > now:
                 return name
-        return "slots"  # about to go
+        return "requests" if self.account.quotas.pace.rates is not None else "slots"
 
     def paused(self) -> float:
         """Seconds until the server may be asked again."""
-        return max(0.0, self.account.pause.until - asyncio.get_running_loop().time())
+        return max(0.0, self.account.backoff.until - self._now())
 
-    def permit(self, kind: Kind, texts: Sequence[str], patience: float = math.inf) -> Permit:
-        """What a request with these texts needs, by someone who waits so many seconds of a pause."""
-        return self.account.permit(kind, texts, patience)
+    def snapshot(self) -> Snapshot:
+        """From any thread, with or without a running loop."""
+        account = self.account
+        quotas = account.quotas
+        return Snapshot(
+            in_flight=self.in_flight,
+            waiting=self.waiting,
+            waiting_for=self.waiting_for(),
+            paused=self.paused(),
+            rejections=account.rejections,
+            slots=account.concurrency.slots,
+            requests_per_minute=quotas.requests.limit,
+            tokens_per_minute=quotas.tokens.limit,
+            inputs_per_minute=quotas.inputs.limit,
+        )
 
-    def try_enter(self, permit: Permit) -> bool:
+    def reservation(
+        self,
+        kind: Kind,
+        texts: Sequence[str],
+        patience: float = math.inf,
+        *,
+        deadline: float = math.inf,
+        owner: object = None,
+    ) -> Reservation:
+        """What a request with these texts needs, of a caller who accepts a pause of ``patience`` seconds.
+
+        ``deadline`` is a time of the loop's clock. Documents of different owners share the account by amount.
+        """
+        return self.account.reservation(kind, texts, patience, deadline, owner)
+
+    def fitted(self, spec: ModelSpec) -> ModelSpec:
+        """``spec`` with no larger batches than the quotas take."""
+        return self.account.fitted(spec)
+
+    def try_enter(self, reservation: Reservation) -> bool:
         """Take a place at once if nobody is before us; never waits.
 
         Raises:
             InputError: the amount is more than a minute's quota.
         """
-        self.account.quotas.check_capacity(permit)
-        if self._lanes.blocks(permit.kind) or not self._has_slot(permit.kind):
+        self.account.quotas.check_capacity(reservation)
+        lanes = self._lanes
+        if lanes.blocks(reservation) or not self._has_slot(reservation.kind):
             return False
         loop = asyncio.get_running_loop()
         now = loop.time()
-        if self._earliest(now, permit) > now:
+        aside = lanes.set_aside() if reservation.kind == "query" else NOTHING
+        if self._earliest(now, reservation, aside) > now:
             return False
-        self._enter(permit, now, loop)
+        self._enter(reservation, now, loop)
         return True
 
-    async def wait(self, permit: Permit, *, first: bool = False) -> None:
-        """Wait for a place; ``first``: at the head of the lane, after a refusal. A cancelled waiter leaves no trace.
+    async def wait(self, reservation: Reservation, *, first: bool = False) -> None:
+        """Wait for a place; ``first``: at the head of the lane, after a 429. A cancelled waiter leaves no trace.
 
         Raises:
             InputError: the amount is more than a minute's quota, and would wait forever.
-            ProviderError: the server has been silent for too long, or wants to be left alone for too long.
+            ProviderError: the server has failed for too long, or allows no request for too long.
+            DeadlineError: the server allows no request before ``reservation.deadline``.
         """
-        self.account.quotas.check_capacity(permit)
+        self.account.quotas.check_capacity(reservation)
         loop = asyncio.get_running_loop()
         ticket: Ticket = loop.create_future()
-        self._lanes.add(ticket, permit, first=first)
+        self._lanes.add(ticket, reservation, first=first)
         self._admit(loop)
         try:
             await ticket
         except asyncio.CancelledError:
-            self._withdraw(permit, ticket)
+            self._withdraw(reservation, ticket)
             raise
 
-    def leave(self, permit: Permit, reply: Reply | None = None, error: AembedError | None = None) -> None:
+    def leave(self, reservation: Reservation, reply: Reply | None = None, error: AembedError | None = None) -> None:
         """The request has ended: with a reply, with an error, or cancelled (neither)."""
-        is_probe = self.slots.left(permit)
-        loop = permit.loop
-        assert loop is not None, "only who has entered leaves"
+        self.slots.left(reservation)
+        loop = reservation.loop
+        assert loop is not None, "only a request that has entered leaves"
         now = loop.time()
-        if reply is not None:
-            alone = permit.kind == "document" or self.slots.taken == self.slots.queries
-            self.account.answered(now, permit, reply, alone=alone)
-        else:
-            self.account.ended(now, permit, error, is_probe=is_probe, in_flight=self.slots.taken)
-        if self._lanes.documents or self._lanes.queries:
-            self._admit(loop)
+        try:
+            if reply is not None:
+                alone = reservation.kind == "document" or self.slots.taken == self.slots.queries
+                self.account.succeeded(now, reservation, reply, alone=alone)
+            else:
+                self.account.ended(now, reservation, error, self.slots.taken)
+        finally:
+            if len(self._lanes):
+                self._admit(loop)
 
-    def _has_slot(self, kind: Kind) -> bool:
-        return self.slots.free(kind, self.account.slots, self._lanes.is_documents_turn)
+    def _now(self) -> float:
+        return 0.0 if self._loop is None else self._loop.time()
 
-    def _earliest(self, now: float, permit: Permit) -> float:
-        leave_reserve = permit.kind == "document" and not self._lanes.is_documents_turn
-        return self.account.earliest(now, permit, leave_reserve)
+    def _has_slot(self, kind: Kind, *, documents_first: bool | None = None) -> bool:
+        first = self._lanes.owes_a_slot if documents_first is None else documents_first
+        return self.slots.free(kind, self.account.slots, first)
 
-    def _enter(self, permit: Permit, now: float, loop: asyncio.AbstractEventLoop) -> None:
-        permit.sent_at = now
-        permit.loop = loop
-        self.account.quotas.commit(now, permit)
-        self._lanes.went(permit.kind)
-        self.slots.took(permit, self.account.pause.probing)
+    def _earliest(self, now: float, reservation: Reservation, aside: Amounts) -> float:
+        leave_reserve = reservation.kind == "document"
+        if leave_reserve and self._lanes.owes_a_slot:
+            leave_reserve = not self.account.quotas.covers(self._lanes.set_aside(), reservation)
+        return self.account.earliest(now, reservation, aside, leave_reserve=leave_reserve)
 
-    def _withdraw(self, permit: Permit, ticket: Ticket) -> None:
+    def _enter(self, reservation: Reservation, now: float, loop: asyncio.AbstractEventLoop) -> None:
+        reservation.sent_at = now
+        reservation.loop = self._loop = loop
+        self.account.quotas.commit(now, reservation)
+        self._lanes.went(reservation)
+        self.slots.took(reservation, self.account.backoff.probing)
+
+    def _withdraw(self, reservation: Reservation, ticket: Ticket) -> None:
         if ticket.cancelled():
-            self._lanes.remove(ticket, permit)
+            self._lanes.remove(ticket, reservation)
         elif ticket.exception() is None:  # admitted in the moment of the cancellation: hand everything back
-            self.account.quotas.refund(permit.sent_at, permit)
-            self.slots.left(permit)
+            self.account.quotas.refund(reservation.sent_at, reservation)
+            self.slots.left(reservation)
         self._admit(ticket.get_loop())
 
     def _admit(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let in whom slots and quota allow; if only time is in the way, come back when it has passed."""
-        now = loop.time()
-        wake_at = math.inf
-        while (turn := self._turn()) is not None:
-            ticket, permit = turn
-            if not ticket.done():  # else cancelled, and about to withdraw
-                if (error := self.account.hopeless(now, permit)) is not None:
-                    ticket.set_exception(error)
-                elif (when := self._earliest(now, permit)) > now:
-                    wake_at = when
-                    break
-                else:
-                    self._enter(permit, now, loop)
-                    ticket.set_result(None)
-            self._lanes.remove(ticket, permit)
-        self._wake(wake_at, loop)
+        self._loop = loop
+        try:
+            while (wake_at := self._admit_one(loop)) is None:
+                pass
+            self._wake(wake_at, loop)
+        except Exception as error:  # noqa: BLE001 - whatever it is, callers must not wait for a queue that is dead
+            self._fail_all(error)
 
-    def _turn(self) -> tuple[Ticket, Permit] | None:
-        return self._lanes.turn(query_slot=self._has_slot("query"), document_slot=self._has_slot("document"))
+    def _admit_one(self, loop: asyncio.AbstractEventLoop) -> float | None:
+        """Deal with one waiter; else return when it is worth looking again."""
+        now = loop.time()
+        lanes = self._lanes
+        document, query = lanes.document(), lanes.query()
+        documents_first = lanes.owes_a_slot or query is None
+        wake_at = math.inf
+        if document is not None and documents_first and self._has_slot("document"):
+            when = self._try(document, NOTHING, now, loop)
+            if when is None:
+                return None
+            wake_at = when
+        if query is not None and self._has_slot("query", documents_first=lanes.owes_a_slot and wake_at == math.inf):
+            when = self._try(query, lanes.set_aside(), now, loop)
+            return when if when is None else min(when, wake_at)
+        return wake_at
+
+    def _try(
+        self, head: tuple[Ticket, Reservation], aside: Amounts, now: float, loop: asyncio.AbstractEventLoop
+    ) -> float | None:
+        """``None`` if it has left the queue; else when to try again."""
+        ticket, reservation = head
+        if not ticket.done():  # else cancelled, and about to withdraw
+            self.account.quotas.estimate(reservation)
+            when = self._earliest(now, reservation, aside)
+            if when > now:
+                error = self.account.reason_to_give_up(now, reservation, when)
+                if error is None:
+                    return min(when, self._gives_up_at(now))
+                ticket.set_exception(error)
+            else:
+                self._lanes.remove(ticket, reservation)
+                self._enter(reservation, now, loop)
+                ticket.set_result(None)
+        self._lanes.remove(ticket, reservation)
+        return None
+
+    def _gives_up_at(self, now: float) -> float:
+        when = self.account.backoff.gives_up_at()
+        return when if when > now else math.inf
+
+    def _fail_all(self, error: Exception) -> None:
+        while (head := self._lanes.query() or self._lanes.document()) is not None:
+            ticket, reservation = head
+            self._lanes.remove(ticket, reservation)
+            if not ticket.done():
+                ticket.set_exception(error)
 
     def _wake(self, when: float, loop: asyncio.AbstractEventLoop) -> None:
         """Set the one timer. One that rings too early does no harm, and spares a change for each waiter that comes."""

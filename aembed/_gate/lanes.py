@@ -1,6 +1,9 @@
-"""Who waits, in two lanes. Within a lane it is first come, first served; queries overtake documents. Pure.
+"""Whose turn it is: queries overtake documents, and documents keep a share. Pure.
 
-While both wait, one document goes for every few queries, so that neither lane starves.
+Documents are owed an eighth of what queries take while documents wait, by amount. What they are owed is set aside: a
+query may not use it, so that even a large document fits in the end. A document that does not fit yet keeps no query
+waiting that fits beside what is set aside. Among documents, owners (embedders) share by amount, and each owner's come
+in their order.
 """
 
 from __future__ import annotations
@@ -9,70 +12,127 @@ import asyncio
 from collections import OrderedDict
 from typing import TypeAlias
 
-from aembed._gate.permit import Permit
-from aembed._types import Kind
+from aembed._gate.reservation import Reservation
 
-QUERIES_FOR_A_DOCUMENT = 8
-"""While both wait, one document goes for so many queries."""
+SHARE_OF_DOCUMENTS = 1 / 8
+"""Of what queries take, while documents wait: a ninth of all."""
 
 Ticket: TypeAlias = "asyncio.Future[None]"
-Lane: TypeAlias = "OrderedDict[Ticket, Permit]"
+Lane: TypeAlias = "OrderedDict[Ticket, Reservation]"
+Amounts: TypeAlias = tuple[float, float, float]
+"""Requests, tokens and inputs."""
+
+NOTHING: Amounts = 0.0, 0.0, 0.0
 
 
 class Lanes:
-    """Permits in the order of their turn, each with the future that its owner waits for."""
+    """Reservations in the order of their turn, each with the future that its owner awaits."""
 
     def __init__(self) -> None:
         self.queries: Lane = OrderedDict()
-        self.documents: Lane = OrderedDict()
-        self._overtaken = 0
-        """Queries that went since the last document, while documents waited; none if no document waits."""
+        self._documents: dict[object, Lane] = {}
+        self._served: dict[object, float] = {}
+        """What each owner of waiting documents has been given, on a scale on which the lowest is next."""
+        self._waiting = 0
+        self._owed = NOTHING
 
     def __len__(self) -> int:
-        return len(self.queries) + len(self.documents)
+        return len(self.queries) + self._waiting
 
     @property
-    def is_documents_turn(self) -> bool:
-        """Documents wait, and were overtaken often enough."""
-        return self._overtaken >= QUERIES_FOR_A_DOCUMENT
+    def has_documents(self) -> bool:
+        return self._waiting > 0
 
-    def blocks(self, kind: Kind) -> bool:
+    def blocks(self, reservation: Reservation) -> bool:
         """True if somebody is before a newcomer of this kind."""
         if self.queries:
             return True
-        return bool(self.documents) and (kind == "document" or self.is_documents_turn)
+        return self._waiting > 0 and (reservation.kind == "document" or self.owes_a_slot)
 
-    def add(self, ticket: Ticket, permit: Permit, *, first: bool) -> None:
-        lane = self._lane(permit.kind)
-        lane[ticket] = permit
+    def add(self, ticket: Ticket, reservation: Reservation, *, first: bool) -> None:
+        if reservation.kind == "query":
+            lane = self.queries
+        else:
+            lane = self._lane_of(reservation.owner)
+            self._waiting += 1
+        lane[ticket] = reservation
         if first:
             lane.move_to_end(ticket, last=False)
 
-    def remove(self, ticket: Ticket, permit: Permit) -> None:
+    def _lane_of(self, owner: object) -> Lane:
+        if owner not in self._documents:
+            least = min((self._served[other] for other in self._documents), default=0.0)
+            self._documents[owner] = OrderedDict()
+            self._served[owner] = max(self._served.get(owner, 0.0), least)
+        return self._documents[owner]
+
+    def remove(self, ticket: Ticket, reservation: Reservation) -> None:
         """Nothing happens if it is gone already."""
-        self._lane(permit.kind).pop(ticket, None)
-        if not self.documents:
-            self._overtaken = 0
+        if reservation.kind == "query":
+            self.queries.pop(ticket, None)
+            return
+        lane = self._documents.get(reservation.owner)
+        if lane is None or lane.pop(ticket, None) is None:
+            return
+        self._waiting -= 1
+        if not lane:
+            del self._documents[reservation.owner]
+        if not self._waiting:
+            self._served.clear()
+            self._owed = NOTHING
 
-    def went(self, kind: Kind) -> None:
-        """One of this kind was let in."""
-        if kind == "document":
-            self._overtaken = 0
-        elif self.documents:
-            self._overtaken += 1
+    def went(self, reservation: Reservation) -> None:
+        """It was let in."""
+        if not self._waiting:
+            return
+        requests, tokens, inputs = self._owed
+        if reservation.kind == "query":
+            share = SHARE_OF_DOCUMENTS
+            self._owed = (
+                requests + share * reservation.requests,
+                tokens + share * reservation.tokens,
+                inputs + share * reservation.inputs,
+            )
+        else:
+            self._owed = (
+                max(0.0, requests - reservation.requests),
+                max(0.0, tokens - reservation.tokens),
+                max(0.0, inputs - reservation.inputs),
+            )
+            if reservation.owner in self._served:
+                self._served[reservation.owner] += max(1.0, reservation.tokens)
 
-    def turn(self, *, query_slot: bool, document_slot: bool) -> tuple[Ticket, Permit] | None:
-        """Who is next, of the kinds that have a free slot."""
-        queries, documents = self.queries, self.documents
-        if documents and document_slot and (not queries or self.is_documents_turn):
-            return next(iter(documents.items()))
-        if queries and query_slot:
-            return next(iter(queries.items()))
-        return None
+    def query(self) -> tuple[Ticket, Reservation] | None:
+        """The first query."""
+        return next(iter(self.queries.items()), None)
 
-    def first(self) -> Permit | None:
-        """Whoever waits at the head."""
-        return next((permit for lane in (self.queries, self.documents) for permit in lane.values()), None)
+    def document(self) -> tuple[Ticket, Reservation] | None:
+        """The first document of the owner who has been given least."""
+        if not self._waiting:
+            return None
+        owner = min(self._documents, key=self._served.__getitem__) if len(self._documents) > 1 else None
+        lane = self._documents[owner] if owner is not None else next(iter(self._documents.values()))
+        return next(iter(lane.items()))
 
-    def _lane(self, kind: Kind) -> Lane:
-        return self.queries if kind == "query" else self.documents
+    def first(self) -> Reservation | None:
+        """The head of the queue."""
+        head = self.query() or self.document()
+        return None if head is None else head[1]
+
+    @property
+    def owes_a_slot(self) -> bool:
+        """Documents wait, and were overtaken often enough to have the next slot."""
+        return self._owed[0] >= 1
+
+    def set_aside(self) -> Amounts:
+        """What queries leave to the first document."""
+        head = self.document()
+        if head is None or self._owed == NOTHING:
+            return NOTHING
+        document = head[1]
+        requests, tokens, inputs = self._owed
+        return (
+            min(requests, document.requests),
+            min(tokens, document.tokens),
+            min(inputs, document.inputs),
+        )

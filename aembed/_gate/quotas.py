@@ -1,4 +1,4 @@
-"""All quotas of an account together: requests, tokens and inputs. Pure: every method is told the time.
+"""All quotas of an account together: requests, tokens and inputs, and the pace. Pure: every method gets the time.
 
 They are reserved together, at the earliest time at which every one of them allows it.
 """
@@ -10,137 +10,191 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from aembed._errors import InputError
+from aembed._gate.episode import Episodes
 from aembed._gate.headers import Headers
-from aembed._gate.learner import Learner
-from aembed._gate.permit import Permit
-from aembed._gate.resource import Resource
+from aembed._gate.lanes import NOTHING, Amounts
+from aembed._gate.pace import Pace
+from aembed._gate.quota import Quota
+from aembed._gate.reservation import Reservation
 from aembed._gate.tokens import FIRST_GUESS, TokenRatio
+from aembed._gate.window import MINUTE_S
 from aembed._settings.policies import Limits
 from aembed._types import ModelSpec, Reply
 
 BATCHES_A_MINUTE = 16
-"""A batch takes no more than this part of a quota of tokens, unless there are fewer requests a minute."""
+"""A batch takes no more than this part of a quota of tokens, unless requests are scarcer."""
+NOT_COUNTED = -1.0
+"""Instead of an amount: no quota of it was known when the request was sent."""
 
 
 class Quotas:
-    """What the account may do, from its settings, from headers, and from what was refused."""
+    """What the account may do: by its settings, by headers, and by the pace after 429s."""
 
     def __init__(self, limits: Limits) -> None:
-        self.requests = Resource(limits.requests_per_minute)
-        self.tokens = Resource(limits.tokens_per_minute)
-        self.inputs = Resource(limits.inputs_per_minute)
+        self.requests, self.tokens, self.inputs = Quota(), Quota(), Quota()
         self.token_ratio = TokenRatio()
-        self._headers = Headers(self.requests), Headers(self.tokens), Headers(self.inputs)
-        self._learner = Learner(self.requests, self.tokens)
+        self.pace = Pace()
+        self.episodes = Episodes()
+        self._headers = Headers(self.requests, 0), Headers(self.tokens, 1)
+        self.state(limits)
 
-    def set_limits(self, limits: Limits) -> None:
-        self.requests.configure(limits.requests_per_minute)
-        self.tokens.configure(limits.tokens_per_minute)
-        self.inputs.configure(limits.inputs_per_minute)
+    def state(self, limits: Limits) -> None:
+        """What the user allows, from now on."""
+        self.requests.state(limits.requests_per_minute, limits.requests_per_day, limits.query_share)
+        self.tokens.state(limits.tokens_per_minute, limits.tokens_per_day, limits.query_share)
+        self.inputs.state(limits.inputs_per_minute, None, limits.query_share)
+        self._knows()
 
-    def named(self, permit: Permit) -> Iterator[tuple[str, Resource, float]]:
-        """Each quota, and what ``permit`` needs of it."""
-        yield "requests", self.requests, permit.requests
-        yield "tokens", self.tokens, permit.tokens
-        yield "inputs", self.inputs, permit.inputs
+    def named(self, reservation: Reservation) -> Iterator[tuple[str, Quota, float]]:
+        """Each quota, and the amount that ``reservation`` needs of it."""
+        yield "requests", self.requests, reservation.requests
+        yield "tokens", self.tokens, reservation.tokens
+        yield "inputs", self.inputs, reservation.inputs
 
     def fitted(self, spec: ModelSpec, *, per_input: bool) -> ModelSpec:
         """``spec`` with batches that the quotas take, several a minute, so that little of a window is left over."""
         texts = self.inputs.capacity
-        if per_input and not self.requests.guessed:
+        if per_input:
             texts = min(texts, self.requests.capacity)
         tokens = math.inf
-        if self.tokens.limit is not None and not self.tokens.guessed:
-            requests = BATCHES_A_MINUTE if self.requests.limit is None else self.requests.limit
-            share = 1 / max(1.0, min(BATCHES_A_MINUTE, requests))
+        if self.tokens.limit is not None:
+            requests = self.requests.limit or math.inf
+            share = min(1.0, max(1 / BATCHES_A_MINUTE, 2 / requests))  # smaller ones would use up the requests
             tokens = self.tokens.capacity * share * FIRST_GUESS / self.token_ratio.value  # as a plan counts them
         if texts >= (spec.max_batch_texts or math.inf) and tokens >= (spec.max_batch_tokens or math.inf):
             return spec
         most_texts, most_tokens = _least(spec.max_batch_texts, texts), _least(spec.max_batch_tokens, tokens)
         return replace(spec, max_batch_texts=most_texts, max_batch_tokens=most_tokens)
 
-    def check_capacity(self, permit: Permit) -> None:
+    def check_capacity(self, reservation: Reservation) -> None:
         """Raise :class:`InputError` for more than is ever admitted at once."""
         if (
-            permit.requests <= self.requests.capacity
-            and permit.tokens <= self.tokens.capacity
-            and permit.inputs <= self.inputs.capacity
+            reservation.requests <= self.requests.capacity
+            and reservation.tokens <= self.tokens.capacity
+            and reservation.inputs <= self.inputs.capacity
+            and reservation.requests <= self.requests.a_day
+            and reservation.tokens <= self.tokens.a_day
         ):
             return
-        for name, resource, amount in self.named(permit):
-            if resource.never_allows(amount):
+        for name, quota, amount in self.named(reservation):
+            if quota.never_allows(amount):
                 raise InputError(
-                    f"a request of {amount:g} {name} is more than the {resource.capacity:g} {name} that the account "
-                    "may use at once; lower batch_size, shorten the text, or raise limits"
+                    f"a request of {amount:g} {name} is more than the {min(quota.capacity, quota.a_day):g} {name} that "
+                    "the account may use at once; lower batch_size, shorten the text, or raise limits"
                 )
 
-    def earliest(self, now: float, permit: Permit, leave_reserve: bool) -> float:
-        """``now``, or a time worth asking again."""
+    def estimate(self, reservation: Reservation) -> None:
+        """Its tokens, by what has been learnt since it came."""
+        if reservation.characters:
+            reservation.tokens = reservation.characters * self.token_ratio.value
+
+    def earliest(self, now: float, reservation: Reservation, aside: Amounts, *, leave_reserve: bool, paced: bool) -> float:
+        """``now``, or a time worth asking again. ``aside`` is to be left over, and what queries will need as well.
+
+        ``paced``: at the pace; a probe is sent to find out whether that still holds.
+        """
         when = now
-        if self.requests.limit is not None:
-            when = self.requests.earliest(now, permit.requests, leave_reserve)
-        if self.tokens.limit is not None and (later := self.tokens.earliest(now, permit.tokens, leave_reserve)) > when:
-            when = later
-        if self.inputs.limit is not None and (later := self.inputs.earliest(now, permit.inputs, leave_reserve)) > when:
-            when = later
+        for quota, amount, left in (
+            (self.requests, reservation.requests, aside[0]),
+            (self.tokens, reservation.tokens, aside[1]),
+            (self.inputs, reservation.inputs, aside[2]),
+        ):
+            if quota.limit is not None or quota.day is not None:
+                later = quota.earliest(now, amount, left, leave_reserve=leave_reserve)
+                if later > when:
+                    when = later
+        if paced and self.pace.rates is not None:
+            both = self._reserve(now) if leave_reserve else (aside[0], aside[1])
+            when = max(when, self.pace.earliest(now, reservation.requests, reservation.tokens, both))
         return when
 
-    def commit(self, now: float, permit: Permit) -> None:
-        query = permit.kind == "query"
-        requests = self.requests.commit(now, permit.requests, query)
-        tokens = self.tokens.commit(now, permit.tokens, query)
-        inputs = None if self.inputs.limit is None else self.inputs.commit(now, permit.inputs, query)
-        permit.entries = requests, tokens, inputs
-        self._learner.sent((requests, tokens), now)
+    def covers(self, aside: Amounts, document: Reservation) -> bool:
+        """``aside`` is all that ``document`` needs of what is limited: it need not leave anything to queries."""
+        return aside is not NOTHING and all(
+            left >= amount for left, (_, quota, amount) in zip(aside, self.named(document), strict=True)
+            if quota.limit is not None
+        )
 
-    def refund(self, now: float, permit: Permit) -> None:
-        """It was not sent, or the server refused to count it."""
-        assert permit.entries is not None
-        for entry, (_, resource, _) in zip(permit.entries, self.named(permit), strict=True):
-            if entry is not None:
-                resource.correct(entry, 0.0)
-                resource.ended(entry, now)
+    def commit(self, now: float, reservation: Reservation) -> None:
+        is_query = reservation.kind == "query"
+        requests, tokens, inputs = self.requests, self.tokens, self.inputs
+        counted = inputs.limit is not None
+        reservation.sent_before = requests.sent, tokens.sent, inputs.sent if counted else NOT_COUNTED
+        reservation.estimate = reservation.tokens
+        requests.commit(now, reservation.requests, is_query)
+        tokens.commit(now, reservation.tokens, is_query)
+        if counted:
+            inputs.commit(now, reservation.inputs, is_query)
+        self.episodes.sent(now, reservation)
+        self.pace.sent(now, reservation.requests, reservation.tokens)
 
-    def ended(self, now: float, permit: Permit) -> None:
-        """No answer will come: by now the server has counted the request, if ever."""
-        assert permit.entries is not None
-        for entry, (_, resource, _) in zip(permit.entries, self.named(permit), strict=True):
-            if entry is not None:
-                resource.ended(entry, now)
+    def ended(self, now: float, reservation: Reservation, *, success: bool) -> None:
+        """By now the server has counted the request, if ever."""
+        is_query = reservation.kind == "query"
+        sent_at = reservation.sent_at
+        self.requests.ended(now, sent_at, reservation.requests, is_query)
+        self.tokens.ended(now, sent_at, reservation.tokens, is_query)
+        if reservation.sent_before[2] != NOT_COUNTED:
+            self.inputs.ended(now, sent_at, reservation.inputs, is_query)
+        self.pace.answered(now, sent_at, reservation.requests, reservation.tokens, success=success)
 
-    def answered(self, now: float, permit: Permit, reply: Reply) -> None:
+    def refund(self, now: float, reservation: Reservation) -> None:
+        """It was not sent, or the server did not count it."""
+        is_query = reservation.kind == "query"
+        amounts = reservation.requests, reservation.tokens, float(reservation.inputs)
+        self.episodes.rejected(reservation.sent_at, amounts[0], amounts[1])
+        for quota, amount, before in zip(
+            (self.requests, self.tokens, self.inputs), amounts, reservation.sent_before, strict=True
+        ):
+            if before != NOT_COUNTED:
+                quota.correct(-amount, before, is_query)
+        self.pace.refunded(amounts[0], amounts[1])
+        reservation.requests = reservation.tokens = 0.0
+        reservation.inputs = 0
+        self.ended(now, reservation, success=False)
+
+    def answered(self, now: float, reservation: Reservation, reply: Reply) -> None:
         """Learn from a reply: its usage, its headers, and that it came."""
-        assert permit.entries is not None
-        request, tokens, inputs = permit.entries
-        if permit.characters:
-            self.token_ratio.answered(reply.tokens, permit.characters)
-            if reply.tokens:
-                self.tokens.correct(tokens, reply.tokens)
-        self.requests.ended(request, now)
-        self.tokens.ended(tokens, now)
-        if inputs is not None:
-            self.inputs.ended(inputs, now)
-        self._learner.answered()
+        if reservation.characters:
+            self.token_ratio.answered(reply.tokens, reservation.characters)
+            if reply.tokens and (delta := reply.tokens - reservation.tokens):
+                reservation.tokens = reply.tokens
+                self.tokens.correct(delta, reservation.sent_before[1], reservation.kind == "query")
+                self.episodes.corrected(delta)
+                self.pace.corrected(delta)
+        self.ended(now, reservation, success=True)
         hints = reply.quota
         if hints is not None:
-            of_requests, of_tokens, _ = self._headers
-            of_requests.sync(request, now, hints.limit_requests, hints.remaining_requests, hints.reset_requests)
-            of_tokens.sync(tokens, now, hints.limit_tokens, hints.remaining_tokens, hints.reset_tokens)
+            of_requests, of_tokens = self._headers
+            of_requests.sync(reservation, now, hints.limit_requests, hints.remaining_requests, hints.reset_requests)
+            of_tokens.sync(reservation, now, hints.limit_tokens, hints.remaining_tokens, hints.reset_tokens)
+            self._knows()
 
-    def refused(self, now: float, permit: Permit, wait: float | None, *, probe: bool) -> None:
-        """Learn from a refusal that is news: the first after answers, or that of a probe."""
-        assert permit.entries is not None
-        if self.tokens.limit is not None and not self.tokens.guessed:
-            self.token_ratio.refused()
-        if probe:
-            self._learner.probe_refused(now)
-        else:
-            self._learner.refused(permit.entries[:2], now, wait)
+    def begin_episode(self, now: float, edge: Reservation) -> None:
+        """The first 429 after successes."""
+        for quota in (self.requests, self.tokens):
+            quota.advance(now)
+        minute = self.requests.window.used, self.tokens.window.used
+        seconds = min(MINUTE_S, max(0.0, edge.sent_at - self.requests.window.since))
+        episode = self.episodes.begin(now, edge, minute, seconds)
+        self.pace.slow_down(now, episode)
 
-    def drain(self, now: float, permit: Permit, wait: float) -> None:
-        """The server has said when there will be room for ``permit``; which quota it is short of is not known."""
-        for headers, (_, _, amount) in zip(self._headers, self.named(permit), strict=True):
-            headers.refused(now, wait, amount)
+    def end_episode(self, now: float, success: Reservation) -> None:
+        """The first success after 429s."""
+        episode, pause = self.episodes.end(success)
+        for quota in (self.requests, self.tokens):
+            quota.advance(now)
+        self.pace.recover(now, episode, pause, (self.requests.window, self.tokens.window))
+
+    def _reserve(self, now: float) -> tuple[float, float]:
+        """What documents leave to queries of the pace: a query's amounts, or a span's."""
+        if self.pace.windowed:
+            share = self.pace.span / MINUTE_S
+            return self.requests.reserve(now) * share, self.tokens.reserve(now) * share
+        return self.requests.usual_query(), self.tokens.usual_query()
+
+    def _knows(self) -> None:
+        self.pace.known = self.requests.rate, self.tokens.rate
 
 
 def _least(cap: int | None, quota: float) -> int | None:

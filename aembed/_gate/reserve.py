@@ -1,47 +1,56 @@
-"""What documents leave of a quota to queries, so that those hardly wait beside bulk. Pure.
+"""What documents leave of a quota to queries, so that queries hardly wait beside bulk. Pure.
 
-Somebody else on the same quota is no document either: what they will take is left to them, for they would take it from
-the queries.
+Other programs on the same quota are no documents either: what they will take is left to them, or they would take it
+from the queries.
 """
 
 from __future__ import annotations
 
 import math
 
-from aembed._gate.window import WINDOW, Window
+from aembed._gate.window import Window
 
-QUERY_SHARE = 0.01
-"""Share of a quota that documents leave to queries while there are none."""
-QUERY_SPREAD = 3.0
-"""Standard deviations of a random stream of queries, and of others, that documents leave room for beyond its mean."""
-MOST_RESERVED = 0.2
-"""Share of a quota, at most, that documents leave to queries."""
-LEAST_SEEN = 10.0
-"""Seconds that tell something about the next minute."""
+MAX_SHARE = 0.2
+"""Of a quota, at most, that documents leave to queries which nobody has announced."""
+SPREAD = 1.0
+"""Standard deviations of a random stream that documents leave room for beyond its mean: 84 % of all minutes. What is
+left over at the end of a window is lost, so more would cost more than it saves."""
+UNSEEN_QUERIES = 0.5
+"""So many are expected in as long a time as none has been seen (Jeffreys' prior of a rate)."""
+UNSEEN_SHARE = 0.1
+"""Of a quota, at most, for queries of which none has been seen."""
+MIN_WATCHED_S = 1.0
+"""A shorter time says nothing of a rate."""
 
 
 class Reserve:
-    """As much as the next minute needs if it brings as many queries, and as much from others, as the last."""
+    """As much as the next span needs if it brings as many queries, and as much use by others, as the last."""
 
-    __slots__ = ("_least", "_most", "_query")
+    __slots__ = ("_last_query", "_least", "_most", "_started", "query")
 
     def __init__(self) -> None:
         self._least = self._most = 0.0
-        self._query = 1.0
+        self.query = 1.0
         """The usual amount of a query."""
+        self._last_query = self._started = -math.inf
 
-    def set_limit(self, limit: float) -> None:
-        self._least = float(int(QUERY_SHARE * limit))
-        self._most = MOST_RESERVED * max(1.0, limit)
+    def set_limit(self, limit: float, share: float | None) -> None:
+        """``share``: the part of the quota that the user has set aside for queries."""
+        self._least = (share or 0.0) * limit
+        self._most = max(MAX_SHARE, share or 0.0) * limit
 
-    def queried(self, amount: float) -> None:
+    def queried(self, now: float, amount: float) -> None:
         """A query took so much."""
-        self._query += 0.1 * (amount - self._query)
+        self._last_query = now
+        self.query += 0.1 * (amount - self.query)
 
-    def amount(self, now: float, window: Window, *, bucket: bool = False) -> float:
-        """Whole units. Of a ``bucket`` always a query's: that costs its time once, and not in every minute."""
-        if not window.others:
-            return max(self._least, math.ceil(self._query)) if bucket else self._least
-        expected = window.others * WINDOW / max(LEAST_SEEN, window.watched(now))
-        expected += QUERY_SPREAD * math.sqrt(expected * self._query)
-        return float(int(min(max(expected, self._least) - window.others, self._most)))
+    def amount(self, now: float, window: Window) -> float:
+        """Whole units. Of a small quota that is less than one query, and documents may use all of it."""
+        if self._started == -math.inf:
+            self._started = now
+        others = max(0.0, window.others)
+        seen = others + SPREAD * math.sqrt(others * self.query)
+        expected = seen * window.span / max(MIN_WATCHED_S, window.watched(now))
+        quiet = max(MIN_WATCHED_S, now - max(self._started, self._last_query))
+        unseen = 0.0 if others else min(UNSEEN_QUERIES * self.query * window.span / quiet, UNSEEN_SHARE / MAX_SHARE * self._most)
+        return float(int(min(max(expected + unseen - others, self._least - others, 0.0), self._most)))

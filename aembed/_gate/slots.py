@@ -1,4 +1,4 @@
-"""Who is under way. Pure.
+"""Which requests are in flight. Pure.
 
 Documents take the slots there are; one query has a slot of its own beside them. While the server does not answer there
 is one slot for everybody: the probe's.
@@ -6,18 +6,18 @@ is one slot for everybody: the probe's.
 
 from __future__ import annotations
 
-from aembed._gate.permit import Permit
+from aembed._gate.reservation import Reservation
 from aembed._types import Kind
 
 
 class Slots:
-    """``taken`` by requests under way, of which so many are ``queries``."""
+    """``taken`` by requests in flight, of which so many are ``queries``."""
 
     __slots__ = ("probe", "queries", "taken")
 
     def __init__(self) -> None:
         self.taken = self.queries = 0
-        self.probe: Permit | None = None
+        self.probe: Reservation | None = None
 
     def free(self, kind: Kind, most: int, is_documents_turn: bool) -> bool:
         """When it is the documents' turn, only the query's own slot is for queries."""
@@ -27,17 +27,15 @@ class Slots:
             return self.taken - (self.queries > 0) < most
         return self.taken <= most and not (self.queries and is_documents_turn)
 
-    def took(self, permit: Permit, probing: bool) -> None:
+    def took(self, reservation: Reservation, probing: bool) -> None:
         self.taken += 1
-        self.queries += permit.kind == "query"
+        self.queries += reservation.kind == "query"
         if probing:
-            self.probe = permit
+            self.probe = reservation
+            reservation.is_probe = True
 
-    def left(self, permit: Permit) -> bool:
-        """True if it was the probe."""
+    def left(self, reservation: Reservation) -> None:
         self.taken -= 1
-        self.queries -= permit.kind == "query"
-        is_probe = permit is self.probe
-        if is_probe:
+        self.queries -= reservation.kind == "query"
+        if reservation is self.probe:
             self.probe = None
-        return is_probe

@@ -1,109 +1,113 @@
-"""What was admitted in the last minute. Pure.
+"""The amount sent within a span of time. Pure.
 
-When the server counts a request is not known, only that it has by the time the answer is here: so a request counts
-from when it is sent until a minute after its answer.
+When a server counts a request is not known, only that it has by the time the answer is here. So a request counts from
+the moment it is sent until a span after its answer: that is safe wherever between the two the server counts it.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
+from heapq import heappop, heappush
 
-WINDOW = 60.0
-"""Seconds. Every provider states its quotas by the minute."""
-GRAIN = 0.05
-"""Seconds that are counted as one, so that a minute is never more than some 1,200 cells."""
+MINUTE_S = 60.0
+CELLS = 1200
+"""A span is counted in so many cells at most, so that a minute of ten thousand requests costs no more than this."""
+MARGIN_S = 1e-6
+"""Beyond the span: a server may count an entry that is exactly one span old, and rounding must not decide."""
 
 
 class Cell:
-    """What was answered within ``GRAIN`` seconds; it counts until it ``expires``, a minute after the last of it."""
+    """What was answered within a moment: it counts until it ``expires``."""
 
-    __slots__ = ("amount", "expires", "opened_at", "others")
+    __slots__ = ("amount", "expires", "opened_at", "queries", "sent_at")
 
-    def __init__(self, opened_at: float, expires: float) -> None:
+    def __init__(self, opened_at: float) -> None:
         self.opened_at = opened_at
-        self.expires = expires
-        self.amount = self.others = 0.0
+        self.sent_at = -math.inf
+        """When the last of it was sent."""
+        self.expires = -math.inf
+        self.amount = self.queries = 0.0
 
 
 class Window:
-    """``used`` in all, and by ``others`` than documents: queries, and what somebody else has sent."""
+    """``used`` in all; ``others`` is the part that documents did not use: queries, and other programs."""
 
-    __slots__ = ("cells", "closed_at", "opens_at", "others", "since", "under_way", "used")
+    __slots__ = ("cells", "foreign", "grain", "others", "since", "span", "under_way", "used")
 
-    def __init__(self) -> None:
+    def __init__(self, span: float = MINUTE_S) -> None:
+        self.span = span
+        self.grain = span / CELLS
         self.since = 0.0
-        """When the first request came after a minute of none."""
-        self.closed_at = self.opens_at = -math.inf
-        """When it was full, so that nothing of others could be seen."""
+        """When the first request was sent after a span without any."""
         self.under_way = 0
-        """Requests that are not answered."""
         self.cells: deque[Cell] = deque()
-        """Of those that are; oldest first."""
+        """Of answered requests, oldest first."""
+        self.foreign: list[tuple[float, float, float]] = []
+        """Of other programs: when it expires, its amount, and the part that says something about their rate."""
         self.used = self.others = 0.0
 
-    def sent(self, now: float, amount: float, query: bool = False) -> None:
+    def sent(self, now: float, amount: float, is_query: bool = False) -> None:
         """Count a request from now on; the window must have been moved on to ``now``."""
         if not self.under_way and not self.cells:
             self.since = now
         self.under_way += 1
-        self.correct(amount, query)
+        self.used += amount
+        if is_query:
+            self.others += amount
 
-    def correct(self, delta: float, query: bool = False) -> None:
-        """One that is under way is larger than was thought."""
+    def correct(self, delta: float, is_query: bool = False) -> None:
+        """A request in flight is larger than was thought."""
         self.used += delta
-        if query:
+        if is_query:
             self.others += delta
 
-    def answered(self, now: float, amount: float, query: bool = False) -> None:
-        """A request that took ``amount`` is not under way any more, and counts for another minute."""
+    def answered(self, now: float, sent_at: float, amount: float, is_query: bool = False) -> None:
+        """A request of this amount is not in flight any more, and counts for another span."""
         self.under_way -= 1
+        if not amount:
+            return
         cells = self.cells
-        if cells and now - cells[-1].opened_at <= GRAIN:
+        if cells and 0 <= now - cells[-1].opened_at <= self.grain:
             cell = cells[-1]
-            cell.expires = now + WINDOW
         else:
-            cell = Cell(now, now + WINDOW)
+            cell = Cell(now)
             cells.append(cell)
+        cell.expires = self._expiry(now, sent_at, cell)
+        cell.sent_at = max(cell.sent_at, sent_at)
         cell.amount += amount
-        if query:
-            cell.others += amount
+        if is_query:
+            cell.queries += amount
 
-    def add_foreign(self, now: float, amount: float, seconds: float = WINDOW, *, just_now: bool = True) -> None:
-        """Count what somebody else has used, for so long. If it was not ``just_now``, it tells nothing of a rate."""
-        cell = Cell(now - WINDOW, now + seconds)  # so long ago that nothing of ours is added to it
-        cell.amount = amount
+    def add_foreign(self, now: float, amount: float, seconds: float, *, is_recent: bool = True) -> None:
+        """Count what other programs have used, for ``seconds``. Only what ``is_recent`` says something of their rate."""
+        counted = amount if is_recent else 0.0
+        heappush(self.foreign, (now + seconds, amount, counted))
         self.used += amount
-        if just_now:
-            cell.others = amount
-            self.others += amount
-        if self.cells and cell.expires < self.cells[0].expires:
-            self.cells.appendleft(cell)
-        else:
-            self.cells.append(cell)
-
-    def close(self, now: float, seconds: float) -> None:
-        """It is full for so long. The longest time of the last minute is kept in mind."""
-        if seconds > self._closed(now):
-            self.closed_at, self.opens_at = now, now + seconds
+        self.others += counted
 
     def watched(self, now: float) -> float:
-        """Seconds of the last minute in which others would have been seen."""
-        return min(WINDOW, now - self.since) - self._closed(now)
-
-    def _closed(self, now: float) -> float:
-        return max(0.0, min(self.opens_at, now) - max(self.closed_at, now - WINDOW))
+        """Seconds of the last span in which the use by others would have been seen."""
+        return min(self.span, now - self.since)
 
     def next_expiry(self, now: float) -> float:
-        """When there is more room; not before an answer comes if all is under way."""
-        return self.cells[0].expires if self.cells else now + WINDOW
+        """When there is more room; with all in flight that is not before an answer comes."""
+        own = self.cells[0].expires if self.cells else now + self.span
+        return min(own, self.foreign[0][0]) if self.foreign else own
 
     def advance(self, now: float) -> None:
         """Forget what has expired."""
-        cells = self.cells
+        cells, foreign = self.cells, self.foreign
         while cells and cells[0].expires <= now:
             cell = cells.popleft()
             self.used -= cell.amount
-            self.others -= cell.others
-        if not cells and not self.under_way:
-            self.used = self.others = 0.0  # what rounding left
+            self.others -= cell.queries
+        while foreign and foreign[0][0] <= now:
+            _, amount, counted = heappop(foreign)
+            self.used -= amount
+            self.others -= counted
+        if not cells and not foreign and not self.under_way:
+            self.used = self.others = 0.0  # rounding must not add up over days
+
+    def _expiry(self, now: float, sent_at: float, cell: Cell) -> float:
+        return max(cell.expires, now + self.span + MARGIN_S)

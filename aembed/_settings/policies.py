@@ -20,6 +20,11 @@ class Limits(Settings):
     tokens_per_minute: Rate | None = None
     inputs_per_minute: Rate | None = None
     """Texts a minute, for providers that count these."""
+    requests_per_day: Rate | None = None
+    tokens_per_day: Rate | None = None
+    """In any 24 hours that this process has seen; what it sent before it was started does not count."""
+    query_share: Annotated[float, Field(ge=0, le=0.9)] | None = None
+    """Part of each quota that documents leave to queries. ``None``: as much as recent queries show they need."""
 
 
 class RetryPolicy(Settings):

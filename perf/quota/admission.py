@@ -14,7 +14,7 @@ import numpy as np
 from aiolimiter import AsyncLimiter
 
 from aembed import Limits, Reply
-from aembed._gate import Gate, Permit
+from aembed._gate import Gate, Reservation
 
 TIMES, ROUNDS = 10_000, 9
 TEXTS = ["x" * 50]
@@ -88,7 +88,7 @@ def all_three() -> Candidate:
 def through(gate: Gate) -> Candidate:
     async def run() -> None:
         for _ in range(TIMES):
-            permit = gate.permit("document", TEXTS)
+            permit = gate.reservation("document", TEXTS)
             if not gate.try_enter(permit):
                 await gate.wait(permit)
             gate.leave(permit, REPLY)
@@ -112,7 +112,7 @@ def enter_gate() -> Candidate:
     gate = Gate(4, LIMITED)
 
     async def visit() -> None:
-        permit = Permit("document")
+        permit = Reservation("document")
         if not gate.try_enter(permit):
             await gate.wait(permit)
         await asyncio.sleep(0)

@@ -9,21 +9,26 @@ from __future__ import annotations
 
 import math
 
-from aembed._gate.resource import Rule
-from aembed._gate.window import WINDOW
+from aembed._gate.quota import Rule
+from aembed._gate.window import MINUTE_S
 
-SAME = 0.25
+SAME_SHARE = 0.25
 """Fill times are the same if they differ by less than this share of what ``remaining`` has moved."""
-LEAST_MOVED = 0.2
+MIN_MOVED_S = 0.2
 """Seconds of quota by which ``remaining`` must have moved before fill times are compared."""
-TELLING = 0.1
+WINDOW_SHARE = 0.1
 """Share of the quota by which it must have moved before they are held to differ: resets may be in whole seconds."""
 
 
-class FillTime:
+FILLED, FILLED_REPLIES, FILLED_S = 0.02, 3, 10.0
+"""A bucket that holds a minute's quota takes a minute to fill, to so much; if that is so in so many replies in a row
+over so many seconds, it is one. A saturated sliding window looks like it only while nothing remains."""
+
+
+class RefillDetector:
     """``seconds`` an empty bucket takes to fill, as of the last verdict."""
 
-    __slots__ = ("_least", "_longest", "_most", "_shortest", "seconds")
+    __slots__ = ("_least", "_longest", "_matches", "_most", "_shortest", "_since", "seconds")
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -33,21 +38,35 @@ class FillTime:
         """The limit is another: what was seen says nothing any more."""
         self._least = self._shortest = math.inf
         self._most = self._longest = -math.inf
+        self._matches, self._since = 0, 0.0
 
-    def saw(self, remaining: float, reset: float, rate: float) -> Rule:
+    def saw(self, now: float, remaining: float, reset: float, rate: float) -> Rule:
         """A reply's word; a verdict once there is enough to compare, and then it all starts again."""
         time = reset + remaining / rate
+        if self._is_filled(now, remaining / rate, time):
+            self.seconds = MINUTE_S
+            self.forget()
+            return "bucket"
         self._least, self._most = min(self._least, remaining), max(self._most, remaining)
         self._shortest, self._longest = min(self._shortest, time), max(self._longest, time)
         moved = self._most - self._least
-        if moved < max(2.0, LEAST_MOVED * rate):
+        if moved < max(2.0, MIN_MOVED_S * rate):
             return "unknown"
         rule: Rule = "unknown"
-        if self._longest - self._shortest <= (SAME * moved + 1) / rate:  # one: remaining is told in whole units
+        if self._longest - self._shortest <= (SAME_SHARE * moved + 1) / rate:  # one: remaining is told in whole units
             self.seconds = self._longest
             rule = "bucket"
-        elif moved >= TELLING * WINDOW * rate:
+        elif moved >= WINDOW_SHARE * MINUTE_S * rate:
             rule = "window"
         if rule != "unknown":
             self.forget()
         return rule
+
+    def _is_filled(self, now: float, remains: float, time: float) -> bool:
+        if not 0.1 * MINUTE_S < remains < 0.9 * MINUTE_S or abs(time - MINUTE_S) > FILLED * MINUTE_S:
+            self._matches = 0
+            return False
+        self._matches += 1
+        if self._matches == 1:
+            self._since = now
+        return self._matches >= FILLED_REPLIES and now - self._since >= FILLED_S

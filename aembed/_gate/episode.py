@@ -1,0 +1,130 @@
+"""What passed between two episodes of 429s: how much a server admitted, and in what time. Pure.
+
+An episode begins with the first request that is rejected although it was sent after the last backoff began, and ends
+with the first success after that.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from aembed._gate.reservation import Reservation
+
+Amounts: TypeAlias = tuple[float, float]
+"""Requests and tokens."""
+
+FORGOTTEN_AFTER_S = 60.0
+"""After so long without a request nothing is left of how full the server was."""
+SMALL = 0.1
+"""Share of the tokens of a rejected request below which a success says little of whether that would be admitted."""
+QUIET_S = 10.0
+"""After so long without a 429 any success ends an episode: by then every probe has been sent twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """``admitted`` within ``seconds`` before it; ``from_full``: they began with the server as full as they ended."""
+
+    began_at: float
+    """When its first request was sent: by then the server was full."""
+    admitted: Amounts
+    seconds: float
+    from_full: bool
+    paused: float
+    """Part of the ``seconds`` in which nobody was sent, as the last episode went on."""
+    minute: Amounts
+    """Admitted in the minute before it, and how much of that minute there was:"""
+    minute_seconds: float
+    burst: float
+    """Seconds from the first success after the last episode, a minute at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """How an episode ended: the server was ``closed`` for so long at least, and in ``seconds`` it was open again."""
+
+    closed: float
+    seconds: float
+    minute: Amounts
+    """What the minute before held, without the requests that were rejected after all."""
+
+
+class Episodes:
+    """Counts what is admitted, and measures."""
+
+    def __init__(self) -> None:
+        self.admitted: Amounts = 0.0, 0.0
+        """All that was ever sent and not rejected."""
+        self.current: Episode | None = None
+        self._first: tuple[float, Amounts] | None = None
+        """When the first request after the last episode was sent, and ``admitted`` at that time."""
+        self._full_at = self._begun_at = self._closed_until = -math.inf
+        self._last_sent = -math.inf
+        self._rejected: Amounts = 0.0, 0.0
+        self._rejected_at = self._paused = self._rejected_tokens = 0.0
+
+    def sent(self, now: float, reservation: Reservation) -> None:
+        if now - self._last_sent > FORGOTTEN_AFTER_S:
+            self._first, self._full_at = (now, self.admitted), -math.inf
+        elif self._first is None:
+            self._first = now, self.admitted
+        self._last_sent = now
+        reservation.admitted = self.admitted
+        self._add(reservation.requests, reservation.tokens)
+
+    def corrected(self, tokens: float) -> None:
+        """A request has so many more tokens."""
+        self._add(0.0, tokens)
+
+    def rejected(self, sent_at: float, requests: float, tokens: float) -> None:
+        """A request did not count."""
+        self._add(-requests, -tokens)
+        if sent_at <= self._begun_at:
+            self._rejected = self._rejected[0] + requests, self._rejected[1] + tokens
+
+    def begin(self, now: float, edge: Reservation, minute: Amounts, seconds: float) -> Episode:
+        """With the 429 to ``edge``. ``minute`` was sent in the minute before, or in so many ``seconds`` of it."""
+        at, admitted = edge.sent_at, edge.admitted
+        first_at, before = self._first or (at, admitted)
+        from_full = self._full_at > -math.inf
+        self.current = Episode(
+            began_at=at,
+            admitted=(max(0.0, admitted[0] - before[0]), max(0.0, admitted[1] - before[1])),
+            seconds=max(0.0, at - (self._full_at if from_full else first_at)),
+            from_full=from_full,
+            paused=self._paused if from_full else 0.0,
+            minute=minute,
+            minute_seconds=seconds,
+            burst=min(seconds, max(0.0, at - first_at)),
+        )
+        self._full_at, self._begun_at, self._closed_until = at, now, at
+        self._rejected_tokens = 0.0
+        self._rejected = 0.0, 0.0
+        return self.current
+
+    def goes_on(self, now: float, rejected: Reservation, until: float) -> None:
+        """The server is closed until then at least: it says so, or has rejected a request sent then."""
+        self._closed_until = max(self._closed_until, until)
+        self._rejected_at = now
+        self._rejected_tokens = max(self._rejected_tokens, rejected.estimate)
+
+    def ends_with(self, now: float, success: Reservation) -> bool:
+        """A success ends it, unless it is so small that it fitted where what was rejected does not fit yet."""
+        is_small = success.tokens < SMALL * self._rejected_tokens
+        return self.current is not None and (not is_small or now - self._rejected_at > QUIET_S)
+
+    def end(self, success: Reservation) -> tuple[Episode, Pause]:
+        episode = self.current
+        assert episode is not None, "an episode ends once"
+        self.current = None
+        self._first = success.sent_at, success.admitted
+        requests, tokens = (max(0.0, a - b) for a, b in zip(episode.minute, self._rejected, strict=True))
+        at = episode.began_at
+        closed = min(self._closed_until, success.sent_at) - at
+        self._paused = max(0.0, success.sent_at - at)
+        return episode, Pause(closed, self._paused, (requests, tokens))
+
+    def _add(self, requests: float, tokens: float) -> None:
+        self.admitted = self.admitted[0] + requests, self.admitted[1] + tokens

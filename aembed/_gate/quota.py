@@ -1,0 +1,169 @@
+"""One quota of an account: so many units a minute, enforced as its server enforces it. Pure.
+
+How the server counts is not known at first, so the strictest of the usual rules is kept: no sixty seconds see more
+than the quota. That is safe for a sliding window, a fixed window and a bucket. Headers may show that it is a bucket;
+then it is used as one. A limit that the user states is never exceeded, whatever headers say: not by more than a bucket
+of one minute's quota allows, and not at all while the rule is unknown.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, TypeAlias
+
+from aembed._gate.reserve import MAX_SHARE, Reserve
+from aembed._gate.window import MINUTE_S, Window
+
+Rule: TypeAlias = Literal["unknown", "bucket", "window"]
+
+DAY_S = 86_400.0
+
+
+class Quota:
+    """``limit`` is the lesser of what the user ``stated`` and what replies report; ``None`` while neither is known."""
+
+    def __init__(self, stated: float | None = None, a_day: float | None = None) -> None:
+        self.stated = stated
+        self.share: float | None = None
+        """Part of the quota that the user has set aside for queries."""
+        self.limit: float | None = None
+        self.rate = math.inf
+        """Units a second."""
+        self.capacity = math.inf
+        """The most that is ever admitted at once."""
+        self.rule: Rule = "unknown"
+        self.from_headers = False
+        """Replies report the limit."""
+        self.window = Window()
+        self.day: Window | None = None
+        self.a_day = math.inf
+        """Units a day."""
+        self.sent = 0.0
+        """All that was ever sent, as it was estimated."""
+        self.holds = 0.0
+        """The most that headers have reported as remaining."""
+        self.synced_to = -1.0
+        """Whatever was sent before is in the level already, as the server counted it."""
+        self.burst = self.level = math.inf
+        """What the server holds ready at most, and now, as far as headers say."""
+        self._allowance = math.inf
+        """What a bucket of the stated limit would hold."""
+        self._reserve = Reserve()
+        self._now = 0.0
+        self.state(stated, a_day)
+
+    def __repr__(self) -> str:
+        limit = "unlimited" if self.limit is None else f"{self.rule} limit={self.limit:g}/min level={self.level:g}"
+        return f"<Quota {limit} used={self.window.used:g}>"
+
+    def state(self, limit: float | None, a_day: float | None, share: float | None = None) -> None:
+        """What the user allows, from now on."""
+        before, self.stated, self.share = self.stated, limit, share
+        self._allowance = math.inf if limit is None else max(1.0, limit) - self.window.used
+        if a_day is None:
+            self.day, self.a_day = None, math.inf
+        else:
+            self.day = self.day or Window(DAY_S)
+            self.a_day = a_day
+        if self.from_headers and self.limit is not None and (before is None or self.limit < before):
+            self.set_limit(self.limit)
+        elif limit is not None:
+            self.set_limit(limit)
+        elif not self.from_headers:
+            self.limit, self.rate, self.capacity, self.burst = None, math.inf, math.inf, math.inf
+
+    def never_allows(self, amount: float) -> bool:
+        return amount > self.capacity or amount > self.a_day
+
+    def earliest(self, now: float, amount: float, aside: float = 0.0, *, leave_reserve: bool = False) -> float:
+        """When ``amount`` may be admitted and still leave ``aside``: ``now``, or a time worth asking again."""
+        if self.limit is None and self.day is None:
+            return now
+        if now != self._now:
+            self.advance(now)
+        window = self.window
+        if leave_reserve:  # but a document that fits beside today's queries is not kept waiting for tomorrow's
+            aside = min(aside + self._reserve.amount(now, window), max(0.0, self.capacity - amount - window.others))
+        when = now
+        if self.limit is not None:
+            needed = amount + (min(aside, MAX_SHARE * self.burst) if leave_reserve else aside)
+            available = self.level if self.rule != "bucket" else min(self.level, self._allowance)
+            if available < needed and available < (most := min(needed, self.burst)):
+                when = now + (most - available) / self.rate
+            if self.rule != "bucket" and 0 < window.used > self.capacity - amount - aside:
+                when = max(when, window.next_expiry(now))
+        if self.day is not None and 0 < self.day.used > self.a_day - amount:
+            when = max(when, self.day.next_expiry(now))
+        return when
+
+    def reserve(self, now: float) -> float:
+        """What documents leave to the queries of the next minute."""
+        return self._reserve.amount(now, self.window)
+
+    def usual_query(self) -> float:
+        """What documents leave to a query at any moment, if there are queries."""
+        return self._reserve.query if self.window.others > 0 else 0.0
+
+    def commit(self, now: float, amount: float, is_query: bool) -> None:
+        """Admit ``amount``."""
+        if now != self._now:
+            self.advance(now)
+        self.window.sent(now, amount, is_query)
+        if self.day is not None:
+            self.day.sent(now, amount, is_query)
+        self.sent += amount
+        self.level -= amount
+        self._allowance -= amount
+        if is_query:
+            self._reserve.queried(now, amount)
+
+    def correct(self, delta: float, sent_before: float, is_query: bool) -> None:
+        """The server counted ``delta`` more. What a newer header has reported is not counted a second time."""
+        if sent_before >= self.synced_to:
+            self.level -= delta
+        self._allowance -= delta
+        self.window.correct(delta, is_query)
+        if self.day is not None:
+            self.day.correct(delta, is_query)
+
+    def ended(self, now: float, sent_at: float, amount: float, is_query: bool) -> None:
+        """By now the server has counted the request, if ever."""
+        self.window.answered(now, sent_at, amount, is_query)
+        if self.day is not None:
+            self.day.answered(now, sent_at, amount, is_query)
+
+    def set_limit(self, limit: float) -> bool:
+        """So much a minute, but never more than the user allows. False if it was so already."""
+        if self.stated is not None:
+            limit = min(limit, self.stated)
+        if limit == self.limit:
+            return False
+        whole = self.burst >= self.capacity
+        self.limit = limit
+        self.capacity = max(1.0, limit)
+        self.rate = limit / MINUTE_S
+        self.burst = self.capacity if whole else min(self.burst, self.capacity)
+        self.level = min(self.level, self.burst)
+        self._reserve.set_limit(limit, self.share)
+        return True
+
+    def use_as_bucket(self, burst: float) -> None:
+        self.rule = "bucket"
+        self.burst = min(max(1.0, burst), max(1.0, self.limit or math.inf))
+        self.capacity = min(self.capacity, self.burst + 1)  # one: remaining is reported in whole units
+
+    def use_as_window(self) -> None:
+        self.rule = "window"
+        self.burst = self.capacity = max(1.0, self.limit or math.inf)
+
+    def advance(self, now: float) -> None:
+        """Refill until ``now``, and forget what has expired."""
+        self.window.advance(now)
+        if self.day is not None:
+            self.day.advance(now)
+        if self.limit is not None:
+            gain = (now - self._now) * self.rate
+            self.level = min(self.level + gain, self.burst)
+            if self.stated is not None:
+                self._allowance = min(self._allowance + gain, max(1.0, self.stated))
+        self._now = now
