@@ -26,7 +26,6 @@ from aembed._errors import (
     ConfigError,
     InputError,
     ProviderError,
-    RateLimitError,
     ReplyError,
     RequestTimeoutError,
     TextTooLongError,

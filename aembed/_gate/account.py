@@ -90,7 +90,7 @@ class Account:
     def reason_to_give_up(self, now: float, reservation: Reservation, when: float) -> AembedError | None:
         """Why waiting until ``when`` is pointless, if it is."""
         backoff = self.backoff
-        if backoff.until > now and now >= backoff.gives_up_at():
+        if backoff.until > now >= backoff.gives_up_at():
             return OverloadedError(
                 f"the provider has answered nothing but errors for {backoff.silent(now):.0f} s, the last "
                 f"{self._last_failure}; see whether it is down, and try again later",
@@ -167,7 +167,6 @@ class Account:
             return
         self._last_failure = _kind(error)
         if isinstance(error, (OverloadedError, ConnectError)):
-            if self.concurrency.adaptive:
             self.concurrency.overloaded(now, reservation.sent_at, in_flight)
         wait = _sensible(error.retry_after)
         if wait is not None:

@@ -1,9 +1,9 @@
 """When nobody may send: the server has said for how long, or does not answer, and one probe at a time finds out. Pure.
 
-    healthy    anybody may send
-    waiting    until a time that the server has named: nobody
-    probing    after a 429 without a time, or a row of failures: nobody until a time, then one request, the probe;
-               its success ends it, its failure doubles the wait
+healthy    anybody may send
+waiting    until a time that the server has named: nobody
+probing    after a 429 without a time, or a row of failures: nobody until a time, then one request, the probe;
+           its success ends it, its failure doubles the wait
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from aembed._gate.window import MINUTE_S
 
 
 class Headers:
-    """Adjust ``quota``, the one at ``place`` of a reservation's amounts. Anything but a sensible number means unknown."""
+    """Adjust ``quota``, the one at ``place`` of a reservation's amounts. What is no sensible number means unknown."""
 
     def __init__(self, quota: Quota, place: int) -> None:
         self._quota = quota

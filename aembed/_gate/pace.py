@@ -266,8 +266,7 @@ class _Smooth:
             if limit == math.inf:
                 continue
             needed = amounts[place] + aside[place]
-            if needed > self._needed[place]:
-                self._needed[place] = needed
+            self._needed[place] = max(self._needed[place], needed)
             level = min(self._levels[place] + passed * limit, max(limit * self._span, self._needed[place]))
             self._levels[place] = level
             if level < needed:

@@ -88,7 +88,9 @@ class Quotas:
         if reservation.characters:
             reservation.tokens = reservation.characters * self.token_ratio.value
 
-    def earliest(self, now: float, reservation: Reservation, aside: Amounts, *, leave_reserve: bool, paced: bool) -> float:
+    def earliest(
+        self, now: float, reservation: Reservation, aside: Amounts, *, leave_reserve: bool, paced: bool
+    ) -> float:
         """``now``, or a time worth asking again. ``aside`` is to be left over, and what queries will need as well.
 
         ``paced``: at the pace; a probe is sent to find out whether that still holds.
@@ -101,8 +103,7 @@ class Quotas:
         ):
             if quota.limit is not None or quota.day is not None:
                 later = quota.earliest(now, amount, left, leave_reserve=leave_reserve)
-                if later > when:
-                    when = later
+                when = max(when, later)
         if paced and self.pace.rates is not None:
             both = self._reserve(now) if leave_reserve else (aside[0], aside[1])
             when = max(when, self.pace.earliest(now, reservation.requests, reservation.tokens, both))
@@ -111,7 +112,8 @@ class Quotas:
     def covers(self, aside: Amounts, document: Reservation) -> bool:
         """``aside`` is all that ``document`` needs of what is limited: it need not leave anything to queries."""
         return aside is not NOTHING and all(
-            left >= amount for left, (_, quota, amount) in zip(aside, self.named(document), strict=True)
+            left >= amount
+            for left, (_, quota, amount) in zip(aside, self.named(document), strict=True)
             if quota.limit is not None
         )
 

@@ -51,6 +51,8 @@ class Reserve:
         others = max(0.0, window.others)
         seen = others + SPREAD * math.sqrt(others * self.query)
         expected = seen * window.span / max(MIN_WATCHED_S, window.watched(now))
-        quiet = max(MIN_WATCHED_S, now - max(self._started, self._last_query))
-        unseen = 0.0 if others else min(UNSEEN_QUERIES * self.query * window.span / quiet, UNSEEN_SHARE / MAX_SHARE * self._most)
-        return float(int(min(max(expected + unseen - others, self._least - others, 0.0), self._most)))
+        if not others:
+            quiet = max(MIN_WATCHED_S, now - max(self._started, self._last_query))
+            unseen = UNSEEN_QUERIES * self.query * window.span / quiet
+            expected = min(unseen, UNSEEN_SHARE / MAX_SHARE * self._most)
+        return float(int(min(max(expected - others, self._least - others, 0.0), self._most)))

@@ -7,6 +7,7 @@ FIRST_GUESS = 0.25
 WEIGHT = 0.1
 """Of the latest reply, once there have been some."""
 
+
 class TokenRatio:
     """Tokens in a character, as replies show it."""
 

@@ -80,7 +80,7 @@ class Window:
             cell.queries += amount
 
     def add_foreign(self, now: float, amount: float, seconds: float, *, is_recent: bool = True) -> None:
-        """Count what other programs have used, for ``seconds``. Only what ``is_recent`` says something of their rate."""
+        """Count what other programs have used, for ``seconds``; what ``is_recent`` says something of their rate."""
         counted = amount if is_recent else 0.0
         heappush(self.foreign, (now + seconds, amount, counted))
         self.used += amount
