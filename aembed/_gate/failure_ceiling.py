@@ -47,7 +47,7 @@ class FailureCeiling:
     def answered(self, now: float, elapsed: float) -> None:
         """A request took ``elapsed`` seconds."""
         was_running = self._trial.running
-        self._trial.answered(now - elapsed)
+        self._trial.answered(now, now - elapsed)
         self._lift_after(was_running)
         self._allow_for_clock(now)
         if self._slots < self._most and now - elapsed >= self._lowered_at:

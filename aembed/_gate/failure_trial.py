@@ -7,6 +7,8 @@ that share is excused from then on, for a while.
 
 from __future__ import annotations
 
+import math
+
 KEPT_PER_ANSWER = 0.995
 """Weight of a failure once the next answer has come: shares are those of the last two hundred answers."""
 FORGOTTEN = 0.05
@@ -50,12 +52,12 @@ class FailureTrial:
         """Nothing is remembered that matters."""
         return not (self.running or self.unrelated) and self._failures < FORGOTTEN
 
-    def answered(self, sent_at: float) -> None:
+    def answered(self, now: float, sent_at: float) -> None:
         self._answers = self._answers * KEPT_PER_ANSWER + 1.0
         self._failures *= KEPT_PER_ANSWER
         self._episodes *= KEPT_PER_ANSWER
         if self.running:
-            self._count(sent_at, failures=0)
+            self._count(now, sent_at, failures=0)
         elif self._answers_until_trial > 0:
             self._answers_until_trial -= 1
             self._excused = min(MAX_EXCUSED, self._excused + self._excused_per_answer)
@@ -64,7 +66,7 @@ class FailureTrial:
         """True if a failure is no reason for fewer slots. ``is_episode``: it is the first after answers."""
         self._failures += 1.0
         if self.running:
-            self._count(sent_at, failures=1)
+            self._count(now, sent_at, failures=1)
             return True
         if self._excused >= 1.0:
             self._excused -= 1.0
@@ -81,7 +83,9 @@ class FailureTrial:
         self._outcomes_needed = min(MAX_OUTCOMES, FAILURES_EXPECTED / self._share_before)
         self._trial_outcomes = self._trial_failures = 0
 
-    def _count(self, sent_at: float, *, failures: int) -> None:
+    def _count(self, now: float, sent_at: float, *, failures: int) -> None:
+        if now < self._began:  # the clock was set back
+            self._began = -math.inf
         if sent_at < self._began:
             return
         self._trial_outcomes += 1

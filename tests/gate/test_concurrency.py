@@ -63,6 +63,17 @@ def test_a_clock_set_back_has_no_lasting_effect(history: list[tuple[float, float
     assert control.slots == 99
 
 
+def test_a_trial_ends_although_the_clock_was_set_back() -> None:
+    control = AdaptiveConcurrency(100, adaptive=False)
+    for second in range(1, 5):  # four failures with answers between: a trial begins
+        control.overloaded(float(second), second - 0.1, 90)
+        if second < 4:
+            control.answered(second + 0.5, 0.1, 1000)
+    assert control.slots <= 50
+    healthy(control, -1e6, 30.0)
+    assert control.slots == 100
+
+
 def test_silence_is_no_health() -> None:
     control = AdaptiveConcurrency(100, adaptive=False)
     control.overloaded(0.0, -0.1, 20)
