@@ -299,7 +299,7 @@ class Embedder(Bound):
             finished = False
             with limit.block():
                 await (run or self._run)(job)
-                finished = True
+                finished = not job.out_of_time
             if not finished:
                 self._engine.expire(job, limit.seconds, option)
         if job.error is not None:

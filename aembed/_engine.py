@@ -24,6 +24,7 @@ from aembed._errors import (
     BadTextError,
     BatchTooLargeError,
     ConfigError,
+    DeadlineError,
     InputError,
     ProviderError,
     ReplyError,
@@ -157,6 +158,8 @@ class Engine:
             delivered = self._texts
             try:
                 await self._send(job, batch)
+            except DeadlineError:
+                job.run_out()
             except AembedError as error:
                 left += reversed(await self._recover(job, batch, error, delivered))
 

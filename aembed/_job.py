@@ -57,8 +57,10 @@ class Job:
         self._failing: dict[int, int] = {}
         """Batch that has failed -> how many texts the embedder had delivered by then."""
         self._last_failure: ProviderError | None = None
-        self.deadline = math.inf
-        """When the call ends, on the loop's clock."""
+        self.due = math.inf
+        """Loop time at which the call's deadline is over."""
+        self.out_of_time = False
+        """No request can be sent before that: the call ends now."""
         self.on_sent: Callable[[], None] | None = None
         """Called when a request is on its way: admitted, and not waiting in our own queue any more."""
         self.tokens: int | None = 0
@@ -143,6 +145,10 @@ class Job:
     def fails_alone(self, batch: Batch, delivered: int) -> bool:
         """No other batch of this call has failed since the embedder delivered the last text."""
         return not any(count == delivered for other, count in self._failing.items() if other != id(batch))
+
+    def run_out(self) -> None:
+        """No request can be sent before the deadline. What is in flight may still be answered."""
+        self.out_of_time = self.stopped = True
 
     def expire(self, seconds: float, option: str = "deadline") -> tuple[DeadlineError, int, int]:
         """The total time is over: what was under way has failed, the rest was never attempted.

@@ -67,7 +67,8 @@ class Retry:
         return delay if paced else max(delay, self._account.budget.take(anyio.current_time()))
 
     def _reject(self, error: ProviderError, texts: int) -> None:
-        if not error.retryable:
+        longest = self._policy.max_retry_after
+        if not error.retryable or (error.retry_after is not None and error.retry_after > longest):
             raise error
         self._rejections += self._account.successes > self._successes
         if self._rejections >= REJECTIONS_BEFORE_SPLIT and texts > 1:

@@ -223,7 +223,7 @@ class Gate:
             while (wake_at := self._admit_one(loop)) is None:
                 pass
             self._wake(wake_at, loop)
-        except Exception as error:  # noqa: BLE001 - whatever it is, callers must not wait for a queue that is dead
+        except Exception as error:  # noqa: BLE001  # or the callers would wait for ever
             self._fail_all(error)
 
     def _admit_one(self, loop: asyncio.AbstractEventLoop) -> float | None:

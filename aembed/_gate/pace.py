@@ -38,6 +38,8 @@ CONVERGENCE = (1 + LEFT) / 2
 LEFT_AS_MEASURED = 0.3
 MEASURED = 0.98
 """Of a measured rate, to begin with: a little less than what filled the server up."""
+MIN_REQUESTS = 3.0
+"""Requests in the minute before the first 429, the one that got it included; fewer say nothing of a limit."""
 MEASURED_REQUESTS, MEASURED_S = 2, 0.5
 """A rate is measured by so many requests in so many seconds; less is chance."""
 MAX_PAUSED = 0.3
@@ -150,6 +152,8 @@ class Pace:
     def slow_down(self, now: float, episode: Episode) -> None:
         """An episode begins."""
         self._density += 1 / REQUESTS_PER_EPISODE
+        if self.rates is None and episode.minute[0] < MIN_REQUESTS:
+            return
         rates = self._first_rates(episode) if self.rates is None else self._next_rates(episode)
         self._set(rates)
         self._healthy_since = math.inf
@@ -162,6 +166,8 @@ class Pace:
     def recover(self, now: float, episode: Episode, pause: Pause, windows: tuple[Window, Window]) -> None:
         """An episode has ended. ``windows`` hold what was sent in the last minute."""
         self._healthy_since = now
+        if self.rates is None:
+            return
         if isinstance(self._flow, _Windowed):
             if pause.closed > LONGER * self.span:
                 self._use_window(now, pause.seconds, pause, windows)

@@ -93,7 +93,7 @@ WAITS: dict[str, tuple[Response, float]] = {
     "fault_31_a_date_by_the_servers_own_clock": (refused(**LATER), 20.0),
     "fault_31_a_date_that_has_passed": (
         refused(date=format_datetime(DATE), retry_after=format_datetime(DATE - timedelta(days=1))),
-        0.1,
+        0.5,
     ),
     "fault_32_milliseconds": (refused(retry_after_ms="1500"), 1.5),
     "fault_32_milliseconds_win": (refused(retry_after_ms="1500", retry_after="60"), 1.5),
@@ -106,7 +106,7 @@ WAITS: dict[str, tuple[Response, float]] = {
     "fault_96_words": (in_words("Rate limit reached. Please try again in 6s."), 6.0),
     "fault_96_more_words": (in_words("Please try again in 1m3s."), 63.0),
     "fault_96_a_quota_that_refills": (refused(x_ratelimit_reset_requests="20s"), 20.0),
-    "fault_96_a_date_without_date": (refused(retry_after="Fri, 31 Dec 1999 23:59:59 GMT"), 0.1),
+    "fault_96_a_date_without_date": (refused(retry_after="Fri, 31 Dec 1999 23:59:59 GMT"), 0.5),
 }
 
 
