@@ -295,7 +295,7 @@ class Embedder(Bound):
         if limit is None:
             await (run or self._run)(job)
         else:
-            job.deadline = asyncio.get_running_loop().time() + limit.seconds
+            job.due = asyncio.get_running_loop().time() + limit.seconds
             finished = False
             with limit.block():
                 await (run or self._run)(job)

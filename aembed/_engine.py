@@ -181,7 +181,7 @@ class Engine:
 
     def is_down(self) -> bool:
         """Nothing but failures for some time, on the whole account."""
-        return self._account.pause.probing
+        return self._account.backoff.probing
 
     async def _recover(self, job: Job, batch: Batch, error: AembedError, delivered: int) -> Sequence[Batch]:
         """A batch was refused: shorten its text, set the culprit aside, look for it if there is one, or give up.
