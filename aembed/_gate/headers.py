@@ -43,7 +43,8 @@ class Headers:
             if quota.rule == "unknown":
                 quota.burst = min(quota.capacity, max(1.0, quota.holds))
         least = remaining - (quota.sent - before - estimate)
-        most = max(least, remaining + (now - sent.sent_at) * quota.rate + 1)
+        # Most likely the server counted half-way, and has refilled since.
+        most = max(least, remaining + (now - sent.sent_at) / 2 * quota.rate)
         if quota.rule == "bucket":
             quota.level = min(max(quota.level, least), most, quota.burst)
         elif quota.rule == "unknown":

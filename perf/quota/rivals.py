@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from random import Random
@@ -38,7 +39,7 @@ class Aembed:
 
     async def query(self, text: str) -> int:
         try:
-            await self._embedder.embed_query(text)
+            await self._embedder.embed_query(text, deadline=math.inf)
         except AembedError:
             return 1
         return 0

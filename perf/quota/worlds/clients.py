@@ -54,7 +54,7 @@ class Aembed:
 
     async def query(self, text: str) -> Lost:
         try:
-            await self._embedder.embed_query(text)
+            await self._embedder.embed_query(text, deadline=math.inf)
         except AembedError as error:
             return Counter({f"query: {_reason(error)}": 1})
         return Counter()
