@@ -1,32 +1,56 @@
-"""Retries are a share of the traffic, and small jobs may retry all the same."""
+"""Retries are a share of the traffic and a few with time; a job of a server that fails often waits, it loses nothing."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aembed import Config, ConnectError, Embedder, EmbedderFactory, Kind, ModelSpec, Provider, Reply, RetryPolicy
-from aembed._gate.budget import SHARE, START, RetryBudget
+from aembed._gate.budget import A_SECOND, SHARE, START, RetryBudget
 from aembed.testing import ScriptedProvider
 
 SPEC = ModelSpec(name="scripted", provider="scripted", dim=8, max_batch_texts=1, max_concurrency=4)
 
 
-def test_a_new_account_has_some_retries() -> None:
+def test_a_new_account_has_some_retries_at_once_and_then_one_a_second() -> None:
     budget = RetryBudget()
-    assert sum(budget.take() for _ in range(1000)) == START
+    waits = [budget.take(100.0) for _ in range(int(START) + 3)]
+    assert waits == pytest.approx([0.0] * int(START) + [1.0 / A_SECOND, 2.0 / A_SECOND, 3.0 / A_SECOND])
 
 
 def test_first_attempts_pay_for_a_share_of_retries() -> None:
     budget = RetryBudget()
-    taken = 0
+    at_once = 0
     for _ in range(10_000):
         budget.attempted()
-        taken += budget.take()
-    assert taken == pytest.approx(SHARE * 10_000 + START, abs=2)
+        at_once += budget._left >= 1 and budget.take(0.0) == 0.0
+    assert at_once == pytest.approx(SHARE * 10_000 + START, abs=2)
+
+
+def test_no_more_is_saved_up_than_a_new_account_has() -> None:
+    budget = RetryBudget()
+    for _ in range(1000):
+        budget.attempted()
+    budget.take(0.0)
+    waits = [budget.take(1e6) for _ in range(int(START) + 1)]
+    assert waits.count(0.0) == int(START)
+
+
+@given(st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False), max_size=50))
+def test_every_wait_for_a_retry_is_finite_whatever_the_clock_says(times: list[float | None]) -> None:
+    budget = RetryBudget()
+    for n, now in enumerate(times):
+        if now is None:
+            budget.attempted()
+        else:
+            assert 0.0 <= budget.take(now) <= (n + 1) / A_SECOND
+            assert math.isfinite(budget.take(now))
 
 
 async def embedder(factory: EmbedderFactory, provider: Provider) -> Embedder:
@@ -34,13 +58,15 @@ async def embedder(factory: EmbedderFactory, provider: Provider) -> Embedder:
 
 
 @pytest.mark.virtual_time
-async def test_a_server_that_fails_every_other_request_gets_little_more_traffic(factory: EmbedderFactory) -> None:
+async def test_a_server_that_fails_every_other_request_gets_little_more_traffic_and_no_text_is_lost(
+    factory: EmbedderFactory,
+) -> None:
     every_other = [ConnectError("broken") if n % 2 else None for n in range(4000)]
     provider = ScriptedProvider(every_other, spec=SPEC)
     result = await (await embedder(factory, provider)).embed([f"text {n}" for n in range(1000)], on_error="return")
-    assert len(provider.calls) <= 1000 * (1 + SHARE) + START
-    assert result.failures
-    assert {type(error) for error in result.failures.values()} == {ConnectError}
+    assert result.ok
+    retries = len(provider.calls) - 1000
+    assert retries <= 1000 * SHARE + START + asyncio.get_running_loop().time() * A_SECOND + 1
 
 
 @pytest.mark.virtual_time

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aembed import InputError, Kind, Limits
-from aembed._gate import Gate, Permit
+from aembed._gate import Gate, Reservation
 from tests.gate.visits import (
     EXACT,
     Log,
@@ -140,18 +140,18 @@ async def test_the_slot_comes_before_the_rate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("permit", "said"),
+    ("reservation", "said"),
     [
-        (Permit("document", 0, 101.0), "101 tokens is more than the 100 tokens"),
-        (Permit("query", 0, 1.0, 11), "11 inputs is more than the 10 inputs"),
+        (Reservation("document", 0, 101.0), "101 tokens is more than the 100 tokens"),
+        (Reservation("query", 0, 1.0, 11), "11 inputs is more than the 10 inputs"),
     ],
 )
-async def test_fault_76_more_than_a_minutes_quota_is_refused_at_once(permit: Permit, said: str) -> None:
+async def test_fault_76_more_than_a_minutes_quota_is_rejected_at_once(reservation: Reservation, said: str) -> None:
     gate = Gate(4, limited(5.0, 100.0, 10.0))
     with pytest.raises(InputError, match=said):
-        gate.try_enter(permit)
+        gate.try_enter(reservation)
     with pytest.raises(InputError, match=said):
-        await gate.wait(permit)
+        await gate.wait(reservation)
     assert (gate.in_flight, gate.waiting) == (0, 0)
 
 
@@ -163,20 +163,20 @@ async def test_half_a_request_a_minute_is_one_in_two_minutes() -> None:
 
 async def test_where_the_provider_counts_texts_as_requests() -> None:
     gate = enough(Gate(4, limited(100.0), per_input=True))
-    inside = gate.permit("document", ["x"] * 90)
+    inside = gate.reservation("document", ["x"] * 90)
     assert gate.try_enter(inside)
-    assert not gate.try_enter(gate.permit("document", ["x"] * 20))
+    assert not gate.try_enter(gate.reservation("document", ["x"] * 20))
     with pytest.raises(InputError, match="101 requests"):
-        gate.try_enter(gate.permit("document", ["x"] * 101))
+        gate.try_enter(gate.reservation("document", ["x"] * 101))
     gate.leave(inside)
 
 
 async def test_admission_in_the_moment_of_cancellation_passes_the_place_on() -> None:
     gate = Gate(1, Limits())
-    inside = Permit("document")
+    inside = Reservation("document")
     assert gate.try_enter(inside)
-    permits = [Permit("document"), Permit("document")]
-    first, second = (asyncio.create_task(gate.wait(permit)) for permit in permits)
+    reservations = [Reservation("document"), Reservation("document")]
+    first, second = (asyncio.create_task(gate.wait(reservation)) for reservation in reservations)
     await anyio.wait_all_tasks_blocked()
     gate.leave(inside)  # first is admitted ...
     first.cancel()  # ... and cancelled before it could run
@@ -184,15 +184,15 @@ async def test_admission_in_the_moment_of_cancellation_passes_the_place_on() -> 
         await first
     await second
     assert (gate.in_flight, gate.waiting) == (1, 0)
-    gate.leave(permits[1])
+    gate.leave(reservations[1])
 
 
 async def test_a_waiter_cancelled_before_its_turn_is_passed_over() -> None:
     gate = Gate(1, Limits())
-    inside = Permit("document")
+    inside = Reservation("document")
     assert gate.try_enter(inside)
-    permits = [Permit("document"), Permit("document")]
-    first, second = (asyncio.create_task(gate.wait(permit)) for permit in permits)
+    reservations = [Reservation("document"), Reservation("document")]
+    first, second = (asyncio.create_task(gate.wait(reservation)) for reservation in reservations)
     await anyio.wait_all_tasks_blocked()
     first.cancel()
     gate.leave(inside)  # first still stands in the queue
@@ -200,32 +200,32 @@ async def test_a_waiter_cancelled_before_its_turn_is_passed_over() -> None:
         await first
     await second
     assert (gate.in_flight, gate.waiting) == (1, 0)
-    gate.leave(permits[1])
+    gate.leave(reservations[1])
 
 
 @pytest.mark.virtual_time
 async def test_a_place_handed_back_is_not_paid_for() -> None:
     gate = Gate(1, limited(2.0))
-    inside = Permit("document")
+    inside = Reservation("document")
     gate.try_enter(inside)
     await anyio.sleep(10)
-    permits = [Permit("document"), Permit("document")]
-    first, second = (asyncio.create_task(gate.wait(permit)) for permit in permits)
+    reservations = [Reservation("document"), Reservation("document")]
+    first, second = (asyncio.create_task(gate.wait(reservation)) for reservation in reservations)
     await anyio.lowlevel.checkpoint()
     gate.leave(inside)
     first.cancel()
     await second
-    assert permits[1].sent_at == pytest.approx(10.0)
-    gate.leave(permits[1])
+    assert reservations[1].sent_at == pytest.approx(10.0)
+    gate.leave(reservations[1])
 
 
 @pytest.mark.virtual_time
 async def test_a_query_cancelled_in_that_moment_leaves_the_order_of_lanes_as_it_was() -> None:
     gate = enough(Gate(1, limited(1.0)))
     await succeed(gate)
-    document = asyncio.create_task(enter(gate, waiting := Permit("document")))
+    document = asyncio.create_task(enter(gate, waiting := Reservation("document")))
     for _ in range(20):
-        query = asyncio.create_task(enter(gate, Permit("query")))
+        query = asyncio.create_task(enter(gate, Reservation("query")))
         await anyio.lowlevel.checkpoint()
         query.cancel()
         await asyncio.wait([query])
@@ -237,7 +237,7 @@ async def test_a_query_cancelled_in_that_moment_leaves_the_order_of_lanes_as_it_
 async def test_there_is_one_timer_at_most_and_none_when_nobody_waits() -> None:
     gate = enough(Gate(4, limited(1.0)))
     await succeed(gate)
-    waiting = [asyncio.create_task(enter(gate, Permit("document"))) for _ in range(50)]
+    waiting = [asyncio.create_task(enter(gate, Reservation("document"))) for _ in range(50)]
     await anyio.lowlevel.checkpoint()
     loop = asyncio.get_running_loop()
     timers = [timer for timer in getattr(loop, "_scheduled", ()) if not timer.cancelled()]
@@ -260,11 +260,11 @@ async def test_the_first_requests_go_two_at_a_time_and_each_answer_allows_one_mo
 async def test_it_says_what_it_waits_for() -> None:
     gate = enough(Gate(2, limited(60.0, 100.0, 10.0)))
     assert gate.waiting_for() == ""
-    inside = [Permit("document", 0, 90.0), Permit("document", 0, 1.0, 9)]
-    for permit in inside:
-        assert gate.try_enter(permit)
+    inside = [Reservation("document", 0, 80.0), Reservation("document", 0, 1.0, 8)]
+    for reservation in inside:
+        assert gate.try_enter(reservation)
     seen = []
-    for needed in (Permit("document"), Permit("document", 0, 50.0), Permit("document", 0, 1.0, 5)):
+    for needed in (Reservation("document"), Reservation("document", 0, 50.0), Reservation("document", 0, 1.0, 5)):
         task = asyncio.create_task(gate.wait(needed))
         await anyio.lowlevel.checkpoint()
         seen.append(gate.waiting_for())
@@ -273,5 +273,5 @@ async def test_it_says_what_it_waits_for() -> None:
         if seen == ["slots"]:
             gate.leave(inside[0])
     assert seen == ["slots", "tokens", "inputs"]
-    assert repr(gate).startswith("<Gate in_flight=1/2 waiting=0 requests=<Resource unknown limit=60/min")
+    assert repr(gate).startswith("<Gate in_flight=1/2 waiting=0 requests=<Quota unknown limit=60/min")
     gate.leave(inside[1])

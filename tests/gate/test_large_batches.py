@@ -40,8 +40,8 @@ async def test_a_quota_of_tokens_is_spent_in_many_batches(factory: EmbedderFacto
     assert asyncio.get_running_loop().time() < 130
 
 
-async def test_fewer_requests_a_minute_make_them_larger(factory: EmbedderFactory) -> None:
-    assert max(await sizes(factory, limited(requests=4.0, tokens=8200.0))) == 50
+async def test_fewer_requests_a_minute_make_them_larger_up_to_half_the_tokens(factory: EmbedderFactory) -> None:
+    assert max(await sizes(factory, limited(requests=4.0, tokens=8200.0))) == 100
 
 
 async def test_a_quota_of_inputs_is_a_cap_on_texts(factory: EmbedderFactory) -> None:

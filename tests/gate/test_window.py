@@ -1,67 +1,85 @@
-"""What was admitted in the last minute, and what of the next is left to queries."""
+"""What was sent in the last minute, and what of the next is left to queries."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from aembed._gate.reserve import Reserve
-from aembed._gate.window import GRAIN, WINDOW, Window
+from aembed._gate.reserve import MAX_SHARE, Reserve
+from aembed._gate.window import CELLS, MARGIN_S, MINUTE_S, Window
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def reserve_of(limit: float, share: float | None = None) -> Reserve:
+    reserve = Reserve()
+    reserve.set_limit(limit, share)
+    return reserve
 
 
 def test_documents_leave_room_for_as_many_queries_as_there_were_and_some_more() -> None:
-    reserve, window = Reserve(), Window()
-    reserve.set_limit(1000.0)
-    assert reserve.amount(0.0, window) == 10.0
+    reserve, window = reserve_of(1000.0), Window()
     for n in range(120):
         window.advance(n)
-        window.sent(n, 1.0, query=True)
-        window.answered(n, 1.0, query=True)
-        reserve.queried(1.0)
-    assert 10 < reserve.amount(120.0, window) < 40
+        window.sent(n, 1.0, is_query=True)
+        window.answered(n, n, 1.0, is_query=True)
+        reserve.queried(n, 1.0)
+    assert 0 < reserve.amount(120.0, window) < 40
+    window.advance(150.0)
+    assert 30 <= reserve.amount(150.0, window) < 70
 
 
 def test_of_a_tiny_quota_nothing_is_left_to_queries_that_do_not_come() -> None:
-    reserve = Reserve()
-    reserve.set_limit(3.0)
-    assert reserve.amount(0.0, Window()) == 0.0
+    assert reserve_of(3.0).amount(0.0, Window()) == 0.0
 
 
-def test_of_a_tiny_bucket_a_query_is_left_for_it_costs_its_time_only_once() -> None:
-    reserve = Reserve()
-    reserve.set_limit(3.0)
-    assert reserve.amount(0.0, Window(), bucket=True) == 1.0
+def test_less_and_less_is_left_to_queries_that_do_not_come() -> None:
+    reserve, window = reserve_of(1000.0), Window()
+    left = [reserve.amount(at, window) for at in (0.0, 1.0, 3.0, 10.0, 31.0)]
+    assert left[0] > 0
+    assert left == sorted(left, reverse=True)
+    assert left[-1] == 0.0
+
+
+def test_a_part_that_is_set_aside_by_word_is_left_whether_queries_come_or_not() -> None:
+    reserve, window = reserve_of(1000.0, 0.4), Window()
+    assert [reserve.amount(at, window) for at in (0.0, 100.0, 1e6)] == [400.0] * 3
+    window.sent(1e6, 150.0, is_query=True)
+    assert reserve.amount(1e6, window) >= 250.0
 
 
 def test_what_others_use_is_left_to_them_too() -> None:
-    reserve, window = Reserve(), Window()
-    reserve.set_limit(1000.0)
+    reserve, window = reserve_of(1000.0), Window()
     window.sent(0.0, 1.0)
     for n in range(20):
-        window.add_foreign(n, 2.0)
+        window.add_foreign(n, 2.0, MINUTE_S)
     assert reserve.amount(20.0, window) == pytest.approx(120 - 40, abs=35)
 
 
-def test_a_time_in_which_nobody_was_let_in_says_nothing_of_others() -> None:
-    """Twenty seconds with two a second, and then the window was full."""
-    reserve, window = Reserve(), Window()
-    reserve.set_limit(1000.0)
-    window.sent(0.0, 1.0)
-    for n in range(20):
-        window.add_foreign(n, 2.0)
-    at_first = reserve.amount(20.0, window)
-    window.close(20.0, 38.0)
-    assert reserve.amount(58.0, window) == at_first
-    window.close(58.0, 0.1)
-    assert reserve.amount(58.1, window) == pytest.approx(at_first, abs=2)
+histories = st.lists(st.tuples(finite, finite, st.booleans()), max_size=40)
+
+
+@given(st.floats(0, 1e12), st.none() | st.floats(0, 0.9), histories)
+def test_the_reserve_is_within_its_share_whatever_comes(
+    limit: float, share: float | None, history: list[tuple[float, float, bool]]
+) -> None:
+    reserve, window = reserve_of(limit, share), Window()
+    for now, amount, is_query in history:
+        window.advance(now)
+        window.sent(now, abs(amount) % 1e15, is_query)
+        if is_query:
+            reserve.queried(now, abs(amount) % 1e15)
+        assert 0.0 <= reserve.amount(now, window) <= max(MAX_SHARE, share or 0.0) * limit
 
 
 def test_the_window_has_a_bounded_memory() -> None:
     window = Window()
     for n in range(200_000):
         window.advance(n / 1000)
-        window.sent(n / 1000, 1.0, query=n % 2 == 0)
-        window.answered(n / 1000, 1.0, query=n % 2 == 0)
-    assert len(window.cells) <= (WINDOW + 1) / GRAIN
+        window.sent(n / 1000, 1.0, n % 2 == 0)
+        window.answered(n / 1000, n / 1000, 1.0, n % 2 == 0)
+    assert len(window.cells) <= CELLS + 1
     assert window.used == pytest.approx(60_000, rel=0.01)
     window.advance(1000.0)
     assert (len(window.cells), window.used, window.others) == (0, 0.0, 0.0)
@@ -71,11 +89,59 @@ def test_a_request_counts_until_a_minute_after_its_answer() -> None:
     window = Window()
     window.sent(0.0, 1.0)
     window.sent(0.0, 1.0)
-    window.answered(1.0, 1.0)
-    window.advance(61.0)
-    assert window.used == 1.0, "who waits long for an answer holds nobody else up"
-    window.answered(7.0, 1.0)
+    window.answered(1.0, 0.0, 1.0)
+    window.advance(61.0 + 2 * MARGIN_S)
+    assert window.used == 1.0, "a request that waits long for its answer holds no other up"
+    window.answered(7.0, 0.0, 1.0)
     window.advance(66.9)
     assert window.used == 1.0
-    window.advance(67.0)
+    window.advance(67.0 + 2 * MARGIN_S)
     assert window.used == 0.0
+
+
+def test_what_is_exactly_a_minute_old_still_counts() -> None:
+    window = Window()
+    window.sent(0.1, 1.0)
+    window.answered(0.1, 0.1, 1.0)
+    window.advance(60.1)
+    assert window.used == 1.0
+    window.advance(window.next_expiry(60.1))
+    assert window.used == 0.0
+
+
+spans = st.floats(0.0, 100.0)
+
+
+@given(st.lists(st.tuples(spans, spans, st.floats(0.0, 1e9), st.booleans()), min_size=1, max_size=40))
+def test_nothing_is_forgotten_within_a_minute_of_its_answer_nor_kept_for_long_after(
+    requests: list[tuple[float, float, float, bool]],
+) -> None:
+    window = Window()
+    events = [(at, n, "sent") for n, (at, _, _, _) in enumerate(requests)]
+    events += [(at + takes, n, "answered") for n, (at, takes, _, _) in enumerate(requests)]
+    for now, n, what in sorted(events, key=lambda event: (event[0], event[2] == "answered")):
+        at, takes, amount, is_query = requests[n]
+        window.advance(now)
+        if what == "sent":
+            window.sent(now, amount, is_query)
+        else:
+            window.answered(now, at, amount, is_query)
+        counted = [each for each in requests if each[0] <= now <= each[0] + each[1] + MINUTE_S]
+        at_least = sum(amount for at, takes, amount, _ in counted if at < now)
+        at_most = sum(each[2] for each in requests if each[0] <= now <= each[0] + each[1] + MINUTE_S + window.grain + 1)
+        assert window.used >= at_least - 1e-3
+        assert window.used <= at_most + 1e-3
+        assert -1e-3 <= window.others <= window.used + 1e-3
+
+
+@given(histories, st.floats(1e-6, 1e6))
+def test_a_window_survives_any_clock(history: list[tuple[float, float, bool]], span: float) -> None:
+    window = Window(span)
+    for now, amount, is_query in history:
+        window.advance(now)
+        window.sent(now, amount, is_query)
+        window.answered(now, now - amount, amount, is_query)
+        window.add_foreign(now, amount, span, is_recent=is_query)
+        window.correct(-amount, is_query)
+        assert window.next_expiry(now) is not None
+        assert window.watched(now) <= span

@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from aembed import Kind, Limits, ProviderError, Reply
-from aembed._gate import Gate, Permit
+from aembed._gate import Gate, Reservation
 
 EXACT = 1e-6
 REPLY = Reply(np.ones((1, 2), np.float32))
@@ -81,11 +81,11 @@ def limited(requests: float | None = None, tokens: float | None = None, inputs: 
     return Limits(requests_per_minute=requests, tokens_per_minute=tokens, inputs_per_minute=inputs)
 
 
-async def enter(gate: Gate, permit: Permit, *, first: bool = False) -> float:
+async def enter(gate: Gate, reservation: Reservation, *, first: bool = False) -> float:
     """The time of admission."""
-    if first or not gate.try_enter(permit):
-        await gate.wait(permit, first=first)
-    return permit.sent_at
+    if first or not gate.try_enter(reservation):
+        await gate.wait(reservation, first=first)
+    return reservation.sent_at
 
 
 async def play(gate: Gate, visits: Sequence[Visit], reply: Reply | None = REPLY) -> Log:
@@ -94,8 +94,8 @@ async def play(gate: Gate, visits: Sequence[Visit], reply: Reply | None = REPLY)
 
     async def come(number: int, visit: Visit) -> None:
         log.queue.append(number)
-        permit = Permit(visit.kind, 0, visit.tokens, visit.inputs)
-        await enter(gate, permit)
+        reservation = Reservation(visit.kind, 0, visit.tokens, visit.inputs)
+        await enter(gate, reservation)
         log.stays.append(
             Stay(number, visit.kind, loop.time(), gate.in_flight - 1, gate.slots.queries - (visit.kind == "query"))
         )
@@ -103,7 +103,7 @@ async def play(gate: Gate, visits: Sequence[Visit], reply: Reply | None = REPLY)
             await anyio.sleep(visit.stays)
         finally:
             log.ends[number] = loop.time()
-            gate.leave(permit, reply)
+            gate.leave(reservation, reply)
 
     tasks = []
     for number, visit in sorted(enumerate(visits), key=lambda numbered: numbered[1].arrives):
@@ -115,26 +115,32 @@ async def play(gate: Gate, visits: Sequence[Visit], reply: Reply | None = REPLY)
         if isinstance(outcome, Exception):
             raise outcome
     assert (gate.in_flight, gate.waiting, gate._timer) == (0, 0, None)
-    assert [resource.window.under_way for _, resource, _ in gate.account.quotas.named(Permit("document"))] == [0, 0, 0]
+    assert [resource.window.under_way for _, resource, _ in gate.account.quotas.named(Reservation("document"))] == [
+        0,
+        0,
+        0,
+    ]
     return log
 
 
 async def fail(gate: Gate, error: ProviderError, *, kind: Kind = "document", takes: float = 0.0) -> float:
     """One request that fails; the time of its admission."""
-    permit = Permit(kind)
-    await enter(gate, permit)
+    reservation = Reservation(kind)
+    await enter(gate, reservation)
     await anyio.sleep(takes)
-    gate.leave(permit, error=error)
-    return permit.sent_at
+    gate.leave(reservation, error=error)
+    return reservation.sent_at
 
 
-async def succeed(gate: Gate, reply: Reply = REPLY, *, permit: Permit | None = None, takes: float = 0.0) -> float:
+async def succeed(
+    gate: Gate, reply: Reply = REPLY, *, reservation: Reservation | None = None, takes: float = 0.0
+) -> float:
     """One request that is answered; the time of its admission."""
-    permit = permit or Permit("document")
-    await enter(gate, permit)
+    reservation = reservation or Reservation("document")
+    await enter(gate, reservation)
     await anyio.sleep(takes)
-    gate.leave(permit, reply)
-    return permit.sent_at
+    gate.leave(reservation, reply)
+    return reservation.sent_at
 
 
 def apart(visits: list[Visit]) -> list[Visit]:
