@@ -1,4 +1,4 @@
-"""What headers and refusals teach of a quota, and that nothing is counted twice."""
+"""What headers and rejections teach of a quota, and that nothing is counted twice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aembed._gate.headers import Headers
-from aembed._gate.resource import Resource
+from aembed._gate.quota import Quota
 from aembed.testing import Quota, QuotaKeeper
 from aembed.testing.quotas import Algorithm
 
@@ -156,7 +156,7 @@ def test_a_limit_that_is_raised_or_lowered_on_the_way_is_taken_over() -> None:
 def test_a_refusal_with_a_time_leaves_just_enough_at_that_time() -> None:
     headers = Headers(resource := Resource(60.0))
     resource.commit(0.0, 10.0)
-    headers.refused(1.0, 5.0, 2.0)
+    headers.rejected(1.0, 5.0, 2.0)
     assert resource.earliest(1.0, 2.0) == pytest.approx(6.0)
     assert resource.earliest(1.0, 3.0) == pytest.approx(7.0)
 
@@ -164,7 +164,7 @@ def test_a_refusal_with_a_time_leaves_just_enough_at_that_time() -> None:
 def test_a_short_burst_is_learnt_from_a_refusal_where_no_header_tells_it() -> None:
     headers = Headers(resource := Resource(600.0))
     resource.commit(0.0, 100.0)
-    headers.refused(0.0, 0.1, 1.0)  # 100 went in, the next did not: the bucket holds no more than these
+    headers.rejected(0.0, 0.1, 1.0)  # 100 went in, the next did not: the bucket holds no more than these
     resource.commit(300.0, 0.0)
     assert resource.level == pytest.approx(100.0)
 
@@ -212,8 +212,8 @@ def test_more_than_a_recognised_bucket_holds_is_never_admitted() -> None:
     assert as_bucket(size=600.0, limit=3600.0).resource.capacity == pytest.approx(600.0, abs=5)
 
 
-def test_a_window_that_refused_is_used_in_full_once_it_opens() -> None:
+def test_a_window_that_rejected_is_used_in_full_once_it_opens() -> None:
     headers = Headers(resource := Resource(6000.0))
     resource.rule = "window"
-    headers.refused(0.0, 50.0, 1.0)
+    headers.rejected(0.0, 50.0, 1.0)
     assert resource.earliest(50.0, 5000.0) == 50.0

@@ -27,7 +27,7 @@ def test_documents_leave_room_for_as_many_queries_as_there_were_and_some_more() 
         reserve.queried(n, 1.0)
     assert 0 < reserve.amount(120.0, window) < 40
     window.advance(150.0)
-    assert 30 <= reserve.amount(150.0, window) < 70
+    assert 5 <= reserve.amount(150.0, window) < 40  # none came in the last half minute
 
 
 def test_of_a_tiny_quota_nothing_is_left_to_queries_that_do_not_come() -> None:
@@ -54,7 +54,7 @@ def test_what_others_use_is_left_to_them_too() -> None:
     window.sent(0.0, 1.0)
     for n in range(20):
         window.add_foreign(n, 2.0, MINUTE_S)
-    assert reserve.amount(20.0, window) == pytest.approx(120 - 40, abs=35)
+    assert reserve.amount(20.0, window) == pytest.approx(120 - 40, abs=45)
 
 
 histories = st.lists(st.tuples(finite, finite, st.booleans()), max_size=40)
