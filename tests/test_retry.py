@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aembed import OverloadedError, ProviderError, RateLimitError, ReplyError, RetryPolicy
-from aembed._retry import UNUSABLE_REPLIES, next_delay
+from aembed._retry import MAX_UNUSABLE_REPLIES, next_delay
 
 jitters = st.floats(0, 1, exclude_max=True)
 policies = st.builds(
@@ -51,8 +51,8 @@ def test_what_cannot_get_better_is_not_tried_again() -> None:
 
 def test_an_unusable_reply_is_asked_for_twice_at_most() -> None:
     policy = RetryPolicy(max_attempts=100)
-    assert next_delay(policy, UNUSABLE_REPLIES - 1, ReplyError("NaN"), 0.5) is not None
-    assert next_delay(policy, UNUSABLE_REPLIES, ReplyError("NaN"), 0.5) is None
+    assert next_delay(policy, MAX_UNUSABLE_REPLIES - 1, ReplyError("NaN"), 0.5) is not None
+    assert next_delay(policy, MAX_UNUSABLE_REPLIES, ReplyError("NaN"), 0.5) is None
     assert next_delay(RetryPolicy(max_attempts=1), 1, ReplyError("NaN"), 0.5) is None
 
 

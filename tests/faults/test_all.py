@@ -26,7 +26,7 @@ def test_every_case_has_its_tests(request: pytest.FixtureRequest) -> None:
     names = [item.nodeid for item in collected] if everything else collect(files)
     tested: set[int] = set()
     for name in names:
-        for numbers in re.findall(r"fault((?:_\d\d\d?)+)", name):
+        for numbers in re.findall(r"fault((?:_(?:1[0-2]\d|\d\d)(?!\d))+)", name):
             tested.update(map(int, numbers.split("_")[1:]))
     assert sorted(CASES - tested) == sorted(WAITING)
     assert tested <= CASES

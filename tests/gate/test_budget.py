@@ -1,4 +1,4 @@
-"""Retries are a share of the traffic and a few with time; a job of a server that fails often waits, it loses nothing."""
+"""Retries are a share of the traffic, and a few with time: a job of a failing server waits, and loses nothing."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def test_nothing_is_forgotten_within_a_minute_of_its_answer_nor_kept_for_long_af
     events = [(at, n, "sent") for n, (at, _, _, _) in enumerate(requests)]
     events += [(at + takes, n, "answered") for n, (at, takes, _, _) in enumerate(requests)]
     for now, n, what in sorted(events, key=lambda event: (event[0], event[2] == "answered")):
-        at, takes, amount, is_query = requests[n]
+        at, _, amount, is_query = requests[n]
         window.advance(now)
         if what == "sent":
             window.sent(now, amount, is_query)
