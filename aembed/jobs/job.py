@@ -207,7 +207,7 @@ def new_record(
 ) -> OutputRecord:
     """How the outputs are made, as far as it is known before they are."""
     retried: list[str] = []
-    settings = header.settings
+    settings: dict[str, Any] = header.settings
     if (wanted.retry or wanted.update) and origin is not None:
         now = settings.get("overlong")
         retried = [*origin.record.retried, *([now] if wanted.retry and now else [])]
