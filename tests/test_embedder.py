@@ -312,7 +312,7 @@ async def test_pieces_that_are_alike_count_each() -> None:
         np.testing.assert_array_equal(await embedder.embed_query(text), mean[0])
 
 
-async def test_a_blank_text_fails_alone_if_failures_are_returned(factory: EmbedderFactory) -> None:
+async def test_fault_90_a_blank_text_fails_alone_if_failures_are_returned(factory: EmbedderFactory) -> None:
     embedder = await factory.new_embedder("mock")
     texts: Any = [f"text {number}" for number in range(1000)]
     expected = await embedder.embed_documents(texts)

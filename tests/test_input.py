@@ -106,7 +106,7 @@ def test_any_ordered_iterable_of_strings_is_taken(kind: Callable[[list[str]], An
     [np.array(["a", "b"]), [np.str_("a"), "b"], [Loud("a"), Loud("b")], Scalars([1, 2])],
     ids=["array", "np.str_", "subclass", "pyarrow"],
 )
-def test_texts_become_plain_strings(texts: Any) -> None:
+def test_fault_83_texts_become_plain_strings(texts: Any) -> None:
     for checked in (check_texts(texts), sort_texts(texts)[0], [check_text(text) for text in check_texts(texts)]):
         assert checked == ["a", "b"]
         assert {type(text) for text in checked} == {str}

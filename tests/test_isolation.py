@@ -96,7 +96,9 @@ def splits(events: Sequence[Event]) -> list[int]:
 @failing
 @pytest.mark.parametrize("bad", [0, 7, 12, 19])
 @pytest.mark.virtual_time
-async def test_the_text_at_fault_is_found(kind: type[AembedError], attempts: int, failure: Failure, bad: int) -> None:
+async def test_fault_84_the_text_at_fault_is_found(
+    kind: type[AembedError], attempts: int, failure: Failure, bad: int
+) -> None:
     """In a batch that has no siblings."""
     provider = Poisoned([TEXTS[bad]], failure)
     result, statistics, events = await embed(provider, TEXTS)
@@ -193,7 +195,7 @@ def test_any_number_of_them_is_found_within_the_bound(count: int, size: int, dat
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("failure", [OverloadedError("down", status=503), ConnectError("refused")], ids=str)
 @pytest.mark.parametrize("concurrency", [1, 16])
-async def test_in_an_outage_nothing_is_halved(failure: AembedError, concurrency: int) -> None:
+async def test_fault_84_in_an_outage_nothing_is_halved(failure: AembedError, concurrency: int) -> None:
     spec = ModelSpec(name="down", provider="scripted", dim=8, max_batch_texts=4)
     provider = ScriptedProvider([failure] * 9999, spec=spec)
     result, statistics, events = await embed(provider, TEXTS, limits=Limits(max_concurrency=concurrency))

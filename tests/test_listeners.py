@@ -44,7 +44,7 @@ async def stream(embedder: Embedder) -> None:
 @pytest.mark.parametrize("error", [ValueError("mine"), OverloadedError("mine"), asyncio.CancelledError()], ids=repr)
 @pytest.mark.parametrize("sharing", ["nothing", "cache", "merge", "broken cache"])
 @pytest.mark.parametrize("operation", [query, documents, returned, stream], ids=lambda one: one.__name__)
-async def test_a_listener_that_raises_breaks_no_call(
+async def test_fault_86_a_listener_that_raises_breaks_no_call(
     operation: Callable[[Embedder], Any], sharing: str, error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
     options: Any = {"cache": Shelf(broken={"get", "put"})} if sharing == "broken cache" else {sharing: True}
@@ -100,7 +100,7 @@ async def function(event: Event, more: int = 0) -> None: ...
     [function, partial(function, more=1), Async(), Async().method],
     ids=["function", "partial", "object", "method"],
 )
-async def test_an_async_listener_is_a_wrong_setting(factory: EmbedderFactory, listener: Any) -> None:
+async def test_fault_86_an_async_listener_is_a_wrong_setting(factory: EmbedderFactory, listener: Any) -> None:
     with pytest.raises(ConfigError, match=r"on_event is an async function, .*; give a plain one"):
         await factory.new_embedder("mock", on_event=listener)
     with pytest.raises(ConfigError, match="async function"):

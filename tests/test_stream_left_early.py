@@ -150,7 +150,7 @@ async def settled(provider: ScriptedProvider, before: set[asyncio.Task[object]])
 
 
 @pytest.mark.parametrize("leave", WAYS, ids=lambda way: way.__name__)
-async def test_a_generator_around_a_stream_may_be_left(
+async def test_fault_82_a_generator_around_a_stream_may_be_left(
     factory: EmbedderFactory, leave: Callable[[Chunks], Coroutine[Any, Any, None]]
 ) -> None:
     before = asyncio.all_tasks()

@@ -126,7 +126,7 @@ FAILURES = [
 @pytest.mark.parametrize("failure", FAILURES, ids=str)
 @pytest.mark.parametrize("options", [{}, {"cache": True}, {"merge": True}], ids=str)
 @pytest.mark.parametrize("own", [True, False])
-async def test_a_deadline_names_the_last_failure(failure: ProviderError, options: Any, own: bool) -> None:
+async def test_fault_87_a_deadline_names_the_last_failure(failure: ProviderError, options: Any, own: bool) -> None:
     """Its own, or that of the embedder's options; whatever layer the call goes through."""
     events: list[Event] = []
     provider = ScriptedProvider([failure] * 99)

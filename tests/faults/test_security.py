@@ -328,7 +328,7 @@ async def test_fault_74_failures_are_not_kept(script: list[Any]) -> None:
 
 async def test_fault_74_a_truncated_answer_is_not_kept() -> None:
     shelf = Shelf(np.zeros(DIM, np.float32))
-    with LoopbackServer("openai", dim=DIM, api_key=KEY, faults=[Truncate()] * 3) as server:
+    with LoopbackServer("openai", dim=DIM, api_key=KEY, faults=[Truncate()] * 5) as server:
         async with embedding(server, cache=shelf) as embedder:
             _, error = await attempt(embedder)
             assert isinstance(error, ConnectError)
