@@ -19,9 +19,11 @@ from aembed import (
     ClosedError,
     Config,
     ConnectError,
+    Embedder,
     EmbedderFactory,
     Health,
     InputError,
+    Limits,
     ModelSpec,
     RateLimitError,
     TextTooLongError,
@@ -379,3 +381,24 @@ async def test_several_queries_are_one_request(factory: EmbedderFactory) -> None
     assert vectors.shape == (3, 8)
     np.testing.assert_array_equal(vectors[1], await embedder.embed_query(TEXTS[1]))
     assert {call.kind for call in provider.calls} == {"query"}
+
+
+def test_fault_88_statistics_from_another_thread_and_without_a_loop() -> None:
+    factory = EmbedderFactory(Config())
+    provider = ScriptedProvider([3600.0] * 2)
+
+    async def main() -> Embedder:
+        embedder = await factory.new_embedder(provider, limits=Limits(max_concurrency=1))
+        assert embedder.statistics().requests == 0
+        calls = [asyncio.create_task(embedder.embed_documents([text])) for text in TEXTS[:3]]
+        await anyio.wait_all_tasks_blocked()
+        here, there = embedder.statistics(), await asyncio.to_thread(embedder.statistics)
+        assert (here.waiting, here.waiting_for) == (there.waiting, there.waiting_for) == (2, "slots")
+        for call in calls:
+            call.cancel()
+        await asyncio.wait(calls)
+        return embedder
+
+    embedder = asyncio.run(main())
+    assert (embedder.statistics().requests, embedder.statistics().waiting) == (1, 0)
+    asyncio.run(factory.aclose())
