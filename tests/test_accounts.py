@@ -65,7 +65,8 @@ def test_one_that_is_refused_leaves_nothing_behind() -> None:
 
 def test_the_users_word_is_before_the_providers_for_every_field() -> None:
     for name in Limits.model_fields:
-        assert getattr(with_defaults(Limits.from_table({name: 7}), SPEC), name) == 7
+        value = 0.5 if name == "query_share" else 7
+        assert getattr(with_defaults(Limits.from_table({name: value}), SPEC), name) == value
     assert with_defaults(Limits(), SPEC) == Limits(max_concurrency=5, requests_per_minute=100.0)
 
 
