@@ -34,9 +34,8 @@ async def test_a_429_is_not_waited_out(factory: EmbedderFactory) -> None:
     embedder = await factory.new_embedder(ScriptedProvider([RateLimitError("too fast", retry_after=60.0)]))
     health = await embedder.check_health()
     assert not health.ok
-    assert health.latency == pytest.approx(5.0)
+    assert health.latency < 1.0, "the pause is longer than the timeout"
     assert health.error is not None
-    assert isinstance(health.error.__cause__, RateLimitError)
     assert "too fast" in str(health.error)
 
 
