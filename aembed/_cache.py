@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from aembed._flight import Flight
 from aembed._types import Store, Vector, Vectors
-from aembed.stores.memory import MemoryStore
 
 KEPT_AT_ONCE = 4096
 """Rows in one call of the store, at most."""
@@ -69,6 +68,8 @@ class Cache:
     """
 
     def __init__(self, store: Store, *, owned: bool) -> None:
+        from aembed.stores import MemoryStore  # it needs xxhash and sqlite3, which `import aembed` does not load
+
         self.entries: dict[bytes, Entry] = {}
         self._store = store
         self._owned = owned

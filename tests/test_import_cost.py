@@ -20,6 +20,7 @@ HEAVY = {
     "requests",
     "rich",
     "safetensors",
+    "sqlite3",
     "tokenizers",
     "typer",
     "uvloop",
