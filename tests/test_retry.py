@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aembed import OverloadedError, ProviderError, RateLimitError, ReplyError, RetryPolicy
-from aembed._retry import MAX_UNUSABLE_REPLIES, next_delay
+from aembed import BatchTooLargeError, Limits, OverloadedError, ProviderError, RateLimitError, ReplyError, RetryPolicy
+from aembed._gate.account import Account
+from aembed._retry import MAX_UNUSABLE_REPLIES, REJECTIONS_BEFORE_SPLIT, Retry, next_delay
 
 jitters = st.floats(0, 1, exclude_max=True)
 policies = st.builds(
@@ -61,9 +62,29 @@ def test_retry_after_is_obeyed_to_the_letter(after: float, jitter: float) -> Non
     assert next_delay(RetryPolicy(), 1, OverloadedError("busy", retry_after=after), jitter) == after
 
 
-@given(st.none() | st.floats(0, 120), jitters)
-def test_where_it_came_too_fast_the_gate_waits(after: float | None, jitter: float) -> None:
-    assert next_delay(RetryPolicy(), 1, RateLimitError("slow down", retry_after=after), jitter) == 0.0
+@given(st.none() | st.floats(0, 120))
+def test_a_429_is_no_attempt_and_the_gate_waits(after: float | None) -> None:
+    retry = Retry(RetryPolicy(max_attempts=2), Account(1, Limits(), adaptive=False, per_input=False))
+    for _ in range(20):
+        retry.begin()
+        assert retry.after(RateLimitError("slow down", retry_after=after), texts=1) == 0.0
+        assert retry.goes_first
+
+
+def test_a_batch_that_others_overtake_again_and_again_is_split() -> None:
+    account = Account(1, Limits(), adaptive=False, per_input=False)
+    retry = Retry(RetryPolicy(), account)
+
+    def reject() -> None:
+        retry.begin()
+        account.successes += 1
+        retry.after(RateLimitError("slow down"), texts=2)
+
+    for _ in range(REJECTIONS_BEFORE_SPLIT - 1):
+        reject()
+    with pytest.raises(BatchTooLargeError):
+        reject()
+    assert retry.attempts == REJECTIONS_BEFORE_SPLIT
 
 
 @pytest.mark.parametrize("after", [120.001, 1e9, math.inf])
