@@ -34,6 +34,8 @@ class Backoff:
         self._silent_since: float | None = None
         """The last success before, or the first failure if that was long ago; ``None`` while the server is healthy."""
         self._failures = 0
+        self._first_until = -math.inf
+        """The first time that the server has named since the last success: it may be long, and is kept."""
         self._announced = False
         """The last word of the server was when to come back."""
 
@@ -53,7 +55,9 @@ class Backoff:
         """When those who wait are given up, if nothing succeeds until then."""
         if self._silent_since is None:
             return math.inf
-        return self._silent_since + (GIVE_UP_ANNOUNCED_AFTER_S if self._announced else GIVE_UP_AFTER_S)
+        if self._announced:
+            return max(self._silent_since + GIVE_UP_ANNOUNCED_AFTER_S, self._first_until)
+        return self._silent_since + GIVE_UP_AFTER_S
 
     def answered(self, now: float, sent_at: float, *, ends: bool = True) -> None:
         """A success; or an error that shows a healthy server. One of a request sent earlier does not end a backoff.
@@ -71,6 +75,8 @@ class Backoff:
         """The server has said when to come back; ``probe``: and one request shall see whether it keeps its word."""
         self._announced = True
         if sent_at > self._began:
+            if self._silent_since is None:
+                self._first_until = now + wait
             self._be_silent(now, sent_at)
             self.wait = FIRST_S if probe else self.wait
             self._began = now

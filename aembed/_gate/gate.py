@@ -50,6 +50,8 @@ class Gate:
         self._timer_at = math.inf
         self._loop: asyncio.AbstractEventLoop | None = None
         """The last one: its clock can be read from any thread."""
+        self._asked_until = -math.inf
+        """End of the last pause for which every waiting call was asked whether it has the patience."""
 
     def __repr__(self) -> str:
         waiting = f"{self.waiting} for {self.waiting_for()}" if self.waiting else "0"
@@ -220,6 +222,7 @@ class Gate:
         """Let in whom slots and quota allow; if only time is in the way, come back when it has passed."""
         self._loop = loop
         try:
+            self._give_up_impatient(loop.time())
             while (wake_at := self._admit_one(loop)) is None:
                 pass
             self._wake(wake_at, loop)
@@ -230,6 +233,7 @@ class Gate:
         """Deal with one waiter; else return when it is worth looking again."""
         now = loop.time()
         lanes = self._lanes
+        lanes.by_tokens = self.account.quotas.tokens.limit is not None
         document, query = lanes.document(), lanes.query()
         documents_first = lanes.owes_a_slot or query is None
         wake_at = math.inf
@@ -258,10 +262,26 @@ class Gate:
                 ticket.set_exception(error)
             else:
                 self._lanes.remove(ticket, reservation)
-                self._enter(reservation, now, loop)
+                try:
+                    self._enter(reservation, now, loop)
+                except Exception as error:
+                    ticket.set_exception(error)
+                    raise
                 ticket.set_result(None)
         self._lanes.remove(ticket, reservation)
         return None
+
+    def _give_up_impatient(self, now: float) -> None:
+        """A pause has become longer: who does not wait for its end is told now, wherever in the queue."""
+        until = self.account.backoff.until
+        if until <= max(now, self._asked_until):
+            return
+        self._asked_until = until
+        for ticket, reservation in self._lanes.waiting():
+            error = None if ticket.done() else self.account.reason_to_give_up(now, reservation, until)
+            if error is not None:
+                ticket.set_exception(error)
+                self._lanes.remove(ticket, reservation)
 
     def _gives_up_at(self, now: float) -> float:
         when = self.account.backoff.gives_up_at()

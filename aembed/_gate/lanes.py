@@ -35,6 +35,8 @@ class Lanes:
         """What each owner of waiting documents has been given, on a scale on which the lowest is next."""
         self._waiting = 0
         self._owed = NOTHING
+        self.by_tokens = False
+        """Tokens are what is limited, so that a large document is owed for longer."""
 
     def __len__(self) -> int:
         return len(self.queries) + self._waiting
@@ -114,6 +116,11 @@ class Lanes:
         lane = self._documents[owner] if owner is not None else next(iter(self._documents.values()))
         return next(iter(lane.items()))
 
+    def waiting(self) -> list[tuple[Ticket, Reservation]]:
+        """All of them."""
+        lanes = (self.queries, *self._documents.values())
+        return [waiter for lane in lanes for waiter in lane.items()]
+
     def first(self) -> Reservation | None:
         """The head of the queue."""
         head = self.query() or self.document()
@@ -122,7 +129,10 @@ class Lanes:
     @property
     def owes_a_slot(self) -> bool:
         """Documents wait, and were overtaken often enough to have the next slot."""
-        return self._owed[0] >= 1
+        if self._owed[0] < 1:
+            return False
+        head = self.document() if self.by_tokens else None
+        return head is None or self._owed[1] >= head[1].tokens
 
     def set_aside(self) -> Amounts:
         """What queries leave to the first document."""

@@ -40,6 +40,8 @@ MEASURED = 0.98
 """Of a measured rate, to begin with: a little less than what filled the server up."""
 MIN_REQUESTS = 3.0
 """Requests in the minute before the first 429, the one that got it included; fewer say nothing of a limit."""
+MIN_WINDOW_REQUESTS = 6.0
+"""Fewer, and a pause is no window that they have filled, but an outage."""
 MEASURED_REQUESTS, MEASURED_S = 2, 0.5
 """A rate is measured by so many requests in so many seconds; less is chance."""
 MAX_PAUSED = 0.3
@@ -177,6 +179,9 @@ class Pace:
             self._use_window(now, pause.seconds + episode.burst, pause, windows)
 
     def _use_window(self, now: float, span: float, pause: Pause, windows: tuple[Window, Window]) -> None:
+        if pause.minute[0] < MIN_WINDOW_REQUESTS:
+            self.rates = self._flow = None
+            return
         self.span = min(MINUTE_S, span)
         requests, tokens = (
             min(known, amount / self.span) for known, amount in zip(self.known, pause.minute, strict=True)
