@@ -15,11 +15,13 @@ from aembed._gate import Gate, Reservation
 from tests.gate.visits import REPLY, enough, limited
 from tests.loops import run
 
+Caller = tuple[Kind, float, object]
+"""Its kind, its tokens, its owner."""
 TOKENS = 6000.0
 """A minute."""
 
 
-async def admitted(seconds: float, callers: list[tuple[Kind, float, object]], tokens: float = TOKENS) -> Counter[int]:
+async def admitted(seconds: float, callers: list[Caller], tokens: float = TOKENS) -> Counter[int]:
     """Tokens that each caller was given."""
     gate = enough(Gate(64, limited(tokens=tokens)))
     first = Reservation("query", 0, tokens)
@@ -44,7 +46,8 @@ async def admitted(seconds: float, callers: list[tuple[Kind, float, object]], to
 @pytest.mark.xfail(strict=True, reason="owes_a_slot: one document for every eight queries, whatever its size")
 @pytest.mark.parametrize("size", [20.0, 100.0, 375.0])
 def test_documents_get_an_eighth_of_what_saturating_queries_take_by_amount(size: float) -> None:
-    callers: list[tuple[Kind, float, object]] = [("document", size, None)] * 1000 + [("query", 50.0, None)] * 1000
+    documents_and_queries: list[Caller] = [("document", size, None), ("query", 50.0, None)]
+    callers = [caller for caller in documents_and_queries for _ in range(1000)]
     counts = run(admitted(240.0, callers))
     documents, queries = sum(counts[n] for n in range(1000)), sum(counts[n] for n in range(1000, 2000))
     assert documents + queries >= 0.9 * TOKENS * 3
@@ -52,7 +55,9 @@ def test_documents_get_an_eighth_of_what_saturating_queries_take_by_amount(size:
 
 
 def test_embedders_with_batches_of_four_and_of_64_texts_share_by_tokens() -> None:
-    callers: list[tuple[Kind, float, object]] = [("document", 20.0, "a")] * 2000 + [("document", 320.0, "b")] * 200
+    few_texts: Caller = ("document", 20.0, "a")
+    many_texts: Caller = ("document", 320.0, "b")
+    callers = [few_texts] * 2000 + [many_texts] * 200
     counts = run(admitted(240.0, callers))
     few, many = sum(counts[n] for n in range(2000)), sum(counts[n] for n in range(2000, 2200))
     assert few == pytest.approx(many, rel=0.1)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aembed import Limits, RateLimitError
+from aembed import Kind, Limits, RateLimitError
 from aembed._gate import Gate, Reservation
 from aembed._gate.pace import BACK_AFTER_S, GIVEN_UP
 from tests.gate.visits import REPLY, enough, enter, limited, succeed
@@ -89,7 +89,7 @@ async def test_ten_thousand_successes_after_the_last_429_raise_nothing() -> None
 async def test_queries_that_stop_while_documents_go_on_leave_no_rounding_that_raises() -> None:
     gate = enough(Gate(64, limited(tokens=1000.0)))
     for n in range(300):
-        kind = "query" if n < 50 else "document"
+        kind: Kind = "query" if n < 50 else "document"
         await succeed(gate, reservation=Reservation(kind, 0, 0.1 + n / 7))
     assert not math.isnan(gate.account.quotas.tokens.window.others)
     await anyio.sleep(120.0)

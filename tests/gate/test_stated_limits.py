@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aembed import ConnectError, InputError, Limits, ProviderError, QuotaHints, RateLimitError, Reply
+from aembed import ConnectError, InputError, Kind, Limits, ProviderError, QuotaHints, RateLimitError, Reply
 from aembed._gate import Gate, Reservation
 from tests.gate.test_clock import JumpingLoop
 from tests.gate.visits import REPLY, enough, enter, succeed
@@ -60,7 +60,7 @@ class World:
 
     async def _one(self, random: Random) -> None:
         loop = asyncio.get_running_loop()
-        kind = random.choice(["document", "document", "query"])
+        kind: Kind = random.choice(["document", "document", "query"])
         reservation = Reservation(kind, 0, random.choice([0.0, 1.0, 30.0, 300.0]))
         patience = random.choice([0.2, 1.0, 30.0]) if random.random() < self.abandons else 1e9
         reply, error = None, None

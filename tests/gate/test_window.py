@@ -127,7 +127,7 @@ def test_nothing_is_forgotten_within_a_minute_of_its_answer_nor_kept_for_long_af
         else:
             window.answered(now, at, amount, is_query)
         counted = [each for each in requests if each[0] <= now <= each[0] + each[1] + MINUTE_S]
-        at_least = sum(amount for at, takes, amount, _ in counted if at < now)
+        at_least = sum(amount for at, _, amount, _ in counted if at < now)
         at_most = sum(each[2] for each in requests if each[0] <= now <= each[0] + each[1] + MINUTE_S + window.grain + 1)
         assert window.used >= at_least - 1e-3
         assert window.used <= at_most + 1e-3
