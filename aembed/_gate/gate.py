@@ -165,6 +165,9 @@ class Gate:
         """
         self.account.quotas.check_capacity(reservation)
         loop = asyncio.get_running_loop()
+        now, until = loop.time(), self.account.backoff.until
+        if until > now and (error := self.account.reason_to_give_up(now, reservation, until)) is not None:
+            raise error
         ticket: Ticket = loop.create_future()
         self._lanes.add(ticket, reservation, first=first)
         self._admit(loop)

@@ -36,7 +36,7 @@ class Lanes:
         self._waiting = 0
         self._owed = NOTHING
         self.by_tokens = False
-        """Tokens are what is limited, so that a large document is owed for longer."""
+        """Tokens are what is limited, so they count, and not requests."""
 
     def __len__(self) -> int:
         return len(self.queries) + self._waiting
@@ -129,10 +129,10 @@ class Lanes:
     @property
     def owes_a_slot(self) -> bool:
         """Documents wait, and were overtaken often enough to have the next slot."""
-        if self._owed[0] < 1:
-            return False
-        head = self.document() if self.by_tokens else None
-        return head is None or self._owed[1] >= head[1].tokens
+        if not self.by_tokens:
+            return self._owed[0] >= 1
+        head = self.document()
+        return head is not None and self._owed[1] >= max(head[1].tokens, 1.0)
 
     def set_aside(self) -> Amounts:
         """What queries leave to the first document."""

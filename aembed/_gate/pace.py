@@ -101,14 +101,9 @@ class Pace:
             return UNKNOWN
         factor = self.factor(now)
         healthy = max(0.0, now - self._healthy_since)
-        if healthy >= BACK_AFTER_S and (factor >= GIVEN_UP or self.known != UNKNOWN):
-            requests, tokens = (
-                math.inf if factor >= GIVEN_UP or limit < math.inf else rate * factor
-                for rate, limit in zip(self.rates, self.known, strict=True)
-            )
-            if requests == tokens == math.inf:
-                self.rates = self._flow = None
-            return requests, tokens
+        if factor >= GIVEN_UP or (healthy >= BACK_AFTER_S and self.known != UNKNOWN):
+            self.rates = self._flow = None
+            return UNKNOWN
         back = (healthy / BACK_AFTER_S) ** 3
         known_requests, known_tokens = self.known
         requests, tokens = self.rates[0] * factor, self.rates[1] * factor
@@ -184,7 +179,8 @@ class Pace:
             return
         self.span = min(MINUTE_S, span)
         requests, tokens = (
-            min(known, amount / self.span) for known, amount in zip(self.known, pause.minute, strict=True)
+            min(known, amount / self.span if amount > 0 else math.inf)
+            for known, amount in zip(self.known, pause.minute, strict=True)
         )
         self._set((requests, tokens))
         self._start = MEASURED

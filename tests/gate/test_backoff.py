@@ -90,9 +90,6 @@ async def test_a_time_that_makes_no_sense_counts_as_none(nonsense: float) -> Non
     await succeed(gate)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="gives_up_at() does not wait for a time beyond a quarter of an hour that was named"
-)
 @pytest.mark.parametrize("wait", [3000.0, 3601.0, DAY, WEEK])
 async def test_any_wait_up_to_a_week_is_obeyed_if_the_patience_allows_it(wait: float) -> None:
     assert wait <= MAX_RETRY_AFTER_S
@@ -251,7 +248,6 @@ async def test_where_the_server_names_a_time_each_time_a_quarter_of_an_hour_is_w
     assert seconds <= through <= seconds + 30.0
 
 
-@pytest.mark.xfail(strict=True, reason="the first pace is what little had been sent: one request a minute")
 @pytest.mark.parametrize("failure", [too_fast, come_back_in_two, come_back_in_thirty])
 @pytest.mark.parametrize("seconds", [62.0])
 async def test_a_few_calls_are_through_within_a_minute_of_the_end_of_an_outage_of_429s(
@@ -267,9 +263,6 @@ async def test_and_then_it_is_given_up_too() -> None:
     assert now() == pytest.approx(GIVE_UP_ANNOUNCED_AFTER_S, abs=0.01)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="gives_up_at() does not wait for a time beyond a quarter of an hour that was named"
-)
 async def test_a_wait_longer_than_that_is_kept_and_one_request_finds_out() -> None:
     gate = enough(Gate(16, Limits()))
     await succeed(gate)
@@ -377,7 +370,6 @@ async def test_one_call_without_patience_leaves_the_others_waiting() -> None:
     gate.leave(patient, REPLY)
 
 
-@pytest.mark.xfail(strict=True, reason="only the head of a lane is asked whether it has the patience")
 @pytest.mark.parametrize(
     ("impatient", "error"),
     [

@@ -43,7 +43,6 @@ async def admitted(seconds: float, callers: list[Caller], tokens: float = TOKENS
     return given_to
 
 
-@pytest.mark.xfail(strict=True, reason="owes_a_slot: one document for every eight queries, whatever its size")
 @pytest.mark.parametrize("size", [20.0, 100.0, 375.0])
 def test_documents_get_an_eighth_of_what_saturating_queries_take_by_amount(size: float) -> None:
     documents_and_queries: list[Caller] = [("document", size, None), ("query", 50.0, None)]

@@ -43,13 +43,12 @@ async def in_the_next_minute(gate: Gate) -> int:
     return count
 
 
-ONLY_REQUESTS = pytest.mark.xfail(strict=True, reason="the pace of tokens, of which no limit is stated, stays")
 BY_EPISODES = [[(0.0, 30.0, 0)], [(1.0, 2.0, 5)] * 3]
 
 
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("history", BY_EPISODES)
-@pytest.mark.parametrize("tokens", [60_000.0, pytest.param(None, marks=ONLY_REQUESTS)])
+@pytest.mark.parametrize("tokens", [60_000.0, None])
 async def test_after_a_minute_of_health_the_stated_limit_is_used_again(
     history: list[tuple[float, float | None, int]], tokens: float | None
 ) -> None:

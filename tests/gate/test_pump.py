@@ -50,7 +50,6 @@ ON_ADMISSION = [
     "account.quotas.pace.sent",
     "account.quotas.episodes.sent",
 ]
-HANGS = pytest.mark.xfail(strict=True, reason="_try() takes the call out of its lane before _enter(), which may raise")
 
 
 async def outcomes(waiting: list[asyncio.Task[Any]]) -> list[Any]:
@@ -62,7 +61,7 @@ async def outcomes(waiting: list[asyncio.Task[Any]]) -> list[Any]:
     return [task.exception() for task in done]
 
 
-@pytest.mark.parametrize("path", [*IN_THE_PUMP, *(pytest.param(path, marks=HANGS) for path in ON_ADMISSION)])
+@pytest.mark.parametrize("path", [*IN_THE_PUMP, *ON_ADMISSION])
 async def test_an_exception_in_the_pump_reaches_every_waiting_call(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     gate = Gate(2, limited(2.0))
     inside = [Reservation("document"), Reservation("document")]
