@@ -264,12 +264,7 @@ class Gate:
                     return min(when, self._gives_up_at(now))
                 ticket.set_exception(error)
             else:
-                self._lanes.remove(ticket, reservation)
-                try:
-                    self._enter(reservation, now, loop)
-                except Exception as error:
-                    ticket.set_exception(error)
-                    raise
+                self._enter(reservation, now, loop)
                 ticket.set_result(None)
         self._lanes.remove(ticket, reservation)
         return None

@@ -41,7 +41,7 @@ MEASURED = 0.98
 MIN_REQUESTS = 3.0
 """Requests in the minute before the first 429, the one that got it included; fewer say nothing of a limit."""
 MIN_WINDOW_REQUESTS = 6.0
-"""Fewer, and a pause is no window that they have filled, but an outage."""
+"""After fewer a pause may be an outage as well as a window that they have filled; after the next it is a window."""
 MEASURED_REQUESTS, MEASURED_S = 2, 0.5
 """A rate is measured by so many requests in so many seconds; less is chance."""
 MAX_PAUSED = 0.3
@@ -82,6 +82,8 @@ class Pace:
         self._first_burst: tuple[Amounts, float] = (0.0, 0.0), 0.0
         """What was sent before the first episode, and in how many seconds."""
         self._flow: _Smooth | _Windowed | None = None
+        self._had_few = False
+        """The last pause came after few requests."""
         self._last_sent = -math.inf
 
     @property
@@ -174,9 +176,12 @@ class Pace:
             self._use_window(now, pause.seconds + episode.burst, pause, windows)
 
     def _use_window(self, now: float, span: float, pause: Pause, windows: tuple[Window, Window]) -> None:
-        if pause.minute[0] < MIN_WINDOW_REQUESTS:
+        is_few = pause.minute[0] < MIN_WINDOW_REQUESTS
+        if is_few and not self._had_few:
             self.rates = self._flow = None
+            self._had_few = True
             return
+        self._had_few = is_few
         self.span = min(MINUTE_S, span)
         requests, tokens = (
             min(known, amount / self.span if amount > 0 else math.inf)
