@@ -96,6 +96,11 @@ class Embedder(Bound):
         return self.spec.dim
 
     @property
+    def is_available(self) -> bool:
+        """False while the provider fails, or wants no request yet, so that a call would only wait. Asks nobody."""
+        return self._engine.gate.is_available
+
+    @property
     def identity(self) -> str:
         """A digest of all that decides a vector, except the text, its kind and ``overlong``: the same digest means
         vectors that can be compared. It covers provider, base_url, model, revision, dimensions and options."""

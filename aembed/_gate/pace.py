@@ -22,7 +22,7 @@ from aembed._gate.window import MARGIN_S, MINUTE_S, Cell, Window
 
 RECOVERY_S = 10.0
 """Seconds until the pace is back where the last episode began: six episodes a minute at most."""
-MAX_RECOVERY_S = 180.0
+MAX_RECOVERY_S = 90.0
 MAX_RECOVERY_IF_KNOWN_S = 30.0
 """Where a limit is stated or reported there is nothing to find beyond it, and no reason to be slow."""
 REQUESTS_PER_EPISODE = 100.0
@@ -72,6 +72,8 @@ class Pace:
         """Units a second at which the last episode began; ``None`` while nothing limits."""
         self.known: Amounts = UNKNOWN
         """Units a second that are stated or reported."""
+        self.is_bucket = False
+        """Headers have shown that the server has no windows."""
         self.span = MINUTE_S
         self._start = 1.0
         """Share of ``rates`` right after the episode."""
@@ -172,7 +174,9 @@ class Pace:
                 self._use_window(now, pause.seconds, pause, windows)
             elif max(pause.closed, WINDOW_PAUSE_S) < SHORTER * self._flow.expected:
                 self._flow = _Smooth(now, MIN_SPAN_S)
-        elif pause.closed >= WINDOW_PAUSE_S and pause.closed >= WINDOW_PAUSE_SHARE * episode.burst:
+        elif (
+            not self.is_bucket and pause.closed >= WINDOW_PAUSE_S and pause.closed >= WINDOW_PAUSE_SHARE * episode.burst
+        ):
             self._use_window(now, pause.seconds + episode.burst, pause, windows)
 
     def _use_window(self, now: float, span: float, pause: Pause, windows: tuple[Window, Window]) -> None:
@@ -220,7 +224,7 @@ class Pace:
                 episode.from_full
                 and episode.admitted[0] >= MEASURED_REQUESTS
                 and episode.seconds >= MEASURED_S
-                and episode.paused <= MAX_PAUSED * episode.seconds
+                and (self.windowed or episode.paused <= MAX_PAUSED * episode.seconds)
             )
         is_rare = self._density <= RARE
         if not is_measured:

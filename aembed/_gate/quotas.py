@@ -197,6 +197,7 @@ class Quotas:
 
     def _knows(self) -> None:
         self.pace.known = self.requests.rate, self.tokens.rate
+        self.pace.is_bucket = "bucket" in {self.requests.rule, self.tokens.rule}
 
 
 def _least(cap: int | None, quota: float) -> int | None:

@@ -19,6 +19,8 @@ UNSEEN_QUERIES = 0.5
 """So many are expected in as long a time as none has been seen (Jeffreys' prior of a rate)."""
 UNSEEN_SHARE = 0.1
 """Of a quota, at most, for queries of which none has been seen."""
+MAX_UNSEEN_S = 10.0
+"""After so long without a query nothing is left to queries: what is held back longer delays the next window."""
 MIN_WATCHED_S = 1.0
 """A shorter time says nothing of a rate."""
 
@@ -59,5 +61,5 @@ class Reserve:
         if not others:
             quiet = max(MIN_WATCHED_S, now - max(self._started, self._last_query))
             unseen = UNSEEN_QUERIES * self.query * window.span / quiet
-            expected = min(unseen, UNSEEN_SHARE / MAX_SHARE * self._most)
+            expected = 0.0 if quiet > MAX_UNSEEN_S else min(unseen, UNSEEN_SHARE / MAX_SHARE * self._most)
         return float(int(min(max(expected - others, self._least - others, 0.0), self._most)))
