@@ -1,0 +1,299 @@
+"""No part of the gate raises or answers NaN, whatever finite numbers it gets and in whatever order it is called.
+
+Clocks go back, corrections exceed what was sent, replies come twice: all wrong, but no reason to fail a request. Times
+and amounts are below 1e12, what headers report is below 1e15, and no limit is so small that its rate is zero.
+"""
+
+# ruff: noqa: B023, PLW0108  # each lambda is called before the loop goes on, and one of them in a list is clearer
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aembed import AembedError, Kind, Limits, OverloadedError, ProviderError, QuotaHints, RateLimitError, Reply
+from aembed._gate.account import Account
+from aembed._gate.episode import Episode, Episodes, Pause
+from aembed._gate.headers import Headers
+from aembed._gate.lanes import Lanes, Ticket
+from aembed._gate.pace import Pace
+from aembed._gate.quota import Quota
+from aembed._gate.quotas import Quotas
+from aembed._gate.refill_detector import RefillDetector
+from aembed._gate.reservation import Reservation
+from aembed._gate.window import Window
+from tests.gate.visits import REPLY
+from tests.loops import run
+
+Call: TypeAlias = tuple[int, float, float, float, bool]
+"""Which method, a time, two numbers and a flag."""
+
+times = st.floats(-1e12, 1e12) | st.floats(0.0, 300.0)
+amounts = st.floats(-1e12, 1e12) | st.floats(0.0, 100.0) | st.sampled_from([0.0, 1.0])
+numbers = st.floats(-1e15, 1e15).filter(lambda number: number == 0 or abs(number) > 1e-300) | st.floats(0.0, 1000.0)
+reported = st.none() | numbers
+positive = st.floats(0.01, 1e9)
+calls = st.lists(st.tuples(st.integers(0, 20), times, amounts, amounts, st.booleans()), max_size=40)
+hints = st.builds(
+    QuotaHints,
+    limit_requests=reported,
+    remaining_requests=reported,
+    reset_requests=reported,
+    limit_tokens=reported,
+    remaining_tokens=reported,
+    reset_tokens=reported,
+)
+limits_ = st.builds(
+    Limits,
+    requests_per_minute=st.none() | positive,
+    tokens_per_minute=st.none() | positive,
+    inputs_per_minute=st.none() | positive,
+    requests_per_day=st.none() | positive,
+    tokens_per_day=st.none() | positive,
+    query_share=st.none() | st.floats(0.0, 0.9),
+)
+
+
+def call(methods: Sequence[Callable[[], object]], which: int) -> None:
+    answer = methods[which % len(methods)]()
+    assert not (isinstance(answer, float) and math.isnan(answer))
+
+
+def sent(now: float, requests: float, tokens: float, is_query: bool) -> Reservation:
+    kind: Kind = "query" if is_query else "document"
+    reservation = Reservation(kind, 0, abs(tokens), int(abs(tokens)) % 100, requests=abs(requests))
+    reservation.sent_at = now
+    reservation.sent_before = abs(requests), tokens, 0.0
+    return reservation
+
+
+@given(calls)
+def test_a_quota(history: list[Call]) -> None:
+    quota = Quota()
+    for which, now, a, b, flag in history:
+        positive_or_none = abs(a) + 0.01 if flag else None
+        methods: Sequence[Callable[[], object]] = (
+            lambda: quota.state(positive_or_none, abs(b) + 0.01 if flag else None, 0.5),
+            lambda: quota.state(abs(b) + 0.01, None),
+            lambda: quota.never_allows(a),
+            lambda: quota.earliest(now, a, b, leave_reserve=flag),
+            lambda: quota.earliest(now, a, b, leave_reserve=flag),
+            lambda: quota.reserve(now),
+            lambda: quota.usual_query(),
+            lambda: quota.commit(now, abs(a), flag),
+            lambda: quota.commit(now, abs(a), flag),
+            lambda: quota.correct(a, b, flag),
+            lambda: quota.ended(now, b, a, flag),
+            lambda: quota.set_limit(abs(a) + 0.01),
+            lambda: quota.use_as_bucket(b),
+            lambda: quota.use_as_window(),
+            lambda: quota.advance(now),
+            lambda: repr(quota),
+        )
+        call(methods, which)
+
+
+@given(st.none() | positive, st.lists(st.tuples(times, times, amounts, reported, reported, reported), max_size=30))
+def test_headers(
+    stated: float | None,
+    replies: list[tuple[float, float, float, float | None, float | None, float | None]],
+) -> None:
+    quota = Quota(stated)
+    headers = [Headers(quota, place) for place in range(3)]
+    for number, (sent_at, now, amount, limit, remaining, reset) in enumerate(replies):
+        reservation = sent(sent_at, amount, amount, is_query=False)
+        quota.commit(sent_at, abs(amount), is_query=False)
+        headers[number % 3].sync(reservation, now, limit, remaining, reset)
+        assert not math.isnan(quota.earliest(now, 1.0))
+        assert not math.isnan(quota.level)
+
+
+@given(st.lists(st.tuples(times, numbers, numbers, positive, st.booleans()), max_size=30))
+def test_a_refill_detector(replies: list[tuple[float, float, float, float, bool]]) -> None:
+    detector = RefillDetector()
+    for now, remaining, reset, rate, forgets in replies:
+        if forgets:
+            detector.forget()
+        assert detector.saw(now, remaining, reset, rate) in ("unknown", "bucket", "window")
+
+
+@given(calls)
+def test_a_pace(history: list[Call]) -> None:
+    pace = Pace()
+    windows = Window(), Window()
+    for which, now, a, b, flag in history:
+        one = Episode(now, (abs(a), abs(b)), abs(b), flag, abs(a), (abs(b), abs(a)), abs(a), abs(b))
+        pause = Pause(a, b, (abs(b), abs(a)))
+        known = (abs(a) + 0.01, math.inf) if flag else (math.inf, math.inf)
+        methods: Sequence[Callable[[], object]] = (
+            lambda: pace.slow_down(now, one),
+            lambda: pace.recover(now, one, pause, windows),
+            lambda: pace.earliest(now, a, b, (abs(a), abs(b))),
+            lambda: pace.earliest(now, 1.0, b, (0.0, 0.0)),
+            lambda: pace.until_room(now),
+            lambda: pace.sent(now, a, b),
+            lambda: pace.corrected(b),
+            lambda: pace.refunded(a, b),
+            lambda: pace.answered(now, a, b, a, success=flag),
+            lambda: windows[flag].sent(now, a),
+            lambda: windows[flag].answered(now, b, a),
+            lambda: setattr(pace, "known", known),
+            lambda: pace.factor(now),
+            lambda: pace.windowed,
+        )
+        call(methods, which)
+        assert all(limit > 0 for limit in pace.limits(now))
+
+
+@given(calls)
+def test_episodes(history: list[Call]) -> None:
+    episodes = Episodes()
+
+    def end(success: Reservation) -> None:
+        if episodes.current is not None:  # it ends once
+            _, pause = episodes.end(success)
+            assert min(pause.minute) >= 0.0
+
+    for which, now, a, b, flag in history:
+        one = sent(now, a, b, flag)
+        methods: Sequence[Callable[[], object]] = (
+            lambda: episodes.sent(now, one),
+            lambda: episodes.corrected(b),
+            lambda: episodes.rejected(now, a, b),
+            lambda: episodes.begin(now, one, (a, b), abs(a)),
+            lambda: episodes.goes_on(now, one, a),
+            lambda: episodes.ends_with(now, one),
+            lambda: end(one),
+        )
+        call(methods, which)
+
+
+@given(calls)
+def test_lanes(history: list[Call]) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        lanes = Lanes()
+        seen: list[tuple[Ticket, Reservation]] = []
+
+        def add(one: Reservation, *, first: bool) -> None:
+            seen.append((loop.create_future(), one))
+            lanes.add(*seen[-1], first=first)
+
+        for which, _, a, b, flag in history:
+            one = sent(0.0, a, b, flag)
+            one.owner = int(a) % 3
+            methods: Sequence[Callable[[], object]] = (
+                lambda: add(one, first=b > 0),
+                lambda: add(one, first=b > 0),
+                lambda: add(one, first=b > 0),
+                lambda: lanes.remove(*seen[int(b) % len(seen)]) if seen else None,
+                lambda: lanes.went(seen[int(b) % len(seen)][1] if seen else one),
+                lambda: setattr(lanes, "by_tokens", flag),
+                lambda: lanes.blocks(one),
+                lambda: lanes.owes_a_slot,
+                lambda: lanes.set_aside(),
+            )
+            call(methods, which)
+            waiting = lanes.waiting()
+            assert len(lanes) == len(waiting)
+            assert lanes.has_documents == (lanes.document() is not None)
+            assert (lanes.first() is None) == (not waiting)
+        for waiter in seen:
+            lanes.remove(*waiter)
+        assert len(lanes) == 0
+
+    run(main())
+
+
+@given(limits_, limits_, calls, st.lists(hints, min_size=1, max_size=5))
+def test_quotas(limits: Limits, later: Limits, history: list[Call], headers: list[QuotaHints]) -> None:
+    quotas = Quotas(limits)
+    under_way: list[Reservation] = []
+
+    def commit(one: Reservation, now: float) -> None:
+        quotas.commit(now, one)
+        under_way.append(one)
+
+    def answer(now: float, b: float) -> None:
+        reply = Reply(REPLY.vectors, int(abs(b)), headers[int(b) % len(headers)])
+        if under_way:
+            quotas.answered(now, under_way.pop(int(b) % len(under_way)), reply)
+
+    def end(now: float, success: Reservation) -> None:
+        if quotas.episodes.current is not None:
+            quotas.end_episode(now, success)
+
+    for which, now, a, b, flag in history:
+        one = sent(now, a, b, flag)
+        one.characters = int(abs(a)) % 1000
+        methods: Sequence[Callable[[], object]] = (
+            lambda: quotas.state(later if flag else limits),
+            lambda: quotas.estimate(one),
+            lambda: quotas.earliest(now, one, (abs(a), abs(b), 0.0), leave_reserve=flag, paced=True),
+            lambda: quotas.covers((a, b, a), one),
+            lambda: commit(one, now),
+            lambda: commit(one, now),
+            lambda: quotas.ended(now, under_way.pop(), success=flag) if under_way else None,
+            lambda: quotas.refund(now, under_way.pop(0)) if under_way else None,
+            lambda: answer(now, b),
+            lambda: answer(now, b),
+            lambda: quotas.begin_episode(now, one),
+            lambda: end(now, one),
+        )
+        call(methods, which)
+
+
+errors: Sequence[Callable[[float], AembedError | None]] = (
+    lambda wait: RateLimitError("too fast", retry_after=wait),
+    lambda _: RateLimitError("too fast"),
+    lambda wait: OverloadedError("busy", retry_after=wait, status=503),
+    lambda _: ProviderError("wrong", retryable=False),
+    lambda _: None,
+)
+
+
+@given(limits_, limits_, st.booleans(), st.booleans(), calls, st.lists(hints, min_size=1, max_size=5))
+def test_an_account(
+    limits: Limits, later: Limits, adaptive: bool, per_input: bool, history: list[Call], headers: list[QuotaHints]
+) -> None:
+    account = Account(8, limits, adaptive=adaptive, per_input=per_input)
+    under_way: list[Reservation] = []
+
+    def send(now: float, a: float, flag: bool) -> None:
+        texts = ["text"] * (1 + int(abs(a)) % 5)
+        one = account.reservation("query" if flag else "document", texts, abs(a), now + abs(a), None)
+        one.sent_at, one.is_probe = now, account.backoff.probing
+        account.quotas.commit(now, one)
+        under_way.append(one)
+
+    def succeed(now: float, b: float, flag: bool) -> None:
+        reply = Reply(REPLY.vectors, int(abs(b)), headers[int(b) % len(headers)])
+        if under_way:
+            account.succeeded(now, under_way.pop(int(b) % len(under_way)), reply, alone=flag)
+
+    def fail(now: float, a: float, b: float) -> None:
+        if under_way:
+            error = errors[int(a) % len(errors)](b)
+            account.ended(now, under_way.pop(int(b) % len(under_way)), error, len(under_way))
+
+    for which, now, a, b, flag in history:
+        one = sent(now, a, b, flag)
+        methods: Sequence[Callable[[], object]] = (
+            lambda: send(now, a, flag),
+            lambda: send(now, a, flag),
+            lambda: send(now, a, flag),
+            lambda: succeed(now, b, flag),
+            lambda: succeed(now, b, flag),
+            lambda: fail(now, a, b),
+            lambda: fail(now, a, b),
+            lambda: account.set_limits(later if flag else limits),
+            lambda: account.earliest(now, one, (abs(a), abs(b), 0.0), leave_reserve=flag),
+            lambda: account.reason_to_give_up(now, one, b),
+        )
+        call(methods, which)
+        assert account.slots >= 1
