@@ -10,6 +10,9 @@ from aembed._gate.refill_detector import RefillDetector
 from aembed._gate.reservation import Reservation
 from aembed._gate.window import MINUTE_S
 
+MIN_SENSIBLE, MAX_SENSIBLE = 1e-3, 1e12
+"""Limits, amounts and seconds outside of these are no quota of anybody, and rates of them are no numbers."""
+
 
 class Headers:
     """Adjust ``quota``, the one at ``place`` of a reservation's amounts. What is no sensible number means unknown."""
@@ -85,4 +88,4 @@ class Headers:
 
 
 def _known(value: float | None) -> TypeGuard[float]:
-    return value is not None and 0 <= value < math.inf
+    return value is not None and (value == 0 or MIN_SENSIBLE <= value <= MAX_SENSIBLE)
