@@ -41,10 +41,6 @@ class Lanes:
     def __len__(self) -> int:
         return len(self.queries) + self._waiting
 
-    @property
-    def has_documents(self) -> bool:
-        return self._waiting > 0
-
     def blocks(self, reservation: Reservation) -> bool:
         """True if somebody is before a newcomer of this kind."""
         if self.queries:

@@ -201,7 +201,6 @@ def test_lanes(history: list[Call]) -> None:
             call(methods, which)
             waiting = lanes.waiting()
             assert len(lanes) == len(waiting)
-            assert lanes.has_documents == (lanes.document() is not None)
             assert (lanes.first() is None) == (not waiting)
         for waiter in seen:
             lanes.remove(*waiter)
