@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
@@ -9,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, Unpack
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, finalize
 
 import anyio.to_thread
 from pydantic import SecretStr
@@ -85,6 +87,9 @@ class EmbedderFactory(Bound):
         self._models = SharedModels()
         self._keyrings: WeakValueDictionary[AskKey, KeyRing] = WeakValueDictionary()
         self._embedders: dict[Embedder, _Open] = {}
+        self._names: dict[object, str] = {}
+        """Of open embedders. Nothing here leads back to the factory, so that its end can be seen."""
+        finalize(self, _warn_of_open, self._names, os.getpid())
         self._transports: dict[tuple[Account, HttpSettings], HttpTransport] = {}
         self._caches: dict[Place, Cache] = {}
         self._closed = False
@@ -314,7 +319,7 @@ class EmbedderFactory(Bound):
             layers.append(memo)
 
         async def release() -> None:
-            del self._embedders[embedder]
+            del self._embedders[embedder], self._names[member]
             self._accounts.leave(member, group)
             async with AsyncExitStack() as stack:
                 if not self._is_used(provider):
@@ -326,6 +331,7 @@ class EmbedderFactory(Bound):
         calls = Calls(f"the embedder of {provider.spec.provider}:{provider.spec.name}", self._home)
         embedder = Embedder(engine, run, calls, _deadlines(settings), release, identity=identity.model)
         self._embedders[embedder] = _Open(provider, calls, name)
+        self._names[member] = f"{provider.spec.provider}:{provider.spec.name}"
         return embedder
 
 
@@ -385,3 +391,14 @@ def _where(config: Config, model: str, *, is_default: bool) -> str:
     if model in config.profiles:
         return ", ".join(filter(None, [f"profile {model!r}", config.origin("profiles", model)]))
     return config.origin("model") if is_default else ""
+
+
+def _warn_of_open(names: Mapping[object, str], process: int) -> None:
+    """The factory is gone, or the program ends. A forked child need not close what is its parent's."""
+    if names and os.getpid() == process:
+        warnings.warn(
+            f"an EmbedderFactory was left with {', '.join(sorted(set(names.values())))} open; "
+            "use 'async with EmbedderFactory() as factory:', or await factory.aclose()",
+            ResourceWarning,
+            stacklevel=2,
+        )

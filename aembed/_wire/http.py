@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import errno
 import io
+import os
+import socket
 import ssl
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, cast
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet, finalize
 
 import aiohttp
 import anyio
@@ -55,6 +58,7 @@ class HttpTransport:
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
         self._closers: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None]] = WeakKeyDictionary()
         self._opening = anyio.Lock()
+        finalize(self, _abandon, self._sessions, os.getpid())
 
     async def post(
         self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int, sink: Sink | None = None
@@ -106,8 +110,10 @@ class HttpTransport:
         """The loop that a fork has left behind looks open: its connections are the parent's, and left alone."""
         for owner, session in list(self._sessions.items()):
             if owner.is_closed():
+                connector = session.connector
                 del self._sessions[owner], self._closers[owner]
                 await session.close()
+                cast("_Connector", connector).close_sockets()
 
     async def _open(self, url: str) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
@@ -142,7 +148,7 @@ class HttpTransport:
 def _session(settings: HttpSettings, tls: ssl.SSLContext | bool) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         auto_decompress=False,
-        connector=_Connector(limit=0, ssl=tls, socket_factory=open_public if settings.public_only else None),
+        connector=_Connector(open_public if settings.public_only else _open_any, limit=0, ssl=tls),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip, deflate"},
         proxy=settings.proxy_url,
@@ -154,16 +160,55 @@ def _session(settings: HttpSettings, tls: ssl.SSLContext | bool) -> aiohttp.Clie
     )
 
 
-class _Connector(aiohttp.TCPConnector):
-    """Notes for the task that asks whether its connection has served no request before."""
+def _abandon(sessions: MutableMapping[asyncio.AbstractEventLoop, aiohttp.ClientSession], process: int) -> None:
+    """Close what a transport was left with, without waiting: its factory has warned, and aiohttp need not as well."""
+    if os.getpid() != process:
+        return
+    for loop, session in list(sessions.items()):
+        connector = cast("_Connector", session.connector)
+        session.detach()
+        try:
+            loop.call_soon_threadsafe(connector.begin_to_close)
+        except RuntimeError:  # the loop is closed: there is nothing to wait for
+            with suppress(StopIteration):
+                connector.end().send(None)
+            connector.close_sockets()
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+
+def _open_any(found: tuple[Any, ...]) -> socket.socket:
+    """A socket for an address as ``getaddrinfo`` gives it."""
+    family, kind, protocol, _, _ = found
+    return socket.socket(family, kind, protocol)
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Knows its sockets, and notes for the task that asks whether its connection has served no request before."""
+
+    def __init__(self, open_socket: Callable[[tuple[Any, ...]], socket.socket], **options: Any) -> None:
+        self._sockets = sockets = WeakSet[socket.socket]()
+
+        def open_known(found: tuple[Any, ...]) -> socket.socket:
+            made = open_socket(found)
+            sockets.add(made)
+            return made
+
+        super().__init__(socket_factory=open_known, **options)
         self._factory = cast("partial[ResponseHandler]", partial(_Protocol, loop=self._loop))
 
     async def _create_connection(self, *args: Any, **kwargs: Any) -> ResponseHandler:
         _FRESH.set(True)
         return await super()._create_connection(*args, **kwargs)
+
+    def begin_to_close(self) -> None:
+        self._closing = asyncio.get_running_loop().create_task(self.end())
+
+    async def end(self) -> None:
+        await self.close()
+
+    def close_sockets(self) -> None:
+        """At once. A transport of asyncio cannot, once its loop is closed."""
+        for each in self._sockets:
+            each.close()
 
 
 class _Protocol(ResponseHandler):

@@ -141,7 +141,7 @@ class CacheFile:
         create(self._path)
         self._inode = self._path.stat().st_ino
         try:
-            db = sqlite3.connect(self._path, timeout=PATIENCE, isolation_level=None)
+            db = sqlite3.connect(self._path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
             raise cannot_open(self._path, error) from error
         try:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,7 @@ class SQLiteStore:
             raise ConfigError(f"max_bytes={max_bytes}: give an SQLiteStore at least {LEAST_BYTES}")
         self.path = Path(path).expanduser().absolute()
         self.max_bytes = max_bytes
-        self._worker = _Worker(self.path, max_bytes)
+        self._worker = self._new_worker()
         self._left_behind: list[_Worker] = []
         """Of parents: a connection that a fork has copied is neither used nor closed, as SQLite asks for."""
         self._closed = False
@@ -115,7 +116,12 @@ class SQLiteStore:
         worker = self._worker
         if worker.process != os.getpid():
             self._left_behind.append(worker)
-            worker = self._worker = _Worker(self.path, self.max_bytes)
+            worker = self._worker = self._new_worker()
+        return worker
+
+    def _new_worker(self) -> _Worker:
+        worker = _Worker(self.path, self.max_bytes)
+        finalize(self, worker.leave)
         return worker
 
 
@@ -126,3 +132,13 @@ class _Worker:
         self.process = os.getpid()
         self.file = CacheFile(path, max_bytes)
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="aembed-cache")
+
+    def leave(self) -> None:
+        """Close the file of a store that nobody has closed, without waiting. Doing so after a close is fine."""
+        if self.process != os.getpid():
+            return
+        try:
+            self.thread.submit(self.file.close)
+        except RuntimeError:  # the program ends, and the thread has ended before
+            self.file.close()
+        self.thread.shutdown(wait=False)

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -302,6 +303,110 @@ def test_a_loop_that_ends_closes_its_connections(loop_factory: Callable[[], Any]
         assert open_files() <= files
     finally:
         gc.enable()
+
+
+LEAVING = """
+import asyncio, gc, os, sys
+from aembed import Config, EmbedderFactory
+
+way, url, cache = sys.argv[1:]
+
+async def use(factory):
+    embedder = await factory.new_embedder("openai:m", base_url=url, api_key="KEY", cache=cache)
+    await embedder.embed_query("text")
+    return embedder
+
+async def main(factory):
+    embedder = await use(factory)
+    if way == "closed":
+        await factory.aclose()
+    if way == "its embedder closed":
+        await embedder.aclose()
+    if way == "exit":
+        sys.exit()
+
+async def dropped():
+    await main(EmbedderFactory(Config()))
+    gc.collect()
+
+factory = EmbedderFactory(Config())
+if way == "dropped":
+    asyncio.run(dropped())
+elif way == "in a hurry":
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(main(factory))
+    loop.close()
+    del factory
+    gc.collect()
+else:
+    asyncio.run(main(factory))
+if way == "collected":
+    del factory
+    gc.collect()
+if way == "closed on another loop":
+    asyncio.run(factory.aclose())
+if way == "forked":
+    if os.fork() == 0:
+        sys.exit()
+    assert os.wait()[1] == 0
+    asyncio.run(factory.aclose())
+"""
+
+
+def leave(way: str, cache: str) -> str:
+    """What a program prints that leaves a factory in that way."""
+    import subprocess
+
+    with LoopbackServer(dim=DIM, api_key=KEY) as server:
+        found = subprocess.run(
+            [sys.executable, "-W", "always", "-c", LEAVING.replace("KEY", KEY), way, server.base_url, cache],
+            capture_output=True,
+            timeout=60,
+            check=True,
+        )
+    return found.stderr.decode()
+
+
+@pytest.mark.parametrize("way", ["at the end", "collected", "dropped", "exit", "in a hurry"])
+def test_leaving_without_closing_is_one_warning_that_says_what_to_do(way: str, tmp_path: Path) -> None:
+    printed = leave(way, str(tmp_path / "cache.sqlite"))
+    warned = [line for line in printed.splitlines() if "Warning: an " in line or "nclosed" in line]
+    if way == "in a hurry":  # asyncio has one of its own, of a loop that was closed around its sockets
+        warned = [line for line in warned if "unclosed transport" not in line and "_warn(f" not in line]
+    assert len(warned) == 1, printed
+    assert "ResourceWarning: an EmbedderFactory was left with openai:m open; use 'async with " in warned[0]
+    assert KEY not in printed
+
+
+@pytest.mark.parametrize("way", ["closed", "closed on another loop", "its embedder closed", "forked"])
+def test_what_was_closed_is_not_warned_of(way: str, tmp_path: Path) -> None:
+    if way == "forked" and not hasattr(os, "fork"):
+        pytest.skip("no fork on this system")
+    assert leave(way, str(tmp_path / "cache.sqlite")) == ""
+
+
+@EVERY_LOOP
+@pytest.mark.filterwarnings("ignore:unclosed transport:ResourceWarning")  # of asyncio, for the loop closed in a hurry
+@pytest.mark.filterwarnings("ignore:.*TCPTransport:ResourceWarning")  # and of uvloop
+def test_the_next_loop_closes_the_sockets_of_one_that_was_closed_in_a_hurry(loop_factory: Callable[[], Any]) -> None:
+    """``loop.close()`` alone ends no generators, and asyncio leaves its sockets to the collector."""
+    gc.disable()
+    try:
+        with LoopbackServer(dim=DIM, api_key=KEY) as server:
+            factory = EmbedderFactory(Config())
+            loop = loop_factory()
+            embedder = loop.run_until_complete(opened(factory, server))
+            loop.run_until_complete(embedder.embed_query("text"))
+            loop.close()
+            with asyncio.Runner(loop_factory=loop_factory) as runner:
+                runner.run(embedder.embed_query("another"))
+                end = monotonic() + PATIENCE
+                while server.counters.connections > 1:
+                    assert monotonic() < end, "a closed loop leaves connections behind"
+                runner.run(factory.aclose())
+    finally:
+        gc.enable()
+    gc.collect()
 
 
 async def test_fault_64_closing_waits_for_calls_and_refuses_new_ones() -> None:
