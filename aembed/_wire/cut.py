@@ -58,12 +58,8 @@ def cut_strings(body: bytes | bytearray, key: bytes, pause: Pause | None = None)
 
 def how_written(body: bytes | bytearray, key: bytes) -> bytes | None:
     """What stands before the first value, if it is a string and written as almost everybody does."""
-    first = body.find(key + b":")
-    if first >= 0:
-        for written in (key + b':"', key + b': "'):
-            if body.startswith(written, first):
-                return written
-    return None
+    first = body.find(key + b":")  # -1 is the last byte, where none of them fits
+    return next((written for written in (key + b':"', key + b': "') if body.startswith(written, first)), None)
 
 
 def _keys(skeleton: bytes | bytearray, key: bytes) -> int:

@@ -19,9 +19,9 @@ class Echo(NamedTuple):
 
 def echoed_model(body: bytes) -> Echo | None:
     """The name, if the answer has one."""
-    for begin, end in ((max(0, len(body) - LOOKED_AT), len(body)), (0, LOOKED_AT)):
-        start = body.find(b'"model"', begin, end)  # so that the pattern is not tried at every character of a vector
-        if start >= 0 and (found := _MODEL.search(body, start, end)):
+    for part in (body[-LOOKED_AT:], body[:LOOKED_AT]):
+        start = part.find(b'"model"')  # so that the pattern is not tried at every character of a vector
+        if start >= 0 and (found := _MODEL.search(part, start)):
             return Echo(found[1].decode(errors="replace"), found[0])
     return None
 

@@ -177,3 +177,50 @@ def test_escaped_slashes() -> None:
     rows = np.empty((1, 3), np.float32)
     arrive([body, b""], rows)
     assert rows.tobytes() == row.tobytes()
+
+
+@pytest.mark.parametrize("length", [100, 101])
+def test_a_gap_may_have_so_many_bytes(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arriving, "LONGEST_GAP", 100)
+    beginning = f'{{"data":[{{"embedding":"{encoded(TWO[0])}'.encode()
+    end = b'"},{"embedding":"' + encoded(TWO[1]).encode() + b'"}]}'
+    rows = np.empty_like(TWO)
+    note = b'","note":"'
+    pieces = [beginning + note + b"x" * (length - len(note)), end, b""]
+    if length == 100:
+        np.testing.assert_array_equal(arrive(pieces, rows).vectors, TWO)
+    else:
+        with pytest.raises(ReplyError, match="101 bytes without a vector"):
+            arrive(pieces, rows)
+
+
+@pytest.mark.parametrize(("way", "pauses"), [(encoded, 1), (written, 3)])
+def test_others_have_their_turn_after_each_vector_of_numbers(way: Callable[[Vectors], Any], pauses: int) -> None:
+    taken: list[None] = []
+    Arriving(EMBEDDING_LIST, np.empty_like(TWO), at_once).finish(reply(*map(way, TWO)), 2, lambda: taken.append(None))
+    assert len(taken) == pauses
+
+
+def test_it_says_that_it_has_begun() -> None:
+    async def take() -> list[bool]:
+        coming = Arriving(EMBEDDING_LIST, np.empty_like(TWO), at_once)
+        before = coming.begun
+        await coming.take([b'{"data"'])
+        return [before, coming.begun]
+
+    assert run(take()) == [False, True]
+
+
+def test_what_is_kept_is_all_but_the_vectors() -> None:
+    coming = Arriving(EMBEDDING_LIST, np.empty_like(TWO), at_once)
+    body = reply(encoded(TWO[0]), written(TWO[1]), usage={"total_tokens": 7})
+    result = coming.finish(body, 2, never)
+    assert coming.skeleton == body.replace(encoded(TWO[0]).encode(), b"").replace(b"[3.0, 4.0]", b"[0]")
+    assert (result.tokens, result.base64) == (7, True)
+
+
+def test_a_reply_that_is_held_whole_is_kept_whole() -> None:
+    coming = Arriving(EMBEDDING_LIST, np.empty_like(TWO), at_once)
+    body = json.dumps({"data": [{"embedding": encoded(row)} for row in TWO]}, separators=(",", " :")).encode()
+    np.testing.assert_array_equal(coming.finish(body, 2, never).vectors, TWO)
+    assert coming.skeleton == body

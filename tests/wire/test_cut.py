@@ -8,27 +8,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aembed._wire.cut import Cut, cut_numbers, cut_strings
+from aembed._wire import cut
+from aembed._wire.cut import EVERY, Cut, cut_numbers, cut_strings, find_numbers
 
 KEY = b'"embedding"'
 
 
-def taken(body: bytes, cut: Cut) -> list[bytes]:
-    return [body[start:end] for start, end in cut.spans]
+def taken(body: bytes, found: Cut) -> list[bytes]:
+    return [body[start:end] for start, end in found.spans]
 
 
 def test_strings_of_a_key() -> None:
     body = b'{"data": [{"embedding": "AAAA"}, {"index": 1, "embedding" : "BBBB"}]}'
-    cut = cut_strings(body, KEY)
-    assert taken(body, cut) == [b"AAAA", b"BBBB"]
-    assert cut.skeleton == b'{"data": [{"embedding": ""}, {"index": 1, "embedding" : ""}]}'
+    found = cut_strings(body, KEY)
+    assert taken(body, found) == [b"AAAA", b"BBBB"]
+    assert found.skeleton == b'{"data": [{"embedding": ""}, {"index": 1, "embedding" : ""}]}'
 
 
 def test_strings_in_the_array_of_a_key() -> None:
     body = b'{"embedding" : [ "AAAA" , "BBBB","" ], "texts": ["x"]}'
-    cut = cut_strings(body, KEY)
-    assert taken(body, cut) == [b"AAAA", b"BBBB", b""]
-    assert cut.skeleton == b'{"embedding" : [ "" , "","" ], "texts": ["x"]}'
+    found = cut_strings(body, KEY)
+    assert taken(body, found) == [b"AAAA", b"BBBB", b""]
+    assert found.skeleton == b'{"embedding" : [ "" , "","" ], "texts": ["x"]}'
 
 
 @pytest.mark.parametrize(
@@ -52,17 +53,17 @@ def test_what_is_no_string_of_the_key_stays(body: bytes) -> None:
 
 def test_innermost_arrays_of_numbers() -> None:
     body = b"[[ 1.5, -2], [\n-3e5,4 ], []]"
-    cut = cut_numbers(body)
-    assert taken(body, cut) == [b" 1.5, -2", b"\n-3e5,4 "]
-    assert cut.skeleton == b"[[0], [1], []]"
+    found = cut_numbers(body)
+    assert taken(body, found) == [b" 1.5, -2", b"\n-3e5,4 "]
+    assert found.skeleton == b"[[0], [1], []]"
 
 
 def test_what_looks_like_numbers_within_a_string_stays() -> None:
     texts = ["see [1] and [2, 3]", 'a quote " and [4]', "a backslash \\", '\\" [5]', "[6]", '"', "\\"]
     body = json.dumps({"texts": texts, "embeddings": {"float": [[1.5, 2.5], [3.5]]}, "more": texts}).encode()
-    cut = cut_numbers(body)
-    assert taken(body, cut) == [b"1.5, 2.5", b"3.5"]
-    assert json.loads(cut.skeleton) == {"texts": texts, "embeddings": {"float": [[0], [1]]}, "more": texts}
+    found = cut_numbers(body)
+    assert taken(body, found) == [b"1.5, 2.5", b"3.5"]
+    assert json.loads(found.skeleton) == {"texts": texts, "embeddings": {"float": [[0], [1]]}, "more": texts}
 
 
 values = st.recursive(
@@ -99,3 +100,32 @@ def test_any_bytes_are_cut_without_an_error(body: bytes) -> None:
     assert put_back(strings, body, b"") == body
     numbers = cut_numbers(strings.skeleton)
     assert put_back(numbers, strings.skeleton, b"%d") == strings.skeleton
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+@pytest.mark.parametrize("count", [1, EVERY, 2 * EVERY + 1])
+def test_usual_replies_go_the_straight_way(
+    separators: tuple[str, str], count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenAI's items hold the word as a value too: ``"object": "embedding"``."""
+    monkeypatch.setattr(cut, "_cut_values", lambda *_: pytest.fail("taken for an unusual one"))
+    items = [{"object": "embedding", "index": index, "embedding": "AAAA"} for index in range(count)]
+    body = json.dumps({"object": "list", "data": items}, separators=separators).encode()
+    pauses: list[None] = []
+    found = cut_strings(body, KEY, lambda: pauses.append(None))
+    assert taken(body, found) == [b"AAAA"] * count
+    assert len(pauses) == count // EVERY
+
+
+def test_numbers_and_unusual_replies_pause_after_each_vector() -> None:
+    pauses: list[None] = []
+    cut_numbers(b"[[1],[2],[],[3]]", lambda: pauses.append(None))
+    assert len(pauses) == 3
+    cut_strings(b'{"embedding" :"AAAA","x": {"embedding" :"AAAA"}}', KEY, lambda: pauses.append(None))
+    assert len(pauses) == 5
+
+
+def test_numbers_are_counted_on_from_those_before() -> None:
+    found = find_numbers(b' [1]","x": [[1,2],[3]]', 7, quotes=1)
+    assert b"".join(found.before) == b' [1]","x": [[7],[8'
+    assert [b' [1]","x": [[1,2],[3]]'[start:end] for start, end in found.spans] == [b"1,2", b"3"]

@@ -290,3 +290,32 @@ def test_a_worker_thread_that_nobody_waits_for_writes_no_more() -> None:
     with pytest.raises(ReplyError, match="nobody waits"):
         decode(body, EMBEDDING_LIST, len(rows), rows, partial(breathe, abandoned))
     assert not rows[BREATHE:].any()
+
+
+@pytest.mark.parametrize("way", [encoded, written])
+@pytest.mark.parametrize("given", [True, False])
+def test_a_worker_thread_pauses_every_few_rows(way: Any, given: bool) -> None:
+    """Each 16 where base64 is looked for and where rows are placed; each where numbers, or rare JSON, are looked for."""
+    vectors = np.ones((2 * BREATHE, 2), np.float32)
+    pauses: list[None] = []
+    rows = np.empty_like(vectors) if given else None
+    decode(reply(*map(way, vectors)), EMBEDDING_LIST, len(vectors), rows, lambda: pauses.append(None))
+    assert len(pauses) == (4 if way is encoded else 6 * BREATHE + 2)
+    assert BREATHE == 16
+
+
+def values(count: int) -> bytes:
+    """A reply of one vector, and so many values that it does not need."""
+    return b'{"data": [{"embedding": [1, 2]}], "usage": null, "more": [' + b"true," * count + b"true]}"
+
+
+def test_how_many_values_an_answer_may_have() -> None:
+    """As many as 65,536, and 16 for each text; with a body as short as that, any."""
+    most = 2**16 + 16
+    around = 2 + 3 + 2  # braces, brackets and commas of the others
+    for count, is_fine in ((most - around, True), (most - around + 1, False)):
+        if is_fine:
+            np.testing.assert_array_equal(decoded(values(count), 1).vectors, [[1, 2]])
+        else:
+            with pytest.raises(ReplyError, match="more values in it than these texts can need"):
+                decoded(values(count), 1)

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import socket
 import struct
+import zlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TypeAlias
@@ -228,3 +229,94 @@ async def test_an_answer_is_not_asked_for_again_when_some_of_it_has_been_taken()
             await transport.post(url, b"{}", {}, max_bytes=10**7, sink=sink)
     assert sink.begun
     assert seen == [1, 2]
+
+
+@pytest.mark.parametrize("status", [299, 300, 399, 400])
+async def test_a_redirect_is_any_status_of_that_hundred(status: int) -> None:
+    answer = f"HTTP/1.1 {status} So\r\nContent-Length: 2\r\n\r\nok".encode()
+    async with served(lambda _, writer: writer.write(answer)) as (transport, url):
+        if status in {299, 400}:
+            response = await transport.post(url, b"{}", {}, max_bytes=100)
+            assert (response.status, response.body) == (status, b"ok")
+        else:
+            with pytest.raises(BadRequestError, match="redirects to another path") as caught:
+                await post(transport, url)
+            assert caught.value.status == status
+
+
+async def test_a_proxy_in_the_way_that_wants_a_password() -> None:
+    answer = b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n"
+    async with served(lambda _, writer: writer.write(answer)) as (transport, url):
+        with pytest.raises(ConnectError, match="the proxy wants a user and password") as caught:
+            await post(transport, url)
+        assert not caught.value.retryable
+
+
+@pytest.mark.parametrize("close", [True, False])
+@pytest.mark.parametrize("length", [100, 101])
+async def test_an_answer_may_have_so_many_bytes(length: int, close: bool) -> None:
+    """Whether its head says how many they are, or they end with the connection."""
+    head = b"" if close else f"Content-Length: {length}\r\n".encode()
+
+    def behave(number: int, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + b"x" * length)
+        if close:
+            writer.close()
+
+    async with served(behave) as (transport, url):
+        if length == 100:
+            assert await post(transport, url) == b"x" * 100
+        else:
+            with pytest.raises(ReplyError) as caught:
+                await post(transport, url)
+            words = "the answer is larger than the 100 bytes these texts can need [status 200]"
+            assert (str(caught.value), caught.value.retryable) == (words, False)
+
+
+@pytest.mark.parametrize(("named", "said"), [("br", "br"), ("Zstd", "zstd"), ("secret", "something unknown")])
+async def test_an_encoding_that_was_not_asked_for(named: str, said: str) -> None:
+    answer = f"HTTP/1.1 200 OK\r\nContent-Encoding: {named}\r\nContent-Length: 2\r\n\r\nok".encode()
+    async with served(lambda _, writer: writer.write(answer)) as (transport, url):
+        with pytest.raises(ReplyError, match=f"the answer is encoded as {said}, which was not asked for"):
+            await post(transport, url)
+
+
+@pytest.mark.parametrize("encode", [gzip.compress, zlib.compress])
+async def test_compressed_answers(encode: Callable[[bytes], bytes]) -> None:
+    name = {gzip.compress: "X-GZIP", zlib.compress: "deflate"}[encode]
+    body = encode(b"ok")
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {name}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    async with served(lambda _, writer: writer.write(head + body)) as (transport, url):
+        assert await post(transport, url) == b"ok"
+    head = head.replace(str(len(body)).encode(), str(len(body) - 1).encode())
+    async with served(lambda _, writer: writer.write(head + body[:-1])) as (transport, url):
+        with pytest.raises(ConnectError, match="the compressed answer breaks off") as caught:
+            await post(transport, url)
+        assert caught.value.maybe_billed
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_of_a_rejection_the_beginning_is_read(encoding: str) -> None:
+    plain = b"x" * (LONGEST_REFUSAL + 1)
+    body = gzip.compress(plain) if encoding == "gzip" else plain
+    head = f"HTTP/1.1 400 No\r\nContent-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    async with served(lambda _, writer: writer.write(head + body)) as (transport, url):
+        assert await post(transport, url) == b"x" * 2**16
+
+
+async def test_a_second_try_that_breaks_is_the_last() -> None:
+    seen: list[int] = []
+
+    def behave(number: int, writer: asyncio.StreamWriter) -> None:
+        seen.append(number)
+        if number <= 1:
+            writer.write(OK)
+        else:
+            writer.close()
+
+    async with served(behave) as (transport, url):
+        await post(transport, url)
+        with pytest.raises(ConnectError) as caught:
+            await post(transport, url)
+    assert seen == [1, 2, 3]
+    assert caught.value.maybe_billed

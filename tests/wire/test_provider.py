@@ -19,6 +19,7 @@ from aembed._errors import (
     TextTooLongError,
 )
 from aembed._types import Source
+from aembed.providers import google, tei
 from aembed.providers.openai import open_provider
 from tests.wire.fake import Fake, answer
 
@@ -307,3 +308,100 @@ async def test_closed() -> None:
     with pytest.raises(ClosedError):
         await provider.embed(["a"], kind="document")
     assert fake.asked == []
+
+
+HTML = answer(b"<html>", content_type="text/html")
+
+
+async def test_a_second_answer_that_is_none_ends_all() -> None:
+    fake = Fake([HTML])
+    provider = await open_provider(local(fake))
+    told = []
+    for _ in range(3):
+        with pytest.raises(ReplyError, match="^POST /v1/embeddings is answered with text/html, and not") as caught:
+            await provider.embed(["a"], kind="document")
+        told.append((caught.value.retryable, caught.value.fatal))
+    assert told == [(True, False), (False, True), (False, True)]
+
+
+async def test_answers_that_are_none_end_nothing_where_others_came() -> None:
+    fake = Fake([answer(vectors([1.0, 2.0])), answer(b"<html>")])
+    provider = await open_provider(local(fake))
+    await provider.embed(["a"], kind="document")
+    for _ in range(3):
+        with pytest.raises(ReplyError, match="is answered with no content type") as caught:
+            await provider.embed(["a"], kind="document")
+        assert (caught.value.retryable, caught.value.fatal) == (True, False)
+
+
+async def test_another_model_is_no_reply_where_it_is_strict() -> None:
+    provider = await open_provider(
+        local(Fake([answer(vectors([1.0, 2.0], model="n" * 101), x_request_id="r-1")]), strict=True)
+    )
+    with pytest.raises(ReplyError) as caught:
+        await provider.embed(["a"], kind="document")
+    assert str(caught.value) == (
+        f"openai answered with the model {'n' * 100!r} where 'm' was asked for [status 200, request id r-1]"
+    )
+    assert not caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("req_1.a:b=c+/-2", "req_1.a:b=c+/-2"),
+        ("i" * 100, "i" * 100),
+        ("i" * 101, "i" * 100),
+        ("atext", "[...]"),
+        ("it-is-SK-MADE-UP-0123456789", "it-is-[...]"),
+        ("made-up-0123", "[...]"),
+        ("é", "é"),
+    ],
+)
+async def test_the_name_of_a_good_answer(given: str, shown: str) -> None:
+    fake = Fake([answer(vectors([1.0, 2.0]), x_request_id=given)])
+    provider = await open_provider(fake.source("openai:m", base_url=URL))
+    assert (await provider.embed(["atext"], kind="document")).request_id == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "tokens"),
+    [("7", 7), ("0", 0), ("9" * 15, 999_999_999_999_999), ("1" + "0" * 18, None), ("-1", None), ("7.5", None)],
+)
+async def test_tokens_that_a_header_tells(value: str, tokens: int | None) -> None:
+    fake = Fake([answer([[1.0, 2.0]], x_compute_tokens=value)])
+    provider = await tei.open_provider(fake.source("tei"))
+    assert (await provider.embed(["a"], kind="document")).tokens == tokens
+
+
+@pytest.mark.parametrize(("texts", "tokens", "is_cut"), [(1, 2047, False), (1, 2048, True), (2, 5000, False)])
+async def test_a_text_that_counts_as_many_tokens_as_the_model_takes_was_cut(
+    texts: int, tokens: int, is_cut: bool
+) -> None:
+    rows = [{"values": [1.0] * 3072}] * texts
+    usage = {"promptTokenCount": tokens}
+    fake = Fake([answer({"embeddings": rows, "usageMetadata": usage}, x_request_id="r-1")])
+    provider = await google.open_provider(fake.source("google"))
+    if not is_cut:
+        assert (await provider.embed(["a"] * texts, kind="document")).tokens == tokens
+        return
+    with pytest.raises(TextTooLongError, match="^the server counts 2048 tokens, as many as the model takes") as caught:
+        await provider.embed(["a"] * texts, kind="document")
+    error = caught.value
+    assert (error.index, error.status, error.request_id, error.maybe_billed) == (0, 200, "r-1", True)
+
+
+@pytest.mark.parametrize(("dim", "is_sunk"), [(2**16 // 4, False), (2**16 // 4 + 1, True)])
+@pytest.mark.parametrize("base64", [True, False])
+async def test_an_answer_of_more_than_a_mebibyte_is_decoded_while_it_comes_in(
+    dim: int, is_sunk: bool, base64: bool
+) -> None:
+    """By what its numbers usually take: 16 bytes for three of them as base64, 20 bytes for one."""
+    texts = 12 if base64 else 64 // 20
+    dim = dim if base64 else 2**20 // 60 + is_sunk
+    row = encoded(*[1.0] * dim) if base64 else [1.0] * dim
+    fake = Fake([answer(vectors(*[row] * texts))], piece=1000)
+    provider = await open_provider(local(fake, dimensions=dim))
+    for _ in range(2):
+        await provider.embed(["a"] * texts, kind="document")
+    assert (fake.taken[1] > 0) is is_sunk

@@ -14,6 +14,7 @@ from aembed._types import QuotaHints
 from aembed._wire.quota_headers import (
     Scope,
     duration,
+    has_no_quota,
     quota_hints,
     quota_scope,
     reset_after,
@@ -218,3 +219,79 @@ def test_any_header_gives_a_sensible_number_or_none(value: str, date: str) -> No
         duration(value),
     ):
         assert seconds is None or (math.isfinite(seconds) and seconds >= 0)
+
+
+@pytest.mark.parametrize(
+    ("unit", "seconds"),
+    [
+        *((unit, 0.001) for unit in ("ms", "millisecond", "milliseconds")),
+        *((unit, 1) for unit in ("s", "sec", "secs", "second", "seconds", "S")),
+        *((unit, 60) for unit in ("m", "min", "mins", "minute", "minutes")),
+        *((unit, 3600) for unit in ("h", "hour", "hours")),
+        *((unit, 86_400) for unit in ("d", "day", "days")),
+    ],
+)
+def test_units_of_time(unit: str, seconds: float) -> None:
+    assert wait_in_words(f"try again in 3 {unit}.") == pytest.approx(3 * seconds)
+    if len(unit) <= 2 and unit != "S":
+        assert duration(f"3{unit}") == pytest.approx(3 * seconds)
+
+
+def test_a_day_is_the_longest_reset() -> None:
+    for seconds, known in ((86_400, 86_400), (86_401, None)):
+        assert reset_after(Headers({"ratelimit-reset": str(seconds)})) == known
+
+
+def test_a_value_of_forty_characters_is_the_longest() -> None:
+    for value, known in (("1" + "0" * 36 + "3.5", None), ("0" * 37 + "3.5", 3.5), ("0" * 38 + "3.5", None)):
+        if known is not None or len(value) > 40:
+            assert retry_after(Headers({"retry-after": value})) == known
+            assert duration(value) == known
+    assert duration("0" * 38 + "3s") == 3.0
+    assert duration("0" * 39 + "3s") is None
+    day = "." * 33 + "ByDay"
+    assert quota_scope("", Headers({"x-ratelimit-type": "x" * 35 + "ByDay"})) == "day"
+    assert quota_scope("", Headers({"x-ratelimit-type": "x" * 36 + "ByDay"})) is None
+    assert quota_scope("", Headers({"x-ratelimit-type": day})) == "day"
+
+
+@pytest.mark.parametrize("limit", ["0", "0.0"])
+def test_a_plan_without_the_model(limit: str) -> None:
+    assert has_no_quota(Headers({"x-ratelimit-limit-req-minute": limit}))
+    assert not has_no_quota(Headers({"x-ratelimit-limit-req-minute": "1"}))
+    assert not has_no_quota(Headers({"x-ratelimit-remaining-req-minute": limit}))
+    assert not has_no_quota(Headers())
+
+
+def test_a_quota_of_a_day_that_is_spent() -> None:
+    assert quota_scope("", Headers({"x-ratelimit-remaining-tokens-day": "0"})) == "day"
+    both = {"x-ratelimit-remaining-requests-day": "9", "x-ratelimit-remaining-tokens-day": "0"}
+    assert quota_scope("", Headers(both)) == "day"
+    assert quota_scope("", Headers({"x-ratelimit-remaining-inputs-day": "0"})) is None
+
+
+def test_a_spelling_tells_all_its_numbers() -> None:
+    for requests, tokens in (
+        ("x-ratelimit-{}-requests", "x-ratelimit-{}-tokens"),
+        ("x-ratelimit-{}-req-minute", "x-ratelimit-{}-tokens-minute"),
+        (None, "x-ratelimitbysize-{}-minute"),
+    ):
+        said = {"limit": "10", "remaining": "4", "reset": "6s"}
+        headers = {pattern.format(what): value for pattern in (requests, tokens) if pattern for what, value in said.items()}
+        expected = {"limit": 10.0, "remaining": 4.0, "reset": 6.0}
+        units = ["tokens"] if requests is None else ["requests", "tokens"]
+        assert quota_hints(Headers(headers)) == QuotaHints(
+            **{f"{what}_{unit}": number for what, number in expected.items() for unit in units}
+        )
+
+
+def test_the_first_spelling_that_tells_anything_holds() -> None:
+    headers = {"x-ratelimit-limit-requests": "1", "x-ratelimit-limit-req-minute": "2"}
+    assert quota_hints(Headers(headers)) == QuotaHints(limit_requests=1)
+    assert quota_hints(Headers({"x-ratelimit-reset-requests": "1s"})) is None, "a reset of nothing tells nothing"
+
+
+def test_of_several_resets_the_longest_is_waited_for() -> None:
+    headers = {"ratelimit-reset": "7", "x-ratelimit-reset": "9", "ratelimitbysize-reset": "8"}
+    assert reset_after(Headers(headers)) == 9
+    assert reset_after(Headers({**headers, "x-ratelimit-reset-tokens": "1m"})) == 60

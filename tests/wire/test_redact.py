@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,3 +80,45 @@ def test_nothing_is_a_command_to_a_ci_service() -> None:
     said = redact("::set-output name=x::y\n::error::z ##[add-path]/tmp std::vector", [], [])
     assert said == ": :set-output name=x::y : :error::z # #[add-path]/tmp std::vector"
     assert redact("no route to [::1]", [], []) == "no route to [::1]"
+
+
+@pytest.mark.parametrize(
+    ("words", "texts", "secrets", "left"),
+    [
+        # what is shorter than four letters of a key, or three of a text, may be any word
+        ("abc is wrong", [], ["abc"], "abc is wrong"),
+        ("abcd is wrong", [], ["abcd"], "[...] is wrong"),
+        ("ab is wrong", ["ab"], [], "ab is wrong"),
+        ("abc is wrong", ["abc"], [], "[...] is wrong"),
+        # a short one is no part of a longer word, a long one is taken out of it
+        ("xabcdefg and abcdefg", [], ["abcdefg"], "xabcdefg and [...]"),
+        ("xabcdefgh and abcdefgh", [], ["abcdefgh"], "x[...] and [...]"),
+        ("xabcdefghijklmno", ["abcdefghijklmno"], [], "xabcdefghijklmno"),
+        ("xabcdefghijklmnop", ["abcdefghijklmnop"], [], "x[...]"),
+        # of a longer one eight letters of a key, or sixteen to twenty-three of a text, end what is quoted
+        ("no 1234567 key", [], ["123456789"], "no 1234567 key"),
+        ("no 12345678 key", [], ["123456789"], "no [...]"),
+        ("no 23456789 key", [], ["123456789"], "no [...]"),
+        ("12345678", [], ["123456789"], "[...]"),
+        ("abcdefghijklmnop!", ["abcdefghijklmnopq"], [], "[...]"),
+        ("12abcdefghijklmnopqrstuvw!", ["abcdefghijklmnopqrstuvwxyz"], [], "1[...]"),
+        ("abcdefghijklmno!", ["abcdefghijklmnopq"], [], "abcdefghijklmno!"),
+        ("two  blanks", ["two\tblanks, and more of it"], [], "two blanks"),
+        ("a** b*** c", [], [], "a** [...] c"),
+    ],
+)
+def test_how_much_of_it_counts(words: str, texts: list[str], secrets: list[str], left: str) -> None:
+    assert redact(words, texts, secrets) == left
+
+
+def test_a_piece_that_begins_at_the_end_of_what_is_quoted() -> None:
+    """What is shown ends there, but not what is looked at."""
+    before = "x" * (MOST - 7) + " "
+    assert redact(before + KEY, [], [KEY]) == f"{before}[...]"
+    assert redact("x" * MOST + KEY, [], [KEY]) == "x" * MOST
+    assert redact("word " * 100, [], [], 10) == "word word "
+
+
+def test_blanks_at_the_beginning_do_not_hide_the_words() -> None:
+    assert redact(" " * 2000 + "word", [], []) == "word"
+    assert redact(" " * 3000 + "word", [], []) == ""

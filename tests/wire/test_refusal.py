@@ -23,7 +23,8 @@ from aembed._errors import (
 )
 from aembed._types import Response
 from aembed._wire.openai_shape import OPENAI_ERRORS
-from aembed._wire.refusal import Said, hear, read_detail, refusal
+from aembed._wire import refusal as refusal_module
+from aembed._wire.refusal import Said, hear, hidden, read_detail, refusal
 from tests.wire.fake import answer
 
 KEY = "sk-made-up-0123456789"
@@ -409,3 +410,97 @@ def test_a_text_that_is_pointed_at_is_named() -> None:
     error = error_of(answer({"error": {"message": words, "type": "invalid_request_error"}}, status=400))
     assert isinstance(error, TextTooLongError)
     assert error.index == 3
+
+
+SIXTEEN = "context length!!"
+
+
+@pytest.mark.parametrize("text", [SIXTEEN, f"{SIXTEEN}!"])
+def test_a_text_of_sixteen_letters_may_be_the_servers_own_words(text: str) -> None:
+    """It does not hide what a rejection means, and is repeated no more than a longer one, which does."""
+    error = error_of(answer({"error": {"message": f"this model's maximum {text}"}}, 400), [text, "another text"])
+    assert type(error) is (TextTooLongError if text == SIXTEEN else BadRequestError)
+    assert "maximum [...]" in str(error)
+
+
+def test_of_two_fields_one_may_be_a_text() -> None:
+    faults = [{"field": "input[1]", "code": "string_type"}, {"field": "input", "code": "list_type"}]
+    body = {"detail": {"message": "Validation errors", "code": "string_type", "errors": faults}}
+    assert type(error_of(answer(body, 422))) is BadTextError
+    body["detail"]["errors"] = faults[1:]  # type: ignore[index]
+    assert type(error_of(answer(body, 422))) is BadRequestError
+
+
+@pytest.mark.parametrize(
+    ("path", "of_texts"),
+    [
+        ("input", True),
+        ("body.input.3", True),
+        ("INPUTS[3]", True),
+        ("requests", True),
+        ("requests[0].content", True),
+        ("requests.0.task_type", False),
+        ("parts.0.x", False),
+        ("task", False),
+        ("3", False),
+        ("", False),
+    ],
+)
+def test_fields_that_hold_texts(path: str, of_texts: bool) -> None:
+    assert refusal_module._is_of_texts(path) is of_texts
+
+
+def test_no_more_complaints_than_eight_are_looked_at() -> None:
+    faults = [{"field": f"task{number}", "message": "no"} for number in range(8)]
+    at_end = [{"field": "input[2]", "message": "it is empty"}]
+    first, last = ({"message": "x", "errors": errors} for errors in (at_end + faults, faults + at_end))
+    assert type(error_of(answer(first, 422))) is BadTextError
+    assert type(error_of(answer(last, 422))) is BadRequestError
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"error": {"code": 429, "message": "x"}}, 429),
+        ({"error": {"code": "503", "message": "x"}}, 503),
+        ({"error": {"code": "E1", "status": 404, "message": "x"}}, 404),
+        ({"error": {"code": 399, "message": "x"}}, 500),
+        ({"error": {"code": 600, "message": "x"}}, 500),
+        ({"error": {"code": 4290, "message": "x"}}, 500),
+        ({"error": "Rate-Limit reached"}, 429),
+        ({"error": "bad API_KEY"}, 401),
+        ({"error": "Unauthorised"}, 401),
+        ({"error": "authentication failed"}, 401),
+        ({"error": "invalid thing"}, 400),
+        ({"error": {"message": "bad_request"}}, 400),
+        ({"error": "it broke"}, 500),
+        ({"error": {}}, None),
+        ({"error": None}, None),
+        ({"data": []}, None),
+        ([{"error": "x"}], None),
+        (b"<html>", None),
+        (b'{"error": "' + b"x" * (2**16 - 13) + b'"}', 500),
+        (b'{"error": "' + b"x" * (2**16 - 12) + b'"}', None),
+    ],
+)
+def test_an_error_within_an_answer_of_200(body: Any, status: int | None) -> None:
+    found = hidden(answer(body))
+    assert (None if found is None else found.status) == status
+
+
+@pytest.mark.parametrize(
+    ("headers", "found"),
+    [
+        ({"x_request_id": "a", "request_id": "b"}, "a"),
+        ({"request_id": "b"}, "b"),
+        ({"apim_request_id": "c"}, "c"),
+        ({"mistral_correlation_id": "d"}, "d"),
+        ({"x_debug_trace_id": "e"}, "e"),
+        ({"x_request_id": ""}, None),
+        ({}, None),
+        ({"x_request_id": "i" * 101}, "i" * 100),
+        ({"x_request_id": f"it-is-{KEY}"}, "it-is-[...]"),
+    ],
+)
+def test_the_servers_name_for_an_answer(headers: dict[str, str], found: str | None) -> None:
+    assert refusal_module.request_id(answer({}, **headers).headers, (), [KEY]) == found

@@ -1,0 +1,176 @@
+"""The facts of every model that is known without asking, as a table: each figure is the vendor's own.
+
+A change of a catalogue is made here too, and so read twice. The sources stand in the providers' docstrings.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import pytest
+
+from aembed import ModelSpec
+from aembed._wire.catalogue import Model
+from aembed._wire.matryoshka import OPEN_MODELS
+from tests.test_providers import opened
+from tests.wire.fake import Fake
+
+# model, dimension, dimensions that may be asked for, tokens of a text, tokens and texts of a request, US dollars for a
+# million tokens
+HOSTED = """
+    openai:text-embedding-3-small         1536  1-1536                      8192    300000   2048  0.02
+    openai:text-embedding-3-large         3072  1-3072                      8192    300000   2048  0.13
+    openai:text-embedding-ada-002         1536  -                           8192    300000   2048  0.1
+    cohere:embed-v5.0-pro                 2048  256,512,768,1024,1536,2048  128000  128000   96    0.12
+    cohere:embed-v5.0-fast                2048  256,512,768,1024,1536,2048  128000  128000   96    0.08
+    cohere:embed-v4.0                     1536  256,512,1024,1536           128000  128000   96    0.12
+    cohere:embed-english-v3.0             1024  -                           512     -        96    -
+    cohere:embed-multilingual-v3.0        1024  -                           512     -        96    -
+    cohere:embed-english-light-v3.0       384   -                           512     -        96    -
+    cohere:embed-multilingual-light-v3.0  384   -                           512     -        96    -
+    google:gemini-embedding-001           3072  128-3072                    2048    -        100   0.15
+    google:gemini-embedding-2             3072  128-3072                    8192    -        100   0.2
+    jina:jina-embeddings-v5-text-small    1024  32,64,128,256,512,1024      32768   -        2048  -
+    jina:jina-embeddings-v5-text-nano     768   32,64,128,256,512,768       8192    -        2048  -
+    jina:jina-embeddings-v5-omni-small    1024  32,64,128,256,512,1024      32768   -        2048  -
+    jina:jina-embeddings-v5-omni-nano     768   32,64,128,256,512,768       8192    -        2048  -
+    jina:jina-embeddings-v4               2048  128,256,512,1024,2048       32768   -        512   -
+    jina:jina-embeddings-v3               1024  32-1024                     8192    -        2048  -
+    jina:jina-code-embeddings-1.5b        1536  128,256,512,1024,1536       32768   -        2048  -
+    jina:jina-code-embeddings-0.5b        896   64,128,256,512,896          32768   -        2048  -
+    jina:jina-embeddings-v2-base-en       768   -                           8192    -        2048  -
+    jina:jina-embeddings-v2-base-de       768   -                           8192    -        2048  -
+    jina:jina-embeddings-v2-base-es       768   -                           8192    -        2048  -
+    jina:jina-embeddings-v2-base-zh       768   -                           8192    -        2048  -
+    jina:jina-embeddings-v2-base-code     768   -                           8192    -        2048  -
+    mistral:mistral-embed                 1024  -                           8192    16384    256   0.1
+    mistral:mistral-embed-2312            1024  -                           8192    16384    256   0.1
+    mistral:codestral-embed               1536  1-3072                      8192    16384    256   0.15
+    mistral:codestral-embed-2505          1536  1-3072                      8192    16384    256   0.15
+    voyage:voyage-4-large                 1024  256,512,1024,2048           32000   120000   1000  0.12
+    voyage:voyage-4                       1024  256,512,1024,2048           32000   320000   1000  0.06
+    voyage:voyage-4-lite                  1024  256,512,1024,2048           32000   1000000  1000  0.02
+    voyage:voyage-code-4                  1024  256,512,1024,2048           32000   120000   1000  0.12
+    voyage:voyage-3-large                 1024  256,512,1024,2048           32000   120000   1000  0.18
+    voyage:voyage-3.5                     1024  256,512,1024,2048           32000   320000   1000  0.06
+    voyage:voyage-3.5-lite                1024  256,512,1024,2048           32000   1000000  1000  0.02
+    voyage:voyage-code-3                  1024  256,512,1024,2048           32000   120000   1000  0.18
+    voyage:voyage-finance-2               1024  -                           32000   120000   1000  0.12
+    voyage:voyage-law-2                   1024  -                           16000   120000   1000  0.12
+    voyage:voyage-3                       1024  -                           32000   320000   1000  0.06
+    voyage:voyage-3-lite                  512   -                           32000   1000000  1000  0.02
+    voyage:voyage-multilingual-2          1024  -                           32000   120000   1000  0.12
+    voyage:voyage-large-2-instruct        1024  -                           16000   120000   1000  0.12
+    voyage:voyage-large-2                 1536  -                           16000   120000   1000  0.12
+    voyage:voyage-code-2                  1536  -                           16000   120000   1000  0.12
+    voyage:voyage-2                       1024  -                           4000    320000   1000  0.1
+"""
+
+# model, dimension, dimensions that may be asked for
+OPEN = """
+    nomic-embed-text               768   64-768
+    nomic-embed-text-v1.5          768   64-768
+    nomic-embed-text-v2-moe        768   256,768
+    mxbai-embed-large              1024  128,256,512,768,1024
+    mxbai-embed-large-v1           1024  128,256,512,768,1024
+    snowflake-arctic-embed-m-v1.5  768   256,768
+    snowflake-arctic-embed-m-v2.0  768   256,768
+    snowflake-arctic-embed-l-v2.0  1024  256,1024
+    snowflake-arctic-embed2        1024  256,1024
+    embeddinggemma                 768   128,256,512,768
+    embeddinggemma-300m            768   128,256,512,768
+    qwen3-embedding-0.6b           1024  32-1024
+    qwen3-embedding-4b             2560  32-2560
+    qwen3-embedding-8b             4096  32-4096
+    jina-embeddings-v3             1024  32-1024
+    nomic-embed-text-v1            768   -
+    all-minilm                     384   -
+    all-minilm-l6-v2               384   -
+    all-minilm-l12-v2              384   -
+    all-mpnet-base-v2              768   -
+    bge-m3                         1024  -
+    bge-small-en-v1.5              384   -
+    bge-base-en-v1.5               768   -
+    bge-large-en-v1.5              1024  -
+    multilingual-e5-small          384   -
+    multilingual-e5-base           768   -
+    multilingual-e5-large          1024  -
+"""
+
+PROVIDERS = ("openai", "cohere", "google", "jina", "mistral", "voyage")
+
+
+def rows(table: str) -> list[list[str]]:
+    return [line.split() for line in table.strip().splitlines()]
+
+
+def cells(*facts: object) -> list[str]:
+    return ["-" if fact is None else str(fact) for fact in facts]
+
+
+def offered(model: Model) -> str:
+    if isinstance(model.offers, range):
+        return f"{model.offers[0]}-{model.offers[-1]}"
+    return ",".join(map(str, model.offers)) or "-"
+
+
+async def test_hosted_models() -> None:
+    found = []
+    for provider in PROVIDERS:
+        for name, model in importlib.import_module(f"aembed.providers.{provider}").MODELS.items():
+            spec = (await opened(Fake([]), f"{provider}:{name}")).spec
+            caps = spec.max_text_tokens, spec.max_batch_tokens, spec.max_batch_texts
+            found.append(cells(f"{provider}:{name}", spec.dim, offered(model), *caps, spec.price))
+    assert found == rows(HOSTED)
+
+
+def test_open_models() -> None:
+    assert [cells(name, model.dim, offered(model)) for name, model in OPEN_MODELS.items()] == rows(OPEN)
+
+
+HERE = {"base_url": "http://localhost:9000"}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "facts"),
+    [
+        (
+            "openai:new",
+            {},
+            {
+                "max_batch_texts": 2048,
+                "max_batch_tokens": 300_000,
+                "max_text_tokens": 8192,
+                "max_concurrency": 32,
+                "quota_scope": "model",
+            },
+        ),
+        ("openai:new", HERE, {"max_batch_texts": 128}),
+        ("openai:new", {**HERE, "batch_size": 7}, {"max_batch_texts": 7}),
+        (
+            "azure:new",
+            HERE,
+            {
+                "max_batch_texts": 2048,
+                "max_batch_tokens": 300_000,
+                "max_text_tokens": 8192,
+                "max_concurrency": 32,
+                "quota_scope": "model",
+            },
+        ),
+        ("cohere:new", {}, {"max_batch_texts": 96, "inputs_per_minute": 2000}),
+        ("cohere:new", HERE, {"max_batch_texts": 96}),
+        ("google:new", {}, {"max_batch_texts": 100, "quota_unit": "input", "quota_scope": "model"}),
+        ("jina:new", {}, {"max_batch_texts": 2048, "max_concurrency": 5}),
+        ("mistral:new", {}, {"max_batch_texts": 256, "max_batch_tokens": 16_384, "max_text_tokens": 8192}),
+        ("voyage:new", {}, {"max_batch_texts": 1000, "max_batch_tokens": 120_000, "quota_scope": "model"}),
+        ("ollama:new", {}, {"max_batch_texts": 64, "max_concurrency": 4, "adaptive": True, "timeout": 120.0}),
+        ("tei:new", {}, {"max_batch_texts": 32, "max_concurrency": 8, "adaptive": True, "timeout": 60.0}),
+    ],
+)
+async def test_a_model_nothing_is_known_of_has_what_its_provider_says_of_all(
+    name: str, settings: dict[str, Any], facts: dict[str, Any]
+) -> None:
+    provider = await opened(Fake([]), name, **settings)
+    assert provider.spec == ModelSpec(name="new", provider=name.partition(":")[0], **facts)
