@@ -38,8 +38,7 @@ def pieces(text: str, limit: int | None) -> list[str]:
 def estimated_size(text: str, limit: int | None) -> TextSize:
     """The length of a text whose tokenizer is not here."""
     tokens = estimate_tokens(text)
-    fits = limit is None or tokens <= MARGIN * limit
-    wanted = 1 if fits or limit is None else math.ceil(tokens / (MARGIN * limit))
+    wanted = 1 if limit is None else math.ceil(tokens / (MARGIN * limit))
     return TextSize(tokens, 0, _spans(text, wanted), exact=False)
 
 

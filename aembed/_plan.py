@@ -25,12 +25,14 @@ def plan(texts: Sequence[str], spec: ModelSpec) -> list[Batch]:
     little is padded and the last batch to finish is a short one. A text above the token cap gets a batch of its own.
     A single batch holds the texts as they came.
     """
+    if not texts:
+        return []
     cap = spec.max_batch_texts or len(texts)
     if spec.max_batch_tokens is None and len(texts) <= cap and (spec.max_text_tokens is None or spec.pads):
-        return [Batch(texts, slice(0, len(texts)))] if texts else []
+        return [Batch(texts, slice(0, len(texts)))]
     sizes = [estimate_tokens(text) for text in texts]
     longest = spec.max_text_tokens
-    if longest is not None and not spec.pads and max(sizes, default=0) > longest:
+    if longest is not None and not spec.pads and max(sizes) > longest:
         return _set_apart(texts, sizes, spec, longest)
     if spec.pads:
         order = sorted(range(len(texts)), key=sizes.__getitem__, reverse=True)
@@ -72,8 +74,6 @@ def _gather(texts: Sequence[str], order: list[int]) -> Batch:
 
 def _cuts(sizes: list[int], cap: int, budget: int | None, *, pads: bool) -> list[tuple[int, int]]:
     """Greedy cuts of consecutive texts. ``sizes`` descend where the model pads: the first of a batch is its width."""
-    if not sizes:
-        return []
     cuts: list[tuple[int, int]] = []
     start, used = 0, 0
     for i, size in enumerate(sizes):

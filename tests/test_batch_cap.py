@@ -125,3 +125,52 @@ def test_a_server_that_takes_fewer_than_before_is_followed() -> None:
     cap.accepted(50)
     cap.refused(50)
     assert cap.most == 25
+
+
+def test_the_steps_to_a_cap_and_beyond_it() -> None:
+    """One in a hundred full batches tries more: half way to what was refused, or the double where that is no more."""
+    cap = BatchCap()
+    steps: list[int | None] = []
+    for refused in (101, 51):
+        cap.refused(refused)
+        steps.append(cap.most)
+    for _ in range(4):
+        for _ in range(TRY_AGAIN - 1):
+            cap.accepted(cap.most or 0)
+        steps.append(cap.most)
+        cap.accepted(cap.most or 0)
+        steps.append(cap.most)
+    assert TRY_AGAIN == 100
+    assert steps == [51, 26, 26, 38, 38, 44, 44, 47, 47, 49]
+    cap.refused(49)
+    assert cap.most == 47, "what went well before"
+    for _ in range(TRY_AGAIN):
+        cap.accepted(cap.most)
+    assert cap.most == 48
+    cap.refused(48)
+    for _ in range(TRY_AGAIN):
+        cap.accepted(47)
+    assert cap.most == 94, "nothing lies between 47 and 48"
+
+
+def test_of_two_texts_one_is_left() -> None:
+    cap = BatchCap()
+    steps: list[int | None] = []
+    for refused in (1, 2):
+        cap.refused(refused)
+        steps.append(cap.most)
+    for _ in range(TRY_AGAIN):
+        cap.accepted(1)
+    assert [*steps, cap.most] == [None, 1, 2]
+
+
+def test_more_than_the_cap_is_no_news() -> None:
+    cap = BatchCap()
+    cap.refused(10)
+    cap.refused(6)
+    assert cap.most == 5
+    cap.refused(5)
+    assert cap.most == 3
+    cap.accepted(4)
+    cap.refused(3)
+    assert cap.most == 2, "what was answered before says nothing any more"

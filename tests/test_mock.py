@@ -12,16 +12,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from aembed import (
     BadRequestError,
     ClosedError,
     ConfigError,
+    ModelSpec,
     ProviderError,
     RateLimitError,
+    Source,
     Vectors,
 )
-from aembed.providers.mock import ERRORS, MockOptions, MockProvider
+from aembed.providers.mock import ERRORS, MockOptions, MockProvider, open_provider
 from tests.loops import run
 
 TEXT_4 = [-0.7753286, 0.56981975, 0.14011961, -0.2335327]
@@ -169,3 +172,60 @@ async def test_requests_are_counted_and_a_closed_mock_answers_nothing() -> None:
 def test_options_out_of_range_are_refused(options: Any) -> None:
     with pytest.raises(ConfigError, match=next(iter(options))):
         MockOptions(**options)
+
+
+async def test_what_is_not_asked_for_is_the_default() -> None:
+    """A patient timeout where there is a latency to wait for, and none where the answer is there at once."""
+    provider = MockProvider()
+    assert provider.spec == ModelSpec(name="mock", provider="mock", dim=128, max_batch_texts=2048, timeout=None)
+    assert MockProvider(MockOptions(latency=0.1)).spec.timeout == 30.0
+    texts = ["12345678", "1"]
+    reply = await provider.embed(texts, kind="document")
+    assert reply.tokens == 9 // 4 + 2
+    assert provider.options.error_rate == provider.options.latency == 0
+
+
+@pytest.mark.virtual_time
+async def test_the_first_request_takes_the_latency_and_each_more_a_share_of_it() -> None:
+    provider = MockProvider(MockOptions(latency=1.0, degradation=0.5))
+    ends = []
+    for _ in range(3):
+        await provider.embed(["text"], kind="query")
+        ends.append(anyio.current_time())
+    assert ends == pytest.approx([1.0, 2.5, 4.5])
+
+
+@pytest.mark.virtual_time
+async def test_quotas_refill_to_the_minute_and_no_more() -> None:
+    """The longer of two waits is told, and a request that is let in pays both."""
+    provider = MockProvider(MockOptions(requests_per_minute=1, tokens_per_minute=120))
+    await anyio.sleep(600.0)
+    await provider.embed(["x" * 236], kind="query")  # 60 tokens
+    with pytest.raises(RateLimitError) as caught:
+        await provider.embed(["x" * 476], kind="query")  # 120 tokens
+    assert caught.value.retry_after == pytest.approx(60.0)
+    assert (caught.value.status, str(caught.value).partition(" [")[0]) == (429, "the mock's quota is used up")
+    await anyio.sleep(30.0)
+    with pytest.raises(RateLimitError) as caught:
+        await provider.embed(["x" * 236], kind="query")
+    assert caught.value.retry_after == pytest.approx(30.0)
+    with pytest.raises(BadRequestError, match="a request of 121 tokens is more"):
+        await provider.embed(["x" * 480], kind="query")
+
+
+@pytest.mark.parametrize(("kind", "status"), [("overloaded", 503), ("rate_limit", 429), ("timeout", 408)])
+async def test_errors_have_the_status_of_real_ones(kind: Any, status: int) -> None:
+    assert ERRORS[kind]().status == status
+
+
+@pytest.mark.parametrize("dim", [1024, 1025, 4096])
+def test_wide_vectors_are_of_unit_length_too(dim: int) -> None:
+    rows = embed([f"text {number}" for number in range(50)], dim=dim).astype(np.float64)
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1.0, rtol=2e-7)
+
+
+@pytest.mark.parametrize("name", ["model", "base_url", "api_key"])
+async def test_what_the_mock_does_not_take(name: str) -> None:
+    given: dict[str, Any] = {name: SecretStr("k") if name == "api_key" else "x"}
+    with pytest.raises(ConfigError, match=f"^the mock provider takes no {name}; leave it out$"):
+        await open_provider(Source(provider="mock", **given))

@@ -30,6 +30,7 @@ ROOMS = tomllib.loads((ROOT / "tests/mutation/rooms.toml").read_text(encoding="u
         ("x = f'{a + 1}'", []),
         ("assert a < 5", []),
         ("x = zip(a, b, strict=True)", []),
+        ("class A(Struct, gc=False): pass", []),
         ("if TYPE_CHECKING: f(a)", []),
         ("@dataclass(frozen=True)\nclass A: x = field(repr=False)", []),
     ],
@@ -46,6 +47,13 @@ def test_only_the_place_is_changed(tmp_path: Path) -> None:
     (mutant,) = mutants(path, tmp_path)
     assert mutant.source == "# é\nx = (\n    'é', (a <= b))\n"
     assert (mutant.place, mutant.text) == ("module.py:3:10", "'é', a <  # why")
+
+
+def test_what_runs_at_import_is_told_apart(tmp_path: Path) -> None:
+    """The first test to import a module runs it, and the others depend on it as well."""
+    path = tmp_path / "module.py"
+    path.write_text("class A:\n    x = 1\n\n    def f(self, y=2):\n        return 3\n", encoding="utf-8")
+    assert [mutant.at_import for mutant in mutants(path, tmp_path)] == [True, True, False]
 
 
 @pytest.mark.parametrize("room", ROOMS)

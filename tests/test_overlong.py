@@ -138,3 +138,41 @@ async def test_a_text_of_the_shortest_length_is_still_cut(how: str) -> None:
         assert result.ok is is_cut
         if not is_cut:
             assert [call.texts for call in provider.calls] == [("x" * length,)]
+
+
+SIX = "one two three four five six"
+"""About seven tokens."""
+
+
+@pytest.mark.parametrize(
+    ("limit", "head", "pieces", "fits"),
+    [
+        (None, "one two three four", ["one two three ", "four five six"], True),
+        (1, "one", ["one ", "two ", "thre", "e fo", "ur ", "five", " six"], False),
+        (2, "one", ["one ", "two ", "three ", "four ", "five ", "six"], False),
+        (4, "one two", ["one two three ", "four five six"], False),
+        (5, "one two three", ["one two three ", "four five six"], False),
+        (6, "one two three four", ["one two three ", "four five six"], False),
+        (7, "one two three four", ["one two three ", "four five six"], False),
+        (8, "one two three four", ["one two three ", "four five six"], True),
+        (100, "one two three four", ["one two three ", "four five six"], True),
+    ],
+)
+def test_what_becomes_of_six_words(limit: int | None, head: str, pieces: list[str], fits: bool) -> None:
+    assert overlong.head(SIX, limit) == head
+    assert overlong.pieces(SIX, limit) == pieces
+    size = overlong.estimated_size(SIX, limit)
+    assert [SIX[start:stop] for start, stop in size.pieces] == ([SIX] if fits else pieces)
+    assert (size.tokens, size.unknown, size.exact) == (7, 0, False)
+
+
+def test_without_blanks_it_is_cut_anywhere() -> None:
+    assert (overlong.head("abcdefghij", None), overlong.pieces("abcdefghij", None)) == ("abcdefgh", ["abcde", "fghij"])
+    assert (overlong.head(" ab", None), overlong.head("ab", None)) == (" a", "a")
+
+
+@pytest.mark.parametrize(("length", "is_unit"), [(1.0009, True), (1.0012, False)])
+def test_lengths_that_are_about_one_are_one(length: float, is_unit: bool) -> None:
+    vectors = np.eye(2, dtype=np.float32) * np.float32(length)
+    average = overlong.average(vectors, ["a", "b"])
+    assert np.linalg.norm(average) == pytest.approx(1.0 if is_unit else length / np.sqrt(2), abs=1e-5)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+import pytest
+
 from aembed import (
     BadTextError,
     BatchFailed,
@@ -14,6 +16,7 @@ from aembed import (
     EmbedderFactory,
     Event,
     Limits,
+    OtherModel,
     OverloadedError,
     Reply,
     RequestDone,
@@ -66,3 +69,24 @@ async def test_texts_that_were_cut_are_named() -> None:
     vectors = await expected(TEXTS[:2])
     provider = ScriptedProvider([Reply(vectors), Reply(vectors, truncated=[1])], spec=PAIRS)
     assert (await embed(provider, TEXTS[:4], limits=Limits(max_concurrency=1))).truncated == (3,)
+
+
+async def test_each_other_model_is_logged_once_and_ten_of_them(caplog: pytest.LogCaptureFixture) -> None:
+    names = [f"other-{number // 2}" for number in range(24)]
+    vectors = await expected(TEXTS[:1])
+    replies = [Reply(vectors, other_model=name) for name in names]
+    events: list[Event] = []
+    async with EmbedderFactory(Config()) as factory:
+        embedder = await factory.new_embedder(ScriptedProvider(replies), on_event=events.append)
+        for _ in names:
+            await embedder.embed_query(TEXTS[0])
+    assert [event.answered for event in events if isinstance(event, OtherModel)] == names
+    words = "scripted answered with the model {!r} where 'scripted' was asked for; strict=True makes this an error"
+    assert [record.getMessage() for record in caplog.records] == [words.format(f"other-{n}") for n in range(10)]
+
+
+async def test_a_batch_that_is_sent_again_tells_its_attempts() -> None:
+    script = [OverloadedError("busy"), OverloadedError("busy")]
+    events, _ = await watched(ScriptedProvider(script), TEXTS[:3])
+    attempts = [(type(event), event.attempt) for event in events if isinstance(event, (RetryScheduled, RequestDone))]
+    assert attempts == [(RetryScheduled, 1), (RetryScheduled, 2), (RequestDone, 3)]

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from aembed import Kind, ModelSpec, OverloadedError, Reply, ReplyError, Vectors
+from aembed._plan import plan
+from aembed._types import Batch
 from aembed.testing import ScriptedProvider, Step
 from tests.engine.call import NAN, TEXTS, embed
 from tests.scripted import PAIRS, expected
@@ -92,5 +94,25 @@ async def test_a_large_reply_is_checked_away_from_the_loop(monkeypatch: pytest.M
     assert (await embed(ScriptedProvider([Reply(good)], spec=spec), TEXTS[:4], normalize=True)).ok
     assert current_thread().name not in threads
     assert len(threads) == 1
+    assert (await embed(ScriptedProvider([Reply(good[:3].copy())], spec=spec), TEXTS[:3], normalize=True)).ok
+    assert current_thread().name in threads
     result = await embed(ScriptedProvider([Reply(bad)] * 4, spec=spec), TEXTS[:4])
     assert {type(error) for error in result.failures.values()} == {ReplyError}
+
+
+@pytest.mark.parametrize(
+    ("texts", "pads", "elsewhere"), [(5000, True, False), (5001, True, True), (5001, False, False)]
+)
+async def test_many_texts_are_sorted_by_length_away_from_the_loop(
+    texts: int, pads: bool, elsewhere: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+
+    def watch(texts: Sequence[str], spec: ModelSpec) -> list[Batch]:
+        threads.append(current_thread().name)
+        return plan(texts, spec)
+
+    monkeypatch.setattr("aembed._engine.plan", watch)
+    provider = ScriptedProvider(spec=ModelSpec(name="padding", dim=2, pads=pads))
+    assert (await embed(provider, [str(number) for number in range(texts)])).ok
+    assert [name != current_thread().name for name in threads] == [elsewhere]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import anyio
 import anyio.lowlevel
 import numpy as np
 import pytest
 
-from aembed import EmbedderFactory, Limits
+from aembed import EmbedderFactory, Kind, Limits, Reply
 from aembed._identity import Identity
 from aembed._settings.options import Options
 from aembed.testing import ScriptedProvider
@@ -153,3 +154,25 @@ async def test_closing_waits_for_calls_under_way(factory: EmbedderFactory) -> No
     call = await started(embedder.embed_documents(TEXTS))
     await embedder.aclose()
     np.testing.assert_array_equal(call.result(), await expected(TEXTS))
+
+
+@pytest.mark.virtual_time
+async def test_who_runs_out_of_time_waits_for_the_end_of_the_request(factory: EmbedderFactory) -> None:
+    """Also where a scope of anyio goes on to cancel whatever it waits for."""
+
+    class Slow(ScriptedProvider):
+        async def _answer(self, texts: Sequence[str], kind: Kind) -> Reply:
+            try:
+                return await super()._answer(texts, kind)
+            except asyncio.CancelledError:
+                with anyio.CancelScope(shield=True):
+                    await anyio.sleep(5.0)
+                raise
+
+    provider = Slow(latency=100.0)
+    embedder = await factory.new_embedder(provider, cache=True)
+    with anyio.move_on_after(1.0) as scope:
+        await embedder.embed_query(TEXTS[0])
+    assert scope.cancelled_caught
+    assert provider.in_flight == 0
+    assert anyio.current_time() == pytest.approx(6.0)

@@ -64,3 +64,40 @@ def test_calls_that_a_loop_took_with_it_do_not_hold_up_the_next() -> None:
     assert tasks[0].cancelled()
     np.testing.assert_array_equal(run(embedder.embed_documents(TEXTS)), run(expected(TEXTS)))
     run(factory.aclose())
+
+
+def test_what_a_loop_was_just_keeping_is_not_taken_for_kept() -> None:
+    """Whether the store has it is not known: it is asked, and the text is sent again if it has not."""
+
+    class Locked(Shelf):
+        async def put_many(self, keys: Sequence[bytes], vectors: Vectors) -> None:
+            if locked:
+                await anyio.sleep_forever()
+            await super().put_many(keys, vectors)
+
+    locked = True
+    shelf = Locked()
+    provider = ScriptedProvider()
+    factory = EmbedderFactory(Config())
+
+    async def first() -> Embedder:
+        embedder = await factory.new_embedder(provider, cache=shelf)
+        await embedder.embed_query("first")
+        await anyio.wait_all_tasks_blocked()
+        return embedder
+
+    async def second() -> None:
+        for text in ("new", "first"):  # something new is kept before it is looked for
+            await embedder.embed_query(text)
+        await factory.aclose()
+
+    loop = asyncio.new_event_loop()
+    embedder = loop.run_until_complete(first())
+    left = asyncio.all_tasks(loop)  # as in the child of a fork, where nobody cancels them
+    loop.close()
+    locked = False
+    run(second())
+    assert sent(provider) == ["first", "new", "first"]
+    assert len(shelf.kept) == 2
+    for task in left:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]

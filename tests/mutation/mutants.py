@@ -44,6 +44,8 @@ class Mutant:
     """The line it is in, stripped."""
     source: str
     """The whole file with the change."""
+    at_import: bool
+    """In no function, and so run once, for whichever test is the first to import it."""
 
     @property
     def place(self) -> str:
@@ -66,8 +68,10 @@ def mutants(path: Path, root: Path) -> list[Mutant]:
     for line in lines:
         starts.append(starts[-1] + len(line))
     data = source.encode()
+    tree = ast.parse(source)
+    bodies = [(f.body[0].lineno, f.end_lineno or 0) for f in ast.walk(tree) if isinstance(f, _FUNCTIONS)]
     found = []
-    for node, kind, replacement in _changes(ast.parse(source)):
+    for node, kind, replacement in _changes(tree):
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
         start = starts[node.lineno - 1] + node.col_offset
@@ -79,13 +83,17 @@ def mutants(path: Path, root: Path) -> list[Mutant]:
             continue  # such as `continue` for `break` in a match statement outside a loop
         name = path.relative_to(root).as_posix()
         text = lines[node.lineno - 1].decode().strip()
-        found.append(Mutant(name, node.lineno, node.col_offset, kind, ast.unparse(node), replacement, text, changed))
+        at_import = not any(first <= node.lineno <= last for first, last in bodies)
+        where = name, node.lineno, node.col_offset
+        found.append(Mutant(*where, kind, ast.unparse(node), replacement, text, changed, at_import))
     return sorted(found, key=lambda mutant: (mutant.line, mutant.column))
 
 
 _TYPE_CHECKING = ast.dump(ast.parse("TYPE_CHECKING", mode="eval").body)
 
 Place = ast.expr | ast.stmt
+
+_FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def _changes(tree: ast.AST) -> Iterator[tuple[Place, str, str]]:
@@ -118,7 +126,7 @@ def _is_left_alone(node: ast.AST) -> bool:
             return True
         case ast.If(test=test):
             return ast.dump(test) == _TYPE_CHECKING
-        case ast.keyword(arg="strict") | ast.FunctionDef(name="__repr__" | "__str__"):
+        case ast.keyword(arg="strict" | "gc") | ast.FunctionDef(name="__repr__" | "__str__"):
             return True
     return False
 

@@ -56,9 +56,7 @@ class Workplace:
     def reaching(self, mutant: Mutant) -> list[str]:
         """Tests that run the line; what runs at import is reached by all that run anything else of the file."""
         lines = self._by_line.get(mutant.path, {})
-        found = lines.get(mutant.line, set())
-        if "" in found:
-            found = set().union(*lines.values())
+        found = set().union(*lines.values()) if mutant.at_import else lines.get(mutant.line, set())
         return sorted(found - {""})  # none: in another process, if at all
 
     def is_noticed(self, mutant: Mutant) -> bool:

@@ -27,9 +27,7 @@ def wanting(dimensions: int | None) -> Source:
         ("unknown", 5, 5),
     ],
 )
-def test_a_dimension_is_asked_for_where_there_is_a_choice(
-    name: str, wanted: int | None, asked_for: int | None
-) -> None:
+def test_a_dimension_is_asked_for_where_there_is_a_choice(name: str, wanted: int | None, asked_for: int | None) -> None:
     assert with_dimensions(wanting(wanted), name, MODELS).dimensions == asked_for
 
 

@@ -71,9 +71,7 @@ TLS = "check the port, or let base_url begin with http:// if the server is your 
         ),
         (
             certificate(18),
-            failure(
-                ConnectError, f"{TRUST}; set ca_file if the server has a certificate of your own", retryable=False
-            ),
+            failure(ConnectError, f"{TRUST}; set ca_file if the server has a certificate of your own", retryable=False),
         ),
         *(
             (no_tls(reason), failure(ConnectError, f"host:8443 does not speak TLS; {TLS}", retryable=False))
@@ -124,9 +122,7 @@ TLS = "check the port, or let base_url begin with http:// if the server is your 
         ),
         (
             aiohttp.ServerTimeoutError(),
-            failure(
-                RequestTimeoutError, "the server fell silent for longer than read_timeout", maybe_billed=True
-            ),
+            failure(RequestTimeoutError, "the server fell silent for longer than read_timeout", maybe_billed=True),
         ),
         (
             aiohttp.ClientPayloadError(),

@@ -128,12 +128,12 @@ def test_a_key_that_is_missing(base_url: str | None, says: str) -> None:
 
 @pytest.mark.parametrize("key", ["", " \n"])
 def test_a_key_that_is_empty(key: str) -> None:
-    with pytest.raises(ConfigError, match="^api_key is empty; give the key, or leave api_key out$"):
+    with pytest.raises(ConfigError, match=r"^api_key is empty; give the key, or leave api_key out$"):
         key_of(Source(provider="p", api_key=SecretStr(key)))
 
 
 @pytest.mark.parametrize("key", ["sk one", "sk-é", "sk\n1", "sk-1 "])
 def test_a_key_with_letters_that_no_key_has(key: str) -> None:
-    with pytest.raises(ConfigError, match="^api_key has characters no key has") as caught:
+    with pytest.raises(ConfigError, match=r"^api_key has characters no key has") as caught:
         key_of(Source(provider="p", api_key=SecretStr(key)))
     assert key not in str(caught.value)

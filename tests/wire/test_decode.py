@@ -295,7 +295,7 @@ def test_a_worker_thread_that_nobody_waits_for_writes_no_more() -> None:
 @pytest.mark.parametrize("way", [encoded, written])
 @pytest.mark.parametrize("given", [True, False])
 def test_a_worker_thread_pauses_every_few_rows(way: Any, given: bool) -> None:
-    """Each 16 where base64 is looked for and where rows are placed; each where numbers, or rare JSON, are looked for."""
+    """Each 16 where base64 is looked for and where rows are placed; each where numbers or rare JSON are."""
     vectors = np.ones((2 * BREATHE, 2), np.float32)
     pauses: list[None] = []
     rows = np.empty_like(vectors) if given else None

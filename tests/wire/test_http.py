@@ -281,10 +281,9 @@ async def test_an_encoding_that_was_not_asked_for(named: str, said: str) -> None
             await post(transport, url)
 
 
-@pytest.mark.parametrize("encode", [gzip.compress, zlib.compress])
-async def test_compressed_answers(encode: Callable[[bytes], bytes]) -> None:
-    name = {gzip.compress: "X-GZIP", zlib.compress: "deflate"}[encode]
-    body = encode(b"ok")
+@pytest.mark.parametrize("name", ["X-GZIP", "deflate"])
+async def test_compressed_answers(name: str) -> None:
+    body = zlib.compress(b"ok") if name == "deflate" else gzip.compress(b"ok")
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {name}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     async with served(lambda _, writer: writer.write(head + body)) as (transport, url):
         assert await post(transport, url) == b"ok"

@@ -318,7 +318,7 @@ async def test_a_second_answer_that_is_none_ends_all() -> None:
     provider = await open_provider(local(fake))
     told = []
     for _ in range(3):
-        with pytest.raises(ReplyError, match="^POST /v1/embeddings is answered with text/html, and not") as caught:
+        with pytest.raises(ReplyError, match=r"^POST /v1/embeddings is answered with text/html, and not") as caught:
             await provider.embed(["a"], kind="document")
         told.append((caught.value.retryable, caught.value.fatal))
     assert told == [(True, False), (False, True), (False, True)]
@@ -385,7 +385,7 @@ async def test_a_text_that_counts_as_many_tokens_as_the_model_takes_was_cut(
     if not is_cut:
         assert (await provider.embed(["a"] * texts, kind="document")).tokens == tokens
         return
-    with pytest.raises(TextTooLongError, match="^the server counts 2048 tokens, as many as the model takes") as caught:
+    with pytest.raises(TextTooLongError, match=r"^the server counts 2048 tokens, as many as the model takes") as caught:
         await provider.embed(["a"] * texts, kind="document")
     error = caught.value
     assert (error.index, error.status, error.request_id, error.maybe_billed) == (0, 200, "r-1", True)

@@ -277,7 +277,9 @@ def test_a_spelling_tells_all_its_numbers() -> None:
         (None, "x-ratelimitbysize-{}-minute"),
     ):
         said = {"limit": "10", "remaining": "4", "reset": "6s"}
-        headers = {pattern.format(what): value for pattern in (requests, tokens) if pattern for what, value in said.items()}
+        headers = {
+            pattern.format(what): value for pattern in (requests, tokens) if pattern for what, value in said.items()
+        }
         expected = {"limit": 10.0, "remaining": 4.0, "reset": 6.0}
         units = ["tokens"] if requests is None else ["requests", "tokens"]
         assert quota_hints(Headers(headers)) == QuotaHints(

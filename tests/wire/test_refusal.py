@@ -22,8 +22,8 @@ from aembed._errors import (
     TextTooLongError,
 )
 from aembed._types import Response
-from aembed._wire.openai_shape import OPENAI_ERRORS
 from aembed._wire import refusal as refusal_module
+from aembed._wire.openai_shape import OPENAI_ERRORS
 from aembed._wire.refusal import Said, hear, hidden, read_detail, refusal
 from tests.wire.fake import answer
 
@@ -425,10 +425,9 @@ def test_a_text_of_sixteen_letters_may_be_the_servers_own_words(text: str) -> No
 
 def test_of_two_fields_one_may_be_a_text() -> None:
     faults = [{"field": "input[1]", "code": "string_type"}, {"field": "input", "code": "list_type"}]
-    body = {"detail": {"message": "Validation errors", "code": "string_type", "errors": faults}}
-    assert type(error_of(answer(body, 422))) is BadTextError
-    body["detail"]["errors"] = faults[1:]  # type: ignore[index]
-    assert type(error_of(answer(body, 422))) is BadRequestError
+    for errors, kind in ((faults, BadTextError), (faults[1:], BadRequestError)):
+        body = {"detail": {"message": "Validation errors", "code": "string_type", "errors": errors}}
+        assert type(error_of(answer(body, 422))) is kind
 
 
 @pytest.mark.parametrize(
@@ -503,4 +502,4 @@ def test_an_error_within_an_answer_of_200(body: Any, status: int | None) -> None
     ],
 )
 def test_the_servers_name_for_an_answer(headers: dict[str, str], found: str | None) -> None:
-    assert refusal_module.request_id(answer({}, **headers).headers, (), [KEY]) == found
+    assert refusal_module.request_id(answer({}, 200, **headers).headers, (), [KEY]) == found
