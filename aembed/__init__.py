@@ -9,7 +9,7 @@ Where things are:
     _engine       plan -> fan out -> retry(admit(timeout(provider)) -> check) -> place
     _plan _fan_out _retry _check _job        one step of that line each
     _batch_cap                               how many texts a server takes at once, learnt from refusals
-    _isolation                               the text that makes every batch fail
+    _isolation _proof                        the text that makes every batch fail; that the server works meanwhile
     _bound                                   what cannot be copied into another process
     _time_limit _stopwatch                   the same seconds for many blocks, and one timer for all; time that passed
     _gate         admission: slots, quotas, lanes, pauses, for one account

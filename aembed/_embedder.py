@@ -27,6 +27,7 @@ from aembed._input import (
     sort_texts,
 )
 from aembed._job import NONE_REJECTED, Job, Run
+from aembed._proof import PROBE
 from aembed._stopwatch import Stopwatch
 from aembed._stream import DocumentStream, Work
 from aembed._time_limit import TimeLimit
@@ -37,7 +38,6 @@ T = TypeVar("T")
 Deadlines: TypeAlias = Mapping[Kind, float | None]
 """Seconds a call of each kind may take, unless it says otherwise itself."""
 
-PROBE = "How long is a vector of this model?"
 QUERY_DEADLINE_S = 30.0
 """Somebody waits for a query: longer than a request may take, and shorter than an outage may last."""
 STREAM_CHUNK = 256

@@ -44,10 +44,11 @@ from aembed._events import (
 )
 from aembed._fan_out import fan_out
 from aembed._gate import Gate
-from aembed._isolation import isolate, may_be_a_text, may_be_isolated
+from aembed._isolation import isolate, may_be_a_text
 from aembed._job import Job
 from aembed._listeners import Listener, Listeners, logger
 from aembed._plan import halves, plan, take
+from aembed._proof import PROBE, Proof, worth_asking
 from aembed._retry import Retry
 from aembed._settings.options import Options
 from aembed._time_limit import TimeLimit
@@ -85,6 +86,7 @@ class Engine:
         if options.on_event is not None:
             listeners = [*listeners, options.on_event]
         self.emit: Callable[[Event], None] | None = Listeners(listeners, self.counts).emit if listeners else None
+        self._proof = Proof(lambda: self._texts, self._ask)
         self._other_models: set[str] = set()
         self._texts = self._tokens = self._requests = self._retries = self._failed = 0
 
@@ -183,6 +185,21 @@ class Engine:
         """Nothing but failures for some time, on the whole account."""
         return self._account.backoff.probing
 
+    async def works(self, job: Job, delivered: int) -> bool:
+        """The server has delivered a text since ``delivered`` was the count, or does now."""
+        return await self._proof.works(job, delivered)
+
+    async def _ask(self, job: Job) -> None:
+        """Send one short text, for a call whose texts get no answer."""
+        probe = Job([PROBE], job.kind)
+        probe.is_probe, probe.due = True, job.due
+        try:
+            await self._send(probe, Batch(probe.texts, slice(0, 1)))
+        except Exception:  # noqa: BLE001, S110  # a provider may raise anything, and the call has an error of its own
+            pass
+        finally:
+            job.count(probe.requests, probe.maybe_billed)
+
     async def _recover(self, job: Job, batch: Batch, error: AembedError, delivered: int) -> Sequence[Batch]:
         """A batch was refused: shorten its text, set the culprit aside, look for it if there is one, or give up.
 
@@ -190,10 +207,12 @@ class Engine:
         """
         if error.index is not None and not 0 <= error.index < len(batch):
             error.index = None  # it names no text of this batch: look for the culprit as if none was named
-        if isinstance(error, ProviderError) and may_be_a_text(error):
-            alone = job.fails_alone(batch, self._texts)
-            if may_be_isolated(batch, error, delivered=self._texts > delivered, alone=alone):
-                await isolate(self, job, batch, error, delivered)
+        if isinstance(error, ProviderError) and may_be_a_text(error) and not job.is_probe:
+            works = self._texts > delivered
+            if not works and worth_asking(job, error):
+                works = await self._proof.works(job, delivered)
+            if works:
+                await isolate(self, job, batch, error)
                 return ()
         if isinstance(error, BatchTooLargeError):
             self._cap.refused(len(batch))
@@ -251,7 +270,9 @@ class Engine:
                 error.attempts = retry.attempts
                 error.provider = error.provider or self.spec.provider
                 job.count(0, error.maybe_billed)
-                job.attempt_failed(batch, error, self._texts)
+                job.attempt_failed(batch, error)
+                if self.is_down() and may_be_a_text(error) and worth_asking(job, error):
+                    await self._proof.works(job, self._texts)  # if it does, the account is not down: this batch is bad
                 delay = retry.after(error, texts=len(batch))
                 self._retries += 1
                 if self.emit is not None:

@@ -159,10 +159,10 @@ class Flight(Job):
         if payer is not None:
             payer.job.count(requests, maybe_billed)
 
-    def attempt_failed(self, batch: Batch, error: ProviderError, delivered: int) -> None:
-        super().attempt_failed(batch, error, delivered)
+    def attempt_failed(self, batch: Batch, error: ProviderError) -> None:
+        super().attempt_failed(batch, error)
         for waiter, _, part in self._parts(batch, self._waiting.get):
-            waiter.job.attempt_failed(part, error, delivered)
+            waiter.job.attempt_failed(part, error)
 
     def wants(self, batch: Batch) -> bool:
         return not self.stopped and any(

@@ -2,12 +2,14 @@
 
 Some servers answer 500, drop the connection, or send no usable vector, for one text: the whole batch fails, attempt
 after attempt. Halving it finds the text, and delivers the others. In an outage halving would only send more requests to
-a server that is down, so it needs proof that the server works: something was delivered since the batch began to fail,
-a sibling or one of its own halves. The halves are tried once where there is no other proof, and no sibling fails too.
+a server that is down, so it needs proof that the server works (``_proof``): a text that was delivered since the batch
+began to fail, or a short one of our own that is answered now.
 
-Each part is sent once. To find ``k`` texts among ``n`` takes at most ``2 * k * ceil(log2(n))`` requests more. A text is
-isolated at once if at each halving the other half was delivered. If both halves failed somewhere on the way, it gets as
-many attempts of its own as any batch has.
+Each part is sent once. A text is isolated at once if at each halving the other half was delivered. If both halves
+failed somewhere on the way, it gets as many attempts of its own as any batch has, after one more proof. To find ``k``
+texts among ``n`` takes at most ``2 * k * ceil(log2(n))`` requests for parts, and the attempts of each text that was not
+isolated at once. Of short texts it takes one to begin with, one for each of these, and one for every ten failures in a
+row.
 """
 
 from __future__ import annotations
@@ -32,6 +34,10 @@ class Sender(Protocol):
         """Nothing but failures for some time, on the whole account."""
         ...
 
+    async def works(self, job: Job, delivered: int) -> bool:
+        """The server has delivered a text since ``delivered`` was the count, or does now."""
+        ...
+
     async def send_part(self, job: Job, batch: Batch, *, once: bool) -> ProviderError | None:
         """The failure, if it may again be that of a text; any other end is seen to."""
         ...
@@ -47,6 +53,8 @@ class _Suspect(NamedTuple):
     batch: Batch
     error: ProviderError
     certain: bool
+    delivered: int
+    """The count when it failed."""
 
 
 def may_be_a_text(error: Exception) -> bool:
@@ -55,46 +63,39 @@ def may_be_a_text(error: Exception) -> bool:
     return isinstance(error, kinds) and error.retryable and not error.fatal and error.retry_after is None
 
 
-def may_be_isolated(batch: Batch, error: ProviderError, *, delivered: bool, alone: bool) -> bool:
-    """``delivered``: others have been since the batch began to fail. ``alone``: no other batch is failing.
-
-    A timeout is no reason to try without proof: it takes too long, and a server that is down often times out.
-    """
-    if delivered:
-        return True
-    return alone and len(batch) > 1 and not isinstance(error, RequestTimeoutError)
-
-
-async def isolate(sender: Sender, job: Job, batch: Batch, error: ProviderError, delivered: int) -> None:
-    """Bring every text of a batch that fails to its end. ``delivered`` is the count from when it began to fail."""
-    suspects = [_Suspect(batch, error, certain=True)]
+async def isolate(sender: Sender, job: Job, batch: Batch, error: ProviderError) -> None:
+    """Bring every text of a batch that fails to its end, while the server works for other texts."""
+    suspects = [_Suspect(batch, error, certain=True, delivered=sender.delivered)]
     while suspects:
         suspect = suspects.pop()
         if not job.wants(suspect.batch):
             job.skip(suspect.batch)
-        elif sender.is_down():
+        elif not await _may_go_on(sender, job, suspect):
             sender.give_up(job, suspect.batch, suspect.error)
         elif len(suspect.batch) == 1:
             await _judge(sender, job, suspect)
         else:
-            failed = await _try_parts(sender, job, suspect)
-            if sender.delivered > delivered:
-                sender.report_split(job, suspect.batch, suspect.error)
-                suspects += failed
-            else:  # no proof that the server works
-                for one in [suspect] if len(failed) == 2 else failed:
-                    sender.give_up(job, one.batch, one.error)
+            sender.report_split(job, suspect.batch, suspect.error)
+            suspects += await _try_parts(sender, job, suspect)
+
+
+async def _may_go_on(sender: Sender, job: Job, suspect: _Suspect) -> bool:
+    """Without proof no text is blamed, and no server asked that has answered nothing for long."""
+    if sender.is_down():
+        return await sender.works(job, sender.delivered)
+    return suspect.certain or len(suspect.batch) > 1 or await sender.works(job, suspect.delivered)
 
 
 async def _try_parts(sender: Sender, job: Job, suspect: _Suspect) -> list[_Suspect]:
     """Send both parts once. Returns those that failed."""
-    failed: list[tuple[Batch, ProviderError]] = []
+    failed: list[tuple[Batch, ProviderError, int]] = []
     for part in _parts(suspect.batch, suspect.error):
         if not job.wants(part):
             job.skip(part)
         elif (error := await sender.send_part(job, part, once=True)) is not None:
-            failed.append((part, error))
-    return [_Suspect(part, error, suspect.certain and len(failed) == 1) for part, error in failed]
+            failed.append((part, error, sender.delivered))
+    certain = suspect.certain and len(failed) == 1
+    return [_Suspect(part, error, certain, delivered) for part, error, delivered in failed]
 
 
 async def _judge(sender: Sender, job: Job, suspect: _Suspect) -> None:

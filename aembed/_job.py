@@ -54,8 +54,8 @@ class Job:
         self.truncated: set[int] = set()
         self.requests = self.maybe_billed = 0
         self._failed_requests = 0
-        self._failing: dict[int, int] = {}
-        """Batch that has failed -> how many texts the embedder had delivered by then."""
+        self.unproven = -1
+        """How many texts the embedder had delivered when the server was last asked in vain whether it works."""
         self._last_failure: ProviderError | None = None
         self.due = math.inf
         """Loop time at which the call's deadline is over."""
@@ -136,15 +136,10 @@ class Job:
         if error.fatal or self.on_error == "raise":
             self.stop(error)
 
-    def attempt_failed(self, batch: Batch, error: ProviderError, delivered: int) -> None:
-        """A request with these texts has failed, when the embedder had delivered so many. It may be sent again."""
+    def attempt_failed(self, batch: Batch, error: ProviderError) -> None:
+        """A request with these texts has failed. It may be sent again."""
         self._failed_requests += 1
         self._last_failure = error
-        self._failing[id(batch)] = delivered
-
-    def fails_alone(self, batch: Batch, delivered: int) -> bool:
-        """No other batch of this call has failed since the embedder delivered the last text."""
-        return not any(count == delivered for other, count in self._failing.items() if other != id(batch))
 
     def run_out(self) -> None:
         """No request can be sent before the deadline. What is in flight may still be answered."""

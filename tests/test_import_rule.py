@@ -21,7 +21,7 @@ ROOMS = """
     _settings
     _wire
     _plan _retry _gate _check _job
-    _overlong _fan_out _flight _identity _batch_cap _isolation
+    _overlong _fan_out _flight _identity _batch_cap _proof _isolation
     _stream _engine _cache
     _memo _merge
     _embedder

@@ -32,6 +32,8 @@ from aembed import (
     RequestTimeoutError,
     RetryPolicy,
 )
+from aembed._gate.backoff import OUTAGE_FAILURES
+from aembed._proof import PROBE
 from aembed.testing import ScriptedProvider
 from tests.loops import run
 from tests.scripted import batches, expected
@@ -108,17 +110,19 @@ async def test_fault_84_the_text_at_fault_is_found(
     assert type(error) is kind
     others = [index for index in range(len(TEXTS)) if index != bad]
     np.testing.assert_array_equal(result.vectors[others], (await expected(TEXTS))[others])
-    assert len(provider.calls) <= attempts + 2 * ceil(log2(len(TEXTS)))
+    assert len(provider.calls) <= attempts + 1 + 2 * ceil(log2(len(TEXTS)))
     assert statistics.failed == 1
     assert splits(events)[0] == 20
 
 
 async def test_the_texts_that_a_check_of_numbers_names_are_sent_apart() -> None:
-    """The others are delivered at once. Both halves of these fail, so that each gets all its attempts."""
+    """The others are delivered at once. Both halves of these fail, so that each gets all its attempts, after another
+    proof."""
     provider = Poisoned([TEXTS[3], TEXTS[9]], FAILURES["NaN"][2])
     result, _, _ = await embed(provider, TEXTS)
     assert sorted(result.failures) == [3, 9]
-    assert list(map(len, batches(provider))) == [20, 20, 18, 2, 1, 1, 1, 1, 1, 1]
+    assert list(map(len, batches(provider))) == [20, 20, 1, 18, 2, 1, 1, 1, 1, 1, 1, 1]
+    assert [batches(provider)[2], batches(provider)[7]] == [(PROBE,), (PROBE,)]
 
 
 @failing
@@ -158,38 +162,48 @@ async def test_calls_that_share_a_request_lose_their_own_text_alone(options: Any
     assert results["c"].failures[1].index == 1
 
 
-@settings(max_examples=20)
-@given(st.integers(2, 40), st.integers(1, 40), st.data())
-def test_any_number_of_them_is_found_within_the_bound(count: int, size: int, data: st.DataObject) -> None:
-    """Where a sibling is delivered: a batch that is sound, and still under way when the others fail."""
-    bad = data.draw(st.frozensets(st.integers(0, count - 1), max_size=4))
+def most_requests(provider: Poisoned, texts: int, bad: int) -> int:
+    """Each batch with its attempts; then as :mod:`aembed._isolation` says."""
+    size = min(provider.spec.max_batch_texts or texts, texts)
+    parts = 2 * bad * ceil(log2(size))
+    begun = ceil(texts / size) * ATTEMPTS
+    leaves = bad * (ATTEMPTS + 1)
+    return begun + parts + leaves + 1 + (begun + parts + leaves) // OUTAGE_FAILURES
+
+
+@settings(max_examples=150)
+@given(
+    st.integers(1, 64),
+    st.integers(1, 64),
+    st.integers(1, 4),
+    st.sampled_from(sorted(FAILURES)),
+    st.data(),
+)
+def test_fault_84_any_number_of_them_is_found_within_the_bound(
+    count: int, size: int, concurrency: int, failure: str, data: st.DataObject
+) -> None:
+    """Wherever they are, also if nothing else is ever delivered."""
+    bad = data.draw(st.frozensets(st.integers(0, count - 1)), label="bad")
     texts = [f"text {number}" for number in range(count)]
-    provider = Poisoned([texts[index] for index in bad], CRASH, size=size)
-
-    async def outcome() -> Any:
-        async with EmbedderFactory(Config()) as factory:
-            embedder = await factory.new_embedder(provider, retry=QUICK, limits=Limits(max_concurrency=4))
-            async with anyio.create_task_group() as tasks:
-
-                async def others() -> None:
-                    while True:
-                        await embedder.embed_query("sound")
-                        await anyio.sleep(5e-4)
-
-                tasks.start_soon(others)
-                await anyio.sleep(0.01)
-                result = await embedder.embed(texts, on_error="return")
-                tasks.cancel_scope.cancel()
-        return result
-
-    result = run(outcome())
+    provider = Poisoned([texts[index] for index in bad], FAILURES[failure][2], size=size)
+    result, _, _ = run(embed(provider, texts, limits=Limits(max_concurrency=concurrency)))
     assert set(result.failures) == bad
-    assert {error.index for error in result.failures.values()} == bad
+    assert all(error.isolated and error.index == index for index, error in result.failures.items())
     assert np.flatnonzero(np.isnan(result.vectors).any(axis=1)).tolist() == sorted(bad)
-    least = min(size, count)
-    search = 2 * ceil(log2(least))
-    bound = ceil(count / size) + len(bad) * (ATTEMPTS - 1 + search + ATTEMPTS)
-    assert result.usage.requests <= bound
+    assert result.usage.requests == len(provider.calls) <= most_requests(provider, count, len(bad))
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("concurrency", [1, 16])
+async def test_they_are_found_although_every_batch_holds_one(concurrency: int) -> None:
+    """So many failures in a row look like an outage: a short text shows that it is none."""
+    texts = [f"text {number}" for number in range(400)]
+    provider = Poisoned(texts[3::20], CRASH, size=20, latency=0.2)
+    limits = Limits(max_concurrency=concurrency)
+    result, _, _ = await embed(provider, texts, retry=RetryPolicy(max_attempts=ATTEMPTS), limits=limits)
+    assert sorted(result.failures) == list(range(3, 400, 20))
+    assert all(error.isolated for error in result.failures.values())
+    assert len(provider.calls) <= most_requests(provider, 400, 20)
 
 
 @pytest.mark.virtual_time
@@ -201,8 +215,7 @@ async def test_fault_84_in_an_outage_nothing_is_halved(failure: AembedError, con
     result, statistics, events = await embed(provider, TEXTS, limits=Limits(max_concurrency=concurrency))
     assert len(result.failures) == 20
     assert not any(getattr(error, "isolated", False) for error in result.failures.values())
-    halves = [call for call in batches(provider) if len(call) < 4]
-    assert len(halves) <= (2 if concurrency == 1 else 0), "the halves of the first, while no other has failed"
+    assert [call for call in batches(provider) if len(call) < 4] == [(PROBE,)], "one short text in all"
     assert splits(events) == []
     assert statistics.failed == 20
 
@@ -267,9 +280,24 @@ async def test_one_text_to_a_request_is_isolated_by_its_siblings() -> None:
 
 
 @pytest.mark.virtual_time
-async def test_a_text_without_siblings_is_not_blamed() -> None:
-    result, _, _ = await embed(Poisoned(TEXTS[:1], CRASH), TEXTS[:1])
-    assert (result.failures[0].isolated, result.failures[0].attempts) == (False, ATTEMPTS)
+async def test_a_document_without_siblings_is_blamed_if_the_server_works() -> None:
+    """It may be the last row of a bulk job, which would never end."""
+    provider = Poisoned(TEXTS[:1], CRASH)
+    result, _, _ = await embed(provider, TEXTS[:1])
+    assert (result.failures[0].isolated, result.failures[0].attempts) == (True, ATTEMPTS)
+    assert batches(provider)[ATTEMPTS:] == [(PROBE,)]
+    assert result.usage.requests == ATTEMPTS + 1
+
+
+@pytest.mark.virtual_time
+async def test_for_a_query_by_itself_nobody_asks() -> None:
+    provider = Poisoned(TEXTS[:1], CRASH)
+    async with EmbedderFactory(Config()) as factory:
+        embedder = await factory.new_embedder(provider, retry=QUICK)
+        with pytest.raises(OverloadedError) as caught:
+            await embedder.embed_query(TEXTS[0])
+    assert not caught.value.isolated
+    assert len(provider.calls) == ATTEMPTS
 
 
 @pytest.mark.virtual_time

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import anyio
 import anyio.to_thread
 
-from aembed import BadRequestError, BadTextError, Embedder, EmbedResult, InputError, ProviderError
+from aembed import AembedError, BadRequestError, BadTextError, Embedder, EmbedResult, InputError, ProviderError
 from aembed.jobs.budget import Budget
 from aembed.jobs.chunks import Chunk, Cutter
 from aembed.jobs.ledger import Ledger
@@ -117,8 +117,7 @@ class _Embedding:
             return None
         result = await self._embedder.embed(chunk.texts, on_error="return")
         for error in result.failures.values():
-            isolated = isinstance(error, ProviderError) and error.isolated
-            if not isolated and not isinstance(error, (InputError, BadTextError)):  # it is not about a text
+            if not _is_isolated(error) and not isinstance(error, (InputError, BadTextError)):  # it is not about a text
                 raise error
         self._check_first(chunk, result)
         return result
@@ -126,7 +125,8 @@ class _Embedding:
     def _check_first(self, chunk: Chunk, result: EmbedResult) -> None:
         """Where all of the first texts are rejected in the same words, it is hardly the texts that are wrong."""
         failures = list(result.failures.values())
-        if len(failures) < len(chunk.texts) or any(type(failure) is not BadTextError for failure in failures):
+        alike = all(type(failure) is BadTextError or _is_isolated(failure) for failure in failures)
+        if len(failures) < len(chunk.texts) or not alike:
             self._first_rejected = None  # a text that is too long is that in the same words, and its own fault
         if self._first_rejected is None:
             return
@@ -134,7 +134,7 @@ class _Embedding:
         if len(self._first_rejected) < ALIKE or len(set(self._first_rejected)) > 1:
             return
         first = failures[0]
-        assert isinstance(first, BadTextError), "they all are"
+        assert isinstance(first, ProviderError), "they all are"
         raise BadRequestError(
             f"the first {len(self._first_rejected)} texts are all rejected for the same reason, and the job stops: "
             f"{first.args[0]}; check the model's settings",
@@ -142,3 +142,8 @@ class _Embedding:
             status=first.status,
             request_id=first.request_id,
         ) from first
+
+
+def _is_isolated(error: AembedError) -> bool:
+    """The server fails with this text, and works for others."""
+    return isinstance(error, ProviderError) and error.isolated

@@ -57,12 +57,12 @@ class Case:
     maybe_billed: int | None = 0
     """``None`` where it depends on how far the request came."""
     index: int | None = None
-    halves: int = 0
-    """Halves of the batch that are tried once after its attempts: one text might be at fault. They fail too."""
+    probes: int = 0
+    """Requests with a short text of our own after the attempts: one of the texts might be at fault. They fail too."""
 
     @property
     def billed(self) -> int | None:
-        return self.maybe_billed + self.halves if self.maybe_billed else self.maybe_billed
+        return self.maybe_billed + self.probes if self.maybe_billed else self.maybe_billed
 
 
 def always(fault: Fault) -> Callable[[int], Fault]:
@@ -77,7 +77,7 @@ async def check(case: Case, caplog: pytest.LogCaptureFixture, modes: Sequence[On
             async with embedding(server, **case.options) as embedder:
                 result, error = await attempt(embedder, on_error=on_error)
                 assert_outcome(case, result, error)
-                assert len(server.log) in as_range(case.requests, case.halves), [entry.status for entry in server.log]
+                assert len(server.log) in as_range(case.requests, case.probes), [entry.status for entry in server.log]
                 assert_private(error, result, embedder, embedder.statistics(), logged=messages(caplog))
                 assert (embedder.statistics().in_flight, embedder.statistics().waiting) == (0, 0)
 
@@ -155,8 +155,8 @@ def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [f"{record.getMessage()} {record.exc_text or ''}" for record in caplog.records]
 
 
-def as_range(count: int | range, halves: int) -> range:
-    return range(count + halves, count + halves + 1) if isinstance(count, int) else count
+def as_range(count: int | range, probes: int) -> range:
+    return range(count + probes, count + probes + 1) if isinstance(count, int) else count
 
 
 async def settled(reached: Callable[[], bool], otherwise: str) -> None:

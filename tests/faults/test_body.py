@@ -28,12 +28,12 @@ from tests.faults.case import DIM, Case, always, check, embedding
 from tests.faults.privacy import KEY, TEXTS
 
 UNUSABLE: dict[str, Any] = {"error": ReplyError, "attempts": 2, "requests": 2, "status": 200, "retryable": True}
-TWICE: dict[str, Any] = {**UNUSABLE, "maybe_billed": 2, "halves": 2}
+TWICE: dict[str, Any] = {**UNUSABLE, "maybe_billed": 2, "probes": 1}
 ONCE: dict[str, Any] = {"requests": 2, "maybe_billed": 1}
 TOO_LARGE: dict[str, Any] = {**UNUSABLE, "attempts": 1, "requests": 1, "retryable": False, "maybe_billed": 1}
 CHECKED: dict[str, Any] = {**TWICE, "status": None, "answered": True}
 """Found by the check of the numbers, above HTTP."""
-WRONG_SERVER: dict[str, Any] = {**TWICE, "retryable": False, "halves": 0}
+WRONG_SERVER: dict[str, Any] = {**TWICE, "retryable": False, "probes": 0}
 """Where there was no sound answer before, the second that is none ends all."""
 SECOND_OF_TWO: dict[str, Any] = {
     **TWICE,
@@ -220,7 +220,7 @@ HIDDEN = {
         attempts=3,
         requests=3,
         retryable=True,
-        halves=2,
+        probes=1,
     ),
     "fault_41_a_status_as_words": Case(
         faults=always(error(status="502")),
@@ -229,7 +229,7 @@ HIDDEN = {
         attempts=3,
         requests=3,
         retryable=True,
-        halves=2,
+        probes=1,
     ),
     "fault_41_quota": Case(
         faults=always(error(code="insufficient_quota")), error=QuotaExhaustedError, status=500, **FATAL
@@ -245,7 +245,7 @@ HIDDEN = {
         attempts=3,
         requests=3,
         retryable=True,
-        halves=2,
+        probes=1,
     ),
     "fault_41_once": Case(faults=[error(code=500)], requests=2),
 }

@@ -31,7 +31,7 @@ REFUSED: dict[str, Any] = {"retryable": False, "attempts": 1}
 ONE_BY_ONE: dict[str, Any] = {"batch_size": 2, "limits": Limits(max_concurrency=1)}
 STOPPED: dict[str, Any] = {**REFUSED, "failed": [0, 1], "not_attempted": [2, 3, 4], "options": ONE_BY_ONE}
 STOPPED_ONE: dict[str, Any] = {**REFUSED, "requests": 1}
-FAILING: dict[str, Any] = {"error": OverloadedError, "attempts": 3, "requests": 3, "retryable": True, "halves": 2}
+FAILING: dict[str, Any] = {"error": OverloadedError, "attempts": 3, "requests": 3, "retryable": True, "probes": 1}
 
 
 def said(message: str, code: str | None = None) -> dict[str, Any]:

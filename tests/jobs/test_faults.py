@@ -313,19 +313,25 @@ async def test_fault_63_torn_tail_costs_one_chunk(rows: str) -> None:
 # --- 84: a text that makes the server fail
 
 
-async def test_fault_84_a_text_that_makes_the_server_fail_is_listed_and_the_job_goes_on(rows: str) -> None:
+@pytest.mark.parametrize("bad", [{7}, {0, 6}, {1, 2, 5, 9, 29}, {29}], ids=str)
+@pytest.mark.parametrize("batch", [1, 7, 8, 100])
+async def test_fault_84_texts_that_make_the_server_fail_are_listed_and_the_job_goes_on(
+    rows: str, bad: set[int], batch: int
+) -> None:
+    """Also two in the halves of one batch, and one that is a batch by itself."""
+
     class Crashing(Remembers):
         async def embed(self, texts: Sequence[str], /, *, kind: Kind) -> Reply:
-            if "row 7" in texts:
+            if not {f"row {number}" for number in bad}.isdisjoint(texts):
                 raise OverloadedError("the server crashed", status=500)
             return await super().embed(texts, kind=kind)
 
     retry = RetryPolicy(max_attempts=2, initial_delay=1e-3)
-    report = await run(rows, "v.npy", model=Crashing(batch=8), id_column="id", config=Config(), retry=retry)
+    report = await run(rows, "v.npy", model=Crashing(batch=batch), id_column="id", config=Config(), retry=retry)
     assert report.rejects is not None
     rejects = {reject["row"] - 1: reject["error"] for reject in records(str(report.rejects))}
-    assert sorted(rejects) == sorted([*REJECTED, 7])
-    assert rejects[7] == "OverloadedError"
+    assert sorted(rejects) == sorted({*REJECTED, *bad})
+    assert {rejects[row] for row in bad - set(REJECTED)} == {"OverloadedError"}
     vectors = np.load("v.npy")
     good = [row for row in range(30) if row not in rejects]
     np.testing.assert_array_equal(vectors[good], await mock_vectors([f"row {row}" for row in good]))
