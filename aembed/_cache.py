@@ -79,6 +79,12 @@ class Cache:
         self._keeper: asyncio.Task[None] | None = None
         self._kept: asyncio.Event | None = None
 
+    @property
+    def dropped(self) -> int:
+        """Rows for which the store had no room; 0 of a store that does not count them."""
+        count: int = getattr(self._store, "dropped", 0)
+        return count
+
     async def open(self) -> None:
         """Open a store of ours that needs to be opened. Raises :class:`ConfigError` if that cannot be done."""
         if self._owned and isinstance(self._store, Opens):

@@ -83,6 +83,8 @@ class Engine:
         self._limit = None if timeout is None else TimeLimit(timeout)
         self.counts = Counts()
         """What the layers above count."""
+        self.cache_dropped: Callable[[], int] = int
+        """Rows that the cache, if there is one, has dropped."""
         if options.on_event is not None:
             listeners = [*listeners, options.on_event]
         self.emit: Callable[[Event], None] | None = Listeners(listeners, self.counts).emit if listeners else None
@@ -136,6 +138,7 @@ class Engine:
             retries=self._retries,
             failed=self._failed,
             **asdict(self.counts),
+            cache_dropped=self.cache_dropped(),
             in_flight=gate.in_flight,
             waiting=gate.waiting,
             waiting_for=gate.waiting_for,

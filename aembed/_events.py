@@ -139,6 +139,8 @@ class Statistics:
     """Texts that were on their way already, for another call."""
     cache_failures: int
     """Texts that could not be looked up or kept, because the store failed."""
+    cache_dropped: int
+    """Rows for which the cache had no room, or has none any more. It may be shared: of all its embedders."""
     merged_calls: int
     """Calls that shared their requests with others."""
     merged_requests: int

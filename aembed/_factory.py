@@ -316,6 +316,7 @@ class EmbedderFactory(Bound):
         if cache is not None:
             memo = Memo(cache, identity, run, spec=lambda: engine.spec, counts=engine.counts, emit=engine.emit)
             run = memo.run
+            engine.cache_dropped = lambda: cache.dropped
             layers.append(memo)
 
         async def release() -> None:

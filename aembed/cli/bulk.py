@@ -99,6 +99,7 @@ def told(report: JobReport) -> str:
         (report.blank, f"{report.blank:,} blank {'line' if report.blank == 1 else 'lines'} skipped"),
         (report.grown, "more rows came meanwhile and are not in it"),
         (report.truncated, f"{report.truncated:,} cut to the model's length"),
+        (report.cache_dropped, f"{_rows(report.cache_dropped)} dropped by the full cache"),
         (report.tokens, f"{report.tokens:,} token{'' if report.tokens == 1 else 's'}" if report.tokens else ""),
         (report.cost, _dollars(report.cost or 0)),
     ]

@@ -57,6 +57,7 @@ class Monitor:
             resumed=self.survey.rows if self.ledger is None else self.ledger.earlier.total,
             reused=totals.reused,
             was_complete=self.was_complete,
+            cache_dropped=self.embedder.statistics().cache_dropped,
             truncated=totals.truncated,
             model=f"{spec.provider}:{spec.name}",
             language=spec.language,

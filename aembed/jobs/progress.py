@@ -58,6 +58,8 @@ class JobReport:
     """Rows whose vectors come from an output that was there: with ``update``, or for a further output."""
     was_complete: bool
     """True if the outputs were complete already, and nothing was done."""
+    cache_dropped: int
+    """Rows for which the cache had no room within its limit, or has none any more; the next job pays for them again."""
     truncated: int
     """Texts that were cut to the model's length (only with ``overlong="truncate"``)."""
     model: str

@@ -49,6 +49,8 @@ class CacheFile:
         self._inode = 0
         self._used: set[int] = set()
         self._bad: set[int] = set()
+        self.dropped = 0
+        """Rows that were not taken, or made room for others."""
 
     def open(self) -> sqlite3.Connection:
         """The connection, made if there is none.
@@ -125,6 +127,7 @@ class CacheFile:
             if room < len(keys):
                 late = np.flatnonzero(np.random.default_rng().random(len(keys) - room) < 1 / ADMITTED) + room
                 chosen = [*range(room), *late.tolist()]
+                self.dropped += len(keys) - len(chosen)
                 keys, vectors = [keys[at] for at in chosen], vectors[chosen]
                 if taken + row_bytes * len(keys) > self._max_bytes:
                     self._make_room(db, self._max_bytes, taken, row_bytes * len(keys))
@@ -135,7 +138,10 @@ class CacheFile:
         rows = db.execute("SELECT count(*) FROM vectors").fetchone()[0]
         most = 0.9 * max_bytes
         count = int(rows * min(1.0, (taken + wanted - most) / taken)) + 1
-        db.execute("DELETE FROM vectors WHERE id IN (SELECT id FROM vectors ORDER BY used, id LIMIT ?)", (count,))
+        made = db.execute(
+            "DELETE FROM vectors WHERE id IN (SELECT id FROM vectors ORDER BY used, id LIMIT ?)", (count,)
+        )
+        self.dropped += made.rowcount
 
     def _connect(self) -> sqlite3.Connection:
         create(self._path)

@@ -1,6 +1,11 @@
-"""Vectors in memory, up to a number of bytes; the least recently used make room.
+"""Vectors in memory, up to a number of bytes; rows that are new to a full store make room first.
 
 Rows stand in a few large arrays, so that thousands of hits are one lookup each and then one copy per array.
+
+Once rows have made room, a new row is on trial: those on trial make room before all others, until they are used again.
+One new row of sixteen, by lot, is spared the trial. So a scan of more than the store holds passes through a sixteenth
+of it, where the least recently used alone would make room for each other and none be found; and what comes in turn
+still gets in.
 """
 
 from __future__ import annotations
@@ -23,11 +28,15 @@ BESIDE_A_ROW = 340
 """Bytes: the key (80), its place as an int (32), the slab's record of it (20), and the most a dict ever takes."""
 EVICTED_AT_ONCE = 16
 """One in so many rows makes room at a time, so that looking for the oldest costs little per row."""
+ADMITTED = 16
+"""One in so many new rows is kept in a full store without a trial."""
+PROVEN = 2**62
+"""Added to the last use of a row that is not on trial, when rows to make room are chosen."""
 LEAST_BYTES = 2**20
 
 
 class MemoryStore:
-    """Keeps vectors in this process; the least recently used make room for new ones.
+    """Keeps vectors in this process. A full store keeps most of what it has: new rows make room first, until used.
 
     ``max_bytes`` bounds everything: rows, keys, and the table that finds them. A row of dimension ``dim`` takes
     ``4 * dim + 340`` bytes of it. Memory is taken as it is filled. Nothing awaits inside, so that calls of one loop
@@ -44,6 +53,8 @@ class MemoryStore:
         self._places: dict[bytes, int] = {}
         self._slabs: list[_Slab] = []
         self._clock = 0
+        self._dropped = 0
+        self._lots = np.random.default_rng()
         self._lock = threading.Lock()
         self._process = os.getpid()
 
@@ -52,6 +63,11 @@ class MemoryStore:
 
     def __len__(self) -> int:
         return len(self._places)
+
+    @property
+    def dropped(self) -> int:
+        """Rows that have made room for others."""
+        return self._dropped
 
     async def get_many(self, keys: Sequence[bytes], dim: int | None) -> tuple[NDArray[np.intp], Vectors]:
         """Positions in ``keys`` of what is known, ascending, and its rows: float32, shape ``(k, dim)``, a copy."""
@@ -106,13 +122,13 @@ class MemoryStore:
         numbers = set(slabs.tolist())
         if len(numbers) == 1:
             slab = self._slabs[numbers.pop()]
-            slab.used[rows] = self._clock
+            slab.use(rows, self._clock)
             only: Vectors = slab.rows.take(rows, axis=0)
             return only
         vectors = np.empty((len(rows), dim), np.float32)
         for number in numbers:
             slab, here = self._slabs[number], np.flatnonzero(slabs == number)
-            slab.used[rows[here]] = self._clock
+            slab.use(rows[here], self._clock)
             vectors[here] = slab.rows.take(rows[here], axis=0)
         return vectors
 
@@ -131,7 +147,7 @@ class MemoryStore:
             rows = slab.take(len(left))
             taken, left = left[: len(rows)], left[len(rows) :]
             slab.rows[rows] = vectors[[position for _, position in taken]]
-            slab.used[rows] = self._clock
+            slab.begin(rows, self._clock, proven=not self._dropped or self._lots.random(len(rows)) < 1 / ADMITTED)
             for row, (key, _) in zip(rows.tolist(), taken, strict=True):
                 slab.keys[row] = key
                 self._places[key] = number * STRIDE + row
@@ -155,8 +171,8 @@ class MemoryStore:
         return self._slab_with_room(dim, wanted)
 
     def _evict(self, slabs: Sequence[_Slab], wanted: int) -> None:
-        """Free the rows of full ``slabs``, all of one size, that were not used for longest."""
-        used = np.concatenate([slab.used for slab in slabs])
+        """Free rows of full ``slabs``, all of one size: those on trial first, the least recently used of each kind."""
+        used = np.concatenate([slab.used + PROVEN * slab.proven for slab in slabs])
         count = min(len(used), max(wanted, len(used) // EVICTED_AT_ONCE))
         oldest = np.sort(np.argpartition(used, count - 1)[:count])
         parts = np.split(oldest, np.searchsorted(oldest, np.arange(1, len(slabs)) * len(slabs[0].used)))
@@ -164,20 +180,22 @@ class MemoryStore:
             self._forget(slab, part - number * len(slab.used))
 
     def _forget(self, slab: _Slab, rows: NDArray[np.intp]) -> None:
+        self._dropped += len(rows)
         for row in rows.tolist():
             del self._places[slab.keys[row]]
         slab.free(rows)
 
 
 class _Slab:
-    """Rows of one dimension, the key of each, and when it was last used: 0 where the row is free."""
+    """Rows of one dimension, the key of each, when it was last used (0 where the row is free), and if it is proven."""
 
-    __slots__ = ("_free", "dim", "keys", "room", "rows", "used")
+    __slots__ = ("_free", "dim", "keys", "proven", "room", "rows", "used")
 
     def __init__(self, size: int, dim: int) -> None:
         self.dim = dim
         self.rows: Vectors = np.empty((size, dim), np.float32)
         self.used = np.zeros(size, np.int64)
+        self.proven = np.zeros(size, np.bool_)
         self.keys = [b""] * size
         self.room = size
         """Free rows; ``_free`` begins with their numbers."""
@@ -187,6 +205,15 @@ class _Slab:
         """Numbers of free rows, as many as wanted and there are."""
         end, self.room = self.room, max(0, self.room - wanted)
         return self._free[self.room : end].copy()
+
+    def begin(self, rows: NDArray[np.int32], now: int, *, proven: bool | NDArray[np.bool_]) -> None:
+        """These rows are new; those that are not ``proven`` are on trial."""
+        self.used[rows] = now
+        self.proven[rows] = proven
+
+    def use(self, rows: NDArray[np.int64], now: int) -> None:
+        self.used[rows] = now
+        self.proven[rows] = True
 
     def free(self, rows: NDArray[np.intp] | list[int]) -> None:
         self.used[rows] = 0

@@ -54,6 +54,11 @@ class SQLiteStore:
     def __repr__(self) -> str:
         return f"<SQLiteStore {str(self.path)!r} max_bytes={self.max_bytes}{' closed' if self._closed else ''}>"
 
+    @property
+    def dropped(self) -> int:
+        """Rows that the full file has not taken, or deleted for others, since this store was made."""
+        return self._worker.file.dropped
+
     async def __aenter__(self) -> SQLiteStore:
         await self.open()
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -141,6 +142,13 @@ def test_limits_of_cost_and_cache(aembed: Aembed, notes: str) -> None:
     assert (priceless.code, "--max-cost: the price of mock:mock is not known" in priceless.err) == (2, True)
     arguments = ("embed", notes, "-o", "v.npy", "-m", "mock", "--cache", "c.db", "--cache-limit")
     assert "--cache-limit much: not a size" in aembed(*arguments, "much").err
-    assert aembed(*arguments, "4GB").code == 0
+    assert "dropped" not in aembed(*arguments, "4GB").out
     assert Path("c.db").exists()
     assert "none is given" in aembed("embed", notes, "-o", "w.npy", "-m", "mock", "--cache-limit", "4GB").err
+
+
+def test_a_full_cache_is_said_at_the_end(aembed: Aembed) -> None:
+    Path("many.txt").write_text("".join(f"row {number}\n" for number in range(3000)))
+    outcome = aembed("embed", "many.txt", "-o", "v.npy", "-m", "mock", "--cache", "c.db", "--cache-limit", "2MB")
+    assert outcome.code == 0
+    assert re.search(r", [12],\d\d\d rows dropped by the full cache, ", outcome.out)

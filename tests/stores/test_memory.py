@@ -51,19 +51,58 @@ def test_memory_stays_within_the_bound(dim: int) -> None:
     assert count * (4 * dim + BESIDE_A_ROW) > 0.85 * max_bytes  # and the memory is used
 
 
-async def test_the_least_recently_used_make_room() -> None:
+async def test_rows_not_used_for_longest_make_room() -> None:
     store = MemoryStore(max_bytes=MIB)
     names = range(ROWS)
     for name in names:
         await store.put_many([key(name)], vectors([name], WIDE))
     assert await known(store, names, WIDE) == list(names)
     await known(store, range(10), WIDE)  # used again, though they are the oldest
-    new = range(ROWS, ROWS + 20)
+    new = range(ROWS, ROWS + ROWS // SLABS)
     await store.put_many(keys(new), vectors(new, WIDE))
-    left = await known(store, range(ROWS + 20), WIDE)
+    left = await known(store, range(new.stop), WIDE)
     assert set(range(10)) <= set(left)
     assert set(new) <= set(left)
     assert ROWS - ROWS // SLABS <= len(left) <= ROWS  # room is made for a few at once
+
+
+async def look_up(store: MemoryStore, names: range) -> int:
+    """How many of them are found, each put if it is not, as a cache does."""
+    found = 0
+    for name in names:
+        if await known(store, range(name, name + 1), WIDE):
+            found += 1
+        else:
+            await store.put_many([key(name)], vectors([name], WIDE))
+    return found
+
+
+@pytest.mark.parametrize(("scanned", "least"), [(ROWS + 1, 0.75), (2 * ROWS, 0.25)])
+async def test_a_scan_of_more_than_it_holds_is_found_again_in_part(scanned: int, least: float) -> None:
+    """Where the least recently used made room, each row would go just before it is asked for again."""
+    store = MemoryStore(max_bytes=MIB)
+    for _ in range(4):
+        await look_up(store, range(scanned))
+    assert await look_up(store, range(scanned)) > least * scanned
+
+
+async def test_a_scan_leaves_what_is_there() -> None:
+    store = MemoryStore(max_bytes=MIB)
+    await look_up(store, range(ROWS))
+    assert store.dropped == 0
+    await look_up(store, range(1000, 1000 + 2 * ROWS))
+    assert len(await known(store, range(ROWS), WIDE)) > ROWS // 2
+    assert store.dropped == 3 * ROWS - len(store)
+
+
+async def test_what_is_used_again_is_kept_through_a_scan() -> None:
+    """A row that was new to a full store, too."""
+    store = MemoryStore(max_bytes=MIB)
+    await look_up(store, range(ROWS))
+    await look_up(store, range(500, 503))
+    assert await look_up(store, range(500, 503)) == 3
+    await look_up(store, range(1000, 1000 + ROWS))
+    assert await known(store, range(500, 503), WIDE) == [500, 501, 502]
 
 
 async def test_another_dimension_gets_the_memory_that_is_used_least() -> None:
