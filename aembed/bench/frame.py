@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from aembed.bench.environment import environment, look
 from aembed.bench.pacer import keeps_own_time
-from aembed.bench.result import Mode, Noise, Report, Verdict
+from aembed.bench.result import Mode, Noise, Parameter, Report, Verdict
 from aembed.bench.scenario import Target, name_of
 
 
@@ -18,8 +19,8 @@ from aembed.bench.scenario import Target, name_of
 class Frame:
     """Made before a measurement, and filled after it."""
 
-    target: Target
-    name: str | None
+    name: str
+    parameters: Mapping[str, Parameter]
     before: Noise | None
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     clock: float = field(default_factory=time.perf_counter)
@@ -27,19 +28,18 @@ class Frame:
     @classmethod
     async def around(cls, target: Target, name: str | None = None) -> Frame:
         """Looks how quiet the machine is."""
-        named = name_of(target)[0]  # before the look: what cannot be measured is refused at once
-        return cls(target, name or named, await _noise())
+        named, parameters = name_of(target)  # before the look: what cannot be measured is refused at once
+        return cls(name or named, parameters, await _noise())
 
     async def report(self, mode: Mode, *, verdict: Verdict, **parts: Any) -> Report:
         """With these parts."""
         seconds = time.perf_counter() - self.clock
         loop = asyncio.get_running_loop()
         virtual = keeps_own_time(loop)
-        name, parameters = name_of(self.target)
         return Report(
             mode=mode,
-            name=self.name or name,
-            parameters=parameters,
+            name=self.name,
+            parameters=self.parameters,
             started=self.started,
             seconds=seconds,
             verdict=verdict,

@@ -80,11 +80,10 @@ def ranks_around(q: float, n: int, size: int) -> tuple[int, int] | None:
 
 def _binomial_quantile(p: float, n: int, q: float) -> int:
     """The smallest k with P(B <= k) >= p, for B successes of n with probability q."""
-    from scipy.special import bdtr
+    from scipy.special import bdtr, bdtrik
 
-    spread = 6 * math.sqrt(n * q * (1 - q)) + 6
-    k = np.arange(max(0, math.floor(n * q - spread)), min(n, math.ceil(n * q + spread)) + 1)
-    return int(k[np.searchsorted(bdtr(k, n, q), p)])
+    k = math.ceil(bdtrik(p, n, q))
+    return k - 1 if bdtr(k - 1, n, q) >= p else k  # where the inverse is off by rounding
 
 
 def effective_size(series: ArrayLike) -> float:

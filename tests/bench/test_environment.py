@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import platform
 import shutil
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -61,3 +65,105 @@ def test_a_look_tells_how_quiet_it_is() -> None:
     assert found.longest_gap <= 10
     assert found.canary > 0
     assert found.steal is None or 0 <= found.steal <= 1
+
+
+def proc(monkeypatch: pytest.MonkeyPatch, files: dict[str, str]) -> None:
+    """What the system tells: these files and no other of /proc."""
+    read = Path.read_text
+
+    def told(path: Path, *args: Any, **options: Any) -> str:
+        if not path.is_relative_to("/proc"):
+            return read(path, *args, **options)
+        if str(path) not in files:
+            raise FileNotFoundError(path)
+        return files[str(path)]
+
+    monkeypatch.setattr(Path, "read_text", told)
+
+
+def test_time_that_was_stolen_is_the_eighth_number_of_eight(monkeypatch: pytest.MonkeyPatch) -> None:
+    proc(monkeypatch, {"/proc/stat": "cpu  1 2 3 4 5 6 7 8 900 1000\ncpu0 1 1 1 1 1 1 1 1 1 1\n"})
+    assert room._cpu_times() == (36, 8)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "share"),
+    [
+        ((100, 10), (200, 35), 0.25),
+        ((100, 10), (101, 10), 0.0),
+        ((100, 10), (100, 10), None),
+        (None, (100, 10), None),
+        ((100, 10), None, None),
+    ],
+)
+def test_the_share_that_was_stolen(
+    before: tuple[int, int] | None, after: tuple[int, int] | None, share: float | None
+) -> None:
+    assert room._steal(before, after) == share
+
+
+def test_a_look_counts_what_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred milliseconds: gaps up to 20 us are turns of the loop, the others are lost."""
+    gaps = iter([20_000, 20_001, 30_000_000, 15_000, 50_000_000, 20_000_000, 0])
+    clock = [7_000_000_000]
+
+    def now() -> int:
+        clock.append(clock[-1] + next(gaps))
+        return clock[-2]
+
+    canaries = iter([0.5, 0.4, 0.2, 0.3, 0.6, 0.1])
+    monkeypatch.setattr(room, "_canary", lambda: next(canaries))
+    monkeypatch.setattr(time, "perf_counter_ns", now)
+    found = look()
+    monkeypatch.undo()
+    assert found.lost == pytest.approx(100_020_001 / 100_055_001, rel=1e-12)
+    assert found.longest_gap == 0.05
+    assert found.canary == 0.2  # the best of five
+
+
+def test_the_name_of_the_processor_is_that_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    proc(monkeypatch, {"/proc/cpuinfo": "processor : 0\nmodel name\t: Fast: 3 GHz\nmodel name : other\n"})
+    assert environment().cpu == "Fast: 3 GHz"
+    room._cpu.cache_clear()
+    proc(monkeypatch, {"/proc/cpuinfo": "processor : 0\n"})
+    assert environment().cpu == (platform.processor() or platform.machine())
+
+
+def test_machines_of_one_kind_have_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = set()
+    for cpu, cores in (("fast", 2), ("fast", 2), ("slow", 2), ("fast", 4)):
+        room._machine.cache_clear()
+        monkeypatch.setattr(room, "_cpu", lambda cpu=cpu: cpu)
+        monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
+        names.add(room._machine())
+    assert len(names) == 3
+
+
+@pytest.mark.parametrize(("status", "dirty"), [(" M a.py", True), ("", False)])
+def test_a_tree_with_changes_is_not_its_revision(status: str, dirty: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def git(*arguments: str) -> str:
+        asked.append(arguments)
+        return "0123456789ab" if arguments[0] == "rev-parse" else status
+
+    monkeypatch.setattr(room, "_git", git)
+    found = environment()
+    assert (found.revision, found.dirty) == ("0123456789ab", dirty)
+    assert asked == [("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain")]
+    monkeypatch.undo()
+
+
+def test_cores_are_one_where_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert environment().cores == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="affinity is of Linux")
+def test_cores_that_may_be_used_are_named() -> None:
+    assert environment().affinity == tuple(sorted(os.sched_getaffinity(0)))
+
+
+def test_a_package_that_is_missing_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "PACKAGES", ("numpy", "no-such-package", "anyio"))
+    assert list(environment().packages) == ["numpy", "anyio"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from aembed.bench import history
+from aembed.bench.change_points import ChangePoint
 from aembed.bench.history import Trend, append, read, table, trends
 from aembed.bench.result import Report, Verdict
 from tests.bench.reports import COST, HERE, micro, report, response
@@ -133,3 +135,64 @@ def test_columns_of_the_table_are_aligned(file: Path) -> None:
 def test_without_a_change_of_level_there_is_a_dash(file: Path) -> None:
     (line, _) = table(trends_of(file, [day(1, 1.0), day(2, 1.0)])).splitlines()[1:]
     assert line.split() == ["micro", "embed", "time", "2", "1", "s", "-"]
+
+
+def test_what_was_added_is_on_the_disk_before_it_is_said_to_be(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[bytes] = []
+    monkeypatch.setattr(os, "fsync", lambda _: synced.append(file.read_bytes()))
+    append(file, [day(1, 1.0)])
+    append(file, [day(2, 2.0), day(3, 3.0)])
+    assert [len(content.splitlines()) for content in synced] == [1, 3]
+    assert synced[-1] == file.read_bytes()
+
+
+@pytest.mark.parametrize(("change", "found"), [(0.02, 0), (0.045, 1)])
+def test_levels_that_differ_by_three_percent_are_news(file: Path, change: float, found: int) -> None:
+    values = [1 + 0.001 * (i % 3) for i in range(20)]
+    time, cpu = trends_of(file, months([*values, *((1 + change) * value for value in values)]))
+    assert (len(time.changes), len(cpu.changes)) == (found, found)
+
+
+def test_less_of_a_rate_is_a_regression_and_less_of_a_time_is_none(file: Path) -> None:
+    change = ChangePoint(index=1, before=2.0, after=1.0, change=-0.5)
+    time = trends_of(file, [day(1, 1.0)])[0]
+    assert [replace(time, more_is_better=better).finding(change) for better in (True, False)] == [
+        "regressed",
+        "improved",
+    ]
+    more = replace(change, change=0.5)
+    assert [replace(time, more_is_better=better).finding(more) for better in (True, False)] == ["improved", "regressed"]
+
+
+def test_a_trend_is_of_one_benchmark_in_one_setting(file: Path) -> None:
+    first = day(1, 1.0)
+    others = [
+        replace(first, name="other"),
+        replace(first, parameters={"n": 2}),
+        replace(first, environment=replace(HERE, python="CPython 3.12.1")),
+        replace(first, environment=replace(HERE, loop="asyncio")),
+        replace(first, mode="scaling"),
+    ]
+    assert [len(trend.points) for trend in trends_of(file, [first, *others])] == [1] * 12
+
+
+def test_points_are_in_the_order_of_their_days(file: Path) -> None:
+    time, _ = trends_of(file, [day(3, 3.0), day(1, 1.0), day(2, 2.0)])
+    assert [(point.revision, point.value) for point in time.points] == [("r1", 1.0), ("r2", 2.0), ("r3", 3.0)]
+
+
+def test_the_table_word_for_word(file: Path) -> None:
+    costs = [COST, replace(COST, calls=40.0), replace(COST, calls=50.0)]
+    days = [report(cost=cost, started=f"2026-01-0{i}T00") for i, cost in enumerate(costs, 1)]
+    lines = table([trend for trend in trends_of(file, days) if trend.metric in {"tasks", "calls"}]).splitlines()
+    assert lines == [
+        "benchmark   figure  n  latest  changes of level",
+        "cost embed  tasks   3  1       -",
+        "cost embed  calls   3  50      regressed +25.0% at abc123 (2026-01-03); improved -2.4% at abc123 (2026-01-02)",
+    ]
+
+
+def test_numbers_of_lines_begin_with_one_and_blank_ones_count(file: Path) -> None:
+    append(file, [day(1, 1.0)])
+    file.write_bytes(b"\n" + file.read_bytes() + b"[" * 100_000 + b"\n" + b'{"schema":' + b"9" * 5000 + b"}\n")
+    assert (len(read(file).entries), read(file).skipped) == (1, (1, 3, 4))

@@ -6,11 +6,13 @@ import gc
 import sys
 import threading
 import time
+from types import FrameType, SimpleNamespace
+from typing import Any
 
 import anyio
 import pytest
 
-from aembed.bench.lag import BEAT, Beat, Pulse, Watchdog, explain, line_of
+from aembed.bench.lag import BEAT, STDLIB, Beat, Pulse, Watchdog, explain, line_of
 from aembed.bench.under_load import Cause
 
 MS = 1_000_000
@@ -146,3 +148,77 @@ async def test_collections_longer_than_a_millisecond_are_kept(
     watchdog._collected("stop", {})
     monkeypatch.undo()
     assert watchdog.pulse.collections == ([(START, START + took)] if kept else [])
+
+
+def frame_in(*files: str) -> FrameType:
+    """Where a thread stands: functions of these files, the first of which calls the next."""
+    inner: Any = sys._getframe
+    for number, file in enumerate(reversed(files)):
+        names: dict[str, Any] = {"inner": inner}
+        exec(compile(f"\n\ndef f{number}(): return inner()", file, "exec"), names)  # noqa: S102
+        inner = names[f"f{number}"]
+    found: FrameType = inner()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("files", "line"),
+    [
+        (("mine.py",), "mine.py:3 in f0"),
+        (("mine.py", f"{STDLIB}/queue.py", "<frozen importlib>"), "mine.py:3 in f2"),
+        (("mine.py", f"{STDLIB}/site-packages/theirs.py"), f"{STDLIB}/site-packages/theirs.py:3 in f0"),
+        (("mine.py", f"{STDLIB}/site-packages/theirs.py", f"{STDLIB}/queue.py"), "site-packages/theirs.py:3 in f1"),
+    ],
+)
+def test_installed_packages_are_no_part_of_the_standard_library(files: tuple[str, ...], line: str) -> None:
+    assert line_of(frame_in(*files)).endswith(line)
+
+
+def test_where_all_is_of_the_standard_library_it_is_the_innermost_line() -> None:
+    alone = SimpleNamespace(f_code=SimpleNamespace(co_filename=f"{STDLIB}/a.py", co_name="f"), f_lineno=4, f_back=None)
+    assert line_of(alone) == f"{STDLIB}/a.py:4 in f"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("told", "cpu", "queued"), [(True, 0.03, 0.045), (False, 0.03, None)])
+def test_a_stall_in_figures(told: bool, cpu: float, queued: float | None) -> None:
+    """110 ms since the last beat, 100 of them too late; 20 ms in which the process was stopped count as queued."""
+    pulse = late(cpu=30, queued=25)
+    pulse.stops += [(START - 10 * MS, START + 10 * MS), (START + 100 * MS, START + 200 * MS)]
+    (stall,) = explain(pulse, origin=START - 990 * MS, told=told)
+    assert (stall.at, stall.seconds, stall.cpu) == pytest.approx((1.0, 0.1, cpu))
+    assert stall.queued == (None if queued is None else pytest.approx(queued))
+
+
+def test_looks_at_the_edges_of_a_stall() -> None:
+    pulse = late(cpu=100)
+    pulse.lines += [(START, "with the beat before"), (START + 110 * MS, "with the late one")]
+    assert explain(pulse, origin=0, told=True)[0].line == "with the late one"
+
+
+async def test_what_the_thread_waited_for_a_core_is_known_only_where_it_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [Beat(0, 0, 0)]
+    monkeypatch.setattr(Watchdog, "_read", lambda _: clock[-1])
+    with Watchdog() as watchdog:
+        told = watchdog._schedstat is not None
+        clock.append(Beat(2_000 * MS, 500 * MS, 250 * MS))
+    use = watchdog.use()
+    assert (use.seconds, use.cpu, use.queued) == (2.0, 0.5, 0.25 if told else None)
+    watchdog._schedstat = None
+    assert watchdog.use().queued is None
+    assert [stall.cause for stall in watchdog.stalls(0)] == ["unknown"]
+
+
+async def test_collections_of_other_threads_are_not_the_loops(monkeypatch: pytest.MonkeyPatch) -> None:
+    watchdog = Watchdog()
+
+    def elsewhere() -> None:
+        watchdog._collected("start", {})
+        watchdog._collection = 0
+        watchdog._collected("stop", {})
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert watchdog.pulse.collections == []

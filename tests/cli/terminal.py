@@ -10,11 +10,13 @@ import sys
 
 from tests.cli.command import COMMAND
 
+HEEDED = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+
 
 class Terminal:
     """The command on a terminal of its own; what it shows is read as it comes.
 
-    It runs the statement ``first`` before anything else.
+    It runs the statement ``first`` before anything else. It heeds Ctrl-C even if whoever runs the tests ignores it.
 
     Keys such as Ctrl-C need a terminal in ``control``. When what it controls ends, what was not read yet is lost.
     """
@@ -24,7 +26,7 @@ class Terminal:
         self._decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end within a character
         self._master, slave = os.openpty()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", f"{first}\nimport os; {'os.login_tty(0); ' * control}{COMMAND[-1]}", *arguments],
+            [sys.executable, "-c", f"{HEEDED}\n{first}\nimport os; {'os.login_tty(0); ' * control}{COMMAND[-1]}", *arguments],
             env={**os.environ, "TERM": "xterm", "COLUMNS": str(columns)},
             stdin=slave,
             stdout=slave,

@@ -1,0 +1,457 @@
+"""What a report says, word for word: of parts that were made up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from aembed.bench.changes import Change, Comparison
+from aembed.bench.estimates import Distribution, Estimate, Histogram, Percentile
+from aembed.bench.one_at_a_time import LinearFit, Memory, Micro, Scaling, ScalingPoint, UslFit
+from aembed.bench.report import compared, headlines, parts, tables, units
+from aembed.bench.report.page import INTERVAL, _unparted
+from aembed.bench.report.tables import Row
+from aembed.bench.result import Noise, Report, Verdict
+from aembed.bench.under_load import Burst, Closed, Drift, Failure, Objective, Pacing, Stall, Step, Steps, Traffic
+from tests.bench.reports import COST, HERE, around, report
+
+E = Estimate
+WIDE = E(value=0.02, low=0.01, high=0.03)
+BURST = Burst(
+    base_rate=50.0,
+    spike_rate=300.0,
+    spike_start=4.0,
+    spike_end=5.5,
+    band=(0.009, 0.011),
+    peak_response=2.0,
+    peak_backlog=200,
+    recovery=4.25,
+    drained=4.0,
+    drain_rate=100.0,
+)
+DRIFT = Drift(
+    response=E(value=0.5, low=0.4, high=0.6),
+    rate=E(value=-0.01, low=-0.02, high=0.0),
+    rss=E(value=2000.0, low=1000.0, high=3000.0),
+    tolerance=0.1,
+    steady=False,
+)
+MEMORY = Memory(
+    operations=20_000,
+    bytes=28_004.0,
+    allocations=61.5,
+    peak=40_960,
+    retained=E(value=0.0, low=-0.001, high=0.001),
+    rss=E(value=1.0, low=-1.0, high=2.0),
+    smallest_leak=0.004,
+    leaking=False,
+    filling=False,
+)
+
+
+def traffic(**parts: Any) -> Traffic:
+    made = Traffic(
+        offered=1000,
+        ok=950,
+        failed=20,
+        wrong=0,
+        timed_out=25,
+        unfinished=5,
+        offered_rate=100.0,
+        achieved_rate=99.5,
+        good_rate=95.0,
+        seconds=10.0,
+        peak_in_flight=12,
+        peak_backlog=3,
+        failures=(Failure(kind="KeyError", count=20, example="'x'"),),
+    )
+    return replace(made, **parts)
+
+
+def step(rate: float, p95: float, *, within: bool, valid: bool = True) -> Step:
+    return Step(
+        rate=rate,
+        achieved=rate,
+        good=rate - 1,
+        errors=0.005,
+        p50=0.01,
+        p95=p95,
+        p99=0.1,
+        objective=Percentile(q=0.95, value=p95, low=p95 / 2, high=p95 * 2),
+        within=within,
+        valid=valid,
+    )
+
+
+def rows(made: Report, title: str) -> list[Row]:
+    (found,) = [table for table in parts.tables(made) if table.title == title]
+    return list(found.rows)
+
+
+def note(made: Report, title: str) -> str:
+    (found,) = [table for table in parts.tables(made) if table.title == title]
+    return found.note
+
+
+def test_times_say_how_they_were_measured() -> None:
+    line = (38e-6, 39e-6)
+    micro = Micro(
+        wall=E(value=38e-6, low=37e-6, high=39e-6),
+        cpu=E(value=30e-6),
+        processes=5,
+        blocks=20,
+        operations=1400,
+        samples=(line,),
+        cpu_samples=(line,),
+    )
+    made = report(micro=micro)
+    assert rows(made, "Time per operation") == [("wall", "38.0 µs (37.0 to 39.0 µs)"), ("CPU", "30.0 µs (no interval)")]
+    assert note(made, "Time per operation") == "5 fresh processes, 20 blocks of 1,400 operations each"
+    assert headlines.headline(made) == "38.0 µs (37.0 to 39.0 µs) per operation"
+
+
+def test_traffic_shows_the_kinds_that_occurred() -> None:
+    made = replace(report(), mode="open", micro=None, traffic=traffic())
+    assert rows(made, "Requests") == [
+        ("offered", "1,000", "100/s"),
+        ("started", "", "99.5/s"),
+        ("good", "950", "95.0/s"),
+        ("failed", "20", "2.00 %"),
+        ("timed out", "25", "2.50 %"),
+        ("unfinished", "5", "0.500 %"),
+        ("most in flight", "12", ""),
+        ("most waiting to start", "3", ""),
+    ]
+    assert rows(made, "Failures") == [("KeyError", "20", "'x'")]
+    calm = replace(made, traffic=traffic(wrong=1, failures=()))
+    assert ("wrong result", "1", "0.100 %") in rows(calm, "Requests")
+    assert [table.title for table in parts.tables(calm)] == ["Requests", "Where and how"]
+
+
+def test_users_show_littles_law() -> None:
+    closed = Closed(users=10, think=0.09, response=0.01, rate=100.0, little=9.98)
+    made = replace(report(), mode="closed", closed=closed)
+    assert rows(made, "Users") == [
+        ("users", "10"),
+        ("mean think time", "90.0 ms"),
+        ("mean response", "10.0 ms"),
+        ("realised rate", "100/s"),
+        ("rate x (response + think)", "9.98 users"),
+    ]
+
+
+def test_a_burst_shows_how_long_it_was_felt() -> None:
+    assert rows(replace(report(), mode="burst", burst=BURST), "Burst") == [
+        ("base rate", "50.0/s"),
+        ("spike", "300/s for 1.50 s"),
+        ("p95 before the spike", "9.00 ms to 11.0 ms"),
+        ("slowest response", "2.00 s"),
+        ("largest backlog", "200"),
+        ("recovery", "after 4.25 s"),
+        ("backlog gone after", "4.00 s"),
+        ("answers meanwhile", "100/s"),
+    ]
+    lasting = replace(BURST, band=None, peak_response=None, recovery=None, drained=None, drain_rate=None)
+    assert [row[1] for row in rows(replace(report(), burst=lasting), "Burst")][2:] == [
+        "too few requests to say",
+        "not measured",
+        "200",
+        "not within the run",
+        "not within the run",
+        "not measured",
+    ]
+    assert headlines.headline(replace(report(), burst=BURST)) == "recovery: after 4.25 s"
+
+
+def test_a_drift_shows_its_intervals() -> None:
+    made = replace(report(), mode="sustained", drift=DRIFT)
+    assert rows(made, "Drift over the run") == [
+        ("median response", "+50.0 % (+40.0 to +60.0 %)"),
+        ("rate", "-1.0 % (-2.0 to +0.0 %)"),
+        ("memory per second", "2.00 kB (1.00 to 3.00 kB)"),
+    ]
+    assert note(made, "Drift over the run") == "it drifts: steady means within 10.0 %"
+
+
+def test_steps_show_which_rates_are_within() -> None:
+    table = (
+        step(100, 0.02, within=True),
+        step(200, 0.2, within=False),
+        step(400, 0.01, within=True, valid=False),
+    )
+    steps = Steps(objective=Objective(q=0.95, seconds=0.05), steps=table, knee=E(value=150, low=100, high=200))
+    made = replace(report(), mode="steps", steps=steps)
+    assert rows(made, "Steps") == [
+        ("100/s", "99.0/s", "0.500 %", "20.0 ms (10.0 to 40.0 ms)", "yes"),
+        ("200/s", "199/s", "0.500 %", "200 ms (100 to 400 ms)", "no"),
+        ("400/s", "399/s", "0.500 %", "10.0 ms (5.00 to 20.0 ms)", "INVALID"),
+    ]
+    said = "objective: p95 within 50.0 ms, errors within 1.00 %. Highest rate within it: "
+    assert note(made, "Steps") == f"{said}150/s (100/s to 200/s)"
+    none = replace(made, steps=replace(steps, knee=None))
+    assert note(none, "Steps") == f"{said}none: the lowest rate was beyond it already"
+    assert headlines.headline(made) == "knee at 150/s (100/s to 200/s)"
+    assert headlines.headline(none) == "knee at no rate that was tried"
+
+
+def test_scaling_shows_points_line_and_law() -> None:
+    scaling = Scaling(
+        parameter="batch",
+        unit="s",
+        points=(ScalingPoint(x=1, value=around(0.01)), ScalingPoint(x=1000, value=around(0.1))),
+        linear=LinearFit(fixed=WIDE, per_unit=WIDE, r2=0.99914, lack_of_fit=0.031),
+        usl=UslFit(gain=E(value=900.0), contention=WIDE, coherence=WIDE, r2=0.98765, peak=99.0),
+    )
+    made = replace(report(), mode="scaling", scaling=scaling)
+    assert rows(made, "Scaling") == [
+        ("1", "10.0 ms (9.90 to 10.1 ms)"),
+        ("1,000", "100 ms (99.0 to 101 ms)"),
+    ]
+    law = rows(made, "Universal scalability law")
+    assert law == [
+        ("alone", "900/s (no interval)"),
+        ("contention", "0.0200 (0.0100 to 0.0300)"),
+        ("coherence", "0.0200 (0.0100 to 0.0300)"),
+        ("most throughput at", "99.0"),
+        ("R²", "0.9877"),
+    ]
+    assert headlines.headline(made) == "20.0 ms (10.0 to 30.0 ms) per unit of batch"
+    without = replace(made, scaling=replace(scaling, linear=None, usl=None))
+    assert headlines.headline(without) == "see below per unit of batch"
+    assert [table.title for table in parts.tables(without)] == ["Scaling", "Where and how"]
+
+
+def test_memory_shows_what_stays() -> None:
+    made = report(memory=MEMORY)
+    assert rows(made, "Memory") == [
+        ("allocated per operation", "28.0 kB"),
+        ("allocations per operation", "61.5"),
+        ("peak of one operation", "41.0 kB"),
+        ("blocks kept per operation", "0 (-0.00100 to 0.00100)"),
+        ("process growth per operation", "1.00 B (-1.00 to 2.00 B)"),
+        ("leak", "none above 0.00400 blocks per operation"),
+    ]
+    assert note(made, "Memory") == "20,000 operations"
+    assert headlines.headline(made) == "28.0 kB per operation"
+    filling, leaking = (replace(made, memory=replace(MEMORY, **{name: True})) for name in ("filling", "leaking"))  # type: ignore[arg-type]
+    assert rows(filling, "Memory")[-1] == ("leak", "perhaps: something fills")
+    assert rows(leaking, "Memory")[-1] == ("leak", "LEAKING")
+    assert headlines.headline(leaking) == "LEAKING"
+
+
+@pytest.mark.parametrize(
+    ("exact", "said"), [(True, "equal in every pass"), (False, "NOT equal in every pass: no gate")]
+)
+def test_cost_shows_what_was_counted(exact: bool, said: str) -> None:
+    made = report(cost=replace(COST, exact=exact))
+    assert rows(made, "Cost per operation, counted") == [
+        ("tasks", "1"),
+        ("callbacks", "3"),
+        ("timers", "0"),
+        ("threads", "0"),
+        ("calls", "41"),
+        ("allocations", "not measured"),
+    ]
+    assert note(made, "Cost per operation, counted") == said
+    assert headlines.headline(made) == "3 callbacks and 41 calls per operation"
+
+
+def distribution(**parts: Any) -> Distribution:
+    made = Distribution(
+        count=1000,
+        censored=0,
+        mean=0.012,
+        percentiles=(
+            Percentile(q=0.5, value=0.01, low=0.009, high=0.011),
+            Percentile(q=0.99, value=0.05),
+        ),
+        max=0.06,
+        histogram=Histogram(edges=(), counts=()),
+    )
+    return replace(made, **parts)
+
+
+def test_latency_shows_all_three_clocks() -> None:
+    failed = distribution(mean=None, max=None)
+    made = replace(report(), mode="open", response=failed, service=distribution(), lag=None, traffic=traffic())
+    assert rows(made, "Latency (95 % intervals)") == [
+        ("p50", "10.0 ms (9.00 to 11.0 ms)", "10.0 ms (9.00 to 11.0 ms)"),
+        ("p99", "50.0 ms (too few)", "50.0 ms (too few)"),
+        ("max", "not measured", "60.0 ms"),
+        ("mean", "none: some failed", "12.0 ms"),
+    ]
+    assert headlines.headline(made) == "p99 50.0 ms (too few) at 95.0/s"
+    assert headlines.headline(replace(made, traffic=None)) == "see below"
+
+
+def test_the_ten_longest_stalls_are_shown_in_their_order() -> None:
+    stalls = [
+        Stall(at=float(i), seconds=(i + 1) / 10, cause="burnt", cpu=0, queued=0, line=f"a.py:{i}") for i in range(12)
+    ]
+    made = replace(report(), stalls=tuple(reversed(stalls)))
+    assert [row[0] for row in rows(made, "Stalls of the loop")] == [
+        f"{i:.2f} s" if i < 10 else f"{i}.0 s" for i in range(2, 12)
+    ]
+    assert note(made, "Stalls of the loop") == "the longest of 12"
+    assert note(replace(made, stalls=tuple(stalls[:10])), "Stalls of the loop") == ""
+    causes = [replace(stalls[0], cause=cause) for cause in ("burnt", "blocked", "machine", "unknown")]
+    assert [row[2] for row in rows(replace(made, stalls=tuple(causes)), "Stalls of the loop")] == [
+        "your code burnt CPU",
+        "your code blocked",
+        "the machine took the CPU away",
+        "could not be told",
+    ]
+
+
+def test_where_and_how_it_was_measured() -> None:
+    quiet = Noise(load=None, steal=0.0, lost=0.002, longest_gap=0.0012, canary=0.0101)
+    pacing = Pacing(arrivals="poisson(rate=5)", seed=7, pacer="call_at", fallback="no timerfd")
+    where = replace(HERE, packages={"aembed": "1.0", "numpy": "2.0"}, dirty=True)
+    made = replace(report(where=where), pacing=pacing, before=replace(quiet, load=1.5), after=quiet, frozen=12_345)
+    assert rows(made, "Where and how") == [
+        ("measured", "2026-01-01T00:00:00Z, in 1.00 s"),
+        ("machine", "2 x fast, Linux"),
+        ("Python", "CPython 3.11.7 on uvloop 0.22.1"),
+        ("code", "abc123 with changes; aembed 1.0, numpy 2.0"),
+        ("schedule", "poisson(rate=5), seed 7, by call_at (no timerfd)"),
+        ("garbage collections", "not of the 12,345 objects that were there before the subject was opened"),
+        ("noise before", "load 1.50, 0.200 % of the time lost, longest gap 1.20 ms, canary 10.1 ms"),
+        ("noise after", "load not measured, 0.200 % of the time lost, longest gap 1.20 ms, canary 10.1 ms"),
+    ]
+    bare = replace(made, pacing=replace(pacing, seed=None, fallback=None), before=None, after=None, frozen=None)
+    assert [row[1] for row in rows(bare, "Where and how")][4:] == ["poisson(rate=5), by call_at"]
+    clean = replace(made, environment=replace(where, dirty=False))
+    assert rows(clean, "Where and how")[3][1].startswith("abc123; ")
+    outside = replace(made, environment=replace(where, revision=None, dirty=None))
+    assert rows(outside, "Where and how")[3][1].startswith("no revision; ")
+
+
+def test_a_comparison_says_before_after_and_by_how_much() -> None:
+    change = Change(
+        name="embed",
+        parameters={"batch": 2},
+        metric="time",
+        unit="s",
+        before=1e-3,
+        after=None,
+        change=E(value=0.2, low=0.18, high=0.22),
+        finding="same",
+        detectable=0.03,
+        note="requests failed",
+    )
+    assert compared.change_row(change) == (
+        "embed(batch=2)",
+        "time",
+        "1.00 ms",
+        "beyond what was measured",
+        "+20.0 % (+18.0 to +22.0 %)",
+        "same; would see +3.0 % (requests failed)",
+    )
+    bare = replace(change, change=None, finding="improved", detectable=None, note="")
+    assert compared.change_row(bare)[4:] == ("none to give", "IMPROVED")
+    found = Comparison(before="a", after="b", changes=(change,), unjudged=(), notes=("one", "two"))
+    (table,) = compared.comparison(found)
+    assert (table.columns[2:4], table.note) == (("a", "b"), "one; two")
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [("ok", "ok"), ("failed", "FAILED"), ("over budget", "OVER BUDGET"), ("inconclusive", "INCONCLUSIVE")],
+)
+def test_only_ok_is_said_quietly(state: Any, said: str) -> None:
+    made = report(verdict=Verdict(state=state, reasons=("because",)))
+    assert headlines.verdict(made) == said
+    assert headlines.verdict(replace(made, interrupted=True)) == f"{said}, interrupted"
+    assert headlines.reasons(made) == ("because",)
+
+
+@pytest.mark.parametrize(("mode", "said"), [("open", "open loop"), ("closed", "closed loop"), ("steps", "steps")])
+def test_titles_name_the_mode(mode: Any, said: str) -> None:
+    assert headlines.title(replace(report(parameters={"n": 1}), mode=mode)) == f"{said}: embed(n=1)"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1.0, "1 s"),
+        (0.999, "0.999 s"),
+        (0.9989, "998.9 ms"),
+        (0.25, "250 ms"),
+        (1e-3, "1 ms"),
+        (5e-6, "5 µs"),
+        (9.99e-7, "0.999 µs"),
+        (2.5e-8, "25 ns"),
+        (0, "0"),
+    ],
+)
+def test_ticks_are_short(value: float, text: str) -> None:
+    assert units.tick(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1e-3, "1.00 ms"), (9.99e-4, "999 µs"), (1e-6, "1.00 µs"), (9.9e-7, "990 ns"), (-2.0, "-2.00 s"), (0.0, "0 s")],
+)
+def test_each_unit_begins_at_one(value: float, text: str) -> None:
+    assert units.seconds(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1e3, "1.00 kB"), (999, "999 B"), (1e6, "1.00 MB"), (1e9, "1.00 GB"), (-2e3, "-2.00 kB")]
+)
+def test_each_unit_of_size_begins_at_one(value: float, text: str) -> None:
+    assert units.size(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (float("inf"), "inf"),
+        (1, "1.00"),
+        (-5, "-5.00"),
+        (12.34, "12.3"),
+        (100, "100"),
+        (1234.6, "1,235"),
+        (0.0123, "0.0123"),
+        (1e-20, "0.000000000000"),
+    ],
+)
+def test_digits_are_three(value: float, text: str) -> None:
+    assert units.digits(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(3.0, "3"), (1234567.0, "1,234,567"), (61.5, "61.5")])
+def test_counts_are_whole_where_they_can_be(value: float, text: str) -> None:
+    assert units.count(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (E(value=1.0, low=0.5), "1.00 s (500 ms to ?)"),
+        (E(value=1.0, high=2.0), "1.00 s (? to 2.00 s)"),
+        (E(value=1.0, low=0.5, high=2.0), "1.00 s (500 ms to 2.00 s)"),
+        (E(value=1.5, low=1.0, high=2.0), "1.50 s (1.00 to 2.00 s)"),
+    ],
+)
+def test_an_end_that_is_missing_is_a_question_mark(value: Estimate, text: str) -> None:
+    assert units.estimate(value, units.seconds) == text
+
+
+def test_units_by_name() -> None:
+    assert [units.of(name)(2000.0) for name in ("s", "1/s", "B", "")] == ["2,000 s", "2,000/s", "2.00 kB", "2,000"]
+    assert [units.quantile(q) for q in (0.5, 0.999)] == ["p50", "p99.9"]
+
+
+def test_text_is_cut_at_two_thousand_characters() -> None:
+    assert tables.printable("x" * 2001) == "x" * 2000
+    assert tables.printable("a\nb\tc\x1b") == "a b c "
+    assert tables.printable("::error ##[x] a::b") == ": :error # #[x] a::b"
+
+
+def test_intervals_are_kept_in_one_line_of_the_page() -> None:
+    assert INTERVAL.findall("1 (2 to 3) and (too few)") == ["(2 to 3)"]
+    assert _unparted("<1 (2 to 3)>") == '&lt;1 <span class="interval">(2 to 3)</span>&gt;'
