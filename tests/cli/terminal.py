@@ -25,8 +25,9 @@ class Terminal:
         self.screen = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end within a character
         self._master, slave = os.openpty()
+        program = f"{HEEDED}\n{first}\nimport os; {'os.login_tty(0); ' * control}{COMMAND[-1]}"
         self.process = subprocess.Popen(
-            [sys.executable, "-c", f"{HEEDED}\n{first}\nimport os; {'os.login_tty(0); ' * control}{COMMAND[-1]}", *arguments],
+            [sys.executable, "-c", program, *arguments],
             env={**os.environ, "TERM": "xterm", "COLUMNS": str(columns)},
             stdin=slave,
             stdout=slave,
