@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from aembed.jobs.readers import records
+from aembed.jobs.readers.records import Record, read_records, syntax_of
+from aembed.jobs.reading import Reading
 from tests.jobs.test_inputs import Seen, read
 
 
@@ -84,6 +91,43 @@ def test_delimiter_and_quoting() -> None:
 def test_delimiter_behind_the_last_cell_is_no_column() -> None:
     Path("r.csv").write_text("text,n\none,1,\ntwo,2,,\nthree,3,x\n")
     assert texts(read("r.csv")[0]) == ["one", "two", "the record has 3 fields, and the header 2"]
+
+
+PIECES = [
+    b"a",
+    b"\xc3\xa9",
+    b",",
+    b"\n",
+    b"\r\n",
+    b'"',
+    b'""',
+    b"\t",
+    b"\0",
+    b"\xff",
+    b"long text",
+    b',"quoted",',
+    b"\n\n",
+]
+
+
+@given(
+    pieces=st.lists(st.sampled_from(PIECES), max_size=60),
+    name=st.sampled_from(["r.csv", "r.tsv"]),
+    most=st.sampled_from([12, 40, 2**24]),
+    size=st.sampled_from([1, 7, 30]),
+)
+def test_rows_do_not_depend_on_the_parts_a_file_is_read_in(
+    pieces: list[bytes], name: str, most: int, size: int
+) -> None:
+    content, reading = b"".join(pieces), Reading(max_row_bytes=most)
+    syntax = syntax_of(name, reading)
+
+    def found(part_bytes: int) -> list[Record]:
+        with mock.patch.object(records, "PART_BYTES", part_bytes):
+            return list(read_records(io.BytesIO(content), syntax, reading))
+
+    whole = found(2**16)
+    assert found(size) == whole
 
 
 def test_readings_agree_where_a_record_is_read_again() -> None:

@@ -88,8 +88,8 @@ print(*re.findall("VmHWM:(.*)kB", pathlib.Path("/proc/self/status").read_text())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts in kilobytes as Linux does")
-@pytest.mark.parametrize(("name", "kilobytes"), [("r.csv", 400_000), ("r.jsonl.gz", 300_000), ("r.jsonl", 300_000)])
-def test_quotes_compression_and_encodings_take_no_more_memory(name: str, kilobytes: int) -> None:
-    """A quote that is never closed is searched to the end of the cap on a row, which takes some more."""
+@pytest.mark.parametrize("name", ["r.csv", "r.jsonl.gz", "r.jsonl"])
+def test_quotes_compression_and_encodings_take_no_more_memory(name: str) -> None:
+    """A quote that is never closed is searched to the end of the cap on a row."""
     ended = subprocess.run([sys.executable, "-c", OTHER_ROWS, name], capture_output=True, check=True)
-    assert int(ended.stdout) < kilobytes
+    assert int(ended.stdout) < 300_000

@@ -29,11 +29,15 @@ def read_lines(file: BinaryIO, max_bytes: int) -> Iterator[Line]:
         if len(content) > max_bytes:
             while content and not content.endswith(b"\n"):
                 content = file.readline(SKIPPED_AT_A_TIME)
-            yield Line(number, b"", f"line {number} is longer than {max_bytes:,} bytes")
+            yield Line(number, b"", too_long(number, max_bytes))
         elif number == 1 and content.startswith(codecs.BOM_UTF8):
             yield Line(number, content[len(codecs.BOM_UTF8) :])
         else:
             yield Line(number, content)
+
+
+def too_long(number: int, max_bytes: int) -> str:
+    return f"line {number} is longer than {max_bytes:,} bytes"
 
 
 def decode(line: Line, encoding: str | None) -> tuple[str, str]:
