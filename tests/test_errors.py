@@ -113,3 +113,30 @@ def test_an_error_made_in_its_own_way_has_a_twin() -> None:
 
 def test_a_text_that_is_too_long_is_the_texts_fault() -> None:
     assert issubclass(TextTooLongError, aembed.BadTextError)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (0.0123, "0.0123 s"),
+        (119, "119 s"),
+        (119.9, "120 s"),
+        (120, "2 min"),
+        (149, "2 min"),
+        (151, "3 min"),
+        (3_600, "1 h"),
+        (3_660, "1 h 1 min"),
+        (86_340, "23 h 59 min"),
+        (86_400, "1 d"),
+        (90_060, "1 d 1 h"),
+        (172_800, "2 d"),
+        (999_999_999, "11574 d 1 h"),
+        (1e9, "1000000000.0 s"),
+        (-1, "-1 s"),
+        (float("nan"), "nan s"),
+        (float("inf"), "inf s"),
+    ],
+)
+def test_a_wait_in_words(seconds: float, words: str) -> None:
+    assert str(RateLimitError("no", retry_after=seconds)) == f"no [retry after {words}]"

@@ -208,3 +208,37 @@ async def test_wrong_arguments_are_rejected_at_once(factory: EmbedderFactory) ->
         embedder.stream_documents([], chunk_size=0)
     with pytest.raises(InputError, match="on_error is 'ignore'"):
         embedder.stream_documents([], on_error="ignore")  # type: ignore[call-overload]
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize(
+    ("batch", "chunk_size", "concurrency", "size", "chunks"),
+    [
+        (None, None, 3, 256, 4),  # one to read, and one for each request
+        (100, None, 3, 256, 2),
+        (100, None, 6, 256, 3),
+        (256, None, 2, 256, 3),
+        (1000, None, 2, 1000, 3),
+        (100, 50, 2, 50, 5),
+        (None, 7, 2, 7, 3),
+        (1, 256, 2, 256, 2),
+    ],
+)
+async def test_how_many_chunks_are_under_way(
+    factory: EmbedderFactory, batch: int | None, chunk_size: int | None, concurrency: int, size: int, chunks: int
+) -> None:
+    taken = 0
+
+    def endless() -> Iterator[str]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield f"text {taken}"
+
+    provider = ScriptedProvider(latency=1.0, spec=ModelSpec(name="m", dim=8, max_batch_texts=batch))
+    embedder = await factory.new_embedder(provider, limits=Limits(max_concurrency=concurrency))
+    async with embedder.stream_documents(endless(), chunk_size=chunk_size) as stream:
+        for read in range(3):
+            await anyio.sleep(1000)
+            assert taken == (chunks + read) * size
+            assert len(await anext(stream)) == size

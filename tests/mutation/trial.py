@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,10 +55,15 @@ class Workplace:
             self._by_line[name] = {line: {c.partition("|")[0] for c in found} for line, found in by_line.items()}
 
     def reaching(self, mutant: Mutant) -> list[str]:
-        """Tests that run the line; what runs at import is reached by all that run anything else of the file."""
+        """Tests that run the line; what runs at import is reached by all that run anything else of the file.
+
+        Those come first that are few of their kind: they are likely to be about the line, and soon over.
+        """
         lines = self._by_line.get(mutant.path, {})
         found = set().union(*lines.values()) if mutant.at_import else lines.get(mutant.line, set())
-        return sorted(found - {""})  # none: in another process, if at all
+        found = found - {""}  # none: in another process, if at all
+        of_file = Counter(test.partition("::")[0] for test in found)
+        return sorted(found, key=lambda test: (of_file[test.partition("::")[0]], test))
 
     def is_noticed(self, mutant: Mutant) -> bool:
         """Whether a test fails, or none ends, with this change."""
