@@ -68,7 +68,6 @@ def _session(model: Path | bytes, name: str, threads: int, errors: tuple[type[Ex
     ort = load_package("onnxruntime", extra="local")
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # Threads wait for each other spinning while a run lasts, and leave the cores to others as soon as it is over.
     options.add_session_config_entry("session.force_spinning_stop", "1")

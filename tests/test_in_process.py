@@ -1,0 +1,203 @@
+"""The small parts that models in this process are made of: what they refuse, how runs are planned, bytes of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aembed import ConfigError, Kind, ModelSpec, Source
+from aembed.providers._external_data import check_external_data
+from aembed.providers._google_tasks import TASKS, tell
+from aembed.providers._in_process import chosen_dimension, option, refuse_settings, usable_cores
+from aembed.providers._plan_runs import RUN_OVERHEAD, RUN_TOKENS, plan_runs
+from aembed.providers._protobuf import encode, fields
+from aembed.providers.local import open_provider as open_local
+from aembed.providers.static import open_provider as open_static
+
+
+async def test_what_is_known_of_the_packaged_models() -> None:
+    local = await open_local(Source(provider="local", options={"threads": 3, "query_threads": 1}))
+    cores = usable_cores()
+    assert local.spec == ModelSpec(
+        name="all-MiniLM-L6-v2",
+        provider="local",
+        dim=384,
+        max_batch_texts=256,
+        max_batch_tokens=16_384,
+        max_text_tokens=256,
+        max_concurrency=3,
+        timeout=None,
+        language="English",
+        pads=True,
+    )
+    static = await open_static(Source(provider="static"))
+    assert static.spec == ModelSpec(
+        name="wordllama-l2-supercat-256",
+        provider="static",
+        dim=256,
+        max_batch_texts=1024,
+        max_batch_tokens=65_536,
+        max_concurrency=cores,
+        timeout=None,
+        language="English",
+    )
+
+
+@pytest.mark.parametrize(
+    ("lengths", "runs"),
+    [
+        ([], []),
+        ([5], [[0]]),
+        ([3, 5, 4], [[1, 2, 0]]),
+        ([384], [[0]]),
+        ([200, 184], [[0], [1]]),
+        ([192, 192], [[0, 1]]),
+        ([193, 193], [[0], [1]]),
+        ([500, 500], [[0], [1]]),
+        ([100, 76], [[0, 1]]),  # 24 of padding, as much as a run costs
+        ([100, 75], [[0], [1]]),
+        ([100, 88, 88], [[0, 1, 2]]),
+        ([100, 88, 87], [[0, 1], [2]]),
+        ([100, 87, 88, 10], [[0, 2], [1], [3]]),
+    ],
+)
+def test_runs_have_little_padding_and_fit_the_cache(lengths: list[int], runs: list[list[int]]) -> None:
+    assert (RUN_TOKENS, RUN_OVERHEAD) == (384, 24)
+    assert plan_runs(lengths) == runs
+
+
+@pytest.mark.parametrize(
+    ("wanted", "offers", "dim"),
+    [(None, (), 8), (8, (), 8), (4, (2, 4), 4), (2, range(2, 9), 2)],
+)
+def test_a_dimension_that_can_be_had(wanted: int | None, offers: Any, dim: int) -> None:
+    assert chosen_dimension(Source(provider="p", dimensions=wanted), 8, offers) == dim
+
+
+@pytest.mark.parametrize(
+    ("wanted", "offers", "says"),
+    [
+        (3, (2, 4), "dimensions=3, but the model has 2 or 4: ask for one of those"),
+        (9, (2, 9), "dimensions=9, but the model has 2 or 9: ask for one of those"),
+        (
+            4,
+            (),
+            "dimensions=4, but the model answers 8 and cannot be shortened: leave dimensions out, or set it to 8",
+        ),
+        (
+            16,
+            (8, 16),
+            "dimensions=16, but the model answers 8 and cannot be shortened: leave dimensions out, or set it to 8",
+        ),
+    ],
+)
+def test_a_dimension_that_cannot(wanted: int, offers: Any, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        chosen_dimension(Source(provider="p", dimensions=wanted), 8, offers)
+    assert str(caught.value) == says
+
+
+@pytest.mark.parametrize(
+    ("settings", "known", "says"),
+    [
+        ({"base_url": "http://h"}, (), "the p provider takes no base_url: it runs in this process and sends nothing"),
+        ({"headers": {"a": "b"}}, (), "the p provider takes no headers: it runs in this process and sends nothing"),
+        ({"options": {"x": 1}}, (), "the p provider has no option 'x': it has no options"),
+        ({"options": {"x": 1}}, ("one", "more"), "the p provider has no option 'x': it knows more, one"),
+        ({"options": {"thread": 1}}, ("threads",), "the p provider has no option 'thread': did you mean 'threads'?"),
+    ],
+)
+def test_settings_without_a_meaning(settings: dict[str, Any], known: tuple[str, ...], says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        refuse_settings(Source(provider="p", **settings), known_options=known)
+    assert str(caught.value).startswith(says)
+
+
+def test_an_option_has_one_type() -> None:
+    source = Source(provider="p", options={"on": True, "count": 3})
+    refuse_settings(source, known_options=("on", "count"))
+    assert (option(source, "on", bool), option(source, "count", int), option(source, "other", int)) == (True, 3, None)
+    with pytest.raises(ConfigError, match=r"^on=True: the p provider takes int here$"):
+        option(source, "on", int)
+
+
+@pytest.mark.parametrize(
+    ("number", "value", "raw"),
+    [
+        (1, 0, b"\x08\x00"),
+        (1, 127, b"\x08\x7f"),
+        (1, 128, b"\x08\x80\x01"),
+        (1, 300, b"\x08\xac\x02"),
+        (16, 1, b"\x80\x01\x01"),
+        (1, -1, b"\x08" + b"\xff" * 9 + b"\x01"),
+        (2, 1.5, b"\x15\x00\x00\xc0\x3f"),
+        (2, "é", b"\x12\x02\xc3\xa9"),
+        (2, b"", b"\x12\x00"),
+    ],
+)
+def test_fields_of_a_message(number: int, value: Any, raw: bytes) -> None:
+    """As the specification of protobuf has them."""
+    assert encode(number, value) == raw
+
+
+def plain(message: bytes) -> list[tuple[int, int | bytes]]:
+    found = fields(memoryview(message))
+    return [(number, bytes(value) if isinstance(value, memoryview) else value) for number, value in found]
+
+
+@given(st.lists(st.tuples(st.integers(1, 2**20), st.integers(0, 2**64 - 1) | st.binary(max_size=300)), max_size=8))
+def test_fields_come_back_as_they_were(parts: list[tuple[int, Any]]) -> None:
+    assert plain(b"".join(encode(*part) for part in parts)) == parts
+
+
+def test_fixed_sizes_are_skipped_and_groups_are_refused() -> None:
+    message = b"\x09" + b"8 bytes." + b"\x15" + b"four" + b"\x18\x07"
+    assert plain(message) == [(1, b"8 bytes."), (2, b"four"), (3, 7)]
+    with pytest.raises(ValueError, match="a group"):
+        list(fields(memoryview(b"\x0b")))
+
+
+@pytest.mark.parametrize(
+    ("depth", "says"), [(1, "outside of its directory"), (21, "outside"), (22, "not an ONNX file")]
+)
+def test_graphs_within_graphs_are_looked_through_so_deep(depth: int, says: str, tmp_path: Path) -> None:
+    """A tensor with its values in another file, in a graph of an attribute of a node of a graph ..."""
+    graph = encode(5, encode(13, encode(1, "location") + encode(2, "../secret")))
+    for _ in range(depth - 1):
+        graph = encode(1, encode(5, encode(6, graph)))
+    file = tmp_path / "model.onnx"
+    file.write_bytes(encode(7, graph))
+    with pytest.raises(ConfigError, match=says):
+        check_external_data(file, tmp_path)
+
+
+def test_weights_beside_the_model_are_read(tmp_path: Path) -> None:
+    for place, is_fine in (("weights.bin", True), ("a/../weights.bin", True), ("../weights.bin", False)):
+        file = tmp_path / "model.onnx"
+        file.write_bytes(encode(7, encode(5, encode(13, encode(1, "location") + encode(2, place)))))
+        if is_fine:
+            check_external_data(file, tmp_path)
+        else:
+            with pytest.raises(ConfigError, match="keeps weights in a file outside of its directory"):
+                check_external_data(file, tmp_path)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_what_google_is_told(task: str) -> None:
+    symmetric = task in {"classification", "clustering", "semantic_similarity"}
+    kinds: list[Kind] = ["query", "document"]
+    query, document = ((tell("gemini-embedding-001", task, kind), tell("new", task, kind)) for kind in kinds)
+    words = {
+        "fact_verification": "fact checking",
+        "retrieval": "search result",
+        "semantic_similarity": "sentence similarity",
+    }.get(task, task.replace("_", " "))
+    field = {"retrieval": "RETRIEVAL_QUERY", "code_retrieval": "CODE_RETRIEVAL_QUERY"}.get(task, task.upper())
+    assert query == (({"taskType": field}, ""), ({}, f"task: {words} | query: "))
+    as_document = ({"taskType": "RETRIEVAL_DOCUMENT"}, ""), ({}, "title: none | text: ")
+    assert document == (query if symmetric else as_document)
+    assert tell("new", "none", "query") == ({}, "")
