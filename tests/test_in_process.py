@@ -198,6 +198,8 @@ def test_what_google_is_told(task: str) -> None:
     }.get(task, task.replace("_", " "))
     field = {"retrieval": "RETRIEVAL_QUERY", "code_retrieval": "CODE_RETRIEVAL_QUERY"}.get(task, task.upper())
     assert query == (({"taskType": field}, ""), ({}, f"task: {words} | query: "))
-    as_document = ({"taskType": "RETRIEVAL_DOCUMENT"}, ""), ({}, "title: none | text: ")
-    assert document == (query if symmetric else as_document)
+    if symmetric:
+        assert document == query
+    else:
+        assert document == (({"taskType": "RETRIEVAL_DOCUMENT"}, ""), ({}, "title: none | text: "))
     assert tell("new", "none", "query") == ({}, "")

@@ -131,3 +131,26 @@ def test_it_is_a_dict(tmp_path_factory: pytest.TempPathFactory, steps: list[tupl
                         np.testing.assert_array_equal(row, model[names[position]])
 
     run(play(), loop_factory=asyncio.new_event_loop)
+
+
+@pytest.mark.parametrize("count", [499, 500, 501, 1001, 2500])
+async def test_any_number_of_rows_at_once(store: SQLiteStore, count: int) -> None:
+    await put(store, range(count))
+    assert await known(store, range(count)) == list(range(count))
+    assert await known(store, range(count - 1, count + 600)) == [count - 1]
+
+
+@pytest.mark.parametrize(("dim", "is_known"), [(2**16, True), (2**16 + 1, False)])
+async def test_the_longest_row(store: SQLiteStore, dim: int, is_known: bool) -> None:
+    await put(store, range(1), dim)
+    assert await known(store, range(1), dim) == ([0] if is_known else [])
+
+
+async def test_how_the_file_is_set_up(store: SQLiteStore, path: Path) -> None:
+    await put(store)
+    with opened(path) as db:
+        found = [db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", "journal_mode", "user_version")]
+        assert found == [8192, "wal", 1]
+        assert db.execute("PRAGMA application_id").fetchone()[0].to_bytes(4, "big") == b"aeMB"
+        ids = db.execute("SELECT id, used FROM vectors ORDER BY id").fetchall()
+    assert ids == [(number, number) for number in range(1, len(NAMES) + 1)]

@@ -405,3 +405,13 @@ async def test_an_answer_of_more_than_a_mebibyte_is_decoded_while_it_comes_in(
     for _ in range(2):
         await provider.embed(["a"] * texts, kind="document")
     assert (fake.taken[1] > 0) is is_sunk
+
+
+@pytest.mark.parametrize(("status", "is_good"), [(200, True), (299, True), (300, False), (304, False), (400, False)])
+async def test_an_answer_is_good_up_to_299(status: int, is_good: bool) -> None:
+    provider = await open_provider(local(Fake([answer(vectors([1.0, 2.0]), status)])))
+    if is_good:
+        np.testing.assert_array_equal((await provider.embed(["a"], kind="document")).vectors, ONE)
+    else:
+        with pytest.raises(BadRequestError, match=f"status {status}"):
+            await provider.embed(["a"], kind="document")
