@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from aembed import Config, EmbedderOptions, Limits
-from aembed.cli.progress import Mode, Shown, show_progress
+from aembed.cli.progress import Mode, Shown, duration, show_progress
 from aembed.cli.run import run
 from aembed.jobs import Dtype, JobOptions, JobPlan, JobReport, retry_rejects
 from aembed.jobs import plan as plan_job
@@ -147,20 +147,12 @@ def _language(made: JobReport | JobPlan) -> str:
 
 def _least(plan: JobPlan) -> str:
     if plan.bound_by == "machine" and plan.seconds is not None:
-        return f"about {_duration(plan.seconds)} on this machine"
+        return f"about {duration(plan.seconds)} on this machine"
     if plan.seconds is None:
         return "as fast as the provider answers: no quota is known (--rpm and --tpm tell one)"
     if not plan.seconds:
         return "as fast as the provider answers: within a minute's quota"
-    return f"at least {_duration(plan.seconds)}, by the quota of {plan.bound_by}"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return f"at least {duration(plan.seconds)}, by the quota of {plan.bound_by}"
 
 
 def _kept(progress: Shown) -> str:

@@ -23,7 +23,7 @@ def test_dry_run_says_what_it_would_take(aembed: Aembed) -> None:
         "tokens": "about 66,000, estimated from lengths",
         "requests": "about 3",
         "cost": "not known: the model has no listed price",
-        "time": "at least 1 h 5 min, by the quota of tokens",
+        "time": "at least 1 h 05 min, by the quota of tokens",
     }
     assert left_over() == []
 
@@ -61,7 +61,7 @@ def test_limits_of_a_profile_stay_beside_those_given(aembed: Aembed, notes: str)
     Path("aembed.toml").write_text(PROFILES + "[profiles.small.limits]\nrequests_per_minute = 0.25\n")
     Path(notes).write_text("one\n" * 2049)
     out = aembed("embed", notes, "-m", "small", "--tpm", "1000000", "--dry-run").out
-    assert "at least 7 min 0 s, by the quota of requests" in out
+    assert "at least 7 min 00 s, by the quota of requests" in out
 
 
 def test_dry_run_of_the_local_model(aembed: Aembed) -> None:
