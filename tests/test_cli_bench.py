@@ -164,8 +164,9 @@ def sends(place: Path, number: str) -> None:
         ("load", "SIGHUP", 129, "uvloop"),
     ],
 )
-def test_ctrl_c_ends_every_load_and_reports(place: Path, command: str, number: str, code: int, loop: str) -> None:
-    """Case 126."""
+def test_fault_126_ctrl_c_ends_every_load_and_reports(
+    place: Path, command: str, number: str, code: int, loop: str
+) -> None:
     sends(place, number)
     arguments = ("--scenario", "stops.py:once", *FOREVER[command], "--loop", loop, "--json", "o.json")
     done = aembed(command, *arguments, "--junit", "o.xml", cwd=place)
@@ -189,7 +190,7 @@ def test_ctrl_c_ends_every_load_and_reports(place: Path, command: str, number: s
         ("ab", "interrupted before its first pair of processes was measured"),
     ],
 )
-def test_ctrl_c_ends_what_fresh_processes_measure(place: Path, command: str, said: str) -> None:
+def test_fault_126_ctrl_c_ends_what_fresh_processes_measure(place: Path, command: str, said: str) -> None:
     """Sent by the fresh process, whose own group does not get it."""
     (place / "stops.py").write_text(
         "import os, signal\nimport anyio\nfrom aembed import bench\n"
@@ -246,8 +247,8 @@ def test_a_signal_that_the_parent_ignores_stays_ignored(place: Path, loop: str) 
 
 
 @pytest.mark.parametrize("encoding", ["cp932", "cp936", "cp949", "cp950", "ascii", "latin-1", "utf-8"])
-def test_output_has_what_its_encoding_has(place: Path, encoding: str) -> None:
-    """Case 127: with microseconds among the figures, and a name that few encodings have."""
+def test_fault_127_output_has_what_its_encoding_has(place: Path, encoding: str) -> None:
+    """With microseconds among the figures, and a name that few encodings have."""
     (place / "subjects.py").write_text("async def μ_二_ß():\n    pass\n", encoding="utf-8")
     done = aembed(
         *("load", "--scenario", "subjects.py:μ_二_ß", *SHORT["load"]),

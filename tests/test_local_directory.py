@@ -234,7 +234,7 @@ async def test_missing_packages_come_with_the_command(tmp_path: Path, monkeypatc
         await local.open_provider(source(tmp_path))
 
 
-async def test_a_changed_directory_is_another_revision(tmp_path: Path) -> None:
+async def test_fault_93_a_changed_directory_is_another_revision(tmp_path: Path) -> None:
     """A cache must not give out vectors of the model that stood here before."""
 
     async def revision() -> str | None:

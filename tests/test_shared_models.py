@@ -42,7 +42,7 @@ async def test_other_options_are_another_model(factory: EmbedderFactory, model: 
     assert provider_of(factory, one) is not provider_of(factory, other)
 
 
-async def test_other_files_in_the_same_place_are_another_model(factory: EmbedderFactory, model: str) -> None:
+async def test_fault_93_other_files_in_the_same_place_are_another_model(factory: EmbedderFactory, model: str) -> None:
     one = await factory.new_embedder(model)
     file = Path(model.removeprefix("local:")) / "tokenizer.json"
     file.write_text(file.read_text() + "\n")

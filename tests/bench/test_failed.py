@@ -32,7 +32,7 @@ LOADS: dict[str, Mode] = {
 
 @virtual
 @pytest.mark.parametrize("mode", LOADS)
-async def test_where_every_request_fails_no_mode_is_ok(mode: str) -> None:
+async def test_fault_125_where_every_request_fails_no_mode_is_ok(mode: str) -> None:
     report = await LOADS[mode](refuses)
     assert (report.verdict.state, report.verdict.exit_code) == ("failed", 1)
     assert report.traffic is not None

@@ -100,7 +100,7 @@ async def test_a_deadline_returns_what_it_must_not_raise() -> None:
 
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("options", [{}, {"cache": True}, {"merge": True}], ids=str)
-async def test_texts_that_only_waited_were_not_attempted(options: Any) -> None:
+async def test_fault_114_texts_that_only_waited_were_not_attempted(options: Any) -> None:
     """In our own queue, behind another call."""
     provider = ScriptedProvider(latency=100.0)
     async with EmbedderFactory(Config()) as factory:

@@ -12,11 +12,7 @@ import pytest
 
 TESTS = Path(__file__).parents[1]
 CASES = set(range(1, 128))
-NOT_NUMBERED = (93, *range(99, 116), 121, 125, 126, 127)
-WAITING = {
-    80: "there is no store of quotas yet that several processes share, which could fail",
-    **dict.fromkeys(NOT_NUMBERED, "tested, but no test carries the number"),
-}
+WAITING = {80: "there is no store of quotas yet that several processes share, which could fail"}
 
 
 def test_every_case_has_its_tests(request: pytest.FixtureRequest) -> None:

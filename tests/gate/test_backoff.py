@@ -91,7 +91,7 @@ async def test_a_time_that_makes_no_sense_counts_as_none(nonsense: float) -> Non
 
 
 @pytest.mark.parametrize("wait", [3000.0, 3601.0, DAY, WEEK])
-async def test_any_wait_up_to_a_week_is_obeyed_if_the_patience_allows_it(wait: float) -> None:
+async def test_fault_112_any_wait_up_to_a_week_is_obeyed_if_the_patience_allows_it(wait: float) -> None:
     assert wait <= MAX_RETRY_AFTER_S
     gate = enough(Gate(8, Limits()))
     await fail(gate, RateLimitError("next week", retry_after=wait))
@@ -223,7 +223,9 @@ async def outage(gate: Gate, failure: Failure, seconds: float, *, calls: int = 1
 
 @pytest.mark.parametrize("failure", [connection_fails, too_fast])
 @pytest.mark.parametrize("seconds", [1.0, 10.0, 62.0, 70.0, 89.0, 89.9])
-async def test_an_outage_shorter_than_a_minute_and_a_half_loses_nothing(failure: Failure, seconds: float) -> None:
+async def test_fault_110_an_outage_of_less_than_a_minute_and_a_half_loses_nothing(
+    failure: Failure, seconds: float
+) -> None:
     through, sent = await outage(enough(Gate(16, Limits())), failure, seconds)
     assert through <= min(seconds + LONGEST_S, GIVE_UP_AFTER_S)
     assert len(sent) <= OUTAGE_FAILURES + 5 + seconds / LONGEST_S
@@ -231,7 +233,7 @@ async def test_an_outage_shorter_than_a_minute_and_a_half_loses_nothing(failure:
 
 @pytest.mark.parametrize("failure", [connection_fails, too_fast])
 @pytest.mark.parametrize("seconds", [90.1, 95.0, 1000.0])
-async def test_a_longer_one_is_given_up_exactly_then(failure: Failure, seconds: float) -> None:
+async def test_fault_110_a_longer_one_is_given_up_exactly_then(failure: Failure, seconds: float) -> None:
     with pytest.raises(OverloadedError, match="nothing but errors for 90 s, the last a") as raised:
         await outage(enough(Gate(16, Limits())), failure, seconds, calls=5)
     assert now() == pytest.approx(GIVE_UP_AFTER_S, abs=0.01)
@@ -325,7 +327,9 @@ async def test_an_outage_after_a_long_rest_is_survived_as_any_other() -> None:
 
 
 @pytest.mark.parametrize(("wait", "said"), [(3000.0, "3000 s"), (7200.0, "2.0 h"), (WEEK, "168.0 h")])
-async def test_a_pause_beyond_the_patience_is_an_error_at_once_that_says_how_long(wait: float, said: str) -> None:
+async def test_fault_112_a_pause_beyond_the_patience_is_an_error_at_once_that_says_how_long(
+    wait: float, said: str
+) -> None:
     gate = enough(Gate(16, Limits()))
     await fail(gate, RateLimitError("tomorrow", retry_after=wait))
     with pytest.raises(RateLimitError, match=f"no request for {said}, longer than max_retry_after=120") as raised:
@@ -393,7 +397,7 @@ async def test_a_call_without_patience_behind_a_patient_one_fails_at_once_too(
     assert isinstance(outcomes[1], error)
 
 
-async def test_a_days_quota_without_a_time_is_asked_for_in_an_hour() -> None:
+async def test_fault_113_a_days_quota_without_a_time_is_asked_for_in_an_hour() -> None:
     gate = enough(Gate(16, Limits()))
     used_up = RateLimitError("the day's quota")
     used_up.scope = "day"

@@ -146,7 +146,7 @@ def test_an_outage_forgets_nothing() -> None:
 
 @pytest.mark.parametrize("slow_start", [True, False], ids=["slow start", "all at once"])
 @pytest.mark.parametrize("seed", range(3))
-def test_a_hidden_limit_of_connections_is_found_and_kept(seed: int, slow_start: bool) -> None:
+def test_fault_111_a_hidden_limit_of_connections_is_found_and_kept(seed: int, slow_start: bool) -> None:
     requests = 6000
     outcome = resets.Client(resets.LIMITED, seed, requests=requests, slow_start=slow_start).run()
     assert outcome.lost == 0
@@ -157,7 +157,7 @@ def test_a_hidden_limit_of_connections_is_found_and_kept(seed: int, slow_start: 
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_failures_that_do_not_depend_on_the_number_do_not_bring_it_down(seed: int) -> None:
+def test_fault_109_failures_that_do_not_depend_on_the_number_do_not_bring_it_down(seed: int) -> None:
     outcome = resets.Client(resets.FAILING, seed, requests=10_000).run()
     assert resets.efficiency(resets.FAILING, outcome, 10_000) > 0.6
     assert max(slots for at, slots in outcome.slots if at > outcome.seconds / 2) == 64

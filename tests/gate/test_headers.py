@@ -180,7 +180,7 @@ def test_while_the_rule_is_unknown_headers_only_lower_the_level() -> None:
     assert account.quota.level == pytest.approx(9.1)
 
 
-def test_an_older_header_that_comes_late_is_ignored() -> None:
+def test_fault_105_an_older_header_that_comes_late_is_ignored() -> None:
     account = as_bucket()
     old, new = account.send(100.0), account.send(100.0)
     account.headers.sync(new, 100.5, None, 10.0, None)

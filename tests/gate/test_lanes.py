@@ -63,7 +63,7 @@ def test_embedders_with_batches_of_four_and_of_64_texts_share_by_tokens() -> Non
 
 
 @given(st.lists(st.sampled_from([10.0, 100.0, 375.0, 3000.0]), min_size=1, max_size=10), st.floats(0.0, 150.0))
-def test_a_query_that_fits_is_admitted_within_two_minutes_whatever_documents_wait(
+def test_fault_101_a_query_that_fits_is_admitted_within_two_minutes_whatever_documents_wait(
     sizes: list[float], comes: float
 ) -> None:
     async def main() -> float:
@@ -91,7 +91,7 @@ def test_a_query_that_fits_is_admitted_within_two_minutes_whatever_documents_wai
 
 
 @pytest.mark.virtual_time
-async def test_a_document_that_does_not_fit_blocks_no_query_that_does() -> None:
+async def test_fault_101_a_document_that_does_not_fit_blocks_no_query_that_does() -> None:
     gate = enough(Gate(64, limited(tokens=TOKENS)))
     used = Reservation("document", 0, 3000.0)
     assert gate.try_enter(used)

@@ -49,7 +49,7 @@ BY_EPISODES = [[(0.0, 30.0, 0)], [(1.0, 2.0, 5)] * 3]
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("history", BY_EPISODES)
 @pytest.mark.parametrize("tokens", [60_000.0, None])
-async def test_after_a_minute_of_health_the_stated_limit_is_used_again(
+async def test_fault_102_after_a_minute_of_health_the_stated_limit_is_used_again(
     history: list[tuple[float, float | None, int]], tokens: float | None
 ) -> None:
     gate = enough(Gate(64, limited(A_MINUTE, tokens)))
@@ -76,7 +76,7 @@ def test_an_estimate_has_a_floor_and_a_ceiling(history: list[tuple[float, float 
 
 
 @pytest.mark.virtual_time
-async def test_ten_thousand_successes_after_the_last_429_raise_nothing() -> None:
+async def test_fault_100_ten_thousand_successes_after_the_last_429_raise_nothing() -> None:
     gate = enough(Gate(64, Limits()))
     await suffer(gate, [(1.0, 0.5, 20)] * 5)
     for _ in range(10_000):
@@ -85,7 +85,7 @@ async def test_ten_thousand_successes_after_the_last_429_raise_nothing() -> None
 
 
 @pytest.mark.virtual_time
-async def test_queries_that_stop_while_documents_go_on_leave_no_rounding_that_raises() -> None:
+async def test_fault_99_queries_that_stop_beside_documents_leave_no_rounding_that_raises() -> None:
     gate = enough(Gate(64, limited(tokens=1000.0)))
     for n in range(300):
         kind: Kind = "query" if n < 50 else "document"

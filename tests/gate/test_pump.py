@@ -62,7 +62,9 @@ async def outcomes(waiting: list[asyncio.Task[Any]]) -> list[Any]:
 
 
 @pytest.mark.parametrize("path", [*IN_THE_PUMP, *ON_ADMISSION])
-async def test_an_exception_in_the_pump_reaches_every_waiting_call(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_fault_108_an_exception_in_the_pump_reaches_every_waiting_call(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gate = Gate(2, limited(2.0))
     inside = [Reservation("document"), Reservation("document")]
     for reservation in inside:
@@ -92,7 +94,7 @@ IN_LEAVE = [
 
 
 @pytest.mark.parametrize("path", IN_LEAVE)
-async def test_an_exception_on_the_way_out_is_raised_and_strands_nobody(
+async def test_fault_108_an_exception_on_the_way_out_is_raised_and_strands_nobody(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = Gate(1, Limits())
@@ -129,7 +131,7 @@ async def test_so_is_one_while_a_429_is_dealt_with(path: str, monkeypatch: pytes
     assert gate.in_flight == 0
 
 
-async def test_an_exception_in_the_timer_reaches_every_waiting_call(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_fault_108_an_exception_in_the_timer_reaches_every_waiting_call(monkeypatch: pytest.MonkeyPatch) -> None:
     gate = enough(Gate(4, limited(1.0)))
     inside = Reservation("document")
     assert gate.try_enter(inside)

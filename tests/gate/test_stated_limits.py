@@ -152,21 +152,21 @@ def test_no_minute_sees_more_than_the_stated_limit_while_no_header_has_shown_a_b
 
 
 @given(worlds, st.sampled_from([1.0, 59.0, 3600.0]))
-def test_nor_when_the_clock_jumps_ahead(world: World, seconds: float) -> None:
+def test_fault_115_nor_when_the_clock_jumps_ahead(world: World, seconds: float) -> None:
     world.jumps = seconds
     run(world.play(), loop_factory=JumpingLoop)
     assert max(world.most_above_a_bucket()) <= EXACT
 
 
 @given(worlds, st.sampled_from([-1.0, -59.0, -3600.0]))
-def test_a_clock_that_is_set_back_hangs_nobody(world: World, seconds: float) -> None:
+def test_fault_115_a_clock_that_is_set_back_hangs_nobody(world: World, seconds: float) -> None:
     world.jumps = seconds
     world.requests = min(world.requests, 60)
     run(world.play(), loop_factory=JumpingLoop)
 
 
 @pytest.mark.virtual_time
-async def test_a_day_sees_no_more_than_its_limit_and_the_next_day_goes_on() -> None:
+async def test_fault_113_a_day_sees_no_more_than_its_limit_and_the_next_day_goes_on() -> None:
     gate = enough(Gate(16, Limits(requests_per_day=100)))
     starts = [await succeed(gate) for _ in range(250)]
     assert starts[99] == 0.0

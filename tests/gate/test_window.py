@@ -99,7 +99,7 @@ def test_a_request_counts_until_a_minute_after_its_answer() -> None:
     assert window.used == 0.0
 
 
-def test_what_is_exactly_a_minute_old_still_counts() -> None:
+def test_fault_107_what_is_exactly_a_minute_old_still_counts() -> None:
     window = Window()
     window.sent(0.1, 1.0)
     window.answered(0.1, 0.1, 1.0)

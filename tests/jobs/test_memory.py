@@ -56,7 +56,7 @@ print(*re.findall("VmHWM:(.*)kB", pathlib.Path("/proc/self/status").read_text())
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts in kilobytes as Linux does")
 @pytest.mark.parametrize("output", ["v.npy", "v.jsonl", "v.parquet"])
-def test_rows_of_megabytes_take_no_more_memory(output: str) -> None:
+def test_fault_121_rows_of_megabytes_take_no_more_memory(output: str) -> None:
     """300 MB of input, a row at a time 2 MB: whatever rows look like, a process stays below 300 MB."""
     if output.endswith(".parquet"):
         pytest.importorskip("pyarrow", reason="needs the extra parquet")
