@@ -67,8 +67,8 @@ def usl_fit(n: ArrayLike, throughput: ArrayLike) -> UslFit:
     if len(ns) < 4:
         raise ValueError(f"three parameters need four points or more; got {len(ns)}")
     gain = float(np.max(xs / ns))
-    # in units of the guess, so that all three parameters are of a size that the solver likes
-    found, covariance = curve_fit(_usl, ns, xs / gain, p0=(1.0, 0.05, 1e-4), bounds=(0, np.inf), x_scale="jac")
+    # in units of the gain, so that all three parameters are of a size that the solver likes
+    found, covariance = curve_fit(_usl, ns, xs / gain, bounds=(0, np.inf), x_scale="jac")
     scale = (gain, 1.0, 1.0)
     halves = float(stdtrit(len(ns) - 3, 1 - TAIL)) * np.sqrt(np.maximum(np.diag(covariance), 0))
     estimates = [_around(float(v) * s, float(h) * s, 0.0) for v, h, s in zip(found, halves, scale, strict=True)]
