@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from contextlib import closing
 from os import PathLike, fspath
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import anyio.to_thread
+import msgspec
 import numpy as np
 from msgspec import structs
 
@@ -20,6 +21,7 @@ from aembed.jobs.errors import JobOutputError
 from aembed.jobs.keys import HEAD_BYTES, is_written, write_head
 from aembed.jobs.place import JOURNAL, KEYS, REJECTS, Output, choose_place, is_part, output_errors
 from aembed.jobs.placing import check_replaceable, put_in_place
+from aembed.jobs.quantized import Scale
 from aembed.jobs.record import METADATA, OutputRecord, read_record
 
 COPIED_BYTES = 2**20
@@ -29,6 +31,9 @@ async def join(
     shards: Sequence[str | PathLike[str]], output: str | PathLike[str], *, force: bool = False
 ) -> OutputRecord:
     """Join the outputs of ``run(..., shard=(k, n))`` for all ``k`` from 1 to ``n``, given in any order.
+
+    Shards in int8 have a scale each. Joined, all have the largest of them, so that no number is cut; the others
+    are rounded once more, and may differ by 1 from those of one job.
 
     The output, its rejects and its record are those of one job without shards, so that ``update`` takes it up. It is
     complete once it is in its place; a join that is killed is run again. ``force`` replaces an output that aembed did
@@ -44,14 +49,14 @@ async def join(
 def _join(names: Sequence[str], name: str, force: bool) -> OutputRecord:
     place = choose_place([name], names)
     output = place.outputs[0]
-    shards, record = _matched([choose_place([shard]).outputs[0] for shard in names], output)
+    shards, limits, record = _matched([choose_place([shard]).outputs[0] for shard in names], output)
     check_replaceable(place.outputs, (), force=force)
     with output_errors(name), opened_directory(place.directory, name, is_part) as directory:
         if directory.has(JOURNAL):
             raise JobOutputError(f"{place.directory} holds an unfinished job; finish it, or choose another output")
         made = content(place.outputs, 0, record)
         with directory.open(made, "w+b", buffered=True) as file:
-            _join_content(shards, output, record, file)
+            _join_content(shards, limits, output, record, file)
             file.flush()
             with directory.open(KEYS, "w+b", buffered=True) as keys:
                 _join_keys(shards, file, keys)
@@ -66,8 +71,8 @@ def _join(names: Sequence[str], name: str, force: bool) -> OutputRecord:
     return record
 
 
-def _matched(shards: Sequence[Output], output: Output) -> tuple[list[Output], OutputRecord]:
-    """The shards in their order, and the record of the whole."""
+def _matched(shards: Sequence[Output], output: Output) -> tuple[list[Output], list[float | None], OutputRecord]:
+    """The shards in their order, the scale of each, and the record of the whole."""
     found: dict[int, tuple[Output, OutputRecord]] = {}
     parts, counts = 0, set[int]()
     for shard in shards:
@@ -94,14 +99,17 @@ def _matched(shards: Sequence[Output], output: Output) -> tuple[list[Output], Ou
         _check_same(first, whole, shard, _whole(record))
     records = [record for _, record in ordered]
     tokens = [record.tokens for record in records if record.tokens is not None]
-    return [shard for shard, _ in ordered], structs.replace(
+    used = [record.limit for record in records if record.limit is not None and record.rejected < record.rows]
+    joined = structs.replace(
         whole,
+        limit=max(used) if used else records[0].limit,
         rows=sum(record.rows for record in records),
         rejected=sum(record.rejected for record in records),
         truncated=sum(record.truncated for record in records),
         requests=sum(record.requests for record in records),
         tokens=sum(tokens) if len(tokens) == len(records) else None,
     )
+    return [shard for shard, _ in ordered], [record.limit for record in records], joined
 
 
 def _shard_of(shard: Output, record: OutputRecord) -> tuple[int, int]:
@@ -116,39 +124,59 @@ def _whole(record: OutputRecord) -> OutputRecord:
     settings = {name: value for name, value in record.settings.items() if name != "shard"}
     source = {name: value for name, value in record.source.items() if name != "shard"}
     return structs.replace(
-        record, settings=settings, source=source, rows=0, rejected=0, truncated=0, requests=0, tokens=0
+        record, settings=settings, source=source, limit=None, rows=0, rejected=0, truncated=0, requests=0, tokens=0
     )
 
 
 def _check_same(first: Output, whole: OutputRecord, shard: Output, other: OutputRecord) -> None:
-    for field in ("input", "model", "revision", "identity", "dim", "dtype", "limit", "settings"):
+    for field in ("input", "model", "revision", "identity", "dim", "dtype", "settings"):
         mine, its = getattr(whole, field), getattr(other, field)
         if mine != its:
-            called = {"input": "inputs", "limit": "scales of int8", "settings": "settings"}.get(field, f"{field}s")
+            called = {"input": "inputs", "settings": "settings"}.get(field, f"{field}s")
             raise JobOutputError(f"{first.name} and {shard.name} have different {called}; join shards of one job")
 
 
-def _join_content(shards: Sequence[Output], output: Output, record: OutputRecord, file: BinaryIO) -> None:
+def _join_content(
+    shards: Sequence[Output], limits: Sequence[float | None], output: Output, record: OutputRecord, file: BinaryIO
+) -> None:
+    scales = [Scale(limit, record.limit) for limit in limits]
     if output.format == "jsonl":
-        _append([shard.path for shard in shards], file)
+        _join_lines(shards, scales, record, file)
     elif output.format == "parquet":
-        _join_parquet(shards, record, file)
+        _join_parquet(shards, scales, record, file)
     else:
-        _join_arrays(shards, file)
+        _join_arrays(shards, scales, file)
 
 
-def _join_arrays(shards: Sequence[Output], file: BinaryIO) -> None:
+def _join_lines(shards: Sequence[Output], scales: Sequence[Scale], record: OutputRecord, file: BinaryIO) -> None:
+    before = msgspec.json.encode(record.vector_column) + b":"  # the last of all fields; in strings quotes are escaped
+    for shard, scale in zip(shards, scales, strict=True):
+        if scale.is_same:
+            _append([shard.path], file)
+            continue
+        with shard.path.open("rb") as source:
+            for line in source:
+                at = line.rindex(before) + len(before)
+                numbers = np.array(msgspec.json.decode(line[at : line.rindex(b"}")], type=list[int]), np.int8)
+                file.write(line[:at] + msgspec.json.encode(scale.applied(numbers).tolist()) + b"}\n")
+
+
+def _join_arrays(shards: Sequence[Output], scales: Sequence[Scale], file: BinaryIO) -> None:
     arrays = [np.load(shard.path, mmap_mode="r") for shard in shards]
     descr = np.lib.format.dtype_to_descr(arrays[0].dtype)
     shape = (sum(len(array) for array in arrays), arrays[0].shape[1])
     np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
-    for array, shard in zip(arrays, shards, strict=True):
+    for array, shard, scale in zip(arrays, shards, scales, strict=True):
         with shard.path.open("rb") as source:
             source.seek(shard.path.stat().st_size - array.nbytes)
-            shutil.copyfileobj(source, file, COPIED_BYTES)
+            if scale.is_same:
+                shutil.copyfileobj(source, file, COPIED_BYTES)
+            else:
+                while part := source.read(COPIED_BYTES):
+                    file.write(scale.applied(np.frombuffer(part, np.int8)).data)
 
 
-def _join_parquet(shards: Sequence[Output], record: OutputRecord, file: BinaryIO) -> None:
+def _join_parquet(shards: Sequence[Output], scales: Sequence[Scale], record: OutputRecord, file: BinaryIO) -> None:
     from aembed.jobs.arrow import the_parquet
 
     pq = the_parquet()
@@ -157,11 +185,24 @@ def _join_parquet(shards: Sequence[Output], record: OutputRecord, file: BinaryIO
     schema = schema.with_metadata((schema.metadata or {}) | {METADATA: record.encoded()})
     repeating = [name for name in schema.names if name != schema.names[-1]]  # no two vectors are the same
     with closing(pq.ParquetWriter(file, schema, use_dictionary=repeating)) as writer:
-        for shard in shards:
+        for shard, scale in zip(shards, scales, strict=True):
             with closing(pq.ParquetFile(shard.path)) as source:
                 for group in range(source.num_row_groups):
                     table = source.read_row_group(group).replace_schema_metadata(schema.metadata)
+                    if not scale.is_same:
+                        table = _rescaled(table, scale)
                     writer.write_table(table, row_group_size=max(1, len(table)))
+
+
+def _rescaled(table: Any, scale: Scale) -> Any:
+    """The same with other vectors, which are the last column."""
+    from aembed.jobs.arrow import pyarrow
+
+    pa, at = pyarrow(), table.num_columns - 1
+    field = table.schema.field(at)
+    numbers = table.column(at).combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(scale.applied(numbers)), field.type.list_size)
+    return table.set_column(at, field, vectors)
 
 
 def _join_keys(shards: Sequence[Output], output: BinaryIO, keys: BinaryIO) -> None:

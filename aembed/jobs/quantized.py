@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,23 @@ def restored(rows: NDArray[Any], record: OutputRecord) -> Vectors:
         signs: Vectors = np.unpackbits(rows, axis=-1, count=record.dim).astype(np.float32) * 2 - 1
         return signs
     return rows.astype(np.float32, copy=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """From the scale of int8 rows to that of others with a larger limit."""
+
+    mine: float | None
+    other: float | None
+
+    @property
+    def is_same(self) -> bool:
+        return self.mine == self.other
+
+    def applied(self, rows: NDArray[np.int8]) -> NDArray[np.int8]:
+        """These rows, on the other scale."""
+        numbers = rows * np.float64((self.mine or 1.0) / (self.other or 1.0))
+        return np.clip(np.rint(numbers), -LARGEST_INT8, LARGEST_INT8).astype(np.int8)
 
 
 def largest(vectors: VectorFile, rows: int) -> float:

@@ -64,6 +64,35 @@ async def test_shards_of_compact_vectors(rows: str) -> None:
     np.testing.assert_array_equal(np.load("all.npy"), np.load("whole.npy"))
 
 
+@pytest.mark.parametrize("ending", ["npy", "jsonl", "parquet"])
+async def test_shards_of_int8_have_one_scale_when_they_are_joined(rows: str, ending: str) -> None:
+    if ending == "parquet":
+        pytest.importorskip("pyarrow", reason="needs the extra parquet")
+    await embed(rows, "exact.npy")
+    exact = np.load("exact.npy")
+    exact = exact[~np.isnan(exact[:, 0])]
+    names = await shards(rows, ending, 5, dtype="int8")
+    limits = {read_record(name).limit for name in names}
+    assert len(limits) > 1, "they differ"
+    record = await join(names, f"all.{ending}")
+    assert record.limit == max(limit for limit in limits if limit is not None) == read_record(f"all.{ending}").limit
+    joined = vectors_of(f"all.{ending}")
+    step = record.limit / 127
+    np.testing.assert_allclose(joined * step, exact, atol=1.01 * step)
+    whole = await embed(rows, f"whole.{ending}", dtype="int8")
+    assert whole.asked
+    np.testing.assert_allclose(joined, vectors_of(f"whole.{ending}"), atol=1)
+    assert (await embed(rows, f"all.{ending}", dtype="int8")).asked == [], "it is complete"
+
+
+def vectors_of(name: str) -> Any:
+    """The rows that were not rejected."""
+    if name.endswith(".npy"):
+        found = np.load(name)
+        return found[found.any(axis=1)].astype(np.float64)
+    return np.array([row["vector"] for row in (content(name) if name.endswith("parquet") else records(name))], float)
+
+
 async def test_limit_comes_before_shards(rows: str) -> None:
     await embed(rows, "whole.jsonl", limit=13)
     await join(await shards(rows, "jsonl", 2, limit=13), "all.jsonl")
