@@ -1,4 +1,4 @@
-"""What every model inside this process shares: which settings it refuses, and the threads it runs in."""
+"""What every model inside this process shares: which settings it refuses, and how many cores it has."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ import os
 import sys
 from typing import TYPE_CHECKING, TypeVar
 
-import anyio
-import anyio.to_thread
-
 from aembed._errors import ConfigError
 from aembed._wire.catalogue import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
-    from aembed._types import Kind, Source
+    from aembed._types import Source
 
 T = TypeVar("T")
 
@@ -68,18 +65,3 @@ def usable_cores() -> int:
         return os.process_cpu_count() or 1
     affinity = getattr(os, "sched_getaffinity", None)  # Linux alone has it
     return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-class Lanes:
-    """Worker threads in two lanes, so that a query never stands behind the batches of a bulk job.
-
-    While both lanes are full, the operating system shares the cores between them. A cancelled caller waits for the
-    step its thread is in, so steps are kept to some tens of milliseconds.
-    """
-
-    def __init__(self, widths: Mapping[Kind, int]) -> None:
-        self._limiters = {kind: anyio.CapacityLimiter(width) for kind, width in widths.items()}
-
-    async def run(self, kind: Kind, step: Callable[[], T], /) -> T:
-        """Run one step in a thread of the lane of ``kind``."""
-        return await anyio.to_thread.run_sync(step, limiter=self._limiters[kind])

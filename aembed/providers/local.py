@@ -18,8 +18,9 @@ import numpy as np
 from aembed._errors import BadTextError, ClosedError, ConfigError, ProviderError
 from aembed._types import Kind, ModelSpec, Reply, Source, TextSize, Vectors
 from aembed._wire.matryoshka import shorten
+from aembed.providers._background import Lanes
 from aembed.providers._external_data import check_external_data
-from aembed.providers._in_process import Lanes, chosen_dimension, option, refuse_settings, usable_cores
+from aembed.providers._in_process import chosen_dimension, option, refuse_settings, usable_cores
 from aembed.providers._minilm import MINILM, load_minilm, minilm_files
 from aembed.providers._model_dir import ModelFiles, read_model_directory
 from aembed.providers._model_errors import while_opening, while_tokenizing
@@ -53,7 +54,8 @@ class LocalProvider:
     """An encoder in this process. Nothing blocks the event loop: tokenising and inference run in worker threads.
 
     A batch is cut into runs of nearly equal length that go to the cores side by side, a thread each, which is the most
-    texts a second. Queries have a session and a lane of their own, where all threads work on one query. A cancelled
+    texts a second; on Linux these threads have a lower priority than others. Queries have a session and a lane of their
+    own, where all threads work on one query. A cancelled
     ``embed`` waits for the run its thread is in, some tens of milliseconds.
     """
 
@@ -101,6 +103,7 @@ class LocalProvider:
     async def aclose(self) -> None:
         """Free the model. Batches under way finish. Closing twice is fine."""
         self._encoders.clear()
+        self._lanes.close()
 
     def _begin(self, encoder: Encoder, texts: Sequence[str], kind: Kind) -> _Job:
         """Tokenise, plan, and do the first run in the same step: a hop to a thread costs a tenth of a millisecond."""

@@ -12,12 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio
 import anyio.to_thread
 import numpy as np
 
 from aembed._errors import BadTextError, ClosedError
 from aembed._types import Kind, ModelSpec, Reply, Source, TextSize
-from aembed.providers._in_process import Lanes, chosen_dimension, option, refuse_settings, usable_cores
+from aembed.providers._in_process import chosen_dimension, option, refuse_settings, usable_cores
 from aembed.providers._model_errors import while_opening, while_tokenizing
 from aembed.providers._pool import unit_length
 from aembed.providers._static_files import StaticTable, read_table, static_directory, wordllama_package
@@ -50,7 +51,9 @@ class StaticProvider:
         self._tokenizer = tokenizer
         self._max_tokens = max_tokens
         self._normalize = normalize
-        self._lanes = Lanes({"document": spec.max_concurrency, "query": spec.max_concurrency})
+        kinds: tuple[Kind, ...] = ("document", "query")
+        self._limiters = {kind: anyio.CapacityLimiter(spec.max_concurrency) for kind in kinds}
+        """Threads of the usual priority: they hold the interpreter's lock, which the event loop waits for."""
 
     @property
     def spec(self) -> ModelSpec:
@@ -68,7 +71,7 @@ class StaticProvider:
         step = partial(self._embed, table, texts)
         if len(texts) == 1 and len(texts[0]) <= _INLINE_CHARACTERS:
             return step()
-        return await self._lanes.run(kind, step)
+        return await anyio.to_thread.run_sync(step, limiter=self._limiters[kind])
 
     def measure(self, texts: Sequence[str], /) -> list[TextSize]:
         """The length of each text. ``unknown`` counts tokens that the model has no vector for."""
