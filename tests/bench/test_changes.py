@@ -75,3 +75,48 @@ def test_one_alarm_among_many_benchmarks_must_be_surer() -> None:
 def test_a_comparison_is_as_bad_as_its_worst_finding(findings: list[Finding], state: str, code: int) -> None:
     comparison = Comparison(before="a", after="b", changes=tuple(change(None, finding) for finding in findings))
     assert (comparison.state, comparison.exit_code) == (state, code)
+
+
+def test_the_interval_and_the_detectable_slowdown_are_those_of_students_t() -> None:
+    """Four pairs around log1p(0.1), with a standard error of 0.01; t of 3 degrees from a table."""
+    deviation = 0.01 * math.sqrt(4) * math.sqrt(3 / 4)
+    logs = [math.log1p(0.1) + sign * deviation for sign in (-1, 1, -1, 1)]
+    estimate, _, _, detectable = judge_pairs(logs, RULE)
+    assert estimate.value == pytest.approx(0.1)
+    assert estimate.low == pytest.approx(1.1 * math.exp(-3.182446305 * 0.01) - 1)
+    assert estimate.high == pytest.approx(1.1 * math.exp(3.182446305 * 0.01) - 1)
+    assert detectable == pytest.approx(1.02 * math.exp((4.540702859 + 0.978472312) * 0.01) - 1)
+
+
+def test_two_pairs_are_enough_for_an_interval() -> None:
+    """One degree of freedom: 12.706205 standard errors."""
+    estimate, finding, _, detectable = judge_pairs([0.0, 0.02], RULE)
+    assert estimate.low == pytest.approx(math.expm1(0.01 - 12.706205 * 0.01))
+    assert estimate.high == pytest.approx(math.expm1(0.01 + 12.706205 * 0.01))
+    assert finding == "inconclusive"
+    assert detectable is not None
+
+
+@pytest.mark.parametrize(
+    ("p_value", "finding"), [(0.0099, "regressed"), (0.01, "inconclusive"), (0.02, "inconclusive")]
+)
+def test_an_alarm_is_surer_than_alpha(p_value: float, finding: Finding) -> None:
+    (found,) = adjust([change(p_value, "regressed")], RULE)
+    assert found.finding == finding
+    assert adjust([change(p_value, "same")], RULE)[0].finding == "same"
+
+
+def test_within_the_tolerance_means_below_five_percent() -> None:
+    """With an error of one in a hundred thousand: 2 % and more are news, up to 5 % are none, in both directions."""
+    found = [judge_pairs(pairs(change, scatter=1e-7), RULE)[1] for change in (0.0199, 0.0201, -0.0195, -0.021)]
+    assert found == ["same", "regressed", "same", "improved"]
+    wide = Rule(min_effect=0.1, tolerance=0.05)
+    assert [judge_pairs(pairs(change, scatter=1e-7), wide)[1] for change in (0.049, 0.051)] == ["same", "inconclusive"]
+
+
+def test_an_interrupted_comparison_is_inconclusive_unless_something_regressed() -> None:
+    def state(*findings: Finding) -> str:
+        made = tuple(change(None, finding) for finding in findings)
+        return Comparison(before="a", after="b", changes=made, interrupted=True).state
+
+    assert (state("same"), state("regressed"), state()) == ("inconclusive", "regressed", "invalid")
