@@ -1,4 +1,9 @@
-"""Every event goes through here: a listener that raises or dawdles is reported, and breaks no call."""
+"""Every event goes through here: a listener that raises or dawdles is reported, and breaks no call.
+
+A listener that dawdles slows calls all the same. Handing it events later, by a queue or ``call_soon``, would only move
+the pause: it runs in the event loop, which stands still for all. A thread would let it go on beside the calls, but
+listeners that count, or that ask for the current span or task, would then need locks and find neither.
+"""
 
 from __future__ import annotations
 
