@@ -60,10 +60,23 @@ class Workplace:
         Those come first that are few of their kind: they are likely to be about the line, and soon over.
         """
         lines = self._by_line.get(mutant.path, {})
-        found = set().union(*lines.values()) if mutant.at_import else lines.get(mutant.line, set())
+        found = lines.get(mutant.line, set())
+        if mutant.at_import:
+            found = set().union(self._importing(mutant.path), *lines.values())
         found = found - {""}  # none: in another process, if at all
         of_file = Counter(test.partition("::")[0] for test in found)
         return sorted(found, key=lambda test: (of_file[test.partition("::")[0]], test))
+
+    def _importing(self, path: str) -> set[str]:
+        """Test files that name a module: they may look at its tables, and run none of its lines."""
+        module = path.removesuffix(".py").replace("/", ".")
+        files = [file for test in self.tests for file in sorted((self.directory / test).rglob("*.py")) or [Path(test)]]
+        files = [file.relative_to(self.directory) if file.is_absolute() else file for file in files]
+        return {
+            file.as_posix()
+            for file in files
+            if file.name.startswith("test_") and module in (self.directory / file).read_text(encoding="utf-8")
+        }
 
     def is_noticed(self, mutant: Mutant) -> bool:
         """Whether a test fails, or none ends, with this change."""
