@@ -89,16 +89,23 @@ def envelope_slope(x: Floats, y: Floats) -> Estimate:
 def _change(starts: Floats, values: Floats, seconds: float) -> Estimate:
     """From begin to end, relative to the median."""
     slope, scale = theil_sen(starts, values), seconds / float(np.median(values) or 1.0)
-    assert slope.low is not None
-    assert slope.high is not None
-    return Estimate(value=slope.value * scale, low=slope.low * scale, high=slope.high * scale)
+    low, high = _ends(slope)
+    return Estimate(value=slope.value * scale, low=low * scale, high=high * scale)
+
+
+def _ends(estimate: Estimate) -> tuple[float, float]:
+    """Of the interval, which every slope has."""
+    assert estimate.low is not None
+    assert estimate.high is not None
+    return estimate.low, estimate.high
 
 
 def _steady(response: Estimate, rate: Estimate, tolerance: float) -> bool | None:
     """That something gets better is no matter."""
-    if (response.low or 0.0) > tolerance or (rate.high or 0.0) < -tolerance:
+    (fastest, slowest), (fewest, most) = _ends(response), _ends(rate)
+    if fastest > tolerance or most < -tolerance:
         return False
-    return True if (response.high or 0.0) <= tolerance and (rate.low or 0.0) >= -tolerance else None
+    return True if slowest <= tolerance and fewest >= -tolerance else None
 
 
 def _excuse(report: Report, drift: Drift) -> str | None:
@@ -109,7 +116,7 @@ def _excuse(report: Report, drift: Drift) -> str | None:
         return f"the machine itself took {slowing:+.0%} for the same calculation"
     usual = float(np.median([window.p50 for window in report.windows if window.p50 is not None]))
     slower, late = abs(drift.response.value) * usual, None if lag is None else lag.at(0.99).value
-    if late is not None and slower < late and (drift.rate.high or 0.0) >= -drift.tolerance:
+    if late is not None and slower < late and _ends(drift.rate)[1] >= -drift.tolerance:
         return f"{slower * 1e6:.0f} µs are within what the generator itself was late, {late * 1e6:.0f} µs at p99"
     return None
 

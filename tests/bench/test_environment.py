@@ -167,3 +167,16 @@ def test_cores_that_may_be_used_are_named() -> None:
 def test_a_package_that_is_missing_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "PACKAGES", ("numpy", "no-such-package", "anyio"))
     assert list(environment().packages) == ["numpy", "anyio"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script in place of git")
+@pytest.mark.parametrize(("code", "said"), [(0, "abc123"), (128, None)])
+def test_git_is_asked_once_for_what_it_prints(
+    code: int, said: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git = tmp_path / "git"
+    git.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\necho "  abc123  "\necho noise >&2\nexit {code}\n')
+    git.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda _: str(git))
+    assert [room._git("rev-parse", "HEAD") for _ in range(2)] == [said, said]
+    assert (tmp_path / "asked").read_text() == "rev-parse HEAD\n"

@@ -340,3 +340,15 @@ async def test_the_last_request_is_never_lost_to_an_early_timer() -> None:
         report = await bench.load(nothing, arrivals=bench.trace([0.0001, 0.0109]), duration=0.011)
         assert report.traffic is not None
         assert report.traffic.offered == 2
+
+
+@virtual
+async def test_users_leave_nothing_waiting_to_start() -> None:
+    traffic, *_ = parts(await bench.closed(ten_ms, users=5, duration=1))
+    assert (traffic.peak_in_flight, traffic.peak_backlog) == (5, 0)
+
+
+@virtual
+async def test_a_schedule_that_finds_its_places_leaves_nothing_waiting() -> None:
+    traffic, *_ = parts(await bench.load(ten_ms, arrivals=bench.constant(10), duration=1))
+    assert (traffic.peak_in_flight, traffic.peak_backlog) == (1, 0)
