@@ -179,14 +179,15 @@ async def test_a_program_that_ends_in_the_middle() -> None:
     """``asyncio.run`` cancels all tasks, then finalizes generators."""
     provider = Answered()
     kept: list[Chunks] = []
+    factory = EmbedderFactory(Config())
 
     async def main() -> None:
-        factory = EmbedderFactory(Config())
         kept.append(generator(await factory.new_embedder(provider)))
         await anext(kept[0])
 
     await asyncio.to_thread(run, main())
     assert provider.in_flight == 0
+    await factory.aclose()  # which would warn that it was left open
 
 
 async def test_a_stream_that_is_dropped_is_cancelled_and_reported(factory: EmbedderFactory) -> None:
