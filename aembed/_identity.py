@@ -29,7 +29,7 @@ class Identity:
             "scheme": SCHEME,
             "type": provider_type,
             "provider": spec.provider,
-            "base_url": None if options.base_url is None else options.base_url.rstrip("/"),
+            "base_url": options.base_url,
             "model": spec.name,
             "revision": spec.revision,
             "dim": spec.dim,

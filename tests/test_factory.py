@@ -160,6 +160,21 @@ async def test_another_key_or_host_is_another_account(other: Any) -> None:
         assert anyio.current_time() == pytest.approx(1.0)
 
 
+@pytest.mark.virtual_time
+async def test_spellings_of_one_address_share_one_gate_and_one_cache() -> None:
+    shop = Shop()
+    async with shop.factory() as factory:
+        urls = ("http://other/v1", "http://OTHER:80/v1/")
+        one, two = [
+            await factory.new_embedder("shop", base_url=url, limits=Limits(max_concurrency=1), cache=True)
+            for url in urls
+        ]
+        await asyncio.gather(one.embed_documents(["text"]), two.embed_documents(["another"]))
+        assert anyio.current_time() == pytest.approx(2.0)
+        await two.embed_documents(["text"])
+        assert two.statistics().cache_hits == 1
+
+
 async def test_one_account_has_one_set_of_limits() -> None:
     shop = Shop()
     async with shop.factory() as factory:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, TypeAlias, TypedDict
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, field_validator, model_validator
 
@@ -61,7 +62,10 @@ def _as_secret_values(headers: object) -> object:
 
 
 def checked_url(url: str) -> str:
-    """The address of an API as it is. Raises ValueError for one that cannot be."""
+    """The address of an API, spelled one way: the same quota, key and cache belong to all spellings of it.
+
+    Raises ValueError for one that cannot be.
+    """
     if not url.isprintable() or " " in url:
         raise ValueError("must hold no blank and no line break")
     parts = urlsplit(url)
@@ -75,7 +79,9 @@ def checked_url(url: str) -> str:
         raise ValueError("must hold no user or password; give the key as api_key")
     if parts.query or parts.fragment:
         raise ValueError("must end with the path; leave out what follows '?' or '#'")
-    return url
+    port = {"http": ":80", "https": ":443"}[parts.scheme]
+    host = parts.netloc.lower().removesuffix(port).removesuffix(":")
+    return urlunsplit((parts.scheme, host, re.sub("/{2,}", "/", parts.path).rstrip("/"), "", ""))
 
 
 class Defaults(Settings):

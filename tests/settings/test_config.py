@@ -69,7 +69,19 @@ def test_an_address_that_will_not_do_is_refused_without_being_shown(url: str, re
     assert "sk-secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", [None, "http://localhost:8080", "https://example.com/v1/", "http://[::1]:80/v1"])
+SPELLINGS = [
+    "https://Example.com/v1/",
+    "HTTPS://example.com:443//v1",
+    "https://example.com/v1//",
+]
+
+
+@pytest.mark.parametrize("url", SPELLINGS)
+def test_spellings_of_one_address_are_one(url: str) -> None:
+    assert Profile(model="m", base_url=url).base_url == "https://example.com/v1"
+
+
+@pytest.mark.parametrize("url", [None, "http://localhost:8080", "https://example.com/v1", "http://[::1]:81/v1"])
 def test_an_address_that_will_do_stays_as_it_is(url: str | None) -> None:
     assert Profile(model="m", base_url=url).base_url == url
 
