@@ -123,6 +123,8 @@ async def run_job(
     ):
         check_budget(wanted.max_cost, embedder.spec)
         monitor.embedder, monitor.phase = embedder, "reading"
+        if place.has_columns:
+            await anyio.to_thread.run_sync(opened.check_pages)
         if reading.in_pieces:
             opened.splitter = Splitter(embedder.measure)
         await read_as_before(opened, place)

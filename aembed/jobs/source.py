@@ -80,6 +80,19 @@ class Source:
                     if taken == most:
                         return
 
+    def check_pages(self) -> None:
+        """Look at the columns that are not embedded, before anything is paid: they will be read for the output.
+
+        Raises:
+            JobInputError: they take too much memory.
+        """
+        if self.format == "parquet":
+            from aembed.jobs.readers.parquet import check_pages
+
+            for file in self.files:
+                with file.opened() as raw:
+                    check_pages(file.name, raw, self.reading, None)
+
     def fingerprint(self) -> Iterator[str]:
         """The hash of all bytes, or of all rows where only some are read, in several steps; the last step has it."""
         digest = xxh3_128()

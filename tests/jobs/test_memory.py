@@ -8,11 +8,12 @@ import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aembed import Config, Limits
-from aembed.jobs import run
+from aembed.jobs import JobInputError, run
 from tests.loops import run as run_on_a_loop
 
 
@@ -62,6 +63,24 @@ def test_fault_121_rows_of_megabytes_take_no_more_memory(output: str) -> None:
         pytest.importorskip("pyarrow", reason="needs the extra parquet")
     ended = subprocess.run([sys.executable, "-c", LONG_ROWS, output], capture_output=True, check=True)
     assert int(ended.stdout) < 300_000
+
+
+@pytest.mark.parametrize(("text", "output"), [("text", "v.npy"), ("other", "v.jsonl")])
+async def test_page_of_parquet_that_takes_too_much_memory_is_rejected_before(text: str, output: str) -> None:
+    """pyarrow reads a page as a whole; it may be in a column that only the output has."""
+    pa = pytest.importorskip("pyarrow", reason="needs the extra parquet")
+    pq = pytest.importorskip("pyarrow.parquet")
+    table = pa.table({"text": ["x" * 20_000 + str(i) for i in range(1000)], "other": [f"row {i}" for i in range(1000)]})
+    pq.write_table(table, "large.parquet", use_dictionary=False)
+    pq.write_table(table, "small.parquet", use_dictionary=["other"], write_batch_size=16)
+    options: Any = {"model": "mock", "dimensions": 8, "config": Config(), "text_column": text, "max_row_bytes": 2**20}
+    with pytest.raises(JobInputError, match=r"column 'text' has 20,00\d,\d+ bytes.*max_row_bytes=500\d{4}"):
+        await run("large.parquet", output, **options)
+    assert (await run("small.parquet", output, **options)).embedded == 1000
+    if output == "v.jsonl":
+        assert (await run("large.parquet", "v.npy", **options)).embedded == 1000, "the column is not read"
+    options["max_row_bytes"] = 5_100_000
+    assert (await run("large.parquet", output, force=True, **options)).embedded == 1000
 
 
 OTHER_ROWS = """

@@ -9,11 +9,14 @@ from aembed.jobs.arrow import pyarrow, the_parquet
 from aembed.jobs.arrow_values import plain_values
 from aembed.jobs.columns import Columns, columns_of_file
 from aembed.jobs.errors import JobInputError
+from aembed.jobs.readers.pages import largest_page
 from aembed.jobs.reading import Reading
 from aembed.jobs.rows import BLOCK, BLOCK_BYTES, Block, Row, make_row
 
 PAGES_BYTES = 2**20
 """Read from the file at a time."""
+PAGE_ROWS = 4
+"""A page may have so many times the bytes of the longest row. Reading one takes up to seven times its size."""
 
 
 def parquet_columns(name: str, file: BinaryIO, reading: Reading) -> Columns:
@@ -23,6 +26,7 @@ def parquet_columns(name: str, file: BinaryIO, reading: Reading) -> Columns:
     types = pyarrow().types
     schema = open_parquet(name, file).schema_arrow
     columns = columns_of_file(name, schema.names, reading)
+    check_pages(name, file, reading, columns.used)
     if columns.template is not None:
         return columns
     kind = schema.field(columns.text).type
@@ -30,6 +34,26 @@ def parquet_columns(name: str, file: BinaryIO, reading: Reading) -> Columns:
     if not any(holds(kind) for holds in strings):
         raise JobInputError(f"{name}: the column {columns.text!r} holds {kind}, not strings; name another text column")
     return columns
+
+
+def check_pages(name: str, file: BinaryIO, reading: Reading, names: Sequence[str] | None) -> None:
+    """Reject a page that would take too much memory; of columns ``names``, or of all.
+
+    Raises:
+        JobInputError: a page has more than ``PAGE_ROWS`` times ``max_row_bytes``.
+    """
+    most, metadata = PAGE_ROWS * reading.max_row_bytes, open_parquet(name, file).metadata
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for chunk in map(group.column, range(group.num_columns)):
+            column = chunk.path_in_schema
+            used = names is None or column.partition(".")[0] in names
+            found = largest_page(file, chunk) if used and chunk.total_uncompressed_size > most else 0
+            if found > most:
+                raise JobInputError(
+                    f"{name}: a page of column {column!r} has {found:,} bytes, more than the {most:,} that are read "
+                    "at once. Write the file with smaller pages (pyarrow: write_batch_size=16), "
+                    f"or give max_row_bytes={-(-found // PAGE_ROWS)}"
+                )
 
 
 def read_parquet(name: str, file: BinaryIO, reading: Reading, columns: Columns) -> Iterator[Block]:

@@ -50,7 +50,7 @@ class ParquetWriter:
             file,
             self._schema,
             use_dictionary=repeating,
-            write_statistics=[name for name in repeating if name != columns.text],  # they are copies of long texts
+            write_statistics=[field.name for field in self._schema if _has_statistics(field, columns, vector_column)],
             write_batch_size=PAGE_ROWS,
         )
         self._held: list[Any] = []
@@ -79,6 +79,14 @@ class ParquetWriter:
         if self._held_rows:
             self._file.write_table(pyarrow().Table.from_batches(self._held), row_group_size=self._held_rows)
         self._held, self._held_rows, self._held_bytes = [], 0, 0
+
+
+def _has_statistics(field: Any, columns: Columns, vector_column: str) -> bool:
+    """False for vectors, and for strings that may be long: statistics are copies of them."""
+    types = pyarrow().types
+    if field.name == vector_column:
+        return False
+    return field.name == columns.id or not (types.is_string(field.type) or types.is_large_string(field.type))
 
 
 def schema_of_rows(kinds: Kinds, id_column: str | None) -> Any:
