@@ -69,6 +69,7 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
     vector_column: to.VectorColumn = "vector",
     dtype: to.StoredAs = "float32",
     update: to.Update = False,
+    keep: to.Keep = False,
     force: to.Force = False,
     retry: to.RetryRejects = None,
     like: to.Like = None,
@@ -200,7 +201,8 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
             if not output or not all(output):
                 named = " ".join(source)
                 raise CommandError(f"nowhere to write to; add -o vectors.npy: aembed embed {named} -o vectors.npy")
-            chosen |= {"vector_column": vector_column, "dtype": dtype, "update": update, "force": force, **written}
+            chosen |= {"vector_column": vector_column, "dtype": dtype, "update": update, "keep": keep}
+            chosen |= {"force": force, **written}
             report = embed_files(source, output, model=model, shown=shown, config=config, options=chosen)
             say(told(report))
     if report.rejected:

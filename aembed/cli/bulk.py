@@ -24,6 +24,7 @@ class WritingOptions(JobOptions, total=False):
     vector_column: str
     dtype: Dtype
     update: bool
+    keep: bool
     force: bool
     max_cost: float | None
     cache_limit: int | None
@@ -90,12 +91,13 @@ def told(report: JobReport) -> str:
     shown = report.output.lower().endswith(".npy")
     vectors = f"{_rows(report.embedded)} with {report.dim} dimensions"
     if shown:
-        vectors = f"shape ({report.rows}, {report.dim})"
+        vectors = f"shape ({report.rows + report.kept}, {report.dim})"
     vectors += f" {report.dtype}" if shown or report.dtype != "float32" else ""
     fresh = report.rows - report.resumed
     asides = [
         (report.resumed, f"{_rows(report.resumed)} from earlier runs"),
         (report.reused, f"{_rows(report.reused)} from the earlier output"),
+        (report.kept, f"{_rows(report.kept)} kept that the input no longer has"),
         (report.blank, f"{report.blank:,} blank {'line' if report.blank == 1 else 'lines'} skipped"),
         (report.grown, "more rows came meanwhile and are not in it"),
         (report.truncated, f"{report.truncated:,} cut to the model's length"),

@@ -25,6 +25,7 @@ FLAGS = {
     "cache": "--cache",
     "dtype": "--dtype",
     "update": "--update",
+    "keep": "--keep",
     "force": "--force",
     "max_cost": "--max-cost",
     "cache_limit": "--cache-limit",
@@ -46,9 +47,8 @@ IN_FILES = {
 }
 """These may stand in a profile as well, and keep their names unless they were given as flags."""
 
-_OPTION = re.compile(
-    rf"""(?<![\w.'"])({"|".join(FLAGS).replace("timeout", "timeout(?=[=:])")})(?:="?([\w-]+)"?)?(?![\w'"])"""
-)
+_NAMES = "|".join({"timeout": "timeout(?=[=:])", "keep": "keep(?==)"}.get(name, name) for name in FLAGS)
+_OPTION = re.compile(rf"""(?<![\w.'"])({_NAMES})(?:="?([\w-]+)"?)?(?![\w'"])""")
 _WORD = re.compile(rf"""(?<![\w.'"])({"|".join(WORDS)})=("[\w-]+"|)""")
 
 

@@ -47,6 +47,14 @@ Update = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+Keep = Annotated[
+    bool,
+    typer.Option(
+        "--keep",
+        help="With --update: keep rows that the input no longer has, after those of the input.",
+        rich_help_panel=PANEL,
+    ),
+]
 Force = Annotated[
     bool,
     typer.Option(

@@ -17,6 +17,7 @@ Where things are:
     directory placing    OUTPUT.job/ without links; finished files go to their places
     record keys    how an output was made; a digest of each text    quantized    smaller numbers
     existing reuse    outputs that are there: complete, or good for their vectors
+    keeping        rows of an output that the input no longer has
     like retry wanted    their model again; only rejected rows; options of a call
     assembly       the third reading: rows and vectors -> output and rejects
     models         the embedder, and the settings that decide its vectors

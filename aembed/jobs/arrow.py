@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from aembed import MissingExtraError
 
@@ -28,3 +31,22 @@ def the_parquet() -> Any:
     import pyarrow.parquet as pq
 
     return pq
+
+
+def some_rows(batch: Any, chosen: Sequence[int]) -> Any:
+    """Those rows of a batch. By slices, for pyarrow's ``take`` does not know all types, such as ``string_view``."""
+    if len(chosen) == batch.num_rows:
+        return batch
+    runs = np.split(np.array(chosen), np.flatnonzero(np.diff(chosen) != 1) + 1)
+    columns = [pyarrow().concat_arrays([column.slice(run[0], len(run)) for run in runs]) for column in batch.columns]
+    return pyarrow().RecordBatch.from_arrays(columns, schema=batch.schema)
+
+
+def conformed(batch: Any, schema: Any) -> Any:
+    """A batch with the columns of ``schema``, null where it has none of that name."""
+    pa, there = pyarrow(), set(batch.schema.names)
+    columns = [
+        batch.column(field.name).cast(field.type) if field.name in there else pa.nulls(batch.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)

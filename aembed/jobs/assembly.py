@@ -11,6 +11,7 @@ from typing import BinaryIO
 from msgspec import structs
 
 from aembed.jobs.directory import JobDirectory
+from aembed.jobs.keeping import KeptRows
 from aembed.jobs.keys import write_head
 from aembed.jobs.ledger import Ledger
 from aembed.jobs.place import KEYS, REJECTS, VECTORS, Output
@@ -39,13 +40,21 @@ class Assembly:
     """Writes outputs, rejects, records and keys into the job's directory."""
 
     def __init__(
-        self, outputs: Sequence[Output], directory: JobDirectory, source: Source, survey: Survey, ledger: Ledger
+        self,
+        outputs: Sequence[Output],
+        directory: JobDirectory,
+        source: Source,
+        survey: Survey,
+        ledger: Ledger,
+        *,
+        kept: Sequence[KeptRows],
     ) -> None:
         self._outputs = outputs
         self._directory = directory
         self._source = source
         self._survey = survey
         self._ledger = ledger
+        self._kept = {rows.old.output: rows for rows in kept if len(rows)}
 
     def write(self, vectors: VectorFile, record: OutputRecord) -> Iterator[int]:
         """Everything, block by block; yields how many rows are written."""
@@ -54,12 +63,31 @@ class Assembly:
         names = [content(self._outputs, number, record) for number in range(len(self._outputs))]
         if record.rejected or any(name != VECTORS for name in names):
             yield from self._write_rows(vectors, record, names)
+        if VECTORS in names:
+            yield from self._keep_vectors(vectors, record, self._outputs[names.index(VECTORS)])
         self._write_keys(names)
         for number, output in enumerate(self._outputs):
             if output.record is not None:
                 with self._directory.open(f"record-{number}", "w+b") as file:
-                    file.write(record.encoded())
+                    file.write(self._record_of(output, record).encoded())
                     os.fsync(file.fileno())
+
+    def _record_of(self, output: Output, record: OutputRecord) -> OutputRecord:
+        """The record with the rows that this output keeps."""
+        kept = len(self._kept.get(output, ()))
+        return structs.replace(record, kept=kept, rows=record.rows + kept)
+
+    def _keep_vectors(self, vectors: VectorFile, record: OutputRecord, output: Output) -> Iterator[int]:
+        """Add kept rows to the job's own file of vectors, which is that output."""
+        kept, at = self._kept.get(output), record.rows
+        if kept is None:
+            return
+        vectors.resize(record.rows + len(kept))
+        for some in kept.parts():
+            vectors.write(at, some)
+            at += len(some)
+            yield record.rows
+        vectors.sync()
 
     def _write_rows(self, vectors: VectorFile, record: OutputRecord, names: Sequence[str]) -> Iterator[int]:
         with ExitStack() as files:
@@ -69,17 +97,25 @@ class Assembly:
                 if name != VECTORS
             ]
             lines = files.enter_context(self._directory.open(REJECTS, "w+b", buffered=True))
-            writers = [open_writer(output, file, self._source, self._survey, record) for output, file in made]
+            writers = [self._open_writer(output, file, record) for output, file in made]
             whole = any(output.format != "npy" for output, _ in made)
             for block in self._source.blocks(whole=whole):
                 self._write_block(self._survey.judge(block), vectors, record, RejectsFile(lines), writers)
                 yield block.start + len(block.rows)
-            for writer in writers:
+            for (output, _), writer in zip(made, writers, strict=True):
+                for some in self._kept[output].parts() if output in self._kept else ():
+                    writer.add(some)
+                    yield record.rows
                 writer.close()
             for file in (lines, *(file for _, file in made)):
                 _sync(file)
         for number in range(1, len(self._outputs)):
             self._copy(REJECTS, part(REJECTS, number))
+
+    def _open_writer(self, output: Output, file: BinaryIO, record: OutputRecord) -> Writer:
+        kept = self._kept.get(output)
+        old = None if kept is None else kept.old
+        return open_writer(output, file, self._source, self._survey, self._record_of(output, record), kept=old)
 
     def _write_block(
         self, block: Block, vectors: VectorFile, record: OutputRecord, rejects: RejectsFile, writers: Sequence[Writer]
@@ -110,6 +146,11 @@ class Assembly:
                 self._directory.open(part(KEYS, number), "r+b", buffered=True) as file,
                 self._directory.open(name, "rb") as output,
             ):
+                kept = self._kept.get(self._outputs[number])
+                if kept is not None:
+                    file.seek(0, os.SEEK_END)
+                    file.write(kept.keys.tobytes())
+                    file.flush()
                 write_head(file, output)
                 _sync(file)
 

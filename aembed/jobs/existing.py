@@ -28,6 +28,8 @@ class Existing:
 
     complete: tuple[Origin, ...] = ()
     origin: Origin | None = None
+    kept: tuple[Origin, ...] = ()
+    """Outputs of which rows are kept that the input no longer has."""
 
     def has(self, output: Output) -> bool:
         """True if that one is complete."""
@@ -50,13 +52,16 @@ def look_at_outputs(place: Place, fingerprint: str, settings: dict[str, Any], wa
     found = _found(place.outputs, must_be_ours=wanted.update and not unfinished)
     complete = tuple(old for old in found if not unfinished and _is_complete(old, fingerprint, settings, wanted))
     if wanted.retry:
-        return Existing(origin=_to_be_retried(place.outputs[0], found, fingerprint, settings))
+        old = _to_be_retried(place.outputs[0], found, fingerprint, settings)
+        return Existing(origin=old, kept=(old,))
     if len(complete) == len(place.outputs):
         return Existing(complete)
     if wanted.update:
         for old in found:
             _check_same_model(old, settings, dtype=wanted.dtype)
-        return Existing(origin=found[0] if found else None)
+            if wanted.keep:
+                _check_same_storage(old, found[0], wanted)
+        return Existing(origin=found[0] if found else None, kept=tuple(found) if wanted.keep else ())
     same = [old for old in found if _same_content(old, fingerprint, settings)]
     whole = [old for old in same if old.record.dtype == "float32"]
     if not unfinished and len(place.outputs) > 1:  # a smaller output next to a whole one leaves that as it is
@@ -93,7 +98,9 @@ def _to_be_retried(output: Output, found: Sequence[Origin], fingerprint: str, se
 
 def _is_complete(old: Origin, fingerprint: str, settings: dict[str, Any], wanted: Wanted) -> bool:
     same_column = old.output.format == "npy" or old.record.vector_column == wanted.vector_column
-    return _same_content(old, fingerprint, settings) and old.record.dtype == wanted.dtype and same_column
+    has_more = old.record.kept and wanted.update and not wanted.keep
+    stored_so = old.record.dtype == wanted.dtype and same_column
+    return _same_content(old, fingerprint, settings) and stored_so and not has_more
 
 
 def _same_content(old: Origin, fingerprint: str, settings: dict[str, Any]) -> bool:
@@ -108,6 +115,20 @@ def _check_same_model(old: Origin, settings: dict[str, Any], *, dtype: str) -> N
         raise JobChangedError(
             f"{old.output.name} cannot be updated, for {'; '.join(changed)}: use what it was made with, or make it "
             "anew with force=True"
+        )
+
+
+def _check_same_storage(old: Origin, first: Origin, wanted: Wanted) -> None:
+    """Rows that are kept stay as they are stored."""
+    changed = []
+    if old.output.format != "npy" and old.record.vector_column != wanted.vector_column:
+        changed.append(f"vector_column was {old.record.vector_column!r} and is {wanted.vector_column!r}")
+    if old.record.limit != first.record.limit:
+        changed.append(f"its scale of int8 is not that of {first.output.name}")
+    if changed:
+        raise JobChangedError(
+            f"{old.output.name} has rows that cannot be kept, for {'; '.join(changed)}: use what "
+            "it was made with, or update without keep=True"
         )
 
 

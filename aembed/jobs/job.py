@@ -46,6 +46,7 @@ async def run(
     vector_column: str = "vector",
     dtype: Dtype = "float32",
     update: bool = False,
+    keep: bool = False,
     force: bool = False,
     max_cost: float | None = None,
     cache_limit: int | None = None,
@@ -68,6 +69,7 @@ async def run(
     How an output was made is recorded in it (Parquet) or in ``OUTPUT.json``; ``OUTPUT.keys`` holds a digest of each
     text. The same call again therefore does nothing, a further output of a complete job costs no request, and
     ``update`` embeds only texts that the output does not have: its rows are then those of the input, in its order.
+    With ``keep`` the rows that are gone from the input (by ``id_column``, else by their text) follow them, unchanged.
     An output that aembed did not write, or that was changed since, is replaced only with ``force``, which also makes
     complete outputs anew.
 
@@ -86,7 +88,13 @@ async def run(
         ConfigError: the model cannot be opened.
     """
     wanted = Wanted(
-        vector_column=vector_column, dtype=dtype, update=update, force=force, max_cost=max_cost, cache_limit=cache_limit
+        vector_column=vector_column,
+        dtype=dtype,
+        update=update,
+        keep=keep,
+        force=force,
+        max_cost=max_cost,
+        cache_limit=cache_limit,
     )
     return await run_job(source, output, wanted, model=model, options=options, config=config, on_progress=on_progress)
 
@@ -149,6 +157,7 @@ async def run_job(
             header=header,
             record=record,
             origin=existing.origin,
+            kept=existing.kept,
         )
         totals = await work.run()
         return monitor.report(place.outputs, dim, totals, time.perf_counter() - started, dtype=wanted.dtype)
@@ -179,9 +188,11 @@ def check_wanted(wanted: Wanted, place: Place) -> None:
     """Reject options that no output can have.
 
     Raises:
-        JobOutputError: an empty name for the vectors, or an unknown dtype.
+        JobOutputError: an empty name for the vectors, an unknown dtype, or ``keep`` without ``update``.
         MissingExtraError: pyarrow is not installed, and an output is Parquet.
     """
+    if wanted.keep and not (wanted.update or wanted.retry):
+        raise JobOutputError("keep=True is for updates; add update=True, or leave it out")
     if not wanted.vector_column:
         raise JobOutputError("vector_column is empty; give the vectors a name")
     check_dtype(wanted.dtype)
@@ -200,7 +211,7 @@ async def survey_for(place: Place, wanted: Wanted, opened: Source, embedder: Emb
 def complete(monitor: Monitor, place: Place, record: OutputRecord, elapsed: float) -> JobReport:
     """The report of outputs that were there already."""
     monitor.was_complete = True
-    totals = Totals(record.rejected, record.tokens, record.requests, record.truncated)
+    totals = Totals(record.rejected, record.tokens, record.requests, record.truncated, kept=record.kept)
     return monitor.report(place.outputs, record.dim, totals, elapsed, dtype=record.dtype)
 
 

@@ -104,6 +104,7 @@ def _matched(shards: Sequence[Output], output: Output) -> tuple[list[Output], li
         whole,
         limit=max(used) if used else records[0].limit,
         rows=sum(record.rows for record in records),
+        kept=sum(record.kept for record in records),
         rejected=sum(record.rejected for record in records),
         truncated=sum(record.truncated for record in records),
         requests=sum(record.requests for record in records),
@@ -124,7 +125,16 @@ def _whole(record: OutputRecord) -> OutputRecord:
     settings = {name: value for name, value in record.settings.items() if name != "shard"}
     source = {name: value for name, value in record.source.items() if name != "shard"}
     return structs.replace(
-        record, settings=settings, source=source, limit=None, rows=0, rejected=0, truncated=0, requests=0, tokens=0
+        record,
+        settings=settings,
+        source=source,
+        limit=None,
+        rows=0,
+        kept=0,
+        rejected=0,
+        truncated=0,
+        requests=0,
+        tokens=0,
     )
 
 

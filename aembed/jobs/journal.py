@@ -70,6 +70,10 @@ class Totals(msgspec.Struct, frozen=True):
     reused: int = 0
     replaced: list[tuple[int, int]] = []
     """Size, and time in nanoseconds, of the file in the place of each output; zeros where there is none."""
+    kept: int = 0
+    """Rows of the first output that the input no longer has."""
+    asked: list[str] = []
+    """The outputs, and how their vectors are stored."""
 
 
 class Journal:

@@ -96,17 +96,31 @@ def is_written(output: Output) -> bool:
     if head is None:
         return False
     with output.path.open("rb") as content:
-        status = os.fstat(content.fileno())
-        if status.st_size != head.bytes:
-            return False
-        return status.st_mtime_ns == head.mtime_ns or _checksum(content) == head.checksum
+        return _is_head_of(head, content)
+
+
+def belong_to(keys: Path, content: BinaryIO) -> bool:
+    """True if these are the keys of an output, and nothing has changed it since."""
+    head = _head(keys)
+    return head is not None and _is_head_of(head, content)
+
+
+def _is_head_of(head: Head, content: BinaryIO) -> bool:
+    status = os.fstat(content.fileno())
+    if status.st_size != head.bytes:
+        return False
+    return status.st_mtime_ns == head.mtime_ns or _checksum(content) == head.checksum
 
 
 def read_keys(output: Output) -> RowKeys:
     """The keys of an output, not in memory until they are used."""
-    head = _head(output.keys)
-    assert head is not None, "it was looked at before"
-    keys: RowKeys = np.memmap(output.keys, ROW, "r", HEAD_BYTES, (head.rows,)) if head.rows else np.empty(0, ROW)
+    return keys_in(output.keys)
+
+
+def keys_in(path: Path) -> RowKeys:
+    """The keys in a file, whether it is complete or still without its head."""
+    rows = (path.stat().st_size - HEAD_BYTES) // ROW.itemsize
+    keys: RowKeys = np.memmap(path, ROW, "r", HEAD_BYTES, (rows,)) if rows > 0 else np.empty(0, ROW)
     return keys
 
 

@@ -56,6 +56,7 @@ class Monitor:
             grown=self.grown,
             resumed=self.survey.rows if self.ledger is None else self.ledger.earlier.total,
             reused=totals.reused,
+            kept=totals.kept,
             was_complete=self.was_complete,
             cache_dropped=self.embedder.statistics().cache_dropped,
             truncated=totals.truncated,

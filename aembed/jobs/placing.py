@@ -9,7 +9,7 @@ from pathlib import Path
 from aembed.jobs.assembly import content, part
 from aembed.jobs.directory import JobDirectory
 from aembed.jobs.errors import JobOutputError
-from aembed.jobs.keys import is_keys_file, is_written
+from aembed.jobs.keys import belong_to, is_keys_file, is_written
 from aembed.jobs.place import KEYS, REJECTS, VECTORS, Output
 from aembed.jobs.record import OutputRecord, decode_record
 from aembed.jobs.rejects import is_rejects_file
@@ -35,6 +35,18 @@ def check_replaceable(outputs: Sequence[Output], replaced: Sequence[State], *, f
                 f"{output.name} exists, and aembed did not write it, or it was changed since; choose another output, "
                 "or replace it with force=True"
             )
+
+
+def is_whole(outputs: Sequence[Output], directory: JobDirectory, record: OutputRecord) -> bool:
+    """True if the files that are not in their places yet are as they were written."""
+    for number, output in enumerate(outputs):
+        name, keys = content(outputs, number, record), part(KEYS, number)
+        if directory.has(name):
+            written = directory.path / keys if directory.has(keys) else output.keys
+            with directory.open(name, "rb") as file:
+                if not belong_to(written, file):
+                    return False
+    return True
 
 
 def state(output: Output) -> State:

@@ -56,6 +56,8 @@ class JobReport:
     """Rows that earlier runs had done."""
     reused: int
     """Rows whose vectors come from an output that was there: with ``update``, or for a further output."""
+    kept: int
+    """Rows at the end of the output that are no longer in the input, with ``keep``. They are not among ``rows``."""
     was_complete: bool
     """True if the outputs were complete already, and nothing was done."""
     cache_dropped: int

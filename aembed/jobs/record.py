@@ -42,6 +42,9 @@ class OutputRecord(msgspec.Struct, frozen=True, kw_only=True):
     source: dict[str, Any] = {}
     """How to read the input again."""
     rows: int
+    """Those of the input, and those that were kept."""
+    kept: int = 0
+    """Rows at the end that the input no longer had when the output was updated."""
     rejected: int = 0
     truncated: int = 0
     tokens: int | None = None

@@ -54,6 +54,7 @@ async def retry_rejects(
         vector_column=record.vector_column,
         dtype=record.dtype,
         retry=True,
+        keep=True,
         max_cost=max_cost,
         cache_limit=cache_limit,
     )

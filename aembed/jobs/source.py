@@ -233,19 +233,10 @@ def schema_of(source: Source) -> Any:
 
 
 def _conformer(source: Source) -> Any:
-    from aembed.jobs.arrow import pyarrow
+    from aembed.jobs.arrow import conformed
 
-    pa, schema = pyarrow(), schema_of(source)
-
-    def conform(batch: Any) -> Any:
-        there = set(batch.schema.names)
-        columns = [
-            batch.column(field.name).cast(field.type) if field.name in there else pa.nulls(batch.num_rows, field.type)
-            for field in schema
-        ]
-        return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-    return conform
+    schema = schema_of(source)
+    return lambda batch: conformed(batch, schema)
 
 
 def _format(file: InputFile, reading: Reading) -> InputFormat:

@@ -24,10 +24,14 @@ class VectorFile:
         self._row_bytes = dim * 4
         self.dim = dim
         self._file: Any = file
-        file.seek(0)
-        header = {"descr": "<f4", "fortran_order": False, "shape": (rows, dim)}
-        np.lib.format.write_array_header_1_0(file, header)
-        assert file.tell() == HEADER_BYTES, "numpy pads headers to a multiple of 64"
+        self.resize(rows)
+
+    def resize(self, rows: int) -> None:
+        """Make it an array of so many rows."""
+        self._file.seek(0)
+        header = {"descr": "<f4", "fortran_order": False, "shape": (rows, self.dim)}
+        np.lib.format.write_array_header_1_0(self._file, header)
+        assert self._file.tell() == HEADER_BYTES, "numpy pads headers to a multiple of 64"
 
     def write(self, start: int, vectors: Vectors) -> str:
         """Put rows in their place, and return their checksum."""

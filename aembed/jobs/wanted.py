@@ -16,6 +16,8 @@ class Wanted:
     vector_column: str = "vector"
     dtype: Dtype = "float32"
     update: bool = False
+    keep: bool = False
+    """Keep rows of the output that the input no longer has."""
     force: bool = False
     retry: bool = False
     """Embed the rows that an output rejected, and take over all others."""

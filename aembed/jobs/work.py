@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from itertools import repeat
 
@@ -17,11 +17,12 @@ from aembed.jobs.embedding import embed_rows
 from aembed.jobs.errors import JobInputError, JobOutputError, JobStoppedError
 from aembed.jobs.existing import Origin
 from aembed.jobs.journal import Header, Journal, Totals
-from aembed.jobs.keys import KeysFile
+from aembed.jobs.keeping import KeptRows
+from aembed.jobs.keys import KeysFile, keys_in
 from aembed.jobs.ledger import Ledger
 from aembed.jobs.monitor import Monitor
 from aembed.jobs.place import JOURNAL, KEYS, VECTORS, Place, is_full, is_part, output_errors, why
-from aembed.jobs.placing import check_replaceable, put_in_place, state
+from aembed.jobs.placing import check_replaceable, is_whole, put_in_place, state
 from aembed.jobs.record import OutputRecord
 from aembed.jobs.reuse import EarlierOutput
 from aembed.jobs.rows import Block
@@ -29,6 +30,7 @@ from aembed.jobs.source import Source
 from aembed.jobs.steps import in_thread
 from aembed.jobs.vectors import VectorFile
 from aembed.jobs.wanted import Wanted
+from aembed.jobs.writers import parquet_schema
 
 SPARE_BYTES = 2**20
 """To leave free: a file system needs some for itself."""
@@ -48,6 +50,7 @@ class Work:
         header: Header,
         record: OutputRecord,
         origin: Origin | None = None,
+        kept: Sequence[Origin] = (),
     ) -> None:
         self._place = place
         self._source = source
@@ -58,6 +61,7 @@ class Work:
         self._record = record
         """How the outputs are made, as far as it is known before they are."""
         self._origin = origin
+        self._kept = kept
 
     async def run(self) -> Totals:
         """Bring the job to its end. If it fails before anything was done, nothing is left of it."""
@@ -82,17 +86,44 @@ class Work:
         replaced = [] if totals is None else totals.replaced
         outputs = self._place.outputs
         await anyio.to_thread.run_sync(lambda: check_replaceable(outputs, replaced, force=self._wanted.force))
-        if totals is not None and not directory.has(VECTORS):  # all was in its place
-            if journal.header() == self._header:
+        if totals is not None:
+            ours, over = journal.header() == self._header, not directory.has(VECTORS)
+            if ours and (over or self._puts_in_place(totals, directory)):
                 return totals
-            journal.clear()  # it is another job's, and that is complete
+            if over:
+                journal.clear()  # it is another job's, and that is complete
         journal.begin(self._header)
         try:
             return await self._fill(directory, journal)
         except (AembedError, OSError, MemoryError) as error:
             raise self._stopped(error, journal) from error
 
+    def _puts_in_place(self, totals: Totals, directory: JobDirectory) -> bool:
+        """Go on where the run ended that had written everything. False if that was for other outputs, or is damaged."""
+        record = structs.replace(self._record, rejected=totals.rejected)
+        ours = totals.asked == self._asked() and is_whole(self._place.outputs, directory, record)
+        if ours:
+            put_in_place(self._place.outputs, directory, record)
+        return ours
+
+    def _asked(self) -> list[str]:
+        return [self._wanted.dtype, self._wanted.vector_column, *(output.path.name for output in self._place.outputs)]
+
+    def _check_keeping(self) -> None:
+        """Reject rows that could not be kept, before anything is paid for."""
+        wanted, there = self._wanted, {old.output for old in self._kept}
+        for output in self._place.outputs:
+            if wanted.keep and not wanted.force and output not in there and output.path.exists():
+                raise JobOutputError(
+                    f"{output.name} was changed since aembed wrote it, and its rows cannot be kept; update "
+                    "without keep=True"
+                )
+        for old in self._kept:
+            if old.output.format == "parquet":
+                parquet_schema(self._source, self._monitor.survey, old)
+
     async def _fill(self, directory: JobDirectory, journal: Journal) -> Totals:
+        self._check_keeping()
         ids = self._source.columns.id is not None
         header, monitor, survey = self._header, self._monitor, self._monitor.survey
         earlier = None
@@ -127,7 +158,8 @@ class Work:
                     tokens=ledger.tokens,
                     requests=ledger.requests,
                 )
-                assembly = Assembly(self._place.outputs, directory, self._source, survey, ledger)
+                kept = [KeptRows(old, keys_in(directory.path / KEYS)) for old in self._kept]
+                assembly = Assembly(self._place.outputs, directory, self._source, survey, ledger, kept=kept)
                 async for written in in_thread(assembly.write(vectors, record)):
                     monitor.written = written
                 monitor.written = header.rows
@@ -136,7 +168,16 @@ class Work:
                     await anyio.to_thread.run_sync(ledger.sync)
         await self._check_unchanged(journal)
         replaced = [state(output) for output in self._place.outputs]
-        totals = Totals(record.rejected, ledger.tokens, ledger.requests, ledger.truncated, ledger.reused, replaced)
+        totals = Totals(
+            record.rejected,
+            ledger.tokens,
+            ledger.requests,
+            ledger.truncated,
+            ledger.reused,
+            replaced,
+            kept=max(map(len, kept), default=0),
+            asked=self._asked(),
+        )
         journal.append(totals)
         journal.sync()
         put_in_place(self._place.outputs, directory, record)

@@ -2,11 +2,11 @@
 
 Prints as JSON what was billed, and what became of the outputs.
 
-    python kills.py DIRECTORY OUTPUT KILLS SEED [damage] [files|shards|pieces|update|retry|several]
+    python kills.py DIRECTORY OUTPUT KILLS SEED [damage] [files|shards|pieces|update|keep|retry|several]
 
 With ``damage`` the last bytes of journal and vectors are torn off after some kills, as a machine that dies may do. The
 input is one file, or several; or the job is three shards and their join; or each row is several pieces; or the output
-is that of other rows, and is updated; or its rejected rows are retried; or there are three outputs.
+is that of other rows, and is updated, or keeps them; or its rejected rows are retried; or there are three outputs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from aembed.providers.mock import MockOptions, MockProvider
 
 HOME = Path(jobs.__file__).parent
 PARTS = ["work", "embedding", "ledger", "journal", "vectors", "place", "placing", "assembly", "rejects", "writers/*"]
-PARTS += ["directory", "keys", "joining", "reuse"]
+PARTS += ["directory", "keys", "joining", "reuse", "keeping"]
 CODE = {str(path) for part in PARTS for path in HOME.glob(f"{part}.py")}
 """What sends and writes: a process that dies while it only reads has nothing to lose."""
 ROWS, BATCH, SLOTS, SHARDS = 150, 5, 4, 3
@@ -95,15 +95,17 @@ async def job(output: str, bills: Path, mode: str) -> None:
         options["overlong"] = "rows"
     outputs = [output, f"further-{output}.jsonl", f"further-{output}.npy"] if mode == "several" else [output]
     source = "parts" if mode == "files" else "rows.jsonl"
-    await jobs.run(source, outputs, model=Ledger(bills), update=mode == "update", **options)
+    await jobs.run(
+        source, outputs, model=Ledger(bills), update=mode in {"update", "keep"}, keep=mode == "keep", **options
+    )
 
 
 def begin(output: str, mode: str) -> None:
     """Remove what an earlier round left, and do the job before the one that is killed."""
     for path in Path.cwd().glob(f"*{output}*"):
         path.unlink()
-    if mode in {"update", "retry"}:
-        prepare(range(ROWS // 2, ROWS * 3 // 2) if mode == "update" else range(ROWS))
+    if mode in {"update", "keep", "retry"}:
+        prepare(range(ROWS) if mode == "retry" else range(ROWS // 2, ROWS * 3 // 2))
         assert attempt(output, Path(os.devnull), -1, "") == 1
     prepare(range(ROWS))
 

@@ -7,6 +7,9 @@ from typing import Any, BinaryIO, Protocol
 
 from numpy.typing import NDArray
 
+from aembed.jobs.arrow import pyarrow, the_parquet
+from aembed.jobs.errors import JobOutputError
+from aembed.jobs.existing import Origin
 from aembed.jobs.pieces import with_pieces
 from aembed.jobs.place import Output
 from aembed.jobs.quantized import STORED, stored_width
@@ -24,6 +27,9 @@ class Writer(Protocol):
 
     def write(self, block: Block, kept: Sequence[int], vectors: NDArray[Any]) -> None: ...
 
+    def add(self, part: Any) -> None:
+        """Take rows as an earlier output of this format has them: see :class:`KeptRows`."""
+
     def close(self) -> None:
         """Write what is left. Without it the file is not complete."""
 
@@ -33,19 +39,49 @@ def _schema(source: Source) -> Any:
     return schema if source.splitter is None else with_pieces(schema, source.columns)
 
 
-def open_writer(output: Output, file: BinaryIO, source: Source, survey: Survey, record: OutputRecord) -> Writer:
-    """The writer for an output; the file stays open when it is closed."""
+def parquet_schema(source: Source, survey: Survey, kept: Origin | None) -> Any:
+    """The columns of a Parquet output, without its vectors and numbers: those of the rows that are kept, as well.
+
+    Raises:
+        JobOutputError: a column of the kept rows has a type that does not go together with the input's.
+    """
+    schema = schema_of_rows(survey.kinds, source.columns.id) if source.format != "parquet" else _schema(source)
+    if kept is None:
+        return schema
+    own = {"id", kept.record.vector_column} if survey.numbered else {kept.record.vector_column}
+    earlier = the_parquet().read_schema(kept.output.path).remove_metadata()
+    columns = pyarrow().schema([field for field in earlier if field.name not in own])
+    try:
+        return pyarrow().unify_schemas([schema, columns], promote_options="permissive")
+    except (pyarrow().ArrowException, ValueError) as error:
+        raise JobOutputError(
+            f"{kept.output.name} has columns that do not go together with the input's: {error}; update "
+            "without keep=True, or write JSONL"
+        ) from None
+
+
+def open_writer(
+    output: Output,
+    file: BinaryIO,
+    source: Source,
+    survey: Survey,
+    record: OutputRecord,
+    *,
+    kept: Origin | None = None,
+) -> Writer:
+    """The writer for an output; the file stays open when it is closed.
+
+    ``kept`` is its earlier version, if rows of that are added.
+    """
     width, kind = stored_width(record.dim, record.dtype), STORED[record.dtype]
     if output.format == "npy":
         return NpyWriter(file, record.rows, width, kind)
     column = record.vector_column
     if output.format == "jsonl":
         return JsonlWriter(file, column, numbered=survey.numbered)
-    from_rows = source.format != "parquet"
-    schema = schema_of_rows(survey.kinds, source.columns.id) if from_rows else _schema(source)
     return ParquetWriter(
         file,
-        schema,
+        parquet_schema(source, survey, kept),
         source.columns,
         width=width,
         vector_column=column,

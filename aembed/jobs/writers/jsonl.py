@@ -39,6 +39,9 @@ class JsonlWriter:
             lines += b"\n"
         self._file.write(lines)
 
+    def add(self, part: Any) -> None:
+        self._file.write(part)
+
     def close(self) -> None:
         """Write what is buffered."""
         self._file.flush()

@@ -23,6 +23,9 @@ class NpyWriter:
     def write(self, block: Block, kept: Sequence[int], vectors: NDArray[Any]) -> None:
         self._file.write(np.ascontiguousarray(vectors).data)
 
+    def add(self, part: Any) -> None:
+        self._file.write(np.ascontiguousarray(part).data)
+
     def close(self) -> None:
         """Write what is buffered."""
         self._file.flush()

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
-import numpy as np
 from numpy.typing import NDArray
 
-from aembed.jobs.arrow import pyarrow, the_parquet
+from aembed.jobs.arrow import conformed, pyarrow, some_rows, the_parquet
 from aembed.jobs.columns import Columns
 from aembed.jobs.json_values import JsonText, json_text
 from aembed.jobs.kinds import Kinds
@@ -59,15 +58,23 @@ class ParquetWriter:
 
     def write(self, block: Block, kept: Sequence[int], vectors: NDArray[Any]) -> None:
         pa = pyarrow()
-        batch = _kept(block.batch, kept) if block.batch is not None else _batch(block, kept, self._rows)
+        batch = some_rows(block.batch, kept) if block.batch is not None else _batch(block, kept, self._rows)
+        if batch.schema.names != self._rows.names:  # rows that are kept have more columns
+            batch = conformed(batch, self._rows)
         columns = list(batch.columns)
         if self._numbered:
             columns.insert(0, pa.array([block.rows[at].id for at in kept], pa.int64()))
         flat = pa.array(vectors[kept].reshape(-1))
         columns.append(pa.FixedSizeListArray.from_arrays(flat, self._width))
-        self._held.append(pa.RecordBatch.from_arrays(columns, schema=self._schema))
-        self._held_rows += len(kept)
-        self._held_bytes += self._held[-1].nbytes
+        self._hold(pa.RecordBatch.from_arrays(columns, schema=self._schema))
+
+    def add(self, part: Any) -> None:
+        self._hold(conformed(part, self._schema))
+
+    def _hold(self, batch: Any) -> None:
+        self._held.append(batch)
+        self._held_rows += batch.num_rows
+        self._held_bytes += batch.nbytes
         if self._held_bytes >= GROUP_BYTES:
             self._flush()
 
@@ -105,15 +112,6 @@ def schema_of_rows(kinds: Kinds, id_column: str | None) -> Any:
 
 def _stored_as(name: str, kind: str, id_column: str | None) -> dict[str, str] | None:
     return None if kind != "json" else {"format": "text" if name == id_column else "json"}
-
-
-def _kept(batch: Any, kept: Sequence[int]) -> Any:
-    """Those rows of a batch. By slices, for pyarrow's ``take`` does not know all types, such as ``string_view``."""
-    if len(kept) == batch.num_rows:
-        return batch
-    runs = np.split(np.array(kept), np.flatnonzero(np.diff(kept) != 1) + 1)
-    columns = [pyarrow().concat_arrays([column.slice(run[0], len(run)) for run in runs]) for column in batch.columns]
-    return pyarrow().RecordBatch.from_arrays(columns, schema=batch.schema)
 
 
 def _batch(block: Block, kept: Sequence[int], schema: Any) -> Any:
