@@ -122,15 +122,15 @@ class Assembly:
     ) -> None:
         stop = block.start + len(block.rows)
         refusals = self._ledger.refusals(block.start, stop) if self._ledger.refused else {}
-        kept: list[int] = []
-        for at, row in enumerate(block.rows):
-            refusal = refusals.get(block.start + at)
+        faulty = {at for at, row in enumerate(block.rows) if row.fault}
+        rejected = faulty.union(index - block.start for index in refusals)
+        for at in sorted(rejected.intersection(range(len(block.rows)))):
+            row, refusal = block.rows[at], refusals.get(block.start + at)
             if row.fault:
                 rejects.write(row, "InputError", row.fault, block.file)
             elif refusal is not None:
                 rejects.write(row, refusal.error, refusal.message, block.file)
-            else:
-                kept.append(at)
+        kept = [at for at in range(len(block.rows)) if at not in rejected]
         if not writers or not block.rows:
             return
         rows = stored(vectors.read(block.start, stop), record.dtype, record.limit)

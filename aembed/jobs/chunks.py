@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from aembed import ModelSpec, estimate_tokens
 from aembed.jobs.rows import Row
@@ -45,37 +49,48 @@ class Cutter:
         self._chunk: Chunk | None = None
         self._used = 0
 
-    def add(self, index: int, row: Row, earlier: int = -1) -> Chunk | None:
-        """Take the next row, which may have a vector in ``earlier``. Returns the chunk that is complete without it."""
-        is_sent = not row.fault and earlier < 0
-        tokens = 0 if not is_sent or self._tokens is None else estimate_tokens(row.text)
-        done = self.flush() if not self._fits(index, len(row.text) if is_sent else 0, tokens) else None
-        if self._chunk is None:
-            self._chunk = Chunk(index, index)
-        self._chunk.stop = index + 1
-        if earlier >= 0:
-            self._chunk.known.append(index)
-            self._chunk.earlier.append(earlier)
-        elif is_sent:
-            self._chunk.texts.append(row.text)
-            self._chunk.indices.append(index)
-            self._chunk.characters += len(row.text)
-            self._used += tokens
+    def add(self, start: int, rows: Sequence[Row], earlier: Sequence[int] | None = None) -> list[Chunk]:
+        """Take the rows from ``start``, of which some may have a vector in ``earlier``. Returns the chunks that end."""
+        count, done = len(rows), list[Chunk]()
+        texts = [row.text for row in rows]
+        known = np.zeros(count, bool) if earlier is None else np.asarray(earlier) >= 0
+        sent = ~(known | np.fromiter([bool(row.fault) for row in rows], bool, count))
+        sizes = sent * np.fromiter(map(len, texts), np.int64, count)
+        tokens = sent * (0 if self._tokens is None else np.fromiter(map(estimate_tokens, texts), np.int64, count))
+        at = 0
+        while at < count:
+            if self._chunk is None:
+                self._chunk = Chunk(start + at, start + at)
+            chunk = self._chunk
+            stop = at + self._fitting(chunk, start + at, sent[at:], sizes[at:], tokens[at:])
+            chunk.texts += [texts[each] for each in at + np.flatnonzero(sent[at:stop])]
+            chunk.indices += (start + at + np.flatnonzero(sent[at:stop])).tolist()
+            if earlier is not None:
+                chunk.known += (start + at + np.flatnonzero(known[at:stop])).tolist()
+                chunk.earlier += np.asarray(earlier)[at:stop][known[at:stop]].tolist()
+            chunk.stop += stop - at
+            chunk.characters += int(sizes[at:stop].sum())
+            self._used += int(tokens[at:stop].sum())
+            at = stop
+            if at < count:
+                done += self.flush()
         return done
 
-    def flush(self) -> Chunk | None:
+    def flush(self) -> list[Chunk]:
         """The chunk that is begun, if any."""
         done, self._chunk, self._used = self._chunk, None, 0
-        return done
+        return [] if done is None else [done]
 
-    def _fits(self, index: int, characters: int, tokens: int) -> bool:
-        chunk = self._chunk
-        if chunk is None:
-            return True
-        if index != chunk.stop or index - chunk.start >= ROWS:
-            return False
-        if not characters or not chunk.texts:
-            return True
-        if len(chunk.texts) == self._texts or chunk.characters + characters > CHARACTERS:
-            return False
-        return self._tokens is None or self._used + tokens <= self._tokens
+    def _fitting(
+        self, chunk: Chunk, start: int, sent: NDArray[np.bool_], sizes: NDArray[np.int64], tokens: NDArray[np.int64]
+    ) -> int:
+        """How many of the next rows fit in. The first text does, whatever its size."""
+        if start != chunk.stop:
+            return 0
+        most = ROWS - (chunk.stop - chunk.start)
+        texts = len(chunk.texts) + np.cumsum(sent[:most])
+        full = (texts > self._texts) | (chunk.characters + np.cumsum(sizes[:most]) > CHARACTERS)
+        if self._tokens is not None:
+            full |= self._used + np.cumsum(tokens[:most]) > self._tokens
+        full &= sent[:most] & (texts > 1)
+        return int(full.argmax()) if full.any() else len(full)

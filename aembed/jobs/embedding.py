@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 import anyio
@@ -26,7 +26,7 @@ MOST_CHARACTERS = 2**24
 """Characters under way at once: a request takes several times its text in memory."""
 
 
-LookUp: TypeAlias = Callable[[Block], Iterable[int]]
+LookUp: TypeAlias = Callable[[Block], Sequence[int] | None]
 """For each row of a block, which comes once: the row of an earlier output that has its vector, or -1."""
 
 
@@ -55,15 +55,12 @@ def _chunks(source: Source, survey: Survey, ledger: Ledger, cutter: Cutter, look
     for block in source.blocks():
         survey.judge(block)
         known = look_up(block)
-        rows = (
-            (index, row, earlier)
-            for index, (row, earlier) in enumerate(zip(block.rows, known), block.start)  # noqa: B905 (one is endless)
-            if index not in ledger.earlier
-        )
-        yield [chunk for index, row, earlier in rows if (chunk := cutter.add(index, row, earlier)) is not None]
-    last = cutter.flush()
-    if last is not None:
-        yield [last]
+        done: list[Chunk] = []
+        for left in ledger.earlier.gaps(block.start, block.start + len(block.rows)):
+            some = slice(left.start - block.start, left.stop - block.start)
+            done += cutter.add(left.start, block.rows[some], None if known is None else known[some])
+        yield done
+    yield cutter.flush()
 
 
 class _Embedding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Unpack
 
@@ -129,10 +129,9 @@ class _Count:
                 self._plan.exact = size.exact
                 room -= size.tokens
                 self._add(row, size, sampled=room > 0)
-            for index, row in enumerate(rows, block.start):
-                self._request(self._cutter.add(index, row))
+            self._count(self._cutter.add(block.start, rows))
             yield
-        self._request(self._cutter.flush())
+        self._count(self._cutter.flush())
 
     def _add(self, row: Row, size: TextSize, *, sampled: bool) -> None:
         too_long = size.exact and self._limit is not None and size.tokens > self._limit
@@ -147,8 +146,8 @@ class _Count:
             self._sampled += size.tokens
             self.sample.append(row.text)
 
-    def _request(self, chunk: Chunk | None) -> None:
-        self._plan.requests += chunk is not None and bool(chunk.texts)
+    def _count(self, chunks: Sequence[Chunk]) -> None:
+        self._plan.requests += sum(1 for chunk in chunks if chunk.texts)
 
 
 async def _calibrate(tokens: int, embedder: Embedder, sample: list[str]) -> float:

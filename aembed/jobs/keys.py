@@ -17,7 +17,6 @@ from aembed.jobs.rows import Block, RowId
 
 VERSION = 1
 HEAD_BYTES = 512
-NO_KEY = bytes(16)
 EMBEDDED, REJECTED = 0, 1
 READ_BYTES = 2**16
 
@@ -50,9 +49,11 @@ class KeysFile:
     def add(self, block: Block) -> RowKeys:
         """Write the keys of the next rows, and return them."""
         keys = np.zeros(len(block.rows), ROW)
-        texts = b"".join([NO_KEY if row.fault else xxh3_128_digest(row.text.encode()) for row in block.rows])
+        texts = b"".join(map(xxh3_128_digest, map(str.encode, [row.text for row in block.rows])))
+        faulty = [at for at, row in enumerate(block.rows) if row.fault]
         keys["text"] = np.frombuffer(texts, "<u8").reshape(-1, 2)
-        keys["state"] = [bool(row.fault) for row in block.rows]
+        keys["text"][faulty] = 0
+        keys["state"][faulty] = REJECTED
         if self._ids:
             names = b"".join([xxh3_128_digest(id_bytes(row.id)) for row in block.rows])
             keys["id"] = np.frombuffer(names, "<u8").reshape(-1, 2)

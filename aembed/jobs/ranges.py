@@ -14,9 +14,15 @@ class Ranges:
         self._stops: list[int] = []
         self.total = 0
 
-    def __contains__(self, index: int) -> bool:
-        at = bisect_right(self._starts, index) - 1
-        return at >= 0 and index < self._stops[at]
+    def gaps(self, start: int, stop: int) -> Iterator[range]:
+        """What is not there of the range from ``start`` to ``stop``."""
+        at = bisect_right(self._stops, start)
+        while start < stop:
+            here = self._starts[at] if at < len(self._starts) else stop
+            if start < here:
+                yield range(start, min(here, stop))
+            start = self._stops[at] if at < len(self._stops) else stop
+            at += 1
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return iter(zip(self._starts, self._stops, strict=True))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from operator import itemgetter
+from typing import Any, TypeAlias, TypeGuard
+
+import msgspec
 
 from aembed.jobs.columns import Columns
 from aembed.jobs.template import Template
@@ -17,8 +21,7 @@ BLOCK_BYTES = 2**23
 """A block ends with the row that brings it to this size, so that long rows take no more memory than short ones."""
 
 
-@dataclass(slots=True)
-class Row:
+class Row(msgspec.Struct, gc=False):
     """``number`` is what a person would look for: the line of a text or JSONL file, else the record, from 1."""
 
     number: int
@@ -54,6 +57,29 @@ def make_row(number: int, fields: Mapping[str, Any], columns: Columns) -> Row:
     text = columns.template.fill(fields)
     fault = fault or _fault_of_template(text, fields, columns.template)
     return Row(number, name, "" if fault else text, fields, fault)
+
+
+def make_rows(first: int, records: Sequence[Mapping[str, Any]], columns: Columns) -> list[Row]:
+    """A row of each record, as :func:`make_row` makes it, numbered from ``first``: at once if nothing is wrong."""
+    numbers = range(first, first + len(records))
+    with suppress(KeyError):
+        texts = [] if columns.template is not None else list(map(itemgetter(columns.text), records))
+        names = numbers if columns.id is None else list(map(itemgetter(columns.id), records))
+        if texts and _are_texts(texts) and (columns.id is None or _are_ids(names)):
+            return list(map(Row, numbers, names, texts, records))
+    return [make_row(number, record, columns) for number, record in zip(numbers, records, strict=True)]
+
+
+def _are_ids(values: Sequence[Any]) -> bool:
+    """True if every one is an id as most are."""
+    return {str, int}.issuperset(map(type, values)) and all(values)
+
+
+def _are_texts(values: Sequence[Any]) -> TypeGuard[Sequence[str]]:
+    """True if every one is a text that can be embedded."""
+    if not {str}.issuperset(map(type, values)) or not all(values) or any(map(str.isspace, values)):
+        return False
+    return all(map(str.isascii, values)) or not _surrogate("".join(values), "")
 
 
 def bad_row(number: int, fault: str, columns: Columns) -> Row:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -12,27 +14,33 @@ from anyio.abc import TaskGroup
 
 T = TypeVar("T")
 
+STEP_S = 0.005
+
 
 class in_thread(Generic[T]):  # noqa: N801 (used like a function)
-    """``async for item in in_thread(items)``: each item is made in a worker thread."""
+    """``async for item in in_thread(items)``: items are made in a worker thread, for some milliseconds at a time."""
 
     def __init__(self, items: Iterator[T]) -> None:
         self._items = items
+        self._made: deque[T] = deque()
 
     def __aiter__(self) -> in_thread[T]:
         return self
 
     async def __anext__(self) -> T:
-        item = await anyio.to_thread.run_sync(self._next)
-        if item is None:
+        if not self._made:
+            await anyio.to_thread.run_sync(self._make)
+        if not self._made:
             raise StopAsyncIteration
-        return item[0]
+        return self._made.popleft()
 
-    def _next(self) -> tuple[T] | None:
-        """In a tuple, for StopIteration cannot be raised into a coroutine."""
+    def _make(self) -> None:
+        """Going to a thread and back takes as long as a small step does."""
+        end = time.monotonic() + STEP_S
         for item in self._items:
-            return (item,)
-        return None
+            self._made.append(item)
+            if time.monotonic() >= end:
+                break
 
 
 class task_group:  # noqa: N801 (used like a function)

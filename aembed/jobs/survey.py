@@ -178,13 +178,10 @@ class _Look:
 
     def _check_taken(self, block: Block, column: str) -> None:
         source = self._source
-        if self._survey.numbered and any("id" in row.fields for row in block.rows):
+        names = set[str]().union(*[row.fields for row in block.rows])
+        if self._survey.numbered and "id" in names:
             self._survey.numbered = False
-        if (
-            (source.columns.id is None and column == "id")
-            or column in source.columns.names
-            or any(column in row.fields for row in block.rows)
-        ):
+        if (source.columns.id is None and column == "id") or column in source.columns.names or column in names:
             raise JobInputError(
                 f"{source.name} has a column {column!r} already; give vectors another name with vector_column"
             )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
-from itertools import repeat
 
 import anyio
 import anyio.to_thread
@@ -140,9 +139,9 @@ class Work:
             async for _ in in_thread(ledger.recover()):
                 pass
 
-            def look_up(block: Block) -> Iterable[int]:
+            def look_up(block: Block) -> Sequence[int] | None:
                 found = keys.add(block)
-                return repeat(-1) if earlier is None else earlier.find(found).tolist()
+                return None if earlier is None else earlier.find(found).tolist()
 
             self._check_space(directory, header.rows - ledger.done)
             monitor.phase = "embedding"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+import codecs
+from io import BytesIO
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -14,10 +17,12 @@ from xxhash import xxh3_64_hexdigest
 from aembed import ModelSpec
 from aembed.jobs import JobChangedError
 from aembed.jobs.chunks import ROWS, SORTED, SORTED_TOKENS, TEXTS, Chunk, Cutter
+from aembed.jobs.columns import Columns
 from aembed.jobs.directory import JobDirectory
 from aembed.jobs.journal import Entry, Header, Journal, Reject, Totals
 from aembed.jobs.ranges import Ranges
-from aembed.jobs.rows import Row
+from aembed.jobs.readers import lines
+from aembed.jobs.rows import Row, make_row, make_rows
 
 HEADER = Header(1, 10, 4, "fingerprint", {"model": "a:b", "text_column": "text"})
 
@@ -35,7 +40,8 @@ def test_ranges_are_a_set_of_numbers(given_ranges: list[tuple[int, int]]) -> Non
         if numbers.isdisjoint(wanted):
             numbers |= wanted
     assert ranges.total == len(numbers)
-    assert {i for i in range(60) if i in ranges} == numbers
+    for start in (0, 7, 30):
+        assert [i for gap in ranges.gaps(start, 60) for i in gap] == [i for i in range(start, 60) if i not in numbers]
     pieces = list(ranges)
     assert all(stop < start for (_, stop), (start, _) in pairwise(pieces))
 
@@ -45,9 +51,14 @@ def test_ranges_are_a_set_of_numbers(given_ranges: list[tuple[int, int]]) -> Non
 
 def cut(spec: ModelSpec, rows: list[tuple[int, Row]]) -> list[Chunk]:
     cutter = Cutter(spec)
-    chunks = [chunk for index, row in rows if (chunk := cutter.add(index, row)) is not None]
-    last = cutter.flush()
-    return chunks if last is None else [*chunks, last]
+    one_by_one = [chunk for index, row in rows for chunk in cutter.add(index, [row])] + cutter.flush()
+    chunks: list[Chunk] = []
+    for _, each in groupby(enumerate(rows), lambda at: at[1][0] - at[0]):
+        run = [pair for _, pair in each]
+        chunks += cutter.add(run[0][0], [row for _, row in run])
+    chunks += cutter.flush()
+    assert chunks == one_by_one
+    return chunks
 
 
 @given(
@@ -86,6 +97,30 @@ def test_long_texts_of_a_model_that_pads_make_small_chunks() -> None:
     rows = [(i, Row(i, i, "word " * 200, {})) for i in range(2500)]
     chunks = cut(ModelSpec(name="m", pads=True, max_batch_tokens=16_384), rows)
     assert max(chunk.stop - chunk.start for chunk in chunks) == SORTED_TOKENS // 251
+
+
+# --- lines and rows
+
+
+@given(st.lists(st.binary(max_size=12)), st.integers(1, 20), st.integers(1, 30))
+def test_lines_are_the_same_however_many_are_read_at_a_time(parts: list[bytes], most: int, read: int) -> None:
+    data = b"\n".join(parts)
+    whole = BytesIO(data.removeprefix(codecs.BOM_UTF8)).readlines()
+    wanted = [(number, line if len(line) <= most else b"") for number, line in enumerate(whole, 1)]
+    with patch.object(lines, "READ_BYTES", read):
+        found = list(lines.read_lines(BytesIO(data), most))
+    assert [(line.number, line.content) for line in found] == wanted
+    assert [bool(line.fault) for line in found] == [not content for _, content in wanted]
+
+
+VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.text(), st.sampled_from([" ", "\ud800", [None]]))
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["text", "id"]), VALUES)), st.sampled_from([None, "id"]))
+def test_rows_made_at_once_are_those_made_one_by_one(records: list[dict[str, Any]], name: str | None) -> None:
+    columns = Columns(id=name)
+    one_by_one = [make_row(number, record, columns) for number, record in enumerate(records, 5)]
+    assert make_rows(5, records, columns) == one_by_one
 
 
 # --- journals

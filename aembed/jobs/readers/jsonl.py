@@ -10,11 +10,12 @@ import msgspec
 
 from aembed.jobs import json_values
 from aembed.jobs.columns import Columns, columns_of_rows
-from aembed.jobs.readers.lines import read_lines
+from aembed.jobs.readers.lines import Lines, read_blocks
 from aembed.jobs.reading import Reading
-from aembed.jobs.rows import Block, Row, bad_row, in_blocks, make_row
+from aembed.jobs.rows import Block, bad_row, make_row, make_rows
 
 DECODER = msgspec.json.Decoder()
+DECODING_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def jsonl_columns(name: str, file: BinaryIO, reading: Reading) -> Columns:
@@ -23,26 +24,40 @@ def jsonl_columns(name: str, file: BinaryIO, reading: Reading) -> Columns:
 
 
 def read_jsonl(name: str, file: BinaryIO, reading: Reading, columns: Columns) -> Iterator[Block]:
-    return in_blocks(_rows(file, reading, columns))
-
-
-def _rows(file: BinaryIO, reading: Reading, columns: Columns) -> Iterator[tuple[Row | None, int]]:
-    for line in read_lines(file, reading.max_row_bytes):
-        if line.content.isspace():
-            yield None, len(line.content)
-            continue
-        fields = line.fault or _decode(line.content, reading.encoding or "UTF-8")
-        if isinstance(fields, str):
-            yield bad_row(line.number, fields, columns), 0
+    start = 0
+    for lines in read_blocks(file, reading.max_row_bytes):
+        try:
+            records = list(map(DECODER.decode, lines.contents))
+        except DECODING_ERRORS:
+            records = []
+        if set(map(type, records)) == {dict}:
+            block = Block(start, make_rows(lines.first, records, columns))
         else:
-            yield make_row(line.number, fields, columns), len(line.content)
+            block = _one_by_one(start, lines, reading, columns)
+        yield block
+        start += len(block.rows)
+
+
+def _one_by_one(start: int, lines: Lines, reading: Reading, columns: Columns) -> Block:
+    """Lines of which one at least is blank, or no record."""
+    block = Block(start, [])
+    for number, content in enumerate(lines.contents, lines.first):
+        if content.isspace():
+            block.blank += 1
+            continue
+        fields = lines.fault or _decode(content, reading.encoding or "UTF-8")
+        if isinstance(fields, str):
+            block.rows.append(bad_row(number, fields, columns))
+        else:
+            block.rows.append(make_row(number, fields, columns))
+    return block
 
 
 def _decode(line: bytes, encoding: str) -> dict[str, Any] | str:
     """The object, or what is wrong with it."""
     try:
         fields = DECODER.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except DECODING_ERRORS as error:
         with suppress(ValueError, RecursionError):
             fields = json_values.loads(line)
             if isinstance(fields, dict):

@@ -1,13 +1,16 @@
-"""The lines of a stream in UTF-8, one at a time."""
+"""The lines of a stream in UTF-8, one at a time or many."""
 
 from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from typing import BinaryIO
 
-SKIPPED_AT_A_TIME = 2**20
+from aembed.jobs.rows import BLOCK
+
+READ_BYTES = 2**18
 
 
 @dataclass(slots=True)
@@ -20,20 +23,51 @@ class Line:
     """Why there is no content: the line is too long to be kept."""
 
 
+@dataclass(slots=True)
+class Lines:
+    """Consecutive lines, each with its line end; ``first`` is the number of the first."""
+
+    first: int
+    contents: list[bytes]
+    fault: str = ""
+    """Why the only line of these has no content."""
+
+
 def read_lines(file: BinaryIO, max_bytes: int) -> Iterator[Line]:
     """From the start, without the byte order mark. A line beyond ``max_bytes`` is empty and has a fault."""
+    for lines in read_blocks(file, max_bytes):
+        for number, content in enumerate(lines.contents, lines.first):
+            yield Line(number, content, lines.fault)
+
+
+def read_blocks(file: BinaryIO, max_bytes: int) -> Iterator[Lines]:
+    """The same lines, some at a time: no more than a block of rows has, and a line beyond ``max_bytes`` by itself."""
     file.seek(0)
-    number = 0
-    while content := file.readline(max_bytes + 1):
-        number += 1
-        if len(content) > max_bytes:
-            while content and not content.endswith(b"\n"):
-                content = file.readline(SKIPPED_AT_A_TIME)
-            yield Line(number, b"", too_long(number, max_bytes))
-        elif number == 1 and content.startswith(codecs.BOM_UTF8):
-            yield Line(number, content[len(codecs.BOM_UTF8) :])
+    number = 1
+    while data := file.read(READ_BYTES):
+        if number == 1 and data.startswith(codecs.BOM_UTF8):
+            data = data[len(codecs.BOM_UTF8) :]
+        if not data.endswith(b"\n"):
+            rest = end = file.readline(max_bytes + 1)
+            while len(rest) > max_bytes and end and not end.endswith(b"\n"):
+                end = file.readline(READ_BYTES)
+            data += rest
+        found = BytesIO(data).readlines()
+        for start in range(0, len(found), BLOCK):
+            some = found[start : start + BLOCK]
+            yield from _checked(number, some, max_bytes)
+            number += len(some)
+
+
+def _checked(number: int, contents: list[bytes], max_bytes: int) -> Iterator[Lines]:
+    if max(map(len, contents)) <= max_bytes:
+        yield Lines(number, contents)
+        return
+    for each, content in enumerate(contents, number):
+        if len(content) <= max_bytes:
+            yield Lines(each, [content])
         else:
-            yield Line(number, content)
+            yield Lines(each, [b""], too_long(each, max_bytes))
 
 
 def too_long(number: int, max_bytes: int) -> str:

@@ -15,6 +15,8 @@ from aembed.jobs.rows import Block
 
 DIGITS = 9
 """Enough for every float32 to be read back as it was."""
+NUMBERS_AT_ONCE = 2**13
+"""Few enough for all that is made of them to stay in the processor's cache."""
 EXACT = 22
 """Powers of ten up to this one are exact in float64."""
 
@@ -29,15 +31,15 @@ class JsonlWriter:
         self._encoder = msgspec.json.Encoder(enc_hook=as_json)
 
     def write(self, block: Block, kept: Sequence[int], vectors: NDArray[Any]) -> None:
-        records: Sequence[Mapping[str, Any]] = _records(block)
-        some = vectors[kept]
-        numbers = (short(some.astype(np.float32)) if some.dtype.kind == "f" else some).tolist()
-        lines = bytearray()
-        for at, vector in zip(kept, numbers, strict=True):
-            name = {"id": block.rows[at].id} if self._numbered else {}
-            lines += self._encoder.encode({**name, **records[at], self._column: vector})
-            lines += b"\n"
-        self._file.write(lines)
+        records = _records(block)
+        step = max(1, NUMBERS_AT_ONCE // vectors.shape[1])
+        for start in range(0, len(kept), step):
+            some = kept[start : start + step]
+            lines = zip(some, _numbers(vectors[some]), strict=True)
+            whole = [{**records[at], self._column: vector} for at, vector in lines]
+            if self._numbered:
+                whole = [{"id": block.rows[at].id, **record} for at, record in zip(some, whole, strict=True)]
+            self._file.write(self._encoder.encode_lines(whole))
 
     def add(self, part: Any) -> None:
         self._file.write(part)
@@ -45,6 +47,10 @@ class JsonlWriter:
     def close(self) -> None:
         """Write what is buffered."""
         self._file.flush()
+
+
+def _numbers(vectors: NDArray[Any]) -> list[Any]:
+    return (short(vectors.astype(np.float32)) if vectors.dtype.kind == "f" else vectors).tolist()  # type: ignore[no-any-return]
 
 
 def short(vectors: Vectors) -> NDArray[np.float64]:
