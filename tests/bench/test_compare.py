@@ -193,3 +193,11 @@ def test_a_run_that_fails_altogether_is_a_regression() -> None:
     assert found.exit_code == 1
     (rate,) = [change for change in found.changes if change.metric == "good rate"]
     assert (rate.finding, rate.change) == ("regressed", Estimate(value=-1.0, low=-1.0, high=-1.0))
+
+
+@pytest.mark.parametrize(
+    ("canary", "compared"), [(1.0, True), (1.1, True), (1.11, False), (1 / 1.1, True), (0.9, False)]
+)
+def test_a_machine_may_differ_by_a_tenth_for_times_that_wait(canary: float, compared: bool) -> None:
+    before, after = report(response=response(0.1), canary=1.0), report(response=response(0.1), canary=canary)
+    assert bool(compare([before], [after]).changes) == compared

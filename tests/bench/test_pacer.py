@@ -56,6 +56,22 @@ async def test_a_pacer_that_is_stopped_is_still(make: Callable[[asyncio.Abstract
     assert len(told) == 1
 
 
+@pytest.mark.parametrize("make", MAKERS)
+async def test_the_first_does_not_wait_for_the_second(make: Callable[[asyncio.AbstractEventLoop], Pacer]) -> None:
+    loop = asyncio.get_running_loop()
+    pacer, told, first = make(loop), list[int](), asyncio.Event()
+
+    def due(n: int) -> None:
+        told.append(n)
+        first.set()
+
+    now = clock_of(loop)()
+    pacer.start(np.array([now, now + 10**15]).data, due)
+    await first.wait()
+    pacer.stop()
+    assert told == [1]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="timerfd")
 async def test_a_stopped_timer_leaves_no_reader_on_its_closed_descriptor() -> None:
     """The next file to be opened gets the same number, and the loop would watch that."""

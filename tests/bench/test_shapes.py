@@ -391,3 +391,25 @@ async def test_a_closed_loop_of_one_request_has_its_figures() -> None:
     assert report.closed.think == pytest.approx(0.5)  # before the request, and after it until the end
     assert report.closed.response == pytest.approx(0.5)
     assert report.closed.little == pytest.approx(1)
+
+
+@virtual
+@pytest.mark.parametrize(
+    ("spike_s", "duration", "options", "width"),
+    [(2.0, 25.0, {}, 0.5), (8.0, 40.0, {}, 1.0), (0.04, 12.0, {}, 0.02), (1.0, 20.0, {"window": 4.0}, 4.0)],
+)
+async def test_windows_of_a_burst_are_a_quarter_of_the_spike(
+    spike_s: float, duration: float, options: dict[str, float], width: float
+) -> None:
+    report = await bench.burst(
+        lambda: anyio.sleep(0.001),
+        base=2,
+        spike=100,
+        spike_s=spike_s,
+        duration=duration,
+        **options,  # type: ignore[arg-type]
+    )
+    assert report.windows[0].seconds == pytest.approx(width)
+    assert report.burst is not None
+    assert (report.burst.spike_start, report.burst.spike_end) == (duration / 4, duration / 4 + spike_s)
+    assert (report.burst.base_rate, report.burst.spike_rate) == (2, 100)

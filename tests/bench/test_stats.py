@@ -179,3 +179,21 @@ def test_holm_keeps_the_order_and_never_lowers_a_p_value(p_values: list[float]) 
     ranked: Callable[[int], float] = p_values.__getitem__
     order = sorted(range(len(p_values)), key=ranked)
     assert [adjusted[i] for i in order] == sorted(adjusted)
+
+
+def test_effective_size_is_that_of_the_first_sum_that_is_a_fifth_of_its_window() -> None:
+    """By its definition (Sokal 1997), with sums in the order in which they are written."""
+    values = autoregressive(np.random.default_rng(3), 500, 0.7)
+    centred, n = values - values.mean(), len(values)
+    covariance = [float(np.dot(centred[: n - lag], centred[lag:])) / n for lag in range(n)]
+    time = 1.0
+    for lag in range(n):
+        time += 2 * covariance[lag] / covariance[0] if lag else 0.0
+        if lag >= 5 * time:
+            break
+    assert effective_size(values) == pytest.approx(n / time)
+    assert effective_size([1.0, 2.0, 1.0]) == 3  # too few to tell
+
+
+def test_times_of_zero_are_taken_for_a_picosecond() -> None:
+    assert processes_interval([[0.0], [0.0]]).value == pytest.approx(1e-12)
