@@ -91,7 +91,8 @@ def told(report: JobReport) -> str:
     shown = report.output.lower().endswith(".npy")
     vectors = f"{_rows(report.embedded)} with {report.dim} dimensions"
     if shown:
-        vectors = f"shape ({report.rows + report.kept}, {report.dim})"
+        width = -(-report.dim // 8) if report.dtype == "binary" else report.dim
+        vectors = f"shape ({report.rows + report.kept}, {width})"
     vectors += f" {report.dtype}" if shown or report.dtype != "float32" else ""
     fresh = report.rows - report.resumed
     asides = [

@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.cli.command import Aembed
@@ -145,6 +146,11 @@ def test_limits_of_cost_and_cache(aembed: Aembed, notes: str) -> None:
     assert "dropped" not in aembed(*arguments, "4GB").out
     assert Path("c.db").exists()
     assert "none is given" in aembed("embed", notes, "-o", "w.npy", "-m", "mock", "--cache-limit", "4GB").err
+
+
+def test_the_shape_is_that_of_the_file(aembed: Aembed, notes: str) -> None:
+    outcome = aembed("embed", notes, "-o", "v.npy", "-m", "mock", "--dimensions", "13", "--dtype", "binary")
+    assert f"shape {np.load('v.npy').shape} binary" in outcome.out
 
 
 def test_a_full_cache_is_said_at_the_end(aembed: Aembed) -> None:
