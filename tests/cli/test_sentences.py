@@ -37,6 +37,7 @@ REPORT = JobReport(
     grown=False,
     resumed=0,
     reused=0,
+    kept=0,
     was_complete=False,
     cache_dropped=0,
     truncated=0,

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from aembed.jobs.rows import BLOCK
 
-READ_BYTES = 2**18
+READ_BYTES = 2**16
 
 
 @dataclass(slots=True)
