@@ -51,6 +51,8 @@ def look_at_outputs(place: Place, fingerprint: str, settings: dict[str, Any], wa
         return Existing()
     found = _found(place.outputs, must_be_ours=wanted.update and not unfinished)
     complete = tuple(old for old in found if not unfinished and _is_complete(old, fingerprint, settings, wanted))
+    if wanted.retry and unfinished and not found:  # it died while files went to their places, and goes on there
+        return Existing()
     if wanted.retry:
         old = _to_be_retried(place.outputs[0], found, fingerprint, settings)
         return Existing(origin=old, kept=(old,))
