@@ -142,25 +142,30 @@ async def run_job(
         fingerprint = opened.identity(monitor.survey.fingerprint)
         existing = await anyio.to_thread.run_sync(look_at_outputs, place, fingerprint, settings, wanted)
         if len(existing.complete) == len(place.outputs):
-            return complete(monitor, place, existing.complete[0].record, time.perf_counter() - started)
-        todo = place.only([each for each in place.outputs if not existing.has(each)])
-        dim = await embedder.get_dimension() if existing.origin is None else existing.origin.record.dim
-        header = Header(VERSION, monitor.survey.rows, dim, fingerprint, settings)
-        record = new_record(header, embedder, wanted, existing.origin, recorded(source, options))
-        record = structs.replace(record, asked=model if isinstance(model, str) else None)
-        work = Work(
-            todo,
-            opened,
-            embedder=embedder,
-            monitor=monitor,
-            wanted=wanted,
-            header=header,
-            record=record,
-            origin=existing.origin,
-            kept=existing.kept,
-        )
-        totals = await work.run()
-        return monitor.report(place.outputs, dim, totals, time.perf_counter() - started, dtype=wanted.dtype)
+            monitor.was_complete = True
+            made = existing.complete[0].record
+            dim, dtype, totals = made.dim, made.dtype, totals_of(made)
+        else:
+            todo = place.only([each for each in place.outputs if not existing.has(each)])
+            dim = await embedder.get_dimension() if existing.origin is None else existing.origin.record.dim
+            dtype = wanted.dtype
+            header = Header(VERSION, monitor.survey.rows, dim, fingerprint, settings)
+            record = new_record(header, embedder, wanted, existing.origin, recorded(source, options))
+            record = structs.replace(record, asked=model if isinstance(model, str) else None)
+            work = Work(
+                todo,
+                opened,
+                embedder=embedder,
+                monitor=monitor,
+                wanted=wanted,
+                header=header,
+                record=record,
+                origin=existing.origin,
+                kept=existing.kept,
+            )
+            totals = await work.run()
+    # only now the cache has everything, and has counted what it dropped
+    return monitor.report(place.outputs, dim, totals, time.perf_counter() - started, dtype=dtype)
 
 
 def recorded(source: Inputs, options: JobOptions) -> dict[str, Any]:
@@ -208,11 +213,9 @@ async def survey_for(place: Place, wanted: Wanted, opened: Source, embedder: Emb
     await take_survey(monitor.survey, opened, embedder, kinds=kinds, taken=taken)
 
 
-def complete(monitor: Monitor, place: Place, record: OutputRecord, elapsed: float) -> JobReport:
-    """The report of outputs that were there already."""
-    monitor.was_complete = True
-    totals = Totals(record.rejected, record.tokens, record.requests, record.truncated, kept=record.kept)
-    return monitor.report(place.outputs, record.dim, totals, elapsed, dtype=record.dtype)
+def totals_of(record: OutputRecord) -> Totals:
+    """Those of an output that was complete already."""
+    return Totals(record.rejected, record.tokens, record.requests, record.truncated, kept=record.kept)
 
 
 def new_record(

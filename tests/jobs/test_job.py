@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from aembed import (
     AuthenticationError,
@@ -23,6 +25,7 @@ from aembed import (
     Profile,
     RequestTimeoutError,
     RetryPolicy,
+    Vectors,
 )
 from aembed.jobs import (
     JobChangedError,
@@ -328,3 +331,24 @@ async def test_chunks_are_cut_to_the_tokens_of_a_request() -> None:
     report = await job("t.txt", "v.npy", provider)
     assert report.requests == 10
     np.testing.assert_array_equal(np.load("v.npy"), await mock_vectors([f"{'word ' * 40}{i}" for i in range(20)]))
+
+
+async def test_the_report_waits_until_the_cache_has_everything(rows: str) -> None:
+    class Late:
+        """It takes nothing, and not before the output is in its place."""
+
+        dropped = 0
+
+        async def get_many(self, keys: Sequence[bytes], dim: int | None) -> tuple[NDArray[np.intp], Vectors]:
+            return np.empty(0, np.intp), np.empty((0, dim or 0), np.float32)
+
+        async def put_many(self, keys: Sequence[bytes], vectors: Vectors) -> None:
+            while not Path("v.npy").exists():
+                await anyio.lowlevel.checkpoint()
+            self.dropped += len(keys)
+
+        async def aclose(self) -> None:
+            """There is nothing to close."""
+
+    report = await job(rows, "v.npy", cache=Late())
+    assert report.cache_dropped == report.embedded
