@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from xxhash import xxh3_64_digest
 
 from aembed._types import Vectors
+from aembed.stores._places import Place, add_places, digest, remove_rows, rows_at, settle_places
 from aembed.stores._schema import cannot_open, create, is_damage, limited, pragma, prepare, transaction
 
 PATIENCE = 5.0
@@ -25,6 +26,8 @@ ASKED_AT_ONCE = 500
 """Keys in one statement; faster than one by one, and as fast as a temporary table."""
 WRITTEN_AT_ONCE = 1000
 """Rows between two looks at the size."""
+DELETED_AT_ONCE = 10_000
+"""Rows whose keys are in memory while room is made."""
 MAX_ROW_BYTES = 4 * 2**16
 """Of 65,536 dimensions. A longer row is none that a model gave, and is not loaded."""
 MAX_CLOCK = 2**62
@@ -35,8 +38,8 @@ FULL = 0.85
 """Part of the bound from which a file counts as full; below what is left when rows were deleted."""
 ADMITTED = 16
 """A full file takes one of so many new rows."""
-BESIDE_A_ROW = 150
-"""Bytes, about: key, checksum, numbers, and the two indexes."""
+BESIDE_A_ROW = 100
+"""Bytes, about: key, checksum, numbers, and the indexes."""
 
 
 class CacheFile:
@@ -48,7 +51,7 @@ class CacheFile:
         self._db: sqlite3.Connection | None = None
         self._inode = 0
         self._used: set[int] = set()
-        self._bad: set[int] = set()
+        self._bad: set[Place] = set()
         self.dropped = 0
         """Rows that were not taken, or made room for others."""
 
@@ -83,6 +86,7 @@ class CacheFile:
             db = self.open()
             with limited(db, WRITE_TIMEOUT_S), transaction(db):
                 self._note_use(db)
+                settle_places(db)
                 for start in range(0, len(keys), WRITTEN_AT_ONCE):
                     some = slice(start, start + WRITTEN_AT_ONCE)
                     self._add(db, keys[some], vectors[some])
@@ -98,23 +102,29 @@ class CacheFile:
                 with suppress(sqlite3.Error), transaction(db):
                     self._note_use(db)
 
-    def _read(self, db: sqlite3.Connection, keys: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    def _read(self, db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         now = _clock(db)
-        marks = ", ".join("?" * len(keys))
-        statement = f"""SELECT id, key, used, checksum, iif(length(row) <= {MAX_ROW_BYTES}, row, NULL)
-            FROM vectors WHERE key IN ({marks})"""  # noqa: S608
-        for number, key, used, checksum, row in db.execute(statement, keys):
-            if type(row) is not bytes or type(used) is not int or checksum != _checksum(key, row):
-                self._bad.add(number)
-                continue
-            if self._max_bytes is not None and (now - used) * 16 * len(row) > self._max_bytes:
-                self._used.add(number)
-            yield key, row
+        asked = {digest(key): key for key in keys}
+        found: dict[bytes, bytes] = {}
+        newest: dict[bytes, int] = {}
+        columns = f"digest, id, CAST(key AS BLOB), used, checksum, iif(length(row) <= {MAX_ROW_BYTES}, row, NULL)"
+        statement = f"SELECT {columns} FROM ({rows_at(len(asked))})"  # noqa: S608
+        for place, number, key, used, checksum, row in db.execute(statement, tuple(asked)):
+            if key != asked[place]:
+                if digest(key) != place:
+                    self._bad.add((place, number))
+            elif type(row) is not bytes or type(used) is not int or checksum != _checksum(place, row):
+                self._bad.add((place, number))
+            elif newest.get(key, 0) < number:
+                found[key], newest[key] = row, number
+                if self._max_bytes is not None and (now - used) * 16 * len(row) > self._max_bytes:
+                    self._used.add(number)
+        return found
 
     def _note_use(self, db: sqlite3.Connection) -> None:
         now = _clock(db)
         db.executemany("UPDATE vectors SET used = ? WHERE id = ?", [(now, number) for number in self._used])
-        db.executemany("DELETE FROM vectors WHERE id = ?", [(number,) for number in self._bad])
+        remove_rows(db, self._bad)
 
     def _add(self, db: sqlite3.Connection, keys: Sequence[bytes], vectors: NDArray[np.float32]) -> None:
         """Write rows. A file that is nearly full takes one new row of sixteen, by lot.
@@ -138,10 +148,13 @@ class CacheFile:
         rows = db.execute("SELECT count(*) FROM vectors").fetchone()[0]
         most = 0.9 * max_bytes
         count = int(rows * min(1.0, (taken + wanted - most) / taken)) + 1
-        made = db.execute(
-            "DELETE FROM vectors WHERE id IN (SELECT id FROM vectors ORDER BY used, id LIMIT ?)", (count,)
-        )
-        self.dropped += made.rowcount
+        while count > 0:
+            some = min(count, DELETED_AT_ONCE)
+            oldest = db.execute("SELECT id, CAST(key AS BLOB) FROM vectors ORDER BY used, id LIMIT ?", (some,))
+            removed = [(digest(key), number) for number, key in oldest]
+            remove_rows(db, removed)
+            self.dropped += len(removed)
+            count = count - len(removed) if removed else 0
 
     def _connect(self) -> sqlite3.Connection:
         create(self._path)
@@ -182,19 +195,21 @@ def _taken(db: sqlite3.Connection) -> int:
 
 
 def _write(db: sqlite3.Connection, keys: Sequence[bytes], rows: Sequence[bytes]) -> None:
-    first = _clock(db) + 1
+    latest = dict(zip(keys, rows, strict=True))
+    places = [(digest(key), number) for number, key in enumerate(latest, _clock(db) + 1)]
     db.executemany(
-        "INSERT OR REPLACE INTO vectors (id, used, key, checksum, row) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO vectors (id, used, key, checksum, row) VALUES (?1, ?1, ?2, ?3, ?4)",
         [
-            (number, number, key, _checksum(key, row), row)
-            for number, (key, row) in enumerate(zip(keys, rows, strict=True), first)
+            (number, key, _checksum(place, row), row)
+            for (place, number), (key, row) in zip(places, latest.items(), strict=True)
         ],
     )
+    add_places(db, sorted(places))
 
 
-def _checksum(key: bytes, row: bytes) -> bytes:
+def _checksum(place: int, row: bytes) -> bytes:
     """Of the row in its place: a row under another's key is as wrong as a changed one."""
-    return xxh3_64_digest(row, int.from_bytes(key[:8], "little"))
+    return xxh3_64_digest(row, place % 2**64)
 
 
 def _clock(db: sqlite3.Connection) -> int:

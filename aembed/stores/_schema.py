@@ -16,23 +16,25 @@ from pathlib import Path
 from aembed._errors import ConfigError
 
 APPLICATION = 0x61654D42  # "aeMB"
-VERSION = 1
+VERSION = 2
 SCHEMA = (
     """CREATE TABLE vectors (
         id INTEGER PRIMARY KEY,  -- one more than all before: the clock
-        key BLOB NOT NULL UNIQUE,
+        key BLOB NOT NULL,
         used INTEGER NOT NULL,   -- the clock at the latest noted use
         checksum BLOB NOT NULL,
         row BLOB NOT NULL        -- float32, little-endian
     )""",
     "CREATE INDEX by_use ON vectors (used)",
+    "CREATE TABLE places (digest INTEGER PRIMARY KEY, id INTEGER NOT NULL)",
+    "CREATE TABLE recent_places (digest INTEGER PRIMARY KEY, id INTEGER NOT NULL)",
 )
 PAGE_BYTES = 8192
 """Rows of 384 and 1536 numbers fill it better than SQLite's 4096, and reading is no slower."""
 LOG_BYTES = 2**26
 """The log is copied into the file when it has so much, and cut back to it after a large write."""
 PAGES_IN_MEMORY = 2**26
-"""Bytes: those of the index of keys of a million rows."""
+"""Bytes: those of the index of keys of two million rows."""
 LOOK_AGAIN_INSTRUCTIONS = 10_000
 """Of SQLite's virtual machine, between two looks at the clock: a tenth of a millisecond or so."""
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -65,7 +67,7 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
         db.execute("PRAGMA trusted_schema = OFF")
         db.execute("PRAGMA synchronous = NORMAL")  # the latest writes may be lost with the power, but nothing breaks
         db.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
-        db.execute(f"PRAGMA cache_size = -{PAGES_IN_MEMORY // 1024}")  # keys are random: a write touches all of them
+        db.execute(f"PRAGMA cache_size = -{PAGES_IN_MEMORY // 1024}")
         db.execute(f"PRAGMA wal_autocheckpoint = {LOG_BYTES // PAGE_BYTES}")
         with suppress(sqlite3.OperationalError):  # another process is at it, or has to wait until it is its turn
             db.execute("PRAGMA journal_mode = WAL")

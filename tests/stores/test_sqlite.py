@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from aembed import ClosedError
 from aembed.stores import SQLiteStore
+from aembed.stores._places import RECENT
 from tests.loops import run
 from tests.stores.cache_file import DIM, NAMES, known, opened, put
 from tests.stores.rows import key, keys, vector, vectors
@@ -113,8 +114,13 @@ async def test_reading_does_not_write(store: SQLiteStore, path: Path) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
-@given(st.lists(st.tuples(st.booleans(), st.lists(st.integers(0, 30), max_size=8), st.sampled_from([8, 5]))))
-def test_it_is_a_dict(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[bool, list[int], int]]) -> None:
+@given(
+    st.lists(st.tuples(st.booleans(), st.lists(st.integers(0, 30), max_size=8), st.sampled_from([8, 5]))),
+    st.sampled_from([3, RECENT]),
+)
+def test_it_is_a_dict(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[bool, list[int], int]], recent: int
+) -> None:
     async def play() -> None:
         model: dict[int, np.ndarray[tuple[int], np.dtype[np.float32]]] = {}
         path = tmp_path_factory.mktemp("cache") / "cache.db"
@@ -130,7 +136,9 @@ def test_it_is_a_dict(tmp_path_factory: pytest.TempPathFactory, steps: list[tupl
                     for position, row in zip(positions.tolist(), found, strict=True):
                         np.testing.assert_array_equal(row, model[names[position]])
 
-    run(play(), loop_factory=asyncio.new_event_loop)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("aembed.stores._places.RECENT", recent)
+        run(play(), loop_factory=asyncio.new_event_loop)
 
 
 @pytest.mark.parametrize("count", [499, 500, 501, 1001, 2500])
@@ -150,7 +158,7 @@ async def test_how_the_file_is_set_up(store: SQLiteStore, path: Path) -> None:
     await put(store)
     with opened(path) as db:
         found = [db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", "journal_mode", "user_version")]
-        assert found == [8192, "wal", 1]
+        assert found == [8192, "wal", 2]
         assert db.execute("PRAGMA application_id").fetchone()[0].to_bytes(4, "big") == b"aeMB"
         ids = db.execute("SELECT id, used FROM vectors ORDER BY id").fetchall()
     assert ids == [(number, number) for number in range(1, len(NAMES) + 1)]
