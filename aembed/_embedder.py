@@ -11,9 +11,10 @@ from typing import Any, TypeAlias, TypeVar, overload
 
 import anyio
 
-from aembed._bound import Bound
-from aembed._calls import Calls
-from aembed._engine import Engine
+from aembed._engine.call import NONE_REJECTED, Job, Run
+from aembed._engine.engine import Engine
+from aembed._engine.proof import PROBE
+from aembed._engine.timeout import Stopwatch, TimeLimit
 from aembed._errors import AembedError, InputError
 from aembed._events import Statistics
 from aembed._input import (
@@ -26,11 +27,8 @@ from aembed._input import (
     check_texts,
     sort_texts,
 )
-from aembed._job import NONE_REJECTED, Job, Run
-from aembed._proof import PROBE
-from aembed._stopwatch import Stopwatch
+from aembed._lifecycle import Bound, Calls
 from aembed._stream import DocumentStream, Work
-from aembed._time_limit import TimeLimit
 from aembed._types import EmbedResult, Health, Kind, ModelSpec, OnError, TextSize, Vector, Vectors
 
 T = TypeVar("T")

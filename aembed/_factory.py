@@ -17,20 +17,15 @@ import anyio.to_thread
 from pydantic import SecretStr
 
 from aembed._accounts import Account, Accounts, account_of, quota_group
-from aembed._bound import Bound
-from aembed._cache import Cache
-from aembed._calls import Calls
 from aembed._embedder import QUERY_DEADLINE_S, Deadlines, Embedder
-from aembed._engine import Engine
+from aembed._engine.engine import Engine
+from aembed._engine.fan_out import one_error
+from aembed._engine.listeners import check_listener
+from aembed._engine.timeout import Stopwatch
 from aembed._errors import AembedError, ClosedError, ConfigError
 from aembed._events import Event
-from aembed._fan_out import one_error
-from aembed._home import Home, running_loop
-from aembed._identity import Identity
 from aembed._input import check_grace
-from aembed._listeners import check_listener
-from aembed._memo import Memo
-from aembed._merge import Merge
+from aembed._lifecycle import Bound, Calls, Home, running_loop
 from aembed._registry import Registry
 from aembed._settings.base import named_in_errors
 from aembed._settings.config import Config, check_model, resolve
@@ -41,7 +36,10 @@ from aembed._settings.options import AskKey, EmbedderOptions, Options
 from aembed._settings.policies import MergePolicy
 from aembed._settings.secrets import SecretHeaders, SecretText, in_clear
 from aembed._shared_models import IN_PROCESS, SharedModels
-from aembed._stopwatch import Stopwatch
+from aembed._sharing.cache import Cache
+from aembed._sharing.cache_key import Identity
+from aembed._sharing.cache_layer import Memo
+from aembed._sharing.micro_batcher import Merge
 from aembed._types import Health, ModelSpec, Provider, Source, Store, Transport
 
 if TYPE_CHECKING:

@@ -1,17 +1,17 @@
-"""Provider name -> opener. Providers are imported when they are first opened."""
+"""Provider name -> opener, imported when first opened; and which provider and model a mistyped name meant."""
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import cache
 from typing import TypeAlias, cast
 
-from aembed._bound import Bound
 from aembed._errors import ConfigError
-from aembed._model_names import meant
+from aembed._lifecycle import Bound
 from aembed._settings.base import nearest
 from aembed._types import Provider, Source
 
@@ -34,6 +34,11 @@ BUILT_IN = {
     "tei": "aembed.providers.tei:open_provider",
     "voyage": "aembed.providers.voyage:open_provider",
 }
+
+CATALOGUES = ("openai", "cohere", "google", "jina", "mistral", "voyage")
+"""Providers with a table of their models. A model of two is the first one's."""
+NEAR = 0.85
+"""How alike two names of models are, of 1, that one is taken for a slip in writing the other."""
 
 
 class Registry(Bound):
@@ -101,3 +106,32 @@ def _import(name: str, target: str) -> Opener:
         return cast("Opener", getattr(importlib.import_module(module), attribute))
     except (ModuleNotFoundError, AttributeError) as error:
         raise ConfigError(f"provider {name!r} points to {target!r}, which cannot be imported: {error}") from error
+
+
+def meant(model: str, providers: Collection[str]) -> str:
+    """``"; did you mean 'openai:text-embedding-3-small'?"``, or "" where nothing is near."""
+    for mark in (":", "/"):
+        provider, found, name = model.partition(mark)
+        if found and name and provider.lower() in providers:
+            return _hint(f"{provider.lower()}:{name}")
+    known = _catalogue()
+    close = difflib.get_close_matches(model.rpartition("/")[2].lower(), known, n=1, cutoff=NEAR)
+    if close:
+        return _hint(f"{known[close[0]]}:{close[0]}")
+    if model.count("/") == 1 and ":" not in model:  # as models of the Hugging Face hub are called
+        return f"; did you mean 'tei:{model}', or 'openai:{model}', with the base_url of a server that runs it?"
+    return ""
+
+
+def _hint(name: str) -> str:
+    return f"; did you mean {name!r}?"
+
+
+@cache
+def _catalogue() -> Mapping[str, str]:
+    """Model -> provider."""
+    models: dict[str, str] = {}
+    for provider in reversed(CATALOGUES):
+        table = importlib.import_module(f"aembed.providers.{provider}").MODELS
+        models |= dict.fromkeys(table, provider)
+    return models

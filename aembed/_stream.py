@@ -17,9 +17,8 @@ from warnings import warn
 
 import anyio
 
-from aembed._bound import Bound
 from aembed._errors import AembedError
-from aembed._home import running_loop
+from aembed._lifecycle import Bound, running_loop
 from aembed._types import Chunk, ItemT, Vectors
 
 T = TypeVar("T")

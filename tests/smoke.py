@@ -27,8 +27,8 @@ async def main() -> None:
 package = files("aembed")
 assert Path(str(package)).resolve().is_relative_to(Path(sys.prefix).resolve()), f"{package} is not the installed one"
 assert (package / "py.typed").is_file()
-assert (package / "providers" / "data" / "all-MiniLM-L6-v2.vocab.txt").is_file()
-assert (package / "providers" / "data" / "NOTICE").is_file()
+assert (package / "providers" / "_packaged" / "data" / "all-MiniLM-L6-v2.vocab.txt").is_file()
+assert (package / "providers" / "_packaged" / "data" / "NOTICE").is_file()
 assert version("aembed") == aembed.__version__
 assert metadata("aembed")["License-Expression"] == "Apache-2.0"
 assert [script.value for script in entry_points(group="console_scripts", name="aembed")] == ["aembed.cli:main"]

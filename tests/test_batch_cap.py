@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aembed import BatchTooLargeError, EmbedderFactory, Kind, ModelSpec, Reply
-from aembed._batch_cap import TRY_AGAIN, BatchCap
+from aembed._engine.batch_cap import TRY_AGAIN, BatchCap
 from aembed._types import Batch
 
 SPEC = ModelSpec(name="m", max_batch_texts=128)

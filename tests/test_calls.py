@@ -8,8 +8,7 @@ import anyio
 import pytest
 
 from aembed import ClosedError
-from aembed._calls import Calls
-from aembed._home import Home
+from aembed._lifecycle import Calls, Home
 
 
 async def test_an_idle_owner_closes_at_once() -> None:

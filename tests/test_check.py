@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from aembed import ModelSpec, Reply, ReplyError, Vectors
-from aembed._check import check, normalize
+from aembed._engine.check import check, normalize
 
 SPEC = ModelSpec(name="model", provider="maker")
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)

@@ -28,7 +28,7 @@ from aembed import (
     RateLimitError,
     TextTooLongError,
 )
-from aembed import _overlong as overlong
+from aembed._engine import overlong
 from aembed.testing import ScriptedProvider
 
 TEXTS = [f"text {number}" for number in range(20)]

@@ -17,6 +17,7 @@ import aembed.stores
 import aembed.testing
 
 PACKAGE = Path(aembed.__file__).parent
+CONTRIBUTING = Path(__file__).parents[1] / "CONTRIBUTING.md"
 MODULES = [aembed, aembed.testing, aembed.jobs, aembed.stores]
 
 
@@ -69,6 +70,23 @@ def test_the_map_names_every_room_and_no_other() -> None:
     named = set(re.findall(r"(?:^|\s)(_[a-z_]+)", table)) | (set(re.findall(r"^    ([a-z].*?)  ", table, re.MULTILINE)))
     named = {room for group in named for room in group.split()}
     assert named == there - {"__init__", "__main__", "_version"}
+
+
+def modules(package: Path) -> set[str]:
+    there = {path.stem for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    return there - {"__init__", "__main__", "_version"}
+
+
+def test_the_map_for_contributors_is_that_of_the_tree() -> None:
+    """Each room of the package has its place; a room whose parts are listed has these parts, and no others."""
+    table = CONTRIBUTING.read_text(encoding="utf-8").partition("| room | purpose |")[2].partition("\n\n")[0]
+    rooms: dict[str, list[str]] = {}
+    for line in table.splitlines()[2:]:
+        names, _, parts = line.strip("|").split("|")
+        rooms |= {name.rstrip("/"): re.findall(r"`(\w+)`", parts) for name in re.findall(r"`([\w/]+)`", names)}
+    assert {room for room in rooms if "/" not in room} == modules(PACKAGE)
+    for room, listed in rooms.items():
+        assert not listed or sorted(listed) == sorted(modules(PACKAGE / room)), room
 
 
 def test_the_version_is_that_of_the_installed_package() -> None:

@@ -7,7 +7,7 @@ import asyncio
 import anyio
 import pytest
 
-from aembed._fan_out import fan_out, one_error
+from aembed._engine.fan_out import fan_out, one_error
 
 
 @pytest.mark.virtual_time

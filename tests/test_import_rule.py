@@ -14,23 +14,50 @@ import aembed
 PACKAGE = Path(aembed.__file__).parent
 TESTS = Path(__file__).parent
 ROOMS = """
-    _types _errors _version _time_limit _stopwatch _bound
-    stores _home
-    _events _input _calls _quantize
-    _listeners
+    _types _errors _version _lifecycle
+    stores _events _input _quantize
     _settings
-    _wire
-    _plan _retry _gate _check _job
-    _overlong _fan_out _flight _identity _batch_cap _proof _isolation
-    _stream _engine _cache
-    _memo _merge
+    _gate _wire
+    _engine
+    _sharing
+    _registry _accounts _shared_models _stream
     _embedder
-    _model_names _accounts _shared_models
-    _registry _factory
+    _factory
 """
-"""A room imports from its own row and those above. A new room gets its place here, and in the map of ``__init__``."""
+"""A room imports from its own row and those above. A new room gets its place here, and in the maps of ``__init__`` and
+``CONTRIBUTING.md``."""
+INSIDE = {
+    "_engine": """
+        call plan check fan_out listeners retry timeout
+        batch_cap overlong isolation proof
+        engine
+    """,
+    "_sharing": """
+        cache_key shared_call
+        cache
+        cache_layer micro_batcher
+    """,
+    "bench": """
+        needs settings
+        model
+        stats
+        environment scenario
+        frame subjects
+        load
+        micro
+        compare
+        report
+        selftest
+    """,
+}
+"""The same inside a room."""
 
-ROW = {room: row for row, rooms in enumerate(ROOMS.split("\n")) for room in rooms.split()}
+
+def rows(drawn: str) -> dict[str, int]:
+    return {room: row for row, rooms in enumerate(drawn.split("\n")) for room in rooms.split()}
+
+
+ROW = rows(ROOMS)
 OF_PROVIDERS = {"_types", "_errors", "_settings", "_wire", "_version", "providers"}
 OUTSIDE = ["testing", "cli", "bench", "jobs"]
 """What lives here uses public names alone, as a user would."""
@@ -52,7 +79,7 @@ def sources(root: Path) -> list[Path]:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Full names of what a file imports from aembed: modules, and names from packages."""
+    """Full names of what a file imports from aembed: modules, and names out of them."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "aembed")
@@ -61,24 +88,41 @@ def imports(path: Path) -> Iterator[str]:
             if node.module == "aembed":
                 yield from (f"aembed.{alias.name}" for alias in node.names)
             elif node.module and node.module.startswith("aembed."):
-                yield node.module
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def rooms_imported(path: Path) -> set[str]:
-    return {name.split(".")[1] for name in imports(path) if "." in name}
+def rooms_imported(path: Path, place: str = "aembed") -> set[str]:
+    """Those of a package that a file imports from."""
+    return {name.removeprefix(f"{place}.").split(".")[0] for name in imports(path) if name.startswith(f"{place}.")}
+
+
+def files_of(place: Path) -> list[Path]:
+    return sources(place) if place.is_dir() else [place.with_suffix(".py")]
+
+
+def modules(package: Path) -> set[str]:
+    return {path.stem for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
 
 
 @pytest.mark.parametrize("room", [name for name in ROW if name != "_version"])
 def test_no_room_imports_from_one_below(room: str) -> None:
-    home = PACKAGE / room
-    for path in sources(home) if home.is_dir() else [home.with_suffix(".py")]:
+    for path in files_of(PACKAGE / room):
         below = {other for other in rooms_imported(path) if ROW.get(other, 99) > ROW[room]}
         assert not below, f"{path.name} imports {below}"
 
 
+@pytest.mark.parametrize(("package", "part"), [(package, part) for package in INSIDE for part in rows(INSIDE[package])])
+def test_no_part_of_a_room_imports_from_one_below(package: str, part: str) -> None:
+    row = rows(INSIDE[package])
+    for path in files_of(PACKAGE / package / part):
+        below = {other for other in rooms_imported(path, f"aembed.{package}") if row.get(other, 0) > row[part]}
+        assert not below, f"{path.name} imports {below}"
+
+
 def test_every_room_has_its_row() -> None:
-    there = {path.stem for path in PACKAGE.iterdir() if path.stem.startswith("_") and path.stem[1] != "_"}
-    assert there | {"stores"} == set(ROW)
+    assert {name for name in modules(PACKAGE) if name[0] == "_" and name[1] != "_"} | {"stores"} == set(ROW)
+    for package, drawn in INSIDE.items():
+        assert modules(PACKAGE / package) - {"__init__"} == set(rows(drawn))
 
 
 def test_providers_import_the_nouns_and_the_wire() -> None:
@@ -100,7 +144,7 @@ def test_what_lives_outside_uses_public_names(room: str) -> None:
 
 def test_aiometer_has_one_importer() -> None:
     users = [path.name for path in sources(PACKAGE) if re.search(r"\bimport aiometer\b", path.read_text("utf-8"))]
-    assert users == ["_fan_out.py"]
+    assert users == ["fan_out.py"]
 
 
 @pytest.mark.parametrize(("pattern", "why"), FORBIDDEN.items())

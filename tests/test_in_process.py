@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from aembed import ConfigError, Kind, ModelSpec, Source
 from aembed.providers._external_data import check_external_data
-from aembed.providers._google_tasks import TASKS, tell
 from aembed.providers._in_process import chosen_dimension, option, refuse_settings, usable_cores
-from aembed.providers._plan_runs import RUN_OVERHEAD, RUN_TOKENS, plan_runs
-from aembed.providers._protobuf import encode, fields
+from aembed.providers._onnx import RUN_OVERHEAD, RUN_TOKENS, plan_runs
+from aembed.providers._packaged.protobuf import encode, fields
+from aembed.providers.google import TASKS, tell
 from aembed.providers.local import open_provider as open_local
 from aembed.providers.static import open_provider as open_static
 

@@ -32,8 +32,8 @@ from aembed import (
     RequestTimeoutError,
     RetryPolicy,
 )
+from aembed._engine.proof import PROBE
 from aembed._gate.backoff import OUTAGE_FAILURES
-from aembed._proof import PROBE
 from aembed.testing import ScriptedProvider
 from tests.loops import run
 from tests.scripted import batches, expected
@@ -163,7 +163,7 @@ async def test_calls_that_share_a_request_lose_their_own_text_alone(options: Any
 
 
 def most_requests(provider: Poisoned, texts: int, bad: int) -> int:
-    """Each batch with its attempts; then as :mod:`aembed._isolation` says."""
+    """Each batch with its attempts; then as :mod:`aembed._engine.isolation` says."""
     size = min(provider.spec.max_batch_texts or texts, texts)
     parts = 2 * bad * ceil(log2(size))
     begun = ceil(texts / size) * ATTEMPTS

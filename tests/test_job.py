@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aembed import BadTextError, OverloadedError, Reply
-from aembed._job import Job
+from aembed._engine.call import Job
 from aembed._types import Batch
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from aembed import Config, ConfigError, Embedder, EmbedderFactory, Event, OverloadedError, RequestDone, StoreFailed
-from aembed import _listeners as listeners
+from aembed._engine import listeners
 from aembed.testing import ScriptedProvider
 from tests.engine.call import AT_ONCE, TEXTS
 from tests.memo.shelf import Shelf

@@ -17,11 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aembed import ClosedError, ConfigError, Kind, MissingExtraError, ModelSpec, Source, TextTooLongError
-from aembed.providers import local
-from aembed.providers._minilm import load_minilm
+from aembed.providers import _packaged, local
 from aembed.providers._model_dir import ModelFiles
-from aembed.providers._onnx import Encoder
-from aembed.providers._plan_runs import RUN_OVERHEAD, RUN_TOKENS, plan_runs
+from aembed.providers._onnx import RUN_OVERHEAD, RUN_TOKENS, Encoder, plan_runs
+from aembed.providers._packaged.minilm import load_minilm
 from aembed.providers._tokenize import TextTokenizer, load_tokenizer
 from tests.toy_encoder import tokenizer
 
@@ -113,7 +112,7 @@ def test_the_fused_graph_gives_the_vectors_of_the_packaged_one() -> None:
 
 @pytest.mark.parametrize(("text", "ids"), IDS)
 def test_the_vocabulary_tokenises_as_the_original(text: str, ids: list[int]) -> None:
-    vocabulary = Path(local.__file__).parent / "data" / "all-MiniLM-L6-v2.vocab.txt"
+    vocabulary = Path(_packaged.__file__).parent / "data" / "all-MiniLM-L6-v2.vocab.txt"
     encode = TextTokenizer(load_tokenizer(vocabulary), max_tokens=256, overlong="error").encode
     assert encode([text]).ids[0].tolist() == ids
     assert encode([text, "a"]).ids[0].tolist() == ids

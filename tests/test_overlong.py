@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aembed import Config, EmbedderFactory, EmbedResult, Kind, ModelSpec, OverloadedError, Reply, TextTooLongError
-from aembed import _overlong as overlong
-from aembed._plan import estimate_tokens
+from aembed._engine import overlong
+from aembed._engine.plan import estimate_tokens
 from aembed.testing import ScriptedProvider
 
 limits = st.none() | st.integers(1, 50)

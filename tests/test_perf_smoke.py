@@ -16,8 +16,8 @@ import pytest
 
 from aembed.bench import Report
 from aembed.bench.environment import environment
-from aembed.bench.one_at_a_time import Cost
-from aembed.bench.result import Verdict
+from aembed.bench.model.one_at_a_time import Cost
+from aembed.bench.model.result import Verdict
 from aembed.testing import VirtualTimeLoop
 
 pytest.importorskip("perf.suite", reason="the sources' benchmarks are not part of the package")

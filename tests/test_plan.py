@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aembed import ModelSpec
-from aembed._plan import estimate_tokens, halves, plan, take
+from aembed._engine.plan import estimate_tokens, halves, plan, take
 from aembed._types import Batch
 
 texts_ = st.lists(st.text(min_size=1, max_size=60), max_size=40)

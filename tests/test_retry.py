@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aembed import BatchTooLargeError, Limits, OverloadedError, ProviderError, RateLimitError, ReplyError, RetryPolicy
+from aembed._engine.retry import MAX_UNUSABLE_REPLIES, REJECTIONS_BEFORE_SPLIT, Retry, next_delay
 from aembed._gate.account import Account
-from aembed._retry import MAX_UNUSABLE_REPLIES, REJECTIONS_BEFORE_SPLIT, Retry, next_delay
 
 jitters = st.floats(0, 1, exclude_max=True)
 policies = st.builds(

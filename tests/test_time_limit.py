@@ -8,7 +8,7 @@ from itertools import count
 import anyio
 import pytest
 
-from aembed._time_limit import TimeLimit
+from aembed._engine.timeout import TimeLimit
 from tests.cancel import cancel_at
 from tests.leaks import nothing_left_behind
 from tests.loops import matrix, run

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from aembed import TextTooLongError
-from aembed.providers import local
+from aembed.providers import _packaged
 from aembed.providers._tokenize import TextTokenizer, load_tokenizer
 
 LIMIT = 12
@@ -23,7 +23,7 @@ CORPUS = [
 
 
 def word_pieces() -> Any:
-    return load_tokenizer(Path(local.__file__).parent / "data" / "all-MiniLM-L6-v2.vocab.txt")
+    return load_tokenizer(Path(_packaged.__file__).parent / "data" / "all-MiniLM-L6-v2.vocab.txt")
 
 
 def byte_pairs() -> Any:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from threading import Event
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import anyio
@@ -26,15 +26,16 @@ from aembed._errors import (
     TextTooLongError,
 )
 from aembed._types import Kind, ModelSpec, Reply, Response, Source, Transport, Vectors
+from aembed._wire.api import Api, Asked
 from aembed._wire.arriving import Arriving
 from aembed._wire.credentials import Credentials
 from aembed._wire.cut import Pause
-from aembed._wire.decode import Decoded, NoReplyError, Shape, breathe, decode, token_count
+from aembed._wire.decode import Decoded, NoReplyError, breathe, decode, token_count
 from aembed._wire.echo import Echo, echoed_model, ends_with, is_same
 from aembed._wire.matryoshka import open_model, shorten
 from aembed._wire.quota_headers import quota_hints
 from aembed._wire.redact import redact
-from aembed._wire.refusal import ADVICE, Dialect, Said, hear, hidden, refusal, request_id
+from aembed._wire.refusal import ADVICE, Said, hear, hidden, refusal, request_id
 
 T = TypeVar("T")
 
@@ -59,42 +60,6 @@ BYTES_AROUND = 2**20
 """For the JSON around the vectors, and for refusals."""
 ECHOES = 4
 """Some servers repeat the texts, in more bytes than ours where they escape what is not ASCII."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """How to ask: what the user wants, less what this endpoint has refused to be asked."""
-
-    base64: bool
-    dimensions: int | None
-
-    def fields(self, *, base64: str | None = "encoding_format", dimensions: str = "dimensions") -> dict[str, Any]:
-        """What of it is asked for, under the names this API has for it. ``None``: it is asked for in another way."""
-        fields: dict[str, Any] = {}
-        if self.base64 and base64 is not None:
-            fields[base64] = "base64"
-        if self.dimensions is not None:
-            fields[dimensions] = self.dimensions
-        return fields
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Api:
-    """The facts of one provider. ``request`` gives the JSON body for a batch."""
-
-    url: str
-    headers: Mapping[str, str] = field(repr=False)
-    request: Callable[[Sequence[str], Kind, Asked], Mapping[str, Any]]
-    shape: Shape[Any]
-    dialect: Dialect
-    url_with_version: str | None = None
-    """Asked from then on where ``url`` is not found: most servers want ``/v1`` before the path, a few do not."""
-    tokens_header: str | None = None
-    """Where the usage is told in a header."""
-    cuts_at: int | None = None
-    """Tokens at which the server may cut a text and not say so: one that counts so many is taken for cut."""
-    echoes_model: bool = False
-    """True where an answer names the model that gave it, and another than was asked for is worth a word."""
 
 
 class HttpProvider:

@@ -9,43 +9,40 @@
     report = await bench.load(embed_documents.case(batch=20), arrivals=bench.poisson(rate=200), duration=30)
 
 Where things are:
-    scenario subjects            what is measured
-    arrivals pacer load flight run   when requests start, and how they are started, bounded and settled
-    record fold summary lag validity   what happened, in figures; stalls and their causes; whether it may be believed
-    measure settings frame environment heap   from subject to report; what the runner holds, out of the way
-    burst sustained steps        shapes of load, and what they tell
-    micro memory cost            one operation at a time
-    blocks fresh child still     ... in blocks, in fresh processes; a clock for what is to be equal
-    scaling                      over batch sizes, over users
-    result estimates under_load one_at_a_time   the report and its parts
-    contest interleave process_side worktree   A/B: two versions in turns, in fresh processes
-    changes compare figures history  what is news: between two versions, two days, over months
-    stats fits change_points     pure statistics
-    self_test planted            whether the runner finds here what is there
-    needs                        the packages of its extra
+    scenario subjects     what is measured
+    settings frame        what every run can be told; what every report says besides its figures
+    environment           where a measurement is made, and how quiet it is there
+    load/                 open and closed load, bursts, soaks, steps: when requests start, what happened, its verdict
+    micro/                one operation at a time: time, memory, cost, and how they grow; in fresh processes
+    compare/              what is news: two versions in turns, two days, months
+    model/                the report and its parts
+    stats/                pure statistics
+    report/               a report as text, page, or for CI
+    selftest/             whether the runner finds here what is planted
+    needs                 the packages of its extra
 """
 
 import aembed.bench.needs  # noqa: F401  # before the others, which import what it looks for
-from aembed.bench.arrivals import Arrivals, constant, gamma, poisson, ramp, trace
-from aembed.bench.burst import burst
-from aembed.bench.changes import Change, Comparison, Rule
-from aembed.bench.compare import compare
-from aembed.bench.contest import Contest, ab, ab_revision
-from aembed.bench.cost import cost
-from aembed.bench.estimates import Estimate
-from aembed.bench.measure import closed, load
-from aembed.bench.memory import memory
-from aembed.bench.micro import micro
-from aembed.bench.process_side import ProcessSide
-from aembed.bench.result import Report, reports_from_json, reports_to_json
-from aembed.bench.scaling import concurrency, scaling
+from aembed.bench.compare.changes import Change, Comparison, Rule
+from aembed.bench.compare.contest import Contest, ab, ab_revision
+from aembed.bench.compare.process_side import ProcessSide
+from aembed.bench.compare.reports import compare
+from aembed.bench.load.arrivals import Arrivals, constant, gamma, poisson, ramp, trace
+from aembed.bench.load.burst import burst
+from aembed.bench.load.measure import closed, load
+from aembed.bench.load.steps import steps
+from aembed.bench.load.sustained import sustained
+from aembed.bench.micro.cost import cost
+from aembed.bench.micro.memory import memory
+from aembed.bench.micro.scaling import concurrency, scaling
+from aembed.bench.micro.timing import micro
+from aembed.bench.model.estimates import Estimate
+from aembed.bench.model.result import Report, reports_from_json, reports_to_json
+from aembed.bench.model.under_load import Objective
 from aembed.bench.scenario import Case, Scenario, Subject, Target, scenario
-from aembed.bench.self_test import SelfTest, selftest
+from aembed.bench.selftest.self_test import SelfTest, selftest
 from aembed.bench.settings import Progress, RunOptions
-from aembed.bench.steps import steps
 from aembed.bench.subjects import documents, query, vectors
-from aembed.bench.sustained import sustained
-from aembed.bench.under_load import Objective
 
 __all__ = [
     "Arrivals",

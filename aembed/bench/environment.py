@@ -14,7 +14,7 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from aembed.bench.result import Environment, Noise
+from aembed.bench.model.result import Environment, Noise
 
 PACKAGES = ("aembed", "aiohttp", "aiometer", "anyio", "msgspec", "numpy", "onnxruntime", "pydantic", "uvloop")
 LOOK = 0.1
@@ -126,3 +126,22 @@ def _git(*arguments: str) -> str | None:
         return None
     done = subprocess.run([git, *arguments], capture_output=True, text=True, check=False, timeout=10)  # noqa: S603
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def keeps_own_time(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether it lives on virtual time, as ``aembed.testing.VirtualTimeLoop`` does."""
+    return isinstance(loop, asyncio.BaseEventLoop) and type(loop).time is not asyncio.BaseEventLoop.time
+
+
+if sys.platform == "linux":
+    import resource
+
+    def waited() -> int | None:
+        """How often this thread gave up its core of its own will; ``None`` where the system does not count that."""
+        return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+
+else:
+
+    def waited() -> int | None:
+        """Not known here."""
+        return None

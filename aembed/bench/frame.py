@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from aembed.bench.environment import environment, look
-from aembed.bench.pacer import keeps_own_time
-from aembed.bench.result import Mode, Noise, Parameter, Report, Verdict
+from aembed.bench.environment import environment, keeps_own_time, look
+from aembed.bench.model.result import Mode, Noise, Parameter, Report, Verdict
 from aembed.bench.scenario import Target, name_of
 
 

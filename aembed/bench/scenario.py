@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, overload
 
 from aembed import AembedError, InputError
-from aembed.bench.result import Parameter, named
+from aembed.bench.model.result import Parameter, named
 
 Call: TypeAlias = Callable[[], Awaitable[Any]]
 Validate: TypeAlias = Callable[[Any], str | None]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
 
 from aembed._errors import ConfigError
 from aembed._types import Kind
 from aembed._wire.matryoshka import open_model
 from aembed.providers._pool import POOLINGS, Pooling
-from aembed.providers._read_json import read_json
-from aembed.providers._revision import revision
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 _PROMPT_NAMES: Mapping[Kind, tuple[str, ...]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
@@ -134,3 +134,21 @@ def _offers(directory: Path) -> Sequence[int]:
         return sorted(dim for dim in said if isinstance(dim, int))
     model = open_model(directory.resolve().name)
     return () if model is None else model.offers
+
+
+def read_json(path: Path, *, default: Any) -> Any:
+    """What the file holds, or ``default`` if there is none; :class:`ConfigError` if it is not JSON."""
+    if not path.is_file():
+        return default
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is not JSON: {error}") from error
+
+
+def revision(directory: Path, also: Iterable[Path] = ()) -> str:
+    """A digest of the sizes and times of change of a model's files: reading all of them would take too long."""
+    patterns = ("*.json", "*/config.json", "*.onnx*", "onnx/*.onnx*", "*.safetensors")
+    files = {path for pattern in patterns for path in directory.glob(pattern)}.union(also)
+    facts = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(files) if path.is_file()]
+    return sha256(repr(facts).encode()).hexdigest()[:16]

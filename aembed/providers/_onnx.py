@@ -1,4 +1,4 @@
-"""One ONNX encoder: token ids in, pooled vectors out."""
+"""One ONNX encoder: token ids in, pooled vectors out; and which texts go through it together."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _OUTPUTS = ("sentence_embedding", "last_hidden_state", "token_embeddings")
 """In order of preference. ``pooler_output`` is none of them: it is BERT's head for another task."""
+RUN_TOKENS = 384
+"""Tokens of one run, padding included. Beyond it the activations leave the cache: see ``perf/local/README.md``."""
+
+RUN_OVERHEAD = 24
+"""A run costs as much as so many tokens, whatever is in it, because it reads all weights: padding may cost as much."""
 
 
 class Encoder:
@@ -97,3 +102,19 @@ def _output_name(session: Any, model: str) -> str:
 
 def _dtype(onnx_type: str) -> type[np.integer[Any]]:
     return np.int32 if onnx_type == "tensor(int32)" else np.int64
+
+
+def plan_runs(lengths: Sequence[int]) -> list[list[int]]:
+    """Positions of the pieces of each run, longest runs first. Pieces of a run are of nearly equal length."""
+    runs: list[list[int]] = []
+    run: list[int] = []
+    padding = 0
+    for position in sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True):
+        longest = lengths[run[0]] if run else 0
+        more = longest - lengths[position]
+        if not run or (len(run) + 1) * longest > RUN_TOKENS or padding + more > RUN_OVERHEAD:
+            run, padding, more = [], 0, 0
+            runs.append(run)
+        run.append(position)
+        padding += more
+    return runs

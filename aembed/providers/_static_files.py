@@ -10,8 +10,7 @@ import numpy as np
 
 from aembed._errors import ConfigError
 from aembed.providers._extra import load_package, package_directory
-from aembed.providers._read_json import read_json
-from aembed.providers._revision import revision
+from aembed.providers._model_dir import read_json, revision
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

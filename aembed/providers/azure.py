@@ -26,10 +26,11 @@ from aembed._errors import ConfigError
 from aembed._settings.base import Settings, nearest
 from aembed._types import Kind, Provider, Source
 from aembed._wire.access import key_of
+from aembed._wire.api import Api, Asked
 from aembed._wire.catalogue import UNKNOWN, with_dimensions
 from aembed._wire.endpoint import root
 from aembed._wire.openai_shape import EMBEDDING_LIST, OPENAI_ERRORS
-from aembed._wire.provider import Api, Asked, HttpProvider
+from aembed._wire.provider import HttpProvider
 from aembed.providers.openai import MODELS, openai_spec
 
 

@@ -11,8 +11,9 @@ only it knows. A text that goes alone, as all do that look too long, and counts 
 cut.
 
 Sources: https://ai.google.dev/api/embeddings and https://ai.google.dev/gemini-api/docs/embeddings (methods, 128 to 3072
-dimensions), https://docs.znapai.com/gemini-embedding (repeats which vectors are scaled), python-genai 3.4 ``models.py``
-and ``types.py`` (the path and fields for API keys, ``autoTruncate`` refused, ``usageMetadata``),
+dimensions, task types), https://docs.znapai.com/gemini-embedding (repeats which vectors are scaled, and Google's table
+of the words before texts), python-genai 3.4 ``models.py`` and ``types.py`` (the path and fields for API keys,
+``autoTruncate`` refused, ``usageMetadata``),
 https://ai.google.dev/gemini-api/docs/pricing by way of litellm's table. Errors: "at most 100 requests can be in one
 batch" (gel issue 9032), "Request payload size exceeds the limit", "API key not valid" with status 400, ``RetryInfo``
 (google.rpc.error_details) in ``details``. The body's limit of 4 MiB is (unconfirmed), and left to the server.
@@ -22,23 +23,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import msgspec
 
 from aembed._errors import AuthenticationError, BatchTooLargeError, ModelNotFoundError, TextTooLongError
+from aembed._settings.base import Settings
 from aembed._settings.hosts import is_own_host
 from aembed._types import Kind, Provider, Source
 from aembed._wire.access import key_header, require_key
+from aembed._wire.api import Api, Asked
 from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
 from aembed._wire.decode import Places, Shape, token_count
 from aembed._wire.endpoint import root
 from aembed._wire.openai_shape import read_error
-from aembed._wire.provider import Api, Asked, HttpProvider
+from aembed._wire.provider import HttpProvider
 from aembed._wire.quota_headers import Scope, duration, quota_scope
 from aembed._wire.refusal import Dialect, Said
-from aembed.providers._google_tasks import GoogleOptions, tell
 
 BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
 DEFAULT_MODEL = "gemini-embedding-001"
@@ -47,6 +49,36 @@ MODELS = {
     "gemini-embedding-001": Model(dim=3072, offers=range(128, 3073), max_text_tokens=2048, price=0.15),
     "gemini-embedding-2": Model(dim=3072, offers=range(128, 3073), max_text_tokens=8192, price=0.20),
 }
+
+TASKS = {
+    "retrieval": ("RETRIEVAL_QUERY", "search result"),
+    "question_answering": ("QUESTION_ANSWERING", "question answering"),
+    "fact_verification": ("FACT_VERIFICATION", "fact checking"),
+    "code_retrieval": ("CODE_RETRIEVAL_QUERY", "code retrieval"),
+    "classification": ("CLASSIFICATION", "classification"),
+    "clustering": ("CLUSTERING", "clustering"),
+    "semantic_similarity": ("SEMANTIC_SIMILARITY", "sentence similarity"),
+}
+"""What queries are said to be for: to gemini-embedding-001, and in words to later models."""
+
+SYMMETRIC = {"classification", "clustering", "semantic_similarity"}
+"""Tasks for which documents are treated as queries are. For the others they are documents to be found."""
+
+
+class GoogleOptions(Settings):
+    """``provider_options`` of ``google``."""
+
+    task: Literal[
+        "retrieval",
+        "question_answering",
+        "fact_verification",
+        "code_retrieval",
+        "classification",
+        "clustering",
+        "semantic_similarity",
+        "none",
+    ] = "retrieval"
+    """``"none"``: the vectors are for nothing in particular, and the text goes as it is."""
 
 
 class Values(msgspec.Struct, gc=False):
@@ -127,3 +159,14 @@ async def open_provider(source: Source) -> Provider:
     # every text as a request is (unconfirmed), and gathered from reports of 429s
     spec = describe(source, model, known, max_batch_texts=100, quota_unit="input", quota_scope="model")
     return HttpProvider(api, spec, source)
+
+
+def tell(model: str, task: str, kind: Kind) -> tuple[dict[str, str], str]:
+    """Fields that say what the vectors are for, and words before the text that do."""
+    if task == "none":
+        return {}, ""
+    task_type, words = TASKS[task]
+    as_query = kind == "query" or task in SYMMETRIC
+    if model == "gemini-embedding-001":
+        return {"taskType": task_type if as_query else "RETRIEVAL_DOCUMENT"}, ""
+    return {}, f"task: {words} | query: " if as_query else "title: none | text: "

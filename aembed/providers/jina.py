@@ -23,10 +23,11 @@ from aembed._settings.base import Settings
 from aembed._settings.hosts import is_own_host
 from aembed._types import Kind, Provider, Source
 from aembed._wire.access import bearer, require_key
+from aembed._wire.api import Api, Asked
 from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
 from aembed._wire.endpoint import endpoint
 from aembed._wire.openai_shape import EMBEDDING_LIST, read_error
-from aembed._wire.provider import Api, Asked, HttpProvider
+from aembed._wire.provider import HttpProvider
 from aembed._wire.refusal import Dialect
 
 BASE_URL = "https://api.jina.ai/v1"

@@ -21,11 +21,10 @@ from aembed._wire.matryoshka import shorten
 from aembed.providers._background import Lanes
 from aembed.providers._external_data import check_external_data
 from aembed.providers._in_process import chosen_dimension, option, refuse_settings, usable_cores
-from aembed.providers._minilm import MINILM, load_minilm, minilm_files
 from aembed.providers._model_dir import ModelFiles, read_model_directory
 from aembed.providers._model_errors import while_opening, while_tokenizing
-from aembed.providers._onnx import Encoder
-from aembed.providers._plan_runs import plan_runs
+from aembed.providers._onnx import Encoder, plan_runs
+from aembed.providers._packaged.minilm import MINILM, load_minilm, minilm_files
 from aembed.providers._pool import POOLINGS, average, unit_length
 from aembed.providers._tokenize import TextTokenizer, Tokens, load_tokenizer
 

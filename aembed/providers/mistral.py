@@ -22,10 +22,11 @@ from aembed._errors import BatchTooLargeError, ModelNotFoundError, TextTooLongEr
 from aembed._settings.hosts import is_own_host
 from aembed._types import Kind, Provider, Source
 from aembed._wire.access import bearer, require_key
+from aembed._wire.api import Api, Asked
 from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
 from aembed._wire.endpoint import endpoint
 from aembed._wire.openai_shape import EMBEDDING_LIST, read_error
-from aembed._wire.provider import Api, Asked, HttpProvider, refuse_options
+from aembed._wire.provider import HttpProvider, refuse_options
 from aembed._wire.refusal import Dialect
 
 BASE_URL = "https://api.mistral.ai/v1"

@@ -21,12 +21,13 @@ import msgspec
 from aembed._errors import BatchTooLargeError, ConfigError, ModelNotFoundError, OverloadedError, TextTooLongError
 from aembed._types import Kind, ModelSpec, Provider, Source
 from aembed._wire.access import bearer
+from aembed._wire.api import Api, Asked
 from aembed._wire.decode import Places, Shape, token_count
 from aembed._wire.endpoint import root
 from aembed._wire.matryoshka import checked_dimensions
 from aembed._wire.openai_shape import read_error
 from aembed._wire.prompts import Prompts
-from aembed._wire.provider import Api, Asked, HttpProvider
+from aembed._wire.provider import HttpProvider
 from aembed._wire.refusal import Dialect
 
 BASE_URL = "http://localhost:11434"

@@ -23,12 +23,13 @@ from aembed._errors import ConfigError
 from aembed._settings.hosts import is_own_host
 from aembed._types import Kind, ModelSpec, Provider, Source
 from aembed._wire.access import bearer, require_key
+from aembed._wire.api import Api, Asked
 from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
 from aembed._wire.endpoint import endpoint, with_version
 from aembed._wire.matryoshka import checked_dimensions
 from aembed._wire.openai_shape import EMBEDDING_LIST, OPENAI_ERRORS
 from aembed._wire.prompts import Prompts
-from aembed._wire.provider import Api, Asked, HttpProvider
+from aembed._wire.provider import HttpProvider
 
 BASE_URL = "https://api.openai.com/v1"
 

@@ -21,11 +21,12 @@ from aembed._errors import BadRequestError, BadTextError, BatchTooLargeError, Ov
 from aembed._settings.base import Settings
 from aembed._types import Kind, ModelSpec, Provider, Source
 from aembed._wire.access import bearer
+from aembed._wire.api import Api, Asked
 from aembed._wire.decode import Places, Shape
 from aembed._wire.endpoint import root
 from aembed._wire.matryoshka import checked_dimensions
 from aembed._wire.openai_shape import read_error
-from aembed._wire.provider import Api, Asked, HttpProvider
+from aembed._wire.provider import HttpProvider
 from aembed._wire.refusal import Dialect
 
 BASE_URL = "http://localhost:8080"

@@ -12,9 +12,9 @@ from itertools import count
 from random import Random
 
 from aembed import RetryPolicy
+from aembed._engine.retry import next_delay
 from aembed._errors import ConnectError
 from aembed._gate.concurrency import AdaptiveConcurrency
-from aembed._retry import next_delay
 
 SERVICE_S, SPREAD, RESET_S = 0.05, 0.3, 0.003
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aembed.providers._minilm import load_minilm
 from aembed.providers._model_dir import ModelFiles
 from aembed.providers._onnx import Encoder
+from aembed.providers._packaged.minilm import load_minilm
 from perf.local.model_files import ONNX, package
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 from aembed import bench
-from aembed.bench import Comparison, Report, history, reports_from_json, reports_to_json
+from aembed.bench import Comparison, Report, reports_from_json, reports_to_json
+from aembed.bench.compare import history
 from aembed.bench.report import github_annotations, headlines, html, junit, show, step_summary
 from perf.suite import budgets, catalogue, reference
 from perf.suite.measurement import FULL, QUICK, Measurement, Pace

@@ -13,8 +13,8 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from aembed.bench import Report
+from aembed.bench.model.result import Verdict
 from aembed.bench.report import headlines
-from aembed.bench.result import Verdict
 
 FILE = Path(__file__).parent.parent / "budgets.toml"
 Figure: TypeAlias = Literal["time", "errors", "good rate", "recovery", "bytes", "allocations", "calls", "little"]

@@ -17,8 +17,8 @@ import msgspec
 
 from aembed import bench
 from aembed.bench import Report
+from aembed.bench.model.result import Verdict
 from aembed.bench.report import headlines
-from aembed.bench.result import Verdict
 
 BASELINES = Path(__file__).parent.parent / "baselines"
 COUNTED = ("tasks", "callbacks", "timers", "threads", "calls", "allocations")

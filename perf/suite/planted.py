@@ -25,7 +25,8 @@ from rich.table import Table
 
 import aembed
 from aembed import bench
-from aembed.bench import Contest, ProcessSide, Report, history, reports_from_json, reports_to_json
+from aembed.bench import Contest, ProcessSide, Report, reports_from_json, reports_to_json
+from aembed.bench.compare import history
 from perf.suite import counters, versions
 
 PLACE = '        job = await self._finish(Job([text], "query"))\n'

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aembed.bench.estimates import Distribution, Estimate, Histogram, Percentile
-from aembed.bench.one_at_a_time import Cost, Memory, Micro
-from aembed.bench.result import Environment, Noise, Parameter, Report, Verdict
+from aembed.bench.model.estimates import Distribution, Estimate, Histogram, Percentile
+from aembed.bench.model.one_at_a_time import Cost, Memory, Micro
+from aembed.bench.model.result import Environment, Noise, Parameter, Report, Verdict
 
 HERE = Environment(
     machine="here",

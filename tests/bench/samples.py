@@ -10,9 +10,9 @@ from functools import cache
 import anyio
 
 from aembed import bench
-from aembed.bench.one_at_a_time import Cost, LinearFit, Memory, Micro, Scaling, ScalingPoint, UslFit
-from aembed.bench.result import Environment, Mode, Noise, Report, Verdict
-from aembed.bench.under_load import Objective, Stall
+from aembed.bench.model.one_at_a_time import Cost, LinearFit, Memory, Micro, Scaling, ScalingPoint, UslFit
+from aembed.bench.model.result import Environment, Mode, Noise, Report, Verdict
+from aembed.bench.model.under_load import Objective, Stall
 from tests.loops import run
 
 E = bench.Estimate

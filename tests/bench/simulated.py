@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aembed.bench.blocks import Runs, Timing
+from aembed.bench.micro.blocks import Runs, Timing
 
 
 class Machine:

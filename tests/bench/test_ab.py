@@ -16,13 +16,14 @@ import psutil
 import pytest
 
 from aembed import InputError
-from aembed.bench import blocks, child, fresh, interleave, process_side
-from aembed.bench import contest as contest_room
-from aembed.bench.changes import Change, Comparison
-from aembed.bench.contest import Contest, ab, ab_revision
-from aembed.bench.process_side import ProcessSide
+from aembed.bench.compare import contest as contest_room
+from aembed.bench.compare import interleave, process_side
+from aembed.bench.compare.changes import Change, Comparison
+from aembed.bench.compare.contest import Contest, ab, ab_revision
+from aembed.bench.compare.process_side import ProcessSide
+from aembed.bench.compare.worktree import worktree
+from aembed.bench.micro import blocks, child, fresh
 from aembed.bench.scenario import SubjectError
-from aembed.bench.worktree import worktree
 from tests.bench.simulated import Machine, SimulatedSide
 
 OPERATIONS = [2e-6, 50e-6, 1e-3]
@@ -253,7 +254,7 @@ async def test_a_child_answers_lines_with_times(file: Path) -> None:
     """In this process; the other tests run it in one of its own."""
     said: list[Any] = []
     job = {"target": f"{file}:quick", "parameters": {}, "tree": str(file.parent)}
-    asked = [json.dumps(["aembed.bench.blocks", {"operations": n}]) for n in (1, 3)]
+    asked = [json.dumps(["aembed.bench.micro.blocks", {"operations": n}]) for n in (1, 3)]
     await child.serve(job, asked, said.append)
     assert said[0] >= 1  # the scenarios themselves
     assert [type(each) for each in said[1:]] == [blocks.Timing] * 2

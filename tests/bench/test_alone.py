@@ -11,9 +11,9 @@ import anyio
 import pytest
 
 from aembed import InputError, bench
-from aembed.bench import blocks
-from aembed.bench.fresh import alone, fresh_case
-from aembed.bench.micro import Blocks, _micro, measure
+from aembed.bench.micro import blocks
+from aembed.bench.micro.fresh import alone, fresh_case
+from aembed.bench.micro.timing import Blocks, _micro, measure
 from aembed.bench.scenario import Case, SubjectError
 from tests.bench import scenarios
 from tests.loops import run
@@ -74,7 +74,7 @@ def test_micro_tells_of_the_processes_measured_until_ctrl_c(
             return Blocks([1e-6] * 5, [1e-6] * 5, 5000, warm=True)
 
         monkeypatch.setattr(
-            sys.modules["aembed.bench.micro"], "alone", alone
+            sys.modules["aembed.bench.micro.timing"], "alone", alone
         )  # the package has a function of that name
         return await bench.micro(scenarios.leaks, stop=stop)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import kstest
 
 from aembed import InputError
-from aembed.bench.arrivals import Arrivals, burst, constant, gamma, poisson, ramp, steps, trace
+from aembed.bench.load.arrivals import Arrivals, burst, constant, gamma, poisson, ramp, steps, trace
 
 SECOND = 1_000_000_000
 

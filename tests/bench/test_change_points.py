@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aembed.bench import change_points as room
-from aembed.bench.change_points import change_points
+from aembed.bench.stats import change_points as room
+from aembed.bench.stats.change_points import change_points
 from tests.bench.simulated import series
 
 

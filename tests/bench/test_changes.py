@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from aembed.bench.changes import Change, Comparison, Finding, Rule, adjust, judge_pairs
-from aembed.bench.estimates import Estimate
+from aembed.bench.compare.changes import Change, Comparison, Finding, Rule, adjust, judge_pairs
+from aembed.bench.model.estimates import Estimate
 
 RULE = Rule()
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from aembed.bench.changes import Finding
-from aembed.bench.compare import CONFIRM, compare
-from aembed.bench.estimates import Estimate
-from aembed.bench.one_at_a_time import Micro
-from aembed.bench.result import Report, Verdict
-from aembed.bench.under_load import Objective, Steps, Traffic
+from aembed.bench.compare.changes import Finding
+from aembed.bench.compare.reports import CONFIRM, compare
+from aembed.bench.model.estimates import Estimate
+from aembed.bench.model.one_at_a_time import Micro
+from aembed.bench.model.result import Report, Verdict
+from aembed.bench.model.under_load import Objective, Steps, Traffic
 from tests.bench.reports import COST, HERE, around, memory, micro, report, response
 
 ELSEWHERE = replace(HERE, machine="there", cpu="slow", cores=64)

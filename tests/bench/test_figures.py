@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aembed.bench.estimates import Estimate
-from aembed.bench.figures import Figure, canary, figures_of
-from aembed.bench.result import Report, State, Verdict
-from aembed.bench.under_load import Objective, Steps
+from aembed.bench.compare.figures import Figure, canary, figures_of
+from aembed.bench.model.estimates import Estimate
+from aembed.bench.model.result import Report, State, Verdict
+from aembed.bench.model.under_load import Objective, Steps
 from tests.bench.reports import COST, around, memory, micro, noise, report, response
 from tests.bench.test_compare import traffic
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aembed.bench.estimates import Estimate, Percentile
-from aembed.bench.fits import knee, linear_fit, usl_fit
+from aembed.bench.model.estimates import Estimate, Percentile
+from aembed.bench.stats.fits import knee, linear_fit, usl_fit
 
 NORRIS = """
 0.2 0.1   337.4 338.8  118.2 118.1  884.6 888.0  10.1 9.2     226.5 228.1  666.3 668.5  996.3 998.5  448.6 449.1

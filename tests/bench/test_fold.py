@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aembed import bench
-from aembed.bench import record
-from aembed.bench.estimates import Distribution
-from aembed.bench.fold import ROUNDED, Fold, Times
-from aembed.bench.record import FAILED, NEVER, OK, UNFINISHED, Outcome, Record
-from aembed.bench.stats import percentiles
-from aembed.bench.summary import Tally, distribution, windows
+from aembed.bench.load import record
+from aembed.bench.load.fold import ROUNDED, Fold, Times
+from aembed.bench.load.record import FAILED, NEVER, OK, UNFINISHED, Outcome, Record
+from aembed.bench.load.summary import Tally, distribution, windows
+from aembed.bench.model.estimates import Distribution
+from aembed.bench.stats.sample import percentiles
 
 MS = 1_000_000
 Row: TypeAlias = tuple[int, int, int, Outcome]

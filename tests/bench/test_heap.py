@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from aembed import bench
-from aembed.bench.heap import heap_frozen
+from aembed.bench.load.heap import heap_frozen
 from aembed.bench.report import parts
 
 virtual = pytest.mark.virtual_time

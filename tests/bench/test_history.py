@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aembed.bench import history
-from aembed.bench.change_points import ChangePoint
-from aembed.bench.history import Trend, append, read, table, trends
-from aembed.bench.result import Report, Verdict
+from aembed.bench.compare import history
+from aembed.bench.compare.history import Trend, append, read, trends
+from aembed.bench.model.result import Report, Verdict
+from aembed.bench.report.trends import table
+from aembed.bench.stats.change_points import ChangePoint
 from tests.bench.reports import COST, HERE, micro, report, response
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import anyio
 import pytest
 
-from aembed.bench.lag import BEAT, STDLIB, Beat, Pulse, Watchdog, explain, line_of
-from aembed.bench.under_load import Cause
+from aembed.bench.load.lag import BEAT, STDLIB, Beat, Pulse, Watchdog, explain, line_of
+from aembed.bench.model.under_load import Cause
 
 MS = 1_000_000
 START = 1_000 * MS

@@ -9,9 +9,9 @@ import anyio
 import pytest
 
 from aembed import InputError, bench
-from aembed.bench.estimates import Distribution
+from aembed.bench.model.estimates import Distribution
+from aembed.bench.model.under_load import Traffic
 from aembed.bench.settings import Progress
-from aembed.bench.under_load import Traffic
 from aembed.testing import VirtualTimeLoop
 
 virtual = pytest.mark.virtual_time
@@ -326,7 +326,7 @@ async def test_bad_input_is_named(arguments: dict[str, object], told: str) -> No
 
 
 def test_virtual_time_is_recognised() -> None:
-    from aembed.bench.pacer import keeps_own_time
+    from aembed.bench.environment import keeps_own_time
 
     loops = [asyncio.new_event_loop(), VirtualTimeLoop()]
     assert [keeps_own_time(loop) for loop in loops] == [False, True]

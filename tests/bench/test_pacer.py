@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from aembed.bench import pacer as room
-from aembed.bench.pacer import Pacer, TimerfdPacer, TimerPacer, clock_of, pacer_for
+from aembed.bench.load import pacer as room
+from aembed.bench.load.pacer import Pacer, TimerfdPacer, TimerPacer, clock_of, pacer_for
 
 MAKERS: list[Callable[[asyncio.AbstractEventLoop], Pacer]] = [lambda loop: TimerPacer(loop, fallback="told")]
 if sys.platform == "linux":

@@ -12,10 +12,11 @@ from xml.etree import ElementTree as ET
 import pytest
 from rich.console import Console
 
-from aembed.bench.changes import Change, Comparison
-from aembed.bench.estimates import Estimate, Percentile
-from aembed.bench.figures import Figure
-from aembed.bench.history import Entry, trends
+from aembed.bench.compare.changes import Change, Comparison
+from aembed.bench.compare.figures import Figure
+from aembed.bench.compare.history import Entry, trends
+from aembed.bench.model.estimates import Estimate, Percentile
+from aembed.bench.model.result import Mode, Report
 from aembed.bench.report import (
     charts,
     github_annotations,
@@ -28,7 +29,6 @@ from aembed.bench.report import (
     svg,
     units,
 )
-from aembed.bench.result import Mode, Report
 from tests.bench.samples import HOSTILE, invalid, samples
 
 if TYPE_CHECKING:

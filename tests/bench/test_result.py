@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
-from aembed.bench.estimates import Distribution, Histogram, Percentile
-from aembed.bench.result import (
+from aembed.bench.model.estimates import Distribution, Histogram, Percentile
+from aembed.bench.model.result import (
     EXIT_CODES,
     Environment,
     Noise,
@@ -17,7 +17,7 @@ from aembed.bench.result import (
     reports_from_json,
     reports_to_json,
 )
-from aembed.bench.under_load import Stall
+from aembed.bench.model.under_load import Stall
 
 QUIET = Noise(load=0.1, steal=0.0, lost=0.0, longest_gap=0.0001, canary=0.01)
 HERE = Environment(

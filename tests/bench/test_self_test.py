@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from aembed.bench import planted
-from aembed.bench import self_test as room
-from aembed.bench.changes import Change, Comparison
-from aembed.bench.contest import Contest
-from aembed.bench.estimates import Estimate, Percentile
-from aembed.bench.result import Report
+from aembed.bench.compare.changes import Change, Comparison
+from aembed.bench.compare.contest import Contest
+from aembed.bench.model.estimates import Estimate, Percentile
+from aembed.bench.model.result import Report
+from aembed.bench.model.under_load import Stall
 from aembed.bench.scenario import opened
-from aembed.bench.self_test import Check, SelfTest, selftest
-from aembed.bench.under_load import Stall
+from aembed.bench.selftest import planted
+from aembed.bench.selftest import self_test as room
+from aembed.bench.selftest.self_test import Check, SelfTest, selftest
 from tests.bench.reports import memory, noise, report, response
 
 TRUE = {"blocked": Stall(at=1.0, seconds=0.4, cause="blocked", cpu=0.0, queued=0.0, line="planted.py:1 in block")}

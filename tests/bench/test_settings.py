@@ -12,8 +12,8 @@ import anyio
 import pytest
 
 from aembed import InputError, bench
-from aembed.bench.changes import Rule
-from aembed.bench.history import trends
+from aembed.bench.compare.changes import Rule
+from aembed.bench.compare.history import trends
 from aembed.bench.settings import Settings, unless
 
 

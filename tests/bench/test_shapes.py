@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -12,12 +13,13 @@ import pytest
 from numpy.typing import NDArray
 
 from aembed import InputError, bench
-from aembed.bench.burst import describe
-from aembed.bench.estimates import Estimate
-from aembed.bench.record import FAILED, OK, Rows
-from aembed.bench.result import Verdict
-from aembed.bench.sustained import _steady, drift_of, envelope_slope, judge
-from aembed.bench.under_load import Burst, Drift, Window
+from aembed.bench.load.burst import describe
+from aembed.bench.load.record import FAILED, OK, Rows
+from aembed.bench.load.sustained import _steady, drift_of, judge
+from aembed.bench.model.estimates import Estimate
+from aembed.bench.model.result import Verdict
+from aembed.bench.model.under_load import Burst, Drift, Window
+from aembed.bench.stats.sample import envelope_slope
 
 virtual = pytest.mark.virtual_time
 CAPACITY = 100.0
@@ -278,7 +280,7 @@ async def test_a_step_the_machine_made_invalid_is_tried_again(monkeypatch: pytes
     async def judge(*_: object, **__: object) -> tuple[Verdict, tuple[str, ...]]:
         return next(verdicts), ()
 
-    monkeypatch.setattr("aembed.bench.measure.judge", judge)
+    monkeypatch.setattr(sys.modules["aembed.bench.load.measure"], "judge", judge)
     report = await bench.steps(server(), objective=EVEN, start=10, step_s=5, highest=20)
     assert report.steps is not None
     assert [(step.rate, step.valid) for step in report.steps.steps] == [(10, True), (20, True)]
@@ -291,7 +293,7 @@ async def test_the_limit_of_the_generator_ends_the_stairs(monkeypatch: pytest.Mo
     async def judge(*_: object, **__: object) -> tuple[Verdict, tuple[str, ...]]:
         return next(verdicts), ()
 
-    monkeypatch.setattr("aembed.bench.measure.judge", judge)
+    monkeypatch.setattr(sys.modules["aembed.bench.load.measure"], "judge", judge)
     report = await bench.steps(server(), objective=EVEN, start=10, step_s=5)
     assert report.steps is not None
     assert [(step.rate, step.valid) for step in report.steps.steps] == [(10, True), (20, False)]

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 from scipy.stats import binom
 
-from aembed.bench import stats
-from aembed.bench.estimates import Estimate, Percentile
-from aembed.bench.stats import (
+from aembed.bench.model.estimates import Estimate, Percentile
+from aembed.bench.stats import sample as stats
+from aembed.bench.stats.sample import (
     effective_size,
     hodges_lehmann,
     holm,

@@ -12,9 +12,9 @@ import anyio
 import pytest
 
 from aembed import InputError, bench
-from aembed.bench.result import Verdict
+from aembed.bench.model.result import Verdict
 
-room: Any = sys.modules["aembed.bench.steps"]
+room: Any = sys.modules["aembed.bench.load.steps"]
 """The package's attribute of that name is the function."""
 pytestmark = pytest.mark.virtual_time
 OBJECTIVE = bench.Objective(q=0.95, seconds=0.05)
@@ -50,7 +50,7 @@ def verdicts(monkeypatch: pytest.MonkeyPatch, say: Callable[[int], Verdict]) -> 
     async def judge(*_: object, **__: object) -> tuple[Verdict, tuple[str, ...]]:
         return say(next(numbers)), ()
 
-    monkeypatch.setattr("aembed.bench.measure.judge", judge)
+    monkeypatch.setattr(sys.modules["aembed.bench.load.measure"], "judge", judge)
 
 
 async def test_a_rate_is_doubled_until_it_breaks_and_the_gap_is_halved(tried: list[Any]) -> None:

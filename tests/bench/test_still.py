@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from aembed import bench
-from aembed.bench.still import StillLoop
+from aembed.bench.micro.still import StillLoop
 
 
 def on_still_loop(main: Any) -> Any:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aembed.bench.record import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Record
+from aembed.bench.load.record import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Record
+from aembed.bench.load.summary import Tally, distribution, histogram, traffic, windows
 from aembed.bench.settings import WINDOWS, Settings
-from aembed.bench.summary import Tally, distribution, histogram, traffic, windows
 
 MS = 1_000_000
 ORIGIN = 5_000 * MS

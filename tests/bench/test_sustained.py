@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from aembed import InputError, bench
-from aembed.bench.estimates import Distribution, Estimate, Histogram, Percentile
-from aembed.bench.record import Floats
-from aembed.bench.result import Report, Verdict
-from aembed.bench.sustained import NOTHING_TO_JUDGE, _excuse, drift_of, envelope_slope, judge
-from aembed.bench.under_load import Drift
+from aembed.bench.load.record import Floats
+from aembed.bench.load.sustained import NOTHING_TO_JUDGE, _excuse, drift_of, judge
+from aembed.bench.model.estimates import Distribution, Estimate, Histogram, Percentile
+from aembed.bench.model.result import Report, Verdict
+from aembed.bench.model.under_load import Drift
+from aembed.bench.stats.sample import envelope_slope
 from tests.bench.reports import noise, report
 from tests.bench.test_shapes import window
 
@@ -110,7 +111,7 @@ def test_the_envelope_has_a_minimum_of_each_three_and_sixty_at_most(
         seen.append(len(x))
         return Estimate(value=0.0)
 
-    monkeypatch.setattr(sys.modules["aembed.bench.sustained"], "theil_sen", slope)
+    monkeypatch.setattr(sys.modules["aembed.bench.stats.sample"], "theil_sen", slope)
     envelope_slope(np.arange(points, dtype=float), np.ones(points))
     assert seen == [groups]
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from aembed.bench.changes import Change, Comparison
-from aembed.bench.estimates import Distribution, Estimate, Histogram, Percentile
-from aembed.bench.one_at_a_time import LinearFit, Memory, Micro, Scaling, ScalingPoint, UslFit
+from aembed.bench.compare.changes import Change, Comparison
+from aembed.bench.model.estimates import Distribution, Estimate, Histogram, Percentile
+from aembed.bench.model.one_at_a_time import LinearFit, Memory, Micro, Scaling, ScalingPoint, UslFit
+from aembed.bench.model.result import Noise, Report, Verdict
+from aembed.bench.model.under_load import Burst, Closed, Drift, Failure, Objective, Pacing, Stall, Step, Steps, Traffic
 from aembed.bench.report import compared, headlines, parts, tables, units
 from aembed.bench.report.page import INTERVAL, _unparted
 from aembed.bench.report.tables import Row
-from aembed.bench.result import Noise, Report, Verdict
-from aembed.bench.under_load import Burst, Closed, Drift, Failure, Objective, Pacing, Stall, Step, Steps, Traffic
 from tests.bench.reports import COST, HERE, around, report
 
 E = Estimate

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from aembed import Kind, ModelSpec, OverloadedError, Reply, ReplyError, Vectors
-from aembed._plan import plan
+from aembed._engine.plan import plan
 from aembed._types import Batch
 from aembed.testing import ScriptedProvider, Step
 from tests.engine.call import NAN, TEXTS, embed
@@ -90,7 +90,7 @@ async def test_a_large_reply_is_checked_away_from_the_loop(monkeypatch: pytest.M
         threads.add(current_thread().name)
         return rows
 
-    monkeypatch.setattr("aembed._engine.normalize", watch)
+    monkeypatch.setattr("aembed._engine.engine.normalize", watch)
     assert (await embed(ScriptedProvider([Reply(good)], spec=spec), TEXTS[:4], normalize=True)).ok
     assert current_thread().name not in threads
     assert len(threads) == 1
@@ -112,7 +112,7 @@ async def test_many_texts_are_sorted_by_length_away_from_the_loop(
         threads.append(current_thread().name)
         return plan(texts, spec)
 
-    monkeypatch.setattr("aembed._engine.plan", watch)
+    monkeypatch.setattr("aembed._engine.engine.plan", watch)
     provider = ScriptedProvider(spec=ModelSpec(name="padding", dim=2, pads=pads))
     assert (await embed(provider, [str(number) for number in range(texts)])).ok
     assert [name != current_thread().name for name in threads] == [elsewhere]

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from aembed import ClosedError, Config, Embedder, EmbedderFactory, EventLoopError, Limits, Vectors
-from aembed._home import Home
+from aembed._lifecycle import Home
 from aembed.testing import LoopbackServer
 from aembed.testing.faults import Hang
 from tests.faults.case import DIM, PATIENCE, mock, open_files, settled

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from aembed import AuthenticationError, EmbedderFactory, Limits, ModelSpec, ReplyError
-from aembed._proof import PROBE
+from aembed._engine.proof import PROBE
 from aembed.testing import ScriptedProvider
 from tests.memo.shelf import Shelf
 from tests.scripted import PAIRS, TEXTS, expected, sent

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from aembed import EmbedderFactory, Limits, ModelSpec
-from aembed._identity import Identity
 from aembed._settings.options import Options
+from aembed._sharing.cache_key import Identity
 from aembed.testing import ScriptedProvider
 from tests.scripted import PAIRS, TEXTS, expected
 

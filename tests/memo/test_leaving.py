@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from aembed import EmbedderFactory, Kind, Limits, Reply
-from aembed._identity import Identity
 from aembed._settings.options import Options
+from aembed._sharing.cache_key import Identity
 from aembed.testing import ScriptedProvider
 from tests.memo.shelf import Shelf, started
 from tests.scripted import PAIRS, TEXTS, expected, sent
@@ -101,7 +101,7 @@ async def test_who_looks_up_and_leaves_takes_nothing_from_the_others(factory: Em
 async def test_who_leaves_before_its_flight_has_started_takes_nothing_from_the_others(
     factory: EmbedderFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aembed._memo.SENT_AT_ONCE", 1)
+    monkeypatch.setattr("aembed._sharing.cache_layer.SENT_AT_ONCE", 1)
     provider = ScriptedProvider()
     embedder = await factory.new_embedder(provider, cache=True)
     leader = asyncio.create_task(embedder.embed_documents(TEXTS))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import anyio
 
 from aembed import bench
-from aembed.bench.planted import block, burn
+from aembed.bench.selftest.planted import block, burn
 from tests.loops import run
 from tests.truth.figures import Figure, heard, near, truth, yes
 from tests.truth.load import FAST

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from aembed import bench
-from aembed.bench.one_at_a_time import Memory
+from aembed.bench.model.one_at_a_time import Memory
 from aembed.bench.scenario import Case
 from tests.loops import run
 from tests.truth.figures import Figure, near, truth, yes

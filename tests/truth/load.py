@@ -13,8 +13,8 @@ import anyio
 import numpy as np
 
 from aembed import bench
-from aembed.bench.pacer import clock_of, pacer_for
-from aembed.bench.planted import block
+from aembed.bench.load.pacer import clock_of, pacer_for
+from aembed.bench.selftest.planted import block
 from tests.loops import LoopFactory, matrix, run
 from tests.truth.figures import Figure, near, quiet, truth, yes
 

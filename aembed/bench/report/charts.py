@@ -6,19 +6,19 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aembed.bench.changes import Comparison
-from aembed.bench.estimates import Distribution
-from aembed.bench.one_at_a_time import Scaling
+from aembed.bench.compare.changes import Comparison
+from aembed.bench.model.estimates import Distribution
+from aembed.bench.model.one_at_a_time import Scaling
+from aembed.bench.model.result import Report, named
+from aembed.bench.model.under_load import Steps, Window
 from aembed.bench.report import units
 from aembed.bench.report.svg import COLOURS, Chart, draw_chart, formatter, time_axis
 from aembed.bench.report.tables import printable
-from aembed.bench.result import Report, named
-from aembed.bench.under_load import Steps, Window
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from aembed.bench.history import Trend
+    from aembed.bench.compare.history import Trend
 
 LINES = (("one", "-"), ("two", "--"), ("three", "-."))
 """Told apart by more than their colour."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
-from aembed.bench.changes import Comparison
+from aembed.bench.compare.changes import Comparison
+from aembed.bench.model.result import Report, State
 from aembed.bench.report import compared, headlines, parts
 from aembed.bench.report.tables import Table, printable
-from aembed.bench.result import Report, State
 
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", **{letter: f"&#{ord(letter)};" for letter in "|[]`\\"}}
 

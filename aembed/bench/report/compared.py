@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from aembed.bench.changes import Change, Comparison
+from aembed.bench.compare.changes import Change, Comparison
+from aembed.bench.model.result import named
 from aembed.bench.report import units
 from aembed.bench.report.tables import Row, Table, table
-from aembed.bench.result import named
 
 
 def comparison(found: Comparison) -> tuple[Table, ...]:

@@ -10,10 +10,10 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from aembed.bench.changes import Comparison
+from aembed.bench.compare.changes import Comparison
+from aembed.bench.model.result import Report, State
 from aembed.bench.report import compared, headlines, parts
 from aembed.bench.report.tables import Row, Table, printable
-from aembed.bench.result import Report, State
 
 GAP = 2
 """Blanks between columns."""

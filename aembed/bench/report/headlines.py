@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aembed.bench.one_at_a_time import Cost, Memory, Micro, Scaling
+from aembed.bench.model.one_at_a_time import Cost, Memory, Micro, Scaling
+from aembed.bench.model.result import Report, named
+from aembed.bench.model.under_load import Burst, Steps
 from aembed.bench.report import parts, units
 from aembed.bench.report.tables import Table, printable, table
-from aembed.bench.result import Report, named
-from aembed.bench.under_load import Burst, Steps
 
 
 def title(report: Report) -> str:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aembed.bench.changes import Comparison
-from aembed.bench.history import Trend
+from aembed.bench.compare.changes import Comparison
+from aembed.bench.compare.history import Trend
+from aembed.bench.model.result import Report
 from aembed.bench.report import charts, compared, headlines, parts
 from aembed.bench.report.tables import printable
-from aembed.bench.result import Report
 
 if TYPE_CHECKING:
     from markupsafe import Markup

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from aembed.bench.one_at_a_time import Cost, Memory, Micro, Scaling
-from aembed.bench.report import units
+from aembed.bench.model.result import Noise, Report
+from aembed.bench.model.under_load import Burst, Closed, Drift, Stall, Steps, Traffic
+from aembed.bench.report import single, units
 from aembed.bench.report.tables import Row, Table, table
-from aembed.bench.result import Noise, Report
-from aembed.bench.under_load import Burst, Closed, Drift, Stall, Steps, Traffic
 
 
 def tables(report: Report) -> tuple[Table, ...]:
@@ -33,17 +32,6 @@ def _tables(report: Report) -> Iterator[Table]:
     if report.stalls:
         yield _stalls(report.stalls)
     yield _environment(report)
-
-
-def _micro(micro: Micro) -> Iterator[Table]:
-    yield table(
-        "Time per operation",
-        ("clock", "time (95 % interval)"),
-        ("wall", units.estimate(micro.wall, units.seconds)),
-        ("CPU", units.estimate(micro.cpu, units.seconds)),
-        note=f"{micro.processes} fresh processes, {micro.blocks} blocks of "
-        f"{units.count(micro.operations)} operations each",
-    )
 
 
 def _closed(closed: Closed) -> Iterator[Table]:
@@ -69,13 +57,6 @@ def _drift(drift: Drift) -> Iterator[Table]:
         ("memory per second", units.estimate(drift.rss, units.size)),
         note=f"{steady}: steady means within {units.share(drift.tolerance)}",
     )
-
-
-def _cost(cost: Cost) -> Iterator[Table]:
-    names = ("tasks", "callbacks", "timers", "threads", "calls", "allocations")
-    rows = [(name, units.optional(getattr(cost, name), units.count)) for name in names]
-    exact = "equal in every pass" if cost.exact else "NOT equal in every pass: no gate"
-    yield table("Cost per operation, counted", ("", "per operation"), *rows, note=exact)
 
 
 def _latency(report: Report) -> Table:
@@ -159,55 +140,6 @@ def _steps(steps: Steps) -> Iterator[Table]:
     )
 
 
-def _scaling(scaling: Scaling) -> Iterator[Table]:
-    unit = units.of(scaling.unit)
-    points = [(units.count(point.x), units.estimate(point.value, unit)) for point in scaling.points]
-    yield table("Scaling", (scaling.parameter, "value (95 % interval)"), *points)
-    if scaling.linear is not None:
-        line = scaling.linear
-        yield table(
-            "Straight line",
-            ("", "value (95 % interval)"),
-            ("fixed", units.estimate(line.fixed, unit)),
-            (f"per unit of {scaling.parameter}", units.estimate(line.per_unit, unit)),
-            ("R²", f"{line.r2:.4f}"),
-            ("lack of fit, p", units.optional(line.lack_of_fit, units.digits)),
-        )
-    if scaling.usl is not None:
-        u = scaling.usl
-        yield table(
-            "Universal scalability law",
-            ("", "value (95 % interval)"),
-            ("alone", units.estimate(u.gain, units.rate)),
-            ("contention", units.estimate(u.contention, units.digits)),
-            ("coherence", units.estimate(u.coherence, units.digits)),
-            ("most throughput at", units.optional(u.peak, units.digits, "no limit seen")),
-            ("R²", f"{u.r2:.4f}"),
-        )
-
-
-def _memory(m: Memory) -> Iterator[Table]:
-    yield table(
-        "Memory",
-        ("", "value"),
-        ("allocated per operation", units.optional(m.bytes, units.size)),
-        ("allocations per operation", units.optional(m.allocations, units.count)),
-        ("peak of one operation", units.optional(m.peak, units.size)),
-        ("blocks kept per operation", units.estimate(m.retained, units.digits)),
-        ("process growth per operation", units.estimate(m.rss, units.size)),
-        ("leak", _leak(m)),
-        note=f"{units.count(m.operations)} operations",
-    )
-
-
-def _leak(m: Memory) -> str:
-    if m.leaking:
-        return "LEAKING"
-    return (
-        "perhaps: something fills" if m.filling else f"none above {units.digits(m.smallest_leak)} blocks per operation"
-    )
-
-
 def _stalls(stalls: Sequence[Stall]) -> Table:
     causes = {
         "burnt": "your code burnt CPU",
@@ -261,13 +193,13 @@ def _noise(noise: Noise) -> str:
 
 
 _PARTS: Mapping[str, Callable[[Any], Iterator[Table]]] = {
-    "micro": _micro,
+    "micro": single.micro,
     "traffic": _traffic,
     "closed": _closed,
     "burst": _burst,
     "drift": _drift,
     "steps": _steps,
-    "scaling": _scaling,
-    "memory": _memory,
-    "cost": _cost,
+    "scaling": single.scaling,
+    "memory": single.memory,
+    "cost": single.cost,
 }

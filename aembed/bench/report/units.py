@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from aembed.bench.estimates import Estimate, Percentile
+from aembed.bench.model.estimates import Estimate, Percentile
 
 NOT_MEASURED = "not measured"
 BEYOND = "beyond what was measured"

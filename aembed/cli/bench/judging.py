@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from aembed.bench import Change, Comparison, Report, SelfTest, reports_from_json
-from aembed.bench.compare import compare as compare_reports
-from aembed.bench.contest import ab_revision
-from aembed.bench.history import append, read, table, trends
+from aembed.bench.compare.contest import ab_revision
+from aembed.bench.compare.history import append, read, trends
+from aembed.bench.compare.reports import compare as compare_reports
 from aembed.bench.report import html
-from aembed.bench.self_test import Check
-from aembed.bench.self_test import selftest as run_selftest
+from aembed.bench.report.trends import table
+from aembed.bench.selftest.self_test import Check
+from aembed.bench.selftest.self_test import selftest as run_selftest
 from aembed.bench.settings import unless
 from aembed.cli.bench.options import Outputs, with_options
 from aembed.cli.bench.session import Watch, check_places, publish, watched, write

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from aembed.bench import Progress, Report, reports_to_json
-from aembed.bench.changes import Comparison
+from aembed.bench.compare.changes import Comparison
 from aembed.bench.report import github_annotations, html, junit, show, step_summary
 from aembed.bench.settings import unless
 from aembed.cli.bench.options import Loop, Outputs, Shared

@@ -1,0 +1,119 @@
+"""Finding the text that makes every batch fail it is in, with errors that are not about a text at all.
+
+Some servers answer 500, drop the connection, or send no usable vector, for one text: the whole batch fails, attempt
+after attempt. Halving it finds the text, and delivers the others. In an outage halving would only send more requests to
+a server that is down, so it needs proof that the server works (``proof``): a text that was delivered since the batch
+began to fail, or a short one of our own that is answered now.
+
+Each part is sent once. A text is isolated at once if at each halving the other half was delivered. If both halves
+failed somewhere on the way, it gets as many attempts of its own as any batch has, after one more proof. To find ``k``
+texts among ``n`` takes at most ``2 * k * ceil(log2(n))`` requests for parts, and the attempts of each text that was not
+isolated at once. Of short texts it takes one to begin with, one for each of these, and one for every ten failures in a
+row.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from aembed._engine.call import Job
+from aembed._engine.plan import halves, take
+from aembed._errors import ConnectError, OverloadedError, ProviderError, ReplyError, RequestTimeoutError
+from aembed._types import Batch
+
+
+class Sender(Protocol):
+    """What isolation needs of the engine."""
+
+    @property
+    def delivered(self) -> int:
+        """Texts of this embedder that have their vector."""
+        ...
+
+    def is_down(self) -> bool:
+        """Nothing but failures for some time, on the whole account."""
+        ...
+
+    async def works(self, job: Job, delivered: int) -> bool:
+        """The server has delivered a text since ``delivered`` was the count, or does now."""
+        ...
+
+    async def send_part(self, job: Job, batch: Batch, *, once: bool) -> ProviderError | None:
+        """The failure, if it may again be that of a text; any other end is seen to."""
+        ...
+
+    def give_up(self, job: Job, batch: Batch, error: ProviderError) -> None: ...
+
+    def report_split(self, job: Job, batch: Batch, error: ProviderError) -> None: ...
+
+
+class _Suspect(NamedTuple):
+    """A batch that fails. ``certain``: at each halving that led here the other part was delivered."""
+
+    batch: Batch
+    error: ProviderError
+    certain: bool
+    delivered: int
+    """The count when it failed."""
+
+
+def may_be_a_text(error: Exception) -> bool:
+    """A failure of a server that may work for other texts. One that says when to come back is about the server."""
+    kinds = (OverloadedError, ConnectError, RequestTimeoutError, ReplyError)
+    return isinstance(error, kinds) and error.retryable and not error.fatal and error.retry_after is None
+
+
+async def isolate(sender: Sender, job: Job, batch: Batch, error: ProviderError) -> None:
+    """Bring every text of a batch that fails to its end, while the server works for other texts."""
+    suspects = [_Suspect(batch, error, certain=True, delivered=sender.delivered)]
+    while suspects:
+        suspect = suspects.pop()
+        if not job.wants(suspect.batch):
+            job.skip(suspect.batch)
+        elif not await _may_go_on(sender, job, suspect):
+            sender.give_up(job, suspect.batch, suspect.error)
+        elif len(suspect.batch) == 1:
+            await _judge(sender, job, suspect)
+        else:
+            sender.report_split(job, suspect.batch, suspect.error)
+            suspects += await _try_parts(sender, job, suspect)
+
+
+async def _may_go_on(sender: Sender, job: Job, suspect: _Suspect) -> bool:
+    """Without proof no text is blamed, and no server asked that has answered nothing for long."""
+    if sender.is_down():
+        return await sender.works(job, sender.delivered)
+    return suspect.certain or len(suspect.batch) > 1 or await sender.works(job, suspect.delivered)
+
+
+async def _try_parts(sender: Sender, job: Job, suspect: _Suspect) -> list[_Suspect]:
+    """Send both parts once. Returns those that failed."""
+    failed: list[tuple[Batch, ProviderError, int]] = []
+    for part in _parts(suspect.batch, suspect.error):
+        if not job.wants(part):
+            job.skip(part)
+        elif (error := await sender.send_part(job, part, once=True)) is not None:
+            failed.append((part, error, sender.delivered))
+    certain = suspect.certain and len(failed) == 1
+    return [_Suspect(part, error, certain, delivered) for part, error, delivered in failed]
+
+
+async def _judge(sender: Sender, job: Job, suspect: _Suspect) -> None:
+    """A single text: it fails whenever it is sent, or it gets all the attempts there are."""
+    error: ProviderError | None = suspect.error
+    if not suspect.certain:
+        error = await sender.send_part(job, suspect.batch, once=False)
+    if error is not None:
+        error.isolated, error.index = True, 0
+        sender.give_up(job, suspect.batch, error)
+
+
+def _parts(batch: Batch, error: ProviderError) -> tuple[Batch, Batch]:
+    """The texts that the error names, after the others; halves where it names none, or all."""
+    named = set(error.unusable) if isinstance(error, ReplyError) else set()
+    if error.index is not None:
+        named.add(error.index)
+    if not 0 < len(named) < len(batch):
+        return halves(batch)
+    others = [position for position in range(len(batch)) if position not in named]
+    return take(batch, others), take(batch, sorted(named))

@@ -1,0 +1,66 @@
+"""A text beyond the model's length: its head, or its pieces and their average. Pure.
+
+How long a text really is only the model's tokenizer knows. These functions work from an estimate; a piece that is
+still too long is refused again, and cut again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from aembed._engine.plan import estimate_tokens
+from aembed._types import TextSize, Vectors
+
+MARGIN = 0.9
+"""Share of the limit aimed for, because the estimate may be low."""
+LEAST_CUT = 0.8
+"""What is kept at most: the text was refused, so the estimate was wrong if it says that more would fit."""
+SHORTEST = 16
+"""Characters below which a text is not cut further: its length cannot be what is wrong with it."""
+
+
+def head(text: str, limit: int | None) -> str:
+    """The beginning of ``text``, about ``limit`` tokens long, without half a word at its end."""
+    share = LEAST_CUT if limit is None else min(LEAST_CUT, MARGIN * limit / estimate_tokens(text))
+    kept = text[: max(1, int(len(text) * share))]
+    return kept.rsplit(maxsplit=1)[0] if " " in kept.strip() else kept
+
+
+def pieces(text: str, limit: int | None) -> list[str]:
+    """``text`` in two or more parts of about equal length, cut between words where it has any."""
+    wanted = 2 if limit is None else max(2, math.ceil(estimate_tokens(text) / (MARGIN * limit)))
+    return [part for start, stop in _spans(text, wanted) if (part := text[start:stop]).strip()]
+
+
+def estimated_size(text: str, limit: int | None) -> TextSize:
+    """The length of a text whose tokenizer is not here."""
+    tokens = estimate_tokens(text)
+    wanted = 1 if limit is None else math.ceil(tokens / (MARGIN * limit))
+    return TextSize(tokens, 0, _spans(text, wanted), exact=False)
+
+
+def _spans(text: str, wanted: int) -> list[tuple[int, int]]:
+    """About so many parts of the text, from the first character of each to the one behind its last."""
+    size = math.ceil(len(text) / wanted)
+    spans: list[tuple[int, int]] = []
+    start = 0
+    while start < len(text):
+        stop = min(start + size, len(text))
+        if stop < len(text) and (blank := text.rfind(" ", start + size // 2, stop)) > 0:
+            stop = blank + 1
+        spans.append((start, stop))
+        start = stop
+    return spans
+
+
+def average(vectors: Vectors, texts: Sequence[str]) -> Vectors:
+    """The mean of the pieces' vectors, weighted by their tokens; of unit length if they are. Shape ``(1, dim)``."""
+    weights = np.array([estimate_tokens(text) for text in texts], np.float32)
+    mean = (weights / weights.sum()) @ vectors
+    norms = np.linalg.norm(vectors, axis=1)
+    if np.allclose(norms, 1.0, atol=1e-3):
+        mean /= np.linalg.norm(mean)
+    return np.ascontiguousarray(mean[None, :], dtype=np.float32)

@@ -1,0 +1,54 @@
+"""Whether the server works for other texts, while a batch fails."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import anyio
+
+from aembed._engine.call import Job
+from aembed._errors import ProviderError, RequestTimeoutError
+
+PROBE = "How long is a vector of this model?"
+"""The text that is sent to learn something of the server. No model has trouble with it."""
+
+
+class Proof:
+    """A text that was delivered meanwhile; where there is none, the answer to one short text.
+
+    Those who ask while it is under way share the answer. A call that got none does not ask again before any text is
+    delivered, so that an outage costs it one request. ``ask`` sends it for a call, and raises nothing for a failure.
+    """
+
+    def __init__(self, delivered: Callable[[], int], ask: Callable[[Job], Awaitable[None]]) -> None:
+        self._delivered = delivered
+        self._ask = ask
+        self._asking = anyio.Lock()
+        self._asked = 0
+
+    async def works(self, job: Job, delivered: int) -> bool:
+        """Something was delivered since that was the count, or is now."""
+        if self._delivered() > delivered:
+            return True
+        if job.unproven == delivered:
+            return False
+        asked = self._asked
+        async with self._asking:
+            if self._asked == asked and self._delivered() == delivered:
+                await self._ask(job)
+                self._asked += 1
+        if self._delivered() > delivered:
+            return True
+        job.unproven = delivered
+        return False
+
+
+def worth_asking(job: Job, error: ProviderError) -> bool:
+    """Not after a timeout: another would take as long.
+
+    Nor for a text by itself, whose call has nothing else to deliver, unless that is a document, maybe the last of a
+    bulk job, and has failed more than once.
+    """
+    if job.is_probe or isinstance(error, RequestTimeoutError):
+        return False
+    return len(job.texts) > 1 or (job.kind == "document" and error.attempts > 1)

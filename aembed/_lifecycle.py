@@ -1,0 +1,124 @@
+"""The event loop that a factory and all it has made live on, and the calls in flight on it.
+
+Gates, flights and timers belong to one loop, and a thread must not touch those of another. When the loop has ended, or
+in the child of a fork, the next one that asks takes over, and makes connections of its own. Closing rejects new calls,
+waits for those in flight, and cancels those that take too long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import NoReturn
+
+import anyio
+
+from aembed._errors import ClosedError, EventLoopError
+
+OTHER = "belongs to another event loop, which is still open; make a factory in each thread, or each loop, of your own"
+NONE = "needs asyncio, and no asyncio event loop is running here; under anyio choose its asyncio backend, not trio"
+CUT_OFF = "had calls under way when its event loop was closed, or its process forked; make a new factory"
+
+
+def running_loop(owner: str) -> asyncio.AbstractEventLoop:
+    """asyncio's. Raises :class:`EventLoopError` where another library runs, such as trio."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise EventLoopError(f"{owner} {NONE}") from None
+
+
+class Home:
+    """``enter`` at the beginning of each call. ``busy`` says if calls are under way."""
+
+    __slots__ = ("_busy", "_lock", "_loop", "_process")
+
+    def __init__(self, busy: Callable[[], bool]) -> None:
+        self._busy = busy
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._process = os.getpid()
+
+    def enter(self, owner: str) -> asyncio.AbstractEventLoop:
+        """The running loop. Raises :class:`EventLoopError` on one that is not the one, or where there is none."""
+        loop = running_loop(owner)
+        if loop is not self._loop:
+            self._move_to(loop, owner)
+        return loop
+
+    def _move_to(self, loop: asyncio.AbstractEventLoop, owner: str) -> None:
+        with self._lock:
+            process = os.getpid()
+            if self._loop is not None:
+                if process == self._process and not self._loop.is_closed():
+                    raise EventLoopError(f"{owner} {OTHER}")
+                if self._busy():
+                    raise EventLoopError(f"{owner} {CUT_OFF}")
+            self._loop, self._process = loop, process
+
+
+class Calls:
+    """``with calls:`` around each call; ``await calls.drain(grace)``, to close."""
+
+    __slots__ = ("_cut_off", "_home", "_idle", "_owner", "_tasks", "closed")
+
+    def __init__(self, owner: str, home: Home) -> None:
+        self.closed = False
+        self._home = home
+        self._owner = owner
+        self._tasks: dict[asyncio.Task[object] | None, int] = {}
+        """Task -> its calls that are under way: more than one where a provider calls the embedder it belongs to."""
+        self._cut_off: set[asyncio.Task[object] | None] = set()
+        self._idle: anyio.Event | None = None
+
+    def __enter__(self) -> None:
+        if self.closed:
+            raise ClosedError(f"{self._owner} is closed; make a new one")
+        task = asyncio.current_task(self._home.enter(self._owner))
+        self._tasks[task] = self._tasks.get(task, 0) + 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        task = asyncio.current_task()
+        left = self._tasks.pop(task) - 1
+        if left:
+            self._tasks[task] = left
+            return
+        if self._idle is not None and not self._tasks:
+            self._idle.set()
+        if task is not None and task in self._cut_off:
+            self._cut_off.discard(task)
+            if task.uncancel() == 0 and kind is asyncio.CancelledError:
+                raise ClosedError(f"{self._owner} was closed, and did not wait for this call any longer") from None
+
+    @property
+    def under_way(self) -> int:
+        return len(self._tasks)
+
+    async def drain(self, grace: float | None) -> None:
+        """Reject new calls and wait until those under way have ended. After ``grace`` seconds they are cancelled."""
+        self.closed = True
+        if not self._tasks:
+            return
+        self._idle = self._idle or anyio.Event()
+        with anyio.move_on_after(grace):
+            await self._idle.wait()
+        for task in self._tasks.keys() - self._cut_off:
+            if task is not None:
+                self._cut_off.add(task)
+                task.cancel()
+        await self._idle.wait()
+
+
+class Bound:
+    """Root of what holds connections, tasks or locks."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> NoReturn:
+        name = type(self).__name__
+        raise TypeError(f"{name} belongs to this process and cannot be copied or pickled; make one where it is used")

@@ -1,0 +1,173 @@
+"""Results over months: one line of JSON for each report, only ever added to, and where a figure changed its level."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from aembed.bench.compare.changes import Finding
+from aembed.bench.compare.figures import Figure, canary, figures_of
+from aembed.bench.model.result import SCHEMA, Parameter, Report
+from aembed.bench.stats.change_points import ChangePoint, change_points
+
+MIN_EFFECT = 0.03
+"""Relative changes of level that are reported."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What is kept of a report."""
+
+    schema: int = SCHEMA
+    started: str
+    revision: str | None
+    dirty: bool | None
+    machine: str
+    python: str
+    loop: str
+    mode: str
+    name: str
+    parameters: Mapping[str, Parameter]
+    canary: float
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One value of a figure. Times are those of a machine on which the canary takes its median."""
+
+    started: str
+    revision: str | None
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trend:
+    """One figure of one benchmark on one kind of machine, and where its level changed."""
+
+    name: str
+    parameters: Mapping[str, Parameter]
+    mode: str
+    metric: str
+    unit: str
+    machine: str
+    more_is_better: bool
+    points: tuple[Point, ...]
+    changes: tuple[ChangePoint, ...]
+
+    def finding(self, change: ChangePoint) -> Finding:
+        """Whether ``change`` is one for the worse."""
+        return "regressed" if (change.change > 0) != self.more_is_better else "improved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What a file holds. ``skipped`` are the numbers of lines that could not be read, from 1."""
+
+    entries: tuple[Entry, ...]
+    skipped: tuple[int, ...] = ()
+
+
+def append(path: Path | str, reports: Iterable[Report]) -> int:
+    """Add the valid ones of ``reports`` to the file; how many that were. What stands there stays as it is."""
+    lines = [msgspec.json.encode(_entry(report)) for report in reports if figures_of(report)]
+    if not lines:
+        return 0
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+") as file:
+        torn = file.tell() > 0 and _last_byte(path) != b"\n"  # whoever wrote it was interrupted
+        file.write(b"\n" * torn + b"\n".join(lines) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return len(lines)
+
+
+def _last_byte(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1)
+
+
+def _entry(report: Report) -> Entry:
+    where = report.environment
+    return Entry(
+        started=report.started,
+        revision=where.revision,
+        dirty=where.dirty,
+        machine=where.machine,
+        python=where.python,
+        loop=where.loop,
+        mode=report.mode,
+        name=report.name,
+        parameters=report.parameters,
+        canary=canary(report),
+        figures=figures_of(report),
+    )
+
+
+def read(path: Path | str) -> History:
+    """All entries of this schema; lines that are torn or of another one are skipped, and counted."""
+    entries: list[Entry] = []
+    skipped: list[int] = []
+    for number, line in enumerate(Path(path).read_bytes().splitlines(), 1):
+        try:
+            entry = msgspec.json.decode(line, type=Entry)
+        except (msgspec.MsgspecError, ValueError, RecursionError):  # ValueError: no UTF-8, or a number of 5,000 digits
+            skipped.append(number)
+            continue
+        if entry.schema == SCHEMA:
+            entries.append(entry)
+        else:
+            skipped.append(number)
+    return History(entries=tuple(entries), skipped=tuple(skipped))
+
+
+def trends(entries: Sequence[Entry], *, min_effect: float = MIN_EFFECT) -> tuple[Trend, ...]:
+    """The figures of ``entries`` over time, each kind of machine for itself, in the order they were first seen."""
+    series: dict[tuple[str, ...], list[tuple[Entry, Figure]]] = {}
+    for entry in sorted(entries, key=lambda entry: entry.started):
+        given = repr(sorted(entry.parameters.items()))
+        for figure in entry.figures:
+            key = (entry.machine, entry.python, entry.loop, entry.mode, entry.name, given, figure.metric)
+            if figure.value is not None:
+                series.setdefault(key, []).append((entry, figure))
+    return tuple(_trend(rows, min_effect) for rows in series.values())
+
+
+def _trend(rows: Sequence[tuple[Entry, Figure]], min_effect: float) -> Trend:
+    entry, figure = rows[-1]
+    values = np.array([figure.value.value for _, figure in rows if figure.value is not None])
+    if figure.nature == "computing":
+        canaries = np.array([entry.canary for entry, _ in rows])
+        values = values / canaries * np.median(canaries)
+    exact = figure.nature == "count"
+    points = [
+        Point(started=e.started, revision=e.revision, value=float(v)) for (e, _), v in zip(rows, values, strict=True)
+    ]
+    return Trend(
+        name=entry.name,
+        parameters=entry.parameters,
+        mode=entry.mode,
+        metric=figure.metric,
+        unit=figure.unit,
+        machine=entry.machine,
+        more_is_better=figure.more_is_better,
+        points=tuple(points),
+        changes=_steps(values.tolist()) if exact else change_points(np.maximum(values, 1e-12), min_effect=min_effect),
+    )
+
+
+def _steps(counts: Sequence[float]) -> tuple[ChangePoint, ...]:
+    """Counts do not scatter: every difference is a change."""
+    return tuple(
+        ChangePoint(index=i, before=a, after=b, change=b / a - 1 if a else 1.0)
+        for i, (a, b) in enumerate(itertools.pairwise(counts), 1)
+        if a != b
+    )

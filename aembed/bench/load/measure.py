@@ -1,0 +1,170 @@
+"""From a subject and a way to load it to a report."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
+from typing import Any, TypeAlias, Unpack
+
+from aembed import InputError
+from aembed.bench.environment import keeps_own_time
+from aembed.bench.frame import Frame
+from aembed.bench.load.arrivals import Arrivals
+from aembed.bench.load.drivers import ClosedLoop, Driver, OpenLoop
+from aembed.bench.load.fold import ROUNDED, Fold
+from aembed.bench.load.heap import heap_frozen
+from aembed.bench.load.lag import Watchdog
+from aembed.bench.load.run import Flown, fly
+from aembed.bench.load.summary import Tally, distribution, traffic, windows
+from aembed.bench.load.validity import judge
+from aembed.bench.model.result import Mode, Report
+from aembed.bench.model.under_load import Closed, Pacing
+from aembed.bench.scenario import Subject, Target, opened
+from aembed.bench.settings import RunOptions, Settings, positive
+
+Think: TypeAlias = float | Callable[[random.Random], float]
+"""Seconds: the mean of exponentially distributed pauses, or what draws one."""
+
+
+async def load(
+    target: Target, *, arrivals: Arrivals, duration: float, seed: int = 0, **options: Unpack[RunOptions]
+) -> Report:
+    """Open loop: requests start at the absolute times of ``arrivals`` for ``duration`` seconds, answered or not."""
+    report, _ = await open_loop(target, arrivals, duration, seed, Settings(**options))
+    return report
+
+
+async def closed(
+    target: Target, *, users: int, duration: float, think: Think = 0.0, seed: int = 0, **options: Unpack[RunOptions]
+) -> Report:
+    """Closed loop: ``users`` ask, wait for the answer, think, and ask again.
+
+    A slow answer slows the users down: how many requests there are is a result, and what a stall does to those who
+    would have come is not seen. Use :func:`load` to know what a rate of requests does.
+    """
+    if users < 1:
+        raise InputError(f"users={users!r} must be 1 or more")
+    if isinstance(think, (int, float)) and think < 0:
+        raise InputError(f"think={think!r} must be a number of seconds, 0 or more")
+    positive("duration", duration)
+    settings = Settings(**options)
+    draw = think if callable(think) else lambda dice: dice.expovariate(1 / think) if think else 0.0
+
+    def driver(subject: Subject) -> Driver:
+        return ClosedLoop(subject, users, draw, seconds=duration, seed=seed, settings=settings)
+
+    report, flown = await _measure(
+        target,
+        "closed",
+        driver,
+        arrivals=f"closed loop, {users} users",
+        seed=seed,
+        duration=duration,
+        settings=settings,
+    )
+    assert report.traffic is not None
+    return replace(report, closed=_closed(flown, users, report.traffic.offered))
+
+
+async def open_loop(
+    target: Target, arrivals: Arrivals, duration: float, seed: int, settings: Settings, *, fold: bool = True
+) -> tuple[Report, Flown]:
+    """The report, and the rows for whoever wants to know more: all of them, unless very many may be folded."""
+    times = arrivals.times(duration, seed)
+
+    def driver(subject: Subject) -> Driver:
+        return OpenLoop(subject, times, settings)
+
+    return await _measure(
+        target, "open", driver, arrivals=str(arrivals), seed=seed, duration=duration, settings=settings, fold=fold
+    )
+
+
+async def _measure(
+    target: Target,
+    mode: Mode,
+    make: Callable[[Subject], Driver],
+    *,
+    arrivals: str,
+    seed: int,
+    duration: float,
+    settings: Settings,
+    fold: bool = True,
+) -> tuple[Report, Flown]:
+    real = not keeps_own_time(asyncio.get_running_loop())
+    frame = await Frame.around(target, settings.name)
+    async with _opened(target) as (subject, frozen):
+        with Watchdog() if real else nullcontext() as watchdog:
+            driver = make(subject)
+            flown = await fly(driver, duration, settings, Fold.over(duration, settings) if fold else None)
+    seen = await asyncio.to_thread(_figures, flown, settings, watchdog) if real else _figures(flown, settings, None)
+    verdict, notes = await judge(
+        flown,
+        traffic=seen["traffic"],
+        lag=seen["lag"],
+        windows=seen["windows"],
+        stalls=seen["stalls"],
+        loop=seen["loop"],
+        settings=settings,
+    )
+    pacer = driver.pacer
+    report = await frame.report(
+        mode,
+        verdict=verdict,
+        notes=(*notes, ROUNDED) if flown.fold else notes,
+        interrupted=flown.interrupted,
+        frozen=frozen,
+        pacing=Pacing(
+            arrivals=arrivals,
+            seed=seed,
+            pacer=pacer.name if pacer else "none",
+            fallback=pacer.fallback if pacer else None,
+        ),
+        **seen,
+    )
+    return report, flown
+
+
+@asynccontextmanager
+async def _opened(target: Target) -> AsyncIterator[tuple[Subject, int]]:
+    """The subject, and the number of objects that were there before it and are not searched for garbage."""
+    with heap_frozen() as frozen:
+        async with opened(target) as subject:
+            yield subject, frozen
+
+
+def _figures(flown: Flown, settings: Settings, watchdog: Watchdog | None) -> dict[str, Any]:
+    """Parts of the report that take a while: for a million requests, some seconds."""
+    rows, seconds, origin, fold = flown.rows, flown.seconds, flown.origin, flown.fold
+    rss = [((at - origin) / 1e9, size) for at, size in watchdog.rss] if watchdog else []
+    return {
+        "traffic": traffic(
+            fold.tally if fold else Tally.of(rows),
+            seconds=seconds,
+            peak_in_flight=flown.peak_in_flight,
+            peak_backlog=flown.peak_backlog,
+            failures=flown.failures,
+        ),
+        "response": fold.response.distribution() if fold else distribution(rows.response),
+        "service": fold.service.distribution() if fold else distribution(rows.service),
+        "lag": fold.lag.distribution() if fold else distribution(rows.lag),
+        "windows": fold.windows(rss)
+        if fold
+        else windows(rows, seconds=seconds, width=settings.width(seconds), rss=rss),
+        "stalls": watchdog.stalls(origin) if watchdog else (),
+        "loop": watchdog.use() if watchdog else None,
+    }
+
+
+def _closed(flown: Flown, users: int, asked: int) -> Closed:
+    """What the users did, and Little's law, of what they really did: each of them waits or thinks, to the very end."""
+    return Closed(
+        users=users,
+        think=flown.thought / max(1, asked),
+        response=flown.waited / max(1, asked),
+        rate=asked / flown.seconds,
+        little=(flown.waited + flown.thought) / flown.seconds,
+    )

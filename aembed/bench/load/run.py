@@ -1,0 +1,124 @@
+"""One run of a load: begun, watched, ended, and what is left of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from aembed.bench.load.drivers import Driver
+from aembed.bench.load.fold import Fold
+from aembed.bench.load.record import Record, Rows
+from aembed.bench.model.under_load import Failure
+from aembed.bench.settings import Progress, Settings
+
+LEAD = 10_000_000
+"""Nanoseconds between the decision to start and the first request: nobody is late because of the beginning."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flown:
+    """A run that is over."""
+
+    record: Record
+    origin: int
+    """Of its clock, nanoseconds."""
+    seconds: float
+    """Of the schedule, as far as it was followed."""
+    fold: Fold | None = None
+    """Instead of the rows, where they were too many to keep."""
+    interrupted: bool
+    deaf: int
+    """Requests that went on when they were cancelled."""
+    peak_in_flight: int
+    peak_backlog: int
+    failures: tuple[Failure, ...]
+    thought: float = 0.0
+    """Seconds that users thought until the end of the run, all together."""
+    waited: float = 0.0
+    """And those they waited for answers."""
+
+    @cached_property
+    def rows(self) -> Rows:
+        """In order: for a million of them that takes a second. None where they were folded."""
+        return self.record.rows()
+
+
+async def fly(driver: Driver, seconds: float, settings: Settings, fold: Fold | None = None) -> Flown:
+    """Run ``driver`` for ``seconds``, wait for the last answers, and end what has none.
+
+    If it is cancelled, so is all that it started. Without a ``fold``, every row is kept.
+    """
+    flight = driver.flight
+    record = flight.record
+    origin = record.origin = flight.clock() + LEAD
+    record.fold = fold
+    end = origin + round(seconds * 1e9)
+    stop = settings.stop or asyncio.Event()
+    ticker = _Ticker(driver, origin, seconds, settings.progress) if settings.progress else None
+    try:
+        driver.begin(origin)
+        while (ended := flight.clock()) < end and not (driver.finished.is_set() or stop.is_set()):
+            await _first_of(driver.finished, stop, seconds=(end - ended) / 1e9)  # uvloop's timers are early
+        driver.end()
+        await _first_of(driver.finished, seconds=settings.drain)
+    finally:
+        driver.close()
+        if ticker is not None:
+            ticker.stop()
+        deaf = await flight.land()
+    flight.never_start(driver.never_started())
+    interrupted = stop.is_set() and ended < end
+    return Flown(
+        record=record,
+        fold=fold if record.folded else None,
+        origin=origin,
+        seconds=max(ended - origin, 1) / 1e9 if interrupted else seconds,
+        interrupted=interrupted,
+        deaf=deaf,
+        peak_in_flight=flight.peak,
+        peak_backlog=driver.peak_backlog,
+        failures=flight.failures(),
+        thought=driver.thought / 1e9,
+        waited=driver.waited / 1e9,
+    )
+
+
+async def _first_of(*events: asyncio.Event, seconds: float) -> None:
+    """Until one of ``events`` is set, or the time is over."""
+    tasks = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(tasks, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+class _Ticker:
+    """Tells how far a run is, once a second."""
+
+    def __init__(self, driver: Driver, origin: int, seconds: float, tell: Callable[[Progress], None]) -> None:
+        self._driver, self._origin, self._seconds, self._tell = driver, origin, seconds, tell
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(1.0, self._tick)
+
+    def _tick(self) -> None:
+        flight, due = self._driver.flight, self._driver.due()
+        done = len(flight.record)
+        self._tell(
+            Progress(
+                elapsed=(flight.clock() - self._origin) / 1e9,
+                seconds=self._seconds,
+                offered=due,
+                done=done,
+                errors=flight.errors,
+                in_flight=len(flight),
+                backlog=max(0, due - done - len(flight)),
+            )
+        )
+        self._timer = self._loop.call_later(1.0, self._tick)
+
+    def stop(self) -> None:
+        self._timer.cancel()

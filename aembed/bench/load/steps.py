@@ -1,0 +1,177 @@
+"""Raise the rate until users no longer get what they must: the knee."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Unpack
+
+from aembed import InputError
+from aembed.bench.load.arrivals import gamma, poisson
+from aembed.bench.load.measure import open_loop
+from aembed.bench.model.estimates import Percentile
+from aembed.bench.model.result import Report, Verdict
+from aembed.bench.model.under_load import Objective, Step, Steps
+from aembed.bench.scenario import Target
+from aembed.bench.settings import RunOptions, Settings, positive
+from aembed.bench.stats.fits import knee
+from aembed.bench.stats.sample import percentiles
+
+ATTEMPTS = 3
+DOUBLINGS = 24
+FEWEST = 20
+"""Requests of a step, when going down."""
+PATIENCE = 10.0
+"""Times the objective that answers are waited for after each step."""
+
+
+async def steps(
+    target: Target,
+    *,
+    objective: Objective,
+    start: float,
+    step_s: float = 10.0,
+    highest: float | None = None,
+    precision: float = 0.05,
+    cv: float = 1.0,
+    seed: int = 0,
+    **options: Unpack[RunOptions],
+) -> Report:
+    """The maximum sustainable rate: from ``start`` it is doubled until ``objective`` breaks, then narrowed down.
+
+    Each rate gets ``step_s`` seconds of Poisson arrivals (``cv`` 1); ``precision`` is how far apart, relatively, the
+    last two rates may be. The report's distributions are those of the highest rate within the objective.
+    """
+    positive("step_s", step_s)
+    _check(objective, start, highest, precision)
+    settings = _settings(objective, step_s, options)
+    stairs: list[tuple[Step, Report]] = []
+
+    async def climb(rate: float) -> bool:
+        """Whether the rate is within the objective. A step that only the machine made invalid is tried again."""
+        arrivals = poisson(rate) if cv == 1 else gamma(rate, cv)
+        attempts = 0
+        while True:
+            attempts += 1
+            report, flown = await open_loop(target, arrivals, step_s, seed + len(stairs), settings, fold=False)
+            told = _is_valid(report) or report.verdict.possible_rate or report.interrupted
+            if told or attempts == ATTEMPTS:
+                break
+        (felt,) = percentiles(flown.rows.response, (objective.q,))
+        stairs.append((_step(rate, report, objective, felt), report))
+        return stairs[-1][0].valid and stairs[-1][0].within
+
+    def over() -> bool:
+        """Whether more steps would tell nothing: the generator's limit, or Ctrl-C."""
+        return not stairs[-1][0].valid or stairs[-1][1].interrupted
+
+    low, high = 0.0, start
+    for _ in range(DOUBLINGS):
+        if not await climb(high):
+            break
+        low, high = high, min(2 * high, highest or math.inf)
+        if low == high or over():
+            break
+    while not low and not over() and high / 2 * step_s >= FEWEST:
+        low, high = (high / 2, high) if await climb(high / 2) else (0.0, high / 2)
+    while low and high / low > 1 + precision and not over():
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if await climb(middle) else (low, middle)
+    return _report(objective, stairs)
+
+
+def _check(objective: Objective, start: float, highest: float | None, precision: float) -> None:
+    if not 0 < objective.q < 1:
+        raise InputError(f"objective.q={objective.q!r} must lie between 0 and 1, such as 0.95")
+    positive("objective.seconds", objective.seconds)
+    if not 0 <= objective.errors < 1:
+        raise InputError(f"objective.errors={objective.errors!r} must be a share from 0 to below 1, such as 0.01")
+    positive("start", start, "requests/s")
+    positive("precision", precision, "a share")
+    if highest is not None and highest < start:
+        raise InputError(f"highest={highest:g} must not be below start={start:g} requests/s")
+
+
+def _settings(objective: Objective, step_s: float, options: RunOptions) -> Settings:
+    if "min_good" in options:
+        raise InputError("min_good is what objective.errors says here: leave it out")
+    options.setdefault("drain", max(step_s, PATIENCE * objective.seconds))  # the next step must not find a queue
+    options["min_good"] = 1 - objective.errors
+    return Settings(**options)
+
+
+def _step(rate: float, report: Report, objective: Objective, felt: Percentile) -> Step:
+    traffic, response = report.traffic, report.response
+    assert traffic is not None
+    assert response is not None
+    errors = 1 - traffic.ok / max(1, traffic.offered)
+    return Step(
+        rate=rate,
+        achieved=traffic.achieved_rate,
+        good=traffic.good_rate,
+        errors=errors,
+        p50=response.at(0.5).value,
+        p95=response.at(0.95).value,
+        p99=response.at(0.99).value,
+        objective=felt,
+        within=felt.value is not None and felt.value <= objective.seconds and errors <= objective.errors,
+        valid=_is_valid(report),
+    )
+
+
+def _is_valid(report: Report) -> bool:
+    """Whether it says something about the subject, good or bad."""
+    return report.verdict.state in {"ok", "failed"}
+
+
+def _report(objective: Objective, stairs: Sequence[tuple[Step, Report]]) -> Report:
+    """That of the highest rate within the objective, or of the lowest if none was."""
+    good = [(step, report) for step, report in stairs if step.valid and step.within]
+    lowest = min(stairs, key=lambda stair: (not stair[0].valid, stair[0].rate))
+    base = max(good, key=lambda stair: stair[0].rate)[1] if good else lowest[1]
+    table = tuple(sorted((step for step, _ in stairs), key=lambda step: step.rate))
+    valid = [step for step in table if step.valid]
+    found = knee([s.rate for s in valid], [_judged(s, objective) for s in valid], objective.seconds) if valid else None
+    reasons = [reason for step, report in stairs if not step.valid for reason in report.verdict.reasons]
+    notes = [f"a step was not valid and says nothing: {reason}" for reason in reasons]
+    return replace(
+        base,
+        mode="steps",
+        verdict=_verdict(objective, stairs, base),
+        notes=(*base.notes, *notes),
+        seconds=sum(report.seconds for _, report in stairs),
+        interrupted=any(report.interrupted for _, report in stairs),
+        steps=Steps(objective=objective, steps=table, knee=found),
+    )
+
+
+def _verdict(objective: Objective, stairs: Sequence[tuple[Step, Report]], base: Report) -> Verdict:
+    """Whether the knee was found. ``base`` is the report of the highest rate within the objective, or of the lowest."""
+    good = any(step.valid and step.within for step, _ in stairs)
+    limit = next((report.verdict for step, report in stairs if not step.valid), None)
+    beyond = [step for step, _ in stairs if step.valid and not step.within]
+    if good:
+        if limit is None or beyond:
+            return Verdict()
+        rate = max(step.rate for step, _ in stairs if step.valid)
+        reason = (
+            f"the knee was not reached: {rate:,.4g}/s are within the objective, and beyond that: {limit.reasons[0]}"
+        )
+        return Verdict(state="inconclusive", reasons=(reason,), possible_rate=limit.possible_rate)
+    if not beyond:
+        return base.verdict
+    if base.verdict.state == "failed":
+        return base.verdict
+    lowest = min(beyond, key=lambda step: step.rate)
+    took = "not measurable" if lowest.objective.value is None else f"{lowest.objective.value:.3g} s"
+    reason = (
+        f"the objective was met at no rate: at {lowest.rate:,.4g}/s, the lowest, p{100 * objective.q:g} was {took}, "
+        f"not {objective.seconds:.3g} s"
+    )
+    return Verdict(state="over budget", reasons=(reason,))
+
+
+def _judged(step: Step, objective: Objective) -> Percentile:
+    """A rate with too many errors is beyond the objective, however fast the others were answered."""
+    return Percentile(q=objective.q, value=None) if step.errors > objective.errors else step.objective

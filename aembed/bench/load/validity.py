@@ -1,0 +1,131 @@
+"""Whether a run under load says something about its subject, or about the generator and the machine, and what."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from aembed.bench.load.drivers import OpenLoop
+from aembed.bench.load.run import Flown, fly
+from aembed.bench.model.estimates import Distribution
+from aembed.bench.model.result import Verdict
+from aembed.bench.model.under_load import LoopUse, Stall, Traffic, Window
+from aembed.bench.scenario import Subject
+from aembed.bench.settings import Settings
+
+LATE = 0.01
+"""Seconds: a schedule is kept if 99 % of its requests start less late than this."""
+OWN = 0.5
+"""Share of the loop's thread that the generator may take for itself at most."""
+TAKEN = 0.005
+"""Share of a run in which the machine may have stood still."""
+QUEUED = 0.1
+"""Share of a run in which the loop's thread may have waited for a core."""
+KINDS = 5
+"""Of failures, the most frequent ones, that a verdict names."""
+CALIBRATION = 2000
+"""Requests, three times."""
+SPACING = 20_000
+"""Nanoseconds between them: as close as they come where the limit is looked for, and not all at once."""
+
+
+async def judge(
+    flown: Flown,
+    *,
+    traffic: Traffic,
+    lag: Distribution,
+    windows: Sequence[Window],
+    stalls: Sequence[Stall],
+    loop: LoopUse | None,
+    settings: Settings,
+) -> tuple[Verdict, tuple[str, ...]]:
+    """The verdict, and what a reader should know besides.
+
+    Errors and wrong results count against the subject whatever the machine did; that answers are missing does only if
+    the machine kept up.
+    """
+    reasons, notes, possible = await _disturbances(
+        flown, lag=lag, windows=windows, stalls=stalls, loop=loop, settings=settings
+    )
+    if flown.deaf:
+        notes.insert(0, f"{flown.deaf} requests went on although they were cancelled")
+    if not traffic.offered:
+        reasons.append(f"no request was due within {traffic.seconds:.3g} s")
+        return Verdict(state="inconclusive", reasons=tuple(reasons)), tuple(notes)
+    allowed = (1 - settings.min_good) * traffic.offered + 1e-9
+    if traffic.failed + traffic.wrong > allowed or (traffic.offered - traffic.ok > allowed and not reasons):
+        return Verdict(state="failed", reasons=(failures_of(traffic, settings.min_good),)), (*notes, *reasons)
+    if reasons:
+        return Verdict(state="invalid", reasons=tuple(reasons), possible_rate=possible), tuple(notes)
+    return Verdict(), tuple(notes)
+
+
+def failures_of(traffic: Traffic, min_good: float) -> str:
+    """Such as "3 of 300 requests were good (1 %, at least 99 % must be): 297 ConnectionResetError"."""
+    kinds = ", ".join(f"{failure.count:,} {failure.kind}" for failure in traffic.failures[:KINDS])
+    more = f" and {len(traffic.failures) - KINDS} other kinds" if len(traffic.failures) > KINDS else ""
+    share = 100 * traffic.ok / max(1, traffic.offered)
+    return (
+        f"{traffic.ok:,} of {traffic.offered:,} requests were good "
+        f"({share:.4g} %, at least {100 * min_good:.4g} % must be): {kinds}{more}"
+    )
+
+
+async def _disturbances(
+    flown: Flown,
+    *,
+    lag: Distribution,
+    windows: Sequence[Window],
+    stalls: Sequence[Stall],
+    loop: LoopUse | None,
+    settings: Settings,
+) -> tuple[list[str], list[str], float | None]:
+    """What the machine or the generator did to the run, what is only worth a note, and the rate that is possible."""
+    notes: list[str] = []
+    reasons: list[str] = []
+    possible = None
+    seconds = flown.seconds if loop is None else loop.seconds
+    stood = sum(stall.seconds for stall in stalls if stall.cause == "machine")
+    if stood > TAKEN * seconds:
+        reasons.append(f"the machine stood still, or let others run, for {stood:.3g} s of {seconds:.3g} s")
+    elif loop is not None and loop.queued is not None and loop.queued > QUEUED * seconds:
+        reasons.append(f"the loop's thread waited for a core for {loop.queued:.3g} s of {seconds:.3g} s")
+    p99 = lag.at(0.99).value
+    if lag.count and (p99 is None or p99 > LATE):
+        cost = 0.0 if loop is None else await generator_cost()  # virtual time costs nothing
+        rate = max(window.offered / window.seconds for window in windows)
+        if cost * rate > OWN:
+            possible = OWN / cost
+            reasons.append(
+                f"{rate:,.0f} requests/s are beyond what this machine can offer; it can do {possible:,.0f}/s"
+            )
+        elif flown.peak_in_flight >= settings.max_in_flight:
+            notes.append(f"all {settings.max_in_flight} places (max_in_flight) were taken, and requests waited for one")
+        elif not reasons:
+            busy = (
+                "" if loop is None or loop.cpu is None else f"; its thread used {loop.cpu / loop.seconds:.0%} of a core"
+            )
+            late = (
+                "more than a percent of all never started" if p99 is None else f"p99 of the lag is {p99 * 1e3:.3g} ms"
+            )
+            notes.append(f"{late}: the subject holds up the loop it runs in{busy}")
+    return reasons, notes, possible
+
+
+async def generator_cost() -> float:
+    """CPU seconds that one request costs here if the subject does nothing: the best of three short bursts."""
+
+    async def nothing() -> None:
+        pass
+
+    best = float("inf")
+    for _ in range(3):
+        driver = OpenLoop(Subject(nothing), np.arange(CALIBRATION) * SPACING, Settings())
+        await asyncio.sleep(0)
+        before = time.thread_time()
+        await fly(driver, CALIBRATION * SPACING / 1e9, Settings())
+        best = min(best, (time.thread_time() - before) / CALIBRATION)
+    return best

@@ -1,0 +1,103 @@
+"""What an operation asks of asyncio and Python: counted, so that it is equal on every run and every machine."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from aembed import InputError
+from aembed.bench.frame import Frame
+from aembed.bench.micro.fresh import alone
+from aembed.bench.micro.memory import allocated
+from aembed.bench.model.one_at_a_time import Cost
+from aembed.bench.model.result import Report, Verdict
+from aembed.bench.scenario import Subject, SubjectError, Target
+
+WARM = 20
+"""Operations before the first that counts: caches fill, connections open."""
+COUNTED = ("tasks", "callbacks", "timers", "threads", "calls")
+
+
+async def cost(target: Target, *, operations: int = 50, name: str | None = None) -> Report:
+    """Tasks, callbacks, timers, calls and allocations per operation, over ``operations`` in a row, twice.
+
+    Cases of a scenario are counted in a fresh process, on asyncio's own loop with a clock that stands still while they
+    compute: what depends on the time that passes, or on the hash of strings, is then equal too.
+    """
+    if operations < 1:
+        raise InputError(f"operations={operations!r} must be 1 or more")
+    frame = await Frame.around(target, name)
+    try:
+        found = await alone(target, measure, Cost, options={"operations": operations}, loop="still", hash_seed=0)
+    except SubjectError as error:
+        return await frame.report("cost", verdict=Verdict(state="failed", reasons=(str(error),)))
+    notes = () if found.exact else ("two passes differ: the operation itself varies, and equality is no gate for it",)
+    return await frame.report("cost", verdict=Verdict(), notes=notes, cost=found)
+
+
+async def measure(subject: Subject, operations: int) -> Cost:
+    """In this process and the running loop."""
+    # in tasks of their own, so that only one coroutine of ours is resumed with the subject's
+    first, second = [await asyncio.create_task(_count(subject, operations)) for _ in range(2)]
+    blocks = [await allocated(subject, operations) for _ in range(3)][1:]
+    same = blocks[0] is not None and blocks[0] == blocks[1]
+    per = {name: second[name] / operations for name in COUNTED}
+    return Cost(
+        operations=operations,
+        exact=first == second,
+        allocations=blocks[0].count / operations if same and blocks[0] else None,
+        **per,
+    )
+
+
+async def _count(subject: Subject, operations: int) -> dict[str, int]:
+    call = subject.call
+    counts: dict[str, int] = dict.fromkeys(COUNTED, 0)
+
+    def profile(frame: FrameType, event: str, _argument: object) -> None:
+        if event == "call" and frame.f_code.co_filename != __file__:
+            counts["calls"] += 1
+
+    for _ in range(WARM):  # in this task, whose first operation costs more than the next
+        await call()
+    gc.collect()
+    gc.disable()
+    try:
+        with _watched(counts):
+            sys.setprofile(profile)
+            for _ in range(operations):
+                await call()
+            sys.setprofile(None)
+    finally:
+        sys.setprofile(None)
+        gc.enable()
+    return counts
+
+
+@contextmanager
+def _watched(counts: dict[str, int]) -> Generator[None]:
+    """Counts what goes through the running loop."""
+    loop: Any = asyncio.get_running_loop()
+    # of these two, each loop builds one on the other
+    timers = "call_at" if isinstance(loop, asyncio.BaseEventLoop) else "call_later"
+    watched = {"create_task": "tasks", "call_soon": "callbacks", timers: "timers", "run_in_executor": "threads"}
+
+    def counted(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        def count(*args: Any, **options: Any) -> Any:
+            counts[name] += 1
+            return original(*args, **options)
+
+        return count
+
+    for method, name in watched.items():
+        setattr(loop, method, counted(name, getattr(loop, method)))
+    try:
+        yield
+    finally:
+        for method in watched:
+            delattr(loop, method)

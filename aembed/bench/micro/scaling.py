@@ -1,0 +1,87 @@
+"""How time grows with a parameter, and throughput with concurrency."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Unpack
+
+from aembed import InputError
+from aembed.bench.load.measure import closed
+from aembed.bench.micro.timing import micro
+from aembed.bench.model.estimates import Estimate
+from aembed.bench.model.one_at_a_time import Scaling, ScalingPoint
+from aembed.bench.model.result import Parameter, Report
+from aembed.bench.scenario import Scenario, Target
+from aembed.bench.settings import RunOptions
+from aembed.bench.stats.fits import linear_fit, usl_fit
+
+
+async def scaling(
+    scenario: Scenario,
+    *,
+    parameter: str | None = None,
+    processes: int = 5,
+    seconds: float = 0.5,
+    stop: asyncio.Event | None = None,
+) -> Report:
+    """Seconds per operation over the values of one parameter, and the straight line ``fixed + per_unit * x``.
+
+    Once ``stop`` is set, there is no line: the report is that of the value that was being measured.
+    ``parameter`` may be left out where the scenario has one with several values; all others must have one value.
+    """
+    varied = [name for name, values in scenario.parameters.items() if len(values) > 1]
+    chosen = parameter or (varied[0] if varied else "")
+    if varied != [chosen] or len(scenario.parameters[chosen]) < 3:
+        has = ", ".join(f"{name} ({len(scenario.parameters[name])} values)" for name in varied) or "none"
+        raise InputError(f"{scenario.name} must vary one parameter, with three values or more; it varies {has}")
+    points, xs, ys, reports = [], [], [], []
+    for case in scenario.cases():
+        x = case.parameters[chosen]
+        if isinstance(x, str) or x is None:
+            raise InputError(f"{chosen}={x!r} must be a number to scale with")
+        report = await micro(case, processes=processes, seconds=seconds, stop=stop)
+        if report.micro is None or report.interrupted:
+            return report
+        points.append(ScalingPoint(x=float(x), value=report.micro.wall))
+        medians = [sorted(row)[len(row) // 2] for row in report.micro.samples]
+        xs += [float(x)] * len(medians)
+        ys += medians
+        reports.append(report)
+    found = Scaling(parameter=chosen, unit="s", points=tuple(points), linear=linear_fit(xs, ys))
+    fixed = {name: value for name, value in reports[-1].parameters.items() if name != chosen}
+    return _whole(reports, found, fixed)
+
+
+async def concurrency(
+    target: Target, *, users: Sequence[int] = (1, 2, 5, 10, 20), duration: float = 5.0, **options: Unpack[RunOptions]
+) -> Report:
+    """Good answers per second with more and more users who never think, and the universal scalability law."""
+    if len(users) < 4:
+        raise InputError(f"users={list(users)!r} must be four numbers or more")
+    reports = [await closed(target, users=n, duration=duration, **options) for n in users]
+    bad = next((report for report in reports if report.verdict.state != "ok"), None)
+    if bad is not None:
+        return bad
+    rates = [report.traffic.good_rate for report in reports if report.traffic is not None]
+    points = tuple(ScalingPoint(x=n, value=Estimate(value=rate)) for n, rate in zip(users, rates, strict=True))
+    found = Scaling(parameter="users", unit="1/s", points=points, usl=usl_fit(users, rates))
+    return _whole(reports, found, reports[-1].parameters)
+
+
+def _whole(reports: Sequence[Report], found: Scaling, parameters: Mapping[str, Parameter]) -> Report:
+    last = reports[-1]
+    return Report(
+        mode="scaling",
+        name=last.name,
+        parameters=parameters,
+        started=reports[0].started,
+        seconds=sum(report.seconds for report in reports),
+        interrupted=any(report.interrupted for report in reports),
+        verdict=last.verdict,
+        environment=last.environment,
+        before=reports[0].before,
+        after=last.after,
+        notes=tuple(dict.fromkeys(note for report in reports for note in report.notes)),
+        scaling=found,
+    )

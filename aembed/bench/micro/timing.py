@@ -1,0 +1,122 @@
+"""Operations of microseconds, one after the other: in blocks long enough to time, in fresh processes, warmed up."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import statistics
+import time
+from dataclasses import dataclass
+
+from aembed import InputError
+from aembed.bench.frame import Frame
+from aembed.bench.micro.blocks import Here, Timing, Turn, calibrated
+from aembed.bench.micro.fresh import Loop, alone, fresh_case
+from aembed.bench.model.one_at_a_time import Micro
+from aembed.bench.model.result import Report, Verdict
+from aembed.bench.scenario import Subject, SubjectError, Target
+from aembed.bench.settings import positive, unless
+from aembed.bench.stats.sample import processes_interval
+
+FEWEST = 5
+"""Blocks of a process, at least."""
+WARM = 5
+"""Blocks whose median is compared with that of as many before them."""
+STILL = 0.02
+"""Relative gain from which on it is still getting faster."""
+LONGEST_WARM_UP = 2.0
+"""Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """What one process measured: seconds per operation, in order."""
+
+    wall: list[float]
+    cpu: list[float]
+    operations: int
+    warm: bool
+    """The warm-up ended because it no longer got faster."""
+
+
+async def micro(
+    target: Target,
+    *,
+    processes: int = 5,
+    seconds: float = 0.5,
+    name: str | None = None,
+    stop: asyncio.Event | None = None,
+) -> Report:
+    """Seconds per operation, wall clock and CPU, of ``target`` awaited in a loop, for ``seconds`` in each process.
+
+    Once ``stop`` is set, the report tells of the processes that were measured until then.
+
+    Cases of a scenario are measured in fresh processes. A bare callable is bound to this one and measured here: its
+    report has no interval, for values of one process are not independent.
+    """
+    if processes < 1:
+        raise InputError(f"processes={processes!r} must be 1 or more")
+    positive("seconds", seconds)
+    frame = await Frame.around(target, name)
+    loop: Loop = "asyncio" if isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop) else "uvloop"
+    found: list[Blocks] = []
+    try:
+        for _ in range(processes if fresh_case(target) else 1):
+            blocks = await unless(stop, alone(target, measure, Blocks, loop=loop, options={"seconds": seconds}))
+            if blocks is None:
+                break
+            found.append(blocks)
+    except SubjectError as error:
+        return await frame.report("micro", verdict=Verdict(state="failed", reasons=(str(error),)))
+    interrupted = stop is not None and stop.is_set()
+    if not found:
+        verdict = Verdict(state="invalid", reasons=("interrupted before the first process was measured",))
+        return await frame.report("micro", verdict=verdict, interrupted=interrupted)
+    notes = []
+    if fresh_case(target) is None:
+        notes.append("measured in this process alone; decorate it with @bench.scenario for fresh processes")
+    if not all(blocks.warm for blocks in found):
+        notes.append(f"it was still getting faster after {LONGEST_WARM_UP:g} s of warm-up")
+    return await frame.report(
+        "micro", verdict=Verdict(), notes=tuple(notes), micro=_micro(found), interrupted=interrupted
+    )
+
+
+def _micro(found: list[Blocks]) -> Micro:
+    return Micro(
+        wall=processes_interval([blocks.wall for blocks in found]),
+        cpu=processes_interval([blocks.cpu for blocks in found]),
+        processes=len(found),
+        blocks=min(len(blocks.wall) for blocks in found),
+        operations=found[0].operations,
+        samples=tuple(tuple(blocks.wall) for blocks in found),
+        cpu_samples=tuple(tuple(blocks.cpu) for blocks in found),
+    )
+
+
+async def measure(subject: Subject, seconds: float) -> Blocks:
+    """In this process and the running loop."""
+    turn = await calibrated(Here(subject))
+    warm = await _warm_up(turn)
+    gc.collect()
+    gc.freeze()
+    try:
+        timings: list[Timing] = []
+        end = time.perf_counter() + seconds
+        while len(timings) < FEWEST or time.perf_counter() < end:
+            timings.append(await turn.block())
+    finally:
+        gc.unfreeze()
+    return Blocks([each.wall / 1e9 for each in timings], [each.cpu / 1e9 for each in timings], turn.operations, warm)
+
+
+async def _warm_up(turn: Turn) -> bool:
+    """Whether it no longer got faster before patience ended."""
+    end = time.perf_counter() + LONGEST_WARM_UP
+    walls: list[float] = []
+    while time.perf_counter() < end:
+        walls += [(await turn.block()).wall for _ in range(WARM)]
+        earlier, later = walls[-2 * WARM : -WARM], walls[-WARM:]
+        if earlier and statistics.median(later) > (1 - STILL) * statistics.median(earlier):
+            return True
+    return len(walls) <= WARM  # slow operations: one round is all there is time for

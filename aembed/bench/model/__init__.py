@@ -1,0 +1,6 @@
+"""The report and its parts: data alone.
+
+result                       what every mode returns
+under_load one_at_a_time     its parts
+estimates                    numbers that say how sure they are
+"""

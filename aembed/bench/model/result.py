@@ -1,0 +1,165 @@
+"""What a measurement says. Every mode returns one :class:`Report`; parts it did not measure are ``None``.
+
+Frozen and without behaviour, so that reports can be kept, compared and shown by code that has never run one. Times are
+seconds, sizes bytes, rates per second, shares between 0 and 1. JSON by :func:`reports_to_json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from aembed.bench.model.estimates import Distribution
+from aembed.bench.model.one_at_a_time import Cost, Memory, Micro, Scaling
+from aembed.bench.model.under_load import Burst, Closed, Drift, LoopUse, Pacing, Stall, Steps, Traffic, Window
+
+SCHEMA = 1
+"""Of the JSON. Reports of another schema are refused, never guessed at."""
+
+Mode: TypeAlias = Literal["open", "closed", "burst", "sustained", "steps", "scaling", "micro", "memory", "cost"]
+State: TypeAlias = Literal["ok", "failed", "regressed", "over budget", "invalid", "inconclusive"]
+"""``failed``: the subject did not do its work, so that its times say nothing."""
+Parameter: TypeAlias = str | int | float | bool | None
+
+EXIT_CODES: Mapping[State, int] = {
+    "ok": 0,
+    "failed": 1,
+    "regressed": 1,
+    "over budget": 1,
+    "invalid": 3,
+    "inconclusive": 3,
+}
+"""2 is for usage: a run that never began."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Whether the figures may be believed, and if so whether they are good."""
+
+    state: State = "ok"
+    reasons: tuple[str, ...] = ()
+    """Sentences: what is wrong, with the values, and what to do."""
+    possible_rate: float | None = None
+    """Requests per second this machine could have offered, when the rate was beyond it."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 fine, 1 failed, regressed or over budget, 3 invalid or inconclusive."""
+        return EXIT_CODES[self.state]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Where it was measured. Figures of two machines are compared only in canary units."""
+
+    machine: str
+    """Fingerprint of CPU model, cores and system: equal on the same kind of machine."""
+    cpu: str
+    cores: int
+    affinity: tuple[int, ...]
+    """Cores this process may use; empty where the system does not say."""
+    system: str
+    python: str
+    loop: str
+    """Such as "uvloop 0.22.1" or "asyncio"."""
+    packages: Mapping[str, str]
+    revision: str | None
+    """Of the git working tree; ``None`` outside one."""
+    dirty: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """How quiet the machine was, by a short look before or after the run."""
+
+    load: float | None
+    """Runnable processes, mean of the last minute."""
+    steal: float | None
+    """Share of CPU time the hypervisor gave to others during the look."""
+    lost: float
+    """Share of the look in which a spinning thread did not run."""
+    longest_gap: float
+    """The longest time it did not run."""
+    canary: float
+    """Seconds a fixed calculation took (best of some): the unit in which machines are compared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One measurement of one case."""
+
+    schema: int = SCHEMA
+    mode: Mode
+    name: str
+    parameters: Mapping[str, Parameter]
+    started: str
+    """UTC, ISO 8601."""
+    seconds: float
+    interrupted: bool = False
+    """Stopped before its end: what is here was measured until then."""
+    verdict: Verdict
+    environment: Environment
+    before: Noise | None = None
+    """``None`` on virtual time."""
+    after: Noise | None = None
+    frozen: int | None = None
+    """Objects that were there before the subject was opened, and were frozen out of garbage collections."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know and the figures do not show."""
+
+    pacing: Pacing | None = None
+    traffic: Traffic | None = None
+    response: Distribution | None = None
+    """From the intended start to the answer: what users feel."""
+    service: Distribution | None = None
+    """From the real start to the answer."""
+    lag: Distribution | None = None
+    """From the intended to the real start."""
+    windows: tuple[Window, ...] = ()
+    stalls: tuple[Stall, ...] = ()
+    loop: LoopUse | None = None
+
+    closed: Closed | None = None
+    burst: Burst | None = None
+    drift: Drift | None = None
+    steps: Steps | None = None
+    scaling: Scaling | None = None
+    micro: Micro | None = None
+    memory: Memory | None = None
+    cost: Cost | None = None
+
+    def __str__(self) -> str:
+        return f"{self.mode} {named(self.name, self.parameters)}: {self.verdict.state}"
+
+
+def named(name: str, parameters: Mapping[str, Parameter]) -> str:
+    """Such as "embed_documents(batch=20)"; what is ``None`` was left out."""
+    given = ", ".join(f"{name}={value}" for name, value in parameters.items() if value is not None)
+    return f"{name}({given})" if given else name
+
+
+def reports_to_json(reports: Iterable[Report]) -> bytes:
+    """A JSON object ``{"schema": ..., "reports": [...]}``, indented so that it can be kept in git."""
+    return msgspec.json.format(msgspec.json.encode({"schema": SCHEMA, "reports": list(reports)}), indent=1)
+
+
+def reports_from_json(data: bytes) -> tuple[Report, ...]:
+    """What :func:`reports_to_json` wrote; ValueError with the reason for anything else."""
+    try:
+        schema = msgspec.json.decode(data, type=_Head).schema
+        if schema != SCHEMA:
+            raise ValueError(f"these reports have schema {schema}, this aembed reads schema {SCHEMA}: measure again")
+        return msgspec.json.decode(data, type=_File).reports
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"not a file of reports: {error}") from None
+
+
+class _Head(msgspec.Struct):
+    schema: int
+
+
+class _File(msgspec.Struct):
+    reports: tuple[Report, ...]

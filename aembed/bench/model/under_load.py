@@ -1,0 +1,195 @@
+"""What a report says of a run under load, or of several. Times are seconds, rates per second, shares from 0 to 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from aembed.bench.model.estimates import Estimate, Percentile
+
+Cause: TypeAlias = Literal["burnt", "blocked", "machine", "unknown"]
+"""Of a stall: your code burnt CPU, your code blocked, the machine took the CPU away, or it could not be told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pacing:
+    """How the schedule was kept."""
+
+    arrivals: str
+    """Such as "poisson(rate=200)"; "closed loop" without a schedule."""
+    seed: int | None
+    pacer: Literal["timerfd", "call_at", "none"]
+    fallback: str | None = None
+    """Why the pacer is not the best one, and what that costs; ``None`` if it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One kind of failure: the error's class, "timeout", "wrong result" or "unfinished"."""
+
+    kind: str
+    count: int
+    example: str
+    """The first one's message, shortened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What was asked and what came of it. ``offered = ok + failed + wrong + timed_out + unfinished``."""
+
+    offered: int
+    ok: int
+    failed: int
+    wrong: int
+    """Answered, but refused by the scenario's validation."""
+    timed_out: int
+    unfinished: int
+    """Neither answered nor failed when the run ended; those never started among them."""
+    offered_rate: float
+    achieved_rate: float
+    """Of starts."""
+    good_rate: float
+    """Of validated answers."""
+    seconds: float
+    """What the rates are over: the length of the schedule."""
+    peak_in_flight: int
+    peak_backlog: int
+    """Due, but not started, at most."""
+    failures: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """One second, by default, of a run. Offered and percentiles are those of requests intended in it."""
+
+    start: float
+    seconds: float
+    offered: int
+    started: int
+    done: int
+    good: int
+    errors: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    backlog: int
+    """Intended but not done at the end of the window."""
+    lag_max: float
+    rss: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stall:
+    """The loop stood still, beyond the watchdog's threshold."""
+
+    at: float
+    """Seconds since the run began."""
+    seconds: float
+    cause: Cause
+    cpu: float | None
+    """Seconds of CPU the loop's thread used meanwhile."""
+    queued: float | None
+    """Seconds it was ready to run, and the machine did not let it."""
+    line: str | None
+    """Where it stood: "file.py:12 in function"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopUse:
+    """What the watchdog saw of the loop's thread over the run."""
+
+    seconds: float
+    cpu: float | None
+    queued: float | None
+    pings: int
+    slowest_ping: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """A closed loop: users who wait for their answer, then think."""
+
+    users: int
+    think: float
+    """Seconds a user thought for each request, on average, as realised until the end of the run."""
+    response: float
+    """And waited."""
+    rate: float
+    """Realised requests per second."""
+    little: float
+    """``rate * (response + think)``: by Little's law the number of users. If it is not, the generator lost some."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Burst:
+    """A spike of load, and the way back."""
+
+    base_rate: float
+    spike_rate: float
+    spike_start: float
+    spike_end: float
+    band: tuple[float, float] | None
+    """The p95 before the spike, as far as its interval allows, and a tenth more; ``None``: too few requests to say."""
+    peak_response: float | None
+    peak_backlog: int
+    recovery: float | None
+    """Seconds from the end of the spike until the p95 is back in the band for good; ``None``: it never was, or
+    ``untold``. 0: it left the band no more than chance and the time before the spike explain."""
+    untold: str | None = None
+    """Why nobody can say how long the spike was felt."""
+    drained: float | None
+    """Seconds from the end of the spike until the backlog is what it was before."""
+    drain_rate: float | None
+    """Answers per second meanwhile."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """Sustained load: change over the whole run, relative to its median, by Theil-Sen slopes over windows."""
+
+    response: Estimate
+    """0.1: the p50 of the windows rose by 10 % from beginning to end."""
+    rate: Estimate
+    """Of the good answers, as a share of the requests offered meanwhile."""
+    rss: Estimate | None
+    """Bytes per second, of the lower envelope."""
+    tolerance: float
+    steady: bool | None
+    """Neither gets worse by more than the tolerance; ``None``: the intervals are too wide to say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """What users must get: percentile ``q`` within ``seconds``, and no more than a share of ``errors``."""
+
+    q: float = 0.95
+    seconds: float
+    errors: float = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One rate of a staircase."""
+
+    rate: float
+    achieved: float
+    good: float
+    errors: float
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    objective: Percentile
+    """The percentile the objective is about."""
+    within: bool
+    valid: bool
+    """Whether the generator kept the schedule; steps that are not say nothing about the subject."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """The rate is raised until the objective breaks."""
+
+    objective: Objective
+    steps: tuple[Step, ...]
+    knee: Estimate | None
+    """The highest rate within the objective; ``None``: even the lowest was not. No ``high``: it never broke."""

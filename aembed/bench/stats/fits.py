@@ -1,0 +1,137 @@
+"""Laws that growing load follows: straight lines, universal scalability, and where an objective breaks. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from aembed.bench.model.estimates import Estimate, Percentile
+from aembed.bench.model.one_at_a_time import LinearFit, UslFit
+from aembed.bench.stats.sample import TAIL
+
+WORST = 100.0
+"""How many times the limit counts as simply broken, failed requests among it."""
+
+
+def linear_fit(x: ArrayLike, y: ArrayLike) -> LinearFit:
+    """Least squares of ``y = fixed + per_unit * x``.
+
+    Where values of ``x`` were measured more than once, their scatter tells whether a straight line describes them at
+    all (F-test for lack of fit). Raises ValueError for fewer than three points or a single ``x``.
+    """
+    from scipy.special import fdtrc, stdtrit
+
+    xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    n = len(xs)
+    if n < 3 or len(np.unique(xs)) < 2:
+        raise ValueError(f"a line needs three points or more at two x or more; got {n} at {len(np.unique(xs))}")
+    middle = xs.mean()
+    spread = float(np.sum((xs - middle) ** 2))
+    slope = float(np.sum((xs - middle) * ys) / spread)
+    fixed = float(ys.mean() - slope * middle)
+    residual = float(np.sum((ys - fixed - slope * xs) ** 2))
+    total = float(np.sum((ys - ys.mean()) ** 2))
+    deviation = math.sqrt(residual / (n - 2))
+    t = float(stdtrit(n - 2, 1 - TAIL))
+    lack = _lack_of_fit(xs, ys, residual)
+    return LinearFit(
+        fixed=_around(fixed, t * deviation * math.sqrt(1 / n + middle**2 / spread)),
+        per_unit=_around(slope, t * deviation / math.sqrt(spread)),
+        r2=1 - residual / total if total > 0 else 1.0,
+        lack_of_fit=None if lack is None else float(fdtrc(*lack)),
+    )
+
+
+def _lack_of_fit(xs: NDArray[np.float64], ys: NDArray[np.float64], residual: float) -> tuple[int, int, float] | None:
+    """Degrees of freedom and F; ``None`` where no ``x`` was repeated, or no third one is there to be off the line."""
+    levels = np.unique(xs)
+    pure = float(sum(np.sum((ys[xs == level] - ys[xs == level].mean()) ** 2) for level in levels))
+    off, repeated = len(levels) - 2, len(xs) - len(levels)
+    if off < 1 or repeated < 1 or pure <= 0:
+        return None
+    return off, repeated, max(0.0, residual - pure) / off / (pure / repeated)
+
+
+def usl_fit(n: ArrayLike, throughput: ArrayLike) -> UslFit:
+    """Gunther's universal scalability law by non-linear least squares, all three parameters at 0 or above.
+
+    Raises ValueError for fewer than four points.
+    """
+    from scipy.optimize import curve_fit
+    from scipy.special import stdtrit
+
+    ns, xs = np.asarray(n, dtype=np.float64), np.asarray(throughput, dtype=np.float64)
+    if len(ns) < 4:
+        raise ValueError(f"three parameters need four points or more; got {len(ns)}")
+    gain = float(np.max(xs / ns))
+    # in units of the gain, so that all three parameters are of a size that the solver likes
+    found, covariance = curve_fit(_usl, ns, xs / gain, bounds=(0, np.inf), x_scale="jac")
+    scale = (gain, 1.0, 1.0)
+    halves = float(stdtrit(len(ns) - 3, 1 - TAIL)) * np.sqrt(np.maximum(np.diag(covariance), 0))
+    estimates = [_around(float(v) * s, float(h) * s, 0.0) for v, h, s in zip(found, halves, scale, strict=True)]
+    contention, coherence = float(found[1]), float(found[2])
+    residual = float(np.sum((xs / gain - _usl(ns, *found)) ** 2))
+    return UslFit(
+        gain=estimates[0],
+        contention=estimates[1],
+        coherence=estimates[2],
+        r2=1 - residual / float(np.sum((xs / gain - np.mean(xs / gain)) ** 2)) if np.ptp(xs) > 0 else 1.0,
+        peak=math.sqrt((1 - contention) / coherence) if coherence > 1e-9 and contention < 1 else None,
+    )
+
+
+def _usl(n: NDArray[np.float64], gain: float, contention: float, coherence: float) -> NDArray[np.float64]:
+    return gain * n / (1 + contention * (n - 1) + coherence * n * (n - 1))
+
+
+def _around(value: float, half: float, floor: float = -math.inf) -> Estimate:
+    if not math.isfinite(half):
+        return Estimate(value=value)
+    return Estimate(value=value, low=max(floor, value - half), high=value + half)
+
+
+def knee(rates: Sequence[float], objectives: Sequence[Percentile], limit: float) -> Estimate | None:
+    """The highest rate at which the percentile that an objective is about stays within ``limit`` seconds.
+
+    More load never helps, so a non-decreasing curve is fitted to the percentiles (isotonic regression of their
+    logarithms), and to the ends of their intervals; the knee is where it crosses the limit. ``None``: even the lowest
+    rate is beyond it. No ``high``: no rate broke it.
+    """
+    order = np.argsort(rates)
+    xs = np.asarray(rates, dtype=np.float64)[order]
+    chosen = [objectives[i] for i in order]
+    value = _crossing(xs, [p.value for p in chosen], limit)
+    if value is None:
+        return None
+    worst = _crossing(xs, [p.high if p.low is not None else p.value for p in chosen], limit)
+    best = _crossing(xs, [p.low if p.low is not None else p.value for p in chosen], limit)
+    last, broken = _bracket(xs, value)
+    return Estimate(
+        value=value,
+        low=min(last, 0.0 if worst is None else worst),
+        high=None if broken is None or best is None or best >= xs[-1] else max(broken, best),
+    )
+
+
+def _bracket(xs: NDArray[np.float64], value: float) -> tuple[float, float | None]:
+    """The rates that were tried on both sides of ``value``: between them nothing was measured."""
+    above = xs[xs > value]
+    return float(xs[xs <= value][-1]), float(above[0]) if len(above) else None
+
+
+def _crossing(xs: NDArray[np.float64], values: Sequence[float | None], limit: float) -> float | None:
+    """The rate at which the fitted curve reaches the limit; the last rate where it never does."""
+    from scipy.optimize import isotonic_regression
+
+    ratios = [math.inf if value is None else value / limit for value in values]
+    fitted = isotonic_regression([math.log(min(max(ratio, 1 / WORST), WORST)) for ratio in ratios]).x
+    if fitted[0] > 0:
+        return None
+    if fitted[-1] <= 0:
+        return float(xs[-1])
+    i = int(np.argmax(fitted > 0))
+    share = -fitted[i - 1] / (fitted[i] - fitted[i - 1])
+    return float(xs[i - 1] + share * (xs[i] - xs[i - 1]))
