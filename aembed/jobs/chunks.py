@@ -55,6 +55,7 @@ class Cutter:
         texts = [row.text for row in rows]
         known = np.zeros(count, bool) if earlier is None else np.asarray(earlier) >= 0
         sent = ~(known | np.fromiter([bool(row.fault) for row in rows], bool, count))
+        all_sent = bool(sent.all())
         sizes = sent * np.fromiter(map(len, texts), np.int64, count)
         tokens = sent * (0 if self._tokens is None else np.fromiter(map(estimate_tokens, texts), np.int64, count))
         at = 0
@@ -63,8 +64,9 @@ class Cutter:
                 self._chunk = Chunk(start + at, start + at)
             chunk = self._chunk
             stop = at + self._fitting(chunk, start + at, sent[at:], sizes[at:], tokens[at:])
-            chunk.texts += [texts[each] for each in at + np.flatnonzero(sent[at:stop])]
-            chunk.indices += (start + at + np.flatnonzero(sent[at:stop])).tolist()
+            some = range(at, stop) if all_sent else (at + np.flatnonzero(sent[at:stop])).tolist()
+            chunk.texts += texts[at:stop] if all_sent else [texts[each] for each in some]
+            chunk.indices += [start + each for each in some]
             if earlier is not None:
                 chunk.known += (start + at + np.flatnonzero(known[at:stop])).tolist()
                 chunk.earlier += np.asarray(earlier)[at:stop][known[at:stop]].tolist()
