@@ -11,8 +11,11 @@ window           the amount sent within a span of time
 reserve          what documents leave to queries, and to other programs on the same quota
 headers          what replies report of a quota
 refill_detector  bucket or window? by what headers imply
+window_end       a fixed window, by resets that all point at one moment
 episode          what passed between two episodes of 429s
-pace             the speed that a server has shown to accept after 429s that no limit explains
+pace             the speed that a server has shown to accept after 429s that no limit explains: one of the next two
+even_flow        an even rate, held where a few requests in a hundred get a 429
+windowed_flow    a long window, filled in one go
 backoff          when nobody may send: the server has said so, or does not answer
 concurrency      how many requests at once a server takes: all slots, unless one of the next two says less
 queue_limit      a server without a quota: as many as keep it busy while few wait in its own queue
@@ -33,14 +36,18 @@ What limits a request, and where it comes from:
 States of a quota and what moves it:
 
     unlimited --(a limit stated or reported)--> unknown rule --(headers of a bucket)--> bucket
-                                                     |-------(headers of a window)--> window
+                                                     |-------(headers of a sliding minute)--> window
+                                                     |-------(resets that point at one moment)--> fixed
+    fixed --(not whole at its end)--> unknown rule
 
 States of the pace:
 
-    none --(a 429, three requests or more in the minute before it)--> smooth
-    smooth --(the server stays closed for seconds, and for a quarter of the time before)--> windowed
-    windowed --(it is open again long before the span is over)--> smooth
-    either --(a minute of health at a known limit, or thirty times as fast)--> none
+    none --(a 429, three requests or more in the minute before it)--> even
+    none --(the same, but headers show how the server counts)--> even at the third episode, less than a minute apart
+    even --(429s that are not three in a row, no long Retry-After)--> even, slower
+    even --(closed for a third of the time before, 15 s of what fits at least)--> windowed
+    windowed --(open again long before the span is over)--> even
+    either --(a minute of health at known limits, or thirty times as fast)--> none
 
 States of the backoff:
 

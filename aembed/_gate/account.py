@@ -142,15 +142,20 @@ class Account:
         is_new = self.backoff.began_before(reservation.sent_at)
         quotas = self.quotas
         begins = is_new and quotas.episodes.current is None
-        is_paced = quotas.pace.rates is not None
-        if begins:
-            quotas.begin_episode(now, reservation)
-        quotas.refund(now, reservation)
-        if self.concurrency.adaptive:
-            self.concurrency.overloaded(now, reservation.sent_at, in_flight)
+        is_paced = quotas.pace.in_force
         wait = _sensible(error.retry_after)
         if wait is None and error.scope == "day":
             wait = RETRY_DAY_AFTER_S
+        if self.concurrency.adaptive:
+            self.concurrency.overloaded(now, reservation.sent_at, in_flight)
+        if begins and quotas.pace.is_stray(wait):
+            quotas.refund(now, reservation)
+            quotas.pace.rejected(now, reservation.sent_at)
+            return
+        if begins:
+            quotas.begin_episode(now, reservation)
+            self.slow_start = FIRST_AT_ONCE
+        quotas.refund(now, reservation)
         if is_new:  # the refund has emptied the reservation: an estimate is as good
             quotas.episodes.goes_on(now, reservation, reservation.sent_at if wait is None else now + wait)
         if wait is None:

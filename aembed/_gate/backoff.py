@@ -78,7 +78,11 @@ class Backoff:
             if self._silent_since is None:
                 self._first_until = now + wait
             self._be_silent(now, sent_at)
-            self.wait = FIRST_S if probe else self.wait
+            if self.probing:  # it has not kept its word
+                self.wait = min(LONGEST_S, 2 * self.wait)
+                wait = max(wait, self.wait)
+            elif probe:
+                self.wait = FIRST_S
             self._began = now
         self.until = max(self.until, now + wait)
 

@@ -38,7 +38,7 @@ class Episode:
     """Admitted in the minute before it, and how much of that minute there was:"""
     minute_seconds: float
     burst: float
-    """Seconds from the first success after the last episode, a minute at most."""
+    """Seconds from the first success after the last episode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class Pause:
 
     closed: float
     seconds: float
-    minute: Amounts
-    """What the minute before held, without the requests that were rejected after all."""
+    admitted: Amounts
+    """Since it was opened the time before, in whatever order they arrived."""
 
 
 class Episodes:
@@ -58,11 +58,12 @@ class Episodes:
         self.admitted: Amounts = 0.0, 0.0
         """All that was ever sent and not rejected."""
         self.current: Episode | None = None
+        self._before: Amounts = 0.0, 0.0
+        """``admitted`` when the server was opened before this episode."""
         self._first: tuple[float, Amounts] | None = None
         """When the first request after the last episode was sent, and ``admitted`` at that time."""
         self._full_at = self._begun_at = self._closed_until = -math.inf
         self._last_sent = -math.inf
-        self._rejected: Amounts = 0.0, 0.0
         self._rejected_at = self._paused = self._rejected_tokens = 0.0
 
     def sent(self, now: float, reservation: Reservation) -> None:
@@ -81,13 +82,12 @@ class Episodes:
     def rejected(self, sent_at: float, requests: float, tokens: float) -> None:
         """A request did not count."""
         self._add(-requests, -tokens)
-        if sent_at <= self._begun_at:
-            self._rejected = self._rejected[0] + requests, self._rejected[1] + tokens
 
     def begin(self, now: float, edge: Reservation, minute: Amounts, seconds: float) -> Episode:
         """With the 429 to ``edge``. ``minute`` was sent in the minute before, or in so many ``seconds`` of it."""
         at, admitted = edge.sent_at, edge.admitted
         first_at, before = self._first or (at, admitted)
+        self._before = before
         from_full = self._full_at > -math.inf
         self.current = Episode(
             began_at=at,
@@ -97,11 +97,10 @@ class Episodes:
             paused=self._paused if from_full else 0.0,
             minute=minute,
             minute_seconds=seconds,
-            burst=min(seconds, max(0.0, at - first_at)),
+            burst=max(0.0, at - first_at),
         )
         self._full_at, self._begun_at, self._closed_until = at, now, at
         self._rejected_tokens = 0.0
-        self._rejected = 0.0, 0.0
         return self.current
 
     def goes_on(self, now: float, rejected: Reservation, until: float) -> None:
@@ -120,10 +119,10 @@ class Episodes:
         assert episode is not None, "an episode ends once"
         self.current = None
         self._first = success.sent_at, success.admitted
-        requests, tokens = (max(0.0, a - b) for a, b in zip(episode.minute, self._rejected, strict=True))
         at = episode.began_at
         closed = min(self._closed_until, success.sent_at) - at
         self._paused = max(0.0, success.sent_at - at)
+        requests, tokens = (max(0.0, a - b) for a, b in zip(success.admitted, self._before, strict=True))
         return episode, Pause(closed, self._paused, (requests, tokens))
 
     def _add(self, requests: float, tokens: float) -> None:

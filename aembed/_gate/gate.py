@@ -96,7 +96,7 @@ class Gate:
         for name, quota, amount in self.account.quotas.named(first):
             if quota.earliest(now, amount, leave_reserve=first.kind == "document") > now:
                 return name
-        return "requests" if self.account.quotas.pace.rates is not None else "slots"
+        return "requests" if self.account.quotas.pace.in_force else "slots"
 
     def paused(self) -> float:
         """Seconds until the server may be asked again."""

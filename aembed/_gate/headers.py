@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 from typing import TypeGuard
 
-from aembed._gate.quota import Quota
+from aembed._gate.quota import SHORT, Quota
 from aembed._gate.refill_detector import RefillDetector
 from aembed._gate.reservation import Reservation
 from aembed._gate.window import MINUTE_S
+from aembed._gate.window_end import WindowEnd
 
 MIN_SENSIBLE, MAX_SENSIBLE = 1e-3, 1e12
 """Limits, amounts and seconds outside of these are no quota of anybody, and rates of them are no numbers."""
+NEARLY = 1.1
+"""A reset comes a little after a window began, so that it is that much longer."""
+FULL = 0.5
+"""Share that a fixed window holds at least at its first reply, or it is none."""
 
 
 class Headers:
@@ -21,6 +26,10 @@ class Headers:
         self._quota = quota
         self._place = place
         self._refill = RefillDetector()
+        self._end = WindowEnd()
+        self._longest_reset = 0.0
+        self._proved = -math.inf
+        """The last fixed window that was whole when it began."""
         self._limit = math.nan
         """As last reported."""
 
@@ -36,24 +45,34 @@ class Headers:
         before = sent.sent_before[self._place]
         if quota.limit is None or not _known(remaining) or before < quota.synced_to:
             return
+        if quota.rule == "fixed" and sent.sent_at <= quota.window_began:
+            return  # of the window before
         quota.advance(now)
         quota.synced_to = before
-        if _known(reset):
-            self._recognise(now, remaining, reset)
         estimate = sent.estimate if self._place == 1 else (sent.requests, 0.0, sent.inputs)[self._place]
         if remaining + estimate > quota.holds:  # a window or bucket shorter than a minute holds less than its limit
             quota.holds = remaining + estimate
-            if quota.rule == "unknown":
+            if quota.rule in {"unknown", "fixed"}:
                 quota.burst = min(quota.capacity, max(1.0, quota.holds))
+        if _known(reset):
+            self._recognise(sent.sent_at, now, remaining, reset)
         least = remaining - (quota.sent - before - estimate)
         # Most likely the server counted half-way, and has refilled since.
         most = max(least, remaining + (now - sent.sent_at) / 2 * quota.rate)
+        self._correct(now, remaining, reset, least, most)
+
+    def _correct(self, now: float, remaining: float, reset: float | None, least: float, most: float) -> None:
+        """The level is between ``least`` and ``most``."""
+        quota = self._quota
+        assert quota.limit is not None, "the caller looked"
         if quota.rule == "bucket":
             quota.level = min(max(quota.level, least), most, quota.burst)
+        elif quota.rule == "fixed":
+            quota.level = min(max(quota.level, least), remaining, quota.burst)
         elif quota.rule == "unknown":
             quota.level = min(quota.level, most)
         else:
-            self._count_foreign(now, quota.limit - least, reset)
+            self._count_foreign(now, self._capacity(quota.limit) - least, reset)
 
     def _adopt(self, limit: float, now: float, remaining: float | None, reset: float | None) -> None:
         quota = self._quota
@@ -73,17 +92,32 @@ class Headers:
 
     def _count_foreign(self, now: float, used: float, reset: float | None, *, is_recent: bool = True) -> None:
         """So much is used, by us and by others; after ``reset`` nothing of it counts any more."""
-        foreign = used - self._quota.window.used
+        window = self._quota.window
+        unsure = window.flying if self._place == 1 else 0.0  # tokens of which are estimates
+        foreign = used - window.used - unsure
         if foreign > 0 and reset != 0:
             seconds = min(reset, MINUTE_S) if _known(reset) else MINUTE_S
-            self._quota.window.add_foreign(now, foreign, seconds, is_recent=is_recent)
+            window.add_foreign(now, foreign, seconds, is_recent=is_recent)
 
-    def _recognise(self, now: float, remaining: float, reset: float) -> None:
+    def _capacity(self, limit: float) -> float:
+        """What the server's window holds, as far as it has shown: less than the limit if it is a short one."""
+        return min(limit, max(self._quota.holds, limit * NEARLY * self._longest_reset / MINUTE_S))
+
+    def _recognise(self, sent_at: float, now: float, remaining: float, reset: float) -> None:
         quota = self._quota
+        self._longest_reset = max(self._longest_reset, reset)
+        if quota.rule == "fixed" and sent_at > quota.window_began > self._proved:
+            self._proved = quota.window_began
+            if remaining < FULL * quota.burst:
+                self._end.reject()
+                quota.use_as_unknown()
+        if self._end.saw(sent_at, now, remaining, reset, quota.rate):
+            quota.use_as_fixed(self._end.latest)
+            return
         rule = self._refill.saw(now, remaining, reset, quota.rate)
         if rule == "bucket":
             quota.use_as_bucket(self._refill.seconds * quota.rate)
-        elif rule == "window":
+        elif rule == "window" and quota.limit is not None and self._capacity(quota.limit) > SHORT * quota.limit:
             quota.use_as_window()
 
 

@@ -14,9 +14,12 @@ from typing import Literal, TypeAlias
 from aembed._gate.reserve import MAX_SHARE, Reserve
 from aembed._gate.window import MINUTE_S, Window
 
-Rule: TypeAlias = Literal["unknown", "bucket", "window"]
+Rule: TypeAlias = Literal["unknown", "bucket", "fixed", "window"]
+"""``window``: one that slides, of a minute."""
 
 DAY_S = 86_400.0
+SHORT = 0.9
+"""A window that holds less than this share of the limit is shorter than a minute."""
 
 
 class Quota:
@@ -46,6 +49,8 @@ class Quota:
         """Whatever was sent before is in the level already, as the server counted it."""
         self.burst = self.level = math.inf
         """What the server holds ready at most, and now, as far as headers say."""
+        self.window_began, self.window_end = -math.inf, math.inf
+        """Of a fixed window: at its end all of it is there again."""
         self._allowance = math.inf
         """What a bucket of the stated limit would hold."""
         self._reserve = Reserve()
@@ -72,6 +77,11 @@ class Quota:
         elif not self.from_headers:
             self.limit, self.rate, self.capacity, self.burst = None, math.inf, math.inf, math.inf
 
+    @property
+    def is_short(self) -> bool:
+        """Headers show that the server counts by less than a minute: what is kept for queries would be lost soon."""
+        return self.rule == "unknown" and self.burst < SHORT * self.capacity
+
     def never_allows(self, amount: float) -> bool:
         return amount > self.capacity or amount > self.a_day
 
@@ -83,14 +93,15 @@ class Quota:
             self.advance(now)
         window = self.window
         if leave_reserve:  # but a document that fits beside today's queries is not kept waiting for tomorrow's
-            aside = min(aside + self._reserve.amount(now, window), max(0.0, self.capacity - amount - window.others))
+            kept = self.usual_query() if self.is_short else self._reserve.amount(now, window)
+            aside = min(aside + kept, max(0.0, self.capacity - amount - window.others))
         when = now
         if self.limit is not None:
             needed = amount + (min(aside, MAX_SHARE * self.burst) if leave_reserve else aside)
-            available = self.level if self.rule != "bucket" else min(self.level, self._allowance)
+            available = min(self.level, self._allowance) if self.rule == "bucket" else self.level
             if available < needed and available < (most := min(needed, self.burst)):
-                when = now + (most - available) / self.rate
-            if self.rule != "bucket" and 0 < window.used > self.capacity - amount - aside:
+                when = self.window_end if self.rule == "fixed" else now + (most - available) / self.rate
+            if self.rule in {"unknown", "window"} and 0 < window.used > self.capacity - amount - aside:
                 when = max(when, window.next_expiry(now))
         if self.day is not None and 0 < self.day.used > self.a_day - amount:
             when = max(when, self.day.next_expiry(now))
@@ -156,12 +167,24 @@ class Quota:
         self.rule = "window"
         self.burst = self.capacity = max(1.0, self.limit or math.inf)
 
+    def use_as_fixed(self, window_end: float) -> None:
+        self.rule = "fixed"
+        self.window_end = window_end
+
+    def use_as_unknown(self) -> None:
+        self.rule = "unknown"
+        self.window_end = math.inf
+
     def advance(self, now: float) -> None:
         """Refill until ``now``, and forget what has expired."""
         self.window.advance(now)
         if self.day is not None:
             self.day.advance(now)
-        if self.limit is not None:
+        if self.rule == "fixed":
+            if now >= self.window_end:
+                self.level = self.burst - self.window.flying
+                self.window_began, self.window_end = now, now + MINUTE_S  # until a reply says it better
+        elif self.limit is not None:
             gain = (now - self._now) * self.rate
             self.level = min(self.level + gain, self.burst)
             if self.stated is not None:

@@ -104,9 +104,9 @@ class Quotas:
             if quota.limit is not None or quota.day is not None:
                 later = quota.earliest(now, amount, left, leave_reserve=leave_reserve)
                 when = max(when, later)
-        if paced and self.pace.rates is not None:
+        if paced and self.pace.in_force:
             both = self._reserve(now) if leave_reserve else (aside[0], aside[1])
-            when = max(when, self.pace.earliest(now, reservation.requests, reservation.tokens, both))
+            when = max(when, self.pace.earliest(now, reservation, both))
         return when
 
     def covers(self, aside: Amounts, document: Reservation) -> bool:
@@ -128,7 +128,7 @@ class Quotas:
         if counted:
             inputs.commit(now, reservation.inputs, is_query)
         self.episodes.sent(now, reservation)
-        self.pace.sent(now, reservation.requests, reservation.tokens)
+        self.pace.sent(now, reservation)
 
     def ended(self, now: float, reservation: Reservation, *, success: bool) -> None:
         """By now the server has counted the request, if ever."""
@@ -190,14 +190,17 @@ class Quotas:
 
     def _reserve(self, now: float) -> tuple[float, float]:
         """What documents leave to queries of the pace: a query's amounts, or a span's."""
-        if self.pace.windowed:
-            share = self.pace.span / MINUTE_S
+        span = self.pace.window_s
+        if span is not None:
+            share = span / MINUTE_S
             return self.requests.reserve(now) * share, self.tokens.reserve(now) * share
         return self.requests.usual_query(), self.tokens.usual_query()
 
     def _knows(self) -> None:
-        self.pace.known = self.requests.rate, self.tokens.rate
-        self.pace.is_bucket = "bucket" in {self.requests.rule, self.tokens.rule}
+        self.pace.knows((self.requests.rate, self.tokens.rate))
+        rules = {self.requests.rule, self.tokens.rule}
+        self.pace.is_bucket = "bucket" in rules
+        self.pace.is_understood = rules != {"unknown"}
 
 
 def _least(cap: int | None, quota: float) -> int | None:

@@ -33,7 +33,7 @@ class Cell:
 class Window:
     """``used`` in all; ``others`` is the part that documents did not use: queries, and other programs."""
 
-    __slots__ = ("cells", "foreign", "grain", "others", "since", "span", "under_way", "used")
+    __slots__ = ("cells", "flying", "foreign", "grain", "others", "since", "span", "under_way", "used")
 
     def __init__(self, span: float = MINUTE_S) -> None:
         self.span = span
@@ -41,6 +41,8 @@ class Window:
         self.since = 0.0
         """When the first request was sent after a span without any."""
         self.under_way = 0
+        self.flying = 0.0
+        """Amount of the requests under way."""
         self.cells: deque[Cell] = deque()
         """Of answered requests, oldest first."""
         self.foreign: list[tuple[float, float, float]] = []
@@ -52,12 +54,14 @@ class Window:
         if not self.under_way and not self.cells:
             self.since = now
         self.under_way += 1
+        self.flying += amount
         self.used += amount
         if is_query:
             self.others += amount
 
     def correct(self, delta: float, is_query: bool = False) -> None:
         """A request in flight is larger than was thought."""
+        self.flying += delta
         self.used += delta
         if is_query:
             self.others += delta
@@ -65,6 +69,7 @@ class Window:
     def answered(self, now: float, sent_at: float, amount: float, is_query: bool = False) -> None:
         """A request of this amount is not in flight any more, and counts for another span."""
         self.under_way -= 1
+        self.flying = self.flying - amount if self.under_way else 0.0
         if not amount:
             return
         cells = self.cells

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from aembed import AembedError, Kind, Limits, OverloadedError, ProviderError, QuotaHints, RateLimitError, Reply
 from aembed._gate.account import Account
 from aembed._gate.episode import Episode, Episodes, Pause
+from aembed._gate.even_flow import EvenFlow
 from aembed._gate.headers import Headers
 from aembed._gate.lanes import Lanes, Ticket
 from aembed._gate.pace import Pace
@@ -129,25 +130,27 @@ def test_a_pace(history: list[Call]) -> None:
     for which, now, a, b, flag in history:
         one = Episode(now, (abs(a), abs(b)), abs(b), flag, abs(a), (abs(b), abs(a)), abs(a), abs(b))
         pause = Pause(a, b, (abs(b), abs(a)))
+        reservation = Reservation("query" if flag else "document", 0, a, requests=b)
         known = (abs(a) + 0.01, math.inf) if flag else (math.inf, math.inf)
         methods: Sequence[Callable[[], object]] = (
             lambda: pace.slow_down(now, one),
             lambda: pace.recover(now, one, pause, windows),
-            lambda: pace.earliest(now, a, b, (abs(a), abs(b))),
-            lambda: pace.earliest(now, 1.0, b, (0.0, 0.0)),
+            lambda: pace.earliest(now, reservation, (abs(a), abs(b))),
+            lambda: pace.earliest(now, Reservation("document", 0, b), (0.0, 0.0)),
             lambda: pace.until_room(now),
-            lambda: pace.sent(now, a, b),
+            lambda: pace.sent(now, reservation),
             lambda: pace.corrected(b),
             lambda: pace.refunded(a, b),
             lambda: pace.answered(now, a, b, a, success=flag),
             lambda: windows[flag].sent(now, a),
             lambda: windows[flag].answered(now, b, a),
-            lambda: setattr(pace, "known", known),
-            lambda: pace.factor(now),
-            lambda: pace.windowed,
+            lambda: pace.knows(known),
+            lambda: pace.rejected(now, a) if pace.is_stray(b) else None,
+            lambda: pace.window_s,
         )
         call(methods, which)
-        assert all(limit > 0 for limit in pace.limits(now))
+        if isinstance(pace.flow, EvenFlow):
+            assert all(rate > 0 for rate in pace.flow.rates)
 
 
 @given(calls)
@@ -157,7 +160,7 @@ def test_episodes(history: list[Call]) -> None:
     def end(success: Reservation) -> None:
         if episodes.current is not None:  # it ends once
             _, pause = episodes.end(success)
-            assert min(pause.minute) >= 0.0
+            assert min(pause.seconds, *pause.admitted) >= 0.0
 
     for which, now, a, b, flag in history:
         one = sent(now, a, b, flag)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from aembed import Kind, Limits, RateLimitError
 from aembed._gate import Gate, Reservation
-from aembed._gate.pace import BACK_AFTER_S, GIVEN_UP
+from aembed._gate.even_flow import EvenFlow
+from aembed._gate.pace import BACK_AFTER_S
 from tests.gate.visits import REPLY, enough, enter, limited, succeed
 from tests.loops import run
 
@@ -69,8 +70,10 @@ def test_an_estimate_has_a_floor_and_a_ceiling(history: list[tuple[float, float 
         pace = gate.account.quotas.pace
         now = asyncio.get_running_loop().time()
         for at in (now, now + 1, now + 1e3, now + 1e9, -1e9):
-            assert 0.0 <= pace.factor(at) <= GIVEN_UP
-            assert all(limit > 0 for limit in pace.limits(at))
+            when = pace.earliest(at, Reservation("document", 0, 10.0), (0.0, 0.0))
+            assert at <= when <= max(at, now) + 60.0
+        if isinstance(pace.flow, EvenFlow):
+            assert all(0.0 < rate < math.inf for rate in pace.flow.rates)
 
     run(main())
 
@@ -81,7 +84,8 @@ async def test_fault_100_ten_thousand_successes_after_the_last_429_raise_nothing
     await suffer(gate, [(1.0, 0.5, 20)] * 5)
     for _ in range(10_000):
         await succeed(gate, reservation=Reservation("document", 0, 10.0))
-    assert gate.account.quotas.pace.limits(asyncio.get_running_loop().time())[0] > 1.0
+    flow = gate.account.quotas.pace.flow
+    assert flow is None or (isinstance(flow, EvenFlow) and flow.rates[0] > 1.0)
 
 
 @pytest.mark.virtual_time

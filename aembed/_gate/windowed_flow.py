@@ -1,0 +1,176 @@
+"""As much as a window holds, as fast as possible, then nothing until there is room: what a long window admits soonest.
+
+Pure. How much it holds, and how long it is, has been measured. The limit recovers after each closure along the curve of
+CUBIC (RFC 9438): fast back to where it was, flat around it, and ever faster beyond; beyond what the window has shown to
+hold requests feel their way.
+"""
+
+from __future__ import annotations
+
+import math
+
+from aembed._gate.episode import Amounts
+from aembed._gate.window import MARGIN_S, MINUTE_S, Cell, Window
+
+START = 0.98
+"""Share of what was measured, to begin with."""
+RECOVERY_S, MAX_RECOVERY_S = 10.0, 90.0
+"""Seconds until the limit is back where it was: six closures a minute at most."""
+REQUESTS_PER_CLOSURE = 100.0
+"""A slower server gets as much more time to recover, so that probing costs about one 429 in a hundred requests."""
+PROBING = 0.3
+"""The limit is 1 + this at twice the recovery time, 1 + 8 x this at three times: a doubled quota is found in 2.5."""
+GIVEN_UP = 30.0
+"""A limit that has grown so many times limits nothing any more."""
+SUSPECT = 0.95
+"""A resource whose share of its limit is this near to the highest may be the one that is short."""
+NEARLY_EMPTY = 0.5
+"""A window that closes with less in it than this share is another one than was thought."""
+MOSTLY_CLOSED = 0.5
+"""Share of the time between two openings for which a window is closed if it was filled in one go."""
+SHORTER = 0.4
+"""A window that is open again in this share of the time until its oldest entries expire is none."""
+NO_WINDOW_S = 2.0
+"""A shorter closure proves nothing: it may be all that is left of the oldest entries."""
+
+
+class WindowedFlow:
+    """``amounts`` of requests and tokens fit into ``span`` seconds; ``windows`` hold what was sent of late."""
+
+    def __init__(self, now: float, span: float, amounts: Amounts, windows: tuple[Window, Window]) -> None:
+        self.span = span
+        self.amounts = [max(1.0, amount) for amount in amounts]
+        self._windows = tuple(_SentWindow.copy(window, span, now) for window in windows)
+        self._explorers = 1
+        """Requests in flight beyond what is known; each success allows one more."""
+        self._is_exploring = False
+        self._opened_at = now
+        self._healthy_since = now
+        self._content = [0.0, 0.0]
+        """What the window held when it closed, as far as it was admitted."""
+        self._expected = 0.0
+        """Seconds from the closure until there should be room again."""
+        self._last_period = math.inf
+
+    @property
+    def _recovery(self) -> float:
+        return min(MAX_RECOVERY_S, max(RECOVERY_S, REQUESTS_PER_CLOSURE * self.span / self.amounts[0]))
+
+    def factor(self, now: float) -> float:
+        """Share of ``amounts`` that is in force."""
+        passed = (now - self._healthy_since) / self._recovery
+        if passed < 1:
+            return 1 - (1 - START) * (1 - max(0.0, passed)) ** 3
+        return min(GIVEN_UP, 1 + PROBING * (passed - 1) ** 3)
+
+    def is_out_of_sight(self, now: float) -> bool:
+        return self.factor(now) >= GIVEN_UP
+
+    def earliest(self, now: float, amounts: Amounts, aside: Amounts, known: Amounts, least: Amounts) -> float:
+        when = now
+        is_exploring = False
+        factor = self.factor(now)
+        for place, window in enumerate(self._windows):
+            window.advance(now)
+            content = window.used + amounts[place] + aside[place]
+            holds = self.amounts[place]
+            limit = max(min(holds * factor, known[place] * self.span), least[place] * self.span)
+            if window.used > 0 and content > limit:
+                when = max(when, window.next_expiry(now))
+            is_exploring = is_exploring or content > holds
+        if is_exploring and when <= now and self._windows[0].under_way >= self._explorers:
+            return self._windows[0].next_expiry(now)
+        self._is_exploring = is_exploring
+        return when
+
+    def until_room(self, now: float) -> float:
+        """Seconds until the window has room again, if it is full as of now and no header says so."""
+        window = self._windows[0]
+        window.advance(now)
+        return max(0.0, window.cells[0].expires - now) if window.cells else 0.0
+
+    def sent(self, now: float, requests: float, tokens: float) -> None:
+        for window, amount in zip(self._windows, (requests, tokens), strict=True):
+            window.advance(now)
+            window.sent(now, amount)
+
+    def corrected(self, tokens: float) -> None:
+        self._windows[1].correct(tokens)
+
+    def refunded(self, requests: float, tokens: float) -> None:
+        for place, amount in enumerate((requests, tokens)):
+            self._windows[place].correct(-amount)
+            self._content[place] -= amount
+
+    def answered(self, now: float, sent_at: float, requests: float, tokens: float, *, success: bool) -> None:
+        if success and self._is_exploring:
+            self._explorers += 1
+        for window, amount in zip(self._windows, (requests, tokens), strict=True):
+            window.answered(now, sent_at, amount)
+
+    def closed(self, now: float) -> None:
+        """A 429."""
+        self._explorers = 1
+        self._expected = self.until_room(now)
+        for place, window in enumerate(self._windows):
+            window.advance(now)
+            self._content[place] = window.used
+
+    def opened(self, now: float, closed_s: float) -> bool:
+        """It takes requests again, after ``closed_s`` seconds. False if it is no window."""
+        period, self._opened_at = now - self._opened_at, now
+        self._healthy_since = now
+        shares = [content / amount for content, amount in zip(self._content, self.amounts, strict=True)]
+        if closed_s >= MOSTLY_CLOSED * period:
+            span = min(period, max(self.span, self._last_period), MINUTE_S)  # an outage is longer, but only once
+            self._last_period = period
+            if span > self.span:
+                self._resize(span)
+                if max(shares) < NEARLY_EMPTY:
+                    return True
+            elif span < self.span:  # it was full, and is open again
+                self._resize(span)
+                self.amounts = [max(1.0, content) for content in self._content]
+                return True
+        elif max(closed_s, NO_WINDOW_S) < SHORTER * self._expected:
+            return False
+        if max(shares) < NEARLY_EMPTY:  # closed for another reason
+            return True
+        for place, share in enumerate(shares):
+            if share >= SUSPECT * max(shares):
+                holds = self.amounts[place]
+                self.amounts[place] = max(1.0, holds * share if share > 1 else holds * (1 + share) / 2)
+        return True
+
+    def _resize(self, span: float) -> None:
+        for window in self._windows:
+            window.resize(span)
+        self.span = span
+
+
+class _SentWindow(Window):
+    """Counts from when a request is sent: an estimate need not be on the safe side, and an answer may be late."""
+
+    @classmethod
+    def copy(cls, window: Window, span: float, now: float) -> _SentWindow:
+        """Of what was sent within ``span``."""
+        copy = cls(span)
+        copy.under_way, copy.flying = window.under_way, window.flying
+        copy.used = window.used - sum(amount for _, amount, _ in window.foreign)
+        for cell in window.cells:
+            if cell.sent_at + span > now:
+                mine = Cell(cell.opened_at)
+                mine.sent_at, mine.amount, mine.expires = cell.sent_at, cell.amount, cell.sent_at + span + MARGIN_S
+                copy.cells.append(mine)
+            else:
+                copy.used -= cell.amount
+        return copy
+
+    def resize(self, span: float) -> None:
+        """Its span is another; what was forgotten does not come back."""
+        self.span, self.grain = span, self.grain * span / self.span
+        for cell in self.cells:
+            cell.expires = cell.sent_at + span + MARGIN_S
+
+    def _expiry(self, now: float, sent_at: float, cell: Cell) -> float:
+        return max(cell.expires, sent_at + self.span + MARGIN_S)
