@@ -126,6 +126,7 @@ def test_another_async_library() -> None:
     for call in calls:
         with pytest.raises(EventLoopError, match="needs asyncio, and no asyncio event loop is running here"):
             step(call())
+    asyncio.run(factory.aclose())
 
 
 async def _made(factory: EmbedderFactory) -> Any:

@@ -52,9 +52,10 @@ def test_case_71_limits_and_secrets_decide_no_vector() -> None:
         timeout=1.0,
         batch_size=7,
         limits=Limits(max_concurrency=1),
+        base_url="https://a.test/v1/",
     )
     plain = Identity(SPEC, Options(base_url="https://a.test/v1"), "P")
-    same = Identity(SPEC, options.model_copy(update={"base_url": "https://a.test/v1/"}), "P")
+    same = Identity(SPEC, options, "P")
     assert plain.keys(TEXTS, "query") == same.keys(TEXTS, "query")
 
 
