@@ -1,8 +1,9 @@
-"""An even flow: a bucket that holds one request. Every rule admits one, whatever its size and length. Pure.
+"""An even flow: a token bucket that holds one request, at a rate that 429s steer. Pure.
 
-Its rate is held where a small share of the requests gets a 429: below that, quota would be left unused. So a success
-raises the rate a little, a 429 lowers it much more, and after a time without any it rises ever faster, to find a quota
-that has grown. Of requests and tokens only the one that has kept requests waiting is changed: it may be the short one.
+Every server admits an even flow at its rate, whether it has a bucket or windows, and of any size. The flow seeks the
+rate at which a small share of requests gets a 429; a lower one would waste quota. A success raises the rate slightly, a
+429 lowers it more, and the rise accelerates while no 429 comes, to find a quota that has grown. Only the resource
+(requests or tokens) that delayed the last request changes, since the other one cannot be the cause.
 """
 
 from __future__ import annotations
@@ -13,35 +14,37 @@ from collections.abc import Sequence
 from aembed._gate.episode import Amounts, Episode
 
 SHARE = 0.05
-"""Of requests that get a 429, where the rate stays the same."""
+"""Equilibrium share of 429s. Windows of a second with network jitter reject several percent at full use anyway."""
 CUT = 0.04
-"""Of the rate, for a 429 after as many successes as are usual."""
+"""Share of the rate that a 429 takes, while the share of 429s is about right."""
 MAX_CUT = 0.5
-"""Where more are rejected than twice ``SHARE`` the rate is lowered by as much: what is left is what went through."""
+"""Largest cut. Above twice ``SHARE`` a cut equals the share of 429s: the remaining rate is the admitted one."""
 DOUBTS = 2
-"""Requests by which a share is diluted: the first answers say little."""
+"""Answers added to the denominator of a share, so that the first one or two decide little."""
 GROWTH = CUT * SHARE / (1 - SHARE)
-"""Of the rate, for each success, so that both are even at ``SHARE``."""
+"""Share of the rate that a success adds: growth and cuts balance at ``SHARE``."""
 SOON = 1.5 / SHARE
-"""Successes in a row within which a 429 is to be expected; the growth rises with the square of more."""
+"""Consecutive successes after which growth accelerates, with their square. Most runs at ``SHARE`` are shorter."""
 MAX_GROWTH, DOUBLING_S = 0.05, 5.0
-"""Of the rate, for a success; and the rate does not double in less: 429s take a round trip to tell of too much."""
+"""Caps on growth per success and per second, because the 429s that would stop it arrive a round trip later."""
 LEFT = 0.7
-"""What a server that closes leaves of the rate, if nothing has been measured."""
+"""Share of the rate kept when the server closes and no rate was measured (CUBIC's factor, RFC 9438)."""
 LEFT_AS_MEASURED = 0.3
+"""Share of the rate kept at least, whatever was measured."""
 MEASURED_REQUESTS, MEASURED_S = 2, 0.5
-"""A rate is measured by so many requests in so many seconds; less is chance."""
+"""Fewest requests and shortest time that measure a rate."""
 MAX_UNUSED = 0.3
-"""Share of these seconds, at most, in which nothing was sent that could have been."""
+"""Largest share of that time in which the flow may have been idle."""
 IN_A_ROW = 3
-"""429s without a success between them: the server is closed. Fewer are requests that have come too near to others."""
+"""Consecutive 429s that mean a closed server. Fewer come from jitter between requests."""
 MAX_STRAY_WAIT_S = 2.0
-"""A longer Retry-After is no matter of a single request."""
+"""Longest Retry-After that concerns one request only; a longer one pauses the account."""
 MIN_RATE = 1 / 60
+"""Units a second: one a minute, the slowest quota that vendors document."""
 SUSPECT = 0.95
-"""Of the longest wait: a resource that keeps requests waiting for so long may be the one that is short."""
+"""Share of the longer wait from which on the other resource is suspected as well."""
 GIVEN_UP = 30.0
-"""A rate that has grown so many times without a 429 limits nothing any more."""
+"""Growth since the last 429 after which the flow is dropped."""
 
 
 class EvenFlow:
@@ -54,9 +57,9 @@ class EvenFlow:
         self._needed = [1.0, 1.0]
         """The largest amounts that were asked for: a flow saves up for them, so that queries find no debt."""
         self._waits = [False, False]
-        """It keeps the next request waiting, longer than the other does."""
+        """Resources that delay the next request."""
         self._waited = [False, False]
-        """It has kept the last one waiting."""
+        """Resources that delayed the last request."""
         self._unused_s = [0.0, 0.0]
         self._now = self._raised_at = self._cut_at = now
         self._row = self._successes = self._healthy = 0
@@ -109,12 +112,12 @@ class EvenFlow:
         self._change(self._waited, [rate * (1 + growth) for rate in self.rates])
 
     def measured(self, amounts: Amounts, seconds: float) -> None:
-        """So much was admitted in so many seconds, the server full at their end and not before."""
+        """Lower hidden rates to ``amounts`` per ``seconds``, which filled the server up."""
         hidden = [rate == math.inf for rate in self.known]
         self._change(hidden, [min(rate, amount / seconds) for rate, amount in zip(self.rates, amounts, strict=True)])
 
     def is_stray(self, wait: float | None) -> bool:
-        """Whether a 429 that names ``wait`` says only that a request came a little too soon."""
+        """Whether a 429 with this Retry-After concerns a single request that came slightly too early."""
         return self._row + 1 < IN_A_ROW and (wait is None or wait <= MAX_STRAY_WAIT_S)
 
     def rejected(self, now: float, sent_at: float) -> None:
@@ -135,7 +138,7 @@ class EvenFlow:
         self._at_last_429 = tuple(self.rates)
 
     def closed(self, episode: Episode) -> None:
-        """The server takes nothing more for a time: the rate is too high, or something else is wrong."""
+        """Lower the rate after consecutive 429s or a long Retry-After, unless an outage is the likelier cause."""
         rates = self._before if self._row else self.rates
         healthy = self._healthy if self._row else self._successes
         share = LEFT if healthy < SOON else 1.0
@@ -154,7 +157,7 @@ class EvenFlow:
         self._unused_s = [0.0, 0.0]
 
     def opened(self) -> None:
-        """The server takes requests again. What probes have used need not be waited for."""
+        """Start again from zero: probes leave no debt."""
         self._levels = [0.0, 0.0]
 
     def _change(self, places: Sequence[bool], rates: Sequence[float]) -> None:

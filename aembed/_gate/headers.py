@@ -14,9 +14,9 @@ from aembed._gate.window_end import WindowEnd
 MIN_SENSIBLE, MAX_SENSIBLE = 1e-3, 1e12
 """Limits, amounts and seconds outside of these are no quota of anybody, and rates of them are no numbers."""
 NEARLY = 1.1
-"""A reset comes a little after a window began, so that it is that much longer."""
+"""Factor on the longest reset: the first reply comes slightly after its window began."""
 FULL = 0.5
-"""Share that a fixed window holds at least at its first reply, or it is none."""
+"""Smallest share left at the first reply of a fixed window."""
 
 
 class Headers:
@@ -29,7 +29,7 @@ class Headers:
         self._end = WindowEnd()
         self._longest_reset = 0.0
         self._proved = -math.inf
-        """The last fixed window that was whole when it began."""
+        """Start of the last fixed window whose first reply has been checked."""
         self._limit = math.nan
         """As last reported."""
 
@@ -62,7 +62,7 @@ class Headers:
         self._correct(now, remaining, reset, least, most)
 
     def _correct(self, now: float, remaining: float, reset: float | None, least: float, most: float) -> None:
-        """The level is between ``least`` and ``most``."""
+        """Bring the level between ``least`` and ``most``."""
         quota = self._quota
         assert quota.limit is not None, "the caller looked"
         if quota.rule == "bucket":
@@ -100,7 +100,7 @@ class Headers:
             window.add_foreign(now, foreign, seconds, is_recent=is_recent)
 
     def _capacity(self, limit: float) -> float:
-        """What the server's window holds, as far as it has shown: less than the limit if it is a short one."""
+        """Capacity of the server's window as far as headers show: below the limit if the window is short."""
         return min(limit, max(self._quota.holds, limit * NEARLY * self._longest_reset / MINUTE_S))
 
     def _recognise(self, sent_at: float, now: float, remaining: float, reset: float) -> None:

@@ -1,10 +1,8 @@
-"""The speed that a server has shown to accept, once it has answered 429 for no reason that limits explain. Pure.
+"""The pace after 429s that no known limit explains: an even flow or, in long windows, bursts. Pure.
 
-Requests and tokens have one pace together, since a 429 rarely says which of them is short. It is an even flow or, where
-a window is so long that waiting for an even flow would cost much, windowed.
-
-A stated or reported limit is not replaced by this: it stays in force as well, and after a minute of health the pace is
-back at it.
+A 429 rarely names the short resource, so requests and tokens have one pace. An even flow suits every server, but lags
+behind by one window; a window of 15 s or more with a hidden limit is therefore filled in bursts. Stated and reported
+limits stay in force beside the pace, and after a minute of health its rate is back at them.
 """
 
 from __future__ import annotations
@@ -18,41 +16,42 @@ from aembed._gate.window import MINUTE_S, Window
 from aembed._gate.windowed_flow import WindowedFlow
 
 BACK_AFTER_S = 60.0
-"""After so many seconds of health the pace is back at any limit that is stated or reported."""
+"""Seconds of health after which the rate is back at a stated or reported limit."""
 MAX_KEEP_S = 3600.0
-"""A server that has answered every burst with 429s gets the next so much later."""
+"""Longest time before another burst is tried, doubled from a minute each time that a burst ends in 429s."""
 MIN_REQUESTS = 3.0
-"""Requests in the minute before the first 429, the one that got it included; fewer say nothing of a limit."""
+"""Fewest requests in the minute before a 429, its own included, that point to a rate limit."""
 CONTRADICTIONS = 3
-"""Episodes, less than a minute apart, against what headers show of the server's rule; fewer are chance or outages."""
+"""Episodes, less than a minute apart, that outweigh headers; fewer are chance or an outage."""
 MIN_WINDOW_REQUESTS = 6.0
-"""After fewer a pause may be an outage as well as a window that they have filled; after the next it is a window."""
+"""Fewest requests that fill a window; after fewer, only a second pause is taken for one."""
 MIN_BURST_S = 0.5
-"""A burst counts for so long at least: its rate is chance."""
+"""Shortest duration assumed for a burst, so that its rate stays finite."""
 WINDOW_PAUSE_S, WINDOW_PAUSE_SHARE = 2.0, 1 / 3
-"""A pause of so many seconds and of this share of the time before means a window: a bucket refills sooner."""
+"""Shortest pause that means a window: seconds, and share of the time since the last one. Buckets refill sooner."""
 MIN_WINDOW_S = 15.0
-"""An even flow lags behind by one window: longer ones are worth being filled in one go, though queries have to wait."""
+"""Shortest window filled in bursts. Queries wait for the end of such a window; in a shorter one evenness costs less."""
 FRESH = 0.5
-"""Share of the last minute's rate that a burst and the pause after it come to, at least, if they are a whole window."""
+"""Smallest rate of burst plus pause, as a share of the last minute's, at which both together are a whole window."""
 NEARLY_A_MINUTE_S = 50.0
+"""Known limits that held this long are minute limits after all, full slightly early."""
 MAX_WAIT_S = 60.0
-"""A pace, an estimate, keeps no request waiting for longer after the last of its kind: servers count by the minute."""
+"""Longest wait for an estimate, counted from the last request of the same kind: servers count by the minute."""
 UNKNOWN = math.inf, math.inf
 NO_FLOOR = 0.0, 0.0
 
 
 class Pace:
-    """In force from the first episode until it has grown out of sight."""
+    """The flow in force, from the first episode of 429s until it has outgrown every limit."""
 
     def __init__(self) -> None:
         self.is_bucket = False
         """Headers have shown that the server has no windows."""
         self.is_understood = False
-        """Headers have shown how it counts."""
+        """Headers have shown which rule the server applies."""
         self._last_episode = -math.inf
         self._episodes = 0
-        """Less than a minute apart."""
+        """Consecutive ones, each less than a minute after the one before."""
         self.flow: EvenFlow | WindowedFlow | None = None
         self._known: Amounts = UNKNOWN
         self._healthy_since = 0.0
@@ -60,9 +59,9 @@ class Pace:
         """The last pause came after few requests."""
         self._last_sent = {"document": -math.inf, "query": -math.inf}
         self._closures = 0
-        """Of the even flow."""
+        """Closures of the present even flow."""
         self._keep_s, self._kept_until = BACK_AFTER_S, -math.inf
-        """How long health lasts before a burst is tried again, and when it last was."""
+        """Seconds of health before a burst is tried again; time of the last trial."""
 
     @property
     def in_force(self) -> bool:

@@ -19,7 +19,7 @@ Rule: TypeAlias = Literal["unknown", "bucket", "fixed", "window"]
 
 DAY_S = 86_400.0
 SHORT = 0.9
-"""A window that holds less than this share of the limit is shorter than a minute."""
+"""Share of the limit below which a capacity means a window shorter than a minute."""
 
 
 class Quota:
@@ -50,7 +50,7 @@ class Quota:
         self.burst = self.level = math.inf
         """What the server holds ready at most, and now, as far as headers say."""
         self.window_began, self.window_end = -math.inf, math.inf
-        """Of a fixed window: at its end all of it is there again."""
+        """Start and end of the present fixed window."""
         self._allowance = math.inf
         """What a bucket of the stated limit would hold."""
         self._reserve = Reserve()
@@ -79,7 +79,7 @@ class Quota:
 
     @property
     def is_short(self) -> bool:
-        """Headers show that the server counts by less than a minute: what is kept for queries would be lost soon."""
+        """Headers show a window shorter than a minute, in which an unused reserve expires soon."""
         return self.rule == "unknown" and self.burst < SHORT * self.capacity
 
     def never_allows(self, amount: float) -> bool:

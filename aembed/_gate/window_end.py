@@ -1,4 +1,4 @@
-"""When a fixed window ends: resets of different replies all point at the same moment. Pure.
+"""The end of a fixed window, at which the resets of several replies agree. Pure.
 
 In a sliding window the last request is the last to expire, so that the end moves with each; in a bucket each request
 takes time to refill, and the end moves by that.
@@ -10,15 +10,15 @@ import math
 
 MIN_REPLIES = 3
 MIN_RESET_S = 15.0
-"""A window that ends sooner need not be known: an even flow lags behind by no more."""
+"""Shortest reset of interest; shorter windows cost an even flow little."""
 ROUNDING_S, WHOLE_SECONDS_S = 0.01, 1.0
-"""By which a reset may be off; a whole number is probably rounded."""
+"""Error of a reset; a whole number is probably rounded."""
 CERTAIN = 2.0
-"""The end of a bucket must have moved by so many times the time within which the end is known."""
+"""Ratio of the movement a bucket would show to the uncertainty of the end."""
 
 
 class WindowEnd:
-    """``latest`` is when the window has ended for sure."""
+    """``latest`` is the latest time at which the window may end."""
 
     __slots__ = ("_earliest", "_first_now", "_is_rejected", "_least", "_longest", "_most", "_off", "_replies", "latest")
 
@@ -34,11 +34,11 @@ class WindowEnd:
         self._replies = 0
 
     def reject(self) -> None:
-        """The window was not whole again at its end: it is none, whatever replies say from now on."""
+        """Stop looking: the last window was not whole at its presumed end."""
         self._is_rejected = True
 
     def saw(self, sent_at: float, now: float, remaining: float, reset: float, rate: float) -> bool:
-        """Whether it is a fixed window, by all replies that point at this end."""
+        """Whether all replies so far agree on one end."""
         if self._is_rejected or now >= self.latest:
             self._begin()
         off = WHOLE_SECONDS_S if reset == int(reset) else ROUNDING_S

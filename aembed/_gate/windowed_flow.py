@@ -13,7 +13,7 @@ from aembed._gate.episode import Amounts
 from aembed._gate.window import MARGIN_S, MINUTE_S, Cell, Window
 
 START = 0.98
-"""Share of what was measured, to begin with."""
+"""Share of the measured amount to begin with."""
 RECOVERY_S, MAX_RECOVERY_S = 10.0, 90.0
 """Seconds until the limit is back where it was: six closures a minute at most."""
 REQUESTS_PER_CLOSURE = 100.0
@@ -25,13 +25,13 @@ GIVEN_UP = 30.0
 SUSPECT = 0.95
 """A resource whose share of its limit is this near to the highest may be the one that is short."""
 NEARLY_EMPTY = 0.5
-"""A window that closes with less in it than this share is another one than was thought."""
+"""A closure with less content than this share has another cause than a full window."""
 MOSTLY_CLOSED = 0.5
-"""Share of the time between two openings for which a window is closed if it was filled in one go."""
+"""Smallest closed share of the time between two openings if one burst filled the window."""
 SHORTER = 0.4
-"""A window that is open again in this share of the time until its oldest entries expire is none."""
+"""A server that opens within this share of the time until the oldest entries expire has no such window."""
 NO_WINDOW_S = 2.0
-"""A shorter closure proves nothing: it may be all that is left of the oldest entries."""
+"""Closures this short prove nothing: the oldest entries may just have expired."""
 
 
 class WindowedFlow:
@@ -42,12 +42,12 @@ class WindowedFlow:
         self.amounts = [max(1.0, amount) for amount in amounts]
         self._windows = tuple(_SentWindow.copy(window, span, now) for window in windows)
         self._explorers = 1
-        """Requests in flight beyond what is known; each success allows one more."""
+        """Requests allowed in flight beyond the measured amount; each success adds one."""
         self._is_exploring = False
         self._opened_at = now
         self._healthy_since = now
         self._content = [0.0, 0.0]
-        """What the window held when it closed, as far as it was admitted."""
+        """Admitted content of the window when it closed."""
         self._expected = 0.0
         """Seconds from the closure until there should be room again."""
         self._last_period = math.inf
@@ -109,7 +109,7 @@ class WindowedFlow:
             window.answered(now, sent_at, amount)
 
     def closed(self, now: float) -> None:
-        """A 429."""
+        """Note the content at a 429."""
         self._explorers = 1
         self._expected = self.until_room(now)
         for place, window in enumerate(self._windows):
@@ -117,7 +117,7 @@ class WindowedFlow:
             self._content[place] = window.used
 
     def opened(self, now: float, closed_s: float) -> bool:
-        """It takes requests again, after ``closed_s`` seconds. False if it is no window."""
+        """Correct span and amounts, ``closed_s`` seconds after the 429. False if the server has no such window."""
         period, self._opened_at = now - self._opened_at, now
         self._healthy_since = now
         shares = [content / amount for content, amount in zip(self._content, self.amounts, strict=True)]
