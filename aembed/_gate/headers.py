@@ -111,11 +111,12 @@ class Headers:
             if remaining < FULL * quota.burst:
                 self._end.reject()
                 quota.use_as_unknown()
+        rule = self._refill.saw(now, remaining, reset, quota.rate)
         if self._end.saw(sent_at, now, remaining, reset, quota.rate):
             quota.use_as_fixed(self._end.latest)
-            return
-        rule = self._refill.saw(now, remaining, reset, quota.rate)
-        if rule == "bucket":
+        elif quota.rule == "fixed":
+            return  # until it proves to be none
+        elif rule == "bucket":
             quota.use_as_bucket(self._refill.seconds * quota.rate)
         elif rule == "window" and quota.limit is not None and self._capacity(quota.limit) > SHORT * quota.limit:
             quota.use_as_window()
