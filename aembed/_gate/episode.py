@@ -62,7 +62,7 @@ class Episodes:
         """``admitted`` when the server was opened before this episode."""
         self._first: tuple[float, Amounts] | None = None
         """When the first request after the last episode was sent, and ``admitted`` at that time."""
-        self._full_at = self._begun_at = self._closed_until = -math.inf
+        self._full_at = self._closed_until = -math.inf
         self._last_sent = -math.inf
         self._rejected_at = self._paused = self._rejected_tokens = 0.0
 
@@ -79,11 +79,11 @@ class Episodes:
         """A request has so many more tokens."""
         self._add(0.0, tokens)
 
-    def rejected(self, sent_at: float, requests: float, tokens: float) -> None:
+    def rejected(self, requests: float, tokens: float) -> None:
         """A request did not count."""
         self._add(-requests, -tokens)
 
-    def begin(self, now: float, edge: Reservation, minute: Amounts, seconds: float) -> Episode:
+    def begin(self, edge: Reservation, minute: Amounts, seconds: float) -> Episode:
         """With the 429 to ``edge``. ``minute`` was sent in the minute before, or in so many ``seconds`` of it."""
         at, admitted = edge.sent_at, edge.admitted
         first_at, before = self._first or (at, admitted)
@@ -99,7 +99,7 @@ class Episodes:
             minute_seconds=seconds,
             burst=max(0.0, at - first_at),
         )
-        self._full_at, self._begun_at, self._closed_until = at, now, at
+        self._full_at = self._closed_until = at
         self._rejected_tokens = 0.0
         return self.current
 

@@ -1,9 +1,9 @@
 """One quota of an account: so many units a minute, enforced as its server enforces it. Pure.
 
 How the server counts is not known at first, so the strictest of the usual rules is kept: no sixty seconds see more
-than the quota. That is safe for a sliding window, a fixed window and a bucket. Headers may show that it is a bucket;
-then it is used as one. A limit that the user states is never exceeded, whatever headers say: not by more than a bucket
-of one minute's quota allows, and not at all while the rule is unknown.
+than the quota. That is safe for a sliding window, a fixed window and a bucket. Headers may show a bucket or a fixed
+window; then it is used as one. A limit that the user states is never exceeded, whatever headers say: not by more than
+a bucket of one minute's quota allows, and not at all while the rule is unknown.
 """
 
 from __future__ import annotations
@@ -98,10 +98,13 @@ class Quota:
         when = now
         if self.limit is not None:
             needed = amount + (min(aside, MAX_SHARE * self.burst) if leave_reserve else aside)
-            available = min(self.level, self._allowance) if self.rule == "bucket" else self.level
-            if available < needed and available < (most := min(needed, self.burst)):
-                when = self.window_end if self.rule == "fixed" else now + (most - available) / self.rate
-            if self.rule in {"unknown", "window"} and 0 < window.used > self.capacity - amount - aside:
+            most = min(needed, self.burst)
+            if self.level < most:
+                when = self.window_end if self.rule == "fixed" else now + (most - self.level) / self.rate
+            if self.rule in {"bucket", "fixed"}:
+                if self._allowance < most:
+                    when = max(when, now + (most - self._allowance) / self.rate)
+            elif 0 < window.used > self.capacity - amount - aside:
                 when = max(when, window.next_expiry(now))
         if self.day is not None and 0 < self.day.used > self.a_day - amount:
             when = max(when, self.day.next_expiry(now))
@@ -180,13 +183,13 @@ class Quota:
         self.window.advance(now)
         if self.day is not None:
             self.day.advance(now)
-        if self.rule == "fixed":
-            if now >= self.window_end:
+        if self.limit is not None:
+            gain = (now - self._now) * self.rate
+            if self.rule != "fixed":
+                self.level = min(self.level + gain, self.burst)
+            elif now >= self.window_end:
                 self.level = self.burst - self.window.flying
                 self.window_began, self.window_end = now, now + MINUTE_S  # until a reply says it better
-        elif self.limit is not None:
-            gain = (now - self._now) * self.rate
-            self.level = min(self.level + gain, self.burst)
             if self.stated is not None:
                 self._allowance = min(self._allowance + gain, max(1.0, self.stated))
         self._now = now

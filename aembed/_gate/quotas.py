@@ -144,7 +144,7 @@ class Quotas:
         """It was not sent, or the server did not count it."""
         is_query = reservation.kind == "query"
         amounts = reservation.requests, reservation.tokens, float(reservation.inputs)
-        self.episodes.rejected(reservation.sent_at, amounts[0], amounts[1])
+        self.episodes.rejected(amounts[0], amounts[1])
         for quota, amount, before in zip(
             (self.requests, self.tokens, self.inputs), amounts, reservation.sent_before, strict=True
         ):
@@ -178,7 +178,7 @@ class Quotas:
             quota.advance(now)
         minute = self.requests.window.used, self.tokens.window.used
         seconds = min(MINUTE_S, max(0.0, edge.sent_at - self.requests.window.since))
-        episode = self.episodes.begin(now, edge, minute, seconds)
+        episode = self.episodes.begin(edge, minute, seconds)
         self.pace.slow_down(now, episode)
 
     def end_episode(self, now: float, success: Reservation) -> None:

@@ -167,8 +167,8 @@ def test_episodes(history: list[Call]) -> None:
         methods: Sequence[Callable[[], object]] = (
             lambda: episodes.sent(now, one),
             lambda: episodes.corrected(b),
-            lambda: episodes.rejected(now, a, b),
-            lambda: episodes.begin(now, one, (a, b), abs(a)),
+            lambda: episodes.rejected(a, b),
+            lambda: episodes.begin(one, (a, b), abs(a)),
             lambda: episodes.goes_on(now, one, a),
             lambda: episodes.ends_with(now, one),
             lambda: end(one),

@@ -285,3 +285,24 @@ def test_a_small_bucket_is_not_taken_for_a_quota_that_others_have_used_up() -> N
     account.exchange(0.0, 3000.0, 49.0, 0.02, takes=0.2)
     assert account.quota.earliest(0.21, 1.0, leave_reserve=True) < 0.3
     assert account.quota.earliest(0.3, 40.0) == 0.3
+
+
+@pytest.mark.parametrize("span", [20.0, 60.0])
+def test_resets_that_agree_never_raise_a_stated_limit(span: float) -> None:
+    """A server that counts 300 in each 20 s, and reports that as its limit, gets no more than is stated."""
+    account, now, end, left, sent = Account(300.0), 0.0, span, 300.0, 0
+    rules = set()
+    while now < 240.0:
+        while now >= end:
+            end, left = end + span, 300.0
+        when = account.quota.earliest(now, 1.0)
+        if when > now:
+            now = when
+            continue
+        left, sent = left - 1, sent + 1
+        account.exchange(now, 300.0, left, end - now - 0.05)
+        rules.add(account.quota.rule)
+        now += 0.1
+        assert sent <= 300.0 * (1 + now / 60)
+    assert "fixed" in rules
+    assert sent >= 300 * 4
