@@ -40,7 +40,8 @@ from aembed._sharing.cache import Cache
 from aembed._sharing.cache_key import Identity
 from aembed._sharing.cache_layer import Memo
 from aembed._sharing.micro_batcher import Merge
-from aembed._types import Health, ModelSpec, Provider, Source, Store, Transport
+from aembed._types import Health, ModelSpec, Provider, Source, Store
+from aembed._wire.transport import Transport
 
 if TYPE_CHECKING:
     from aembed._wire.http import HttpTransport

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from aembed._errors import AembedError
+    from aembed._wire.transport import Transport
 
     ItemT = TypeVar("ItemT", default=str)
 else:
@@ -177,34 +178,6 @@ class Store(Protocol):
 
     async def aclose(self) -> None:
         """Free what the store holds. Closing twice is fine."""
-        ...
-
-
-@dataclass(slots=True)
-class Response:
-    """An HTTP answer. ``headers`` are case-insensitive. Both parts may repeat what was sent, and are not shown."""
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-
-
-class Sink(Protocol):
-    """Takes the beginning of a long answer while the rest of it is on its way."""
-
-    begun: bool
-    """It has taken something."""
-
-    async def take(self, pieces: list[bytes]) -> None: ...
-
-
-class Transport(Protocol):
-    """The seam between providers and HTTP."""
-
-    async def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int, sink: Sink | None = None
-    ) -> Response:
-        """The answer. What ``sink`` has taken of it is not in its body."""
         ...
 
 

@@ -1,5 +1,6 @@
 """The ground under the providers: HTTP out, vectors in.
 
+transport       the seam between providers and HTTP: the protocol, its answer, the receiver of a long body
 http            one POST over a pooled connection; foreign errors become aembed's
 connection_errors  aiohttp's errors, each with its cause and a remedy
 body            a reply's bytes, inflated, never more than the cap

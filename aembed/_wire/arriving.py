@@ -40,7 +40,7 @@ LONGEST_GAP = 2**24
 
 
 class Arriving:
-    """Implements ``Sink``. ``rows`` are filled; ``in_thread`` runs a function where it holds nobody up."""
+    """Implements ``BodySink``. ``rows`` are filled; ``in_thread`` runs a function where it holds nobody up."""
 
     def __init__(self, shape: Shape[Any], rows: Vectors, in_thread: InThread) -> None:
         self.begun = False

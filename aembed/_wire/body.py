@@ -14,8 +14,8 @@ import aiohttp
 import anyio.lowlevel
 
 from aembed._errors import ConnectError, ReplyError
-from aembed._types import Sink
 from aembed._wire.refusal import request_id
+from aembed._wire.transport import BodySink
 
 GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 ENCODINGS = {"identity", "gzip", "x-gzip", "deflate", "br", "compress", "zstd"}
@@ -46,7 +46,7 @@ class Incoming:
         return {"status": self.status, "request_id": request_id(self.headers)}
 
 
-async def read_body(response: Incoming, max_bytes: int, sink: Sink | None) -> bytes:
+async def read_body(response: Incoming, max_bytes: int, sink: BodySink | None) -> bytes:
     """The body, or what is left of a long one when ``sink`` has taken its beginning.
 
     Raises:
@@ -79,7 +79,7 @@ async def _read_refusal(response: Incoming) -> bytes:
 
 
 async def _read(
-    response: Incoming, max_bytes: int, sink: Sink | None, inflate: zlib._Decompress | None = None
+    response: Incoming, max_bytes: int, sink: BodySink | None, inflate: zlib._Decompress | None = None
 ) -> bytes:
     """The cap counts inflated bytes, and those they are inflated from, which may come to nothing."""
     content, left, left_raw = response.content, max_bytes, max_bytes

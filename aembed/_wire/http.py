@@ -26,7 +26,6 @@ from aiohttp.client_proto import ResponseHandler
 
 from aembed._errors import ConfigError
 from aembed._settings.http import HttpSettings
-from aembed._types import Response, Sink
 from aembed._version import __version__
 from aembed._wire.body import PIECES, Incoming, read_body
 from aembed._wire.connection_errors import (
@@ -37,6 +36,7 @@ from aembed._wire.connection_errors import (
     translate,
 )
 from aembed._wire.public import open_public
+from aembed._wire.transport import BodySink, Response
 
 USER_AGENT = f"aembed/{__version__}"
 READ_BUFFER = 2**20
@@ -61,7 +61,7 @@ class HttpTransport:
         finalize(self, _abandon, self._sessions, os.getpid())
 
     async def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int, sink: Sink | None = None
+        self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int, sink: BodySink | None = None
     ) -> Response:
         """Send and read the whole answer, whatever its status below 300 or from 400 on.
 

@@ -25,7 +25,7 @@ from aembed._errors import (
     ReplyError,
     TextTooLongError,
 )
-from aembed._types import Kind, ModelSpec, Reply, Response, Source, Transport, Vectors
+from aembed._types import Kind, ModelSpec, Reply, Source, Vectors
 from aembed._wire.api import Api, Asked
 from aembed._wire.arriving import Arriving
 from aembed._wire.credentials import Credentials
@@ -36,6 +36,7 @@ from aembed._wire.matryoshka import open_model, shorten
 from aembed._wire.quota_headers import quota_hints
 from aembed._wire.redact import redact
 from aembed._wire.refusal import ADVICE, Said, hear, hidden, refusal, request_id
+from aembed._wire.transport import Response, Transport
 
 T = TypeVar("T")
 

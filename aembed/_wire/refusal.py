@@ -25,9 +25,9 @@ from aembed._errors import (
     RateLimitError,
     TextTooLongError,
 )
-from aembed._types import Response
 from aembed._wire.quota_headers import Scope, has_no_quota, quota_scope, reset_after, retry_after, wait_in_words
 from aembed._wire.redact import GAP, redact
+from aembed._wire.transport import Response
 
 ErrorType: TypeAlias = type[ProviderError]
 

@@ -29,7 +29,7 @@ from aembed import (
     RequestTimeoutError,
     RetryPolicy,
 )
-from aembed._types import Response, Sink
+from aembed._wire.transport import BodySink, Response
 from aembed.testing import Quota, QuotaKeeper
 from tests.faults.case import mock
 from tests.faults.privacy import KEY, PRIVATE, assert_private
@@ -84,7 +84,7 @@ class Server(Fake):
         self._keeper = keeper
 
     async def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int, sink: Sink | None = None
+        self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int, sink: BodySink | None = None
     ) -> Response:
         texts = json.loads(body)["input"]
         assert texts

@@ -25,7 +25,8 @@ from aembed import (
     Registry,
     RetryPolicy,
 )
-from aembed._types import Response, Sink, Source
+from aembed._types import Source
+from aembed._wire.transport import BodySink, Response
 from aembed.testing import Quota, QuotaKeeper, ScriptedProvider
 from tests.faults.privacy import KEY, TEXTS, assert_private
 from tests.wire.fake import Fake, answer
@@ -50,7 +51,7 @@ class Clocked(Fake):
         self._decide = answers if callable(answers) else None
 
     async def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int, sink: Sink | None = None
+        self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int, sink: BodySink | None = None
     ) -> Response:
         now = asyncio.get_running_loop().time()
         self.times.append(now)

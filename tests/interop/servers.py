@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from aembed import Embedder, EmbedderFactory, Source
 from aembed._settings.options import EmbedderOptions
-from aembed._types import Transport
+from aembed._wire.transport import Transport
 
 HOST = "127.0.0.1"
 TRIES, PAUSE = 360, 0.5

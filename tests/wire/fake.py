@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from aembed._types import Response, Sink, Source
+from aembed._types import Source
+from aembed._wire.transport import BodySink, Response
 
 
 class Headers(dict[str, str]):
@@ -42,7 +43,7 @@ class Fake:
     """Pieces of each answer that were."""
 
     async def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int, sink: Sink | None = None
+        self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int, sink: BodySink | None = None
     ) -> Response:
         self.urls.append(url)
         self.asked.append(json.loads(body))

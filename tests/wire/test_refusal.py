@@ -21,10 +21,10 @@ from aembed._errors import (
     RateLimitError,
     TextTooLongError,
 )
-from aembed._types import Response
 from aembed._wire import refusal as refusal_module
 from aembed._wire.openai_shape import OPENAI_ERRORS
 from aembed._wire.refusal import Said, hear, hidden, read_detail, refusal
+from aembed._wire.transport import Response
 from tests.wire.fake import answer
 
 KEY = "sk-made-up-0123456789"

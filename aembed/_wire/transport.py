@@ -1,0 +1,35 @@
+"""The seam between providers and HTTP: one method, its answer, and the receiver of a long body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(slots=True)
+class Response:
+    """An HTTP answer. ``headers`` are case-insensitive. Both parts may repeat what was sent, and are not shown."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+class BodySink(Protocol):
+    """Takes the beginning of a long body while the rest is on its way."""
+
+    begun: bool
+    """True once it has taken something: the request can then not be sent again."""
+
+    async def take(self, pieces: list[bytes]) -> None: ...
+
+
+class Transport(Protocol):
+    """Sends requests. The built-in one is ``HttpTransport``; tests bring their own."""
+
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int, sink: BodySink | None = None
+    ) -> Response:
+        """Send one request. The answer's body is without the part that ``sink`` has taken."""
+        ...
