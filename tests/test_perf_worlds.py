@@ -24,6 +24,7 @@ from perf.quota.worlds.bound import least_time, unserved
 from perf.quota.worlds.clients import Lost, Retrying, WithSemaphore
 from perf.quota.worlds.demand import demand, query_times
 from perf.quota.worlds.draw import draw
+from perf.quota.worlds.draw_plain import draw_plain
 from perf.quota.worlds.judge import judge
 from perf.quota.worlds.meters import meter
 from perf.quota.worlds.outcome import Outcome
@@ -96,6 +97,27 @@ def test_worlds_are_of_every_kind() -> None:
         need = demand(world)
         for rule in world.rules:
             assert getattr(need, rule.resource) / need.requests <= rule.capacity, "a batch must fit"
+
+
+def test_the_second_generator_draws_every_kind_and_nothing_impossible() -> None:
+    worlds = [draw_plain(seed) for seed in range(200)]
+    assert {(world.rules[0].algorithm, world.rules[0].span) for world in worlds} == {
+        (algorithm, span) for algorithm in ("bucket", "sliding", "fixed") for span in (1.0, 10.0, 60.0)
+    }
+    assert {world.headers for world in worlds} == {"all", "requests", "none"}
+    for chosen in (
+        [world for world in worlds if not world.known],
+        [world for world in worlds if world.stated.requests],
+        [world for world in worlds if world.queries.rate],
+        [world for world in worlds if world.outages],
+        [world for world in worlds if world.errors],
+    ):
+        assert 20 < len(chosen) < 180
+    for world in worlds:
+        need = demand(replace(world, batches=20))
+        for rule in world.rules:
+            assert getattr(need, rule.resource) / need.requests <= rule.capacity, "a batch must fit"
+    assert not {world.seed for world in worlds} & set(range(10_000)), "cached outcomes must not be mixed up"
 
 
 @pytest.mark.parametrize("seed", range(20, 28))

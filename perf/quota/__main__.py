@@ -1,6 +1,7 @@
 """``python -m perf.quota``: every scenario, aembed and its rivals. ``--quick`` for two seeds.
 
-``--random 300 --seed N`` draws servers at random instead, and ``--world SEED`` replays one of them.
+``--random 300 --seed N`` draws servers at random instead, and ``--world SEED`` replays one of them;
+``--generator plain`` draws them with a second, independent generator.
 """
 
 from __future__ import annotations
@@ -34,13 +35,16 @@ def main() -> None:
     parser.add_argument("--random", type=int, metavar="COUNT", help="number of servers drawn at random, instead")
     parser.add_argument("--seed", type=int, default=0, help="seed of the first of them (default: 0)")
     parser.add_argument("--world", type=int, metavar="SEED", help="the one server of this seed")
+    parser.add_argument(
+        "--generator", choices=[*session.GENERATORS], default="full", help="generator of these servers (default: full)"
+    )
     parser.add_argument("--output", type=Path, help="JSON file (default: perf/results/quota.json, for complete parts)")
     options = parser.parse_args()
     clients = options.clients.split(",")
     if options.world is not None:
-        session.one_world(options.world, clients)
+        session.one_world(options.generator, options.world, clients)
     elif options.random:
-        session.random_worlds(options.random, options.seed, options.jobs or 1, clients)
+        session.random_worlds(options.generator, options.random, options.seed, options.jobs or 1, clients)
     else:
         if options.part != "situations":
             scenarios(options, clients)

@@ -2,6 +2,7 @@
 
 world       one server, and the load put on it
 draw        a seed -> a world
+draw_plain  the same, by a second generator that shares nothing with the first
 sizes       rules, network, queries and batches that match each other
 events      outages and changes; what the user and the server say of the limits
 unlimited   servers without a quota

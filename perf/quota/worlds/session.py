@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 
 from perf.quota.worlds import report
 from perf.quota.worlds.draw import draw
+from perf.quota.worlds.draw_plain import draw_plain
 from perf.quota.worlds.judge import RIVALS, Judged, judge
 from perf.quota.worlds.outcome import Outcome
 from perf.quota.worlds.run import UNLOADED
@@ -16,13 +17,15 @@ from perf.quota.worlds.situations import SEEDS, SITUATIONS
 from perf.quota.worlds.store import outcome_of
 from perf.quota.worlds.world import World
 
+GENERATORS: Mapping[str, Callable[[int], World]] = {"full": draw, "plain": draw_plain}
 
-def random_worlds(count: int, seed: int, jobs: int, clients: Sequence[str]) -> list[Judged]:
+
+def random_worlds(generator: str, count: int, seed: int, jobs: int, clients: Sequence[str]) -> list[Judged]:
     """Print the report of the worlds of ``count`` seeds from ``seed`` on."""
     seeds = range(seed, seed + count)
     judged: list[Judged] = []
     with ProcessPoolExecutor(jobs) as pool:
-        works: list[Future[Judged]] = [pool.submit(judged_seed, number, tuple(clients)) for number in seeds]
+        works: list[Future[Judged]] = [pool.submit(judged_seed, generator, number, tuple(clients)) for number in seeds]
         for number, work in zip(seeds, works, strict=True):
             try:
                 judged.append(work.result())
@@ -31,7 +34,7 @@ def random_worlds(count: int, seed: int, jobs: int, clients: Sequence[str]) -> l
                 judged.append(judge(World(number), outcome, {}, None))
             if len(judged) % 25 == 0:
                 print(f"{len(judged)} of {count} worlds", file=sys.stderr, flush=True)
-    print(f"{count} worlds, seeds {seed} to {seed + count - 1}\n{report.report(judged)}")
+    print(f"{count} worlds of {generator!r}, seeds {seed} to {seed + count - 1}\n{report.report(judged)}")
     return judged
 
 
@@ -58,9 +61,9 @@ def situations(only: str, jobs: int, clients: Sequence[str]) -> None:
     print(f"\naembed met {sum(met)} of {len(met)} situations")
 
 
-def one_world(seed: int, clients: Sequence[str]) -> None:
+def one_world(generator: str, seed: int, clients: Sequence[str]) -> None:
     """Print a world and what became of it."""
-    world = draw(seed)
+    world = GENERATORS[generator](seed)
     judged = judged_world(world, tuple(clients))
     print(f"world {seed}: {world.describe()}")
     for outcome in (judged.outcome, *judged.rivals.values(), judged.unloaded):
@@ -69,8 +72,8 @@ def one_world(seed: int, clients: Sequence[str]) -> None:
     print(f"limits {'are known' if world.known else 'have to be found'}: {', '.join(judged.failures) or 'passes'}")
 
 
-def judged_seed(seed: int, clients: Sequence[str]) -> Judged:
-    return judged_world(draw(seed), clients)
+def judged_seed(generator: str, seed: int, clients: Sequence[str]) -> Judged:
+    return judged_world(GENERATORS[generator](seed), clients)
 
 
 def judged_world(world: World, clients: Sequence[str]) -> Judged:
