@@ -6,6 +6,7 @@ Where things are:
     _registry                      provider names
     _lifecycle                     the event loop, and the calls in flight on it
     _types _errors _events         nouns; the error tree; what can be observed
+    _groups                        the first error of a task group, in place of the group
     _input _quantize               checks of what comes in; float32 vectors made compact
     _settings     settings; where keys come from; the only readers of environment and files
     _sharing      cache with single-flight, micro-batcher: texts that need no request, or share one
@@ -79,6 +80,7 @@ from aembed._types import (
     Usage,
     Vector,
     Vectors,
+    WritesRows,
 )
 from aembed._version import __version__
 
@@ -140,6 +142,7 @@ __all__ = [
     "Usage",
     "Vector",
     "Vectors",
+    "WritesRows",
     "__version__",
     "estimate_tokens",
     "quantize",

@@ -11,10 +11,10 @@ from typing import Any, TypeAlias, TypeVar, overload
 
 import anyio
 
-from aembed._engine.call import NONE_REJECTED, Job, Run
+from aembed._engine.call import NONE_REJECTED, Call, Layer
 from aembed._engine.engine import Engine
 from aembed._engine.proof import PROBE
-from aembed._engine.timeout import Stopwatch, TimeLimit
+from aembed._engine.timeout import SharedTimeout, Stopwatch
 from aembed._errors import AembedError, InputError
 from aembed._events import Statistics
 from aembed._input import (
@@ -27,7 +27,7 @@ from aembed._input import (
     check_texts,
     sort_texts,
 )
-from aembed._lifecycle import Bound, Calls
+from aembed._lifecycle import ActiveCalls, Bound
 from aembed._stream import DocumentStream, Work
 from aembed._types import EmbedResult, Health, Kind, ModelSpec, OnError, TextSize, Vector, Vectors
 
@@ -55,8 +55,8 @@ class Embedder(Bound):
     def __init__(
         self,
         engine: Engine,
-        run: Run,
-        calls: Calls,
+        top: Layer,
+        calls: ActiveCalls,
         deadlines: Deadlines,
         close: Callable[[], Awaitable[None]],
         *,
@@ -64,9 +64,11 @@ class Embedder(Bound):
     ) -> None:
         self._engine = engine
         self._identity = identity
-        self._run = run
+        self._top = top
         self._calls = calls
-        self._timeouts = {kind: None if seconds is None else TimeLimit(seconds) for kind, seconds in deadlines.items()}
+        self._timeouts = {
+            kind: None if seconds is None else SharedTimeout(seconds) for kind, seconds in deadlines.items()
+        }
         self._close = close
         self._closing = False
         self._ended = anyio.Event()
@@ -119,8 +121,8 @@ class Embedder(Bound):
         if deadline is not None:
             deadline = check_seconds(deadline, "deadline")
         with self._calls:
-            job = await self._finish(Job([text], "query"), deadline)
-            row: Vector = job.vectors(self.spec.dim)[0]
+            call = await self._finish(Call([text], "query"), deadline)
+            row: Vector = call.vectors(self.spec.dim)[0]
             return row
 
     async def embed_queries(self, texts: Iterable[str], *, deadline: float | None = None) -> Vectors:
@@ -133,8 +135,8 @@ class Embedder(Bound):
         deadline = check_seconds(deadline, "deadline")
         items = check_texts(texts)
         with self._calls:
-            job = await self._finish(Job(items, "query"), deadline)
-            return job.vectors(self.spec.dim)
+            call = await self._finish(Call(items, "query"), deadline)
+            return call.vectors(self.spec.dim)
 
     async def embed_documents(
         self, texts: Iterable[str], *, out: Vectors | None = None, deadline: float | None = None
@@ -154,8 +156,8 @@ class Embedder(Bound):
         with self._calls:
             if out is not None:
                 check_out(out, len(items), await self._dimension())
-            job = await self._finish(Job(items, "document", out=out), deadline)
-            return job.vectors(self.spec.dim)
+            call = await self._finish(Call(items, "document", out=out), deadline)
+            return call.vectors(self.spec.dim)
 
     async def embed(
         self,
@@ -182,8 +184,8 @@ class Embedder(Bound):
         deadline = check_seconds(deadline, "deadline")
         items, rejected = (check_texts(texts), NONE_REJECTED) if on_error == "raise" else sort_texts(texts)
         with self._calls:
-            job = await self._finish(Job(items, kind, on_error, rejected=rejected), deadline)
-            return job.result(self.spec.dim, self.spec.price)
+            call = await self._finish(Call(items, kind, on_error, rejected=rejected), deadline)
+            return call.result(self.spec.dim, self.spec.price)
 
     @overload
     def stream_documents(
@@ -229,7 +231,7 @@ class Embedder(Bound):
             raise InputError(f"chunk_size is {chunk_size}; it must be 1 or more")
         spec = self.spec
         size = chunk_size or max(STREAM_CHUNK, spec.max_batch_texts or 0)
-        window = 1 + max(1, self._engine.gate.account.concurrency.most * (spec.max_batch_texts or size) // size)
+        window = 1 + max(1, self._engine.gate.most_at_once * (spec.max_batch_texts or size) // size)
         embed = partial(self._embed_chunk, on_error=on_error)
         return DocumentStream(Work(embed, items, text, size=size, window=window))
 
@@ -259,10 +261,10 @@ class Embedder(Bound):
         error = None
         try:
             with self._calls:
-                probe = Job([PROBE], "query")
+                probe = Call([PROBE], "query")
                 probe.is_probe = True
-                run = self._engine.run  # not the cache, whose health it is not
-                await self._finish(probe, timeout or math.inf, run, option="timeout")
+                # not through the cache, whose health it is not
+                await self._finish(probe, timeout or math.inf, self._engine, option="timeout")
         except AembedError as failure:
             error = failure
         return Health(ok=error is None, latency=watch.elapsed(), error=error)
@@ -291,24 +293,26 @@ class Embedder(Bound):
                 self._ended.set()
 
     async def _finish(
-        self, job: Job, deadline: float | None = None, run: Run | None = None, option: str = "deadline"
-    ) -> Job:
+        self, call: Call, deadline: float | None = None, layer: Layer | None = None, option: str = "deadline"
+    ) -> Call:
         """Run a call to its end, or to that of its time. Raises the error that stopped it, with the partial result."""
-        limit = self._timeouts[job.kind] if deadline is None else TimeLimit(deadline) if deadline < math.inf else None
+        limit = (
+            self._timeouts[call.kind] if deadline is None else SharedTimeout(deadline) if deadline < math.inf else None
+        )
         if limit is None:
-            await (run or self._run)(job)
+            await (layer or self._top).run(call)
         else:
-            job.due = asyncio.get_running_loop().time() + limit.seconds
+            call.due = asyncio.get_running_loop().time() + limit.seconds
             finished = False
             with limit.block():
-                await (run or self._run)(job)
-                finished = not job.out_of_time
+                await (layer or self._top).run(call)
+                finished = not call.out_of_time
             if not finished:
-                self._engine.expire(job, limit.seconds, option)
-        if job.error is not None:
-            job.error.partial = job.result(self.spec.dim, self.spec.price)
-            raise job.error
-        return job
+                self._engine.expire(call, limit.seconds, option)
+        if call.error is not None:
+            call.error.partial = call.result(self.spec.dim, self.spec.price)
+            raise call.error
+        return call
 
     async def _embed_chunk(self, texts: list[str], on_error: OnError) -> tuple[Vectors, Mapping[int, AembedError]]:
         result = await self.embed(texts, on_error=on_error)
@@ -317,7 +321,7 @@ class Embedder(Bound):
     async def _dimension(self) -> int:
         if self.spec.dim is None:
             limit = self._timeouts["document"]  # that of queries is for people who wait
-            await self._finish(Job([PROBE], "query"), limit.seconds if limit else math.inf, self._engine.run)
+            await self._finish(Call([PROBE], "query"), limit.seconds if limit else math.inf, self._engine)
         dim = self.spec.dim
         assert dim is not None, "the engine learns the dimension from every reply"
         return dim

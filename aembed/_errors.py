@@ -53,14 +53,14 @@ class AembedError(Exception):
         known = [f"{name} {value}" for name, value in self._facts().items() if value is not None]
         return f"{super().__str__()} [{', '.join(known)}]" if known else super().__str__()
 
-    def twin(self, index: int | None) -> AembedError:
-        """The same failure for another call, or for another text of this one: both go on to collect their own facts."""
-        twin = type(self).__new__(type(self))
-        twin.args = self.args
-        twin.__dict__.update(self.__dict__)
-        twin.__cause__, twin.__suppress_context__ = self.__cause__, self.__suppress_context__
-        twin.index, twin.partial = index, None
-        return twin
+    def copy_for(self, index: int | None) -> AembedError:
+        """The same failure for another call, or for another text of this one: each collects its own facts."""
+        copy = type(self).__new__(type(self))
+        copy.args = self.args
+        copy.__dict__.update(self.__dict__)
+        copy.__cause__, copy.__suppress_context__ = self.__cause__, self.__suppress_context__
+        copy.index, copy.partial = index, None
+        return copy
 
     def _facts(self) -> dict[str, object]:
         return {"text": self.index}

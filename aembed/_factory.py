@@ -18,14 +18,15 @@ from pydantic import SecretStr
 
 from aembed._accounts import Account, Accounts, account_of, quota_group
 from aembed._embedder import QUERY_DEADLINE_S, Deadlines, Embedder
+from aembed._engine.call import Layer
 from aembed._engine.engine import Engine
-from aembed._engine.fan_out import one_error
 from aembed._engine.listeners import check_listener
 from aembed._engine.timeout import Stopwatch
 from aembed._errors import AembedError, ClosedError, ConfigError
 from aembed._events import Event
+from aembed._groups import first_error
 from aembed._input import check_grace
-from aembed._lifecycle import Bound, Calls, Home, running_loop
+from aembed._lifecycle import ActiveCalls, Bound, LoopAffinity, running_loop
 from aembed._registry import Registry
 from aembed._settings.base import named_in_errors
 from aembed._settings.config import Config, check_model, resolve
@@ -37,9 +38,9 @@ from aembed._settings.policies import MergePolicy
 from aembed._settings.secrets import SecretHeaders, SecretText, in_clear
 from aembed._shared_models import IN_PROCESS, SharedModels
 from aembed._sharing.cache import Cache
-from aembed._sharing.cache_key import Identity
-from aembed._sharing.cache_layer import Memo
-from aembed._sharing.micro_batcher import Merge
+from aembed._sharing.cache_key import CacheKeys
+from aembed._sharing.cache_layer import CacheLayer
+from aembed._sharing.micro_batcher import MicroBatcher
 from aembed._types import Health, ModelSpec, Provider, Source, Store
 from aembed._wire.transport import Transport
 
@@ -54,7 +55,7 @@ class _Open(NamedTuple):
     """An embedder that is not closed."""
 
     provider: Provider
-    calls: Calls
+    calls: ActiveCalls
     name: str | None
     """As its model was named: ``"provider:model"``, or a profile."""
 
@@ -92,7 +93,7 @@ class EmbedderFactory(Bound):
         self._transports: dict[tuple[Account, HttpSettings], HttpTransport] = {}
         self._caches: dict[Place, Cache] = {}
         self._closed = False
-        self._home = Home(self._is_busy)
+        self._home = LoopAffinity(self._is_busy)
 
     def __repr__(self) -> str:
         return f"<EmbedderFactory embedders={len(self._embedders)} {'closed' if self._closed else 'open'}>"
@@ -198,7 +199,7 @@ class EmbedderFactory(Bound):
                     there[name] = await stack.enter_async_context(await self.new_embedder(name))
                 except AembedError as error:
                     answers[name] = Health(ok=False, latency=watch.elapsed(), error=error)
-            with one_error():
+            with first_error():
                 async with anyio.create_task_group() as tasks:
                     for name, embedder in there.items():
                         tasks.start_soon(ask, name, embedder)
@@ -219,7 +220,7 @@ class EmbedderFactory(Bound):
                 stack.push_async_callback(transport.aclose)
             for embedder in self._embedders:
                 stack.push_async_callback(embedder.aclose, grace=grace)
-            with one_error():
+            with first_error():
                 async with anyio.create_task_group() as tasks:
                     for opened in self._embedders.values():
                         tasks.start_soon(opened.calls.drain, grace)
@@ -299,24 +300,24 @@ class EmbedderFactory(Bound):
         label: str,
         name: str | None = None,
     ) -> Embedder:
-        """Put the layers in order: facade -> memo -> merge -> engine -> gate -> provider. The only place that does."""
+        """The only place that puts the layers in order: cache layer -> micro-batcher -> engine -> gate -> provider."""
         self._check_open()  # it may have been closed while the provider was opened
         group, member = quota_group(account, provider.spec), object()
         gate = self._accounts.join(member, label, group, provider.spec, settings.limits)
         engine = Engine(provider, gate, settings, self._listeners)
-        run = engine.run
-        layers: list[Merge | Memo] = []
+        top: Layer = engine
+        sharing: list[MicroBatcher | CacheLayer] = []
         if settings.merge:
             policy = settings.merge if isinstance(settings.merge, MergePolicy) else MergePolicy()
-            merge = Merge(policy, run, spec=lambda: engine.spec, counts=engine.counts)
-            run = merge.run
-            layers.append(merge)
-        identity = Identity(provider.spec, settings, type(provider).__qualname__)
+            top = batcher = MicroBatcher(policy, engine, spec=lambda: engine.spec, counts=engine.counts)
+            sharing.append(batcher)
+        keys = CacheKeys(provider.spec, settings, type(provider).__qualname__)
         if cache is not None:
-            memo = Memo(cache, identity, run, spec=lambda: engine.spec, counts=engine.counts, emit=engine.emit)
-            run = memo.run
+            top = cached = CacheLayer(
+                cache, keys, top, spec=lambda: engine.spec, counts=engine.counts, emit=engine.emit
+            )
             engine.cache_dropped = lambda: cache.dropped
-            layers.append(memo)
+            sharing.append(cached)
 
         async def release() -> None:
             del self._embedders[embedder], self._names[member]
@@ -325,11 +326,11 @@ class EmbedderFactory(Bound):
                 if not self._is_used(provider):
                     self._models.forget(provider)
                     stack.push_async_callback(provider.aclose)
-                for layer in layers:
+                for layer in sharing:
                     stack.push_async_callback(layer.aclose)
 
-        calls = Calls(f"the embedder of {provider.spec.provider}:{provider.spec.name}", self._home)
-        embedder = Embedder(engine, run, calls, _deadlines(settings), release, identity=identity.model)
+        calls = ActiveCalls(f"the embedder of {provider.spec.provider}:{provider.spec.name}", self._home)
+        embedder = Embedder(engine, top, calls, _deadlines(settings), release, identity=keys.model)
         self._embedders[embedder] = _Open(provider, calls, name)
         self._names[member] = f"{provider.spec.provider}:{provider.spec.name}"
         return embedder

@@ -31,7 +31,7 @@ def running_loop(owner: str) -> asyncio.AbstractEventLoop:
         raise EventLoopError(f"{owner} {NONE}") from None
 
 
-class Home:
+class LoopAffinity:
     """``enter`` at the beginning of each call. ``busy`` says if calls are under way."""
 
     __slots__ = ("_busy", "_lock", "_loop", "_process")
@@ -60,12 +60,12 @@ class Home:
             self._loop, self._process = loop, process
 
 
-class Calls:
+class ActiveCalls:
     """``with calls:`` around each call; ``await calls.drain(grace)``, to close."""
 
     __slots__ = ("_cut_off", "_home", "_idle", "_owner", "_tasks", "closed")
 
-    def __init__(self, owner: str, home: Home) -> None:
+    def __init__(self, owner: str, home: LoopAffinity) -> None:
         self.closed = False
         self._home = home
         self._owner = owner

@@ -147,6 +147,7 @@ class MeasuresTexts(Protocol):
         ...
 
 
+@runtime_checkable
 class WritesRows(Provider, Protocol):
     """A provider that can save a copy: it decodes straight into the rows of the result."""
 

@@ -8,11 +8,11 @@ import anyio
 import pytest
 
 from aembed import ClosedError
-from aembed._lifecycle import Calls, Home
+from aembed._lifecycle import ActiveCalls, LoopAffinity
 
 
 async def test_an_idle_owner_closes_at_once() -> None:
-    calls = Calls("the thing", Home(lambda: False))
+    calls = ActiveCalls("the thing", LoopAffinity(lambda: False))
     with calls:
         pass
     await calls.drain(None)
@@ -21,7 +21,7 @@ async def test_an_idle_owner_closes_at_once() -> None:
 
 
 async def test_draining_waits_for_the_last() -> None:
-    calls = Calls("the thing", Home(lambda: False))
+    calls = ActiveCalls("the thing", LoopAffinity(lambda: False))
     with calls:
         with calls:
             draining = asyncio.create_task(calls.drain(None))
@@ -32,7 +32,7 @@ async def test_draining_waits_for_the_last() -> None:
 
 @pytest.mark.virtual_time
 async def test_calls_that_take_too_long_are_cancelled() -> None:
-    calls = Calls("the thing", Home(lambda: False))
+    calls = ActiveCalls("the thing", LoopAffinity(lambda: False))
     outcomes: list[tuple[str, float]] = []
 
     async def call(seconds: float) -> None:
@@ -58,7 +58,7 @@ async def test_calls_that_take_too_long_are_cancelled() -> None:
 
 @pytest.mark.virtual_time
 async def test_a_call_that_is_slow_to_be_cancelled_is_waited_for() -> None:
-    calls = Calls("the thing", Home(lambda: False))
+    calls = ActiveCalls("the thing", LoopAffinity(lambda: False))
 
     async def call() -> None:
         with calls:
@@ -77,7 +77,7 @@ async def test_a_call_that_is_slow_to_be_cancelled_is_waited_for() -> None:
 
 async def test_a_call_within_a_call_is_cut_off_with_it() -> None:
     """A provider may ask the embedder that it belongs to."""
-    calls = Calls("the thing", Home(lambda: False))
+    calls = ActiveCalls("the thing", LoopAffinity(lambda: False))
 
     async def call() -> None:
         with calls, calls:
@@ -92,7 +92,7 @@ async def test_a_call_within_a_call_is_cut_off_with_it() -> None:
 
 
 async def test_who_is_cancelled_anyway_stays_cancelled() -> None:
-    calls = Calls("the thing", Home(lambda: False))
+    calls = ActiveCalls("the thing", LoopAffinity(lambda: False))
 
     async def call() -> None:
         with calls:
@@ -107,7 +107,7 @@ async def test_who_is_cancelled_anyway_stays_cancelled() -> None:
 
 
 async def test_a_call_that_fails_is_over_too() -> None:
-    calls = Calls("the thing", Home(lambda: False))
+    calls = ActiveCalls("the thing", LoopAffinity(lambda: False))
     with pytest.raises(LookupError), calls:
         raise LookupError
     await calls.drain(None)

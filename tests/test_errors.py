@@ -81,34 +81,34 @@ def test_a_provider_may_know_better_whether_to_try_again() -> None:
 @given(st.sampled_from(ERRORS), st.none() | st.integers(0, 99))
 def test_copies_are_complete(kind: type[AembedError], index: int | None) -> None:
     error = kind("no", index=index)
-    for twin in (copy.copy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301
-        assert type(twin) is kind
-        assert (str(twin), vars(twin)) == (str(error), vars(error))
+    for copied in (copy.copy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301
+        assert type(copied) is kind
+        assert (str(copied), vars(copied)) == (str(error), vars(error))
 
 
 @given(st.sampled_from(ERRORS), st.none() | st.integers(0, 99))
-def test_a_twin_is_the_same_failure_of_another_call(kind: type[AembedError], index: int | None) -> None:
+def test_a_copy_is_the_same_failure_of_another_call(kind: type[AembedError], index: int | None) -> None:
     error = kind("no", index=7)
     try:
         raise error from LookupError("why")
     except AembedError:
-        twin = error.twin(index)
-    assert type(twin) is kind
-    assert (twin.index, twin.partial, twin.__traceback__) == (index, None, None)
-    assert twin.__cause__ is error.__cause__
-    twin.index = 7
-    assert (str(twin), vars(twin)) == (str(error), vars(error))
+        copied = error.copy_for(index)
+    assert type(copied) is kind
+    assert (copied.index, copied.partial, copied.__traceback__) == (index, None, None)
+    assert copied.__cause__ is error.__cause__
+    copied.index = 7
+    assert (str(copied), vars(copied)) == (str(error), vars(error))
 
 
-def test_an_error_made_in_its_own_way_has_a_twin() -> None:
+def test_an_error_with_a_constructor_of_its_own_is_copied() -> None:
     class ParticularError(ProviderError):
         def __init__(self, *, code: int) -> None:
             super().__init__(f"code {code}")
             self.code = code
 
-    twin = ParticularError(code=7).twin(None)
-    assert isinstance(twin, ParticularError)
-    assert (str(twin), twin.code) == ("code 7", 7)
+    copied = ParticularError(code=7).copy_for(None)
+    assert isinstance(copied, ParticularError)
+    assert (str(copied), copied.code) == ("code 7", 7)
 
 
 def test_a_text_that_is_too_long_is_the_texts_fault() -> None:

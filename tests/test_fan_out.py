@@ -7,7 +7,8 @@ import asyncio
 import anyio
 import pytest
 
-from aembed._engine.fan_out import fan_out, one_error
+from aembed._engine.fan_out import fan_out
+from aembed._groups import first_error
 
 
 @pytest.mark.virtual_time
@@ -54,10 +55,10 @@ async def test_cancellation_arrives_as_itself() -> None:
 
 def test_a_group_that_is_the_users_own_stays_a_group() -> None:
     mine = ExceptionGroup("mine", [LookupError(), KeyError()])
-    with pytest.raises(ExceptionGroup, match="mine"), one_error():
+    with pytest.raises(ExceptionGroup, match="mine"), first_error():
         raise ExceptionGroup("the task group's", [mine])
 
 
 def test_no_group_no_change() -> None:
-    with pytest.raises(LookupError), one_error():
+    with pytest.raises(LookupError), first_error():
         raise LookupError

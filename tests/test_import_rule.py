@@ -14,7 +14,7 @@ import aembed
 PACKAGE = Path(aembed.__file__).parent
 TESTS = Path(__file__).parent
 ROOMS = """
-    _types _errors _version _lifecycle
+    _types _errors _version _lifecycle _groups
     stores _events _input _quantize
     _settings
     _gate _wire

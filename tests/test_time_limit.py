@@ -8,7 +8,7 @@ from itertools import count
 import anyio
 import pytest
 
-from aembed._engine.timeout import TimeLimit
+from aembed._engine.timeout import SharedTimeout
 from tests.cancel import cancel_at
 from tests.leaks import nothing_left_behind
 from tests.loops import matrix, run
@@ -24,7 +24,7 @@ def timers() -> list[asyncio.TimerHandle]:
     return [timer for timer in getattr(asyncio.get_running_loop(), "_scheduled") if not timer.cancelled()]  # noqa: B009
 
 
-async def limited(limit: TimeLimit, seconds: float) -> float:
+async def limited(limit: SharedTimeout, seconds: float) -> float:
     """Sleep; when it ended, negative if its time was up first."""
     with limit.block():
         await anyio.sleep(seconds)
@@ -32,20 +32,20 @@ async def limited(limit: TimeLimit, seconds: float) -> float:
     return -now()
 
 
-async def started(limit: TimeLimit, at: float, seconds: float) -> float:
+async def started(limit: SharedTimeout, at: float, seconds: float) -> float:
     await anyio.sleep(at)
     return await limited(limit, seconds)
 
 
 async def test_blocks_of_different_ages_end_each_in_its_own_time() -> None:
-    limit = TimeLimit(10.0)
+    limit = SharedTimeout(10.0)
     starts = [0.0, 0.0, 0.5, 3.0, 9.5, 25.0]
     ended = await asyncio.gather(*(started(limit, at, 100.0) for at in starts))
     assert ended == [pytest.approx(-at - 10.0) for at in starts]
 
 
 async def test_blocks_that_end_in_time_are_let_be_and_the_others_are_not() -> None:
-    limit = TimeLimit(10.0)
+    limit = SharedTimeout(10.0)
     ended = await asyncio.gather(
         *(started(limit, at, 100.0 if number % 3 == 0 else 9.0) for number, at in enumerate(range(30)))
     )
@@ -53,7 +53,7 @@ async def test_blocks_that_end_in_time_are_let_be_and_the_others_are_not() -> No
 
 
 async def test_one_timer_serves_all_and_goes_with_the_last() -> None:
-    limit = TimeLimit(10.0)
+    limit = SharedTimeout(10.0)
     answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def waiting() -> None:
@@ -71,7 +71,7 @@ async def test_one_timer_serves_all_and_goes_with_the_last() -> None:
 
 
 async def test_a_cancellation_from_outside_is_no_timeout() -> None:
-    limit = TimeLimit(10.0)
+    limit = SharedTimeout(10.0)
     task = asyncio.create_task(limited(limit, 100.0))
     await anyio.sleep(5.0)
     task.cancel()
@@ -82,7 +82,7 @@ async def test_a_cancellation_from_outside_is_no_timeout() -> None:
 
 @pytest.mark.parametrize("before", [True, False])
 async def test_in_the_same_moment_the_cancellation_from_outside_wins(before: bool) -> None:
-    limit = TimeLimit(10.0)
+    limit = SharedTimeout(10.0)
     tasks: list[asyncio.Task[float]] = []
 
     def cancel() -> None:
@@ -102,7 +102,7 @@ async def test_in_the_same_moment_the_cancellation_from_outside_wins(before: boo
 
 async def test_an_answer_in_the_same_moment_is_a_timeout_like_any_other() -> None:
     """The answer has woken the task, but it has not run yet: ``asyncio.timeout`` ends it all the same."""
-    limit = TimeLimit(10.0)
+    limit = SharedTimeout(10.0)
     answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     asyncio.get_running_loop().call_at(now() + 10.0, answer.set_result, "there")
     with limit.block():
@@ -116,7 +116,7 @@ async def test_an_answer_in_the_same_moment_is_a_timeout_like_any_other() -> Non
 
 @pytest.mark.parametrize(("outer", "inner"), [(5.0, 10.0), (10.0, 5.0), (5.0, 5.0)])
 async def test_nested_blocks_end_the_one_whose_time_is_up(outer: float, inner: float) -> None:
-    around, within = TimeLimit(outer), TimeLimit(inner)
+    around, within = SharedTimeout(outer), SharedTimeout(inner)
     ended = []
     with around.block():
         with within.block():
@@ -130,7 +130,7 @@ async def test_nested_blocks_end_the_one_whose_time_is_up(outer: float, inner: f
 
 @pytest.mark.parametrize(("deadline", "ended"), [(5.0, 5.0), (10.0, 10.0), (20.0, 10.0)])
 async def test_within_a_scope_of_anyio_each_keeps_its_own(deadline: float, ended: float) -> None:
-    limit = TimeLimit(10.0)
+    limit = SharedTimeout(10.0)
     with anyio.move_on_after(deadline) as scope:
         with limit.block():
             await anyio.sleep(100.0)
@@ -141,14 +141,14 @@ async def test_within_a_scope_of_anyio_each_keeps_its_own(deadline: float, ended
 
 @pytest.mark.parametrize("error", [TimeoutError("another's"), ValueError("x")])
 async def test_errors_pass(error: Exception) -> None:
-    limit = TimeLimit(10.0)
+    limit = SharedTimeout(10.0)
     with pytest.raises(type(error)) as caught, limit.block():
         raise error
     assert caught.value is error
 
 
 async def test_an_error_on_the_way_out_of_a_timeout_is_not_hidden() -> None:
-    limit = TimeLimit(1.0)
+    limit = SharedTimeout(1.0)
 
     async def fails_to_close() -> None:
         with limit.block():
@@ -165,7 +165,7 @@ async def test_an_error_on_the_way_out_of_a_timeout_is_not_hidden() -> None:
 
 
 async def test_a_block_that_takes_its_time_to_end_is_told_once_and_holds_up_nobody() -> None:
-    limit = TimeLimit(10.0)
+    limit = SharedTimeout(10.0)
 
     async def stubborn() -> float:
         with limit.block():
@@ -181,7 +181,7 @@ async def test_a_block_that_takes_its_time_to_end_is_told_once_and_holds_up_nobo
 
 def test_cancelled_anywhere_nothing_is_left() -> None:
     async def cancelled_at(suspension: int) -> bool:
-        limit = TimeLimit(10.0)
+        limit = SharedTimeout(10.0)
 
         async def twice() -> None:
             await limited(limit, 100.0)
@@ -200,7 +200,7 @@ def test_cancelled_anywhere_nothing_is_left() -> None:
 @pytest.mark.parametrize("loop", matrix())
 def test_on_every_loop_and_on_one_after_the_other(loop: str) -> None:
     """A limit outlives its loop."""
-    limit = TimeLimit(0.01)
+    limit = SharedTimeout(0.01)
 
     async def forever() -> bool:
         with limit.block():

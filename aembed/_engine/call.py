@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ Deliver: TypeAlias = Callable[[Batch], Awaitable[None]]
 """Brings one batch to its end."""
 
 
-class Job:
+class Call:
     """Rows are placed into one array, allocated once the dimension is known.
 
     Each distinct text is there once: an index is a position in ``texts``. Only the result, and the ``index`` of an
@@ -87,7 +87,7 @@ class Job:
         return not self.stopped
 
     def watched(self, deliver: Deliver) -> Deliver:
-        """``deliver``, in a form that this job can end early, batch by batch. A call ends it as a whole."""
+        """``deliver``, in a form that this call can end early, batch by batch. A call ends it as a whole."""
         return deliver
 
     def begin(self, batch: Batch) -> None:
@@ -235,8 +235,12 @@ class Job:
         return batch.rows.start + position if isinstance(batch.rows, slice) else int(batch.rows[position])
 
 
-Run: TypeAlias = Callable[[Job], Coroutine[Any, Any, None]]
-"""What every layer above the provider is: it brings every text of a job to its end, and tells the job."""
+class Layer(Protocol):
+    """A layer above the provider: cache layer, micro-batcher or engine."""
+
+    async def run(self, call: Call) -> None:
+        """Bring every text of ``call`` to its end, and report each row and each failure to ``call``."""
+        ...
 
 
 class _RowMap:
@@ -281,5 +285,5 @@ class _RowMap:
         for row in sorted(self.rows(failures)):
             error = failures[int(self.index[row])]
             first = int(self.first[self.index[row]])
-            by_row[row] = error.twin(row) if error.index == first != row else error
+            by_row[row] = error.copy_for(row) if error.index == first != row else error
         return dict(sorted({**by_row, **self._rejected}.items())) if self._rejected else by_row

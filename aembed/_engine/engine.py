@@ -11,14 +11,13 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from typing import TypeAlias
 
 import anyio
 import anyio.to_thread
 
 from aembed._engine import overlong
 from aembed._engine.batch_cap import BatchCap
-from aembed._engine.call import Job
+from aembed._engine.call import Call
 from aembed._engine.check import check, normalize
 from aembed._engine.fan_out import fan_out
 from aembed._engine.isolation import isolate, may_be_a_text
@@ -26,7 +25,7 @@ from aembed._engine.listeners import Listener, Listeners, logger
 from aembed._engine.plan import halves, plan, take
 from aembed._engine.proof import PROBE, Proof, worth_asking
 from aembed._engine.retry import Retry
-from aembed._engine.timeout import TimeLimit
+from aembed._engine.timeout import SharedTimeout
 from aembed._errors import (
     AembedError,
     BadTextError,
@@ -52,10 +51,7 @@ from aembed._events import (
 )
 from aembed._gate import Gate
 from aembed._settings.options import Options
-from aembed._types import Batch, Kind, MeasuresTexts, Provider, Reply, TextSize, Vectors
-
-EmbedInto: TypeAlias = Callable[..., Awaitable[Reply]]
-"""``WritesRows.embed_into``, of a provider that has it."""
+from aembed._types import Batch, Kind, MeasuresTexts, Provider, Reply, TextSize, Vectors, WritesRows
 
 SORTED_ON_THE_LOOP = 5_000
 """Texts that are sorted by length in a few milliseconds; more are sorted in a worker thread."""
@@ -76,11 +72,11 @@ class Engine:
         self.gate = gate
         self._account = gate.account
         self._provider = provider
-        self._embed_into: EmbedInto | None = getattr(provider, "embed_into", None)
+        self._embed_into = provider.embed_into if isinstance(provider, WritesRows) else None
         self._options = options
         timeout = options.timeout if "timeout" in options.model_fields_set else spec.timeout
         self._cap = BatchCap()
-        self._limit = None if timeout is None else TimeLimit(timeout)
+        self._limit = None if timeout is None else SharedTimeout(timeout)
         self.counts = Counts()
         """What the layers above count."""
         self.cache_dropped: Callable[[], int] = int
@@ -92,30 +88,30 @@ class Engine:
         self._other_models: set[str] = set()
         self._texts = self._tokens = self._requests = self._retries = self._failed = 0
 
-    async def run(self, job: Job) -> None:
-        """Bring every text of ``job`` to its end; what becomes of it, the job is told."""
-        spec = self._cap.fit(self.gate.fitted(self.spec)) if len(job.texts) > 1 else self.spec
-        if spec.pads and len(job.texts) > SORTED_ON_THE_LOOP:
-            batches = await anyio.to_thread.run_sync(plan, job.texts, spec)
+    async def run(self, call: Call) -> None:
+        """Bring every text of ``call`` to its end; what becomes of it, the call is told."""
+        spec = self._cap.fit(self.gate.fitted(self.spec)) if len(call.texts) > 1 else self.spec
+        if spec.pads and len(call.texts) > SORTED_ON_THE_LOOP:
+            batches = await anyio.to_thread.run_sync(plan, call.texts, spec)
         else:
-            batches = plan(job.texts, spec)
+            batches = plan(call.texts, spec)
         if len(batches) == 1:
-            await self._deliver(job, batches[0])
+            await self._deliver(call, batches[0])
         elif batches:
-            deliver = job.watched(partial(self._deliver, job))
+            deliver = call.watched(partial(self._deliver, call))
             await fan_out(deliver, batches, max_at_once=self.gate.most_at_once)
 
-    def expire(self, job: Job, seconds: float, option: str = "deadline") -> None:
+    def expire(self, call: Call, seconds: float, option: str = "deadline") -> None:
         """A call has run out of time."""
-        error, failed, unsent = job.expire(seconds, option)
+        error, failed, unsent = call.expire(seconds, option)
         self.counts.deadlines += 1
         self._failed += failed
         if self.emit is not None:
             self.emit(
                 DeadlineExceeded(
                     model=self.spec.name,
-                    kind=job.kind,
-                    texts=len(job.texts),
+                    kind=call.kind,
+                    texts=len(call.texts),
                     failed=failed,
                     not_attempted=unsent,
                     deadline=seconds,
@@ -150,33 +146,33 @@ class Engine:
             inputs_per_minute=gate.inputs_per_minute,
         )
 
-    async def _deliver(self, job: Job, batch: Batch) -> None:
+    async def _deliver(self, call: Call, batch: Batch) -> None:
         """Bring one batch to its end: placed, failed, or parted and each part brought to its end."""
         left = [batch]  # not by recursion: as many parts may follow from each other as there are texts
         while left:
             batch = left.pop()
-            if not job.wants(batch):
-                job.skip(batch)
+            if not call.wants(batch):
+                call.skip(batch)
                 continue
             batch, *others = self._cap.parts(batch)
             left += reversed(others)
             delivered = self._texts
             try:
-                await self._send(job, batch)
+                await self._send(call, batch)
             except DeadlineError:
-                job.run_out()
+                call.run_out()
             except AembedError as error:
-                left += reversed(await self._recover(job, batch, error, delivered))
+                left += reversed(await self._recover(call, batch, error, delivered))
 
-    async def send_part(self, job: Job, batch: Batch, *, once: bool) -> ProviderError | None:
+    async def send_part(self, call: Call, batch: Batch, *, once: bool) -> ProviderError | None:
         """Send a part of a batch that fails. The failure, if it may again be that of a text."""
         try:
-            await self._send(job, batch, once=once)
+            await self._send(call, batch, once=once)
         except AembedError as error:
             if isinstance(error, ProviderError) and may_be_a_text(error):
                 return error
-            for part in await self._recover(job, batch, error, self._texts):
-                await self._deliver(job, part)
+            for part in await self._recover(call, batch, error, self._texts):
+                await self._deliver(call, part)
         return None
 
     @property
@@ -188,98 +184,98 @@ class Engine:
         """Nothing but failures for some time, on the whole account."""
         return self._account.backoff.probing
 
-    async def works(self, job: Job, delivered: int) -> bool:
+    async def works(self, call: Call, delivered: int) -> bool:
         """The server has delivered a text since ``delivered`` was the count, or does now."""
-        return await self._proof.works(job, delivered)
+        return await self._proof.works(call, delivered)
 
-    async def _ask(self, job: Job) -> None:
+    async def _ask(self, call: Call) -> None:
         """Send one short text, for a call whose texts get no answer."""
-        probe = Job([PROBE], job.kind)
-        probe.is_probe, probe.due = True, job.due
+        probe = Call([PROBE], call.kind)
+        probe.is_probe, probe.due = True, call.due
         try:
             await self._send(probe, Batch(probe.texts, slice(0, 1)))
         except Exception:  # noqa: BLE001, S110  # a provider may raise anything, and the call has an error of its own
             pass
         finally:
-            job.count(probe.requests, probe.maybe_billed)
+            call.count(probe.requests, probe.maybe_billed)
 
-    async def _recover(self, job: Job, batch: Batch, error: AembedError, delivered: int) -> Sequence[Batch]:
+    async def _recover(self, call: Call, batch: Batch, error: AembedError, delivered: int) -> Sequence[Batch]:
         """A batch was refused: shorten its text, set the culprit aside, look for it if there is one, or give up.
 
         ``delivered`` is the count of texts from before it was sent. Returns the parts that are still worth sending.
         """
         if error.index is not None and not 0 <= error.index < len(batch):
             error.index = None  # it names no text of this batch: look for the culprit as if none was named
-        if isinstance(error, ProviderError) and may_be_a_text(error) and not job.is_probe:
+        if isinstance(error, ProviderError) and may_be_a_text(error) and not call.is_probe:
             works = self._texts > delivered
-            if not works and worth_asking(job, error):
-                works = await self._proof.works(job, delivered)
+            if not works and worth_asking(call, error):
+                works = await self._proof.works(call, delivered)
             if works:
-                await isolate(self, job, batch, error)
+                await isolate(self, call, batch, error)
                 return ()
         if isinstance(error, BatchTooLargeError):
             self._cap.refused(len(batch))
         culprit, parts = _parts(batch, error)
         if culprit is not None:
             if isinstance(error, TextTooLongError) and self._options.overlong != "error":
-                await self._shorten(job, culprit, error)
+                await self._shorten(call, culprit, error)
             else:
-                self.give_up(job, culprit, error)
+                self.give_up(call, culprit, error)
         if parts:
-            self.report_split(job, batch, error)
+            self.report_split(call, batch, error)
         return parts
 
-    def report_split(self, job: Job, batch: Batch, error: AembedError) -> None:
+    def report_split(self, call: Call, batch: Batch, error: AembedError) -> None:
         """A batch goes on in parts."""
         if self.emit is not None:
-            self.emit(BatchSplit(model=self.spec.name, kind=job.kind, texts=len(batch), error=error))
+            self.emit(BatchSplit(model=self.spec.name, kind=call.kind, texts=len(batch), error=error))
 
-    async def _shorten(self, job: Job, batch: Batch, error: AembedError) -> None:
+    async def _shorten(self, call: Call, batch: Batch, error: AembedError) -> None:
         """One text beyond the model's length, and the user has said what to do."""
         text = batch.texts[0]
         if len(text) < overlong.SHORTEST:
-            self.give_up(job, batch, error)
+            self.give_up(call, batch, error)
         elif self._options.overlong == "truncate":
-            job.truncated.add(job.index(batch, 0))
-            await self._deliver(job, Batch([overlong.head(text, self.spec.max_text_tokens)], batch.rows))
+            call.truncated.add(call.index(batch, 0))
+            await self._deliver(call, Batch([overlong.head(text, self.spec.max_text_tokens)], batch.rows))
         else:
             pieces = overlong.pieces(text, self.spec.max_text_tokens)
-            parts = Job(pieces, job.kind)
+            parts = Call(pieces, call.kind)
             await self.run(parts)
-            job.count(parts.requests, parts.maybe_billed)
+            call.count(parts.requests, parts.maybe_billed)
             if parts.error is not None:
                 parts.error.index = None
-                self.give_up(job, batch, parts.error)
+                self.give_up(call, batch, parts.error)
                 return
             vectors = overlong.average(parts.vectors(self.spec.dim), pieces)
-            job.place(batch, Reply(vectors, parts.tokens), vectors)
+            call.place(batch, Reply(vectors, parts.tokens), vectors)
 
-    def give_up(self, job: Job, batch: Batch, error: AembedError) -> None:
+    def give_up(self, call: Call, batch: Batch, error: AembedError) -> None:
         """These texts get no vector."""
-        job.fail(batch, error)
+        call.fail(batch, error)
         self._failed += len(batch)
         if self.emit is not None:
-            self.emit(BatchFailed(model=self.spec.name, kind=job.kind, texts=len(batch), error=error))
+            self.emit(BatchFailed(model=self.spec.name, kind=call.kind, texts=len(batch), error=error))
 
-    async def _send(self, job: Job, batch: Batch, *, once: bool = False) -> None:
+    async def _send(self, call: Call, batch: Batch, *, once: bool = False) -> None:
         """Try until it works or the policy says enough; with ``once`` only a 429 is followed by another try."""
-        retry = Retry(self._options.retry, self._account, once=once or job.is_probe)
+        retry = Retry(self._options.retry, self._account, once=once or call.is_probe)
         self._account.budget.attempted()
         while True:
             retry.begin()
             try:
-                await self._attempt(job, batch, retry)
+                await self._attempt(call, batch, retry)
             except ProviderError as error:
                 error.attempts = retry.attempts
                 error.provider = error.provider or self.spec.provider
-                job.count(0, error.maybe_billed)
-                job.attempt_failed(batch, error)
-                if self.is_down() and may_be_a_text(error) and worth_asking(job, error):
-                    await self._proof.works(job, self._texts)  # if it does, the account is not down: this batch is bad
+                call.count(0, error.maybe_billed)
+                call.attempt_failed(batch, error)
+                if self.is_down() and may_be_a_text(error) and worth_asking(call, error):
+                    await self._proof.works(call, self._texts)  # if it does, the account is not down: this batch is bad
                 delay = retry.after(error, texts=len(batch))
                 self._retries += 1
                 if self.emit is not None:
-                    model, kind, texts = self.spec.name, job.kind, len(batch)
+                    model, kind, texts = self.spec.name, call.kind, len(batch)
                     self.emit(
                         RetryScheduled(
                             model=model, kind=kind, texts=texts, attempt=retry.attempts, delay=delay, error=error
@@ -290,23 +286,23 @@ class Engine:
             if delay:
                 await anyio.sleep(delay)
 
-    async def _attempt(self, job: Job, batch: Batch, retry: Retry) -> None:
+    async def _attempt(self, call: Call, batch: Batch, retry: Retry) -> None:
         """Admission, one request, the check, and the rows are in their place."""
         patience = self._options.retry.max_retry_after
-        reservation = self.gate.reservation(job.kind, batch.texts, patience, deadline=job.due, owner=self)
+        reservation = self.gate.reservation(call.kind, batch.texts, patience, deadline=call.due, owner=self)
         if retry.goes_first or not self.gate.try_enter(reservation):
             await self.gate.wait(reservation, first=retry.goes_first)
         reply: Reply | None = None
         failure: AembedError | None = None
         started = time.perf_counter() if self.emit is not None else 0.0
         self._requests += 1
-        job.begin(batch)
-        job.count()
+        call.begin(batch)
+        call.count()
         rows: Vectors | None = None
         try:
             if self._embed_into is not None:
-                rows = job.rows(batch, self.spec.dim)
-            reply = await self._embed(batch.texts, job.kind, rows)
+                rows = call.rows(batch, self.spec.dim)
+            reply = await self._embed(batch.texts, call.kind, rows)
         except AembedError as error:
             failure = error
             raise
@@ -323,13 +319,13 @@ class Engine:
             raise
         self._learn(reply, vectors)
         if reply.other_model is not None:
-            self._report_other_model(reply.other_model, job, batch)
-        job.place(batch, reply, vectors, in_place=rows is not None and reply.vectors is rows)
+            self._report_other_model(reply.other_model, call, batch)
+        call.place(batch, reply, vectors, in_place=rows is not None and reply.vectors is rows)
         if self.emit is not None:
             self.emit(
                 RequestDone(
                     model=self.spec.name,
-                    kind=job.kind,
+                    kind=call.kind,
                     texts=len(batch),
                     tokens=reply.tokens,
                     truncated=len(reply.truncated),
@@ -338,9 +334,9 @@ class Engine:
                 )
             )
 
-    def _report_other_model(self, name: str, job: Job, batch: Batch) -> None:
+    def _report_other_model(self, name: str, call: Call, batch: Batch) -> None:
         if self.emit is not None:
-            self.emit(OtherModel(model=self.spec.name, answered=name, kind=job.kind, texts=len(batch)))
+            self.emit(OtherModel(model=self.spec.name, answered=name, kind=call.kind, texts=len(batch)))
         if name not in self._other_models and len(self._other_models) < MOST_OTHER_MODELS:
             self._other_models.add(name)
             words = "%s answered with the model %r where %r was asked for; strict=True makes this an error"

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from aembed._engine.call import Job
+from aembed._engine.call import Call
 from aembed._engine.plan import halves, take
 from aembed._errors import ConnectError, OverloadedError, ProviderError, ReplyError, RequestTimeoutError
 from aembed._types import Batch
@@ -34,17 +34,17 @@ class Sender(Protocol):
         """Nothing but failures for some time, on the whole account."""
         ...
 
-    async def works(self, job: Job, delivered: int) -> bool:
+    async def works(self, call: Call, delivered: int) -> bool:
         """The server has delivered a text since ``delivered`` was the count, or does now."""
         ...
 
-    async def send_part(self, job: Job, batch: Batch, *, once: bool) -> ProviderError | None:
+    async def send_part(self, call: Call, batch: Batch, *, once: bool) -> ProviderError | None:
         """The failure, if it may again be that of a text; any other end is seen to."""
         ...
 
-    def give_up(self, job: Job, batch: Batch, error: ProviderError) -> None: ...
+    def give_up(self, call: Call, batch: Batch, error: ProviderError) -> None: ...
 
-    def report_split(self, job: Job, batch: Batch, error: ProviderError) -> None: ...
+    def report_split(self, call: Call, batch: Batch, error: ProviderError) -> None: ...
 
 
 class _Suspect(NamedTuple):
@@ -63,49 +63,49 @@ def may_be_a_text(error: Exception) -> bool:
     return isinstance(error, kinds) and error.retryable and not error.fatal and error.retry_after is None
 
 
-async def isolate(sender: Sender, job: Job, batch: Batch, error: ProviderError) -> None:
+async def isolate(sender: Sender, call: Call, batch: Batch, error: ProviderError) -> None:
     """Bring every text of a batch that fails to its end, while the server works for other texts."""
     suspects = [_Suspect(batch, error, certain=True, delivered=sender.delivered)]
     while suspects:
         suspect = suspects.pop()
-        if not job.wants(suspect.batch):
-            job.skip(suspect.batch)
-        elif not await _may_go_on(sender, job, suspect):
-            sender.give_up(job, suspect.batch, suspect.error)
+        if not call.wants(suspect.batch):
+            call.skip(suspect.batch)
+        elif not await _may_go_on(sender, call, suspect):
+            sender.give_up(call, suspect.batch, suspect.error)
         elif len(suspect.batch) == 1:
-            await _judge(sender, job, suspect)
+            await _judge(sender, call, suspect)
         else:
-            sender.report_split(job, suspect.batch, suspect.error)
-            suspects += await _try_parts(sender, job, suspect)
+            sender.report_split(call, suspect.batch, suspect.error)
+            suspects += await _try_parts(sender, call, suspect)
 
 
-async def _may_go_on(sender: Sender, job: Job, suspect: _Suspect) -> bool:
+async def _may_go_on(sender: Sender, call: Call, suspect: _Suspect) -> bool:
     """Without proof no text is blamed, and no server asked that has answered nothing for long."""
     if sender.is_down():
-        return await sender.works(job, sender.delivered)
-    return suspect.certain or len(suspect.batch) > 1 or await sender.works(job, suspect.delivered)
+        return await sender.works(call, sender.delivered)
+    return suspect.certain or len(suspect.batch) > 1 or await sender.works(call, suspect.delivered)
 
 
-async def _try_parts(sender: Sender, job: Job, suspect: _Suspect) -> list[_Suspect]:
+async def _try_parts(sender: Sender, call: Call, suspect: _Suspect) -> list[_Suspect]:
     """Send both parts once. Returns those that failed."""
     failed: list[tuple[Batch, ProviderError, int]] = []
     for part in _parts(suspect.batch, suspect.error):
-        if not job.wants(part):
-            job.skip(part)
-        elif (error := await sender.send_part(job, part, once=True)) is not None:
+        if not call.wants(part):
+            call.skip(part)
+        elif (error := await sender.send_part(call, part, once=True)) is not None:
             failed.append((part, error, sender.delivered))
     certain = suspect.certain and len(failed) == 1
     return [_Suspect(part, error, certain, delivered) for part, error, delivered in failed]
 
 
-async def _judge(sender: Sender, job: Job, suspect: _Suspect) -> None:
+async def _judge(sender: Sender, call: Call, suspect: _Suspect) -> None:
     """A single text: it fails whenever it is sent, or it gets all the attempts there are."""
     error: ProviderError | None = suspect.error
     if not suspect.certain:
-        error = await sender.send_part(job, suspect.batch, once=False)
+        error = await sender.send_part(call, suspect.batch, once=False)
     if error is not None:
         error.isolated, error.index = True, 0
-        sender.give_up(job, suspect.batch, error)
+        sender.give_up(call, suspect.batch, error)
 
 
 def _parts(batch: Batch, error: ProviderError) -> tuple[Batch, Batch]:

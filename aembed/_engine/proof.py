@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
-from aembed._engine.call import Job
+from aembed._engine.call import Call
 from aembed._errors import ProviderError, RequestTimeoutError
 
 PROBE = "How long is a vector of this model?"
@@ -20,35 +20,35 @@ class Proof:
     delivered, so that an outage costs it one request. ``ask`` sends it for a call, and raises nothing for a failure.
     """
 
-    def __init__(self, delivered: Callable[[], int], ask: Callable[[Job], Awaitable[None]]) -> None:
+    def __init__(self, delivered: Callable[[], int], ask: Callable[[Call], Awaitable[None]]) -> None:
         self._delivered = delivered
         self._ask = ask
         self._asking = anyio.Lock()
         self._asked = 0
 
-    async def works(self, job: Job, delivered: int) -> bool:
+    async def works(self, call: Call, delivered: int) -> bool:
         """Something was delivered since that was the count, or is now."""
         if self._delivered() > delivered:
             return True
-        if job.unproven == delivered:
+        if call.unproven == delivered:
             return False
         asked = self._asked
         async with self._asking:
             if self._asked == asked and self._delivered() == delivered:
-                await self._ask(job)
+                await self._ask(call)
                 self._asked += 1
         if self._delivered() > delivered:
             return True
-        job.unproven = delivered
+        call.unproven = delivered
         return False
 
 
-def worth_asking(job: Job, error: ProviderError) -> bool:
+def worth_asking(call: Call, error: ProviderError) -> bool:
     """Not after a timeout: another would take as long.
 
     Nor for a text by itself, whose call has nothing else to deliver, unless that is a document, maybe the last of a
     bulk job, and has failed more than once.
     """
-    if job.is_probe or isinstance(error, RequestTimeoutError):
+    if call.is_probe or isinstance(error, RequestTimeoutError):
         return False
-    return len(job.texts) > 1 or (job.kind == "document" and error.attempts > 1)
+    return len(call.texts) > 1 or (call.kind == "document" and error.attempts > 1)

@@ -15,25 +15,25 @@ LOOP_STEP_S = 0.002
 """uvloop counts whole milliseconds: so far its clock may be ahead of the machine's."""
 
 
-class TimeLimit:
+class SharedTimeout:
     """``with limit.block(): ...`` cancels the block after ``seconds``, and execution goes on behind it."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._open: dict[Block, None] = {}
+        self._open: dict[TimeoutScope, None] = {}
         """Oldest first."""
         self._timer: asyncio.TimerHandle | None = None
 
-    def block(self) -> Block:
-        return Block(self)
+    def block(self) -> TimeoutScope:
+        return TimeoutScope(self)
 
-    def enter(self, block: Block, loop: asyncio.AbstractEventLoop) -> None:
+    def enter(self, block: TimeoutScope, loop: asyncio.AbstractEventLoop) -> None:
         block.due = loop.time() + self.seconds
         self._open[block] = None
         if self._timer is None:
             self._set(block.due, loop)
 
-    def leave(self, block: Block) -> None:
+    def leave(self, block: TimeoutScope) -> None:
         del self._open[block]
         if not self._open and self._timer is not None:
             self._timer.cancel()
@@ -53,12 +53,12 @@ class TimeLimit:
             block.expire()
 
 
-class Block:
+class TimeoutScope:
     """Cancels its task once, and takes that cancellation back on the way out, but nobody else's."""
 
     __slots__ = ("_cancelling", "_expired", "_limit", "_task", "due")
 
-    def __init__(self, limit: TimeLimit) -> None:
+    def __init__(self, limit: SharedTimeout) -> None:
         self._limit = limit
         self._expired = False
         self.due = math.inf

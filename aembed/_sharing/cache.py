@@ -10,7 +10,7 @@ from typing import Literal, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from aembed._sharing.shared_call import Flight
+from aembed._sharing.shared_call import SharedCall
 from aembed._types import Store, Vector, Vectors
 
 KEPT_AT_ONCE = 4096
@@ -57,14 +57,14 @@ class Opens(Protocol):
     async def open(self) -> None: ...
 
 
-Entry: TypeAlias = "Lookup | tuple[Flight, int] | Vector"
+Entry: TypeAlias = "Lookup | tuple[SharedCall, int] | Vector"
 
 
 class Cache:
     """Everything known of a key is in one of two places: an entry here, or the store.
 
-    An entry is a lookup under way, then the flight that brings the text (with its index there), then the row until the
-    store has it.
+    An entry is a lookup under way, then the shared call that brings the text (with its index there), then the row
+    until the store has it.
     """
 
     def __init__(self, store: Store, *, owned: bool) -> None:

@@ -16,7 +16,7 @@ SCHEME = 1
 """To be raised when the same texts get other vectors from aembed itself."""
 
 
-class Identity:
+class CacheKeys:
     """Makes the key of a text: one SHA-256 over everything beside it, and the whole text.
 
     What counts: provider, base_url, model, revision, dimensions, kind, overlong, normalize, provider_options, headers
@@ -53,7 +53,7 @@ class Identity:
             "query": sha256(b"query\0" + known).digest(),
         }
 
-    def keys(self, texts: Sequence[str], kind: Kind) -> list[bytes]:
+    def of(self, texts: Sequence[str], kind: Kind) -> list[bytes]:
         """32 bytes for each text."""
         prefix = self._prefixes[kind]
         return [sha256(prefix + text.encode()).digest() for text in texts]

@@ -11,98 +11,98 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from aembed._engine.call import Job, Run
+from aembed._engine.call import Call, Layer
 from aembed._events import Counts
 from aembed._settings.policies import MergePolicy
-from aembed._sharing.shared_call import Flight, Waiter
+from aembed._sharing.shared_call import Participant, SharedCall
 from aembed._types import Kind, ModelSpec
 
 
-class Merge:
+class MicroBatcher:
     """One embedder's gathering: documents by themselves, and queries by themselves."""
 
-    def __init__(self, policy: MergePolicy, run: Run, *, spec: Callable[[], ModelSpec], counts: Counts) -> None:
+    def __init__(self, policy: MergePolicy, below: Layer, *, spec: Callable[[], ModelSpec], counts: Counts) -> None:
         self._policy = policy
-        self._run = run
+        self._below = below
         self._spec = spec
-        self._lanes: dict[Kind, _Lane] = {
-            kind: _Lane(kind, policy.window, self._most, run, counts) for kind in ("document", "query")
+        self._queues: dict[Kind, _Queue] = {
+            kind: _Queue(kind, policy.window, self._most, below, counts) for kind in ("document", "query")
         }
 
-    async def run(self, job: Job) -> None:
+    async def run(self, call: Call) -> None:
         """Bring every text to its end, with the requests of others where that is of use."""
-        if len(job.texts) < self._most():
-            await self._lanes[job.kind].run(job)
+        if len(call.texts) < self._most():
+            await self._queues[call.kind].run(call)
         else:
-            await self._run(job)
+            await self._below.run(call)
 
     async def aclose(self) -> None:
         """Wait for the end of what nobody waits for any more."""
-        for lane in self._lanes.values():
-            await lane.aclose()
+        for queue in self._queues.values():
+            await queue.aclose()
 
     def _most(self) -> int:
         """Texts in a batch."""
         return min(self._policy.max_texts, self._spec().max_batch_texts or self._policy.max_texts)
 
 
-class _Lane:
+class _Queue:
     """Calls of one kind: those that gather, in the order they came, and the batches that have left."""
 
-    def __init__(self, kind: Kind, window: float, most: Callable[[], int], run: Run, counts: Counts) -> None:
+    def __init__(self, kind: Kind, window: float, most: Callable[[], int], below: Layer, counts: Counts) -> None:
         self._kind: Kind = kind
         self._window = window
         self._most = most
-        self._run = run
+        self._below = below
         self._counts = counts
-        self._gathered: OrderedDict[Waiter, float] = OrderedDict()
+        self._gathered: OrderedDict[Participant, float] = OrderedDict()
         """Who waits for company, and until when."""
         self._texts = 0
         """Of those who gather."""
-        self._under_way: set[Job] = set()
+        self._under_way: set[Call] = set()
         """Batches, and a call that found nothing under way."""
-        self._unsent: Job | None = None
+        self._unsent: Call | None = None
         """The one of these that waits for its admission."""
         self._timer: asyncio.TimerHandle | None = None
 
-    async def run(self, job: Job) -> None:
+    async def run(self, call: Call) -> None:
         if self._under_way:
-            await self._run_together(job)
+            await self._run_together(call)
             return
-        self._left(job)
+        self._left(call)
         try:
-            await self._run(job)
+            await self._below.run(call)
         finally:
-            self._landed(job)
+            self._landed(call)
 
     async def aclose(self) -> None:
-        flights = [job for job in self._under_way if isinstance(job, Flight)]
-        ending = [flight.task for flight in flights if flight.release(unless=self) and flight.task]
+        shared_calls = [call for call in self._under_way if isinstance(call, SharedCall)]
+        ending = [shared.task for shared in shared_calls if shared.release(unless=self) and shared.task]
         if ending:
             await asyncio.wait(ending)
 
-    async def _run_together(self, job: Job) -> None:
-        waiter = Waiter(job, self)
-        waiter.missing = len(job.texts)
-        self._gathered[waiter] = asyncio.get_running_loop().time() + self._window
-        self._texts += len(job.texts)
+    async def _run_together(self, call: Call) -> None:
+        participant = Participant(call, self)
+        participant.missing = len(call.texts)
+        self._gathered[participant] = asyncio.get_running_loop().time() + self._window
+        self._texts += len(call.texts)
         self._depart()
         try:
-            await waiter.finish()
-            if left := waiter.take_back():
-                await self._try_alone(waiter, left)
+            await participant.finish()
+            if left := participant.take_back():
+                await self._try_alone(participant, left)
         finally:
-            if self._gathered.pop(waiter, None) is None:
-                await waiter.leave()
+            if self._gathered.pop(participant, None) is None:
+                await participant.leave()
             else:
-                self._texts -= len(job.texts)
+                self._texts -= len(call.texts)
                 self._set_timer()
 
-    async def _try_alone(self, waiter: Waiter, indices: Sequence[int]) -> None:
+    async def _try_alone(self, participant: Participant, indices: Sequence[int]) -> None:
         """A batch that was refused as a whole, or has crashed, says nothing about these texts of it."""
-        flight = Flight([waiter.job.texts[index] for index in indices], self._kind, self)
-        flight.join(waiter, enumerate(indices))
-        await self._run(flight)
+        shared = SharedCall([participant.call.texts[index] for index in indices], self._kind, self)
+        shared.join(participant, enumerate(indices))
+        await self._below.run(shared)
 
     def _depart(self, *, landed: bool = False) -> None:
         """Let batches leave for which it is time."""
@@ -118,40 +118,40 @@ class _Lane:
 
     def _board(self) -> None:
         """The next batch: as many calls as fit, in the order they came."""
-        together: list[Waiter] = []
+        together: list[Participant] = []
         room = self._most()
-        while self._gathered and (not together or len(next(iter(self._gathered)).job.texts) <= room):
-            waiter, _ = self._gathered.popitem(last=False)
-            room -= len(waiter.job.texts)
-            self._texts -= len(waiter.job.texts)
-            together.append(waiter)
-        texts = dict.fromkeys(text for waiter in together for text in waiter.job.texts)
+        while self._gathered and (not together or len(next(iter(self._gathered)).call.texts) <= room):
+            participant, _ = self._gathered.popitem(last=False)
+            room -= len(participant.call.texts)
+            self._texts -= len(participant.call.texts)
+            together.append(participant)
+        texts = dict.fromkeys(text for participant in together for text in participant.call.texts)
         index_of = {text: index for index, text in enumerate(texts)}
-        flight = Flight(list(texts), self._kind, self)
-        for waiter in together:
-            waiter.missing = 0
-            flight.join(waiter, [(index_of[text], own) for own, text in enumerate(waiter.job.texts)])
+        shared = SharedCall(list(texts), self._kind, self)
+        for participant in together:
+            participant.missing = 0
+            shared.join(participant, [(index_of[text], own) for own, text in enumerate(participant.call.texts)])
         if len(together) == 1:
-            flight.leader = together[0]
+            shared.leader = together[0]
         else:
             self._counts.merged_calls += len(together)
             self._counts.merged_requests += 1
-        self._left(flight)
-        flight.start(self._run).add_done_callback(lambda _: self._landed(flight))
+        self._left(shared)
+        shared.start(self._below).add_done_callback(lambda _: self._landed(shared))
 
-    def _left(self, job: Job) -> None:
-        self._under_way.add(job)
-        self._unsent = job
-        job.on_sent = lambda: self._sent(job)
+    def _left(self, call: Call) -> None:
+        self._under_way.add(call)
+        self._unsent = call
+        call.on_sent = lambda: self._sent(call)
 
-    def _sent(self, job: Job) -> None:
-        if self._unsent is job:
+    def _sent(self, call: Call) -> None:
+        if self._unsent is call:
             self._unsent = None
             self._depart()
 
-    def _landed(self, job: Job) -> None:
-        self._under_way.discard(job)
-        if self._unsent is job:
+    def _landed(self, call: Call) -> None:
+        self._under_way.discard(call)
+        if self._unsent is call:
             self._unsent = None
         self._depart(landed=True)
 

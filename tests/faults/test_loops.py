@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from aembed import ClosedError, Config, Embedder, EmbedderFactory, EventLoopError, Limits, Vectors
-from aembed._lifecycle import Home
+from aembed._lifecycle import LoopAffinity
 from aembed.testing import LoopbackServer
 from aembed.testing.faults import Hang
 from tests.faults.case import DIM, PATIENCE, mock, open_files, settled
@@ -86,7 +86,7 @@ def test_fault_58_a_loop_that_was_cut_off(loop_factory: Callable[[], Any]) -> No
 
 def test_fault_58_a_loop_closed_under_its_calls() -> None:
     """Without even being told: then nobody knows what is still held, and that is said."""
-    home = Home(lambda: True)
+    home = LoopAffinity(lambda: True)
     loop = asyncio.new_event_loop()
     loop.run_until_complete(entering(home))
     loop.close()
@@ -94,7 +94,7 @@ def test_fault_58_a_loop_closed_under_its_calls() -> None:
         asyncio.run(entering(home))
 
 
-async def entering(home: Home) -> None:
+async def entering(home: LoopAffinity) -> None:
     home.enter("it")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from aembed import EmbedderFactory, Limits, ModelSpec
 from aembed._settings.options import Options
-from aembed._sharing.cache_key import Identity
+from aembed._sharing.cache_key import CacheKeys
 from aembed.testing import ScriptedProvider
 from tests.scripted import PAIRS, TEXTS, expected
 
@@ -29,20 +29,20 @@ VARIANTS: dict[str, tuple[ModelSpec, Options]] = {
 
 @pytest.mark.parametrize("variant", VARIANTS, ids="case 71: {}".format)
 def test_whatever_decides_a_vector_is_part_of_its_key(variant: str) -> None:
-    plain = Identity(SPEC, Options(), "Provider")
-    other = Identity(*VARIANTS[variant], "Provider")
-    keys = {key for kind in ("document", "query") for who in (plain, other) for key in who.keys(TEXTS, kind)}
+    plain = CacheKeys(SPEC, Options(), "Provider")
+    other = CacheKeys(*VARIANTS[variant], "Provider")
+    keys = {key for kind in ("document", "query") for who in (plain, other) for key in who.of(TEXTS, kind)}
     assert len(keys) == 4 * len(TEXTS)
     assert {len(key) for key in keys} == {32}
 
 
 def test_case_71_a_key_holds_the_whole_text_and_its_kind() -> None:
-    identity = Identity(SPEC, Options(), "Provider")
+    identity = CacheKeys(SPEC, Options(), "Provider")
     long = "x" * 100_000
     texts = [long, long + "x", long[:-1] + "y", "\u00e4", "a\u0308"]
-    keys = identity.keys(texts, "document") + identity.keys(texts, "query")
+    keys = identity.of(texts, "document") + identity.of(texts, "query")
     assert len(set(keys)) == 10
-    assert identity.keys(["\u00e4"], "query") == [keys[8]]
+    assert identity.of(["\u00e4"], "query") == [keys[8]]
 
 
 def test_case_71_limits_and_secrets_decide_no_vector() -> None:
@@ -54,9 +54,9 @@ def test_case_71_limits_and_secrets_decide_no_vector() -> None:
         limits=Limits(max_concurrency=1),
         base_url="https://a.test/v1/",
     )
-    plain = Identity(SPEC, Options(base_url="https://a.test/v1"), "P")
-    same = Identity(SPEC, options, "P")
-    assert plain.keys(TEXTS, "query") == same.keys(TEXTS, "query")
+    plain = CacheKeys(SPEC, Options(base_url="https://a.test/v1"), "P")
+    same = CacheKeys(SPEC, options, "P")
+    assert plain.of(TEXTS, "query") == same.of(TEXTS, "query")
 
 
 async def test_case_71_embedders_share_what_is_the_same_and_nothing_else(factory: EmbedderFactory) -> None:
@@ -72,7 +72,7 @@ async def test_case_71_embedders_share_what_is_the_same_and_nothing_else(factory
 
 def test_a_route_is_told_by_the_value_of_a_header_and_not_by_how_its_name_is_written() -> None:
     keys = [
-        Identity(SPEC, Options(headers=headers), "P").keys(TEXTS, "query")
+        CacheKeys(SPEC, Options(headers=headers), "P").of(TEXTS, "query")
         for headers in ({"x-route": "a"}, {"X-Route": "a"}, {"x-route": "b"})
     ]
     assert keys[0] == keys[1] != keys[2]

@@ -12,7 +12,7 @@ import pytest
 
 from aembed import EmbedderFactory, Kind, Limits, Reply
 from aembed._settings.options import Options
-from aembed._sharing.cache_key import Identity
+from aembed._sharing.cache_key import CacheKeys
 from aembed.testing import ScriptedProvider
 from tests.memo.shelf import Shelf, started
 from tests.scripted import PAIRS, TEXTS, expected, sent
@@ -139,7 +139,7 @@ async def test_what_is_given_back_is_found_in_the_order_of_the_input(factory: Em
     one, other = [await factory.new_embedder(ScriptedProvider(latency=10.0), cache=shelf) for _ in range(2)]
     leader = await started(one.embed_documents(TEXTS[:4]))
     follower = await started(other.embed_documents(TEXTS[3::-1]))
-    keys = Identity(one.spec, Options(), "ScriptedProvider").keys(TEXTS[:4], "document")
+    keys = CacheKeys(one.spec, Options(), "ScriptedProvider").of(TEXTS[:4], "document")
     shelf.kept.update(zip(keys, await expected(TEXTS[:4]), strict=True))
     leader.cancel()
     await one.aclose()

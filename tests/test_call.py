@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aembed import BadTextError, OverloadedError, Reply
-from aembed._engine.call import Job
+from aembed._engine.call import Call
 from aembed._types import Batch
 
 
@@ -24,13 +24,13 @@ def vectors(rows: list[int]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]
     return np.repeat(np.array(rows, np.float32)[:, None] + 1, 3, axis=1)
 
 
-def job(texts: int) -> Job:
-    return Job([f"text {row}" for row in range(texts)], "document", "return", None)
+def call(texts: int) -> Call:
+    return Call([f"text {row}" for row in range(texts)], "document", "return", None)
 
 
 @given(st.integers(1, 30).flatmap(lambda n: st.permutations(range(n))), st.data())
 def test_rows_find_their_place_in_whatever_order_batches_come(order: list[int], data: st.DataObject) -> None:
-    work = job(len(order))
+    work = call(len(order))
     cuts = sorted(data.draw(st.sets(st.integers(1, len(order)), max_size=5)) | {0, len(order)})
     for start, stop in pairwise(cuts):
         rows = list(order[start:stop])
@@ -42,14 +42,14 @@ def test_rows_find_their_place_in_whatever_order_batches_come(order: list[int], 
 
 
 def test_a_reply_to_the_whole_call_is_the_result_uncopied() -> None:
-    work = job(3)
+    work = call(3)
     whole = vectors([0, 1, 2])
     work.place(batch([0, 1, 2], sliced=True), Reply(whole), whole)
     assert work.vectors(3) is whole
 
 
 def test_a_read_only_reply_is_copied() -> None:
-    work = job(3)
+    work = call(3)
     whole = vectors([0, 1, 2])
     whole.flags.writeable = False
     work.place(batch([0, 1, 2], sliced=True), Reply(whole), whole)
@@ -58,7 +58,7 @@ def test_a_read_only_reply_is_copied() -> None:
 
 @pytest.mark.parametrize("sliced", [True, False])
 def test_a_failed_text_is_counted_from_the_start_of_the_call(sliced: bool) -> None:
-    work = job(9)
+    work = call(9)
     error = BadTextError("no", index=1)
     work.fail(batch([4, 5, 6], sliced=sliced), error)
     assert error.index == 5
@@ -68,19 +68,19 @@ def test_a_failed_text_is_counted_from_the_start_of_the_call(sliced: bool) -> No
 
 def test_rows_without_a_vector_hold_nan_also_in_the_callers_array() -> None:
     out = np.ones((3, 3), np.float32)
-    work = Job(["a", "b", "c"], "document", "return", out)
+    work = Call(["a", "b", "c"], "document", "return", out)
     work.place(batch([1]), Reply(vectors([1])), vectors([1]))
     assert work.vectors(3) is out
     assert np.isnan(out).all(axis=1).tolist() == [True, False, True]
 
 
 def test_with_no_reply_at_all_the_shape_is_what_is_known() -> None:
-    assert job(2).vectors(5).shape == (2, 5)
-    assert job(2).vectors(None).shape == (2, 0)
+    assert call(2).vectors(5).shape == (2, 5)
+    assert call(2).vectors(None).shape == (2, 0)
 
 
 def test_cost_is_known_with_tokens_and_price() -> None:
-    work = job(1)
+    work = call(1)
     work.place(batch([0]), Reply(vectors([0]), tokens=500_000), vectors([0]))
     assert work.result(3, 0.02).usage.cost == pytest.approx(0.01)
     assert work.result(3, None).usage.cost is None
@@ -90,15 +90,15 @@ def test_cost_is_known_with_tokens_and_price() -> None:
 
 
 class TestRepeatedTexts:
-    def job(self, texts: str = "abacab") -> Job:
-        return Job(list(texts), "document", "return", None)
+    def call(self, texts: str = "abacab") -> Call:
+        return Call(list(texts), "document", "return", None)
 
     def test_each_is_there_once(self) -> None:
-        assert self.job().texts == ["a", "b", "c"]
+        assert self.call().texts == ["a", "b", "c"]
 
     @given(st.lists(st.sampled_from("abcde"), min_size=1), st.data())
     def test_every_copy_gets_the_row_of_its_text(self, texts: list[str], data: st.DataObject) -> None:
-        work = Job(
+        work = Call(
             texts, "document", "return", data.draw(st.sampled_from([None, np.zeros((len(texts), 3), np.float32)]))
         )
         row_of = {text: ord(text) for text in texts}
@@ -116,7 +116,7 @@ class TestRepeatedTexts:
         np.testing.assert_array_equal(work.vectors(3), result.vectors)
 
     def test_a_failure_is_that_of_every_copy_and_names_each(self) -> None:
-        work = self.job()
+        work = self.call()
         work.fail(batch([0]), BadTextError("no", index=0))
         failures = work.result(3, None).failures
         assert list(failures) == [0, 2, 4]
@@ -124,17 +124,17 @@ class TestRepeatedTexts:
         assert len({id(error) for error in failures.values()}) == 3
 
     def test_a_failure_of_no_text_in_particular_names_none(self) -> None:
-        work = self.job()
+        work = self.call()
         work.fail(batch([1, 2]), OverloadedError("busy"))
         assert {row: error.index for row, error in work.result(3, None).failures.items()} == {1: None, 3: None, 5: None}
 
     def test_the_error_of_a_call_names_the_first_copy(self) -> None:
-        work = Job(list("aab"), "document", "raise")
+        work = Call(list("aab"), "document", "raise")
         work.fail(batch([1]), BadTextError("no"))
         assert work.error is not None
         assert work.error.index == 2
 
     def test_a_cut_text_is_cut_wherever_it_stands(self) -> None:
-        work = self.job()
+        work = self.call()
         work.place(batch([0, 1]), Reply(vectors([0, 1]), truncated=[0]), vectors([0, 1]))
         assert work.result(3, None).truncated == (0, 2, 4)
