@@ -7,7 +7,9 @@ Where things are:
     _lifecycle                     the event loop, and the calls in flight on it
     _types _errors _events         nouns; the error tree; what can be observed
     _groups                        the first error of a task group, in place of the group
+    _totals                        counters of a factory's embedders, for its statistics
     _input _quantize               checks of what comes in; float32 vectors made compact
+    _http_status                   HTTP status of an error, for services
     _settings     settings; where keys come from; the only readers of environment and files
     _sharing      cache with single-flight, micro-batcher: texts that need no request, or share one
     _engine       plan -> fan out -> retry(admit(timeout(provider)) -> check) -> place
@@ -16,6 +18,7 @@ Where things are:
     stores        vectors kept across calls: in memory, or in a file
     providers     local, static, mock, and one file for each API; imported when first opened
     jobs          bulk jobs: files of any size, resumable
+    telemetry     OpenTelemetry, Prometheus and log listeners
     testing cli   public test doubles; the ``aembed`` command
     bench         the benchmark runner; imports public names alone
 """
@@ -46,17 +49,29 @@ from aembed._errors import (
     TextTooLongError,
 )
 from aembed._events import (
+    AccountStatistics,
     BatchFailed,
     BatchSplit,
+    CallDone,
+    CallStarted,
+    CircuitClosed,
+    CircuitOpened,
     DeadlineExceeded,
+    EmbedderStatistics,
     Event,
+    FactoryStatistics,
+    GatePaused,
+    GateResumed,
+    LimitChanged,
     OtherModel,
     RequestDone,
+    RequestFailed,
     RetryScheduled,
     Statistics,
     StoreFailed,
 )
 from aembed._factory import EmbedderFactory
+from aembed._http_status import HttpStatus, http_status
 from aembed._quantize import Precision, quantize
 from aembed._registry import Registry
 from aembed._settings.config import Config
@@ -85,6 +100,7 @@ from aembed._types import (
 from aembed._version import __version__
 
 __all__ = [
+    "AccountStatistics",
     "AembedError",
     "AuthenticationError",
     "BadRequestError",
@@ -92,7 +108,11 @@ __all__ = [
     "BatchFailed",
     "BatchSplit",
     "BatchTooLargeError",
+    "CallDone",
+    "CallStarted",
     "Chunk",
+    "CircuitClosed",
+    "CircuitOpened",
     "ClosedError",
     "Config",
     "ConfigError",
@@ -104,12 +124,18 @@ __all__ = [
     "Embedder",
     "EmbedderFactory",
     "EmbedderOptions",
+    "EmbedderStatistics",
     "Event",
     "EventLoopError",
+    "FactoryStatistics",
+    "GatePaused",
+    "GateResumed",
     "Health",
     "HttpSettings",
+    "HttpStatus",
     "InputError",
     "Kind",
+    "LimitChanged",
     "Limits",
     "MeasuresTexts",
     "MergePolicy",
@@ -130,6 +156,7 @@ __all__ = [
     "Reply",
     "ReplyError",
     "RequestDone",
+    "RequestFailed",
     "RequestTimeoutError",
     "RetryPolicy",
     "RetryScheduled",
@@ -145,5 +172,6 @@ __all__ = [
     "WritesRows",
     "__version__",
     "estimate_tokens",
+    "http_status",
     "quantize",
 ]

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from pydantic import SecretStr
 
 from aembed._errors import ConfigError
+from aembed._events import AccountStatistics
 from aembed._gate import Gate
 from aembed._settings.policies import Limits
 from aembed._types import ModelSpec
@@ -30,6 +31,11 @@ def quota_group(account: Account, spec: ModelSpec) -> QuotaGroup:
     return account, spec.name if spec.quota_scope == "model" else None
 
 
+def label_of(group: QuotaGroup) -> str:
+    """Short name of a quota for metrics and logs: a digest, from which no key can be recovered."""
+    return hashlib.sha256(repr(group).encode()).hexdigest()[:8]
+
+
 @dataclass(slots=True)
 class _Shared:
     gate: Gate
@@ -48,6 +54,10 @@ class Accounts:
     def is_busy(self) -> bool:
         """Requests are in flight or wait at a gate."""
         return any(shared.gate.in_flight or shared.gate.waiting for shared in self._groups.values())
+
+    def statistics(self) -> tuple[AccountStatistics, ...]:
+        """State of each gate. From any thread."""
+        return tuple(_statistics(group, shared) for group, shared in tuple(self._groups.items()))
 
     def join(self, member: object, name: str, group: QuotaGroup, spec: ModelSpec, limits: Limits) -> Gate:
         """The gate of the group, made if there is none.
@@ -81,6 +91,24 @@ class Accounts:
             del self._groups[group]
         elif after != before:
             shared.gate.set_limits(with_defaults(after, shared.spec))
+
+
+def _statistics(group: QuotaGroup, shared: _Shared) -> AccountStatistics:
+    gate = shared.gate.snapshot()
+    return AccountStatistics(
+        account=label_of(group),
+        provider=shared.spec.provider,
+        model=group[1],
+        in_flight=gate.in_flight,
+        waiting=gate.waiting,
+        waiting_for=gate.waiting_for,
+        slots=gate.slots,
+        paused=gate.paused,
+        circuit_open=gate.circuit_open,
+        refusals=gate.rejections,
+        limits=gate.limits,
+        remaining=gate.remaining,
+    )
 
 
 def with_defaults(limits: Limits, spec: ModelSpec) -> Limits:

@@ -13,6 +13,7 @@ import anyio
 
 from aembed._engine.call import NONE_REJECTED, Call, Layer
 from aembed._engine.engine import Engine
+from aembed._engine.listeners import Listener
 from aembed._engine.proof import PROBE
 from aembed._engine.timeout import SharedTimeout, Stopwatch
 from aembed._errors import AembedError, InputError
@@ -268,6 +269,14 @@ class Embedder(Bound):
         except AembedError as failure:
             error = failure
         return Health(ok=error is None, latency=watch.elapsed(), error=error)
+
+    def add_listener(self, listener: Listener) -> None:
+        """Let ``listener`` receive the events of this embedder from now on, after those it has.
+
+        Raises:
+            ConfigError: it cannot be called, or is an async function.
+        """
+        self._engine.listeners.add(listener)
 
     def statistics(self) -> Statistics:
         """A snapshot of the counters."""

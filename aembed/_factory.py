@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -16,14 +17,14 @@ from weakref import WeakValueDictionary, finalize
 import anyio.to_thread
 from pydantic import SecretStr
 
-from aembed._accounts import Account, Accounts, account_of, quota_group
+from aembed._accounts import Account, Accounts, account_of, label_of, quota_group
 from aembed._embedder import QUERY_DEADLINE_S, Deadlines, Embedder
 from aembed._engine.call import Layer
 from aembed._engine.engine import Engine
-from aembed._engine.listeners import check_listener
+from aembed._engine.listeners import Listener, check_listener
 from aembed._engine.timeout import Stopwatch
 from aembed._errors import AembedError, ClosedError, ConfigError
-from aembed._events import Event
+from aembed._events import EmbedderStatistics, Event, FactoryStatistics
 from aembed._groups import first_error
 from aembed._input import check_grace
 from aembed._lifecycle import ActiveCalls, Bound, LoopAffinity, running_loop
@@ -41,6 +42,7 @@ from aembed._sharing.cache import Cache
 from aembed._sharing.cache_key import CacheKeys
 from aembed._sharing.cache_layer import CacheLayer
 from aembed._sharing.micro_batcher import MicroBatcher
+from aembed._totals import Key, by_name, of_embedder
 from aembed._types import Health, ModelSpec, Provider, Source, Store
 from aembed._wire.transport import Transport
 
@@ -58,6 +60,10 @@ class _Open(NamedTuple):
     calls: ActiveCalls
     name: str | None
     """As its model was named: ``"provider:model"``, or a profile."""
+    label: str
+    """The same, and ``"provider:model"`` for a provider handed in."""
+    account: str
+    """Digest of whose quota it uses."""
 
 
 class EmbedderFactory(Bound):
@@ -79,9 +85,7 @@ class EmbedderFactory(Bound):
     ) -> None:
         _check_config(config)
         self._config = config
-        self._listeners = tuple(listeners)
-        for listener in self._listeners:
-            check_listener(listener)
+        self._listeners: list[Listener] = []
         self._registry = registry or Registry()
         self._accounts = Accounts()
         self._models = SharedModels()
@@ -92,8 +96,12 @@ class EmbedderFactory(Bound):
         finalize(self, _warn_of_open, self._names, os.getpid())
         self._transports: dict[tuple[Account, HttpSettings], HttpTransport] = {}
         self._caches: dict[Place, Cache] = {}
+        self._ended: dict[Key, EmbedderStatistics] = {}
+        """Counters of closed embedders."""
         self._closed = False
         self._home = LoopAffinity(self._is_busy)
+        for listener in listeners:
+            self.add_listener(listener)
 
     def __repr__(self) -> str:
         return f"<EmbedderFactory embedders={len(self._embedders)} {'closed' if self._closed else 'open'}>"
@@ -160,6 +168,28 @@ class EmbedderFactory(Bound):
 
     def _is_used(self, provider: Provider) -> bool:
         return any(opened.provider is provider for opened in self._embedders.values())
+
+    def add_listener(self, listener: Listener) -> None:
+        """Let ``listener`` hear every embedder, open ones included, from now on.
+
+        A listener with a method ``factory_made`` is handed this factory.
+
+        Raises:
+            ConfigError: it cannot be called, or is an async function.
+        """
+        check_listener(listener)
+        self._listeners.append(listener)
+        for embedder in self._embedders:
+            embedder.add_listener(listener)
+        if (made := getattr(listener, "factory_made", None)) is not None:
+            made(self)
+
+    def statistics(self) -> FactoryStatistics:
+        """Counters of all its embedders, closed ones included, and the state of their gates. Any thread may ask."""
+        still_open = tuple(self._embedders.items())
+        counted = [of_embedder(embedder, opened.label, opened.account) for embedder, opened in still_open]
+        totals = by_name([*self._ended.values(), *counted])
+        return FactoryStatistics(embedders=tuple(totals.values()), accounts=self._accounts.statistics())
 
     def available_providers(self) -> tuple[str, ...]:
         """Names that work before the colon of ``"provider:model"``, sorted."""
@@ -320,6 +350,8 @@ class EmbedderFactory(Bound):
             sharing.append(cached)
 
         async def release() -> None:
+            ended = of_embedder(embedder, opened.label, opened.account)
+            self._ended = by_name([*self._ended.values(), replace(ended, is_open=False)])
             del self._embedders[embedder], self._names[member]
             self._accounts.leave(member, group)
             async with AsyncExitStack() as stack:
@@ -331,7 +363,8 @@ class EmbedderFactory(Bound):
 
         calls = ActiveCalls(f"the embedder of {provider.spec.provider}:{provider.spec.name}", self._home)
         embedder = Embedder(engine, top, calls, _deadlines(settings), release, identity=keys.model)
-        self._embedders[embedder] = _Open(provider, calls, name)
+        known_as = name or f"{provider.spec.provider}:{provider.spec.name}"
+        self._embedders[embedder] = opened = _Open(provider, calls, name, known_as, label_of(group))
         self._names[member] = f"{provider.spec.provider}:{provider.spec.name}"
         return embedder
 

@@ -77,6 +77,10 @@ class ModelSpec:
     pads: bool = False
     """True where a batch costs its longest text times its size, so that similar lengths belong together."""
 
+    def cost(self, tokens: int | None) -> float | None:
+        """US dollars for so many tokens; ``None`` where tokens or the price are not known."""
+        return None if self.price is None or tokens is None else tokens * self.price / 1e6
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaHints:

@@ -14,11 +14,12 @@ import pytest
 import aembed
 import aembed.jobs
 import aembed.stores
+import aembed.telemetry
 import aembed.testing
 
 PACKAGE = Path(aembed.__file__).parent
 CONTRIBUTING = Path(__file__).parents[1] / "CONTRIBUTING.md"
-MODULES = [aembed, aembed.testing, aembed.jobs, aembed.stores]
+MODULES = [aembed, aembed.testing, aembed.jobs, aembed.stores, aembed.telemetry]
 
 
 def is_public(name: str, value: Any) -> bool:

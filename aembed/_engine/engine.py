@@ -83,7 +83,8 @@ class Engine:
         """Rows that the cache, if there is one, has dropped."""
         if options.on_event is not None:
             listeners = [*listeners, options.on_event]
-        self.emit: Callable[[Event], None] | None = Listeners(listeners, self.counts).emit if listeners else None
+        self.listeners = Listeners(listeners, self.counts)
+        self.emit: Callable[[Event], None] | None = self.listeners.emit
         self._proof = Proof(lambda: self._texts, self._ask)
         self._other_models: set[str] = set()
         self._texts = self._tokens = self._requests = self._retries = self._failed = 0

@@ -1,8 +1,8 @@
-"""Every event goes through here: a listener that raises or dawdles is reported, and breaks no call.
+"""Events on their way to listeners: one that raises or is slow is reported, and breaks no call.
 
-A listener that dawdles slows calls all the same. Handing it events later, by a queue or ``call_soon``, would only move
-the pause: it runs in the event loop, which stands still for all. A thread would let it go on beside the calls, but
-listeners that count, or that ask for the current span or task, would then need locks and find neither.
+A slow listener delays calls all the same. A queue or ``call_soon`` would only move the delay, since listeners run on
+the event loop; in a thread, listeners that count would need locks, and those that ask for the current span or task
+would find none.
 """
 
 from __future__ import annotations
@@ -10,54 +10,86 @@ from __future__ import annotations
 import inspect
 import logging
 import time
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeAlias
 
 from aembed._errors import ConfigError
-from aembed._events import Counts, Event
+from aembed._events import CallStarted, Counts, Event, RequestDone
 
 Listener: TypeAlias = Callable[[Event], object]
 
 SLOW_LISTENER_S = 0.1
-"""Seconds for one event. The event loop stands still meanwhile, so that every call in it waits."""
+"""Seconds for one event. The event loop is blocked meanwhile, so that every call on it waits."""
 
 logger = logging.getLogger("aembed")
+logger.addHandler(logging.NullHandler())  # silent unless the program configures logging
 
 
 class Listeners:
-    """Hands each event to all of ``listeners``, in their order."""
+    """Hands each event to the listeners that want it, in their order.
+
+    A listener is a function of one event. Two attributes are optional: ``wanted_events``, the only event classes it is
+    called with, and ``call_started``, a method that receives :class:`CallStarted` when a call begins.
+    """
 
     def __init__(self, listeners: Sequence[Listener], counts: Counts) -> None:
-        for listener in listeners:
-            check_listener(listener)
-        self._listeners = tuple(listeners)
+        self.emit: Callable[[Event], None] | None = None
+        """``None`` while there is no listener: then no event is built."""
+        self.emit_request: Callable[[Event], None] | None = None
+        """For events about single requests, which some listeners do not want; ``None`` if none does."""
+        self.start: Callable[[CallStarted], None] | None = None
+        """For the beginning of a call; ``None`` if no listener has ``call_started``."""
+        self._listeners: list[tuple[Listener, frozenset[type[Any]] | None]] = []
         self._counts = counts
         self._reported: set[tuple[int, str]] = set()
+        for listener in listeners:
+            self.add(listener)
 
-    def emit(self, event: Event) -> None:
-        for number, listener in enumerate(self._listeners):
-            started = time.perf_counter()
-            try:
-                result = listener(event)
-                if inspect.iscoroutine(result):
-                    result.close()
-                    raise TypeError("it returned a coroutine; give a plain function")  # noqa: TRY301
-            except (KeyboardInterrupt, SystemExit):
-                raise
-            except BaseException:  # noqa: BLE001  # a listener may be anybody's, and no call is the worse for it
-                self._counts.listener_failures += 1
-                self._report(number, "raised", "it raised an error; the event is lost to it", traceback=True)
-            if (seconds := time.perf_counter() - started) > SLOW_LISTENER_S:
-                held = f"it took {seconds:.1f} s for one event while every call waited; move its work to a thread"
-                self._report(number, "slow", held, traceback=False)
+    def add(self, listener: Listener) -> None:
+        """Raises :class:`ConfigError` for what cannot be called."""
+        check_listener(listener)
+        wanted: Collection[type[Any]] | None = getattr(listener, "wanted_events", None)
+        self._listeners.append((listener, None if wanted is None else frozenset(wanted)))
+        self.emit = self._emit
+        if wanted is None or RequestDone in wanted:
+            self.emit_request = self._emit
+        if hasattr(listener, "call_started"):
+            self.start = self._start
+
+    def _emit(self, event: Event) -> None:
+        for number, (listener, wanted) in enumerate(self._listeners):
+            if wanted is None or type(event) in wanted:
+                self._call(number, listener, event)
+
+    def _start(self, event: CallStarted) -> None:
+        for number, (listener, _) in enumerate(self._listeners):
+            started = getattr(listener, "call_started", None)
+            if started is not None:
+                self._call(number, started, event)
+
+    def _call(self, number: int, listener: Callable[[Any], object], event: Event | CallStarted) -> None:
+        began = time.perf_counter()
+        try:
+            result = listener(event)
+            if inspect.iscoroutine(result):
+                result.close()
+                raise TypeError("it returned a coroutine; give a plain function")  # noqa: TRY301
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # noqa: BLE001  # a listener may raise anything, and no call may fail because of it
+            self._counts.listener_failures += 1
+            self._report(number, "raised", "it raised an error; the event is lost to it", traceback=True)
+        if (seconds := time.perf_counter() - began) > SLOW_LISTENER_S:
+            held = f"it took {seconds:.1f} s for one event while every call waited; move its work to a thread"
+            self._report(number, "slow", held, traceback=False)
 
     def _report(self, number: int, kind: str, what: str, *, traceback: bool) -> None:
-        """Once for each listener: it is likely to do the same with every event."""
+        """Log it once for each listener, which is likely to do the same with every event."""
         if (number, kind) in self._reported:
             return
         self._reported.add((number, kind))
-        name = _name(self._listeners[number])
-        logger.error("event listener %s: %s (reported once)", name, what, exc_info=traceback)
+        name = _name(self._listeners[number][0])
+        logger.warning("event listener %s: %s (reported once)", name, what, exc_info=traceback)
 
 
 def check_listener(listener: object) -> None:

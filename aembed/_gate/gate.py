@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aembed._errors import AembedError
@@ -34,6 +34,12 @@ class Snapshot:
     requests_per_minute: float | None
     tokens_per_minute: float | None
     inputs_per_minute: float | None
+    circuit_open: bool
+    """One probe at a time is sent."""
+    limits: Mapping[str, float]
+    """The known ones of those above, by "requests", "tokens", "inputs"."""
+    remaining: Mapping[str, float]
+    """Part of each of them that could be sent now."""
 
 
 class Gate:
@@ -104,7 +110,7 @@ class Gate:
 
     def snapshot(self) -> Snapshot:
         """From any thread, with or without a running loop."""
-        account = self.account
+        account, now = self.account, self._now()
         quotas = account.quotas
         return Snapshot(
             in_flight=self.in_flight,
@@ -116,6 +122,9 @@ class Gate:
             requests_per_minute=quotas.requests.limit,
             tokens_per_minute=quotas.tokens.limit,
             inputs_per_minute=quotas.inputs.limit,
+            circuit_open=account.backoff.probing,
+            limits={name: quota.limit for name, quota in quotas.by_name() if quota.limit is not None},
+            remaining={name: left for name, quota in quotas.by_name() if (left := quota.remaining(now)) is not None},
         )
 
     def reservation(

@@ -110,6 +110,17 @@ class Quota:
             when = max(when, self.day.next_expiry(now))
         return when
 
+    def remaining(self, now: float) -> float | None:
+        """About the amount that could be sent now; ``None`` without a limit. It changes nothing: any thread may ask."""
+        if self.limit is None:
+            return None
+        passed = max(0.0, now - self._now)
+        if passed >= MINUTE_S or (self.rule == "fixed" and now >= self.window_end):
+            return self.capacity
+        level = self.level if self.rule == "fixed" else self.level + passed * self.rate
+        room = self.burst if self.rule in {"bucket", "fixed"} else self.capacity - self.window.used
+        return max(0.0, min(level, self.burst, room))
+
     def reserve(self, now: float) -> float:
         """What documents leave to the queries of the next minute."""
         return self._reserve.amount(now, self.window)

@@ -45,6 +45,9 @@ class Quotas:
         self.inputs.state(limits.inputs_per_minute, None, limits.query_share)
         self._knows()
 
+    def by_name(self) -> tuple[tuple[str, Quota], ...]:
+        return ("requests", self.requests), ("tokens", self.tokens), ("inputs", self.inputs)
+
     def named(self, reservation: Reservation) -> Iterator[tuple[str, Quota, float]]:
         """Each quota, and the amount that ``reservation`` needs of it."""
         yield "requests", self.requests, reservation.requests
