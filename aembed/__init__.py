@@ -1,7 +1,8 @@
 """Embed text from inside asyncio programs, at exactly the speed the provider's quota allows.
 
 Where things are:
-    _embedder _factory _stream     what users hold; its owner, the only place that puts layers in order; ordered chunks
+    _embedder _opening _stream     embeds; opens when awaited or entered; ordered chunks
+    _factory                       owner of embedders; the only place that puts layers in order
     _accounts _shared_models       whose quota a request draws on, and its limits; models in this process, each once
     _registry                      provider names
     _lifecycle                     the event loop, and the calls in flight on it
@@ -70,7 +71,7 @@ from aembed._events import (
     Statistics,
     StoreFailed,
 )
-from aembed._factory import EmbedderFactory
+from aembed._factory import EmbedderFactory, new_embedder
 from aembed._http_status import HttpStatus, http_status
 from aembed._quantize import Precision, quantize
 from aembed._registry import Registry
@@ -173,5 +174,6 @@ __all__ = [
     "__version__",
     "estimate_tokens",
     "http_status",
+    "new_embedder",
     "quantize",
 ]

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, Unpack
 from weakref import WeakValueDictionary, finalize
 
+import anyio
 import anyio.to_thread
 from pydantic import SecretStr
 
@@ -28,6 +29,7 @@ from aembed._events import EmbedderStatistics, Event, FactoryStatistics
 from aembed._groups import first_error
 from aembed._input import check_grace
 from aembed._lifecycle import ActiveCalls, Bound, LoopAffinity, running_loop
+from aembed._opening import UnopenedEmbedder
 from aembed._registry import Registry
 from aembed._settings.base import named_in_errors
 from aembed._settings.config import Config, check_model, resolve
@@ -99,6 +101,8 @@ class EmbedderFactory(Bound):
         self._ended: dict[Key, EmbedderStatistics] = {}
         """Counters of closed embedders."""
         self._closed = False
+        self._has_one_embedder = False
+        """Made by :func:`new_embedder`, for one embedder, with which it closes."""
         self._home = LoopAffinity(self._is_busy)
         for listener in listeners:
             self.add_listener(listener)
@@ -114,18 +118,21 @@ class EmbedderFactory(Bound):
     ) -> None:
         await self.aclose()
 
-    async def new_embedder(
+    def new_embedder(
         self, model: str | Provider | None = None, /, **options: Unpack[EmbedderOptions]
-    ) -> Embedder:
+    ) -> UnopenedEmbedder:
         """Open a model: ``"provider:model"``, a profile's name, a :class:`Provider`; nothing for the default.
 
-        A provider handed in is closed with the last embedder that uses it.
+        ``await`` it, or enter it: ``async with factory.new_embedder("search") as embedder`` closes the embedder at the
+        end of the block. A provider handed in is closed with the last embedder that uses it.
 
         Raises:
             ConfigError: unknown model, unknown or invalid option, missing key.
             MissingExtraError: the provider needs packages that are not installed.
         """
-        options = _masked(options)
+        return UnopenedEmbedder(self._new_embedder(model, _masked(options)))
+
+    async def _new_embedder(self, model: str | Provider | None, options: EmbedderOptions) -> Embedder:
         self._check_open()
         running_loop("an EmbedderFactory")
         config = await self._load()
@@ -142,6 +149,15 @@ class EmbedderFactory(Bound):
         label = f"profile {model!r}" if model in config.profiles else f"new_embedder({model!r})"
         with named_in_errors(_where(config, model, is_default=is_default)):
             return await self._open(config, name, settings, label, model)
+
+    async def _only_embedder(self, model: str | Provider | None, options: EmbedderOptions) -> Embedder:
+        self._has_one_embedder = True
+        try:
+            return await self._new_embedder(model, options)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self.aclose()
+            raise
 
     async def _open(self, config: Config, name: str, settings: Options, label: str, model: str) -> Embedder:
         source, account, settings = await self._source(name, settings)
@@ -226,7 +242,7 @@ class EmbedderFactory(Bound):
             for name in sorted(names):
                 watch = Stopwatch()
                 try:  # one after the other, and open until all have answered: what contradicts another always does
-                    there[name] = await stack.enter_async_context(await self.new_embedder(name))
+                    there[name] = await stack.enter_async_context(self.new_embedder(name))
                 except AembedError as error:
                     answers[name] = Health(ok=False, latency=watch.elapsed(), error=error)
             with first_error():
@@ -355,6 +371,8 @@ class EmbedderFactory(Bound):
             del self._embedders[embedder], self._names[member]
             self._accounts.leave(member, group)
             async with AsyncExitStack() as stack:
+                if self._has_one_embedder:
+                    stack.push_async_callback(self.aclose)
                 if not self._is_used(provider):
                     self._models.forget(provider)
                     stack.push_async_callback(provider.aclose)
@@ -367,6 +385,18 @@ class EmbedderFactory(Bound):
         self._embedders[embedder] = opened = _Open(provider, calls, name, known_as, label_of(group))
         self._names[member] = f"{provider.spec.provider}:{provider.spec.name}"
         return embedder
+
+
+def new_embedder(
+    model: str | Provider | None = None, /, *, config: Config | None = None, **options: Unpack[EmbedderOptions]
+) -> UnopenedEmbedder:
+    """Open one model with a factory of its own: ``async with aembed.new_embedder("openai:m") as embedder``.
+
+    Also ``embedder = await aembed.new_embedder(...)``. Closing the embedder closes its cache and connections too. A
+    program with several models makes an :class:`EmbedderFactory`: its embedders share quotas, connections and caches.
+    Model, options and errors are those of :meth:`EmbedderFactory.new_embedder`; ``config`` is that of the factory.
+    """
+    return UnopenedEmbedder(EmbedderFactory(config)._only_embedder(model, _masked(options)))
 
 
 def _store(place: Literal[True] | str | Path | Store) -> tuple[Place, Store]:
@@ -431,8 +461,8 @@ def _warn_of_open(names: Mapping[object, str], process: int) -> None:
     """The factory is gone, or the program ends. A forked child need not close what is its parent's."""
     if names and os.getpid() == process:
         warnings.warn(
-            f"an EmbedderFactory was left with {', '.join(sorted(set(names.values())))} open; "
-            "use 'async with EmbedderFactory() as factory:', or await factory.aclose()",
+            f"never closed: the embedder of {', '.join(sorted(set(names.values())))}. "
+            "Use 'async with' with the embedder or its factory, or await aclose()",
             ResourceWarning,
             stacklevel=2,
         )

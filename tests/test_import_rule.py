@@ -22,7 +22,7 @@ ROOMS = """
     _sharing
     _registry _accounts _shared_models _stream
     _embedder
-    _totals
+    _opening _totals
     _factory
 """
 """A room imports from its own row and those above. A new room gets its place here, and in the maps of ``__init__`` and

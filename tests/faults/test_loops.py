@@ -370,11 +370,11 @@ def leave(way: str, cache: str) -> str:
 @pytest.mark.parametrize("way", ["at the end", "collected", "dropped", "exit", "in a hurry"])
 def test_leaving_without_closing_is_one_warning_that_says_what_to_do(way: str, tmp_path: Path) -> None:
     printed = leave(way, str(tmp_path / "cache.sqlite"))
-    warned = [line for line in printed.splitlines() if "Warning: an " in line or "nclosed" in line]
+    warned = [line for line in printed.splitlines() if "ResourceWarning: never closed" in line or "nclosed" in line]
     if way == "in a hurry":  # asyncio has one of its own, of a loop that was closed around its sockets
         warned = [line for line in warned if "unclosed transport" not in line and "_warn(f" not in line]
     assert len(warned) == 1, printed
-    assert "ResourceWarning: an EmbedderFactory was left with openai:m open; use 'async with " in warned[0]
+    assert "never closed: the embedder of openai:m. Use 'async with' " in warned[0]
     assert KEY not in printed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, assert_type
 
@@ -51,6 +52,8 @@ async def factories(factory: aembed.EmbedderFactory) -> None:
     async with aembed.EmbedderFactory(aembed.Config(model="mock"), registry=aembed.Registry()) as opened:
         assert_type(opened, aembed.EmbedderFactory)
     assert_type(await factory.new_embedder(), aembed.Embedder)
+    async with factory.new_embedder("search") as embedder:
+        assert_type(embedder, aembed.Embedder)
     await factory.new_embedder(MyProvider())
     await factory.new_embedder(
         "openai:text-embedding-3-small",
@@ -79,6 +82,18 @@ async def factories(factory: aembed.EmbedderFactory) -> None:
     await factory.new_embedder(NotAProvider())  # type: ignore[arg-type]
     assert_type(factory.available_providers(), tuple[str, ...])
     assert_type(await factory.check_health(), Mapping[str, aembed.Health])
+
+
+async def alone(config: aembed.Config) -> None:
+    assert_type(await aembed.new_embedder(), aembed.Embedder)
+    async with aembed.new_embedder("openai", config=config, dimensions=256, api_key="key") as embedder:
+        assert_type(embedder, aembed.Embedder)
+    async with aembed.new_embedder(MyProvider(), cache=True) as embedder:
+        assert_type(embedder, aembed.Embedder)
+    assert_type(await asyncio.create_task(aembed.new_embedder("mock")), aembed.Embedder)
+    aembed.new_embedder("mock", dimension=3)  # type: ignore[call-arg]
+    await aembed.new_embedder(model="mock")  # type: ignore[call-arg]
+    await aembed.new_embedder("mock").embed_query("text")  # type: ignore[attr-defined]
 
 
 async def embedders(embedder: aembed.Embedder, lines: AsyncIterator[str], out: NDArray[np.float32]) -> None:
