@@ -28,6 +28,7 @@ from aembed.cli.check import check as check_models
 from aembed.cli.check import show, sources
 from aembed.cli.errors import EXIT_REJECTED, EXIT_STOPPED, CommandError, one_sentence, say
 from aembed.cli.flags import in_flags
+from aembed.cli.logs import AsJson, Level, logged
 from aembed.cli.providers import look_at_providers, print_rows
 from aembed.cli.run import run
 
@@ -114,6 +115,8 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
             rich_help_panel=of.SPEED,
         ),
     ] = False,
+    log_level: Level = None,
+    log_json: AsJson = False,
 ) -> None:
     """Embed every row of a file, or one query.
 
@@ -173,7 +176,9 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
         }
         quota = {"requests_per_minute": rpm, "tokens_per_minute": tpm, "max_concurrency": concurrency}
         chosen: Any = {name: value for name, value in options.items() if value is not None}
-        with in_flags({name for name, value in (options | quota).items() if value is not None}):
+        flags = in_flags({name for name, value in (options | quota).items() if value is not None})
+        with flags, logged(log_level, as_json=log_json) as listening:
+            chosen |= listening
             asked = limits(**quota)
             if asked is not None:
                 chosen["limits"] = asked
