@@ -119,7 +119,7 @@ def meant(model: str, providers: Collection[str]) -> str:
     if close:
         return _hint(f"{known[close[0]]}:{close[0]}")
     if model.count("/") == 1 and ":" not in model:  # as models of the Hugging Face hub are called
-        return f"; did you mean 'tei:{model}', or 'openai:{model}', with the base_url of a server that runs it?"
+        return f"; did you mean 'local:{model}', or 'tei:{model}' with the base_url of a server that runs it?"
     return ""
 
 

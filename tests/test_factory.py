@@ -412,8 +412,8 @@ async def test_embedders_of_one_model_are_told_apart_in_health() -> None:
         ("voyage-3.5", "'voyage:voyage-3.5'"),
         ("gemini-embedding-001", "'google:gemini-embedding-001'"),
         ("models/gemini-embedding-001", "'google:gemini-embedding-001'"),
-        ("BAAI/bge-m3", "'tei:BAAI/bge-m3', or 'openai:BAAI/bge-m3', with the base_url of a server that runs it"),
-        ("sentence-transformers/all-MiniLM-L6-v2", "'tei:sentence-transformers/all-MiniLM-L6-v2', or"),
+        ("BAAI/bge-m3", "'local:BAAI/bge-m3', or 'tei:BAAI/bge-m3' with the base_url of a server that runs it"),
+        ("sentence-transformers/all-MiniLM-L6-v2", "'local:sentence-transformers/all-MiniLM-L6-v2', or"),
         ("opena:text-embedding-3-small", "'openai:text-embedding-3-small'"),
     ],
 )

@@ -211,7 +211,7 @@ async def test_an_input_that_text_does_not_have_is_refused(tmp_path: Path) -> No
         ({"base_url": "http://localhost"}, "takes no base_url"),
         ({"headers": {"a": "b"}}, "takes no headers"),
         ({"options": {"thread": 2}}, "did you mean 'threads'"),
-        ({"options": {"colour": 2}}, "it knows file, normalize, pooling"),
+        ({"options": {"colour": 2}}, r"it knows device, document_prompt, file"),
         ({"options": {"threads": "2"}}, "takes int"),
         ({"options": {"threads": 0}}, "at least 1"),
         ({"options": {"pooling": "median"}}, "not one of mean"),

@@ -29,6 +29,8 @@ from aembed.cli.check import show, sources
 from aembed.cli.errors import EXIT_REJECTED, EXIT_STOPPED, CommandError, one_sentence, say
 from aembed.cli.flags import in_flags
 from aembed.cli.logs import AsJson, Level, logged
+from aembed.cli.models import download as download_model
+from aembed.cli.models import print_models
 from aembed.cli.providers import look_at_providers, print_rows
 from aembed.cli.run import run
 
@@ -270,6 +272,38 @@ def providers() -> None:
     """List the providers, what each is, and whether it works here."""
     with one_sentence():
         print_rows(run(look_at_providers()))
+
+
+@app.command()
+def models() -> None:
+    """List models that run in this process: the packaged ones, and those of the Hugging Face hub known to work.
+
+    Other encoders of the hub work too, if they have an ONNX file and the configuration of sentence-transformers.
+    """
+    with one_sentence():
+        print_models()
+
+
+@app.command()
+def download(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="local:ORGANISATION/MODEL[@REVISION], or static:...")],
+    option: of.ProviderOption = None,
+) -> None:
+    """Download a model of the Hugging Face hub, so that it opens without a network later.
+
+    HF_HOME, HF_TOKEN and HF_ENDPOINT work as in other tools of the hub. For a model that is cached already, its newest
+    commit is downloaded; until then aembed keeps using the cached one.
+
+    Examples:
+
+    - aembed download local:BAAI/bge-small-en-v1.5
+
+    - aembed download local:intfloat/multilingual-e5-small --option file=onnx/model_O4.onnx
+
+    - aembed download static:minishlab/potion-base-8M
+    """
+    with one_sentence(), in_flags({"provider_options"}):
+        say(run(download_model(model, of.provider_options(option))))
 
 
 @app.command()

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from aembed import AembedError, Config, ConfigError, EmbedderFactory, MissingExtraError, Registry
 from aembed.cli.errors import say
+from aembed.providers.known_models import ENGLISH, KNOWN_MODELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,17 @@ async def _state(factory: EmbedderFactory, name: str) -> str:
     except AembedError as error:
         return f"installed; {error}"
     dim, language = embedder.spec.dim, embedder.spec.language
-    known = ["" if dim is None else f"{dim} dimensions", f"{language} only" if language else ""]
+    known = ["" if dim is None else f"{dim} dimensions", f"{language} only{_multilingual(name)}" if language else ""]
     return ", ".join(["ready", *filter(None, known)])
+
+
+def _multilingual(provider: str) -> str:
+    """The smallest model of the provider for other languages."""
+    others = [each for each in KNOWN_MODELS if each.model.startswith(f"{provider}:") and each.languages != ENGLISH]
+    if not others:
+        return ""
+    smallest = min(others, key=lambda each: each.megabytes)
+    return f" (for {smallest.languages} languages: {smallest.model})"
 
 
 def _about(registry: Registry, name: str) -> str:

@@ -7,6 +7,7 @@ Source: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto (field numbers) a
 
 from __future__ import annotations
 
+import posixpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,16 +38,31 @@ _DEEPEST = 64
 
 def check_external_data(file: Path, directory: Path) -> None:
     """Raises :class:`ConfigError` if the ONNX file names a file outside of ``directory``, or is no ONNX file."""
-    try:
-        named = set(_locations(np.memmap(file, np.uint8, "r").data, "model", _DEEPEST))
-    except (IndexError, KeyError, ValueError):
-        raise ConfigError(f"{file} is not an ONNX file, or a damaged one; export the model again") from None
-    for location in sorted(named):
+    for location in _named(file):
         if not _is_within(file.parent / location, directory):
             raise ConfigError(
                 f"{file} keeps weights in a file outside of its directory, which is not read; save the model with its "
                 "weights in one directory"
             )
+
+
+def external_files(directory: Path, weights: str) -> list[str]:
+    """Names, relative to ``directory``, of further files with weights; none for files that are not ONNX.
+
+    Names that lead out of the directory are left out: :func:`check_external_data` rejects them later.
+    """
+    if not weights.endswith(".onnx"):
+        return []
+    folder = posixpath.dirname(weights)
+    paths = [posixpath.normpath(posixpath.join(folder, each)) for each in _named(directory / weights)]
+    return [path for path in paths if not path.startswith(("../", "/"))]
+
+
+def _named(file: Path) -> list[str]:
+    try:
+        return sorted(set(_locations(np.memmap(file, np.uint8, "r").data, "model", _DEEPEST)))
+    except (IndexError, KeyError, ValueError):
+        raise ConfigError(f"{file} is not an ONNX file, or a damaged one; export the model again") from None
 
 
 def _locations(message: memoryview, kind: str, deepest: int) -> Iterator[str]:

@@ -37,6 +37,8 @@ class ModelFiles:
     offers: Sequence[int] = ()
     """Dimensions that the vectors may be shortened to; none where the model was not trained for it."""
     revision: str | None = None
+    language: str | None = None
+    """The language of the training data, where it is one."""
 
 
 def read_model_directory(directory: Path, *, file: str | None = None) -> ModelFiles:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aembed._errors import ConfigError, ProviderError
+from aembed.providers._device import CPU, ExecutionProvider, check_device
 from aembed.providers._extra import load_package
 from aembed.providers._pool import pool, unit_length
 
@@ -26,6 +27,9 @@ _OUTPUTS = ("sentence_embedding", "last_hidden_state", "token_embeddings")
 RUN_TOKENS = 384
 """Tokens of one run, padding included. Beyond it the activations leave the cache: see ``perf/local/README.md``."""
 
+DEVICE_RUN_TOKENS = 16_384
+"""The same on a GPU, which is slow at small runs: a whole batch. Not measured; ``max_batch_tokens`` is the limit."""
+
 RUN_OVERHEAD = 24
 """A run costs as much as so many tokens, whatever is in it, because it reads all weights: padding may cost as much."""
 
@@ -37,9 +41,18 @@ class Encoder:
     Several threads a run are the soonest answer to one text.
     """
 
-    def __init__(self, model: Path | bytes, files: ModelFiles, *, threads: int, pad_id: int) -> None:
+    def __init__(
+        self,
+        model: Path | bytes,
+        files: ModelFiles,
+        *,
+        threads: int,
+        pad_id: int,
+        device: Sequence[ExecutionProvider] = (CPU,),
+    ) -> None:
         self._errors = _runtime_errors()
-        self._session = _session(model, files.name, threads, self._errors)
+        self._session = _session(model, files.name, threads, device, self._errors)
+        check_device(self._session, device)
         self._output = _output_name(self._session, files.name)
         self._inputs = {value.name: _dtype(value.type) for value in self._session.get_inputs()}
         unknown = self._inputs.keys() - set(_INPUTS)
@@ -69,7 +82,13 @@ class Encoder:
         return {name: values[name].astype(dtype, copy=False) for name, dtype in self._inputs.items()}
 
 
-def _session(model: Path | bytes, name: str, threads: int, errors: tuple[type[Exception], ...]) -> Any:
+def _session(
+    model: Path | bytes,
+    name: str,
+    threads: int,
+    device: Sequence[ExecutionProvider],
+    errors: tuple[type[Exception], ...],
+) -> Any:
     ort = load_package("onnxruntime", extra="local")
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -78,7 +97,7 @@ def _session(model: Path | bytes, name: str, threads: int, errors: tuple[type[Ex
     options.add_session_config_entry("session.force_spinning_stop", "1")
     try:
         source = model if isinstance(model, bytes) else str(model)
-        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(source, options, providers=list(device))
     except errors as error:
         raise ConfigError(f"onnxruntime cannot load {name}: {error}") from error
 
@@ -104,7 +123,7 @@ def _dtype(onnx_type: str) -> type[np.integer[Any]]:
     return np.int32 if onnx_type == "tensor(int32)" else np.int64
 
 
-def plan_runs(lengths: Sequence[int]) -> list[list[int]]:
+def plan_runs(lengths: Sequence[int], run_tokens: int = RUN_TOKENS) -> list[list[int]]:
     """Positions of the pieces of each run, longest runs first. Pieces of a run are of nearly equal length."""
     runs: list[list[int]] = []
     run: list[int] = []
@@ -112,7 +131,7 @@ def plan_runs(lengths: Sequence[int]) -> list[list[int]]:
     for position in sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True):
         longest = lengths[run[0]] if run else 0
         more = longest - lengths[position]
-        if not run or (len(run) + 1) * longest > RUN_TOKENS or padding + more > RUN_OVERHEAD:
+        if not run or (len(run) + 1) * longest > run_tokens or padding + more > RUN_OVERHEAD:
             run, padding, more = [], 0, 0
             runs.append(run)
         run.append(position)

@@ -38,6 +38,8 @@ class StaticFiles:
     offers: Sequence[int] = ()
     """Dimensions that the vectors may be shortened to."""
     revision: str | None = None
+    language: str | None = None
+    """The language of the training data, where it is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ def wordllama_package() -> StaticFiles:
         tokenizer=directory / "tokenizers" / "l2_supercat_tokenizer_config.json",
         normalize=True,
         drop_unknown=False,
+        language="English",
         offers=(64, 128, 256),  # trained for these and more: https://github.com/dleemiller/WordLlama, "Matryoshka"
     )
 

