@@ -85,7 +85,7 @@ def _fetch(name: HubName, wanted: Wanted, stop: threading.Event, *, refresh: boo
     files = None if refresh else cached.find(wanted)
     if files is not None:
         return files
-    if hub.constants.HF_HUB_OFFLINE:
+    if load_package("huggingface_hub.constants", extra="hub").HF_HUB_OFFLINE:
         return _without_hub(cached, wanted, ConfigError(_offline(name)))
     try:
         with hub_errors(name):
@@ -166,9 +166,10 @@ class _Download:
         self._hub = hub
         self._name = name
         self._cached = cached
-        self._bar = _stoppable_bar(hub, stop)
-        self._absent = hub.errors.EntryNotFoundError
-        self._unavailable = hub.errors.LocalEntryNotFoundError
+        self._bar = _stoppable_bar(stop)
+        errors = load_package("huggingface_hub.errors", extra="hub")
+        self._absent = errors.EntryNotFoundError
+        self._unavailable = errors.LocalEntryNotFoundError
         self._revision = name.revision
 
     def run(self, wanted: Wanted, *, refresh: bool) -> HubFiles:
@@ -221,7 +222,7 @@ class _Download:
         for _ in range(_RESUMPTIONS):
             try:
                 return str(get(revision=self._revision))
-            except Exception as error:  # httpx or httpx2, whichever the client has
+            except Exception as error:  # of httpx or httpx2  # whichever the client has
                 if type(error).__name__ != "RemoteProtocolError":
                     raise
         return str(get(revision=self._revision))
@@ -253,10 +254,10 @@ def _says_pooling(directory: Path) -> bool:
     return bool(files) and all((directory / file).is_file() for file in files)
 
 
-def _stoppable_bar(hub: Any, stop: threading.Event) -> type:
+def _stoppable_bar(stop: threading.Event) -> type:
     """The hub's progress bar, which shows nothing where standard error is no terminal, and ends a stopped download."""
 
-    class Bar(hub.utils.tqdm):  # type: ignore[misc]  # the package is loaded on demand
+    class Bar(load_package("huggingface_hub.utils", extra="hub").tqdm):  # type: ignore[misc]  # the package is loaded on demand
         def update(self, n: float | None = 1) -> bool | None:
             if stop.is_set():
                 raise ConnectError("the download was cancelled", provider="local")

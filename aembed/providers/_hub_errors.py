@@ -11,6 +11,7 @@ from aembed._errors import (
     AuthenticationError,
     ConfigError,
     ConnectError,
+    MissingExtraError,
     ModelNotFoundError,
     OverloadedError,
     ProviderError,
@@ -40,6 +41,8 @@ def _translated(error: Exception, name: HubName) -> AembedError:
     if isinstance(error, errors.LocalEntryNotFoundError):  # its cause is why the hub did not answer
         cause = error.__cause__
         return _translated(cause, name) if isinstance(cause, errors.HfHubHTTPError) else _unreachable(error, name)
+    if isinstance(error, AttributeError | TypeError):
+        return MissingExtraError('the installed huggingface_hub is too old or too new: pip install -U "aembed[hub]"')
     if isinstance(error, errors.GatedRepoError):
         return AuthenticationError(
             f"{name.repo} is gated: accept its terms on the model's page, and set HF_TOKEN to a token of that account",
