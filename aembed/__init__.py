@@ -3,6 +3,7 @@
 Where things are:
     _embedder _opening _stream     embeds; opens when awaited or entered; ordered chunks
     _factory                       owner of embedders; the only place that puts layers in order
+    _sync                          the same for synchronous code, on one event loop thread for all of a process
     _accounts _shared_models       whose quota a request draws on, and its limits; models in this process, each once
     _registry                      provider names
     _lifecycle                     the event loop, and the calls in flight on it
@@ -80,6 +81,7 @@ from aembed._settings.http import HttpSettings
 from aembed._settings.options import EmbedderOptions, Profile
 from aembed._settings.policies import Limits, MergePolicy, RetryPolicy
 from aembed._stream import DocumentStream
+from aembed._sync import SyncDocumentStream, SyncEmbedder
 from aembed._types import (
     Chunk,
     EmbedResult,
@@ -165,6 +167,8 @@ __all__ = [
     "Statistics",
     "Store",
     "StoreFailed",
+    "SyncDocumentStream",
+    "SyncEmbedder",
     "TextSize",
     "TextTooLongError",
     "Usage",

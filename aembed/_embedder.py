@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, TypeAlias, TypeVar, overload
@@ -29,7 +29,7 @@ from aembed._input import (
     sort_texts,
 )
 from aembed._lifecycle import ActiveCalls, Bound
-from aembed._stream import DocumentStream, Work
+from aembed._stream import DocumentStream, Work, chunking
 from aembed._types import EmbedResult, Health, Kind, ModelSpec, OnError, TextSize, Vector, Vectors
 
 T = TypeVar("T")
@@ -39,8 +39,6 @@ Deadlines: TypeAlias = Mapping[Kind, float | None]
 
 QUERY_DEADLINE_S = 30.0
 """Somebody waits for a query: longer than a request may take, and shorter than an outage may last."""
-STREAM_CHUNK = 256
-"""Texts in a chunk of a stream where a request may carry more or fewer than suits a reader."""
 
 
 class Embedder(Bound):
@@ -228,11 +226,7 @@ class Embedder(Bound):
         """
         items = check_source(items, "items")
         check_on_error(on_error)
-        if chunk_size is not None and chunk_size < 1:
-            raise InputError(f"chunk_size is {chunk_size}; it must be 1 or more")
-        spec = self.spec
-        size = chunk_size or max(STREAM_CHUNK, spec.max_batch_texts or 0)
-        window = 1 + max(1, self._engine.gate.most_at_once * (spec.max_batch_texts or size) // size)
+        size, window = chunking(self.spec, chunk_size, self._engine.gate.most_at_once)
         embed = partial(self._embed_chunk, on_error=on_error)
         return DocumentStream(Work(embed, items, text, size=size, window=window))
 
@@ -323,7 +317,7 @@ class Embedder(Bound):
             raise call.error
         return call
 
-    async def _embed_chunk(self, texts: list[str], on_error: OnError) -> tuple[Vectors, Mapping[int, AembedError]]:
+    async def _embed_chunk(self, texts: Sequence[str], on_error: OnError) -> tuple[Vectors, Mapping[int, AembedError]]:
         result = await self.embed(texts, on_error=on_error)
         return result.vectors, result.failures
 

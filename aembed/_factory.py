@@ -130,7 +130,7 @@ class EmbedderFactory(Bound):
             ConfigError: unknown model, unknown or invalid option, missing key.
             MissingExtraError: the provider needs packages that are not installed.
         """
-        return UnopenedEmbedder(self._new_embedder(model, _masked(options)))
+        return UnopenedEmbedder(self._new_embedder(model, masked(options)))
 
     async def _new_embedder(self, model: str | Provider | None, options: EmbedderOptions) -> Embedder:
         self._check_open()
@@ -396,7 +396,7 @@ def new_embedder(
     program with several models makes an :class:`EmbedderFactory`: its embedders share quotas, connections and caches.
     Model, options and errors are those of :meth:`EmbedderFactory.new_embedder`; ``config`` is that of the factory.
     """
-    return UnopenedEmbedder(EmbedderFactory(config)._only_embedder(model, _masked(options)))
+    return UnopenedEmbedder(EmbedderFactory(config)._only_embedder(model, masked(options)))
 
 
 def _store(place: Literal[True] | str | Path | Store) -> tuple[Place, Store]:
@@ -416,7 +416,7 @@ def _deadlines(settings: Options) -> Deadlines:
     return {"document": own, "query": own if "deadline" in settings.model_fields_set else QUERY_DEADLINE_S}
 
 
-def _masked(options: EmbedderOptions) -> EmbedderOptions:
+def masked(options: EmbedderOptions) -> EmbedderOptions:
     """The same, in a form that shows no key where a traceback shows local variables."""
     masked = options.copy()
     key, headers = options.get("api_key"), options.get("headers")

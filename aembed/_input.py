@@ -29,7 +29,7 @@ def check_texts(texts: Iterable[str], name: str = "texts") -> list[str]:
     Raises:
         InputError: a bare string, a table, an unordered collection, or an item that :func:`check_text` rejects.
     """
-    items = _listed(texts, name)
+    items = listed(texts, name)
     if not _is_good(items):
         _raise_first(items, name)
     return _all_plain(items)
@@ -37,7 +37,7 @@ def check_texts(texts: Iterable[str], name: str = "texts") -> list[str]:
 
 def sort_texts(texts: Iterable[str], name: str = "texts") -> tuple[list[str], dict[int, InputError]]:
     """Like :func:`check_texts`, but an item that it would reject is "", and listed with its error by index."""
-    items = _listed(texts, name)
+    items = listed(texts, name)
     if _is_good(items):
         return _all_plain(items), {}
     rejected: dict[int, InputError] = {}
@@ -97,7 +97,8 @@ def check_out(out: Vectors, n: int, dim: int) -> None:
         raise InputError("out is read-only or not C-contiguous; give np.empty(...) or a memmap opened with mode 'w+'")
 
 
-def _listed(texts: Any, name: str) -> list[Any]:
+def listed(texts: Any, name: str = "texts") -> list[Any]:
+    """The items as a new list. Raises :class:`InputError` for what has no order, or gives no items one by one."""
     if isinstance(texts, AbstractSet):
         raise InputError(f"{name} is a {type(texts).__name__}, which has no order; give a list")
     if isinstance(texts, AsyncIterable):

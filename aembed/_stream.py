@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -17,14 +17,17 @@ from warnings import warn
 
 import anyio
 
-from aembed._errors import AembedError
+from aembed._errors import AembedError, InputError
 from aembed._lifecycle import Bound, running_loop
-from aembed._types import Chunk, ItemT, Vectors
+from aembed._types import Chunk, ItemT, ModelSpec, Vectors
 
 T = TypeVar("T")
 
-Embed: TypeAlias = Callable[[list[str]], Awaitable[tuple[Vectors, Mapping[int, AembedError]]]]
+Embed: TypeAlias = Callable[[Sequence[str]], Awaitable[tuple[Vectors, Mapping[int, AembedError]]]]
 """Texts -> their vectors, and the failures by position."""
+
+STREAM_CHUNK = 256
+"""Texts in a chunk of a stream where a request may carry more or fewer than suits a reader."""
 
 
 class DocumentStream(Bound, Generic[ItemT]):
@@ -185,17 +188,26 @@ class Work(Generic[T]):
 
     def _send(self, start: int, items: list[T], texts: list[Any]) -> None:
         if items:
-            self._ahead.put_nowait(self._begin(self._fill(start, items, texts)))
+            self._ahead.put_nowait(self._begin(embed_chunk(self._embed, start, items, texts)))
 
-    async def _fill(self, start: int, items: list[T], texts: list[Any]) -> Chunk[T]:
-        """Errors name a text by its place in the input."""
-        try:
-            vectors, failures = await self._embed(texts)
-        except AembedError as error:
-            _shift([error], start)
-            raise
-        _shift(failures.values(), start)
-        return Chunk(start, items, texts, vectors, failures)
+
+async def embed_chunk(embed: Embed, start: int, items: Sequence[T], texts: Sequence[str]) -> Chunk[T]:
+    """One chunk, whose errors name a text by its place in the input: ``start`` is the place of the first."""
+    try:
+        vectors, failures = await embed(texts)
+    except AembedError as error:
+        _shift([error], start)
+        raise
+    _shift(failures.values(), start)
+    return Chunk(start, items, texts, vectors, failures)
+
+
+def chunking(spec: ModelSpec, chunk_size: int | None, requests_at_once: int) -> tuple[int, int]:
+    """Items in a chunk, and the number of chunks taken ahead: enough to keep all requests busy, and one more."""
+    if chunk_size is not None and chunk_size < 1:
+        raise InputError(f"chunk_size is {chunk_size}; it must be 1 or more")
+    size = chunk_size or max(STREAM_CHUNK, spec.max_batch_texts or 0)
+    return size, 1 + max(1, requests_at_once * (spec.max_batch_texts or size) // size)
 
 
 def _shift(errors: Iterable[AembedError], start: int) -> None:

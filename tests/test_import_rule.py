@@ -24,6 +24,7 @@ ROOMS = """
     _embedder
     _opening _totals
     _factory
+    _sync
 """
 """A room imports from its own row and those above. A new room gets its place here, and in the maps of ``__init__`` and
 ``CONTRIBUTING.md``."""
@@ -39,6 +40,12 @@ INSIDE = {
         cache_key shared_call
         cache
         cache_layer micro_batcher
+    """,
+    "_sync": """
+        thread
+        process
+        stream
+        embedder
     """,
     "bench": """
         needs settings

@@ -22,7 +22,7 @@ from aembed import (
     Limits,
     ModelSpec,
 )
-from aembed._embedder import STREAM_CHUNK
+from aembed._stream import STREAM_CHUNK
 from aembed.testing import ScriptedProvider
 
 TEXTS = [f"text {number}" for number in range(2 * STREAM_CHUNK + 100)]

@@ -96,6 +96,23 @@ async def alone(config: aembed.Config) -> None:
     await aembed.new_embedder("mock").embed_query("text")  # type: ignore[attr-defined]
 
 
+def synchronous(out: NDArray[np.float32]) -> None:
+    with aembed.SyncEmbedder("openai", config=aembed.Config(), dimensions=256, api_key="key") as embedder:
+        assert_type(embedder, aembed.SyncEmbedder)
+    assert_type(embedder.embed_query("text", deadline=3), NDArray[np.float32])
+    assert_type(embedder.embed_documents(["text"], out=out), NDArray[np.float32])
+    assert_type(embedder.embed(("text",), kind="query", on_error="return"), aembed.EmbedResult)
+    assert_type(embedder.check_health(), aembed.Health)
+    for chunk in embedder.stream_documents(["text"]):
+        assert_type(chunk, aembed.Chunk[str])
+    with embedder.stream_documents([(7, "text")], text=lambda row: row[1], chunk_size=100) as chunks:
+        assert_type(next(chunks), aembed.Chunk[tuple[int, str]])
+    embedder.embed_query(["text"])  # type: ignore[arg-type]
+    embedder.stream_documents([(7, "text")])  # type: ignore[list-item]
+    aembed.SyncEmbedder("mock", dimension=3)  # type: ignore[call-arg]
+    embedder.close(grace=None)
+
+
 async def embedders(embedder: aembed.Embedder, lines: AsyncIterator[str], out: NDArray[np.float32]) -> None:
     assert_type(await embedder.embed_query("text"), NDArray[np.float32])
     assert_type(await embedder.embed_documents(["text"], out=out), NDArray[np.float32])
