@@ -16,7 +16,8 @@ Where things are:
     _sharing      cache with single-flight, micro-batcher: texts that need no request, or share one
     _engine       plan -> fan out -> retry(admit(timeout(provider)) -> check) -> place
     _gate         admission: slots, quotas, lanes, pauses, for one account
-    _wire         HTTP: requests out, rows in, refusals into errors
+    _wire         HTTP: requests out, rows in, error replies into errors
+    http          public seam for JSON APIs: HttpApi and its parts
     stores        vectors kept across calls: in memory, or in a file
     providers     local, static, mock, and one file for each API; imported when first opened
     jobs          bulk jobs: files of any size, resumable

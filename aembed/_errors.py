@@ -29,7 +29,7 @@ message.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -223,3 +223,17 @@ class EventLoopError(AembedError, RuntimeError):
     """The embedder was used on another event loop than before, while that one was still open."""
 
     fatal = True
+
+
+def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """The remedy for an unknown name: the closest known one, or all of them.
+
+    ``cutoff`` is difflib's similarity, 0 to 1. Short names need a low one: a slip of one letter is much of them.
+    """
+    import difflib
+
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=cutoff)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known are: {', '.join(names)}" if names else ""

@@ -32,13 +32,14 @@ from aembed._lifecycle import ActiveCalls, Bound, LoopAffinity, running_loop
 from aembed._opening import UnopenedEmbedder
 from aembed._registry import Registry
 from aembed._settings.base import named_in_errors
-from aembed._settings.config import Config, check_model, resolve
+from aembed._settings.config import Config, check_model, find_vendor, resolve
 from aembed._settings.http import HttpSettings
 from aembed._settings.keyring import KeyRing
 from aembed._settings.keys import find_endpoint
 from aembed._settings.options import AskKey, EmbedderOptions, Options
 from aembed._settings.policies import MergePolicy
 from aembed._settings.secrets import SecretHeaders, SecretText, in_clear
+from aembed._settings.vendors import Vendor
 from aembed._shared_models import IN_PROCESS, SharedModels
 from aembed._sharing.cache import Cache
 from aembed._sharing.cache_key import CacheKeys
@@ -145,7 +146,7 @@ class EmbedderFactory(Bound):
             label = f"the embedder of {type(model).__name__}"
             return self._build(model, id(model), settings, await self._cache(settings.cache), label=label)
         check_model(config, model, self._registry.names())
-        name, settings = resolve(config, model, options)
+        name, settings = resolve(config, model, options, self._registry)
         label = f"profile {model!r}" if model in config.profiles else f"new_embedder({model!r})"
         with named_in_errors(_where(config, model, is_default=is_default)):
             return await self._open(config, name, settings, label, model)
@@ -160,10 +161,11 @@ class EmbedderFactory(Bound):
             raise
 
     async def _open(self, config: Config, name: str, settings: Options, label: str, model: str) -> Embedder:
-        source, account, settings = await self._source(name, settings)
-        get_opener = partial(self._registry.get, source.provider, name, also=config.profiles)
-        loaded = self._registry.is_loaded(source.provider)
+        provider_name = name.partition(":")[0]
+        get_opener = partial(self._registry.get, provider_name, name, also=config.profiles)
+        loaded = self._registry.is_loaded(provider_name)
         opener = get_opener() if loaded else await anyio.to_thread.run_sync(get_opener)
+        source, account, settings = await self._source(name, settings, find_vendor(self._registry, provider_name))
         cache = await self._cache(settings.cache)
         if getattr(opener, "__module__", "") not in IN_PROCESS:
             return await self._built(await opener(source), account, settings, cache, label=label, name=model)
@@ -276,10 +278,10 @@ class EmbedderFactory(Bound):
             self._config = await anyio.to_thread.run_sync(Config.load)
         return self._config
 
-    async def _source(self, name: str, settings: Options) -> tuple[Source, Account, Options]:
+    async def _source(self, name: str, settings: Options, vendor: Vendor) -> tuple[Source, Account, Options]:
         """What the provider is opened with, whose account it is, and the settings with the address that holds."""
         provider, _, model = name.partition(":")
-        endpoint = find_endpoint(provider, settings)
+        endpoint = find_endpoint(vendor, settings)
         settings = settings.model_copy(update={"base_url": endpoint.base_url})
         keyring, key = None, endpoint.key
         if callable(key):

@@ -10,9 +10,8 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import cache
 from typing import TypeAlias, cast
 
-from aembed._errors import ConfigError
+from aembed._errors import ConfigError, nearest
 from aembed._lifecycle import Bound
-from aembed._settings.base import nearest
 from aembed._types import Provider, Source
 
 Opener: TypeAlias = Callable[[Source], Awaitable[Provider]]
@@ -21,18 +20,18 @@ Opener: TypeAlias = Callable[[Source], Awaitable[Provider]]
 ENTRY_POINT_GROUP = "aembed.providers"
 
 BUILT_IN = {
-    "azure": "aembed.providers.azure:open_provider",
-    "cohere": "aembed.providers.cohere:open_provider",
-    "google": "aembed.providers.google:open_provider",
-    "jina": "aembed.providers.jina:open_provider",
+    "azure": "aembed.providers.azure:AZURE",
+    "cohere": "aembed.providers.cohere:COHERE",
+    "google": "aembed.providers.google:GOOGLE",
+    "jina": "aembed.providers.jina:JINA",
     "local": "aembed.providers.local:open_provider",
-    "mistral": "aembed.providers.mistral:open_provider",
+    "mistral": "aembed.providers.mistral:MISTRAL",
     "mock": "aembed.providers.mock:open_provider",
-    "ollama": "aembed.providers.ollama:open_provider",
-    "openai": "aembed.providers.openai:open_provider",
+    "ollama": "aembed.providers.ollama:OLLAMA",
+    "openai": "aembed.providers.openai:OPENAI",
     "static": "aembed.providers.static:open_provider",
-    "tei": "aembed.providers.tei:open_provider",
-    "voyage": "aembed.providers.voyage:open_provider",
+    "tei": "aembed.providers.tei:TEI",
+    "voyage": "aembed.providers.voyage:VOYAGE",
 }
 
 CATALOGUES = ("openai", "cohere", "google", "jina", "mistral", "voyage")

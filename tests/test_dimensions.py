@@ -15,9 +15,12 @@ from hypothesis.extra import numpy as numpy_st
 
 from aembed import BadRequestError, Config, ConfigError, EmbedderFactory, Provider, Reply, ReplyError, Source, Vectors
 from aembed._registry import Opener
-from aembed._wire.catalogue import Model
+from aembed._wire.catalogue import HostedModel
 from aembed._wire.matryoshka import OPEN_MODELS, open_model, shorten
-from aembed.providers import local, ollama, openai, tei
+from aembed.providers import local
+from aembed.providers.ollama import OLLAMA
+from aembed.providers.openai import OPENAI
+from aembed.providers.tei import TEI
 from aembed.testing import LoopbackServer
 from tests.wire.fake import Fake, answer
 
@@ -37,7 +40,7 @@ def openai_reply(vectors: Vectors, *, as_base64: bool) -> dict[str, Any]:
 
 
 async def opened(fake: Fake, name: str, dimensions: int | None) -> Provider:
-    opener: Opener = {"openai": openai, "ollama": ollama, "tei": tei}[name.partition(":")[0]].open_provider
+    opener: Opener = {"openai": OPENAI, "ollama": OLLAMA, "tei": TEI}[name.partition(":")[0]]
     return await opener(fake.source(name, key=None, base_url=HERE, dimensions=dimensions))
 
 
@@ -67,7 +70,9 @@ def test_others_are_not_known(name: str) -> None:
 def test_what_a_model_offers_ends_with_its_own_dimension() -> None:
     for name, model in OPEN_MODELS.items():
         assert model.dim is not None, name
-        assert not model.offers or (model.offers[-1] == model.dim and sorted(model.offers) == list(model.offers)), name
+        assert not model.dimensions or (
+            model.dimensions[-1] == model.dim and sorted(model.dimensions) == list(model.dimensions)
+        ), name
 
 
 @pytest.mark.parametrize("provider", ["openai:org/", "ollama:", "tei:"])
@@ -231,6 +236,6 @@ async def test_a_directory_whose_model_was_trained_for_it(
         await embed_directory(directory, 1)
 
 
-def _four(name: str) -> Model:
+def _four(name: str) -> HostedModel:
     assert name
-    return Model(dim=4, offers=(2, 3, 4))
+    return HostedModel(dim=4, dimensions=(2, 3, 4))

@@ -15,12 +15,12 @@ PACKAGE = Path(aembed.__file__).parent
 TESTS = Path(__file__).parent
 ROOMS = """
     _types _errors _version _lifecycle _groups
-    stores _events _input _quantize _http_status
+    stores _events _input _quantize _http_status _registry
     _settings
     _gate _wire
     _engine
     _sharing
-    _registry _accounts _shared_models _stream
+    _accounts _shared_models _stream
     _embedder
     _opening _totals
     _factory
@@ -68,7 +68,7 @@ def rows(drawn: str) -> dict[str, int]:
 
 
 ROW = rows(ROOMS)
-OF_PROVIDERS = {"_types", "_errors", "_settings", "_wire", "_version", "providers"}
+OF_PROVIDERS = {"_types", "_errors", "_settings", "_wire", "_version", "http", "providers"}
 OUTSIDE = ["testing", "cli", "bench", "jobs", "telemetry"]
 """What lives here uses public names alone, as a user would."""
 

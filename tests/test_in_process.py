@@ -14,7 +14,7 @@ from aembed.providers._external_data import check_external_data
 from aembed.providers._in_process import chosen_dimension, option, refuse_settings, usable_cores
 from aembed.providers._onnx import RUN_OVERHEAD, RUN_TOKENS, plan_runs
 from aembed.providers._packaged.protobuf import encode, fields
-from aembed.providers.google import TASKS, tell
+from aembed.providers.google import TASKS, task_of
 from aembed.providers.local import open_provider as open_local
 from aembed.providers.static import open_provider as open_static
 
@@ -190,7 +190,7 @@ def test_weights_beside_the_model_are_read(tmp_path: Path) -> None:
 def test_what_google_is_told(task: str) -> None:
     symmetric = task in {"classification", "clustering", "semantic_similarity"}
     kinds: list[Kind] = ["query", "document"]
-    query, document = ((tell("gemini-embedding-001", task, kind), tell("new", task, kind)) for kind in kinds)
+    query, document = ((task_of("gemini-embedding-001", task, kind), task_of("new", task, kind)) for kind in kinds)
     words = {
         "fact_verification": "fact checking",
         "retrieval": "search result",
@@ -202,4 +202,4 @@ def test_what_google_is_told(task: str) -> None:
         assert document == query
     else:
         assert document == (({"taskType": "RETRIEVAL_DOCUMENT"}, ""), ({}, "title: none | text: "))
-    assert tell("new", "none", "query") == ({}, "")
+    assert task_of("new", "none", "query") == ({}, "")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from aembed import ModelSpec
-from aembed._wire.catalogue import Model
+from aembed._wire.catalogue import HostedModel
 from aembed._wire.matryoshka import OPEN_MODELS
 from tests.test_providers import opened
 from tests.wire.fake import Fake
@@ -109,10 +109,10 @@ def cells(*facts: object) -> list[str]:
     return ["-" if fact is None else str(fact) for fact in facts]
 
 
-def offered(model: Model) -> str:
-    if isinstance(model.offers, range):
-        return f"{model.offers[0]}-{model.offers[-1]}"
-    return ",".join(map(str, model.offers)) or "-"
+def offered(model: HostedModel) -> str:
+    if isinstance(model.dimensions, range):
+        return f"{model.dimensions[0]}-{model.dimensions[-1]}"
+    return ",".join(map(str, model.dimensions)) or "-"
 
 
 async def test_hosted_models() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aembed._errors import ConfigError
+from aembed._errors import ConfigError, MissingKeyError
 from tests.test_providers import opened
 from tests.wire.fake import Fake
 
@@ -25,7 +25,7 @@ HERE = "http://localhost:9000"
     ],
 )
 async def test_a_missing_key(name: str, variable: str) -> None:
-    with pytest.raises(ConfigError, match=f"{name} needs an api_key.*{variable}"):
+    with pytest.raises(MissingKeyError, match=f"{name} needs an api_key.*{variable}"):
         await opened(Fake([]), name, key=None)
 
 
@@ -37,7 +37,7 @@ async def test_what_cannot_be_a_key(key: str) -> None:
 
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
-    ("azure", {"base_url": HERE}, "name the deployment"),
+    ("azure", {"base_url": HERE}, "name the model: 'azure:DEPLOYMENT'"),
     ("azure:d", {}, "base_url.*https://NAME.openai.azure.com"),
     ("azure:d", {"key": None, "base_url": HERE}, "azure needs an api_key.*AZURE_OPENAI_API_KEY"),
     ("azure:d", {"base_url": HERE, "options": {"api_version": ""}}, "api_version is empty"),
@@ -50,9 +50,9 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "azure:d",
         {"base_url": HERE, "dimensions": 2000, "options": {"model": "text-embedding-3-small"}},
-        "text-embedding-3-small has 1 to 1536, not 2000",
+        "d has 1 to 1536, not 2000",
     ),
-    ("ollama", {}, "name a model"),
+    ("ollama", {}, "name the model: 'ollama:nomic-embed-text'"),
     ("ollama:m", {"options": {"keepalive": "1m"}}, "did you mean 'keep_alive'"),
     ("openai", {"base_url": HERE}, "name the model"),
     ("openai", {"dimensions": 1537}, "text-embedding-3-small has 1 to 1536, not 1537"),
@@ -67,7 +67,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("google", {"options": {"task": "retrieve"}}, "task"),
     ("mistral", {"dimensions": 256}, "mistral-embed always has 1024"),
     ("mistral:codestral-embed", {"dimensions": 3073}, "has 1 to 3072"),
-    ("mistral", {"options": {"task": "x"}}, "mistral has no provider_options, but was given task"),
+    ("mistral", {"options": {"task": "x"}}, "mistral has no provider_options, but got task"),
     ("jina:jina-embeddings-v4", {"dimensions": 64}, "has 128, 256, 512, 1024 or 2048"),
     ("jina", {"options": {"tasks": "x"}}, "did you mean 'task'"),
     ("tei", {"options": {"prompt_name": "query"}}, "unknown option 'prompt_name'"),

@@ -24,7 +24,7 @@ async def asked(name: str, kind: Kind = "document", **settings: Any) -> tuple[st
     """The URL, the body and the headers of the first request, whatever comes of it."""
     fake = Fake([answer({}, 500)])
     provider = await opened(fake, name, **settings)
-    with pytest.raises(Exception, match="refused"):
+    with pytest.raises(Exception, match="rejected"):
         await provider.embed(TEXTS, kind=kind)
     assert KEY not in fake.urls[0]
     return fake.urls[0], fake.asked[0], fake.headers[0]

@@ -5,6 +5,6 @@ base                           the class of all settings: frozen, and a wrong va
 config                         the configuration, and what an embedder runs with
 sources environment trust      where a configuration comes from; which files may say where keys and texts go
 layers                         how layers become one, field by field
-keys keyring vendors hosts     where a key comes from and goes to; one that changes; the providers' variables, hosts
+keys keyring vendors           sources and receivers of a key; one that changes; a provider's variables and hosts
 secrets                        what shows no key; what looks like one
 """

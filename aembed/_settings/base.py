@@ -21,7 +21,7 @@ from typing import (
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
-from aembed._errors import ConfigError
+from aembed._errors import ConfigError, nearest
 from aembed._settings.secrets import MASK, may_be_secret
 
 if TYPE_CHECKING:
@@ -169,15 +169,6 @@ def field_type(kind: object, name: str) -> object:
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return get_args(kind)[1]
     return None
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The hint behind an unknown name: the closest known one, or all of them."""
-    import difflib
-
-    known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else f"; known are: {', '.join(known)}"
 
 
 @contextmanager

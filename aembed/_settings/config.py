@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, PrivateAttr
 
 from aembed._errors import ConfigError
+from aembed._registry import BUILT_IN, Registry
 from aembed._settings.base import plain
 from aembed._settings.environment import read_variables
 from aembed._settings.keys import Endpoint, fields_for, find_endpoint
@@ -22,6 +24,7 @@ from aembed._settings.layers import as_table, merged
 from aembed._settings.options import Defaults, Options, Profile
 from aembed._settings.sources import NAME, Origins, find_file, parse, read_file
 from aembed._settings.trust import check_trusted, distrust, trust
+from aembed._settings.vendors import NO_VENDOR, Vendor
 
 
 class Config(Defaults):
@@ -102,7 +105,7 @@ class Config(Defaults):
         """
         name = self.model if model is None else model
         full, settings = resolve(self, name, {})
-        found = find_endpoint(full.partition(":")[0], settings)
+        found = find_endpoint(find_vendor(Registry(), full.partition(":")[0]), settings)
 
         def named(origin: str) -> str:
             if origin not in Options.model_fields:
@@ -112,7 +115,9 @@ class Config(Defaults):
         return replace(found, base_url_origin=named(found.base_url_origin), key_origin=named(found.key_origin))
 
 
-def resolve(config: Config, model: str, options: Mapping[str, Any]) -> tuple[str, Options]:
+def resolve(
+    config: Config, model: str, options: Mapping[str, Any], registry: Registry | None = None
+) -> tuple[str, Options]:
     """Merge the layers: ``model`` may name a profile. Returns ``"provider:model"`` and what it runs with.
 
     Raises:
@@ -123,9 +128,21 @@ def resolve(config: Config, model: str, options: Mapping[str, Any]) -> tuple[str
     keywords = as_table({name: plain(value) for name, value in options.items()})
     profile = config.profiles.get(model)
     if profile is not None:
-        table = merged(table, fields_for(model, profile, options))
+        table = merged(table, fields_for(model, profile, options, partial(find_vendor, registry or Registry())))
         model = str(table.pop("model"))
     return model, Options.from_table(merged(table, keywords), lambda path: "keyword" if path[0] in options else "")
+
+
+def find_vendor(registry: Registry, provider: str) -> Vendor:
+    """Variables and hosts that a provider declares. An opener that replaces a built-in one may leave them to it.
+
+    Raises:
+        ConfigError: there is no such provider.
+    """
+    opener = registry.get(provider)
+    if not isinstance(opener, Vendor) and provider in BUILT_IN:
+        opener = Registry().get(provider)
+    return opener if isinstance(opener, Vendor) else NO_VENDOR
 
 
 def check_model(config: Config, name: str, providers: Collection[str]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
@@ -25,7 +25,7 @@ from aembed._settings.http import HttpSettings
 from aembed._settings.layers import KEYS
 from aembed._settings.options import AskKey, Options, Profile, checked_url
 from aembed._settings.secrets import KEY_HEADERS, may_be_secret
-from aembed._settings.vendors import NO_VENDOR, VENDORS, Vendor, is_own, is_same
+from aembed._settings.vendors import Vendor, is_same_address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,22 +39,23 @@ class Endpoint:
     key_origin: str
 
 
-def find_endpoint(provider: str, settings: Options, environ: Mapping[str, str] = os.environ) -> Endpoint:
+def find_endpoint(vendor: Vendor, settings: Options, environ: Mapping[str, str] = os.environ) -> Endpoint:
     """The address and the key, from settings or else from the provider's variables.
 
     Raises:
         ConfigError: a variable holds no address; a key that is to go over plain http.
     """
-    vendor = VENDORS.get(provider, NO_VENDOR)
     named = _address(vendor, environ)
-    url, url_origin = (settings.base_url, "base_url") if settings.base_url is not None else (named, vendor.base_url)
+    url, url_origin = settings.base_url, "base_url"
+    if url is None:
+        url, url_origin = named, vendor.base_url_variable or ""
     key, key_origin = _given(settings)
-    if key is None and (is_own(provider, url) or (named is not None and is_same(url, named))):
+    if key is None and (vendor.may_receive_key(url) or is_same_address(url, named)):
         key, key_origin = _from_environment(vendor, environ)
     holds_key = key is not None or not KEY_HEADERS.isdisjoint(map(str.lower, settings.headers))
     if url is not None and holds_key:
         check_key_is_covered(url, settings.http)
-    return Endpoint(base_url=url, base_url_origin=(url_origin or "") if url else "", key=key, key_origin=key_origin)
+    return Endpoint(base_url=url, base_url_origin=url_origin if url else "", key=key, key_origin=key_origin)
 
 
 def check_key_is_covered(url: str, http: HttpSettings) -> None:
@@ -73,7 +74,9 @@ def check_key_is_covered(url: str, http: HttpSettings) -> None:
     )
 
 
-def fields_for(name: str, profile: Profile, options: Mapping[str, object]) -> dict[str, object]:
+def fields_for(
+    name: str, profile: Profile, options: Mapping[str, object], vendor_of: Callable[[str], Vendor]
+) -> dict[str, object]:
     """What a profile sets for an embedder with these keywords: its key and headers go to no other ``base_url``.
 
     Raises:
@@ -81,7 +84,9 @@ def fields_for(name: str, profile: Profile, options: Mapping[str, object]) -> di
     """
     fields = profile.table()
     url = options.get("base_url")
-    if not isinstance(url, str) or is_same(url, profile.base_url) or is_own(profile.model.partition(":")[0], url):
+    if not isinstance(url, str) or is_same_address(url, profile.base_url):
+        return fields
+    if vendor_of(profile.model.partition(":")[0]).may_receive_key(url):
         return fields
     for names in (KEYS, {"headers"}):
         held = [fields.pop(field, None) for field in names]
@@ -116,13 +121,13 @@ async def ask_key(ask: AskKey) -> tuple[SecretStr, float | None]:
 
 
 def _address(vendor: Vendor, environ: Mapping[str, str]) -> str | None:
-    value = environ.get(vendor.base_url or "", "").strip()
+    value = environ.get(vendor.base_url_variable or "", "").strip()
     if not value:
         return None
     try:
         return checked_url(vendor.as_base_url(value))
     except ValueError as error:
-        raise ConfigError(f"{vendor.base_url}: {error}") from None
+        raise ConfigError(f"{vendor.base_url_variable}: {error}") from None
 
 
 def _given(settings: Options) -> tuple[SecretStr | AskKey | None, str]:
@@ -133,13 +138,13 @@ def _given(settings: Options) -> tuple[SecretStr | AskKey | None, str]:
 
 
 def _from_environment(vendor: Vendor, environ: Mapping[str, str]) -> tuple[SecretStr | AskKey | None, str]:
-    for name in vendor.key_files:
+    for name in vendor.key_file_variables:
         if environ.get(name, "").strip():
             return partial(_read, Path(environ[name]), name), name
-    for name in vendor.keys:
+    for name in vendor.key_variables:
         if environ.get(name, "").strip():
             return SecretStr(environ[name].strip()), name
-    for name in (f"{name}_FILE" for name in vendor.keys):
+    for name in (f"{name}_FILE" for name in vendor.key_variables):
         if environ.get(name, "").strip():
             return partial(_read, Path(environ[name]), name), name
     return None, ""

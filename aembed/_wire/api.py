@@ -1,25 +1,44 @@
-"""The facts of one JSON API, and how it is asked."""
+"""The description of one JSON API: what differs between providers over HTTP, and nothing that they share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from aembed._types import Kind
-from aembed._wire.decode import Shape
-from aembed._wire.refusal import Dialect
+from aembed._settings.base import Settings
+from aembed._settings.vendors import Vendor
+from aembed._types import Kind, Provider, Source
+from aembed._wire.api_errors import ErrorDialect
+from aembed._wire.catalogue import HostedModel
+from aembed._wire.openai_format import OPENAI_ERRORS, OPENAI_REPLY
+from aembed._wire.quota_headers import QuotaHeaders
+from aembed._wire.reply_format import ReplyFormat
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """How to ask: what the user wants, less what this endpoint has refused to be asked."""
+class NoOptions(Settings):
+    """For APIs without ``provider_options``."""
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestFeatures:
+    """Everything that a request asks for, apart from its texts.
+
+    ``base64`` and ``dimensions`` leave out what this endpoint has rejected.
+    """
+
+    model: str
+    kind: Kind
+    options: Any
+    """An instance of :attr:`HttpApi.options`."""
     base64: bool
+    """Request vectors in base64: a quarter of the bytes of numbers, and far cheaper to decode."""
     dimensions: int | None
+    """Dimension to request; ``None`` leaves the choice to the server."""
 
     def fields(self, *, base64: str | None = "encoding_format", dimensions: str = "dimensions") -> dict[str, Any]:
-        """What of it is asked for, under the names this API has for it. ``None``: it is asked for in another way."""
+        """The fields for ``base64`` and ``dimensions``, under this API's names. ``None`` sends no such field."""
         fields: dict[str, Any] = {}
         if self.base64 and base64 is not None:
             fields[base64] = "base64"
@@ -28,20 +47,85 @@ class Asked:
         return fields
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Api:
-    """The facts of one provider. ``request`` gives the JSON body for a batch."""
+@dataclass(frozen=True, kw_only=True)
+class HttpApi(Vendor):
+    """One JSON API for embeddings. Calling it opens a provider, so that an instance is an opener for the registry.
 
-    url: str
-    headers: Mapping[str, str] = field(repr=False)
-    request: Callable[[Sequence[str], Kind, Asked], Mapping[str, Any]]
-    shape: Shape[Any]
-    dialect: Dialect
-    url_with_version: str | None = None
-    """Asked from then on where ``url`` is not found: most servers want ``/v1`` before the path, a few do not."""
+    Only ``request`` is required. Everything else has a default that fits an API like OpenAI's.
+    """
+
+    request: Callable[[Sequence[str], RequestFeatures], Mapping[str, Any]]
+    """The JSON body of the request for one batch."""
+    reply: ReplyFormat[Any] = OPENAI_REPLY
+    """The place of vectors and usage in a reply."""
+    errors: ErrorDialect = OPENAI_ERRORS
+    """The wording of error replies."""
+    about: str = ""
+    """One sentence for ``aembed providers``."""
+
+    base_url: str | None = None
+    """Address of the provider's own server. ``None``: users must give ``base_url``."""
+    path: str = "/embeddings"
+    """Path of the endpoint below ``base_url``; ``{model}`` stands for the model's name."""
+    url_endings: tuple[str, ...] = ()
+    """Endings of a ``base_url`` that are removed before ``path`` is added. Not set: ``path`` itself."""
+    url: str | None = None
+    """The complete URL, for APIs that do not build it from ``base_url`` and ``path``."""
+    tries_v1: bool = False
+    """Retry a 404 with ``/v1`` before a path of one part: most servers of OpenAI's API have it, a few do not."""
+    key_header: str = "Authorization"
+    """Header of the API key. In ``Authorization`` the key follows the word ``Bearer``."""
+    needs_key: bool = True
+    """Raise an error if there is no key for an own host. A server elsewhere may work without one."""
+
+    models: Mapping[str, HostedModel] = field(default_factory=dict[str, HostedModel])
+    """Facts of the models that the provider documents. A model that is not listed works, without these facts."""
+    default_model: str | None = None
+    """The model if the user names none. ``None``: the user must name one."""
+    example_model: str = "MODEL"
+    """A model for the error message if none is named."""
+    model_prefix: str = ""
+    """Prefix that users may write before a model's name, and that the API adds itself."""
+    hub_models: bool = False
+    """The server runs open models of a hub: the dimensions of well-known ones are checked by name."""
+    options: type[Settings] = NoOptions
+    """Class of the ``provider_options``."""
+
+    max_batch_texts: int = 128
+    """Texts of a request; like the caps that follow, a model's own goes before it. See :class:`ModelSpec`."""
+    max_batch_tokens: int | None = None
+    max_text_tokens: int | None = None
+    max_concurrency: int = 16
+    inputs_per_minute: float | None = None
+    """Texts per minute that the provider documents for every account. Holds on its own hosts only."""
+    quota_unit: Literal["request", "input"] = "request"
+    quota_scope: Literal["account", "model"] = "account"
+    adaptive: bool = False
+    timeout: float = 30.0
+    """Seconds for one request."""
+
+    quota_headers: tuple[QuotaHeaders, ...] = ()
+    """Names of the API's rate-limit headers, if they are not the usual ``x-ratelimit-...``."""
     tokens_header: str | None = None
-    """Where the usage is told in a header."""
-    cuts_at: int | None = None
-    """Tokens at which the server may cut a text and not say so: one that counts so many is taken for cut."""
+    """Response header with the usage, for APIs whose reply has none."""
+    truncates_silently: bool = False
+    """The server truncates overlong texts without a word: a usage of ``max_text_tokens`` counts as truncation."""
     echoes_model: bool = False
-    """True where an answer names the model that gave it, and another than was asked for is worth a word."""
+    """The reply names the model that answered; another than the requested one is reported."""
+    adapt: Callable[[HttpApi, Source], HttpApi] | None = None
+    """Returns the API as it is at the address of a ``Source``, for APIs that differ between addresses or keys."""
+
+    def __post_init__(self) -> None:
+        host = urlsplit(self.base_url or "").hostname
+        if host and not self.own_hosts:
+            object.__setattr__(self, "own_hosts", (host,))
+
+    async def __call__(self, source: Source) -> Provider:
+        """Open a provider for ``source``.
+
+        Raises:
+            ConfigError: a setting that this API or model cannot honour; a key or model is missing.
+        """
+        from aembed._wire.provider import HttpProvider
+
+        return HttpProvider(self, source)

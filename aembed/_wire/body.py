@@ -14,7 +14,7 @@ import aiohttp
 import anyio.lowlevel
 
 from aembed._errors import ConnectError, ReplyError
-from aembed._wire.refusal import request_id
+from aembed._wire.api_errors import request_id
 from aembed._wire.transport import BodySink
 
 GZIP_OR_ZLIB = zlib.MAX_WBITS | 32

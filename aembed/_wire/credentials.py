@@ -1,4 +1,4 @@
-"""The headers of a provider's requests, with the key that holds now: one that stays, or one that is asked for again."""
+"""Request headers with the current API key: a fixed one, or one that a function renews."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from pydantic import SecretStr
 from aembed._errors import AembedError, AuthenticationError
 from aembed._settings.secrets import SecretHeaders, SecretText
 from aembed._types import Source
-from aembed._wire.access import checked, key_of
+from aembed._wire.auth import checked_headers, key_of
 
 KEYS_KEPT = 2
-"""Keys that are cut out of errors, the latest ones: a server may still speak of the one before."""
+"""Latest keys that are redacted from errors: a server may still quote the key before the current one."""
 
 
 class Credentials:
-    """``keyed`` are the headers that the provider has put the key of ``source`` into."""
+    """Headers and secrets of one provider. ``keyed`` holds the key of ``source`` in the headers of the API."""
 
     def __init__(self, keyed: Mapping[str, str], source: Source) -> None:
         keyed = SecretHeaders(keyed)  # a traceback that shows local variables shows no key
         self._source = source
-        self._headers_of_user = checked(source.headers)
+        self._headers_of_user = checked_headers(source.headers)
         self._of_user = [value for value in source.headers.values() if value]
         self._keys = [SecretText(key) for key in [key_of(source)] if key]
         self.secrets: list[str] = [*self._keys, *self._of_user]
-        """Cut out of everything that a server says."""
+        """Split out of everything that a server says."""
         self.headers = SecretHeaders({"Content-Type": "application/json", **keyed, **self._headers_of_user})
         self.may_change = source.keys is not None
 
     async def current(self) -> SecretHeaders[str]:
-        """The headers of the next request. Raises :class:`AuthenticationError` if the key cannot be asked for."""
+        """The headers of the next request. Raises :class:`AuthenticationError` if the key function fails."""
         if self._source.keys is not None:
             await self._use(self._source.keys.get())
         return self.headers
 
     async def renewed(self, sent: SecretHeaders[str]) -> bool:
-        """True if there is another key than in the headers that the server has rejected."""
+        """True if the key function gives another key than the one in the headers that the server rejected."""
         keys, rejected = self._source.keys, self._source.api_key
         if sent is self.headers and keys is not None and rejected is not None:
             await self._use(keys.renewed(rejected))
@@ -55,7 +55,7 @@ class Credentials:
             self._put_in(replace(self._source, api_key=key))
 
     def _put_in(self, source: Source) -> None:
-        """The new key in the place of the one before."""
+        """Replace the key wherever the provider put it; headers of the user stay as they are."""
         before, after = (SecretText(key_of(each) or "") for each in (self._source, source))
         self.headers = SecretHeaders(
             {

@@ -16,29 +16,29 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from aembed._types import Source, Vectors
-from aembed._wire.catalogue import Model, with_dimensions
+from aembed._types import Vectors
+from aembed._wire.catalogue import HostedModel
 
-SMALL, BASE, LARGE = Model(dim=384), Model(dim=768), Model(dim=1024)
-NOMIC = Model(dim=768, offers=range(64, 769))
-GEMMA = Model(dim=768, offers=(128, 256, 512, 768))
+SMALL, BASE, LARGE = HostedModel(dim=384), HostedModel(dim=768), HostedModel(dim=1024)
+NOMIC = HostedModel(dim=768, dimensions=range(64, 769))
+GEMMA = HostedModel(dim=768, dimensions=(128, 256, 512, 768))
 
-OPEN_MODELS: Mapping[str, Model] = {
+OPEN_MODELS: Mapping[str, HostedModel] = {
     "nomic-embed-text": NOMIC,  # Ollama's name for v1.5
     "nomic-embed-text-v1.5": NOMIC,
-    "nomic-embed-text-v2-moe": Model(dim=768, offers=(256, 768)),
-    "mxbai-embed-large": Model(dim=1024, offers=(128, 256, 512, 768, 1024)),
-    "mxbai-embed-large-v1": Model(dim=1024, offers=(128, 256, 512, 768, 1024)),
-    "snowflake-arctic-embed-m-v1.5": Model(dim=768, offers=(256, 768)),
-    "snowflake-arctic-embed-m-v2.0": Model(dim=768, offers=(256, 768)),
-    "snowflake-arctic-embed-l-v2.0": Model(dim=1024, offers=(256, 1024)),
-    "snowflake-arctic-embed2": Model(dim=1024, offers=(256, 1024)),  # Ollama's name for l-v2.0
+    "nomic-embed-text-v2-moe": HostedModel(dim=768, dimensions=(256, 768)),
+    "mxbai-embed-large": HostedModel(dim=1024, dimensions=(128, 256, 512, 768, 1024)),
+    "mxbai-embed-large-v1": HostedModel(dim=1024, dimensions=(128, 256, 512, 768, 1024)),
+    "snowflake-arctic-embed-m-v1.5": HostedModel(dim=768, dimensions=(256, 768)),
+    "snowflake-arctic-embed-m-v2.0": HostedModel(dim=768, dimensions=(256, 768)),
+    "snowflake-arctic-embed-l-v2.0": HostedModel(dim=1024, dimensions=(256, 1024)),
+    "snowflake-arctic-embed2": HostedModel(dim=1024, dimensions=(256, 1024)),  # Ollama's name for l-v2.0
     "embeddinggemma": GEMMA,
     "embeddinggemma-300m": GEMMA,
-    "qwen3-embedding-0.6b": Model(dim=1024, offers=range(32, 1025)),
-    "qwen3-embedding-4b": Model(dim=2560, offers=range(32, 2561)),
-    "qwen3-embedding-8b": Model(dim=4096, offers=range(32, 4097)),
-    "jina-embeddings-v3": Model(dim=1024, offers=range(32, 1025)),
+    "qwen3-embedding-0.6b": HostedModel(dim=1024, dimensions=range(32, 1025)),
+    "qwen3-embedding-4b": HostedModel(dim=2560, dimensions=range(32, 2561)),
+    "qwen3-embedding-8b": HostedModel(dim=4096, dimensions=range(32, 4097)),
+    "jina-embeddings-v3": HostedModel(dim=1024, dimensions=range(32, 1025)),
     "nomic-embed-text-v1": BASE,
     "all-minilm": SMALL,
     "all-minilm-l6-v2": SMALL,
@@ -54,23 +54,13 @@ OPEN_MODELS: Mapping[str, Model] = {
 }
 
 
-def open_model(name: str) -> Model | None:
+def open_model(name: str) -> HostedModel | None:
     """What is known of a model, by the name that a hub, Ollama or a directory gives it.
 
     ``"nomic-ai/nomic-embed-text-v1.5"``, ``"qwen3-embedding:0.6b"``, ``"all-minilm:latest"``.
     """
     model, _, tag = name.rpartition("/")[2].lower().partition(":")
     return OPEN_MODELS.get(f"{model}-{tag}") or OPEN_MODELS.get(model)
-
-
-def checked_dimensions(source: Source, name: str) -> Source:
-    """``source``, if an open model of this name may have the dimension asked for, or nothing is known of it.
-
-    Raises:
-        ConfigError: it may not; the message names those it has.
-    """
-    model = open_model(name)
-    return source if model is None else with_dimensions(source, name, {name: model})
 
 
 def shorten(vectors: Vectors, dim: int) -> Vectors:

@@ -1,11 +1,11 @@
-"""What headers say about time and quota. Anything that is no sensible number means unknown."""
+"""Retry-After and rate-limit headers, in seconds and counts. A value that is no sensible number counts as unknown."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal, TypeAlias
@@ -16,9 +16,9 @@ Scope: TypeAlias = Literal["minute", "day"]
 """The period of a quota."""
 
 MAX_DURATION_CHARS = 40
-"""Longer than any duration that makes sense."""
+"""Length of a header value that is parsed; a real duration is far shorter."""
 MAX_RESET_S = 86_400.0
-"""A quota that refills later than in a day is none that this library knows: a broken or hostile header."""
+"""Longest reset that is believed, in seconds: no known quota takes more than a day, so the header must be broken."""
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -37,28 +37,33 @@ _OF_A_MINUTE = re.compile(r"per[ _-]?min(?:ute)?|/ ?min(?:ute)?\b|by_?minute|\b[
 
 
 @dataclass(frozen=True, slots=True)
-class Spelling:
-    """How a vendor spells the headers of a resource: ``x-ratelimit-{limit,remaining,reset}-requests``."""
+class QuotaHeaders:
+    """Names of a provider's rate-limit headers, with ``{}`` in the place of "limit", "remaining" and "reset".
+
+    ``QuotaHeaders("x-ratelimit-{}-requests", "x-ratelimit-{}-tokens")`` is OpenAI's. Names are in lower case.
+    """
 
     requests: str | None
-    tokens: str | None
+    tokens: str | None = None
+    signs: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Headers of which one shows that a reply uses these names."""
 
-    def telling(self) -> tuple[str, ...]:
-        """The headers of which one is enough to tell anything."""
+    def __post_init__(self) -> None:
         patterns = [pattern for pattern in (self.requests, self.tokens) if pattern is not None]
-        return tuple(pattern.format(what) for pattern in patterns for what in ("limit", "remaining"))
+        signs = tuple(pattern.format(what) for pattern in patterns for what in ("limit", "remaining"))
+        object.__setattr__(self, "signs", signs)
 
 
-OPENAI = Spelling("x-ratelimit-{}-requests", "x-ratelimit-{}-tokens")
+OPENAI = QuotaHeaders("x-ratelimit-{}-requests", "x-ratelimit-{}-tokens")
 """OpenAI, Azure and most others. https://platform.openai.com/docs/guides/rate-limits, "Rate limits in headers"."""
-MISTRAL = Spelling("x-ratelimit-{}-req-minute", "x-ratelimit-{}-tokens-minute")
+MISTRAL = QuotaHeaders("x-ratelimit-{}-req-minute", "x-ratelimit-{}-tokens-minute")
 """Mistral's API in 2026, by recorded replies; its own documentation names no header."""
-MISTRAL_BY_SIZE = Spelling(None, "x-ratelimitbysize-{}-minute")
+MISTRAL_BY_SIZE = QuotaHeaders(None, "x-ratelimitbysize-{}-minute")
 """Mistral's API until 2025, tokens alone (the R package tidyllm, ``api_mistral.R``)."""
 
-SPELLINGS = tuple((spelling, spelling.telling()) for spelling in (OPENAI, MISTRAL, MISTRAL_BY_SIZE))
+USUAL = (OPENAI, MISTRAL, MISTRAL_BY_SIZE)
 RESETS = ("ratelimit-reset", "x-ratelimit-reset", "ratelimitbysize-reset")
-"""Seconds until a quota refills that is not named: the IETF draft on RateLimit header fields, and before it."""
+"""Seconds until an unnamed quota refills: the IETF draft on RateLimit header fields, and older names."""
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -75,11 +80,11 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return _number(value) if value is None or _number(value) is not None else _until(value, headers.get("date"))
 
 
-def reset_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds until the quota that a 429 is about has refilled: one with nothing left, or with nothing said of it."""
+def reset_after(headers: Mapping[str, str], names: Sequence[QuotaHeaders] = USUAL) -> float | None:
+    """Seconds until the quota of a 429 has refilled: one with nothing left, or one whose remainder is not reported."""
     waits: list[float] = []
-    for spelling, _ in SPELLINGS:
-        for pattern in (spelling.requests, spelling.tokens):
+    for known in names:
+        for pattern in (known.requests, known.tokens):
             if pattern is not None and not _number(headers.get(pattern.format("remaining"))):
                 waits += _reset(headers, pattern.format("reset"))
     for name in RESETS:
@@ -88,7 +93,7 @@ def reset_after(headers: Mapping[str, str]) -> float | None:
 
 
 def wait_in_words(words: str) -> float | None:
-    """The seconds that a rejection asks to wait for, in a sentence."""
+    """Seconds to wait, from the sentence of an error message."""
     found = _WAIT_IN_WORDS.search(words)
     if found is None:
         return None
@@ -99,9 +104,9 @@ def wait_in_words(words: str) -> float | None:
 
 
 def quota_scope(said: str, headers: Mapping[str, str]) -> Scope | None:
-    """The period of the quota that a 429 is about, where its words or headers name one.
+    """The period of the quota that a 429 enforces, if its message or headers name one.
 
-    ``x-ratelimit-type: UserByModelByDay`` is GitHub's and Azure AI's; SambaNova says
+    GitHub and Azure AI send ``x-ratelimit-type: UserByModelByDay``, SambaNova
     ``x-ratelimit-remaining-requests-day: 0``.
     """
     said = f"{said} {headers.get('x-ratelimit-type', '')[:MAX_DURATION_CHARS]}"
@@ -114,22 +119,22 @@ def quota_scope(said: str, headers: Mapping[str, str]) -> Scope | None:
 
 
 def has_no_quota(headers: Mapping[str, str]) -> bool:
-    """True for a model that the plan does not include: Mistral then answers 429 with a limit of 0, for ever."""
+    """True for a model outside the plan: Mistral then answers every request with 429 and a limit of 0."""
     return _number(headers.get("x-ratelimit-limit-req-minute")) == 0
 
 
-def quota_hints(headers: Mapping[str, str]) -> QuotaHints | None:
-    """What a reply says of the account's quota, in the first of ``SPELLINGS`` that it has."""
-    for spelling, telling in SPELLINGS:
-        for name in telling:
+def quota_hints(headers: Mapping[str, str], names: Sequence[QuotaHeaders] = USUAL) -> QuotaHints | None:
+    """The account's quota as a reply reports it, under the first of ``names`` that it uses."""
+    for known in names:
+        for name in known.signs:
             if name in headers:
-                return _hints(headers, spelling)
+                return _hints(headers, known)
     return None
 
 
-def _hints(headers: Mapping[str, str], spelling: Spelling) -> QuotaHints | None:
+def _hints(headers: Mapping[str, str], names: QuotaHeaders) -> QuotaHints | None:
     values: dict[str, float | None] = {}
-    for unit, pattern in (("requests", spelling.requests), ("tokens", spelling.tokens)):
+    for unit, pattern in (("requests", names.requests), ("tokens", names.tokens)):
         if pattern is None:
             continue
         values[f"limit_{unit}"] = _number(headers.get(pattern.format("limit")))
@@ -139,7 +144,7 @@ def _hints(headers: Mapping[str, str], spelling: Spelling) -> QuotaHints | None:
 
 
 def _reset(headers: Mapping[str, str], name: str) -> tuple[float, ...]:
-    """The seconds of a reset header, if it is there and possible."""
+    """Seconds of a reset header, empty if it is missing or implausible."""
     seconds = duration(headers.get(name))
     return () if seconds is None or seconds > MAX_RESET_S else (seconds,)
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from aembed import AembedError, Config, ConfigError, EmbedderFactory, MissingExtraError, Registry
 from aembed.cli.errors import say
+from aembed.http import HttpApi
 from aembed.providers.known_models import ENGLISH, KNOWN_MODELS
 
 
@@ -52,11 +53,14 @@ def _multilingual(provider: str) -> str:
 
 
 def _about(registry: Registry, name: str) -> str:
-    """The first sentence of the module that opens the provider."""
+    """The sentence that an HTTP API says of itself, else the first one of the module that opens the provider."""
     try:
-        module = inspect.getmodule(registry.get(name))
+        opener = registry.get(name)
     except ConfigError:
         return ""
+    if isinstance(opener, HttpApi) and opener.about:
+        return opener.about.replace("``", "")
+    module = inspect.getmodule(opener)
     paragraph = " ".join((inspect.getdoc(module) or "").partition("\n\n")[0].split())
     sentence = re.split(r"(?<=\.) (?=[A-Z])", paragraph, maxsplit=1)[0]
     sentence = sentence.removeprefix(f"``{name}``: ").replace("``", "")

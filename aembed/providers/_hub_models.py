@@ -54,7 +54,7 @@ def hub_encoder(name: HubName, files: HubFiles, *, pooling_given: bool) -> Model
     prompts: Mapping[Kind, str] = read.prompts
     if known is not None and not any(prompts.values()):
         prompts = {"query": known.prompts.get("query", ""), "document": known.prompts.get("document", "")}
-    offers = read.offers or getattr(open_model(name.repo), "offers", ())
+    offers = read.offers or getattr(open_model(name.repo), "dimensions", ())
     return replace(
         read,
         name=name.repo,

@@ -135,7 +135,7 @@ def _offers(directory: Path) -> Sequence[int]:
     if isinstance(said, list):
         return sorted(dim for dim in said if isinstance(dim, int))
     model = open_model(directory.resolve().name)
-    return () if model is None else model.offers
+    return () if model is None else model.dimensions
 
 
 def read_json(path: Path, *, default: Any) -> Any:

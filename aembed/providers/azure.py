@@ -17,24 +17,18 @@ minute belong to a deployment).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from aembed._errors import ConfigError
-from aembed._settings.base import Settings, nearest
-from aembed._types import Kind, Provider, Source
-from aembed._wire.access import key_of
-from aembed._wire.api import Api, Asked
-from aembed._wire.catalogue import UNKNOWN, with_dimensions
-from aembed._wire.endpoint import root
-from aembed._wire.openai_shape import EMBEDDING_LIST, OPENAI_ERRORS
-from aembed._wire.provider import HttpProvider
-from aembed.providers.openai import MODELS, openai_spec
+from aembed._errors import ConfigError, MissingKeyError, nearest
+from aembed._types import Source
+from aembed.http import HostedModel, HttpApi, ProviderOptions, RequestFeatures
+from aembed.providers.openai import MODELS, OPENAI
 
 
-class AzureOptions(Settings):
+class AzureOptions(ProviderOptions):
     """``provider_options`` of ``azure``."""
 
     api_version: str = "2024-10-21"
@@ -43,52 +37,70 @@ class AzureOptions(Settings):
     """The OpenAI model that is deployed, as its name need not say."""
 
 
-async def open_provider(source: Source) -> Provider:
-    """``"azure:DEPLOYMENT"`` with ``base_url``; ``provider_options`` are the fields of :class:`AzureOptions`."""
-    deployment, base_url = source.model, source.base_url
-    if deployment is None:
-        raise ConfigError("name the deployment: 'azure:DEPLOYMENT'")
-    if base_url is None:
+def by_deployment(texts: Sequence[str], features: RequestFeatures) -> dict[str, Any]:
+    return {"input": texts, **features.fields()}
+
+
+def v1(texts: Sequence[str], features: RequestFeatures) -> dict[str, Any]:
+    return {"model": features.model, "input": texts, **features.fields()}
+
+
+def of_resource(api: HttpApi, source: Source) -> HttpApi:
+    """The API of one resource: with or without a version, and with the facts of the deployed model."""
+    if source.base_url is None:
         raise ConfigError("azure needs base_url, the endpoint of your resource: https://NAME.openai.azure.com")
     options = AzureOptions.from_table(source.options)
     if not options.api_version.strip():
         raise ConfigError("api_version is empty; give a date as 2024-10-21, or leave it out")
-    if options.model is not None:
-        if options.model not in MODELS:
-            raise ConfigError(f"model: unknown model {options.model!r}{nearest(options.model, MODELS)}")
-        source = with_dimensions(source, options.model, MODELS)
-    base = re.sub(r"/deployments(/.*)?$", "", root(source, "", "/embeddings"))
-    v1 = base.endswith("/openai/v1")
-
-    def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
-        body: dict[str, Any] = {"input": texts, **asked.fields()}
-        return {"model": deployment, **body} if v1 else body
-
-    api = Api(
-        url=_url(base, deployment, None if v1 else options.api_version),
-        headers=_headers(source),
-        request=request,
-        shape=EMBEDDING_LIST,
-        dialect=OPENAI_ERRORS,
-    )
-    model = UNKNOWN if options.model is None else replace(MODELS[options.model], price=None)
-    return HttpProvider(api, openai_spec(source, deployment, model), source)
+    check_has_key_or_token(source)
+    if options.model is not None and options.model not in MODELS:
+        raise ConfigError(f"model: unknown model {options.model!r}{nearest(options.model, MODELS)}")
+    base = re.sub(r"/embeddings$|/deployments(/.*)?$", "", source.base_url.rstrip("/"))
+    if base.endswith("/openai/v1"):
+        return replace(api, models=_deployed(source, options), url=f"{base}/embeddings", request=v1)
+    deployment, version = quote(source.model or "", safe=""), quote(options.api_version, safe="")
+    url = f"{base.removesuffix('/openai')}/openai/deployments/{deployment}/embeddings?api-version={version}"
+    return replace(api, models=_deployed(source, options), url=url)
 
 
-def _url(base: str, deployment: str, version: str | None) -> str:
-    if version is None:
-        return f"{base}/embeddings"
-    base = base.removesuffix("/openai")
-    return f"{base}/openai/deployments/{quote(deployment, safe='')}/embeddings?api-version={quote(version, safe='')}"
+def check_has_key_or_token(source: Source) -> None:
+    if source.api_key is None and "authorization" not in map(str.lower, source.headers):
+        raise MissingKeyError(
+            "azure needs an api_key, or an Authorization header; pass one, or set AZURE_OPENAI_API_KEY, "
+            "which is sent to Azure's own https hosts"
+        )
 
 
-def _headers(source: Source) -> dict[str, str]:
-    key = key_of(source)
-    if key is not None:
-        return {"api-key": key}
-    if "authorization" in map(str.lower, source.headers):
-        return {}
-    raise ConfigError(
-        "azure needs an api_key, or an Authorization header; pass one, or set AZURE_OPENAI_API_KEY, "
-        "which is sent to Azure's own https hosts"
-    )
+def _deployed(source: Source, options: AzureOptions) -> Mapping[str, HostedModel]:
+    """Prices differ by region and kind of deployment, and are not guessed."""
+    return {} if options.model is None else {source.model or "": replace(MODELS[options.model], price=None)}
+
+
+AZURE = replace(
+    OPENAI,
+    about="OpenAI's models in a resource of your own on Azure.",
+    key_variables=("AZURE_OPENAI_API_KEY",),
+    base_url_variable="AZURE_OPENAI_ENDPOINT",
+    # https://learn.microsoft.com/azure/ai-services/cognitive-services-custom-subdomains
+    # and https://learn.microsoft.com/azure/azure-government/compare-azure-government-global-azure
+    own_hosts=(
+        ".openai.azure.com",
+        ".services.ai.azure.com",
+        ".cognitiveservices.azure.com",
+        ".api.cognitive.microsoft.com",
+        ".openai.azure.us",
+        ".services.ai.azure.us",
+        ".cognitiveservices.azure.us",
+        ".api.cognitive.microsoft.us",
+    ),
+    base_url=None,
+    key_header="api-key",
+    needs_key=False,
+    adapt=of_resource,
+    request=by_deployment,
+    options=AzureOptions,
+    models={},
+    default_model=None,
+    example_model="DEPLOYMENT",
+    echoes_model=False,
+)

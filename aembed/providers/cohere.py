@@ -22,38 +22,33 @@ from typing import Any, Literal
 import msgspec
 
 from aembed._errors import BadTextError, BatchTooLargeError, ModelNotFoundError, QuotaExhaustedError, TextTooLongError
-from aembed._settings.base import Settings
-from aembed._settings.hosts import is_own_host
-from aembed._types import Kind, Provider, Source
-from aembed._wire.access import bearer, require_key
-from aembed._wire.api import Api, Asked
-from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
-from aembed._wire.decode import Places, Shape, token_count
-from aembed._wire.endpoint import endpoint
-from aembed._wire.openai_shape import read_error
-from aembed._wire.provider import HttpProvider
-from aembed._wire.refusal import Dialect
+from aembed.http import (
+    ErrorDialect,
+    HostedModel,
+    HttpApi,
+    ProviderOptions,
+    ReplyFormat,
+    RequestFeatures,
+    VectorPositions,
+    openai_error,
+    token_count,
+    with_path,
+)
 
-BASE_URL = "https://api.cohere.com/v2"
-DEFAULT_MODEL = "embed-v4.0"
-INPUTS_PER_MINUTE = 2000
-"""Of all embedding models together, for trial and production keys alike; source:
-https://docs.cohere.com/v2/docs/rate-limits."""
-
-long = partial(Model, max_text_tokens=128_000, max_batch_tokens=128_000)
+long = partial(HostedModel, max_text_tokens=128_000, max_batch_tokens=128_000)
 
 MODELS = {
-    "embed-v5.0-pro": long(dim=2048, offers=(256, 512, 768, 1024, 1536, 2048), price=0.12),
-    "embed-v5.0-fast": long(dim=2048, offers=(256, 512, 768, 1024, 1536, 2048), price=0.08),
-    "embed-v4.0": long(dim=1536, offers=(256, 512, 1024, 1536), price=0.12),
-    "embed-english-v3.0": Model(dim=1024, max_text_tokens=512),
-    "embed-multilingual-v3.0": Model(dim=1024, max_text_tokens=512),
-    "embed-english-light-v3.0": Model(dim=384, max_text_tokens=512),
-    "embed-multilingual-light-v3.0": Model(dim=384, max_text_tokens=512),
+    "embed-v5.0-pro": long(dim=2048, dimensions=(256, 512, 768, 1024, 1536, 2048), price=0.12),
+    "embed-v5.0-fast": long(dim=2048, dimensions=(256, 512, 768, 1024, 1536, 2048), price=0.08),
+    "embed-v4.0": long(dim=1536, dimensions=(256, 512, 1024, 1536), price=0.12),
+    "embed-english-v3.0": HostedModel(dim=1024, max_text_tokens=512),
+    "embed-multilingual-v3.0": HostedModel(dim=1024, max_text_tokens=512),
+    "embed-english-light-v3.0": HostedModel(dim=384, max_text_tokens=512),
+    "embed-multilingual-light-v3.0": HostedModel(dim=384, max_text_tokens=512),
 }
 
 
-class CohereOptions(Settings):
+class CohereOptions(ProviderOptions):
     """``provider_options`` of ``cohere``."""
 
     input_type: Literal["classification", "clustering"] | None = None
@@ -71,7 +66,7 @@ class Embeddings(msgspec.Struct):
     meta: Any = None
 
 
-def places(reply: Embeddings) -> Places:
+def vector_positions(reply: Embeddings) -> VectorPositions:
     found = reply.embeddings
     vectors = found.float_ or () if found.base64 is None else found.base64
     return range(len(vectors)), vectors
@@ -82,11 +77,11 @@ def tokens(reply: Embeddings) -> int | None:
     return token_count(billed.get("input_tokens")) if isinstance(billed, dict) else None
 
 
-EMBEDDINGS = Shape(Embeddings, places, tokens, base64_key=b'"base64"')
+EMBEDDINGS = ReplyFormat(Embeddings, vector_positions, tokens, base64_key="base64")
 
-ERRORS = Dialect(
-    read=read_error,
-    meanings=(
+ERRORS = ErrorDialect(
+    parse=openai_error,
+    patterns=(
         (r"(/|per) ?month|payment method", QuotaExhaustedError),
         (r"model .{1,80} not found|no such model", ModelNotFoundError),
         (r"number of (texts|inputs)|request (size|body).{0,20}too large", BatchTooLargeError),
@@ -96,31 +91,34 @@ ERRORS = Dialect(
 )
 
 
-async def open_provider(source: Source) -> Provider:
-    """``"cohere:MODEL"``; no model means embed-v4.0. ``provider_options`` are the fields of :class:`CohereOptions`."""
-    if is_own_host("cohere", source.base_url):
-        require_key(source, "CO_API_KEY")
-    model = source.model or DEFAULT_MODEL
-    source = with_dimensions(source, model, MODELS)
-    options = CohereOptions.from_table(source.options)
+def request(texts: Sequence[str], features: RequestFeatures) -> dict[str, Any]:
+    """Base64 is requested only of models whose dimension is known, so that a wrong length shows."""
+    options: CohereOptions = features.options
+    return {
+        "model": features.model,
+        "texts": texts,
+        "input_type": options.input_type or f"search_{features.kind}",
+        "embedding_types": ["base64" if features.base64 and features.model in MODELS else "float"],
+        "truncate": "NONE",
+        **features.fields(base64=None, dimensions="output_dimension"),
+    }
 
-    def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
-        return {
-            "model": model,
-            "texts": texts,
-            "input_type": options.input_type or f"search_{kind}",
-            "embedding_types": ["base64" if asked.base64 and model in MODELS else "float"],
-            "truncate": "NONE",
-            **asked.fields(base64=None, dimensions="output_dimension"),
-        }
 
-    api = Api(
-        url=endpoint(source, BASE_URL, "/embed"),
-        headers=bearer(source),
-        request=request,
-        shape=EMBEDDINGS,
-        dialect=ERRORS,
-    )
-    quota = INPUTS_PER_MINUTE if is_own_host("cohere", source.base_url) else None
-    spec = describe(source, model, MODELS.get(model, UNKNOWN), max_batch_texts=96, inputs_per_minute=quota)
-    return HttpProvider(api, spec, source)
+COHERE = HttpApi(
+    about="Cohere's embed API, version 2.",
+    key_variables=("CO_API_KEY", "COHERE_API_KEY"),
+    base_url_variable="CO_API_URL",
+    as_base_url=with_path("/v2"),
+    own_hosts=("api.cohere.com", "api.cohere.ai"),
+    base_url="https://api.cohere.com/v2",
+    path="/embed",
+    request=request,
+    reply=EMBEDDINGS,
+    errors=ERRORS,
+    options=CohereOptions,
+    models=MODELS,
+    default_model="embed-v4.0",
+    max_batch_texts=96,
+    # of all embedding models together, for trial and production keys alike: https://docs.cohere.com/v2/docs/rate-limits
+    inputs_per_minute=2000,
+)

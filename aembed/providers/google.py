@@ -24,30 +24,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any, Literal
-from urllib.parse import quote
 
 import msgspec
 
 from aembed._errors import AuthenticationError, BatchTooLargeError, ModelNotFoundError, TextTooLongError
-from aembed._settings.base import Settings
-from aembed._settings.hosts import is_own_host
-from aembed._types import Kind, Provider, Source
-from aembed._wire.access import key_header, require_key
-from aembed._wire.api import Api, Asked
-from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
-from aembed._wire.decode import Places, Shape, token_count
-from aembed._wire.endpoint import root
-from aembed._wire.openai_shape import read_error
-from aembed._wire.provider import HttpProvider
-from aembed._wire.quota_headers import Scope, duration, quota_scope
-from aembed._wire.refusal import Dialect, Said
-
-BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
-DEFAULT_MODEL = "gemini-embedding-001"
+from aembed._types import Kind
+from aembed.http import (
+    ErrorBody,
+    ErrorDialect,
+    HostedModel,
+    HttpApi,
+    ProviderOptions,
+    ReplyFormat,
+    RequestFeatures,
+    VectorPositions,
+    duration,
+    openai_error,
+    quota_scope,
+    token_count,
+    with_path,
+)
 
 MODELS = {
-    "gemini-embedding-001": Model(dim=3072, offers=range(128, 3073), max_text_tokens=2048, price=0.15),
-    "gemini-embedding-2": Model(dim=3072, offers=range(128, 3073), max_text_tokens=8192, price=0.20),
+    "gemini-embedding-001": HostedModel(dim=3072, dimensions=range(128, 3073), max_text_tokens=2048, price=0.15),
+    "gemini-embedding-2": HostedModel(dim=3072, dimensions=range(128, 3073), max_text_tokens=8192, price=0.20),
 }
 
 TASKS = {
@@ -65,7 +65,7 @@ SYMMETRIC = {"classification", "clustering", "semantic_similarity"}
 """Tasks for which documents are treated as queries are. For the others they are documents to be found."""
 
 
-class GoogleOptions(Settings):
+class GoogleOptions(ProviderOptions):
     """``provider_options`` of ``google``."""
 
     task: Literal[
@@ -90,7 +90,7 @@ class Embeddings(msgspec.Struct):
     usage: Any = msgspec.field(default=None, name="usageMetadata")
 
 
-def places(reply: Embeddings) -> Places:
+def vector_positions(reply: Embeddings) -> VectorPositions:
     return range(len(reply.embeddings)), [item.values for item in reply.embeddings]
 
 
@@ -99,22 +99,22 @@ def tokens(reply: Embeddings) -> int | None:
     return (token_count(reply.usage.get("promptTokenCount")) or None) if isinstance(reply.usage, dict) else None
 
 
-EMBEDDINGS = Shape(Embeddings, places, tokens)
+EMBEDDINGS = ReplyFormat(Embeddings, vector_positions, tokens)
 
 
-def read(body: Any) -> Said:
-    said = read_error(body)
+def parse(body: Any) -> ErrorBody:
+    read = openai_error(body)
     error = (body[0] if isinstance(body, list) else body).get("error")
     if not isinstance(error, dict):
-        return said
+        return read
     details = [item for item in error.get("details") or () if isinstance(item, dict)]
     delay = next((str(item["retryDelay"]) for item in details if "retryDelay" in item), None)
     scope = _used_up(details)
     wait = None if scope == "day" else duration(delay)  # some seconds, also where the day is over
-    return Said(f"{error.get('status', '')} {said.code}", said.words, wait, scope)
+    return ErrorBody(f"{error.get('status', '')} {read.code}", read.message, wait, scope)
 
 
-def _used_up(details: list[dict[str, Any]]) -> Scope | None:
+def _used_up(details: list[dict[str, Any]]) -> Literal["minute", "day"] | None:
     """The period of the longest quota that a ``QuotaFailure`` names, as ``EmbedContentRequestsPerDayPer...``."""
     violations = chain.from_iterable(item["violations"] for item in details if isinstance(item.get("violations"), list))
     names = [str(each.get("quotaId")) for each in violations if isinstance(each, dict)]
@@ -122,9 +122,9 @@ def _used_up(details: list[dict[str, Any]]) -> Scope | None:
     return "day" if "day" in scopes else "minute" if "minute" in scopes else None
 
 
-ERRORS = Dialect(
-    read=read,
-    meanings=(
+ERRORS = ErrorDialect(
+    parse=parse,
+    patterns=(
         (r"API.key (not valid|expired|not found)|API_KEY_INVALID", AuthenticationError),
         (r"models?/\S+ is not (found|supported)", ModelNotFoundError),
         (r"at most \d+ requests|payload size|number of requests", BatchTooLargeError),
@@ -133,36 +133,15 @@ ERRORS = Dialect(
 )
 
 
-async def open_provider(source: Source) -> Provider:
-    """``"google:MODEL"``; no model means gemini-embedding-001. ``provider_options``: see :class:`GoogleOptions`."""
-    if is_own_host("google", source.base_url):
-        require_key(source, "GEMINI_API_KEY")
-    model = (source.model or DEFAULT_MODEL).removeprefix("models/")
-    source = with_dimensions(source, model, MODELS)
-    options = GoogleOptions.from_table(source.options)
-    known = MODELS.get(model, UNKNOWN)
-
-    def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
-        said, before = tell(model, options.task, kind)
-        same = {"model": f"models/{model}", **said, **asked.fields(dimensions="outputDimensionality")}
-        return {"requests": [{**same, "content": {"parts": [{"text": before + text}]}} for text in texts]}
-
-    api = Api(
-        url=f"{root(source, BASE_URL, '/models', '/openai')}/models/{quote(model, safe='')}:batchEmbedContents",
-        headers=key_header(source, "x-goog-api-key"),
-        request=request,
-        shape=EMBEDDINGS,
-        dialect=ERRORS,
-        cuts_at=known.max_text_tokens,
-    )
-    # limits are by project and model: https://ai.google.dev/gemini-api/docs/rate-limits; that batchEmbedContents counts
-    # every text as a request is (unconfirmed), and gathered from reports of 429s
-    spec = describe(source, model, known, max_batch_texts=100, quota_unit="input", quota_scope="model")
-    return HttpProvider(api, spec, source)
+def request(texts: Sequence[str], features: RequestFeatures) -> dict[str, Any]:
+    model, options = features.model, features.options
+    purpose, prefix = task_of(model, options.task, features.kind)
+    same = {"model": f"models/{model}", **purpose, **features.fields(dimensions="outputDimensionality")}
+    return {"requests": [{**same, "content": {"parts": [{"text": prefix + text}]}} for text in texts]}
 
 
-def tell(model: str, task: str, kind: Kind) -> tuple[dict[str, str], str]:
-    """Fields that say what the vectors are for, and words before the text that do."""
+def task_of(model: str, task: str, kind: Kind) -> tuple[dict[str, str], str]:
+    """The fields and the prefix of the text that tell the model the purpose of the vectors."""
     if task == "none":
         return {}, ""
     task_type, words = TASKS[task]
@@ -170,3 +149,28 @@ def tell(model: str, task: str, kind: Kind) -> tuple[dict[str, str], str]:
     if model == "gemini-embedding-001":
         return {"taskType": task_type if as_query else "RETRIEVAL_DOCUMENT"}, ""
     return {}, f"task: {words} | query: " if as_query else "title: none | text: "
+
+
+GOOGLE = HttpApi(
+    about="Gemini's embeddings through the Gemini API (Google AI Studio's keys, not Vertex AI).",
+    key_variables=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+    base_url_variable="GOOGLE_GEMINI_BASE_URL",
+    as_base_url=with_path("/v1beta"),
+    base_url="https://generativelanguage.googleapis.com/v1beta",
+    path="/models/{model}:batchEmbedContents",
+    url_endings=("/models", "/openai"),
+    key_header="x-goog-api-key",
+    request=request,
+    reply=EMBEDDINGS,
+    errors=ERRORS,
+    options=GoogleOptions,
+    models=MODELS,
+    default_model="gemini-embedding-001",
+    model_prefix="models/",
+    max_batch_texts=100,
+    truncates_silently=True,
+    # limits are by project and model: https://ai.google.dev/gemini-api/docs/rate-limits; that batchEmbedContents counts
+    # every text as a request is (unconfirmed), and gathered from reports of 429s
+    quota_unit="input",
+    quota_scope="model",
+)

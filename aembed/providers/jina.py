@@ -19,35 +19,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from aembed._errors import BatchTooLargeError, ModelNotFoundError, QuotaExhaustedError, TextTooLongError
-from aembed._settings.base import Settings
-from aembed._settings.hosts import is_own_host
-from aembed._types import Kind, Provider, Source
-from aembed._wire.access import bearer, require_key
-from aembed._wire.api import Api, Asked
-from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
-from aembed._wire.endpoint import endpoint
-from aembed._wire.openai_shape import EMBEDDING_LIST, read_error
-from aembed._wire.provider import HttpProvider
-from aembed._wire.refusal import Dialect
+from aembed.http import ErrorDialect, HostedModel, HttpApi, ProviderOptions, RequestFeatures, openai_error
 
-BASE_URL = "https://api.jina.ai/v1"
-DEFAULT_MODEL = "jina-embeddings-v3"
-
-V2 = Model(dim=768, max_text_tokens=8192)
-SMALL = Model(dim=1024, offers=(32, 64, 128, 256, 512, 1024), max_text_tokens=32_768)
-NANO = Model(dim=768, offers=(32, 64, 128, 256, 512, 768), max_text_tokens=8192)
+V2 = HostedModel(dim=768, max_text_tokens=8192)
+SMALL = HostedModel(dim=1024, dimensions=(32, 64, 128, 256, 512, 1024), max_text_tokens=32_768)
+NANO = HostedModel(dim=768, dimensions=(32, 64, 128, 256, 512, 768), max_text_tokens=8192)
 
 MODELS = {
     "jina-embeddings-v5-text-small": SMALL,
     "jina-embeddings-v5-text-nano": NANO,
     "jina-embeddings-v5-omni-small": SMALL,
     "jina-embeddings-v5-omni-nano": NANO,
-    "jina-embeddings-v4": Model(
-        dim=2048, offers=(128, 256, 512, 1024, 2048), max_text_tokens=32_768, max_batch_texts=512
+    "jina-embeddings-v4": HostedModel(
+        dim=2048, dimensions=(128, 256, 512, 1024, 2048), max_text_tokens=32_768, max_batch_texts=512
     ),
-    "jina-embeddings-v3": Model(dim=1024, offers=range(32, 1025), max_text_tokens=8192),
-    "jina-code-embeddings-1.5b": Model(dim=1536, offers=(128, 256, 512, 1024, 1536), max_text_tokens=32_768),
-    "jina-code-embeddings-0.5b": Model(dim=896, offers=(64, 128, 256, 512, 896), max_text_tokens=32_768),
+    "jina-embeddings-v3": HostedModel(dim=1024, dimensions=range(32, 1025), max_text_tokens=8192),
+    "jina-code-embeddings-1.5b": HostedModel(dim=1536, dimensions=(128, 256, 512, 1024, 1536), max_text_tokens=32_768),
+    "jina-code-embeddings-0.5b": HostedModel(dim=896, dimensions=(64, 128, 256, 512, 896), max_text_tokens=32_768),
     "jina-embeddings-v2-base-en": V2,
     "jina-embeddings-v2-base-de": V2,
     "jina-embeddings-v2-base-es": V2,
@@ -59,7 +47,7 @@ PAIRED = {"retrieval", "code", "nl2code", "qa", "code2code", "code2nl", "code2co
 """Tasks with a side for queries and a side for documents, which Jina calls passages."""
 
 
-class JinaOptions(Settings):
+class JinaOptions(ProviderOptions):
     """``provider_options`` of ``jina``."""
 
     task: str | None = None
@@ -68,9 +56,9 @@ class JinaOptions(Settings):
     model of code)."""
 
 
-ERRORS = Dialect(
-    read=read_error,
-    meanings=(
+ERRORS = ErrorDialect(
+    parse=openai_error,
+    patterns=(
         (r"INSUFFICIENT_BALANCE|insufficient.{0,20}balance", QuotaExhaustedError),
         (r"MODEL_NOT_FOUND|model .{1,80} not found", ModelNotFoundError),
         (r"largest allowed size|batch size|at most \d+ items", BatchTooLargeError),
@@ -79,33 +67,32 @@ ERRORS = Dialect(
 )
 
 
-async def open_provider(source: Source) -> Provider:
-    """``"jina:MODEL"``; no model means jina-embeddings-v3. ``provider_options``: see :class:`JinaOptions`."""
-    if is_own_host("jina", source.base_url):
-        require_key(source, "JINA_API_KEY")
-    model = source.model or DEFAULT_MODEL
-    source = with_dimensions(source, model, MODELS)
-    task = JinaOptions.from_table(source.options).task or _usual_task(model)
-    task = None if task == "none" else task
-
-    def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
-        body = {"model": model, "input": texts, "truncate": False, "normalized": True}
-        if task is not None:
-            body["task"] = f"{task}.{'query' if kind == 'query' else 'passage'}" if task in PAIRED else task
-        return body | asked.fields(base64="embedding_type")
-
-    api = Api(
-        url=endpoint(source, BASE_URL, "/embeddings"),
-        headers=bearer(source),
-        request=request,
-        shape=EMBEDDING_LIST,
-        dialect=ERRORS,
-    )
-    spec = describe(source, model, MODELS.get(model, UNKNOWN), max_batch_texts=2048, max_concurrency=5)
-    return HttpProvider(api, spec, source)
+def request(texts: Sequence[str], features: RequestFeatures) -> dict[str, Any]:
+    body = {"model": features.model, "input": texts, "truncate": False, "normalized": True}
+    options: JinaOptions = features.options
+    task = options.task or usual_task(features.model)
+    if task in PAIRED:
+        body["task"] = f"{task}.{'query' if features.kind == 'query' else 'passage'}"
+    elif task != "none":
+        body["task"] = task
+    return body | features.fields(base64="embedding_type")
 
 
-def _usual_task(model: str) -> str | None:
+def usual_task(model: str) -> str:
     if "-v2" in model or "-v1" in model:
-        return None  # they have none
+        return "none"  # these models have no tasks
     return "nl2code" if model.startswith("jina-code-") else "retrieval"
+
+
+JINA = HttpApi(
+    about="Jina AI's text embeddings.",
+    key_variables=("JINA_API_KEY",),
+    base_url="https://api.jina.ai/v1",
+    request=request,
+    errors=ERRORS,
+    options=JinaOptions,
+    models=MODELS,
+    default_model="jina-embeddings-v3",
+    max_batch_texts=2048,
+    max_concurrency=5,
+)

@@ -19,21 +19,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from aembed._errors import BatchTooLargeError, ModelNotFoundError, TextTooLongError
-from aembed._settings.hosts import is_own_host
-from aembed._types import Kind, Provider, Source
-from aembed._wire.access import bearer, require_key
-from aembed._wire.api import Api, Asked
-from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
-from aembed._wire.endpoint import endpoint
-from aembed._wire.openai_shape import EMBEDDING_LIST, read_error
-from aembed._wire.provider import HttpProvider, refuse_options
-from aembed._wire.refusal import Dialect
+from aembed.http import ErrorDialect, HostedModel, HttpApi, RequestFeatures, openai_error
 
-BASE_URL = "https://api.mistral.ai/v1"
-DEFAULT_MODEL = "mistral-embed"
-
-TEXT = Model(dim=1024, price=0.10)
-CODE = Model(dim=1536, offers=range(1, 3073), price=0.15)
+TEXT = HostedModel(dim=1024, price=0.10)
+CODE = HostedModel(dim=1536, dimensions=range(1, 3073), price=0.15)
 
 MODELS = {
     "mistral-embed": TEXT,
@@ -43,9 +32,9 @@ MODELS = {
 }
 
 
-ERRORS = Dialect(
-    read=read_error,
-    meanings=(
+ERRORS = ErrorDialect(
+    parse=openai_error,
+    patterns=(
         (r"(invalid|unknown).model|\b1500\b", ModelNotFoundError),
         (r"exceeding max \d+ tokens", TextTooLongError),
         (r"more batches|too many (inputs|tokens)", BatchTooLargeError),
@@ -53,25 +42,19 @@ ERRORS = Dialect(
 )
 
 
-async def open_provider(source: Source) -> Provider:
-    """``"mistral:MODEL"``; no model means mistral-embed."""
-    if is_own_host("mistral", source.base_url):
-        require_key(source, "MISTRAL_API_KEY")
-    model = source.model or DEFAULT_MODEL
-    source = with_dimensions(source, model, MODELS)
-    refuse_options(source)
+def request(texts: Sequence[str], features: RequestFeatures) -> dict[str, Any]:
+    return {"model": features.model, "input": texts, **features.fields(dimensions="output_dimension")}
 
-    def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
-        return {"model": model, "input": texts, **asked.fields(dimensions="output_dimension")}
 
-    api = Api(
-        url=endpoint(source, BASE_URL, "/embeddings"),
-        headers=bearer(source),
-        request=request,
-        shape=EMBEDDING_LIST,
-        dialect=ERRORS,
-    )
-    spec = describe(
-        source, model, MODELS.get(model, UNKNOWN), max_batch_texts=256, max_batch_tokens=16_384, max_text_tokens=8192
-    )
-    return HttpProvider(api, spec, source)
+MISTRAL = HttpApi(
+    about="Mistral's embeddings.",
+    key_variables=("MISTRAL_API_KEY",),
+    base_url="https://api.mistral.ai/v1",
+    request=request,
+    errors=ERRORS,
+    models=MODELS,
+    default_model="mistral-embed",
+    max_batch_texts=256,
+    max_batch_tokens=16_384,
+    max_text_tokens=8192,
+)

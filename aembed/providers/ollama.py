@@ -15,22 +15,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
-from aembed._errors import BatchTooLargeError, ConfigError, ModelNotFoundError, OverloadedError, TextTooLongError
-from aembed._types import Kind, ModelSpec, Provider, Source
-from aembed._wire.access import bearer
-from aembed._wire.api import Api, Asked
-from aembed._wire.decode import Places, Shape, token_count
-from aembed._wire.endpoint import root
-from aembed._wire.matryoshka import checked_dimensions
-from aembed._wire.openai_shape import read_error
-from aembed._wire.prompts import Prompts
-from aembed._wire.provider import HttpProvider
-from aembed._wire.refusal import Dialect
-
-BASE_URL = "http://localhost:11434"
+from aembed._errors import BatchTooLargeError, ModelNotFoundError, OverloadedError, TextTooLongError
+from aembed.http import (
+    ErrorDialect,
+    HttpApi,
+    Prompts,
+    ReplyFormat,
+    RequestFeatures,
+    VectorPositions,
+    openai_error,
+    token_count,
+)
 
 
 class OllamaOptions(Prompts):
@@ -47,15 +46,15 @@ class Embeddings(msgspec.Struct):
     prompt_eval_count: Any = None
 
 
-def places(reply: Embeddings) -> Places:
+def vector_positions(reply: Embeddings) -> VectorPositions:
     return range(len(reply.embeddings)), reply.embeddings
 
 
-EMBEDDINGS = Shape(Embeddings, places, lambda reply: token_count(reply.prompt_eval_count))
+EMBEDDINGS = ReplyFormat(Embeddings, vector_positions, lambda reply: token_count(reply.prompt_eval_count))
 
-ERRORS = Dialect(
-    read=read_error,
-    meanings=(
+ERRORS = ErrorDialect(
+    parse=openai_error,
+    patterns=(
         (r"model .{1,200} not found|does not support embed", ModelNotFoundError),
         (r"input length exceeds|exceeds maximum context|larger than the max context", TextTooLongError),
         (r"too many inputs", BatchTooLargeError),
@@ -64,37 +63,49 @@ ERRORS = Dialect(
 )
 
 
-async def open_provider(source: Source) -> Provider:
-    """``"ollama:MODEL"``; ``provider_options`` are the fields of :class:`OllamaOptions`."""
-    model = source.model
-    if model is None:
-        raise ConfigError("name a model that you have pulled: 'ollama:nomic-embed-text'")
-    options = OllamaOptions.from_table(source.options)
-    dim = source.dimensions
-    source = checked_dimensions(source, model)
+def request(texts: Sequence[str], features: RequestFeatures) -> dict[str, Any]:
+    options: OllamaOptions = features.options
+    body = {
+        "model": features.model,
+        "input": options.before(texts, features.kind),
+        "truncate": False,
+        **features.fields(),
+    }
+    if options.keep_alive is not None:
+        body["keep_alive"] = options.keep_alive
+    if options.num_ctx is not None:
+        body["options"] = {"num_ctx": options.num_ctx}
+    return body
 
-    def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
-        body = {"model": model, "input": options.before(texts, kind), "truncate": False, **asked.fields()}
-        if options.keep_alive is not None:
-            body["keep_alive"] = options.keep_alive
-        if options.num_ctx is not None:
-            body["options"] = {"num_ctx": options.num_ctx}
-        return body
 
-    api = Api(
-        url=f"{root(source, BASE_URL, '/api/embed', '/api', '/v1/embeddings', '/v1')}/api/embed",
-        headers=bearer(source),
-        request=request,
-        shape=EMBEDDINGS,
-        dialect=ERRORS,
-    )
-    spec = ModelSpec(
-        name=model,
-        provider=source.provider,
-        dim=dim,
-        max_batch_texts=64,
-        max_concurrency=4,
-        adaptive=True,
-        timeout=120.0,
-    )
-    return HttpProvider(api, spec, source)
+def base_url(host: str) -> str:
+    """``OLLAMA_HOST`` may leave out scheme and port, and be a listening address: ollama-python ``_parse_host``."""
+    scheme, has_scheme, rest = host.rpartition("://")
+    parts = urlsplit(f"//{rest}")
+    name = parts.hostname or ""
+    name = "127.0.0.1" if name in {"", "0.0.0.0", "::"} else name  # noqa: S104  # an address to listen on, not to call
+    port = parts.port or {"http": 80, "https": 443}.get(scheme, 11434)
+    return f"{scheme if has_scheme else 'http'}://{f'[{name}]' if ':' in name else name}:{port}{parts.path.rstrip('/')}"
+
+
+OLLAMA = HttpApi(
+    about="Models run by Ollama, by default on this machine.",
+    key_variables=("OLLAMA_API_KEY",),
+    base_url_variable="OLLAMA_HOST",
+    as_base_url=base_url,
+    own_hosts=("ollama.com",),
+    base_url="http://localhost:11434",
+    path="/api/embed",
+    url_endings=("/api/embed", "/api", "/v1/embeddings", "/v1"),
+    needs_key=False,
+    request=request,
+    reply=EMBEDDINGS,
+    errors=ERRORS,
+    options=OllamaOptions,
+    hub_models=True,
+    example_model="nomic-embed-text",
+    max_batch_texts=64,
+    max_concurrency=4,
+    adaptive=True,
+    timeout=120.0,
+)

@@ -17,76 +17,57 @@ theirs is said of no embedding model); errors of other servers: vLLM issue
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from aembed._errors import ConfigError
-from aembed._settings.hosts import is_own_host
-from aembed._types import Kind, ModelSpec, Provider, Source
-from aembed._wire.access import bearer, require_key
-from aembed._wire.api import Api, Asked
-from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
-from aembed._wire.endpoint import endpoint, with_version
-from aembed._wire.matryoshka import checked_dimensions
-from aembed._wire.openai_shape import EMBEDDING_LIST, OPENAI_ERRORS
-from aembed._wire.prompts import Prompts
-from aembed._wire.provider import HttpProvider
-
-BASE_URL = "https://api.openai.com/v1"
+from aembed._types import Source
+from aembed.http import HostedModel, HttpApi, Prompts, RequestFeatures
 
 MODELS = {
-    "text-embedding-3-small": Model(dim=1536, offers=range(1, 1537), price=0.02),
-    "text-embedding-3-large": Model(dim=3072, offers=range(1, 3073), price=0.13),
-    "text-embedding-ada-002": Model(dim=1536, price=0.10),
+    "text-embedding-3-small": HostedModel(dim=1536, dimensions=range(1, 1537), price=0.02),
+    "text-embedding-3-large": HostedModel(dim=3072, dimensions=range(1, 3073), price=0.13),
+    "text-embedding-ada-002": HostedModel(dim=1536, price=0.10),
 }
 
 
-async def open_provider(source: Source) -> Provider:
-    """``"openai:MODEL"``; no model means text-embedding-3-small, unless ``base_url`` is given.
-
-    ``provider_options`` are those of :class:`Prompts`.
-    """
-    model = source.model
-    is_openai = is_own_host("openai", source.base_url)
-    if is_openai:
-        model = model or "text-embedding-3-small"
-        require_key(source, "OPENAI_API_KEY")
-        source = with_dimensions(source, model, MODELS)
-    if model is None:
-        raise ConfigError("name the model this server has: 'openai:MODEL'")
-    dim = source.dimensions
-    if not is_openai:
-        source = checked_dimensions(source, model)
-    prompts = Prompts.from_table(source.options)
-
-    def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
-        return {"model": model, "input": prompts.before(texts, kind), **asked.fields()}
-
-    url = endpoint(source, BASE_URL, "/embeddings")
-    api = Api(
-        url=url,
-        url_with_version=with_version(url),
-        headers=bearer(source),
-        request=request,
-        shape=EMBEDDING_LIST,
-        dialect=OPENAI_ERRORS,
-        echoes_model=True,
-    )
-    if is_openai:
-        spec = openai_spec(source, model, MODELS.get(model, UNKNOWN))
-    else:
-        spec = ModelSpec(name=model, provider=source.provider, dim=dim, max_batch_texts=source.batch_size or 128)
-    return HttpProvider(api, spec, source)
+def request(texts: Sequence[str], features: RequestFeatures) -> dict[str, Any]:
+    options: Prompts = features.options
+    return {"model": features.model, "input": options.before(texts, features.kind), **features.fields()}
 
 
-def openai_spec(source: Source, name: str, model: Model) -> ModelSpec:
-    """What OpenAI and Azure allow, whichever of the models it is. Both count each model, or deployment, for itself."""
-    return describe(
-        source,
-        name,
-        model,
-        max_batch_texts=2048,
-        max_batch_tokens=300_000,
-        max_text_tokens=8192,
-        max_concurrency=32,
-        quota_scope="model",
-    )
+def compatible(api: HttpApi, source: Source) -> HttpApi:
+    """On other hosts nothing of OpenAI's models, caps and quotas holds: any server that speaks the API may be there."""
+    if api.is_own_host(source.base_url):
+        return api
+    return replace(COMPATIBLE, max_batch_texts=source.batch_size or COMPATIBLE.max_batch_texts)
+
+
+COMPATIBLE = HttpApi(
+    request=request,
+    options=Prompts,
+    needs_key=False,
+    tries_v1=True,
+    hub_models=True,
+    echoes_model=True,
+)
+"""A server that speaks OpenAI's API. Its cap on the texts of a request is unknown; ``batch_size`` may raise ours."""
+
+OPENAI = HttpApi(
+    about="OpenAI's API, and every server that speaks it, through ``base_url``.",
+    key_variables=("OPENAI_API_KEY",),
+    base_url_variable="OPENAI_BASE_URL",
+    # us, eu, au, in, jp and others: https://developers.openai.com/api/docs/guides/data-residency
+    own_hosts=("api.openai.com", ".api.openai.com"),
+    base_url="https://api.openai.com/v1",
+    adapt=compatible,
+    request=request,
+    options=Prompts,
+    models=MODELS,
+    default_model="text-embedding-3-small",
+    echoes_model=True,
+    max_batch_texts=2048,
+    max_batch_tokens=300_000,
+    max_text_tokens=8192,
+    max_concurrency=32,
+    quota_scope="model",
+)

@@ -18,21 +18,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from aembed._errors import BadRequestError, BadTextError, BatchTooLargeError, OverloadedError, TextTooLongError
-from aembed._settings.base import Settings
-from aembed._types import Kind, ModelSpec, Provider, Source
-from aembed._wire.access import bearer
-from aembed._wire.api import Api, Asked
-from aembed._wire.decode import Places, Shape
-from aembed._wire.endpoint import root
-from aembed._wire.matryoshka import checked_dimensions
-from aembed._wire.openai_shape import read_error
-from aembed._wire.provider import HttpProvider
-from aembed._wire.refusal import Dialect
-
-BASE_URL = "http://localhost:8080"
+from aembed.http import (
+    ErrorDialect,
+    HttpApi,
+    ProviderOptions,
+    ReplyFormat,
+    RequestFeatures,
+    VectorPositions,
+    openai_error,
+)
 
 
-class TeiOptions(Settings):
+class TeiOptions(ProviderOptions):
     """``provider_options`` of ``tei``."""
 
     query_prompt_name: str | None = None
@@ -41,15 +38,15 @@ class TeiOptions(Settings):
     normalize: bool = True
 
 
-def places(reply: list[list[float]]) -> Places:
+def vector_positions(reply: list[list[float]]) -> VectorPositions:
     return range(len(reply)), reply
 
 
-ARRAYS = Shape(list[list[float]], places, tokens=lambda _: None)
+ARRAYS = ReplyFormat(list[list[float]], vector_positions)
 
-ERRORS = Dialect(
-    read=read_error,
-    meanings=(
+ERRORS = ErrorDialect(
+    parse=openai_error,
+    patterns=(
         (r"less than \d+ (tokens|characters)", TextTooLongError),
         (r"prompt.?name", BadRequestError),
         (r"cannot be empty", BadTextError),
@@ -59,34 +56,28 @@ ERRORS = Dialect(
 )
 
 
-async def open_provider(source: Source) -> Provider:
-    """``"tei"``; ``provider_options`` are the fields of :class:`TeiOptions`."""
-    options = TeiOptions.from_table(source.options)
-    dim = source.dimensions
-    source = checked_dimensions(source, source.model or "")
-    prompt_names = {"query": options.query_prompt_name, "document": options.document_prompt_name}
+def request(texts: Sequence[str], features: RequestFeatures) -> dict[str, Any]:
+    options: TeiOptions = features.options
+    body = {"inputs": texts, "truncate": False, "normalize": options.normalize, **features.fields()}
+    prompt = options.query_prompt_name if features.kind == "query" else options.document_prompt_name
+    return body if prompt is None else {**body, "prompt_name": prompt}
 
-    def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
-        body = {"inputs": texts, "truncate": False, "normalize": options.normalize, **asked.fields()}
-        if prompt_names[kind] is not None:
-            body["prompt_name"] = prompt_names[kind]
-        return body
 
-    api = Api(
-        url=f"{root(source, BASE_URL, '/embed', '/v1/embeddings', '/v1')}/embed",
-        headers=bearer(source),
-        request=request,
-        shape=ARRAYS,
-        dialect=ERRORS,
-        tokens_header="x-compute-tokens",
-    )
-    spec = ModelSpec(
-        name=source.model or "tei",
-        provider=source.provider,
-        dim=dim,
-        max_batch_texts=32,
-        max_concurrency=8,
-        adaptive=True,
-        timeout=60.0,
-    )
-    return HttpProvider(api, spec, source)
+TEI = HttpApi(
+    about="A model run by Hugging Face's Text Embeddings Inference.",
+    base_url="http://localhost:8080",
+    path="/embed",
+    url_endings=("/embed", "/v1/embeddings", "/v1"),
+    needs_key=False,
+    request=request,
+    reply=ARRAYS,
+    errors=ERRORS,
+    tokens_header="x-compute-tokens",
+    options=TeiOptions,
+    hub_models=True,
+    default_model="tei",
+    max_batch_texts=32,
+    max_concurrency=8,
+    adaptive=True,
+    timeout=60.0,
+)

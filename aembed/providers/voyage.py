@@ -19,31 +19,22 @@ https://www.mongodb.com/docs/voyageai/management/rate-limits.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from aembed._errors import BatchTooLargeError, ModelNotFoundError, TextTooLongError
-from aembed._settings.base import Settings
-from aembed._settings.hosts import is_own_host
-from aembed._types import Kind, Provider, Source
-from aembed._wire.access import bearer, require_key
-from aembed._wire.api import Api, Asked
-from aembed._wire.catalogue import UNKNOWN, Model, describe, with_dimensions
-from aembed._wire.endpoint import endpoint
-from aembed._wire.openai_shape import EMBEDDING_LIST, read_error
-from aembed._wire.provider import HttpProvider
-from aembed._wire.refusal import Dialect
+from aembed._types import Source
+from aembed.http import ErrorDialect, HostedModel, HttpApi, ProviderOptions, RequestFeatures, openai_error
 
-BASE_URL = "https://api.voyageai.com/v1"
 ATLAS_URL = "https://ai.mongodb.com/v1"
-DEFAULT_MODEL = "voyage-4"
 
 
 def _model(
     price: float, max_batch_tokens: int, *, choice: bool = True, max_text_tokens: int = 32_000, dim: int = 1024
-) -> Model:
-    return Model(
+) -> HostedModel:
+    return HostedModel(
         dim=dim,
-        offers=(256, 512, 1024, 2048) if choice else (),
+        dimensions=(256, 512, 1024, 2048) if choice else (),
         max_text_tokens=max_text_tokens,
         max_batch_tokens=max_batch_tokens,
         price=price,
@@ -71,16 +62,16 @@ MODELS = {
 }
 
 
-class VoyageOptions(Settings):
+class VoyageOptions(ProviderOptions):
     """``provider_options`` of ``voyage``."""
 
     input_type: Literal["query", "document", "none"] | None = None
     """The same for all texts; ``"none"`` embeds them without a prompt. Not set: as each text is used."""
 
 
-ERRORS = Dialect(
-    read=read_error,
-    meanings=(
+ERRORS = ErrorDialect(
+    parse=openai_error,
+    patterns=(
         (r"model .{1,80}(not supported|not found|does not exist)|not a valid model", ModelNotFoundError),
         (r"tokens per submitted batch|TOO_MANY_TOKENS_IN_BATCH|batch size|number of inputs", BatchTooLargeError),
         (r"has too many tokens|context (window|length)", TextTooLongError),
@@ -89,28 +80,37 @@ ERRORS = Dialect(
 )
 
 
-async def open_provider(source: Source) -> Provider:
-    """``"voyage:MODEL"``; no model means voyage-4. ``provider_options`` are the fields of :class:`VoyageOptions`."""
-    base_url = BASE_URL
-    if is_own_host("voyage", source.base_url) and require_key(source, "VOYAGE_API_KEY").startswith("al-"):
-        base_url = ATLAS_URL
-    model = source.model or DEFAULT_MODEL
-    source = with_dimensions(source, model, MODELS)
-    options = VoyageOptions.from_table(source.options)
+def request(texts: Sequence[str], features: RequestFeatures) -> dict[str, Any]:
+    options: VoyageOptions = features.options
+    body = {
+        "model": features.model,
+        "input": texts,
+        "truncation": False,
+        **features.fields(dimensions="output_dimension"),
+    }
+    if options.input_type != "none":
+        body["input_type"] = options.input_type or features.kind
+    return body
 
-    def request(texts: Sequence[str], kind: Kind, asked: Asked) -> dict[str, Any]:
-        body = {"model": model, "input": texts, "truncation": False, **asked.fields(dimensions="output_dimension")}
-        if options.input_type != "none":
-            body["input_type"] = options.input_type or kind
-        return body
 
-    api = Api(
-        url=endpoint(source, base_url, "/embeddings"),
-        headers=bearer(source),
-        request=request,
-        shape=EMBEDDING_LIST,
-        dialect=ERRORS,
-    )
-    known = MODELS.get(model, UNKNOWN)
-    spec = describe(source, model, known, max_batch_texts=1000, max_batch_tokens=120_000, quota_scope="model")
-    return HttpProvider(api, spec, source)
+def host_of_key(api: HttpApi, source: Source) -> HttpApi:
+    key = "" if source.api_key is None else source.api_key.get_secret_value()
+    return replace(api, base_url=ATLAS_URL) if key.startswith("al-") else api
+
+
+VOYAGE = HttpApi(
+    about="Voyage AI's text embeddings.",
+    key_variables=("VOYAGE_API_KEY",),
+    key_file_variables=("VOYAGE_API_KEY_PATH",),
+    own_hosts=("api.voyageai.com", "ai.mongodb.com"),
+    base_url="https://api.voyageai.com/v1",
+    adapt=host_of_key,
+    request=request,
+    errors=ERRORS,
+    options=VoyageOptions,
+    models=MODELS,
+    default_model="voyage-4",
+    max_batch_texts=1000,
+    max_batch_tokens=120_000,
+    quota_scope="model",
+)

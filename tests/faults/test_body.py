@@ -82,19 +82,22 @@ BAD_BODIES: dict[str, tuple[Any, str]] = {
     "fault_43_one_vector_more": (items(lambda data: [*data, data[0]]), "6 vectors for 5 texts"),
     "fault_44_an_index_twice": (
         items(lambda data: data[0].update(index=1)),
-        "indices are not",
+        "an index is missing, repeated or out of range",
     ),
     "fault_44_an_index_beyond": (
         items(lambda data: data[-1].update(index=len(data))),
-        "indices are not",
+        "an index is missing, repeated or out of range",
     ),
-    "fault_44_an_index_below": (items(lambda data: data[0].update(index=-1)), "indices are not"),
+    "fault_44_an_index_below": (
+        items(lambda data: data[0].update(index=-1)),
+        "an index is missing, repeated or out of range",
+    ),
     "fault_45_one_vector_longer": (vector(*of_length(DIM + 1)), f"dimension {DIM + 1} where {DIM} was expected"),
     "fault_46_nan": (vector(np.nan, *of_length(DIM - 1)), "NaN or infinity"),
     "fault_46_infinite": (vector(np.inf, *of_length(DIM - 1)), "NaN or infinity"),
     "fault_46_zeros": (vector(*[0.0] * DIM), "a vector of zeros"),
-    "fault_47_null": (embedding_of_third(None), "something else than a vector"),
-    "fault_47_nulls": (embedding_of_third([None] * DIM), "something"),
+    "fault_47_null": (embedding_of_third(None), "exactly one vector per text"),
+    "fault_47_nulls": (embedding_of_third([None] * DIM), ""),
     "fault_48_base64_cut": (embedding_of_third("AACAPwAAgD8"), ""),
     "fault_48_base64_of_half_a_number": (embedding_of_third(base64.b64encode(b"12345").decode()), "base64 is damaged"),
     "fault_48_base64_garbage": (embedding_of_third("!!!!" * DIM), "base64 is damaged"),
@@ -102,7 +105,7 @@ BAD_BODIES: dict[str, tuple[Any, str]] = {
     "fault_50_empty": (items(lambda data: []), "0 vectors for 5 texts"),
     "fault_50_no_vector_for_a_text": (
         items(lambda data: data[-1].pop("embedding") and None),
-        "something else",
+        "exactly one vector per text",
     ),
 }
 
@@ -126,12 +129,12 @@ CASES = {
     },
     "fault_95_a_login_page": Case(
         faults=always(Status(200, b"<html><title>Sign in</title>" + b"x" * 5000, {"content-type": "text/html"})),
-        says="POST /v1/embeddings is answered with text/html, and not the JSON .*; check base_url",
+        says="POST /v1/embeddings was answered with text/html, not the JSON .*; check base_url",
         **WRONG_SERVER,
     ),
     "fault_95_another_api": Case(
         faults=always(Status(200, {"status": "ok", "models": []}, {"content-type": "application/json"})),
-        says="is answered with application/json, and not the JSON .*; check base_url",
+        says="was answered with application/json, not the JSON .*; check base_url",
         **WRONG_SERVER,
     ),
     "fault_95_in_many_batches": Case(
@@ -194,7 +197,7 @@ async def test_fault_51_another_model_is_an_event_each_time_and_logged_once(capl
     assert [event.answered for event in events if isinstance(event, OtherModel)] == ["another"] * 3
     (record,) = [record for record in caplog.records if record.name == "aembed"]
     assert record.levelname == "WARNING"
-    assert "answered with the model 'another' where 'm' was asked for" in record.message
+    assert "'another' where 'm' was asked for" in record.message
 
 
 @pytest.mark.parametrize("name", ["m", "M", "m-2", "m:latest", "maker/m"])
@@ -203,7 +206,7 @@ async def test_fault_51_the_same_model_by_a_longer_name(name: str, caplog: pytes
 
 
 async def test_fault_51_another_model_is_an_error_if_strict(caplog: pytest.LogCaptureFixture) -> None:
-    says = "answered with the model 'another' where 'm' was asked for"
+    says = "answered with the model 'another' instead of 'm'"
     await check(Case(faults=ANOTHER, options={"strict": True}, says=says, **TOO_LARGE), caplog)
 
 

@@ -16,11 +16,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aembed import AembedError, Config, EmbedderFactory, ProviderError, ReplyError, RetryPolicy
-from aembed._wire.decode import Shape, decode
-from aembed._wire.echo import LOOKED_AT, echoed_model
-from aembed._wire.openai_shape import EMBEDDING_LIST, OPENAI_ERRORS
+from aembed._wire.api_errors import ErrorDialect, api_error, parse_error
+from aembed._wire.decode import decode
+from aembed._wire.error_body import error_in_200
+from aembed._wire.model_echo import SEARCHED_BYTES, echoed_model
+from aembed._wire.openai_format import OPENAI_ERRORS, OPENAI_REPLY
 from aembed._wire.quota_headers import duration, quota_hints, retry_after
-from aembed._wire.refusal import Dialect, hear, hidden, refusal
+from aembed._wire.reply_format import ReplyFormat
 from aembed.providers import cohere, google, jina, mistral, ollama, tei, voyage
 from aembed.testing import LoopbackServer
 from aembed.testing.faults import Answer, End, Stage, Step
@@ -39,8 +41,14 @@ def found(module: Any, kind: type[Any]) -> list[Any]:
 
 
 PROVIDERS = [cohere, google, jina, mistral, ollama, tei, voyage]
-SHAPES: list[Shape[Any]] = [EMBEDDING_LIST, *(shape for module in PROVIDERS for shape in found(module, Shape))]
-DIALECTS: list[Dialect] = [OPENAI_ERRORS, *(dialect for module in PROVIDERS for dialect in found(module, Dialect))]
+FORMATS: list[ReplyFormat[Any]] = [
+    OPENAI_REPLY,
+    *(each for module in PROVIDERS for each in found(module, ReplyFormat)),
+]
+DIALECTS: list[ErrorDialect] = [
+    OPENAI_ERRORS,
+    *(dialect for module in PROVIDERS for dialect in found(module, ErrorDialect)),
+]
 
 BODIES: list[bytes] = [
     json.dumps(body).encode()
@@ -106,13 +114,13 @@ def mutated(draw: st.DrawFn, corpus: list[bytes] = BODIES) -> bytes:
 SENT = st.one_of(mutated(), st.binary(max_size=200))
 
 
-@given(body=SENT, shape=st.sampled_from(SHAPES), placed=st.booleans())
-@example(body=b"[" * 100_000, shape=EMBEDDING_LIST, placed=False)
-@example(body=b'{"data":' + b"[" * 5000, shape=EMBEDDING_LIST, placed=True)
-def test_the_decoder_gives_rows_or_refuses(body: bytes, shape: Shape[Any], placed: bool) -> None:
+@given(body=SENT, reply_format=st.sampled_from(FORMATS), placed=st.booleans())
+@example(body=b"[" * 100_000, reply_format=OPENAI_REPLY, placed=False)
+@example(body=b'{"data":' + b"[" * 5000, reply_format=OPENAI_REPLY, placed=True)
+def test_the_decoder_gives_rows_or_refuses(body: bytes, reply_format: ReplyFormat[Any], placed: bool) -> None:
     rows = np.full((2, 3), np.nan, np.float32) if placed else None
     try:
-        decoded = decode(body, shape, 2, rows)
+        decoded = decode(body, reply_format, 2, rows)
     except ReplyError as error:
         assert error.index in {None, 0, 1}
         return
@@ -127,9 +135,9 @@ def test_the_decoder_gives_rows_or_refuses(body: bytes, shape: Shape[Any], place
 def test_what_is_not_mutated_is_read_by_one_of_them(body: bytes) -> None:
     """So that the mutations are of something."""
     read = []
-    for shape in SHAPES:
+    for reply_format in FORMATS:
         try:
-            read.append(decode(body, shape, 2, None).vectors)
+            read.append(decode(body, reply_format, 2, None).vectors)
         except ReplyError:
             continue
     assert any(np.array_equal(vectors, ROWS) or np.array_equal(vectors, ROWS[::-1]) for vectors in read)
@@ -167,23 +175,23 @@ def test_headers_say_sensible_numbers_or_nothing(headers: Headers, value: str) -
     echo=st.sampled_from(["", KEY, TEXTS[0]]),
 )
 def test_any_refusal_is_an_error_of_ours(
-    body: bytes, status: int, headers: Headers, dialect: Dialect, echo: str
+    body: bytes, status: int, headers: Headers, dialect: ErrorDialect, echo: str
 ) -> None:
     if echo:
         body = json.dumps({"error": {"message": f"{body!r} {echo}"}, "detail": echo, "message": echo}).encode()
     response = answer(body, status, **headers)
-    said = hear(response, dialect, TEXTS, [KEY])
-    error = refusal(response, said, dialect, provider="p", texts=TEXTS)
+    parsed = parse_error(response, dialect, TEXTS, [KEY])
+    error = api_error(response, parsed, dialect, provider="p", texts=TEXTS)
     assert isinstance(error, ProviderError)
     assert error.status == status
     assert KEY not in f"{error} {error!r}"
     assert TEXTS[0] not in f"{error} {error!r}"
     assert is_sensible(error.retry_after)
-    named = hidden(answer(body))
+    named = error_in_200(answer(body))
     assert named is None or 400 <= named.status <= 599
 
 
-@given(SENT | st.binary(min_size=LOOKED_AT, max_size=3 * LOOKED_AT))
+@given(SENT | st.binary(min_size=SEARCHED_BYTES, max_size=3 * SEARCHED_BYTES))
 def test_the_model_of_any_answer_is_a_short_name_or_none(body: bytes) -> None:
     echo = echoed_model(body)
     assert echo is None or 0 < len(echo.name) <= 200

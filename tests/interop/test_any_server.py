@@ -22,7 +22,7 @@ from aembed import (
     RetryPolicy,
 )
 from aembed._wire.http import HttpTransport
-from aembed.providers.openai import open_provider
+from aembed.providers.openai import OPENAI
 from tests.contract import RULES, Rule
 from tests.interop.servers import Target
 from tests.interop.texts import AWKWARD, mixed, similarity
@@ -47,7 +47,7 @@ def on_request(number: int, act: Callable[[], object]) -> Callable[[Event], None
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 async def test_contract(target: Target, transport: HttpTransport, rule: Rule) -> None:
     def opener() -> Awaitable[Provider]:
-        return open_provider(target.source(transport))
+        return OPENAI(target.source(transport))
 
     await rule(opener)
 

@@ -22,7 +22,7 @@ from aembed import (
     TextTooLongError,
 )
 from aembed._wire.http import HttpTransport
-from aembed.providers.openai import open_provider
+from aembed.providers.openai import OPENAI
 from tests.interop.fleet import TIGHT_BATCH, Fleet, tight_infinity
 from tests.interop.servers import Target
 from tests.interop.texts import AWKWARD, SENTENCES, mixed, similarity
@@ -121,7 +121,7 @@ async def test_larger_than_its_batch(tight: Target, factory: EmbedderFactory) ->
 
 
 async def test_what_a_batch_too_large_is_told(infinity: Target, transport: HttpTransport) -> None:
-    provider = await open_provider(infinity.source(transport))
+    provider = await OPENAI(infinity.source(transport))
     with pytest.raises(BatchTooLargeError, match="at most 2048 items") as caught:
         await provider.embed(["text"] * 3000, kind="document")
     assert caught.value.status == 422

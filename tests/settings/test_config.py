@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from aembed import Config, ConfigError, HttpSettings, Limits, Profile, RetryPolicy
-from aembed._settings.base import nearest
+from aembed._errors import nearest
 from aembed._settings.config import resolve
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from aembed import Config, ConfigError, EmbedderFactory, HttpSettings, Profile, Source
+from aembed import Config, ConfigError, EmbedderFactory, HttpSettings, Profile, Registry, Source
+from aembed._settings.config import find_vendor
 from aembed._settings.keys import find_endpoint
 from aembed._settings.options import Options
 from aembed.testing import LoopbackServer
@@ -21,7 +22,7 @@ GATEWAY = "https://gateway.example/v1"
 
 def endpoint(provider: str, environ: dict[str, str], **options: Any) -> tuple[str | None, str | None]:
     """The address and the key."""
-    found = find_endpoint(provider, Options(**options), environ)
+    found = find_endpoint(find_vendor(Registry(), provider), Options(**options), environ)
     assert not callable(found.key)
     return found.base_url, None if found.key is None else found.key.get_secret_value()
 
@@ -96,7 +97,7 @@ async def test_texts_go_to_the_gateway_that_a_variable_names(monkeypatch: pytest
 )
 def test_a_wrong_address_is_named_with_its_variable(variable: str, value: str, reason: str) -> None:
     with pytest.raises(ConfigError, match=reason) as caught:
-        find_endpoint(variable.partition("_")[0].lower(), Options(), {variable: value})
+        endpoint(variable.partition("_")[0].lower(), {variable: value})
     assert "sk-secret" not in str(caught.value)
 
 

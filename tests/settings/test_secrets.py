@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
+from aembed import Registry
 from aembed._settings.base import shown
-from aembed._settings.hosts import OWN_HOSTS, is_own_host
+from aembed._settings.config import find_vendor
 from aembed._settings.secrets import SecretHeaders, SecretText, clear, in_clear, may_be_secret
 
 
@@ -73,17 +74,18 @@ def test_texts_and_headers_that_are_not_shown() -> None:
         ("azure", "https://name.openai.azure.com", True),
         ("azure", "https://openai.azure.com", False),
         ("voyage", "https://sub.api.voyageai.com", False),
-        ("tei", "http://localhost", False),
-        ("unknown", "https://api.openai.com", False),
-        ("unknown", None, True),
+        ("mistral", "https://api.mistral.ai/v1", True),
+        ("mock", "https://api.openai.com", False),
+        ("mock", None, True),
     ],
 )
 def test_a_providers_own_hosts(provider: str, base_url: str | None, own: bool) -> None:
-    assert is_own_host(provider, base_url) is own
+    assert find_vendor(Registry(), provider).is_own_host(base_url) is own
 
 
 def test_each_host_is_its_providers_alone() -> None:
-    for provider, hosts in OWN_HOSTS.items():
-        for host in hosts:
+    vendors = {name: find_vendor(Registry(), name) for name in Registry().names()}
+    for provider, vendor in vendors.items():
+        for host in vendor.own_hosts:
             url = f"https://{'name' if host.startswith('.') else ''}{host}/v1"
-            assert [other for other in OWN_HOSTS if is_own_host(other, url)] == [provider]
+            assert [other for other in vendors if vendors[other].is_own_host(url)] == [provider]

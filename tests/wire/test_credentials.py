@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from aembed import AuthenticationError, ConfigError
+from aembed import AuthenticationError, ConfigError, MissingKeyError
 from aembed._types import Source
-from aembed._wire.access import bearer, key_header, key_of, require_key
+from aembed._wire.auth import check_has_key, key_headers, key_of
 from aembed._wire.credentials import Credentials
 
 FIRST, SECOND, THIRD = (SecretStr(f"sk-{name}-0123456789") for name in ("first", "second", "third"))
@@ -35,7 +35,7 @@ class Keys:
 
 def credentials(*keys: Any, **headers: str) -> Credentials:
     source = Source(provider="p", api_key=FIRST, keys=Keys(*keys) if keys else None, headers=headers)
-    return Credentials(bearer(source), source)
+    return Credentials(key_headers(source), source)
 
 
 async def test_a_key_that_stays() -> None:
@@ -104,26 +104,34 @@ async def test_a_key_function_that_fails() -> None:
     assert as_it_is.value is ours
 
 
-def test_where_a_key_goes() -> None:
+def test_the_header_of_a_key() -> None:
     source = Source(provider="p", api_key=FIRST)
-    assert bearer(source) == {"Authorization": "Bearer sk-first-0123456789"}
-    assert key_header(source, "api-key") == {"api-key": "sk-first-0123456789"}
-    assert require_key(source, "P_KEY") == "sk-first-0123456789"
+    assert key_headers(source) == {"Authorization": "Bearer sk-first-0123456789"}
+    assert key_headers(source, "api-key") == {"api-key": "sk-first-0123456789"}
     without = Source(provider="p")
-    assert (bearer(without), key_header(without, "api-key"), key_of(without)) == ({}, {}, None)
+    assert (key_headers(without), key_headers(without, "api-key"), key_of(without)) == ({}, {}, None)
 
 
 @pytest.mark.parametrize(
-    ("base_url", "says"),
+    ("variables", "says"),
     [
-        (None, "openai needs an api_key; give one, or set OPENAI_API_KEY"),
-        ("https://h", "openai needs an api_key; give one (OPENAI_API_KEY is only sent to its own host)"),
+        ((), "p needs an api_key; pass api_key"),
+        (("P_KEY",), "p needs an api_key; set P_KEY, or pass api_key"),
+        (("P_KEY", "Q_KEY"), "p needs an api_key; set P_KEY or Q_KEY, or pass api_key"),
     ],
 )
-def test_a_key_that_is_missing(base_url: str | None, says: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        require_key(Source(provider="openai", base_url=base_url), "OPENAI_API_KEY")
+def test_a_missing_key_and_its_variables(variables: tuple[str, ...], says: str) -> None:
+    with pytest.raises(MissingKeyError) as caught:
+        check_has_key(Source(provider="p"), variables)
     assert str(caught.value) == says
+
+
+def test_a_header_of_the_user_takes_the_place_of_a_key() -> None:
+    check_has_key(Source(provider="p", headers={"authorization": "Bearer token"}), ())
+    check_has_key(Source(provider="p", headers={"X-Key": "token"}), (), "x-key")
+    check_has_key(Source(provider="p", api_key=FIRST), ())
+    with pytest.raises(MissingKeyError):
+        check_has_key(Source(provider="p", headers={"X-Key": "token"}), ())
 
 
 @pytest.mark.parametrize("key", ["", " \n"])
@@ -134,6 +142,8 @@ def test_a_key_that_is_empty(key: str) -> None:
 
 @pytest.mark.parametrize("key", ["sk one", "sk-é", "sk\n1", "sk-1 "])
 def test_a_key_with_letters_that_no_key_has(key: str) -> None:
-    with pytest.raises(ConfigError, match=r"^api_key has characters no key has") as caught:
+    with pytest.raises(
+        ConfigError, match=r"^api_key contains whitespace or non-ASCII characters; check how it was copied"
+    ) as caught:
         key_of(Source(provider="p", api_key=SecretStr(key)))
     assert key not in str(caught.value)

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from aembed._errors import ReplyError
 from aembed._types import Vectors
-from aembed._wire.decode import BREATHE, Decoded, breathe, decode, token_count
-from aembed._wire.openai_shape import EMBEDDING_LIST
+from aembed._wire.decode import ROWS_PER_YIELD, Decoded, decode, yield_gil
+from aembed._wire.openai_format import OPENAI_REPLY
+from aembed._wire.reply_format import token_count
 
 
 def encoded(row: Vectors) -> str:
@@ -34,7 +35,7 @@ def reply(*embeddings: Any, **more: Any) -> bytes:
 
 
 def decoded(body: bytes, count: int, rows: Vectors | None = None) -> Decoded:
-    return decode(body, EMBEDDING_LIST, count, rows)
+    return decode(body, OPENAI_REPLY, count, rows)
 
 
 floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -124,15 +125,15 @@ TWO = encoded(ROW)
         (reply(TWO), "1 vectors for 2 texts"),
         (reply(TWO, TWO, TWO), "3 vectors for 2 texts"),
         (b'{"data": []}', "0 vectors"),
-        (b'{"data": [{"index": 1, "embedding": [1, 2]}, {"index": 1, "embedding": [1, 2]}]}', "indices"),
-        (b'{"data": [{"index": 1, "embedding": [1, 2]}, {"index": 2, "embedding": [1, 2]}]}', "indices"),
-        (b'{"data": [{"index": -1, "embedding": [1, 2]}, {"index": 0, "embedding": [1, 2]}]}', "indices"),
+        (b'{"data": [{"index": 1, "embedding": [1, 2]}, {"index": 1, "embedding": [1, 2]}]}', "an index is missing"),
+        (b'{"data": [{"index": 1, "embedding": [1, 2]}, {"index": 2, "embedding": [1, 2]}]}', "an index is missing"),
+        (b'{"data": [{"index": -1, "embedding": [1, 2]}, {"index": 0, "embedding": [1, 2]}]}', "an index is missing"),
         (reply([1.0, 2.0], [1.0]), "dimension 1 where 2"),
         (reply(TWO, encoded(ROW[:1])), "dimension 1 where 2"),
-        (reply(TWO, None), "something else than a vector"),
-        (reply(TWO, []), "something else than a vector"),
+        (reply(TWO, None), "exactly one vector per text"),
+        (reply(TWO, []), "exactly one vector per text"),
         (reply(TWO, ""), "dimension 0"),
-        (reply([], []), "something else than a vector"),
+        (reply([], []), "exactly one vector per text"),
         (reply("", ""), "dimension 0"),
         (reply(TWO, "not base64!!"), "base64"),
         (reply(TWO, TWO[:-2]), "base64"),
@@ -149,10 +150,10 @@ TWO = encoded(ROW)
         (b'{"error": "overloaded"}', "not the JSON"),
         (b"[" * 50_000, "not the JSON"),
         (b'{"x": ' * 10_000, "not the JSON"),
-        (b"[" * 100_000, "more values"),
-        (b'{"x": ' * 100_000, "more values"),
-        (b'{"data": [' + b"{}," * 10**6 + b"{}]}", "more values"),
-        (b'{"data": [], "usage": [' + b"true," * 10**6 + b"true]}", "more values"),
+        (b"[" * 100_000, "more JSON values"),
+        (b'{"x": ' * 100_000, "more JSON values"),
+        (b'{"data": [' + b"{}," * 10**6 + b"{}]}", "more JSON values"),
+        (b'{"data": [], "usage": [' + b"true," * 10**6 + b"true]}", "more JSON values"),
         (b'{"data": [], "usage": ' + b"1" * 5000 + b"}", "not the JSON"),
         (b'{"data": [{"index": ' + b"1" * 5000 + b', "embedding": [1.0]}]}', "not the JSON"),
         (b'{"data": [{"embedding": [' + b"1" * 5000 + b"]}, {}]}", "vector"),
@@ -167,7 +168,7 @@ def test_bad_replies(body: bytes, says: str) -> None:
 def test_many_small_values_take_no_memory() -> None:
     body = b'{"data": [' + b"{}," * 3 * 10**6 + b"{}]}"
     tracemalloc.start()
-    with pytest.raises(ReplyError, match="more values"):
+    with pytest.raises(ReplyError, match="more JSON values"):
         decoded(body, 2)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -177,9 +178,9 @@ def test_many_small_values_take_no_memory() -> None:
 def test_texts_that_are_repeated_may_have_many_commas() -> None:
     text = "{[,]}" * 100_000
     body = json.dumps({"data": [{"embedding": [1.0, 2.0]}], "texts": [text]}).encode()
-    np.testing.assert_array_equal(decode(body, EMBEDDING_LIST, 1, None, echoed=[text]).vectors, [[1, 2]])
-    with pytest.raises(ReplyError, match="more values"):
-        decode(body, EMBEDDING_LIST, 1, None)
+    np.testing.assert_array_equal(decode(body, OPENAI_REPLY, 1, None, echoed=[text]).vectors, [[1, 2]])
+    with pytest.raises(ReplyError, match="more JSON values"):
+        decode(body, OPENAI_REPLY, 1, None)
 
 
 def test_other_numbers_are_not_taken_for_a_vector() -> None:
@@ -282,26 +283,26 @@ def test_it_is_remembered_whether_base64_came() -> None:
 
 
 def test_a_worker_thread_that_nobody_waits_for_writes_no_more() -> None:
-    vectors = np.ones((4 * BREATHE, 2), np.float32)
+    vectors = np.ones((4 * ROWS_PER_YIELD, 2), np.float32)
     body = reply(*map(encoded, vectors))
     rows = np.zeros_like(vectors)
     abandoned = Event()
     abandoned.set()
-    with pytest.raises(ReplyError, match="nobody waits"):
-        decode(body, EMBEDDING_LIST, len(rows), rows, partial(breathe, abandoned))
-    assert not rows[BREATHE:].any()
+    with pytest.raises(ReplyError, match="is gone"):
+        decode(body, OPENAI_REPLY, len(rows), rows, partial(yield_gil, abandoned))
+    assert not rows[ROWS_PER_YIELD:].any()
 
 
 @pytest.mark.parametrize("way", [encoded, written])
 @pytest.mark.parametrize("given", [True, False])
 def test_a_worker_thread_pauses_every_few_rows(way: Any, given: bool) -> None:
     """Each 16 where base64 is looked for and where rows are placed; each where numbers or rare JSON are."""
-    vectors = np.ones((2 * BREATHE, 2), np.float32)
+    vectors = np.ones((2 * ROWS_PER_YIELD, 2), np.float32)
     pauses: list[None] = []
     rows = np.empty_like(vectors) if given else None
-    decode(reply(*map(way, vectors)), EMBEDDING_LIST, len(vectors), rows, lambda: pauses.append(None))
-    assert len(pauses) == (4 if way is encoded else 6 * BREATHE + 2)
-    assert BREATHE == 16
+    decode(reply(*map(way, vectors)), OPENAI_REPLY, len(vectors), rows, lambda: pauses.append(None))
+    assert len(pauses) == (4 if way is encoded else 6 * ROWS_PER_YIELD + 2)
+    assert ROWS_PER_YIELD == 16
 
 
 def values(count: int) -> bytes:
@@ -317,5 +318,5 @@ def test_how_many_values_an_answer_may_have() -> None:
         if is_fine:
             np.testing.assert_array_equal(decoded(values(count), 1).vectors, [[1, 2]])
         else:
-            with pytest.raises(ReplyError, match="more values in it than these texts can need"):
+            with pytest.raises(ReplyError, match="more JSON values than these texts can need"):
                 decoded(values(count), 1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aembed._types import Source
-from aembed._wire.endpoint import endpoint, root, with_version
+from aembed._wire.endpoint import find_endpoint, root, with_v1
+from aembed.providers.openai import COMPATIBLE, OPENAI
 
 DEFAULT = "https://api.openai.com/v1"
 
@@ -27,14 +28,15 @@ DEFAULT = "https://api.openai.com/v1"
     ],
 )
 def test_where_embeddings_are(base_url: str | None, asked: str) -> None:
-    assert endpoint(Source(provider="openai", base_url=base_url), DEFAULT, "/embeddings") == asked
+    source = Source(provider="openai", model="m", base_url=base_url, headers={"Authorization": "x"})
+    assert find_endpoint(OPENAI, source).url == asked
 
 
 def test_only_one_ending_is_taken_off() -> None:
-    source = Source(provider="tei", base_url="http://host/embed/embed_all")
-    assert root(source, DEFAULT, "/embed_all", "/embed") == "http://host/embed"
-    assert root(source, DEFAULT, "/rerank", "/embed_all") == "http://host/embed"
-    assert root(source, DEFAULT) == "http://host/embed/embed_all"
+    url = "http://host/embed/embed_all"
+    assert root(COMPATIBLE, url, "/embed_all", "/embed") == "http://host/embed"
+    assert root(COMPATIBLE, url, "/rerank", "/embed_all") == "http://host/embed"
+    assert root(COMPATIBLE, url) == "http://host/embed/embed_all"
 
 
 @pytest.mark.parametrize(
@@ -46,4 +48,4 @@ def test_only_one_ending_is_taken_off() -> None:
     ],
 )
 def test_the_version_goes_before_a_path_of_one_part(url: str, with_it: str | None) -> None:
-    assert with_version(url) == with_it
+    assert with_v1(url) == with_it

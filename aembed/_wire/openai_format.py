@@ -1,4 +1,4 @@
-"""The reply that OpenAI gave first and many servers give since: ``{"data": [{"index", "embedding"}], "usage"}``.
+"""Replies and errors of OpenAI's API, which many servers copy: ``{"data": [{"index", "embedding"}], "usage"}``.
 
 Source: https://platform.openai.com/docs/api-reference/embeddings/object
 """
@@ -17,8 +17,9 @@ from aembed._errors import (
     QuotaExhaustedError,
     TextTooLongError,
 )
-from aembed._wire.decode import Places, Shape, token_count
-from aembed._wire.refusal import Dialect, Said, read_detail
+from aembed._wire.api_errors import ErrorDialect
+from aembed._wire.error_body import ErrorBody, fastapi_error
+from aembed._wire.reply_format import ReplyFormat, VectorPositions, token_count
 
 
 class Item(msgspec.Struct, gc=False):
@@ -31,7 +32,7 @@ class EmbeddingList(msgspec.Struct):
     usage: Any = None
 
 
-def places(reply: EmbeddingList) -> Places:
+def vector_positions(reply: EmbeddingList) -> VectorPositions:
     indices = [position if item.index is None else item.index for position, item in enumerate(reply.data)]
     return indices, [item.embedding for item in reply.data]
 
@@ -43,32 +44,32 @@ def tokens(reply: EmbeddingList) -> int | None:
     return token_count(reply.usage.get("prompt_tokens")) if total is None else total
 
 
-def read_error(body: Any) -> Said:
-    """``{"error": {"message", "type", "code", "param"}}``; servers that speak the dialect loosely leave parts out.
+def openai_error(body: Any) -> ErrorBody:
+    """Reads ``{"error": {"message", "type", "code", "param"}}`` and the variants of it that other servers send.
 
-    vLLM and Mistral have the parts at the top, FastAPI servers say ``detail``, Google wraps all of it in a list.
+    vLLM and Mistral have the parts at the top, FastAPI servers send ``detail``, Google wraps all of it in a list.
     """
     if isinstance(body, list):
         body = body[0]
     error = body.get("error") or body
     if isinstance(error, str):
-        return Said(str(body.get("error_type") or ""), error)
+        return ErrorBody(str(body.get("error_type") or ""), error)
     message = error.get("message") or error.get("detail")
     if isinstance(message, dict):
         message = message.get("detail", message)
-    said = read_detail(message)
+    detail = fastapi_error(message)
     code = " ".join(str(error[name]) for name in ("type", "code", "param") if error.get(name) is not None)
     param = error.get("param")
-    fields = (param,) if isinstance(param, str) and param not in {"", "None"} else said.fields
-    said = replace(said, code=f"{code} {said.code}".strip(), fields=fields)
-    return said.with_faults(error.get("errors"))
+    fields = (param,) if isinstance(param, str) and param not in {"", "None"} else detail.fields
+    read = replace(detail, code=f"{code} {detail.code}".strip(), fields=fields)
+    return read.with_faults(error.get("errors"))
 
 
-EMBEDDING_LIST = Shape(EmbeddingList, places, tokens, base64_key=b'"embedding"')
+OPENAI_REPLY = ReplyFormat(EmbeddingList, vector_positions, tokens, base64_key="embedding")
 
-OPENAI_ERRORS = Dialect(
-    read=read_error,
-    meanings=(
+OPENAI_ERRORS = ErrorDialect(
+    parse=openai_error,
+    patterns=(
         (
             r"insufficient_quota|billing_hard_limit|billing_not_active|arrearage|balance.{0,20}insufficient"
             r"|insufficient.{0,20}(balance|credit|quota)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aembed._wire.echo import LOOKED_AT, Echo, echoed_model, ends_with, is_same
+from aembed._wire.model_echo import SEARCHED_BYTES, Echo, ModelCheck, echoed_model, is_same
 
 FIELD = b'"model":"m"'
 
@@ -37,12 +37,11 @@ def test_it_is_looked_for_at_both_ends(before: int, after: int, is_found: bool) 
 
 
 def test_the_ends_have_a_thousand_bytes() -> None:
-    room = LOOKED_AT - len(FIELD)
+    room = SEARCHED_BYTES - len(FIELD)
     far = b" " * 5000
-    assert LOOKED_AT == 1000
+    assert SEARCHED_BYTES == 1000
     assert [echoed_model(b" " * n + FIELD + far) is not None for n in (room, room + 1)] == [True, False]
     assert [echoed_model(far + FIELD + b" " * n) is not None for n in (room, room + 1)] == [True, False]
-    assert [ends_with(far + FIELD + b" " * n, Echo("m", FIELD)) for n in (room, room + 1)] == [True, False]
 
 
 def test_the_end_goes_before_the_beginning() -> None:
@@ -50,9 +49,10 @@ def test_the_end_goes_before_the_beginning() -> None:
     assert echoed_model(body) == Echo("last", b'"model":"last"')
 
 
-def test_another_name_at_the_end_is_not_the_same() -> None:
-    assert ends_with(FIELD, Echo("m", FIELD))
-    assert not ends_with(b'"model":"n"', Echo("m", FIELD))
+def test_each_reply_is_compared_with_the_requested_model() -> None:
+    check = ModelCheck("m", ["secret"])
+    bodies = [FIELD, b'"model":"n"', b'"model":"n"', b"{}", FIELD, b'"model":"n-secret"']
+    assert [check.other_model(body, ()) for body in bodies] == [None, "n", "n", None, None, "n-[...]"]
 
 
 @pytest.mark.parametrize(

@@ -21,14 +21,14 @@ NUMBERS_BEGIN = frozenset(b"-0123456789nN")
 _ESCAPE_OR_QUOTE = re.compile(rb'\\.|"', re.DOTALL)
 
 
-Pause: TypeAlias = Callable[[], None]
+Yield: TypeAlias = Callable[[], None]
 """Called between vectors, where a worker thread lets others have their turn."""
 EVERY = 16
 """Base64 vectors between two pauses; numbers take longer, and pause after each."""
 
 
 @dataclass(slots=True)
-class Cut:
+class Split:
     """``spans[k]`` is where the ``k``-th vector stands in the body: base64 characters, or numbers with commas."""
 
     skeleton: bytes | bytearray
@@ -43,8 +43,8 @@ class Found(NamedTuple):
     end: int
 
 
-def cut_strings(body: bytes | bytearray, key: bytes, pause: Pause | None = None) -> Cut:
-    """Cut the string values of ``key``, or the strings in the arrays that are.
+def split_strings(body: bytes | bytearray, key: bytes, pause: Yield | None = None) -> Split:
+    """Split the string values of ``key``, or the strings in the arrays that are.
 
     Within a JSON string a quote is escaped, so ``"key"`` with a colon behind it can only be a key.
     """
@@ -67,7 +67,7 @@ def _keys(skeleton: bytes | bytearray, key: bytes) -> int:
     return skeleton.count(key) - skeleton.count(b":" + key) - skeleton.count(b": " + key)
 
 
-def find_written(body: bytes | bytearray, before: bytes, pause: Pause | None = None) -> Found:
+def find_written(body: bytes | bytearray, before: bytes, pause: Yield | None = None) -> Found:
     """The straight way, for values that all stand behind the same bytes."""
     find, length = body.find, len(before)
     pieces: list[bytes | bytearray] = []
@@ -86,7 +86,7 @@ def find_written(body: bytes | bytearray, before: bytes, pause: Pause | None = N
     return Found(pieces, spans, kept)
 
 
-def _cut_values(body: bytes | bytearray, key: bytes, pause: Pause | None) -> Cut:
+def _cut_values(body: bytes | bytearray, key: bytes, pause: Yield | None) -> Split:
     """Any JSON a server may write: blanks anywhere, strings within arrays."""
     find = body.find
     pieces: list[bytes | bytearray] = []
@@ -112,15 +112,15 @@ def _cut_values(body: bytes | bytearray, key: bytes, pause: Pause | None) -> Cut
     return _joined(body, Found(pieces, spans, kept))
 
 
-def cut_numbers(body: bytes | bytearray, pause: Pause | None = None) -> Cut:
-    """Cut the innermost arrays that begin with a number, but not what looks like one within a string.
+def split_numbers(body: bytes | bytearray, pause: Yield | None = None) -> Split:
+    """Split the innermost arrays that begin with a number, but not what looks like one within a string.
 
     In the place of the ``k``-th stands ``[k]``: a reply may hold other numbers than vectors.
     """
     return _joined(body, find_numbers(body, pause=pause))
 
 
-def find_numbers(body: bytes | bytearray, first: int = 0, pause: Pause | None = None, quotes: int = 0) -> Found:
+def find_numbers(body: bytes | bytearray, first: int = 0, pause: Yield | None = None, quotes: int = 0) -> Found:
     """The arrays, numbered from ``first``. ``quotes``: 1 if ``body`` begins with the end of a string, else 0."""
     find = body.find
     pieces: list[bytes | bytearray] = []
@@ -146,8 +146,8 @@ def find_numbers(body: bytes | bytearray, first: int = 0, pause: Pause | None = 
     return Found(pieces, spans, kept)
 
 
-def _joined(body: bytes | bytearray, found: Found) -> Cut:
-    return Cut(b"".join([*found.before, body[found.end :]]) if found.spans else body, found.spans)
+def _joined(body: bytes | bytearray, found: Found) -> Split:
+    return Split(b"".join([*found.before, body[found.end :]]) if found.spans else body, found.spans)
 
 
 def _quotes(body: bytes | bytearray, start: int, end: int) -> int:

@@ -15,21 +15,18 @@ from typing import Any, TypeAlias
 
 from aembed._errors import ReplyError
 from aembed._types import Vectors
-from aembed._wire.cut import Found, Pause, find_numbers, find_written
 from aembed._wire.decode import (
     Decoded,
-    Places,
-    Shape,
-    check_places,
+    check_positions,
     check_size,
     decode,
-    from_base64,
-    from_numbers,
-    of_dimension,
     parse,
 )
+from aembed._wire.one_vector import from_base64, from_numbers, of_dimension
+from aembed._wire.reply_format import ReplyFormat, VectorPositions
+from aembed._wire.split_vectors import Found, Yield, find_numbers, find_written
 
-InThread: TypeAlias = Callable[[Callable[[Pause], None]], Awaitable[None]]
+InThread: TypeAlias = Callable[[Callable[[Yield], None]], Awaitable[None]]
 """Runs a function in a worker thread, and tells it how to pause."""
 
 Landed: TypeAlias = int | ReplyError
@@ -39,14 +36,14 @@ LONGEST_GAP = 2**24
 """Bytes between two vectors, at most: they are looked through again with every piece that comes."""
 
 
-class Arriving:
+class StreamingDecoder:
     """Implements ``BodySink``. ``rows`` are filled; ``in_thread`` runs a function where it holds nobody up."""
 
-    def __init__(self, shape: Shape[Any], rows: Vectors, in_thread: InThread) -> None:
+    def __init__(self, reply_format: ReplyFormat[Any], rows: Vectors, in_thread: InThread) -> None:
         self.begun = False
         self.skeleton = b""
         """What stood around the vectors, once the reply is whole."""
-        self._shape = shape
+        self._reply_format = reply_format
         self._rows = rows
         self._in_thread = in_thread
         self._written: bytes | None = None
@@ -65,21 +62,21 @@ class Arriving:
         self.begun = True
         await self._in_thread(partial(self._take, pieces))
 
-    def finish(self, last: bytes, count: int, pause: Pause, *, echoed: Sequence[str] = ()) -> Decoded:
+    def finish(self, last: bytes, count: int, pause: Yield, *, echoed: Sequence[str] = ()) -> Decoded:
         """The reply is whole, with ``last`` at its end. Raises what ``decode`` does."""
         self._take([last], pause)
         if self._held:
             self.skeleton = b"".join(self._held)
-            return decode(self.skeleton, self._shape, count, self._rows, pause, echoed=echoed)
+            return decode(self.skeleton, self._reply_format, count, self._rows, pause, echoed=echoed)
         self.skeleton = b"".join((*self._skeleton, self._rest))
         check_size(self.skeleton, count, echoed)
-        skeleton = parse(self.skeleton, self._shape)
-        places = self._shape.places(skeleton)
-        check_places(places, count, len(self._strings), len(self._numbers))
-        self._arrange(places)
-        return Decoded(self._rows, self._shape.tokens(skeleton), base64=bool(self._strings))
+        skeleton = parse(self.skeleton, self._reply_format)
+        positions = self._reply_format.vector_positions(skeleton)
+        check_positions(positions, count, len(self._strings), len(self._numbers))
+        self._arrange(positions)
+        return Decoded(self._rows, self._reply_format.tokens(skeleton), base64=bool(self._strings))
 
-    def _take(self, pieces: list[bytes], pause: Pause) -> None:
+    def _take(self, pieces: list[bytes], pause: Yield) -> None:
         if self._held:
             self._held += pieces
             return
@@ -101,7 +98,7 @@ class Arriving:
             pause()
 
     def _find_strings(self, text: bytes) -> Found:
-        key = self._shape.base64_key
+        key = self._reply_format.quoted_key
         if key is not None and self._written is None:
             self._written = next((written for written in (key + b':"', key + b': "') if written in text), None)
         return Found([], [], 0) if self._written is None else find_written(text, self._written)
@@ -128,17 +125,17 @@ class Arriving:
         self._filled += 1
         return number
 
-    def _arrange(self, places: Places) -> None:
+    def _arrange(self, positions: VectorPositions) -> None:
         """Every row to its text; mostly it is there."""
         strings = iter(self._strings)
         rows: list[int] = []
-        for index, placeholder in zip(*places, strict=True):
-            assert placeholder is not None, "checked with the places"
+        for index, placeholder in zip(*positions, strict=True):
+            assert placeholder is not None, "checked with the positions"
             landed = next(strings) if isinstance(placeholder, str) else self._numbers[int(placeholder[0])]
             if isinstance(landed, ReplyError):
                 landed.index = index
                 raise landed
             rows.append(landed)
-        texts = list(places[0])
+        texts = list(positions[0])
         if rows != texts:
             self._rows[texts] = self._rows[rows]

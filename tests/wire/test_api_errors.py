@@ -21,9 +21,9 @@ from aembed._errors import (
     RateLimitError,
     TextTooLongError,
 )
-from aembed._wire import refusal as refusal_module
-from aembed._wire.openai_shape import OPENAI_ERRORS
-from aembed._wire.refusal import Said, hear, hidden, read_detail, refusal
+from aembed._wire.api_errors import api_error, parse_error, request_id
+from aembed._wire.error_body import ErrorBody, error_in_200, fastapi_error
+from aembed._wire.openai_format import OPENAI_ERRORS
 from aembed._wire.transport import Response
 from tests.wire.fake import answer
 
@@ -32,8 +32,8 @@ KEY = "sk-made-up-0123456789"
 
 def error_of(response: Response, texts: list[str] | None = None) -> ProviderError:
     texts = texts or ["some text that is long enough to be one", "another text that is long enough"]
-    said = hear(response, OPENAI_ERRORS, texts, [KEY])
-    return refusal(response, said, OPENAI_ERRORS, provider="openai", texts=texts)
+    body = parse_error(response, OPENAI_ERRORS, texts, [KEY])
+    return api_error(response, body, OPENAI_ERRORS, provider="openai", texts=texts)
 
 
 @pytest.mark.parametrize(
@@ -280,11 +280,11 @@ def test_what_fastapi_says() -> None:
         {"msg": "something else"},
     ]
     words = "body.model: Field required; body.input.3: Input should be a valid string; : something else"
-    assert read_detail(faults) == Said("missing string_type None", words, fields=("body.model", "body.input.3"))
+    assert fastapi_error(faults) == ErrorBody("missing string_type None", words, fields=("body.model", "body.input.3"))
     assert words[:60] in str(error_of(answer({"detail": faults}, 422)))
-    assert read_detail({"code": "E1", "message": "no"}) == Said("E1", "no")
-    assert read_detail({"error": "no"}) == Said("", "no")
-    assert read_detail("no") == Said("", "no")
+    assert fastapi_error({"code": "E1", "message": "no"}) == ErrorBody("E1", "no")
+    assert fastapi_error({"error": "no"}) == ErrorBody("", "no")
+    assert fastapi_error("no") == ErrorBody("", "no")
 
 
 def test_each_of_a_list_of_errors_is_told() -> None:
@@ -446,7 +446,7 @@ def test_of_two_fields_one_may_be_a_text() -> None:
     ],
 )
 def test_fields_that_hold_texts(path: str, of_texts: bool) -> None:
-    assert refusal_module._is_of_texts(path) is of_texts
+    assert ErrorBody(fields=(path,)).is_about_texts is of_texts
 
 
 def test_no_more_complaints_than_eight_are_looked_at() -> None:
@@ -483,7 +483,7 @@ def test_no_more_complaints_than_eight_are_looked_at() -> None:
     ],
 )
 def test_an_error_within_an_answer_of_200(body: Any, status: int | None) -> None:
-    found = hidden(answer(body))
+    found = error_in_200(answer(body))
     assert (None if found is None else found.status) == status
 
 
@@ -502,4 +502,4 @@ def test_an_error_within_an_answer_of_200(body: Any, status: int | None) -> None
     ],
 )
 def test_the_servers_name_for_an_answer(headers: dict[str, str], found: str | None) -> None:
-    assert refusal_module.request_id(answer({}, 200, **headers).headers, (), [KEY]) == found
+    assert request_id(answer({}, 200, **headers).headers, (), [KEY]) == found

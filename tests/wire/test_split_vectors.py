@@ -8,26 +8,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aembed._wire import cut
-from aembed._wire.cut import EVERY, Cut, cut_numbers, cut_strings, find_numbers
+from aembed._wire import split_vectors
+from aembed._wire.split_vectors import EVERY, Split, find_numbers, split_numbers, split_strings
 
 KEY = b'"embedding"'
 
 
-def taken(body: bytes, found: Cut) -> list[bytes]:
+def taken(body: bytes, found: Split) -> list[bytes]:
     return [body[start:end] for start, end in found.spans]
 
 
 def test_strings_of_a_key() -> None:
     body = b'{"data": [{"embedding": "AAAA"}, {"index": 1, "embedding" : "BBBB"}]}'
-    found = cut_strings(body, KEY)
+    found = split_strings(body, KEY)
     assert taken(body, found) == [b"AAAA", b"BBBB"]
     assert found.skeleton == b'{"data": [{"embedding": ""}, {"index": 1, "embedding" : ""}]}'
 
 
 def test_strings_in_the_array_of_a_key() -> None:
     body = b'{"embedding" : [ "AAAA" , "BBBB","" ], "texts": ["x"]}'
-    found = cut_strings(body, KEY)
+    found = split_strings(body, KEY)
     assert taken(body, found) == [b"AAAA", b"BBBB", b""]
     assert found.skeleton == b'{"embedding" : [ "" , "","" ], "texts": ["x"]}'
 
@@ -48,12 +48,12 @@ def test_strings_in_the_array_of_a_key() -> None:
     ],
 )
 def test_what_is_no_string_of_the_key_stays(body: bytes) -> None:
-    assert cut_strings(body, KEY) == Cut(body, [])
+    assert split_strings(body, KEY) == Split(body, [])
 
 
 def test_innermost_arrays_of_numbers() -> None:
     body = b"[[ 1.5, -2], [\n-3e5,4 ], []]"
-    found = cut_numbers(body)
+    found = split_numbers(body)
     assert taken(body, found) == [b" 1.5, -2", b"\n-3e5,4 "]
     assert found.skeleton == b"[[0], [1], []]"
 
@@ -61,7 +61,7 @@ def test_innermost_arrays_of_numbers() -> None:
 def test_what_looks_like_numbers_within_a_string_stays() -> None:
     texts = ["see [1] and [2, 3]", 'a quote " and [4]', "a backslash \\", '\\" [5]', "[6]", '"', "\\"]
     body = json.dumps({"texts": texts, "embeddings": {"float": [[1.5, 2.5], [3.5]]}, "more": texts}).encode()
-    found = cut_numbers(body)
+    found = split_numbers(body)
     assert taken(body, found) == [b"1.5, 2.5", b"3.5"]
     assert json.loads(found.skeleton) == {"texts": texts, "embeddings": {"float": [[0], [1]]}, "more": texts}
 
@@ -74,7 +74,7 @@ values = st.recursive(
 spacing = st.sampled_from([(", ", ": "), (",", ":"), (" ,\n", "\t:\r\n ")])
 
 
-def put_back(cut: Cut, whole: bytes | bytearray, mark: bytes) -> bytes:
+def put_back(cut: Split, whole: bytes | bytearray, mark: bytes) -> bytes:
     """The skeleton with what was cut out in its places again."""
     out, position, shift = b"", 0, 0
     for k, (start, end) in enumerate(cut.spans):
@@ -88,17 +88,17 @@ def put_back(cut: Cut, whole: bytes | bytearray, mark: bytes) -> bytes:
 @given(values, spacing, st.booleans())
 def test_nothing_is_lost(value: object, separators: tuple[str, str], ascii_only: bool) -> None:
     body = json.dumps(value, separators=separators, ensure_ascii=ascii_only).encode()
-    strings = cut_strings(body, KEY)
+    strings = split_strings(body, KEY)
     assert put_back(strings, body, b"") == body
-    numbers = cut_numbers(strings.skeleton)
+    numbers = split_numbers(strings.skeleton)
     assert put_back(numbers, strings.skeleton, b"%d") == strings.skeleton
 
 
 @given(st.binary() | st.text(alphabet='[]{}",:\\ 0-1nembedding').map(str.encode))
 def test_any_bytes_are_cut_without_an_error(body: bytes) -> None:
-    strings = cut_strings(bytearray(body), KEY)
+    strings = split_strings(bytearray(body), KEY)
     assert put_back(strings, body, b"") == body
-    numbers = cut_numbers(strings.skeleton)
+    numbers = split_numbers(strings.skeleton)
     assert put_back(numbers, strings.skeleton, b"%d") == strings.skeleton
 
 
@@ -108,20 +108,20 @@ def test_usual_replies_go_the_straight_way(
     separators: tuple[str, str], count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """OpenAI's items hold the word as a value too: ``"object": "embedding"``."""
-    monkeypatch.setattr(cut, "_cut_values", lambda *_: pytest.fail("taken for an unusual one"))
+    monkeypatch.setattr(split_vectors, "_cut_values", lambda *_: pytest.fail("taken for an unusual one"))
     items = [{"object": "embedding", "index": index, "embedding": "AAAA"} for index in range(count)]
     body = json.dumps({"object": "list", "data": items}, separators=separators).encode()
     pauses: list[None] = []
-    found = cut_strings(body, KEY, lambda: pauses.append(None))
+    found = split_strings(body, KEY, lambda: pauses.append(None))
     assert taken(body, found) == [b"AAAA"] * count
     assert len(pauses) == count // EVERY
 
 
 def test_numbers_and_unusual_replies_pause_after_each_vector() -> None:
     pauses: list[None] = []
-    cut_numbers(b"[[1],[2],[],[3]]", lambda: pauses.append(None))
+    split_numbers(b"[[1],[2],[],[3]]", lambda: pauses.append(None))
     assert len(pauses) == 3
-    cut_strings(b'{"embedding" :"AAAA","x": {"embedding" :"AAAA"}}', KEY, lambda: pauses.append(None))
+    split_strings(b'{"embedding" :"AAAA","x": {"embedding" :"AAAA"}}', KEY, lambda: pauses.append(None))
     assert len(pauses) == 5
 
 

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from aembed._errors import ReplyError
 from aembed._types import Vectors
-from aembed._wire import arriving
-from aembed._wire.arriving import Arriving
-from aembed._wire.cut import Pause
-from aembed._wire.decode import Decoded, Shape, breathe, decode
-from aembed._wire.openai_shape import EMBEDDING_LIST
+from aembed._wire import streaming
+from aembed._wire.decode import Decoded, decode, yield_gil
+from aembed._wire.openai_format import OPENAI_REPLY
+from aembed._wire.reply_format import ReplyFormat
+from aembed._wire.split_vectors import Yield
+from aembed._wire.streaming import StreamingDecoder
 from aembed.providers.ollama import EMBEDDINGS
 from tests.loops import run
 from tests.wire.test_decode import encoded, matrices, reply, written
@@ -31,13 +32,13 @@ def never() -> None:
     """Nobody else wants a turn."""
 
 
-async def at_once(work: Callable[[Pause], None]) -> None:
+async def at_once(work: Callable[[Yield], None]) -> None:
     work(never)
 
 
-def arrive(pieces: Sequence[bytes], rows: Vectors, shape: Shape[Any] = EMBEDDING_LIST) -> Decoded:
+def arrive(pieces: Sequence[bytes], rows: Vectors, shape: ReplyFormat[Any] = OPENAI_REPLY) -> Decoded:
     """The last piece is what is left when the reply ends."""
-    reply = Arriving(shape, rows, at_once)
+    reply = StreamingDecoder(shape, rows, at_once)
 
     async def come_in() -> None:
         for piece in pieces[:-1]:
@@ -88,7 +89,7 @@ def test_of_a_damaged_reply_it_accepts_nothing_that_decode_refuses(vectors: Vect
         arrive(pieces, rows)
     except ReplyError:
         return
-    np.testing.assert_array_equal(rows, decode(bytes(body), EMBEDDING_LIST, len(rows), np.empty_like(rows)).vectors)
+    np.testing.assert_array_equal(rows, decode(bytes(body), OPENAI_REPLY, len(rows), np.empty_like(rows)).vectors)
 
 
 @given(matrices(), st.data())
@@ -122,11 +123,11 @@ def test_other_numbers_are_no_vectors() -> None:
 @pytest.mark.parametrize(
     ("embeddings", "index", "words"),
     [
-        ([encoded(TWO[0]), encoded(TWO[1])[:-4]], 0, "damaged or cut short"),
+        ([encoded(TWO[0]), encoded(TWO[1])[:-4]], 0, "damaged or incomplete"),
         ([encoded(TWO[0]), encoded(np.ones(3, np.float32))], 0, "dimension 3 where 2"),
         ([written(TWO[0]), [1.0]], 0, "dimension 1 where 2"),
         ([written(TWO[0]), [1.0, None]], 0, "no number"),
-        ([written(TWO[0]), encoded(TWO[1])[:-4]], 0, "damaged or cut short"),
+        ([written(TWO[0]), encoded(TWO[1])[:-4]], 0, "damaged or incomplete"),
         ([[1.0], encoded(TWO[1])], 1, "dimension 1 where 2"),
     ],
 )
@@ -145,18 +146,18 @@ def test_a_fault_is_that_of_its_text(embeddings: list[Any], index: int, words: s
         (reply(*map(encoded, [*TWO, TWO[0]])), "3 vectors for 2 texts"),
         (reply(*map(written, [*TWO, TWO[0]])), "3 vectors for 2 texts"),
         (json.dumps({"x": [5.0, 6.0], "embedding": 1, "embeddings": TWO.tolist()}).encode(), "more vectors than"),
-        (reply(encoded(TWO[0]), None), "something else than a vector"),
+        (reply(encoded(TWO[0]), None), "exactly one vector per text"),
         (reply(written(TWO[0]), None, encoded(TWO[1])), "3 vectors for 2 texts"),
         (reply(written(TWO[0]), ""), "dimension 0 where 2"),
     ],
 )
 def test_what_is_not_asked_for_is_refused(body: bytes, words: str) -> None:
     with pytest.raises(ReplyError, match=words):
-        arrive([body, b""], np.empty_like(TWO), EMBEDDINGS if b'"embeddings"' in body else EMBEDDING_LIST)
+        arrive([body, b""], np.empty_like(TWO), EMBEDDINGS if b'"embeddings"' in body else OPENAI_REPLY)
 
 
 def test_no_gap_is_endless(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arriving, "LONGEST_GAP", 100)
+    monkeypatch.setattr(streaming, "LONGEST_GAP", 100)
     beginning = f'{{"data":[{{"embedding":"{encoded(TWO[0])}'.encode()
     with pytest.raises(ReplyError, match="109 bytes without a vector"):
         arrive([beginning + b'","note":"' + b"x" * 50, b"x" * 49, b'"}]}'], TWO)
@@ -166,8 +167,8 @@ def test_a_thread_that_nobody_waits_for_writes_no_more() -> None:
     abandoned = Event()
     abandoned.set()
     rows = np.zeros_like(TWO)
-    with pytest.raises(ReplyError, match="nobody waits"):
-        Arriving(EMBEDDING_LIST, rows, at_once).finish(reply(*map(encoded, TWO)), 2, lambda: breathe(abandoned))
+    with pytest.raises(ReplyError, match="is gone"):
+        StreamingDecoder(OPENAI_REPLY, rows, at_once).finish(reply(*map(encoded, TWO)), 2, lambda: yield_gil(abandoned))
     assert not rows.any()
 
 
@@ -181,7 +182,7 @@ def test_escaped_slashes() -> None:
 
 @pytest.mark.parametrize("length", [100, 101])
 def test_a_gap_may_have_so_many_bytes(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arriving, "LONGEST_GAP", 100)
+    monkeypatch.setattr(streaming, "LONGEST_GAP", 100)
     beginning = f'{{"data":[{{"embedding":"{encoded(TWO[0])}'.encode()
     end = b'"},{"embedding":"' + encoded(TWO[1]).encode() + b'"}]}'
     rows = np.empty_like(TWO)
@@ -197,13 +198,15 @@ def test_a_gap_may_have_so_many_bytes(length: int, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(("way", "pauses"), [(encoded, 1), (written, 3)])
 def test_others_have_their_turn_after_each_vector_of_numbers(way: Callable[[Vectors], Any], pauses: int) -> None:
     taken: list[None] = []
-    Arriving(EMBEDDING_LIST, np.empty_like(TWO), at_once).finish(reply(*map(way, TWO)), 2, lambda: taken.append(None))
+    StreamingDecoder(OPENAI_REPLY, np.empty_like(TWO), at_once).finish(
+        reply(*map(way, TWO)), 2, lambda: taken.append(None)
+    )
     assert len(taken) == pauses
 
 
 def test_it_says_that_it_has_begun() -> None:
     async def take() -> list[bool]:
-        coming = Arriving(EMBEDDING_LIST, np.empty_like(TWO), at_once)
+        coming = StreamingDecoder(OPENAI_REPLY, np.empty_like(TWO), at_once)
         before = coming.begun
         await coming.take([b'{"data"'])
         return [before, coming.begun]
@@ -212,7 +215,7 @@ def test_it_says_that_it_has_begun() -> None:
 
 
 def test_what_is_kept_is_all_but_the_vectors() -> None:
-    coming = Arriving(EMBEDDING_LIST, np.empty_like(TWO), at_once)
+    coming = StreamingDecoder(OPENAI_REPLY, np.empty_like(TWO), at_once)
     body = reply(encoded(TWO[0]), written(TWO[1]), usage={"total_tokens": 7})
     result = coming.finish(body, 2, never)
     assert coming.skeleton == body.replace(encoded(TWO[0]).encode(), b"").replace(b"[3.0, 4.0]", b"[0]")
@@ -220,7 +223,7 @@ def test_what_is_kept_is_all_but_the_vectors() -> None:
 
 
 def test_a_reply_that_is_held_whole_is_kept_whole() -> None:
-    coming = Arriving(EMBEDDING_LIST, np.empty_like(TWO), at_once)
+    coming = StreamingDecoder(OPENAI_REPLY, np.empty_like(TWO), at_once)
     body = json.dumps({"data": [{"embedding": encoded(row)} for row in TWO]}, separators=(",", " :")).encode()
     np.testing.assert_array_equal(coming.finish(body, 2, never).vectors, TWO)
     assert coming.skeleton == body

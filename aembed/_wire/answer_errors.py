@@ -1,0 +1,117 @@
+"""The errors of one provider's answers, with the server's words redacted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from aembed._errors import ProviderError, ReplyError, TextTooLongError
+from aembed._wire.api import HttpApi
+from aembed._wire.api_errors import REMEDIES, api_error, parse_error, request_id
+from aembed._wire.error_body import ErrorBody, error_in_200
+from aembed._wire.quota_headers import USUAL
+from aembed._wire.redact import redact
+from aembed._wire.transport import Response
+
+USUAL_ID = re.compile(r"[\w.:=+/-]{1,100}", re.ASCII)
+"""A request id that cannot hide a text of several words."""
+MAX_NAME_CHARS = 100
+"""Characters of a media type that an error quotes."""
+MAX_NO_REPLIES = 2
+"""Answers that are no reply of this API, after which ``base_url`` must be wrong. The first may be an accident."""
+
+
+class AnswerErrors:
+    """Turns answers without vectors into errors. ``secrets`` is a live list: keys may be renewed."""
+
+    def __init__(self, api: HttpApi, provider: str, secrets: list[str]) -> None:
+        self._dialect = api.errors
+        self._provider = provider
+        self._secrets = secrets
+        self._no_replies = 0
+        self.quota_headers = (*api.quota_headers, *USUAL)
+
+    def parse(self, response: Response, texts: Sequence[str]) -> ErrorBody:
+        return parse_error(response, self._dialect, texts, self._secrets)
+
+    def rejection(self, response: Response, body: ErrorBody, texts: Sequence[str], url: str) -> ProviderError:
+        """The error that status and body of an answer mean."""
+        error = api_error(
+            response,
+            body,
+            self._dialect,
+            provider=self._provider,
+            texts=texts,
+            path=self._path(url),
+            quota_headers=self.quota_headers,
+        )
+        error.request_id = self.request_id(response, texts)
+        return error
+
+    def in_200(self, response: Response, texts: Sequence[str], url: str) -> ProviderError | None:
+        """The error that a 200 holds instead of vectors, if it does."""
+        hidden = error_in_200(response)
+        return None if hidden is None else self.rejection(hidden, self.parse(hidden, texts), texts, url)
+
+    def no_reply(self, response: Response, texts: Sequence[str], url: str, *, proven: bool) -> ReplyError:
+        """A 200 that is no reply of this API: a login page, or another API.
+
+        If no valid reply has ever come, ``base_url`` is wrong: the second such answer ends all calls. It is no outage,
+        for the server does answer.
+        """
+        self._no_replies += 1
+        is_wrong = not proven and self._no_replies >= MAX_NO_REPLIES
+        media_type = redact(
+            response.headers.get("content-type", "no content type"), texts, self._secrets, MAX_NAME_CHARS
+        )
+        error = ReplyError(
+            f"POST {self._path(url)} was answered with {media_type}, not the JSON of this API; check base_url",
+            retryable=not is_wrong,
+        )
+        error.fatal = is_wrong
+        return self.located(error, response, texts)
+
+    def other_model(self, response: Response, texts: Sequence[str], requested: str, answered: str) -> ReplyError:
+        """Another model than the requested one answered."""
+        words = f"{self._provider} answered with the model {answered!r} instead of {requested!r}"
+        return self.located(ReplyError(words, retryable=False), response, texts)
+
+    def truncated(self, response: Response, texts: Sequence[str], max_tokens: int) -> TextTooLongError:
+        """The server counted as many tokens as the model takes, and truncates longer texts silently."""
+        return TextTooLongError(
+            f"the server counted {max_tokens} tokens, the model's limit, and truncates a longer text silently; "
+            f"{REMEDIES[TextTooLongError]}",
+            provider=self._provider,
+            status=response.status,
+            request_id=self.request_id(response, texts),
+            maybe_billed=True,
+            index=0,
+        )
+
+    def located(self, error: ReplyError, response: Response, texts: Sequence[str]) -> ReplyError:
+        """``error`` with provider, status and request id."""
+        error.provider, error.status = self._provider, response.status
+        error.request_id = self.request_id(response, texts)
+        return error
+
+    def redact(self, error: ProviderError, texts: Sequence[str]) -> None:
+        """Redact an error of the transport: words that it quotes of the server may repeat a text or a key."""
+        error.args = tuple(redact(str(words), texts, self._secrets) for words in error.args)
+        if error.request_id is not None:
+            error.request_id = redact(error.request_id, texts, self._secrets)
+
+    def request_id(self, response: Response, texts: Sequence[str]) -> str | None:
+        return request_id(response.headers, texts, self._secrets)
+
+    def id_of_success(self, response: Response, texts: Sequence[str]) -> str | None:
+        """Like ``request_id``, for every good reply: there the usual id must cost next to nothing."""
+        found = response.headers.get("x-request-id")
+        if found is not None and USUAL_ID.fullmatch(found) and found not in texts:
+            small = found.lower()
+            if not any(secret.lower() in small or small in secret.lower() for secret in self._secrets):
+                return found
+        return self.request_id(response, texts)
+
+    def _path(self, url: str) -> str:
+        return redact(urlsplit(url).path, (), self._secrets)

@@ -1,0 +1,47 @@
+"""The format of a reply: a type for its JSON, and the places of vectors and usage in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeAlias, TypeVar
+
+T = TypeVar("T")
+
+VectorPositions: TypeAlias = tuple[Sequence[int], Sequence[str | list[float] | None]]
+"""Indices of the texts, and the value in the place of each text's vector, both in the order of the body.
+
+The values come from a skeleton of the reply, without its vectors: ``""`` in the place of a base64 string, ``[k]`` in
+the place of the ``k``-th array of numbers. A function that lists them need not care.
+"""
+
+
+def _no_usage(_: Any) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class ReplyFormat(Generic[T]):
+    """The places of vectors and usage in a reply.
+
+    ``ReplyFormat(Answer, lambda answer: (range(len(answer.rows)), answer.rows))`` fits ``{"rows": [[0.1, ...], ...]}``
+    with ``class Answer(msgspec.Struct): rows: list[list[float]]``.
+    """
+
+    type: type[T]
+    """Type that msgspec decodes the JSON to. Fields that it does not name are skipped."""
+    vector_positions: Callable[[T], VectorPositions]
+    """Lists the texts that the vectors belong to, and the vectors, in the order of the body."""
+    tokens: Callable[[T], int | None] = _no_usage
+    """The usage, if the reply has one; see :func:`token_count`."""
+    base64_key: str | None = None
+    """Key whose values may be base64 strings of little-endian float32. ``None``: vectors are arrays of numbers."""
+    quoted_key: bytes | None = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "quoted_key", None if self.base64_key is None else b'"%s"' % self.base64_key.encode())
+
+
+def token_count(value: Any) -> int | None:
+    """A server's count of tokens, or ``None`` for anything but a sensible number: odd usage must not cost vectors."""
+    return int(value) if type(value) in {int, float} and 0 <= value < 2**53 else None
