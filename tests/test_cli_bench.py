@@ -16,8 +16,10 @@ pytest.importorskip("scipy", reason="needs the extra bench")
 
 import typer
 
+from aembed import InputError
 from aembed.bench import reports_from_json, reports_to_json
-from aembed.cli.bench.values import counts, objective, seconds
+from aembed.cli.bench.objectives import ladder, written
+from aembed.cli.bench.values import counts, seconds
 from tests.bench.samples import samples
 
 HEEDED = "signal.signal(signal.SIGINT, signal.default_int_handler)"
@@ -83,7 +85,7 @@ def test_load_reports_everywhere(place: Path) -> None:
     [
         (("users", "--users", "3", "--think", "1ms", "--duration", "200ms"), "closed"),
         (("burst", "--base", "20", "--spike", "100", "--spike-for", "100ms", "--duration", "1s"), "burst"),
-        (("steps", "--start", "20", "--step-for", "200ms", "--slo", "p90=10s", "--model", "mock"), "steps"),
+        (("steps", "--start", "20", "--step-for", "200ms", "--slo", "p90=10s"), "steps"),
     ],
 )
 def test_other_loads(place: Path, arguments: tuple[str, ...], mode: str) -> None:
@@ -116,7 +118,7 @@ def test_a_subject_that_fails_fails_every_command(place: Path, command: str) -> 
     """Case 125."""
     done = aembed(command, "--scenario", "subjects.py:fails", *SHORT.get(command, ()), "--json", "o.json", cwd=place)
     assert done.returncode == 1
-    assert "\nFAILED\n" in done.stdout
+    assert "\nmeasured; objective BROKEN\n" in done.stdout
     assert "LookupError" in done.stdout
     (report,) = reports_from_json((place / "o.json").read_bytes())
     assert report.verdict.state == "failed"
@@ -129,7 +131,7 @@ def test_a_subject_that_fails_fails_every_command(place: Path, command: str) -> 
 def test_the_share_that_must_be_good_can_be_set(place: Path) -> None:
     arguments = ("load", "--scenario", "subjects.py:fails", *SHORT["load"], "--min-good")
     assert "at least 50 % must be" in aembed(*arguments, "50%", cwd=place).stdout
-    assert "FAILED" not in aembed(*arguments, "0", cwd=place).stdout
+    assert "BROKEN" not in aembed(*arguments, "0", cwd=place).stdout
     assert aembed(*arguments, "101%", cwd=place).returncode == 2
 
 
@@ -341,13 +343,57 @@ def test_what_is_no_duration(text: str) -> None:
         seconds(text)
 
 
-def test_objectives_and_counts() -> None:
-    goal = objective("p99.9 = 50ms")
-    assert [goal.q, goal.seconds] == pytest.approx([0.999, 0.05])
+def test_counts() -> None:
     assert counts("1,5, 20") == (1, 5, 20)
     for wrong in ("", "0,1", "a", "1;2"):
         with pytest.raises(typer.BadParameter, match="1,5,20,100"):
             counts(wrong)
-    for wrong in ("p0=1s", "p100=1s", "95=1s", "p1.2.3=1s"):
-        with pytest.raises(typer.BadParameter, match="p95=50ms"):
-            objective(wrong)
+
+
+def test_what_steps_looks_for() -> None:
+    goal, rate = ladder(written("steps", ["p99.9 = 50ms", "rate=100/s"]), 0.98)
+    assert (goal.q, goal.seconds, goal.errors) == pytest.approx((0.999, 0.05, 0.02))
+    assert rate == 100
+    for wrong in ("p0=1s", "p100=1s", "95=1s", "p1.2.3=1s", "errors=1%", "p50=1s,p95=2s"):
+        with pytest.raises(InputError, match="p95=50ms"):
+            ladder(written("steps", [wrong]), None)
+    with pytest.raises(InputError, match="give one of them"):
+        ladder(written("steps", ["p95=1s,errors=1%"]), 0.9)
+
+
+def test_objectives_are_judged_everywhere(place: Path) -> None:
+    (place / "slo.toml").write_text('errors = "50%"\n[load]\np95 = "10s"\n')
+    done = aembed(
+        *("load", "--scenario", "subjects.py:fails", "--rate", "100", "--duration", "300ms"),
+        *("--slo", "slo.toml", "--json", "o.json", "--junit", "o.xml", "--github"),
+        cwd=place,
+    )
+    (report,) = reports_from_json((place / "o.json").read_bytes())
+    assert (done.returncode, report.verdict.state) == (1, "failed")
+    assert {judgement.goal.metric: judgement.state for judgement in report.objectives}["errors"] == "broken"
+    assert "errors at most 50.0 %" in done.stdout
+    assert (
+        "::error title=open loop%3A fails%2C errors at most 50.0 %25%3A over budget::errors is 100 %25" in done.stdout
+    )
+    assert b'name="open loop: fails, errors at most 50.0 %"' in (place / "o.xml").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (
+            ("load", "--scenario", "subjects.py:fails", "--documents", "5"),
+            "--scenario and --documents exclude each other",
+        ),
+        (
+            ("users", "--scenario", "subjects.py:fails", "--with-cache"),
+            "--scenario and --with-cache exclude each other",
+        ),
+        (("load", "--slo", "recovery=5s"), "load does not measure recovery"),
+        (("load", "--abort"), "abort needs an objective for errors or a percentile"),
+        (("micro", "--slo", "p95=5s"), "micro does not measure p95; it has cpu, time"),
+    ],
+)
+def test_what_excludes_each_other_is_a_usage_error(place: Path, arguments: tuple[str, ...], problem: str) -> None:
+    done = aembed(*arguments, cwd=place)
+    assert (done.returncode, problem in done.stderr) == (2, True), done.stderr

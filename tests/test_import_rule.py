@@ -48,8 +48,11 @@ INSIDE = {
         embedder
     """,
     "bench": """
-        needs settings
+        needs
         model
+        units
+        slo
+        settings
         stats
         environment scenario
         frame subjects

@@ -10,7 +10,8 @@
 
 Where things are:
     scenario subjects     what is measured
-    settings frame        what every run can be told; what every report says besides its figures
+    settings frame        options of every run; what every report says besides its figures
+    slo units             objectives as people write them; numbers with their units
     environment           where a measurement is made, and how quiet it is there
     load/                 open and closed load, bursts, soaks, steps: when requests start, what happened, its verdict
     micro/                one operation at a time: time, memory, cost, and how they grow; in fresh processes
@@ -37,11 +38,13 @@ from aembed.bench.micro.memory import memory
 from aembed.bench.micro.scaling import concurrency, scaling
 from aembed.bench.micro.timing import micro
 from aembed.bench.model.estimates import Estimate
+from aembed.bench.model.objectives import Goal, Judgement
 from aembed.bench.model.result import Report, reports_from_json, reports_to_json
 from aembed.bench.model.under_load import Objective
 from aembed.bench.scenario import Case, Scenario, Subject, Target, scenario
 from aembed.bench.selftest.self_test import SelfTest, selftest
 from aembed.bench.settings import Progress, RunOptions
+from aembed.bench.slo import goals
 from aembed.bench.subjects import documents, query, vectors
 
 __all__ = [
@@ -51,6 +54,8 @@ __all__ = [
     "Comparison",
     "Contest",
     "Estimate",
+    "Goal",
+    "Judgement",
     "Objective",
     "ProcessSide",
     "Progress",
@@ -71,6 +76,7 @@ __all__ = [
     "cost",
     "documents",
     "gamma",
+    "goals",
     "load",
     "memory",
     "micro",

@@ -22,7 +22,9 @@ from pathlib import Path
 from typing import Any, TypeAlias, overload
 
 from aembed import AembedError, InputError
+from aembed.bench.model.objectives import Goal
 from aembed.bench.model.result import Parameter, named
+from aembed.bench.slo import Slo, goals, is_measured
 
 Call: TypeAlias = Callable[[], Awaitable[Any]]
 Validate: TypeAlias = Callable[[Any], str | None]
@@ -82,6 +84,8 @@ class Scenario:
     name: str
     function: Callable[..., Any]
     parameters: Mapping[str, tuple[Parameter, ...]] = field(default_factory=dict)
+    goals: tuple[Goal, ...] = ()
+    """Objectives of its measurements: each mode judges those it has a figure for."""
 
     def __str__(self) -> str:
         return self.name
@@ -116,15 +120,21 @@ def scenario(function: Callable[..., Any], /) -> Scenario: ...
 
 @overload
 def scenario(
-    *, name: str | None = None, **parameters: Sequence[Parameter]
+    *, name: str | None = None, slo: Slo = (), **parameters: Sequence[Parameter]
 ) -> Callable[[Callable[..., Any]], Scenario]: ...
 
 
 def scenario(
-    function: Callable[..., Any] | None = None, /, *, name: str | None = None, **parameters: Sequence[Parameter]
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    slo: Slo = (),
+    **parameters: Sequence[Parameter],
 ) -> Scenario | Callable[[Callable[..., Any]], Scenario]:
     """Make an ``async def`` that takes a :class:`Case` a :class:`Scenario`; each parameter is a list of values.
 
+    ``slo`` holds its objectives, such as "p95=50ms,errors=1%": a run without objectives of its own has to keep them.
     Raises InputError for a function that is not async, and for parameters that are no lists.
     """
     for parameter, values in parameters.items():
@@ -135,7 +145,7 @@ def scenario(
         if not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
             raise InputError(f"{function.__qualname__} must be an async def that takes the case")
         chosen = {parameter: tuple(values) for parameter, values in parameters.items()}
-        return Scenario(name or function.__name__, function, chosen)
+        return Scenario(name or function.__name__, function, chosen, goals(slo))
 
     return decorate if function is None else decorate(function)
 
@@ -165,6 +175,13 @@ async def opened(target: Target) -> AsyncIterator[Subject]:
     else:
         takes_case = bool(inspect.signature(function).parameters)
         yield Subject((lambda: function(case)) if takes_case else function)
+
+
+def declared_goals(target: Target, mode: str) -> tuple[Goal, ...]:
+    """Objectives of the scenario that ``target`` belongs to, as far as ``mode`` measures them."""
+    scenario = target.scenario if isinstance(target, Case) else target
+    declared = scenario.goals if isinstance(scenario, Scenario) else ()
+    return tuple(goal for goal in declared if is_measured(mode, goal))
 
 
 def only_case(scenario: Scenario) -> Case:

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from typing import Any, TypedDict, TypeVar
 
 from aembed import InputError
+from aembed.bench.model.objectives import Goal
+from aembed.bench.slo import Slo, goals
 
 T = TypeVar("T")
+MIN_GOOD = 0.99
+"""Share of the requests that must be good where nothing else is asked for."""
 WINDOWS = 600
 """At most, of a run: longer ones get wider windows."""
 
@@ -42,8 +46,13 @@ class RunOptions(TypedDict, total=False):
     """Seconds after the schedule in which answers still count; what has none then is "unfinished". 10 by default."""
     max_in_flight: int
     """Requests at once, 10,000 by default; more wait for a place, and their waiting is part of their response time."""
-    min_good: float
-    """Share of the requests that must be good, 0.99 by default: with fewer, the run has failed."""
+    min_good: float | None
+    """Share of the requests that must be good, 0.99 by default: with fewer, the run has failed. An objective for errors
+    replaces it."""
+    slo: Slo
+    """Objectives, such as "p95=50ms,errors=1%,rate=200/s": each is judged on its interval."""
+    abort: bool
+    """Stop as soon as an objective is surely broken: a run that keeps all is stopped in 1 % of cases at most."""
     window: float | None
     """Seconds; by default one, and more for runs of more than ten minutes."""
     stop: asyncio.Event | None
@@ -60,7 +69,9 @@ class Settings:
     timeout: float | None = None
     drain: float = 10.0
     max_in_flight: int = 10_000
-    min_good: float = 0.99
+    min_good: float | None = None
+    slo: Slo = ()
+    abort: bool = False
     window: float | None = None
     stop: asyncio.Event | None = None
     progress: Callable[[Progress], None] | None = None
@@ -73,8 +84,31 @@ class Settings:
             raise InputError(f"drain={self.drain!r} must be a number of seconds, 0 or more")
         if self.max_in_flight < 1:
             raise InputError(f"max_in_flight={self.max_in_flight!r} must be 1 or more")
-        if not 0 <= self.min_good <= 1:
+        if self.min_good is not None and not 0 <= self.min_good <= 1:
             raise InputError(f"min_good={self.min_good!r} must be a share from 0 to 1, such as 0.99")
+        errors = next((goal.limit for goal in self.goals if goal.metric == "errors"), None)
+        if errors is not None and self.min_good is not None:
+            raise InputError(f"min_good={self.min_good!r} and errors={errors!r} say the same; give one of them")
+        if self.abort and not any(goal.q is not None or goal.metric == "errors" for goal in self.goals):
+            raise InputError("abort needs an objective for errors or a percentile, such as slo='errors=1%'")
+
+    @property
+    def goals(self) -> tuple[Goal, ...]:
+        """The objectives, read and checked."""
+        return goals(self.slo)
+
+    @property
+    def floor(self) -> float:
+        """Share of good requests below which the run has failed; 0 where an objective for errors decides instead."""
+        if any(goal.metric == "errors" for goal in self.goals):
+            return 0.0
+        return MIN_GOOD if self.min_good is None else self.min_good
+
+    @property
+    def least_good(self) -> float:
+        """Share of good requests that is asked for, by whatever means."""
+        errors = next((goal.limit for goal in self.goals if goal.metric == "errors"), None)
+        return self.floor if errors is None else 1 - errors
 
     def width(self, seconds: float) -> float:
         """Seconds of a window."""

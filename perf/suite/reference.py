@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
-from aembed.bench import Report
-from aembed.bench.report import headlines, units
+from aembed.bench import Report, units
+from aembed.bench.report import headlines
 
 MICROSECONDS = {
     "micro: new_factory": (18, 30),

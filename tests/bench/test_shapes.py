@@ -299,7 +299,7 @@ async def test_the_limit_of_the_generator_ends_the_stairs(monkeypatch: pytest.Mo
     assert [(step.rate, step.valid) for step in report.steps.steps] == [(10, True), (20, False)]
     assert (report.verdict.state, report.verdict.exit_code) == ("inconclusive", 3)
     assert report.verdict.reasons == (
-        "the knee was not reached: 10/s are within the objective, and beyond that: beyond what can be offered",
+        "at least 10/s: the knee lies beyond what could be offered, for beyond what can be offered",
     )
     assert report.verdict.possible_rate == 15
     assert report.notes == ("a step was not valid and says nothing: beyond what can be offered",)

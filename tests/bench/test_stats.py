@@ -14,7 +14,6 @@ from scipy.signal import lfilter
 from scipy.stats import binom
 
 from aembed.bench.model.estimates import Estimate, Percentile
-from aembed.bench.stats import sample as stats
 from aembed.bench.stats.sample import (
     effective_size,
     hodges_lehmann,
@@ -24,6 +23,7 @@ from aembed.bench.stats.sample import (
     t_interval,
     theil_sen,
 )
+from aembed.bench.stats.special import binomial_quantile
 
 INF = math.inf
 
@@ -56,7 +56,7 @@ def test_the_interval_of_a_median_is_the_published_one() -> None:
 
 @given(st.integers(1, 3000), st.sampled_from([0.5, 0.9, 0.99, 0.999]), st.sampled_from([0.025, 0.975]))
 def test_binomial_quantiles_are_those_of_scipy_stats(n: int, q: float, p: float) -> None:
-    assert stats._binomial_quantile(p, n, q) == binom.ppf(p, n, q)
+    assert binomial_quantile(p, n, q) == binom.ppf(p, n, q)
 
 
 @pytest.mark.parametrize(("n", "q", "enough"), [(5, 0.5, False), (6, 0.5, True), (367, 0.99, False), (368, 0.99, True)])

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from aembed.bench import units
 from aembed.bench.compare.changes import Change, Comparison
 from aembed.bench.model.estimates import Distribution, Estimate, Histogram, Percentile
 from aembed.bench.model.one_at_a_time import LinearFit, Memory, Micro, Scaling, ScalingPoint, UslFit
 from aembed.bench.model.result import Noise, Report, Verdict
 from aembed.bench.model.under_load import Burst, Closed, Drift, Failure, Objective, Pacing, Stall, Step, Steps, Traffic
-from aembed.bench.report import compared, headlines, parts, tables, units
+from aembed.bench.report import compared, headlines, parts, tables
 from aembed.bench.report.page import INTERVAL, _unparted
 from aembed.bench.report.tables import Row
 from tests.bench.reports import COST, HERE, around, report
@@ -191,9 +192,11 @@ def test_steps_show_which_rates_are_within() -> None:
     said = "objective: p95 within 50.0 ms, errors within 1.00 %. Highest rate within it: "
     assert note(made, "Steps") == f"{said}150/s (100/s to 200/s)"
     none = replace(made, steps=replace(steps, knee=None))
-    assert note(none, "Steps") == f"{said}none: the lowest rate was beyond it already"
-    assert headlines.headline(made) == "knee at 150/s (100/s to 200/s)"
-    assert headlines.headline(none) == "knee at no rate that was tried"
+    assert note(none, "Steps") == f"{said}none: the objective was met at no rate"
+    open_end = replace(steps, knee=E(value=150, low=100))
+    assert headlines.headline(made) == "highest rate within the objective: 150/s (100/s to 200/s)"
+    assert headlines.headline(replace(made, steps=open_end)) == "highest rate within the objective: at least 150/s"
+    assert headlines.headline(none).endswith(": none: the objective was met at no rate")
 
 
 def test_scaling_shows_points_line_and_law() -> None:
@@ -358,12 +361,17 @@ def test_a_comparison_says_before_after_and_by_how_much() -> None:
 
 @pytest.mark.parametrize(
     ("state", "said"),
-    [("ok", "ok"), ("failed", "FAILED"), ("over budget", "OVER BUDGET"), ("inconclusive", "INCONCLUSIVE")],
+    [
+        ("ok", "no objective given"),
+        ("failed", "objective BROKEN"),
+        ("over budget", "objective BROKEN"),
+        ("inconclusive", "INCONCLUSIVE"),
+    ],
 )
 def test_only_ok_is_said_quietly(state: Any, said: str) -> None:
     made = report(verdict=Verdict(state=state, reasons=("because",)))
-    assert headlines.verdict(made) == said
-    assert headlines.verdict(replace(made, interrupted=True)) == f"{said}, interrupted"
+    assert headlines.verdict(made) == f"measured; {said}"
+    assert headlines.verdict(replace(made, interrupted=True)) == f"measured, interrupted; {said}"
     assert headlines.reasons(made) == ("because",)
 
 

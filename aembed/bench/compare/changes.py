@@ -12,6 +12,7 @@ import numpy as np
 from aembed.bench.model.estimates import Estimate
 from aembed.bench.model.result import EXIT_CODES, Parameter, State
 from aembed.bench.stats.sample import TAIL, holm
+from aembed.bench.stats.special import t_cdf, t_quantile
 
 Finding: TypeAlias = Literal["regressed", "improved", "same", "inconclusive"]
 
@@ -89,17 +90,15 @@ def judge_pairs(logs: Sequence[float], rule: Rule) -> tuple[Estimate, Finding, f
     Three t-tests at the level ``rule.alpha``: surely beyond the minimum effect, on either side; and surely within the
     tolerance on both (Schuirmann 1987). Of a time: more is worse.
     """
-    from scipy.special import stdtr, stdtrit
-
     n, mean = len(logs), float(np.mean(logs))
     if n < 2:
         return Estimate(value=math.expm1(mean)), "inconclusive", 1.0, None
     error = max(float(np.std(logs, ddof=1)) / math.sqrt(n), 1e-12)
     least, most = math.log1p(rule.min_effect), math.log1p(rule.tolerance)
-    half = float(stdtrit(n - 1, 1 - TAIL)) * error
+    half = float(t_quantile(n - 1, 1 - TAIL)) * error
     change = Estimate(value=math.expm1(mean), low=math.expm1(mean - half), high=math.expm1(mean + half))
-    p_changed, p_same = (float(stdtr(n - 1, distance / error)) for distance in (least - abs(mean), abs(mean) - most))
-    detectable = math.expm1(least + float(stdtrit(n - 1, 1 - rule.alpha) + stdtrit(n - 1, 0.8)) * error)
+    p_changed, p_same = (float(t_cdf(n - 1, distance / error)) for distance in (least - abs(mean), abs(mean) - most))
+    detectable = math.expm1(least + float(t_quantile(n - 1, 1 - rule.alpha) + t_quantile(n - 1, 0.8)) * error)
     if p_changed < rule.alpha:
         return change, "regressed" if mean > 0 else "improved", p_changed, detectable
     return change, "same" if p_same < rule.alpha else "inconclusive", p_changed, detectable

@@ -29,7 +29,7 @@ class Figure:
 
 def figures_of(report: Report) -> tuple[Figure, ...]:
     """What of ``report`` can be compared; nothing of an invalid one."""
-    return tuple(_figures(report)) if report.verdict.state not in {"invalid", "inconclusive"} else ()
+    return tuple(_figures(report)) if report.is_measured else ()
 
 
 def canary(report: Report) -> float:

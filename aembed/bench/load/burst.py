@@ -17,13 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aembed.bench.load.arrivals import burst as arrivals_of
-from aembed.bench.load.measure import open_loop
+from aembed.bench.load.measure import open_loop, settings_for
+from aembed.bench.load.objectives import with_objectives
 from aembed.bench.load.record import NEVER, Floats, Rows
 from aembed.bench.model.estimates import Percentile
+from aembed.bench.model.objectives import Goal, Judgement
 from aembed.bench.model.result import Report, Verdict
 from aembed.bench.model.under_load import Burst
 from aembed.bench.scenario import Target
-from aembed.bench.settings import WINDOWS, RunOptions, Settings, positive
+from aembed.bench.settings import WINDOWS, RunOptions, positive
 from aembed.bench.stats.sample import effective_size, percentiles
 
 Q = 0.95
@@ -56,15 +58,28 @@ async def burst(
     """
     start = positive("duration", duration) / 4 if at is None else at
     arrivals = arrivals_of(base, spike, start, spike_s, cv=cv)
-    settings = Settings(**options)
+    settings = settings_for("burst", target, options)
     fine = max(min(1.0, spike_s / 4), duration / WINDOWS)
     settings = replace(settings, window=settings.window or fine)
     report, flown = await open_loop(target, arrivals, duration, seed, settings, fold=False)
     felt = describe(flown.rows, base=base, spike=spike, start=start, end=start + spike_s)
-    verdict = report.verdict
-    if felt.untold is not None and verdict.state == "ok":
-        verdict = Verdict(state="inconclusive", reasons=(f"how long the spike was felt cannot be told: {felt.untold}",))
-    return replace(report, mode="burst", burst=felt, verdict=verdict)
+    verdict, objectives = report.verdict, report.objectives
+    if verdict.state == "invalid":
+        return replace(report, mode="burst", burst=felt)
+    if felt.untold is not None:
+        reason = f"how long the spike was felt cannot be told: {felt.untold}"
+        verdict = verdict.joined(Verdict(state="inconclusive", reasons=(reason,)))
+    recoveries = [recovery_judged(goal, felt) for goal in settings.goals if goal.metric == "recovery"]
+    verdict = with_objectives(verdict, recoveries, None)
+    return replace(report, mode="burst", burst=felt, verdict=verdict, objectives=(*objectives, *recoveries))
+
+
+def recovery_judged(goal: Goal, felt: Burst) -> Judgement:
+    """The one recovery that was seen, against its limit. Pure."""
+    if felt.untold is not None:
+        return Judgement(goal=goal, state="inconclusive", value=None, note=felt.untold)
+    kept = felt.recovery is not None and felt.recovery <= goal.limit
+    return Judgement(goal=goal, state="kept" if kept else "broken", value=felt.recovery)
 
 
 def describe(rows: Rows, *, base: float, spike: float, start: float, end: float) -> Burst:

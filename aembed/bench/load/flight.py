@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
@@ -104,6 +105,13 @@ class Flight:
     def start(self, intended: int) -> None:
         self._live.add(Request(self, intended))
         self.peak = max(self.peak, len(self._live))
+
+    def overdue(self, seconds: float) -> int:
+        """Requests in flight that were intended more than ``seconds`` ago."""
+        if math.isinf(seconds):
+            return 0
+        latest = self.clock() - round(seconds * 1e9)
+        return sum(request.intended < latest for request in self._live)
 
     def settle(self, request: Request, done: int, kind: str, message: str) -> None:
         """Called by the request, once."""

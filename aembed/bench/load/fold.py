@@ -28,7 +28,8 @@ from aembed.bench.load.summary import (
 from aembed.bench.model.estimates import Distribution, Percentile
 from aembed.bench.model.under_load import Window
 from aembed.bench.settings import WINDOWS, Settings
-from aembed.bench.stats.sample import QUANTILES, rank_of, ranks_around
+from aembed.bench.stats.sample import QUANTILES, TAIL, rank_of, ranks_around
+from aembed.bench.stats.shares import ShareSample
 
 FINE = 64
 """Bins in an octave, of equal width."""
@@ -69,6 +70,16 @@ class Times:
             histogram=histogram_of(FIRST // coarse, counts[:BINS].reshape(-1, coarse).sum(axis=1)),
         )
 
+    def slower(self, seconds: float) -> ShareSample:
+        """Requests that took longer than ``seconds``, the failed among them; all of a bin are where its middle is."""
+        first = BINS if math.isinf(seconds) else int(np.searchsorted(MIDDLES, seconds, side="right"))
+        bad = self.counts[:, first:].sum(axis=1)
+        return ShareSample(int(bad.sum()), int(self.counts.sum()), self._size_of(bad))
+
+    def percentile(self, q: float, tail: float) -> Percentile:
+        """One percentile with its interval."""
+        return self._percentile(q, np.cumsum(self.counts.sum(axis=0)), tail)
+
     def three(self) -> list[Three]:
         """p50, p95 and p99 of each window."""
         found = []
@@ -77,10 +88,10 @@ class Times:
             found.append((p50, p95, p99))
         return found
 
-    def _percentile(self, q: float, cumulated: Ints) -> Percentile:
+    def _percentile(self, q: float, cumulated: Ints, tail: float = TAIL) -> Percentile:
         n = int(cumulated[-1])
         value = self._at(rank_of(q, n), cumulated)
-        ranks = ranks_around(q, n, n if value is None else self._size(value)) if n else None
+        ranks = ranks_around(q, n, n if value is None else self._size(value), tail) if n else None
         if ranks is None:
             return Percentile(q=q, value=value)
         low, high = (self._at(rank, cumulated) for rank in ranks)
@@ -93,8 +104,11 @@ class Times:
 
     def _size(self, value: float) -> int:
         """How many independent requests would tell as much about the share of those up to ``value``."""
+        return self._size_of(self.counts[:, : int(np.searchsorted(MIDDLES, value)) + 1].sum(axis=1))
+
+    def _size_of(self, below: Ints) -> int:
+        """The same for the share of those that each window has in ``below``."""
         each = self.counts.sum(axis=1)
-        below = self.counts[:, : int(np.searchsorted(MIDDLES, value)) + 1].sum(axis=1)
         n, windows = int(each.sum()), int(np.count_nonzero(each))
         share = below.sum() / n
         variance = float(np.sum((below - share * each) ** 2)) / n**2 * windows / max(1, windows - 1)

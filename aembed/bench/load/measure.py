@@ -17,13 +17,15 @@ from aembed.bench.load.drivers import ClosedLoop, Driver, OpenLoop
 from aembed.bench.load.fold import ROUNDED, Fold
 from aembed.bench.load.heap import heap_frozen
 from aembed.bench.load.lag import Watchdog
+from aembed.bench.load.objectives import judged, of_invalid_run, with_objectives
 from aembed.bench.load.run import Flown, fly
 from aembed.bench.load.summary import Tally, distribution, traffic, windows
 from aembed.bench.load.validity import judge
 from aembed.bench.model.result import Mode, Report
 from aembed.bench.model.under_load import Closed, Pacing
-from aembed.bench.scenario import Subject, Target, opened
+from aembed.bench.scenario import Subject, Target, declared_goals, opened
 from aembed.bench.settings import RunOptions, Settings, positive
+from aembed.bench.slo import goals_for
 
 Think: TypeAlias = float | Callable[[random.Random], float]
 """Seconds: the mean of exponentially distributed pauses, or what draws one."""
@@ -33,7 +35,7 @@ async def load(
     target: Target, *, arrivals: Arrivals, duration: float, seed: int = 0, **options: Unpack[RunOptions]
 ) -> Report:
     """Open loop: requests start at the absolute times of ``arrivals`` for ``duration`` seconds, answered or not."""
-    report, _ = await open_loop(target, arrivals, duration, seed, Settings(**options))
+    report, _ = await open_loop(target, arrivals, duration, seed, settings_for("load", target, options))
     return report
 
 
@@ -50,7 +52,7 @@ async def closed(
     if isinstance(think, (int, float)) and think < 0:
         raise InputError(f"think={think!r} must be a number of seconds, 0 or more")
     positive("duration", duration)
-    settings = Settings(**options)
+    settings = settings_for("users", target, options)
     draw = think if callable(think) else lambda dice: dice.expovariate(1 / think) if think else 0.0
 
     def driver(subject: Subject) -> Driver:
@@ -67,6 +69,17 @@ async def closed(
     )
     assert report.traffic is not None
     return replace(report, closed=_closed(flown, users, report.traffic.offered))
+
+
+def settings_for(mode: str, target: Target, options: RunOptions) -> Settings:
+    """The options of a run, with the objectives of its scenario where the options give none.
+
+    Raises InputError for an objective that ``mode`` does not measure.
+    """
+    if options.get("slo"):
+        goals_for(mode, options["slo"])
+        return Settings(**options)
+    return replace(Settings(**options), slo=declared_goals(target, mode))
 
 
 async def open_loop(
@@ -110,10 +123,14 @@ async def _measure(
         loop=seen["loop"],
         settings=settings,
     )
+    judgements = judged(flown, seen["traffic"], seen["windows"], settings, open_loop=mode == "open")
+    if verdict.state == "invalid":
+        judgements = of_invalid_run(judgements, flown, settings)
     pacer = driver.pacer
     report = await frame.report(
         mode,
-        verdict=verdict,
+        verdict=with_objectives(verdict, judgements, seen["traffic"]),
+        objectives=judgements,
         notes=(*notes, ROUNDED) if flown.fold else notes,
         interrupted=flown.interrupted,
         frozen=frozen,

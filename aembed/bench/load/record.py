@@ -87,6 +87,12 @@ class Record:
         self.fold.add(self._table(flat))
         self._folded += len(flat) // 4
 
+    def latest(self, count: int) -> Rows:
+        """The last ``count`` rows, of those that are kept; while the run lasts."""
+        begin = self._used - 4 * min(count, MOST - AT_ONCE)
+        flat = self._rows[begin : self._used] if begin >= 0 else self._rows[begin:] + self._rows[: self._used]
+        return self._table(flat)
+
     def rows(self) -> Rows:
         """What was recorded, with times counted from the origin, in the order of intention.
 

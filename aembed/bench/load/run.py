@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from aembed.bench.load.abort import Abort
 from aembed.bench.load.drivers import Driver
 from aembed.bench.load.fold import Fold
 from aembed.bench.load.record import Record, Rows
+from aembed.bench.model.objectives import Goal
 from aembed.bench.model.under_load import Failure
 from aembed.bench.settings import Progress, Settings
 
@@ -29,6 +31,8 @@ class Flown:
     fold: Fold | None = None
     """Instead of the rows, where they were too many to keep."""
     interrupted: bool
+    aborted: Goal | None = None
+    """The objective that was surely broken, so that the run was stopped."""
     deaf: int
     """Requests that went on when they were cancelled."""
     peak_in_flight: int
@@ -57,25 +61,30 @@ async def fly(driver: Driver, seconds: float, settings: Settings, fold: Fold | N
     end = origin + round(seconds * 1e9)
     stop = settings.stop or asyncio.Event()
     ticker = _Ticker(driver, origin, seconds, settings.progress) if settings.progress else None
+    abort = Abort(driver, settings.goals) if settings.abort else None
+    ends = (driver.finished, stop, *((abort.broken,) if abort else ()))
     try:
         driver.begin(origin)
-        while (ended := flight.clock()) < end and not (driver.finished.is_set() or stop.is_set()):
-            await _first_of(driver.finished, stop, seconds=(end - ended) / 1e9)  # uvloop's timers are early
+        while (ended := flight.clock()) < end and not any(event.is_set() for event in ends):
+            await _first_of(*ends, seconds=(end - ended) / 1e9)  # uvloop's timers are early
         driver.end()
         await _first_of(driver.finished, seconds=settings.drain)
     finally:
         driver.close()
-        if ticker is not None:
-            ticker.stop()
+        for watcher in (ticker, abort):
+            if watcher is not None:
+                watcher.stop()
         deaf = await flight.land()
     flight.never_start(driver.never_started())
     interrupted = stop.is_set() and ended < end
+    aborted = abort.goal if abort is not None and ended < end else None
     return Flown(
         record=record,
         fold=fold if record.folded else None,
         origin=origin,
-        seconds=max(ended - origin, 1) / 1e9 if interrupted else seconds,
+        seconds=max(ended - origin, 1) / 1e9 if interrupted or aborted else seconds,
         interrupted=interrupted,
+        aborted=aborted,
         deaf=deaf,
         peak_in_flight=flight.peak,
         peak_backlog=driver.peak_backlog,

@@ -10,7 +10,9 @@ from typing import Unpack
 from aembed import InputError
 from aembed.bench.load.arrivals import gamma, poisson
 from aembed.bench.load.measure import open_loop
-from aembed.bench.model.estimates import Percentile
+from aembed.bench.load.objectives import with_objectives
+from aembed.bench.model.estimates import Estimate, Percentile
+from aembed.bench.model.objectives import Goal, Judgement, ObjectiveState
 from aembed.bench.model.result import Report, Verdict
 from aembed.bench.model.under_load import Objective, Step, Steps
 from aembed.bench.scenario import Target
@@ -34,14 +36,16 @@ async def steps(
     step_s: float = 10.0,
     highest: float | None = None,
     precision: float = 0.05,
+    at_least: float | None = None,
     cv: float = 1.0,
     seed: int = 0,
     **options: Unpack[RunOptions],
 ) -> Report:
     """The maximum sustainable rate: from ``start`` it is doubled until ``objective`` breaks, then narrowed down.
 
-    Each rate gets ``step_s`` seconds of Poisson arrivals (``cv`` 1); ``precision`` is how far apart, relatively, the
-    last two rates may be. The report's distributions are those of the highest rate within the objective.
+    Each rate gets ``step_s`` seconds of Poisson arrivals (``cv`` 1); ``precision`` is the relative distance that the
+    last two rates may have, and ``at_least`` the rate, in requests/s, that the knee must reach. The report's
+    distributions are those of the highest rate within the objective.
     """
     positive("step_s", step_s)
     _check(objective, start, highest, precision)
@@ -78,7 +82,33 @@ async def steps(
     while low and high / low > 1 + precision and not over():
         middle = math.sqrt(low * high)
         low, high = (middle, high) if await climb(middle) else (low, middle)
-    return _report(objective, stairs)
+    report = _report(objective, stairs)
+    return report if at_least is None else with_rate(report, Goal(metric="rate", limit=at_least))
+
+
+def with_rate(report: Report, goal: Goal) -> Report:
+    """The knee against the rate it must reach."""
+    assert report.steps is not None
+    knee, state = report.steps.knee, report.verdict.state
+    judgement = Judgement(
+        goal=goal,
+        state=_reaches(knee, goal.limit, report),
+        value=knee.value if knee else None,
+        low=knee.low if knee else None,
+        high=knee.high if knee else None,
+    )
+    verdict = report.verdict
+    if judgement.state == "kept" and state == "inconclusive":
+        verdict = Verdict()  # beyond the rate that was asked for, the knee does not matter
+    return replace(report, objectives=(judgement,), verdict=with_objectives(verdict, (judgement,), None))
+
+
+def _reaches(knee: Estimate | None, limit: float, report: Report) -> ObjectiveState:
+    if knee is None:
+        return "broken" if report.is_measured else "not judged"
+    if (knee.value if knee.low is None else knee.low) >= limit:
+        return "kept"
+    return "broken" if knee.high is not None and knee.high < limit else "inconclusive"
 
 
 def _check(objective: Objective, start: float, highest: float | None, precision: float) -> None:
@@ -94,6 +124,8 @@ def _check(objective: Objective, start: float, highest: float | None, precision:
 
 
 def _settings(objective: Objective, step_s: float, options: RunOptions) -> Settings:
+    if options.get("slo"):
+        raise InputError("steps takes its objective by objective= and at_least=: leave slo out")
     if "min_good" in options:
         raise InputError("min_good is what objective.errors says here: leave it out")
     options.setdefault("drain", max(step_s, PATIENCE * objective.seconds))  # the next step must not find a queue
@@ -155,9 +187,7 @@ def _verdict(objective: Objective, stairs: Sequence[tuple[Step, Report]], base: 
         if limit is None or beyond:
             return Verdict()
         rate = max(step.rate for step, _ in stairs if step.valid)
-        reason = (
-            f"the knee was not reached: {rate:,.4g}/s are within the objective, and beyond that: {limit.reasons[0]}"
-        )
+        reason = f"at least {rate:,.4g}/s: the knee lies beyond what could be offered, for {limit.reasons[0]}"
         return Verdict(state="inconclusive", reasons=(reason,), possible_rate=limit.possible_rate)
     if not beyond:
         return base.verdict

@@ -10,13 +10,13 @@ import numpy as np
 
 from aembed import InputError
 from aembed.bench.load.arrivals import Arrivals
-from aembed.bench.load.measure import open_loop
+from aembed.bench.load.measure import open_loop, settings_for
 from aembed.bench.load.record import Floats
 from aembed.bench.model.estimates import Estimate
 from aembed.bench.model.result import Report, Verdict
 from aembed.bench.model.under_load import Drift, Window
 from aembed.bench.scenario import Target
-from aembed.bench.settings import RunOptions, Settings, positive
+from aembed.bench.settings import RunOptions, positive
 from aembed.bench.stats.sample import envelope_slope, theil_sen
 
 WINDOWS = 60
@@ -46,15 +46,15 @@ async def sustained(
     became slower meanwhile, or if the change is within what the generator was late.
     """
     positive("tolerance", tolerance, "a share")
-    settings = Settings(**options)
+    settings = settings_for("sustained", target, options)
     settings = replace(settings, window=settings.window or positive("duration", duration) / WINDOWS)
     if duration / settings.width(duration) < FEWEST:
         raise InputError(f"window={settings.window:g} s gives fewer than {FEWEST} windows in {duration:g} s")
     report, flown = await open_loop(target, arrivals, duration, seed, settings)
     drift = drift_of(report.windows, seconds=flown.seconds, tolerance=tolerance)
     verdict = report.verdict
-    if verdict.state == "ok":
-        verdict = NOTHING_TO_JUDGE if drift is None else judge(drift, _excuse(report, drift))
+    if report.is_measured and verdict.state != "failed":
+        verdict = verdict.joined(NOTHING_TO_JUDGE if drift is None else judge(drift, _excuse(report, drift)))
     return replace(report, mode="sustained", drift=drift, verdict=verdict)
 
 

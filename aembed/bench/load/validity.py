@@ -55,9 +55,9 @@ async def judge(
     if not traffic.offered:
         reasons.append(f"no request was due within {traffic.seconds:.3g} s")
         return Verdict(state="inconclusive", reasons=tuple(reasons)), tuple(notes)
-    allowed = (1 - settings.min_good) * traffic.offered + 1e-9
+    allowed = (1 - settings.floor) * traffic.offered + 1e-9
     if traffic.failed + traffic.wrong > allowed or (traffic.offered - traffic.ok > allowed and not reasons):
-        return Verdict(state="failed", reasons=(failures_of(traffic, settings.min_good),)), (*notes, *reasons)
+        return Verdict(state="failed", reasons=(failures_of(traffic, settings.floor),)), (*notes, *reasons)
     if reasons:
         return Verdict(state="invalid", reasons=tuple(reasons), possible_rate=possible), tuple(notes)
     return Verdict(), tuple(notes)

@@ -6,16 +6,20 @@ import asyncio
 import gc
 import statistics
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from aembed import InputError
 from aembed.bench.frame import Frame
 from aembed.bench.micro.blocks import Here, Timing, Turn, calibrated
 from aembed.bench.micro.fresh import Loop, alone, fresh_case
+from aembed.bench.model.estimates import Estimate
+from aembed.bench.model.objectives import Goal, Judgement, ObjectiveState
 from aembed.bench.model.one_at_a_time import Micro
 from aembed.bench.model.result import Report, Verdict
-from aembed.bench.scenario import Subject, SubjectError, Target
+from aembed.bench.scenario import Subject, SubjectError, Target, declared_goals
 from aembed.bench.settings import positive, unless
+from aembed.bench.slo import Slo, goals_for, sentence
 from aembed.bench.stats.sample import processes_interval
 
 FEWEST = 5
@@ -26,6 +30,10 @@ STILL = 0.02
 """Relative gain from which on it is still getting faster."""
 LONGEST_WARM_UP = 2.0
 """Seconds."""
+NOISY = 0.1
+"""Share of the time that other programs may take before or after it: a quiet machine loses less than a percent."""
+WIDE = 0.1
+"""Half of an interval, relative to the value: a noisy machine alone makes it that wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +53,12 @@ async def micro(
     processes: int = 5,
     seconds: float = 0.5,
     name: str | None = None,
+    slo: Slo = (),
     stop: asyncio.Event | None = None,
 ) -> Report:
     """Seconds per operation, wall clock and CPU, of ``target`` awaited in a loop, for ``seconds`` in each process.
 
+    ``slo`` holds objectives for "time" and "cpu", such as "time=50us".
     Once ``stop`` is set, the report tells of the processes that were measured until then.
 
     Cases of a scenario are measured in fresh processes. A bare callable is bound to this one and measured here: its
@@ -57,6 +67,7 @@ async def micro(
     if processes < 1:
         raise InputError(f"processes={processes!r} must be 1 or more")
     positive("seconds", seconds)
+    wanted = goals_for("micro", slo) or declared_goals(target, "micro")
     frame = await Frame.around(target, name)
     loop: Loop = "asyncio" if isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop) else "uvloop"
     found: list[Blocks] = []
@@ -77,9 +88,57 @@ async def micro(
         notes.append("measured in this process alone; decorate it with @bench.scenario for fresh processes")
     if not all(blocks.warm for blocks in found):
         notes.append(f"it was still getting faster after {LONGEST_WARM_UP:g} s of warm-up")
-    return await frame.report(
-        "micro", verdict=Verdict(), notes=tuple(notes), micro=_micro(found), interrupted=interrupted
+    figures = _micro(found)
+    report = await frame.report("micro", verdict=Verdict(), notes=tuple(notes), micro=figures, interrupted=interrupted)
+    return judged(weighed(report), wanted)
+
+
+def weighed(report: Report) -> Report:
+    """INVALID where the machine was noisy and the interval shows it: a narrow one was measured between disturbances."""
+    figures = report.micro
+    assert figures is not None
+    wall = figures.wall
+    if wall.low is None or wall.high is None:
+        return report
+    lost = max((noise.lost for noise in (report.before, report.after) if noise is not None), default=0.0)
+    half = (wall.high - wall.low) / 2 / wall.value
+    if lost <= NOISY or half <= WIDE:
+        return report
+    reason = (
+        f"the machine is too noisy: {lost:.0%} of the time went to other programs, and the interval is "
+        f"+-{half:.0%} wide; measure on a quiet machine, or in more processes"
     )
+    return replace(report, verdict=Verdict(state="invalid", reasons=(reason,)))
+
+
+def judged(report: Report, wanted: Sequence[Goal]) -> Report:
+    """With the objectives decided on the intervals over processes. Pure."""
+    figures = report.micro
+    assert figures is not None
+    judgements = tuple(_judged(goal, figures.cpu if goal.metric == "cpu" else figures.wall) for goal in wanted)
+    if report.verdict.state == "invalid":
+        judgements = tuple(replace(judgement, state="not judged") for judgement in judgements)
+    worst = max(
+        (j.state for j in judgements), key=("not judged", "kept", "inconclusive", "broken").index, default="kept"
+    )
+    reasons = tuple(sentence(judgement) for judgement in judgements if judgement.state == worst)
+    verdict = report.verdict
+    if worst == "broken":
+        verdict = verdict.joined(Verdict(state="over budget", reasons=reasons))
+    elif worst == "inconclusive":
+        verdict = verdict.joined(Verdict(state="inconclusive", reasons=reasons))
+    return replace(report, objectives=judgements, verdict=verdict)
+
+
+def _judged(goal: Goal, estimate: Estimate) -> Judgement:
+    low, high = estimate.low, estimate.high
+    state: ObjectiveState = "inconclusive"
+    if high is not None and high <= goal.limit:
+        state = "kept"
+    elif low is not None and low > goal.limit:
+        state = "broken"
+    note = "more processes would narrow the interval" if state == "inconclusive" else ""
+    return Judgement(goal=goal, state=state, value=estimate.value, low=low, high=high, note=note)
 
 
 def _micro(found: list[Blocks]) -> Micro:

@@ -2,5 +2,6 @@
 
 result                       what every mode returns
 under_load one_at_a_time     its parts
+objectives                   goals, and whether they were kept
 estimates                    numbers that say how sure they are
 """

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from aembed.bench.model.estimates import Distribution
+from aembed.bench.model.objectives import Judgement
 from aembed.bench.model.one_at_a_time import Cost, Memory, Micro, Scaling
 from aembed.bench.model.under_load import Burst, Closed, Drift, LoopUse, Pacing, Stall, Steps, Traffic, Window
 
@@ -33,6 +34,15 @@ EXIT_CODES: Mapping[State, int] = {
     "inconclusive": 3,
 }
 """2 is for usage: a run that never began."""
+SEVERITY: Mapping[State, int] = {
+    "ok": 0,
+    "inconclusive": 1,
+    "over budget": 2,
+    "regressed": 3,
+    "invalid": 4,
+    "failed": 5,
+}
+"""Which of two verdicts on one run counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +54,16 @@ class Verdict:
     """Sentences: what is wrong, with the values, and what to do."""
     possible_rate: float | None = None
     """Requests per second this machine could have offered, when the rate was beyond it."""
+
+    def joined(self, other: Verdict) -> Verdict:
+        """The worse of the two, with the reasons of both where they are equally bad."""
+        if SEVERITY[self.state] == SEVERITY[other.state]:
+            return Verdict(
+                state=self.state,
+                reasons=(*self.reasons, *other.reasons),
+                possible_rate=self.possible_rate or other.possible_rate,
+            )
+        return max(self, other, key=lambda verdict: SEVERITY[verdict.state])
 
     @property
     def exit_code(self) -> int:
@@ -109,6 +129,8 @@ class Report:
     """Objects that were there before the subject was opened, and were frozen out of garbage collections."""
     notes: tuple[str, ...] = ()
     """What a reader should know and the figures do not show."""
+    objectives: tuple[Judgement, ...] = ()
+    """Each goal that was given, and whether it was kept."""
 
     pacing: Pacing | None = None
     traffic: Traffic | None = None
@@ -130,6 +152,13 @@ class Report:
     micro: Micro | None = None
     memory: Memory | None = None
     cost: Cost | None = None
+
+    @property
+    def is_measured(self) -> bool:
+        """The figures may be believed, good or bad."""
+        if self.verdict.state == "inconclusive":
+            return any(judgement.is_open for judgement in self.objectives)
+        return self.verdict.state != "invalid"
 
     def __str__(self) -> str:
         return f"{self.mode} {named(self.name, self.parameters)}: {self.verdict.state}"

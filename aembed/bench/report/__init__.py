@@ -1,7 +1,7 @@
 """Reports for people and for machines: a terminal, one HTML file, and what CI systems read.
 
 Where things are:
-    units tables                  numbers with their units; tables of text, which every format shows
+    tables                        tables of text, which every format shows
     headlines parts compared      what they say of a report and of a comparison
     console                       a terminal
     charts page                   one HTML file that needs nothing else

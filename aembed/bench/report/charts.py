@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from aembed.bench import units
 from aembed.bench.compare.changes import Comparison
 from aembed.bench.model.estimates import Distribution
 from aembed.bench.model.one_at_a_time import Scaling
 from aembed.bench.model.result import Report, named
 from aembed.bench.model.under_load import Steps, Window
-from aembed.bench.report import units
 from aembed.bench.report.svg import COLOURS, Chart, draw_chart, formatter, time_axis
 from aembed.bench.report.tables import printable
 

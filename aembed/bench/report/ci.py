@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
+from aembed.bench import slo
 from aembed.bench.compare.changes import Comparison
+from aembed.bench.model.objectives import ObjectiveState
 from aembed.bench.model.result import Report, State
 from aembed.bench.report import compared, headlines, parts
 from aembed.bench.report.tables import Table, printable
@@ -14,12 +16,18 @@ ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", **{letter: f"&#{ord(letter)}
 
 Outcome = tuple[str, State, str]
 """A name, what became of it, and why."""
+OBJECTIVES: dict[ObjectiveState, State] = {
+    "kept": "ok",
+    "broken": "over budget",
+    "inconclusive": "inconclusive",
+    "not judged": "invalid",
+}
 BAD: frozenset[State] = frozenset({"failed", "regressed", "over budget"})
 """Not only unknown."""
 
 
 def junit(reports: Sequence[Report], comparison: Comparison | None = None) -> bytes:
-    """A test case for each report and each change: failed or regressed is a failure, not measurable is an error."""
+    """A test case for each report, objective and change: bad is a failure, not measurable or undecided is an error."""
     suite = ET.Element("testsuite", name="aembed bench")
     tally = dict.fromkeys(("tests", "failures", "errors"), 0)
     seconds = {headlines.title(report): report.seconds for report in reports}
@@ -69,6 +77,9 @@ def _outcomes(reports: Sequence[Report], comparison: Comparison | None) -> Itera
         if report.interrupted and state == "ok":
             state = "inconclusive"
         yield headlines.title(report), state, "; ".join(headlines.reasons(report)) or "no reason given"
+        for judgement in report.objectives:
+            name = f"{headlines.title(report)}, {slo.limit_of(judgement.goal)}"
+            yield name, OBJECTIVES[judgement.state], slo.sentence(judgement)
     for change in comparison.changes if comparison else ():
         name, figure, before, after, by, _ = compared.change_row(change)
         state = "ok"

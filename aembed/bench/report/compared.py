@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from aembed.bench import units
 from aembed.bench.compare.changes import Change, Comparison
 from aembed.bench.model.result import named
-from aembed.bench.report import units
 from aembed.bench.report.tables import Row, Table, table
 
 

@@ -18,7 +18,7 @@ from aembed.bench.report.tables import Row, Table, printable
 GAP = 2
 """Blanks between columns."""
 STYLES: dict[State, str] = {
-    "ok": "green",
+    "ok": "",
     "failed": "bold white on red",
     "regressed": "bold white on red",
     "over budget": "bold white on red",
@@ -28,7 +28,7 @@ STYLES: dict[State, str] = {
 
 
 def show(console: Console, reports: Sequence[Report], comparison: Comparison | None = None) -> None:
-    """Print everything; the verdict of each report comes first, and again at the end."""
+    """Print everything; the verdict of each report comes first."""
     for report in reports:
         _heading(console, headlines.title(report))
         _verdict(console, report)
@@ -41,8 +41,6 @@ def show(console: Console, reports: Sequence[Report], comparison: Comparison | N
         console.print(Text(comparison.state.upper(), style=STYLES[comparison.state]))
     if len(reports) > 1:
         _show(console, headlines.overview(reports))
-    elif reports:
-        _verdict(console, reports[0])
 
 
 def _heading(console: Console, title: str) -> None:
@@ -51,7 +49,8 @@ def _heading(console: Console, title: str) -> None:
 
 
 def _verdict(console: Console, report: Report) -> None:
-    console.print(Text(headlines.verdict(report), style=STYLES[report.verdict.state]))
+    kept = report.verdict.state == "ok" and (report.objectives or report.mode == "steps")
+    console.print(Text(headlines.verdict(report), style="green" if kept else STYLES[report.verdict.state]))
     for sentence in (*headlines.reasons(report), *headlines.notes(report)):
         console.print(Padding(Text(sentence), (0, 0, 0, 2)))
 

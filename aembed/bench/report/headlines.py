@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aembed.bench import units
 from aembed.bench.model.one_at_a_time import Cost, Memory, Micro, Scaling
 from aembed.bench.model.result import Report, named
 from aembed.bench.model.under_load import Burst, Steps
-from aembed.bench.report import parts, units
+from aembed.bench.report import parts
 from aembed.bench.report.tables import Table, printable, table
 
 
@@ -18,10 +19,22 @@ def title(report: Report) -> str:
 
 
 def verdict(report: Report) -> str:
-    """One word or two, in capitals where the figures must not be used."""
+    """Two answers that are never mixed: may the figures be believed, and are they good?"""
+    if report.verdict.state == "invalid":
+        return "INVALID, interrupted" if report.interrupted else "INVALID"
+    return f"measured{', interrupted' if report.interrupted else ''}; {outcome(report)}"
+
+
+def outcome(report: Report) -> str:
+    """Whether the objectives were kept; in capitals where they were not, or where that cannot be said."""
     state = report.verdict.state
-    word = state.upper() if state != "ok" else "ok"
-    return f"{word}, interrupted" if report.interrupted else word
+    if state in {"failed", "over budget"}:
+        return "objective BROKEN"
+    if state != "ok":
+        return state.upper()
+    if report.objectives or report.mode == "steps":
+        return "objectives kept" if len(report.objectives) > 1 else "objective kept"
+    return "no objective given"
 
 
 def reasons(report: Report) -> tuple[str, ...]:
@@ -60,7 +73,7 @@ def _of(part: Micro | Steps | Scaling | Burst | Memory | Cost) -> str:
         case Micro():
             return f"{units.estimate(part.wall, units.seconds)} per operation"
         case Steps():
-            return f"knee at {units.estimate(part.knee, units.rate, 'no rate that was tried')}"
+            return f"highest rate within the objective: {parts.knee(part)}"
         case Scaling():
             slope = None if part.linear is None else part.linear.per_unit
             return f"{units.estimate(slope, units.of(part.unit), 'see below')} per unit of {part.parameter}"

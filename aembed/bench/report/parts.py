@@ -6,10 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from aembed.bench import slo, units
 from aembed.bench.model.result import Noise, Report
 from aembed.bench.model.under_load import Burst, Closed, Drift, Stall, Steps, Traffic
-from aembed.bench.report import single, units
+from aembed.bench.report import single
 from aembed.bench.report.tables import Row, Table, table
+
+JUDGED = (
+    "Decided on the interval: kept if all of it is within the limit, broken if all of it is beyond. "
+    "All objectives together are decided wrongly in 5 % of runs at most."
+)
 
 
 def tables(report: Report) -> tuple[Table, ...]:
@@ -21,6 +27,8 @@ def tables(report: Report) -> tuple[Table, ...]:
 
 
 def _tables(report: Report) -> Iterator[Table]:
+    if report.objectives:
+        yield objectives(report)
     first = ("traffic",) if report.verdict.state == "failed" else ()
     for part in dict.fromkeys((*first, *_PARTS)):
         describe = _PARTS[part]
@@ -32,6 +40,15 @@ def _tables(report: Report) -> Iterator[Table]:
     if report.stalls:
         yield _stalls(report.stalls)
     yield _environment(report)
+
+
+def objectives(report: Report) -> Table:
+    """A line for each objective."""
+    rows = [
+        (slo.limit_of(judgement.goal), slo.measured(judgement), slo.advice(judgement))
+        for judgement in report.objectives
+    ]
+    return table("Objectives", ("objective", "measured (interval)", "decision"), *rows, note=JUDGED)
 
 
 def _closed(closed: Closed) -> Iterator[Table]:
@@ -130,14 +147,23 @@ def _steps(steps: Steps) -> Iterator[Table]:
         for s in steps.steps
     ]
     o = steps.objective
-    knee = units.estimate(steps.knee, units.rate, "none: the lowest rate was beyond it already")
     yield table(
         "Steps",
         ("offered", "good", "errors", units.quantile(o.q), "within the objective"),
         *rows,
         note=f"objective: {units.quantile(o.q)} within {units.seconds(o.seconds)}, errors within "
-        f"{units.share(o.errors)}. Highest rate within it: {knee}",
+        f"{units.share(o.errors)}. Highest rate within it: {knee(steps)}",
     )
+
+
+def knee(steps: Steps) -> str:
+    """The highest rate within the objective; a lower bound where no rate that was offered broke it."""
+    found = steps.knee
+    if found is None:
+        return "none: the objective was met at no rate"
+    if found.high is None:
+        return f"at least {units.rate(found.value)}"
+    return units.estimate(found, units.rate)
 
 
 def _stalls(stalls: Sequence[Stall]) -> Table:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from aembed.bench import units
 from aembed.bench.model.one_at_a_time import Cost, Memory, Micro, Scaling
-from aembed.bench.report import units
 from aembed.bench.report.tables import Table, table
 
 

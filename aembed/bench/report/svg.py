@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aembed.bench.report import units
+from aembed.bench import units
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

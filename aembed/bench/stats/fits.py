@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from aembed.bench.model.estimates import Estimate, Percentile
 from aembed.bench.model.one_at_a_time import LinearFit, UslFit
 from aembed.bench.stats.sample import TAIL
+from aembed.bench.stats.special import f_tail, t_quantile
 
 WORST = 100.0
 """How many times the limit counts as simply broken, failed requests among it."""
@@ -22,8 +23,6 @@ def linear_fit(x: ArrayLike, y: ArrayLike) -> LinearFit:
     Where values of ``x`` were measured more than once, their scatter tells whether a straight line describes them at
     all (F-test for lack of fit). Raises ValueError for fewer than three points or a single ``x``.
     """
-    from scipy.special import fdtrc, stdtrit
-
     xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     n = len(xs)
     if n < 3 or len(np.unique(xs)) < 2:
@@ -35,13 +34,13 @@ def linear_fit(x: ArrayLike, y: ArrayLike) -> LinearFit:
     residual = float(np.sum((ys - fixed - slope * xs) ** 2))
     total = float(np.sum((ys - ys.mean()) ** 2))
     deviation = math.sqrt(residual / (n - 2))
-    t = float(stdtrit(n - 2, 1 - TAIL))
+    t = float(t_quantile(n - 2, 1 - TAIL))
     lack = _lack_of_fit(xs, ys, residual)
     return LinearFit(
         fixed=_around(fixed, t * deviation * math.sqrt(1 / n + middle**2 / spread)),
         per_unit=_around(slope, t * deviation / math.sqrt(spread)),
         r2=1 - residual / total if total > 0 else 1.0,
-        lack_of_fit=None if lack is None else float(fdtrc(*lack)),
+        lack_of_fit=None if lack is None else f_tail(*lack),
     )
 
 
@@ -61,7 +60,6 @@ def usl_fit(n: ArrayLike, throughput: ArrayLike) -> UslFit:
     Raises ValueError for fewer than four points.
     """
     from scipy.optimize import curve_fit
-    from scipy.special import stdtrit
 
     ns, xs = np.asarray(n, dtype=np.float64), np.asarray(throughput, dtype=np.float64)
     if len(ns) < 4:
@@ -70,7 +68,7 @@ def usl_fit(n: ArrayLike, throughput: ArrayLike) -> UslFit:
     # in units of the gain, so that all three parameters are of a size that the solver likes
     found, covariance = curve_fit(_usl, ns, xs / gain, bounds=(0, np.inf), x_scale="jac")
     scale = (gain, 1.0, 1.0)
-    halves = float(stdtrit(len(ns) - 3, 1 - TAIL)) * np.sqrt(np.maximum(np.diag(covariance), 0))
+    halves = float(t_quantile(len(ns) - 3, 1 - TAIL)) * np.sqrt(np.maximum(np.diag(covariance), 0))
     estimates = [_around(float(v) * s, float(h) * s, 0.0) for v, h, s in zip(found, halves, scale, strict=True)]
     contention, coherence = float(found[1]), float(found[2])
     residual = float(np.sum((xs / gain - _usl(ns, *found)) ** 2))
@@ -124,14 +122,24 @@ def _bracket(xs: NDArray[np.float64], value: float) -> tuple[float, float | None
 
 def _crossing(xs: NDArray[np.float64], values: Sequence[float | None], limit: float) -> float | None:
     """The rate at which the fitted curve reaches the limit; the last rate where it never does."""
-    from scipy.optimize import isotonic_regression
-
     ratios = [math.inf if value is None else value / limit for value in values]
-    fitted = isotonic_regression([math.log(min(max(ratio, 1 / WORST), WORST)) for ratio in ratios]).x
+    fitted = _never_falling([math.log(min(max(ratio, 1 / WORST), WORST)) for ratio in ratios])
     if fitted[0] > 0:
         return None
     if fitted[-1] <= 0:
         return float(xs[-1])
-    i = int(np.argmax(fitted > 0))
+    i = next(place for place, ratio in enumerate(fitted) if ratio > 0)
     share = -fitted[i - 1] / (fitted[i] - fitted[i - 1])
     return float(xs[i - 1] + share * (xs[i] - xs[i - 1]))
+
+
+def _never_falling(values: Sequence[float]) -> list[float]:
+    """The closest sequence that never falls, by least squares: neighbours that fall are pooled (Barlow 1972)."""
+    pools: list[tuple[float, int]] = []
+    for value in values:
+        mean, size = value, 1
+        while pools and pools[-1][0] >= mean:
+            earlier, count = pools.pop()
+            mean, size = (earlier * count + mean * size) / (count + size), count + size
+        pools.append((mean, size))
+    return [mean for mean, size in pools for _ in range(size)]

@@ -3,41 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from aembed import bench
-from aembed.bench import Arrivals, Case, Objective, Report, RunOptions
+from aembed.bench import Arrivals, Case, Report, RunOptions
+from aembed.cli.bench.objectives import ladder, written
 from aembed.cli.bench.options import Shared, with_shared
 from aembed.cli.bench.session import Watch, measure
-from aembed.cli.bench.values import objective, seconds, share
+from aembed.cli.bench.values import seconds, share
+from aembed.cli.errors import one_sentence
 
-LOAD = "Load"
+LOAD, OBJECTIVES = "Load", "Objectives"
 Seconds = Annotated[
     float,
-    typer.Option("--duration", "-d", parser=seconds, metavar="TIME", help="Such as 30s or 2m.", rich_help_panel=LOAD),
+    typer.Option(
+        "--duration",
+        "-d",
+        parser=seconds,
+        metavar="TIME",
+        help="Length of the run, such as 30s or 2m.",
+        rich_help_panel=LOAD,
+    ),
 ]
-Rate = Annotated[float, typer.Option("--rate", "-r", min=1e-6, help="Requests a second.", rich_help_panel=LOAD)]
+Rate = Annotated[float, typer.Option("--rate", "-r", min=1e-6, help="Requests per second.", rich_help_panel=LOAD)]
 Timeout = Annotated[
     float | None,
     typer.Option(
-        "--timeout", parser=seconds, metavar="TIME", help="After which a request has failed.", rich_help_panel=LOAD
+        "--timeout", parser=seconds, metavar="TIME", help="Time after which a request has failed.", rich_help_panel=LOAD
     ),
 ]
 MinGood = Annotated[
-    float,
+    float | None,
     typer.Option(
         "--min-good",
         parser=share,
         metavar="SHARE",
-        help="Share of the requests that must be good, or the run has failed.",
+        help="Share of the requests that must be good, or the run has failed; 99% without an objective for errors.",
         rich_help_panel=LOAD,
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Of everything random.", rich_help_panel=LOAD)]
+SloOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slo",
+        metavar="OBJECTIVES",
+        help="Objectives such as p95=50ms,errors=1%,rate=200/s, or a TOML file of them; may be repeated.",
+        rich_help_panel=OBJECTIVES,
+    ),
+]
+AbortOption = Annotated[
+    bool,
+    typer.Option(
+        "--abort",
+        help="Stop as soon as an objective is surely broken (wrong in 1 % of runs at most).",
+        rich_help_panel=OBJECTIVES,
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", help="Random seed of schedule and texts.", rich_help_panel=LOAD)]
 
 
 class Gaps(StrEnum):
@@ -54,6 +79,14 @@ Arriving = Annotated[
 
 def _arrivals(gaps: Gaps, rate: float) -> Arrivals:
     return bench.poisson(rate=rate) if gaps is Gaps.poisson else bench.constant(rate=rate)
+
+
+def _options(
+    mode: str, timeout: float | None, min_good: float | None, slo: list[str] | None, *, abort: bool
+) -> RunOptions:
+    """The options of a run, its objectives read."""
+    with one_sentence():
+        return {"timeout": timeout, "min_good": min_good, "slo": written(mode, slo), "abort": abort}
 
 
 def _each(shared: Shared, options: RunOptions, load: Callable[[Case, RunOptions], Any]) -> None:
@@ -74,7 +107,9 @@ def load(
     duration: Seconds = 30.0,
     arrivals: Arriving = Gaps.poisson,
     timeout: Timeout = None,
-    min_good: MinGood = 0.99,
+    min_good: MinGood = None,
+    slo: SloOption = None,
+    abort: AbortOption = False,
     seed: Seed = 0,
 ) -> None:
     """Offer a rate of requests, answered or not, and measure what users would feel.
@@ -87,23 +122,31 @@ def load(
     def run(case: Case, options: RunOptions) -> Any:
         return bench.load(case, arrivals=_arrivals(arrivals, rate), duration=duration, seed=seed, **options)
 
-    _each(shared, {"timeout": timeout, "min_good": min_good}, run)
+    _each(shared, _options("load", timeout, min_good, slo, abort=abort), run)
 
 
 @with_shared
 def users(
     shared: Shared,
     *,
-    users: Annotated[int, typer.Option("--users", "-u", min=1, help="How many.", rich_help_panel=LOAD)] = 10,
+    users: Annotated[
+        int, typer.Option("--users", "-u", min=1, help="Number of users at once.", rich_help_panel=LOAD)
+    ] = 10,
     think: Annotated[
         float,
         typer.Option(
-            "--think", parser=seconds, metavar="TIME", help="Mean pause before the next.", rich_help_panel=LOAD
+            "--think",
+            parser=seconds,
+            metavar="TIME",
+            help="Mean pause of a user between answer and next request.",
+            rich_help_panel=LOAD,
         ),
     ] = 1.0,
     duration: Seconds = 30.0,
     timeout: Timeout = None,
-    min_good: MinGood = 0.99,
+    min_good: MinGood = None,
+    slo: SloOption = None,
+    abort: AbortOption = False,
     seed: Seed = 0,
 ) -> None:
     """Let users ask, wait for the answer, think, and ask again.
@@ -114,21 +157,31 @@ def users(
     def run(case: Case, options: RunOptions) -> Any:
         return bench.closed(case, users=users, think=think, duration=duration, seed=seed, **options)
 
-    _each(shared, {"timeout": timeout, "min_good": min_good}, run)
+    _each(shared, _options("users", timeout, min_good, slo, abort=abort), run)
 
 
 @with_shared
 def burst(
     shared: Shared,
     *,
-    base: Annotated[float, typer.Option("--base", min=1e-6, help="Requests a second.", rich_help_panel=LOAD)] = 20.0,
-    spike: Annotated[float, typer.Option("--spike", min=1e-6, help="In the spike.", rich_help_panel=LOAD)] = 200.0,
+    base: Annotated[
+        float,
+        typer.Option("--base", min=1e-6, help="Requests per second before and after the spike.", rich_help_panel=LOAD),
+    ] = 20.0,
+    spike: Annotated[
+        float, typer.Option("--spike", min=1e-6, help="Requests per second in the spike.", rich_help_panel=LOAD)
+    ] = 200.0,
     spike_for: Annotated[
-        float, typer.Option("--spike-for", parser=seconds, metavar="TIME", help="Its length.", rich_help_panel=LOAD)
+        float,
+        typer.Option(
+            "--spike-for", parser=seconds, metavar="TIME", help="Duration of the spike.", rich_help_panel=LOAD
+        ),
     ] = 2.0,
     duration: Seconds = 30.0,
     timeout: Timeout = None,
-    min_good: MinGood = 0.99,
+    min_good: MinGood = None,
+    slo: SloOption = None,
+    abort: AbortOption = False,
     seed: Seed = 0,
 ) -> None:
     """A spike of load: how slow it gets, and how long it takes to recover.
@@ -139,7 +192,7 @@ def burst(
     def run(case: Case, options: RunOptions) -> Any:
         return bench.burst(case, base=base, spike=spike, spike_s=spike_for, duration=duration, seed=seed, **options)
 
-    _each(shared, {"timeout": timeout, "min_good": min_good}, run)
+    _each(shared, _options("burst", timeout, min_good, slo, abort=abort), run)
 
 
 @with_shared
@@ -150,10 +203,18 @@ def sustained(
     duration: Seconds = 300.0,
     arrivals: Arriving = Gaps.poisson,
     tolerance: Annotated[
-        float, typer.Option("--tolerance", min=0.001, help="Change that is still steady.", rich_help_panel=LOAD)
+        float,
+        typer.Option(
+            "--tolerance",
+            min=0.001,
+            help="Relative change over the run that still counts as steady.",
+            rich_help_panel=LOAD,
+        ),
     ] = 0.1,
     timeout: Timeout = None,
-    min_good: MinGood = 0.99,
+    min_good: MinGood = None,
+    slo: SloOption = None,
+    abort: AbortOption = False,
     seed: Seed = 0,
 ) -> None:
     """A long run: does it get slower, or larger, with time?
@@ -166,34 +227,39 @@ def sustained(
             case, arrivals=_arrivals(arrivals, rate), duration=duration, tolerance=tolerance, seed=seed, **options
         )
 
-    _each(shared, {"timeout": timeout, "min_good": min_good}, run)
+    _each(shared, _options("sustained", timeout, min_good, slo, abort=abort), run)
 
 
 @with_shared
 def steps(
     shared: Shared,
     *,
-    slo: Annotated[
-        Objective,
-        typer.Option("--slo", parser=objective, metavar="pQ=TIME", help="What users must get.", rich_help_panel=LOAD),
-    ] = "p95=100ms",  # type: ignore[assignment]
-    start: Annotated[float, typer.Option("--start", min=1e-6, help="The first rate.", rich_help_panel=LOAD)] = 10.0,
+    slo: SloOption = None,
+    start: Annotated[
+        float, typer.Option("--start", min=1e-6, help="First rate, in requests per second.", rich_help_panel=LOAD)
+    ] = 10.0,
     step_for: Annotated[
-        float, typer.Option("--step-for", parser=seconds, metavar="TIME", help="Each.", rich_help_panel=LOAD)
+        float,
+        typer.Option("--step-for", parser=seconds, metavar="TIME", help="Duration of each step.", rich_help_panel=LOAD),
     ] = 10.0,
     timeout: Timeout = None,
-    min_good: MinGood = 0.99,
+    min_good: MinGood = None,
     seed: Seed = 0,
 ) -> None:
-    """Raise the rate until the objective breaks: the highest rate users can have.
+    """Raise the rate until the objective breaks, and find the highest rate within it.
+
+    With rate=N/s among the objectives, that rate must be reached.
 
     - aembed bench steps --slo p95=50ms --start 20 --step-for 10s
+
+    - aembed bench steps --slo p95=50ms,errors=0.1%,rate=200/s
     """
 
-    wanted = replace(slo, errors=1 - min_good)
-
     def run(case: Case, options: RunOptions) -> Any:
-        return bench.steps(case, objective=wanted, start=start, step_s=step_for, seed=seed, **options)
+        wanted, at_least = ladder(written("steps", slo or ["p95=100ms"]), min_good)
+        return bench.steps(
+            case, objective=wanted, start=start, step_s=step_for, at_least=at_least, seed=seed, **options
+        )
 
     _each(shared, {"timeout": timeout}, run)
 

@@ -9,29 +9,41 @@ import typer
 
 from aembed import bench
 from aembed.bench import Report, Scenario
+from aembed.cli.bench.objectives import written
 from aembed.cli.bench.options import Shared, with_shared
 from aembed.cli.bench.session import Watch, measure, unless_stopped
 from aembed.cli.bench.values import counts
-from aembed.cli.errors import CommandError
+from aembed.cli.errors import CommandError, one_sentence
 
-Processes = Annotated[int, typer.Option("--processes", min=1, help="Fresh ones, for each case.")]
+Processes = Annotated[int, typer.Option("--processes", min=1, help="Fresh processes per case.")]
 
 
 @with_shared
-def micro(shared: Shared, processes: Processes = 5) -> None:
+def micro(
+    shared: Shared,
+    processes: Processes = 5,
+    slo: Annotated[
+        list[str] | None,
+        typer.Option("--slo", metavar="OBJECTIVES", help="Objectives such as time=50us,cpu=40us, or a TOML file."),
+    ] = None,
+) -> None:
     """Time of one operation, by the clock and of CPU.
 
     - aembed bench micro --model mock --documents 100
 
-    - aembed bench micro --scenario benchmarks.py:parse
+    - aembed bench micro --scenario benchmarks.py:parse --slo time=50us
     """
-    measure(shared, shared.cases, lambda case, watch: bench.micro(case, processes=processes, stop=watch.stop))
+    with one_sentence():
+        wanted = written("micro", slo)
+    measure(
+        shared, shared.cases, lambda case, watch: bench.micro(case, processes=processes, slo=wanted, stop=watch.stop)
+    )
 
 
 @with_shared
 def memory(
     shared: Shared,
-    operations: Annotated[int, typer.Option("--operations", min=100, help="How many, at most.")] = 20_000,
+    operations: Annotated[int, typer.Option("--operations", min=100, help="Operations, at most.")] = 20_000,
 ) -> None:
     """Memory of one operation, and whether any is never given back.
 
@@ -53,10 +65,13 @@ def cost(shared: Shared) -> None:
 def scaling(
     shared: Shared,
     over: Annotated[
-        str, typer.Option("--over", parser=counts, metavar="N,N,...", help="Documents in a call.")
+        str, typer.Option("--over", parser=counts, metavar="N,N,...", help="Numbers of documents in a call.")
     ] = "1,5,20,50,100",
     users: Annotated[
-        str | None, typer.Option("--users", parser=counts, metavar="N,N,...", help="Users at once, instead.")
+        str | None,
+        typer.Option(
+            "--users", parser=counts, metavar="N,N,...", help="Numbers of users at once, instead of documents."
+        ),
     ] = None,
     processes: Processes = 5,
 ) -> None:

@@ -19,7 +19,12 @@ VOCABULARY = (
 )
 
 
-@bench.scenario(model=[None], documents=[1], base_url=[None], rpm=[None], tpm=[None], texts=[None])
+NONE = [None]
+
+
+@bench.scenario(
+    model=NONE, documents=[1], base_url=NONE, rpm=NONE, tpm=NONE, with_cache=NONE, with_merge=NONE, texts=NONE
+)
 async def embed_documents(case: Any) -> AsyncIterator[bench.Subject]:
     """One call with ``documents`` texts."""
     async with _opened(case) as embedder:
@@ -27,7 +32,7 @@ async def embed_documents(case: Any) -> AsyncIterator[bench.Subject]:
         yield bench.documents(embedder, _texts(case.texts, case.documents))
 
 
-@bench.scenario(model=[None], base_url=[None], rpm=[None], tpm=[None], texts=[None])
+@bench.scenario(model=NONE, base_url=NONE, rpm=NONE, tpm=NONE, with_cache=NONE, with_merge=NONE, texts=NONE)
 async def embed_query(case: Any) -> AsyncIterator[bench.Subject]:
     """One query."""
     async with _opened(case) as embedder:
@@ -37,7 +42,12 @@ async def embed_query(case: Any) -> AsyncIterator[bench.Subject]:
 
 @asynccontextmanager
 async def _opened(case: Any) -> AsyncIterator[Embedder]:
+    """The embedder, without cache and merging unless they are asked for: they would answer in the model's place."""
     options: EmbedderOptions = {}
+    if not case.with_cache:
+        options["cache"] = False
+    if not case.with_merge:
+        options["merge"] = False
     if case.base_url is not None:
         options["base_url"] = case.base_url
     if case.rpm is not None or case.tpm is not None:

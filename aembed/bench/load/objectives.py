@@ -1,0 +1,176 @@
+"""Objectives of a run under load, judged on intervals. Pure.
+
+"p95 at most 50 ms" says that at most 5 % of the requests take longer, and failed ones do. So percentiles and errors
+are shares of requests, with exact binomial bounds; requests that queue behind each other count for less than their
+number. A rate is compared in equal parts of the run: good answers, less those that random arrivals did not ask for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aembed.bench.load.record import FAILED, OK, WRONG
+from aembed.bench.load.run import Flown
+from aembed.bench.load.validity import failures_of
+from aembed.bench.model.objectives import Goal, Judgement, ObjectiveState
+from aembed.bench.model.result import Verdict
+from aembed.bench.model.under_load import Traffic, Window
+from aembed.bench.settings import Settings
+from aembed.bench.slo import sentence
+from aembed.bench.stats.sample import TAIL, effective_size, percentiles
+from aembed.bench.stats.shares import ShareSample
+from aembed.bench.stats.special import t_quantile
+
+PARTS = 20
+"""Equal parts of a run whose rates are compared, at most: each is long enough to be independent of the next."""
+FEWEST_PARTS = 4
+
+
+def judged(
+    flown: Flown, traffic: Traffic, windows: Sequence[Window], settings: Settings, *, open_loop: bool
+) -> tuple[Judgement, ...]:
+    """Each goal of the run that needs no more than its requests. Several share the 5 % of wrong decisions."""
+    goals = [goal for goal in settings.goals if goal.q is not None or goal.metric in {"errors", "rate"}]
+    tail = TAIL / max(1, len(settings.goals))
+    found = []
+    for goal in goals:
+        if goal.metric == "rate":
+            judgement = _rate(goal, traffic, windows, settings, tail, open_loop=open_loop)
+        else:
+            judgement = _share(goal, flown, traffic, tail)
+        found.append(_stopped(judgement, flown) if flown.aborted == goal else judgement)
+    return tuple(found)
+
+
+def _share(goal: Goal, flown: Flown, traffic: Traffic, tail: float) -> Judgement:
+    q = goal.q
+    sample = _slower(flown, goal.limit) if q is not None else _failed(flown)
+    limit = goal.limit if q is None else 1 - q
+    within = sample.is_within(limit, tail)
+    value: float | None
+    low: float | None
+    high: float | None
+    if q is None:
+        value = (traffic.offered - traffic.ok) / max(1, traffic.offered)
+        low, high = sample.interval(tail)
+    elif flown.fold is not None:
+        found = flown.fold.response.percentile(q, tail)
+        value, low, high = found.value, found.low, found.high
+    else:
+        (found,) = percentiles(flown.rows.response, (q,), tail=tail)
+        value, low, high = found.value, found.low, found.high
+    times = sample.times_to_decide(limit, tail) if within is None else None
+    return Judgement(
+        goal=goal, state=_state(within), value=value, low=low, high=high, seconds_longer=_longer(times, flown.seconds)
+    )
+
+
+def _slower(flown: Flown, seconds: float) -> ShareSample:
+    """Requests that took longer than ``seconds``, or had no good answer."""
+    if flown.fold is not None:
+        return flown.fold.response.slower(seconds)
+    return _sample(flown.rows.response > seconds)
+
+
+def _failed(flown: Flown) -> ShareSample:
+    if flown.fold is not None:
+        return flown.fold.response.slower(math.inf)
+    return _sample(flown.rows.outcome != OK)
+
+
+def _sample(bad: NDArray[np.bool_]) -> ShareSample:
+    return ShareSample(int(bad.sum()), len(bad), effective_size(bad))
+
+
+def _rate(
+    goal: Goal, traffic: Traffic, windows: Sequence[Window], settings: Settings, tail: float, *, open_loop: bool
+) -> Judgement:
+    """Good answers per second of each part of the schedule.
+
+    In an open loop the rate cannot exceed the offered one, so what it may miss is the share of requests that may fail.
+    """
+    limit = goal.limit * settings.least_good if open_loop else goal.limit
+    parts = _parts(windows, traffic.seconds)
+    if len(parts) < FEWEST_PARTS:
+        return Judgement(
+            goal=goal,
+            state="inconclusive",
+            value=traffic.good_rate,
+            seconds_longer=FEWEST_PARTS * 1.0,
+            note=f"a rate is judged in {FEWEST_PARTS} windows or more",
+        )
+    lost = np.array([(offered - good) / seconds for seconds, offered, good in parts])
+    rates = traffic.offered_rate - lost if open_loop else np.array([good / seconds for seconds, _, good in parts])
+    mean, error = float(rates.mean()), float(rates.std(ddof=1)) / math.sqrt(len(rates))
+    half = t_quantile(len(rates) - 1, 1 - tail) * error
+    within = True if mean - half >= limit else False if mean + half < limit else None
+    times = (half / abs(mean - limit)) ** 2 if within is None and mean != limit else None
+    return Judgement(
+        goal=goal,
+        state=_state(within),
+        value=mean,
+        low=mean - half,
+        high=mean + half,
+        seconds_longer=_longer(times, traffic.seconds),
+    )
+
+
+def _parts(windows: Sequence[Window], seconds: float) -> list[tuple[float, int, int]]:
+    """Seconds, offered and good of equal groups of the whole windows within the schedule."""
+    whole = [window for window in windows if window.start + window.seconds <= seconds + 1e-9]
+    size = max(1, math.ceil(len(whole) / PARTS))
+    groups = [whole[i : i + size] for i in range(0, len(whole) - size + 1, size)]
+    return [(sum(w.seconds for w in g), sum(w.offered for w in g), sum(w.good for w in g)) for g in groups]
+
+
+def _state(within: bool | None) -> ObjectiveState:
+    return "inconclusive" if within is None else "kept" if within else "broken"
+
+
+def _longer(times: float | None, seconds: float) -> float | None:
+    return None if times is None else max(1.0, math.ceil((times - 1) * seconds))
+
+
+def _stopped(judgement: Judgement, flown: Flown) -> Judgement:
+    note = f"stopped after {flown.seconds:.3g} s by the sequential test"
+    return replace(judgement, state="broken", seconds_longer=None, note=note)
+
+
+def with_objectives(verdict: Verdict, judgements: Iterable[Judgement], traffic: Traffic | None) -> Verdict:
+    """The verdict of a run that may be believed, and of its objectives."""
+    found = tuple(judgements)
+    if verdict.state == "failed":
+        return verdict
+    broken = [judgement for judgement in found if judgement.state == "broken"]
+    still_open = [judgement for judgement in found if judgement.is_open]
+    reasons = tuple(sentence(judgement) for judgement in broken or still_open)
+    if any(judgement.goal.metric == "errors" for judgement in broken) and traffic is not None:
+        least = next(1 - judgement.goal.limit for judgement in broken if judgement.goal.metric == "errors")
+        return Verdict(state="failed", reasons=(failures_of(traffic, least), *reasons))
+    if verdict.state == "invalid":
+        return verdict
+    if broken:
+        return verdict.joined(Verdict(state="over budget", reasons=reasons))
+    return verdict.joined(Verdict(state="inconclusive", reasons=reasons)) if still_open else verdict
+
+
+def of_invalid_run(judgements: Iterable[Judgement], flown: Flown, settings: Settings) -> tuple[Judgement, ...]:
+    """Nothing is decided by a run that the machine disturbed, but for errors: those that were raised are the subject's.
+
+    Late and missing answers may be the machine's.
+    """
+    tail = TAIL / max(1, len(settings.goals))
+
+    def left(judgement: Judgement) -> Judgement:
+        if judgement.goal.metric == "errors" and flown.fold is None:
+            raised = _sample((flown.rows.outcome == FAILED) | (flown.rows.outcome == WRONG))
+            if raised.is_within(judgement.goal.limit, tail) is False:
+                return replace(judgement, state="broken")
+        return replace(judgement, state="not judged", seconds_longer=None, note="")
+
+    return tuple(map(left, judgements))

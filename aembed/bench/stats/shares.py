@@ -1,0 +1,57 @@
+"""Shares of requests, such as those slower than an objective allows: intervals, decisions, and what would decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aembed.bench.stats.special import beta_cdf, beta_quantile
+
+MOST_TIMES = 1000.0
+"""A run that many times as long is no advice: the share is too close to its limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShareSample:
+    """``bad`` of ``count`` requests, which say as much as ``size`` independent ones."""
+
+    bad: int
+    count: int
+    size: float
+
+    def interval(self, tail: float) -> tuple[float, float]:
+        """Clopper-Pearson bounds of the share; it lies beyond each with a probability of ``tail`` at most."""
+        bad, good = self._independent()
+        low = beta_quantile(tail, bad, good + 1) if bad > 0 else 0.0
+        high = beta_quantile(1 - tail, bad + 1, good) if good > 0 else 1.0
+        return low, high
+
+    def _independent(self, times: float = 1.0) -> tuple[float, float]:
+        """The bad and the good among as many independent requests, ``times`` as often."""
+        size = self.size * times
+        bad = self.bad / self.count * size if self.count else 0.0
+        return bad, size - bad
+
+    def is_within(self, limit: float, tail: float) -> bool | None:
+        """The share is surely at most ``limit``; ``False``: surely above it; ``None``: undecided."""
+        return _decided(self._independent(), limit, tail)
+
+    def times_to_decide(self, limit: float, tail: float) -> float | None:
+        """How many times as many requests would decide, at the share measured; ``None``: it is too close to say."""
+        if not self.count or _decided(self._independent(MOST_TIMES), limit, tail) is None:
+            return None
+        low, high = 1.0, MOST_TIMES
+        while high / low > 1.02:
+            middle = (low * high) ** 0.5
+            undecided = _decided(self._independent(middle), limit, tail) is None
+            low, high = (middle, high) if undecided else (low, middle)
+        return high
+
+
+def _decided(found: tuple[float, float], limit: float, tail: float) -> bool | None:
+    """Whether the bounds of the share lie on one side of ``limit``, without working out the bounds."""
+    bad, good = found
+    if good <= 0:
+        return False if bad > 0 else None
+    if beta_cdf(limit, bad + 1, good) >= 1 - tail:
+        return True
+    return False if bad > 0 and beta_cdf(limit, bad, good + 1) < tail else None

@@ -1,0 +1,370 @@
+"""Objectives: what is read, what is decided on intervals, and how seldom that is wrong."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats as oracle
+from scipy.signal import lfilter
+
+from aembed import InputError
+from aembed.bench import Estimate, Goal, constant, load, scenario
+from aembed.bench.load.abort import SequentialTest, dispersion, evidence
+from aembed.bench.load.burst import recovery_judged
+from aembed.bench.load.objectives import judged
+from aembed.bench.load.record import FAILED, OK, Record, Rows
+from aembed.bench.load.run import Flown
+from aembed.bench.load.steps import with_rate
+from aembed.bench.micro.timing import judged as decide_micro
+from aembed.bench.micro.timing import weighed
+from aembed.bench.model.objectives import Judgement
+from aembed.bench.model.result import Verdict
+from aembed.bench.settings import Settings
+from aembed.bench.slo import advice, goals, goals_for, read, sentence
+from aembed.bench.stats.sample import theil_sen
+from aembed.bench.stats.shares import ShareSample
+from aembed.bench.stats.special import beta_cdf, binomial_quantile, f_tail, t_cdf, t_quantile
+from tests.bench.reports import micro, report
+from tests.bench.samples import samples
+
+P95 = Goal(metric="p95", limit=0.05)
+
+
+def test_objectives_are_read() -> None:
+    assert goals("p95=50ms, errors=1%,rate=200/s,recovery=5s") == (
+        P95,
+        Goal(metric="errors", limit=0.01),
+        Goal(metric="rate", limit=200.0),
+        Goal(metric="recovery", limit=5.0),
+    )
+    assert goals("time=50us,cpu=1")[0].limit == pytest.approx(50e-6)
+    assert goals([P95]) == (P95,)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("p95", "'p95' is no objective; write p95=50ms"),
+        ("error=1%", "'error=1%' is no objective; write errors=1%"),
+        ("p95=fast", "'p95=fast' is no objective; write p95=50ms"),
+        ("p100=1s", "p100 is no percentile"),
+        ("errors=100%", r"errors=1 must be a share from 0 to below 1"),
+        ("rate=0", "rate=0 must be above 0, such as rate=200/s"),
+        ("rate=5%", "'rate=5%' is no objective; write rate=200/s"),
+        ("p95=1s,p95=2s", "slo has p95 2 times"),
+    ],
+)
+def test_what_is_no_objective_is_named(text: str, problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        goals(text)
+
+
+def test_a_mode_takes_what_it_measures() -> None:
+    assert goals_for("burst", "recovery=5s")
+    with pytest.raises(
+        InputError, match="load does not measure recovery; it has errors, percentiles such as p95, rate"
+    ):
+        goals_for("load", "recovery=5s")
+    with pytest.raises(InputError, match="micro does not measure p95; it has cpu, time"):
+        goals_for("micro", "p95=5s")
+
+
+def test_a_file_of_objectives(tmp_path: Path) -> None:
+    file = tmp_path / "slo.toml"
+    file.write_text('p95 = "50ms"\nerrors = "2%"\n[burst]\nrecovery = "5s"\nerrors = "5%"\n[micro]\ntime = "1ms"\n')
+    assert read(file, "load") == goals("p95=50ms,errors=2%")
+    assert read(file, "burst") == goals("p95=50ms,errors=5%,recovery=5s")
+    assert read(file, "micro") == goals("time=1ms")
+    file.write_text("[lode]\np95 = 1\n")
+    with pytest.raises(InputError, match=r"\[lode\] is not a mode; tables are burst, load"):
+        read(file, "load")
+    file.write_text("p95 =")
+    with pytest.raises(InputError, match="is not a file of objectives"):
+        read(file, "load")
+
+
+@pytest.mark.parametrize(("bad", "count"), [(0, 100), (3, 100), (100, 100), (250, 5000)])
+def test_bounds_of_a_share_are_exact(bad: int, count: int) -> None:
+    found = oracle.binomtest(bad, count).proportion_ci(0.95, method="exact")
+    assert ShareSample(bad, count, count).interval(0.025) == pytest.approx((found.low, found.high), abs=1e-9)
+
+
+@pytest.mark.parametrize(("bad", "limit"), [(30, 0.05), (60, 0.05), (70, 0.05), (0, 0.001)])
+def test_the_run_that_is_advised_decides(bad: int, limit: float) -> None:
+    sample = ShareSample(bad, 1000, 500)
+    assert sample.is_within(limit, 0.025) is (True if bad == 30 else None)
+    times = sample.times_to_decide(limit, 0.025)
+    assert times is not None
+    longer = ShareSample(round(bad * times), round(1000 * times), 500 * times)
+    assert longer.is_within(limit, 0.025) is not None
+    if bad != 30:
+        shorter = ShareSample(round(bad * times * 0.9), round(900 * times), 450 * times)
+        assert shorter.is_within(limit, 0.025) is None
+
+
+def test_no_run_is_advised_at_the_limit() -> None:
+    assert ShareSample(50, 1000, 1000).times_to_decide(0.05, 0.025) is None
+
+
+def rows(latencies: NDArray[np.float64], rate: float = 100.0) -> Rows:
+    """Answers after ``latencies`` seconds at a constant rate; ``inf`` failed."""
+    intended = np.rint(np.arange(len(latencies)) / rate * 1e9).astype(np.int64)
+    failed = np.isinf(latencies)
+    took = np.rint(np.where(failed, 0.001, latencies) * 1e9).astype(np.int64)
+    return Rows(
+        intended=intended, started=intended, done=intended + took, outcome=np.where(failed, FAILED, OK).astype(np.int64)
+    )
+
+
+def decided(latencies: NDArray[np.float64], slo: str, rate: float = 100.0) -> tuple[Judgement, ...]:
+    from aembed.bench.load.summary import Tally, traffic, windows
+
+    chosen = rows(latencies, rate)
+    seconds = len(latencies) / rate
+    flown = Flown(
+        record=Record(1),
+        origin=0,
+        seconds=seconds,
+        interrupted=False,
+        deaf=0,
+        peak_in_flight=1,
+        peak_backlog=0,
+        failures=(),
+    )
+    flown.__dict__["rows"] = chosen
+    seen = traffic(Tally.of(chosen), seconds=seconds, peak_in_flight=1, peak_backlog=0, failures=())
+    return judged(flown, seen, windows(chosen, seconds=seconds, width=1.0), Settings(slo=slo), open_loop=True)
+
+
+def scripted(dice: np.random.Generator, count: int, p95: float) -> NDArray[np.float64]:
+    """Log-normal times with this 95th percentile."""
+    return np.exp(dice.normal(0, 0.5, count) - 0.5 * 1.6448536) * p95
+
+
+def queued(dice: np.random.Generator, count: int, p95: float) -> NDArray[np.float64]:
+    """The same distribution, but slow requests come together, as in a queue: an autoregressive series."""
+    series = lfilter([(1 - 0.8**2) ** 0.5], [1, -0.8], dice.normal(0, 1, count + 100))[100:]
+    return np.exp(0.5 * series - 0.5 * 1.6448536) * p95
+
+
+@pytest.mark.parametrize("times", [scripted, queued])
+@pytest.mark.parametrize(
+    ("p95", "right", "most_wrong"), [(0.045, "kept", 10), (0.05, "inconclusive", 20), (0.055, "broken", 10)]
+)
+def test_truth_wrong_decisions_are_rare(
+    times: Callable[[np.random.Generator, int, float], NDArray[np.float64]],
+    p95: float,
+    right: str,
+    most_wrong: int,
+) -> None:
+    """A p95 of 0.9, 1 and 1.1 times the objective, 200 runs each: at most 5 % of the decisions are wrong."""
+    dice = np.random.default_rng(7)
+    states = [decided(times(dice, 4000, p95), "p95=50ms")[0].state for _ in range(200)]
+    wrong = sum(state not in {right, "inconclusive"} for state in states)
+    assert wrong <= (10 if p95 != 0.05 else most_wrong)
+    if p95 == 0.05:
+        assert wrong <= 20
+        assert states.count("inconclusive") >= 180
+
+
+def test_a_rate_is_judged_without_the_noise_of_arrivals() -> None:
+    answered = np.full(3000, 0.002)
+    (kept,) = decided(answered, "rate=100/s")
+    assert kept.state == "kept"
+    falling_behind: NDArray[np.float64] = np.linspace(0, 9, 3000)
+    (broken,) = decided(falling_behind, "rate=100/s")
+    assert broken.state == "broken"
+    (short,) = decided(answered[:200], "rate=100/s")
+    assert (short.state, short.seconds_longer) == ("inconclusive", 4.0)
+
+
+def test_several_objectives_share_the_error() -> None:
+    latencies = scripted(np.random.default_rng(3), 2000, 0.046)
+    one, (first, *_) = decided(latencies, "p95=50ms"), decided(latencies, "p95=50ms,errors=1%,rate=90/s")
+    assert one[0].low is not None
+    assert first.low is not None
+    assert first.low < one[0].low
+
+
+def test_errors_decide_and_replace_the_share_that_must_be_good() -> None:
+    latencies = scripted(np.random.default_rng(3), 1000, 0.01)
+    latencies[::25] = np.inf
+    assert decided(latencies, "errors=10%")[0].state == "kept"
+    assert decided(latencies, "errors=1%")[0].state == "broken"
+    assert decided(latencies, "errors=4%")[0].state == "inconclusive"
+    assert (Settings(slo="errors=10%").floor, Settings().floor, Settings(min_good=0.5).floor) == (0.0, 0.99, 0.5)
+    with pytest.raises(InputError, match="say the same"):
+        Settings(slo="errors=10%", min_good=0.9)
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize(("failing", "state", "code"), [(0.0, "ok", 0), (0.05, "failed", 1), (1.0, "failed", 1)])
+async def test_a_run_says_what_was_kept(failing: float, state: str, code: int) -> None:
+    dice = random.Random(1)
+
+    async def call() -> None:
+        await anyio.sleep(0.02)
+        if dice.random() < failing:
+            raise LookupError
+
+    found = await load(call, arrivals=constant(100), duration=20, slo="p95=50ms,errors=1%")
+    assert (found.verdict.state, found.verdict.exit_code) == (state, code)
+    assert found.objectives[1].state == ("broken" if failing else "kept")
+
+
+@pytest.mark.virtual_time
+async def test_an_undecided_objective_asks_for_a_longer_run() -> None:
+    found = await load(lambda: anyio.sleep(0.02), arrivals=constant(10), duration=5, slo="p95=50ms")
+    assert (found.verdict.state, found.verdict.exit_code, found.is_measured) == ("inconclusive", 3, True)
+    (open_,) = found.objectives
+    assert open_.seconds_longer == 3
+    assert "run 3 s longer" in found.verdict.reasons[0]
+
+
+@pytest.mark.virtual_time
+async def test_a_broken_run_is_stopped_early() -> None:
+    found = await load(lambda: anyio.sleep(0.1), arrivals=constant(100), duration=600, slo="p95=50ms", abort=True)
+    assert found.traffic is not None
+    assert found.traffic.seconds == pytest.approx(5, abs=0.1)
+    assert (found.verdict.state, found.interrupted) == ("over budget", False)
+    assert "stopped after 4.99 s by the sequential test" in advice(found.objectives[0])
+
+
+@pytest.mark.virtual_time
+async def test_a_run_without_any_answer_is_stopped_early() -> None:
+    found = await load(lambda: anyio.sleep(3600), arrivals=constant(100), duration=600, slo="p95=50ms", abort=True)
+    assert found.traffic is not None
+    assert found.traffic.seconds < 10
+
+
+def test_truth_a_kept_objective_is_not_aborted() -> None:
+    """Exactly at its limit, 300 seconds long, looked at every second: stopped in 1 % of the runs by design."""
+    dice = np.random.default_rng(11)
+    stopped = 0
+    for _ in range(200):
+        stopped += _ever_broken(P95, dice.binomial(100, 0.05, 300))
+    assert stopped <= 4
+
+
+def test_truth_clusters_do_not_abort() -> None:
+    """Bad requests in clusters of five."""
+    dice = np.random.default_rng(12)
+    assert sum(_ever_broken(P95, 5 * dice.binomial(20, 0.05, 300)) for _ in range(200)) <= 8
+
+
+def _ever_broken(goal: Goal, counts: NDArray[np.int64]) -> bool:
+    test = SequentialTest(goal, 0.01)
+    for bad in counts:
+        test.add(int(bad), 100)
+        if test.is_broken():
+            return True
+    return False
+
+
+def test_evidence_grows_with_what_is_bad() -> None:
+    assert evidence(0, 0, 0.05) == 0
+    assert evidence(0, 100, 0.05) < 0 < evidence(20, 100, 0.05) < evidence(40, 100, 0.05)
+    assert evidence(1, 10, 0.0) == float("inf")
+    assert dispersion([(1, 10), (1, 10)]) == 1
+    assert dispersion([(10, 10), (0, 10)] * 5) > 5
+
+
+def test_sentences() -> None:
+    late = Judgement(goal=P95, state="broken", value=0.0612, low=0.0581, high=0.0649)
+    assert sentence(late) == "p95 is 61.2 ms (58.1 ms to 64.9 ms), and must be at most 50.0 ms: broken"
+    open_ = Judgement(goal=Goal(metric="errors", limit=0.01), state="inconclusive", value=0.0, seconds_longer=30)
+    assert advice(open_) == "inconclusive: run 30 s longer"
+    assert "too close to the limit" in advice(Judgement(goal=P95, state="inconclusive", value=0.05))
+
+
+def test_the_worse_verdict_counts() -> None:
+    broken, unsure = Verdict(state="over budget", reasons=("a",)), Verdict(state="inconclusive", reasons=("b",))
+    assert broken.joined(unsure) == unsure.joined(broken) == broken
+    assert broken.joined(Verdict(state="over budget", reasons=("c",))).reasons == ("a", "c")
+    assert not report(verdict=unsure).is_measured
+
+
+def test_special_functions() -> None:
+    from scipy import special
+
+    for x, a, b in [(0.1, 0.5, 2), (0.93, 1000, 77), (0.5, 3, 3), (0.999, 9e5, 0.5)]:
+        assert beta_cdf(x, a, b) == pytest.approx(special.betainc(a, b, x), abs=1e-11)
+    for p, n, q in [(0.025, 10, 0.5), (0.975, 1000, 0.999), (0.5, 2_000_000, 0.3)]:
+        assert binomial_quantile(p, n, q) == oracle.binom.ppf(p, n, q)
+    for df, p in [(1, 0.9), (4, 0.025), (30, 0.975)]:
+        assert t_quantile(df, p) == pytest.approx(oracle.t.ppf(p, df), abs=1e-9)
+        assert t_cdf(df, 1.3) == pytest.approx(oracle.t.cdf(1.3, df), abs=1e-12)
+    assert f_tail(3, 20, 2.5) == pytest.approx(oracle.f.sf(2.5, 3, 20), abs=1e-12)
+
+
+def test_theil_sen_is_that_of_scipy() -> None:
+    dice = np.random.default_rng(5)
+    for ties in (False, True):
+        x = np.arange(40.0) // (2 if ties else 1)
+        y = np.round(0.3 * x + dice.normal(0, 2, 40), 1 if ties else 8)
+        fit, found = oracle.theilslopes(y, x, 0.95), theil_sen(x, y)
+        assert (found.value, found.low, found.high) == pytest.approx((fit.slope, fit.low_slope, fit.high_slope))
+
+
+def test_a_recovery_is_judged() -> None:
+    burst = samples()["burst"].burst
+    assert burst is not None
+    goal = Goal(metric="recovery", limit=5.0)
+    for recovery, untold, state in [(4.0, None, "kept"), (6.0, None, "broken"), (None, None, "broken")]:
+        assert recovery_judged(goal, replace(burst, recovery=recovery, untold=untold)).state == state
+    assert recovery_judged(goal, replace(burst, recovery=None, untold="too few")).state == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("limit", "knee", "state"),
+    [
+        (100, Estimate(value=150, low=120, high=180), "kept"),
+        (150, Estimate(value=150, low=120, high=180), "inconclusive"),
+        (200, Estimate(value=150, low=120, high=180), "broken"),
+        (200, Estimate(value=150, low=150), "inconclusive"),
+        (10, None, "broken"),
+    ],
+)
+def test_the_knee_must_reach_a_rate(limit: float, knee: Estimate | None, state: str) -> None:
+    made = samples()["steps"]
+    assert made.steps is not None
+    made = replace(made, verdict=Verdict(), steps=replace(made.steps, knee=knee))
+    assert with_rate(made, Goal(metric="rate", limit=limit)).objectives[0].state == state
+
+
+@pytest.mark.parametrize(
+    ("spread", "lost", "state"), [(0.05, 0.64, "ok"), (0.18, 0.002, "ok"), (0.18, 0.64, "invalid")]
+)
+def test_noise_is_weighed_where_the_interval_shows_it(spread: float, lost: float, state: str) -> None:
+    made = report(micro=micro(1e-6, spread))
+    assert made.before is not None
+    made = weighed(replace(made, before=replace(made.before, lost=lost)))
+    assert made.verdict.state == state
+    (found,) = decide_micro(made, goals("time=2us")).objectives
+    assert found.state == ("kept" if state == "ok" else "not judged")
+
+
+@pytest.mark.parametrize(
+    ("slo", "state"), [("time=1.1us", "ok"), ("time=1us", "inconclusive"), ("cpu=0.9us", "over budget")]
+)
+def test_one_operation_has_objectives(slo: str, state: str) -> None:
+    assert decide_micro(report(micro=micro(1e-6, 0.05)), goals(slo)).verdict.state == state
+
+
+@pytest.mark.virtual_time
+async def test_a_scenario_brings_its_objectives() -> None:
+    @scenario(slo="p95=50ms,recovery=5s")
+    async def slow() -> None:
+        await anyio.sleep(0.1)
+
+    found = await load(slow, arrivals=constant(100), duration=2)
+    assert [(judgement.goal.metric, judgement.state) for judgement in found.objectives] == [("p95", "broken")]
+    relaxed = await load(slow, arrivals=constant(100), duration=2, slo="p95=200ms")
+    assert relaxed.verdict.state == "ok"
