@@ -37,7 +37,8 @@ def nothing_left_behind() -> Generator[None]:
         yield
     gc.collect()  # so that sockets never closed and coroutines never awaited are reported here
     assert asyncio.all_tasks() - tasks <= {asyncio.current_task()}, "tasks left behind"
-    assert [timer for timer in _timers(loop) if timer not in timers] == [], "timers left behind"
+    left = [timer for timer in _timers(loop) if timer not in timers]
+    assert left == [], "timers left behind"
     assert [gate for gate in gates if gate.in_flight or gate.waiting] == [], "places left taken"
 
 

@@ -12,6 +12,7 @@ HEAVY = {
     "aembed.testing",
     "aiohttp",
     "aiometer",
+    "httptools",
     "httpx",
     "msgspec",
     "onnxruntime",

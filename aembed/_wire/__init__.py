@@ -1,8 +1,14 @@
 """The ground under the providers: HTTP out, vectors in.
 
 transport       the seam between providers and HTTP: the protocol, its answer, the receiver of a long body
-http            one POST over a pooled connection; foreign errors become aembed's
-connection_errors  aiohttp's errors, each with its cause and a remedy
+http            one POST over a pooled connection
+route           a URL -> the server, the proxy before it, and the head of a request
+proxies         proxies and users that the environment names
+pool            the connections of one event loop, free and busy
+dialer, tunnel  new connections: addresses, TLS, CONNECT
+connection      one HTTP/1.1 connection: a request out, its answer in
+connection_errors  what can go wrong with one, each with its cause and a remedy
+headers         a reply's headers, in any case
 body            a reply's bytes, inflated, never more than the cap
 echo            which model an answer is of
 redact          a server's words without any text or key in them

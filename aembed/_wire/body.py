@@ -6,123 +6,123 @@ A traceback may show local variables: where errors are raised here, none holds w
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
-import aiohttp
 import anyio.lowlevel
 
 from aembed._errors import ConnectError, ReplyError
 from aembed._wire.api_errors import request_id
-from aembed._wire.transport import BodySink
+from aembed._wire.connection import HANDED_ON_BYTES, MAX_REJECTION_BYTES, Connection, Head
+from aembed._wire.connection_errors import redirected, refused_by_proxy
+from aembed._wire.transport import BodySink, Response
 
 GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 ENCODINGS = {"identity", "gzip", "x-gzip", "deflate", "br", "compress", "zstd"}
 """https://www.iana.org/assignments/http-parameters, content codings; other names are not repeated."""
-LONGEST_REFUSAL = 2**16
-"""Bytes of a refusal that are read; what it says stands at its beginning."""
-PIECES = 2**19
-"""Bytes of a long answer that are handed on at once: half a millisecond's work as base64, two as numbers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """An answer of which the head has come."""
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    content: aiohttp.StreamReader = field(repr=False)
-    length: int | None
-    """Bytes, as the head says."""
-
-    def encoding(self) -> str:
-        """The name of its encoding, if it is one of ``ENCODINGS``."""
-        name = self.headers.get("Content-Encoding", "identity").lower()
-        return name if name in ENCODINGS else "something unknown"
-
-    def known(self) -> dict[str, Any]:
-        """The facts that an error carries."""
-        return {"status": self.status, "request_id": request_id(self.headers)}
-
-
-async def read_body(response: Incoming, max_bytes: int, sink: BodySink | None) -> bytes:
-    """The body, or what is left of a long one when ``sink`` has taken its beginning.
+async def read_answer(connection: Connection, max_bytes: int, sink: BodySink | None) -> Response:
+    """The answer to the request that was sent. Its body lacks the beginning that ``sink`` has taken.
 
     Raises:
-        ReplyError: more than ``max_bytes``, or an encoding nobody asked for.
-        ConnectError: the compressed body breaks off.
+        ReplyError: the answer is no HTTP, has more than ``max_bytes``, or an encoding nobody asked for.
+        ConnectError: the connection breaks, or the compressed body ends too early.
+        BadRequestError: a redirect.
     """
-    if response.status >= 400:
-        return await _read_refusal(response)
-    if (response.length or 0) > max_bytes:
-        raise _too_large(response, max_bytes)
-    encoding = response.encoding()
-    if encoding == "identity":
-        return await _read(response, max_bytes, sink)
-    if encoding in {"gzip", "x-gzip", "deflate"}:
-        return await _read(response, max_bytes, sink, zlib.decompressobj(GZIP_OR_ZLIB))
-    raise ReplyError(f"the answer is encoded as {encoding}, which was not asked for", **response.known())
+    await connection.wait()
+    head = connection.head
+    assert head is not None, "the parser gives no body before the head"
+    if head.status >= 400:
+        if head.status == 407:
+            raise refused_by_proxy(head.status, "", None)
+        return Response(head.status, head.headers, _rejection(connection, head))
+    if head.status >= 300:
+        raise redirected(head.headers.get("location", ""), head.status)
+    if head.length is not None and head.length > max_bytes:
+        raise _too_large(head, max_bytes)
+    return Response(head.status, head.headers, await _read(connection, head, max_bytes, sink))
 
 
-async def _read_refusal(response: Incoming) -> bytes:
-    """As much as is legible and short: of a refusal the status counts, and its body must not hide it."""
-    body = b""
-    while len(body) <= LONGEST_REFUSAL and (piece := await response.content.readany()):
-        body += piece[: LONGEST_REFUSAL + 1]
-    if response.encoding() == "identity":
-        return body[:LONGEST_REFUSAL]
+def _rejection(connection: Connection, head: Head) -> bytes:
+    """As much as is legible and short: of a rejection the status counts, and its body must not hide it."""
+    body = b"".join(connection.take())
+    if _encoding(head) == "identity":
+        return body[:MAX_REJECTION_BYTES]
     try:
-        return zlib.decompressobj(GZIP_OR_ZLIB).decompress(body, LONGEST_REFUSAL)
+        return zlib.decompressobj(GZIP_OR_ZLIB).decompress(body, MAX_REJECTION_BYTES)
     except zlib.error:
         return b""
 
 
-async def _read(
-    response: Incoming, max_bytes: int, sink: BodySink | None, inflate: zlib._Decompress | None = None
-) -> bytes:
+async def _read(connection: Connection, head: Head, max_bytes: int, sink: BodySink | None) -> bytes:
     """The cap counts inflated bytes, and those they are inflated from, which may come to nothing."""
-    content, left, left_raw = response.content, max_bytes, max_bytes
+    inflate = _decompressor(head)
+    left, left_raw = max_bytes, max_bytes
     pieces: list[bytes] = []
     held = 0
-    while not content.at_eof():
-        raw = await content.readany()
-        left_raw -= len(raw)
-        for piece in (raw,) if inflate is None else _inflated(raw, inflate, response):
-            left -= len(piece)
-            if left < 0 or left_raw < 0:
-                pieces, raw, piece = [], b"", b""  # noqa: PLW2901
-                raise _too_large(response, max_bytes)
-            pieces.append(piece)
-            held += len(piece)
-            if sink is not None and held >= PIECES:
-                await sink.take(pieces)
-                pieces, held = [], 0
-            elif inflate is not None and len(piece) == PIECES:
-                await anyio.lowlevel.checkpoint()  # some kilobytes may become gigabytes
+    while True:
+        is_last = connection.is_complete
+        for raw in connection.take():
+            left_raw -= len(raw)
+            for piece in (raw,) if inflate is None else _inflated(raw, inflate, head):
+                left -= len(piece)
+                if left < 0 or left_raw < 0:
+                    pieces, raw, piece = [], b"", b""  # noqa: PLW2901
+                    raise _too_large(head, max_bytes)
+                pieces.append(piece)
+                held += len(piece)
+                if sink is not None and held >= HANDED_ON_BYTES:
+                    await sink.take(pieces)
+                    pieces, held = [], 0
+                elif inflate is not None and len(piece) == HANDED_ON_BYTES:
+                    await anyio.lowlevel.checkpoint()  # some kilobytes may become gigabytes
+        if is_last:
+            break
+        await connection.wait()
     if inflate is not None and not inflate.eof:
         pieces, raw, piece = [], b"", b""
-        raise ConnectError("the compressed answer breaks off", maybe_billed=True, **response.known())
+        raise ConnectError("the compressed answer breaks off", maybe_billed=True, **_known(head))
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _inflated(raw: bytes, inflate: zlib._Decompress, response: Incoming) -> Iterator[bytes]:
+def _inflated(raw: bytes, inflate: zlib._Decompress, head: Head) -> Iterator[bytes]:
     """What the next bytes of the body become, a little at a time."""
     while raw:
         wrong = "goes on behind its end" if inflate.eof else ""
         piece = b""
         try:
-            piece = b"" if wrong else inflate.decompress(raw, PIECES)
+            piece = b"" if wrong else inflate.decompress(raw, HANDED_ON_BYTES)
         except zlib.error:
             wrong = "is damaged"
         if wrong:
             raw = b""
-            raise ReplyError(f"the compressed answer {wrong}", **response.known())
+            raise ReplyError(f"the compressed answer {wrong}", **_known(head))
         yield piece
         raw = inflate.unconsumed_tail or inflate.unused_data
 
 
-def _too_large(response: Incoming, max_bytes: int) -> ReplyError:
+def _decompressor(head: Head) -> zlib._Decompress | None:
+    encoding = _encoding(head)
+    if encoding == "identity":
+        return None
+    if encoding in {"gzip", "x-gzip", "deflate"}:
+        return zlib.decompressobj(GZIP_OR_ZLIB)
+    raise ReplyError(f"the answer is encoded as {encoding}, which was not asked for", **_known(head))
+
+
+def _encoding(head: Head) -> str:
+    """The name of its encoding, if it is one of ``ENCODINGS``."""
+    name = head.headers.get("content-encoding", "identity").lower()
+    return name if name in ENCODINGS else "something unknown"
+
+
+def _known(head: Head) -> dict[str, Any]:
+    """The facts that an error carries."""
+    return {"status": head.status, "request_id": request_id(head.headers)}
+
+
+def _too_large(head: Head, max_bytes: int) -> ReplyError:
     return ReplyError(
-        f"the answer is larger than the {max_bytes} bytes these texts can need", retryable=False, **response.known()
+        f"the answer is larger than the {max_bytes} bytes these texts can need", retryable=False, **_known(head)
     )

@@ -1,15 +1,13 @@
-"""aiohttp's errors -> ours, each with its cause and a remedy. They carry the request: only harmless words pass."""
+"""Errors of connections, each with its cause and a remedy. Nothing of the request is part of a message."""
 
 from __future__ import annotations
 
+import os
+import socket
 import ssl
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
-import aiohttp
-from yarl import URL
-
-from aembed._errors import BadRequestError, ConfigError, ConnectError, ProviderError, ReplyError, RequestTimeoutError
+from aembed._errors import BadRequestError, ConnectError, ProviderError, ReplyError, RequestTimeoutError
 from aembed._wire.public import NotPublicError
 from aembed._wire.redact import redact
 
@@ -25,49 +23,53 @@ NO_TLS = {
 """OpenSSL's reasons for an answer to its greeting that is no TLS."""
 
 
-class NoHttpError(aiohttp.ClientError):
-    """An answer that began well is no HTTP from some point on."""
-
-
-def translate(error: Exception, url: str) -> ProviderError:  # noqa: C901, PLR0911, PLR0912  # a table
-    """What became of a request to ``url``."""
+def not_connected(error: Exception, host: str, port: int, *, is_proxy: bool = False) -> ConnectError:
+    """No connection to a server or a proxy, for the reason that ``error`` gives."""
     match error:
-        case aiohttp.ClientConnectorCertificateError():
-            return ConnectError(_certificate(error), retryable=False)
-        case aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
-            return ConnectError(_tls(error), retryable=False)
-        case aiohttp.ClientConnectorDNSError():
-            return ConnectError(f"the name {error.host!r} cannot be resolved; check base_url and the network")
-        case aiohttp.ClientProxyConnectionError():
-            return ConnectError(
-                f"no connection to the proxy {error.host}:{error.port}: {_reason(error)}; check http.proxy, or the "
-                "variables that name one"
-            )
-        case aiohttp.ClientConnectorError() if isinstance(error.os_error, NotPublicError):
-            return ConnectError(f"{error.host} is not on the public internet, and public_only is set", retryable=False)
-        case aiohttp.ClientConnectorError():
-            return ConnectError(f"no connection to {error.host}:{error.port}: {_reason(error)}")
-        case aiohttp.ConnectionTimeoutError():
+        case ssl.SSLCertVerificationError():
+            return ConnectError(_certificate(error, host), retryable=False)
+        case ssl.SSLError():
+            return ConnectError(_tls(error, host, port), retryable=False)
+        case socket.gaierror() if not is_proxy:
+            return ConnectError(f"the name {host!r} cannot be resolved; check base_url and the network")
+        case NotPublicError():
+            return ConnectError(f"{host} is not on the public internet, and public_only is set", retryable=False)
+        case TimeoutError() if error.errno is None:
             return ConnectError("no connection within connect_timeout; check base_url and the network")
-        case aiohttp.ServerTimeoutError():
-            return RequestTimeoutError("the server fell silent for longer than read_timeout")
-        case aiohttp.ClientPayloadError():
-            return ConnectError("the connection broke in the middle of the answer", maybe_billed=True)
-        case aiohttp.InvalidURL():
-            return BadRequestError("base_url is not a valid URL")
-        case aiohttp.ClientHttpProxyError():
-            return refused_by_proxy(error.status, error.message, urlsplit(url).hostname)
-        case aiohttp.ClientResponseError() | NoHttpError():
-            hint = "" if url.startswith("https:") else "; base_url may have to begin with https://"
-            return ReplyError(f"the server's answer is not valid HTTP{hint}")
-        case _:
-            return ConnectError(f"the connection broke ({type(error).__name__})", maybe_billed=True)
+    if is_proxy:
+        reason = f"{_reason(error)}; check http.proxy, or the variables that name one"
+        return ConnectError(f"no connection to the proxy {host}:{port}: {reason}")
+    return ConnectError(f"no connection to {host}:{port}: {_reason(error)}")
+
+
+def broke(error: Exception | None, *, in_body: bool) -> ConnectError:
+    """The connection ended before the answer did."""
+    if in_body:
+        return ConnectError("the connection broke in the middle of the answer", maybe_billed=True)
+    reason = "closed by the server" if error is None else type(error).__name__
+    return ConnectError(f"the connection broke ({reason})", maybe_billed=True)
+
+
+def silent() -> ProviderError:
+    return RequestTimeoutError("the server fell silent for longer than read_timeout")
+
+
+def no_http(*, is_tls: bool) -> ReplyError:
+    """The answer breaks a rule of HTTP/1.1, or came without being asked for."""
+    hint = "" if is_tls else "; base_url may have to begin with https://"
+    return ReplyError(f"the server's answer is not valid HTTP{hint}")
+
+
+def no_url() -> BadRequestError:
+    return BadRequestError("base_url is not a valid URL")
 
 
 def redirected(location: str, status: int) -> BadRequestError:
     """Redirects are not followed: a key header must not reach another host."""
     try:
-        target = URL(location).host or "another path"
+        parts = urlsplit(location)
+        _ = parts.port  # raises for one that is none
+        target = parts.hostname or "another path"
     except ValueError:
         target = "an address that is none"
     return BadRequestError(
@@ -93,26 +95,9 @@ def refused_by_proxy(status: int, reason: str, host: str | None) -> ConnectError
     )
 
 
-def check_proxy_variables(url: str) -> None:
-    """aiohttp passes by a proxy over TLS that a variable names, and only logs it; as an option it takes one.
-
-    Raises:
-        ConfigError: ``HTTP_PROXY`` or ``HTTPS_PROXY`` names one, for a host that is not exempt.
-    """
-    parts = urlsplit(url)
-    proxy = getproxies().get(parts.scheme, "")
-    if urlsplit(proxy).scheme in {"http", ""} or proxy_bypass(parts.hostname or ""):
-        return
-    raise ConfigError(
-        f"{parts.scheme.upper()}_PROXY names a proxy that does not begin with http://, which trust_env cannot use; "
-        "set http.proxy to it"
-    )
-
-
-def _certificate(error: aiohttp.ClientConnectorCertificateError) -> str:
-    host, found = error.host, error.certificate_error
-    code = found.verify_code if isinstance(found, ssl.SSLCertVerificationError) else None
+def _certificate(error: ssl.SSLCertVerificationError, host: str) -> str:
     begin = f"no trusted TLS connection to {host}"
+    code = error.verify_code
     if code == EXPIRED:
         return f"{begin}: its certificate has expired; it must be renewed, unless this machine's clock is wrong"
     if code == NOT_YET_VALID:
@@ -122,15 +107,17 @@ def _certificate(error: aiohttp.ClientConnectorCertificateError) -> str:
     return f"{begin}; set ca_file if the server has a certificate of your own"
 
 
-def _tls(error: aiohttp.ClientSSLError | aiohttp.ServerFingerprintMismatch) -> str:
-    reason = getattr(getattr(error, "os_error", None), "reason", None) or "the handshake failed"
+def _tls(error: ssl.SSLError, host: str, port: int) -> str:
+    reason = getattr(error, "reason", None) or "the handshake failed"
     if reason in NO_TLS:
         return (
-            f"{error.host}:{error.port} does not speak TLS; check the port, or let base_url begin with http:// if the "
-            "server is your own"
+            f"{host}:{port} does not speak TLS; check the port, or let base_url begin with http:// if the server is "
+            "your own"
         )
-    return f"no TLS connection to {error.host}: {redact(str(reason), (), (), 100)}"
+    return f"no TLS connection to {host}: {redact(str(reason), (), (), 100)}"
 
 
-def _reason(error: aiohttp.ClientConnectorError) -> str:
-    return error.os_error.strerror or "refused"
+def _reason(error: Exception) -> str:
+    """The system's words for the number of an error: asyncio puts words of its own in their place."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number is not None and number > 0 else "refused"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from aembed.bench.model.result import Environment, Noise
 
-PACKAGES = ("aembed", "aiohttp", "aiometer", "anyio", "msgspec", "numpy", "onnxruntime", "pydantic", "uvloop")
+PACKAGES = ("aembed", "aiometer", "anyio", "httptools", "msgspec", "numpy", "onnxruntime", "pydantic", "uvloop")
 LOOK = 0.1
 """Seconds the noise meter spins."""
 GAP = 20_000

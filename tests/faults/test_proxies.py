@@ -104,7 +104,7 @@ async def test_fault_98_a_dead_proxy(unused_tcp_port: int) -> None:
     assert f"no connection to the proxy 127.0.0.1:{unused_tcp_port}" in str(error)
 
 
-@pytest.mark.parametrize("proxy", ["https://127.0.0.1:1", "socks5://127.0.0.1:1"])
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "https://", "http://127.0.0.1:99999"])
 async def test_a_proxy_of_the_environment_that_cannot_be_used(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, proxy)
@@ -112,5 +112,5 @@ async def test_a_proxy_of_the_environment_that_cannot_be_used(proxy: str, monkey
         monkeypatch.setenv(name, "exempt.example")
     error = await failed("https://api.example/v1", trust_env=True)
     assert type(error) is ConfigError
-    assert "HTTPS_PROXY names a proxy that does not begin with http://" in str(error)
+    assert "HTTPS_PROXY names a proxy that does not begin with http:// or https://" in str(error)
     assert type(await failed("https://exempt.example/v1", trust_env=True)) is not ConfigError

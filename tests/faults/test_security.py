@@ -7,17 +7,16 @@ import gc
 import logging
 import pickle
 import re
+import socket
 import sqlite3
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import numpy as np
 import pytest
-from aiohttp.abc import ResolveResult
 from pydantic import SecretStr
 
 from aembed import (
@@ -39,6 +38,7 @@ from aembed import (
     RetryPolicy,
     Vectors,
 )
+from aembed._wire.dialer import Address
 from aembed.testing import LoopbackServer, ScriptedProvider
 from aembed.testing.faults import Reset, Status, Truncate
 from tests.faults.case import AT_ONCE, DIM, always, attempt, embedding, messages, mock
@@ -168,11 +168,10 @@ async def test_fault_69_dns_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) 
     """A name that was public when it was checked, and is not when the connection is made."""
     with LoopbackServer("openai", dim=DIM, api_key=KEY) as server:
 
-        async def resolve(resolver: object, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
-            return [ResolveResult(hostname=host, host="127.0.0.1", port=port, family=2, proto=6, flags=0)]
+        async def resolve(host: str, port: int) -> Sequence[Address]:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
-        monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", resolve)
-        monkeypatch.setattr("aiohttp.connector.DefaultResolver", aiohttp.ThreadedResolver)
+        monkeypatch.setattr("aembed._wire.dialer.resolve", resolve)
         base_url = f"http://rebound.example:{server.port}/v1"
         over_http = HttpSettings(allow_key_over_http=True)  # of a name it is not known where it leads
         guarded = HttpSettings(public_only=True, allow_key_over_http=True)

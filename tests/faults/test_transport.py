@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import anyio
 import pytest
 
@@ -22,6 +21,7 @@ from aembed import (
     RequestTimeoutError,
     RetryScheduled,
 )
+from aembed._wire.dialer import Address
 from aembed.testing import Authority, Caps, LoopbackServer
 from aembed.testing.faults import (
     BadChunk,
@@ -110,11 +110,10 @@ async def unreachable(caplog: pytest.LogCaptureFixture, says: str, **options: An
 async def test_fault_01_the_name_is_not_known(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def nobody(resolver: object, host: str, *more: object, **options: object) -> list[Any]:
-        raise OSError(socket.EAI_NONAME, "Name or service not known")
+    async def nobody(host: str, port: int) -> Sequence[Address]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", nobody)
-    monkeypatch.setattr("aiohttp.connector.DefaultResolver", aiohttp.ThreadedResolver)
+    monkeypatch.setattr("aembed._wire.dialer.resolve", nobody)
     await unreachable(caplog, "the name 'nowhere.example' cannot be resolved", base_url="https://nowhere.example/v1")
 
 

@@ -1,185 +1,101 @@
-"""What breaks a connection, told so that it can be mended: each error of aiohttp's has its sentence."""
+"""What breaks a connection, explained so that it can be mended: each cause has its sentence."""
 
 from __future__ import annotations
 
+import errno
+import socket
 import ssl
 from typing import Any
 
-import aiohttp
 import pytest
-from aiohttp.client_reqrep import ConnectionKey
-from yarl import URL
 
-from aembed import BadRequestError, ConfigError, ConnectError, ProviderError, ReplyError, RequestTimeoutError
-from aembed._wire.connection_errors import (
-    NoHttpError,
-    check_proxy_variables,
-    redirected,
-    refused_by_proxy,
-    translate,
-)
+from aembed import ConnectError, ProviderError, ReplyError, RequestTimeoutError
+from aembed._wire.connection_errors import broke, no_http, no_url, not_connected, redirected, refused_by_proxy, silent
 from aembed._wire.public import NotPublicError
-
-TO = ConnectionKey("host", 8443, True, True, None, None, None)
-REQUEST: Any = aiohttp.RequestInfo(URL("http://host"), "POST", {}, URL("http://host"))  # type: ignore[arg-type]
-
-
-def certificate(code: int) -> Exception:
-    error = ssl.SSLCertVerificationError("no")
-    error.verify_code = code
-    return aiohttp.ClientConnectorCertificateError(TO, error)
-
-
-def no_tls(reason: str | None) -> Exception:
-    error = ssl.SSLError("no")
-    error.reason = reason  # type: ignore[assignment]
-    return aiohttp.ClientConnectorSSLError(TO, error)
-
-
-def failure(kind: type[ProviderError], words: str, **facts: Any) -> tuple[Any, ...]:
-    return kind, words, facts
-
 
 TRUST = "no trusted TLS connection to host"
 TLS = "check the port, or let base_url begin with http:// if the server is your own"
 
 
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (
-            certificate(10),
-            failure(
-                ConnectError,
-                f"{TRUST}: its certificate has expired; it must be renewed, unless this machine's clock is wrong",
-                retryable=False,
-            ),
-        ),
-        (
-            certificate(9),
-            failure(
-                ConnectError, f"{TRUST}: its certificate is not valid yet; check this machine's clock", retryable=False
-            ),
-        ),
-        (
-            certificate(62),
-            failure(ConnectError, f"{TRUST}: its certificate is for another name; check base_url", retryable=False),
-        ),
-        (
-            certificate(64),
-            failure(ConnectError, f"{TRUST}: its certificate is for another name; check base_url", retryable=False),
-        ),
-        (
-            certificate(18),
-            failure(ConnectError, f"{TRUST}; set ca_file if the server has a certificate of your own", retryable=False),
-        ),
-        *(
-            (no_tls(reason), failure(ConnectError, f"host:8443 does not speak TLS; {TLS}", retryable=False))
-            for reason in (
-                "WRONG_VERSION_NUMBER",
-                "HTTP_REQUEST",
-                "HTTPS_PROXY_REQUEST",
-                "RECORD_LAYER_FAILURE",
-                "PACKET_LENGTH_TOO_LONG",
-            )
-        ),
-        (
-            no_tls("NO_CIPHERS_AVAILABLE"),
-            failure(ConnectError, "no TLS connection to host: NO_CIPHERS_AVAILABLE", retryable=False),
-        ),
-        (no_tls(None), failure(ConnectError, "no TLS connection to host: the handshake failed", retryable=False)),
-        (no_tls("R" * 101), failure(ConnectError, f"no TLS connection to host: {'R' * 100}", retryable=False)),
-        (
-            aiohttp.ServerFingerprintMismatch(b"", b"", "host", 1),
-            failure(ConnectError, "no TLS connection to host: the handshake failed", retryable=False),
-        ),
-        (
-            aiohttp.ClientConnectorDNSError(TO, OSError(1, "no")),
-            failure(ConnectError, "the name 'host' cannot be resolved; check base_url and the network"),
-        ),
-        (
-            aiohttp.ClientProxyConnectionError(TO, OSError(1, "Down")),
-            failure(
-                ConnectError,
-                "no connection to the proxy host:8443: Down; check http.proxy, or the variables that name one",
-            ),
-        ),
-        (
-            aiohttp.ClientConnectorError(TO, NotPublicError("no")),
-            failure(ConnectError, "host is not on the public internet, and public_only is set", retryable=False),
-        ),
-        (
-            aiohttp.ClientConnectorError(TO, OSError(1, "Down")),
-            failure(ConnectError, "no connection to host:8443: Down"),
-        ),
-        (
-            aiohttp.ClientConnectorError(TO, OSError()),
-            failure(ConnectError, "no connection to host:8443: refused"),
-        ),
-        (
-            aiohttp.ConnectionTimeoutError(),
-            failure(ConnectError, "no connection within connect_timeout; check base_url and the network"),
-        ),
-        (
-            aiohttp.ServerTimeoutError(),
-            failure(RequestTimeoutError, "the server fell silent for longer than read_timeout", maybe_billed=True),
-        ),
-        (
-            aiohttp.ClientPayloadError(),
-            failure(ConnectError, "the connection broke in the middle of the answer", maybe_billed=True),
-        ),
-        (
-            aiohttp.InvalidURL("x"),
-            failure(BadRequestError, "base_url is not a valid URL", retryable=False),
-        ),
-        (
-            aiohttp.ClientHttpProxyError(REQUEST, (), status=403, message="No"),
-            failure(
-                ConnectError,
-                "the proxy does not connect to h: 403 No; check that it may [status 403]",
-                retryable=False,
-                status=403,
-            ),
-        ),
-        (
-            aiohttp.ClientResponseError(REQUEST, ()),
-            failure(
-                ReplyError,
-                "the server's answer is not valid HTTP; base_url may have to begin with https://",
-                maybe_billed=True,
-            ),
-        ),
-        (
-            NoHttpError(),
-            failure(
-                ReplyError,
-                "the server's answer is not valid HTTP; base_url may have to begin with https://",
-                maybe_billed=True,
-            ),
-        ),
-        (
-            aiohttp.ServerDisconnectedError(),
-            failure(ConnectError, "the connection broke (ServerDisconnectedError)", maybe_billed=True),
-        ),
-        (
-            ConnectionResetError(),
-            failure(ConnectError, "the connection broke (ConnectionResetError)", maybe_billed=True),
-        ),
-    ],
-)
-def test_each_failure_has_its_sentence(error: Exception, expected: tuple[type[ProviderError], str, Any]) -> None:
-    kind, words, facts = expected
-    found = translate(error, "http://h/v1")
-    assert (type(found), str(found)) == (kind, words)
-    assert {
-        "retryable": found.retryable,
-        "maybe_billed": found.maybe_billed,
-        "status": found.status,
-    } == {"retryable": True, "maybe_billed": False, "status": None, **facts}
+def certificate(code: int) -> Exception:
+    error = ssl.SSLCertVerificationError("no")
+    error.verify_code = code
+    return error
 
 
-def test_over_tls_the_hint_at_tls_is_left_out() -> None:
-    assert str(translate(NoHttpError(), "https://h")) == "the server's answer is not valid HTTP"
+def no_tls(reason: str | None) -> Exception:
+    error = ssl.SSLError("no")
+    error.reason = reason  # type: ignore[assignment]
+    return error
+
+
+NOT_CONNECTED: list[tuple[Exception, str, bool]] = [
+    (
+        certificate(10),
+        f"{TRUST}: its certificate has expired; it must be renewed, unless this machine's clock is wrong",
+        False,
+    ),
+    (certificate(9), f"{TRUST}: its certificate is not valid yet; check this machine's clock", False),
+    (certificate(62), f"{TRUST}: its certificate is for another name; check base_url", False),
+    (certificate(64), f"{TRUST}: its certificate is for another name; check base_url", False),
+    (certificate(18), f"{TRUST}; set ca_file if the server has a certificate of your own", False),
+    *(
+        (no_tls(reason), f"host:8443 does not speak TLS; {TLS}", False)
+        for reason in (
+            "WRONG_VERSION_NUMBER",
+            "HTTP_REQUEST",
+            "HTTPS_PROXY_REQUEST",
+            "RECORD_LAYER_FAILURE",
+            "PACKET_LENGTH_TOO_LONG",
+        )
+    ),
+    (no_tls("NO_CIPHERS_AVAILABLE"), "no TLS connection to host: NO_CIPHERS_AVAILABLE", False),
+    (no_tls(None), "no TLS connection to host: the handshake failed", False),
+    (no_tls("R" * 101), f"no TLS connection to host: {'R' * 100}", False),
+    (socket.gaierror(-2, "no"), "the name 'host' cannot be resolved; check base_url and the network", True),
+    (NotPublicError("no"), "host is not on the public internet, and public_only is set", False),
+    (TimeoutError(), "no connection within connect_timeout; check base_url and the network", True),
+    (ConnectionRefusedError(errno.ECONNREFUSED, "x"), "no connection to host:8443: Connection refused", True),
+    (TimeoutError(errno.ETIMEDOUT, "x"), "no connection to host:8443: Connection timed out", True),
+    (OSError(), "no connection to host:8443: refused", True),
+]
+
+
+@pytest.mark.parametrize(("error", "words", "retryable"), NOT_CONNECTED)
+def test_each_reason_for_no_connection_has_its_sentence(error: Exception, words: str, retryable: bool) -> None:
+    found = not_connected(error, "host", 8443)
+    assert (type(found), str(found), found.retryable, found.maybe_billed) == (ConnectError, words, retryable, False)
+
+
+@pytest.mark.parametrize("error", [ConnectionRefusedError(errno.ECONNREFUSED, "x"), socket.gaierror(-2, "no")])
+def test_a_proxy_out_of_reach_is_named(error: Exception) -> None:
+    words = str(not_connected(error, "host", 3128, is_proxy=True))
+    assert words.startswith("no connection to the proxy host:3128: ")
+    assert words.endswith("; check http.proxy, or the variables that name one")
+
+
+BROKEN: list[tuple[ProviderError, type[ProviderError], str]] = [
+    (broke(None, in_body=False), ConnectError, "the connection broke (closed by the server)"),
+    (broke(ConnectionResetError(), in_body=False), ConnectError, "the connection broke (ConnectionResetError)"),
+    (broke(None, in_body=True), ConnectError, "the connection broke in the middle of the answer"),
+    (silent(), RequestTimeoutError, "the server fell silent for longer than read_timeout"),
+    (no_http(is_tls=True), ReplyError, "the server's answer is not valid HTTP"),
+    (
+        no_http(is_tls=False),
+        ReplyError,
+        "the server's answer is not valid HTTP; base_url may have to begin with https://",
+    ),
+]
+
+
+@pytest.mark.parametrize(("found", "kind", "words"), BROKEN)
+def test_what_breaks_after_the_request_may_be_billed(found: ProviderError, kind: type[Any], words: str) -> None:
+    assert (type(found), str(found), found.retryable, found.maybe_billed) == (kind, words, True, True)
+
+
+def test_a_url_that_is_none() -> None:
+    assert str(no_url()) == "base_url is not a valid URL"
+    assert not no_url().retryable
 
 
 @pytest.mark.parametrize(
@@ -189,6 +105,7 @@ def test_over_tls_the_hint_at_tls_is_left_out() -> None:
         ("/v2", "another path"),
         ("", "another path"),
         ("http://[bad:1/", "an address that is none"),
+        ("http://x:99999999/", "an address that is none"),
         (f"http://{'h' * 101}/", "h" * 100),
     ],
 )
@@ -214,23 +131,3 @@ def test_a_proxy_that_wants_a_password() -> None:
         "http://user:password@host:port [status 407]"
     )
     assert not error.retryable
-
-
-@pytest.mark.parametrize("proxy", ["https://proxy:3128", "socks5://proxy"])
-def test_a_proxy_variable_that_cannot_be_used(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("https_proxy", proxy)
-    monkeypatch.setenv("no_proxy", "exempt.example")
-    with pytest.raises(ConfigError) as caught:
-        check_proxy_variables("https://api.example/v1")
-    assert str(caught.value) == (
-        "HTTPS_PROXY names a proxy that does not begin with http://, which trust_env cannot use; set http.proxy to it"
-    )
-    check_proxy_variables("https://exempt.example/v1")
-    check_proxy_variables("http://api.example/v1")
-
-
-@pytest.mark.parametrize("proxy", ["http://proxy:3128", ""])
-def test_proxy_variables_that_can_be_used(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("https_proxy", proxy)
-    monkeypatch.setenv("no_proxy", "")
-    check_proxy_variables("https://api.example/v1")

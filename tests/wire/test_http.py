@@ -16,7 +16,7 @@ from anyio.lowlevel import checkpoint
 
 from aembed import BadRequestError, ConnectError, ReplyError
 from aembed._settings.http import HttpSettings
-from aembed._wire.body import LONGEST_REFUSAL, PIECES
+from aembed._wire.connection import HANDED_ON_BYTES, MAX_REJECTION_BYTES
 from aembed._wire.http import HttpTransport
 from aembed.testing import Caps, LoopbackServer
 
@@ -112,7 +112,7 @@ async def test_the_status_of_a_refusal_survives_its_body(status: int, encoding: 
     async with served(refuse) as (transport, url):
         response = await transport.post(url, b"{}", {}, max_bytes=1000)
         assert response.status == status
-        assert len(response.body) <= LONGEST_REFUSAL
+        assert len(response.body) <= MAX_REJECTION_BYTES
 
 
 async def test_a_body_that_turns_into_nonsense_does_not_keep_its_reader_waiting() -> None:
@@ -160,8 +160,8 @@ async def test_a_long_answer_is_handed_on_while_it_comes_in(encoding: str) -> No
         sink = Collect()
         response = await transport.post(url, b"{}", {}, max_bytes=len(LONG), sink=sink)
         assert b"".join(sink.taken) + response.body == LONG
-        assert len(response.body) < PIECES
-        assert min(map(len, sink.taken)) >= PIECES
+        assert len(response.body) < HANDED_ON_BYTES
+        assert min(map(len, sink.taken)) >= HANDED_ON_BYTES
         with pytest.raises(ReplyError, match="larger than"):
             await transport.post(url, b"{}", {}, max_bytes=len(LONG) - 1, sink=Collect())
 
@@ -195,7 +195,7 @@ async def test_compressed_bytes_that_come_to_nothing(body: bytes, says: str) -> 
 
 
 async def test_others_have_their_turn_while_a_small_body_becomes_a_large_one() -> None:
-    body = gzip.compress(b" " * 100 * PIECES)
+    body = gzip.compress(b" " * 100 * HANDED_ON_BYTES)
     turns = 0
 
     async def take_turns() -> None:
@@ -209,7 +209,7 @@ async def test_others_have_their_turn_while_a_small_body_becomes_a_large_one() -
         task = asyncio.create_task(take_turns())
         answer = await transport.post(url, b"{}", {}, max_bytes=10**9)
         task.cancel()
-    assert len(answer.body) == 100 * PIECES
+    assert len(answer.body) == 100 * HANDED_ON_BYTES
     assert turns > 100
 
 
@@ -296,7 +296,7 @@ async def test_compressed_answers(name: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 async def test_of_a_rejection_the_beginning_is_read(encoding: str) -> None:
-    plain = b"x" * (LONGEST_REFUSAL + 1)
+    plain = b"x" * (MAX_REJECTION_BYTES + 1)
     body = gzip.compress(plain) if encoding == "gzip" else plain
     head = f"HTTP/1.1 400 No\r\nContent-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     async with served(lambda _, writer: writer.write(head + body)) as (transport, url):

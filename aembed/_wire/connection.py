@@ -1,0 +1,323 @@
+"""One HTTP/1.1 connection: a request goes out, its answer comes in, and nothing else is listened to.
+
+llhttp, through httptools, reads heads and chunks, as strictly as it can. The checks here are of what a parser cannot
+know: that an answer was asked for, that it does not come before its request has gone out, that its head and the framing
+of its body have an end, and that nothing behind its end is taken for another answer. A connection that fails one of
+them is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+import httptools
+
+from aembed._errors import ProviderError
+from aembed._wire.connection_errors import broke, no_http, silent
+from aembed._wire.headers import ReplyHeaders
+
+MAX_HEAD_BYTES = 2**16
+"""Heads, interim ones included, and trailers: twice the largest that nginx sends, as much as h11 reads."""
+FRAMING_PER_BYTE = 16
+"""Bytes of chunk sizes and extensions that a byte of a body may cost. A server that sends each in a chunk of its own,
+``1 CR LF x CR LF``, needs five; an endless chunk extension needs more."""
+HANDED_ON_BYTES = 2**19
+"""Bytes of a body that wake its reader: half a millisecond's work as base64, two as numbers."""
+MAX_REJECTION_BYTES = 2**16
+"""Bytes of the body of a rejection that are read: its words stand at the beginning."""
+MAX_HELD_BYTES = 2 * HANDED_ON_BYTES
+"""Bytes of a body that wait for a slow reader, before the server is made to wait."""
+SLICE_BYTES = 2**18
+"""Bytes of a request that are written, and encrypted, in one go: about a fifth of a millisecond."""
+BEGINNING = b"HTTP/1."
+"""llhttp takes RTSP, ICE and HTTP/2.0 in text for HTTP as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The head of an answer."""
+
+    status: int
+    headers: ReplyHeaders = field(repr=False)
+    length: int | None
+    """Bytes of the body, if the head says so."""
+    ends_with_connection: bool
+    """The body has no length and no chunks: the end of the connection is its end."""
+
+
+class Connection(asyncio.Protocol):
+    """``start`` a request, ``wait`` for its answer, ``take`` the body; then it can serve the next one."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        *,
+        is_tls: bool,
+        forget: Callable[[Connection], None],
+    ) -> None:
+        self._loop = loop
+        self._is_tls = is_tls
+        self._socket = sock
+        self._forget = forget
+        self._transport: asyncio.Transport
+        self._parser = httptools.HttpResponseParser(self)
+        self._readable = _poller(sock)
+        self.is_closed = False
+        self.gone: asyncio.Future[None] = loop.create_future()
+        """Done when the socket is closed."""
+        self.since = 0.0
+        """Time on the loop's clock when a byte last came or went, or when the connection became idle."""
+        self.requests = 0
+        self.is_busy = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self.head: Head | None = None
+        self.is_complete = False
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._pieces: list[bytes] = []
+        self._held = 0
+        self._body_bytes = 0
+        self._received = 0
+        self._wakes_at = HANDED_ON_BYTES
+        self.is_paused = False
+        self._is_sending = False
+        self._keeps_alive = False
+        self._is_malformed = False
+        self._failure: ProviderError | None = None
+        self._is_lost = False
+
+    # The side of the pool.
+
+    @property
+    def is_usable(self) -> bool:
+        """True if it is open and silent. Bytes that wait unread are the end, or an answer to nothing."""
+        return not self.is_closed and not self._readable()
+
+    @property
+    def can_be_kept(self) -> bool:
+        """True after an answer that has come to its end, and leaves the connection open."""
+        return self.is_complete and self._keeps_alive and not self.is_closed and self._failure is None
+
+    @property
+    def died_idle(self) -> bool:
+        """True if it broke as one does that the server had closed before the request: one more try costs nothing."""
+        return self._is_lost and self.requests > 1 and not self._received
+
+    def rest(self) -> None:
+        """Its answer has been read: from now on it is idle."""
+        self.is_busy = False
+        self.since = self._loop.time()
+
+    def expire(self) -> None:
+        """The server was silent for too long."""
+        self._fail(silent())
+
+    def close(self) -> None:
+        """End at once. Over TLS the server is told so, and not waited for."""
+        if not self.is_closed:
+            self._transport.close()
+        self.abort()
+
+    def abort(self) -> None:
+        """End at once, whatever is under way."""
+        self.is_closed = True
+        self._transport.abort()
+
+    def close_socket(self) -> None:
+        """For a loop that is closed: its transports cannot close anything any more."""
+        self.is_closed = True
+        self._socket.close()
+
+    # The side of a request.
+
+    def start(self, head: bytes, body: bytes) -> None:
+        """Send a request, or of a long one the head: then call ``send_body``. ``head`` lacks the body's length."""
+        if self.is_closed:  # between the end of dialling and now
+            self._is_lost = True
+            self._failure = self._failure or broke(None, in_body=False)
+            return
+        if self.requests:
+            self._reset()
+        self.requests += 1
+        self.is_busy = True
+        self.since = self._loop.time()
+        length = len(body)
+        if length <= SLICE_BYTES:
+            self._transport.write(b"%b%d\r\n\r\n%b" % (head, length, body))
+        else:
+            self._is_sending = True
+            self._transport.write(b"%b%d\r\n\r\n" % (head, length))
+
+    async def send_body(self, body: bytes) -> None:
+        """Send it slice by slice, at the pace of the server. An answer that comes before its end is the end of it."""
+        view = memoryview(body)
+        for start in range(0, len(body), SLICE_BYTES):
+            self._transport.write(view[start : start + SLICE_BYTES])
+            self.since = self._loop.time()
+            if self._drained is not None:
+                await self._drained
+            else:
+                await asyncio.sleep(0)
+            if self.head is not None or self.is_closed:
+                return
+        self._is_sending = False
+
+    async def wait(self) -> None:
+        """Until the answer is complete, or as much of its body has come as is handed on at once."""
+        if not (self.is_complete or self._held >= self._wakes_at or self.is_closed):
+            self._waiter = self._loop.create_future()
+            await self._waiter
+        if self._failure is not None:
+            raise self._failure
+
+    def take(self) -> list[bytes]:
+        """What has come of the body."""
+        pieces, self._pieces = self._pieces, []
+        self._held = 0
+        if self.is_paused and not self.is_closed:
+            self.is_paused = False
+            self.since = self._loop.time()
+            self._transport.resume_reading()
+        return pieces
+
+    # The side of the transport.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
+
+    def data_received(self, data: bytes) -> None:
+        if not self.is_busy or self.is_complete:  # nobody has asked
+            self._fail(no_http(is_tls=self._is_tls))
+            return
+        self.since = self._loop.time()
+        if self._received < len(BEGINNING) and not self._begins_well(data):
+            self._fail(no_http(is_tls=self._is_tls))
+            return
+        self._received += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._is_malformed = True
+        framing = self._received - self._body_bytes
+        if self._is_malformed or framing > MAX_HEAD_BYTES + FRAMING_PER_BYTE * self._body_bytes:
+            self._fail(no_http(is_tls=self._is_tls))
+        elif self.is_complete or self._held >= self._wakes_at:
+            self._wake()
+            if self._held >= MAX_HELD_BYTES and not (self.is_complete or self.is_paused):
+                self.is_paused = True
+                self._transport.pause_reading()
+
+    def _begins_well(self, data: bytes) -> bool:
+        expected = BEGINNING[self._received : self._received + len(data)]
+        return data.startswith(expected)
+
+    def eof_received(self) -> None:
+        if self.is_busy and self.head is not None and self.head.ends_with_connection:
+            self.is_complete = True
+        self.is_closed = True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.is_closed = True
+        if self.is_busy and not self.is_complete and self._failure is None:
+            self._is_lost = True
+            self._failure = broke(error, in_body=self.head is not None)
+        self._wake()
+        self._forget(self)
+        if not self.gone.done():
+            self.gone.set_result(None)
+
+    def pause_writing(self) -> None:
+        self._drained = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        self.since = self._loop.time()
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
+
+    @property
+    def waits_for_server(self) -> bool:
+        """True while the next byte is the server's to send."""
+        return self.is_busy and not (self.is_complete or self.is_paused)
+
+    def _fail(self, failure: ProviderError) -> None:
+        self._failure = failure
+        self.abort()
+        self._wake()
+
+    def _wake(self) -> None:
+        for waiter in (self._waiter, self._drained):
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
+        self._waiter = None
+
+    # The side of the parser. What these raise is lost: they take notes.
+
+    def on_message_begin(self) -> None:
+        if self.is_complete:  # another answer behind the end of this one: read by nobody
+            self._keeps_alive = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.head is None:  # else it is a trailer
+            self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        if self.is_complete:
+            return
+        status = self._parser.get_status_code()
+        if status < 200:
+            self._fields = []
+            self._is_malformed |= status < 100 or status == 101  # 101: nobody has asked for another protocol
+            return
+        headers = ReplyHeaders.of(self._fields)
+        encoding, length = headers.get("transfer-encoding"), headers.get("content-length")
+        # A rejection may come before the request is sent: it is too large, or not wanted. A good answer may not.
+        self._is_malformed |= status < 400 and self._is_unsent
+        if status >= 400:
+            self._wakes_at = MAX_REJECTION_BYTES
+        self._is_malformed |= encoding is not None and not self._is_chunked()
+        self.head = Head(
+            status,
+            headers,
+            None if length is None else int(length),
+            ends_with_connection=encoding is None and length is None and status not in {204, 304},
+        )
+
+    def _is_chunked(self) -> bool:
+        """No other transfer coding was asked for, and of several llhttp believes the last."""
+        codings = [value.lower() for name, value in self._fields if name.lower() == b"transfer-encoding"]
+        return codings == [b"chunked"]
+
+    @property
+    def _is_unsent(self) -> bool:
+        return self._is_sending or self._transport.get_write_buffer_size() > 0
+
+    def on_body(self, piece: bytes) -> None:
+        if self.is_complete:  # of another answer behind the end of this one
+            return
+        self._pieces.append(piece)
+        self._held += len(piece)
+        self._body_bytes += len(piece)
+
+    def on_message_complete(self) -> None:
+        if self.head is not None and not self.is_complete:
+            self.is_complete = True
+            self._keeps_alive = self._parser.should_keep_alive() and not self._is_unsent
+
+
+def _poller(sock: socket.socket) -> Callable[[], object]:
+    """A function that is true if there is something to read, or the other side has hung up."""
+    if not hasattr(select, "poll"):  # Windows
+        return lambda: select.select([sock], [], [], 0)[0]
+    poller = select.poll()
+    poller.register(sock, select.POLLIN)
+    return lambda: poller.poll(0)

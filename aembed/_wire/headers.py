@@ -1,0 +1,35 @@
+"""The headers of a reply: looked up in any case, and shown by name alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from aembed._settings.secrets import SecretHeaders
+
+
+class ReplyHeaders(SecretHeaders[str]):
+    """Names are in lower case. Of a name that comes twice the first value counts.
+
+    Values are not shown: a server may repeat a key or a text in one.
+    """
+
+    @classmethod
+    def of(cls, fields: Iterable[tuple[bytes, bytes]]) -> ReplyHeaders:
+        """``fields`` as they came: the parser has checked that names are tokens and values have no control character.
+
+        Values are UTF-8 where they can be, so that a text which a server repeats is recognised and cut out of errors.
+        """
+        headers = cls()
+        for name, value in fields:
+            headers.setdefault(name.decode("ascii").lower(), value.decode("utf-8", "surrogateescape"))
+        return headers
+
+    def get(self, key: str, default: Any = None, /) -> Any:
+        return dict.get(self, key.lower(), default)
+
+    def __getitem__(self, key: str) -> str:
+        return dict.__getitem__(self, key.lower())
+
+    def __contains__(self, key: object) -> bool:
+        return dict.__contains__(self, str(key).lower())
