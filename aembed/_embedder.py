@@ -11,8 +11,9 @@ from typing import Any, TypeAlias, TypeVar, overload
 
 import anyio
 
-from aembed._engine.call import NONE_REJECTED, Call, Layer
+from aembed._engine.call import NONE_REJECTED, Call
 from aembed._engine.engine import Engine
+from aembed._engine.layer import Layer
 from aembed._engine.listeners import Listener
 from aembed._engine.proof import PROBE
 from aembed._engine.timeout import SharedTimeout, Stopwatch
@@ -184,7 +185,7 @@ class Embedder(Bound):
         items, rejected = (check_texts(texts), NONE_REJECTED) if on_error == "raise" else sort_texts(texts)
         with self._calls:
             call = await self._finish(Call(items, kind, on_error, rejected=rejected), deadline)
-            return call.result(self.spec.dim, self.spec.price)
+            return call.result(self.spec)
 
     @overload
     def stream_documents(
@@ -226,7 +227,7 @@ class Embedder(Bound):
         """
         items = check_source(items, "items")
         check_on_error(on_error)
-        size, window = chunking(self.spec, chunk_size, self._engine.gate.most_at_once)
+        size, window = chunking(self._engine.effective_spec(), chunk_size, self._engine.gate.most_at_once)
         embed = partial(self._embed_chunk, on_error=on_error)
         return DocumentStream(Work(embed, items, text, size=size, window=window))
 
@@ -256,8 +257,7 @@ class Embedder(Bound):
         error = None
         try:
             with self._calls:
-                probe = Call([PROBE], "query")
-                probe.is_probe = True
+                probe = Call([PROBE], "query", is_probe=True)
                 # not through the cache, whose health it is not
                 await self._finish(probe, timeout or math.inf, self._engine, option="timeout")
         except AembedError as failure:
@@ -270,7 +270,7 @@ class Embedder(Bound):
         Raises:
             ConfigError: it cannot be called, or is an async function.
         """
-        self._engine.listeners.add(listener)
+        self._engine.recorder.listeners.add(listener)
 
     def statistics(self) -> Statistics:
         """A snapshot of the counters."""
@@ -299,21 +299,25 @@ class Embedder(Bound):
         self, call: Call, deadline: float | None = None, layer: Layer | None = None, option: str = "deadline"
     ) -> Call:
         """Run a call to its end, or to that of its time. Raises the error that stopped it, with the partial result."""
-        limit = (
-            self._timeouts[call.kind] if deadline is None else SharedTimeout(deadline) if deadline < math.inf else None
-        )
-        if limit is None:
+        timeout = self._timeouts[call.kind]
+        if deadline is not None:
+            timeout = SharedTimeout(deadline) if deadline < math.inf else None
+        if timeout is None:
             await (layer or self._top).run(call)
         else:
-            call.due = asyncio.get_running_loop().time() + limit.seconds
-            finished = False
-            with limit.block():
-                await (layer or self._top).run(call)
-                finished = not call.out_of_time
+            call.due = asyncio.get_running_loop().time() + timeout.seconds
+            finished, scope = False, timeout.scope()
+            try:
+                with scope:
+                    await (layer or self._top).run(call)
+                    finished = not call.out_of_time
+            except TimeoutError:
+                if not scope.expired:
+                    raise  # a provider's or a store's own
             if not finished:
-                self._engine.expire(call, limit.seconds, option)
+                self._engine.expire(call, timeout.seconds, option)
         if call.error is not None:
-            call.error.partial = call.result(self.spec.dim, self.spec.price)
+            call.error.partial = call.result(self.spec)
             raise call.error
         return call
 

@@ -279,8 +279,13 @@ Event: TypeAlias = (
 
 @dataclass(slots=True)
 class Counts:
-    """Counters of the layers above the engine."""
+    """Counters of one embedder; :class:`Statistics` explains them."""
 
+    texts: int = 0
+    tokens: int = 0
+    requests: int = 0
+    retries: int = 0
+    failed: int = 0
     cache_hits: int = 0
     cache_misses: int = 0
     cache_shared: int = 0

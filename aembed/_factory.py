@@ -20,8 +20,8 @@ from pydantic import SecretStr
 
 from aembed._accounts import Account, Accounts, account_of, label_of, quota_group
 from aembed._embedder import QUERY_DEADLINE_S, Deadlines, Embedder
-from aembed._engine.call import Layer
 from aembed._engine.engine import Engine
+from aembed._engine.layer import Layer
 from aembed._engine.listeners import Listener, check_listener
 from aembed._engine.timeout import Stopwatch
 from aembed._errors import AembedError, ClosedError, ConfigError
@@ -357,14 +357,11 @@ class EmbedderFactory(Bound):
         sharing: list[MicroBatcher | CacheLayer] = []
         if settings.merge:
             policy = settings.merge if isinstance(settings.merge, MergePolicy) else MergePolicy()
-            top = batcher = MicroBatcher(policy, engine, spec=lambda: engine.spec, counts=engine.counts)
+            top = batcher = MicroBatcher(policy, engine)
             sharing.append(batcher)
         keys = CacheKeys(provider.spec, settings, type(provider).__qualname__)
         if cache is not None:
-            top = cached = CacheLayer(
-                cache, keys, top, spec=lambda: engine.spec, counts=engine.counts, emit=engine.emit
-            )
-            engine.cache_dropped = lambda: cache.dropped
+            top = cached = CacheLayer(cache, keys, top, engine)
             sharing.append(cached)
 
         async def release() -> None:

@@ -152,7 +152,7 @@ class MeasuresTexts(Protocol):
 
 
 @runtime_checkable
-class WritesRows(Provider, Protocol):
+class WritesRows(Protocol):
     """A provider that can save a copy: it decodes straight into the rows of the result."""
 
     async def embed_into(self, rows: Vectors | None, texts: Sequence[str], /, *, kind: Kind) -> Reply:

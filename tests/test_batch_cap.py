@@ -78,7 +78,7 @@ def test_parts_are_the_batch_and_within_the_cap(limit: int, sizes: list[int]) ->
         for part in parts:
             assert len(part) <= (most or size)
             if len(part) > limit:
-                cap.refused(len(part))
+                cap.rejected(len(part))
             else:
                 cap.accepted(len(part))
     assert cap.most is None or cap.most >= 1
@@ -87,11 +87,11 @@ def test_parts_are_the_batch_and_within_the_cap(limit: int, sizes: list[int]) ->
 def test_the_spec_is_only_ever_tightened() -> None:
     cap = BatchCap()
     assert cap.fit(SPEC) is SPEC
-    cap.refused(1)
+    cap.rejected(1)
     assert cap.fit(SPEC) is SPEC
-    cap.refused(1000)
+    cap.rejected(1000)
     assert cap.fit(SPEC) is SPEC
-    cap.refused(101)
+    cap.rejected(101)
     assert cap.fit(SPEC).max_batch_texts == 51
 
 
@@ -104,7 +104,7 @@ def test_it_comes_to_what_the_server_takes_and_stays_there(limit: int, planned: 
         sent += 1
         if texts > limit:
             refused += 1
-            cap.refused(texts)
+            cap.rejected(texts)
         else:
             cap.accepted(texts)
     assert cap.most in {limit, 2 * limit}
@@ -113,7 +113,7 @@ def test_it_comes_to_what_the_server_takes_and_stays_there(limit: int, planned: 
 
 def test_only_full_batches_count() -> None:
     cap = BatchCap()
-    cap.refused(100)
+    cap.rejected(100)
     for _ in range(2 * TRY_AGAIN):
         cap.accepted(49)
     assert cap.most == 50
@@ -121,9 +121,9 @@ def test_only_full_batches_count() -> None:
 
 def test_a_server_that_takes_fewer_than_before_is_followed() -> None:
     cap = BatchCap()
-    cap.refused(100)
+    cap.rejected(100)
     cap.accepted(50)
-    cap.refused(50)
+    cap.rejected(50)
     assert cap.most == 25
 
 
@@ -132,7 +132,7 @@ def test_the_steps_to_a_cap_and_beyond_it() -> None:
     cap = BatchCap()
     steps: list[int | None] = []
     for refused in (101, 51):
-        cap.refused(refused)
+        cap.rejected(refused)
         steps.append(cap.most)
     for _ in range(4):
         for _ in range(TRY_AGAIN - 1):
@@ -142,12 +142,12 @@ def test_the_steps_to_a_cap_and_beyond_it() -> None:
         steps.append(cap.most)
     assert TRY_AGAIN == 100
     assert steps == [51, 26, 26, 38, 38, 44, 44, 47, 47, 49]
-    cap.refused(49)
+    cap.rejected(49)
     assert cap.most == 47, "what went well before"
     for _ in range(TRY_AGAIN):
         cap.accepted(cap.most)
     assert cap.most == 48
-    cap.refused(48)
+    cap.rejected(48)
     for _ in range(TRY_AGAIN):
         cap.accepted(47)
     assert cap.most == 94, "nothing lies between 47 and 48"
@@ -157,7 +157,7 @@ def test_of_two_texts_one_is_left() -> None:
     cap = BatchCap()
     steps: list[int | None] = []
     for refused in (1, 2):
-        cap.refused(refused)
+        cap.rejected(refused)
         steps.append(cap.most)
     for _ in range(TRY_AGAIN):
         cap.accepted(1)
@@ -166,11 +166,11 @@ def test_of_two_texts_one_is_left() -> None:
 
 def test_more_than_the_cap_is_no_news() -> None:
     cap = BatchCap()
-    cap.refused(10)
-    cap.refused(6)
+    cap.rejected(10)
+    cap.rejected(6)
     assert cap.most == 5
-    cap.refused(5)
+    cap.rejected(5)
     assert cap.most == 3
     cap.accepted(4)
-    cap.refused(3)
+    cap.rejected(3)
     assert cap.most == 2, "what was answered before says nothing any more"

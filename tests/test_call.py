@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aembed import BadTextError, OverloadedError, Reply
+from aembed import BadTextError, ModelSpec, OverloadedError, Reply
 from aembed._engine.call import Call
 from aembed._types import Batch
+
+SPEC = ModelSpec(name="model", dim=3)
 
 
 def batch(rows: list[int], *, sliced: bool = False) -> Batch:
@@ -35,7 +38,7 @@ def test_rows_find_their_place_in_whatever_order_batches_come(order: list[int], 
     for start, stop in pairwise(cuts):
         rows = list(order[start:stop])
         work.place(batch(rows), Reply(vectors(rows), tokens=2), vectors(rows))
-    result = work.result(3, None)
+    result = work.result(SPEC)
     np.testing.assert_array_equal(result.vectors, vectors(list(range(len(order)))))
     assert result.ok
     assert result.usage.tokens == 2 * (len(cuts) - 1)
@@ -63,7 +66,7 @@ def test_a_failed_text_is_counted_from_the_start_of_the_call(sliced: bool) -> No
     work.fail(batch([4, 5, 6], sliced=sliced), error)
     assert error.index == 5
     assert list(work.failures) == [4, 5, 6]
-    assert work.result(3, None).not_attempted == (0, 1, 2, 3, 7, 8)
+    assert work.result(SPEC).not_attempted == (0, 1, 2, 3, 7, 8)
 
 
 def test_rows_without_a_vector_hold_nan_also_in_the_callers_array() -> None:
@@ -82,8 +85,8 @@ def test_with_no_reply_at_all_the_shape_is_what_is_known() -> None:
 def test_cost_is_known_with_tokens_and_price() -> None:
     work = call(1)
     work.place(batch([0]), Reply(vectors([0]), tokens=500_000), vectors([0]))
-    assert work.result(3, 0.02).usage.cost == pytest.approx(0.01)
-    assert work.result(3, None).usage.cost is None
+    assert work.result(replace(SPEC, price=0.02)).usage.cost == pytest.approx(0.01)
+    assert work.result(SPEC).usage.cost is None
 
 
 # ---- a text that stands several times
@@ -106,7 +109,7 @@ class TestRepeatedTexts:
         for index in done:
             rows = vectors([row_of[work.texts[index]]])
             work.place(batch([index], sliced=data.draw(st.booleans())), Reply(rows, tokens=1), rows)
-        result = work.result(3, None)
+        result = work.result(SPEC)
         delivered = {work.texts[index] for index in done}
         for row, text in enumerate(texts):
             expected = row_of[text] + 1 if text in delivered else np.nan
@@ -118,7 +121,7 @@ class TestRepeatedTexts:
     def test_a_failure_is_that_of_every_copy_and_names_each(self) -> None:
         work = self.call()
         work.fail(batch([0]), BadTextError("no", index=0))
-        failures = work.result(3, None).failures
+        failures = work.result(SPEC).failures
         assert list(failures) == [0, 2, 4]
         assert [error.index for error in failures.values()] == [0, 2, 4]
         assert len({id(error) for error in failures.values()}) == 3
@@ -126,7 +129,7 @@ class TestRepeatedTexts:
     def test_a_failure_of_no_text_in_particular_names_none(self) -> None:
         work = self.call()
         work.fail(batch([1, 2]), OverloadedError("busy"))
-        assert {row: error.index for row, error in work.result(3, None).failures.items()} == {1: None, 3: None, 5: None}
+        assert {row: error.index for row, error in work.result(SPEC).failures.items()} == {1: None, 3: None, 5: None}
 
     def test_the_error_of_a_call_names_the_first_copy(self) -> None:
         work = Call(list("aab"), "document", "raise")
@@ -137,4 +140,4 @@ class TestRepeatedTexts:
     def test_a_cut_text_is_cut_wherever_it_stands(self) -> None:
         work = self.call()
         work.place(batch([0, 1]), Reply(vectors([0, 1]), truncated=[0]), vectors([0, 1]))
-        assert work.result(3, None).truncated == (0, 2, 4)
+        assert work.result(SPEC).truncated == (0, 2, 4)

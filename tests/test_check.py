@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from aembed import ModelSpec, Reply, ReplyError, Vectors
-from aembed._engine.check import check, normalize
+from aembed._engine.check import check_reply, normalize
 
 SPEC = ModelSpec(name="model", provider="maker")
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -25,7 +26,7 @@ def ones(rows: int, dim: int) -> Vectors:
 @given(matrices)
 def test_finite_rows_that_are_not_zero_pass_whatever_their_size(vectors: Vectors) -> None:
     vectors[~vectors.any(axis=1), 0] = 1e-45  # the least float32 there is
-    checked = check(Reply(vectors), len(vectors), vectors.shape[1], SPEC)
+    checked = check_reply(Reply(vectors), len(vectors), replace(SPEC, dim=vectors.shape[1]))
     np.testing.assert_array_equal(checked, vectors)
 
 
@@ -40,7 +41,7 @@ def test_the_first_bad_row_is_named(vectors: Vectors, data: st.DataObject) -> No
         vectors[bad] = 0.0
         reason = "a vector of zeros"
     with pytest.raises(ReplyError, match=reason) as caught:
-        check(Reply(vectors), len(vectors), None, SPEC)
+        check_reply(Reply(vectors), len(vectors), SPEC)
     assert caught.value.index == bad
 
 
@@ -60,7 +61,7 @@ def test_the_first_bad_row_is_named(vectors: Vectors, data: st.DataObject) -> No
 )
 def test_a_reply_of_another_form_is_refused(vectors: Any, reason: str) -> None:
     with pytest.raises(ReplyError, match=reason) as caught:
-        check(Reply(vectors), 3, 4, SPEC)
+        check_reply(Reply(vectors), 3, replace(SPEC, dim=4))
     assert (caught.value.provider, caught.value.retryable) == ("maker", True)
 
 
@@ -75,14 +76,14 @@ def test_a_reply_of_another_form_is_refused(vectors: Any, reason: str) -> None:
     ],
 )
 def test_other_layouts_become_contiguous_float32(vectors: Any) -> None:
-    checked = check(Reply(vectors), 3, 4, SPEC)
+    checked = check_reply(Reply(vectors), 3, replace(SPEC, dim=4))
     assert checked.dtype == np.dtype("=f4")
     assert checked.flags.c_contiguous
 
 
 def test_the_right_form_is_not_copied() -> None:
     vectors = ones(3, 4)
-    assert check(Reply(vectors), 3, 4, SPEC) is vectors
+    assert check_reply(Reply(vectors), 3, replace(SPEC, dim=4)) is vectors
 
 
 @given(matrices)

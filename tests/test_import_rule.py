@@ -32,12 +32,17 @@ FOR_TYPE_CHECKERS = {"_types": {"_wire"}}
 """``Source`` names the type of its transport; at run time ``_types`` imports nothing of ``_wire``."""
 INSIDE = {
     "_engine": """
-        call plan check fan_out listeners retry timeout
-        batch_cap overlong isolation proof
+        layer states plan check fan_out listeners retry timeout row_map
+        call recorder timed_provider batch_cap overlong
+        isolation proof
+        recovery
         engine
     """,
     "_sharing": """
-        cache_key shared_call
+        cache_key participant token_shares
+        seats
+        shared_call
+        entries
         cache
         cache_layer micro_batcher
     """,

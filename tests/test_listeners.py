@@ -65,7 +65,9 @@ async def test_fault_86_a_listener_that_raises_breaks_no_call(
 async def test_what_ends_the_program_is_not_held_back(factory: EmbedderFactory) -> None:
     embedder = await factory.new_embedder(ScriptedProvider(), on_event=raising(SystemExit(3)))
     with pytest.raises(SystemExit):
-        embedder._engine.emit(RequestDone(model="", kind="query", texts=1, tokens=0, truncated=0, attempt=1, elapsed=0))  # type: ignore[misc]
+        embedder._engine.recorder.listeners.emit(
+            RequestDone(model="", kind="query", texts=1, tokens=0, truncated=0, attempt=1, elapsed=0)
+        )  # type: ignore[misc]
 
 
 async def test_other_listeners_get_their_events_all_the_same() -> None:

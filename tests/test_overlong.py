@@ -132,7 +132,7 @@ async def test_a_piece_that_fails_fails_its_text() -> None:
 
 @pytest.mark.parametrize("how", ["truncate", "split"])
 async def test_a_text_of_the_shortest_length_is_still_cut(how: str) -> None:
-    for length, is_cut in ((overlong.SHORTEST - 1, False), (overlong.SHORTEST, True)):
+    for length, is_cut in ((overlong.MIN_CUT_CHARACTERS - 1, False), (overlong.MIN_CUT_CHARACTERS, True)):
         provider = Strict(12, ModelSpec(name="strict", dim=8))
         result = await embed(provider, ["x" * length], how)
         assert result.ok is is_cut

@@ -64,21 +64,21 @@ def test_retry_after_is_obeyed_to_the_letter(after: float, jitter: float) -> Non
 
 @given(st.none() | st.floats(0, 120))
 def test_a_429_is_no_attempt_and_the_gate_waits(after: float | None) -> None:
-    retry = Retry(RetryPolicy(max_attempts=2), Account(1, Limits(), adaptive=False, per_input=False))
+    retry = Retry(RetryPolicy(max_attempts=2), Account(1, Limits(), adaptive=False, per_input=False), texts=1)
     for _ in range(20):
         retry.begin()
-        assert retry.after(RateLimitError("slow down", retry_after=after), texts=1) == 0.0
+        assert retry.after(RateLimitError("slow down", retry_after=after)) == 0.0
         assert retry.goes_first
 
 
 def test_a_batch_that_others_overtake_again_and_again_is_split() -> None:
     account = Account(1, Limits(), adaptive=False, per_input=False)
-    retry = Retry(RetryPolicy(), account)
+    retry = Retry(RetryPolicy(), account, texts=2)
 
     def reject() -> None:
         retry.begin()
         account.successes += 1
-        retry.after(RateLimitError("slow down"), texts=2)
+        retry.after(RateLimitError("slow down"))
 
     for _ in range(REJECTIONS_BEFORE_SPLIT - 1):
         reject()

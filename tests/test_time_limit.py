@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from itertools import count
 
 import anyio
@@ -26,10 +27,12 @@ def timers() -> list[asyncio.TimerHandle]:
 
 async def limited(limit: SharedTimeout, seconds: float) -> float:
     """Sleep; when it ended, negative if its time was up first."""
-    with limit.block():
-        await anyio.sleep(seconds)
-        return now()
-    return -now()
+    try:
+        with limit.scope():
+            await anyio.sleep(seconds)
+            return now()
+    except TimeoutError:
+        return -now()
 
 
 async def started(limit: SharedTimeout, at: float, seconds: float) -> float:
@@ -57,7 +60,7 @@ async def test_one_timer_serves_all_and_goes_with_the_last() -> None:
     answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def waiting() -> None:
-        with limit.block():
+        with limit.scope():
             await answer
 
     before = len(timers())
@@ -105,7 +108,7 @@ async def test_an_answer_in_the_same_moment_is_a_timeout_like_any_other() -> Non
     limit = SharedTimeout(10.0)
     answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     asyncio.get_running_loop().call_at(now() + 10.0, answer.set_result, "there")
-    with limit.block():
+    with pytest.raises(TimeoutError), limit.scope():
         await answer
     task = asyncio.current_task()
     assert task is not None
@@ -118,11 +121,15 @@ async def test_an_answer_in_the_same_moment_is_a_timeout_like_any_other() -> Non
 async def test_nested_blocks_end_the_one_whose_time_is_up(outer: float, inner: float) -> None:
     around, within = SharedTimeout(outer), SharedTimeout(inner)
     ended = []
-    with around.block():
-        with within.block():
+
+    async def nested() -> None:
+        with suppress(TimeoutError), within.scope():
             await anyio.sleep(100.0)
         ended.append(now())
         await anyio.sleep(100.0)
+
+    with pytest.raises(TimeoutError), around.scope():
+        await nested()
     ended.append(now())
     assert ended[-1] == pytest.approx(outer)
     assert len(ended) == 1 + (inner < outer)
@@ -132,7 +139,7 @@ async def test_nested_blocks_end_the_one_whose_time_is_up(outer: float, inner: f
 async def test_within_a_scope_of_anyio_each_keeps_its_own(deadline: float, ended: float) -> None:
     limit = SharedTimeout(10.0)
     with anyio.move_on_after(deadline) as scope:
-        with limit.block():
+        with suppress(TimeoutError), limit.scope():
             await anyio.sleep(100.0)
     assert now() == pytest.approx(ended)
     assert scope.cancelled_caught is (deadline <= ended)
@@ -142,7 +149,7 @@ async def test_within_a_scope_of_anyio_each_keeps_its_own(deadline: float, ended
 @pytest.mark.parametrize("error", [TimeoutError("another's"), ValueError("x")])
 async def test_errors_pass(error: Exception) -> None:
     limit = SharedTimeout(10.0)
-    with pytest.raises(type(error)) as caught, limit.block():
+    with pytest.raises(type(error)) as caught, limit.scope():
         raise error
     assert caught.value is error
 
@@ -151,7 +158,7 @@ async def test_an_error_on_the_way_out_of_a_timeout_is_not_hidden() -> None:
     limit = SharedTimeout(1.0)
 
     async def fails_to_close() -> None:
-        with limit.block():
+        with limit.scope():
             try:
                 await anyio.sleep(10.0)
             finally:
@@ -168,7 +175,7 @@ async def test_a_block_that_takes_its_time_to_end_is_told_once_and_holds_up_nobo
     limit = SharedTimeout(10.0)
 
     async def stubborn() -> float:
-        with limit.block():
+        with suppress(TimeoutError), limit.scope():
             try:
                 await anyio.sleep(100.0)
             finally:
@@ -203,7 +210,7 @@ def test_on_every_loop_and_on_one_after_the_other(loop: str) -> None:
     limit = SharedTimeout(0.01)
 
     async def forever() -> bool:
-        with limit.block():
+        with pytest.raises(TimeoutError), limit.scope():
             await asyncio.get_running_loop().create_future()
         return True
 

@@ -20,7 +20,7 @@ class BatchCap:
         self._too_many = 0
         self._full = 0
 
-    def refused(self, texts: int) -> None:
+    def rejected(self, texts: int) -> None:
         """Back to what went well, or else to half. Larger ones were on their way before, and are no news."""
         if texts < 2 or (self.most is not None and texts > self.most):
             return

@@ -10,19 +10,29 @@ from aembed._errors import ReplyError
 from aembed._types import ModelSpec, Reply, Vectors
 
 
-def check(reply: Reply, texts: int, dim: int | None, spec: ModelSpec) -> Vectors:
+def check_reply(reply: Reply, texts: int, spec: ModelSpec, *, scale: bool = False) -> Vectors:
     """The vectors of ``reply``: float32, C-contiguous, one finite, non-zero row per text.
+
+    ``scale``: to unit length, in place where the array may be written to.
 
     Raises:
         ReplyError: count, dimension or values are wrong; ``index`` names the first bad row.
     """
-    vectors = reply.vectors
+    try:
+        vectors = _checked(reply.vectors, texts, spec)
+    except ReplyError as error:
+        error.request_id = reply.request_id
+        raise
+    return normalize(vectors) if scale else vectors
+
+
+def _checked(vectors: Vectors, texts: int, spec: ModelSpec) -> Vectors:
     if type(vectors) is not np.ndarray or vectors.dtype != np.float32 or not vectors.flags.c_contiguous:
         vectors = _as_float32(vectors, spec)
     if vectors.ndim != 2 or len(vectors) != texts:
         raise _unusable(spec, f"an array of shape {vectors.shape} for {texts} texts")
-    if dim is not None and vectors.shape[1] != dim:
-        raise _unusable(spec, f"vectors of dimension {vectors.shape[1]} where {dim} was expected")
+    if spec.dim is not None and vectors.shape[1] != spec.dim:
+        raise _unusable(spec, f"vectors of dimension {vectors.shape[1]} where {spec.dim} was expected")
     least, most = _squared_norms(vectors)
     if not 0.0 < least <= most < math.inf:  # NaN fails every comparison
         _check_rows(vectors, spec)

@@ -16,35 +16,36 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from aembed._engine.call import Call
+from aembed._engine.layer import Recipient
 from aembed._engine.plan import halves, take
 from aembed._errors import ConnectError, OverloadedError, ProviderError, ReplyError, RequestTimeoutError
 from aembed._types import Batch
 
 
-class Sender(Protocol):
-    """What isolation needs of the engine."""
+class PartSender(Protocol):
+    """Sends parts of a batch, and gives up texts."""
 
     @property
     def delivered(self) -> int:
         """Texts of this embedder that have their vector."""
         ...
 
+    @property
     def is_down(self) -> bool:
         """Nothing but failures for some time, on the whole account."""
         ...
 
-    async def works(self, call: Call, delivered: int) -> bool:
+    async def works(self, call: Recipient, delivered: int) -> bool:
         """The server has delivered a text since ``delivered`` was the count, or does now."""
         ...
 
-    async def send_part(self, call: Call, batch: Batch, *, once: bool) -> ProviderError | None:
+    async def send_part(self, call: Recipient, batch: Batch, *, once: bool) -> ProviderError | None:
         """The failure, if it may again be that of a text; any other end is seen to."""
         ...
 
-    def give_up(self, call: Call, batch: Batch, error: ProviderError) -> None: ...
+    def give_up(self, call: Recipient, batch: Batch, error: ProviderError) -> None: ...
 
-    def report_split(self, call: Call, batch: Batch, error: ProviderError) -> None: ...
+    def report_split(self, call: Recipient, batch: Batch, error: ProviderError) -> None: ...
 
 
 class _Suspect(NamedTuple):
@@ -63,7 +64,7 @@ def may_be_a_text(error: Exception) -> bool:
     return isinstance(error, kinds) and error.retryable and not error.fatal and error.retry_after is None
 
 
-async def isolate(sender: Sender, call: Call, batch: Batch, error: ProviderError) -> None:
+async def isolate(sender: PartSender, call: Recipient, batch: Batch, error: ProviderError) -> None:
     """Bring every text of a batch that fails to its end, while the server works for other texts."""
     suspects = [_Suspect(batch, error, certain=True, delivered=sender.delivered)]
     while suspects:
@@ -79,14 +80,14 @@ async def isolate(sender: Sender, call: Call, batch: Batch, error: ProviderError
             suspects += await _try_parts(sender, call, suspect)
 
 
-async def _may_go_on(sender: Sender, call: Call, suspect: _Suspect) -> bool:
+async def _may_go_on(sender: PartSender, call: Recipient, suspect: _Suspect) -> bool:
     """Without proof no text is blamed, and no server asked that has answered nothing for long."""
-    if sender.is_down():
+    if sender.is_down:
         return await sender.works(call, sender.delivered)
     return suspect.certain or len(suspect.batch) > 1 or await sender.works(call, suspect.delivered)
 
 
-async def _try_parts(sender: Sender, call: Call, suspect: _Suspect) -> list[_Suspect]:
+async def _try_parts(sender: PartSender, call: Recipient, suspect: _Suspect) -> list[_Suspect]:
     """Send both parts once. Returns those that failed."""
     failed: list[tuple[Batch, ProviderError, int]] = []
     for part in _parts(suspect.batch, suspect.error):
@@ -98,7 +99,7 @@ async def _try_parts(sender: Sender, call: Call, suspect: _Suspect) -> list[_Sus
     return [_Suspect(part, error, certain, delivered) for part, error, delivered in failed]
 
 
-async def _judge(sender: Sender, call: Call, suspect: _Suspect) -> None:
+async def _judge(sender: PartSender, call: Recipient, suspect: _Suspect) -> None:
     """A single text: it fails whenever it is sent, or it gets all the attempts there are."""
     error: ProviderError | None = suspect.error
     if not suspect.certain:

@@ -18,7 +18,7 @@ MARGIN = 0.9
 """Share of the limit aimed for, because the estimate may be low."""
 LEAST_CUT = 0.8
 """What is kept at most: the text was refused, so the estimate was wrong if it says that more would fit."""
-SHORTEST = 16
+MIN_CUT_CHARACTERS = 16
 """Characters below which a text is not cut further: its length cannot be what is wrong with it."""
 
 

@@ -56,6 +56,12 @@ def take(batch: Batch, positions: list[int]) -> Batch:
     return Batch([batch.texts[i] for i in positions], rows[positions])
 
 
+def indices_of(batch: Batch) -> Sequence[int]:
+    """The index of each text of the batch in its call."""
+    rows = batch.rows
+    return range(rows.start, rows.stop) if isinstance(rows, slice) else rows.tolist()
+
+
 def _set_apart(texts: Sequence[str], sizes: list[int], spec: ModelSpec, longest: int) -> list[Batch]:
     """Texts that look too long go alone, so that none of the others is refused with them."""
     fitting = [i for i, size in enumerate(sizes) if size <= longest]

@@ -1,4 +1,4 @@
-"""When a batch is tried again: one :class:`Retry` for each batch, and the only place that decides."""
+"""When a batch is retried: one :class:`Retry` for each batch, and the only place that decides."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from aembed._settings.policies import RetryPolicy
 if TYPE_CHECKING:
     from aembed._gate.account import Account
 
-DOUBLINGS = 64
-"""Beyond these any delay is at its cap, and further ones would leave the range of a float."""
+MAX_DOUBLINGS = 64
+"""Beyond these every delay is at its cap, and 2**1024 would leave the range of a float."""
 MAX_UNUSABLE_REPLIES = 2
-"""A reply that cannot be used is asked for twice: it may be paid for each time, and rarely gets better."""
+"""Attempts that may end in an unusable reply: each may be billed, and a repeated request rarely gets a better one."""
 REJECTIONS_BEFORE_SPLIT = 8
-"""A batch that gets a 429 so often, while others succeed, is more than the server ever takes at once."""
+"""A batch with so many 429s while other batches succeed is larger than the server ever admits: it is halved."""
 
 
 class Retry:
@@ -29,50 +29,50 @@ class Retry:
     them is the last.
     """
 
-    def __init__(self, policy: RetryPolicy, account: Account, *, once: bool = False) -> None:
+    def __init__(self, policy: RetryPolicy, account: Account, texts: int, *, once: bool = False) -> None:
         self.attempts = 0
         self.goes_first = False
         """The batch has been admitted before, and need not queue again."""
         self._policy = policy
         self._account = account
+        self._texts = texts
         self._once = once
         self._counted = self._rejections = self._successes = 0
+        account.budget.attempted()
 
     def begin(self) -> None:
         """An attempt begins."""
         self.attempts += 1
         self._successes = self._account.successes
 
-    def after(self, error: ProviderError, *, texts: int) -> float:
-        """Seconds before the next attempt.
+    def after(self, error: ProviderError) -> float | None:
+        """Seconds until the next attempt; ``None`` if ``error`` is final.
 
         Raises:
-            ProviderError: ``error``, if the batch is not tried again.
             BatchTooLargeError: the batch should be halved.
         """
         is_rejected = isinstance(error, RateLimitError)
-        paced = self._policy.max_attempts > 1 and (is_rejected or self._account.backoff.probing)
-        if not paced:
+        is_paced = self._policy.max_attempts > 1 and (is_rejected or self._account.is_down)
+        if not is_paced:
             self._counted += 1
-        if (self._once and not is_rejected) or (is_rejected and not paced):
-            raise error
         if is_rejected:
-            self._reject(error, texts)
-            self.goes_first = True
-            return 0.0  # the gate waits, for everyone on the account
-        delay = next_delay(self._policy, self._counted, error, random.random())  # noqa: S311
+            return self._after_429(error) if is_paced else None
+        delay = None if self._once else next_delay(self._policy, self._counted, error, random.random())  # noqa: S311
         if delay is None:
-            raise error
-        self.goes_first = not paced
-        return delay if paced else max(delay, self._account.budget.take(anyio.current_time()))
+            return None
+        self.goes_first = not is_paced  # in an outage every batch fails, and the gate sends the next in line
+        return delay if is_paced else max(delay, self._account.budget.take(anyio.current_time()))
 
-    def _reject(self, error: ProviderError, texts: int) -> None:
-        longest = self._policy.max_retry_after
-        if not error.retryable or (error.retry_after is not None and error.retry_after > longest):
-            raise error
+    def _after_429(self, error: ProviderError) -> float | None:
+        """No delay of the batch's own: the gate holds back every batch of the account."""
+        too_long = error.retry_after is not None and error.retry_after > self._policy.max_retry_after
+        if not error.retryable or too_long:
+            return None
         self._rejections += self._account.successes > self._successes
-        if self._rejections >= REJECTIONS_BEFORE_SPLIT and texts > 1:
+        if self._rejections >= REJECTIONS_BEFORE_SPLIT and self._texts > 1:
             raise BatchTooLargeError(str(error), provider=error.provider, status=error.status) from error
+        self.goes_first = True
+        return 0.0
 
 
 def next_delay(policy: RetryPolicy, attempt: int, error: ProviderError, jitter: float) -> float | None:
@@ -85,5 +85,5 @@ def next_delay(policy: RetryPolicy, attempt: int, error: ProviderError, jitter: 
         return None
     if after is not None and after >= 0:
         return after
-    ceiling = min(policy.max_delay, policy.initial_delay * 2.0 ** min(attempt - 1, DOUBLINGS))
+    ceiling = min(policy.max_delay, policy.initial_delay * 2.0 ** min(attempt - 1, MAX_DOUBLINGS))
     return ceiling * (1.0 - jitter)

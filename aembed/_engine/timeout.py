@@ -1,7 +1,7 @@
-"""One time limit for many blocks of code, and one timer for all of them; and the time that has passed.
+"""One timeout for many blocks of code with a single timer; and a stopwatch.
 
-Every block gets the same seconds, so the oldest is always the next whose time is up: a queue, and a timer for its head.
-``asyncio.timeout`` sets a timer for each block; otherwise this does what it does.
+Every block gets the same seconds, so the oldest block is always the next to expire: a queue, and a timer for its head.
+``asyncio.timeout`` sets a timer for each block; otherwise a scope behaves as it does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LOOP_STEP_S = 0.002
 
 
 class SharedTimeout:
-    """``with limit.block(): ...`` cancels the block after ``seconds``, and execution goes on behind it."""
+    """``with timeout.scope(): ...`` raises TimeoutError once the block has taken ``seconds``."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -24,17 +24,17 @@ class SharedTimeout:
         """Oldest first."""
         self._timer: asyncio.TimerHandle | None = None
 
-    def block(self) -> TimeoutScope:
+    def scope(self) -> TimeoutScope:
         return TimeoutScope(self)
 
-    def enter(self, block: TimeoutScope, loop: asyncio.AbstractEventLoop) -> None:
-        block.due = loop.time() + self.seconds
-        self._open[block] = None
+    def enter(self, scope: TimeoutScope, loop: asyncio.AbstractEventLoop) -> None:
+        scope.due = loop.time() + self.seconds
+        self._open[scope] = None
         if self._timer is None:
-            self._set(block.due, loop)
+            self._set(scope.due, loop)
 
-    def leave(self, block: TimeoutScope) -> None:
-        del self._open[block]
+    def leave(self, scope: TimeoutScope) -> None:
+        del self._open[scope]
         if not self._open and self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -43,47 +43,45 @@ class SharedTimeout:
         self._timer = loop.call_at(due, self._ring, due, loop)
 
     def _ring(self, due: float, loop: asyncio.AbstractEventLoop) -> None:
-        """Whoever it was set for has often left by now: then it is set for whoever is the oldest."""
+        """The scope that the timer was set for has often been left by now: then it is set for the oldest."""
         self._timer = None
         now = max(due, loop.time())
-        for block in list(self._open):
-            if block.due > now:
-                self._set(block.due, loop)
+        for scope in list(self._open):
+            if scope.due > now:
+                self._set(scope.due, loop)
                 break
-            block.expire()
+            scope.expire()
 
 
 class TimeoutScope:
-    """Cancels its task once, and takes that cancellation back on the way out, but nobody else's."""
+    """Cancels its task once, and turns that cancellation, but no other, into a TimeoutError on the way out."""
 
-    __slots__ = ("_cancelling", "_expired", "_limit", "_task", "due")
+    __slots__ = ("_cancelling", "_task", "_timeout", "due", "expired")
 
-    def __init__(self, limit: SharedTimeout) -> None:
-        self._limit = limit
-        self._expired = False
+    def __init__(self, timeout: SharedTimeout) -> None:
         self.due = math.inf
+        self.expired = False
+        """The time was over before the block had ended: only then a TimeoutError is the scope's."""
+        self._timeout = timeout
 
     def __enter__(self) -> None:
         loop = asyncio.get_running_loop()
-        task = asyncio.current_task(
-            loop
-        )  # which would ask for the loop again, and before Python 3.12 that is a syscall
+        task = asyncio.current_task(loop)  # without `loop` it asks for it again: before Python 3.12 a system call
         assert task is not None, "only a task can be cancelled"
         self._task = task
         self._cancelling = task.cancelling()
-        self._limit.enter(self, loop)
+        self._timeout.enter(self, loop)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        self._limit.leave(self)
-        if not self._expired:
-            return False
-        return self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError
+    ) -> None:
+        self._timeout.leave(self)
+        if self.expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise TimeoutError from error
 
     def expire(self) -> None:
-        if not self._expired:
-            self._expired = True
+        if not self.expired:
+            self.expired = True
             self._task.cancel()
 
 

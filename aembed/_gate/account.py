@@ -56,6 +56,11 @@ class Account:
         self.quotas.state(limits)
 
     @property
+    def is_down(self) -> bool:
+        """Nothing but failures for some time: one request at a time asks whether the server works again."""
+        return self.backoff.probing
+
+    @property
     def slots(self) -> int:
         """Requests it may be sent at once."""
         return min(self.slow_start, self.concurrency.slots)

@@ -1,70 +1,40 @@
-"""A store, and what is on its way to it. Whatever goes wrong with the store, no call fails."""
+"""A store, and everything on its way to it. No failure of the store makes a call fail."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aembed._sharing.shared_call import SharedCall
-from aembed._types import Store, Vector, Vectors
+from aembed._sharing.entries import Entry, Report, Unstored
+from aembed._types import Store, Vectors
 
-KEPT_AT_ONCE = 4096
-"""Rows in one call of the store, at most."""
+MAX_ROWS_PER_PUT = 4096
+"""Small batches are stored together: a transaction costs as much as hundreds of rows. More would hold up reads."""
 GET_TIMEOUT_S, PUT_TIMEOUT_S = 15.0, 90.0
-"""For one call of a store, which may be anybody's and hang; longer than what a file of ours takes at most."""
-BEHIND = 2**26
-"""Bytes that may wait to be kept before calls that would bring more wait too."""
-
-Operation: TypeAlias = Literal["get", "put"]
-Report: TypeAlias = Callable[[Operation, int, Exception], None]
-"""Told of an operation of the store that failed, with how many texts."""
+"""For one call of a store, which may be the user's and hang; longer than a file of ours takes at most."""
+MAX_UNSTORED_BYTES = 2**26
+"""Bytes that may wait to be stored before calls that would bring more wait too."""
 
 NOTHING: NDArray[np.intp] = np.empty(0, np.intp)
 
 
-class Lookup:
-    """Keys that a call is looking up. Others wait until it is over, and then see for themselves."""
-
-    __slots__ = ("_is_over", "_over")
-
-    def __init__(self) -> None:
-        self._is_over = False
-        self._over: asyncio.Event | None = None
-        """Made for the first who waits."""
-
-    def end(self) -> None:
-        self._is_over = True
-        if self._over is not None:
-            self._over.set()
-
-    async def wait(self) -> None:
-        if self._is_over:
-            return
-        if self._over is None:
-            self._over = asyncio.Event()
-        await self._over.wait()
-
-
 @runtime_checkable
 class Opens(Protocol):
-    """A store that can say at once whether it will work."""
+    """A store that can find out beforehand whether it will work."""
 
     async def open(self) -> None: ...
-
-
-Entry: TypeAlias = "Lookup | tuple[SharedCall, int] | Vector"
 
 
 class Cache:
     """Everything known of a key is in one of two places: an entry here, or the store.
 
-    An entry is a lookup under way, then the shared call that brings the text (with its index there), then the row
-    until the store has it.
+    An entry is a lookup under way, then the shared call that brings the text, then the row until the store has it. As
+    two structures, the requests in flight and the cached rows would race.
     """
 
     def __init__(self, store: Store, *, owned: bool) -> None:
@@ -74,14 +44,14 @@ class Cache:
         self._store = store
         self._owned = owned
         self._never_waits = type(store) is MemoryStore
-        self._unkept: deque[tuple[list[bytes], Vectors, Report]] = deque()
-        self._behind = 0
-        self._keeper: asyncio.Task[None] | None = None
-        self._kept: asyncio.Event | None = None
+        self._unstored: deque[Unstored] = deque()
+        self._unstored_bytes = 0
+        self._writer: asyncio.Task[None] | None = None
+        self._written: asyncio.Event | None = None
 
     @property
     def dropped(self) -> int:
-        """Rows for which the store had no room; 0 of a store that does not count them."""
+        """Rows for which the store had no room; 0 for a store that does not count them."""
         count: int = getattr(self._store, "dropped", 0)
         return count
 
@@ -101,91 +71,95 @@ class Cache:
                 async with asyncio.timeout(GET_TIMEOUT_S):
                     positions, vectors = await self._store.get_many(keys, dim)
             return _usable(positions, vectors, len(keys), dim)
-        except Exception as error:  # noqa: BLE001  # a store may be anybody's, and its failure is a miss
+        except Exception as error:  # noqa: BLE001  # a store may be the user's, and its failure is a miss
             report("get", len(keys), error)
             return NOTHING, None
 
-    def keep(self, keys: list[bytes], vectors: Vectors, report: Report) -> None:
-        """Hand rows to the store, without anybody waiting for it; until it has them they are entries."""
-        self._leave_what_others_kept()
-        for key, row in zip(keys, vectors, strict=True):
-            self.entries.setdefault(key, row)
-        self._unkept.append((keys, vectors, report))
-        self._behind += vectors.nbytes
-        if not self._is_keeping():
-            self._keeper = asyncio.get_running_loop().create_task(self._keep())
+    def put(self, keys: list[bytes], vectors: Vectors, report: Report) -> None:
+        """Hand rows to the store without waiting for it; until it has them they are entries."""
+        self._abandon_earlier_loop()
+        rows = Unstored(keys, vectors, report)
+        for key in keys:
+            self.entries.setdefault(key, rows)
+        self._unstored.append(rows)
+        self._unstored_bytes += vectors.nbytes
+        if not self._is_writing():
+            self._writer = asyncio.get_running_loop().create_task(self._write())
 
     async def room(self) -> None:
-        """Wait while too much waits to be kept."""
-        while self._behind > BEHIND and self._is_keeping():
-            if self._kept is None:
-                self._kept = asyncio.Event()
-            await self._kept.wait()
+        """Wait while too many rows wait to be stored."""
+        while self._unstored_bytes > MAX_UNSTORED_BYTES and self._is_writing():
+            if self._written is None:
+                self._written = asyncio.Event()
+            await self._written.wait()
 
     async def flush(self) -> None:
-        """Wait until everything is kept."""
-        self._leave_what_others_kept()
-        if self._keeper is not None and self._is_keeping():
-            await asyncio.wait([self._keeper])
-        await self._keep()  # what is left when the loop of its keeper has ended before it
+        """Wait until everything is stored."""
+        self._abandon_earlier_loop()
+        if self._writer is not None and self._is_writing():
+            await asyncio.wait([self._writer])
+        await self._write()  # rows left over by a loop that ended before its writer
 
     async def aclose(self) -> None:
-        """Wait until everything is kept, and close the store, unless somebody else owns it."""
+        """Wait until everything is stored, and close the store unless it is the user's."""
         try:
             await self.flush()
         finally:
             if self._owned:
                 await self._store.aclose()
 
-    async def _keep(self) -> None:
-        while self._unkept:
-            parts = [self._unkept.popleft()]
-            rows = len(parts[0][0])
-            while self._unkept and _fits(rows, parts[0], self._unkept[0]):
-                parts.append(self._unkept.popleft())
-                rows += len(parts[-1][0])
+    async def _write(self) -> None:
+        while self._unstored:
+            parts = [self._unstored.popleft()]
+            rows = len(parts[0].keys)
+            while self._unstored and _fits(rows, parts[0], self._unstored[0]):
+                parts.append(self._unstored.popleft())
+                rows += len(parts[-1].keys)
             try:
-                await self._put(parts)
+                await self._put_many(parts)
             finally:
-                for keys, vectors, _ in parts:
-                    self._behind -= vectors.nbytes
-                    for key in keys:
-                        if isinstance(self.entries.get(key), np.ndarray):
-                            del self.entries[key]
-                if self._kept is not None:
-                    self._kept.set()
-                    self._kept = None
+                for part in parts:
+                    self._forget(part)
+                if self._written is not None:
+                    self._written.set()
+                    self._written = None
 
-    def _leave_what_others_kept(self) -> None:
-        """What a task of an ended loop, or of the parent of a fork, was just writing: it is not known if it has."""
-        if self._keeper is None or self._keeper.get_loop() is asyncio.get_running_loop():
-            return
-        self._keeper = self._kept = None
-        waiting = {key for keys, _, _ in self._unkept for key in keys}
-        self._behind = sum(vectors.nbytes for _, vectors, _ in self._unkept)
-        for key in [key for key, entry in self.entries.items() if isinstance(entry, np.ndarray)]:
-            if key not in waiting:
+    def _forget(self, part: Unstored) -> None:
+        self._unstored_bytes -= part.vectors.nbytes
+        for key in part.keys:
+            if self.entries.get(key) is part:
                 del self.entries[key]
 
-    def _is_keeping(self) -> bool:
-        keeper = self._keeper
-        return keeper is not None and not keeper.done() and keeper.get_loop() is asyncio.get_running_loop()
+    def _abandon_earlier_loop(self) -> None:
+        """Drop rows that a task of an ended loop, or of the parent of a fork, was writing: its outcome is not known."""
+        if self._writer is None or self._writer.get_loop() is asyncio.get_running_loop():
+            return
+        self._writer = self._written = None
+        self._unstored_bytes = sum(part.vectors.nbytes for part in self._unstored)
+        waiting = set(map(id, self._unstored))
+        for key, entry in tuple(self.entries.items()):
+            if isinstance(entry, Unstored) and id(entry) not in waiting:
+                del self.entries[key]
 
-    async def _put(self, parts: Sequence[tuple[list[bytes], Vectors, Report]]) -> None:
-        keys, vectors = parts[0][0], parts[0][1]
+    def _is_writing(self) -> bool:
+        writer = self._writer
+        return writer is not None and not writer.done() and writer.get_loop() is asyncio.get_running_loop()
+
+    async def _put_many(self, parts: Sequence[Unstored]) -> None:
+        keys, vectors = parts[0].keys, parts[0].vectors
         if len(parts) > 1:
-            keys = [key for keys, _, _ in parts for key in keys]
-            vectors = np.concatenate([vectors for _, vectors, _ in parts])
+            keys = [key for part in parts for key in part.keys]
+            vectors = np.concatenate([part.vectors for part in parts])
         try:
             async with asyncio.timeout(PUT_TIMEOUT_S):
                 await self._store.put_many(keys, vectors)
-        except Exception as error:  # noqa: BLE001  # a store may be anybody's, and its failure costs no call anything
-            for keys, _, report in parts:
-                report("put", len(keys), error)
+        except Exception as error:  # noqa: BLE001  # a store may be the user's, and its failure costs no call anything
+            for part in parts:
+                part.report("put", len(part.keys), error)
 
 
-def _fits(rows: int, first: tuple[list[bytes], Vectors, Report], more: tuple[list[bytes], Vectors, Report]) -> bool:
-    return rows + len(more[0]) <= KEPT_AT_ONCE and first[1].shape[1] == more[1].shape[1]
+def _fits(rows: int, first: Unstored, more: Unstored) -> bool:
+    return rows + len(more.keys) <= MAX_ROWS_PER_PUT and first.vectors.shape[1] == more.vectors.shape[1]
 
 
 def _usable(

@@ -1,57 +1,51 @@
-"""What is known is not sent, and what is on its way is not sent again: cache and single-flight are one structure."""
+"""Cached texts are not sent, and texts in flight are not sent again: cache and single-flight are one structure."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import anyio.lowlevel
 import numpy as np
 
-from aembed._engine.call import Call, Layer
-from aembed._events import Counts, Event, StoreFailed
-from aembed._sharing.cache import Cache, Lookup, Operation
+from aembed._engine.engine import Engine
+from aembed._engine.layer import Layer, Recipient
+from aembed._sharing.cache import Cache
 from aembed._sharing.cache_key import CacheKeys
-from aembed._sharing.shared_call import Participant, SharedCall
-from aembed._types import Batch, ModelSpec, Reply, Vectors
+from aembed._sharing.entries import InFlight, LookedUp, Unstored
+from aembed._sharing.participant import Participant
+from aembed._sharing.seats import batch_of
+from aembed._sharing.shared_call import SharedCall
+from aembed._types import Reply, Vectors
 
-LOOKED_UP_AT_ONCE = 1024
-"""Texts; the loop is free for others in between."""
-
-SENT_AT_ONCE = 4096
-"""Texts that join a shared call before the loop is free for others again."""
+MAX_TEXTS_PER_LOOKUP = 1024
+"""Their keys take a millisecond to hash; between two lookups the event loop is free for other tasks."""
+MAX_TEXTS_PER_STEP = 4096
+"""Texts that join a shared call before the event loop is free for other tasks."""
 
 HIT = Reply(np.empty((0, 0), np.float32), tokens=0)
-"""What a row from the cache has cost."""
+"""The cost of a row from the cache."""
 
 
 class CacheLayer:
     """One embedder's way to a cache, which it may share with others.
 
-    What a call finds nowhere is sent in a shared call of its own, in a task that this layer owns. The first participant
-    pays for it. Failures and texts that were cut are not kept.
+    Texts found nowhere are sent in a shared call, in a task that this layer owns. The call that began it pays for it.
+    Failures, and vectors of shortened texts, are not cached.
     """
 
-    def __init__(
-        self,
-        cache: Cache,
-        keys: CacheKeys,
-        below: Layer,
-        *,
-        spec: Callable[[], ModelSpec],
-        counts: Counts,
-        emit: Callable[[Event], None] | None,
-    ) -> None:
+    def __init__(self, cache: Cache, keys: CacheKeys, below: Layer, engine: Engine) -> None:
         self._cache = cache
         self._keys = keys
         self._below = below
-        self._spec = spec
-        self._counts = counts
-        self._emit = emit
+        self._engine = engine
+        self._counts = engine.recorder.counts
+        self._report = engine.recorder.store_failed
+        engine.recorder.cache_dropped = lambda: cache.dropped
         self._shared_calls: set[SharedCall] = set()
 
-    async def run(self, call: Call) -> None:
+    async def run(self, call: Recipient) -> None:
         """Bring every text to its end: by a hit, by another call's request, or by one of its own."""
         participant = Participant(call, self)
         left: Sequence[int] = range(len(call.texts))
@@ -65,22 +59,22 @@ class CacheLayer:
             await participant.leave()
 
     async def aclose(self) -> None:
-        """End the shared calls that no call of this embedder waits for, and see that what has landed is kept."""
+        """End the shared calls that no call of this embedder waits for, and store the rows that have arrived."""
         ending = [shared.task for shared in tuple(self._shared_calls) if shared.release(unless=self) and shared.task]
         if ending:
             await asyncio.wait(ending)
         await self._cache.flush()
 
     async def _seek(self, participant: Participant, left: Sequence[int]) -> list[int]:
-        """Look everywhere once, and send what is nowhere. Returns what others were looking up meanwhile."""
-        call, entries, lookup = participant.call, self._cache.entries, Lookup()
+        """Look everywhere once, and send what is nowhere. Returns the texts that other calls were looking up."""
+        call, entries, lookup = participant.call, self._cache.entries, LookedUp()
         missing: dict[bytes, int] = {}
         elsewhere: dict[bytes, int] = {}
         try:
-            for start in range(0, len(left), LOOKED_UP_AT_ONCE):
+            for start in range(0, len(left), MAX_TEXTS_PER_LOOKUP):
                 if start:
                     await anyio.lowlevel.checkpoint()
-                indices = left[start : start + LOOKED_UP_AT_ONCE]
+                indices = left[start : start + MAX_TEXTS_PER_LOOKUP]
                 keys = self._keys.of([call.texts[index] for index in indices], call.kind)
                 mine = dict(zip(keys, indices, strict=True))
                 if entries and not entries.keys().isdisjoint(mine):
@@ -97,39 +91,40 @@ class CacheLayer:
                 if entries.get(key) is lookup:
                     del entries[key]
             lookup.end()
-        return await self._join(participant, elsewhere)
+        return await self._join(participant, elsewhere) if elsewhere else []
 
-    async def _find(self, call: Call, keys: dict[bytes, int]) -> Sequence[bytes]:
-        """Place what the store knows. Returns its keys."""
+    async def _find(self, call: Recipient, keys: dict[bytes, int]) -> Sequence[bytes]:
+        """Place the rows that the store has. Returns their keys."""
         if not keys:
             return ()
         wanted = list(keys)
-        positions, vectors = await self._cache.get(wanted, self._spec().dim or call.dim, self._report)
+        dim = self._engine.spec.dim or call.dim
+        positions, vectors = await self._cache.get(wanted, dim, self._report)
         if vectors is None or not len(positions):
             return ()
         found = wanted if len(positions) == len(wanted) else [wanted[position] for position in positions.tolist()]
         self._place(call, [keys[key] for key in found], vectors)
         return found
 
-    def _place(self, call: Call, indices: Sequence[int], vectors: Vectors) -> None:
-        whole = len(indices) == len(call.texts)  # and so they are in order
-        rows = slice(0, len(indices)) if whole else np.array(indices, np.intp)
-        call.place(Batch([call.texts[index] for index in indices], rows), HIT, vectors)
+    def _place(self, call: Recipient, indices: list[int], vectors: Vectors) -> None:
+        call.place(batch_of([call.texts[index] for index in indices], indices), HIT, vectors)
         self._counts.cache_hits += len(indices)
 
     async def _send(self, participant: Participant, missing: dict[bytes, int]) -> None:
-        keys, indices = list(missing), list(missing.values())
-        shared = SharedCall([participant.call.texts[index] for index in indices], participant.call.kind, self)
-        shared.leader = participant
-        shared.on_settled = partial(self._settled, keys)
+        """Send the texts in a shared call, which other calls may join from now on."""
+        call, keys, indices = participant.call, list(missing), list(missing.values())
+        settled = partial(self._settled, keys)
+        texts = [call.texts[index] for index in indices]
+        shared = SharedCall(texts, call.kind, self, leader=participant, on_settled=settled)
+        in_flight = InFlight(shared, keys)
         try:
-            for start in range(0, len(keys), SENT_AT_ONCE):
+            for start in range(0, len(keys), MAX_TEXTS_PER_STEP):
                 if start:
                     await anyio.lowlevel.checkpoint()
-                seats = range(start, min(start + SENT_AT_ONCE, len(keys)))
-                shared.join(participant, ((seat, indices[seat]) for seat in seats))
-                self._cache.entries.update((keys[seat], (shared, seat)) for seat in seats)
-        except BaseException:  # cancelled: those who have joined meanwhile see to their texts themselves
+                seats = range(start, min(start + MAX_TEXTS_PER_STEP, len(keys)))
+                shared.join(participant, seats, indices[seats.start : seats.stop])
+                self._cache.entries.update(dict.fromkeys(keys[seats.start : seats.stop], in_flight))
+        except BaseException:  # cancelled: calls that have joined meanwhile take their texts back
             shared.release()
             raise
         self._counts.cache_misses += len(keys)
@@ -137,40 +132,35 @@ class CacheLayer:
         shared.start(self._below).add_done_callback(lambda _: self._shared_calls.discard(shared))
 
     async def _join(self, participant: Participant, elsewhere: dict[bytes, int]) -> list[int]:
-        """Wait for shared calls of others. Returns the texts that are not under way yet, or no longer."""
+        """Join the shared calls of others. Returns the texts that are not in flight yet, or no longer."""
         again: list[int] = []
-        lookups: dict[Lookup, None] = {}
+        lookups: dict[LookedUp, None] = {}
         for key, own in elsewhere.items():
-            entry = self._cache.entries.get(key)
-            if isinstance(entry, tuple):
-                shared, index = entry
-                shared.join(participant, [(index, own)])
-                self._counts.cache_shared += 1
-            elif isinstance(entry, np.ndarray):
-                self._place(participant.call, [own], entry[None].copy())
-            else:
-                again.append(own)
-                if entry is not None:
-                    lookups[entry] = None
+            match self._cache.entries.get(key):
+                case InFlight() as in_flight:
+                    in_flight.call.join(participant, [in_flight.index(key)], [own])
+                    self._counts.cache_shared += 1
+                case Unstored() as rows:
+                    self._place(participant.call, [own], rows.row(key)[None])
+                case LookedUp() as lookup:
+                    again.append(own)
+                    lookups[lookup] = None
+                case None:
+                    again.append(own)
         for lookup in lookups:
             await lookup.wait()
         return sorted(again)
 
-    def _settled(self, keys: list[bytes], shared: SharedCall, indices: list[int], vectors: Vectors | None) -> None:
-        """Texts of a shared call have their end: with rows, these are kept, but for those of texts that were cut."""
+    def _settled(self, keys: list[bytes], shared: SharedCall, indices: Sequence[int], vectors: Vectors | None) -> None:
+        """Texts of a shared call have their end. Their rows are cached, but for those of shortened texts."""
         entries = self._cache.entries
         for index in indices:
-            entry = entries.get(keys[index])
-            if isinstance(entry, tuple) and entry[0] is shared:
-                del entries[keys[index]]
+            match entries.get(keys[index]):
+                case InFlight(call) if call is shared:
+                    del entries[keys[index]]
         if vectors is None:
             return
         whole = [position for position, index in enumerate(indices) if index not in shared.truncated]
         if whole:
             rows = vectors if len(whole) == len(indices) else vectors[whole]
-            self._cache.keep([keys[indices[position]] for position in whole], rows, self._report)
-
-    def _report(self, operation: Operation, texts: int, error: Exception) -> None:
-        self._counts.cache_failures += texts
-        if self._emit is not None:
-            self._emit(StoreFailed(model=self._spec().name, operation=operation, texts=texts, error=error))
+            self._cache.put([keys[indices[position]] for position in whole], rows, self._report)

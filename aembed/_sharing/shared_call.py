@@ -1,177 +1,113 @@
-"""Texts on their way for several calls at once, so that each is sent once.
+"""Texts in flight for several calls at once, so that each is sent once (single-flight).
 
-The rule of cancellation: a request goes on as long as one call waits for one of its texts. A call that ends early takes
-nothing from the others; with the last one that waits, what was for them alone is cancelled, or never sent.
+The rule of cancellation: a request stays in flight as long as one call waits for one of its texts. A call that ends
+early takes nothing from the others; once the last call that waits has ended, what was for it alone is cancelled, or
+never sent.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import anyio
 import numpy as np
 
-from aembed._engine.call import DONE, FAILED, SENT, Call, Deliver, Layer
-from aembed._errors import AembedError, BadRequestError, ProviderError, ReplyError
+from aembed._engine.layer import Deliver, Layer
+from aembed._engine.plan import indices_of
+from aembed._engine.states import DONE, FAILED, NOT_ATTEMPTED, SENT, as_array, mark
+from aembed._errors import AembedError, BadRequestError, ProviderError
+from aembed._sharing.participant import Participant
+from aembed._sharing.seats import Part, Seats, batch_of
+from aembed._sharing.token_shares import TokenShares
 from aembed._types import Batch, Kind, Reply, Vectors
 
-Settled: TypeAlias = Callable[["SharedCall", list[int], Vectors | None], None]
-"""Told of indices nobody has to wait for any more, and of their rows, if they have any."""
+Settled: TypeAlias = Callable[["SharedCall", Sequence[int], Vectors | None], None]
+"""Receives the indices of texts that have their end, and their rows, if they have any."""
 
 
-class Participant:
-    """One call, and what it waits for in any number of shared calls. ``origin`` is the layer that it came through."""
+class SharedCall:
+    """The :class:`Recipient` that passes every report on to the calls that have joined. It runs in its own task.
 
-    __slots__ = ("_crash", "_given_back", "_news", "_retired", "call", "missing", "origin", "shared_calls")
+    ``origin`` is the layer that made it. ``leader`` is the participant it was made for: an error that is no failure of
+    a text is raised in its call, while other participants take their texts back and send them themselves.
+    """
 
-    def __init__(self, call: Call, origin: object) -> None:
-        self.call = call
+    is_probe = False
+    dim = None
+    due = math.inf
+    """A deadline belongs to one call: it makes that call leave, and ends no request that others wait for."""
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        kind: Kind,
+        origin: object,
+        *,
+        leader: Participant | None = None,
+        on_settled: Settled | None = None,
+    ) -> None:
+        self.texts = texts
+        self.kind: Kind = kind
         self.origin = origin
-        self.missing = 0
-        """Texts whose end is still to come."""
-        self.shared_calls: dict[SharedCall, None] = {}
-        self._given_back: list[int] = []
-        self._news: asyncio.Future[None] | None = None
-        self._retired = False
-        self._crash: BaseException | None = None
-
-    async def finish(self) -> None:
-        """Wait for every text. Once the call has stopped, only for what is sent in shared calls that it leads."""
-        while self.missing and self._crash is None:
-            if self.call.stopped and not self._retired:
-                self._retired = True
-                for shared in tuple(self.shared_calls):
-                    shared.leave(self, but_sent=shared.leader is self)
-            else:
-                self._news = asyncio.get_running_loop().create_future()
-                await self._news
-        if self._crash is not None:
-            raise self._crash
-
-    async def leave(self) -> None:
-        """Wait for nothing any more, but for the end of what nobody else waits for."""
-        if not self.missing:
-            return
-        ending = [shared.task for shared in tuple(self.shared_calls) if shared.leave(self) and shared.task is not None]
-        if ending:
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait(ending)
-
-    def take_back(self) -> list[int]:
-        """Indices of texts that nobody has brought to an end: the call has to see to them itself."""
-        indices, self._given_back = self._given_back, []
-        return indices
-
-    def place(self, batch: Batch, reply: Reply) -> None:
-        """Rows of its own, and what it has to pay for them."""
-        if self.call.dim in (None, reply.vectors.shape[1]):
-            self.call.place(batch, reply, reply.vectors)
-        else:
-            self.call.fail(batch, ReplyError("the model's vectors have another dimension than those kept; call again"))
-        self.settle(len(batch))
-
-    def give_back(self, batch: Batch) -> None:
-        """Nobody will bring these texts to an end."""
-        self.call.put_back(batch)
-        self._given_back += [Call.index(batch, position) for position in range(len(batch))]
-        self.settle(len(batch))
-
-    def crash(self, error: BaseException) -> None:
-        """The shared call that it leads has raised something that is no failure of a text."""
-        self._crash = error
-        self.settle(0)
-
-    def settle(self, texts: int) -> None:
-        """So many texts have their end; wake the call if that was all, or all it wants."""
-        self.missing -= texts
-        if self._news is not None and not self._news.done() and (not self.missing or self.call.stopped or self._crash):
-            self._news.set_result(None)
-
-
-class SharedCall(Call):
-    """A call whose rows belong to those who have joined it. It runs in a task of its own."""
-
-    def __init__(self, texts: Sequence[str], kind: Kind, origin: object) -> None:
-        super().__init__(texts, kind, "return")
-        self.origin = origin
-        self.leader: Participant | None = None
-        """For whom it was started: ends as a call of its own would end."""
+        self.leader = leader
         self.task: asyncio.Task[None] | None = None
-        self.on_settled: Settled | None = None
-        self._waiting: dict[int, tuple[tuple[Participant, int], ...]] = dict.fromkeys(range(len(texts)), ())
-        """Index of each text without an end -> who waits for it, and the index it has there."""
-        self._indices: dict[Participant, list[int]] = {}
+        self.on_sent: Callable[[], None] | None = None
+        self.stopped = False
+        self.truncated: set[int] = set()
+        """Indices of texts that were shortened: their vectors are not those of the whole text."""
+        self._error: AembedError | None = None
+        self._on_settled = on_settled
+        self._states = bytearray(len(texts))
+        """FAILED here means that the text has its end without a row, failed or skipped."""
+        self._seats = Seats()
         self._under_way: dict[anyio.CancelScope, Batch] = {}
 
+    # ---- for its layer
+
     def start(self, below: Layer) -> asyncio.Task[None]:
-        """Let the layer below bring the texts to their end, after those who began it have joined."""
+        """Let the layer below run it, after the calls it was made for have joined."""
         self.task = asyncio.get_running_loop().create_task(below.run(self))
         self.task.add_done_callback(self._ended)
         return self.task
 
-    def join(self, participant: Participant, pairs: Iterable[tuple[int, int]]) -> None:
-        """Wait for texts that have no end yet: pairs of an index here and one in the participant's call."""
-        indices = self._indices.setdefault(participant, [])
-        for index, own in pairs:
-            self._waiting[index] += ((participant, own),)
-            indices.append(index)
-            participant.missing += 1
-            if self._state[index] == SENT:
-                participant.call.begin(_part([self.texts[index]], [own]))
+    def join(self, participant: Participant, indices: Sequence[int], own: Sequence[int]) -> None:
+        """Let a call wait for texts that have no end yet: their indices here, and in the participant's call."""
+        self._seats.add(participant, indices, own)
         participant.shared_calls[self] = None
+        if SENT in self._states:
+            sent = [(index, mine) for index, mine in zip(indices, own, strict=True) if self._states[index] == SENT]
+            participant.call.begin(batch_of([self.texts[index] for index, _ in sent], [mine for _, mine in sent]))
 
     def leave(self, participant: Participant, *, but_sent: bool = False) -> bool:
-        """Wait no more; with ``but_sent`` only for what is already sent. True if nobody waits any more."""
-        kept: list[int] = []
-        left: list[tuple[int, int]] = []
-        for index in self._indices.pop(participant, ()):
-            if but_sent and self._state[index] == SENT:
-                kept.append(index)
-            elif waiting := self._waiting.get(index):
-                left += [(index, own) for who, own in waiting if who is participant]
-                self._waiting[index] = tuple(pair for pair in waiting if pair[0] is not participant)
-        participant.missing -= len(left)
+        """Let a call wait no more; with ``but_sent`` only for texts already sent. True if no participant is left."""
+        indices = self._seats.of(participant)
+        if but_sent:
+            indices = [index for index in indices if self._states[index] != SENT]
+        own = self._seats.remove(participant, indices)
         if participant.call.stopped:
-            participant.call.put_back(_part([self.texts[index] for index, _ in left], [own for _, own in left]))
-        if kept:
-            self._indices[participant] = kept
-        else:
+            participant.call.put_back(batch_of([self.texts[index] for index in indices], own))
+        if participant not in self._seats:
             participant.shared_calls.pop(self, None)
         return self._drop_unwanted()
 
     def release(self, unless: object = None) -> bool:
-        """Give everything back to those who wait, and end: unless one who waits is of that origin."""
-        if unless is not None and any(
-            participant.origin is unless and participant.missing for participant in self._indices
-        ):
+        """Give every text back to the participants, and end; but not while one of them is of the origin ``unless``."""
+        if unless is not None and any(each.origin is unless for each in self._seats):
             return False
-        self.skip(self._rest())
-        if self.task is not None and not self.task.cancelling():  # a second one would cut short how it ends
+        self.skip(self._open())
+        if self.task is not None and not self.task.cancelling():  # a second cancellation would cut short how it ends
             self.task.cancel()
         return True
 
-    # ---- what the engine tells
-
-    def count(self, requests: int = 1, maybe_billed: int = 0) -> None:
-        """A request is the first participant's: every one counts once."""
-        super().count(requests, maybe_billed)
-        payer = next((waiting[0][0] for waiting in self._waiting.values() if waiting), None)
-        if payer is not None:
-            payer.call.count(requests, maybe_billed)
-
-    def attempt_failed(self, batch: Batch, error: ProviderError) -> None:
-        super().attempt_failed(batch, error)
-        for participant, _, part in self._parts(batch, self._waiting.get):
-            participant.call.attempt_failed(part, error)
+    # ---- reports of the layer below
 
     def wants(self, batch: Batch) -> bool:
-        return not self.stopped and any(
-            not participant.call.stopped for index in _indices(batch) for participant, _ in self._waiting.get(index, ())
-        )
+        return not self.stopped and self._seats.is_wanted(batch)
 
-    def watched(self, deliver: Deliver) -> Deliver:
+    def cancellable(self, deliver: Deliver) -> Deliver:
         async def deliver_while_wanted(batch: Batch) -> None:
             with anyio.CancelScope() as scope:
                 self._under_way[scope] = batch
@@ -182,128 +118,125 @@ class SharedCall(Call):
 
         return deliver_while_wanted
 
+    def rows(self, batch: Batch, dim: int | None) -> Vectors | None:
+        return None  # a participant may have left meanwhile, and its caller owns its array again
+
+    def count(self, requests: int, maybe_billed: int = 0) -> None:
+        """The first participant pays, so that every request counts once."""
+        if self.on_sent is not None:
+            self.on_sent()
+        payer = next(iter(self._seats), None)
+        if payer is not None:
+            payer.call.count(requests, maybe_billed)
+
     def begin(self, batch: Batch) -> None:
-        super().begin(batch)
-        for participant, _, part in self._parts(batch, self._waiting.get):
-            participant.call.begin(part)
+        mark(self._states, batch, SENT)
+        for part in self._seats.parts(batch):
+            part.participant.call.begin(part.batch)
+
+    def attempt_failed(self, batch: Batch, error: ProviderError) -> None:
+        for part in self._seats.parts(batch):
+            part.participant.call.attempt_failed(part.batch, error)
+
+    def truncate(self, batch: Batch) -> None:
+        self.truncated.update(indices_of(batch))
 
     def put_back(self, batch: Batch) -> None:
-        super().put_back(batch)
-        for participant, _, part in self._parts(batch, self._waiting.get):
-            participant.call.put_back(part)
+        mark(self._states, batch, NOT_ATTEMPTED)
+        for part in self._seats.parts(batch):
+            part.participant.call.put_back(part.batch)
 
     def skip(self, batch: Batch) -> None:
-        """It will not be sent. A fatal error is why, to calls of this origin; others are given theirs back."""
-        super().skip(batch)
-        for participant, _, part in self._parts(batch, self._waiting.pop):
-            if not participant.call.stopped and (self.error is None or participant.origin is not self.origin):
+        """A fatal error is the reason for calls of this origin. Calls of another origin get their texts back."""
+        mark(self._states, batch, FAILED)
+        for participant, _, part in self._seats.take(batch):
+            if not participant.call.stopped and (self._error is None or participant.origin is not self.origin):
                 participant.give_back(part)
                 continue
-            if self.error is not None:
-                participant.call.stop(self.error.copy_for(None))
+            participant.call.put_back(part)
+            if self._error is not None:
+                participant.call.stop(self._error.copy_for(None))
             participant.settle(len(part))
-        self._tell(_indices(batch), None)
-
-    def rows(self, batch: Batch, dim: int | None) -> Vectors | None:
-        """None: no call's array is written to while the call may have ended."""
-        return None
+        self._settle(batch, None)
 
     def place(self, batch: Batch, reply: Reply, vectors: Vectors, *, in_place: bool = False) -> None:
-        """Rows go to all who wait; what they cost goes to the first who waits for each text, by its length."""
-        self._mark(batch, DONE)
-        self.truncated.update(self.index(batch, position) for position in reply.truncated)
-        indices = _indices(batch)
-        cut = [index in self.truncated for index in indices]
-        payers = [waiting[0][0] if (waiting := self._waiting.get(index)) else None for index in indices]
-        tokens = _Tokens(reply.tokens, batch.texts)
-        for participant, positions, part in self._parts(batch, self._waiting.pop):
-            paid = tokens.of([text for text, p in zip(part.texts, positions, strict=True) if payers[p] is participant])
-            truncated = [place for place, position in enumerate(positions) if cut[position]]
-            participant.place(part, Reply(vectors[positions], paid, truncated=truncated))
-        self._tell(indices, vectors)
+        """Rows go to all who wait; their cost goes to the first who waits for each text, by its length."""
+        mark(self._states, batch, DONE)
+        indices = indices_of(batch)
+        self.truncated.update(indices[position] for position in reply.truncated)
+        parts = list(self._seats.take(batch))
+        shares = TokenShares(reply.tokens, batch.texts)
+        for part in parts:
+            rows = self._rows_for(part, vectors, is_only=len(parts) == 1)
+            cut = self.truncated and [at for at, place in enumerate(part.positions) if indices[place] in self.truncated]
+            tokens = shares.take(part.positions)
+            part.participant.place(part.batch, Reply(rows, tokens, truncated=cut or ()), rows)
+        self._settle(batch, vectors)
+
+    def _rows_for(self, part: Part, vectors: Vectors, *, is_only: bool) -> Vectors:
+        """No two calls, and no call and the cache, may hold the same array: each may write to its own."""
+        if not isinstance(part.positions, range):
+            return vectors[part.positions]
+        if not is_only:
+            return vectors.copy()
+        if self._on_settled is None:
+            return vectors
+        rows = vectors.view()
+        rows.flags.writeable = False  # a call copies what it cannot write to, once and into its place
+        return rows
 
     def fail(self, batch: Batch, error: AembedError) -> None:
-        """Those who wait for these texts get an error each of their own.
+        """Each call gets a copy of the error.
 
-        A batch refused as a whole says nothing about a part of it: who waits for a part tries that alone. Nor does a
-        fatal error say anything about the calls of another origin, which may have another key.
+        A batch rejected as a whole says nothing about a part of it: a call that waits for a part sends that alone. Nor
+        does a fatal error say anything about calls of another origin, which may have another key.
         """
-        self._mark(batch, FAILED)
-        refused_whole = len(batch) > 1 and isinstance(error, BadRequestError)
+        mark(self._states, batch, FAILED)
+        rejected_whole = len(batch) > 1 and isinstance(error, BadRequestError)
         if error.fatal:
             self.stop(error)
-        for participant, positions, part in self._parts(batch, self._waiting.pop):
-            if (refused_whole and len(part) < len(batch)) or (error.fatal and participant.origin is not self.origin):
+        for participant, positions, part in self._seats.take(batch):
+            if (rejected_whole and len(part) < len(batch)) or (error.fatal and participant.origin is not self.origin):
                 participant.give_back(part)
             else:
                 named = positions.index(error.index) if error.index in positions else None
-                participant.call.fail(part, error.copy_for(named))
-                participant.settle(len(part))
-        self._tell(_indices(batch), None)
+                participant.fail(part, error.copy_for(named))
+        self._settle(batch, None)
 
-    # ---- how it ends
+    def stop(self, error: AembedError) -> None:
+        self.stopped = True
+        self._error = self._error or error
+
+    def run_out(self) -> None:
+        self.stopped = True
+
+    # ---- its end
 
     def _drop_unwanted(self) -> bool:
-        if not self._waiting:
+        if NOT_ATTEMPTED not in self._states and SENT not in self._states:
             return False
-        if not any(self._waiting.values()):
+        if not self._seats:
             self.release()
             return True
         for scope, batch in self._under_way.items():
-            if not any(self._waiting.get(index) for index in _indices(batch)):
+            if self._seats.is_empty(batch):
                 scope.cancel()
                 self.skip(batch)
         return False
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """What has no end by now gets none: its leader hears why, and the others try for themselves."""
+        """Texts without an end get none: the leader's call raises the reason, the others send theirs themselves."""
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
-        if error is not None and self.leader is not None and self.leader in self._indices:
+        if error is not None and self.leader is not None and self.leader in self._seats:
             self.leave(self.leader)
             self.leader.crash(error)
-        self.skip(self._rest())
+        self.skip(self._open())
 
-    def _rest(self) -> Batch:
-        return _part([self.texts[index] for index in self._waiting], list(self._waiting))
+    def _open(self) -> Batch:
+        """All texts without an end."""
+        indices = np.flatnonzero(as_array(self._states) < DONE).tolist()
+        return batch_of([self.texts[index] for index in indices], indices)
 
-    def _tell(self, indices: list[int], vectors: Vectors | None) -> None:
-        if self.on_settled is not None and indices:
-            self.on_settled(self, indices, vectors)
-
-    def _parts(
-        self, batch: Batch, look: Callable[[int, tuple[()]], Iterable[tuple[Participant, int]]]
-    ) -> Iterator[tuple[Participant, list[int], Batch]]:
-        """For each who waits: the positions in ``batch`` that are theirs, and these as a batch of their call."""
-        found: dict[Participant, tuple[list[int], list[int]]] = {}
-        for position, index in enumerate(_indices(batch)):
-            for participant, own in look(index, ()):
-                positions, owns = found.setdefault(participant, ([], []))
-                positions.append(position)
-                owns.append(own)
-        for participant, (positions, owns) in found.items():
-            yield participant, positions, _part([batch.texts[position] for position in positions], owns)
-
-
-def _part(texts: Sequence[str], indices: list[int]) -> Batch:
-    return Batch(texts, slice(indices[0], indices[0] + 1) if len(indices) == 1 else np.array(indices, np.intp))
-
-
-def _indices(batch: Batch) -> list[int]:
-    rows = batch.rows
-    return list(range(rows.start, rows.stop)) if isinstance(rows, slice) else rows.tolist()
-
-
-class _Tokens:
-    """Shares out what a batch has cost, to the last token, by the length of its texts."""
-
-    def __init__(self, tokens: int | None, texts: Sequence[str]) -> None:
-        self._tokens = tokens
-        self._all = sum(map(len, texts))
-        self._before = 0
-
-    def of(self, texts: Sequence[str]) -> int | None:
-        """The cost of ``texts``; each is asked for once."""
-        if self._tokens is None or not texts:
-            return None if texts else 0
-        before, self._before = self._before, self._before + sum(map(len, texts))
-        return round(self._tokens * self._before / self._all) - round(self._tokens * before / self._all)
+    def _settle(self, batch: Batch, vectors: Vectors | None) -> None:
+        if self._on_settled is not None and len(batch):
+            self._on_settled(self, indices_of(batch), vectors)

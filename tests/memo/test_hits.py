@@ -121,6 +121,6 @@ async def test_a_model_that_changed_its_dimension_is_not_mixed_with_what_it_was(
     embedder = await factory.new_embedder(ScriptedProvider(spec=spec, dim=8), cache=shelf)
     await embedder.embed_documents(TEXTS[:6])
     embedder = await factory.new_embedder(ScriptedProvider(spec=spec, dim=16), cache=shelf)
-    with pytest.raises(ReplyError, match="another dimension than those kept; call again"):
+    with pytest.raises(ReplyError, match="another dimension"):
         await embedder.embed_documents(TEXTS)
     np.testing.assert_array_equal(await embedder.embed_documents(TEXTS), await expected(TEXTS, 16))

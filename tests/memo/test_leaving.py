@@ -101,7 +101,7 @@ async def test_who_looks_up_and_leaves_takes_nothing_from_the_others(factory: Em
 async def test_who_leaves_before_its_flight_has_started_takes_nothing_from_the_others(
     factory: EmbedderFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aembed._sharing.cache_layer.SENT_AT_ONCE", 1)
+    monkeypatch.setattr("aembed._sharing.cache_layer.MAX_TEXTS_PER_STEP", 1)
     provider = ScriptedProvider()
     embedder = await factory.new_embedder(provider, cache=True)
     leader = asyncio.create_task(embedder.embed_documents(TEXTS))

@@ -143,7 +143,7 @@ async def test_a_store_that_cannot_follow_slows_down_who_brings_more(
             await anyio.sleep(10)
             await super().put_many(keys, vectors)
 
-    monkeypatch.setattr("aembed._sharing.cache.BEHIND", 100)
+    monkeypatch.setattr("aembed._sharing.cache.MAX_UNSTORED_BYTES", 100)
     embedder = await factory.new_embedder(ScriptedProvider(), cache=Slow())
     for number in range(5):
         await embedder.embed_documents([f"{number} {text}" for text in TEXTS])

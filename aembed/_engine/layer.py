@@ -1,0 +1,110 @@
+"""The contract between layers: a call goes down, and reports of what became of its texts come back up to it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeAlias
+
+from aembed._errors import AembedError, ProviderError
+from aembed._types import Batch, Kind, Reply, Vectors
+
+Deliver: TypeAlias = Callable[[Batch], Awaitable[None]]
+"""Brings one batch to its end."""
+
+
+class Recipient(Protocol):
+    """A call as the layers see it: texts to embed, and methods that report what became of each batch.
+
+    :class:`Call` collects the reports for one caller, :class:`SharedCall` passes them on to several calls.
+    """
+
+    on_sent: Callable[[], None] | None
+    """Called whenever a request is sent, that is once it has been admitted."""
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """Distinct texts. Their positions are the indices that batches name in ``rows``."""
+        ...
+
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def due(self) -> float:
+        """Loop time of the deadline; infinite without one."""
+        ...
+
+    @property
+    def is_probe(self) -> bool:
+        """The call asks whether the provider works: a failure is the answer, and is not retried."""
+        ...
+
+    @property
+    def stopped(self) -> bool:
+        """No further batch is worth sending."""
+        ...
+
+    @property
+    def dim(self) -> int | None:
+        """Dimension of the rows placed so far; ``None`` before the first, or where the call holds no rows."""
+        ...
+
+    def wants(self, batch: Batch) -> bool:
+        """The batch is still worth sending."""
+        ...
+
+    def cancellable(self, deliver: Deliver) -> Deliver:
+        """``deliver`` in a form that lets the call cancel single batches, where it may want to."""
+        ...
+
+    def rows(self, batch: Batch, dim: int | None) -> Vectors | None:
+        """The batch's rows of the result, to decode into; ``None`` where that is not possible."""
+        ...
+
+    def count(self, requests: int, maybe_billed: int = 0) -> None:
+        """So many requests were sent for the call; ``maybe_billed`` of those that failed may be on the bill."""
+        ...
+
+    def begin(self, batch: Batch) -> None:
+        """The batch is on its way."""
+        ...
+
+    def attempt_failed(self, batch: Batch, error: ProviderError) -> None:
+        """A request failed; it may be retried."""
+        ...
+
+    def truncate(self, batch: Batch) -> None:
+        """The texts of the batch will be sent shortened."""
+        ...
+
+    def put_back(self, batch: Batch) -> None:
+        """The batch was sent in vain, and counts as not attempted."""
+        ...
+
+    def skip(self, batch: Batch) -> None:
+        """The batch will not be sent, or not again."""
+        ...
+
+    def place(self, batch: Batch, reply: Reply, vectors: Vectors, *, in_place: bool = False) -> None:
+        """The rows of the batch. ``in_place``: they were decoded into those that ``rows`` gave."""
+        ...
+
+    def fail(self, batch: Batch, error: AembedError) -> None:
+        """The texts of the batch get no vector."""
+        ...
+
+    def stop(self, error: AembedError) -> None:
+        """Stop the whole call with ``error``."""
+        ...
+
+    def run_out(self) -> None:
+        """No request can be sent before the deadline. Requests in flight may still be answered."""
+        ...
+
+
+class Layer(Protocol):
+    """A layer above the provider: cache layer, micro-batcher or engine."""
+
+    async def run(self, call: Recipient) -> None:
+        """Bring every text of ``call`` to its end, and report each row and each failure to ``call``."""
+        ...

@@ -1,0 +1,54 @@
+"""The provider within its timeout. A provider of the user's own may return anything, so the type is checked as well."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+
+from aembed._engine.timeout import SharedTimeout
+from aembed._errors import ConfigError, RequestTimeoutError
+from aembed._types import Kind, Provider, Reply, Vectors, WritesRows
+
+
+class TimedProvider:
+    """``seconds``: time for one request, waiting for admission not included; ``None`` for no limit."""
+
+    def __init__(self, provider: Provider, seconds: float | None) -> None:
+        self._provider = provider
+        self._embed_into = provider.embed_into if isinstance(provider, WritesRows) else None
+        self._timeout = None if seconds is None else SharedTimeout(seconds)
+
+    @property
+    def writes_rows(self) -> bool:
+        return self._embed_into is not None
+
+    async def embed(self, texts: Sequence[str], kind: Kind, rows: Vectors | None) -> Reply:
+        """One request. ``rows`` are filled if the provider can.
+
+        Raises:
+            RequestTimeoutError: no answer in time.
+            ConfigError: the provider does not follow the protocol.
+        """
+        answer: Awaitable[object]
+        if self._embed_into is None:
+            answer = self._provider.embed(texts, kind=kind)
+        else:
+            answer = self._embed_into(rows, texts, kind=kind)
+        if not hasattr(answer, "__await__"):
+            raise ConfigError(f"{type(self._provider).__name__}.embed is no async function; write `async def embed`")
+        reply = await answer if self._timeout is None else await self._in_time(answer, self._timeout)
+        if not isinstance(reply, Reply):
+            returned = "nothing" if reply is None else f"a {type(reply).__name__}"
+            name = type(self._provider).__name__
+            raise ConfigError(f"{name}.embed returned {returned}; return aembed.Reply(vectors)")
+        return reply
+
+    async def _in_time(self, answer: Awaitable[object], timeout: SharedTimeout) -> object:
+        scope = timeout.scope()
+        try:
+            with scope:
+                return await answer
+        except TimeoutError:
+            if not scope.expired:
+                raise  # the provider's own
+        name = self._provider.spec.name
+        raise RequestTimeoutError(f"{name} did not answer within the timeout of {timeout.seconds} s")
