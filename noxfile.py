@@ -14,7 +14,15 @@ from nox.command import CommandFailed
 PROJECT = nox.project.load_toml("pyproject.toml")
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = sorted({"3.11", "3.12", "3.13", "3.14", THIS_PYTHON}, key=lambda version: int(version[2:]))
-EXTRAS = [extra for extra in PROJECT["project"]["optional-dependencies"] if extra != "all"]
+FRAMEWORKS = {
+    "langchain": ["langchain-tests"],
+    "llama-index": [],
+    "pydantic-ai": [],
+    "haystack": [],
+    "chroma": [],
+}
+"""Extras of frameworks, each in an environment of its own, and what its tests need besides."""
+EXTRAS = [extra for extra in PROJECT["project"]["optional-dependencies"] if extra not in {"all", *FRAMEWORKS}]
 SERVERS = {
     "infinity": (
         "infinity-emb[server,torch]==0.0.78",
@@ -176,6 +184,15 @@ def wheel(session: nox.Session) -> None:
         python = str(environment / ("Scripts" if sys.platform == "win32" else "bin") / "python")
         session.run(python, "-m", "pip", "install", "--quiet", f"{package}{extras}", external=True)
         session.run(python, "-I", "-W", "error", smoke, *(["--extras"] if extras else []), external=True)
+
+
+@nox.session
+@nox.parametrize("framework", list(FRAMEWORKS), ids=list(FRAMEWORKS))
+def frameworks(session: nox.Session, framework: str) -> None:
+    """Each adapter with the real framework, installed alone: ``nox -s "frameworks(langchain)"`` for one of them."""
+    session.install("-e", f".[local,{framework}]", "pytest>=8.4", "pytest-asyncio>=1.4", *FRAMEWORKS[framework])
+    tests = f"tests/integrations/test_{framework.replace('-', '_')}.py"
+    session.run("pytest", "--confcutdir=tests/integrations", tests, *session.posargs)
 
 
 @nox.session

@@ -77,7 +77,7 @@ def rows(drawn: str) -> dict[str, int]:
 
 ROW = rows(ROOMS)
 OF_PROVIDERS = {"_types", "_errors", "_settings", "_wire", "_version", "http", "providers"}
-OUTSIDE = ["testing", "cli", "bench", "jobs", "telemetry"]
+OUTSIDE = ["testing", "cli", "bench", "integrations", "jobs", "telemetry"]
 """What lives here uses public names alone, as a user would."""
 
 FORBIDDEN = {
