@@ -36,11 +36,13 @@ def hub_errors(name: HubName) -> Generator[None]:
     raise failure
 
 
-def _translated(error: Exception, name: HubName) -> AembedError:
+def _translated(error: BaseException, name: HubName) -> AembedError:
     errors = load_package("huggingface_hub.errors", extra="hub")
     if isinstance(error, errors.LocalEntryNotFoundError):  # its cause is why the hub did not answer
         cause = error.__cause__
-        return _translated(cause, name) if isinstance(cause, errors.HfHubHTTPError) else _unreachable(error, name)
+        if cause is not None and isinstance(cause, errors.HfHubHTTPError):
+            return _translated(cause, name)
+        return _unreachable(error, name)
     if isinstance(error, AttributeError | TypeError):
         return MissingExtraError('the installed huggingface_hub is too old or too new: pip install -U "aembed[hub]"')
     if isinstance(error, errors.GatedRepoError):
@@ -82,7 +84,7 @@ def _of_status(status: int | None, name: HubName) -> AembedError:
     return ProviderError(f"the hub rejects the request for {name.repo}; check HF_ENDPOINT", **facts)
 
 
-def _unreachable(error: Exception, name: HubName) -> ConnectError:
+def _unreachable(error: BaseException, name: HubName) -> ConnectError:
     return ConnectError(
         f"{name} cannot be downloaded ({type(error.__cause__ or error).__name__}): check the network, proxies and "
         f"HF_ENDPOINT, and try again; or run `aembed download {name}` elsewhere and copy its HF_HOME",
@@ -90,6 +92,6 @@ def _unreachable(error: Exception, name: HubName) -> ConnectError:
     )
 
 
-def _status(error: Exception) -> int | None:
+def _status(error: BaseException) -> int | None:
     status: int | None = getattr(getattr(error, "response", None), "status_code", None)
     return status
