@@ -38,8 +38,9 @@ def hub_errors(name: HubName) -> Generator[None]:
 
 def _translated(error: BaseException, name: HubName) -> AembedError:
     errors = load_package("huggingface_hub.errors", extra="hub")
-    if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, errors.HfHubHTTPError):
-        error = error.__cause__  # why the hub did not deliver
+    cause = error.__cause__  # why the hub did not deliver
+    if cause is not None and isinstance(error, errors.LocalEntryNotFoundError):
+        error = cause if isinstance(cause, errors.HfHubHTTPError) else error
     if isinstance(error, AttributeError | TypeError):
         return MissingExtraError('the installed huggingface_hub is too old or too new: pip install -U "aembed[hub]"')
     if isinstance(error, errors.GatedRepoError):
