@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from aembed import BadTextError, Config, Embedder, EmbedderFactory, Limits, ModelSpec
-from aembed._embedder import STREAM_CHUNK
+from aembed._stream import STREAM_CHUNK
 from aembed.testing import ScriptedProvider
 from tests.loops import run
 

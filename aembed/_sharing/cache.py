@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from aembed._sharing.entries import Entry, Report, Unstored
+from aembed._sharing.entries import Entry, InFlight, Report, Unstored
 from aembed._types import Store, Vectors
 
 MAX_ROWS_PER_PUT = 4096
@@ -75,16 +75,25 @@ class Cache:
             report("get", len(keys), error)
             return NOTHING, None
 
-    def put(self, keys: list[bytes], vectors: Vectors, report: Report) -> None:
-        """Hand rows to the store without waiting for it; until it has them they are entries."""
+    def put(self, keys: list[bytes], vectors: Vectors, report: Report, replaces: InFlight) -> None:
+        """Hand rows to the store without waiting for it; until it has them they are entries.
+
+        They replace the request that brought them, but no entry of another call.
+        """
         self._abandon_earlier_loop()
         rows = Unstored(keys, vectors, report)
-        for key in keys:
-            self.entries.setdefault(key, rows)
+        entries = self.entries
+        entries.update(dict.fromkeys([key for key in keys if entries.get(key, replaces) is replaces], rows))
         self._unstored.append(rows)
         self._unstored_bytes += vectors.nbytes
         if not self._is_writing():
             self._writer = asyncio.get_running_loop().create_task(self._write())
+
+    def forget(self, keys: Sequence[bytes], entry: Entry) -> None:
+        """Remove the entries of these keys, where they are still this one."""
+        entries = self.entries
+        for key in [key for key in keys if entries.get(key) is entry]:
+            del entries[key]
 
     async def room(self) -> None:
         """Wait while too many rows wait to be stored."""
@@ -119,16 +128,11 @@ class Cache:
                 await self._put_many(parts)
             finally:
                 for part in parts:
-                    self._forget(part)
+                    self._unstored_bytes -= part.vectors.nbytes
+                    self.forget(part.keys, part)
                 if self._written is not None:
                     self._written.set()
                     self._written = None
-
-    def _forget(self, part: Unstored) -> None:
-        self._unstored_bytes -= part.vectors.nbytes
-        for key in part.keys:
-            if self.entries.get(key) is part:
-                del self.entries[key]
 
     def _abandon_earlier_loop(self) -> None:
         """Drop rows that a task of an ended loop, or of the parent of a fork, was writing: its outcome is not known."""

@@ -56,7 +56,7 @@ class CacheKeys:
     def of(self, texts: Sequence[str], kind: Kind) -> list[bytes]:
         """32 bytes for each text."""
         prefix = self._prefixes[kind]
-        return [sha256(prefix + text.encode()).digest() for text in texts]
+        return [sha256(prefix + data).digest() for data in map(str.encode, texts)]
 
 
 def _digest(value: str | SecretStr) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
 
 import anyio.lowlevel
 import numpy as np
@@ -43,7 +42,7 @@ class CacheLayer:
         self._counts = engine.recorder.counts
         self._report = engine.recorder.store_failed
         engine.recorder.cache_dropped = lambda: cache.dropped
-        self._shared_calls: set[SharedCall] = set()
+        self._in_flight: dict[SharedCall, InFlight] = {}
 
     async def run(self, call: Recipient) -> None:
         """Bring every text to its end: by a hit, by another call's request, or by one of its own."""
@@ -60,7 +59,7 @@ class CacheLayer:
 
     async def aclose(self) -> None:
         """End the shared calls that no call of this embedder waits for, and store the rows that have arrived."""
-        ending = [shared.task for shared in tuple(self._shared_calls) if shared.release(unless=self) and shared.task]
+        ending = [shared.task for shared in tuple(self._in_flight) if shared.release(unless=self) and shared.task]
         if ending:
             await asyncio.wait(ending)
         await self._cache.flush()
@@ -113,10 +112,9 @@ class CacheLayer:
     async def _send(self, participant: Participant, missing: dict[bytes, int]) -> None:
         """Send the texts in a shared call, which other calls may join from now on."""
         call, keys, indices = participant.call, list(missing), list(missing.values())
-        settled = partial(self._settled, keys)
         texts = [call.texts[index] for index in indices]
-        shared = SharedCall(texts, call.kind, self, leader=participant, on_settled=settled)
-        in_flight = InFlight(shared, keys)
+        shared = SharedCall(texts, call.kind, self, leader=participant, on_settled=self._settled)
+        in_flight = self._in_flight[shared] = InFlight(shared, keys)
         try:
             for start in range(0, len(keys), MAX_TEXTS_PER_STEP):
                 if start:
@@ -126,10 +124,10 @@ class CacheLayer:
                 self._cache.entries.update(dict.fromkeys(keys[seats.start : seats.stop], in_flight))
         except BaseException:  # cancelled: calls that have joined meanwhile take their texts back
             shared.release()
+            del self._in_flight[shared]
             raise
         self._counts.cache_misses += len(keys)
-        self._shared_calls.add(shared)
-        shared.start(self._below).add_done_callback(lambda _: self._shared_calls.discard(shared))
+        shared.start(self._below).add_done_callback(lambda _: self._in_flight.pop(shared))
 
     async def _join(self, participant: Participant, elsewhere: dict[bytes, int]) -> list[int]:
         """Join the shared calls of others. Returns the texts that are not in flight yet, or no longer."""
@@ -151,16 +149,15 @@ class CacheLayer:
             await lookup.wait()
         return sorted(again)
 
-    def _settled(self, keys: list[bytes], shared: SharedCall, indices: Sequence[int], vectors: Vectors | None) -> None:
+    def _settled(self, shared: SharedCall, indices: Sequence[int], vectors: Vectors | None) -> None:
         """Texts of a shared call have their end. Their rows are cached, but for those of shortened texts."""
-        entries = self._cache.entries
-        for index in indices:
-            match entries.get(keys[index]):
-                case InFlight(call) if call is shared:
-                    del entries[keys[index]]
-        if vectors is None:
-            return
-        whole = [position for position, index in enumerate(indices) if index not in shared.truncated]
-        if whole:
-            rows = vectors if len(whole) == len(indices) else vectors[whole]
-            self._cache.put([keys[indices[position]] for position in whole], rows, self._report)
+        in_flight = self._in_flight[shared]
+        keys = [in_flight.keys[index] for index in indices]
+        if vectors is not None and not shared.truncated.isdisjoint(indices):
+            self._cache.forget(keys, in_flight)
+            whole = [position for position, index in enumerate(indices) if index not in shared.truncated]
+            keys, vectors = [keys[position] for position in whole], vectors[whole]
+        if vectors is not None and keys:
+            self._cache.put(keys, vectors, self._report, in_flight)
+        else:
+            self._cache.forget(keys, in_flight)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,8 +115,7 @@ class MemoryStore:
 
     def _look_up(self, keys: Sequence[bytes]) -> NDArray[np.int64]:
         """The place of each key; -1 where there is none."""
-        place_of = self._places.get
-        return np.fromiter((place_of(key, -1) for key in keys), np.int64, len(keys))
+        return np.fromiter(map(self._places.get, keys, repeat(-1)), np.int64, len(keys))
 
     def _copy(self, slabs: NDArray[np.int64], rows: NDArray[np.int64], dim: int) -> Vectors:
         self._clock += 1
@@ -136,10 +136,9 @@ class MemoryStore:
         """Store at most one slab's worth of rows. Of the same key twice, the later row stays."""
         self._clock += 1
         latest = {key: position for position, key in enumerate(keys)}
-        for key in latest:
-            place = self._places.pop(key, None)
-            if place is not None:
-                self._slabs[place // STRIDE].free([place % STRIDE])
+        for key in self._places.keys() & latest.keys():  # most often none: then this is one look at all of them
+            place = self._places.pop(key)
+            self._slabs[place // STRIDE].free([place % STRIDE])
         left = list(latest.items())
         while left:
             number = self._slab_with_room(vectors.shape[1], len(left))
@@ -150,7 +149,8 @@ class MemoryStore:
             slab.begin(rows, self._clock, proven=not self._dropped or self._lots.random(len(rows)) < 1 / ADMITTED)
             for row, (key, _) in zip(rows.tolist(), taken, strict=True):
                 slab.keys[row] = key
-                self._places[key] = number * STRIDE + row
+            places = (number * STRIDE + rows.astype(np.int64)).tolist()
+            self._places.update(zip([key for key, _ in taken], places, strict=True))
 
     def _slab_with_room(self, dim: int, wanted: int) -> int:
         """Number of a slab of this dimension with a free row, made or emptied if there is none."""
