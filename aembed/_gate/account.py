@@ -20,6 +20,9 @@ from aembed._types import Kind, ModelSpec, Reply
 
 FIRST_AT_ONCE = 2
 """Requests sent before the first answer; each answer allows one more, so that a small quota is not overrun unseen."""
+UNKNOWN_GROWTH = 0.25
+"""Requests more that each answer allows while a limit may be hidden and no 429 has come: the requests in flight are
+rejected together when it is reached, and by then they are a fifth of what was admitted, instead of half."""
 MAX_RETRY_AFTER_S = 7 * 86_400.0
 """A Retry-After beyond a week is no quota but a mistake, and counts as none."""
 RETRY_DAY_AFTER_S = 3600.0
@@ -40,7 +43,7 @@ class Account:
         self.backoff = Backoff()
         self.budget = RetryBudget()
         self.successes = self.rejections = 0
-        self.slow_start = FIRST_AT_ONCE
+        self.slow_start = float(FIRST_AT_ONCE)
         self._per_input = per_input
         self._latency = 0.0
         """Seconds, about the longest of late."""
@@ -63,7 +66,7 @@ class Account:
     @property
     def slots(self) -> int:
         """Requests it may be sent at once."""
-        return min(self.slow_start, self.concurrency.slots)
+        return min(int(self.slow_start), self.concurrency.slots)
 
     def fitted(self, spec: ModelSpec) -> ModelSpec:
         """``spec`` with no larger batches than the quotas take."""
@@ -115,7 +118,7 @@ class Account:
     def succeeded(self, now: float, reservation: Reservation, reply: Reply, *, alone: bool) -> None:
         """``alone``: no request of the other kind was in flight, so that its time depends on its own size."""
         self.successes += 1
-        self.slow_start += 1
+        self.slow_start += 1.0 if self.quotas.are_known else 0.5 if self.rejections else UNKNOWN_GROWTH
         episodes = self.quotas.episodes
         is_new = self.backoff.began_before(reservation.sent_at)
         ends = is_new and episodes.ends_with(now, reservation)
@@ -159,7 +162,7 @@ class Account:
             return
         if begins:
             quotas.begin_episode(now, reservation)
-            self.slow_start = FIRST_AT_ONCE
+            self.slow_start = float(FIRST_AT_ONCE)
         quotas.refund(now, reservation)
         if is_new:  # the refund has emptied the reservation: an estimate is as good
             quotas.episodes.goes_on(now, reservation, reservation.sent_at if wait is None else now + wait)

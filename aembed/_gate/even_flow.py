@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from aembed._gate.episode import Amounts, Episode
+from aembed._gate.episode import Amounts, Episode, Pause
+from aembed._gate.window import Window
 
 SHARE = 0.05
 """Equilibrium share of 429s. Windows of a second with network jitter reject several percent at full use anyway."""
@@ -70,11 +71,24 @@ class EvenFlow:
         self._before = self._at_last_429 = tuple(self.rates)
 
     @property
-    def is_out_of_sight(self) -> bool:
+    def span(self) -> float | None:
+        return None
+
+    @property
+    def is_estimate(self) -> bool:
+        return True
+
+    @property
+    def average(self) -> Amounts:
+        return self.rates[0], self.rates[1]
+
+    def knows(self, known: Amounts) -> None:
+        self.known = known
+
+    def is_out_of_sight(self, now: float) -> bool:
         return all(rate >= GIVEN_UP * before for rate, before in zip(self.rates, self._at_last_429, strict=True))
 
     def earliest(self, now: float, amounts: Amounts, aside: Amounts, least: Amounts) -> float:
-        """When ``amounts`` may be sent and leave ``aside``. ``least``: no rate below it is in force."""
         passed, self._now = max(0.0, now - self._now), now
         waits = [0.0, 0.0]
         for place in (0, 1):
@@ -95,15 +109,26 @@ class EvenFlow:
             self._waits = [wait >= SUSPECT * longest for wait in waits]
         return now + longest
 
-    def sent(self, requests: float, tokens: float) -> None:
+    def until_room(self, now: float) -> float:
+        return 0.0
+
+    def window(self, place: int) -> Window | None:
+        return None
+
+    def sent(self, now: float, amounts: Amounts) -> None:
         self._waited, self._waits = self._waits, [False, False]
-        self._levels[0] -= requests
-        self._levels[1] -= tokens
+        self._levels[0] -= amounts[0]
+        self._levels[1] -= amounts[1]
 
     def corrected(self, tokens: float) -> None:
         self._levels[1] -= tokens
 
-    def succeeded(self, now: float) -> None:
+    def refunded(self, amounts: Amounts) -> None:
+        """Nothing changes: the flow has waited for the request all the same."""
+
+    def answered(self, now: float, sent_at: float, amounts: Amounts, *, is_query: bool, success: bool) -> None:
+        if not success:
+            return
         self._row = 0
         self._successes += 1
         self._accepted += 1
@@ -117,11 +142,10 @@ class EvenFlow:
         self._change(hidden, [min(rate, amount / seconds) for rate, amount in zip(self.rates, amounts, strict=True)])
 
     def is_stray(self, wait: float | None) -> bool:
-        """Whether a 429 with this Retry-After concerns a single request that came slightly too early."""
         return self._row + 1 < IN_A_ROW and (wait is None or wait <= MAX_STRAY_WAIT_S)
 
     def rejected(self, now: float, sent_at: float) -> None:
-        """A stray 429. Of those that were in flight together the first lowers the rate for all."""
+        """Of those that were in flight together the first lowers the rate for all."""
         if not self._row:
             self._before = tuple(self.rates)
             self._healthy = self._successes
@@ -137,7 +161,7 @@ class EvenFlow:
         self._change(places, [rate * (1 - cut) for rate in self.rates])
         self._at_last_429 = tuple(self.rates)
 
-    def closed(self, episode: Episode) -> None:
+    def closed(self, now: float, episode: Episode) -> None:
         """Lower the rate after consecutive 429s or a long Retry-After, unless an outage is the likelier cause."""
         rates = self._before if self._row else self.rates
         healthy = self._healthy if self._row else self._successes
@@ -156,9 +180,10 @@ class EvenFlow:
         self._at_last_429 = tuple(self.rates)
         self._unused_s = [0.0, 0.0]
 
-    def opened(self) -> None:
+    def opened(self, now: float, pause: Pause) -> bool:
         """Start again from zero: probes leave no debt."""
         self._levels = [0.0, 0.0]
+        return True
 
     def _change(self, places: Sequence[bool], rates: Sequence[float]) -> None:
         for place in (0, 1):

@@ -32,6 +32,8 @@ class Headers:
         """Start of the last fixed window whose first reply has been checked."""
         self._limit = math.nan
         """As last reported."""
+        self._lowest, self._lowest_since = math.inf, -math.inf
+        """Least remaining of the present fixed window, and its start."""
 
     def sync(
         self, sent: Reservation, now: float, limit: float | None, remaining: float | None, reset: float | None
@@ -43,10 +45,12 @@ class Headers:
         elif not quota.from_headers and not remaining:
             return  # nothing left of an unknown limit: Azure says so where it has none
         before = sent.sent_before[self._place]
-        if quota.limit is None or not _known(remaining) or before < quota.synced_to:
+        if quota.limit is None or not _known(remaining):
             return
-        if quota.rule == "fixed" and sent.sent_at <= quota.window_began:
-            return  # of the window before
+        if quota.rule == "fixed" and not self._is_of_this_window(sent.sent_at, remaining):
+            return
+        if before < quota.synced_to:
+            return
         quota.advance(now)
         quota.synced_to = before
         estimate = sent.estimate if self._place == 1 else (sent.requests, 0.0, sent.inputs)[self._place]
@@ -61,14 +65,26 @@ class Headers:
         most = max(least, remaining + (now - sent.sent_at) / 2 * quota.rate)
         self._correct(now, remaining, reset, least, most)
 
+    def _is_of_this_window(self, sent_at: float, remaining: float) -> bool:
+        """Note the least remaining, also of replies that come too late to say more."""
+        began = self._quota.window_began
+        if sent_at < began:
+            return False
+        if self._lowest_since < began:
+            self._lowest_since, self._lowest = began, math.inf
+        self._lowest = min(self._lowest, remaining)
+        return True
+
     def _correct(self, now: float, remaining: float, reset: float | None, least: float, most: float) -> None:
         """Bring the level between ``least`` and ``most``."""
         quota = self._quota
         assert quota.limit is not None, "the caller looked"
+        # Replies overtake each other: requests in flight may have been sent before this one and be counted after it.
+        sure = remaining - quota.window.flying
         if quota.rule == "bucket":
-            quota.level = min(max(quota.level, least), most, quota.burst)
+            quota.level = min(max(quota.level, sure), most, quota.burst)
         elif quota.rule == "fixed":
-            quota.level = min(max(quota.level, least), remaining, quota.burst)
+            quota.level = min(max(quota.level, self._lowest - quota.window.flying), remaining, quota.burst)
         elif quota.rule == "unknown":
             quota.level = min(quota.level, most)
         else:
@@ -106,16 +122,14 @@ class Headers:
     def _recognise(self, sent_at: float, now: float, remaining: float, reset: float) -> None:
         quota = self._quota
         self._longest_reset = max(self._longest_reset, reset)
-        if quota.rule == "fixed" and sent_at > quota.window_began > self._proved:
+        if quota.rule == "fixed" and sent_at >= quota.window_began > self._proved:
             self._proved = quota.window_began
-            if remaining < FULL * quota.burst:
+            if quota.level - remaining > FULL * quota.burst:
                 self._end.reject()
                 quota.use_as_unknown()
         rule = self._refill.saw(now, remaining, reset, quota.rate)
-        if self._end.saw(sent_at, now, remaining, reset, quota.rate):
+        if self._end.saw(sent_at, now, remaining, reset, quota.rate) or quota.rule == "fixed":
             quota.use_as_fixed(self._end.latest)
-        elif quota.rule == "fixed":
-            return  # until it proves to be none
         elif rule == "bucket":
             quota.use_as_bucket(self._refill.seconds * quota.rate)
         elif rule == "window" and quota.limit is not None and self._capacity(quota.limit) > SHORT * quota.limit:

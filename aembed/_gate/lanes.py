@@ -138,7 +138,7 @@ class Lanes:
         document = head[1]
         requests, tokens, inputs = self._owed
         return (
-            min(requests, document.requests),
+            min(float(int(requests)), document.requests),
             min(tokens, document.tokens),
             min(inputs, document.inputs),
         )

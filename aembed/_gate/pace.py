@@ -11,6 +11,8 @@ import math
 
 from aembed._gate.episode import Amounts, Episode, Pause
 from aembed._gate.even_flow import EvenFlow
+from aembed._gate.flow import Flow
+from aembed._gate.known_window_flow import KnownWindowFlow
 from aembed._gate.reservation import Reservation
 from aembed._gate.window import MINUTE_S, Window
 from aembed._gate.windowed_flow import WindowedFlow
@@ -30,7 +32,11 @@ MIN_BURST_S = 0.5
 WINDOW_PAUSE_S, WINDOW_PAUSE_SHARE = 2.0, 1 / 3
 """Shortest pause that means a window: seconds, and share of the time since the last one. Buckets refill sooner."""
 MIN_WINDOW_S = 15.0
-"""Shortest window filled in bursts. Queries wait for the end of such a window; in a shorter one evenness costs less."""
+"""Shortest window filled in bursts while its limit is hidden; in a shorter one evenness costs less than the search."""
+MIN_KNOWN_WINDOW_S = 4.0
+"""Shortest known window filled in bursts: jitter of a network takes several percent of shorter ones."""
+USUAL_WINDOWS_S, FILLED = (5.0, 10.0, 15.0, 20.0, 30.0), 0.75
+"""Lengths of documented windows, and the share of one that whole batches fill at least."""
 FRESH = 0.5
 """Smallest rate of burst plus pause, as a share of the last minute's, at which both together are a whole window."""
 NEARLY_A_MINUTE_S = 50.0
@@ -52,7 +58,7 @@ class Pace:
         self._last_episode = -math.inf
         self._episodes = 0
         """Consecutive ones, each less than a minute after the one before."""
-        self.flow: EvenFlow | WindowedFlow | None = None
+        self.flow: Flow | None = None
         self._known: Amounts = UNKNOWN
         self._healthy_since = 0.0
         self._had_few = False
@@ -60,6 +66,8 @@ class Pace:
         self._last_sent = {"document": -math.inf, "query": -math.inf}
         self._closures = 0
         """Closures of the present even flow."""
+        self._has_no_window = False
+        """A known window has been contradicted."""
         self._keep_s, self._kept_until = BACK_AFTER_S, -math.inf
         """Seconds of health before a burst is tried again; time of the last trial."""
 
@@ -67,40 +75,34 @@ class Pace:
     def in_force(self) -> bool:
         return self.flow is not None
 
-    @property
-    def window_s(self) -> float | None:
-        """Length of the window; ``None`` if there is none."""
-        return self.flow.span if isinstance(self.flow, WindowedFlow) else None
+    def window(self, place: int) -> Window | None:
+        """The window of requests (0) or tokens (1) that is filled in bursts; ``None`` if there is none."""
+        return None if self.flow is None else self.flow.window(place)
 
     def knows(self, known: Amounts) -> None:
         """Units a second that are stated or reported; infinite: none."""
         self._known = known
-        if isinstance(self.flow, EvenFlow):
-            self.flow.known = known
+        if self.flow is not None:
+            self.flow.knows(known)
+            if not self.flow.is_estimate and math.inf in known:
+                self.flow = None
 
     def earliest(self, now: float, reservation: Reservation, aside: Amounts) -> float:
         """When such a request may be sent and leave ``aside``: ``now``, or a time worth asking again."""
         self._forget(now)
-        flow = self.flow
-        if flow is None:
+        if self.flow is None:
             return now
-        amounts, least = (reservation.requests, reservation.tokens), self._least(now)
-        if isinstance(flow, EvenFlow):
-            when = flow.earliest(now, amounts, aside, least)
-        else:
-            when = flow.earliest(now, amounts, aside, self._known, least)
+        when = self.flow.earliest(now, (reservation.requests, reservation.tokens), aside, self._least(now))
         return when if when <= now else min(when, max(now, self._last_sent[reservation.kind] + MAX_WAIT_S))
 
     def until_room(self, now: float) -> float:
         """Seconds until a window has room again, if it is full as of now and no header says so."""
-        return self.flow.until_room(now) if isinstance(self.flow, WindowedFlow) else 0.0
+        return 0.0 if self.flow is None else self.flow.until_room(now)
 
     def sent(self, now: float, reservation: Reservation) -> None:
         self._last_sent[reservation.kind] = now
-        if isinstance(self.flow, EvenFlow):
-            self.flow.sent(reservation.requests, reservation.tokens)
-        elif self.flow is not None:
-            self.flow.sent(now, reservation.requests, reservation.tokens)
+        if self.flow is not None:
+            self.flow.sent(now, (reservation.requests, reservation.tokens))
 
     def corrected(self, tokens: float) -> None:
         """A request in flight has so many more tokens."""
@@ -108,58 +110,57 @@ class Pace:
             self.flow.corrected(tokens)
 
     def refunded(self, requests: float, tokens: float) -> None:
-        """A request did not count. That an even flow has waited for it stays true."""
-        if isinstance(self.flow, WindowedFlow):
-            self.flow.refunded(requests, tokens)
+        """A request did not count."""
+        if self.flow is not None:
+            self.flow.refunded((requests, tokens))
 
-    def answered(self, now: float, sent_at: float, requests: float, tokens: float, *, success: bool) -> None:
-        if isinstance(self.flow, WindowedFlow):
-            self.flow.answered(now, sent_at, requests, tokens, success=success)
-        elif self.flow is not None and success:
-            self.flow.succeeded(now)
+    def answered(self, now: float, sent_at: float, amounts: Amounts, *, is_query: bool, success: bool) -> None:
+        if self.flow is not None:
+            self.flow.answered(now, sent_at, amounts, is_query=is_query, success=success)
 
     def is_stray(self, wait: float | None) -> bool:
         """Whether a 429 that names ``wait`` says only that a request came a little too soon."""
-        return isinstance(self.flow, EvenFlow) and self.flow.is_stray(wait)
+        return self.flow is not None and self.flow.is_stray(wait)
 
     def rejected(self, now: float, sent_at: float) -> None:
         """A stray 429."""
-        assert isinstance(self.flow, EvenFlow), "only an even flow has strays"
+        assert self.flow is not None, "without a flow no 429 is a stray"
         self._healthy_since = now
         self.flow.rejected(now, sent_at)
 
-    def slow_down(self, now: float, episode: Episode) -> None:
-        """An episode begins."""
+    def slow_down(self, now: float, episode: Episode, *, is_explained: bool = False) -> None:
+        """An episode begins. ``is_explained``: a known quota was nearly full."""
         self._healthy_since = math.inf
-        if isinstance(self.flow, EvenFlow):
-            self.flow.closed(episode)
+        if self.flow is not None:
+            self.flow.closed(now, episode)
             self._closures += 1
-        elif self.flow is not None:
-            self.flow.closed(now)
-        elif episode.minute[0] >= MIN_REQUESTS and not self._is_chance(now):
+        elif episode.minute[0] >= MIN_REQUESTS and not self._is_chance(now, is_explained):
             self.flow = EvenFlow(now, self._first_rates(episode), self._known)
             self._closures = 0
             self._keep_s = min(MAX_KEEP_S, 2 * self._keep_s) if now < self._kept_until + BACK_AFTER_S else BACK_AFTER_S
 
-    def _is_chance(self, now: float) -> bool:
-        """Headers show how the server counts, and few episodes have contradicted them."""
+    def _is_chance(self, now: float, is_explained: bool) -> bool:
+        """A known quota explains the 429, or headers show how the server counts, and few episodes contradict that."""
         if now - self._last_episode > MINUTE_S:
             self._episodes = 0
         self._last_episode = now
         self._episodes += 1
-        return self.is_understood and self._episodes < CONTRADICTIONS
+        return (is_explained or self.is_understood) and self._episodes < CONTRADICTIONS
 
     def recover(self, now: float, episode: Episode, pause: Pause, windows: tuple[Window, Window]) -> None:
         """An episode has ended. ``windows`` hold what was sent in the last minute."""
         self._healthy_since = now
-        if isinstance(self.flow, WindowedFlow):
-            if not self.flow.opened(now, pause.closed) or self.flow.span < MIN_WINDOW_S:
-                self.flow = EvenFlow(now, self._of_window(self.flow), self._known)
-                self._closures = 1
-        elif self.flow is not None:
-            self.flow.opened()
+        flow = self.flow
+        if flow is None:
+            return
+        is_right = flow.opened(now, pause)
+        if isinstance(flow, EvenFlow):
             if self._is_window(episode, pause):
-                self._use_window(now, episode, pause, windows)
+                self.flow = self._windowed(now, flow, episode, pause, windows)
+        elif not is_right:
+            self._has_no_window = self._has_no_window or not flow.is_estimate
+            self.flow = EvenFlow(now, flow.average, self._known)
+            self._closures = 1
 
     def _is_window(self, episode: Episode, pause: Pause) -> bool:
         """A flow that was even for a minute would have filled any window before."""
@@ -169,37 +170,43 @@ class Pace:
             and pause.closed >= max(WINDOW_PAUSE_S, WINDOW_PAUSE_SHARE * episode.burst)
         )
 
-    def _use_window(self, now: float, episode: Episode, pause: Pause, windows: tuple[Window, Window]) -> None:
+    def _windowed(
+        self, now: float, flow: EvenFlow, episode: Episode, pause: Pause, windows: tuple[Window, Window]
+    ) -> Flow | None:
+        """The flow for the window that a pause has shown; ``None``: known limits suffice, or too little is known."""
         span, admitted = pause.seconds + episode.burst, pause.admitted
         if admitted[0] / span < FRESH * episode.minute[0] / MINUTE_S:
             span, admitted = MINUTE_S, episode.minute  # it holds more than this burst, of which the age is not known
         is_few = admitted[0] < MIN_WINDOW_REQUESTS
         if is_few and not self._had_few:
-            self.flow = None
             self._had_few = True
-            return
+            return None
         self._had_few = is_few
-        assert isinstance(self.flow, EvenFlow), "a window is recognised once"
-        known = [amount / rate for amount, rate in zip(admitted, self._known, strict=True) if rate < math.inf]
-        if len(known) == len(self._known):  # the burst has shown how many seconds' worth there are
-            span = max(known)
-            if span >= NEARLY_A_MINUTE_S:
-                self.flow = None  # it is as it was said to be, and was full a little sooner than thought
-                return
-        elif known and not self._closures:
-            return  # a short window of what is known explains it as well
+        if math.inf not in self._known:
+            return self._known_window(now, flow, admitted, windows)
+        if self._known != UNKNOWN and not self._closures:
+            return flow  # a short window of the known limit explains it as well
         span = min(MINUTE_S, span)
         if span < MIN_WINDOW_S:
-            self.flow.measured(admitted, span)
-            return
-        amounts = tuple(
+            flow.measured(admitted, span)
+            return flow
+        holds = tuple(
             known * span if known < math.inf else amount or math.inf
             for known, amount in zip(self._known, admitted, strict=True)
         )
-        self.flow = WindowedFlow(now, span, (amounts[0], amounts[1]), windows)
+        return WindowedFlow(now, span, (holds[0], holds[1]), self._known, windows)
 
-    def _of_window(self, flow: WindowedFlow) -> Amounts:
-        return flow.amounts[0] / flow.span, flow.amounts[1] / flow.span
+    def _known_window(
+        self, now: float, flow: EvenFlow, admitted: Amounts, windows: tuple[Window, Window]
+    ) -> Flow | None:
+        """A burst has shown how many seconds' worth of the known limits a window holds."""
+        span = max(amount / rate for amount, rate in zip(admitted, self._known, strict=True))
+        if span >= NEARLY_A_MINUTE_S:
+            return None  # the limits are as stated, and were full slightly sooner than counted
+        if self._has_no_window or span < MIN_KNOWN_WINDOW_S:
+            return flow
+        spans = [usual for usual in USUAL_WINDOWS_S if usual * FILLED <= span <= usual]
+        return KnownWindowFlow(now, spans[0] if spans else span, self._known, windows)
 
     def _first_rates(self, episode: Episode) -> Amounts:
         """What is stated or reported; else the last minute's rate, rather too high: the next episode measures it."""
@@ -225,8 +232,7 @@ class Pace:
         flow = self.flow
         if flow is None:
             return
-        if (now - self._healthy_since >= self._keep_s and math.inf not in self._known) or (
-            flow.is_out_of_sight if isinstance(flow, EvenFlow) else flow.is_out_of_sight(now)
-        ):
+        is_back = flow.is_estimate and math.inf not in self._known and now - self._healthy_since >= self._keep_s
+        if is_back or flow.is_out_of_sight(now):
             self.flow = None
             self._kept_until = now

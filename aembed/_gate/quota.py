@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import Literal, TypeAlias
 
-from aembed._gate.reserve import MAX_SHARE, Reserve
+from aembed._gate.reserve import LOOK_AGAIN_S, MAX_SHARE, Reserve
 from aembed._gate.window import MINUTE_S, Window
 
 Rule: TypeAlias = Literal["unknown", "bucket", "fixed", "window"]
@@ -20,6 +20,8 @@ Rule: TypeAlias = Literal["unknown", "bucket", "fixed", "window"]
 DAY_S = 86_400.0
 SHORT = 0.9
 """Share of the limit below which a capacity means a window shorter than a minute."""
+NEARLY = 0.95
+"""Used share of a quota from which on the next 429 is an error of counting, most likely: tokens are estimates."""
 
 
 class Quota:
@@ -82,6 +84,15 @@ class Quota:
         """Headers show a window shorter than a minute, in which an unused reserve expires soon."""
         return self.rule == "unknown" and self.burst < SHORT * self.capacity
 
+    @property
+    def is_nearly_full(self) -> bool:
+        """Whether an error of estimates by ``NEARLY`` explains a 429."""
+        if self.limit is None:
+            return False
+        if self.rule in {"bucket", "fixed"}:
+            return self.level <= (1 - NEARLY) * self.burst
+        return self.window.used >= NEARLY * self.capacity
+
     def never_allows(self, amount: float) -> bool:
         return amount > self.capacity or amount > self.a_day
 
@@ -91,21 +102,28 @@ class Quota:
             return now
         if now != self._now:
             self.advance(now)
-        window = self.window
-        if leave_reserve:  # but a document that fits beside today's queries is not kept waiting for tomorrow's
-            kept = self.usual_query() if self.is_short else self._reserve.amount(now, window)
-            aside = min(aside + kept, max(0.0, self.capacity - amount - window.others))
+        if not leave_reserve:
+            return self._when(now, amount, aside, aside)
+        kept = aside + (self.usual_query() if self.is_short else self.reserve(now))
+        # A document that fits beside this minute's queries does not wait for those of the next.
+        of_window = min(kept, max(0.0, self.capacity - amount - self.window.others))
+        when = self._when(now, amount, min(of_window, MAX_SHARE * self.burst), of_window)
+        if when > now + LOOK_AGAIN_S and self._when(now, amount, aside, aside) <= now:
+            return now + LOOK_AGAIN_S
+        return when
+
+    def _when(self, now: float, amount: float, of_level: float, of_window: float) -> float:
+        """When ``amount`` may be admitted and leave so much of the level, and of the minute."""
         when = now
         if self.limit is not None:
-            needed = amount + (min(aside, MAX_SHARE * self.burst) if leave_reserve else aside)
-            most = min(needed, self.burst)
+            most = min(amount + of_level, self.burst)
             if self.level < most:
                 when = self.window_end if self.rule == "fixed" else now + (most - self.level) / self.rate
             if self.rule in {"bucket", "fixed"}:
                 if self._allowance < most:
                     when = max(when, now + (most - self._allowance) / self.rate)
-            elif 0 < window.used > self.capacity - amount - aside:
-                when = max(when, window.next_expiry(now))
+            elif 0 < self.window.used > self.capacity - amount - of_window:
+                when = max(when, self.window.next_expiry(now))
         if self.day is not None and 0 < self.day.used > self.a_day - amount:
             when = max(when, self.day.next_expiry(now))
         return when
@@ -121,9 +139,13 @@ class Quota:
         room = self.burst if self.rule in {"bucket", "fixed"} else self.capacity - self.window.used
         return max(0.0, min(level, self.burst, room))
 
-    def reserve(self, now: float) -> float:
-        """What documents leave to the queries of the next minute."""
-        return self._reserve.amount(now, self.window)
+    def reserve(self, now: float, window: Window | None = None) -> float:
+        """What documents leave to queries until there is room again, in the quota or in a shorter ``window``."""
+        if window is not None:
+            return min(self._reserve.until_room(now, self.window, window), MAX_SHARE * self.rate * window.span)
+        if self.rule == "fixed":
+            return self._reserve.until(now, self.window, max(0.0, self.window_end - now))
+        return self._reserve.until_room(now, self.window, self.window)
 
     def usual_query(self) -> float:
         """What documents leave to a query at any moment, if there are queries."""
@@ -150,6 +172,16 @@ class Quota:
         self.window.correct(delta, is_query)
         if self.day is not None:
             self.day.correct(delta, is_query)
+
+    def overran(self, now: float, amount: float) -> None:
+        """The server rejected ``amount``, so it counts at least as much as leaves no room for that.
+
+        Small errors add up otherwise: usage in whole tokens, where fractions are counted, or an answer that is lost.
+        """
+        if self.rule in {"bucket", "fixed"}:
+            self.level = min(self.level, amount)
+        elif self.limit is not None and (uncounted := self.capacity - amount - self.window.used) > 0:
+            self.window.add_foreign(now, uncounted, MINUTE_S, is_recent=False)
 
     def ended(self, now: float, sent_at: float, amount: float, is_query: bool) -> None:
         """By now the server has counted the request, if ever."""

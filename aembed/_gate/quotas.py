@@ -48,6 +48,11 @@ class Quotas:
     def by_name(self) -> tuple[tuple[str, Quota], ...]:
         return ("requests", self.requests), ("tokens", self.tokens), ("inputs", self.inputs)
 
+    @property
+    def are_known(self) -> bool:
+        """Limits of requests and tokens are stated or reported."""
+        return self.requests.limit is not None and self.tokens.limit is not None
+
     def named(self, reservation: Reservation) -> Iterator[tuple[str, Quota, float]]:
         """Each quota, and the amount that ``reservation`` needs of it."""
         yield "requests", self.requests, reservation.requests
@@ -141,7 +146,8 @@ class Quotas:
         self.tokens.ended(now, sent_at, reservation.tokens, is_query)
         if reservation.sent_before[2] != NOT_COUNTED:
             self.inputs.ended(now, sent_at, reservation.inputs, is_query)
-        self.pace.answered(now, sent_at, reservation.requests, reservation.tokens, success=success)
+        amounts = reservation.requests, reservation.tokens
+        self.pace.answered(now, sent_at, amounts, is_query=is_query, success=success)
 
     def refund(self, now: float, reservation: Reservation) -> None:
         """It was not sent, or the server did not count it."""
@@ -182,7 +188,14 @@ class Quotas:
         minute = self.requests.window.used, self.tokens.window.used
         seconds = min(MINUTE_S, max(0.0, edge.sent_at - self.requests.window.since))
         episode = self.episodes.begin(edge, minute, seconds)
-        self.pace.slow_down(now, episode)
+        full = [
+            (quota, amount)
+            for quota, amount in ((self.requests, edge.requests), (self.tokens, edge.tokens))
+            if quota.is_nearly_full
+        ]
+        self.pace.slow_down(now, episode, is_explained=bool(full))
+        for quota, amount in full:
+            quota.overran(now, amount)
 
     def end_episode(self, now: float, success: Reservation) -> None:
         """The first success after 429s."""
@@ -192,12 +205,11 @@ class Quotas:
         self.pace.recover(now, episode, pause, (self.requests.window, self.tokens.window))
 
     def _reserve(self, now: float) -> tuple[float, float]:
-        """What documents leave to queries of the pace: a query's amounts, or a span's."""
-        span = self.pace.window_s
-        if span is not None:
-            share = span / MINUTE_S
-            return self.requests.reserve(now) * share, self.tokens.reserve(now) * share
-        return self.requests.usual_query(), self.tokens.usual_query()
+        """What documents leave to queries of the pace: of a window what its queries need, else a query's amounts."""
+        of_requests, of_tokens = self.pace.window(0), self.pace.window(1)
+        if of_requests is None or of_tokens is None:
+            return self.requests.usual_query(), self.tokens.usual_query()
+        return self.requests.reserve(now, of_requests), self.tokens.reserve(now, of_tokens)
 
     def _knows(self) -> None:
         self.pace.knows((self.requests.rate, self.tokens.rate))

@@ -33,7 +33,7 @@ class Cell:
 class Window:
     """``used`` in all; ``others`` is the part that documents did not use: queries, and other programs."""
 
-    __slots__ = ("cells", "flying", "foreign", "grain", "others", "since", "span", "under_way", "used")
+    __slots__ = ("cells", "flying", "foreign", "foreign_rated", "grain", "others", "since", "span", "under_way", "used")
 
     def __init__(self, span: float = MINUTE_S) -> None:
         self.span = span
@@ -47,6 +47,8 @@ class Window:
         """Of answered requests, oldest first."""
         self.foreign: list[tuple[float, float, float]] = []
         """Of other programs: when it expires, its amount, and the part that says something about their rate."""
+        self.foreign_rated = 0.0
+        """Amount of those parts."""
         self.used = self.others = 0.0
 
     def sent(self, now: float, amount: float, is_query: bool = False) -> None:
@@ -90,6 +92,7 @@ class Window:
         heappush(self.foreign, (now + seconds, amount, counted))
         self.used += amount
         self.others += counted
+        self.foreign_rated += counted
 
     def watched(self, now: float) -> float:
         """Seconds of the last span in which the use by others would have been seen."""
@@ -99,6 +102,20 @@ class Window:
         """When there is more room; with all in flight that is not before an answer comes."""
         own = self.cells[0].expires if self.cells else now + self.span
         return min(own, self.foreign[0][0]) if self.foreign else own
+
+    def documents_expire(self, now: float, amount: float) -> tuple[float, float]:
+        """Seconds until ``amount`` of documents has expired, and the use by others that expires by then.
+
+        Other programs are assumed to have used the quota evenly: their entries are too many to look at each.
+        """
+        queries, seconds = 0.0, self.span
+        for cell in self.cells:
+            amount -= cell.amount - cell.queries
+            queries += cell.queries
+            if amount <= 0:
+                seconds = max(0.0, cell.expires - now)
+                break
+        return seconds, queries + self.foreign_rated * min(1.0, seconds / self.span)
 
     def advance(self, now: float) -> None:
         """Forget what has expired."""
@@ -111,8 +128,9 @@ class Window:
             _, amount, counted = heappop(foreign)
             self.used -= amount
             self.others -= counted
+            self.foreign_rated -= counted
         if not cells and not foreign and not self.under_way:
-            self.used = self.others = 0.0  # rounding must not add up over days
+            self.used = self.others = self.foreign_rated = 0.0  # rounding must not add up over days
 
     def _expiry(self, now: float, sent_at: float, cell: Cell) -> float:
         return max(cell.expires, now + self.span + MARGIN_S)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 MIN_REPLIES = 3
-MIN_RESET_S = 15.0
+MIN_RESET_S = 5.0
 """Shortest reset of interest; shorter windows cost an even flow little."""
 ROUNDING_S, WHOLE_SECONDS_S = 0.01, 1.0
 """Error of a reset; a whole number is probably rounded."""

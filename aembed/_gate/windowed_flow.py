@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 
-from aembed._gate.episode import Amounts
-from aembed._gate.window import MARGIN_S, MINUTE_S, Cell, Window
+from aembed._gate.episode import Amounts, Episode, Pause
+from aembed._gate.sent_window import SentWindow
+from aembed._gate.window import MINUTE_S, Window
 
 START = 0.98
 """Share of the measured amount to begin with."""
@@ -37,10 +38,13 @@ NO_WINDOW_S = 2.0
 class WindowedFlow:
     """``amounts`` of requests and tokens fit into ``span`` seconds; ``windows`` hold what was sent of late."""
 
-    def __init__(self, now: float, span: float, amounts: Amounts, windows: tuple[Window, Window]) -> None:
+    def __init__(
+        self, now: float, span: float, amounts: Amounts, known: Amounts, windows: tuple[Window, Window]
+    ) -> None:
         self.span = span
+        self._known = known
         self.amounts = [max(1.0, amount) for amount in amounts]
-        self._windows = tuple(_SentWindow.copy(window, span, now) for window in windows)
+        self._windows = tuple(SentWindow.copy(window, span, now) for window in windows)
         self._explorers = 1
         """Requests allowed in flight beyond the measured amount; each success adds one."""
         self._is_exploring = False
@@ -63,10 +67,21 @@ class WindowedFlow:
             return 1 - (1 - START) * (1 - max(0.0, passed)) ** 3
         return min(GIVEN_UP, 1 + PROBING * (passed - 1) ** 3)
 
+    @property
+    def is_estimate(self) -> bool:
+        return True
+
+    @property
+    def average(self) -> Amounts:
+        return self.amounts[0] / self.span, self.amounts[1] / self.span
+
+    def knows(self, known: Amounts) -> None:
+        self._known = known
+
     def is_out_of_sight(self, now: float) -> bool:
         return self.factor(now) >= GIVEN_UP
 
-    def earliest(self, now: float, amounts: Amounts, aside: Amounts, known: Amounts, least: Amounts) -> float:
+    def earliest(self, now: float, amounts: Amounts, aside: Amounts, least: Amounts) -> float:
         when = now
         is_exploring = False
         factor = self.factor(now)
@@ -74,7 +89,7 @@ class WindowedFlow:
             window.advance(now)
             content = window.used + amounts[place] + aside[place]
             holds = self.amounts[place]
-            limit = max(min(holds * factor, known[place] * self.span), least[place] * self.span)
+            limit = max(min(holds * factor, self._known[place] * self.span), least[place] * self.span)
             if window.used > 0 and content > limit:
                 when = max(when, window.next_expiry(now))
             is_exploring = is_exploring or content > holds
@@ -84,40 +99,48 @@ class WindowedFlow:
         return when
 
     def until_room(self, now: float) -> float:
-        """Seconds until the window has room again, if it is full as of now and no header says so."""
         window = self._windows[0]
         window.advance(now)
         return max(0.0, window.cells[0].expires - now) if window.cells else 0.0
 
-    def sent(self, now: float, requests: float, tokens: float) -> None:
-        for window, amount in zip(self._windows, (requests, tokens), strict=True):
+    def window(self, place: int) -> Window | None:
+        return self._windows[place]
+
+    def sent(self, now: float, amounts: Amounts) -> None:
+        for window, amount in zip(self._windows, amounts, strict=True):
             window.advance(now)
             window.sent(now, amount)
 
     def corrected(self, tokens: float) -> None:
         self._windows[1].correct(tokens)
 
-    def refunded(self, requests: float, tokens: float) -> None:
-        for place, amount in enumerate((requests, tokens)):
+    def refunded(self, amounts: Amounts) -> None:
+        for place, amount in enumerate(amounts):
             self._windows[place].correct(-amount)
             self._content[place] -= amount
 
-    def answered(self, now: float, sent_at: float, requests: float, tokens: float, *, success: bool) -> None:
+    def answered(self, now: float, sent_at: float, amounts: Amounts, *, is_query: bool, success: bool) -> None:
         if success and self._is_exploring:
             self._explorers += 1
-        for window, amount in zip(self._windows, (requests, tokens), strict=True):
-            window.answered(now, sent_at, amount)
+        for window, amount in zip(self._windows, amounts, strict=True):
+            window.answered(now, sent_at, amount, is_query)
 
-    def closed(self, now: float) -> None:
-        """Note the content at a 429."""
+    def is_stray(self, wait: float | None) -> bool:
+        return False  # each 429 measures what the window holds
+
+    def rejected(self, now: float, sent_at: float) -> None:
+        raise AssertionError("no 429 is a stray")
+
+    def closed(self, now: float, episode: Episode) -> None:
         self._explorers = 1
         self._expected = self.until_room(now)
         for place, window in enumerate(self._windows):
             window.advance(now)
             self._content[place] = window.used
 
-    def opened(self, now: float, closed_s: float) -> bool:
-        """Correct span and amounts, ``closed_s`` seconds after the 429. False if the server has no such window."""
+    def opened(self, now: float, pause: Pause) -> bool:
+        """Correct span and amounts."""
+        closed_s = pause.closed
         period, self._opened_at = now - self._opened_at, now
         self._healthy_since = now
         shares = [content / amount for content, amount in zip(self._content, self.amounts, strict=True)]
@@ -146,31 +169,3 @@ class WindowedFlow:
         for window in self._windows:
             window.resize(span)
         self.span = span
-
-
-class _SentWindow(Window):
-    """Counts from when a request is sent: an estimate need not be on the safe side, and an answer may be late."""
-
-    @classmethod
-    def copy(cls, window: Window, span: float, now: float) -> _SentWindow:
-        """Of what was sent within ``span``."""
-        copy = cls(span)
-        copy.under_way, copy.flying = window.under_way, window.flying
-        copy.used = window.used - sum(amount for _, amount, _ in window.foreign)
-        for cell in window.cells:
-            if cell.sent_at + span > now:
-                mine = Cell(cell.opened_at)
-                mine.sent_at, mine.amount, mine.expires = cell.sent_at, cell.amount, cell.sent_at + span + MARGIN_S
-                copy.cells.append(mine)
-            else:
-                copy.used -= cell.amount
-        return copy
-
-    def resize(self, span: float) -> None:
-        """Its span is another; what was forgotten does not come back."""
-        self.span, self.grain = span, self.grain * span / self.span
-        for cell in self.cells:
-            cell.expires = cell.sent_at + span + MARGIN_S
-
-    def _expiry(self, now: float, sent_at: float, cell: Cell) -> float:
-        return max(cell.expires, sent_at + self.span + MARGIN_S)

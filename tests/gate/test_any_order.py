@@ -133,7 +133,7 @@ def test_a_pace(history: list[Call]) -> None:
         reservation = Reservation("query" if flag else "document", 0, a, requests=b)
         known = (abs(a) + 0.01, math.inf) if flag else (math.inf, math.inf)
         methods: Sequence[Callable[[], object]] = (
-            lambda: pace.slow_down(now, one),
+            lambda: pace.slow_down(now, one, is_explained=flag),
             lambda: pace.recover(now, one, pause, windows),
             lambda: pace.earliest(now, reservation, (abs(a), abs(b))),
             lambda: pace.earliest(now, Reservation("document", 0, b), (0.0, 0.0)),
@@ -141,12 +141,12 @@ def test_a_pace(history: list[Call]) -> None:
             lambda: pace.sent(now, reservation),
             lambda: pace.corrected(b),
             lambda: pace.refunded(a, b),
-            lambda: pace.answered(now, a, b, a, success=flag),
+            lambda: pace.answered(now, a, (b, a), is_query=not flag, success=flag),
             lambda: windows[flag].sent(now, a),
             lambda: windows[flag].answered(now, b, a),
             lambda: pace.knows(known),
             lambda: pace.rejected(now, a) if pace.is_stray(b) else None,
-            lambda: pace.window_s,
+            lambda: pace.window(flag),
         )
         call(methods, which)
         if isinstance(pace.flow, EvenFlow):

@@ -32,6 +32,10 @@ class Bucket:
         return True
 
 
+def succeed(flow: EvenFlow, now: float) -> None:
+    flow.answered(now, now - 0.2, (1.0, 10.0), is_query=False, success=True)
+
+
 def play(flow: EvenFlow, server: Bucket, seconds: float, *, latency: float = 0.2, begin: float = 0.0) -> list[bool]:
     """What becomes of requests that are always waiting, in order."""
     now, fates = begin, []
@@ -42,12 +46,12 @@ def play(flow: EvenFlow, server: Bucket, seconds: float, *, latency: float = 0.2
             sent_at, taken = under_way.popleft()
             fates.append(taken)
             if taken:
-                flow.succeeded(sent_at + latency)
+                succeed(flow, sent_at + latency)
             else:
                 flow.rejected(sent_at + latency, sent_at)
         if when <= now:
             under_way.append((now, server.takes(now)))
-            flow.sent(1.0, 10.0)
+            flow.sent(now, (1.0, 10.0))
         else:
             now = when
     return fates
@@ -74,7 +78,7 @@ def test_a_known_rate_is_never_passed() -> None:
 def test_what_was_in_flight_together_lowers_the_rate_once() -> None:
     flow = EvenFlow(0.0, (10.0, 100.0), UNKNOWN)
     for n in range(40):
-        flow.succeeded(n / 10)
+        succeed(flow, n / 10)
     before = flow.rates[0]
     flow.rejected(5.0, 4.5)
     once = flow.rates[0]
@@ -93,7 +97,7 @@ def test_a_few_429s_are_strays_and_a_row_of_them_is_a_closed_server() -> None:
         assert not flow.is_stray(MAX_STRAY_WAIT_S + 0.1)
         flow.rejected(n + 1.0, n + 0.5)
     assert not flow.is_stray(None)
-    flow.succeeded(4.0)
+    succeed(flow, 4.0)
     assert flow.is_stray(None)
 
 
@@ -101,7 +105,7 @@ def test_only_the_resource_that_kept_requests_waiting_is_slowed_down() -> None:
     flow = EvenFlow(0.0, (100.0, 10.0), UNKNOWN)
     assert flow.earliest(0.0, (1.0, 10.0), NONE, NONE) == pytest.approx(1.0)
     assert flow.earliest(1.0, (1.0, 10.0), NONE, NONE) == 1.0
-    flow.sent(1.0, 10.0)
+    flow.sent(1.0, (1.0, 10.0))
     flow.rejected(1.2, 1.0)
     assert flow.rates[0] == 100.0
     assert flow.rates[1] < 10.0
@@ -110,9 +114,9 @@ def test_only_the_resource_that_kept_requests_waiting_is_slowed_down() -> None:
 def test_an_outage_after_long_health_leaves_the_rate_as_it_is() -> None:
     flow = EvenFlow(0.0, (10.0, 100.0), (10.0, 100.0))
     for n in range(100):
-        flow.succeeded(n / 10)
+        succeed(flow, n / 10)
     outage = Episode(10.0, (100.0, 1000.0), 10.0, False, 0.0, (100.0, 1000.0), 10.0, 10.0)
-    flow.closed(outage)
+    flow.closed(10.0, outage)
     assert flow.rates == [10.0, 100.0]
-    flow.closed(outage)
+    flow.closed(10.0, outage)
     assert flow.rates[0] < 8.0

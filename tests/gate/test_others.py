@@ -79,4 +79,4 @@ async def test_queries_hardly_wait_and_little_is_rejected_beside_others() -> Non
     await job.run(3000)
     assert job.rejected <= job.answered / 200
     assert sorted(job.waits)[int(0.95 * len(job.waits))] <= 0.2, "an answer takes 0.1 s"
-    assert asyncio.get_running_loop().time() <= 1.05 * 3000 / (A_MINUTE * (1 - OTHERS)) * 60
+    assert asyncio.get_running_loop().time() <= 1.07 * 3000 / (A_MINUTE * (1 - OTHERS)) * 60

@@ -25,18 +25,46 @@ def test_documents_leave_room_for_as_many_queries_as_there_were_and_some_more() 
         window.sent(n, 1.0, is_query=True)
         window.answered(n, n, 1.0, is_query=True)
         reserve.queried(n, 1.0)
-    assert 0 < reserve.amount(120.0, window) < 40
+    assert 0 < reserve.until_room(120.0, window, window) < 40
     window.advance(150.0)
-    assert 5 <= reserve.amount(150.0, window) < 40  # none came in the last half minute
+    assert 5 <= reserve.until_room(150.0, window, window) < 40  # none came in the last half minute
+
+
+def test_the_reserve_shrinks_as_the_time_does_in_which_queries_may_come() -> None:
+    """Two queries a second, seen for a minute."""
+    reserve, window = reserve_of(1000.0), Window()
+    for n in range(120):
+        window.advance(n / 2)
+        window.sent(n / 2, 1.0, is_query=True)
+        window.answered(n / 2, n / 2, 1.0, is_query=True)
+        reserve.queried(n / 2, 1.0)
+    left = [reserve.until(60.0, window, seconds) for seconds in (60.0, 30.0, 10.0, 1.0, 0.0)]
+    assert left == sorted(left, reverse=True)
+    assert [left[0] > 120, 20 < left[2] < 40, left[-1]] == [True, True, 0.0]
+
+
+def test_documents_that_expire_soon_leave_room_for_queries() -> None:
+    """Documents filled a minute at once, half a minute ago: the reserve is for the other half of it."""
+    reserve, window = reserve_of(1000.0), Window()
+    window.sent(0.0, 800.0)
+    window.answered(0.0, 0.0, 800.0)
+    for n in range(60):
+        window.advance(n / 2)
+        window.sent(n / 2, 1.0, is_query=True)
+        window.answered(n / 2, n / 2, 1.0, is_query=True)
+        reserve.queried(n / 2, 1.0)
+    assert window.documents_expire(30.0, 100.0) == pytest.approx((30.0, 1.0), abs=0.01)
+    assert 60 < reserve.until_room(30.0, window, window) < 100
+    assert 1 <= reserve.until_room(59.0, window, window) < 10
 
 
 def test_of_a_tiny_quota_nothing_is_left_to_queries_that_do_not_come() -> None:
-    assert reserve_of(3.0).amount(0.0, Window()) == 0.0
+    assert reserve_of(3.0).until_room(0.0, Window(), Window()) == 0.0
 
 
 def test_less_and_less_is_left_to_queries_that_do_not_come() -> None:
     reserve, window = reserve_of(1000.0), Window()
-    left = [reserve.amount(at, window) for at in (0.0, 1.0, 3.0, 10.0, 31.0)]
+    left = [reserve.until_room(at, window, window) for at in (0.0, 1.0, 3.0, 10.0, 31.0)]
     assert left[0] > 0
     assert left == sorted(left, reverse=True)
     assert left[-1] == 0.0
@@ -44,9 +72,9 @@ def test_less_and_less_is_left_to_queries_that_do_not_come() -> None:
 
 def test_a_part_that_is_set_aside_by_word_is_left_whether_queries_come_or_not() -> None:
     reserve, window = reserve_of(1000.0, 0.4), Window()
-    assert [reserve.amount(at, window) for at in (0.0, 100.0, 1e6)] == [400.0] * 3
+    assert [reserve.until_room(at, window, window) for at in (0.0, 100.0, 1e6)] == [400.0] * 3
     window.sent(1e6, 150.0, is_query=True)
-    assert reserve.amount(1e6, window) >= 250.0
+    assert reserve.until_room(1e6, window, window) >= 250.0
 
 
 def test_what_others_use_is_left_to_them_too() -> None:
@@ -54,7 +82,7 @@ def test_what_others_use_is_left_to_them_too() -> None:
     window.sent(0.0, 1.0)
     for n in range(20):
         window.add_foreign(n, 2.0, MINUTE_S)
-    assert reserve.amount(20.0, window) == pytest.approx(120 - 40, abs=45)
+    assert reserve.until_room(20.0, window, window) == pytest.approx(120 - 40, abs=45)
 
 
 histories = st.lists(st.tuples(finite, finite, st.booleans()), max_size=40)
@@ -70,7 +98,7 @@ def test_the_reserve_is_within_its_share_whatever_comes(
         window.sent(now, abs(amount) % 1e15, is_query)
         if is_query:
             reserve.queried(now, abs(amount) % 1e15)
-        assert 0.0 <= reserve.amount(now, window) <= max(MAX_SHARE, share or 0.0) * limit
+        assert 0.0 <= reserve.until_room(now, window, window) <= max(MAX_SHARE, share or 0.0) * limit
 
 
 def test_the_window_has_a_bounded_memory() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from random import Random
 
-from perf.quota.worlds.world import Outage, Queries, Rule, Stated, World
+from perf.quota.worlds.world import Algorithm, Headers, Outage, Queries, Rule, Stated, World
 
 FIRST_SEED = 1_000_000
 """Added to the seed of a world, so that no cached outcome of the other generator is taken for one of these."""
@@ -25,7 +25,7 @@ BINDING = 0.8
 
 def draw_plain(seed: int) -> World:
     random = Random(f"simple {seed}")
-    algorithm = random.choice(("bucket", "sliding", "fixed"))
+    algorithm: Algorithm = random.choice(("bucket", "sliding", "fixed"))
     span = random.choice((1.0, 10.0, 60.0))
     requests = max(random.choice((60, 120, 300, 600, 1200, 3000)), FEWEST_PER_MINUTE[span])
     share = math.exp(random.uniform(math.log(0.001), math.log(0.2)))
@@ -38,7 +38,7 @@ def draw_plain(seed: int) -> World:
     batches = int(min(3000, max(20, rate * random.uniform(2.5, 5))))
     asked = random.choice((0, 0.05, 0.15))
     queries = min(QUERIES_PER_S, asked * requests / 60, asked * tokens / 60 / (QUERY_TOKENS * ratio))
-    reported = random.choice(("all", "requests", "none"))
+    reported: Headers = random.choice(("all", "requests", "none"))
     is_stated = random.choice((False, True))
     outages, errors = _event(random, batches / rate * 60)
     latency = random.choice((0.05, 0.2, 0.6))
@@ -76,7 +76,7 @@ def _event(random: Random, seconds: float) -> tuple[tuple[Outage, ...], float]:
     return (), 0.05 if event == "errors" else 0.0
 
 
-def _reports_binding(reported: str, requests: float, batches_of_tokens: float) -> bool:
+def _reports_binding(reported: Headers, requests: float, batches_of_tokens: float) -> bool:
     """Whether headers report every limit that may bind."""
     tightest = min(requests, batches_of_tokens)
     return (reported != "none" or tightest < BINDING * requests) and (

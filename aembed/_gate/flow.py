@@ -1,0 +1,75 @@
+"""The interface of the flows that a pace chooses from."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from aembed._gate.episode import Amounts, Episode, Pause
+from aembed._gate.window import Window
+
+
+class Flow(Protocol):
+    """A rule for when the next request may be sent. Amounts are of requests and tokens."""
+
+    @property
+    def span(self) -> float | None:
+        """Length of the window in seconds; ``None`` for an even flow."""
+        ...
+
+    @property
+    def is_estimate(self) -> bool:
+        """Whether a minute of health at known limits outweighs it."""
+        ...
+
+    @property
+    def average(self) -> Amounts:
+        """Units a second in the long run."""
+        ...
+
+    def knows(self, known: Amounts) -> None:
+        """Units a second that are stated or reported; infinite: none."""
+        ...
+
+    def earliest(self, now: float, amounts: Amounts, aside: Amounts, least: Amounts) -> float:
+        """When ``amounts`` may be sent and leave ``aside``. ``least``: no rate below it is in force."""
+        ...
+
+    def until_room(self, now: float) -> float:
+        """Seconds until a window has room again, if it is full as of now and no header says so."""
+        ...
+
+    def window(self, place: int) -> Window | None:
+        """The window of requests (0) or tokens (1); ``None`` for an even flow."""
+        ...
+
+    def sent(self, now: float, amounts: Amounts) -> None: ...
+
+    def corrected(self, tokens: float) -> None:
+        """A request in flight has so many more tokens."""
+        ...
+
+    def refunded(self, amounts: Amounts) -> None:
+        """A request did not count."""
+        ...
+
+    def answered(self, now: float, sent_at: float, amounts: Amounts, *, is_query: bool, success: bool) -> None: ...
+
+    def is_stray(self, wait: float | None) -> bool:
+        """Whether a 429 with this Retry-After concerns a single request that came slightly too early."""
+        ...
+
+    def rejected(self, now: float, sent_at: float) -> None:
+        """A stray 429."""
+        ...
+
+    def closed(self, now: float, episode: Episode) -> None:
+        """An episode of 429s begins."""
+        ...
+
+    def opened(self, now: float, pause: Pause) -> bool:
+        """An episode ends. False if the server is not of the kind that this flow assumes."""
+        ...
+
+    def is_out_of_sight(self, now: float) -> bool:
+        """Whether it has outgrown every limit."""
+        ...

@@ -1,0 +1,102 @@
+"""A window of known length and limits, filled as soon as it has room. Pure.
+
+An even flow at a known rate lags one window behind: the server admits the first window's worth at once, and the last.
+In a window of a few seconds that is several percent of a job of a few minutes.
+"""
+
+from __future__ import annotations
+
+from aembed._gate.episode import Amounts, Episode, Pause
+from aembed._gate.even_flow import IN_A_ROW, MAX_STRAY_WAIT_S
+from aembed._gate.reserve import LOOK_AGAIN_S
+from aembed._gate.sent_window import SentWindow
+from aembed._gate.window import Window
+
+ROUNDING = 1e-9
+"""Share of a window by which sums may err."""
+TOO_SOON = 0.1
+"""Share of the span by which a server may open sooner than its oldest entries expire; more shows a fixed window."""
+CONTRADICTIONS = 3
+"""Episodes, each within ``CONTRADICTED_SPANS`` of the one before, that show another kind of server."""
+CONTRADICTED_SPANS = 3.0
+
+
+class KnownWindowFlow:
+    """``known`` are units a second; a window of ``span`` seconds holds so many times as much."""
+
+    def __init__(self, now: float, span: float, known: Amounts, windows: tuple[Window, Window]) -> None:
+        self.span = span
+        self._known = known
+        self._windows = tuple(SentWindow.copy(window, span, now, is_safe=True) for window in windows)
+        self._row = 0
+        """429s since the last success."""
+        self._contradictions = 0
+        self._closed_at = now
+
+    @property
+    def is_estimate(self) -> bool:
+        return False
+
+    @property
+    def average(self) -> Amounts:
+        return self._known
+
+    def knows(self, known: Amounts) -> None:
+        self._known = known
+
+    def earliest(self, now: float, amounts: Amounts, aside: Amounts, least: Amounts) -> float:
+        when, is_full = now, False
+        for place, window in enumerate(self._windows):
+            window.advance(now)
+            room = self._known[place] * self.span * (1 + ROUNDING) - window.used - amounts[place]
+            if window.used > 0 and room < aside[place]:
+                when = max(when, window.next_expiry(now))
+                is_full = is_full or room < 0
+        return when if is_full else min(when, now + LOOK_AGAIN_S)
+
+    def until_room(self, now: float) -> float:
+        window = self._windows[0]
+        window.advance(now)
+        return max(0.0, window.cells[0].expires - now) if window.cells else 0.0
+
+    def window(self, place: int) -> Window | None:
+        return self._windows[place]
+
+    def sent(self, now: float, amounts: Amounts) -> None:
+        for window, amount in zip(self._windows, amounts, strict=True):
+            window.advance(now)
+            window.sent(now, amount)
+
+    def corrected(self, tokens: float) -> None:
+        self._windows[1].correct(tokens)
+
+    def refunded(self, amounts: Amounts) -> None:
+        for window, amount in zip(self._windows, amounts, strict=True):
+            window.correct(-amount)
+
+    def answered(self, now: float, sent_at: float, amounts: Amounts, *, is_query: bool, success: bool) -> None:
+        if success:
+            self._row = 0
+        for window, amount in zip(self._windows, amounts, strict=True):
+            window.answered(now, sent_at, amount, is_query)
+
+    def is_stray(self, wait: float | None) -> bool:
+        return self._row + 1 < IN_A_ROW and (wait is None or wait <= MAX_STRAY_WAIT_S)
+
+    def rejected(self, now: float, sent_at: float) -> None:
+        self._row += 1
+
+    def closed(self, now: float, episode: Episode) -> None:
+        self._row = 0
+        is_again = now - self._closed_at < CONTRADICTED_SPANS * self.span
+        self._contradictions = self._contradictions + 1 if is_again else 1
+        self._closed_at = now
+
+    def opened(self, now: float, pause: Pause) -> bool:
+        if self.until_room(now) > TOO_SOON * self.span:
+            for window in self._windows:
+                window.forget()
+        return self._contradictions < CONTRADICTIONS
+
+    def is_out_of_sight(self, now: float) -> bool:
+        return False

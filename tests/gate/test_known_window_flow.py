@@ -1,0 +1,100 @@
+"""A window of known length and limits is filled in one go, and given up if the server shows another rule."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from aembed._gate.episode import Episode, Pause
+from aembed._gate.known_window_flow import CONTRADICTIONS, KnownWindowFlow
+from aembed._gate.window import Window
+
+NONE = (0.0, 0.0)
+KNOWN = (2.0, 200.0)
+"""Requests and tokens a second: twenty requests in ten seconds."""
+ONE = (1.0, 10.0)
+EPISODE = Episode(0.0, (20.0, 200.0), 1.0, False, 0.0, (20.0, 200.0), 1.0, 1.0)
+
+
+def flow_at(now: float = 0.0, windows: tuple[Window, Window] | None = None) -> KnownWindowFlow:
+    return KnownWindowFlow(now, 10.0, KNOWN, windows or (Window(), Window()))
+
+
+def fill(flow: KnownWindowFlow, now: float, *, latency: float = 0.2) -> int:
+    """Send at one moment whatever may be sent, and answer it."""
+    sent = 0
+    while flow.earliest(now, ONE, NONE, NONE) <= now:
+        flow.sent(now, ONE)
+        sent += 1
+    for _ in range(sent):
+        flow.answered(now + latency, now, ONE, is_query=False, success=True)
+    return sent
+
+
+def test_a_window_is_filled_at_once_and_again_when_it_has_expired() -> None:
+    flow = flow_at()
+    assert fill(flow, 0.0) == 20
+    assert fill(flow, 9.9) == 0
+    assert flow.earliest(9.9, ONE, NONE, NONE) == pytest.approx(10.0, abs=1e-5)
+    assert fill(flow, 10.001) == 20
+
+
+def test_an_answer_that_took_longer_may_have_been_counted_later() -> None:
+    flow = flow_at()
+    for latency in (0.2, 0.5):
+        flow.sent(0.0, (10.0, 10.0))
+        flow.answered(latency, 0.0, (10.0, 10.0), is_query=False, success=True)
+    assert fill(flow, 10.1) == 10
+    assert fill(flow, 10.31) == 10
+
+
+def test_a_document_leaves_what_is_set_aside_and_looks_again_soon() -> None:
+    flow = flow_at()
+    for _ in range(18):
+        flow.sent(0.0, ONE)
+    assert flow.earliest(0.0, ONE, (1.0, 0.0), NONE) == 0.0
+    assert 0.0 < flow.earliest(0.0, ONE, (2.0, 0.0), NONE) <= 1.0
+
+
+def test_a_server_that_opens_before_the_oldest_entries_expire_has_begun_a_new_window() -> None:
+    flow = flow_at()
+    assert fill(flow, 0.0) == 20
+    flow.closed(1.0, EPISODE)
+    assert flow.opened(4.0, Pause(3.0, 3.0, (20.0, 200.0)))
+    assert fill(flow, 4.0) == 20
+
+
+def test_episodes_in_a_row_show_another_rule() -> None:
+    flow = flow_at()
+    for n in range(CONTRADICTIONS):
+        now = 10.0 * n
+        flow.closed(now, EPISODE)
+        assert flow.opened(now + 1, Pause(1.0, 1.0, ONE)) == (n + 1 < CONTRADICTIONS)
+
+
+def test_an_episode_long_after_the_last_one_is_an_outage() -> None:
+    flow = flow_at()
+    for n in range(10):
+        flow.closed(1000.0 * n, EPISODE)
+        assert flow.opened(1000.0 * n + 1, Pause(1.0, 1.0, ONE))
+
+
+def test_the_first_429s_of_a_window_are_strays() -> None:
+    flow = flow_at()
+    assert [flow.is_stray(0.5), flow.is_stray(None), flow.is_stray(9.0)] == [True, True, False]
+    flow.rejected(1.0, 0.5)
+    flow.rejected(1.0, 0.5)
+    assert not flow.is_stray(0.5)
+    flow.answered(2.0, 1.5, ONE, is_query=False, success=True)
+    assert flow.is_stray(0.5)
+
+
+def test_what_was_sent_before_counts() -> None:
+    windows = Window(), Window()
+    for window, amount in zip(windows, (15.0, 150.0), strict=True):
+        window.sent(0.0, amount)
+        window.answered(0.2, 0.0, amount)
+    flow = flow_at(1.0, windows)
+    assert fill(flow, 1.0) == 5
+    assert math.isfinite(flow.until_room(1.0))
