@@ -22,20 +22,29 @@ ENTRY_POINT_GROUP = "aembed.providers"
 BUILT_IN = {
     "azure": "aembed.providers.azure:AZURE",
     "cohere": "aembed.providers.cohere:COHERE",
+    "dashscope": "aembed.providers.openai_hosts:DASHSCOPE",
+    "deepinfra": "aembed.providers.openai_hosts:DEEPINFRA",
+    "fireworks": "aembed.providers.openai_hosts:FIREWORKS",
     "google": "aembed.providers.google:GOOGLE",
+    "huggingface": "aembed.providers.openai_hosts:HUGGINGFACE",
     "jina": "aembed.providers.jina:JINA",
     "local": "aembed.providers.local:open_provider",
     "mistral": "aembed.providers.mistral:MISTRAL",
     "mock": "aembed.providers.mock:open_provider",
+    "nebius": "aembed.providers.openai_hosts:NEBIUS",
     "ollama": "aembed.providers.ollama:OLLAMA",
     "openai": "aembed.providers.openai:OPENAI",
+    "openrouter": "aembed.providers.openai_hosts:OPENROUTER",
+    "scaleway": "aembed.providers.openai_hosts:SCALEWAY",
+    "siliconflow": "aembed.providers.openai_hosts:SILICONFLOW",
     "static": "aembed.providers.static:open_provider",
     "tei": "aembed.providers.tei:TEI",
+    "together": "aembed.providers.openai_hosts:TOGETHER",
     "voyage": "aembed.providers.voyage:VOYAGE",
 }
 
-CATALOGUES = ("openai", "cohere", "google", "jina", "mistral", "voyage")
-"""Providers with a table of their models. A model of two is the first one's."""
+CATALOGUES = ("openai", "cohere", "google", "jina", "mistral", "voyage", "dashscope")
+"""Providers whose models nobody else serves under the same name; the first one wins."""
 NEAR = 0.85
 """How alike two names of models are, of 1, that one is taken for a slip in writing the other."""
 
@@ -131,6 +140,6 @@ def _catalogue() -> Mapping[str, str]:
     """Model -> provider."""
     models: dict[str, str] = {}
     for provider in reversed(CATALOGUES):
-        table = importlib.import_module(f"aembed.providers.{provider}").MODELS
-        models |= dict.fromkeys(table, provider)
+        api = _import(provider, BUILT_IN[provider])
+        models |= dict.fromkeys(getattr(api, "models", ()), provider)
     return models

@@ -44,7 +44,7 @@ def find_endpoint(api: HttpApi, source: Source) -> Endpoint:
     checked = (open_model(name) or UNKNOWN) if api.hub_models and known is UNKNOWN else known
     dimensions = dimensions_to_request(source.dimensions, name, checked)
     url = api.url or root(api, source.base_url, *api.url_endings or (api.path,)) + api.path.replace(
-        "{model}", quote(name, safe="")
+        "{model}", quote(name, safe="/")
     )
     return Endpoint(
         api=api,
@@ -101,7 +101,7 @@ def root(api: HttpApi, base_url: str | None, *endings: str) -> str:
     """
     if base_url is None:
         if api.base_url is None:
-            raise ConfigError("this API has no address of its own; give base_url")
+            raise ConfigError("the API has no address of its own; give base_url")
         return api.base_url
     parts = urlsplit(base_url)
     path = re.sub(r"/{2,}", "/", parts.path).rstrip("/")

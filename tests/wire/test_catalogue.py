@@ -63,7 +63,7 @@ def test_offers_in_words() -> None:
 
 def test_a_model_without_facts_has_the_caps_of_the_api() -> None:
     """Sixteen requests at once, and one quota for the account, counted by request."""
-    api = HttpApi(request=nothing, default_model="m", max_batch_texts=9, needs_key=False)
+    api = HttpApi(request=nothing, base_url="https://h", default_model="m", max_batch_texts=9, needs_key=False)
     assert find_endpoint(api, wanting(None)).spec == ModelSpec(
         name="m", provider="p", max_batch_texts=9, max_concurrency=16, quota_unit="request", quota_scope="account"
     )
