@@ -57,7 +57,7 @@ class Meters:
         if is_operation:
             attributes = self._of_operation(event)
             self._duration.record(event.elapsed, attributes)
-            if event.tokens is not None and event.outcome in {"ok", "partial"}:
+            if event.tokens:
                 self._tokens.record(event.tokens, {**attributes, semconv.TOKEN_TYPE: "input"})
         self._of_aembed(event)
 

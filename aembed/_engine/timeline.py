@@ -1,0 +1,98 @@
+"""Where the time of a call goes: at the gate, in flight, before a retry, or in aembed itself.
+
+A call may have many requests at once, so their times overlap. At each moment the call counts as waiting while one of
+them waits, else as sending while one is in flight, else as backing off while one sleeps: these add up to its duration.
+Waiting comes first because more quota would have made the call faster then, whatever else was in flight.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeAlias
+
+WAITING, SENDING, BACKOFF, IDLE = range(4)
+"""States of a request, the one that counts first. IDLE: it has not begun, or has ended."""
+
+Clock: TypeAlias = Callable[[], float]
+
+SAME_CLOCK_S = 1.0
+"""A loop whose clock is this close to the machine's runs on it. A virtual clock starts at another time."""
+
+
+def clock_of(loop: asyncio.AbstractEventLoop) -> Clock:
+    """The machine's finest clock, since uvloop's counts milliseconds; or that of a loop on which time is virtual."""
+    return time.perf_counter if abs(loop.time() - time.monotonic()) < SAME_CLOCK_S else loop.time
+
+
+class Waits(Protocol):
+    """What the queue at the gate waits for."""
+
+    def seconds(self) -> Mapping[str, float]:
+        """Total time for each resource, up to now."""
+        ...
+
+
+class Timeline:
+    """The time of one call. Requests report each change of their state with :meth:`move`.
+
+    Texts that several calls share are sent by a shared call: its timeline has those calls' as ``followers``, for which
+    it is one more request.
+    """
+
+    __slots__ = ("_at_wait", "_clock", "_counts", "_gate", "_since", "_spent", "_state", "followers", "waits")
+
+    def __init__(self, clock: Clock, gate: Waits | None = None) -> None:
+        self.waits: dict[str, float] = {}
+        """Seconds at the gate for each resource."""
+        self.followers: dict[Timeline, None] = {}
+        self._clock = clock
+        self._gate = gate
+        self._at_wait: Mapping[str, float] = {}
+        self._counts = [0, 0, 0, 0]
+        self._spent = [0.0, 0.0, 0.0, 0.0]
+        self._state = IDLE
+        self._since = clock()
+
+    def move(self, before: int, after: int) -> None:
+        """One request goes from one state to another."""
+        counts = self._counts
+        counts[before] -= 1
+        counts[after] += 1
+        state = WAITING if counts[WAITING] else SENDING if counts[SENDING] else BACKOFF if counts[BACKOFF] else IDLE
+        if state != self._state:
+            self._change(state)
+
+    def lead(self, follower: Timeline) -> None:
+        """Let ``follower`` count this one as a request of its own."""
+        if follower not in self.followers:
+            self.followers[follower] = None
+            follower.move(IDLE, self._state)
+
+    def release(self, follower: Timeline) -> None:
+        """The call behind ``follower`` has left."""
+        if follower in self.followers:
+            del self.followers[follower]
+            follower.move(self._state, IDLE)
+
+    def spent(self) -> tuple[float, float, float]:
+        """Seconds of waiting, sending and backing off, up to now."""
+        self._change(self._state)
+        waiting, sending, backoff, _ = self._spent
+        return waiting, sending, backoff
+
+    def _change(self, state: int) -> None:
+        now, before = self._clock(), self._state
+        self._spent[before] += now - self._since
+        self._since, self._state = now, state
+        if self._gate is not None and WAITING in {before, state}:
+            totals = dict(self._gate.seconds())
+            if before == WAITING:
+                for resource, total in totals.items():
+                    if (waited := total - self._at_wait.get(resource, 0.0)) > 0:
+                        self.waits[resource] = self.waits.get(resource, 0.0) + waited
+            self._at_wait = totals
+        if state != before:
+            for follower in self.followers:
+                follower.move(before, state)

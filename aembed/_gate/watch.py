@@ -1,0 +1,87 @@
+"""Follows a gate while somebody listens: events when its state changes, and what its queue waits for.
+
+The gate is looked at after each request that enters or ends. Nothing of it is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from aembed._events import (
+    CircuitClosed,
+    CircuitOpened,
+    Event,
+    GatePaused,
+    GateResumed,
+    LimitChanged,
+)
+
+if TYPE_CHECKING:
+    from aembed._gate.gate import Gate
+
+RESOURCES: tuple[Literal["requests", "tokens", "inputs"], ...] = ("requests", "tokens", "inputs")
+
+
+class GateWatch:
+    """``emit`` gets the events, ``about`` are the fields that all of them have."""
+
+    def __init__(self, gate: Gate, about: Mapping[str, Any], emit: Callable[[Event], None], clock: Callable[[], float]):
+        self._gate = gate
+        self._about = about
+        self._emit = emit
+        self._clock = clock
+        self._waited: dict[str, float] = {}
+        self._resource = ""
+        self._since = 0.0
+        self._until = gate.account.backoff.until
+        self._is_paused = gate.paused() > 0
+        self._is_open = gate.account.backoff.probing
+        self._limits = self._now_limits()
+
+    def seconds(self) -> Mapping[str, float]:
+        """Total time that the queue has waited for each resource, up to now."""
+        self._turn(self._resource)
+        return self._waited
+
+    def look(self) -> None:
+        """Report what has changed."""
+        resource = self._gate.waiting_for()
+        if resource != self._resource:
+            self._turn(resource)
+        backoff = self._gate.account.backoff
+        if backoff.until != self._until or self._is_paused:
+            self._look_at_pause(backoff.until)
+        if backoff.probing != self._is_open:
+            self._is_open = backoff.probing
+            self._emit((CircuitOpened if self._is_open else CircuitClosed)(**self._about))
+        limits = self._now_limits()
+        if limits != self._limits:
+            self._look_at_limits(limits)
+
+    def _look_at_pause(self, until: float) -> None:
+        seconds = self._gate.paused()
+        if seconds > 0 and until != self._until:
+            self._is_paused = True
+            self._emit(GatePaused(seconds=seconds, **self._about))
+        elif self._is_paused and seconds == 0:
+            self._is_paused = False
+            self._emit(GateResumed(**self._about))
+        self._until = until
+
+    def _look_at_limits(self, limits: tuple[float | None, ...]) -> None:
+        before, self._limits = self._limits, limits
+        for resource, old, new in zip(RESOURCES, before, limits, strict=True):
+            if old != new:
+                self._emit(LimitChanged(resource=resource, before=old, limit=new, **self._about))
+
+    def _now_limits(self) -> tuple[float | None, ...]:
+        quotas = self._gate.account.quotas
+        return quotas.requests.limit, quotas.tokens.limit, quotas.inputs.limit
+
+    def _turn(self, resource: str) -> None:
+        """Time goes to the resource that was waited for until now."""
+        now = self._clock()
+        if self._resource:
+            self._waited[self._resource] = self._waited.get(self._resource, 0.0) + now - self._since
+        self._resource, self._since = resource, now
