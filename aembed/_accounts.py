@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from aembed._errors import ConfigError
 from aembed._events import AccountStatistics
-from aembed._gate import Gate
+from aembed._gate import AboutGate, Gate
 from aembed._settings.policies import Limits
 from aembed._types import ModelSpec
 
@@ -75,6 +75,7 @@ class Accounts:
                 adaptive=spec.adaptive and agreed.max_concurrency is None,
                 per_input=spec.quota_unit == "input",
             )
+            gate.about = AboutGate(account=label_of(group), provider=spec.provider, model=group[1])
             shared = self._groups[group] = _Shared(gate, spec)
         elif agreed != _union(others):
             shared.gate.set_limits(with_defaults(agreed, spec))

@@ -18,7 +18,7 @@ from aembed._engine.listeners import Listener
 from aembed._engine.proof import PROBE
 from aembed._engine.timeout import SharedTimeout, Stopwatch
 from aembed._errors import AembedError, InputError
-from aembed._events import Statistics
+from aembed._events import Operation, Statistics
 from aembed._input import (
     check_grace,
     check_on_error,
@@ -30,6 +30,7 @@ from aembed._input import (
     sort_texts,
 )
 from aembed._lifecycle import ActiveCalls, Bound
+from aembed._observed import ObservedCall
 from aembed._stream import DocumentStream, Work, chunking
 from aembed._types import EmbedResult, Health, Kind, ModelSpec, OnError, TextSize, Vector, Vectors
 
@@ -61,8 +62,11 @@ class Embedder(Bound):
         close: Callable[[], Awaitable[None]],
         *,
         identity: str,
+        cached: bool = False,
     ) -> None:
         self._engine = engine
+        self._listeners = engine.recorder.listeners
+        self._is_cached = cached
         self._identity = identity
         self._top = top
         self._calls = calls
@@ -117,11 +121,12 @@ class Embedder(Bound):
             ProviderError: the provider did not deliver, after retries.
             DeadlineError: the time was over; it names the last failure, which is its ``__cause__``.
         """
-        text = check_text(text)
-        if deadline is not None:
-            deadline = check_seconds(deadline, "deadline")
-        with self._calls:
-            call = await self._finish(Call([text], "query"), deadline)
+        active = self._calls if self._listeners.emit is None else self._observed("embed_query", "query", text)
+        with active as observed:
+            text = check_text(text)
+            if deadline is not None:
+                deadline = check_seconds(deadline, "deadline")
+            call = await self._finish(Call([text], "query"), deadline, observed=observed)
             row: Vector = call.vectors(self.spec.dim)[0]
             return row
 
@@ -132,10 +137,10 @@ class Embedder(Bound):
             InputError: a text is wrong.
             ProviderError, DeadlineError: as :meth:`embed_query`; their ``partial`` holds what was delivered.
         """
-        deadline = check_seconds(deadline, "deadline")
-        items = check_texts(texts)
-        with self._calls:
-            call = await self._finish(Call(items, "query"), deadline)
+        active = self._calls if self._listeners.emit is None else self._observed("embed_queries", "query", texts)
+        with active as observed:
+            deadline = check_seconds(deadline, "deadline")
+            call = await self._finish(Call(check_texts(texts), "query"), deadline, observed=observed)
             return call.vectors(self.spec.dim)
 
     async def embed_documents(
@@ -151,12 +156,13 @@ class Embedder(Bound):
             ProviderError: the first failure, after retries; its ``partial`` holds what was delivered.
             DeadlineError: the time was over; its ``partial`` holds what was delivered.
         """
-        deadline = check_seconds(deadline, "deadline")
-        items = check_texts(texts)
-        with self._calls:
+        active = self._calls if self._listeners.emit is None else self._observed("embed_documents", "document", texts)
+        with active as observed:
+            deadline = check_seconds(deadline, "deadline")
+            items = check_texts(texts)
             if out is not None:
-                check_out(out, len(items), await self._dimension())
-            call = await self._finish(Call(items, "document", out=out), deadline)
+                check_out(out, len(items), await self._dimension(observed))
+            call = await self._finish(Call(items, "document", out=out), deadline, observed=observed)
             return call.vectors(self.spec.dim)
 
     async def embed(
@@ -178,13 +184,14 @@ class Embedder(Bound):
             InputError, ProviderError: as :meth:`embed_documents`.
             DeadlineError: with ``on_error="raise"``; its ``partial`` holds what was finished.
         """
-        if kind not in ("document", "query"):
-            raise InputError(f"kind is {kind!r}; it must be 'document' or 'query'")
-        check_on_error(on_error)
-        deadline = check_seconds(deadline, "deadline")
-        items, rejected = (check_texts(texts), NONE_REJECTED) if on_error == "raise" else sort_texts(texts)
-        with self._calls:
-            call = await self._finish(Call(items, kind, on_error, rejected=rejected), deadline)
+        active = self._calls if self._listeners.emit is None else self._observed("embed", kind, texts)
+        with active as observed:
+            if kind not in ("document", "query"):
+                raise InputError(f"kind is {kind!r}; it must be 'document' or 'query'")
+            check_on_error(on_error)
+            deadline = check_seconds(deadline, "deadline")
+            items, rejected = (check_texts(texts), NONE_REJECTED) if on_error == "raise" else sort_texts(texts)
+            call = await self._finish(Call(items, kind, on_error, rejected=rejected), deadline, observed=observed)
             return call.result(self.spec)
 
     @overload
@@ -233,8 +240,9 @@ class Embedder(Bound):
 
     async def get_dimension(self) -> int:
         """Length of this model's vectors. Asks the provider once, if it is not known beforehand."""
-        with self._calls:
-            return await self._dimension()
+        active = self._calls if self._listeners.emit is None else self._observed("get_dimension", "query", ())
+        with active as observed:
+            return await self._dimension(observed)
 
     def measure(self, texts: Iterable[str]) -> list[TextSize]:
         """Tokens of each text, and the pieces of a text that is too long; sends nothing.
@@ -256,10 +264,11 @@ class Embedder(Bound):
         watch = Stopwatch()
         error = None
         try:
-            with self._calls:
+            active = self._calls if self._listeners.emit is None else self._observed("check_health", "query", PROBE)
+            with active as observed:
                 probe = Call([PROBE], "query", is_probe=True)
                 # not through the cache, whose health it is not
-                await self._finish(probe, timeout or math.inf, self._engine, option="timeout")
+                await self._finish(probe, timeout or math.inf, self._engine, option="timeout", observed=observed)
         except AembedError as failure:
             error = failure
         return Health(ok=error is None, latency=watch.elapsed(), error=error)
@@ -270,7 +279,7 @@ class Embedder(Bound):
         Raises:
             ConfigError: it cannot be called, or is an async function.
         """
-        self._engine.recorder.listeners.add(listener)
+        self._engine.add_listener(listener)
 
     def statistics(self) -> Statistics:
         """A snapshot of the counters."""
@@ -295,10 +304,21 @@ class Embedder(Bound):
             finally:
                 self._ended.set()
 
+    def _observed(self, operation: Operation, kind: Kind, argument: object) -> ObservedCall:
+        """Around a call while somebody listens: ``argument`` holds its texts."""
+        return ObservedCall(self._engine, self._calls, operation, kind, argument, cached=self._is_cached)
+
     async def _finish(
-        self, call: Call, deadline: float | None = None, layer: Layer | None = None, option: str = "deadline"
+        self,
+        call: Call,
+        deadline: float | None = None,
+        layer: Layer | None = None,
+        option: str = "deadline",
+        observed: ObservedCall | None = None,
     ) -> Call:
         """Run a call to its end, or to that of its time. Raises the error that stopped it, with the partial result."""
+        if observed is not None:
+            observed.follow(call)
         timeout = self._timeouts[call.kind]
         if deadline is not None:
             timeout = SharedTimeout(deadline) if deadline < math.inf else None
@@ -325,10 +345,11 @@ class Embedder(Bound):
         result = await self.embed(texts, on_error=on_error)
         return result.vectors, result.failures
 
-    async def _dimension(self) -> int:
+    async def _dimension(self, observed: ObservedCall | None) -> int:
         if self.spec.dim is None:
             limit = self._timeouts["document"]  # that of queries is for people who wait
-            await self._finish(Call([PROBE], "query"), limit.seconds if limit else math.inf, self._engine)
+            seconds = limit.seconds if limit else math.inf
+            await self._finish(Call([PROBE], "query"), seconds, self._engine, observed=observed)
         dim = self.spec.dim
         assert dim is not None, "the engine learns the dimension from every reply"
         return dim

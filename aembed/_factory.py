@@ -7,7 +7,6 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +24,7 @@ from aembed._engine.layer import Layer
 from aembed._engine.listeners import Listener, check_listener
 from aembed._engine.timeout import Stopwatch
 from aembed._errors import AembedError, ClosedError, ConfigError
-from aembed._events import EmbedderStatistics, Event, FactoryStatistics
+from aembed._events import Event, FactoryStatistics
 from aembed._groups import first_error
 from aembed._input import check_grace
 from aembed._lifecycle import ActiveCalls, Bound, LoopAffinity, running_loop
@@ -45,7 +44,7 @@ from aembed._sharing.cache import Cache
 from aembed._sharing.cache_key import CacheKeys
 from aembed._sharing.cache_layer import CacheLayer
 from aembed._sharing.micro_batcher import MicroBatcher
-from aembed._totals import Key, by_name, of_embedder
+from aembed._totals import Totals
 from aembed._types import Health, ModelSpec, Provider, Source, Store
 from aembed._wire.transport import Transport
 
@@ -63,10 +62,6 @@ class _Open(NamedTuple):
     calls: ActiveCalls
     name: str | None
     """As its model was named: ``"provider:model"``, or a profile."""
-    label: str
-    """The same, and ``"provider:model"`` for a provider handed in."""
-    account: str
-    """Digest of whose quota it uses."""
 
 
 class EmbedderFactory(Bound):
@@ -99,8 +94,7 @@ class EmbedderFactory(Bound):
         finalize(self, _warn_of_open, self._names, os.getpid())
         self._transports: dict[tuple[Account, HttpSettings], HttpTransport] = {}
         self._caches: dict[Place, Cache] = {}
-        self._ended: dict[Key, EmbedderStatistics] = {}
-        """Counters of closed embedders."""
+        self._totals = Totals()
         self._closed = False
         self._has_one_embedder = False
         """Made by :func:`new_embedder`, for one embedder, with which it closes."""
@@ -204,10 +198,7 @@ class EmbedderFactory(Bound):
 
     def statistics(self) -> FactoryStatistics:
         """Counters of all its embedders, closed ones included, and the state of their gates. Any thread may ask."""
-        still_open = tuple(self._embedders.items())
-        counted = [of_embedder(embedder, opened.label, opened.account) for embedder, opened in still_open]
-        totals = by_name([*self._ended.values(), *counted])
-        return FactoryStatistics(embedders=tuple(totals.values()), accounts=self._accounts.statistics())
+        return FactoryStatistics(embedders=self._totals.statistics(), accounts=self._accounts.statistics())
 
     def available_providers(self) -> tuple[str, ...]:
         """Names that work before the colon of ``"provider:model"``, sorted."""
@@ -352,7 +343,7 @@ class EmbedderFactory(Bound):
         self._check_open()  # it may have been closed while the provider was opened
         group, member = quota_group(account, provider.spec), object()
         gate = self._accounts.join(member, label, group, provider.spec, settings.limits)
-        engine = Engine(provider, gate, settings, self._listeners)
+        engine = Engine(provider, gate, settings, self._listeners, name=name)
         top: Layer = engine
         sharing: list[MicroBatcher | CacheLayer] = []
         if settings.merge:
@@ -365,8 +356,8 @@ class EmbedderFactory(Bound):
             sharing.append(cached)
 
         async def release() -> None:
-            ended = of_embedder(embedder, opened.label, opened.account)
-            self._ended = by_name([*self._ended.values(), replace(ended, is_open=False)])
+            self._totals.closed(embedder)
+            engine.close()
             del self._embedders[embedder], self._names[member]
             self._accounts.leave(member, group)
             async with AsyncExitStack() as stack:
@@ -379,9 +370,11 @@ class EmbedderFactory(Bound):
                     stack.push_async_callback(layer.aclose)
 
         calls = ActiveCalls(f"the embedder of {provider.spec.provider}:{provider.spec.name}", self._home)
-        embedder = Embedder(engine, top, calls, _deadlines(settings), release, identity=keys.model)
-        known_as = name or f"{provider.spec.provider}:{provider.spec.name}"
-        self._embedders[embedder] = opened = _Open(provider, calls, name, known_as, label_of(group))
+        embedder = Embedder(
+            engine, top, calls, _deadlines(settings), release, identity=keys.model, cached=cache is not None
+        )
+        self._embedders[embedder] = _Open(provider, calls, name)
+        self._totals.opened(embedder, engine.recorder.about["embedder"], label_of(group))
         self._names[member] = f"{provider.spec.provider}:{provider.spec.name}"
         return embedder
 

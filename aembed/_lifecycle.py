@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 import anyio
 
@@ -22,6 +23,11 @@ OTHER = "belongs to another event loop, which is still open; make a factory in e
 NONE = "needs asyncio, and no asyncio event loop is running here; under anyio choose its asyncio backend, not trio"
 CUT_OFF = "had calls under way when its event loop was closed, or its process forked; make a new factory"
 
+Clock: TypeAlias = Callable[[], float]
+
+SAME_CLOCK_S = 1.0
+"""A loop whose clock is this close to the machine's runs on it. A virtual clock starts at another time."""
+
 
 def running_loop(owner: str) -> asyncio.AbstractEventLoop:
     """asyncio's. Raises :class:`EventLoopError` where another library runs, such as trio."""
@@ -29,6 +35,11 @@ def running_loop(owner: str) -> asyncio.AbstractEventLoop:
         return asyncio.get_running_loop()
     except RuntimeError:
         raise EventLoopError(f"{owner} {NONE}") from None
+
+
+def clock_of(loop: asyncio.AbstractEventLoop) -> Clock:
+    """The machine's finest clock, since uvloop's counts milliseconds; or that of a loop on which time is virtual."""
+    return time.perf_counter if abs(loop.time() - time.monotonic()) < SAME_CLOCK_S else loop.time
 
 
 class LoopAffinity:

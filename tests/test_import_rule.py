@@ -21,6 +21,7 @@ ROOMS = """
     _engine
     _sharing
     _accounts _shared_models _stream
+    _observed
     _embedder
     _opening _totals
     _factory
@@ -32,7 +33,10 @@ FOR_TYPE_CHECKERS = {"_types": {"_wire"}}
 """``Source`` names the type of its transport; at run time ``_types`` imports nothing of ``_wire``."""
 INSIDE = {
     "_engine": """
+        timeline
+        call_record
         layer states plan check fan_out listeners retry timeout row_map
+        attempt
         call recorder timed_provider batch_cap overlong
         isolation proof
         recovery

@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aembed import Config, ConfigError, Embedder, EmbedderFactory, Event, OverloadedError, RequestDone, StoreFailed
+from aembed import (
+    CallDone,
+    Config,
+    ConfigError,
+    Embedder,
+    EmbedderFactory,
+    Event,
+    OverloadedError,
+    RequestDone,
+    StoreFailed,
+)
 from aembed._engine import listeners
 from aembed.testing import ScriptedProvider
 from tests.engine.call import AT_ONCE, TEXTS
@@ -77,15 +87,15 @@ async def test_other_listeners_get_their_events_all_the_same() -> None:
     async with EmbedderFactory(Config(), listeners=both) as factory:
         for options in ({}, {"on_event": own.append}):
             await (await factory.new_embedder("mock", **options)).embed_query("text")  # type: ignore[arg-type]
-    assert [type(event) for event in events] == [RequestDone, RequestDone]
-    assert own == events[1:]
+    assert [type(event) for event in events] == [RequestDone, CallDone] * 2
+    assert own == events[2:]
 
 
 async def test_events_of_the_cache_go_the_same_way() -> None:
     events: list[Event] = []
     async with EmbedderFactory(Config(), listeners=[events.append]) as factory:
         await (await factory.new_embedder("mock", cache=Shelf(broken={"get", "put"}))).embed_query("text")
-    assert {type(event) for event in events} == {RequestDone, StoreFailed}
+    assert {type(event) for event in events} == {CallDone, RequestDone, StoreFailed}
 
 
 class Async:
@@ -114,7 +124,7 @@ async def test_a_listener_that_only_returns_a_coroutine_is_reported(
 ) -> None:
     embedder = await factory.new_embedder("mock", on_event=lambda event: function(event, 1))  # type: ignore[arg-type]
     await embedder.embed_query("text")
-    assert embedder.statistics().listener_failures == 1
+    assert embedder.statistics().listener_failures == 2
     assert "returned a coroutine; give a plain function" in caplog.text
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from aembed._engine.call_record import CallRecord
 from aembed._engine.layer import Deliver
 from aembed._engine.plan import indices_of
 from aembed._engine.row_map import RowMap
@@ -25,6 +26,8 @@ class Call:
     ``texts`` are distinct, and an index is a position in them. Only the result, and the ``index`` of an error, count as
     the caller does. The rows in ``rejected`` have failed before the call began.
     """
+
+    record: CallRecord | None = None
 
     def __init__(
         self,
@@ -65,6 +68,28 @@ class Call:
     @property
     def dim(self) -> int | None:
         return None if self._out is None else self._out.shape[1]
+
+    @property
+    def row_count(self) -> int:
+        """Texts as the caller handed them in, repeated and rejected ones included."""
+        return self._rows
+
+    def tally(self) -> tuple[int, int]:
+        """Rows without a vector, and rows that were truncated."""
+        without, truncated = as_array(self._states) != DONE, self._truncated
+        if self._row_map is not None:
+            rejected = int(np.count_nonzero(self._row_map.index < 0))
+            truncated = self._row_map.rows(truncated)
+            return int(np.count_nonzero(self._row_map.expand(without))) + rejected, len(truncated)
+        return int(np.count_nonzero(without)), len(truncated)
+
+    def first_failure(self) -> AembedError | None:
+        """The failure of the first row that has one."""
+        failures = self.failures if self._row_map is None else self._row_map.failures(self.failures)
+        return failures[min(failures)] if failures else None
+
+    def numbers(self, batch: Batch) -> tuple[int, ...]:
+        return () if self.record is None else (self.record.number,)
 
     def wants(self, batch: Batch) -> bool:
         return not self.stopped

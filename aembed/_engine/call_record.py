@@ -2,33 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import count
 
-from aembed._engine.timeline import Clock, Timeline, Waits
+import anyio
+
+from aembed._engine.timeline import BACKOFF, IDLE, Timeline, Waits
+from aembed._lifecycle import Clock
 
 _numbers = count(1)
 
 
 class CallRecord:
-    """``number`` names the call in events. A shared call has a record as well, which passes on what it notes."""
+    """``number`` names the call in events. A shared call has a record too, which passes on what it notes."""
 
-    __slots__ = ("attempts", "cache_hits", "cache_misses", "cache_shared", "merged", "number", "response_model", "time")
+    __slots__ = (
+        "attempts",
+        "cache_hits",
+        "cache_misses",
+        "cache_shared",
+        "clock",
+        "followers",
+        "gate",
+        "merged",
+        "number",
+        "response_model",
+        "time",
+    )
 
     def __init__(self, clock: Clock, gate: Waits | None) -> None:
         self.number = next(_numbers)
+        self.clock = clock
+        self.gate = gate
         self.time = Timeline(clock, gate)
+        self.followers: dict[CallRecord, None] = {}
+        """Records of the calls that wait for this one, a shared call."""
         self.attempts = 0
-        """Of the request that needed most."""
+        """Attempts of the request that needed most."""
         self.cache_hits = self.cache_misses = self.cache_shared = 0
         self.merged = False
         self.response_model: str | None = None
 
+    def lead(self, follower: CallRecord) -> None:
+        """Pass on to ``follower`` what is noted from now on."""
+        self.followers[follower] = None
+        self.time.lead(follower.time)
+
+    def release(self, follower: CallRecord) -> None:
+        """The call of ``follower`` has left."""
+        self.followers.pop(follower, None)
+        self.time.release(follower.time)
+
     def attempted(self, attempts: int) -> None:
-        """A request has been sent for the ``attempts``-th time."""
+        """A request is sent for the ``attempts``-th time."""
         self.attempts = max(self.attempts, attempts)
+        for follower in self.followers:
+            follower.attempted(attempts)
 
+    def answered_by(self, model: str) -> None:
+        """The server named another model than was requested."""
+        self.response_model = model
+        for follower in self.followers:
+            follower.answered_by(model)
 
-def numbers(records: Iterable[CallRecord | None]) -> tuple[int, ...]:
-    """Of those that are observed."""
-    return tuple(record.number for record in records if record is not None)
+    def merge(self) -> None:
+        """The micro-batcher sends the call together with others."""
+        self.merged = True
+        for follower in self.followers:
+            follower.merge()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait before a retry."""
+        self.time.move(IDLE, BACKOFF)
+        try:
+            await anyio.sleep(seconds)
+        finally:
+            self.time.move(BACKOFF, IDLE)

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,6 +15,7 @@ import anyio
 import anyio.to_thread
 
 from aembed._engine import overlong
+from aembed._engine.attempt import Attempt
 from aembed._engine.batch_cap import BatchCap
 from aembed._engine.call import Call
 from aembed._engine.check import check_reply
@@ -25,7 +25,7 @@ from aembed._engine.layer import Recipient
 from aembed._engine.listeners import Listener
 from aembed._engine.plan import plan
 from aembed._engine.proof import Proof, worth_asking
-from aembed._engine.recorder import Recorder
+from aembed._engine.recorder import Recorder, about_embedder
 from aembed._engine.recovery import Recovery
 from aembed._engine.retry import Retry
 from aembed._engine.timed_provider import TimedProvider
@@ -44,7 +44,15 @@ MAX_NUMBERS_CHECKED_ON_LOOP = 2**20
 class Engine:
     """The layer that sends requests. One for each embedder."""
 
-    def __init__(self, provider: Provider, gate: Gate, options: Options, listeners: Sequence[Listener] = ()) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        gate: Gate,
+        options: Options,
+        listeners: Sequence[Listener] = (),
+        *,
+        name: str | None = None,
+    ) -> None:
         spec = provider.spec
         if options.batch_size is not None:
             spec = replace(spec, max_batch_texts=min(options.batch_size, spec.max_batch_texts or options.batch_size))
@@ -53,7 +61,9 @@ class Engine:
         self.spec = spec
         """The provider's, with the batch size of the options and the dimension of the first reply."""
         self.gate = gate
-        self.recorder = Recorder(spec, listeners)
+        self.recorder = Recorder(about_embedder(provider, name), listeners)
+        self.recorder.cost = spec.cost
+        self._watch_gate()
         self._measures = provider if isinstance(provider, MeasuresTexts) else None
         timeout = options.timeout if "timeout" in options.model_fields_set else spec.timeout
         self._provider = TimedProvider(provider, timeout)
@@ -78,6 +88,19 @@ class Engine:
         if self._measures is not None:
             return self._measures.measure(texts)
         return [overlong.estimated_size(text, self.spec.max_text_tokens) for text in texts]
+
+    def add_listener(self, listener: Listener) -> None:
+        self.recorder.listeners.add(listener)
+        self._watch_gate()
+
+    def _watch_gate(self) -> None:
+        """Its events go to the listeners of all embedders that use it."""
+        if self.recorder.listeners.emit is not None:
+            self.gate.observe(self.recorder.listeners)
+
+    def close(self) -> None:
+        """Nothing more is sent, and its listeners hear no more of the gate."""
+        self.gate.forget(self.recorder.listeners)
 
     def expire(self, call: Call, seconds: float, option: str = "deadline") -> None:
         """The call has run out of time."""
@@ -125,13 +148,16 @@ class Engine:
         while True:
             retry.begin()
             try:
-                return await self._attempt(call, batch, retry)
+                if (record := call.record) is None:
+                    return await self._attempt(call, batch, retry)
+                with Attempt(self.recorder, call, batch, record, retry.attempts) as attempt:
+                    return await self._attempt(call, batch, retry, attempt)
             except ProviderError as error:
                 delay = await self._delay_after(error, call, batch, retry)
                 if delay is None:
                     raise
             if delay:
-                await anyio.sleep(delay)
+                await (anyio.sleep(delay) if record is None else record.sleep(delay))
 
     async def _delay_after(self, error: ProviderError, call: Recipient, batch: Batch, retry: Retry) -> float | None:
         error.attempts = retry.attempts
@@ -145,15 +171,18 @@ class Engine:
             self.recorder.retry_scheduled(call, batch, error, retry.attempts, delay)
         return delay
 
-    async def _attempt(self, call: Recipient, batch: Batch, retry: Retry) -> None:
-        """Admission, one request, the check, and the rows are in their place."""
+    async def _attempt(self, call: Recipient, batch: Batch, retry: Retry, attempt: Attempt | None = None) -> None:
+        """Admission, one request, the check, and the rows are in their place. ``attempt``: for listeners."""
         patience = self._policy.max_retry_after
         reservation = self.gate.reservation(call.kind, batch.texts, patience, deadline=call.due, owner=self)
         if retry.goes_first or not self.gate.try_enter(reservation):
+            if attempt is not None:
+                attempt.waits()
             await self.gate.wait(reservation, first=retry.goes_first)
+        if attempt is not None:
+            attempt.sends()
         reply: Reply | None = None
         failure: AembedError | None = None
-        started = 0.0 if self.recorder.listeners.emit_request is None else time.perf_counter()
         self.recorder.counts.requests += 1
         call.begin(batch)
         call.count(1)
@@ -166,8 +195,10 @@ class Engine:
         finally:
             self.gate.leave(reservation, reply, failure)
         vectors = await self._checked(reply, len(batch.texts))
+        if attempt is not None:
+            attempt.answered(reply)
         call.place(batch, reply, vectors, in_place=rows is not None and reply.vectors is rows)
-        self.recorder.delivered(call, batch, reply, retry.attempts, started)
+        self.recorder.delivered(call, batch, reply, attempt)
 
     async def _checked(self, reply: Reply, texts: int) -> Vectors:
         """The vectors of a reply, checked, and scaled if asked for. The dimension is learned from the first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeAlias
 
+from aembed._engine.call_record import CallRecord
 from aembed._errors import AembedError, ProviderError
 from aembed._types import Batch, Kind, Reply, Vectors
 
@@ -20,6 +21,9 @@ class Recipient(Protocol):
 
     on_sent: Callable[[], None] | None
     """Called whenever a request is sent, that is once it has been admitted."""
+
+    record: CallRecord | None
+    """What is noted of the call for listeners; ``None`` while there are none."""
 
     @property
     def texts(self) -> Sequence[str]:
@@ -47,6 +51,10 @@ class Recipient(Protocol):
     @property
     def dim(self) -> int | None:
         """Dimension of the rows placed so far; ``None`` before the first, or where the call holds no rows."""
+        ...
+
+    def numbers(self, batch: Batch) -> tuple[int, ...]:
+        """Numbers of the calls that wait for a text of the batch, as events name them."""
         ...
 
     def wants(self, batch: Batch) -> bool:

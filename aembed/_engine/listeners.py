@@ -56,6 +56,13 @@ class Listeners:
         if hasattr(listener, "call_started"):
             self.start = self._start
 
+    def emit_once(self, event: Event, heard: set[int]) -> None:
+        """To those listeners that have not ``heard`` it from another embedder."""
+        for number, (listener, wanted) in enumerate(self._listeners):
+            if id(listener) not in heard and (wanted is None or type(event) in wanted):
+                heard.add(id(listener))
+                self._call(number, listener, event)
+
     def _emit(self, event: Event) -> None:
         for number, (listener, wanted) in enumerate(self._listeners):
             if wanted is None or type(event) in wanted:

@@ -52,7 +52,7 @@ class Proof:
     async def _ask(self, call: Recipient) -> None:
         """Send one short text on behalf of ``call``, which pays for it."""
         probe = Call([PROBE], call.kind, is_probe=True)
-        probe.due = call.due
+        probe.due, probe.record = call.due, call.record
         try:
             await self._send(probe, Batch(probe.texts, slice(0, 1)))
         except Exception:  # noqa: BLE001, S110  # a provider may raise anything, and the call has an error of its own

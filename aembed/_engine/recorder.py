@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Literal
+from typing import Literal, TypedDict
+from urllib.parse import urlsplit
 
+from aembed._engine.attempt import Attempt
 from aembed._engine.layer import Recipient
 from aembed._engine.listeners import Listener, Listeners, logger
-from aembed._errors import AembedError, DeadlineError
+from aembed._errors import AembedError, DeadlineError, ProviderError
 from aembed._events import (
     BatchFailed,
     BatchSplit,
@@ -17,62 +18,120 @@ from aembed._events import (
     DeadlineExceeded,
     OtherModel,
     RequestDone,
+    RequestFailed,
     RetryScheduled,
     Statistics,
     StoreFailed,
 )
 from aembed._gate import Snapshot
-from aembed._types import Batch, ModelSpec, Reply
+from aembed._types import Batch, Kind, Provider, Reply
 
 MAX_OTHER_MODELS = 10
 """Names of other models that are logged, each once: a gateway that invents names must not fill the log."""
 
 
+class About(TypedDict):
+    """Fields that all events of an embedder have."""
+
+    embedder: str
+    provider: str
+    model: str
+    server: str | None
+    port: int | None
+
+
+def about_embedder(provider: Provider, name: str | None) -> About:
+    """``name`` is the one it was opened with; a provider that asks a server may have its address as ``url``."""
+    spec = provider.spec
+    server, port = _address(getattr(provider, "url", None))
+    known_as = name or f"{spec.provider}:{spec.name}"
+    return About(embedder=known_as, provider=spec.provider, model=spec.name, server=server, port=port)
+
+
+def _address(url: object) -> tuple[str | None, int | None]:
+    if not isinstance(url, str):
+        return None, None
+    parts = urlsplit(url)
+    return parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+class AboutBatch(About):
+    """Fields that all events of a batch have."""
+
+    kind: Kind
+    texts: int
+    calls: tuple[int, ...]
+
+
 class Recorder:
     """Everything worth counting or reporting goes through here."""
 
-    def __init__(self, spec: ModelSpec, listeners: Sequence[Listener]) -> None:
+    def __init__(self, about: About, listeners: Sequence[Listener]) -> None:
+        self.about = about
         self.counts = Counts()
         self.cache_dropped: Callable[[], int] = int
         """Rows for which the cache had no room; set by the cache layer."""
-        self._model = spec.name
-        self._provider = spec.provider
+        self.cost: Callable[[int | None], float | None] = lambda tokens: None
+        """US dollars for so many tokens; set by the engine, whose model has a price."""
         self._other_models: set[str] = set()
         self.listeners = Listeners(listeners, self.counts)
 
-    def delivered(self, call: Recipient, batch: Batch, reply: Reply, attempt: int, started: float) -> None:
+    def delivered(self, call: Recipient, batch: Batch, reply: Reply, attempt: Attempt | None) -> None:
         texts = len(batch.texts)
         self.counts.texts += texts
         self.counts.tokens += reply.tokens or 0
         if reply.other_model is not None:
             self._other_model(call, texts, reply.other_model)
-        if (emit := self.listeners.emit_request) is not None:
+        if attempt is not None and (emit := self.listeners.emit_request) is not None:
             emit(
                 RequestDone(
-                    model=self._model,
+                    **self.about,
                     kind=call.kind,
                     texts=texts,
+                    calls=attempt.calls,
                     tokens=reply.tokens,
                     truncated=len(reply.truncated),
-                    attempt=attempt,
-                    elapsed=time.perf_counter() - started,
+                    attempt=attempt.number,
+                    elapsed=attempt.elapsed,
+                    waited=attempt.waited,
+                    cost=self.cost(reply.tokens),
+                    request_id=reply.request_id,
+                    response_model=reply.other_model,
+                )
+            )
+
+    def request_failed(self, call: Recipient, batch: Batch, attempt: Attempt, error: AembedError | None) -> None:
+        if (emit := self.listeners.emit) is not None:
+            emit(
+                RequestFailed(
+                    **self.about,
+                    kind=call.kind,
+                    texts=len(batch),
+                    calls=attempt.calls,
+                    attempt=attempt.number,
+                    elapsed=attempt.elapsed,
+                    waited=attempt.waited,
+                    error=error,
+                    request_id=error.request_id if isinstance(error, ProviderError) else None,
                 )
             )
 
     def retry_scheduled(self, call: Recipient, batch: Batch, error: AembedError, attempt: int, delay: float) -> None:
         self.counts.retries += 1
         if (emit := self.listeners.emit) is not None:
-            model, kind, texts = self._model, call.kind, len(batch)
-            emit(RetryScheduled(model=model, kind=kind, texts=texts, attempt=attempt, delay=delay, error=error))
+            emit(RetryScheduled(**self._about(call, batch), attempt=attempt, delay=delay, error=error))
 
     def batch_split(self, call: Recipient, batch: Batch, error: AembedError) -> None:
         if (emit := self.listeners.emit) is not None:
-            emit(BatchSplit(model=self._model, kind=call.kind, texts=len(batch), error=error))
+            emit(BatchSplit(**self._about(call, batch), error=error))
 
     def batch_failed(self, call: Recipient, batch: Batch, error: AembedError) -> None:
         self.counts.failed += len(batch)
         if (emit := self.listeners.emit) is not None:
-            emit(BatchFailed(model=self._model, kind=call.kind, texts=len(batch), error=error))
+            emit(BatchFailed(**self._about(call, batch), error=error))
+
+    def _about(self, call: Recipient, batch: Batch) -> AboutBatch:
+        return AboutBatch(**self.about, kind=call.kind, texts=len(batch), calls=call.numbers(batch))
 
     def deadline_exceeded(
         self, call: Recipient, seconds: float, error: DeadlineError, failed: int, not_attempted: int
@@ -82,7 +141,7 @@ class Recorder:
         if (emit := self.listeners.emit) is not None:
             emit(
                 DeadlineExceeded(
-                    model=self._model,
+                    model=self.about["model"],
                     kind=call.kind,
                     texts=len(call.texts),
                     failed=failed,
@@ -95,7 +154,7 @@ class Recorder:
     def store_failed(self, operation: Literal["get", "put"], texts: int, error: Exception) -> None:
         self.counts.cache_failures += texts
         if (emit := self.listeners.emit) is not None:
-            emit(StoreFailed(model=self._model, operation=operation, texts=texts, error=error))
+            emit(StoreFailed(model=self.about["model"], operation=operation, texts=texts, error=error))
 
     def statistics(self, gate: Snapshot) -> Statistics:
         return Statistics(
@@ -114,8 +173,8 @@ class Recorder:
 
     def _other_model(self, call: Recipient, texts: int, name: str) -> None:
         if (emit := self.listeners.emit) is not None:
-            emit(OtherModel(model=self._model, answered=name, kind=call.kind, texts=texts))
+            emit(OtherModel(model=self.about["model"], answered=name, kind=call.kind, texts=texts))
         if name not in self._other_models and len(self._other_models) < MAX_OTHER_MODELS:
             self._other_models.add(name)
             words = "%s answered with the model %r where %r was asked for; strict=True makes this an error"
-            logger.warning(words, self._provider, name, self._model)
+            logger.warning(words, self.about["provider"], name, self.about["model"])

@@ -98,6 +98,7 @@ class Recovery:
 
     async def _average(self, call: Recipient, batch: Batch, pieces: Sequence[str]) -> None:
         parts = Call(pieces, call.kind)
+        parts.record = call.record
         await self._sender.run(parts)
         call.count(parts.requests, parts.maybe_billed)
         if parts.error is not None:

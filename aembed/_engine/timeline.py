@@ -7,23 +7,13 @@ Waiting comes first because more quota would have made the call faster then, wha
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable, Mapping
-from typing import Protocol, TypeAlias
+from collections.abc import Mapping
+from typing import Protocol
+
+from aembed._lifecycle import Clock
 
 WAITING, SENDING, BACKOFF, IDLE = range(4)
 """States of a request, the one that counts first. IDLE: it has not begun, or has ended."""
-
-Clock: TypeAlias = Callable[[], float]
-
-SAME_CLOCK_S = 1.0
-"""A loop whose clock is this close to the machine's runs on it. A virtual clock starts at another time."""
-
-
-def clock_of(loop: asyncio.AbstractEventLoop) -> Clock:
-    """The machine's finest clock, since uvloop's counts milliseconds; or that of a loop on which time is virtual."""
-    return time.perf_counter if abs(loop.time() - time.monotonic()) < SAME_CLOCK_S else loop.time
 
 
 class Waits(Protocol):

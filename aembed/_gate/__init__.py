@@ -58,5 +58,6 @@ States of the backoff:
 
 from aembed._gate.gate import Gate, Snapshot
 from aembed._gate.reservation import Reservation
+from aembed._gate.watch import AboutGate
 
-__all__ = ["Gate", "Reservation", "Snapshot"]
+__all__ = ["AboutGate", "Gate", "Reservation", "Snapshot"]

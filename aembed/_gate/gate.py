@@ -17,6 +17,7 @@ from aembed._gate.account import Account
 from aembed._gate.lanes import NOTHING, Amounts, Lanes, Ticket
 from aembed._gate.reservation import Reservation
 from aembed._gate.slots import Slots
+from aembed._gate.watch import AboutGate, GateWatch, Hearer
 from aembed._settings.policies import Limits
 from aembed._types import Kind, ModelSpec, Reply
 
@@ -56,6 +57,10 @@ class Gate:
         self._timer_at = math.inf
         self._loop: asyncio.AbstractEventLoop | None = None
         """The last one: its clock can be read from any thread."""
+        self.about = AboutGate(account="", provider="", model=None)
+        """Fields of its events."""
+        self.watch: GateWatch | None = None
+        """While somebody listens."""
         self._asked_until = -math.inf
         """End of the last pause for which every waiting call was asked whether it has the patience."""
 
@@ -82,6 +87,19 @@ class Gate:
     def is_available(self) -> bool:
         """False while the server fails, or wants no request, and nobody may ask it."""
         return self.paused() == 0
+
+    def observe(self, hearer: Hearer) -> None:
+        """Let ``hearer`` hear of pauses, limits and the circuit breaker from now on."""
+        if self.watch is None:
+            self.watch = GateWatch(self, self.about)
+        self.watch.hearers[hearer] = None
+
+    def forget(self, hearer: Hearer) -> None:
+        """End that; without any the gate is not watched."""
+        if self.watch is not None:
+            self.watch.hearers.pop(hearer, None)
+            if not self.watch.hearers:
+                self.watch = None
 
     def set_limits(self, limits: Limits) -> None:
         """What the user allows from now on; what was sent stays counted."""
@@ -201,6 +219,8 @@ class Gate:
         finally:
             if len(self._lanes):
                 self._admit(loop)
+            elif self.watch is not None:
+                self.watch.look()
 
     def _now(self) -> float:
         return 0.0 if self._loop is None else self._loop.time()
@@ -240,6 +260,8 @@ class Gate:
             self._wake(wake_at, loop)
         except Exception as error:  # noqa: BLE001  # or the callers would wait for ever
             self._fail_all(error)
+        if self.watch is not None:
+            self.watch.look()
 
     def _admit_one(self, loop: asyncio.AbstractEventLoop) -> float | None:
         """Deal with one waiter; else return when it is worth looking again."""

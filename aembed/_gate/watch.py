@@ -5,17 +5,11 @@ The gate is looked at after each request that enters or ends. Nothing of it is c
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, TypedDict
 
-from aembed._events import (
-    CircuitClosed,
-    CircuitOpened,
-    Event,
-    GatePaused,
-    GateResumed,
-    LimitChanged,
-)
+from aembed._events import CircuitClosed, CircuitOpened, Event, GatePaused, GateResumed, LimitChanged
 
 if TYPE_CHECKING:
     from aembed._gate.gate import Gate
@@ -23,14 +17,31 @@ if TYPE_CHECKING:
 RESOURCES: tuple[Literal["requests", "tokens", "inputs"], ...] = ("requests", "tokens", "inputs")
 
 
-class GateWatch:
-    """``emit`` gets the events, ``about`` are the fields that all of them have."""
+class AboutGate(TypedDict):
+    """Fields that all events of a gate have."""
 
-    def __init__(self, gate: Gate, about: Mapping[str, Any], emit: Callable[[Event], None], clock: Callable[[], float]):
+    account: str
+    provider: str
+    model: str | None
+
+
+class Hearer(Protocol):
+    """The listeners of one embedder."""
+
+    def emit_once(self, event: Event, heard: set[int]) -> None:
+        """To those listeners that have not ``heard`` it yet, as other embedders may have the same."""
+        ...
+
+
+class GateWatch:
+    """``hearers`` get the events."""
+
+    def __init__(self, gate: Gate, about: AboutGate) -> None:
+        self.hearers: dict[Hearer, None] = {}
+        self.clock: Callable[[], float] = time.perf_counter
+        """Of the calls that are observed: set when one begins."""
         self._gate = gate
         self._about = about
-        self._emit = emit
-        self._clock = clock
         self._waited: dict[str, float] = {}
         self._resource = ""
         self._since = 0.0
@@ -54,7 +65,7 @@ class GateWatch:
             self._look_at_pause(backoff.until)
         if backoff.probing != self._is_open:
             self._is_open = backoff.probing
-            self._emit((CircuitOpened if self._is_open else CircuitClosed)(**self._about))
+            self._emit(CircuitOpened(**self._about) if self._is_open else CircuitClosed(**self._about))
         limits = self._now_limits()
         if limits != self._limits:
             self._look_at_limits(limits)
@@ -81,7 +92,12 @@ class GateWatch:
 
     def _turn(self, resource: str) -> None:
         """Time goes to the resource that was waited for until now."""
-        now = self._clock()
+        now = self.clock()
         if self._resource:
             self._waited[self._resource] = self._waited.get(self._resource, 0.0) + now - self._since
         self._resource, self._since = resource, now
+
+    def _emit(self, event: Event) -> None:
+        heard: set[int] = set()
+        for hearer in tuple(self.hearers):
+            hearer.emit_once(event, heard)

@@ -108,6 +108,8 @@ class CacheLayer:
     def _place(self, call: Recipient, indices: list[int], vectors: Vectors) -> None:
         call.place(batch_of([call.texts[index] for index in indices], indices), HIT, vectors)
         self._counts.cache_hits += len(indices)
+        if call.record is not None:
+            call.record.cache_hits += len(indices)
 
     async def _send(self, participant: Participant, missing: dict[bytes, int]) -> None:
         """Send the texts in a shared call, which other calls may join from now on."""
@@ -127,6 +129,8 @@ class CacheLayer:
             del self._in_flight[shared]
             raise
         self._counts.cache_misses += len(keys)
+        if call.record is not None:
+            call.record.cache_misses += len(keys)
         shared.start(self._below).add_done_callback(lambda _: self._in_flight.pop(shared))
 
     async def _join(self, participant: Participant, elsewhere: dict[bytes, int]) -> list[int]:
@@ -138,6 +142,8 @@ class CacheLayer:
                 case InFlight() as in_flight:
                     in_flight.call.join(participant, [in_flight.index(key)], [own])
                     self._counts.cache_shared += 1
+                    if participant.call.record is not None:
+                        participant.call.record.cache_shared += 1
                 case Unstored() as rows:
                     self._place(participant.call, [own], rows.row(key)[None])
                 case LookedUp() as lookup:

@@ -131,6 +131,8 @@ class _Queue:
         if leader is None:
             self._counts.merged_calls += len(together)
             self._counts.merged_requests += 1
+            if shared.record is not None:
+                shared.record.merge()
         self._left(shared)
         shared.start(self._below).add_done_callback(lambda _: self._landed(shared))
 

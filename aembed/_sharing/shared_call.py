@@ -15,6 +15,7 @@ from typing import TypeAlias
 import anyio
 import numpy as np
 
+from aembed._engine.call_record import CallRecord
 from aembed._engine.layer import Deliver, Layer
 from aembed._engine.plan import indices_of
 from aembed._engine.states import DONE, FAILED, NOT_ATTEMPTED, SENT, as_array, mark
@@ -37,6 +38,7 @@ class SharedCall:
 
     is_probe = False
     dim = None
+    record: CallRecord | None = None
     due = math.inf
     """A deadline belongs to one call: it makes that call leave, and ends no request that others wait for."""
 
@@ -77,6 +79,9 @@ class SharedCall:
         """Let a call wait for texts that have no end yet: their indices here, and in the participant's call."""
         self._seats.add(participant, indices, own)
         participant.shared_calls[self] = None
+        if (record := participant.call.record) is not None:
+            self.record = self.record or CallRecord(record.clock, record.gate)
+            self.record.lead(record)
         if SENT in self._states:
             sent = [(index, mine) for index, mine in zip(indices, own, strict=True) if self._states[index] == SENT]
             participant.call.begin(batch_of([self.texts[index] for index, _ in sent], [mine for _, mine in sent]))
@@ -91,6 +96,8 @@ class SharedCall:
             participant.call.put_back(batch_of([self.texts[index] for index in indices], own))
         if participant not in self._seats:
             participant.shared_calls.pop(self, None)
+            if self.record is not None and participant.call.record is not None:
+                self.record.release(participant.call.record)
         return self._drop_unwanted()
 
     def release(self, unless: object = None) -> bool:
@@ -103,6 +110,10 @@ class SharedCall:
         return True
 
     # ---- reports of the layer below
+
+    def numbers(self, batch: Batch) -> tuple[int, ...]:
+        parts = self._seats.parts(batch)
+        return tuple(number for part in parts for number in part.participant.call.numbers(part.batch))
 
     def wants(self, batch: Batch) -> bool:
         return not self.stopped and self._seats.is_wanted(batch)

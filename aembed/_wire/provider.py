@@ -68,6 +68,11 @@ class HttpProvider:
     def spec(self) -> ModelSpec:
         return self._spec
 
+    @property
+    def url(self) -> str:
+        """Where requests go."""
+        return self._features.url
+
     async def embed(self, texts: Sequence[str], /, *, kind: Kind) -> Reply:
         """Send one request. Raises the :class:`ProviderError` that the answer means."""
         return await self.embed_into(None, texts, kind=kind)

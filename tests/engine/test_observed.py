@@ -11,6 +11,7 @@ from aembed import (
     BadTextError,
     BatchFailed,
     BatchSplit,
+    CallDone,
     Config,
     Embedder,
     EmbedderFactory,
@@ -20,6 +21,7 @@ from aembed import (
     OverloadedError,
     Reply,
     RequestDone,
+    RequestFailed,
     RetryScheduled,
 )
 from aembed._events import RequestEvent
@@ -40,14 +42,23 @@ async def test_events_tell_the_story_in_order() -> None:
     script = [OverloadedError("busy", retry_after=0.0), BadTextError("one of them", index=1)]
     before = time.perf_counter()
     events, embedder = await watched(ScriptedProvider(script), TEXTS[:3])
-    assert [type(event) for event in events] == [RetryScheduled, BatchFailed, BatchSplit, RequestDone]
-    assert [event.texts for event in events if isinstance(event, RequestEvent)] == [3, 1, 3, 2]
-    assert isinstance(events[-1], RequestDone)
-    assert events[-1].attempt == 1
-    assert 0 < events[-1].elapsed < time.perf_counter() - before
+    assert [type(event) for event in events] == [
+        RequestFailed,
+        RetryScheduled,
+        RequestFailed,
+        BatchFailed,
+        BatchSplit,
+        RequestDone,
+        CallDone,
+    ]
+    assert [event.texts for event in events if isinstance(event, RequestEvent)] == [3, 3, 3, 1, 3, 2]
+    request = events[-2]
+    assert isinstance(request, RequestDone)
+    assert request.attempt == 1
+    assert 0 < request.elapsed < time.perf_counter() - before
     statistics = embedder.statistics()
     assert (statistics.texts, statistics.requests, statistics.retries, statistics.failed) == (2, 3, 1, 1)
-    assert statistics.tokens == events[-1].tokens
+    assert statistics.tokens == request.tokens
 
 
 async def test_no_event_and_no_error_holds_a_text() -> None:

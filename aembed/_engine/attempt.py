@@ -1,0 +1,82 @@
+"""One attempt of a request while somebody listens: how long it waited and took, and its event."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Protocol
+
+from aembed._engine.call_record import CallRecord
+from aembed._engine.layer import Recipient
+from aembed._engine.timeline import IDLE, SENDING, WAITING
+from aembed._errors import AembedError
+from aembed._types import Batch, Reply
+
+
+class Reports(Protocol):
+    """The recorder."""
+
+    def request_failed(self, call: Recipient, batch: Batch, attempt: Attempt, error: AembedError | None) -> None:
+        """``error`` is ``None`` for a cancellation, and for errors that are not aembed's."""
+        ...
+
+
+class Attempt:
+    """``with`` around an attempt: an end without :meth:`answered` is a failure, of which a listener hears."""
+
+    __slots__ = ("_batch", "_began", "_call", "_record", "_recorder", "_state", "calls", "elapsed", "number", "waited")
+
+    def __init__(self, recorder: Reports, call: Recipient, batch: Batch, record: CallRecord, number: int) -> None:
+        self.number = number
+        """1 for the first attempt of a batch."""
+        self.calls: tuple[int, ...] = ()
+        """Numbers of the calls that wait for its texts."""
+        self.waited = self.elapsed = 0.0
+        """Seconds at the gate, and in flight."""
+        self._recorder = recorder
+        self._call = call
+        self._batch = batch
+        self._record = record
+        self._state = IDLE
+        self._began = 0.0
+
+    def __enter__(self) -> Attempt:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._state == SENDING:
+            self._finish()
+            failure = error if isinstance(error, AembedError) else None
+            self._recorder.request_failed(self._call, self._batch, self, failure)
+        elif self._state == WAITING:
+            self._move(IDLE)  # the gate let it go: nothing was sent
+
+    def waits(self) -> None:
+        """It is not admitted at once."""
+        self._began = self._record.clock()
+        self._move(WAITING)
+
+    def sends(self) -> None:
+        """It is admitted."""
+        now = self._record.clock()
+        if self._state == WAITING:
+            self.waited = now - self._began
+        self._began = now
+        self._move(SENDING)
+        self._record.attempted(self.number)
+
+    def answered(self, reply: Reply) -> None:
+        """Its vectors have passed the check. They are not placed yet: the calls that wait for them are still known."""
+        self._finish()
+        if reply.other_model is not None:
+            self._record.answered_by(reply.other_model)
+
+    def _finish(self) -> None:
+        self.elapsed = self._record.clock() - self._began
+        self.calls = self._call.numbers(self._batch)
+        self._move(IDLE)
+
+    def _move(self, state: int) -> None:
+        self._record.time.move(self._state, state)
+        self._state = state

@@ -1,0 +1,141 @@
+"""A public call while somebody listens: its beginning and its end become events, whatever the end is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sized
+from types import TracebackType
+
+from aembed._engine.call import Call
+from aembed._engine.call_record import CallRecord
+from aembed._engine.engine import Engine
+from aembed._errors import DeadlineError
+from aembed._events import CallDone, CallStarted, Operation, Outcome, Resource
+from aembed._lifecycle import ActiveCalls, Clock, clock_of
+from aembed._types import Kind
+
+RESOURCES: tuple[Resource, ...] = ("slots", "requests", "tokens", "inputs", "pause")
+
+
+class ObservedCall:
+    """``with`` around a call, in place of ``active``, which it enters."""
+
+    def __init__(
+        self, engine: Engine, active: ActiveCalls, operation: Operation, kind: Kind, argument: object, *, cached: bool
+    ) -> None:
+        self._engine = engine
+        self._active = active
+        self._operation: Operation = operation
+        self._kind: Kind = kind if kind in {"document", "query"} else "document"  # it is about to be rejected
+        self._argument = argument
+        self._cached = cached
+        self._calls: list[Call] = []
+        """The call, after one that has asked for the dimension."""
+
+    def __enter__(self) -> ObservedCall:
+        self._clock = _clock()
+        gate = self._engine.gate
+        if gate.watch is not None:
+            gate.watch.clock = self._clock
+        self._record = CallRecord(self._clock, gate.watch)
+        self._began = self._clock()
+        recorder = self._engine.recorder
+        if (start := recorder.listeners.start) is not None:
+            start(
+                CallStarted(
+                    **recorder.about,
+                    call=self._record.number,
+                    operation=self._operation,
+                    kind=self._kind,
+                    cached=self._cached,
+                )
+            )
+        try:
+            self._active.__enter__()
+        except BaseException as error:
+            self._end(error)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._active.__exit__(kind, error, trace)
+        except BaseException as instead:
+            self._end(instead)
+            raise
+        self._end(error)
+
+    def follow(self, call: Call) -> None:
+        """Let the layers note what becomes of ``call``."""
+        call.record = self._record
+        self._calls.append(call)
+
+    def _end(self, error: BaseException | None) -> None:
+        emit = self._engine.recorder.listeners.emit
+        if emit is None:
+            return
+        record, call = self._record, self._calls[-1] if self._calls else None
+        waited, sending, backoff = record.time.spent()
+        elapsed = self._clock() - self._began
+        failed, truncated = (0, 0) if call is None else call.tally()
+        tokens = _total_tokens(self._calls)
+        failure = error or (None if call is None or not failed else call.first_failure())
+        emit(
+            CallDone(
+                **self._engine.recorder.about,
+                call=record.number,
+                operation=self._operation,
+                kind=self._kind,
+                texts=_count(self._argument) if call is None else call.row_count,
+                outcome=_outcome(error, failure, failed),
+                error_class=None if failure is None else type(failure).__name__,
+                elapsed=elapsed,
+                waited=waited,
+                waited_for=max(RESOURCES, key=lambda name: record.time.waits.get(name, 0.0)) if waited else "",
+                waits=record.time.waits,
+                sending=sending,
+                backoff=backoff,
+                attempts=record.attempts,
+                requests=sum(each.requests for each in self._calls),
+                tokens=tokens,
+                cost=self._engine.spec.cost(tokens),
+                failed=failed,
+                truncated=truncated,
+                cache_hits=record.cache_hits,
+                cache_shared=record.cache_shared,
+                cache_misses=record.cache_misses,
+                merged=record.merged,
+                dimension=self._engine.spec.dim,
+                response_model=record.response_model,
+            )
+        )
+
+
+def _clock() -> Clock:
+    try:
+        return clock_of(asyncio.get_running_loop())
+    except RuntimeError:  # under trio, where the call is about to be rejected
+        return time.perf_counter
+
+
+def _outcome(error: BaseException | None, failure: BaseException | None, failed: int) -> Outcome:
+    if isinstance(failure, DeadlineError):
+        return "deadline"
+    if error is None:
+        return "partial" if failed else "ok"
+    return "error" if isinstance(error, Exception) else "cancelled"
+
+
+def _total_tokens(calls: list[Call]) -> int | None:
+    known = [each.tokens for each in calls if each.tokens is not None]
+    return sum(known) if len(known) == len(calls) else None
+
+
+def _count(argument: object) -> int:
+    """Texts of a call that was rejected before it began."""
+    if isinstance(argument, str):
+        return 1
+    return len(argument) if isinstance(argument, Sized) else 0

@@ -1,0 +1,368 @@
+"""Every public call ends in exactly one ``CallDone``, which says what became of it and where its time went."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import numpy as np
+import pytest
+
+from aembed import (
+    AuthenticationError,
+    BadTextError,
+    CallDone,
+    ClosedError,
+    Config,
+    DeadlineError,
+    Embedder,
+    EmbedderFactory,
+    Event,
+    InputError,
+    Limits,
+    ModelSpec,
+    OverloadedError,
+    RateLimitError,
+    Reply,
+    RequestDone,
+    RequestFailed,
+    RetryPolicy,
+    RetryScheduled,
+)
+from aembed.testing import LoopbackServer, ScriptedProvider
+from tests.engine.call import AT_ONCE, TEXTS
+from tests.scripted import PAIRS, expected
+
+Operate = Callable[[Embedder], Awaitable[Any]]
+
+
+class Log(list[Any]):
+    """A listener that keeps events."""
+
+    def __call__(self, event: Event) -> None:
+        self.append(event)
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return [event for event in self if type(event) is kind]
+
+    @property
+    def done(self) -> CallDone:
+        """The only one."""
+        (event,) = self.of(CallDone)
+        assert isinstance(event, CallDone)
+        return event
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+async def opened(factory: EmbedderFactory, log: Log, model: Any = None, **options: Any) -> Embedder:
+    model = model or ScriptedProvider(spec=ModelSpec(name="scripted", provider="scripted"))
+    return await factory.new_embedder(model, **{"on_event": log, "retry": AT_ONCE, **options})
+
+
+SHARING: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "cache": {"cache": True},
+    "merge": {"merge": True},
+    "both": {"cache": True, "merge": True},
+}
+CALLS: dict[str, tuple[Operate, str, int]] = {
+    "embed_query": (lambda embedder: embedder.embed_query(TEXTS[0]), "query", 1),
+    "embed_queries": (lambda embedder: embedder.embed_queries(TEXTS[:3]), "query", 3),
+    "embed_documents": (lambda embedder: embedder.embed_documents(TEXTS), "document", len(TEXTS)),
+    "embed": (lambda embedder: embedder.embed(TEXTS, kind="query"), "query", len(TEXTS)),
+    "get_dimension": (lambda embedder: embedder.get_dimension(), "query", 1),
+    "check_health": (lambda embedder: embedder.check_health(), "query", 1),
+}
+
+
+def test_every_method_that_sends_texts_is_among_them() -> None:
+    methods = {name for name, value in vars(Embedder).items() if inspect.iscoroutinefunction(value) and name[0] != "_"}
+    assert methods - {"aclose"} == set(CALLS)
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("sharing", SHARING)
+async def test_each_call_has_one(factory: EmbedderFactory, log: Log, name: str, sharing: str) -> None:
+    operate, kind, texts = CALLS[name]
+    embedder = await opened(factory, log, **SHARING[sharing])
+    await operate(embedder)
+    done = log.done
+    assert (done.operation, done.kind, done.texts, done.outcome) == (name, kind, texts, "ok")
+    assert (done.error_class, done.failed, done.attempts, done.requests) == (None, 0, 1, 1)
+    assert (done.embedder, done.provider, done.model) == ("scripted:scripted", "scripted", "scripted")
+    assert done.tokens == sum(request.tokens for request in log.of(RequestDone))
+    assert log[-1] is done
+    assert all(request.calls == (done.call,) for request in log.of(RequestDone))
+    if name not in {"get_dimension", "check_health"} and "cache" in SHARING[sharing]:
+        assert done.cache_misses == texts
+
+
+async def test_each_chunk_of_a_stream_is_a_call(factory: EmbedderFactory, log: Log) -> None:
+    embedder = await opened(factory, log)
+    async with embedder.stream_documents(TEXTS, chunk_size=4) as chunks:
+        assert [len(chunk) async for chunk in chunks] == [4, 2]
+    assert [done.texts for done in log.of(CallDone)] == [4, 2]
+    assert len({done.call for done in log.of(CallDone)}) == 2
+
+
+WRONG: dict[str, tuple[Operate, int]] = {
+    "blank query": (lambda embedder: embedder.embed_query(" "), 1),
+    "blank document": (lambda embedder: embedder.embed_documents(["a", ""]), 2),
+    "bare string": (lambda embedder: embedder.embed_documents("text"), 1),
+    "no string": (lambda embedder: embedder.embed_queries(["a", 3]), 2),  # type: ignore[list-item]
+    "unknown kind": (lambda embedder: embedder.embed(["a"], kind="a text"), 1),  # type: ignore[arg-type]
+    "unknown on_error": (lambda embedder: embedder.embed(["a"], on_error="ignore"), 1),  # type: ignore[arg-type]
+    "negative deadline": (lambda embedder: embedder.embed_query("a", deadline=-1.0), 1),
+    "out of another shape": (lambda embedder: embedder.embed_documents(["a"], out=np.empty((2, 2), np.float32)), 1),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+async def test_a_call_with_wrong_input_ends_in_an_error(factory: EmbedderFactory, log: Log, case: str) -> None:
+    operate, texts = WRONG[case]
+    embedder = await opened(factory, log, "mock")
+    with pytest.raises(InputError):
+        await operate(embedder)
+    assert (log.done.outcome, log.done.error_class, log.done.texts) == ("error", "InputError", texts)
+    assert log.done.kind in {"query", "document"}
+    assert "text" not in repr(log.done).replace("texts", "")
+
+
+async def test_a_failed_call_names_its_error(factory: EmbedderFactory, log: Log) -> None:
+    embedder = await opened(factory, log, ScriptedProvider([AuthenticationError("no")]))
+    with pytest.raises(AuthenticationError):
+        await embedder.embed_documents(TEXTS)
+    assert (log.done.outcome, log.done.error_class, log.done.failed) == ("error", "AuthenticationError", len(TEXTS))
+
+
+async def test_an_error_that_is_not_aembeds_is_one_too(factory: EmbedderFactory, log: Log) -> None:
+    embedder = await opened(factory, log, ScriptedProvider([ZeroDivisionError()]))
+    with pytest.raises(ZeroDivisionError):
+        await embedder.embed_query("one")
+    assert (log.done.outcome, log.done.error_class) == ("error", "ZeroDivisionError")
+    (failed,) = log.of(RequestFailed)
+    assert failed.error is None
+
+
+async def test_failures_that_are_returned_are_partial(factory: EmbedderFactory, log: Log) -> None:
+    provider = ScriptedProvider(refused={TEXTS[1]: BadTextError("no")})
+    embedder = await opened(factory, log, provider)
+    await embedder.embed([*TEXTS[:3], " ", TEXTS[1]], on_error="return")
+    done = log.done
+    assert (done.outcome, done.error_class, done.texts, done.failed) == ("partial", "BadTextError", 5, 3)
+
+
+async def test_truncated_texts_are_counted(factory: EmbedderFactory, log: Log) -> None:
+    vectors = await expected(TEXTS[:2])
+    embedder = await opened(factory, log, ScriptedProvider([Reply(vectors, 4, truncated=[1])]))
+    await embedder.embed_documents([TEXTS[0], TEXTS[1], TEXTS[1]])
+    assert (log.done.texts, log.done.truncated) == (3, 2)
+
+
+async def test_a_closed_embedder_still_says_so(factory: EmbedderFactory, log: Log) -> None:
+    embedder = await opened(factory, log)
+    await embedder.aclose()
+    with pytest.raises(ClosedError):
+        await embedder.embed_query("one")
+    assert (log.done.outcome, log.done.error_class) == ("error", "ClosedError")
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("sharing", SHARING)
+async def test_a_cancelled_call_has_one(factory: EmbedderFactory, log: Log, sharing: str) -> None:
+    embedder = await opened(factory, log, ScriptedProvider([3600.0]), **SHARING[sharing])
+    with anyio.move_on_after(5.0):
+        await embedder.embed_query("one")
+    done = log.done
+    assert (done.outcome, done.error_class, done.elapsed, done.sending) == ("cancelled", "CancelledError", 5.0, 5.0)
+    (failed,) = log.of(RequestFailed)
+    assert (failed.elapsed, failed.error) == (5.0, None)
+
+
+@pytest.mark.virtual_time
+async def test_a_call_cut_off_by_closing_is_an_error(log: Log) -> None:
+    async with EmbedderFactory(Config()) as factory:
+        embedder = await opened(factory, log, ScriptedProvider([3600.0]))
+        task = asyncio.ensure_future(embedder.embed_query("one"))
+        await anyio.sleep(1.0)
+        await factory.aclose(grace=2.0)
+        with pytest.raises(ClosedError):
+            await task
+    assert (log.done.outcome, log.done.error_class, log.done.elapsed) == ("error", "ClosedError", 3.0)
+
+
+@pytest.mark.virtual_time
+async def test_a_deadline_is_told_apart_from_other_errors(factory: EmbedderFactory, log: Log) -> None:
+    embedder = await opened(factory, log, ScriptedProvider([3600.0, 3600.0]))
+    with pytest.raises(DeadlineError):
+        await embedder.embed_query("one", deadline=2.0)
+    assert not (await embedder.embed(["two"], on_error="return", deadline=2.0)).ok
+    for done in log.of(CallDone):
+        assert (done.outcome, done.error_class, done.elapsed, done.failed) == ("deadline", "DeadlineError", 2.0, 1)
+
+
+@pytest.mark.virtual_time
+async def test_gate_attempts_and_backoff_add_up_to_the_duration(factory: EmbedderFactory, log: Log) -> None:
+    """Two requests a minute: the second call waits for the quota; its request fails twice before it succeeds."""
+    script = [None, OverloadedError("busy"), OverloadedError("busy")]
+    provider = ScriptedProvider(script, latency=2.0)
+    retry = RetryPolicy(initial_delay=4.0, max_delay=4.0)
+    embedder = await opened(factory, log, provider, retry=retry, limits=Limits(requests_per_minute=2))
+    await embedder.embed_documents(["one"])
+    await embedder.embed_documents(["two"])
+    _, done = log.of(CallDone)
+    assert (done.attempts, done.requests) == (3, 3)
+    assert done.waited_for == "requests"
+    assert set(done.waits) == {"requests"}
+    assert done.waits["requests"] == pytest.approx(done.waited)
+    assert done.sending == pytest.approx(3 * 2.0)
+    assert done.backoff == pytest.approx(sum(retry.delay for retry in log.of(RetryScheduled)))
+    assert done.waited > 50.0
+    assert done.waited + done.sending + done.backoff == pytest.approx(done.elapsed, abs=1e-6)
+    requests = [event for event in [*log.of(RequestFailed), *log.of(RequestDone)] if event.calls == (done.call,)]
+    assert [(type(event), event.attempt) for event in requests] == [
+        (RequestFailed, 1),
+        (RequestFailed, 2),
+        (RequestDone, 3),
+    ]
+    assert sum(event.elapsed for event in requests) == pytest.approx(done.sending)
+    assert sum(event.waited for event in requests) == pytest.approx(done.waited)
+
+
+@pytest.mark.virtual_time
+async def test_a_call_in_many_requests_waits_while_one_of_them_does(factory: EmbedderFactory, log: Log) -> None:
+    provider = ScriptedProvider([2.0] * 3, spec=PAIRS)
+    embedder = await opened(factory, log, provider)
+    await embedder.embed_documents(TEXTS)  # a new account is sent two requests at first: the third waits
+    done = log.done
+    assert done.requests == 3
+    assert done.elapsed == pytest.approx(4.0, abs=1e-6)
+    assert done.waited == pytest.approx(2.0, abs=1e-6)
+    assert done.sending == pytest.approx(2.0, abs=1e-6)
+    assert done.waited_for == "slots"
+
+
+@pytest.mark.virtual_time
+async def test_a_pause_is_what_a_call_waits_for_after_a_429(factory: EmbedderFactory, log: Log) -> None:
+    embedder = await opened(factory, log, ScriptedProvider([RateLimitError("slow", retry_after=7.0)]))
+    await embedder.embed_query("one")
+    assert log.done.waited_for == "pause"
+    assert log.done.waited == pytest.approx(7.0, abs=0.1)
+    assert log.done.attempts == 2
+
+
+async def test_cache_results_are_counted_by_call(factory: EmbedderFactory, log: Log) -> None:
+    embedder = await opened(factory, log, cache=True)
+    await embedder.embed_documents(TEXTS[:4])
+    await embedder.embed_documents(TEXTS)
+    await embedder.embed_documents(TEXTS)
+    hits = [(done.cache_hits, done.cache_misses, done.requests, done.tokens == 0) for done in log.of(CallDone)]
+    assert hits == [(0, 4, 1, False), (4, 2, 1, False), (6, 0, 0, True)]
+
+
+@pytest.mark.virtual_time
+async def test_a_request_that_calls_share_names_them_all(factory: EmbedderFactory, log: Log) -> None:
+    """Both wait for the same text: the second finds it in flight."""
+    embedder = await opened(factory, log, ScriptedProvider([5.0]), cache=True)
+
+    async def late() -> None:
+        await anyio.sleep(2.0)
+        await embedder.embed_query("one")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(embedder.embed_query, "one")
+        tasks.start_soon(late)
+    (request,) = log.of(RequestDone)
+    first, second = sorted(log.of(CallDone), key=lambda done: done.call)
+    assert request.calls == (first.call, second.call)
+    assert (first.cache_misses, first.cache_shared, first.requests) == (1, 0, 1)
+    assert (second.cache_misses, second.cache_shared, second.requests) == (0, 1, 0)
+    assert first.sending == pytest.approx(5.0)
+    assert second.sending == pytest.approx(3.0)
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("cache", [False, True])
+async def test_a_merged_request_names_the_calls_in_it(factory: EmbedderFactory, log: Log, cache: bool) -> None:
+    embedder = await opened(factory, log, ScriptedProvider([1.0, 1.0]), merge=True, cache=cache)
+    async with anyio.create_task_group() as tasks:
+        for number in range(4):
+            tasks.start_soon(embedder.embed_query, f"{number}")
+    alone, together = log.of(RequestDone)
+    done = {event.call: event for event in log.of(CallDone)}
+    assert len(alone.calls) == 1
+    assert sorted((*alone.calls, *together.calls)) == sorted(done)
+    assert [done[call].merged for call in together.calls] == [True] * 3
+    assert not done[alone.calls[0]].merged
+    assert sum(event.requests for event in done.values()) == 2
+
+
+async def test_server_and_port_are_those_of_the_provider(factory: EmbedderFactory, log: Log) -> None:
+    async with LoopbackServer() as server:
+        embedder = await opened(factory, log, "openai:text-embedding-3-small", base_url=server.base_url, api_key="k")
+        await embedder.embed_query("one")
+        assert log.done.server == "127.0.0.1"
+        assert f":{log.done.port}" in server.base_url
+        (request,) = log.of(RequestDone)
+        assert (request.server, request.port) == (log.done.server, log.done.port)
+        assert request.request_id is not None
+        await embedder.aclose()
+
+
+async def test_cost_is_tokens_by_the_price_of_the_model(factory: EmbedderFactory, log: Log) -> None:
+    spec = ModelSpec(name="scripted", provider="scripted", dim=8, price=0.02)
+    vectors = await expected(TEXTS[:1])
+    embedder = await opened(factory, log, ScriptedProvider([Reply(vectors, 5_000), Reply(vectors)], spec=spec))
+    await embedder.embed_query("one")
+    await embedder.embed_query("two")
+    known, unknown = log.of(CallDone)
+    assert (known.tokens, known.cost) == (5_000, pytest.approx(1e-4))
+    assert (unknown.tokens, unknown.cost) == (None, None)
+    assert factory.statistics().embedders[0].cost == pytest.approx(1e-4)
+
+
+async def test_the_name_is_that_of_the_profile(log: Log) -> None:
+    config = Config.model_validate({"profiles": {"search": {"model": "mock"}}})
+    async with EmbedderFactory(config, listeners=[log]) as factory:
+        await (await factory.new_embedder("search")).embed_query("one")
+    assert (log.done.embedder, log.done.provider, log.done.model) == ("search", "mock", "mock")
+
+
+def raising(event: Event) -> None:
+    raise ValueError("mine")
+
+
+@pytest.mark.parametrize("sharing", [{}, {"cache": True}, {"merge": True}])
+async def test_a_listener_that_raises_leaves_the_others_theirs(log: Log, sharing: dict[str, Any]) -> None:
+    async with EmbedderFactory(Config(), listeners=[raising, log]) as factory:
+        embedder = await factory.new_embedder("mock", **sharing)
+        await asyncio.gather(*(embedder.embed_query(f"{number}") for number in range(5)))
+        assert embedder.statistics().listener_failures >= 5
+    assert len(log.of(CallDone)) == 5
+
+
+async def test_listeners_may_come_later(factory: EmbedderFactory, log: Log) -> None:
+    embedder = await factory.new_embedder("mock")
+    await embedder.embed_query("one")
+    factory.add_listener(log)
+    await embedder.embed_query("two")
+    await (await factory.new_embedder("mock")).embed_query("three")
+    assert len(log.of(CallDone)) == 2
+
+
+async def test_nothing_is_built_while_nobody_listens(factory: EmbedderFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    import aembed._observed
+
+    monkeypatch.delattr(aembed._observed, "CallDone")
+    monkeypatch.delattr(aembed._observed, "CallRecord")
+    for options in ({}, {"cache": True}, {"merge": True}):
+        embedder = await factory.new_embedder("mock", **options)  # type: ignore[arg-type]
+        for _ in range(2):
+            await embedder.embed_documents(TEXTS)
