@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from aembed import ModelSpec, Reply, ReplyError, Vectors
-from aembed._engine.check import check_reply, normalize
+from aembed._engine.check import check_reply
+from aembed._vectors import unit_length
 
 SPEC = ModelSpec(name="model", provider="maker")
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -90,10 +91,10 @@ def test_the_right_form_is_not_copied() -> None:
 def test_normalized_rows_have_unit_length_whatever_their_size(vectors: Vectors) -> None:
     vectors[~vectors.any(axis=1), 0] = 1e-45
     vectors.flags.writeable = False  # as arrays are that were decoded from bytes
-    lengths = np.linalg.norm(normalize(vectors).astype(np.float64), axis=1)
+    lengths = np.linalg.norm(unit_length(vectors).astype(np.float64), axis=1)
     np.testing.assert_allclose(lengths, 1.0, rtol=1e-6)
 
 
 def test_normalizing_needs_no_second_array() -> None:
     vectors = ones(3, 4)
-    assert normalize(vectors) is vectors
+    assert unit_length(vectors) is vectors

@@ -14,7 +14,7 @@ import aembed
 PACKAGE = Path(aembed.__file__).parent
 TESTS = Path(__file__).parent
 ROOMS = """
-    _types _errors _version _lifecycle _groups
+    _types _errors _version _lifecycle _groups _vectors
     stores _events _input _quantize _http_status _registry
     _settings
     _gate _wire
@@ -80,7 +80,7 @@ def rows(drawn: str) -> dict[str, int]:
 
 
 ROW = rows(ROOMS)
-OF_PROVIDERS = {"_types", "_errors", "_settings", "_wire", "_version", "http", "providers"}
+OF_PROVIDERS = {"_types", "_errors", "_settings", "_wire", "_version", "_groups", "_vectors", "http", "providers"}
 OUTSIDE = ["testing", "cli", "bench", "integrations", "jobs", "telemetry"]
 """What lives here uses public names alone, as a user would."""
 

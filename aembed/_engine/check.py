@@ -8,6 +8,7 @@ import numpy as np
 
 from aembed._errors import ReplyError
 from aembed._types import ModelSpec, Reply, Vectors
+from aembed._vectors import unit_length
 
 
 def check_reply(reply: Reply, texts: int, spec: ModelSpec, *, scale: bool = False) -> Vectors:
@@ -23,7 +24,7 @@ def check_reply(reply: Reply, texts: int, spec: ModelSpec, *, scale: bool = Fals
     except ReplyError as error:
         error.request_id = reply.request_id
         raise
-    return normalize(vectors) if scale else vectors
+    return unit_length(vectors) if scale else vectors
 
 
 def _checked(vectors: Vectors, texts: int, spec: ModelSpec) -> Vectors:
@@ -65,14 +66,6 @@ def _check_rows(vectors: Vectors, spec: ModelSpec) -> None:
         error = _unusable(spec, what, bad[0])
         error.unusable = bad if len(bad) < len(vectors) else ()
         raise error
-
-
-def normalize(vectors: Vectors) -> Vectors:
-    """The rows at unit length; in place where the array may be written to."""
-    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))  # float32 would over- and underflow
-    out = vectors if vectors.flags.writeable else np.empty_like(vectors)
-    np.divide(vectors, lengths[:, None], out=out, casting="same_kind")
-    return out
 
 
 def _unusable(spec: ModelSpec, what: str, index: int | None = None) -> ReplyError:

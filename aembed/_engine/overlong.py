@@ -13,11 +13,14 @@ import numpy as np
 
 from aembed._engine.plan import estimate_tokens
 from aembed._types import TextSize, Vectors
+from aembed._vectors import unit_length, weighted_means
 
 MARGIN = 0.9
 """Share of the limit aimed for, because the estimate may be low."""
 LEAST_CUT = 0.8
 """What is kept at most: the text was refused, so the estimate was wrong if it says that more would fit."""
+UNIT_LENGTH_TOLERANCE = 1e-3
+"""Servers that scale in float16 or round to a few digits miss 1 by up to so much."""
 MIN_CUT_CHARACTERS = 16
 """Characters below which a text is not cut further: its length cannot be what is wrong with it."""
 
@@ -59,8 +62,6 @@ def _spans(text: str, wanted: int) -> list[tuple[int, int]]:
 def average(vectors: Vectors, texts: Sequence[str]) -> Vectors:
     """The mean of the pieces' vectors, weighted by their tokens; of unit length if they are. Shape ``(1, dim)``."""
     weights = np.array([estimate_tokens(text) for text in texts], np.float32)
-    mean = (weights / weights.sum()) @ vectors
-    norms = np.linalg.norm(vectors, axis=1)
-    if np.allclose(norms, 1.0, atol=1e-3):
-        mean /= np.linalg.norm(mean)
-    return np.ascontiguousarray(mean[None, :], dtype=np.float32)
+    mean = weighted_means(vectors, weights, np.zeros(len(texts), np.intp), 1)
+    are_of_unit_length = np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=UNIT_LENGTH_TOLERANCE)
+    return unit_length(mean) if are_of_unit_length else mean

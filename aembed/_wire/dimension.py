@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from aembed._errors import BadRequestError
 from aembed._types import ModelSpec, Vectors
+from aembed._vectors import shorten
 from aembed._wire.decode import Decoded
-from aembed._wire.matryoshka import open_model, shorten
+from aembed._wire.matryoshka import open_model
 
 
 class ChosenDimension:

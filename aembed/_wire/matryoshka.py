@@ -14,9 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
-from aembed._types import Vectors
 from aembed._wire.catalogue import HostedModel
 
 SMALL, BASE, LARGE = HostedModel(dim=384), HostedModel(dim=768), HostedModel(dim=1024)
@@ -61,12 +58,3 @@ def open_model(name: str) -> HostedModel | None:
     """
     model, _, tag = name.rpartition("/")[2].lower().partition(":")
     return OPEN_MODELS.get(f"{model}-{tag}") or OPEN_MODELS.get(model)
-
-
-def shorten(vectors: Vectors, dim: int) -> Vectors:
-    """The first ``dim`` numbers of each row, at unit length."""
-    head = vectors[:, :dim].copy()
-    lengths = np.sqrt(np.einsum("ij,ij->i", head, head, dtype=np.float64))  # float32 would over- and underflow
-    with np.errstate(invalid="ignore", divide="ignore"):  # a row of zeros becomes NaN, which is refused as one
-        np.divide(head, lengths[:, None], out=head, casting="same_kind")
-    return head

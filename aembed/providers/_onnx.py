@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aembed._errors import ConfigError, ProviderError
+from aembed._vectors import unit_length
 from aembed.providers._device import CPU, ExecutionProvider, check_device
 from aembed.providers._extra import load_package
-from aembed.providers._pool import pool, unit_length
+from aembed.providers._pool import pool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -30,17 +30,3 @@ def pool(hidden: NDArray[np.float32], lengths: NDArray[np.intp], how: Pooling) -
         return np.asarray(hidden.max(axis=1))
     hidden[padding] = 0
     return np.asarray(hidden.sum(axis=1) / lengths[:, None].astype(np.float32))
-
-
-def unit_length(vectors: Vectors) -> Vectors:
-    """Scale every row to length 1 in place; a row of zeros stays."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    vectors /= np.maximum(norms, np.finfo(np.float32).tiny)
-    return vectors
-
-
-def average(pieces: Vectors, weights: NDArray[np.float32], owners: NDArray[np.intp], count: int) -> Vectors:
-    """The weighted mean of each text's pieces. ``owners`` ascends and names every text from 0 to ``count - 1``."""
-    starts = np.searchsorted(owners, np.arange(count))
-    sums = np.add.reduceat(pieces * weights[:, None], starts, axis=0)
-    return np.asarray(sums / np.add.reduceat(weights, starts)[:, None], dtype=np.float32)

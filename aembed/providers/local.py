@@ -15,9 +15,10 @@ import anyio
 import anyio.to_thread
 import numpy as np
 
-from aembed._errors import BadTextError, ClosedError, ConfigError, ProviderError
+from aembed._errors import BadTextError, ClosedError, ConfigError
+from aembed._groups import first_error
 from aembed._types import Kind, ModelSpec, Reply, Source, TextSize, Vectors
-from aembed._wire.matryoshka import shorten
+from aembed._vectors import shorten, unit_length, weighted_means
 from aembed.providers._background import Lanes
 from aembed.providers._device import ExecutionProvider, execution_providers
 from aembed.providers._encoder_files import encoder_files
@@ -29,7 +30,6 @@ from aembed.providers._model_dir import ModelFiles
 from aembed.providers._model_errors import while_opening, while_tokenizing
 from aembed.providers._onnx import DEVICE_RUN_TOKENS, RUN_TOKENS, Encoder, plan_runs
 from aembed.providers._packaged.minilm import MINILM, load_minilm, minilm_files
-from aembed.providers._pool import average, unit_length
 from aembed.providers._tokenize import TextTokenizer, Tokens, load_tokenizer
 
 if TYPE_CHECKING:
@@ -133,29 +133,23 @@ class LocalProvider:
 
     async def _finish(self, encoder: Encoder, job: _Job, kind: Kind) -> None:
         """Share the remaining runs between the threads of the lane."""
-        failures: list[ProviderError] = []
         runs = iter(job.runs)
 
         async def work() -> None:
             for run in runs:
                 ids = [job.tokens.ids[piece] for piece in run]
-                try:
-                    job.pieces[run] = await self._lanes.run(kind, partial(encoder.run, ids))
-                except ProviderError as error:  # kept aside, so that no exception group reaches the caller
-                    failures.append(error)
-                    group.cancel_scope.cancel()
+                job.pieces[run] = await self._lanes.run(kind, partial(encoder.run, ids))
 
-        async with anyio.create_task_group() as group:
-            for _ in range(min(self._widths[kind], len(job.runs))):
-                group.start_soon(work)
-        if failures:
-            raise failures[0]
+        with first_error():
+            async with anyio.create_task_group() as group:
+                for _ in range(min(self._widths[kind], len(job.runs))):
+                    group.start_soon(work)
 
     def _reply(self, job: _Job, count: int) -> Reply:
         lengths = np.array([len(ids) for ids in job.tokens.ids])
         vectors = job.pieces
         if len(vectors) > count:
-            vectors = average(vectors, lengths.astype(np.float32), np.asarray(job.tokens.owners), count)
+            vectors = weighted_means(vectors, lengths.astype(np.float32), np.asarray(job.tokens.owners), count)
             if self._files.normalize:
                 unit_length(vectors)
         if vectors.shape[1] > (self._spec.dim or 0):

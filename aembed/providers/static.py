@@ -18,12 +18,12 @@ import numpy as np
 
 from aembed._errors import BadTextError, ClosedError
 from aembed._types import Kind, ModelSpec, Reply, Source, TextSize
+from aembed._vectors import unit_length
 from aembed.providers._hub import fetch
 from aembed.providers._hub_models import STATIC_FILES, hub_static
 from aembed.providers._hub_name import hub_name
 from aembed.providers._in_process import chosen_dimension, option, refuse_settings, usable_cores
 from aembed.providers._model_errors import while_opening, while_tokenizing
-from aembed.providers._pool import unit_length
 from aembed.providers._static_files import StaticFiles, StaticTable, read_table, static_directory, wordllama_package
 from aembed.providers._tokenize import TextTokenizer, load_tokenizer
 

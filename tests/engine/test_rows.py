@@ -90,7 +90,7 @@ async def test_a_large_reply_is_checked_away_from_the_loop(monkeypatch: pytest.M
         threads.add(current_thread().name)
         return rows
 
-    monkeypatch.setattr("aembed._engine.check.normalize", watch)
+    monkeypatch.setattr("aembed._engine.check.unit_length", watch)
     assert (await embed(ScriptedProvider([Reply(good)], spec=spec), TEXTS[:4], normalize=True)).ok
     assert current_thread().name not in threads
     assert len(threads) == 1
