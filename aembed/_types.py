@@ -34,6 +34,9 @@ Vectors: TypeAlias = NDArray[np.float32]
 Kind: TypeAlias = Literal["document", "query"]
 """What a text is for. Asymmetric models embed the two differently, and queries overtake documents."""
 
+TOKENS_PER_PRICE = 1e6
+"""Providers list prices for a million tokens."""
+
 Overlong: TypeAlias = Literal["error", "truncate", "split"]
 """What to do with a text beyond the model's length: refuse it, keep its head, or average its pieces."""
 
@@ -77,9 +80,9 @@ class ModelSpec:
     pads: bool = False
     """True where a batch costs its longest text times its size, so that similar lengths belong together."""
 
-    def cost(self, tokens: int | None) -> float | None:
+    def cost(self, tokens: float | None) -> float | None:
         """US dollars for so many tokens; ``None`` where tokens or the price are not known."""
-        return None if self.price is None or tokens is None else tokens * self.price / 1e6
+        return None if self.price is None or tokens is None else tokens * self.price / TOKENS_PER_PRICE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

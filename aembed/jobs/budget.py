@@ -7,9 +7,6 @@ from aembed.jobs.chunks import Chunk
 from aembed.jobs.errors import JobBudgetError
 from aembed.jobs.ledger import Ledger
 
-PER_PRICE = 1e6
-"""Tokens that a price is for."""
-
 
 def check_budget(max_cost: float | None, spec: ModelSpec) -> None:
     """Reject a limit that nothing can be compared with.
@@ -28,9 +25,9 @@ def check_budget(max_cost: float | None, spec: ModelSpec) -> None:
 class Budget:
     """Adds up tokens: those reported, and estimates of those under way."""
 
-    def __init__(self, max_cost: float | None, price: float | None, ledger: Ledger) -> None:
+    def __init__(self, max_cost: float | None, spec: ModelSpec, ledger: Ledger) -> None:
         self._max_cost = max_cost
-        self._price = price or 0.0
+        self._spec = spec
         self._ledger = ledger
         self._reported_before = ledger.tokens or 0
         self._estimated = 0
@@ -71,4 +68,4 @@ class Budget:
         return tokens * (reported - self._reported_before) / self._estimated
 
     def _cost(self, tokens: float) -> float:
-        return tokens * self._price / PER_PRICE
+        return self._spec.cost(tokens) or 0.0

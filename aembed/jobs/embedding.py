@@ -46,7 +46,7 @@ async def embed_rows(
     when this is cancelled.
     """
     chunks = _chunks(source, survey, ledger, Cutter(embedder.spec), look_up)
-    budget = Budget(max_cost, embedder.spec.price, ledger)
+    budget = Budget(max_cost, embedder.spec, ledger)
     await _Embedding(embedder, ledger, budget).run(in_thread(chunks))
 
 

@@ -10,7 +10,6 @@ from aembed import Config, Embedder, TextSize
 from aembed.jobs.chunks import Chunk, Cutter
 from aembed.jobs.inputs import Inputs
 from aembed.jobs.models import Model, open_model
-from aembed.jobs.monitor import cost
 from aembed.jobs.options import JobOptions, split_options
 from aembed.jobs.pieces import Splitter
 from aembed.jobs.rows import Row
@@ -98,7 +97,7 @@ async def plan(
         count = _Count(found, embedder, str(deciding.get("overlong", "error")))
         async for _ in in_thread(count.all(opened, survey)):
             pass
-        found.cost = cost(found.tokens, spec.price)
+        found.cost = spec.cost(found.tokens)
         _time(found, embedder)
         if found.exact and count.sample:
             found.seconds, found.bound_by = await _calibrate(found.tokens, embedder, count.sample), "machine"

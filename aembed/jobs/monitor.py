@@ -67,14 +67,13 @@ class Monitor:
             dtype=dtype,
             requests=totals.requests,
             tokens=totals.tokens,
-            cost=cost(totals.tokens, spec.price),
+            cost=spec.cost(totals.tokens),
             elapsed=elapsed,
         )
 
     def _progress(self) -> JobProgress:
         survey, ledger = self.survey, self.ledger
         now = None if self.embedder is None else self.embedder.statistics()
-        price = None if self.embedder is None else self.embedder.spec.price
         tokens = 0 if ledger is None else ledger.tokens
         done = 0 if ledger is None else ledger.done
         if now is not None and done != self._moved[0]:
@@ -87,7 +86,7 @@ class Monitor:
             resumed=0 if ledger is None else ledger.earlier.total,
             rejected=survey.faulty + (0 if ledger is None else ledger.refused),
             tokens=tokens,
-            cost=cost(tokens, price),
+            cost=None if self.embedder is None else self.embedder.spec.cost(tokens),
             waiting_for="" if now is None else now.waiting_for,
             paused=0.0 if now is None else now.paused,
             retries=0 if now is None else now.retries - retries,
@@ -124,8 +123,3 @@ class _Telling:
         while True:
             listener(self._progress())
             await anyio.sleep(TOLD_EVERY)
-
-
-def cost(tokens: int | None, price: float | None) -> float | None:
-    """US dollars, where both are known."""
-    return None if tokens is None or price is None else tokens * price / 1e6
