@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from aembed import ConfigError, Kind, ModelSpec, Source
+from aembed.providers._encoder_files import LocalOptions
 from aembed.providers._external_data import check_external_data
-from aembed.providers._in_process import chosen_dimension, option, refuse_settings, usable_cores
+from aembed.providers._in_process import check_no_server, chosen_dimension, usable_cores
 from aembed.providers._onnx import RUN_OVERHEAD, RUN_TOKENS, plan_runs
 from aembed.providers._packaged.protobuf import encode, fields
 from aembed.providers.google import TASKS, task_of
@@ -102,27 +104,23 @@ def test_a_dimension_that_cannot(wanted: int, offers: Any, says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "known", "says"),
+    ("settings", "says"),
     [
-        ({"base_url": "http://h"}, (), "the p provider takes no base_url: it runs in this process and sends nothing"),
-        ({"headers": {"a": "b"}}, (), "the p provider takes no headers: it runs in this process and sends nothing"),
-        ({"options": {"x": 1}}, (), "the p provider has no option 'x': it has no options"),
-        ({"options": {"x": 1}}, ("one", "more"), "the p provider has no option 'x': it knows more, one"),
-        ({"options": {"thread": 1}}, ("threads",), "the p provider has no option 'thread': did you mean 'threads'?"),
+        ({"base_url": "http://h"}, "the p provider takes no base_url: it runs in this process and sends nothing"),
+        ({"headers": {"a": "b"}}, "the p provider takes no headers: it runs in this process and sends nothing"),
+        ({"api_key": SecretStr("k")}, "the p provider takes no api_key: it runs in this process and sends nothing"),
     ],
 )
-def test_settings_without_a_meaning(settings: dict[str, Any], known: tuple[str, ...], says: str) -> None:
+def test_settings_without_a_meaning(settings: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        refuse_settings(Source(provider="p", **settings), known_options=known)
+        check_no_server(Source(provider="p", **settings))
     assert str(caught.value).startswith(says)
+    check_no_server(Source(provider="p"))
 
 
-def test_an_option_has_one_type() -> None:
-    source = Source(provider="p", options={"on": True, "count": 3})
-    refuse_settings(source, known_options=("on", "count"))
-    assert (option(source, "on", bool), option(source, "count", int), option(source, "other", int)) == (True, 3, None)
-    with pytest.raises(ConfigError, match=r"^on=True: the p provider takes int here$"):
-        option(source, "on", int)
+def test_options_as_a_file_or_a_variable_has_them() -> None:
+    options = LocalOptions.from_table({"threads": "2", "normalize": "no", "query_prompt": "q: "})
+    assert (options.threads, options.normalize, options.prompts) == (2, False, {"query": "q: "})
 
 
 @pytest.mark.parametrize(

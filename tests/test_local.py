@@ -140,7 +140,7 @@ async def test_a_closed_provider_says_so(minilm: local.LocalProvider) -> None:
 @pytest.mark.parametrize("option", ["file", "normalize", "pooling"])
 async def test_the_packaged_model_has_nothing_to_choose(option: str) -> None:
     with pytest.raises(ConfigError, match=f"{option} is for models of a directory or the hub"):
-        await local.open_provider(Source(provider="local", options={option: True}))
+        await local.open_provider(Source(provider="local", options={option: "cls" if option == "pooling" else "true"}))
 
 
 async def test_a_missing_model_comes_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

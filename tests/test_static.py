@@ -179,8 +179,8 @@ async def test_settings_that_mean_nothing_here_are_refused(tmp_path: Path) -> No
         await open_directory(tmp_path, base_url="http://localhost")
     with pytest.raises(ConfigError, match="did you mean 'normalize'"):
         await open_directory(tmp_path, options={"normalise": True})
-    with pytest.raises(ConfigError, match="takes bool"):
-        await open_directory(tmp_path, options={"normalize": 1})
+    with pytest.raises(ConfigError, match=r"normalize: .*boolean"):
+        await open_directory(tmp_path, options={"normalize": "perhaps"})
     with pytest.raises(ConfigError, match="answers 8 and cannot be shortened"):
         await open_directory(tmp_path, dimensions=4)
     assert json.loads((tmp_path / "config.json").read_text())["normalize"] is False

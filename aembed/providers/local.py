@@ -15,17 +15,17 @@ import anyio
 import anyio.to_thread
 import numpy as np
 
-from aembed._errors import BadTextError, ClosedError, ConfigError
+from aembed._errors import BadTextError, ClosedError
 from aembed._groups import first_error
 from aembed._types import Kind, ModelSpec, Reply, Source, TextSize, Vectors
 from aembed._vectors import shorten, unit_length, weighted_means
 from aembed.providers._background import Lanes
 from aembed.providers._device import ExecutionProvider, execution_providers
-from aembed.providers._encoder_files import encoder_files
+from aembed.providers._encoder_files import LocalOptions, encoder_files
 from aembed.providers._hub import HubFiles, fetch
 from aembed.providers._hub_models import encoder_wanted
 from aembed.providers._hub_name import hub_name
-from aembed.providers._in_process import chosen_dimension, option, refuse_settings, usable_cores
+from aembed.providers._in_process import check_no_server, chosen_dimension, usable_cores
 from aembed.providers._model_dir import ModelFiles
 from aembed.providers._model_errors import while_opening, while_tokenizing
 from aembed.providers._onnx import DEVICE_RUN_TOKENS, RUN_TOKENS, Encoder, plan_runs
@@ -35,7 +35,6 @@ from aembed.providers._tokenize import TextTokenizer, Tokens, load_tokenizer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_OPTIONS = ("device", "document_prompt", "file", "normalize", "pooling", "query_prompt", "query_threads", "threads")
 _MOST_QUERY_THREADS = 4
 """A short text has too little work in it for more."""
 
@@ -43,22 +42,21 @@ _MOST_QUERY_THREADS = 4
 async def open_provider(source: Source) -> LocalProvider:
     """Load the model of ``source`` in a worker thread; a model of the hub is downloaded first, unless it is cached.
 
-    ``provider_options``: ``threads`` (how many documents' runs at once; all cores by default), ``query_threads``
-    (cores that answer one query together; up to 4 by default; 1 saves the second copy of the weights it takes),
-    ``device`` ("cpu", "cuda", "cuda:1", "coreml", ..., or the name of an execution provider of onnxruntime), and for a
-    directory or a model of the hub ``file`` (which ``*.onnx``), ``pooling``, ``normalize``, ``query_prompt`` and
-    ``document_prompt`` (instead of what its configuration says).
+    ``provider_options`` are the fields of :class:`LocalOptions`.
 
-    Raises :class:`ConfigError` for a bad directory or setting, before anything is loaded,
-    :class:`MissingExtraError` without ``aembed[local]``, and :class:`ProviderError` if the hub does not deliver.
+    Raises:
+        ConfigError: a bad directory or setting, before anything is loaded.
+        MissingExtraError: ``aembed[local]`` is not installed.
+        ProviderError: the hub does not deliver.
     """
-    refuse_settings(source, known_options=_OPTIONS)
+    check_no_server(source)
+    options = LocalOptions.from_table(source.options)
     name = hub_name(source.model)
     downloaded = None
     if name is not None:
         with while_opening(str(name)):
-            downloaded = await fetch(name, encoder_wanted(option(source, "file", str)))
-    return await anyio.to_thread.run_sync(_open, source, downloaded)
+            downloaded = await fetch(name, encoder_wanted(options.file))
+    return await anyio.to_thread.run_sync(_open, source, options, downloaded)
 
 
 class LocalProvider:
@@ -166,24 +164,20 @@ class _Job:
     runs: Sequence[list[int]]
 
 
-def _open(source: Source, downloaded: HubFiles | None) -> LocalProvider:
-    device = execution_providers(option(source, "device", str) or "cpu")
-    on_cpu = len(device) == 1
-    threads = _count(source, "threads", usable_cores() if on_cpu else 1)
-    query_threads = _count(source, "query_threads", min(threads, _MOST_QUERY_THREADS) if on_cpu else 1)
+def _open(source: Source, options: LocalOptions, downloaded: HubFiles | None) -> LocalProvider:
+    device = execution_providers(options.device)
     with while_opening(source.model or MINILM):
-        return _opened(source, downloaded, device, threads, query_threads)
+        return _opened(source, options, downloaded, device)
 
 
 def _opened(
-    source: Source,
-    downloaded: HubFiles | None,
-    device: Sequence[ExecutionProvider],
-    threads: int,
-    query_threads: int,
+    source: Source, options: LocalOptions, downloaded: HubFiles | None, device: Sequence[ExecutionProvider]
 ) -> LocalProvider:
+    on_cpu = len(device) == 1
+    threads = options.threads or (usable_cores() if on_cpu else 1)
+    query_threads = options.query_threads or (min(threads, _MOST_QUERY_THREADS) if on_cpu else 1)
     packaged = source.model is None or source.model == MINILM
-    files = minilm_files(source) if packaged else encoder_files(source, downloaded)
+    files = minilm_files(source) if packaged else encoder_files(source, options, downloaded)
     tokenizer = TextTokenizer(load_tokenizer(files.tokenizer), max_tokens=files.max_tokens, overlong=source.overlong)
     model = load_minilm(files.onnx) if packaged else files.onnx
     encoder = partial(Encoder, model, files, pad_id=tokenizer.pad_id, device=device)
@@ -205,13 +199,6 @@ def _opened(
     )
     queries = documents if query_threads == 1 else encoder(threads=query_threads)
     lanes: dict[Kind, int] = {"document": threads, "query": threads if query_threads == 1 else 1}
-    run_tokens = RUN_TOKENS if len(device) == 1 else DEVICE_RUN_TOKENS
+    run_tokens = RUN_TOKENS if on_cpu else DEVICE_RUN_TOKENS
     encoders: dict[Kind, Encoder] = {"document": documents, "query": queries}
     return LocalProvider(spec, encoders, tokenizer, files=files, lanes=lanes, run_tokens=run_tokens)
-
-
-def _count(source: Source, name: str, default: int) -> int:
-    count = option(source, name, int)
-    if count is not None and count < 1:
-        raise ConfigError(f"{name}={count}: give at least 1, or leave it out for {default}")
-    return count or default

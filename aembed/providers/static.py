@@ -17,12 +17,14 @@ import anyio.to_thread
 import numpy as np
 
 from aembed._errors import BadTextError, ClosedError
+from aembed._settings.base import Settings
+from aembed._settings.values import Switch
 from aembed._types import Kind, ModelSpec, Reply, Source, TextSize
 from aembed._vectors import unit_length
 from aembed.providers._hub import fetch
 from aembed.providers._hub_models import STATIC_FILES, hub_static
 from aembed.providers._hub_name import hub_name
-from aembed.providers._in_process import chosen_dimension, option, refuse_settings, usable_cores
+from aembed.providers._in_process import check_no_server, chosen_dimension, usable_cores
 from aembed.providers._model_errors import while_opening, while_tokenizing
 from aembed.providers._static_files import StaticFiles, StaticTable, read_table, static_directory, wordllama_package
 from aembed.providers._tokenize import TextTokenizer, load_tokenizer
@@ -35,20 +37,31 @@ _INLINE_CHARACTERS = 200
 """A text this short takes some 50 us, less than the way to a worker thread and back."""
 
 
+class StaticOptions(Settings):
+    """``provider_options`` of ``static``."""
+
+    normalize: Switch | None = None
+    """Scale vectors to unit length. Not set: as the model's ``config.json`` says."""
+
+
 async def open_provider(source: Source) -> StaticProvider:
     """Load the table of ``source`` in a worker thread.
 
-    ``provider_options``: ``normalize`` (instead of what the model's ``config.json`` says). Raises
-    :class:`ConfigError` for a bad directory or setting, :class:`MissingExtraError` without ``aembed[static]``, and
-    :class:`ProviderError` if the hub does not deliver a model that is not cached.
+    ``provider_options`` are the fields of :class:`StaticOptions`.
+
+    Raises:
+        ConfigError: a bad directory or setting.
+        MissingExtraError: ``aembed[static]`` is not installed.
+        ProviderError: the hub does not deliver a model that is not cached.
     """
-    refuse_settings(source, known_options=("normalize",))
+    check_no_server(source)
+    options = StaticOptions.from_table(source.options)
     name = hub_name(source.model)
     files = None
     if name is not None:
         with while_opening(str(name)):
             files = hub_static(name, await fetch(name, STATIC_FILES))
-    return await anyio.to_thread.run_sync(_open, source, files)
+    return await anyio.to_thread.run_sync(_open, source, options, files)
 
 
 class StaticProvider:
@@ -113,9 +126,9 @@ class StaticProvider:
         return Reply(vectors, tokens=count, truncated=tokens.truncated)
 
 
-def _open(source: Source, files: StaticFiles | None) -> StaticProvider:
+def _open(source: Source, options: StaticOptions, files: StaticFiles | None) -> StaticProvider:
     with while_opening(source.model or WORDLLAMA):
-        return _opened(source, files or _files_here(source))
+        return _opened(source, options, files or _files_here(source))
 
 
 def _files_here(source: Source) -> StaticFiles:
@@ -124,8 +137,7 @@ def _files_here(source: Source) -> StaticFiles:
     return static_directory(Path(source.model).expanduser())
 
 
-def _opened(source: Source, files: StaticFiles) -> StaticProvider:
-    normalize = option(source, "normalize", bool)
+def _opened(source: Source, options: StaticOptions, files: StaticFiles) -> StaticProvider:
     tokenizer = load_tokenizer(files.tokenizer, extra="static")
     table = read_table(files, tokenizer)
     dim = chosen_dimension(source, table.dim, files.offers)
@@ -151,5 +163,5 @@ def _opened(source: Source, files: StaticFiles) -> StaticProvider:
         table,
         TextTokenizer(tokenizer, max_tokens=max_tokens, overlong=source.overlong, special_tokens=False),
         max_tokens=files.max_tokens,
-        normalize=shortened or (files.normalize if normalize is None else normalize),
+        normalize=shortened or (files.normalize if options.normalize is None else options.normalize),
     )
