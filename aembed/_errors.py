@@ -225,15 +225,17 @@ class EventLoopError(AembedError, RuntimeError):
     fatal = True
 
 
-def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
-    """The remedy for an unknown name: the closest known one, or all of them.
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The remedy for an unknown name: the closest known one, or all of them."""
+    names = sorted(known)
+    close = closest(name, names, cutoff=0.6)  # difflib's own: in a name of 5 letters, 2 may be wrong
+    if close is not None:
+        return f"; did you mean {close!r}?"
+    return f"; known are: {', '.join(names)}" if names else ""
 
-    ``cutoff`` is difflib's similarity, 0 to 1. Short names need a low one: a slip of one letter is much of them.
-    """
+
+def closest(name: str, known: Iterable[str], *, cutoff: float) -> str | None:
+    """The known name that is most alike, if it is at least ``cutoff`` alike (0 to 1, as difflib measures it)."""
     import difflib
 
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=cutoff)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known are: {', '.join(names)}" if names else ""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import sys
 import threading
@@ -10,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import cache
 from typing import TypeAlias, cast
 
-from aembed._errors import ConfigError, nearest
+from aembed._errors import ConfigError, closest, nearest
 from aembed._lifecycle import Bound
 from aembed._types import Provider, Source
 
@@ -123,9 +122,9 @@ def meant(model: str, providers: Collection[str]) -> str:
         if found and name and provider.lower() in providers:
             return _hint(f"{provider.lower()}:{name}")
     known = _catalogue()
-    close = difflib.get_close_matches(model.rpartition("/")[2].lower(), known, n=1, cutoff=NEAR)
-    if close:
-        return _hint(f"{known[close[0]]}:{close[0]}")
+    close = closest(model.rpartition("/")[2].lower(), known, cutoff=NEAR)
+    if close is not None:
+        return _hint(f"{known[close]}:{close}")
     if model.count("/") == 1 and ":" not in model:  # as models of the Hugging Face hub are called
         return f"; did you mean 'local:{model}', or 'tei:{model}' with the base_url of a server that runs it?"
     return ""

@@ -7,14 +7,13 @@ service called ``aembed``; a near miss of a known name is warned of.
 
 from __future__ import annotations
 
-import difflib
 import json
 import warnings
 from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel
 
-from aembed._errors import ConfigError
+from aembed._errors import ConfigError, closest
 from aembed._settings.base import field_type, tables
 from aembed._settings.layers import merged
 
@@ -56,9 +55,9 @@ def _find(model: type[BaseModel], path: Path, name: str, near: dict[str, str]) -
     for depth, part in enumerate(path):
         inner = field_type(kind, part)
         if inner is None:
-            close = difflib.get_close_matches(part, _names(kind, depth), n=1, cutoff=NEAR)
-            if close:
-                near[name] = PREFIX + "__".join([*path[:depth], close[0], *path[depth + 1 :]]).upper()
+            close = closest(part, _names(kind, depth), cutoff=NEAR)
+            if close is not None:
+                near[name] = PREFIX + "__".join([*path[:depth], close, *path[depth + 1 :]]).upper()
             return None
         kind = inner
     return kind
