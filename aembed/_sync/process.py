@@ -57,7 +57,9 @@ class ProcessLoop:
             while not call.submit(self._thread()):
                 pass
         except BaseException:
-            if not call.is_submitted:
+            if call.is_submitted:  # Ctrl-C came before the loop was woken, perhaps
+                call.cancel()
+            else:
                 call.discard()
             raise
 

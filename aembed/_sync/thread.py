@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
@@ -33,7 +34,7 @@ class ThreadCall(Generic[T]):
         self._coroutine = coroutine
         self._context = contextvars.copy_context()  # a span that a listener makes has the caller's as its parent
         self._thread: LoopThread | None = None
-        self._task: asyncio.Task[T] | None = None
+        self._task: asyncio.Task[None] | None = None
         self._result: T
         self._error: BaseException | None = None
         self._ended = threading.Lock()  # the cheapest thing that one thread waits for and another one releases
@@ -48,8 +49,7 @@ class ThreadCall(Generic[T]):
         thread.calls.add(self)
         if not thread.is_ending:  # read after the call was added, as `end_if_idle` reads the calls after setting it
             self._thread = thread
-            with suppress(RuntimeError):  # the loop is closed
-                thread.loop.call_soon_threadsafe(self._start)
+            if thread.start(self):
                 return True
             self._thread = None
         thread.calls.discard(self)
@@ -58,6 +58,7 @@ class ThreadCall(Generic[T]):
     def cancel(self) -> None:
         """Ask the call to end. It may have ended already."""
         if self._thread is not None:
+            self._thread.do(self._thread.start_submitted)
             self._thread.do(self._cancel)
 
     def wait(self) -> None:
@@ -90,25 +91,29 @@ class ThreadCall(Generic[T]):
         self._coroutine.close()
         self._end(ClosedError("the event loop thread ended during this call. Repeat the call."))
 
-    def _start(self) -> None:
-        assert self._thread is not None
-        self._task = self._thread.loop.create_task(self._coroutine, context=self._context)
-        self._task.add_done_callback(self._settle)
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Runs on the loop thread. From Python 3.12 on a call that need not wait ends within."""
+        if sys.version_info >= (3, 12):
+            self._task = asyncio.Task(self._run(), loop=loop, context=self._context, eager_start=True)
+        else:
+            self._task = loop.create_task(self._run(), context=self._context)
 
     def _cancel(self) -> None:
         if self._task is not None:
             self._task.cancel()
-        elif self._thread is not None and self in self._thread.calls:  # submitting it was interrupted: it never started
-            self.abandon()
 
-    def _settle(self, task: asyncio.Task[T]) -> None:
-        if task.cancelled():
+    async def _run(self) -> None:
+        """Reports the end itself: a callback of the task would come a turn of the loop later."""
+        try:
+            self._result = await self._coroutine
+        except asyncio.CancelledError:
             self._end(ClosedError("the call was cancelled before its end"))
-            return
-        error = task.exception()
-        if error is None:
-            self._result = task.result()
-        self._end(error)
+        except BaseException as error:
+            self._end(error)
+            if not isinstance(error, Exception):  # KeyboardInterrupt or SystemExit: they end the loop as well
+                raise
+        else:
+            self._end(None)
 
     def _end(self, error: BaseException | None) -> None:
         self._error = error
@@ -128,6 +133,8 @@ class LoopThread:
         self.calls: set[ThreadCall[Any]] = set()
         self.is_ending = False
         self._stop = asyncio.Event()
+        self._submitted: deque[ThreadCall[Any]] = deque()
+        self._is_woken = False
         self._thread = threading.Thread(target=self._run, name="aembed", daemon=True)
         try:
             self._thread.start()
@@ -139,6 +146,17 @@ class LoopThread:
     def is_current(self) -> bool:
         """True in code that runs on this thread."""
         return threading.get_ident() == self._thread.ident
+
+    def start(self, call: ThreadCall[Any]) -> bool:
+        """Start a call on the loop. Calls of many threads share one wake-up, which is a system call."""
+        self._submitted.append(call)
+        if not self._is_woken:
+            self._is_woken = True
+            try:
+                self.loop.call_soon_threadsafe(self.start_submitted)
+            except RuntimeError:  # the loop is closed
+                return False
+        return True
 
     def do(self, callback: Callable[..., object], *args: Any) -> None:
         """Call back on the loop thread, unless the loop has ended."""
@@ -161,6 +179,12 @@ class LoopThread:
         self.is_ending = True
         self.do(self._stop.set)
         self._thread.join(JOIN_S)
+
+    def start_submitted(self) -> None:
+        """Runs on the loop thread."""
+        self._is_woken = False  # before the last look: a call submitted from now on wakes the loop again
+        while self._submitted:
+            self._submitted.popleft().start(self.loop)
 
     def _run(self) -> None:
         try:
