@@ -50,6 +50,11 @@ INSIDE = {
         cache
         cache_layer micro_batcher
     """,
+    "_factory": """
+        choice caches embedders layers
+        health providers
+        factory
+    """,
     "_sync": """
         thread
         process

@@ -55,7 +55,7 @@ async def test_it_is_freed_with_its_last_embedder(factory: EmbedderFactory, mode
     await first.aclose()
     await second.embed_query("a b")
     await second.aclose()
-    assert len(factory._models) == 0
+    assert len(factory._providers._models) == 0
     with pytest.raises(ClosedError):
         await provider.embed(["a b"], kind="query")
 

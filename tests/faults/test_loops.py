@@ -224,7 +224,7 @@ store = {cache}
 async def before():
     embedder = await factory.new_embedder("mock", cache=store, merge={merge})
     await embedder.embed_documents(["one", "two"])
-    for cache in factory._caches.values():
+    for cache in factory._caches._caches.values():
         await cache.flush()
     return embedder
 
