@@ -87,27 +87,35 @@ class ThreadCall(Generic[T]):
         self._coroutine.close()
 
     def abandon(self) -> None:
-        """The loop has ended, and runs this call no more."""
+        """End a call that the loop does not run any more, or never began."""
         self._coroutine.close()
-        self._end(ClosedError("the event loop thread ended during this call. Repeat the call."))
+        self._end(ClosedError("the call was cancelled, or its event loop ended, before its end. Repeat the call."))
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Runs on the loop thread. From Python 3.12 on a call that need not wait ends within."""
         if sys.version_info >= (3, 12):
-            self._task = asyncio.Task(self._run(), loop=loop, context=self._context, eager_start=True)
+            task = asyncio.Task(self._run(), loop=loop, context=self._context, eager_start=True)
         else:
-            self._task = loop.create_task(self._run(), context=self._context)
+            task = loop.create_task(self._run(), context=self._context)
+        if not task.done():
+            self._task = task
 
     def _cancel(self) -> None:
         if self._task is not None:
+            self._task.add_done_callback(self._cancelled)
             self._task.cancel()
+
+    def _cancelled(self, _: asyncio.Task[None]) -> None:
+        """A task that is cancelled before its first step never enters its coroutine."""
+        if self._task is not None:
+            self.abandon()
 
     async def _run(self) -> None:
         """Reports the end itself: a callback of the task would come a turn of the loop later."""
         try:
             self._result = await self._coroutine
         except asyncio.CancelledError:
-            self._end(ClosedError("the call was cancelled before its end"))
+            self._end(ClosedError("the call was cancelled before its end. Repeat the call."))
         except BaseException as error:
             self._end(error)
             if not isinstance(error, Exception):  # KeyboardInterrupt or SystemExit: they end the loop as well
