@@ -161,6 +161,13 @@ def report_browser(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation site, in ``docs/_build/html``; any warning is an error, a broken internal link among them."""
+    session.install("-e", ".[all,docs]")
+    session.run("sphinx-build", "--fail-on-warning", "--fresh-env", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
 def soak(session: nox.Session) -> None:
     """Ten minutes of use under faults: memory, files and tasks must not grow; ``-- --minutes N`` for more."""
     session.install("-e", ".", "psutil>=6", "uvloop>=0.21")

@@ -28,6 +28,9 @@ Where things are:
     bench         the benchmark runner; imports public names alone
 """
 
+import importlib
+import types
+
 from aembed._embedder import Embedder
 from aembed._engine.plan import estimate_tokens
 from aembed._errors import (
@@ -184,3 +187,12 @@ __all__ = [
     "new_embedder",
     "quantize",
 ]
+
+_ROOMS = frozenset({"bench", "http", "jobs", "stores", "telemetry", "testing"})
+"""Public modules that are imported on first use: none of them slows ``import aembed`` down."""
+
+
+def __getattr__(name: str) -> types.ModuleType:
+    if name in _ROOMS:
+        return importlib.import_module(f"aembed.{name}")
+    raise AttributeError(f"module 'aembed' has no attribute {name!r}")

@@ -53,7 +53,7 @@ def http_status(error: BaseException) -> HttpStatus:
     """Status code for the response to a request that failed with ``error``: an ``int`` that also has ``headers``.
 
     400 wrong input, 413 text too long, 429 rate limit, 502 unusable reply or no connection, 503 provider overloaded or
-    shutting down, 504 timeout, else 500. ``headers`` holds ``Retry-After`` in whole seconds where the provider gave it.
+    shutting down, 504 timeout, else 500. ``headers`` has the provider's ``Retry-After``, if any::
 
         @app.exception_handler(AembedError)
         async def failed(request: Request, error: AembedError) -> JSONResponse:

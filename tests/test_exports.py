@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -96,3 +98,15 @@ def test_the_version_is_that_of_the_installed_package() -> None:
 
 def test_types_are_shipped() -> None:
     assert (PACKAGE / "py.typed").exists()
+
+
+@pytest.mark.parametrize("name", ["bench", "http", "jobs", "stores", "telemetry", "testing"])
+def test_public_modules_need_no_import_of_their_own(name: str) -> None:
+    code = f"import sys, aembed; assert 'aembed.{name}' not in sys.modules; print(aembed.{name}.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == f"aembed.{name}\n"
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="'aembed' has no attribute 'embeder'"):
+        aembed.embeder  # noqa: B018

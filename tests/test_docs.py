@@ -1,0 +1,71 @@
+"""The documentation is run: every program and every command as the page shows it, with the output below it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from aembed import Config, EmbedderFactory
+from tests.documents import PAGES, ROOT, blocks, is_shown, run_page
+
+README_LINES = 150
+"""One screen of reasons, and links for the rest."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_shows_what_its_examples_print(page: Path, tmp_path: Path) -> None:
+    assert run_page(page, tmp_path) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_fence_names_its_language(page: Path) -> None:
+    assert [block.line for block in blocks(page) if not block.language] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    links = [
+        link for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text) if not link.startswith(("http", "mailto"))
+    ]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_readme_fits_on_a_few_screens() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= README_LINES
+
+
+def test_dots_match_any_lines_and_nothing_else_does() -> None:
+    assert is_shown("a\n...\nd\n", "a\nb\nc\nd\n")
+    assert is_shown("a\n...\nd\n", "a\nd\n")
+    assert not is_shown("a\n...\nd\n", "a\nb\n")
+    assert not is_shown("a.c\n", "abc\n")
+
+
+def test_a_page_with_a_wrong_output_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```python\nprint(1)\n```\n\n```text\n2\n```\n\n```console\n$ echo yes\nno\n```\n", encoding="utf-8"
+    )
+    assert [(each.line, each.printed) for each in run_page(page, tmp_path)] == [(1, "1\n"), (9, "yes\n")]
+
+
+def test_a_program_without_its_output_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```python\nprint(1)\n```\n", encoding="utf-8")
+    assert [each.printed for each in run_page(page, tmp_path)] == ["1\n"]
+
+
+async def test_the_profiles_of_all_providers_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toml = next(block.body for block in blocks(ROOT / "docs" / "providers.md") if "caption" in block.options)
+    (tmp_path / "aembed.toml").write_text(toml, encoding="utf-8")
+    for variable in re.findall(r"# (\w+_KEY)", toml):
+        monkeypatch.setenv(variable, "some-key")
+    config = Config.load(tmp_path / "aembed.toml")
+    shown = {profile.model.partition(":")[0] for profile in config.profiles.values()}
+    assert shown == {"azure", "cohere", "google", "jina", "mistral", "ollama", "openai", "tei", "voyage"}
+    async with EmbedderFactory(config) as factory:
+        for name in config.profiles:
+            await factory.new_embedder(name)
