@@ -27,7 +27,7 @@ class Vendor:
     as_base_url: Callable[[str], str] = str
     """Converts the value of ``base_url_variable`` to a ``base_url``."""
     own_hosts: tuple[str, ...] = ()
-    """Host names of the provider's own servers. A leading dot stands for every host below."""
+    """Host names of the provider's own servers. A leading dot means every host below."""
 
     def is_own_host(self, base_url: str | None) -> bool:
         """True if ``base_url`` leads to the provider's own servers, as ``None`` does."""

@@ -66,7 +66,7 @@ class HttpApi(Vendor):
     base_url: str | None = None
     """Address of the provider's own server. ``None``: users must give ``base_url``."""
     path: str = "/embeddings"
-    """Path of the endpoint below ``base_url``; ``{model}`` stands for the model's name."""
+    """Path of the endpoint below ``base_url``; ``{model}`` is replaced by the model's name."""
     url_endings: tuple[str, ...] = ()
     """Endings of a ``base_url`` that are removed before ``path`` is added. Not set: ``path`` itself."""
     url: str | None = None
@@ -109,7 +109,7 @@ class HttpApi(Vendor):
     tokens_header: str | None = None
     """Response header with the usage, for APIs whose reply has none."""
     truncates_silently: bool = False
-    """The server truncates overlong texts without a word: a usage of ``max_text_tokens`` counts as truncation."""
+    """The server truncates overlong texts silently: a usage of ``max_text_tokens`` counts as truncation."""
     echoes_model: bool = False
     """The reply names the model that answered; another than the requested one is reported."""
     adapt: Callable[[HttpApi, Source], HttpApi] | None = None

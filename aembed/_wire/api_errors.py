@@ -96,7 +96,7 @@ class ErrorDialect:
     """A provider's wording of errors. Statuses have the same meaning for all providers, see ``BY_STATUS``."""
 
     parse: Callable[[Any], ErrorBody]
-    """Reads the parsed JSON body of an error reply. Whatever it raises for an odd body counts as an empty one."""
+    """Reads the parsed JSON body of an error reply. A KeyError, TypeError or the like counts as an empty body."""
     patterns: Sequence[tuple[str, ErrorType]] = ()
     """Regular expressions and their errors, searched in ``"code: message"`` in order, before the status counts."""
     statuses: Mapping[int, ErrorType] = field(default_factory=dict[int, ErrorType])

@@ -48,7 +48,7 @@ class Credentials:
             key = await asking
         except AembedError:
             raise
-        except Exception as error:  # not shown: it may hold a key  # a user's function raises what it likes
+        except Exception as error:  # its message may hold a key, and is not shown  # the function is the user's
             name = type(error).__name__
             raise AuthenticationError(f"the api_key function failed with {name}; see its __cause__") from error
         if key != self._source.api_key:

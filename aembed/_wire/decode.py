@@ -28,7 +28,7 @@ PLACEHOLDER = b"<vector>"
 """Value in the skeleton in the place of the only vector."""
 ONE_VECTOR: VectorPositions = [0], ["<vector>"]
 UNCOUNTED_BYTES = 2**16
-"""Size up to which a skeleton is parsed whatever it holds: even ``{}`` in every three bytes costs a few megabytes."""
+"""Size up to which a skeleton is parsed without a count of its values: at worst it costs a few megabytes."""
 VALUES_PER_VECTOR = 16
 """JSON values in the skeleton for each vector, at most; an item of OpenAI's has three."""
 ROWS_PER_YIELD = 16
@@ -98,7 +98,7 @@ def _decode_one(body: bytes, reply_format: ReplyFormat[Any], key: bytes, rows: V
         if reply_format.vector_positions(skeleton) != ONE_VECTOR:
             return None
         rows.data.cast("B")[:] = pybase64.b64decode(encoded, validate=True)
-    except (ReplyError, ValueError):  # damaged, of another length, or with escapes: the careful way tells which
+    except (ReplyError, ValueError):  # damaged, of another length, or with escapes: the general path finds out
         return None
     return Decoded(rows, reply_format.tokens(skeleton), base64=True)
 
@@ -109,7 +109,7 @@ def _decode_base64(body: bytes, indices: Sequence[int], strings: Split, rows: Ve
     for done, (index, (start, end)) in enumerate(zip(indices, strings.spans, strict=True)):
         try:
             bytes_view[index * width : (index + 1) * width] = pybase64.b64decode(view[start:end], validate=True)
-        except ValueError:  # damaged, of another length, or with escapes: the careful way tells which
+        except ValueError:  # damaged, of another length, or with escapes: the general path finds out
             rows[index] = of_dimension(rows.shape[1], from_base64(view[start:end], index), index)
         if pause is not None and done % ROWS_PER_YIELD == ROWS_PER_YIELD - 1:
             pause()

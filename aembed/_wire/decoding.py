@@ -46,7 +46,7 @@ class ReplyDecoder:
         return await self.in_thread(partial(decode, body, self._format, len(texts), rows, echoed=texts))
 
     async def decode_any_dimension(self, body: bytes, texts: Sequence[str]) -> Decoded:
-        """Like ``decode``, for vectors of whatever dimension the reply has."""
+        """Like ``decode``, for vectors of any dimension."""
         return await self.in_thread(partial(decode, body, self._format, len(texts), None, echoed=texts))
 
     async def in_thread(self, work: Callable[[Yield], T]) -> T:

@@ -96,8 +96,8 @@ def _spec(api: HttpApi, source: Source, name: str, model: HostedModel, *, is_own
 def root(api: HttpApi, base_url: str | None, *endings: str) -> str:
     """``base_url`` as people copy it from documentation, without the first of ``endings`` that it has.
 
-    ``https://api.openai.com`` stands for ``https://api.openai.com/v1``: on the provider's own host a missing path can
-    only be that one. On other hosts none is added.
+    ``https://api.openai.com`` means ``https://api.openai.com/v1``: a missing path of an own host
+    can only be that one. On other hosts none is added.
     """
     if base_url is None:
         if api.base_url is None:

@@ -1,13 +1,13 @@
-"""Open models whose vectors may be shortened, being trained so that the head of a vector is a vector too.
+"""Open models of Matryoshka training: the head of their vectors is a vector too.
 
-Servers of open models differ: some shorten, some refuse to, some ignore that they were asked to. Where a server does
-not, the vectors of a model that stands here are shortened on this side. A model that was not trained for it loses far
-more than its numbers; of those that are often met, it stands here that they have one dimension only.
+Servers of open models differ: some shorten vectors, some reject ``dimensions``, some ignore it. In the last two cases
+aembed shortens the vectors of a model in this table. A model without that training loses far more than the numbers cut
+off; common ones are listed with their only dimension.
 
 Sources: the models' cards and https://www.nomic.ai/blog/posts/nomic-embed-matryoshka (any dimension from 64 to 768),
 https://ai.google.dev/gemma/docs/embeddinggemma/model_card, https://github.com/QwenLM/Qwen3-Embedding ("MRL support";
 any from 32), https://www.mixedbread.com/blog/mxbai-embed-large-v1, Snowflake's blog on arctic-embed-m-v1.5 and 2.0
-(256 beside the whole).
+(256 besides the whole).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ OPEN_MODELS: Mapping[str, HostedModel] = {
 
 
 def open_model(name: str) -> HostedModel | None:
-    """What is known of a model, by the name that a hub, Ollama or a directory gives it.
+    """The facts of a model, by the name that a hub, Ollama or a directory gives it.
 
     ``"nomic-ai/nomic-embed-text-v1.5"``, ``"qwen3-embedding:0.6b"``, ``"all-minilm:latest"``.
     """

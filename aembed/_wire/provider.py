@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import msgspec
@@ -28,7 +27,7 @@ from aembed._wire.endpoint import find_endpoint
 from aembed._wire.features import EndpointFeatures
 from aembed._wire.model_echo import ModelCheck
 from aembed._wire.quota_headers import quota_hints
-from aembed._wire.reply_format import token_count
+from aembed._wire.reply_format import header_token_count
 from aembed._wire.streaming import StreamingDecoder
 from aembed._wire.transport import Response, Transport
 
@@ -39,7 +38,7 @@ MAX_BYTES_PER_NUMBER = 32
 MAX_BYTES_AROUND = 2**20
 """Bytes of a reply's JSON around the vectors, or of an error."""
 MAX_ECHOES = 4
-"""Some servers repeat the texts, in more bytes than the request where they escape what is not ASCII."""
+"""Some servers repeat the texts, in more bytes than the request if they escape all but ASCII."""
 
 
 class HttpProvider:
@@ -184,15 +183,11 @@ class HttpProvider:
     def _count(self, response: Response, tokens: int | None, texts: Sequence[str]) -> int | None:
         """The usage. Raises :class:`TextTooLongError` if it shows that the server truncated the text."""
         if self._api.tokens_header is not None:
-            tokens = _header_count(response.headers.get(self._api.tokens_header))
+            tokens = header_token_count(response.headers.get(self._api.tokens_header))
         limit = self._spec.max_text_tokens if self._api.truncates_silently else None
         if limit is not None and len(texts) == 1 and tokens is not None and tokens >= limit:
             raise self._errors.truncated(response, texts, limit)
         return tokens
-
-
-def _header_count(value: str | None) -> int | None:
-    return token_count(int(value)) if value is not None and re.fullmatch(r"[0-9]{1,18}", value) else None
 
 
 def _transport(source: Source) -> Transport:

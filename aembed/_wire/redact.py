@@ -1,7 +1,7 @@
-"""What a server says, fit to be shown: without any piece of a text or of a key, printable, short.
+"""A server's words, fit to show: printable, short, and without any piece of a text or of a key.
 
-Whatever comes from a server and goes into a message, an event or a field of an error passes through here: words and
-codes of rejections, request ids, models, hosts of redirects, names of encodings, a proxy's reasons.
+Every string of a server that reaches a message, an event or a field of an error passes through here: messages and codes
+of errors, request ids, models, hosts of redirects, names of encodings, a proxy's reasons.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from collections.abc import Iterable
 from urllib.parse import quote
 
 MOST = 300
-"""Characters of a message that are quoted."""
+"""Characters of a message that an error quotes."""
 MARGIN = 64
-"""Looked at beyond those, so that no piece is left because the end of it was cut off."""
+"""Characters searched beyond those, so that a secret across the cut is found too."""
 
 GAP = "[...]"
 
 _STARRED = re.compile(r"\S*\*{3,}\S*")
-"""A key that the server has masked itself: it still shows how the key begins and ends."""
+"""A key that the server has masked: it still shows the beginning and end of the key."""
 
 _COMMAND = re.compile(r"(?<!\S)::(?=\S)|##(?=\[)")
-"""What a CI service takes for a command at the beginning of a line, which a terminal may make of any word, or anywhere:
+"""Commands to a CI service, at the beginning of a line, which a terminal may make of any word, or anywhere:
 https://docs.github.com/actions/reference/workflow-commands-for-github-actions."""
 
 
 def redact(words: str, texts: Iterable[str], secrets: Iterable[str], most: int = MOST) -> str:
-    """The beginning of ``words``; what comes behind a longer piece of a text or secret is left out with it."""
+    """The beginning of ``words``. Everything after a longer piece of a text or secret is left out with it."""
     words = _STARRED.sub(GAP, _printable(words[: 8 * (most + MARGIN)])[: most + MARGIN])
     for secret in secrets:
         for written in {secret, quote(secret, safe="")}:
@@ -37,24 +37,24 @@ def redact(words: str, texts: Iterable[str], secrets: Iterable[str], most: int =
 
 
 def _printable(words: str) -> str:
-    """On one line, and nothing in it that would control a terminal or the direction of writing."""
+    """``words`` on one line, without characters that control a terminal or the direction of writing."""
     words = " ".join(words.split())
     return words if words.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in words)
 
 
 def _without(words: str, private: str, *, least: int, window: int, step: int) -> str:
-    """Letters of either case are the same."""
+    """``words`` without ``private``, in either case, and without pieces of it of ``window`` characters or more."""
     if not private.isprintable() or "  " in private:
         private = _printable(private)
     private, folded = _fold(private), _fold(words)
     if private in folded and len(private) >= least:
-        # a short one is no word of its own within a longer one
+        # a short secret inside a longer word is a coincidence
         pattern = re.escape(private) if len(private) >= window else rf"(?<!\w){re.escape(private)}(?!\w)"
         words = _cut_out(words, folded, pattern)
         folded = _fold(words)
     if len(private) > window:
         for i in range(0, len(words) - window + 1, step):
-            if folded[i : i + window] in private:  # it begins up to a step before
+            if folded[i : i + window] in private:  # the piece begins up to ``step`` characters earlier
                 return words[: max(0, i - step + 1)] + GAP
     return words
 
@@ -68,6 +68,6 @@ def _cut_out(words: str, folded: str, pattern: str) -> str:
 
 
 def _fold(words: str) -> str:
-    """In small letters, each in its place."""
+    """Lower case, with every letter in its place."""
     small = words.lower()
     return small if len(small) == len(words) else "".join(x.lower() if len(x.lower()) == 1 else x for x in words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -45,3 +46,8 @@ class ReplyFormat(Generic[T]):
 def token_count(value: Any) -> int | None:
     """A server's count of tokens, or ``None`` for anything but a sensible number: odd usage must not cost vectors."""
     return int(value) if type(value) in {int, float} and 0 <= value < 2**53 else None
+
+
+def header_token_count(value: str | None) -> int | None:
+    """The same for the value of a header."""
+    return token_count(int(value)) if value is not None and re.fullmatch(r"[0-9]{1,18}", value) else None

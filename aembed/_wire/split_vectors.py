@@ -1,9 +1,9 @@
-"""Cuts the vectors out of a reply's JSON, so that the rest is small enough to parse with every check.
+"""Splits the vectors off a reply's JSON, so that the rest is small enough to parse with every check.
 
-A reply is a little JSON around many vectors, as base64 strings or arrays of numbers. Finding where each ends is a
-search for one byte, far cheaper than parsing. What remains, the skeleton, has an empty string, or an array of the
-vector's number, in each place and is parsed strictly; so nothing is taken for a vector that the parsed skeleton does
-not have in a vector's place.
+A reply is a little JSON around many vectors, as base64 strings or arrays of numbers. The end of a vector is a search
+for one byte, far cheaper than parsing. The rest, the skeleton, has an empty string, or an array with the vector's
+number, in the place of each vector and is parsed strictly: only what the parsed skeleton has in a vector's place counts
+as one.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from typing import NamedTuple, TypeAlias
 QUOTE, COLON, BRACKET = b'":['
 BLANKS = b" \t\r\n"
 NUMBERS_BEGIN = frozenset(b"-0123456789nN")
-"""What an array of numbers begins with; null and NaN are refused where the numbers are read."""
+"""First characters of an array of numbers; null and NaN are rejected when the numbers are decoded."""
 
 _ESCAPE_OR_QUOTE = re.compile(rb'\\.|"', re.DOTALL)
 
 
 Yield: TypeAlias = Callable[[], None]
-"""Called between vectors, where a worker thread lets others have their turn."""
-EVERY = 16
-"""Base64 vectors between two pauses; numbers take longer, and pause after each."""
+"""Called between vectors, so that a worker thread lets other threads run."""
+STRINGS_PER_YIELD = 16
+"""Base64 vectors between two pauses. Numbers take longer, and pause after each."""
 
 
 @dataclass(slots=True)
 class Split:
-    """``spans[k]`` is where the ``k``-th vector stands in the body: base64 characters, or numbers with commas."""
+    """A skeleton, and the span of the ``k``-th vector in the body: base64 characters, or numbers with commas."""
 
     skeleton: bytes | bytearray
     spans: list[tuple[int, int]]
 
 
 class Found(NamedTuple):
-    """Vectors in a body or the beginning of one: what stands before each, where it stands, where the last one ends."""
+    """Vectors in a body or the beginning of one: the bytes before each, their spans, and the end of the last one."""
 
     before: list[bytes | bytearray]
     spans: list[tuple[int, int]]
@@ -46,29 +46,29 @@ class Found(NamedTuple):
 def split_strings(body: bytes | bytearray, key: bytes, pause: Yield | None = None) -> Split:
     """Split the string values of ``key``, or the strings in the arrays that are.
 
-    Within a JSON string a quote is escaped, so ``"key"`` with a colon behind it can only be a key.
+    Within a JSON string a quote is escaped, so ``"key"`` followed by a colon can only be a key.
     """
-    written = how_written(body, key)
+    written = usual_spelling(body, key)
     if written is not None:
         cut = _joined(body, find_written(body, written, pause))
         if _keys(cut.skeleton, key) == len(cut.spans):
             return cut
-    return _cut_values(body, key, pause)
+    return _split_values(body, key, pause)
 
 
-def how_written(body: bytes | bytearray, key: bytes) -> bytes | None:
-    """What stands before the first value, if it is a string and written as almost everybody does."""
+def usual_spelling(body: bytes | bytearray, key: bytes) -> bytes | None:
+    """The bytes before the first value, if it is a string in the usual spelling."""
     first = body.find(key + b":")  # -1 is the last byte, where none of them fits
     return next((written for written in (key + b':"', key + b': "') if body.startswith(written, first)), None)
 
 
 def _keys(skeleton: bytes | bytearray, key: bytes) -> int:
-    """How often it stands there as a key: OpenAI's items have ``"object": "embedding"`` too."""
+    """Occurrences as a key: in OpenAI's items it is a value too, ``"object": "embedding"``."""
     return skeleton.count(key) - skeleton.count(b":" + key) - skeleton.count(b": " + key)
 
 
 def find_written(body: bytes | bytearray, before: bytes, pause: Yield | None = None) -> Found:
-    """The straight way, for values that all stand behind the same bytes."""
+    """The fast path, for values that all follow the same bytes."""
     find, length = body.find, len(before)
     pieces: list[bytes | bytearray] = []
     spans: list[tuple[int, int]] = []
@@ -81,13 +81,13 @@ def find_written(body: bytes | bytearray, before: bytes, pause: Yield | None = N
         pieces.append(body[kept:start])
         spans.append((start, end))
         kept = start = end
-        if pause is not None and len(spans) % EVERY == 0:
+        if pause is not None and len(spans) % STRINGS_PER_YIELD == 0:
             pause()
     return Found(pieces, spans, kept)
 
 
-def _cut_values(body: bytes | bytearray, key: bytes, pause: Yield | None) -> Split:
-    """Any JSON a server may write: blanks anywhere, strings within arrays."""
+def _split_values(body: bytes | bytearray, key: bytes, pause: Yield | None) -> Split:
+    """The general path: whitespace anywhere, strings within arrays."""
     find = body.find
     pieces: list[bytes | bytearray] = []
     spans: list[tuple[int, int]] = []
@@ -151,20 +151,20 @@ def _joined(body: bytes | bytearray, found: Found) -> Split:
 
 
 def _quotes(body: bytes | bytearray, start: int, end: int) -> int:
-    """How many quotes, escaped ones not counted."""
+    """Number of quotes that are not escaped."""
     if body.find(b"\\", start, end) < 0:
         return body.count(b'"', start, end)
     return sum(match.group() == b'"' for match in _ESCAPE_OR_QUOTE.finditer(body, start, end))
 
 
 def _next_item(body: bytes | bytearray, position: int) -> int:
-    """Where the next item of an array begins; what is no item is no quote either."""
+    """Position of the next item of an array, or of a character that is no quote."""
     position = _skip_blanks(body, position)
     return _skip_blanks(body, position + 1) if body[position : position + 1] == b"," else position
 
 
 def _value_after(body: bytes | bytearray, position: int) -> int:
-    """Where the value begins behind a key's closing quote; -1 if the body ends there."""
+    """Position of the value after a key's closing quote; -1 if the body ends before it."""
     position = _skip_blanks(body, position)
     if position < len(body) and body[position] == COLON:
         position = _skip_blanks(body, position + 1)

@@ -1,10 +1,10 @@
-"""A long reply, decoded while it comes in: vectors go to their rows, and what stands between them is kept.
+"""A long reply, decoded while it arrives: vectors go to their rows, and the bytes between them are kept.
 
-So the whole of it is never in memory, and no step of the work is long. What is kept, the skeleton, is parsed at the
-end with every check; until then a vector is only believed to be one, and counted in the order of the body.
+So the whole reply is never in memory, and no step of the work is long. The bytes between the vectors, the skeleton, are
+parsed at the end with every check; until then the vectors are numbered in the order of the body.
 
-Each vector may be base64 or numbers, whatever the others are. A reply that does not begin as most do is held until it
-is whole; one that is written oddly and mixed as well is refused.
+Each vector may be base64 or numbers. A reply in an unusual spelling is held until it is complete; one that also mixes
+both kinds is rejected.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ from aembed._wire.reply_format import ReplyFormat, VectorPositions
 from aembed._wire.split_vectors import Found, Yield, find_numbers, find_written
 
 InThread: TypeAlias = Callable[[Callable[[Yield], None]], Awaitable[None]]
-"""Runs a function in a worker thread, and tells it how to pause."""
+"""Runs a function in a worker thread, with a pause as its argument."""
 
 Landed: TypeAlias = int | ReplyError
-"""The row a vector was decoded into, or what is wrong with it."""
+"""The row of a decoded vector, or its error."""
 
 LONGEST_GAP = 2**24
-"""Bytes between two vectors, at most: they are looked through again with every piece that comes."""
+"""Bytes between two vectors, at most: they are searched again with every piece that arrives."""
 
 
 class StreamingDecoder:
-    """Implements ``BodySink``. ``rows`` are filled; ``in_thread`` runs a function where it holds nobody up."""
+    """Implements ``BodySink``: fills ``rows``. ``in_thread`` runs a function in a worker thread."""
 
     def __init__(self, reply_format: ReplyFormat[Any], rows: Vectors, in_thread: InThread) -> None:
         self.begun = False
         self.skeleton = b""
-        """What stood around the vectors, once the reply is whole."""
+        """The bytes around the vectors, once the reply is complete."""
         self._reply_format = reply_format
         self._rows = rows
         self._in_thread = in_thread
         self._written: bytes | None = None
-        """What stands before each vector in base64."""
+        """The bytes before each vector in base64."""
         self._held: list[bytes] = []
-        """All that came, if it does not begin as a reply should."""
+        """All bytes of a reply in an unusual spelling."""
         self._skeleton: list[bytes | bytearray] = []
         self._rest = b""
         self._quotes = 0
@@ -63,7 +63,7 @@ class StreamingDecoder:
         await self._in_thread(partial(self._take, pieces))
 
     def finish(self, last: bytes, count: int, pause: Yield, *, echoed: Sequence[str] = ()) -> Decoded:
-        """The reply is whole, with ``last`` at its end. Raises what ``decode`` does."""
+        """Decode the end of the reply, ``last``, and check it all. Raises the errors of ``decode``."""
         self._take([last], pause)
         if self._held:
             self.skeleton = b"".join(self._held)
@@ -104,20 +104,20 @@ class StreamingDecoder:
         return Found([], [], 0) if self._written is None else find_written(text, self._written)
 
     def _keep(self, text: bytes, strings: Found, last_number: int) -> None:
-        """Up to the last vector it is skeleton; what stands behind may be the beginning of another."""
+        """The bytes up to the last vector are skeleton; the rest may be the beginning of another vector."""
         end = max(strings.end, last_number)
         self._skeleton += (*strings.before, text[strings.end : end])
         self._rest = text[end:]
         if end:
             self._quotes = int(end == strings.end)
         if len(self._rest) > LONGEST_GAP:
-            raise ReplyError(f"the answer has {len(self._rest)} bytes without a vector")
+            raise ReplyError(f"the reply has {len(self._rest)} bytes without a vector")
 
     def _place(self, decoded: Callable[[memoryview, int], Vectors], encoded: memoryview) -> Landed:
-        """Decode a vector into the next row. Whose it is, and whose fault, will be known at the end."""
+        """Decode a vector into the next row. The text that it belongs to is known at the end only."""
         number = self._filled
         if number == len(self._rows):
-            return ReplyError("the answer has more vectors than there are texts")
+            return ReplyError("the reply has more vectors than there are texts")
         try:
             self._rows[number] = of_dimension(self._rows.shape[1], decoded(encoded, number), number)
         except ReplyError as error:
@@ -126,7 +126,7 @@ class StreamingDecoder:
         return number
 
     def _arrange(self, positions: VectorPositions) -> None:
-        """Every row to its text; mostly it is there."""
+        """Move every row to its text; most replies have them in order."""
         strings = iter(self._strings)
         rows: list[int] = []
         for index, placeholder in zip(*positions, strict=True):

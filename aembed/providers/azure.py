@@ -1,10 +1,10 @@
-"""``azure``: OpenAI's models in a resource of one's own on Azure. ``"azure:DEPLOYMENT"``.
+"""``azure``: OpenAI's models in your own Azure resource. ``"azure:DEPLOYMENT"``.
 
 ``base_url`` is the resource's endpoint, ``https://NAME.openai.azure.com``; where it ends with ``/openai/v1`` the v1
 API is used, which has no dated version. The key goes in the ``api-key`` header; for Entra ID give
-``headers={"Authorization": "Bearer ..."}`` instead. What a deployment runs is not asked, so its dimension is learnt
-from the first reply, unless ``provider_options={"model": ...}`` says which model it is. Prices differ by region and
-kind of deployment, and are not guessed. A text beyond the model's length is refused, never cut.
+``headers={"Authorization": "Bearer ..."}`` instead. The model of a deployment is unknown, so its dimension is learnt
+from the first reply, unless ``provider_options={"model": ...}`` names the model. Prices differ by region and kind of
+deployment, and are not guessed. The server rejects a text beyond the model's length.
 
 Sources: https://learn.microsoft.com/azure/foundry/openai/reference (path, ``api-version`` with 2024-10-21 as the
 newest that is no preview, ``api-key``), openai-python ``lib/azure.py`` (the same, and Entra ID),
@@ -37,11 +37,14 @@ class AzureOptions(ProviderOptions):
     """The OpenAI model that is deployed, as its name need not say."""
 
 
-def by_deployment(texts: Sequence[str], features: RequestFeatures) -> dict[str, Any]:
+SERVICES = ("openai.azure", "services.ai.azure", "cognitiveservices.azure", "api.cognitive.microsoft")
+
+
+def request(texts: Sequence[str], features: RequestFeatures) -> dict[str, Any]:
     return {"input": texts, **features.fields()}
 
 
-def v1(texts: Sequence[str], features: RequestFeatures) -> dict[str, Any]:
+def request_v1(texts: Sequence[str], features: RequestFeatures) -> dict[str, Any]:
     return {"model": features.model, "input": texts, **features.fields()}
 
 
@@ -52,23 +55,19 @@ def of_resource(api: HttpApi, source: Source) -> HttpApi:
     options = AzureOptions.from_table(source.options)
     if not options.api_version.strip():
         raise ConfigError("api_version is empty; give a date as 2024-10-21, or leave it out")
-    check_has_key_or_token(source)
-    if options.model is not None and options.model not in MODELS:
-        raise ConfigError(f"model: unknown model {options.model!r}{nearest(options.model, MODELS)}")
-    base = re.sub(r"/embeddings$|/deployments(/.*)?$", "", source.base_url.rstrip("/"))
-    if base.endswith("/openai/v1"):
-        return replace(api, models=_deployed(source, options), url=f"{base}/embeddings", request=v1)
-    deployment, version = quote(source.model or "", safe=""), quote(options.api_version, safe="")
-    url = f"{base.removesuffix('/openai')}/openai/deployments/{deployment}/embeddings?api-version={version}"
-    return replace(api, models=_deployed(source, options), url=url)
-
-
-def check_has_key_or_token(source: Source) -> None:
     if source.api_key is None and "authorization" not in map(str.lower, source.headers):
         raise MissingKeyError(
             "azure needs an api_key, or an Authorization header; pass one, or set AZURE_OPENAI_API_KEY, "
             "which is sent to Azure's own https hosts"
         )
+    if options.model is not None and options.model not in MODELS:
+        raise ConfigError(f"model: unknown model {options.model!r}{nearest(options.model, MODELS)}")
+    base = re.sub(r"/embeddings$|/deployments(/.*)?$", "", source.base_url.rstrip("/"))
+    if base.endswith("/openai/v1"):
+        return replace(api, models=_deployed(source, options), url=f"{base}/embeddings", request=request_v1)
+    deployment, version = quote(source.model or "", safe=""), quote(options.api_version, safe="")
+    url = f"{base.removesuffix('/openai')}/openai/deployments/{deployment}/embeddings?api-version={version}"
+    return replace(api, models=_deployed(source, options), url=url)
 
 
 def _deployed(source: Source, options: AzureOptions) -> Mapping[str, HostedModel]:
@@ -83,21 +82,12 @@ AZURE = replace(
     base_url_variable="AZURE_OPENAI_ENDPOINT",
     # https://learn.microsoft.com/azure/ai-services/cognitive-services-custom-subdomains
     # and https://learn.microsoft.com/azure/azure-government/compare-azure-government-global-azure
-    own_hosts=(
-        ".openai.azure.com",
-        ".services.ai.azure.com",
-        ".cognitiveservices.azure.com",
-        ".api.cognitive.microsoft.com",
-        ".openai.azure.us",
-        ".services.ai.azure.us",
-        ".cognitiveservices.azure.us",
-        ".api.cognitive.microsoft.us",
-    ),
+    own_hosts=tuple(f".{service}.{zone}" for service in SERVICES for zone in ("com", "us")),  # us: Azure Government
     base_url=None,
     key_header="api-key",
     needs_key=False,
     adapt=of_resource,
-    request=by_deployment,
+    request=request,
     options=AzureOptions,
     models={},
     default_model=None,

@@ -1,15 +1,15 @@
 """``cohere``: Cohere's embed API, version 2.
 
-Queries and documents are told apart by ``input_type``. ``truncate`` is NONE, so that a text beyond the model's length
-is refused. Vectors are asked for as base64 where the model's dimension is known, so that they can be checked, and as
-numbers otherwise; the reply repeats the texts. Usage is what is billed. The v5 models share one space of vectors.
+``input_type`` keeps queries and documents apart. ``truncate`` is NONE, so that the server rejects a text beyond the
+model's length. Vectors are requested as base64 if the model's dimension is known, so that they can be checked, and as
+numbers otherwise; the reply repeats the texts. The usage is that of the bill. The v5 models share one vector space.
 
 Sources: https://docs.cohere.com/reference/embed and cohere-python 7.3 ``v2/client.py`` (parameters; 96 texts a
 request), ``types/embed_by_type_response_embeddings.py`` ("the float embedding bytes together", base64-encoded; that
-these are four bytes each, little-endian, is (unconfirmed), and numbers are asked for if they are not), ``errors``
+these are four bytes each, little-endian, is (unconfirmed), and numbers are requested if they are not), ``errors``
 (498 and 499); https://docs.cohere.com/docs/cohere-embed (dimensions, lengths), https://cohere.com/pricing by way of
 litellm's table (v3 models have no published price any more). Errors: "total number of texts must be at most 96" from
-RAGTune issue 2; "too many tokens: ..." is how docs.cohere.com words it for other endpoints (unconfirmed for embed).
+RAGTune issue 2; "too many tokens: ..." is the wording of other endpoints on docs.cohere.com (unconfirmed for embed).
 128,000 tokens for all texts of a request is Oracle's figure for the same models (unconfirmed for Cohere's own API).
 """
 
@@ -52,13 +52,13 @@ class CohereOptions(ProviderOptions):
     """``provider_options`` of ``cohere``."""
 
     input_type: Literal["classification", "clustering"] | None = None
-    """What the vectors are for. Not set: search, with queries and documents told apart."""
+    """Purpose of the vectors. Not set: search, which keeps queries and documents apart."""
 
 
 class ByType(msgspec.Struct):
     float_: list[list[float]] | None = msgspec.field(default=None, name="float")
     base64: list[str | list[float]] | None = None
-    """Numbers where a gateway does not encode what it is asked to."""
+    """Numbers if a gateway ignores the requested encoding."""
 
 
 class Embeddings(msgspec.Struct):

@@ -1,19 +1,17 @@
 """``google``: Gemini's embeddings through the Gemini API (Google AI Studio's keys, not Vertex AI).
 
-Every text is a request of its own in ``batchEmbedContents``, so that it gets a vector of its own.
-gemini-embedding-001 is told by ``taskType`` what the vectors are for; later models read it in the text, so it is
-written before each. Vectors of 3072 have unit length; gemini-embedding-001 leaves shorter ones unscaled: ask for
-``normalize=True`` with them.
+``batchEmbedContents`` takes one request for each text, so that each gets its vector. ``taskType`` tells
+gemini-embedding-001 the purpose of the vectors; later models read it in a prefix of the text. Vectors of 3072 have unit
+length; gemini-embedding-001 leaves shorter ones unscaled: use ``normalize=True`` with them.
 
-The Gemini API has no parameter against cutting texts beyond the model's length (``autoTruncate`` is Vertex AI's
-alone), and whether it refuses such a text or cuts it is (unconfirmed). The server decides: how many tokens a text has
-only it knows. A text that goes alone, as all do that look too long, and counts as many as the model takes is taken for
-cut.
+The Gemini API has no parameter against truncation (``autoTruncate`` is Vertex AI's), and whether it rejects or
+truncates a text beyond the model's length is (unconfirmed). Only the server can count tokens. A text that looks too
+long is sent alone, and a usage of the model's limit then counts as truncation.
 
 Sources: https://ai.google.dev/api/embeddings and https://ai.google.dev/gemini-api/docs/embeddings (methods, 128 to 3072
 dimensions, task types), https://docs.znapai.com/gemini-embedding (repeats which vectors are scaled, and Google's table
 of the words before texts), python-genai 3.4 ``models.py`` and ``types.py`` (the path and fields for API keys,
-``autoTruncate`` refused, ``usageMetadata``),
+``autoTruncate`` rejected, ``usageMetadata``),
 https://ai.google.dev/gemini-api/docs/pricing by way of litellm's table. Errors: "at most 100 requests can be in one
 batch" (gel issue 9032), "Request payload size exceeds the limit", "API key not valid" with status 400, ``RetryInfo``
 (google.rpc.error_details) in ``details``. The body's limit of 4 MiB is (unconfirmed), and left to the server.
@@ -59,10 +57,10 @@ TASKS = {
     "clustering": ("CLUSTERING", "clustering"),
     "semantic_similarity": ("SEMANTIC_SIMILARITY", "sentence similarity"),
 }
-"""What queries are said to be for: to gemini-embedding-001, and in words to later models."""
+"""Purpose of queries: the ``taskType`` of gemini-embedding-001, and the words that later models read."""
 
 SYMMETRIC = {"classification", "clustering", "semantic_similarity"}
-"""Tasks for which documents are treated as queries are. For the others they are documents to be found."""
+"""Tasks that treat documents and queries alike. In the others, documents are what queries search."""
 
 
 class GoogleOptions(ProviderOptions):
@@ -78,7 +76,7 @@ class GoogleOptions(ProviderOptions):
         "semantic_similarity",
         "none",
     ] = "retrieval"
-    """``"none"``: the vectors are for nothing in particular, and the text goes as it is."""
+    """Purpose of the vectors. ``"none"``: no purpose, and no prefix."""
 
 
 class Values(msgspec.Struct, gc=False):
@@ -95,7 +93,7 @@ def vector_positions(reply: Embeddings) -> VectorPositions:
 
 
 def tokens(reply: Embeddings) -> int | None:
-    """0 is how the API says that it has not counted."""
+    """The usage; the API reports 0 if it has not counted."""
     return (token_count(reply.usage.get("promptTokenCount")) or None) if isinstance(reply.usage, dict) else None
 
 
@@ -110,7 +108,7 @@ def parse(body: Any) -> ErrorBody:
     details = [item for item in error.get("details") or () if isinstance(item, dict)]
     delay = next((str(item["retryDelay"]) for item in details if "retryDelay" in item), None)
     scope = _used_up(details)
-    wait = None if scope == "day" else duration(delay)  # some seconds, also where the day is over
+    wait = None if scope == "day" else duration(delay)  # the API names seconds even if the quota of the day is used up
     return ErrorBody(f"{error.get('status', '')} {read.code}", read.message, wait, scope)
 
 
@@ -169,8 +167,8 @@ GOOGLE = HttpApi(
     model_prefix="models/",
     max_batch_texts=100,
     truncates_silently=True,
-    # limits are by project and model: https://ai.google.dev/gemini-api/docs/rate-limits; that batchEmbedContents counts
-    # every text as a request is (unconfirmed), and gathered from reports of 429s
+    # https://ai.google.dev/gemini-api/docs/rate-limits: by project and model; that a text counts as a request is
+    # (unconfirmed), from reports of 429s
     quota_unit="input",
     quota_scope="model",
 )

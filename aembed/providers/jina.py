@@ -1,7 +1,7 @@
 """``jina``: Jina AI's text embeddings.
 
-Queries and documents are told apart by ``task``. ``truncate`` is off, so that a text beyond the model's length is
-refused. Vectors have unit length (``normalized``) and come as base64 of float32. Jina sells tokens in packets, so
+``task`` keeps queries and documents apart. ``truncate`` is off, so that the server rejects a text beyond the model's
+length. Vectors have unit length (``normalized``) and come as base64 of float32. Jina sells tokens in packets, so
 models have no price here.
 
 Sources: https://api.jina.ai/openapi.json and https://api.jina.ai/redoc (parameters, error codes, rate limits),

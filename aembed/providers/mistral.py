@@ -1,7 +1,7 @@
 """``mistral``: Mistral's embeddings.
 
-Mistral's models have no query mode and no prompts. A text beyond the model's length is refused; there is no parameter
-to have it cut. mistral-embed's vectors have unit length.
+Mistral's models have no query mode and no prompts. The server rejects a text beyond the model's length, and has no
+parameter for truncation. mistral-embed's vectors have unit length.
 
 Sources: https://docs.mistral.ai/api/endpoint/embeddings and mistralai-python 3.7 ``models/embeddingrequest.py``
 (``output_dimension``, ``encoding_format`` float or base64), https://docs.mistral.ai/capabilities/embeddings (1024;

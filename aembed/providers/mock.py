@@ -67,7 +67,7 @@ class MockOptions(Settings):
     error_rate: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of requests that fail."""
     error_kinds: tuple[ErrorKind, ...] = ("overloaded",)
-    """What they fail with, each as often as the others."""
+    """Errors that they fail with, each equally often."""
     requests_per_minute: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     tokens_per_minute: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """A quota kept like a strict server keeps it: a bucket of one minute, and 429 with ``retry_after`` beyond."""
@@ -91,7 +91,7 @@ class MockProvider:
     def __init__(self, options: MockOptions | None = None) -> None:
         self.options = options or MockOptions()
         self.requests = 0
-        """Requests received, refused ones included."""
+        """Requests received, including rejected ones."""
         self._spec = ModelSpec(
             name="mock",
             provider="mock",
@@ -175,7 +175,7 @@ class _Bucket:
 
 
 def _counter(options: MockOptions) -> NDArray[np.uint64]:
-    """Where each word of a vector stands in the sequence of its text; the seed moves them all."""
+    """Position of each word of a vector in the sequence of its text; the seed moves them all."""
     words = np.arange(1, -(-options.dim // 8) + 1, dtype=np.uint64)
     return (words + np.uint64(options.seed % 2**32 << 32)) * GAMMA
 

@@ -1,10 +1,9 @@
 """``ollama``: models run by Ollama. ``"ollama:MODEL"``, by default on this machine.
 
-Ollama normalises every vector, and shortens and normalises again where ``dimensions`` is asked for, whether or not the
-model was trained for it: of models known not to be, that is refused here. It has no query
-mode, so prompts that a model wants (``"search_query: "`` for nomic-embed-text) are given as ``provider_options``. The
-first request may have to load the model. ``truncate`` is off, so that a text beyond the context is refused; versions
-disagree on the status (400, 413 or 500), the words are the same.
+Ollama scales every vector to unit length, and shortens it to ``dimensions`` whether or not the model was trained for
+that: aembed rejects it for models known not to be. Ollama has no query mode, so a model's prompts (``"search_query: "``
+for nomic-embed-text) are ``provider_options``. The first request may load the model. ``truncate`` is off, so that the
+server rejects a text beyond the context; versions differ in the status (400, 413 or 500), not in the words.
 
 Sources: https://github.com/ollama/ollama/blob/main/docs/api.md ("Generate embeddings") and ``server/routes.go`` of
 the same repository (``EmbedHandler``: one bad text fails the batch, NaN is a 400, ``prompt_eval_count`` is the sum;
@@ -36,7 +35,7 @@ class OllamaOptions(Prompts):
     """``provider_options`` of ``ollama``."""
 
     keep_alive: str | float | None = None
-    """How long the model stays loaded after a request: ``"10m"``, seconds, -1 for ever. Not set: as Ollama is set."""
+    """Time that the model stays loaded after a request: ``"10m"``, seconds, -1 for ever. Not set: as Ollama is set."""
     num_ctx: int | None = None
     """Tokens of context the model is loaded with. Not set: as Ollama is set."""
 
@@ -65,12 +64,8 @@ ERRORS = ErrorDialect(
 
 def request(texts: Sequence[str], features: RequestFeatures) -> dict[str, Any]:
     options: OllamaOptions = features.options
-    body = {
-        "model": features.model,
-        "input": options.before(texts, features.kind),
-        "truncate": False,
-        **features.fields(),
-    }
+    body = {"model": features.model, "input": options.before(texts, features.kind), "truncate": False}
+    body |= features.fields()
     if options.keep_alive is not None:
         body["keep_alive"] = options.keep_alive
     if options.num_ctx is not None:

@@ -1,16 +1,16 @@
 """``openai``: OpenAI's API, and every server that speaks it, through ``base_url``.
 
-vLLM, LM Studio, llama.cpp, Infinity, LiteLLM, Together, DeepInfra, DashScope and others answer the same request. A
-server of one's own needs no key. Vectors are asked for as base64 and accepted as numbers too; what a server refuses
-to be asked (``encoding_format``, ``dimensions``) is left out from then on; a batch that is too large for it is halved
-(DashScope takes 10 texts, SiliconFlow 64: ``batch_size`` saves the asking).
+vLLM, LM Studio, llama.cpp, Infinity, LiteLLM and others answer the same request; hosts with a name of their own are in
+``openai_hosts``. A self-hosted server needs no key. Vectors are requested as base64 and accepted as numbers too. A
+field that a server rejects (``encoding_format``, ``dimensions``) is left out from then on, and a batch that is too
+large for it is halved; ``batch_size`` saves the attempts.
 
-OpenAI's vectors have unit length. A text beyond the model's length is refused, never cut.
+OpenAI's vectors have unit length. OpenAI rejects a text beyond the model's length.
 
 Sources: https://platform.openai.com/docs/api-reference/embeddings/create (2048 inputs, 300,000 tokens a request, 8192
 a text, ``dimensions`` on v3 models), https://platform.openai.com/docs/pricing,
-https://developers.openai.com/api/docs/guides/rate-limits (each model has limits of its own; that some families share
-theirs is said of no embedding model); errors of other servers: vLLM issue
+https://developers.openai.com/api/docs/guides/rate-limits (limits are by model; no embedding models
+are said to share theirs); errors of other servers: vLLM issue
 15465, llama.cpp pull requests 7389 and 10030, Hugging Face TEI openapi.json, memobase issue 142 (DashScope).
 """
 

@@ -1,4 +1,4 @@
-"""Hosts of open models that speak OpenAI's API: each is a row of facts, without code of its own.
+"""Hosts of open models that speak OpenAI's API: each is a row of facts, without code.
 
 Dimensions of open models without a row are checked by name, see ``_wire/matryoshka``. A batch that is too large for a
 host is halved. Where a host publishes no cap on the texts of a request, the cap here is ours, 128.
@@ -29,7 +29,7 @@ Sources, read on 2026-11-28:
   oceanbase's and others' integrations. 64 texts a request is (unconfirmed).
 - DashScope: https://help.aliyun.com/en/model-studio/text-embedding-synchronous-api (address, DASHSCOPE_API_KEY, texts,
   lengths, dimensions), https://www.alibabacloud.com/help/en/model-studio/text-embedding-synchronous-api (the price in
-  Beijing, in US dollars; the host in Singapore, which has keys of its own).
+  Beijing, in US dollars; the host in Singapore, which needs other keys).
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """``tei``: Hugging Face's text-embeddings-inference, through its own ``/embed``. By default on this machine.
 
-A TEI server runs one model, so the name after ``tei:`` is a label; as the model's own name it says which dimensions may
-be asked for. Vectors have unit length unless ``normalize`` is turned off. Prompts are the model's own, chosen by their
-names in its configuration. ``truncate`` is off, so that a text beyond the model's length is refused (as 413, and as 422
-since 1.9, like a batch that is too large; the words differ). ``dimensions`` is for servers from 1.8 on that run a
-Matryoshka model; older ones ignore it, and are found out by their reply.
+A TEI server runs one model, so the name after ``tei:`` is a label; if it is the model's name, ``dimensions`` is checked
+against it. Vectors have unit length unless ``normalize`` is off. Prompts are those of the model's configuration, chosen
+by name. ``truncate`` is off, so that the server rejects a text beyond the model's length (with 413, since 1.9 with 422,
+like a batch that is too large; the words differ). Servers from 1.8 on take ``dimensions`` for Matryoshka models; older
+ones ignore it, which shows in the reply.
 
 Sources: https://github.com/huggingface/text-embeddings-inference, ``docs/openapi.json`` (request, reply, 413, 422, 424,
 429), ``core/src/tokenization.rs`` ("must have less than N tokens"), ``router/src/http/server.rs`` ("batch size N >

@@ -1,7 +1,7 @@
 """``voyage``: Voyage AI's text embeddings.
 
-Queries and documents are told apart by ``input_type``, for which Voyage writes a prompt before the text.
-``truncation`` is off, so that a text beyond the model's length is refused. Vectors have unit length and come as
+``input_type`` keeps queries and documents apart: Voyage adds a prompt to each text. ``truncation`` is off, so that the
+server rejects a text beyond the model's length. Vectors have unit length and come as
 base64 of float32. A key that was made in MongoDB Atlas (``al-...``) belongs to Atlas' host, and is sent there.
 
 Sources: https://docs.voyageai.com/reference/embeddings-api and
@@ -94,6 +94,7 @@ def request(texts: Sequence[str], features: RequestFeatures) -> dict[str, Any]:
 
 
 def host_of_key(api: HttpApi, source: Source) -> HttpApi:
+    """Keys made in MongoDB Atlas work on its host only."""
     key = "" if source.api_key is None else source.api_key.get_secret_value()
     return replace(api, base_url=ATLAS_URL) if key.startswith("al-") else api
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aembed._wire import split_vectors
-from aembed._wire.split_vectors import EVERY, Split, find_numbers, split_numbers, split_strings
+from aembed._wire.split_vectors import STRINGS_PER_YIELD, Split, find_numbers, split_numbers, split_strings
 
 KEY = b'"embedding"'
 
@@ -103,18 +103,18 @@ def test_any_bytes_are_cut_without_an_error(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
-@pytest.mark.parametrize("count", [1, EVERY, 2 * EVERY + 1])
+@pytest.mark.parametrize("count", [1, STRINGS_PER_YIELD, 2 * STRINGS_PER_YIELD + 1])
 def test_usual_replies_go_the_straight_way(
     separators: tuple[str, str], count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """OpenAI's items hold the word as a value too: ``"object": "embedding"``."""
-    monkeypatch.setattr(split_vectors, "_cut_values", lambda *_: pytest.fail("taken for an unusual one"))
+    monkeypatch.setattr(split_vectors, "_split_values", lambda *_: pytest.fail("taken for an unusual one"))
     items = [{"object": "embedding", "index": index, "embedding": "AAAA"} for index in range(count)]
     body = json.dumps({"object": "list", "data": items}, separators=separators).encode()
     pauses: list[None] = []
     found = split_strings(body, KEY, lambda: pauses.append(None))
     assert taken(body, found) == [b"AAAA"] * count
-    assert len(pauses) == count // EVERY
+    assert len(pauses) == count // STRINGS_PER_YIELD
 
 
 def test_numbers_and_unusual_replies_pause_after_each_vector() -> None:
