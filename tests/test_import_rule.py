@@ -68,7 +68,9 @@ INSIDE = {
         slo
         settings
         stats
-        environment scenario
+        requests
+        corpus
+        environment scenario workload
         frame subjects
         load
         micro

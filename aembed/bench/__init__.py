@@ -10,6 +10,7 @@
 
 Where things are:
     scenario subjects     what is measured
+    requests corpus workload    its arguments: seeded sources, texts, and how many in a request
     settings frame        options of every run; what every report says besides its figures
     slo units             objectives as people write them; numbers with their units
     environment           where a measurement is made, and how quiet it is there
@@ -28,6 +29,7 @@ from aembed.bench.compare.changes import Change, Comparison, Rule
 from aembed.bench.compare.contest import Contest, ab, ab_revision
 from aembed.bench.compare.process_side import ProcessSide
 from aembed.bench.compare.reports import compare
+from aembed.bench.corpus import Corpus, corpus, corpus_of
 from aembed.bench.load.arrivals import Arrivals, constant, gamma, poisson, ramp, trace
 from aembed.bench.load.burst import burst
 from aembed.bench.load.measure import closed, load
@@ -41,7 +43,9 @@ from aembed.bench.model.estimates import Estimate
 from aembed.bench.model.objectives import Goal, Judgement
 from aembed.bench.model.result import Report, reports_from_json, reports_to_json
 from aembed.bench.model.under_load import Objective
-from aembed.bench.scenario import Case, Scenario, Subject, Target, scenario
+from aembed.bench.model.work import Work
+from aembed.bench.requests import choices, integers
+from aembed.bench.scenario import Case, Scenario, Subject, Target, per_user, scenario
 from aembed.bench.selftest.self_test import SelfTest, selftest
 from aembed.bench.settings import Progress, RunOptions
 from aembed.bench.slo import goals
@@ -53,6 +57,7 @@ __all__ = [
     "Change",
     "Comparison",
     "Contest",
+    "Corpus",
     "Estimate",
     "Goal",
     "Judgement",
@@ -66,20 +71,26 @@ __all__ = [
     "SelfTest",
     "Subject",
     "Target",
+    "Work",
     "ab",
     "ab_revision",
     "burst",
+    "choices",
     "closed",
     "compare",
     "concurrency",
     "constant",
+    "corpus",
+    "corpus_of",
     "cost",
     "documents",
     "gamma",
     "goals",
+    "integers",
     "load",
     "memory",
     "micro",
+    "per_user",
     "poisson",
     "query",
     "ramp",

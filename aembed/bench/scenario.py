@@ -13,22 +13,40 @@ import importlib
 import importlib.util
 import inspect
 import itertools
+import os
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeAlias, overload
+from typing import Any, Protocol, TypeAlias, overload
 
 from aembed import AembedError, InputError
 from aembed.bench.model.objectives import Goal
 from aembed.bench.model.result import Parameter, named
+from aembed.bench.model.work import Work
+from aembed.bench.requests import Requests, requests_from
 from aembed.bench.slo import Slo, goals, is_measured
 
-Call: TypeAlias = Callable[[], Awaitable[Any]]
+Call: TypeAlias = Callable[..., Awaitable[Any]]
 Validate: TypeAlias = Callable[[Any], str | None]
 """Says what is wrong with a result, or ``None``. What it raises makes the result wrong too."""
+
+
+class Metered(Protocol):
+    """Counts the work of a subject."""
+
+    def start(self) -> None:
+        """The run begins now."""
+
+    def work(self, seconds: float) -> Work:
+        """The work since the start, at rates over ``seconds``."""
+        ...
+
+
+Session: TypeAlias = Callable[[int], AbstractAsyncContextManager[Call]]
+"""Opens what one user needs, by number: its own connection, for example. Gives the user's call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +55,46 @@ class Subject:
 
     call: Call
     validate: Validate | None = None
+    requests: Requests | None = None
+    """Arguments of the call, a new one for each request; without it the call takes none."""
+    meter: Metered | None = None
+    session: Session | None = None
+    """A set-up for each user of a closed loop, which replaces ``call``."""
+
+    def drawing(self, seed: int) -> Subject:
+        """The same operation as a call without arguments: each call has the next request of ``seed``."""
+        if self.requests is None:
+            return self
+        return replace(self, call=with_arguments(self.call, self.requests(seed)), requests=None)
+
+    def fixed(self) -> Subject:
+        """The same operation with one and the same request in every call: what is counted exactly needs it."""
+        if self.requests is None:
+            return self
+        argument = next(self.requests(0))
+        return replace(self, call=lambda: self.call(argument), requests=None)
+
+
+def per_user(
+    session: Callable[[int], AsyncGenerator[Call]],
+    *,
+    validate: Validate | None = None,
+    requests: Requests | None = None,
+) -> Subject:
+    """A subject with a set-up for each user of a closed loop, such as a connection of its own.
+
+    ``session(number)`` is an async generator that yields the call of this user; it ends with the run.
+    """
+
+    async def needs_users() -> None:
+        raise InputError("the subject has a set-up for each user: measure it with bench.closed or `aembed bench users`")
+
+    return Subject(needs_users, validate, requests, session=asynccontextmanager(session))
+
+
+def with_arguments(call: Call, arguments: Iterator[Any]) -> Call:
+    """``call`` with the next argument each time."""
+    return lambda: call(next(arguments))
 
 
 class SubjectError(AembedError):
@@ -54,6 +112,8 @@ async def one(subject: Subject) -> None:
     check(subject, await subject.call())
 
 
+DATA = "data"
+"""Parameter that says where the argument of an undecorated function comes from."""
 Made: TypeAlias = Subject | Call
 """What the generator of a scenario yields."""
 
@@ -86,6 +146,8 @@ class Scenario:
     parameters: Mapping[str, tuple[Parameter, ...]] = field(default_factory=dict)
     goals: tuple[Goal, ...] = ()
     """Objectives of its measurements: each mode judges those it has a figure for."""
+    takes_request: bool = False
+    """A function without decorator, whose argument is drawn from the parameter "data"."""
 
     def __str__(self) -> str:
         return self.name
@@ -161,6 +223,16 @@ def name_of(target: Target) -> tuple[str, Mapping[str, Parameter]]:
 
 @asynccontextmanager
 async def opened(target: Target) -> AsyncIterator[Subject]:
+    """The subject of ``target``, set up, with the same request in every call; torn down at the end."""
+    async with AsyncExitStack() as stack:
+        subject = await stack.enter_async_context(opened_with_requests(target))
+        if subject.session is not None:
+            subject = replace(subject, call=await stack.enter_async_context(subject.session(0)))
+        yield subject.fixed()
+
+
+@asynccontextmanager
+async def opened_with_requests(target: Target) -> AsyncIterator[Subject]:
     """The subject of ``target``, set up; torn down at the end."""
     if isinstance(target, Scenario):
         target = only_case(target)
@@ -172,6 +244,15 @@ async def opened(target: Target) -> AsyncIterator[Subject]:
         setup: Callable[[Case], AsyncGenerator[Made]] = function
         async with asynccontextmanager(setup)(case) as made:
             yield _subject(made, f"what {case} yields")
+    elif target.scenario.takes_request:
+        data = case.parameters[DATA]
+        if data is None:
+            argument = next(iter(inspect.signature(function).parameters))
+            raise InputError(
+                f"{target.scenario.name} takes an argument, {argument!r}; "
+                "give --data 1..10000, --data FILE with a value per line, or --data module:function"
+            )
+        yield Subject(function, requests=requests_from(str(data)))
     else:
         takes_case = bool(inspect.signature(function).parameters)
         yield Subject((lambda: function(case)) if takes_case else function)
@@ -218,12 +299,23 @@ def find(target: str) -> tuple[Scenario, ...]:
     if found is None:
         near = get_close_matches(name, [*scenarios, *vars(module)], 1)
         raise InputError(f"{place} has no {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-    return (found,) if isinstance(found, Scenario) else (scenario(found),)
+    return (found if isinstance(found, Scenario) else _undecorated(found),)
+
+
+def _undecorated(function: Callable[..., Any]) -> Scenario:
+    """Any async def: without an argument, with a case, or with a request."""
+    made = scenario(function)
+    arguments = list(inspect.signature(function).parameters.values())
+    if inspect.isasyncgenfunction(function) or not arguments or arguments[0].name.strip("_") == "case":
+        return made
+    return replace(made, parameters={DATA: (None,)}, takes_request=True)
 
 
 def _load(place: str) -> Any:
     path = Path(place)
     if path.suffix != ".py":
+        if "" not in sys.path and os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())  # as for `python -m`
         try:
             return importlib.import_module(place)
         except ModuleNotFoundError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from aembed.bench.load.flight import Flight, Request
 from aembed.bench.load.pacer import Pacer, clock_of, pacer_for
 from aembed.bench.load.record import Ints
-from aembed.bench.scenario import Subject
+from aembed.bench.scenario import Call, Subject
 from aembed.bench.settings import Settings
 
 
@@ -112,7 +112,7 @@ class ClosedLoop:
     def __init__(
         self,
         subject: Subject,
-        users: int,
+        users: Sequence[Call],
         think: Callable[[random.Random], float],
         *,
         seconds: float,
@@ -125,6 +125,7 @@ class ClosedLoop:
         self.thought = self.waited = 0
         self._loop = loop
         self._users = users
+        """The call of each."""
         self._length = round(seconds * 1e9)
         self._draw = think
         self._dice = random.Random(seed)  # noqa: S311 - thinking is no secret
@@ -135,31 +136,31 @@ class ClosedLoop:
 
     def begin(self, origin: int) -> None:
         self._end = origin + self._length
-        for _ in range(self._users):
-            self._think(origin)
+        for call in self._users:
+            self._think(origin, call)
 
     def _answered(self, request: Request, done: int) -> None:
         self.waited += min(done, self._end) - request.intended
         if self._over:
             self._look_for_end()
         else:
-            self._think(done)
+            self._think(done, request.call)
 
-    def _think(self, since: int) -> None:
+    def _think(self, since: int, call: Call) -> None:
         """One user, from the last answer on."""
-        self._wait(since, since + max(0, round(self._draw(self._dice) * 1e9)))
+        self._wait(since, since + max(0, round(self._draw(self._dice) * 1e9)), call)
 
-    def _wait(self, since: int, intended: int) -> None:
+    def _wait(self, since: int, intended: int, call: Call) -> None:
         def ask() -> None:
             if intended >= self._end:
                 return
             del self._thinking[timer]
             if self.flight.clock() < intended:  # uvloop's timers are early
-                self._wait(since, intended)
+                self._wait(since, intended, call)
             else:
                 self._asked += 1
                 self.thought += intended - since
-                self.flight.start(intended)
+                self.flight.start(intended, call)
 
         rest = intended - self.flight.clock()
         timer = self._loop.call_later(rest / 1e9, ask) if rest > 0 else self._loop.call_soon(ask)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from aembed.bench.load.pacer import Clock
 from aembed.bench.load.record import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Ints, Outcome, Record
 from aembed.bench.model.under_load import Failure
-from aembed.bench.scenario import Subject
+from aembed.bench.scenario import Call, Subject
 
 LONGEST_MESSAGE = 200
 PATIENCE = 2.0
@@ -20,11 +20,12 @@ PATIENCE = 2.0
 class Request:
     """One call of the subject. Settled once: by its end, its timeout, or the end of the run."""
 
-    __slots__ = ("_flight", "_timer", "done", "intended", "settled", "started", "task")
+    __slots__ = ("_flight", "_timer", "call", "done", "intended", "settled", "started", "task")
 
-    def __init__(self, flight: Flight, intended: int) -> None:
+    def __init__(self, flight: Flight, intended: int, call: Call) -> None:
         self._flight = flight
         self._timer: asyncio.TimerHandle | None = None
+        self.call = call
         self.intended = intended
         self.started = self.done = NEVER
         self.settled = False
@@ -36,7 +37,7 @@ class Request:
         self.started = flight.clock()
         if flight.timeout is not None:
             self._timer = flight.loop.call_later(flight.timeout, self._expire)
-        result = await flight.call()
+        result = await self.call()
         self.done = flight.clock()
         return flight.validate(result) if flight.validate else None
 
@@ -86,7 +87,7 @@ class Flight:
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.clock = clock
-        self.call: Callable[[], Awaitable[object]] = subject.call
+        self.call = subject.call
         self.validate = subject.validate
         self.timeout = timeout
         self.record = Record() if expected is None else Record(expected)
@@ -102,8 +103,9 @@ class Flight:
     def __len__(self) -> int:
         return len(self._live)
 
-    def start(self, intended: int) -> None:
-        self._live.add(Request(self, intended))
+    def start(self, intended: int, call: Call | None = None) -> None:
+        """``call`` is that of one user, instead of the subject's."""
+        self._live.add(Request(self, intended, call or self.call))
         self.peak = max(self.peak, len(self._live))
 
     def overdue(self, seconds: float) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, TypeAlias, Unpack
 
@@ -23,7 +23,8 @@ from aembed.bench.load.summary import Tally, distribution, traffic, windows
 from aembed.bench.load.validity import judge
 from aembed.bench.model.result import Mode, Report
 from aembed.bench.model.under_load import Closed, Pacing
-from aembed.bench.scenario import Subject, Target, declared_goals, opened
+from aembed.bench.model.work import Work
+from aembed.bench.scenario import Call, Subject, Target, declared_goals, opened_with_requests, with_arguments
 from aembed.bench.settings import RunOptions, Settings, positive
 from aembed.bench.slo import goals_for
 
@@ -55,8 +56,8 @@ async def closed(
     settings = settings_for("users", target, options)
     draw = think if callable(think) else lambda dice: dice.expovariate(1 / think) if think else 0.0
 
-    def driver(subject: Subject) -> Driver:
-        return ClosedLoop(subject, users, draw, seconds=duration, seed=seed, settings=settings)
+    def driver(subject: Subject, calls: Sequence[Call]) -> Driver:
+        return ClosedLoop(subject, calls, draw, seconds=duration, seed=seed, settings=settings)
 
     report, flown = await _measure(
         target,
@@ -66,6 +67,7 @@ async def closed(
         seed=seed,
         duration=duration,
         settings=settings,
+        users=users,
     )
     assert report.traffic is not None
     return replace(report, closed=_closed(flown, users, report.traffic.offered))
@@ -88,7 +90,7 @@ async def open_loop(
     """The report, and the rows for whoever wants to know more: all of them, unless very many may be folded."""
     times = arrivals.times(duration, seed)
 
-    def driver(subject: Subject) -> Driver:
+    def driver(subject: Subject, _calls: Sequence[Call]) -> Driver:
         return OpenLoop(subject, times, settings)
 
     return await _measure(
@@ -99,20 +101,24 @@ async def open_loop(
 async def _measure(
     target: Target,
     mode: Mode,
-    make: Callable[[Subject], Driver],
+    make: Callable[[Subject, Sequence[Call]], Driver],
     *,
     arrivals: str,
     seed: int,
     duration: float,
     settings: Settings,
     fold: bool = True,
+    users: int = 0,
 ) -> tuple[Report, Flown]:
     real = not keeps_own_time(asyncio.get_running_loop())
     frame = await Frame.around(target, settings.name)
-    async with _opened(target) as (subject, frozen):
+    async with _opened(target, seed, users) as (subject, calls, frozen):
         with Watchdog() if real else nullcontext() as watchdog:
-            driver = make(subject)
+            driver = make(subject, calls)
+            if subject.meter is not None:
+                subject.meter.start()
             flown = await fly(driver, duration, settings, Fold.over(duration, settings) if fold else None)
+        work = None if subject.meter is None else subject.meter.work(flown.seconds)
     seen = await asyncio.to_thread(_figures, flown, settings, watchdog) if real else _figures(flown, settings, None)
     verdict, notes = await judge(
         flown,
@@ -131,9 +137,10 @@ async def _measure(
         mode,
         verdict=with_objectives(verdict, judgements, seen["traffic"]),
         objectives=judgements,
-        notes=(*notes, ROUNDED) if flown.fold else notes,
+        notes=(*_unsent(work), *notes, *((ROUNDED,) if flown.fold else ())),
         interrupted=flown.interrupted,
         frozen=frozen,
+        work=work,
         pacing=Pacing(
             arrivals=arrivals,
             seed=seed,
@@ -145,12 +152,41 @@ async def _measure(
     return report, flown
 
 
+def _unsent(work: Work | None) -> tuple[str, ...]:
+    """What a reader must know before any figure: the model did not do all of the work."""
+    if work is None:
+        return ()
+    found = []
+    if work.unsent:
+        found.append(
+            f"{work.unsent:,} of {work.texts:,} texts were answered from a cache, not by the model "
+            f"({work.cache_hits:,} stored, {work.shared:,} on their way already)"
+        )
+    if work.merged:
+        found.append(f"{work.merged:,} calls were merged: {work.sent:,} requests were sent")
+    return tuple(found)
+
+
 @asynccontextmanager
-async def _opened(target: Target) -> AsyncIterator[tuple[Subject, int]]:
-    """The subject, and the number of objects that were there before it and are not searched for garbage."""
+async def _opened(target: Target, seed: int, users: int) -> AsyncIterator[tuple[Subject, list[Call], int]]:
+    """The subject, the call of each user, and the number of objects that were there before it.
+
+    These are not searched for garbage. Raises InputError for a subject of users in an open loop, which has none.
+    """
     with heap_frozen() as frozen:
-        async with opened(target) as subject:
-            yield subject, frozen
+        async with AsyncExitStack() as stack:
+            subject = await stack.enter_async_context(opened_with_requests(target))
+            drawn = subject.drawing(seed)
+            if subject.session is None:
+                yield drawn, [drawn.call] * users, frozen
+                return
+            if not users:
+                raise InputError("the subject has a set-up for each user: measure it with `aembed bench users`")
+            calls = [await stack.enter_async_context(subject.session(number)) for number in range(users)]
+            if subject.requests is not None:
+                arguments = subject.requests(seed)
+                calls = [with_arguments(call, arguments) for call in calls]
+            yield drawn, calls, frozen
 
 
 def _figures(flown: Flown, settings: Settings, watchdog: Watchdog | None) -> dict[str, Any]:

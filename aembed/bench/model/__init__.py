@@ -2,6 +2,7 @@
 
 result                       what every mode returns
 under_load one_at_a_time     its parts
+work                         texts, tokens, bytes and cost of a run
 objectives                   goals, and whether they were kept
 estimates                    numbers that say how sure they are
 """

@@ -16,6 +16,7 @@ from aembed.bench.model.estimates import Distribution
 from aembed.bench.model.objectives import Judgement
 from aembed.bench.model.one_at_a_time import Cost, Memory, Micro, Scaling
 from aembed.bench.model.under_load import Burst, Closed, Drift, LoopUse, Pacing, Stall, Steps, Traffic, Window
+from aembed.bench.model.work import Work
 
 SCHEMA = 1
 """Of the JSON. Reports of another schema are refused, never guessed at."""
@@ -140,6 +141,8 @@ class Report:
     """From the real start to the answer."""
     lag: Distribution | None = None
     """From the intended to the real start."""
+    work: Work | None = None
+    """Texts, tokens and cost, where the subject embeds."""
     windows: tuple[Window, ...] = ()
     stalls: tuple[Stall, ...] = ()
     loop: LoopUse | None = None

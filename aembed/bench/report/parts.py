@@ -9,6 +9,7 @@ from typing import Any
 from aembed.bench import slo, units
 from aembed.bench.model.result import Noise, Report
 from aembed.bench.model.under_load import Burst, Closed, Drift, Stall, Steps, Traffic
+from aembed.bench.model.work import Work
 from aembed.bench.report import single
 from aembed.bench.report.tables import Row, Table, table
 
@@ -109,6 +110,31 @@ def _traffic(t: Traffic) -> Iterator[Table]:
     if t.failures:
         kinds = [(failure.kind, units.count(failure.count), failure.example) for failure in t.failures]
         yield table("Failures", ("kind", "count", "the first one"), *kinds)
+
+
+def _work(w: Work) -> Iterator[Table]:
+    tokens = "tokens" if w.tokens_from == "provider" else "tokens (four characters each)"
+    rows: list[Row] = [
+        ("texts", units.count(w.texts), units.rate(w.texts_rate)),
+        (tokens, units.count(w.tokens), units.rate(w.tokens_rate)),
+        ("bytes", units.size(w.bytes), f"{units.size(w.bytes_rate)}/s"),
+        ("sent to the provider", f"{units.count(w.sent)} requests", ""),
+    ]
+    unusual = {
+        "retries": w.retries,
+        "texts from a cache": w.cache_hits,
+        "texts shared in flight": w.shared,
+        "calls merged": w.merged,
+    }
+    rows += [(name, units.count(count), "") for name, count in unusual.items() if count]
+    if w.repeated:
+        rows.append(("texts repeated", units.count(w.repeated), ""))
+    if w.lengths is not None:
+        n = w.lengths
+        rows.append(("characters per text", f"median {n.p50:,}, p95 {n.p95:,}, max {n.max:,}", ""))
+    if w.cost is not None and w.price is not None:
+        rows.append(("cost", f"${units.digits(w.cost)}", f"${units.digits(w.price)} per million tokens"))
+    yield table("Work", ("", "total", "rate"), *rows, note=f"texts: {w.source}")
 
 
 def _burst(b: Burst) -> Iterator[Table]:
@@ -221,6 +247,7 @@ def _noise(noise: Noise) -> str:
 _PARTS: Mapping[str, Callable[[Any], Iterator[Table]]] = {
     "micro": single.micro,
     "traffic": _traffic,
+    "work": _work,
     "closed": _closed,
     "burst": _burst,
     "drift": _drift,

@@ -85,10 +85,10 @@ def scaling(
     async def run(scenario: Scenario, watch: Watch) -> Report:
         if users:
             return await bench.concurrency(scenario.cases()[0], users=counts(users), stop=watch.stop)
-        if shared.scenario is None and "documents" not in scenario.parameters:
+        if shared.is_model and "documents" not in scenario.parameters:
             raise CommandError("--over varies the documents in a call, and --query has none; give --users instead")
         varied = scenario
-        if shared.scenario is None:
+        if shared.is_model:
             varied = replace(scenario, parameters={**scenario.parameters, "documents": counts(over)})
         return await bench.scaling(varied, processes=processes, stop=watch.stop)
 

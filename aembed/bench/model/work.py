@@ -1,0 +1,55 @@
+"""The work of a run in the units of embedding: texts, tokens, bytes, cost, and what never reached the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lengths:
+    """Lengths of the texts that were sent, in characters."""
+
+    mean: float
+    p50: int
+    p95: int
+    max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """Totals of a run. Rates are per second of the schedule, and of the drain where answers came after it."""
+
+    source: str
+    """The texts, such as "passages"."""
+    texts: int
+    """Texts that got their vector."""
+    texts_rate: float
+    tokens: int
+    tokens_rate: float
+    tokens_from: Literal["provider", "characters"]
+    """``characters``: the provider reported none, so four characters are taken for one."""
+    bytes: int
+    """UTF-8 bytes of the texts that got their vector."""
+    bytes_rate: float
+    sent: int
+    """Requests sent to the provider, retries included."""
+    retries: int
+    cache_hits: int
+    """Texts answered from a cache."""
+    shared: int
+    """Texts answered by a request that was already on its way."""
+    merged: int
+    """Calls that shared their requests with others."""
+    repeated: int | None
+    """Texts that had been sent before in this run; ``None``: the same texts in every request."""
+    lengths: Lengths | None
+    price: float | None
+    """US dollars per million tokens; ``None`` where it is unknown."""
+    cost: float | None
+    """US dollars for the whole run."""
+
+    @property
+    def unsent(self) -> int:
+        """Texts that the model did not embed: their times are those of a dictionary, or of somebody else's request."""
+        return self.cache_hits + self.shared
