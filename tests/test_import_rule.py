@@ -71,6 +71,8 @@ INSIDE = {
         requests
         corpus
         environment scenario workload
+        asgi
+        url
         frame subjects
         load
         micro

@@ -13,6 +13,7 @@ Where things are:
     requests corpus workload    its arguments: seeded sources, texts, and how many in a request
     settings frame        options of every run; what every report says besides its figures
     slo units             objectives as people write them; numbers with their units
+    asgi url              web applications, in this loop or over HTTP
     environment           where a measurement is made, and how quiet it is there
     load/                 open and closed load, bursts, soaks, steps: when requests start, what happened, its verdict
     micro/                one operation at a time: time, memory, cost, and how they grow; in fresh processes
@@ -29,6 +30,7 @@ from aembed.bench.compare.changes import Change, Comparison, Rule
 from aembed.bench.compare.contest import Contest, ab, ab_revision
 from aembed.bench.compare.process_side import ProcessSide
 from aembed.bench.compare.reports import compare
+from aembed.bench.compare.versus import versus
 from aembed.bench.corpus import Corpus, corpus, corpus_of
 from aembed.bench.load.arrivals import Arrivals, constant, gamma, poisson, ramp, trace
 from aembed.bench.load.burst import burst
@@ -103,4 +105,5 @@ __all__ = [
     "sustained",
     "trace",
     "vectors",
+    "versus",
 ]

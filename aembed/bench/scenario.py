@@ -302,6 +302,17 @@ def find(target: str) -> tuple[Scenario, ...]:
     return (found if isinstance(found, Scenario) else _undecorated(found),)
 
 
+def imported(place: str) -> Any:
+    """An object by its place, such as ``app:app`` or ``app.py:app``; InputError where there is none."""
+    module, colon, name = place.rpartition(":")
+    if not colon:
+        raise InputError(f"{place!r} names no object; write module:name, such as app:app")
+    found = getattr(_load(module), name, None)
+    if found is None:
+        raise InputError(f"{module} has no {name!r}")
+    return found
+
+
 def _undecorated(function: Callable[..., Any]) -> Scenario:
     """Any async def: without an argument, with a case, or with a request."""
     made = scenario(function)

@@ -119,7 +119,35 @@ async def _measure(
                 subject.meter.start()
             flown = await fly(driver, duration, settings, Fold.over(duration, settings) if fold else None)
         work = None if subject.meter is None else subject.meter.work(flown.seconds)
-    seen = await asyncio.to_thread(_figures, flown, settings, watchdog) if real else _figures(flown, settings, None)
+    pacer = driver.pacer
+    pacing = Pacing(
+        arrivals=arrivals,
+        seed=seed,
+        pacer=pacer.name if pacer else "none",
+        fallback=pacer.fallback if pacer else None,
+    )
+    report = await report_of(
+        frame, flown, settings, mode=mode, pacing=pacing, watchdog=watchdog, work=work, frozen=frozen
+    )
+    return report, flown
+
+
+async def report_of(
+    frame: Frame,
+    flown: Flown,
+    settings: Settings,
+    *,
+    mode: Mode,
+    pacing: Pacing,
+    watchdog: Watchdog | None,
+    work: Work | None = None,
+    frozen: int | None = None,
+) -> Report:
+    """A run that is over, in figures, with its verdict and its objectives."""
+    if watchdog is None:
+        seen = _figures(flown, settings, None)
+    else:
+        seen = await asyncio.to_thread(_figures, flown, settings, watchdog)
     verdict, notes = await judge(
         flown,
         traffic=seen["traffic"],
@@ -132,8 +160,7 @@ async def _measure(
     judgements = judged(flown, seen["traffic"], seen["windows"], settings, open_loop=mode == "open")
     if verdict.state == "invalid":
         judgements = of_invalid_run(judgements, flown, settings)
-    pacer = driver.pacer
-    report = await frame.report(
+    return await frame.report(
         mode,
         verdict=with_objectives(verdict, judgements, seen["traffic"]),
         objectives=judgements,
@@ -141,15 +168,9 @@ async def _measure(
         interrupted=flown.interrupted,
         frozen=frozen,
         work=work,
-        pacing=Pacing(
-            arrivals=arrivals,
-            seed=seed,
-            pacer=pacer.name if pacer else "none",
-            fallback=pacer.fallback if pacer else None,
-        ),
+        pacing=pacing,
         **seen,
     )
-    return report, flown
 
 
 def _unsent(work: Work | None) -> tuple[str, ...]:

@@ -16,12 +16,15 @@ from aembed.bench.model.estimates import Distribution
 from aembed.bench.model.objectives import Judgement
 from aembed.bench.model.one_at_a_time import Cost, Memory, Micro, Scaling
 from aembed.bench.model.under_load import Burst, Closed, Drift, LoopUse, Pacing, Stall, Steps, Traffic, Window
+from aembed.bench.model.versus import Versus
 from aembed.bench.model.work import Work
 
 SCHEMA = 1
 """Of the JSON. Reports of another schema are refused, never guessed at."""
 
-Mode: TypeAlias = Literal["open", "closed", "burst", "sustained", "steps", "scaling", "micro", "memory", "cost"]
+Mode: TypeAlias = Literal[
+    "open", "closed", "burst", "sustained", "steps", "scaling", "micro", "memory", "cost", "versus"
+]
 State: TypeAlias = Literal["ok", "failed", "regressed", "over budget", "invalid", "inconclusive"]
 """``failed``: the subject did not do its work, so that its times say nothing."""
 Parameter: TypeAlias = str | int | float | bool | None
@@ -151,6 +154,7 @@ class Report:
     burst: Burst | None = None
     drift: Drift | None = None
     steps: Steps | None = None
+    versus: Versus | None = None
     scaling: Scaling | None = None
     micro: Micro | None = None
     memory: Memory | None = None

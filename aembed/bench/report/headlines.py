@@ -60,6 +60,8 @@ def headline(report: Report) -> str:
         return "no number: " + "; ".join(reasons(report))
     if report.verdict.state == "failed":
         return "; ".join(report.verdict.reasons)
+    if report.versus is not None:
+        return parts.standings(report.versus)
     for part in (report.micro, report.steps, report.scaling, report.burst, report.memory, report.cost):
         if part is not None:
             return _of(part)

@@ -1,15 +1,17 @@
 """``aembed bench``: measure any model, or any ``async def``, and judge what was measured.
 
 Where things are:
-    loads singles judging    the commands: under load; one operation at a time; of reports
-    options values           what most commands take; durations and objectives as people write them
-    subject texts            what is measured
+    loads singles versus judging    the commands: under load; one operation at a time; of reports
+    target text_options      what is measured, as options
+    options values           what all take; durations and shares as people write them
+    subject web              what is measured: a model, a web application
+    objectives               what must be kept
     session                  the loop, the progress line, Ctrl-C, and where reports go
 """
 
 import typer
 
-from aembed.cli.bench import judging, loads, singles
+from aembed.cli.bench import judging, loads, singles, versus
 
 bench = typer.Typer(
     add_completion=False,
@@ -19,7 +21,7 @@ bench = typer.Typer(
     help="Measure a model or any async def: latency, throughput, bursts, memory, and what changed.",
     epilog="Exit codes: 0 fine, 1 failed, regressed or over budget, 2 usage, 3 invalid or inconclusive, 130 Ctrl-C.",
 )
-for command in (*loads.COMMANDS, *singles.COMMANDS, *judging.COMMANDS):
+for command in (*loads.COMMANDS, *versus.COMMANDS, *singles.COMMANDS, *judging.COMMANDS):
     bench.command()(command)
 
 __all__ = ["bench"]

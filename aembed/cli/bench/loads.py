@@ -11,8 +11,8 @@ import typer
 from aembed import bench
 from aembed.bench import Arrivals, Case, Report, RunOptions
 from aembed.cli.bench.objectives import ladder, written
-from aembed.cli.bench.options import Shared, with_shared
 from aembed.cli.bench.session import Watch, measure
+from aembed.cli.bench.target import Shared, with_shared
 from aembed.cli.bench.values import seconds, share
 from aembed.cli.errors import one_sentence
 
@@ -77,14 +77,15 @@ Arriving = Annotated[
 ]
 
 
-def _arrivals(gaps: Gaps, rate: float) -> Arrivals:
+def arrivals_of(gaps: Gaps, rate: float) -> Arrivals:
+    """The schedule that the options describe."""
     return bench.poisson(rate=rate) if gaps is Gaps.poisson else bench.constant(rate=rate)
 
 
-def _options(
+def run_options(
     mode: str, timeout: float | None, min_good: float | None, slo: list[str] | None, *, abort: bool
 ) -> RunOptions:
-    """The options of a run, its objectives read."""
+    """Options of a run under load, with its objectives."""
     with one_sentence():
         return {"timeout": timeout, "min_good": min_good, "slo": written(mode, slo), "abort": abort}
 
@@ -120,9 +121,9 @@ def load(
     """
 
     def run(case: Case, options: RunOptions) -> Any:
-        return bench.load(case, arrivals=_arrivals(arrivals, rate), duration=duration, seed=seed, **options)
+        return bench.load(case, arrivals=arrivals_of(arrivals, rate), duration=duration, seed=seed, **options)
 
-    _each(shared, _options("load", timeout, min_good, slo, abort=abort), run)
+    _each(shared, run_options("load", timeout, min_good, slo, abort=abort), run)
 
 
 @with_shared
@@ -157,7 +158,7 @@ def users(
     def run(case: Case, options: RunOptions) -> Any:
         return bench.closed(case, users=users, think=think, duration=duration, seed=seed, **options)
 
-    _each(shared, _options("users", timeout, min_good, slo, abort=abort), run)
+    _each(shared, run_options("users", timeout, min_good, slo, abort=abort), run)
 
 
 @with_shared
@@ -192,7 +193,7 @@ def burst(
     def run(case: Case, options: RunOptions) -> Any:
         return bench.burst(case, base=base, spike=spike, spike_s=spike_for, duration=duration, seed=seed, **options)
 
-    _each(shared, _options("burst", timeout, min_good, slo, abort=abort), run)
+    _each(shared, run_options("burst", timeout, min_good, slo, abort=abort), run)
 
 
 @with_shared
@@ -224,10 +225,10 @@ def sustained(
 
     def run(case: Case, options: RunOptions) -> Any:
         return bench.sustained(
-            case, arrivals=_arrivals(arrivals, rate), duration=duration, tolerance=tolerance, seed=seed, **options
+            case, arrivals=arrivals_of(arrivals, rate), duration=duration, tolerance=tolerance, seed=seed, **options
         )
 
-    _each(shared, _options("sustained", timeout, min_good, slo, abort=abort), run)
+    _each(shared, run_options("sustained", timeout, min_good, slo, abort=abort), run)
 
 
 @with_shared

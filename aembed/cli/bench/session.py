@@ -20,7 +20,7 @@ from aembed.bench import Progress, Report, reports_to_json
 from aembed.bench.compare.changes import Comparison
 from aembed.bench.report import github_annotations, html, junit, show, step_summary
 from aembed.bench.settings import unless
-from aembed.cli.bench.options import Loop, Outputs, Shared
+from aembed.cli.bench.options import Loop, Measured, Outputs
 from aembed.cli.errors import CommandError, heeded_signals, one_sentence, printing
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Watch:
 
 
 def measure(
-    shared: Shared, subjects: Callable[[], Iterable[T]], run: Callable[[T, Watch], Coroutine[Any, Any, Report | None]]
+    shared: Measured, subjects: Callable[[], Iterable[T]], run: Callable[[T, Watch], Coroutine[Any, Any, Report | None]]
 ) -> None:
     """Run each, say what came of it, and leave with the exit code that says it shortest. After Ctrl-C, no more.
 
@@ -72,6 +72,15 @@ def measure(
         publish(shared, reports)
         if stopped and left:
             raise CommandError(f"interrupted; not measured: {', '.join(map(str, left))}", stopped)
+        raise typer.Exit(stopped or max(report.verdict.exit_code for report in reports))
+
+
+def measure_all(options: Measured, run: Callable[[Watch], Coroutine[Any, Any, Sequence[Report]]]) -> None:
+    """Run once, and publish all of its reports."""
+    with one_sentence():
+        check_places(options)
+        reports, stopped = watched(run, options.loop)
+        publish(options, reports)
         raise typer.Exit(stopped or max(report.verdict.exit_code for report in reports))
 
 
@@ -110,7 +119,7 @@ def publish(outputs: Outputs, reports: Sequence[Report], comparison: Comparison 
 def _written(outputs: Outputs, reports: Sequence[Report], comparison: Comparison | None) -> CommandError | None:
     """All that can be; the first problem."""
     contents: list[tuple[Path | None, Callable[[], bytes]]] = [
-        (outputs.json if isinstance(outputs, Shared) else None, lambda: reports_to_json(reports)),
+        (outputs.json if isinstance(outputs, Measured) else None, lambda: reports_to_json(reports)),
         (outputs.junit, lambda: junit(reports, comparison)),
         (outputs.html, lambda: html(reports, comparison=comparison).encode()),
     ]

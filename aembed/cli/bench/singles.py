@@ -10,8 +10,8 @@ import typer
 from aembed import bench
 from aembed.bench import Report, Scenario
 from aembed.cli.bench.objectives import written
-from aembed.cli.bench.options import Shared, with_shared
 from aembed.cli.bench.session import Watch, measure, unless_stopped
+from aembed.cli.bench.target import Shared, with_shared
 from aembed.cli.bench.values import counts
 from aembed.cli.errors import CommandError, one_sentence
 

@@ -1,0 +1,210 @@
+"""Endpoints side by side: the same schedule and the same requests for all, in blocks of seconds that alternate.
+
+Runs one after the other compare hours of the day as much as endpoints. Here every side is open for the whole time, and
+each round gives each of them one block, in orders that are balanced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Unpack
+
+import numpy as np
+
+from aembed import InputError
+from aembed.bench.compare.rounds import FEWEST_ROUNDS, compared, detectable, finite, orders, ranks
+from aembed.bench.environment import keeps_own_time
+from aembed.bench.frame import Frame
+from aembed.bench.load.arrivals import Arrivals
+from aembed.bench.load.drivers import OpenLoop
+from aembed.bench.load.heap import heap_frozen
+from aembed.bench.load.lag import Watchdog
+from aembed.bench.load.measure import report_of, settings_for
+from aembed.bench.load.pacer import Pacer, pacer_for
+from aembed.bench.load.record import NEVER, Ints, Record, Rows
+from aembed.bench.load.run import Flown, fly
+from aembed.bench.model.result import Report, Verdict
+from aembed.bench.model.under_load import Failure, Pacing
+from aembed.bench.model.versus import Standing, Versus
+from aembed.bench.scenario import Subject, Target, opened_with_requests
+from aembed.bench.settings import RunOptions, Settings, positive
+from aembed.bench.stats.sample import rank_of
+
+PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95}
+
+
+@dataclass(slots=True)
+class Side:
+    """One of the subjects, open, and the blocks it had."""
+
+    name: str
+    subject: Subject
+    blocks: list[Flown] = field(default_factory=list)
+
+
+async def versus(
+    targets: Mapping[str, Target],
+    *,
+    arrivals: Arrivals,
+    duration: float = 60.0,
+    block_s: float = 3.0,
+    by: str = "p50",
+    seed: int = 0,
+    **options: Unpack[RunOptions],
+) -> tuple[Report, ...]:
+    """The comparison, and after it the report of each side.
+
+    ``duration`` is for each side, ``block_s`` the length of a block. One block of each is not counted: connections are
+    opened in it. ``by`` is the percentile of the response time that decides: "p50", "p90" or "p95".
+    """
+    if len(targets) < 2:
+        raise InputError(f"versus compares two subjects or more, got {len(targets)}")
+    if by not in PERCENTILES:
+        raise InputError(f"by={by!r} must be one of {', '.join(PERCENTILES)}")
+    number = int(positive("duration", duration) / positive("block_s", block_s) + 1e-9)
+    if number < FEWEST_ROUNDS:
+        raise InputError(f"{duration:g} s are {number} blocks of {block_s:g} s, and {FEWEST_ROUNDS} are needed")
+    first = next(iter(targets.values()))
+    settings = settings_for("load", first, options)
+    frame = await Frame.around(first, settings.name or ", ".join(targets))
+    real = not keeps_own_time(asyncio.get_running_loop())
+    with heap_frozen():
+        async with AsyncExitStack() as stack:
+            sides = [
+                Side(name, (await stack.enter_async_context(opened_with_requests(target))).drawing(seed))
+                for name, target in targets.items()
+            ]
+            with Watchdog() if real else nullcontext() as watchdog:
+                await _rounds(sides, lambda n: arrivals.times(block_s, seed + n), number, block_s, settings)
+            seconds = block_s * len(sides[0].blocks)
+            works = [side.subject.meter.work(seconds) if side.subject.meter else None for side in sides]
+    if len(sides[0].blocks) < FEWEST_ROUNDS:
+        verdict = Verdict(state="inconclusive", reasons=(f"interrupted before {FEWEST_ROUNDS} rounds were measured",))
+        return (await frame.report("versus", verdict=verdict, interrupted=True),)
+    pacing = Pacing(arrivals=f"{arrivals} in blocks of {block_s:g} s", seed=seed, pacer=_pacer().name)
+    reports = [
+        await report_of(
+            Frame(side.name, {}, frame.before),
+            _joined(side.blocks, block_s),
+            settings,
+            mode="open",
+            pacing=pacing,
+            watchdog=watchdog,
+            work=work,
+        )
+        for side, work in zip(sides, works, strict=True)
+    ]
+    found = _compared(reports, sides, block_s, by)
+    whole = await frame.report("versus", verdict=_verdict(reports), versus=found)
+    return (replace(whole, name=" versus ".join(targets), parameters={}), *reports)
+
+
+async def _rounds(
+    sides: Sequence[Side], schedule: Callable[[int], Ints], number: int, block_s: float, settings: Settings
+) -> None:
+    """A round that was not completed is forgotten."""
+    turns = orders(len(sides))
+    for round_ in range(number + 1):
+        times = schedule(round_)
+        found: dict[int, Flown] = {}
+        for place in turns[round_ % len(turns)]:
+            driver = OpenLoop(sides[place].subject, times.copy(), settings)
+            found[place] = await fly(driver, block_s, settings)
+            if settings.stop is not None and settings.stop.is_set():
+                return
+        for place, side in enumerate(sides):
+            if round_:
+                side.blocks.append(found[place])
+            elif side.subject.meter is not None:
+                side.subject.meter.start()
+
+
+def _joined(blocks: Sequence[Flown], block_s: float) -> Flown:
+    """The blocks of a side as one run, one behind the other."""
+    record = Record(sum(len(block.rows) for block in blocks))
+    length = round(block_s * 1e9)
+    for number, block in enumerate(blocks):
+        _append(record, block.rows, number * length)
+    return replace(
+        blocks[0],
+        record=record,
+        seconds=block_s * len(blocks),
+        peak_in_flight=max(block.peak_in_flight for block in blocks),
+        peak_backlog=max(block.peak_backlog for block in blocks),
+        deaf=sum(block.deaf for block in blocks),
+        failures=tuple(_failures(blocks)),
+    )
+
+
+def _pacer() -> Pacer:
+    pacer = pacer_for(asyncio.get_running_loop())
+    pacer.stop()
+    return pacer
+
+
+def _append(record: Record, rows: Rows, offset: int) -> None:
+    columns = (rows.intended.tolist(), rows.started.tolist(), rows.done.tolist(), rows.outcome.tolist())
+    for intended, started, done, outcome in zip(*columns, strict=True):
+        begun, ended = (time if time == NEVER else time + offset for time in (started, done))
+        record.add(intended + offset, begun, ended, outcome)
+
+
+def _failures(blocks: Sequence[Flown]) -> list[Failure]:
+    found: dict[str, Failure] = {}
+    for block in blocks:
+        for failure in block.failures:
+            earlier = found.get(failure.kind)
+            found[failure.kind] = failure if earlier is None else replace(earlier, count=earlier.count + failure.count)
+    return list(found.values())
+
+
+def _compared(reports: Sequence[Report], sides: Sequence[Side], block_s: float, by: str) -> Versus:
+    q = PERCENTILES[by]
+    rounds = finite(
+        [[_percentile(block.rows, q) for block in blocks] for blocks in zip(*(s.blocks for s in sides), strict=True)]
+    )
+    names = [side.name for side in sides]
+    pairs = compared(names, rounds)
+    places = ranks(names, pairs)
+    standings = [_standing(report, places[report.name]) for report in reports]
+    return Versus(
+        by=by,
+        rounds=len(rounds),
+        block_s=block_s,
+        standings=tuple(sorted(standings, key=lambda standing: (standing.rank, standing.p50 or float("inf")))),
+        pairs=pairs,
+        samples=rounds,
+        detectable=detectable(rounds),
+    )
+
+
+def _percentile(rows: Rows, q: float) -> float:
+    ordered = np.sort(rows.response)
+    return float(ordered[rank_of(q, len(ordered)) - 1])
+
+
+def _standing(report: Report, rank: int) -> Standing:
+    assert report.response is not None
+    assert report.traffic is not None
+    traffic, work = report.traffic, report.work
+    return Standing(
+        name=report.name,
+        rank=rank,
+        p50=report.response.at(0.5).value,
+        p95=report.response.at(0.95).value,
+        good_rate=traffic.good_rate,
+        errors=1 - traffic.ok / max(1, traffic.offered),
+        texts_rate=None if work is None else work.texts_rate,
+        cost_per_million=None if work is None else work.price,
+    )
+
+
+def _verdict(reports: Sequence[Report]) -> Verdict:
+    """A comparison may be believed if each side may be."""
+    invalid = [report for report in reports if report.verdict.state == "invalid"]
+    if invalid:
+        return replace(invalid[0].verdict, reasons=tuple(f"{r.name}: {r.verdict.reasons[0]}" for r in invalid))
+    return Verdict()

@@ -1,0 +1,128 @@
+"""What is measured: a model, any async def, the scenarios of a file, or a web application."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Annotated
+
+import typer
+
+from aembed.bench import Case, Scenario
+from aembed.bench.scenario import DATA, find
+from aembed.cli.bench import web
+from aembed.cli.bench.options import SUBJECT, Outputs, with_options
+from aembed.cli.bench.text_options import TextOptions
+from aembed.cli.errors import CommandError
+
+OF_ANY_TARGET = {"target", "scenario", "asgi", "url", "body", "data", "loop", "json"}
+"""Options that are not about a model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared(TextOptions):
+    """The options, by the names they have on the command line."""
+
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TARGET]",
+            help="Any async def, module:function or file.py:function, or a file of scenarios; without it, a model.",
+            show_default=False,
+        ),
+    ] = None
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", "-m", metavar="NAME", help="provider:model, provider, or a profile.", rich_help_panel=SUBJECT
+        ),
+    ] = None
+    base_url: Annotated[
+        str | None,
+        typer.Option("--base-url", metavar="URL", help="Base URL of the model's server.", rich_help_panel=SUBJECT),
+    ] = None
+    scenario: Annotated[
+        str | None,
+        typer.Option("--scenario", metavar="FILE.py[:NAME]", help="Same as TARGET.", rich_help_panel=SUBJECT),
+    ] = None
+    asgi: Annotated[
+        str | None,
+        typer.Option(
+            "--asgi",
+            metavar="MODULE:APP",
+            help="ASGI application in this process; TARGET is the request, such as 'GET /hello'.",
+            rich_help_panel=SUBJECT,
+        ),
+    ] = None
+    url: Annotated[
+        str | None,
+        typer.Option("--url", help="Web server; TARGET is the request, such as 'GET /hello'.", rich_help_panel=SUBJECT),
+    ] = None
+    body: Annotated[
+        str | None,
+        typer.Option("--body", metavar="JSON", help="Body of the request.", rich_help_panel=SUBJECT),
+    ] = None
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="LOW..HIGH|FILE|MODULE:FUNCTION",
+            help="Arguments of the async def: a different one per request.",
+            rich_help_panel=SUBJECT,
+        ),
+    ] = None
+
+    @property
+    def is_model(self) -> bool:
+        """A model is measured, not code of the user."""
+        return all(place is None for place in (self.target, self.scenario, self.asgi, self.url))
+
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """What these options say is to be measured."""
+        if self.asgi is not None or self.url is not None:
+            self._refuse_model_options()
+            return (self._web(),)
+        if self.body is not None:
+            raise CommandError("--body needs --asgi or --url")
+        place = self.target or self.scenario
+        if place is not None:
+            self._refuse_model_options()
+            return tuple(map(self._with_data, find(place)))
+        if self.data is not None:
+            raise CommandError("--data is for an async def; name it, such as: aembed bench load app.queries:get_user")
+        return (self.of_model(self.model, self.base_url),)
+
+    def _web(self) -> Scenario:
+        """The application or the server, and the request."""
+        if self.scenario is not None or (self.asgi is not None and self.url is not None):
+            raise CommandError("--asgi, --url and --scenario exclude each other: give one of them")
+        made, place = (web.url, {"url": self.url}) if self.asgi is None else (web.asgi, {"application": self.asgi})
+        given = {**place, "request": self.target or "GET /", "body": self.body, "data": self.data}
+        return replace(made, parameters={name: (given[name],) for name in made.parameters})
+
+    def _with_data(self, scenario: Scenario) -> Scenario:
+        if self.data is None:
+            return scenario
+        if not scenario.takes_request:
+            raise CommandError(f"--data is for an async def with an argument, and {scenario.name} takes none")
+        return replace(scenario, parameters={DATA: (self.data,)})
+
+    def _refuse_model_options(self) -> None:
+        """A scenario says itself what it measures: an option that it would ignore is an error."""
+        names = {field.name for field in fields(self)} - {field.name for field in fields(Outputs)} - OF_ANY_TARGET
+        default = {field.name: field.default for field in fields(self)}
+        ignored = [name for name in default if name in names and getattr(self, name) != default[name]]
+        if ignored:
+            flag = f"--{ignored[0].replace('_', '-')}"
+            places = {"--asgi": self.asgi, "--url": self.url, "TARGET": self.target, "--scenario": self.scenario}
+            given = next(name for name, place in places.items() if place is not None)
+            raise CommandError(f"{given} and {flag} exclude each other: {flag} is about a model", 2)
+        if self.target and self.scenario:
+            raise CommandError("TARGET and --scenario exclude each other: give one of them", 2)
+
+    def cases(self) -> Iterator[Case]:
+        """Each of them."""
+        return (case for scenario in self.scenarios() for case in scenario.cases())
+
+
+with_shared = with_options(Shared)

@@ -1,0 +1,91 @@
+"""Several models, servers or async defs side by side."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from aembed import bench
+from aembed.bench import Case, Report
+from aembed.bench.scenario import find, only_case
+from aembed.cli.bench.loads import Arriving, Gaps, MinGood, Rate, Seed, SloOption, Timeout, arrivals_of, run_options
+from aembed.cli.bench.options import SUBJECT, with_options
+from aembed.cli.bench.session import Watch, measure_all
+from aembed.cli.bench.text_options import TextOptions
+from aembed.cli.bench.values import seconds
+from aembed.cli.errors import CommandError
+
+TURNS = "Turns"
+
+
+@with_options(TextOptions)
+def versus(
+    options: TextOptions,
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TARGET]...", help="Async defs, such as app.queries:get_user.", show_default=False),
+    ] = None,
+    *,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME[@URL]",
+            help="Model or profile, with @ and the base URL of its server; give two or more.",
+            rich_help_panel=SUBJECT,
+        ),
+    ] = None,
+    rate: Rate = 20.0,
+    duration: Annotated[
+        float,
+        typer.Option("--duration", "-d", parser=seconds, metavar="TIME", help="Time of each.", rich_help_panel=TURNS),
+    ] = 60.0,
+    block: Annotated[
+        float,
+        typer.Option(
+            "--block", parser=seconds, metavar="TIME", help="Length of a turn of each.", rich_help_panel=TURNS
+        ),
+    ] = 3.0,
+    by: Annotated[
+        str, typer.Option("--by", help="Percentile that ranks: p50, p90 or p95.", rich_help_panel=TURNS)
+    ] = "p50",
+    arrivals: Arriving = Gaps.poisson,
+    timeout: Timeout = None,
+    min_good: MinGood = None,
+    slo: SloOption = None,
+    seed: Seed = 0,
+) -> None:
+    """Compare models or servers in turns: same texts, same schedule, alternating blocks, ranks with ties.
+
+    - aembed bench versus -m openai:text-embedding-3-small -m voyage:voyage-3.5-lite --rate 20
+
+    - aembed bench versus -m local -m mock --documents 8 --slo p95=200ms
+    """
+    load = run_options("load", timeout, min_good, slo, abort=False)
+
+    def sides() -> dict[str, Case]:
+        found = dict(_of_model(options, name) for name in model or ())
+        found |= {target: only_case(find(target)[0]) for target in targets or ()}
+        if len(found) < 2:
+            raise CommandError("versus compares two or more: give -m twice, or two targets")
+        return found
+
+    async def run(watch: Watch) -> tuple[Report, ...]:
+        chosen = sides()
+        watch.say(f"measuring {', '.join(chosen)} in turns; Ctrl-C ends and reports")
+        load["stop"] = watch.stop
+        schedule = arrivals_of(arrivals, rate)
+        return await bench.versus(chosen, arrivals=schedule, duration=duration, block_s=block, by=by, seed=seed, **load)
+
+    measure_all(options, run)
+
+
+def _of_model(options: TextOptions, written: str) -> tuple[str, Case]:
+    """``NAME`` or ``NAME@URL``."""
+    name, at, address = written.partition("@http")
+    return written, only_case(options.of_model(name or None, f"http{address}" if at else None))
+
+
+COMMANDS = (versus,)

@@ -1,0 +1,145 @@
+"""Side by side in turns: what is equal ties, what is slower is found, and drift of the machine fools neither."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from collections.abc import Awaitable, Callable
+
+import anyio
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from aembed import InputError, bench
+from aembed.bench.compare.rounds import compared, detectable, finite, orders, ranks
+from aembed.bench.report import headlines, parts
+
+NAMES = ("one", "two", "slow")
+TRUE = (1.0, 1.0, 1.1)
+"""Two equal servers, and one that takes 10 % longer."""
+ROUNDS, REQUESTS = 20, 100
+"""A minute for each side, in blocks of 3 s at 33 requests/s."""
+
+
+def p50(dice: np.random.Generator, side: int, at: float) -> float:
+    """The median of one block at ``at`` of the run, in which everything becomes half as slow again."""
+    times = np.exp(dice.normal(0, 0.4, REQUESTS)) * TRUE[side] * (1 + 0.5 * at)
+    return float(np.median(times))
+
+
+def in_turns(dice: np.random.Generator) -> list[list[float]]:
+    turns, found = orders(3), []
+    for number in range(ROUNDS):
+        row = [0.0] * 3
+        for place, side in enumerate(turns[number % len(turns)]):
+            row[side] = p50(dice, side, (3 * number + place) / (3 * ROUNDS))
+        found.append(row)
+    return found
+
+
+def one_after_the_other(dice: np.random.Generator) -> list[list[float]]:
+    columns = [[p50(dice, side, (side * ROUNDS + i) / (3 * ROUNDS)) for i in range(ROUNDS)] for side in range(3)]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def is_right(rounds: list[list[float]]) -> tuple[bool, bool]:
+    """The equal ones tie; the slow one is found against both."""
+    found = {(pair.first, pair.second): pair.order for pair in compared(NAMES, rounds)}
+    slow = {found["one", "slow"], found["two", "slow"]}
+    return found["one", "two"] == "tied", slow == {"faster"}
+
+
+def test_truth_turns_are_right_under_drift() -> None:
+    """300 runs: equal servers tie, and the one that is 10 % slower is found, in 95 % of them or more."""
+    dice = np.random.default_rng(1)
+    assert sum(all(is_right(in_turns(dice))) for _ in range(300)) >= 285
+
+
+def test_truth_runs_one_after_the_other_are_fooled() -> None:
+    dice = np.random.default_rng(2)
+    tied, _ = zip(*(is_right(one_after_the_other(dice)) for _ in range(100)), strict=True)
+    assert sum(tied) <= 5
+
+
+@pytest.mark.parametrize("sides", range(2, 7))
+def test_each_follows_each_other_equally_often(sides: int) -> None:
+    rows = orders(sides)
+    assert all(sorted(row) == list(range(sides)) for row in rows)
+    follows = [pair for row in rows for pair in itertools.pairwise(row)]
+    times = {follows.count(pair) for pair in itertools.permutations(range(sides), 2)}
+    assert times == {len(follows) // sides // (sides - 1)}
+
+
+def test_ties_share_a_rank() -> None:
+    rounds = [[1.0 + 0.01 * (i % 3), 1.01 + 0.01 * ((i + 1) % 3), 2.0 + 0.01 * (i % 2)] for i in range(9)]
+    pairs = compared(NAMES, rounds)
+    assert ranks(NAMES, pairs) == {"one": 1, "two": 1, "slow": 3}
+    assert pairs[1].change.value == pytest.approx(1.0, abs=0.05)
+
+
+def test_a_side_that_fails_is_slower_than_any() -> None:
+    rounds = finite([[1.0 + 0.01 * i, math.inf] for i in range(8)])
+    assert compared(("good", "bad"), rounds)[0].order == "faster"
+    assert finite([[math.inf, math.inf]]) == ((100.0, 100.0),)
+
+
+def test_what_could_be_seen_shrinks_with_rounds() -> None:
+    dice = np.random.default_rng(3)
+    rounds: NDArray[np.float64] = np.exp(dice.normal(0, 0.05, (40, 3)))
+    few, many = detectable(rounds[:10].tolist()), detectable(rounds.tolist())
+    assert few is not None
+    assert many is not None
+    assert 0 < many < few
+
+
+def server(mean: float, asked: list[float]) -> Callable[[float], Awaitable[None]]:
+    """Slower with time, as all of them."""
+    dice = random.Random(mean)
+
+    async def call(argument: float) -> None:
+        asked.append(argument)
+        await anyio.sleep(mean * dice.lognormvariate(0, 0.3) * (1 + anyio.current_time() / 600))
+
+    return call
+
+
+@pytest.mark.virtual_time
+async def test_sides_take_turns_with_the_same_requests() -> None:
+    asked: dict[str, list[float]] = {name: [] for name in NAMES}
+    subjects = {
+        name: bench.Subject(server(0.02 * share, asked[name]), requests=bench.integers(1, 10**9))
+        for name, share in zip(NAMES, (1.0, 1.0, 1.5), strict=True)
+    }
+    whole, *sides = await bench.versus(
+        subjects, arrivals=bench.poisson(20), duration=60, block_s=3, seed=5, slo="p95=10s"
+    )
+    assert asked["one"] == asked["two"] == asked["slow"]
+    assert len(asked["one"]) == 21 * 60
+    assert whole.versus is not None
+    assert [(standing.name, standing.rank) for standing in whole.versus.standings][2] == ("slow", 3)
+    assert {standing.rank for standing in whole.versus.standings[:2]} == {1}
+    assert [side.traffic and side.traffic.offered for side in sides] == [20 * 60] * 3
+    assert [side.objectives[0].state for side in sides] == ["kept"] * 3
+    assert whole.verdict.state == "ok"
+    assert "are tied by p50" in headlines.headline(whole)
+    assert [table.title for table in parts.tables(whole)][:2] == ["Side by side", "Differences"]
+    (again,) = bench.reports_from_json(bench.reports_to_json([whole]))
+    assert again == whole
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"duration": 5.0}, "5 s are 1 blocks of 3 s, and 6 are needed"),
+        ({"by": "mean"}, "by='mean' must be one of p50, p90, p95"),
+    ],
+)
+async def test_what_cannot_be_compared_is_named(given: dict[str, float | str], problem: str) -> None:
+    subjects = {name: bench.Subject(lambda: anyio.sleep(0.01)) for name in NAMES}
+    with pytest.raises(InputError, match=problem):
+        await bench.versus(subjects, arrivals=bench.constant(10), **given)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="versus compares two subjects or more, got 1"):
+        await bench.versus({"one": subjects["one"]}, arrivals=bench.constant(10))
