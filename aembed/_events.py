@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from aembed._errors import AembedError
     from aembed._types import Kind
+
+T = TypeVar("T")
 
 Outcome: TypeAlias = Literal["ok", "partial", "error", "deadline", "cancelled"]
 """End of a call: every text has its vector; some have, with ``on_error="return"``; an error was raised; the deadline
@@ -26,7 +28,17 @@ Resource: TypeAlias = Literal["slots", "requests", "tokens", "inputs", "pause"]
 """Reason for a wait at the gate: requests in flight, a quota per minute or day, or a pause after a 429 or an outage."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+def built(kind: type[T], values: dict[str, Any]) -> T:
+    """An event of a class without slots, from its fields; those left out have their default.
+
+    The ``__init__`` of a frozen dataclass sets each field by a call of ``object.__setattr__``: ten times the cost.
+    """
+    event = object.__new__(kind)
+    object.__setattr__(event, "__dict__", values)
+    return event
+
+
+@dataclass(frozen=True, kw_only=True)
 class CallStarted:
     """A public call begins. Listeners with a method ``call_started`` receive it, in the task of the caller."""
 
@@ -45,7 +57,7 @@ class CallStarted:
     """The embedder has a cache, so that no request may be needed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CallDone:
     """A public call has ended: with its result, an error, its deadline, a cancellation. Every call has exactly one.
 
@@ -104,7 +116,7 @@ class CallDone:
     """Model that answered, where the server names another than ``model``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RequestEvent:
     """Fields that all events about a request or a batch have."""
 
@@ -121,7 +133,7 @@ class RequestEvent:
     """Numbers of the calls whose texts it carries: several where calls share a batch, or a text in flight."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RequestDone(RequestEvent):
     """A request was answered and its vectors passed the check. ``elapsed`` is in seconds, without ``waited``."""
 
@@ -138,7 +150,7 @@ class RequestDone(RequestEvent):
     """Model that answered, where the server names another than ``model``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RequestFailed(RequestEvent):
     """An attempt failed, was cancelled, or its vectors did not pass the check. The next events say what follows."""
 
@@ -152,7 +164,7 @@ class RequestFailed(RequestEvent):
     request_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RetryScheduled(RequestEvent):
     """A request failed and will be sent again after ``delay`` seconds."""
 
@@ -161,14 +173,14 @@ class RetryScheduled(RequestEvent):
     error: AembedError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class BatchSplit(RequestEvent):
     """A batch was rejected as a whole; its parts are sent, to find the text at fault or to fit the provider."""
 
     error: AembedError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class BatchFailed(RequestEvent):
     """A batch is given up: its texts have no vectors."""
 

@@ -11,7 +11,7 @@ from aembed._engine.call import Call
 from aembed._engine.call_record import CallRecord
 from aembed._engine.engine import Engine
 from aembed._errors import DeadlineError
-from aembed._events import CallDone, CallStarted, Operation, Outcome, Resource
+from aembed._events import CallDone, CallStarted, Operation, Outcome, Resource, built
 from aembed._lifecycle import ActiveCalls, Clock, clock_of
 from aembed._types import Kind
 
@@ -43,12 +43,15 @@ class ObservedCall:
         recorder = self._engine.recorder
         if (start := recorder.listeners.start) is not None:
             start(
-                CallStarted(
-                    **recorder.about,
-                    call=self._record.number,
-                    operation=self._operation,
-                    kind=self._kind,
-                    cached=self._cached,
+                built(
+                    CallStarted,
+                    {
+                        **recorder.about,
+                        "call": self._record.number,
+                        "operation": self._operation,
+                        "kind": self._kind,
+                        "cached": self._cached,
+                    },
                 )
             )
         try:
@@ -81,35 +84,40 @@ class ObservedCall:
         waited, sending, backoff = record.time.spent()
         elapsed = self._clock() - self._began
         failed, truncated = (0, 0) if call is None else call.tally()
-        tokens = _total_tokens(self._calls)
-        failure = error or (None if call is None or not failed else call.first_failure())
+        tokens, requests = _totals(self._calls)
+        failure = error
+        if failure is None and failed and call is not None:
+            failure = call.first_failure()
         emit(
-            CallDone(
-                **self._engine.recorder.about,
-                call=record.number,
-                operation=self._operation,
-                kind=self._kind,
-                texts=_count(self._argument) if call is None else call.row_count,
-                outcome=_outcome(error, failure, failed),
-                error_class=None if failure is None else type(failure).__name__,
-                elapsed=elapsed,
-                waited=waited,
-                waited_for=max(RESOURCES, key=lambda name: record.time.waits.get(name, 0.0)) if waited else "",
-                waits=record.time.waits,
-                sending=sending,
-                backoff=backoff,
-                attempts=record.attempts,
-                requests=sum(each.requests for each in self._calls),
-                tokens=tokens,
-                cost=self._engine.spec.cost(tokens),
-                failed=failed,
-                truncated=truncated,
-                cache_hits=record.cache_hits,
-                cache_shared=record.cache_shared,
-                cache_misses=record.cache_misses,
-                merged=record.merged,
-                dimension=self._engine.spec.dim,
-                response_model=record.response_model,
+            built(
+                CallDone,
+                {
+                    **self._engine.recorder.about,
+                    "call": record.number,
+                    "operation": self._operation,
+                    "kind": self._kind,
+                    "texts": _count(self._argument) if call is None else call.row_count,
+                    "outcome": _outcome(error, failure, failed),
+                    "error_class": None if failure is None else type(failure).__name__,
+                    "elapsed": elapsed,
+                    "waited": waited,
+                    "waited_for": max(RESOURCES, key=lambda name: record.time.waits.get(name, 0.0)) if waited else "",
+                    "waits": record.time.waits,
+                    "sending": sending,
+                    "backoff": backoff,
+                    "attempts": record.attempts,
+                    "requests": requests,
+                    "tokens": tokens,
+                    "cost": self._engine.spec.cost(tokens),
+                    "failed": failed,
+                    "truncated": truncated,
+                    "cache_hits": record.cache_hits,
+                    "cache_shared": record.cache_shared,
+                    "cache_misses": record.cache_misses,
+                    "merged": record.merged,
+                    "dimension": self._engine.spec.dim,
+                    "response_model": record.response_model,
+                },
             )
         )
 
@@ -122,16 +130,23 @@ def _clock() -> Clock:
 
 
 def _outcome(error: BaseException | None, failure: BaseException | None, failed: int) -> Outcome:
+    if failure is None:
+        return "partial" if failed else "ok"
     if isinstance(failure, DeadlineError):
         return "deadline"
     if error is None:
-        return "partial" if failed else "ok"
+        return "partial"
     return "error" if isinstance(error, Exception) else "cancelled"
 
 
-def _total_tokens(calls: list[Call]) -> int | None:
-    known = [each.tokens for each in calls if each.tokens is not None]
-    return sum(known) if len(known) == len(calls) else None
+def _totals(calls: list[Call]) -> tuple[int | None, int]:
+    """Tokens, and requests."""
+    tokens: int | None = 0
+    requests = 0
+    for call in calls:
+        tokens = None if tokens is None or call.tokens is None else tokens + call.tokens
+        requests += call.requests
+    return tokens, requests
 
 
 def _count(argument: object) -> int:

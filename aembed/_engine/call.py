@@ -76,6 +76,8 @@ class Call:
 
     def tally(self) -> tuple[int, int]:
         """Rows without a vector, and rows that were truncated."""
+        if not self._missing and self._row_map is None:
+            return 0, len(self._truncated)
         without, truncated = as_array(self._states) != DONE, self._truncated
         if self._row_map is not None:
             rejected = int(np.count_nonzero(self._row_map.index < 0))

@@ -29,14 +29,15 @@ class Listeners:
     """Hands each event to the listeners that want it, in their order.
 
     A listener is a function of one event. Two attributes are optional: ``wanted_events``, the only event classes it is
-    called with, and ``call_started``, a method that receives :class:`CallStarted` when a call begins.
+    called with, and ``call_started``, a method that receives :class:`CallStarted` when a call begins. One with
+    ``shared_requests_only`` set does without :class:`RequestDone` for requests that serve one call.
     """
 
     def __init__(self, listeners: Sequence[Listener], counts: Counts) -> None:
         self.emit: Callable[[Event], None] | None = None
         """``None`` while there is no listener: then no event is built."""
         self.emit_request: Callable[[Event], None] | None = None
-        """For events about single requests, which some listeners do not want; ``None`` if none does."""
+        """For successful requests that serve one call, which some listeners do without; ``None`` if all do."""
         self.start: Callable[[CallStarted], None] | None = None
         """For the beginning of a call; ``None`` if no listener has ``call_started``."""
         self._listeners: list[tuple[Listener, frozenset[type[Any]] | None]] = []
@@ -51,7 +52,7 @@ class Listeners:
         wanted: Collection[type[Any]] | None = getattr(listener, "wanted_events", None)
         self._listeners.append((listener, None if wanted is None else frozenset(wanted)))
         self.emit = self._emit
-        if wanted is None or RequestDone in wanted:
+        if (wanted is None or RequestDone in wanted) and not getattr(listener, "shared_requests_only", False):
             self.emit_request = self._emit
         if hasattr(listener, "call_started"):
             self.start = self._start
@@ -78,7 +79,7 @@ class Listeners:
         began = time.perf_counter()
         try:
             result = listener(event)
-            if inspect.iscoroutine(result):
+            if result is not None and inspect.iscoroutine(result):
                 result.close()
                 raise TypeError("it returned a coroutine; give a plain function")  # noqa: TRY301
         except (KeyboardInterrupt, SystemExit):

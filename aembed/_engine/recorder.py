@@ -22,6 +22,7 @@ from aembed._events import (
     RetryScheduled,
     Statistics,
     StoreFailed,
+    built,
 )
 from aembed._gate import Snapshot
 from aembed._types import Batch, Kind, Provider, Reply
@@ -82,23 +83,29 @@ class Recorder:
         self.counts.tokens += reply.tokens or 0
         if reply.other_model is not None:
             self._other_model(call, texts, reply.other_model)
-        if attempt is not None and (emit := self.listeners.emit_request) is not None:
-            emit(
-                RequestDone(
-                    **self.about,
-                    kind=call.kind,
-                    texts=texts,
-                    calls=attempt.calls,
-                    tokens=reply.tokens,
-                    truncated=len(reply.truncated),
-                    attempt=attempt.number,
-                    elapsed=attempt.elapsed,
-                    waited=attempt.waited,
-                    cost=self.cost(reply.tokens),
-                    request_id=reply.request_id,
-                    response_model=reply.other_model,
-                )
-            )
+        if attempt is not None:
+            emit = self.listeners.emit_request if len(attempt.calls) == 1 else self.listeners.emit
+            if emit is not None:
+                emit(self._request_done(call, texts, reply, attempt))
+
+    def _request_done(self, call: Recipient, texts: int, reply: Reply, attempt: Attempt) -> RequestDone:
+        return built(
+            RequestDone,
+            {
+                **self.about,
+                "kind": call.kind,
+                "texts": texts,
+                "calls": attempt.calls,
+                "tokens": reply.tokens,
+                "truncated": len(reply.truncated),
+                "attempt": attempt.number,
+                "elapsed": attempt.elapsed,
+                "waited": attempt.waited,
+                "cost": self.cost(reply.tokens),
+                "request_id": reply.request_id,
+                "response_model": reply.other_model,
+            },
+        )
 
     def request_failed(self, call: Recipient, batch: Batch, attempt: Attempt, error: AembedError | None) -> None:
         if (emit := self.listeners.emit) is not None:

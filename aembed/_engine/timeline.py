@@ -36,10 +36,10 @@ class Timeline:
     def __init__(self, clock: Clock, gate: Waits | None = None) -> None:
         self.waits: dict[str, float] = {}
         """Seconds at the gate for each resource."""
-        self.followers: dict[Timeline, None] = {}
+        self.followers: tuple[Timeline, ...] = ()
         self._clock = clock
         self._gate = gate
-        self._at_wait: Mapping[str, float] = {}
+        self._at_wait: Mapping[str, float] = self.waits
         self._counts = [0, 0, 0, 0]
         self._spent = [0.0, 0.0, 0.0, 0.0]
         self._state = IDLE
@@ -50,20 +50,22 @@ class Timeline:
         counts = self._counts
         counts[before] -= 1
         counts[after] += 1
-        state = WAITING if counts[WAITING] else SENDING if counts[SENDING] else BACKOFF if counts[BACKOFF] else IDLE
+        state = 0
+        while state < IDLE and not counts[state]:  # the first state that any request is in
+            state += 1
         if state != self._state:
             self._change(state)
 
     def lead(self, follower: Timeline) -> None:
         """Let ``follower`` count this one as a request of its own."""
         if follower not in self.followers:
-            self.followers[follower] = None
+            self.followers += (follower,)
             follower.move(IDLE, self._state)
 
     def release(self, follower: Timeline) -> None:
         """The call behind ``follower`` has left."""
         if follower in self.followers:
-            del self.followers[follower]
+            self.followers = tuple(each for each in self.followers if each is not follower)
             follower.move(self._state, IDLE)
 
     def spent(self) -> tuple[float, float, float]:
@@ -76,7 +78,7 @@ class Timeline:
         now, before = self._clock(), self._state
         self._spent[before] += now - self._since
         self._since, self._state = now, state
-        if self._gate is not None and WAITING in {before, state}:
+        if self._gate is not None and (state == WAITING or before == WAITING):  # noqa: PLR1714  # no tuple each time
             totals = dict(self._gate.seconds())
             if before == WAITING:
                 for resource, total in totals.items():

@@ -57,9 +57,10 @@ class GateWatch:
 
     def look(self) -> None:
         """Report what has changed."""
-        resource = self._gate.waiting_for()
-        if resource != self._resource:
-            self._turn(resource)
+        if self._gate.waiting or self._resource:
+            resource = self._gate.waiting_for()
+            if resource != self._resource:
+                self._turn(resource)
         backoff = self._gate.account.backoff
         if backoff.until != self._until or self._is_paused:
             self._look_at_pause(backoff.until)

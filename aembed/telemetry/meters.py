@@ -14,6 +14,9 @@ from aembed.telemetry import semconv
 WAIT_BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 120.0)
 """Seconds. A slot is free within milliseconds, a quota within a minute."""
 
+MAX_COMBINATIONS = 1000
+"""Kept sets of attributes. A server that invents names of models must not fill the memory."""
+
 Read = Callable[[AccountStatistics], Iterable[tuple[float, dict[str, Any]]]]
 """Values of an account and the attributes of each."""
 
@@ -23,6 +26,7 @@ class Meters:
 
     def __init__(self, meter: Meter) -> None:
         self._factories: WeakSet[EmbedderFactory] = WeakSet()
+        self._attributes: dict[tuple[str | None, ...], dict[str, Any]] = {}
         self._duration = meter.create_histogram(
             semconv.OPERATION_DURATION,
             unit="s",
@@ -80,8 +84,19 @@ class Meters:
                 if count := getattr(event, f"cache_{result}"):
                     self._cache.add(count, {**embedder, "aembed.cache.result": result})
 
+    def _of_operation(self, event: CallDone) -> dict[str, Any]:
+        """Built once for each combination of names: a call has hardly ever others than the last."""
+        error = event.error_class if event.outcome in {"error", "deadline", "cancelled"} else None
+        key = event.embedder, event.provider, event.model, event.response_model, error
+        attributes = self._attributes.get(key)
+        if attributes is None:
+            attributes = self._built(event, error)
+            if len(self._attributes) < MAX_COMBINATIONS:
+                self._attributes[key] = attributes
+        return attributes
+
     @staticmethod
-    def _of_operation(event: CallDone) -> dict[str, Any]:
+    def _built(event: CallDone, error: str | None) -> dict[str, Any]:
         attributes: dict[str, Any] = {
             semconv.OPERATION_NAME: semconv.OPERATION,
             semconv.PROVIDER_NAME: semconv.provider_name(event.provider),
@@ -93,8 +108,8 @@ class Meters:
             attributes[semconv.SERVER_ADDRESS] = event.server
             if event.port is not None:
                 attributes[semconv.SERVER_PORT] = event.port
-        if event.outcome in {"error", "deadline", "cancelled"} and event.error_class is not None:
-            attributes[semconv.ERROR_TYPE] = event.error_class
+        if error is not None:
+            attributes[semconv.ERROR_TYPE] = error
         return attributes
 
     def _observed(self, read: Read) -> Callable[[CallbackOptions], Iterator[Observation]]:

@@ -39,6 +39,7 @@ class OpenTelemetryListener:
             RetryScheduled: self._meters.retry,
         }
         self.wanted_events = frozenset(self._handlers)
+        self.shared_requests_only = not attempts
 
     def __call__(self, event: Event) -> None:
         self._handlers[type(event)](event)

@@ -159,7 +159,7 @@ def _begin_attributes(event: CallStarted | RequestDone | RequestFailed) -> Attri
 
 
 def result_attributes(event: CallDone) -> Attributes:
-    """What is known at the end of a call. Attributes without a value are left out."""
+    """What is known at the end of a call. The usual is left out, since an SDK copies each attribute."""
     values: Mapping[str, Any] = {
         semconv.DIMENSION_COUNT: event.dimension,
         semconv.RESPONSE_MODEL: event.response_model,
@@ -168,13 +168,13 @@ def result_attributes(event: CallDone) -> Attributes:
         "aembed.operation": event.operation,
         "aembed.kind": event.kind,
         "aembed.texts": event.texts,
-        "aembed.outcome": event.outcome,
+        "aembed.outcome": event.outcome if event.outcome != "ok" else None,
         "aembed.gate.wait": event.waited,
         "aembed.gate.waited_for": event.waited_for or None,
-        "aembed.sending": event.sending,
-        "aembed.backoff": event.backoff,
+        "aembed.sending": event.sending if event.waited or event.backoff else None,
+        "aembed.backoff": event.backoff or None,
         "aembed.attempts": event.attempts,
-        "aembed.requests": event.requests,
+        "aembed.requests": event.requests if event.requests != event.attempts else None,
         "aembed.cost": event.cost,
         "aembed.failed": event.failed or None,
         "aembed.truncated": event.truncated or None,

@@ -44,7 +44,6 @@ def test_a_span_says_why_a_call_was_slow() -> None:
         "aembed.operation": "embed_query",
         "aembed.kind": "query",
         "aembed.texts": 1,
-        "aembed.outcome": "ok",
         "aembed.gate.wait": 3.0,
         "aembed.gate.waited_for": "tokens",
         "aembed.sending": 0.5,
