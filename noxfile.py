@@ -22,7 +22,7 @@ FRAMEWORKS = {
     "chroma": [],
 }
 """Extras of frameworks, each in an environment of its own, and what its tests need besides."""
-EXTRAS = [extra for extra in PROJECT["project"]["optional-dependencies"] if extra not in {"all", *FRAMEWORKS}]
+EXTRAS = [extra for extra in PROJECT["project"]["optional-dependencies"] if extra not in {"all", "ray", *FRAMEWORKS}]
 SERVERS = {
     "infinity": (
         "infinity-emb[server,torch]==0.0.78",
@@ -200,6 +200,16 @@ def frameworks(session: nox.Session, framework: str) -> None:
     session.install("-e", f".[local,{framework}]", "pytest>=8.4", "pytest-asyncio>=1.4", *FRAMEWORKS[framework])
     tests = f"tests/integrations/test_{framework.replace('-', '_')}.py"
     session.run("pytest", "--confcutdir=tests/integrations", tests, *session.posargs)
+
+
+@nox.session
+def ray(session: nox.Session) -> None:
+    """The adapter for Ray Data on a local cluster; ``-- --measure`` compares it with Ray's own HTTP processor."""
+    session.install("-e", ".[ray]", "pytest>=8.4", "pytest-asyncio>=1.4", "uvloop>=0.21", "aiohttp>=3.13")
+    if "--measure" in session.posargs:
+        session.run("python", "-m", "perf.ray", *(each for each in session.posargs if each != "--measure"))
+    else:
+        session.run("pytest", "--confcutdir=tests/integrations", "tests/integrations/test_ray.py", *session.posargs)
 
 
 @nox.session

@@ -23,7 +23,7 @@ Where things are:
     providers     local, static, mock, and one file for each API; imported when first opened
     jobs          bulk jobs: files of any size, resumable
     telemetry     OpenTelemetry, Prometheus and log listeners
-    integrations  adapters for LangChain, LlamaIndex, Pydantic AI, Haystack and Chroma
+    integrations  adapters for LangChain, LlamaIndex, Pydantic AI, Haystack, Chroma and Ray Data
     testing cli   public test doubles; the ``aembed`` command
     bench         the benchmark runner; imports public names alone
 """

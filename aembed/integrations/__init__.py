@@ -5,6 +5,7 @@
     pydantic_ai   AembedEmbeddingModel
     haystack      AembedTextEmbedder, AembedDocumentEmbedder
     chroma        AembedEmbeddingFunction
+    ray           EmbedBatches
     embedders     the embedders behind an adapter, on each event loop and for threads
     framework     the import of a framework, or the command that installs it
 

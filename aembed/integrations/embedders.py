@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, Literal, Protocol, TypeAlias, cast
 
 import anyio
 import anyio.to_thread
@@ -26,6 +26,8 @@ from aembed import (
 
 Model: TypeAlias = str | Embedder | SyncEmbedder | None
 """``"provider:model"``, the name of a profile, an embedder that is open already, or None for the default model."""
+
+OnError: TypeAlias = Literal["raise", "return"]
 
 INLINE_NUMBERS = 20_000
 """Vectors with more numbers become lists in a worker thread: about 2 ms, which an event loop should not lose."""
@@ -95,13 +97,15 @@ class Embedders:
             )
         return dict(self._options)
 
-    async def embed(self, texts: Sequence[str], kind: Kind) -> EmbedResult:
+    async def embed(
+        self, texts: Sequence[str], kind: Kind, *, on_error: Literal["raise", "return"] = "raise"
+    ) -> EmbedResult:
         """Embed on the running event loop."""
         if isinstance(self._given, SyncEmbedder):
-            return await anyio.to_thread.run_sync(partial(self._given.embed, texts, kind=kind))
+            return await anyio.to_thread.run_sync(partial(self._given.embed, texts, kind=kind, on_error=on_error))
         embedder = await self.opened()
         assert isinstance(embedder, Embedder), "the other kind is used above"
-        return await embedder.embed(texts, kind=kind)
+        return await embedder.embed(texts, kind=kind, on_error=on_error)
 
     async def spec(self) -> ModelSpec:
         """Facts of the model, which is opened for it."""

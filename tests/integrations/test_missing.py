@@ -17,6 +17,7 @@ MODULES = {
     "pydantic_ai": ("pydantic_ai", "pydantic-ai"),
     "haystack": ("haystack", "haystack"),
     "chroma": ("chromadb", "chroma"),
+    "ray": ("ray", "ray"),
 }
 
 
