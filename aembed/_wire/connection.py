@@ -195,7 +195,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
 
     def data_received(self, data: bytes) -> None:
-        if not self.is_busy or self.is_complete:  # nobody has asked
+        if not self.is_busy:  # nobody has asked
             self._fail(no_http(is_tls=self._is_tls))
             return
         self.since = self._loop.time()
