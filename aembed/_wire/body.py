@@ -15,6 +15,7 @@ from aembed._errors import ConnectError, ReplyError
 from aembed._wire.api_errors import request_id
 from aembed._wire.connection import HANDED_ON_BYTES, MAX_REJECTION_BYTES, Connection, Head
 from aembed._wire.connection_errors import redirected, refused_by_proxy
+from aembed._wire.headers import lookup
 from aembed._wire.transport import BodySink, Response
 
 GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
@@ -41,7 +42,31 @@ async def read_answer(connection: Connection, max_bytes: int, sink: BodySink | N
         raise redirected(head.headers.get("location", ""), head.status)
     if head.length is not None and head.length > max_bytes:
         raise _too_large(head, max_bytes)
-    return Response(head.status, head.headers, await _read(connection, head, max_bytes, sink))
+    encoding = _encoding(head)
+    if encoding == "identity":
+        body = await _read(connection, head, max_bytes, sink)
+    elif encoding in {"gzip", "x-gzip", "deflate"}:
+        body = await _inflate(connection, head, max_bytes, sink)
+    else:
+        raise ReplyError(f"the answer is encoded as {encoding}, which was not asked for", **_known(head))
+    return Response(head.status, head.headers, body)
+
+
+async def _read(connection: Connection, head: Head, max_bytes: int, sink: BodySink | None) -> bytes:
+    """A body as it comes."""
+    pieces: list[bytes] = []
+    while True:
+        is_last, held = connection.is_complete, connection.held
+        pieces += connection.take()
+        if connection.body_bytes > max_bytes:
+            pieces = []
+            raise _too_large(head, max_bytes)
+        if sink is not None and held >= HANDED_ON_BYTES:
+            await sink.take(pieces)
+            pieces = []
+        if is_last:
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        await connection.wait()
 
 
 def _rejection(connection: Connection, head: Head) -> bytes:
@@ -55,19 +80,17 @@ def _rejection(connection: Connection, head: Head) -> bytes:
         return b""
 
 
-async def _read(connection: Connection, head: Head, max_bytes: int, sink: BodySink | None) -> bytes:
-    """The cap counts inflated bytes, and those they are inflated from, which may come to nothing."""
-    inflate = _decompressor(head)
-    left, left_raw = max_bytes, max_bytes
+async def _inflate(connection: Connection, head: Head, max_bytes: int, sink: BodySink | None) -> bytes:
+    """A compressed body. The cap counts inflated bytes, and those they are inflated from, which may come to nothing."""
+    inflate, left = zlib.decompressobj(GZIP_OR_ZLIB), max_bytes
     pieces: list[bytes] = []
     held = 0
     while True:
         is_last = connection.is_complete
         for raw in connection.take():
-            left_raw -= len(raw)
-            for piece in (raw,) if inflate is None else _inflated(raw, inflate, head):
+            for piece in _inflated(raw, inflate, head):
                 left -= len(piece)
-                if left < 0 or left_raw < 0:
+                if left < 0 or connection.body_bytes > max_bytes:
                     pieces, raw, piece = [], b"", b""  # noqa: PLW2901
                     raise _too_large(head, max_bytes)
                 pieces.append(piece)
@@ -75,15 +98,15 @@ async def _read(connection: Connection, head: Head, max_bytes: int, sink: BodySi
                 if sink is not None and held >= HANDED_ON_BYTES:
                     await sink.take(pieces)
                     pieces, held = [], 0
-                elif inflate is not None and len(piece) == HANDED_ON_BYTES:
+                elif len(piece) == HANDED_ON_BYTES:
                     await anyio.lowlevel.checkpoint()  # some kilobytes may become gigabytes
         if is_last:
             break
         await connection.wait()
-    if inflate is not None and not inflate.eof:
+    if not inflate.eof:
         pieces, raw, piece = [], b"", b""
         raise ConnectError("the compressed answer breaks off", maybe_billed=True, **_known(head))
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return b"".join(pieces)
 
 
 def _inflated(raw: bytes, inflate: zlib._Decompress, head: Head) -> Iterator[bytes]:
@@ -102,19 +125,12 @@ def _inflated(raw: bytes, inflate: zlib._Decompress, head: Head) -> Iterator[byt
         raw = inflate.unconsumed_tail or inflate.unused_data
 
 
-def _decompressor(head: Head) -> zlib._Decompress | None:
-    encoding = _encoding(head)
-    if encoding == "identity":
-        return None
-    if encoding in {"gzip", "x-gzip", "deflate"}:
-        return zlib.decompressobj(GZIP_OR_ZLIB)
-    raise ReplyError(f"the answer is encoded as {encoding}, which was not asked for", **_known(head))
-
-
 def _encoding(head: Head) -> str:
     """The name of its encoding, if it is one of ``ENCODINGS``."""
-    name = head.headers.get("content-encoding", "identity").lower()
-    return name if name in ENCODINGS else "something unknown"
+    name = lookup(head.headers, "content-encoding")
+    if name is None:
+        return "identity"
+    return name.lower() if name.lower() in ENCODINGS else "something unknown"
 
 
 def _known(head: Head) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import httptools
 
 from aembed._errors import ProviderError
 from aembed._wire.connection_errors import broke, no_http, silent
-from aembed._wire.headers import ReplyHeaders
+from aembed._wire.headers import ReplyHeaders, lookup
 
 MAX_HEAD_BYTES = 2**16
 """Heads, interim ones included, and trailers: twice the largest that nginx sends, as much as h11 reads."""
@@ -84,8 +84,8 @@ class Connection(asyncio.Protocol):
         self.is_complete = False
         self._fields: list[tuple[bytes, bytes]] = []
         self._pieces: list[bytes] = []
-        self._held = 0
-        self._body_bytes = 0
+        self.held = 0
+        self.body_bytes = 0
         self._received = 0
         self._wakes_at = HANDED_ON_BYTES
         self.is_paused = False
@@ -173,7 +173,7 @@ class Connection(asyncio.Protocol):
 
     async def wait(self) -> None:
         """Until the answer is complete, or as much of its body has come as is handed on at once."""
-        if not (self.is_complete or self._held >= self._wakes_at or self.is_closed):
+        if not (self.is_complete or self.held >= self._wakes_at or self.is_closed):
             self._waiter = self._loop.create_future()
             await self._waiter
         if self._failure is not None:
@@ -182,7 +182,7 @@ class Connection(asyncio.Protocol):
     def take(self) -> list[bytes]:
         """What has come of the body."""
         pieces, self._pieces = self._pieces, []
-        self._held = 0
+        self.held = 0
         if self.is_paused and not self.is_closed:
             self.is_paused = False
             self.since = self._loop.time()
@@ -207,12 +207,12 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._is_malformed = True
-        framing = self._received - self._body_bytes
-        if self._is_malformed or framing > MAX_HEAD_BYTES + FRAMING_PER_BYTE * self._body_bytes:
+        framing = self._received - self.body_bytes
+        if self._is_malformed or framing > MAX_HEAD_BYTES + FRAMING_PER_BYTE * self.body_bytes:
             self._fail(no_http(is_tls=self._is_tls))
-        elif self.is_complete or self._held >= self._wakes_at:
+        elif self.is_complete or self.held >= self._wakes_at:
             self._wake()
-            if self._held >= MAX_HELD_BYTES and not (self.is_complete or self.is_paused):
+            if self.held >= MAX_HELD_BYTES and not (self.is_complete or self.is_paused):
                 self.is_paused = True
                 self._transport.pause_reading()
 
@@ -279,7 +279,7 @@ class Connection(asyncio.Protocol):
             self._is_malformed |= status < 100 or status == 101  # 101: nobody has asked for another protocol
             return
         headers = ReplyHeaders.of(self._fields)
-        encoding, length = headers.get("transfer-encoding"), headers.get("content-length")
+        encoding, length = lookup(headers, "transfer-encoding"), lookup(headers, "content-length")
         # A rejection may come before the request is sent: it is too large, or not wanted. A good answer may not.
         self._is_malformed |= status < 400 and self._is_unsent
         if status >= 400:
@@ -305,8 +305,8 @@ class Connection(asyncio.Protocol):
         if self.is_complete:  # of another answer behind the end of this one
             return
         self._pieces.append(piece)
-        self._held += len(piece)
-        self._body_bytes += len(piece)
+        self.held += len(piece)
+        self.body_bytes += len(piece)
 
     def on_message_complete(self) -> None:
         if self.head is not None and not self.is_complete:

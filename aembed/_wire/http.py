@@ -34,6 +34,8 @@ class HttpTransport:
         self._origins: dict[tuple[object, ...], Origin] = {}
         self._tls: ssl.SSLContext | None = None
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = WeakKeyDictionary()
+        self._pool: Pool | None = None
+        """That of the loop which asked last."""
         self._closers: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None]] = WeakKeyDictionary()
         self._opening = anyio.Lock()
         finalize(self, _abandon, self._pools, os.getpid())
@@ -50,7 +52,9 @@ class HttpTransport:
             ConfigError: a setting, or a variable of the environment, cannot be used.
         """
         route = self._routes.get(url) or await self._find_route(url)
-        pool = self._pools.get(asyncio.get_running_loop()) or await self._open()
+        pool = self._pool
+        if pool is None or pool.loop is not asyncio.get_running_loop() or pool.is_closed:
+            pool = await self._open()
         connection = pool.take(route.origin) or await pool.dial(route.origin, self._tls)
         while True:
             try:
@@ -110,7 +114,8 @@ class HttpTransport:
                 self._close_those_of_closed_loops()
                 self._closers[loop] = closer = self._until_the_loop_ends(loop, Pool(self._settings))
                 await anext(closer)
-            return self._pools[loop]
+            self._pool = pool = self._pools[loop]
+            return pool
 
     async def _until_the_loop_ends(self, loop: asyncio.AbstractEventLoop, pool: Pool) -> AsyncGenerator[None]:
         """A program may leave without closing anything, or run a loop for every request.

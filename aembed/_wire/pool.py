@@ -22,7 +22,7 @@ class Pool:
     """
 
     def __init__(self, settings: HttpSettings) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._settings = settings
         self._free: dict[Origin, dict[Connection, None]] = {}
         """In the order in which they became free."""
@@ -79,11 +79,11 @@ class Pool:
                 return
             self._timer.cancel()
         self._due = due
-        self._timer = self._loop.call_at(due, self._look)
+        self._timer = self.loop.call_at(due, self._look)
 
     def _look(self) -> None:
         self._timer = None
-        now, dues = self._loop.time(), []
+        now, dues = self.loop.time(), []
         for connection in list(self._all):
             patience = self._settings.read_timeout if connection.is_busy else IDLE_S
             waits_for_us = connection.is_busy and not connection.waits_for_server

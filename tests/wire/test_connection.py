@@ -99,7 +99,8 @@ def said_by_h11(data: bytes) -> Outcome | None:
     client.send(h11.Request(method="POST", target="/", headers=[("Host", "h"), ("Content-Length", "0")]))
     client.send(h11.EndOfMessage())
     client.receive_data(data)
-    status, body, headers, is_ended = None, b"", {}, False
+    status, body, is_ended = None, b"", False
+    headers: dict[str, str] = {}
     try:
         while True:
             event = client.next_event()
