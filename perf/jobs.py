@@ -1,6 +1,6 @@
 """``python -m perf.jobs``: what memory a bulk job takes, and how fast it is, on the mock.
 
-Each output is written in a process of its own. Resident memory is read every tenth of a second while it runs; what it
+Each output is written in a separate process. Resident memory is read every tenth of a second while it runs; what it
 had when the first tenth of the rows was done stands beside the most it ever had, because a job that keeps what it has
 done would show it there. ``copy`` reads the input and writes as many bytes, and does nothing else: the floor.
 ``loop-*`` is a hand-written loop of msgspec, the mock itself and numpy or pyarrow: no journal, no rejects, no resume.
@@ -70,7 +70,7 @@ async def job(source: str, output: str, rows: int, dim: int) -> dict[str, float]
 
 
 async def loop(source: str, output: str, rows: int, dim: int) -> dict[str, float]:
-    """The whole job as somebody writes it who needs it once."""
+    """The same job as a hand-written script."""
     started = time.perf_counter()
     provider = MockProvider(MockOptions(dim=dim))
     write, close = _writer(output, rows, dim)

@@ -26,7 +26,7 @@ def interleaved(names: Sequence[str], rounds: int, seed: int) -> Iterator[tuple[
 
 
 def in_fresh_process(name: str, command: Sequence[str], **environment: str) -> Any:
-    """What the command's last line of JSON says."""
+    """The content of the command's last line, which is JSON."""
     done = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, **environment})
     if done.returncode:
         raise SystemExit(f"{name} failed:\n{done.stderr}")

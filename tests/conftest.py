@@ -18,7 +18,7 @@ from tests.loops import LoopFactory, matrix
 from tests.time_limit import TimeLimit
 
 TIME_LIMIT_S = 600
-"""For each test, many times what the slowest takes on a busy machine."""
+"""Seconds per test, many times the slowest on a busy machine."""
 
 OF_VENDORS = (
     "AEMBED_",
@@ -83,7 +83,7 @@ async def _no_leaks() -> AsyncGenerator[None]:
 
 @pytest.fixture(autouse=True)
 def _no_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test reads the settings of whoever runs it."""
+    """No test reads the settings of the user who runs it."""
     for name in os.environ:
         if name.upper().startswith(OF_VENDORS):
             monkeypatch.delenv(name)
@@ -93,6 +93,6 @@ def _no_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 async def factory(_no_leaks: None) -> AsyncGenerator[EmbedderFactory]:
-    """Closed before it is looked what is left."""
+    """Closed before leaks are looked for."""
     async with EmbedderFactory(Config()) as factory:
         yield factory

@@ -1,10 +1,10 @@
-"""What every provider must do, whoever wrote it: one suite, written against the public API alone.
+"""The contract of every provider: one suite, written against the public API alone.
 
     @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
     async def test_my_provider(rule: Rule) -> None:
         await rule(open_my_provider)
 
-Each rule opens a provider of its own, through a function without arguments, and closes it.
+Each rule opens a new provider, through a function without arguments, and closes it.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 A page is a session: its blocks run from top to bottom in one directory.
 
 - `````{code-block} LANGUAGE`` with ``:caption: FILE`` writes that file.
-- ``````python`` is a program; the ``text`` block below it is what it prints.
-- ``````console`` holds commands after ``$``, each followed by what it prints; a line ``...`` matches any lines.
+- ``````python`` is a program; the ``text`` block below it is its output.
+- ``````console`` holds commands after ``$``, each followed by its output; a line ``...`` matches any lines.
 - A comment above a block, ``<!-- needs: PACKAGE -->`` or ``<!-- not run: REASON -->``, says when it cannot run.
 """
 
@@ -40,7 +40,7 @@ class Block:
     not_run: str | None = None
 
     def is_missing(self) -> bool:
-        """Whether a package that the block needs is absent."""
+        """True if a package that the block needs is absent."""
         return self.needs is not None and any(not is_installed(name.strip()) for name in self.needs.split(","))
 
 
@@ -62,7 +62,7 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 def is_installed(package: str) -> bool:
-    """Whether ``package`` can be imported, a package inside of another one too."""
+    """True if ``package`` can be imported; it may be inside of another package."""
     try:
         return importlib.util.find_spec(package) is not None
     except ModuleNotFoundError:
@@ -129,6 +129,6 @@ def execute(command: list[str], directory: Path) -> str:
 
 
 def is_shown(shown: str, printed: str) -> bool:
-    """Whether ``printed`` is the text of the page, where a line ``...`` stands for any number of lines."""
+    """True if ``printed`` is the text of the page, in which a line ``...`` matches any lines."""
     pattern = "".join(r"(?:.*\n)*" if line == "...\n" else re.escape(line) for line in shown.splitlines(keepends=True))
     return re.fullmatch(pattern, printed) is not None

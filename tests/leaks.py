@@ -1,4 +1,4 @@
-"""What an operation must not leave behind: tasks, timers, places taken in a gate."""
+"""Leaks of an operation: tasks, timers, slots of a gate."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def every_gate() -> Generator[list[Gate]]:
 
 @contextmanager
 def nothing_left_behind() -> Generator[None]:
-    """For use inside a running loop: what was not there before the block must not be there after it."""
+    """Inside a running loop: everything that appears within the block must be gone after it."""
     loop = asyncio.get_running_loop()
     tasks, timers = asyncio.all_tasks(), _timers(loop)
     with every_gate() as gates:

@@ -1,4 +1,4 @@
-"""What is sent to a scripted provider, what it was asked, and what is right for it to answer."""
+"""Requests to a scripted provider, and its expected answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ONCE = RetryPolicy(max_attempts=1)
 
 
 async def expected(texts: Sequence[str], dim: int = 8) -> Vectors:
-    """What every scripted provider of this dimension answers, unless its script says otherwise."""
+    """Answer of every scripted provider of this dimension, unless its script says otherwise."""
     return (await MockProvider(MockOptions(dim=dim)).embed(texts, kind="document")).vectors
 
 

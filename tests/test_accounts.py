@@ -1,4 +1,4 @@
-"""Limits of an account are the union of what its open embedders were given, in whatever order."""
+"""Limits of an account are the union of those of its open embedders, in any order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exactly the bad texts fail, whatever batches they stood in, and looking for them costs few requests."""
+"""Exactly the bad texts fail, in any batches, and finding them costs few requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reply is what was asked for, or it is an error that says what it is instead."""
+"""A reply is valid, or it is an error that describes it."""
 
 from __future__ import annotations
 

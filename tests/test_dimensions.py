@@ -139,7 +139,7 @@ async def test_older_servers_that_know_no_dimensions(name: str) -> None:
 
 
 async def test_half_of_what_came_as_base64_may_be_doubles() -> None:
-    """So it is asked for as numbers once, before anything is shortened."""
+    """It is requested as numbers once, before anything is shortened."""
     fake = Fake([answer(openai_reply(WHOLE, as_base64=True)), answer(openai_reply(WHOLE, as_base64=False))])
     provider = await opened(fake, f"openai:{NOMIC}", 384)
     with pytest.raises(ReplyError) as caught:

@@ -1,4 +1,4 @@
-"""What users hold: vectors in input order, bad input refused before anything is sent, an orderly end."""
+"""The facade: vectors in input order, bad input rejected before any request, an orderly end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors carry what is known, say it in one line, and can be caught by what they are."""
+"""Errors carry their facts, print them in one line, and can be caught by class."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ERRORS = [value for name, value in vars(aembed).items() if name.endswith("Error"
 
 
 def drawn_tree() -> dict[str, tuple[str, set[str]]]:
-    """What the docstring draws: class -> (parent, words behind it)."""
+    """The tree of the docstring: class -> (parent, words after it)."""
     tree: dict[str, tuple[str, set[str]]] = {}
     path: list[str] = []
     for line in (_errors.__doc__ or "").splitlines():

@@ -1,4 +1,4 @@
-"""The factory opens what a name means, shares gates by account, and closes what it opened."""
+"""The factory resolves names, shares gates by account, and closes everything it opened."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ KEY = "sk-nobody-may-see-this"
 
 
 class Shop:
-    """A registry with one provider, which remembers what was opened from what."""
+    """A registry with one provider, which records its sources."""
 
     def __init__(self) -> None:
         self.sources: list[Source] = []

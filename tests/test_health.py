@@ -1,4 +1,4 @@
-"""What a health check says: one tiny request, an answer within the timeout, and each model once."""
+"""A health check: one tiny request, an answer within the timeout, and each model once."""
 
 from __future__ import annotations
 

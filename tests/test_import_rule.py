@@ -1,4 +1,4 @@
-"""Who may import whom, and what nobody writes."""
+"""The order of imports, and forbidden constructs."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def rows(drawn: str) -> dict[str, int]:
 ROW = rows(ROOMS)
 OF_PROVIDERS = {"_types", "_errors", "_settings", "_wire", "_version", "_groups", "_vectors", "http", "providers"}
 OUTSIDE = ["testing", "cli", "bench", "integrations", "jobs", "telemetry"]
-"""What lives here uses public names alone, as a user would."""
+"""Rooms that use public names alone, as a user would."""
 
 FORBIDDEN = {
     r"\bexcept Exception\b(?!.*#.*#)": "a broad except hides what it does not know, unless it says why it must",

@@ -138,7 +138,7 @@ def test_options_as_a_file_or_a_variable_has_them() -> None:
     ],
 )
 def test_fields_of_a_message(number: int, value: Any, raw: bytes) -> None:
-    """As the specification of protobuf has them."""
+    """Examples of protobuf's specification."""
     assert encode(number, value) == raw
 
 

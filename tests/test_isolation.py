@@ -196,7 +196,7 @@ def test_fault_84_any_number_of_them_is_found_within_the_bound(
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("concurrency", [1, 16])
 async def test_they_are_found_although_every_batch_holds_one(concurrency: int) -> None:
-    """So many failures in a row look like an outage: a short text shows that it is none."""
+    """Many failures in a row look like an outage: a short text shows that it is none."""
     texts = [f"text {number}" for number in range(400)]
     provider = Poisoned(texts[3::20], CRASH, size=20, latency=0.2)
     limits = Limits(max_concurrency=concurrency)
@@ -318,7 +318,7 @@ async def test_other_ends_of_a_part_are_seen_to() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_failures_at_random_blame_no_text(seed: int) -> None:
-    """A fifth of all requests fail, whatever is in them."""
+    """A fifth of all requests fail, with any texts."""
 
     class Flaky(ScriptedProvider):
         dice = Random(seed)

@@ -1,4 +1,4 @@
-"""``local:/path``: what a directory's own configuration says is what happens, and what it lacks is named."""
+"""``local:/path``: a directory's configuration is followed, and missing files are named."""
 
 from __future__ import annotations
 

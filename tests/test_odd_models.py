@@ -1,4 +1,4 @@
-"""Model directories that somebody else made: odd, damaged, or built to read other files. Typed errors, nothing else."""
+"""Untrusted model directories: odd, damaged, or built to read other files. Typed errors, nothing else."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ SCOPES = {
     *("CancelScope", "TaskGroup", "create_task_group", "fail_after", "fail_at", "move_on_after", "move_on_at"),
     *("timeout", "timeout_at", "block", "start_blocking_portal"),
 }
-"""Of anyio, asyncio and ours: calls whose result is a scope of the current task."""
+"""Calls of anyio, asyncio and aembed whose result is a scope of the current task."""
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
@@ -42,7 +42,7 @@ def own_nodes(function: ast.AST) -> Iterator[ast.AST]:
 
 @cache
 def called(node: ast.AST) -> set[str]:
-    """Names of what is called in an expression."""
+    """Names of the functions called in an expression."""
     calls = [inner.func for inner in ast.walk(node) if isinstance(inner, ast.Call)]
     return {call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "") for call in calls}
 

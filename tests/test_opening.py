@@ -1,4 +1,4 @@
-"""Embedders that open when awaited or entered, with a factory of their own or one they share."""
+"""Embedders that open when awaited or entered, with a separate factory or a shared one."""
 
 from __future__ import annotations
 

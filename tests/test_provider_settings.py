@@ -1,4 +1,4 @@
-"""What can be known without asking is known, and what cannot work is refused before any request, with the way out."""
+"""Facts that need no request are known, and impossible settings are rejected before any request, with the way out."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ async def opened(fake: Fake, name: str, **settings: Any) -> Provider:
 
 
 async def asked(name: str, kind: Kind = "document", **settings: Any) -> tuple[str, dict[str, Any], dict[str, str]]:
-    """The URL, the body and the headers of the first request, whatever comes of it."""
+    """The URL, the body and the headers of the first request, whether it succeeds or not."""
     fake = Fake([answer({}, 500)])
     provider = await opened(fake, name, **settings)
     with pytest.raises(Exception, match="rejected"):

@@ -1,4 +1,4 @@
-"""Compact vectors: what they hold, what they cost in search, and what is refused."""
+"""Compact vectors: their values, their cost in search, and rejected input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scripted provider does what its list says, and remembers what it was asked."""
+"""The scripted provider follows its list, and records its requests."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A stream inside an async generator that is left early, in every way a program can leave one.
 
-Each ends cleanly: the caller's task goes on, what is under way is cancelled, and no task is left.
+Each ends cleanly: the caller's task continues, requests in flight are cancelled, and no task is left.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ WAYS = [
 
 
 async def settled(provider: ScriptedProvider, before: set[asyncio.Task[object]]) -> None:
-    """The caller goes on: its awaits are not cancelled."""
+    """The caller continues: its awaits are not cancelled."""
     gc.collect()
     for _ in range(20):
         await anyio.lowlevel.checkpoint()

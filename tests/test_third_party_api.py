@@ -86,7 +86,7 @@ with ThreadingHTTPServer(("127.0.0.1", 0), Acme) as server:
 
 
 def install(place: Path) -> None:
-    """As an installer leaves it: the module, and a dist-info with the entry point."""
+    """The files of an installer: the module, and a dist-info with the entry point."""
     shutil.copy(SOURCE, place)
     info = place / "aembed_acme-1.0.dist-info"
     info.mkdir()

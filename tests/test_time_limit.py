@@ -1,4 +1,4 @@
-"""Many blocks, one limit: each ends exactly in time, and nobody else's cancellation is taken for its own."""
+"""Many blocks, one limit: each ends exactly in time, and takes no foreign cancellation for its timeout."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def word_pieces() -> Any:
 
 
 def byte_pairs() -> Any:
-    """As in GPT-2 and its descendants: a word begins with its blank."""
+    """GPT-2 and its descendants: a word begins with its blank."""
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
@@ -39,7 +39,7 @@ def byte_pairs() -> Any:
 
 
 def unigrams() -> Any:
-    """As in SentencePiece, with special tokens: the likeliest way to part the whole text."""
+    """SentencePiece, with special tokens: the likeliest way to part the whole text."""
     made = Tokenizer(models.Unigram())
     made.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(" ", "\u2581")])
     trainer = trainers.UnigramTrainer(

@@ -34,7 +34,7 @@ from aembed.testing import ScriptedProvider
 
 
 class Returns:
-    """A provider that returns whatever it is made with."""
+    """A provider that returns the value it is made with."""
 
     spec: Any = ModelSpec(name="mine", dim=3)
 

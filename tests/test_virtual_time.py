@@ -1,4 +1,4 @@
-"""Time that passes only when nothing else can happen, exactly as far as somebody waits."""
+"""Time passes only when nothing else can happen, and exactly to the next timer."""
 
 from __future__ import annotations
 

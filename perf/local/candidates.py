@@ -1,4 +1,4 @@
-"""Who is measured: each opens the model of one directory and embeds from a coroutine, as its users would."""
+"""Candidates: each opens the model of one directory and embeds from a coroutine, as its users would."""
 
 from __future__ import annotations
 
@@ -153,4 +153,4 @@ CANDIDATES: dict[str, Callable[[Path], AbstractAsyncContextManager[Candidate]]] 
     "sentence-transformers": sentence_transformers,
 }
 ON_TORCH = ("infinity", "sentence-transformers")
-"""These need numpy 1 and torch: an environment of their own."""
+"""These need numpy 1 and torch, so a separate environment."""

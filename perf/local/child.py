@@ -1,4 +1,4 @@
-"""One candidate in a process of its own: ``python -m perf.local.child NAME DIRECTORY SEED SCALE`` prints JSON."""
+"""One candidate in a separate process: ``python -m perf.local.child NAME DIRECTORY SEED SCALE`` prints JSON."""
 
 from __future__ import annotations
 

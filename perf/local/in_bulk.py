@@ -23,7 +23,7 @@ from perf.local.model_files import assemble
 OURS, RIVALS = "aembed", ("fastembed", "fastembed (32)")
 UNITS = {"query p50": "ms", "loop lag p99": "ms", "bulk": "texts/s of CPU"}
 TEXTS = 128
-"""Of one call of the bulk job."""
+"""Texts per call of the bulk job."""
 TICK_S = 0.001
 PAUSE_S = 0.005
 """Between queries."""

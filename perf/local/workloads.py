@@ -1,4 +1,4 @@
-"""What is measured, from inside a running event loop."""
+"""Workloads, run inside an event loop."""
 
 from __future__ import annotations
 

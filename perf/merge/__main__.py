@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def calls(callers: int, scale: float) -> int:
-    """Of each caller."""
+    """Calls per caller."""
     return max(3, int(scale * max(5, min(100, 1000 // callers))))
 
 

@@ -1,4 +1,4 @@
-"""One candidate in a process of its own: ``python -m perf.merge.child SUBJECT CALLERS MERGE BASE_URL CALLS``.
+"""One candidate in a separate process: ``python -m perf.merge.child SUBJECT CALLERS MERGE BASE_URL CALLS``.
 
 Each caller asks one query after the other, without a pause: a closed loop. Prints JSON.
 """
@@ -23,7 +23,7 @@ from perf.peers.texts import sentences
 async def load(embedder: Embedder, callers: int, calls: int) -> tuple[list[float], float]:
     """Times of the calls in seconds, and how many ended in a second.
 
-    What counts begins when all callers have had one answer: before that, they all started at once.
+    Measuring begins when every caller has had one answer: they all started at once.
     """
     texts = cycle(sentences(20_000, seed=1))
     left = callers * (calls + 1)

@@ -1,4 +1,4 @@
-"""What is asked: two servers on this machine, and the local model."""
+"""Subjects: two servers on this machine, and the local model."""
 
 from __future__ import annotations
 

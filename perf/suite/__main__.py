@@ -80,7 +80,7 @@ def slim(report: Report) -> Report:
 
 
 def _overview(console: Console, reports: list[Report]) -> None:
-    """A line for each; what is behind it is in the HTML page."""
+    """One line per report; details are in the HTML page."""
     overview = headlines.overview(reports)
     made = Table(*overview.columns)
     for row in overview.rows:
@@ -89,7 +89,7 @@ def _overview(console: Console, reports: list[Report]) -> None:
 
 
 def publish(reports: list[Report], comparison: Comparison | None) -> None:
-    """For people, programs and CI."""
+    """Write the reports for people, programs and CI."""
     console = Console(width=max(120, Console().width))
     _overview(console, reports)
     if (found := reference.table(reports)) is not None:

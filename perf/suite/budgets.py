@@ -59,7 +59,7 @@ def read(path: Path = FILE) -> Budgets:
 
 
 def judged(reports: Sequence[Report], budgets: Budgets) -> list[Report]:
-    """The same reports, with the verdict of those that exceed a budget. What is invalid stays invalid."""
+    """The same reports, marked where they exceed a budget. Invalid reports stay invalid."""
     breaches = [*_limits(reports, budgets), *_ratios(reports, budgets.ratio)]
     found = []
     for report in reports:
@@ -71,7 +71,7 @@ def judged(reports: Sequence[Report], budgets: Budgets) -> list[Report]:
 
 
 def unused(titles: Sequence[str], budgets: Budgets) -> list[str]:
-    """Patterns that fit no title: a budget for what is not measured would never be exceeded."""
+    """Patterns that match no title: a budget without a measurement would never be exceeded."""
     patterns = [limit.benchmark for limit in (*budgets.typical, *budgets.hard)]
     patterns += [end for ratio in budgets.ratio for end in (ratio.benchmark, ratio.to)]
     return [pattern for pattern in patterns if not any(_fits(title, pattern) for title in titles)]

@@ -46,7 +46,7 @@ COUNTED: tuple[Scenario, ...] = (
     overhead.admission,
     concurrency.callers,
 )
-"""Those that do the same on every run, so that what they cost can be counted and kept."""
+"""Deterministic cases, whose cost can be counted and recorded."""
 
 
 def measurements(*, ends: bool = False) -> Iterator[Measurement]:
@@ -79,7 +79,7 @@ def _load() -> Iterator[Measurement]:
 
 
 BASE, AT_ONCE, CALM = 200.0, 0.05, 5.0
-"""Queries a second beside a burst, seconds it lasts, and seconds needed to know what was usual before it."""
+"""Queries per second next to a burst, its seconds, and seconds to learn the normal level before it."""
 LASTING = 6.0
 """Seconds from which a slope can be told."""
 QUERIES = load.queries.case(on="mock")
@@ -102,7 +102,7 @@ def _sustained(pace: Pace) -> Awaitable[Report]:
 
 
 def _burst(extra: int) -> Measurement:
-    """So many more than usual within a twentieth of a second."""
+    """Extra requests within a twentieth of a second."""
     name = f"burst of {extra}"
     return loaded(
         "burst",

@@ -56,5 +56,5 @@ class Corpus:
         return [self.characters(characters) for _ in range(count)]
 
     def of_words(self, least: int, most: int, count: int) -> list[str]:
-        """Of ``least`` to ``most`` words."""
+        """Texts of ``least`` to ``most`` words."""
         return [self.words(self._dice.randint(least, most)) for _ in range(count)]

@@ -30,7 +30,7 @@ NOT_GATED = "not gated: "
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one operation cost; allocations only where two looks saw the same."""
+    """Counted cost of one operation; allocations only where two counts agree."""
 
     tasks: float
     callbacks: float

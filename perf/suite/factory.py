@@ -20,7 +20,7 @@ SETTINGS = {
 
 
 def at_once(call: Callable[[], Any], check: Callable[[Any], bool]) -> bench.Subject:
-    """What needs no await, as a subject."""
+    """A subject for code without await."""
 
     async def made() -> Any:
         return call()
@@ -55,7 +55,7 @@ async def validate_config(_: Any) -> AsyncIterator[bench.Subject]:
 
 @bench.scenario
 async def validate_options(_: Any) -> AsyncIterator[bench.Subject]:
-    """What one embedder is told."""
+    """Options of one embedder."""
 
     def made() -> Profile:
         return Profile(
@@ -94,7 +94,7 @@ async def available_providers(_: Any) -> AsyncIterator[bench.Subject]:
 
 @bench.scenario
 async def check_health(_: Any) -> AsyncIterator[bench.Subject]:
-    """Of one embedder, on the mock."""
+    """The life of one embedder, on the mock."""
     async with EmbedderFactory(Config()) as factory:
         await factory.new_embedder("mock")
         yield bench.Subject(factory.check_health, lambda found: None if found["mock:mock"].ok else "unhealthy")

@@ -43,7 +43,7 @@ async def mixed(_: Any) -> AsyncIterator[bench.Subject]:
 
 @bench.scenario
 async def error_recovery(_: Any) -> AsyncIterator[bench.Subject]:
-    """One request in ten fails, and is tried again: nobody should notice but for the time."""
+    """One request in ten fails and is retried: only the latency should change."""
     options = {**LATENCY, "error_rate": 0.1, "error_kinds": ["overloaded", "connect", "timeout"]}
     retry = RetryPolicy(initial_delay=0.005, max_delay=0.05, max_attempts=10)
     async with embedder(provider_options=options, retry=retry) as opened:

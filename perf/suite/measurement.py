@@ -13,7 +13,7 @@ from aembed.bench.scenario import opened
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How long to measure."""
+    """Duration of a measurement."""
 
     processes: int
     """Fresh ones for each operation that is timed; 0: in this one, which is quicker and tells less."""
@@ -26,7 +26,7 @@ class Pace:
     searched: float
     """Seconds of that search, at most."""
     isolated: bool = True
-    """The search for leaks has a process of its own."""
+    """The search for leaks runs in a separate process."""
 
 
 FULL = Pace(processes=5, timed=0.2, load=8.0, operations=10_000, searched=6.0)
@@ -95,7 +95,7 @@ def _memory(case: Case) -> Measure:
 
 
 async def _here(case: Case, measure: Callable[[Target], Awaitable[Report]]) -> Report:
-    """In this process, as what is no scenario is measured."""
+    """In this process, for subjects that are no scenario."""
     async with opened(case) as subject:
         report = await measure(subject)
     return replace(report, name=case.scenario.name, parameters=case.parameters)

@@ -1,4 +1,4 @@
-"""What aembed itself costs, part by part. The floor is the mock alone, asked without an embedder."""
+"""The cost of aembed itself, part by part. The floor is the mock alone, called without an embedder."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ POINTS = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What the layers say of one copy, and how much slower it was by the A/B comparison."""
+    """Verdicts of the layers for one copy, and its slowdown by the A/B comparison."""
 
     what: str
     verdicts: dict[str, str]
@@ -71,7 +71,7 @@ def copies(turns: float) -> Iterator[dict[str, Path]]:
 
 
 def turns_of(timed: Report) -> float:
-    """How many turns of an empty loop take as long as the operation."""
+    """Turns of an empty loop that take as long as the operation."""
     assert timed.micro is not None
     laps = []
     for _ in range(51):
@@ -90,7 +90,7 @@ class Measured:
     timed: Report
     """In many processes: as a baseline is."""
     days: list[Report]
-    """Each in a process of its own, as the points of a history are."""
+    """Each in a separate process, like the points of a history."""
 
 
 async def measured(tree: Path, points: int) -> Measured:

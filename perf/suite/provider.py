@@ -1,4 +1,4 @@
-"""What users call, one call at a time: on the mock, the local model and a server."""
+"""Public calls, one at a time: on the mock, the local model and a server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def embed_documents(case: Any) -> AsyncIterator[bench.Subject]:
 
 @bench.scenario(on=["local", "http"], documents=[5, 20])
 async def embed_documents_of(case: Any) -> AsyncIterator[bench.Subject]:
-    """Where a model computes, or bytes travel."""
+    """Providers that compute or send bytes."""
     async with embedder(case.on) as opened:
         yield bench.documents(opened, Corpus().of_length(SMALL, case.documents))
 

@@ -1,4 +1,4 @@
-"""How aembed's own cost compares with that of a Go implementation of the same interface on a mock of dimension 128.
+"""aembed's own cost compared with a Go implementation of the same interface on a mock of dimension 128.
 
 Its figures are those of its authors, from another machine of two cores: a yardstick, not a race.
 """

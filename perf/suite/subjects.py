@@ -28,7 +28,7 @@ async def embedder(on: str = "mock", **options: Unpack[EmbedderOptions]) -> Asyn
 
 @asynccontextmanager
 async def loopback(*options: str) -> AsyncIterator[str]:
-    """The base URL of a server in a process of its own."""
+    """The base URL of a server in a separate process."""
     pipe = asyncio.subprocess.PIPE
     command = [sys.executable, "-m", "aembed.testing.server", "--until-eof", "--dim", "1536", *options]
     process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)

@@ -1,6 +1,6 @@
 """``python -m perf.suite.versions --base REV``: a revision against the working tree, in turns.
 
-The scenarios below import nothing but aembed, for they stand beside both versions of it.
+The scenarios below import nothing but aembed, because both versions run them.
 Exit codes: 0 no slower, 1 regressed, 2 usage, 3 inconclusive.
 """
 

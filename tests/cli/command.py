@@ -1,4 +1,4 @@
-"""The command, and what it left on the disk."""
+"""The command, and the files it left."""
 
 from __future__ import annotations
 

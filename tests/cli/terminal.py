@@ -14,7 +14,7 @@ HEEDED = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler
 
 
 class Terminal:
-    """The command on a terminal of its own; what it shows is read as it comes.
+    """The command on a separate terminal, whose output is read as it comes.
 
     It runs the statement ``first`` before anything else. It heeds Ctrl-C even if whoever runs the tests ignores it.
 

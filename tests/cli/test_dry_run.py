@@ -1,4 +1,4 @@
-"""What a dry run says it would take."""
+"""The estimates of a dry run."""
 
 from __future__ import annotations
 

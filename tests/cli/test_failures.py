@@ -1,4 +1,4 @@
-"""Failures of the run: what they are called, their exit codes, and what is kept."""
+"""Failures of the run: their names, their exit codes, and the progress that is kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options are called as they were typed, and what is not an option is left alone."""
+"""Messages name options as they were typed; other words are left alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command says of itself: providers, version, help, completion."""
+"""Providers, version, help and completion of the command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command says, word for word: of jobs, plans and moments that were made up."""
+"""Sentences of the command, word for word, for made-up jobs, plans and moments."""
 
 from __future__ import annotations
 

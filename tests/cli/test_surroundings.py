@@ -1,4 +1,4 @@
-"""What a command may find around it: signals ignored, streams closed, code pages, few descriptors, no terminal."""
+"""Surroundings of a command: signals ignored, streams closed, code pages, few descriptors, no terminal."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_signal_before_the_command_has_begun(number: signal.Signals) -> None:
     Path("aembed").mkdir()
     Path("aembed/__init__.py").touch()
     Path("aembed/cli.py").write_text(f"import os\nos.kill(os.getpid(), {number:d})\nwhile True: pass\n")
-    heeded = functools.partial(signal.signal, number, signal.SIG_DFL)  # whoever runs the tests may ignore it
+    heeded = functools.partial(signal.signal, number, signal.SIG_DFL)  # the test runner may ignore it
     ended = subprocess.run(
         [*COMMAND, "check"],
         capture_output=True,

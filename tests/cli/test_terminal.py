@@ -51,7 +51,7 @@ def test_check_is_a_table_on_a_terminal() -> None:
 
 
 def test_names_in_a_table_are_text() -> None:
-    """Of a configuration that is somebody else's."""
+    """An untrusted configuration."""
     Path("aembed.toml").write_text('[profiles."a[/nope]\\u001b[31m[link=http://x]b"]\nmodel = "mock"')
     terminal = Terminal("check", control=False)
     assert terminal.leave() == 0

@@ -1,4 +1,4 @@
-"""Which servers there are, and how each is started. Every one runs from a virtual environment of its own."""
+"""The servers and their start. Each runs from a separate virtual environment."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Target:
-    """One model on one server, and what is true of it."""
+    """One model on one server, with its facts."""
 
     server: Server
     model: str

@@ -1,4 +1,4 @@
-"""What must be true of every server there is."""
+"""Tests for every server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LiteLLM's proxy: what it refuses to be asked, and what it says when the server behind it is gone."""
+"""LiteLLM's proxy: requests that it rejects, and its errors when the server behind it is gone."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ async def test_wrong_key(litellm: Target, factory: EmbedderFactory) -> None:
 
 
 async def test_no_key(litellm: Target, factory: EmbedderFactory) -> None:
-    """It then fails for want of its database client: a plain 500, from which nobody can tell what is wrong."""
+    """It then fails for want of its database client: a plain 500 without a cause."""
     embedder = await litellm.embedder(factory, api_key=None, retry=RetryPolicy(max_attempts=2, initial_delay=0.01))
     with pytest.raises(ProviderError) as caught:
         await embedder.embed_query("text")

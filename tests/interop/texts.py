@@ -1,4 +1,4 @@
-"""What is embedded: texts of very different lengths, and texts that are hard to carry."""
+"""Texts of very different lengths, and texts that are hard to transport."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ AWKWARD = [
 
 
 def mixed(count: int) -> list[str]:
-    """Seeded texts of 1 to 40 words in no order of length, each with a subject of its own."""
+    """Seeded texts of 1 to 40 words in no order of length, each on another subject."""
     dice = random.Random(count)
     texts = []
     for number in range(count):

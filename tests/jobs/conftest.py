@@ -1,4 +1,4 @@
-"""What jobs are run on."""
+"""Inputs for jobs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def rows() -> str:
 
 
 REJECTED = [5, 11, 17, 23]
-"""Of those rows."""
+"""Texts of those rows."""
 
 
 async def mock_vectors(texts: Sequence[str], dim: int = 8) -> Vectors:
@@ -35,7 +35,7 @@ async def mock_vectors(texts: Sequence[str], dim: int = 8) -> Vectors:
 
 
 async def expected(count: int = 30) -> Vectors:
-    """What the ``.npy`` of those rows holds."""
+    """Content of the ``.npy`` of those rows."""
     vectors = await mock_vectors([f"row {i}" for i in range(count)])
     vectors[REJECTED] = np.nan
     return vectors

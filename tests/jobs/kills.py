@@ -1,6 +1,6 @@
 """A program that kills jobs: each attempt is a process, ended by SIGKILL at a line drawn by lot.
 
-Prints as JSON what was billed, and what became of the outputs.
+Prints the billed texts and the state of the outputs as JSON.
 
     python kills.py DIRECTORY OUTPUT KILLS SEED [damage] [files|shards|pieces|update|keep|retry|several]
 
@@ -34,12 +34,12 @@ HOME = Path(jobs.__file__).parent
 PARTS = ["work", "embedding", "ledger", "journal", "vectors", "place", "placing", "assembly", "rejects", "writers/*"]
 PARTS += ["directory", "keys", "joining", "reuse", "keeping"]
 CODE = {str(path) for part in PARTS for path in HOME.glob(f"{part}.py")}
-"""What sends and writes: a process that dies while it only reads has nothing to lose."""
+"""Steps that send or write: a process that dies while it only reads has nothing to lose."""
 ROWS, BATCH, SLOTS, SHARDS = 150, 5, 4, 3
 
 
 class Ledger:
-    """A provider that writes down what it is asked before it answers: that is billed."""
+    """A provider that records each request before it answers: that is billed."""
 
     spec = ModelSpec(name="ledger", provider="ledger", dim=8, max_batch_texts=BATCH)
 
@@ -149,7 +149,7 @@ def trace(fatal: int) -> Iterator[int]:
 
 
 def tear(directory: Path, lot: random.Random) -> None:
-    """Lose what was written last."""
+    """Lose the last writes."""
     for path in (directory / "journal", directory / "vectors.npy"):
         if path.exists() and lot.random() < 0.5:
             os.truncate(path, max(0, path.stat().st_size - lot.randrange(1, 200)))

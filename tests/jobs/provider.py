@@ -1,4 +1,4 @@
-"""A provider for tests of jobs: it remembers what it was asked, refuses some texts, and fails when told to."""
+"""A provider for tests of jobs: it records its requests, rejects some texts, and fails on demand."""
 
 from __future__ import annotations
 

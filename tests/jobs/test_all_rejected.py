@@ -13,7 +13,7 @@ from aembed.providers.mock import MockOptions, MockProvider
 
 
 class Rejects:
-    """Every text, with an error of its own; but for good ones."""
+    """An error for every text but the good ones."""
 
     def __init__(self, batch: int, error: type[BadTextError] = BadTextError, words: str = "task is unknown") -> None:
         self.spec = ModelSpec(name="rejects", provider="test", dim=8, max_batch_texts=batch)
@@ -50,7 +50,7 @@ async def test_it_stops_and_says_so(batch: int, words: str) -> None:
     error = caught.value.__cause__ if isinstance(caught.value, JobStoppedError) else caught.value
     assert isinstance(error, BadRequestError)
     assert "check the model's settings" in str(error)
-    assert batch > 4 or provider.asked < 100  # what is under way, a request for each text of it
+    assert batch > 4 or provider.asked < 100  # requests in flight, one for each of their texts
 
 
 async def test_few_texts_say_nothing() -> None:

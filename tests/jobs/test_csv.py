@@ -1,4 +1,4 @@
-"""CSV and TSV as people have them: a broken row costs one row, whatever is wrong with it."""
+"""Real-world CSV and TSV: any kind of broken row costs one row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a job would take: the same counts that the job comes to, and nothing is sent for them."""
+"""Estimates of a job: the counts of the real job, without a request."""
 
 from __future__ import annotations
 

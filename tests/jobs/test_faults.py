@@ -96,7 +96,7 @@ def test_fault_61_ctrl_c_says_what_is_kept_and_the_same_command_goes_on() -> Non
     ("output", "count"), [("v.npy", 20), ("v.jsonl", 20), ("v.parquet", 15)], ids=["npy", "jsonl", "parquet"]
 )
 def test_fault_62_killed_anywhere_and_resumed(output: str, count: int, tmp_path: Path) -> None:
-    """The output is that of a job that nobody killed, and no more is billed twice than was in flight."""
+    """The output equals that of an uninterrupted job, and only texts in flight are billed twice."""
     if output.endswith(".parquet"):
         pytest.importorskip("pyarrow", reason="needs the extra parquet")
     found = _kill(tmp_path, output, count, seed=62)
@@ -147,7 +147,7 @@ def test_fault_62_killed_while_the_machine_loses_what_was_written_last(tmp_path:
     ],
 )
 def test_fault_124_killed_anywhere_and_resumed(mode: str, output: str, tmp_path: Path) -> None:
-    """Updates, several outputs and retried rejects end as if nobody had killed them, and pay for nothing twice."""
+    """Updates, several outputs and retried rejects end as without a kill, and pay for nothing twice."""
     if output.endswith(".parquet"):
         pytest.importorskip("pyarrow", reason="needs the extra parquet")
     found = _kill(tmp_path, output, 8, mode, seed=124)
@@ -213,7 +213,7 @@ async def test_fault_62_command_killed_by_the_request_it_sends(monkeypatch: pyte
 
 
 async def test_fault_62_killed_when_all_was_in_place(rows: str) -> None:
-    """What is left then is a journal that says the job is complete: nothing is asked again."""
+    """Only a journal remains, which says that the job is complete: nothing is requested again."""
     await _begin(rows)
     journal = Path("v.npy.job/journal")
     provider = Remembers()
@@ -282,7 +282,7 @@ async def test_fault_63_disk_full_while_the_output_is_put_together(rows: str) ->
     damage=st.sampled_from(["cut", "flip", "zeros"]),
 )
 def test_fault_63_damage_is_found_by_checksum(rows: str, file: str, at: float, damage: str) -> None:
-    """Wherever it is, the output is right; what is intact is not asked again."""
+    """The output is right wherever the damage is, and intact batches are not requested again."""
     shutil.rmtree("v.npy.job", ignore_errors=True)
     Path("v.npy").unlink(missing_ok=True)
     first, second = run_on_a_loop(_begin(rows)), Remembers()

@@ -112,7 +112,7 @@ def test_compressed_text_is_read(name: str) -> None:
     if name.endswith(".zst"):
         zstd = pytest.importorskip("backports.zstd", reason="needs the extra zstd")
         Path(name).write_bytes(zstd.compress(content))
-    else:  # whatever it is called
+    else:  # under any name
         half = content.index(b"\n", 9000) + 1
         Path(name).write_bytes(gzip.compress(content[:half]) + gzip.compress(content[half:]))
     assert [row[2] for row in read(name)[0]] == [f"row {i}" for i in range(3000)]

@@ -1,4 +1,4 @@
-"""Input formats: what a row is, where its text and id stand, and what is wrong with a file or with one row of it."""
+"""Input formats: rows, the place of text and id, and errors with a file or with one row of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs from Python: what comes out, what is rejected, what is refused, and what is kept."""
+"""Jobs from Python: outputs, rejected rows, rejected arguments, and progress that is kept."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ async def test_progress_is_told_from_beginning_to_end(rows: str) -> None:
     assert last.tokens
 
 
-# --- what is refused, before anything is sent
+# --- rejected before any request
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def peak(rows: int, output: str) -> int:
 def test_memory_does_not_grow_with_the_input(output: str) -> None:
     if output.endswith(".parquet"):
         pytest.importorskip("pyarrow", reason="needs the extra parquet")
-    peak(500, output)  # whatever is made once
+    peak(500, output)  # objects that are made once
     few, many = peak(4_000, output), peak(10_000, output)
     assert many - few < 10 * 6_000, "a row leaves less than 10 bytes"
 
@@ -58,7 +58,7 @@ print(*re.findall("VmHWM:(.*)kB", pathlib.Path("/proc/self/status").read_text())
 @pytest.mark.skipif(sys.platform != "linux", reason="counts in kilobytes as Linux does")
 @pytest.mark.parametrize("output", ["v.npy", "v.jsonl", "v.parquet"])
 def test_fault_121_rows_of_megabytes_take_no_more_memory(output: str) -> None:
-    """300 MB of input, a row at a time 2 MB: whatever rows look like, a process stays below 300 MB."""
+    """300 MB of input, a row at a time 2 MB: for rows of any shape, a process stays below 300 MB."""
     if output.endswith(".parquet"):
         pytest.importorskip("pyarrow", reason="needs the extra parquet")
     ended = subprocess.run([sys.executable, "-c", LONG_ROWS, output], capture_output=True, check=True)

@@ -191,7 +191,7 @@ async def test_order_and_number_of_syncs() -> None:
         *("sync journal", "sync v.npy.job"),  # whose directory it is
         *("sync vectors.npy", "sync journal"),  # all rows are done
         *("sync keys", "sync record-0"),
-        *("sync vectors.npy", "sync journal"),  # once more, whatever went wrong
+        *("sync vectors.npy", "sync journal"),  # once more, after any failure
         "sync journal",  # all is there: from now on files are put in their places
         *("sync keys", "place keys", root),
         *("sync record-0", "place record-0", root),

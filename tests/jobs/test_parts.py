@@ -1,4 +1,4 @@
-"""The parts of a job that are worth a look of their own: ranges, chunks, journals."""
+"""Parts of a job with tests apart: ranges, chunks, journals."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HEADER = Header(1, 10, 4, "fingerprint", {"model": "a:b", "text_column": "text"}
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 8))))
 def test_ranges_are_a_set_of_numbers(given_ranges: list[tuple[int, int]]) -> None:
-    """One that overlaps what is there is refused as a whole; what touches becomes one."""
+    """An overlapping range is rejected as a whole; touching ranges become one."""
     ranges, numbers = Ranges(), set[int]()
     for start, length in given_ranges:
         wanted = set(range(start, start + length))
@@ -177,7 +177,7 @@ def test_journal_torn_in_its_head_begins_again(journal: Journal) -> None:
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"start": ' + b"1" * 5000 + b"}", b'{"start": "\xff"}'])
 def test_lines_that_no_journal_has(journal: Journal, body: bytes) -> None:
-    """Each with its checksum: somebody means it."""
+    """Each with its checksum: intended."""
     journal.begin(HEADER)
     journal.append(Entry(0, 4, "a" * 16))
     with Path("v.npy.job/journal").open("ab") as file:

@@ -116,7 +116,7 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _is_field(node: ast.AST) -> bool:
-    """``field(repr=False)``: how a dataclass looks is not what it does."""
+    """``field(repr=False)``: the repr of a dataclass is not its behaviour."""
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "field"
 
 

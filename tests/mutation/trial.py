@@ -79,7 +79,7 @@ class Workplace:
         }
 
     def is_noticed(self, mutant: Mutant) -> bool:
-        """Whether a test fails, or none ends, with this change."""
+        """True if a test fails, or none ends, with this change."""
         with self._changed(mutant):
             return self._pytest(self.reaching(mutant) or self.tests, self._duration * LONGER_THAN_UNCHANGED) != 0
 

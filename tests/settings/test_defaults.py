@@ -1,4 +1,4 @@
-"""What holds where nothing is set, as a table, and which values are the first that will not do."""
+"""Defaults as a table, and the first invalid values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Variables of the environment: which are aembed's, what they say, and how an error names them."""
+"""Environment variables: aembed's names, their values, and errors that name them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a key comes from, and that it is asked for when it is needed."""
+"""Sources of a key, which is read when it is needed."""
 
 from __future__ import annotations
 

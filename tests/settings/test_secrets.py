@@ -1,4 +1,4 @@
-"""What looks like a key, and what shows none."""
+"""Redaction of everything that looks like a key."""
 
 from __future__ import annotations
 

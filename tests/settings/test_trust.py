@@ -57,7 +57,7 @@ def test_an_untrusted_file_may_name_models_and_limits() -> None:
 
 
 def test_every_field_is_either_harmless_or_wants_trust() -> None:
-    """A field added later wants trust until somebody decides otherwise."""
+    """A field added later needs trust until it is listed."""
     from aembed._settings.options import Profile
     from aembed._settings.trust import HARMLESS
 

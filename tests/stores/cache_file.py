@@ -21,7 +21,7 @@ async def put(store: SQLiteStore, names: Sequence[int] = NAMES, dim: int = DIM) 
 
 
 async def known(store: SQLiteStore, names: Sequence[int] = NAMES, dim: int = DIM) -> list[int]:
-    """Names that are found; what is found is checked."""
+    """Names that are found; their vectors are checked."""
     positions, rows = await store.get_many(keys(names), dim)
     found = [names[i] for i in positions]
     np.testing.assert_array_equal(rows, vectors(found, dim))

@@ -1,7 +1,7 @@
 """A process that puts into and gets from a cache: ``python -m tests.stores.hammer PATH SEED ROUNDS``.
 
 Prints a line for each round. With 0 rounds it goes on until it is killed. Each row is the one its key stands for, so
-that whoever reads it can tell whether it is right.
+that a reader can check it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every store must do, whatever it keeps its vectors in."""
+"""The contract of every store."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ async def test_rows_not_used_for_longest_make_room() -> None:
 
 
 async def look_up(store: MemoryStore, names: range) -> int:
-    """How many of them are found, each put if it is not, as a cache does."""
+    """Number of hits; misses are put, as a cache does."""
     found = 0
     for name in names:
         if await known(store, range(name, name + 1), WIDE):
@@ -121,7 +121,7 @@ async def test_another_dimension_gets_the_memory_that_is_used_least() -> None:
 
 
 async def test_a_dimension_in_use_keeps_its_memory() -> None:
-    """A little of something else does not drive out what is asked for all the time."""
+    """A few other entries do not evict those in constant use."""
     store = MemoryStore(max_bytes=MIB)
     busy = range(ROWS // 2)
     await store.put_many(keys(busy), vectors(busy, WIDE))
@@ -157,7 +157,7 @@ STEPS = st.lists(
 
 @given(STEPS)
 def test_it_is_a_dict_that_forgets(steps: list[tuple[str, list[int], int]]) -> None:
-    """Whatever is found is what was put last; what is asked for at once after a put, and fits, is found."""
+    """A hit is the last value put; an entry that fits is found right after its put."""
 
     async def play() -> None:
         store = MemoryStore(max_bytes=MIB)

@@ -1,4 +1,4 @@
-"""Whose file it is: what is no cache is left alone, and what is damaged is begun anew."""
+"""Ownership of the file: a foreign file is left alone, and a damaged one is begun anew."""
 
 # ruff: noqa: ASYNC240 - a test may wait for the disk
 
@@ -165,7 +165,7 @@ async def test_a_use_is_noted_once_a_sixteenth_of_the_bound_was_written_since(
     assert used == (1 + since if noted else 1)
 
 
-# ---- files that somebody has prepared
+# ---- hostile files
 
 HOSTILE = {
     "a view instead of the table": """

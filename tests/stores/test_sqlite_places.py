@@ -1,4 +1,4 @@
-"""Where a key's row is: in the index of recent keys, then in the large one."""
+"""Place of a key's row: in the index of recent keys, then in the large one."""
 
 from __future__ import annotations
 

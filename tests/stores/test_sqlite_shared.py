@@ -1,4 +1,4 @@
-"""What is left after a cancellation, a crash or a full disk, and several threads and processes at once."""
+"""State after a cancellation, a crash or a full disk, and several threads and processes at once."""
 
 from __future__ import annotations
 

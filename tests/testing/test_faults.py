@@ -51,7 +51,7 @@ ASK = request("/v1/embeddings", {"model": "m", "input": "text"})
 
 
 def talk(server: LoopbackServer, *requests: bytes) -> bytes:
-    """What comes back until the connection ends."""
+    """Bytes received until the connection ends."""
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(b"".join(requests))
         connection.shutdown(socket.SHUT_WR)

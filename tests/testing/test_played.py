@@ -1,4 +1,4 @@
-"""What each fault plays, to the byte, and what a server is where nothing is said."""
+"""The bytes of each fault, and a server's defaults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quotas are kept strictly, whatever arrives: proven over random arrivals, on a clock that is only an argument."""
+"""Quotas are strict for any arrivals: proven over random ones, on a clock that is only an argument."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def cohere_body(texts: list[str], **more: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Facts:
-    """How one provider is asked and answers, written down apart from the server."""
+    """Requests and replies of one provider, written apart from the server."""
 
     path: str
     body: Callable[..., dict[str, Any]]

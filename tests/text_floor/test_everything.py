@@ -1,4 +1,4 @@
-"""Cache, merge, streams, quotas and failures together: whatever happens, rows follow the input and nothing leaks."""
+"""Cache, merge, streams, quotas and failures together: rows always follow the input and nothing leaks."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def make(call: Call, embedder: Embedder) -> EmbedResult | Vectors:
 
 
 async def check(call: Call, outcome: Any, world: World) -> EmbedResult | None:
-    """Rows follow the input, and every text is exactly one of: a row, failed, not attempted. Returns what it cost."""
+    """Rows follow the input, and every text is exactly one of: a row, failed, not attempted. Returns its usage."""
     texts = call.texts[:1] if call.method == "query" else call.texts
     right = await expected(texts)
     if isinstance(outcome, np.ndarray):

@@ -64,14 +64,14 @@ class World:
 
 @dataclass(eq=False)
 class StrictServer:
-    """Keeps the quota of an account to the letter, refuses what it must, and fails as the script says."""
+    """Enforces an account's quota exactly, and fails as the script says."""
 
     world: World
     in_flight: int = 0
     quota_refusals: int = 0
     requests: int = 0
     answered: Counter[tuple[Kind, str]] = field(default_factory=Counter)
-    """How often each text got its vector."""
+    """Number of vectors that each text got."""
     closed: int = 0
 
     def __post_init__(self) -> None:

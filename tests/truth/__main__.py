@@ -1,4 +1,4 @@
-"""Prints the figures beside their bars."""
+"""Prints the figures with their bounds."""
 
 from __future__ import annotations
 

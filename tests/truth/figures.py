@@ -1,4 +1,4 @@
-"""Figures beside their bars, and when a machine is too noisy to say."""
+"""Figures with their bounds, and machines that are too noisy for them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class NoisyError(Exception):
 
 @dataclass(frozen=True)
 class Figure:
-    """A value, and between what it has to lie."""
+    """A value and its bounds."""
 
     what: str
     value: float
@@ -85,12 +85,12 @@ def quiet(report: Report) -> Report:
 
 @dataclass
 class Outcome:
-    """Of some attempts: the first at which all held, or else the last on a quiet machine, or else the last."""
+    """The attempt that counts: the first at which all held, else the last on a quiet machine, else the last."""
 
     figures: Sequence[Figure] = ()
     noise: list[str] = field(default_factory=list)
     told: bool = False
-    """Whether the machine was quiet enough to say."""
+    """True if the machine was quiet enough."""
 
     @property
     def holds(self) -> bool:

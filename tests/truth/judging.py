@@ -1,4 +1,4 @@
-"""T5, T6: what is news and what is not, in series of results and between two versions."""
+"""T5, T6: changes and noise, in series of results and between two versions."""
 
 from __future__ import annotations
 
