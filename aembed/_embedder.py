@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, TypeAlias, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import anyio
 
+from aembed._call_runner import CallRunner
 from aembed._engine.call import NONE_REJECTED, Call
 from aembed._engine.engine import Engine
-from aembed._engine.layer import Layer
 from aembed._engine.listeners import Listener
 from aembed._engine.proof import PROBE
-from aembed._engine.timeout import SharedTimeout, Stopwatch
+from aembed._engine.timeout import Stopwatch
 from aembed._errors import AembedError, InputError
-from aembed._events import Operation, Statistics
+from aembed._events import Statistics
 from aembed._input import (
     check_grace,
     check_on_error,
@@ -30,17 +29,14 @@ from aembed._input import (
     sort_texts,
 )
 from aembed._lifecycle import ActiveCalls, Bound
-from aembed._observed import ObservedCall
+from aembed._progress import Progress, guarded
 from aembed._stream import DocumentStream, Work, chunking
 from aembed._types import EmbedResult, Health, Kind, ModelSpec, OnError, TextSize, Vector, Vectors
 
 T = TypeVar("T")
 
-Deadlines: TypeAlias = Mapping[Kind, float | None]
-"""Seconds a call of each kind may take, unless it says otherwise itself."""
-
 QUERY_DEADLINE_S = 30.0
-"""Somebody waits for a query: longer than a request may take, and shorter than an outage may last."""
+"""People wait for a query: this is longer than a request may take, and shorter than an outage may last."""
 
 
 class Embedder(Bound):
@@ -56,24 +52,18 @@ class Embedder(Bound):
     def __init__(
         self,
         engine: Engine,
-        top: Layer,
+        runner: CallRunner,
         calls: ActiveCalls,
-        deadlines: Deadlines,
         close: Callable[[], Awaitable[None]],
         *,
         identity: str,
-        cached: bool = False,
     ) -> None:
         self._engine = engine
         self._listeners = engine.recorder.listeners
-        self._is_cached = cached
-        self._identity = identity
-        self._top = top
+        self._runner = runner
         self._calls = calls
-        self._timeouts = {
-            kind: None if seconds is None else SharedTimeout(seconds) for kind, seconds in deadlines.items()
-        }
         self._close = close
+        self._identity = identity
         self._closing = False
         self._ended = anyio.Event()
 
@@ -121,12 +111,12 @@ class Embedder(Bound):
             ProviderError: the provider did not deliver, after retries.
             DeadlineError: the time was over; it names the last failure, which is its ``__cause__``.
         """
-        active = self._calls if self._listeners.emit is None else self._observed("embed_query", "query", text)
+        active = self._calls if self._listeners.emit is None else self._runner.observed("embed_query", "query", text)
         with active as observed:
             text = check_text(text)
             if deadline is not None:
                 deadline = check_seconds(deadline, "deadline")
-            call = await self._finish(Call([text], "query"), deadline, observed=observed)
+            call = await self._runner.finish(Call([text], "query"), deadline, observed=observed)
             row: Vector = call.vectors(self.spec.dim)[0]
             return row
 
@@ -137,32 +127,44 @@ class Embedder(Bound):
             InputError: a text is wrong.
             ProviderError, DeadlineError: as :meth:`embed_query`; their ``partial`` holds what was delivered.
         """
-        active = self._calls if self._listeners.emit is None else self._observed("embed_queries", "query", texts)
+        active = self._calls if self._listeners.emit is None else self._runner.observed("embed_queries", "query", texts)
         with active as observed:
             deadline = check_seconds(deadline, "deadline")
-            call = await self._finish(Call(check_texts(texts), "query"), deadline, observed=observed)
+            call = await self._runner.finish(Call(check_texts(texts), "query"), deadline, observed=observed)
             return call.vectors(self.spec.dim)
 
     async def embed_documents(
-        self, texts: Iterable[str], *, out: Vectors | None = None, deadline: float | None = None
+        self,
+        texts: Iterable[str],
+        *,
+        out: Vectors | None = None,
+        deadline: float | None = None,
+        progress: Progress | None = None,
     ) -> Vectors:
         """Documents -> float32 array of shape ``(n, dim)``, in input order.
 
         ``out``, a C-contiguous float32 array (or memmap) of that shape, is filled and returned. ``deadline`` is the
-        total time in seconds; not given: that of the embedder's options, if any.
+        total time in seconds; not given: that of the embedder's options, if any. ``progress`` is called on the event
+        loop with the number of texts that have ended since its last call: ``progress=bar.update`` with tqdm. An error
+        that it raises is logged, and the call continues.
 
         Raises:
             InputError: a text or ``out`` is wrong.
             ProviderError: the first failure, after retries; its ``partial`` holds what was delivered.
             DeadlineError: the time was over; its ``partial`` holds what was delivered.
         """
-        active = self._calls if self._listeners.emit is None else self._observed("embed_documents", "document", texts)
+        active = (
+            self._calls if self._listeners.emit is None else self._runner.observed("embed_documents", "document", texts)
+        )
         with active as observed:
             deadline = check_seconds(deadline, "deadline")
             items = check_texts(texts)
             if out is not None:
-                check_out(out, len(items), await self._dimension(observed))
-            call = await self._finish(Call(items, "document", out=out), deadline, observed=observed)
+                check_out(out, len(items), await self._runner.dimension(observed))
+            call = Call(items, "document", out=out)
+            if progress is not None:
+                call.on_ended = guarded(progress)
+            await self._runner.finish(call, deadline, observed=observed)
             return call.vectors(self.spec.dim)
 
     async def embed(
@@ -172,6 +174,7 @@ class Embedder(Bound):
         kind: Kind = "document",
         on_error: OnError = "raise",
         deadline: float | None = None,
+        progress: Progress | None = None,
     ) -> EmbedResult:
         """Like :meth:`embed_documents`, with everything there is to know about the call.
 
@@ -179,19 +182,25 @@ class Embedder(Bound):
         NaN. A text that is blank, or no ``str``, fails alone like any other. What no other request could survive (a
         rejected key, a spent account) is raised all the same, with the partial result. ``deadline`` is the total time
         in seconds, waiting and retries included; not given: that of the embedder's options, else 30 s for queries.
+        ``progress`` as for :meth:`embed_documents`; failed texts count as well.
 
         Raises:
             InputError, ProviderError: as :meth:`embed_documents`.
             DeadlineError: with ``on_error="raise"``; its ``partial`` holds what was finished.
         """
-        active = self._calls if self._listeners.emit is None else self._observed("embed", kind, texts)
+        active = self._calls if self._listeners.emit is None else self._runner.observed("embed", kind, texts)
         with active as observed:
             if kind not in ("document", "query"):
                 raise InputError(f"kind is {kind!r}; it must be 'document' or 'query'")
             check_on_error(on_error)
             deadline = check_seconds(deadline, "deadline")
             items, rejected = (check_texts(texts), NONE_REJECTED) if on_error == "raise" else sort_texts(texts)
-            call = await self._finish(Call(items, kind, on_error, rejected=rejected), deadline, observed=observed)
+            call = Call(items, kind, on_error, rejected=rejected)
+            if progress is not None:
+                call.on_ended = guarded(progress)
+                if rejected:
+                    call.on_ended(len(rejected))
+            await self._runner.finish(call, deadline, observed=observed)
             return call.result(self.spec)
 
     @overload
@@ -240,9 +249,9 @@ class Embedder(Bound):
 
     async def get_dimension(self) -> int:
         """Length of this model's vectors. Asks the provider once, if it is not known beforehand."""
-        active = self._calls if self._listeners.emit is None else self._observed("get_dimension", "query", ())
+        active = self._calls if self._listeners.emit is None else self._runner.observed("get_dimension", "query", ())
         with active as observed:
-            return await self._dimension(observed)
+            return await self._runner.dimension(observed)
 
     def measure(self, texts: Iterable[str]) -> list[TextSize]:
         """Tokens of each text, and the pieces of a text that is too long; sends nothing.
@@ -264,11 +273,13 @@ class Embedder(Bound):
         watch = Stopwatch()
         error = None
         try:
-            active = self._calls if self._listeners.emit is None else self._observed("check_health", "query", PROBE)
+            active = (
+                self._calls if self._listeners.emit is None else self._runner.observed("check_health", "query", PROBE)
+            )
             with active as observed:
                 probe = Call([PROBE], "query", is_probe=True)
                 # not through the cache, whose health it is not
-                await self._finish(probe, timeout or math.inf, self._engine, option="timeout", observed=observed)
+                await self._runner.finish(probe, timeout or math.inf, self._engine, option="timeout", observed=observed)
         except AembedError as failure:
             error = failure
         return Health(ok=error is None, latency=watch.elapsed(), error=error)
@@ -304,52 +315,6 @@ class Embedder(Bound):
             finally:
                 self._ended.set()
 
-    def _observed(self, operation: Operation, kind: Kind, argument: object) -> ObservedCall:
-        """Around a call while somebody listens: ``argument`` holds its texts."""
-        return ObservedCall(self._engine, self._calls, operation, kind, argument, cached=self._is_cached)
-
-    async def _finish(
-        self,
-        call: Call,
-        deadline: float | None = None,
-        layer: Layer | None = None,
-        option: str = "deadline",
-        observed: ObservedCall | None = None,
-    ) -> Call:
-        """Run a call to its end, or to that of its time. Raises the error that stopped it, with the partial result."""
-        if observed is not None:
-            observed.follow(call)
-        timeout = self._timeouts[call.kind]
-        if deadline is not None:
-            timeout = SharedTimeout(deadline) if deadline < math.inf else None
-        if timeout is None:
-            await (layer or self._top).run(call)
-        else:
-            call.due = asyncio.get_running_loop().time() + timeout.seconds
-            finished, scope = False, timeout.scope()
-            try:
-                with scope:
-                    await (layer or self._top).run(call)
-                    finished = not call.out_of_time
-            except TimeoutError:
-                if not scope.expired:
-                    raise  # a provider's or a store's own
-            if not finished:
-                self._engine.expire(call, timeout.seconds, option)
-        if call.error is not None:
-            call.error.partial = call.result(self.spec)
-            raise call.error
-        return call
-
     async def _embed_chunk(self, texts: Sequence[str], on_error: OnError) -> tuple[Vectors, Mapping[int, AembedError]]:
         result = await self.embed(texts, on_error=on_error)
         return result.vectors, result.failures
-
-    async def _dimension(self, observed: ObservedCall | None) -> int:
-        if self.spec.dim is None:
-            limit = self._timeouts["document"]  # that of queries is for people who wait
-            seconds = limit.seconds if limit else math.inf
-            await self._finish(Call([PROBE], "query"), seconds, self._engine, observed=observed)
-        dim = self.spec.dim
-        assert dim is not None, "the engine learns the dimension from every reply"
-        return dim

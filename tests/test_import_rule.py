@@ -21,7 +21,8 @@ ROOMS = """
     _engine
     _sharing
     _accounts _shared_models _stream
-    _observed
+    _observed _progress
+    _call_runner
     _embedder
     _opening _totals
     _factory

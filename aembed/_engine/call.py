@@ -46,6 +46,8 @@ class Call:
         self.is_probe = is_probe
         self.due = math.inf
         self.on_sent: Callable[[], None] | None = None
+        self.on_ended: Callable[[int], None] | None = None
+        """Called with the number of rows that have just received their vector, or failed."""
         self.stopped = False
         self.error: AembedError | None = None
         """The error that ends the call, once it has stopped."""
@@ -134,14 +136,15 @@ class Call:
         if reply.truncated:
             indices = indices_of(batch)
             self._truncated.update(indices[position] for position in reply.truncated)
-        if in_place:
-            return
-        rows = batch.rows if self._row_map is None else self._row_map.first[batch.rows]
-        is_whole = len(vectors) == self._rows and isinstance(rows, slice)
-        if self._out is None and is_whole and vectors.flags.writeable:
-            self._out = vectors
-        else:
-            self._array(vectors.shape[1])[rows] = vectors
+        if not in_place:
+            rows = batch.rows if self._row_map is None else self._row_map.first[batch.rows]
+            is_whole = len(vectors) == self._rows and isinstance(rows, slice)
+            if self._out is None and is_whole and vectors.flags.writeable:
+                self._out = vectors
+            else:
+                self._array(vectors.shape[1])[rows] = vectors
+        if self.on_ended is not None:
+            self.on_ended(self._row_count(batch))
 
     def fail(self, batch: Batch, error: AembedError) -> None:
         """Record the failure. It stops the call if no other request can succeed, or if the caller wants no failure."""
@@ -152,6 +155,8 @@ class Call:
             error.index = self._row(indices[error.index or 0])
         self._truncated.difference_update(indices)
         self.failures.update(dict.fromkeys(indices, error))
+        if self.on_ended is not None:
+            self.on_ended(self._row_count(batch))
         if error.fatal or self._on_error == "raise":
             self.stop(error)
 
@@ -209,6 +214,10 @@ class Call:
         if self._out is None:
             self._out = np.empty((self._rows, dim), np.float32)
         return self._out
+
+    def _row_count(self, batch: Batch) -> int:
+        """Rows of the result that hold the texts of a batch."""
+        return len(batch.texts) if self._row_map is None else int(self._row_map.occurrences[batch.rows].sum())
 
     def _row(self, index: int) -> int:
         """The first row that holds the text, as the caller counts."""

@@ -30,6 +30,8 @@ class RowMap:
         """Index of the text in each row; -1 where it was rejected."""
         self.texts = list(distinct)
         self._with_text = np.flatnonzero(self.index >= 0)
+        self.occurrences = np.bincount(self.index[self._with_text], minlength=len(distinct))
+        """Number of rows that hold each text."""
         self.first = self._with_text[np.unique(self.index[self._with_text], return_index=True)[1]]
         """First row of each text."""
         self._rejected = rejected

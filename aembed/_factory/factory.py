@@ -14,6 +14,7 @@ import anyio
 import anyio.to_thread
 
 from aembed._accounts import Account, Accounts, label_of, quota_group
+from aembed._call_runner import CallRunner
 from aembed._embedder import Embedder
 from aembed._engine.listeners import Listener, check_listener
 from aembed._errors import ClosedError
@@ -210,15 +211,8 @@ class EmbedderFactory(Bound):
                 stack.push_async_callback(layers.aclose)
 
         calls = ActiveCalls(f"the embedder of {provider.spec.provider}:{provider.spec.name}", self._home)
-        embedder = Embedder(
-            engine,
-            layers.top,
-            calls,
-            deadlines(settings),
-            release,
-            identity=layers.identity,
-            cached=cache is not None,
-        )
+        runner = CallRunner(engine, layers.top, calls, deadlines(settings), cached=cache is not None)
+        embedder = Embedder(engine, runner, calls, release, identity=layers.identity)
         self._embedders.add(embedder, OpenEmbedder(provider, calls, name, member))
         self._totals.opened(embedder, engine.recorder.about["embedder"], label_of(group))
         return embedder

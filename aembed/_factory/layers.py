@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import NamedTuple
 
-from aembed._embedder import QUERY_DEADLINE_S, Deadlines
+from aembed._call_runner import Deadlines
+from aembed._embedder import QUERY_DEADLINE_S
 from aembed._engine.engine import Engine
 from aembed._engine.layer import Layer
 from aembed._engine.listeners import Listener

@@ -14,6 +14,7 @@ from aembed._events import Statistics
 from aembed._factory import masked, new_embedder
 from aembed._input import check_on_error, check_source, listed
 from aembed._lifecycle import Bound
+from aembed._progress import Progress
 from aembed._settings.config import Config
 from aembed._settings.options import EmbedderOptions
 from aembed._stream import chunking
@@ -94,10 +95,19 @@ class SyncEmbedder(Bound):
         return loop.run(self._here().embed_queries(_read(texts), deadline=deadline))
 
     def embed_documents(
-        self, texts: Iterable[str], *, out: Vectors | None = None, deadline: float | None = None
+        self,
+        texts: Iterable[str],
+        *,
+        out: Vectors | None = None,
+        deadline: float | None = None,
+        progress: Progress | None = None,
     ) -> Vectors:
-        """Documents -> float32 array of shape ``(n, dim)``, as :meth:`Embedder.embed_documents`."""
-        return loop.run(self._here().embed_documents(_read(texts), out=out, deadline=deadline))
+        """Documents -> float32 array of shape ``(n, dim)``, as :meth:`Embedder.embed_documents`.
+
+        ``progress`` is called on the event loop thread.
+        """
+        call = self._here().embed_documents(_read(texts), out=out, deadline=deadline, progress=progress)
+        return loop.run(call)
 
     def embed(
         self,
@@ -106,9 +116,11 @@ class SyncEmbedder(Bound):
         kind: Kind = "document",
         on_error: OnError = "raise",
         deadline: float | None = None,
+        progress: Progress | None = None,
     ) -> EmbedResult:
         """Vectors, failures, usage and time of one call, as :meth:`Embedder.embed`."""
-        return loop.run(self._here().embed(_read(texts), kind=kind, on_error=on_error, deadline=deadline))
+        embedder, items = self._here(), _read(texts)
+        return loop.run(embedder.embed(items, kind=kind, on_error=on_error, deadline=deadline, progress=progress))
 
     @overload
     def stream_documents(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import concurrent.futures.thread  # noqa: F401  # its hooks for forks hold a lock that the end of a loop needs: see _hook
 import os
 import threading
 from collections.abc import Coroutine, Iterable
@@ -108,6 +109,8 @@ class ProcessLoop:
                 if self._is_over:
                     raise ClosedError("the interpreter is exiting. Join the threads of SyncEmbedders before.")
                 self._hook()
+                if self._current is not None:  # what is open belongs to that loop until it has ended
+                    self._current.join()
                 self._current = LoopThread()
                 self._current.do(self._close_dropped)
             return self._current
@@ -120,7 +123,11 @@ class ProcessLoop:
                 closing.discard()
 
     def _hook(self) -> None:
-        """Once. Factories are made before their first call, so that their own check at exit runs after ours."""
+        """Once, and last: hooks run in reverse order, so ours run while nothing that others close or lock is missing.
+
+        At exit that is the check for open factories, which are made before their first call; before a fork, the lock of
+        :mod:`concurrent.futures`, which the end of a loop takes to shut down its executor.
+        """
         if self._has_hooks:
             return
         self._has_hooks = True

@@ -186,6 +186,10 @@ class LoopThread:
         """Cancel the calls in flight, and end the loop and its thread."""
         self.is_ending = True
         self.do(self._stop.set)
+        self.join()
+
+    def join(self) -> None:
+        """Wait for the end of the thread."""
         self._thread.join(JOIN_S)
 
     def start_submitted(self) -> None:

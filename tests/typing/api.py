@@ -117,6 +117,8 @@ async def embedders(embedder: aembed.Embedder, lines: AsyncIterator[str], out: N
     assert_type(await embedder.embed_query("text"), NDArray[np.float32])
     assert_type(await embedder.embed_documents(["text"], out=out), NDArray[np.float32])
     assert_type(await embedder.embed(("text",), kind="query", on_error="return"), aembed.EmbedResult)
+    await embedder.embed_documents(["text"], progress=[0].append)
+    await embedder.embed_documents(["text"], progress=lambda: None)  # type: ignore[arg-type, misc]
     await embedder.embed_query(["text"])  # type: ignore[arg-type]
     await embedder.embed(["text"], kind="passage")  # type: ignore[arg-type]
     async with embedder.stream_documents(lines) as chunks:
