@@ -5,8 +5,6 @@ point of the group ``aembed.providers``. Connections, retries, quotas, redaction
 built-in providers over HTTP are written in the same way.
 """
 
-from __future__ import annotations
-
 from aembed._settings.base import Settings as ProviderOptions
 from aembed._settings.vendors import with_path
 from aembed._wire.api import HttpApi, RequestFeatures

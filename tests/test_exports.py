@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import aembed
+import aembed.http
 import aembed.jobs
 import aembed.stores
 import aembed.telemetry
@@ -21,7 +22,7 @@ import aembed.testing
 
 PACKAGE = Path(aembed.__file__).parent
 CONTRIBUTING = Path(__file__).parents[1] / "CONTRIBUTING.md"
-MODULES = [aembed, aembed.testing, aembed.jobs, aembed.stores, aembed.telemetry]
+MODULES = [aembed, aembed.http, aembed.testing, aembed.jobs, aembed.stores, aembed.telemetry]
 
 
 def is_public(name: str, value: Any) -> bool:
@@ -31,7 +32,7 @@ def is_public(name: str, value: Any) -> bool:
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_all_is_sorted_and_holds_exactly_what_is_public(module: ModuleType) -> None:
     names = [name for name in module.__all__ if not name.startswith("__")]
-    assert names == sorted(names)
+    assert names == sorted(names, key=lambda name: (not name.isupper(), name)), "constants first"
     assert set(names) == {name for name, value in vars(module).items() if is_public(name, value)}
 
 

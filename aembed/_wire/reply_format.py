@@ -18,7 +18,7 @@ the place of the ``k``-th array of numbers. A function that lists them need not 
 
 
 def _no_usage(_: Any) -> None:
-    return None
+    """The usage of a reply that reports none."""
 
 
 @dataclass(frozen=True)

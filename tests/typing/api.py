@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import aembed
+from aembed.http import HttpApi, RequestFeatures
 from aembed.stores import MemoryStore, SQLiteStore
 
 
@@ -27,6 +28,14 @@ class MyProvider:
 
 
 mine: aembed.Provider = MyProvider()
+
+
+def my_request(texts: Sequence[str], features: RequestFeatures) -> Mapping[str, Any]:
+    return {"texts": texts, **features.fields()}
+
+
+my_api = HttpApi(key_variables=("MINE_API_KEY",), base_url="https://mine.example/v1", request=my_request)
+aembed.Registry().register("mine", my_api)
 
 
 class MyStore:
