@@ -1,4 +1,4 @@
-"""Provider name -> opener, imported when first opened; and which provider and model a mistyped name meant."""
+"""Provider name -> opener, imported when first opened; and hints for mistyped names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aembed._lifecycle import Bound
 from aembed._types import Provider, Source
 
 Opener: TypeAlias = Callable[[Source], Awaitable[Provider]]
-"""Makes a provider from what the user asked for. Raises :class:`ConfigError` for what it cannot honour."""
+"""Opens a provider for a ``Source``. Raises :class:`ConfigError` for a setting that it cannot honour."""
 
 ENTRY_POINT_GROUP = "aembed.providers"
 
@@ -43,9 +43,9 @@ BUILT_IN = {
 }
 
 CATALOGUES = ("openai", "cohere", "google", "jina", "mistral", "voyage", "dashscope")
-"""Providers whose models nobody else serves under the same name; the first one wins."""
+"""Providers whose models have names that need no provider to be recognised; the first one wins."""
 NEAR = 0.85
-"""How alike two names of models are, of 1, that one is taken for a slip in writing the other."""
+"""Similarity, 0 to 1, at which a name counts as a misspelling of a model."""
 
 
 class Registry(Bound):
@@ -65,7 +65,7 @@ class Registry(Bound):
         """Add a provider: an opener, or ``"package.module:opener"`` to be imported on first use.
 
         Raises:
-            ConfigError: the name is taken (pass ``replace=True`` to mean it), or is not usable in ``"name:model"``.
+            ConfigError: the name is taken (``replace=True`` allows it), or is not usable in ``"name:model"``.
         """
         if not name or ":" in name or name != name.strip():
             raise ConfigError(f"provider name {name!r} is not usable in 'name:model'; leave out colons and blanks")
@@ -84,7 +84,7 @@ class Registry(Bound):
         return callable(opener) or (opener is not None and opener.partition(":")[0] in sys.modules)
 
     def get(self, name: str, model: str = "", *, also: Iterable[str] = ()) -> Opener:
-        """The opener of a provider. ``model`` is all that was asked for, ``also`` other names that may be meant.
+        """The opener of a provider. ``model`` is the full name, ``also`` lists other names for the hint.
 
         Raises:
             ConfigError: there is no such provider, or its module has no such opener.
@@ -100,7 +100,7 @@ class Registry(Bound):
 
 @cache
 def _installed() -> dict[str, str]:
-    """What other packages bring, read once: it takes milliseconds, and only a name not built in needs it."""
+    """Entry points of other packages, read once and only for names that are not built in: it takes milliseconds."""
     from importlib.metadata import entry_points
 
     return {point.name: point.value for point in entry_points(group=ENTRY_POINT_GROUP)}

@@ -1,4 +1,4 @@
-"""The root of everything users configure: frozen, validated, and wrong values are errors that teach."""
+"""The root of all settings: frozen and validated; an error names the field, the value and the remedy."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ else:
 
 SECRETS = {"api_key", "headers", "proxy"}
 SECRET_FIELDS = SECRETS | {"base_url"}
-"""Their values are not shown; a ``base_url`` may wrongly hold a password."""
+"""Fields whose values errors do not show; a ``base_url`` may wrongly hold a password."""
 
 TABLE_TYPES = {"model_type", "dict_type", "mapping_type"}
-"""Errors of pydantic's about a value where a table should be."""
+"""Types of pydantic's errors for a value in the place of a table."""
 
 Origin: TypeAlias = Callable[[tuple[str, ...]], str]
 """Says where the field at a path was set: a keyword, a file and table, a variable; "" if that is not known."""
 
 TAGS = {"switch", "policy"}
-"""What pydantic calls the kinds of an option that takes several; no option has such a name."""
+"""Tags in pydantic's error paths for options of several types; no option has such a name."""
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(Field, PrivateAttr))
@@ -72,7 +72,7 @@ class Settings(BaseModel, metaclass=_RaisesConfigError):
 
     @classmethod
     def from_table(cls, table: Mapping[str, object], origin_of: Origin | None = None) -> Self:
-        """Made of what files, variables and ``provider_options`` hold. An error names the origin of the value.
+        """Settings from a table: of a file, variables or ``provider_options``. An error names the origin of the value.
 
         Raises:
             ConfigError: an unknown field, or a wrong value.
@@ -80,12 +80,12 @@ class Settings(BaseModel, metaclass=_RaisesConfigError):
         return cast("Self", cls._validated(origin_of=origin_of, **table))
 
     def table(self) -> dict[str, object]:
-        """Only what was set, by name; settings within settings are tables too."""
+        """The fields that were set, by name; nested settings are tables too."""
         fields = {name: getattr(self, name) for name in self.model_fields_set}
         return {name: value.table() if isinstance(value, Settings) else value for name, value in fields.items()}
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Secrets are not written into bytes that others may keep."""
+        """Raises TypeError for settings with secrets: pickled bytes may be stored anywhere."""
         secret = next((name for name in sorted(SECRETS) if getattr(self, name, None)), None)
         if secret is not None:
             raise TypeError(
@@ -100,7 +100,7 @@ def plain(value: object) -> object:
 
 
 def explain(error: ValidationError, model: type[BaseModel], origin_of: Origin | None = None) -> ConfigError:
-    """One sentence per mistake: the field, the value, and how to mend it. Values of secret fields stay out."""
+    """One sentence for each mistake: field, value, remedy. Values of secret fields stay out."""
     return ConfigError("; ".join(_sentence(details, model, origin_of) for details in error.errors()))
 
 
@@ -128,19 +128,19 @@ def _problem(details: ErrorDetails, path: tuple[str, ...], model: type[BaseModel
 
 
 def shown(value: object) -> str:
-    """A plain value as it is; of anything that may hold a secret, only its kind."""
+    """The repr of a plain value; only the kind of anything that may hold a secret."""
     if isinstance(value, str) and may_be_secret(value):
         return f"{MASK} (it looks like a secret)"
     return repr(value) if isinstance(value, (str, int, float, type(None))) else f"a {type(value).__name__}"
 
 
 def _kind(value: object) -> str:
-    """A text in place of a table may be a proxy's address or a key: it is not shown."""
+    """Like ``shown``, but a str in the place of a table may be a proxy's address or a key, and is not shown."""
     return "a str" if isinstance(value, str) else shown(value)
 
 
 def _fields_beside(model: type[BaseModel], path: Sequence[str]) -> Iterable[str]:
-    """The known names where ``path`` has an unknown one."""
+    """The known names in the place of an unknown one at the end of ``path``."""
     kind: object = model
     for name in path[:-1]:
         kind = field_type(kind, name)

@@ -28,13 +28,13 @@ from aembed._settings.vendors import NO_VENDOR, Vendor
 
 
 class Config(Defaults):
-    """What a factory starts from: the default model, defaults for every embedder, and named profiles.
+    """The configuration of a factory: the default model, defaults for every embedder, and named profiles.
 
     One Config serves any number of factories. ``Config()`` reads nothing; :meth:`load` reads environment and file.
     """
 
     model: str = "local"
-    """What ``new_embedder()`` gives: ``"provider:model"``, ``"provider"``, or the name of a profile."""
+    """Model of ``new_embedder()``: ``"provider:model"``, ``"provider"``, or the name of a profile."""
     profiles: dict[str, Profile] = Field(default_factory=dict)
 
     _origins: Origins = PrivateAttr(default_factory=Origins)
@@ -80,25 +80,25 @@ class Config(Defaults):
 
     @classmethod
     def distrust(cls, file: str | Path = NAME) -> Path:
-        """Take back :meth:`trust`."""
+        """Undo :meth:`trust`."""
         distrust(Path(file))
         return Path(file).resolve()
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The file and the variables that were read, by name."""
+        """Names of the file and the variables that were read."""
         file = () if self._origins.file is None else (str(self._origins.file),)
         return file + tuple(sorted(self._origins.variables.values()))
 
     def origin(self, *path: str) -> str:
-        """What has set a field: ``config.origin("retry", "max_attempts")`` is a variable, or a table of the file.
+        """Origin of a field: ``config.origin("retry", "max_attempts")`` is a variable, or a table of the file.
 
-        "" for what is not set, or was set in code.
+        "" if the field is not set, or was set in code.
         """
         return self._origins.of(path)
 
     def endpoint(self, model: str | None = None) -> Endpoint:
-        """Where the requests of a model or profile go, whether with a key, and what has set each. Asks no function.
+        """Address and key of a model or profile, and the origin of each. Calls no key function.
 
         Raises:
             ConfigError: as ``new_embedder``.
@@ -118,10 +118,10 @@ class Config(Defaults):
 def resolve(
     config: Config, model: str, options: Mapping[str, Any], registry: Registry | None = None
 ) -> tuple[str, Options]:
-    """Merge the layers: ``model`` may name a profile. Returns ``"provider:model"`` and what it runs with.
+    """Merge the layers: ``model`` may name a profile. Returns ``"provider:model"`` and its settings.
 
     Raises:
-        ConfigError: a keyword is wrong, or what the layers say contradicts itself.
+        ConfigError: a keyword is wrong, or layers contradict each other.
     """
     shared = config.table()
     table: dict[str, object] = {name: shared[name] for name in shared.keys() & Options.model_fields.keys()}
@@ -146,7 +146,7 @@ def find_vendor(registry: Registry, provider: str) -> Vendor:
 
 
 def check_model(config: Config, name: str, providers: Collection[str]) -> None:
-    """Raises :class:`ConfigError` for a profile that names a profile: whose options would hold?"""
+    """Raises :class:`ConfigError` for a profile that names a profile: it would be unclear whose options hold."""
     profile = config.profiles.get(name)
     if profile is not None and profile.model in config.profiles and profile.model not in providers:
         raise ConfigError(

@@ -1,8 +1,8 @@
 """The variables of the environment that are aembed's own: ``AEMBED_`` and the name of a field.
 
 Two underscores lead into a table: ``AEMBED_RETRY__MAX_ATTEMPTS``. A table or list may be given whole, as JSON. An empty
-variable counts as unset. A name that aembed does not know is somebody else's, as those that Kubernetes makes for a
-service called ``aembed``; a near miss of a known name is warned of.
+variable counts as unset. Unknown names are ignored, for they may be those that Kubernetes
+creates for a service called ``aembed``; a near miss of a known name causes a warning.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from aembed._settings.layers import merged
 
 PREFIX = "AEMBED_"
 CONFIG = "AEMBED_CONFIG"
-"""Names the file."""
+"""Variable that names the file."""
 NEAR = 0.8
-"""How alike two names are, of 1, that one is taken for a slip in writing the other."""
+"""Similarity, 0 to 1, at which a name counts as a misspelling of a known one."""
 
 Path = tuple[str, ...]
 
 
 def read_variables(environ: Mapping[str, str], model: type[BaseModel]) -> tuple[dict[str, object], dict[Path, str]]:
-    """What the variables set, as a table, and the variable that set each path of it.
+    """The table that the variables set, and the variable of each path.
 
     Raises:
         ConfigError: a table that is no JSON.

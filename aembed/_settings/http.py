@@ -1,4 +1,4 @@
-"""How connections are made."""
+"""Settings of connections."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class HttpSettings(Settings):
     trust_env: Switch = False
     """Honour ``HTTP_PROXY``, ``HTTPS_PROXY``, ``NO_PROXY`` and ``~/.netrc``."""
     public_only: Switch = False
-    """For programs that are given a ``base_url`` by somebody else: connect to public addresses only, never to this
+    """SSRF protection, for a ``base_url`` from users or other programs: connect to public addresses only, never to this
     machine, a private network or a cloud's metadata. The address itself is looked at, each time a connection is made,
     so that no name can lead elsewhere later. Not with a proxy, which would do the connecting. Once it is on for all
     embedders or in a profile, nothing closer to the call switches it off."""
@@ -33,7 +33,7 @@ class HttpSettings(Settings):
 
     @property
     def proxy_url(self) -> str | None:
-        """In clear, for whoever connects to it."""
+        """The proxy's address in clear text, for the connection to it."""
         return self.proxy.get_secret_value() if isinstance(self.proxy, SecretStr) else self.proxy
 
     @field_validator("proxy")

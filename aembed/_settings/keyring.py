@@ -1,4 +1,4 @@
-"""A key that is asked for again: after the server has rejected it, and before it expires."""
+"""A key that is renewed after a 401 and before it expires."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from aembed._settings.keys import ask_key
 from aembed._settings.options import AskKey
 
 RENEW_BEFORE_S = 300.0
-"""Or a tenth of the key's life, if that is less. Source: azure-core, ``BearerTokenCredentialPolicy``."""
+"""Time before the expiry, or a tenth of the key's life, if that is less.
+
+Source: azure-core, ``BearerTokenCredentialPolicy``."""
 
 
 class KeyRing:
-    """The key of one function, for all embedders that were given this function: they ask once between them."""
+    """The key of one function. All embedders with this function share it, so that the function is called once."""
 
     def __init__(self, ask: AskKey, clock: Callable[[], float] = time.time) -> None:
         self._ask = ask
@@ -30,7 +32,7 @@ class KeyRing:
         return "<KeyRing>"
 
     async def get(self) -> SecretStr:
-        """The key, asked for if there is none yet, or if it is about to expire. Raises what the function raises."""
+        """The key. Calls the function if there is no key yet, or if it is about to expire, and raises its errors."""
         key = self._usable()
         if key is None:
             async with self._asking:
@@ -38,7 +40,7 @@ class KeyRing:
         return key
 
     async def first(self) -> SecretStr:
-        """The first key that was given: whose account it is, whatever keys follow."""
+        """The first key of the function. It identifies the account, also after a renewal."""
         key = await self.get()
         return self._first or key
 

@@ -1,7 +1,7 @@
-"""Where an API key and the address it is for come from: an option, a function, a file, or the provider's variables.
+"""Sources of an API key and of its address: an option, a function, a file, or the provider's variables.
 
-A key goes where it was given for: to the ``base_url`` given with it, or to the provider's own hosts. The provider's
-variables are those that its own SDK reads, and belong together likewise.
+A key goes to the ``base_url`` that was given with it, or to the provider's own hosts, and nowhere else. The same holds
+for the key and the address in the provider's variables, which are those of its SDK.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from aembed._settings.vendors import Vendor, is_same_address
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where requests go, the key that goes with them, and what has set each: "" for the provider's own default."""
+    """Address and key of a provider, and the origin of each: "" for the provider's own default."""
 
     base_url: str | None
     base_url_origin: str
     key: SecretStr | AskKey | None
-    """Or the function to ask for it."""
+    """The key, or the function that gives it."""
     key_origin: str
 
 
 def find_endpoint(vendor: Vendor, settings: Options, environ: Mapping[str, str] = os.environ) -> Endpoint:
-    """The address and the key, from settings or else from the provider's variables.
+    """Address and key, from settings, else from the provider's variables.
 
     Raises:
-        ConfigError: a variable holds no address; a key that is to go over plain http.
+        ConfigError: a variable holds no address; a key would go over plain http.
     """
     named = _address(vendor, environ)
     url, url_origin = settings.base_url, "base_url"
@@ -59,7 +59,7 @@ def find_endpoint(vendor: Vendor, settings: Options, environ: Mapping[str, str] 
 
 
 def check_key_is_covered(url: str, http: HttpSettings) -> None:
-    """Raises :class:`ConfigError` if a key is to go where it can be read on the way."""
+    """Raises :class:`ConfigError` if a key would cross a network in clear text."""
     host = urlsplit(url).hostname or ""
     if urlsplit(url).scheme != "http" or http.allow_key_over_http or host == "localhost" or host.endswith(".localhost"):
         return
@@ -67,7 +67,7 @@ def check_key_is_covered(url: str, http: HttpSettings) -> None:
     if address is not None and (address.is_loopback or address.is_unspecified):
         return
     if address is not None and http.public_only and not address.is_global:
-        return  # no connection will be made
+        return  # public_only allows no such connection
     raise ConfigError(
         f"a key over plain http to {host} can be read on the way; give an https:// base_url, "
         "or allow it with http=HttpSettings(allow_key_over_http=True)"
@@ -77,10 +77,10 @@ def check_key_is_covered(url: str, http: HttpSettings) -> None:
 def fields_for(
     name: str, profile: Profile, options: Mapping[str, object], vendor_of: Callable[[str], Vendor]
 ) -> dict[str, object]:
-    """What a profile sets for an embedder with these keywords: its key and headers go to no other ``base_url``.
+    """The fields of a profile for an embedder with these keywords. Its key and headers go to no other ``base_url``.
 
     Raises:
-        ConfigError: a keyword leads elsewhere, and gives no key or headers of its own.
+        ConfigError: ``base_url`` leads elsewhere, and no key or headers are given with it.
     """
     fields = profile.table()
     url = options.get("base_url")
@@ -167,7 +167,7 @@ def _read(file: Path, origin: str) -> SecretStr:
 
 
 def _address_of(host: str) -> IPv4Address | IPv6Address | None:
-    """What a host is that is no name, in any of the spellings that a resolver takes: 127.1, 0x7f.1, 2130706433."""
+    """The address of a host that is no name, in any spelling that a resolver takes: 127.1, 0x7f.1, 2130706433."""
     try:
         return IPv4Address(socket.inet_aton(host))
     except OSError:

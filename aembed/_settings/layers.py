@@ -1,4 +1,4 @@
-"""How layers of settings become one, field by field: keyword over profile over configuration over default."""
+"""Merges layers of settings field by field: keyword over profile over configuration over default."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEYS = {"api_key", "api_key_file"}
 
 
 def as_table(options: Table) -> dict[str, object]:
-    """The keywords of a call, with settings as tables of what they set."""
+    """The keywords of a call, with nested settings as tables of the fields that were set."""
     return {name: value.table() if isinstance(value, Settings) else value for name, value in options.items()}
 
 

@@ -1,4 +1,4 @@
-"""What can be set for one embedder, and what for all of a factory."""
+"""Options of one embedder, and defaults for all embedders of a factory."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def checked_url(url: str) -> str:
 
 
 class Defaults(Settings):
-    """What may be set once for all embedders of a factory."""
+    """Options that a configuration may set for all embedders of a factory."""
 
     limits: Limits = Field(default_factory=cache(Limits))
     retry: RetryPolicy = Field(default_factory=cache(RetryPolicy))
@@ -108,14 +108,14 @@ class Defaults(Settings):
     cache_namespace: str = ""
     """Part of the key of every text: embedders of two namespaces share no vector, and neither sees what the other has.
 
-    Give each tenant one where they share a cache; without it, how fast an answer comes tells whether another had it.
+    Use one for each tenant of a shared cache: the time of an answer shows whether another tenant had the text.
     """
     merge: Merge = False
     """Gather concurrent calls with few texts into one request."""
 
 
 class Options(Defaults):
-    """Everything one embedder can be told."""
+    """All options of one embedder."""
 
     base_url: str | None = None
     api_key: Annotated[str | SecretStr | AskKey | None, BeforeValidator(_as_key)] = None
@@ -134,7 +134,7 @@ class Options(Defaults):
     batch_size: Count | None = None
     """Texts in one request, at most. Not set: what the provider takes."""
     provider_options: Mapping[str, object] = Field(default_factory=dict)
-    """What this provider alone understands, by name; the provider's docstring lists them."""
+    """Options of this provider, by name; its module lists them."""
     on_event: Callable[[Event], None] | None = None
     """Called with every :data:`Event` of the embedder, in the event loop."""
 
@@ -151,7 +151,7 @@ class Options(Defaults):
 
 
 class EmbedderOptions(TypedDict, total=False):
-    """The keywords of ``new_embedder``, for type checkers. :class:`Options` says what they mean."""
+    """The keywords of ``new_embedder``, for type checkers. :class:`Options` explains them."""
 
     base_url: str | None
     api_key: str | SecretStr | AskKey | None

@@ -12,10 +12,10 @@ from aembed._settings.values import Count, Rate, Seconds, Switch, as_bool
 
 
 class Limits(Settings):
-    """What an account may do, or a model with a quota of its own. ``None``: as the provider's own default says."""
+    """Quotas of an account, or of a model with a separate quota. ``None``: the provider's default."""
 
     max_concurrency: Count | None = None
-    """Requests in flight at once. Queries have one more, of their own."""
+    """Requests in flight at once. One more is reserved for queries."""
     requests_per_minute: Rate | None = None
     tokens_per_minute: Rate | None = None
     inputs_per_minute: Rate | None = None
@@ -40,7 +40,7 @@ class RetryPolicy(Settings):
 
 
 class MergePolicy(Settings):
-    """How calls with few texts are gathered while others are under way. The first of them goes at once."""
+    """Micro-batching: calls with few texts share requests while others are in flight. The first is sent at once."""
 
     max_texts: Count = 128
     """Texts in one batch of several calls, at most; also at most what the provider takes. Larger calls go alone."""

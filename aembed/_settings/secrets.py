@@ -1,4 +1,4 @@
-"""What may hold a key: kept in forms that show nothing, and recognised where it was not meant to be."""
+"""Types that hold keys and show nothing, and the recognition of keys in the wrong place."""
 
 from __future__ import annotations
 

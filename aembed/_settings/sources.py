@@ -1,4 +1,4 @@
-"""Where a configuration comes from: a file and the environment, and which of them set what."""
+"""Sources of a configuration, a file and the environment, and the origin of each field."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from aembed._settings.environment import CONFIG
 from aembed._settings.layers import Table
 
 NAME = "aembed.toml"
-"""The file that is looked for in the working directory."""
+"""File that is read from the working directory."""
 MAX_BYTES = 2**20
-"""Of a configuration file."""
+"""Size of a configuration file, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Origins:
     variables: Mapping[tuple[str, ...], str] = field(default_factory=dict, compare=False)
 
     def of(self, path: tuple[str, ...]) -> str:
-        """``"AEMBED_TIMEOUT"``, ``"[retry] of aembed.toml"``; for a field that is missing, what has set its table."""
+        """``"AEMBED_TIMEOUT"``, ``"[retry] of aembed.toml"``; for a missing field, the origin of its table."""
         for depth in range(len(path), 0, -1):
             variable = self.variables.get(path[:depth])
             if variable is not None:
@@ -47,10 +47,10 @@ def _at(table: object, path: tuple[str, ...]) -> object:
 
 
 def find_file(named: str | Path | None) -> tuple[Path | None, bool]:
-    """The configuration file, if there is one, and whether somebody has named it.
+    """The configuration file, if there is one, and True if the user named it.
 
     Raises:
-        ConfigError: a file that was named is not there.
+        ConfigError: the named file does not exist.
     """
     named = named or os.environ.get(CONFIG, "").strip() or None
     path = Path(named or NAME)
@@ -62,7 +62,7 @@ def find_file(named: str | Path | None) -> tuple[Path | None, bool]:
 
 
 def read_file(path: Path) -> bytes:
-    """Raises :class:`ConfigError` for a file that cannot be read, or is no configuration by its size."""
+    """The bytes of the file. Raises :class:`ConfigError` if it cannot be read, or is far too large."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)

@@ -10,7 +10,7 @@ WORDS: dict[str, bool] = {
     **dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True),
     **dict.fromkeys(("false", "f", "no", "n", "off", "0", "none"), False),
 }
-"""How a file, a variable or a flag says yes and no, in any case: one table for all."""
+"""Words for yes and no in files, variables and flags, in any case."""
 
 
 def as_bool(value: object) -> object:
@@ -23,5 +23,5 @@ def as_bool(value: object) -> object:
 Switch = Annotated[bool, BeforeValidator(as_bool)]
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-"""So many a minute."""
+"""A number per minute."""
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
