@@ -49,14 +49,14 @@ def sort_texts(texts: Iterable[str], name: str = "texts") -> tuple[list[str], di
 
 
 def check_source(items: Any, name: str) -> Any:
-    """What a stream reads from: any iterable that gives one item after the other, as Python objects."""
+    """The source of a stream: any iterable that gives Python objects one by one."""
     if isinstance(items, (str, *BINARY)):
         raise InputError(f"{name} is a single {type(items).__name__}, not a sequence of strings; put it in a list")
     if isinstance(items, Mapping):
         raise InputError(f"{name} is a {type(items).__name__}; give its values, or a list of the texts")
     if hasattr(items, "__dataframe__") or (hasattr(items, "columns") and hasattr(items, "dtypes")):
         raise InputError(f"{name} is a {type(items).__name__}, a whole table; give the column that holds the texts")
-    if hasattr(items, "to_pylist"):  # a pyarrow array, whose items are scalars of its own
+    if hasattr(items, "to_pylist"):  # a pyarrow array, whose items are pyarrow scalars
         return items.to_pylist()
     if not isinstance(items, AsyncIterable):
         try:
@@ -98,7 +98,7 @@ def check_out(out: Vectors, n: int, dim: int) -> None:
 
 
 def listed(texts: Any, name: str = "texts") -> list[Any]:
-    """The items as a new list. Raises :class:`InputError` for what has no order, or gives no items one by one."""
+    """The items as a new list. Raises :class:`InputError` for a collection without order, or no collection."""
     if isinstance(texts, AbstractSet):
         raise InputError(f"{name} is a {type(texts).__name__}, which has no order; give a list")
     if isinstance(texts, AsyncIterable):

@@ -1,7 +1,7 @@
-"""The event loop that a factory and all it has made live on, and the calls in flight on it.
+"""The event loop that a factory and its embedders are bound to, and the calls in flight on it.
 
-Gates, flights and timers belong to one loop, and a thread must not touch those of another. When the loop has ended, or
-in the child of a fork, the next one that asks takes over, and makes connections of its own. Closing rejects new calls,
+Gates, shared calls and timers belong to one loop, and a thread must not touch those of another. When that loop is
+closed, or in the child of a fork, the next loop that calls takes over, with new connections. Closing rejects new calls,
 waits for those in flight, and cancels those that take too long.
 """
 
@@ -19,9 +19,9 @@ import anyio
 
 from aembed._errors import ClosedError, EventLoopError
 
-OTHER = "belongs to another event loop, which is still open; make a factory in each thread, or each loop, of your own"
-NONE = "needs asyncio, and no asyncio event loop is running here; under anyio choose its asyncio backend, not trio"
-CUT_OFF = "had calls under way when its event loop was closed, or its process forked; make a new factory"
+OTHER_LOOP = "is bound to another event loop, which is still open; make one EmbedderFactory per event loop"
+NO_LOOP = "needs asyncio, and no asyncio event loop is running here; under anyio choose its asyncio backend, not trio"
+CUT_OFF = "had calls in flight when its event loop was closed, or its process forked; make a new factory"
 
 Clock: TypeAlias = Callable[[], float]
 
@@ -30,11 +30,11 @@ SAME_CLOCK_S = 1.0
 
 
 def running_loop(owner: str) -> asyncio.AbstractEventLoop:
-    """asyncio's. Raises :class:`EventLoopError` where another library runs, such as trio."""
+    """The running loop of asyncio. Raises :class:`EventLoopError` where another library runs, such as trio."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
-        raise EventLoopError(f"{owner} {NONE}") from None
+        raise EventLoopError(f"{owner} {NO_LOOP}") from None
 
 
 def clock_of(loop: asyncio.AbstractEventLoop) -> Clock:
@@ -43,7 +43,7 @@ def clock_of(loop: asyncio.AbstractEventLoop) -> Clock:
 
 
 class LoopAffinity:
-    """``enter`` at the beginning of each call. ``busy`` says if calls are under way."""
+    """Binds its owner to the loop of the first call. While ``busy``, no other loop may take over."""
 
     __slots__ = ("_busy", "_lock", "_loop", "_process")
 
@@ -54,7 +54,7 @@ class LoopAffinity:
         self._process = os.getpid()
 
     def enter(self, owner: str) -> asyncio.AbstractEventLoop:
-        """The running loop. Raises :class:`EventLoopError` on one that is not the one, or where there is none."""
+        """Begin a call: returns the running loop. Raises :class:`EventLoopError` on another loop, or without one."""
         loop = running_loop(owner)
         if loop is not self._loop:
             self._move_to(loop, owner)
@@ -65,7 +65,7 @@ class LoopAffinity:
             process = os.getpid()
             if self._loop is not None:
                 if process == self._process and not self._loop.is_closed():
-                    raise EventLoopError(f"{owner} {OTHER}")
+                    raise EventLoopError(f"{owner} {OTHER_LOOP}")
                 if self._busy():
                     raise EventLoopError(f"{owner} {CUT_OFF}")
             self._loop, self._process = loop, process
@@ -81,7 +81,7 @@ class ActiveCalls:
         self._home = home
         self._owner = owner
         self._tasks: dict[asyncio.Task[object] | None, int] = {}
-        """Task -> its calls that are under way: more than one where a provider calls the embedder it belongs to."""
+        """Task -> its calls in flight: more than one where a provider calls the embedder it belongs to."""
         self._cut_off: set[asyncio.Task[object] | None] = set()
         self._idle: anyio.Event | None = None
 
@@ -111,7 +111,7 @@ class ActiveCalls:
         return len(self._tasks)
 
     async def drain(self, grace: float | None) -> None:
-        """Reject new calls and wait until those under way have ended. After ``grace`` seconds they are cancelled."""
+        """Reject new calls and wait until those in flight have ended. After ``grace`` seconds they are cancelled."""
         self.closed = True
         if not self._tasks:
             return

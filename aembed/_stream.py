@@ -1,8 +1,8 @@
-"""Any iterable of items in, ordered chunks out, with a bounded number of them under way.
+"""Streams: any iterable of items in, ordered chunks out, a bounded number of them in flight.
 
 A stream is an object that owns tasks, and not a generator: no task group and no cancel scope is open while its reader
-does something else. One that is open across a ``yield`` belongs to the task that opened it, and is left in another
-where a generator around it is closed by the event loop, a web framework or the garbage collector.
+does something else. A scope that is open across a ``yield`` belongs to the task that opened it, and would be left in
+another task whenever the event loop, a web framework or the garbage collector closes the generator around it.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ Embed: TypeAlias = Callable[[Sequence[str]], Awaitable[tuple[Vectors, Mapping[in
 """Texts -> their vectors, and the failures by position."""
 
 STREAM_CHUNK = 256
-"""Texts in a chunk of a stream where a request may carry more or fewer than suits a reader."""
+"""Items in a chunk, at least: small enough to arrive soon, large enough that its cost is that of its vectors."""
 
 
 class DocumentStream(Bound, Generic[ItemT]):
     """Chunks of embedded documents, in input order: ``async with ... as chunks: async for chunk in chunks``.
 
     It may be read, and closed, from any task of its event loop. A read that is cancelled loses no chunk. Leaving the
-    block, or :meth:`aclose`, cancels what is under way and waits for its end; after that the iteration is over.
+    block, or :meth:`aclose`, cancels the chunks in flight and waits for their end; after that the iteration is over.
     """
 
     def __init__(self, work: Work[ItemT]) -> None:
@@ -59,7 +59,7 @@ class DocumentStream(Bound, Generic[ItemT]):
             self._start()
             try:
                 chunk = await self._work.next_chunk()
-            except Exception:  # whatever it is  # one error ends the stream
+            except Exception:  # of the source, of `text` or of a call  # one error ends the stream
                 await self.aclose()
                 raise
             if chunk is None:
@@ -68,7 +68,7 @@ class DocumentStream(Bound, Generic[ItemT]):
             return chunk
 
     async def aclose(self) -> None:
-        """Cancel what is under way and wait for its end. Closing twice is fine: both wait."""
+        """Cancel the chunks in flight and wait for their end. Closing twice is fine: both wait."""
         if self._abandoned is not None:
             self._abandoned.detach()
         await self._work.end()
@@ -98,7 +98,7 @@ class Work(Generic[T]):
         self._size = size
         self._room = asyncio.Semaphore(window)
         self._ahead: asyncio.Queue[asyncio.Task[Chunk[T]] | None] = asyncio.Queue()
-        """Chunks nobody has asked for, in input order; ``None`` behind the last, to wake a reader."""
+        """Chunks that have not been read, in input order; ``None`` after the last, to wake a reader."""
         self._head: asyncio.Task[Chunk[T]] | None = None
         """The chunk that is read: it stays until it has been delivered."""
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -137,7 +137,7 @@ class Work(Generic[T]):
                 await asyncio.wait(ending)
 
     def abandon(self) -> None:
-        """The stream is gone, and was not closed. The garbage collector may say so in any thread."""
+        """The stream was garbage-collected without being closed. This may run in any thread."""
         loop = None if self._feeder is None else self._feeder.get_loop()
         if loop is None or loop.is_closed() or not self._tasks:
             return
@@ -159,7 +159,7 @@ class Work(Generic[T]):
         return task
 
     def _done(self, task: asyncio.Task[Any]) -> None:
-        """Its error is the reader's, or nobody's if the reader has left."""
+        """Mark its error as retrieved: the reader raises it, unless the reader has left."""
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()
@@ -222,7 +222,7 @@ async def _iterate(items: Iterable[T] | AsyncIterable[T]) -> AsyncGenerator[T, N
             async for item in items:
                 yield item
         finally:
-            if isinstance(items, AsyncGenerator):  # items were taken ahead: nobody can go on with it
+            if isinstance(items, AsyncGenerator):  # items were taken ahead, so that its next one is not the reader's
                 with anyio.CancelScope(shield=True):
                     await items.aclose()
     else:

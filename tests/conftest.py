@@ -15,6 +15,7 @@ from aembed import Config, EmbedderFactory
 from aembed.testing import VirtualTimeLoop
 from tests.leaks import nothing_left_behind
 from tests.loops import LoopFactory, matrix
+from tests.real_time import ban_sleep
 from tests.time_limit import TimeLimit
 
 TIME_LIMIT_S = 600
@@ -57,6 +58,7 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, LoopFactory]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    ban_sleep()
     config.pluginmanager.register(TimeLimit(config, TIME_LIMIT_S))
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aembed import BatchTooLargeError, EmbedderFactory, Kind, ModelSpec, Reply
-from aembed._engine.batch_cap import TRY_AGAIN, BatchCap
+from aembed._engine.batch_cap import FULL_BATCHES_BEFORE_GROWTH, BatchCap
 from aembed._types import Batch
 
 SPEC = ModelSpec(name="m", max_batch_texts=128)
@@ -53,7 +53,7 @@ async def test_batches_that_wait_are_parted_before_they_go(factory: EmbedderFact
     vectors = await embedder.embed_documents(list(map(str, range(4000))))
     np.testing.assert_array_equal(vectors[:, 1], np.arange(4000))
     assert provider.refused <= 16 * (1 + 2) + 4
-    assert len(provider.asked) <= 400 + provider.refused + TRY_AGAIN
+    assert len(provider.asked) <= 400 + provider.refused + FULL_BATCHES_BEFORE_GROWTH
 
 
 async def test_it_is_looked_at_again_and_found_to_have_risen(factory: EmbedderFactory) -> None:
@@ -62,7 +62,7 @@ async def test_it_is_looked_at_again_and_found_to_have_risen(factory: EmbedderFa
     texts = list(map(str, range(128)))
     await embedder.embed_documents(texts)
     provider.most = 128
-    for _ in range(6 * TRY_AGAIN):
+    for _ in range(6 * FULL_BATCHES_BEFORE_GROWTH):
         await embedder.embed_documents(texts)
     assert provider.asked[-1] == 128
 
@@ -99,7 +99,7 @@ def test_the_spec_is_only_ever_tightened() -> None:
 def test_it_comes_to_what_the_server_takes_and_stays_there(limit: int, planned: int) -> None:
     cap = BatchCap()
     sent = refused = 0
-    while sent < 20 * TRY_AGAIN:
+    while sent < 20 * FULL_BATCHES_BEFORE_GROWTH:
         texts = min(planned, cap.most or planned)
         sent += 1
         if texts > limit:
@@ -114,7 +114,7 @@ def test_it_comes_to_what_the_server_takes_and_stays_there(limit: int, planned: 
 def test_only_full_batches_count() -> None:
     cap = BatchCap()
     cap.rejected(100)
-    for _ in range(2 * TRY_AGAIN):
+    for _ in range(2 * FULL_BATCHES_BEFORE_GROWTH):
         cap.accepted(49)
     assert cap.most == 50
 
@@ -135,20 +135,20 @@ def test_the_steps_to_a_cap_and_beyond_it() -> None:
         cap.rejected(refused)
         steps.append(cap.most)
     for _ in range(4):
-        for _ in range(TRY_AGAIN - 1):
+        for _ in range(FULL_BATCHES_BEFORE_GROWTH - 1):
             cap.accepted(cap.most or 0)
         steps.append(cap.most)
         cap.accepted(cap.most or 0)
         steps.append(cap.most)
-    assert TRY_AGAIN == 100
+    assert FULL_BATCHES_BEFORE_GROWTH == 100
     assert steps == [51, 26, 26, 38, 38, 44, 44, 47, 47, 49]
     cap.rejected(49)
     assert cap.most == 47, "what went well before"
-    for _ in range(TRY_AGAIN):
+    for _ in range(FULL_BATCHES_BEFORE_GROWTH):
         cap.accepted(cap.most)
     assert cap.most == 48
     cap.rejected(48)
-    for _ in range(TRY_AGAIN):
+    for _ in range(FULL_BATCHES_BEFORE_GROWTH):
         cap.accepted(47)
     assert cap.most == 94, "nothing lies between 47 and 48"
 
@@ -159,7 +159,7 @@ def test_of_two_texts_one_is_left() -> None:
     for refused in (1, 2):
         cap.rejected(refused)
         steps.append(cap.most)
-    for _ in range(TRY_AGAIN):
+    for _ in range(FULL_BATCHES_BEFORE_GROWTH):
         cap.accepted(1)
     assert [*steps, cap.most] == [None, 1, 2]
 

@@ -192,7 +192,7 @@ def test_nobody_writes(pattern: str, why: str) -> None:
 
 
 def test_tests_do_not_sleep() -> None:
-    """``anyio.sleep`` is for virtual time; on a real loop it waits for real."""
+    """``anyio.sleep`` is for virtual time: :mod:`tests.real_time` lets it fail on a real loop."""
     pattern = re.compile(r"\b(asyncio|time)\.sleep\(")
     sleepers = [path.name for path in sources(TESTS) if pattern.search(path.read_text("utf-8"))]
     assert sleepers == [], "use VirtualTimeLoop, events or anyio.wait_all_tasks_blocked"

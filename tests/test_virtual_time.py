@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
@@ -115,3 +116,9 @@ def test_a_thread_can_still_wake_it() -> None:
         return await anyio.to_thread.run_sync(lambda: 7)
 
     assert run(main()) == 7
+
+
+async def test_a_test_cannot_sleep_on_a_real_loop() -> None:
+    await anyio.lowlevel.checkpoint()
+    with pytest.raises(AssertionError, match=r"test_virtual_time sleeps for 0\.001 s"):
+        await anyio.sleep(0.001)

@@ -1,4 +1,4 @@
-"""How many texts a server takes in one request, where it is learnt from what the server refused. Pure."""
+"""The most texts that a server takes in one request, learnt from batches that it rejected. Pure."""
 
 from __future__ import annotations
 
@@ -7,35 +7,36 @@ from dataclasses import replace
 from aembed._engine.plan import take
 from aembed._types import Batch, ModelSpec
 
-TRY_AGAIN = 100
-"""Full batches after which more texts are tried: halving has overshot, or the texts were only too long together."""
+FULL_BATCHES_BEFORE_GROWTH = 100
+"""Accepted full batches after which more texts are tried: halving has overshot, or the texts were only too long
+together. Larger tries are at most one request in a hundred."""
 
 
 class BatchCap:
-    """``most`` is ``None`` while nothing was refused. One request in a hundred is spent on finding out, at most."""
+    """``most`` texts, ``None`` until a batch is rejected. It grows by half the distance to the rejected size."""
 
     def __init__(self) -> None:
         self.most: int | None = None
-        self._fine = 0
+        self._accepted = 0
         self._too_many = 0
-        self._full = 0
+        self._full_batches = 0
 
     def rejected(self, texts: int) -> None:
-        """Back to what went well, or else to half. Larger ones were on their way before, and are no news."""
+        """Back to the largest accepted size, or else to half. Larger batches were sent earlier, and teach nothing."""
         if texts < 2 or (self.most is not None and texts > self.most):
             return
-        if texts <= self._fine:
-            self._fine = 0
-        self.most, self._too_many, self._full = self._fine or (texts + 1) // 2, texts, 0
+        if texts <= self._accepted:
+            self._accepted = 0
+        self.most, self._too_many, self._full_batches = self._accepted or (texts + 1) // 2, texts, 0
 
     def accepted(self, texts: int) -> None:
         if self.most is None or texts < self.most:
             return
-        self._fine = texts
-        self._full += 1
-        if self._full >= TRY_AGAIN:
+        self._accepted = texts
+        self._full_batches += 1
+        if self._full_batches >= FULL_BATCHES_BEFORE_GROWTH:
             middle = (texts + self._too_many) // 2
-            self.most, self._full = middle if middle > texts else 2 * texts, 0
+            self.most, self._full_batches = middle if middle > texts else 2 * texts, 0
 
     def fit(self, spec: ModelSpec) -> ModelSpec:
         """``spec``, with batches no larger than this."""

@@ -1,4 +1,4 @@
-"""One call's state: which texts have their row, which failed, and what it cost."""
+"""The state of one call: rows, failures and costs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is a reply what was asked for? Inside the retried part, and before anything is kept."""
+"""Checks of a reply, inside the retried part and before anything is cached."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _squared_norms(vectors: Vectors) -> tuple[float, float]:
 
 def _as_float32(vectors: object, spec: ModelSpec) -> Vectors:
     try:
-        with np.errstate(over="ignore"):  # what overflows is infinite, and refused for that
+        with np.errstate(over="ignore"):  # numbers that overflow become infinite, and are rejected as such
             return np.ascontiguousarray(vectors, dtype=np.float32)
     except (TypeError, ValueError):
         raise _unusable(spec, "vectors that do not form an array of numbers") from None

@@ -64,7 +64,6 @@ class Engine:
         self.recorder = Recorder(about_embedder(provider, name), listeners)
         self.recorder.cost = spec.cost
         self._watch_gate()
-        self._measures = provider if isinstance(provider, MeasuresTexts) else None
         timeout = options.timeout if "timeout" in options.model_fields_set else spec.timeout
         self._provider = TimedProvider(provider, timeout)
         self._policy = options.retry
@@ -85,8 +84,8 @@ class Engine:
 
     def measure(self, texts: Sequence[str]) -> list[TextSize]:
         """The length of each text, by the provider's tokenizer or from its characters."""
-        if self._measures is not None:
-            return self._measures.measure(texts)
+        if isinstance(self._provider.inner, MeasuresTexts):
+            return self._provider.inner.measure(texts)
         return [overlong.estimated_size(text, self.spec.max_text_tokens) for text in texts]
 
     def add_listener(self, listener: Listener) -> None:

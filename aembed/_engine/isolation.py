@@ -3,7 +3,7 @@
 Some servers answer 500, drop the connection, or send no usable vector, for one text: the whole batch fails, attempt
 after attempt. Halving it finds the text, and delivers the others. In an outage halving would only send more requests to
 a server that is down, so it needs proof that the server works (``proof``): a text that was delivered since the batch
-began to fail, or a short one of our own that is answered now.
+began to fail, or a short text that aembed sends and the server answers.
 
 Each part is sent once. A text is isolated at once if at each halving the other half was delivered. If both halves
 failed somewhere on the way, it gets as many attempts of its own as any batch has, after one more proof. To find ``k``

@@ -70,7 +70,7 @@ class Recipient(Protocol):
         ...
 
     def count(self, requests: int, maybe_billed: int = 0) -> None:
-        """So many requests were sent for the call; ``maybe_billed`` of those that failed may be on the bill."""
+        """Requests were sent for the call; ``maybe_billed`` of those that failed may be on the bill."""
         ...
 
     def begin(self, batch: Batch) -> None:

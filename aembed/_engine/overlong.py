@@ -1,7 +1,7 @@
 """A text beyond the model's length: its head, or its pieces and their average. Pure.
 
-How long a text really is only the model's tokenizer knows. These functions work from an estimate; a piece that is
-still too long is refused again, and cut again.
+Only the model's tokenizer knows the length of a text. These functions work from an estimate; a piece that is still too
+long is rejected again, and cut again.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from aembed._engine.plan import estimate_tokens
 from aembed._types import TextSize, Vectors
 from aembed._vectors import unit_length, weighted_means
 
-MARGIN = 0.9
+LIMIT_SHARE = 0.9
 """Share of the limit aimed for, because the estimate may be low."""
-LEAST_CUT = 0.8
-"""What is kept at most: the text was refused, so the estimate was wrong if it says that more would fit."""
+MAX_KEPT_SHARE = 0.8
+"""Share of a rejected text that is kept, at most: an estimate that says more would fit is wrong."""
 UNIT_LENGTH_TOLERANCE = 1e-3
 """Servers that scale in float16 or round to a few digits miss 1 by up to so much."""
 MIN_CUT_CHARACTERS = 16
-"""Characters below which a text is not cut further: its length cannot be what is wrong with it."""
+"""Characters below which a text is not cut further: the server rejects it for something other than its length."""
 
 
 def head(text: str, limit: int | None) -> str:
     """The beginning of ``text``, about ``limit`` tokens long, without half a word at its end."""
-    share = LEAST_CUT if limit is None else min(LEAST_CUT, MARGIN * limit / estimate_tokens(text))
+    share = MAX_KEPT_SHARE if limit is None else min(MAX_KEPT_SHARE, LIMIT_SHARE * limit / estimate_tokens(text))
     kept = text[: max(1, int(len(text) * share))]
     return kept.rsplit(maxsplit=1)[0] if " " in kept.strip() else kept
 
 
 def pieces(text: str, limit: int | None) -> list[str]:
     """``text`` in two or more parts of about equal length, cut between words where it has any."""
-    wanted = 2 if limit is None else max(2, math.ceil(estimate_tokens(text) / (MARGIN * limit)))
+    wanted = 2 if limit is None else max(2, math.ceil(estimate_tokens(text) / (LIMIT_SHARE * limit)))
     return [part for start, stop in _spans(text, wanted) if (part := text[start:stop]).strip()]
 
 
 def estimated_size(text: str, limit: int | None) -> TextSize:
     """The length of a text whose tokenizer is not here."""
     tokens = estimate_tokens(text)
-    wanted = 1 if limit is None else math.ceil(tokens / (MARGIN * limit))
+    wanted = 1 if limit is None else math.ceil(tokens / (LIMIT_SHARE * limit))
     return TextSize(tokens, 0, _spans(text, wanted), exact=False)
 
 

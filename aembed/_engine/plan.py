@@ -22,7 +22,7 @@ def plan(texts: Sequence[str], spec: ModelSpec) -> list[Batch]:
     """Cut ``texts`` into batches within the count and token caps of ``spec``.
 
     Batches hold neighbours in input order; for a model that pads, neighbours in length, longest first, so that
-    little is padded and the last batch to finish is a short one. A text above the token cap gets a batch of its own.
+    little is padded and the last batch to finish is a short one. A text above the token cap is sent alone.
     A single batch holds the texts as they came.
     """
     if not texts:
@@ -45,7 +45,7 @@ def plan(texts: Sequence[str], spec: ModelSpec) -> list[Batch]:
 
 
 def halves(batch: Batch) -> tuple[Batch, Batch]:
-    """The batch in two, for a provider that refused it whole."""
+    """The batch in two, after the provider rejected it as a whole."""
     middle = len(batch) // 2
     return take(batch, list(range(middle))), take(batch, list(range(middle, len(batch))))
 
@@ -63,7 +63,7 @@ def indices_of(batch: Batch) -> Sequence[int]:
 
 
 def _set_apart(texts: Sequence[str], sizes: list[int], spec: ModelSpec, longest: int) -> list[Batch]:
-    """Texts that look too long go alone, so that none of the others is refused with them."""
+    """Texts that look too long go alone, so that no other text is rejected with them."""
     fitting = [i for i, size in enumerate(sizes) if size <= longest]
     whole = Batch([texts[i] for i in fitting], np.array(fitting, dtype=np.intp))
     others = [

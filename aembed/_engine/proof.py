@@ -55,7 +55,7 @@ class Proof:
         probe.due, probe.record = call.due, call.record
         try:
             await self._send(probe, Batch(probe.texts, slice(0, 1)))
-        except Exception:  # noqa: BLE001, S110  # a provider may raise anything, and the call has an error of its own
+        except Exception:  # noqa: BLE001, S110  # a provider may raise anything, and the call has its error already
             pass
         finally:
             call.count(probe.requests, probe.maybe_billed)

@@ -1,4 +1,4 @@
-"""What happens to a batch that has failed for good: a smaller batch, a shorter text, or the one text at fault."""
+"""Batches that have failed for good: smaller batches, a shorter text, or the one text at fault."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class Sender(Layer, Protocol):
         ...
 
     async def deliver(self, call: Recipient, batch: Batch) -> None:
-        """Bring a batch to its end, whatever that is."""
+        """Bring a batch to its end: placed, failed, or split and each part brought to its end."""
         ...
 
 
 class Recovery:
-    """For the batches of one embedder; it also sends the parts that isolation wants to try."""
+    """Recovers the batches of one embedder, and sends the parts that isolation wants to try."""
 
     def __init__(self, sender: Sender, proof: Proof, cap: BatchCap, recorder: Recorder, on_overlong: Overlong) -> None:
         self._sender = sender

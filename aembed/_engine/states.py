@@ -1,4 +1,4 @@
-"""How far each text of a call has come: one byte for each."""
+"""Progress of the texts of a call: one byte for each."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ class TimedProvider:
     """``seconds``: time for one request, waiting for admission not included; ``None`` for no limit."""
 
     def __init__(self, provider: Provider, seconds: float | None) -> None:
-        self._provider = provider
+        self.inner = provider
         self._embed_into = provider.embed_into if isinstance(provider, WritesRows) else None
         self._timeout = None if seconds is None else SharedTimeout(seconds)
 
@@ -30,15 +30,15 @@ class TimedProvider:
         """
         answer: Awaitable[object]
         if self._embed_into is None:
-            answer = self._provider.embed(texts, kind=kind)
+            answer = self.inner.embed(texts, kind=kind)
         else:
             answer = self._embed_into(rows, texts, kind=kind)
         if not hasattr(answer, "__await__"):
-            raise ConfigError(f"{type(self._provider).__name__}.embed is no async function; write `async def embed`")
+            raise ConfigError(f"{type(self.inner).__name__}.embed is no async function; write `async def embed`")
         reply = await answer if self._timeout is None else await self._in_time(answer, self._timeout)
         if not isinstance(reply, Reply):
             returned = "nothing" if reply is None else f"a {type(reply).__name__}"
-            name = type(self._provider).__name__
+            name = type(self.inner).__name__
             raise ConfigError(f"{name}.embed returned {returned}; return aembed.Reply(vectors)")
         return reply
 
@@ -50,5 +50,5 @@ class TimedProvider:
         except TimeoutError:
             if not scope.expired:
                 raise  # the provider's own
-        name = self._provider.spec.name
+        name = self.inner.spec.name
         raise RequestTimeoutError(f"{name} did not answer within the timeout of {timeout.seconds} s")

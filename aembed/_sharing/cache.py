@@ -16,7 +16,7 @@ from aembed._types import Store, Vectors
 MAX_ROWS_PER_PUT = 4096
 """Small batches are stored together: a transaction costs as much as hundreds of rows. More would hold up reads."""
 GET_TIMEOUT_S, PUT_TIMEOUT_S = 15.0, 90.0
-"""For one call of a store, which may be the user's and hang; longer than a file of ours takes at most."""
+"""Timeouts of one store call. The store may be the user's and hang; our SQLite store waits 5 s for a locked file."""
 MAX_UNSTORED_BYTES = 2**26
 """Bytes that may wait to be stored before calls that would bring more wait too."""
 

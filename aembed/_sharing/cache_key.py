@@ -1,4 +1,4 @@
-"""What decides a vector, so that what is kept is found again by those who would get the same, and nobody else."""
+"""Cache keys: two texts have the same key exactly if they would get the same vector."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from aembed._settings.options import Options
 from aembed._settings.secrets import KEY_HEADERS, clear
 from aembed._types import Kind, ModelSpec
 
-SCHEME = 1
-"""To be raised when the same texts get other vectors from aembed itself."""
+KEY_VERSION = 1
+"""Raise it whenever a change of aembed itself gives the same texts other vectors."""
 
 
 class CacheKeys:
-    """Makes the key of a text: one SHA-256 over everything beside it, and the whole text.
+    """Makes the key of a text: one SHA-256 over the whole text and everything else that decides its vector.
 
-    What counts: provider, base_url, model, revision, dimensions, kind, overlong, normalize, provider_options, headers
-    but those that hold a key, as a gateway may choose the model by one, and ``cache_namespace``. What does not: the
-    key, limits, and how texts are put into batches.
+    That is: provider, base_url, model, revision, dimensions, kind, overlong, normalize, provider_options,
+    ``cache_namespace``, and all headers but those that hold an API key, as a gateway may choose the model by a header.
+    The API key, limits, and the distribution of texts over batches do not count.
     """
 
     def __init__(self, spec: ModelSpec, options: Options, provider_type: str) -> None:
         decides: dict[str, object] = {
-            "scheme": SCHEME,
+            "scheme": KEY_VERSION,
             "type": provider_type,
             "provider": spec.provider,
             "base_url": options.base_url,

@@ -45,7 +45,7 @@ class CacheLayer:
         self._in_flight: dict[SharedCall, InFlight] = {}
 
     async def run(self, call: Recipient) -> None:
-        """Bring every text to its end: by a hit, by another call's request, or by one of its own."""
+        """Bring every text to its end: by a hit, by the request of another call, or by a request for it."""
         participant = Participant(call, self)
         left: Sequence[int] = range(len(call.texts))
         try:
@@ -65,7 +65,7 @@ class CacheLayer:
         await self._cache.flush()
 
     async def _seek(self, participant: Participant, left: Sequence[int]) -> list[int]:
-        """Look everywhere once, and send what is nowhere. Returns the texts that other calls were looking up."""
+        """Look up every text once, and send those found nowhere. Returns the texts that other calls were looking up."""
         call, entries, lookup = participant.call, self._cache.entries, LookedUp()
         missing: dict[bytes, int] = {}
         elsewhere: dict[bytes, int] = {}

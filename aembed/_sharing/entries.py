@@ -1,4 +1,4 @@
-"""What the cache knows of a key that is not in its store: one object for all keys of a lookup, a request or a batch."""
+"""Entries of the cache for keys that its store does not have yet: one object for a lookup, a request or a batch."""
 
 from __future__ import annotations
 

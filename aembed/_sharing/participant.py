@@ -69,7 +69,7 @@ class Participant:
         return indices
 
     def place(self, batch: Batch, reply: Reply, vectors: Vectors) -> None:
-        """Rows of texts of its own, and the tokens that it pays for them."""
+        """Rows of its texts, and the tokens that it pays for them."""
         if self.call.dim in (None, vectors.shape[1]):
             self.call.place(batch, reply, vectors)
         else:
@@ -94,7 +94,7 @@ class Participant:
         self.settle(0)
 
     def settle(self, texts: int) -> None:
-        """So many texts have their end. Wake the call if those were the last, or if it waits for no more."""
+        """Texts have their end. Wake the call if those were the last, or if it waits for no more."""
         self.missing -= texts
         if self._news is not None and not self._news.done() and (not self.missing or self.call.stopped or self._crash):
             self._news.set_result(None)

@@ -1,4 +1,4 @@
-"""Who waits for which text of a shared call."""
+"""The calls that wait for each text of a shared call."""
 
 from __future__ import annotations
 

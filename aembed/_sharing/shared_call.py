@@ -1,8 +1,8 @@
 """Texts in flight for several calls at once, so that each is sent once (single-flight).
 
 The rule of cancellation: a request stays in flight as long as one call waits for one of its texts. A call that ends
-early takes nothing from the others; once the last call that waits has ended, what was for it alone is cancelled, or
-never sent.
+early takes nothing from the others; once the last call that waits has ended, its requests are cancelled, or never
+sent.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ class SharedCall:
         if self._on_settled is None:
             return vectors
         rows = vectors.view()
-        rows.flags.writeable = False  # a call copies what it cannot write to, once and into its place
+        rows.flags.writeable = False  # a call copies read-only rows, once and into their place
         return rows
 
     def fail(self, batch: Batch, error: AembedError) -> None:

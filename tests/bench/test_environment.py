@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from aembed.bench import environment as room
@@ -25,14 +26,21 @@ def _asks_anew() -> None:
 
 async def test_it_names_machine_loop_and_packages() -> None:
     found = environment(asyncio.get_running_loop())
-    again = environment()
-    assert found.machine == again.machine
-    assert len(found.machine) == 12
-    assert found.cores >= 1
-    assert found.cpu
-    assert {"aembed", "numpy", "anyio"} <= set(found.packages)
-    assert found.loop.startswith(("asyncio", "uvloop "))
-    assert again.loop == "none"
+    assert found.cores == os.cpu_count()
+    assert found.system.startswith(platform.system())
+    assert found.python == f"{platform.python_implementation()} {platform.python_version()}"
+    assert found.packages["numpy"] == np.__version__
+    loop = type(asyncio.get_running_loop()).__module__.partition(".")[0]
+    assert found.loop.partition(" ")[0] == loop
+    assert environment().loop == "none"
+
+
+@pytest.mark.parametrize("cpu", ["Some CPU @ 2.00GHz", "Another CPU"])
+def test_the_fingerprint_is_that_of_the_kind_of_machine(cpu: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = room._machine.__wrapped__()
+    assert here == room._machine.__wrapped__()
+    monkeypatch.setattr(room, "_cpu", lambda: cpu)
+    assert room._machine.__wrapped__() != here
 
 
 def test_outside_of_a_tree_there_is_no_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

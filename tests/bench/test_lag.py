@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 import threading
@@ -79,18 +80,31 @@ def test_lines_are_those_outside_the_standard_library() -> None:
     assert line_of(None) == "unknown"
 
 
-async def test_a_loop_that_is_watched_is_as_it_was_after_it() -> None:
-    threads, callbacks = threading.active_count(), len(gc.callbacks)
+@pytest.mark.virtual_time
+async def test_a_watched_loop_is_measured_from_beat_to_beat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clocks that follow virtual time: every figure is exact."""
+    loop = asyncio.get_running_loop()
+    clocks = SimpleNamespace(
+        perf_counter_ns=lambda: round(loop.time() * 1e9), thread_time_ns=lambda: round(loop.time() * 1e9 / 4)
+    )
+    monkeypatch.setattr(sys.modules[Watchdog.__module__], "time", clocks)
     with Watchdog() as watchdog:
-        assert threading.active_count() == threads + 1
-        await anyio.sleep(5 * BEAT)
+        await anyio.sleep(5.5 * BEAT)
+        clocks.perf_counter_ns = lambda: round(loop.time() * 1e9) + 100 * MS  # the last look comes late
     use = watchdog.use()
-    assert (threading.active_count(), len(gc.callbacks)) == (threads, callbacks)
-    assert use.pings >= 1
-    assert use.seconds > 4 * BEAT
-    assert use.slowest_ping >= 0
-    assert watchdog.rss[0][1] > 1_000_000
-    assert isinstance(watchdog.stalls(0), tuple)
+    assert use.pings == 6  # five beats, and the look at the end
+    assert (use.seconds, use.cpu) == pytest.approx((5.5 * BEAT + 0.1, 5.5 * BEAT / 4))
+    assert use.slowest_ping == pytest.approx(0.1 - BEAT / 2)
+    (stall,) = watchdog.stalls(0)
+    assert stall.seconds == pytest.approx(use.slowest_ping)
+
+
+async def test_a_watched_loop_is_as_before_when_the_block_ends() -> None:
+    threads, callbacks = threading.active_count(), list(gc.callbacks)
+    with Watchdog():
+        assert threading.active_count() == threads + 1
+        assert len(gc.callbacks) == len(callbacks) + 1
+    assert (threading.active_count(), gc.callbacks) == (threads, callbacks)
 
 
 async def test_a_long_stall_is_seen_however_the_machine_is() -> None:

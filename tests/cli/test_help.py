@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -33,10 +34,14 @@ def test_version_and_help(aembed: Aembed) -> None:
     from aembed import __version__
 
     assert aembed("--version") == (0, f"aembed {__version__}\n", "")
-    overview, detail = aembed("--help").out, aembed("embed", "--help").out
-    assert "providers" in overview
-    assert "aembed embed notes.txt -o notes.npy" in detail
-    assert "--query" in detail
+    overview = aembed("--help").out
+    commands = re.findall(r"^│ (\w+) ", overview, re.MULTILINE)
+    assert {"embed", "join", "providers", "check", "trust", "bench"} <= set(commands)
+    for command in commands:
+        code, detail, err = aembed(command, "--help")
+        assert (code, err) == (0, "")
+        assert f"aembed {command} [OPTIONS]" in detail
+        assert not re.search(r"^│ +--[\w-]+ .*<\w+> +│$", detail, re.MULTILINE), "an option without a help text"
 
 
 def test_shell_completion(aembed: Aembed, monkeypatch: pytest.MonkeyPatch) -> None:
