@@ -129,7 +129,7 @@ def test_a_cancelled_close_has_closed(calls: int) -> None:
             embedder = await EmbedderFactory(Config()).new_embedder(provider)
             running = [asyncio.create_task(documents(embedder)) for _ in range(calls)]
             await anyio.lowlevel.checkpoint()
-            cancelled = await cancel_at(suspension, embedder.aclose())
+            cancelled = await cancel_at(suspension, embedder.aclose(grace=60.0))  # three calls after a 429 take 12 s
             assert provider.closed == 1
             await asyncio.gather(*running)
             await embedder.aclose()
