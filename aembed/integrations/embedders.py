@@ -35,7 +35,7 @@ _SECRETS = frozenset({"api_key", "headers"})
 
 
 class Embedders:
-    """Opens a model where it is first called, and closes what it opened.
+    """Opens a model at the first call on an event loop, and closes every embedder that it opened.
 
     Async calls run on the caller's event loop, synchronous ones on the loop thread of :class:`SyncEmbedder`. The two
     know nothing of each other's requests: a program that uses both draws on the quota twice, so give it limits for
@@ -69,7 +69,7 @@ class Embedders:
 
     @property
     def name(self) -> str:
-        """What a framework shows: the model as it was asked for, or that of the embedder."""
+        """Name for a framework to show: the model as it was given, or that of the embedder."""
         if isinstance(self._given, Embedder | SyncEmbedder):
             return f"{self._given.spec.provider}:{self._given.spec.name}"
         return self._given or "default"
@@ -137,7 +137,7 @@ class Embedders:
             return self._blocking
 
     async def aclose(self) -> None:
-        """Close what was opened on event loops, and for threads. Calls open it again."""
+        """Close the embedders of event loops and of threads. Later calls open the model again."""
         with self._lock:
             places, self._on_loops = self._on_loops, []
         for place in places:
@@ -146,7 +146,7 @@ class Embedders:
         await anyio.to_thread.run_sync(self.close)
 
     def close(self) -> None:
-        """Close what was opened for threads."""
+        """Close the embedder of threads."""
         with self._lock:
             blocking, self._blocking = self._blocking, None
         if blocking is not None:

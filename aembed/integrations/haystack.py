@@ -49,7 +49,7 @@ class _Embedding:
         return {"model": embedders.saved_model(), "api_key": self.api_key, "options": embedders.saved_options()}
 
     def meta(self, result: EmbedResult) -> dict[str, Any]:
-        """What Haystack's own embedders report."""
+        """Model and usage, in the form of Haystack's own embedders."""
         tokens = result.usage.tokens or 0
         return {"model": self.embedders.name, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
 
@@ -88,11 +88,11 @@ class AembedTextEmbedder:
         return {"embedding": (await as_lists(result))[0], "meta": self._embedding.meta(result)}
 
     def close(self) -> None:
-        """Close what :meth:`run` opened."""
+        """Close the embedder of :meth:`run`."""
         self._embedding.embedders.close()
 
     async def close_async(self) -> None:
-        """Close everything that was opened."""
+        """Close all embedders that were opened."""
         await self._embedding.embedders.aclose()
 
     def to_dict(self) -> dict[str, Any]:
@@ -147,11 +147,11 @@ class AembedDocumentEmbedder:
         return self._answer(documents, result, await as_lists(result))
 
     def close(self) -> None:
-        """Close what :meth:`run` opened."""
+        """Close the embedder of :meth:`run`."""
         self._embedding.embedders.close()
 
     async def close_async(self) -> None:
-        """Close everything that was opened."""
+        """Close all embedders that were opened."""
         await self._embedding.embedders.aclose()
 
     def to_dict(self) -> dict[str, Any]:

@@ -51,9 +51,9 @@ class AembedEmbeddings(Embeddings):
         return (await as_lists(await self._embedders.embed([text], "query")))[0]
 
     def close(self) -> None:
-        """Close what the synchronous methods opened."""
+        """Close the embedder of the synchronous methods."""
         self._embedders.close()
 
     async def aclose(self) -> None:
-        """Close everything that was opened."""
+        """Close all embedders that were opened."""
         await self._embedders.aclose()

@@ -75,11 +75,11 @@ class AembedEmbedding(BaseEmbedding):
         return await as_lists(await self._embedders.embed(texts, "document"))
 
     def close(self) -> None:
-        """Close what the synchronous methods opened."""
+        """Close the embedder of the synchronous methods."""
         self._embedders.close()
 
     async def aclose(self) -> None:
-        """Close everything that was opened."""
+        """Close all embedders that were opened."""
         await self._embedders.aclose()
 
 

@@ -30,8 +30,8 @@ class AembedEmbeddingModel(EmbeddingModel):
     """``EmbeddingModel`` with aembed's quota, retries and cache.
 
     ``model`` is ``"provider:model"``, a profile or an open ``Embedder``; ``options`` are those of ``new_embedder``.
-    Of ``settings``, ``dimensions``, ``truncate`` and ``extra_headers`` count; each other combination opens the model
-    again. Failures of the provider are a ``ModelHTTPError`` or ``ModelAPIError``, with aembed's error as its cause.
+    ``settings`` may have ``dimensions``, ``truncate`` and ``extra_headers``; each combination opens the model once.
+    Failures of the provider are a ``ModelHTTPError`` or ``ModelAPIError``, with aembed's error as its cause.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class AembedEmbeddingModel(EmbeddingModel):
     async def embed(
         self, inputs: str | Sequence[str], *, input_type: Kind, settings: EmbeddingSettings | None = None
     ) -> EmbeddingResult:
-        """Embed on the running event loop; usage is what the provider reports."""
+        """Embed on the running event loop; usage as the provider reports it."""
         texts, merged = self.prepare_embed(inputs, settings)
         embedders = self._for(_open_options(merged))
         try:
@@ -94,7 +94,7 @@ class AembedEmbeddingModel(EmbeddingModel):
         return (await anyio.to_thread.run_sync(embedder.measure, [text]))[0].tokens
 
     async def aclose(self) -> None:
-        """Close everything that was opened."""
+        """Close all embedders that were opened."""
         for embedders in self._embedders.values():
             await embedders.aclose()
 

@@ -1,4 +1,4 @@
-"""Lanes for documents and queries. The threads of documents leave the cores to whoever else wants them."""
+"""Lanes for documents and queries. Threads of documents run at a low priority."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from aembed._types import Kind
 T = TypeVar("T")
 
 NICENESS = 10
-"""A tenth of the share of a thread with 0, and all of a core that nobody else wants (Linux, ``man 7 sched``)."""
+"""A tenth of the share of a thread with 0, and all of a core that is otherwise idle (Linux, ``man 7 sched``)."""
 
 
 class Lanes:
-    """Worker threads in two lanes, so that a query never stands behind the batches of a bulk job.
+    """Worker threads in two lanes, so that a query never waits behind the batches of a bulk job.
 
     While both lanes are full, queries get the cores: the threads of documents give way. A cancelled caller waits for
     the step its thread is in, so steps are kept to some tens of milliseconds.
@@ -38,12 +38,12 @@ class Lanes:
         return await anyio.to_thread.run_sync(step, limiter=self._queries)
 
     def close(self) -> None:
-        """End the threads, after what is under way."""
+        """End the threads after the steps in progress."""
         self._documents.close()
 
 
 class BackgroundThreads:
-    """``width`` threads of their own, since a priority once lowered cannot be raised again.
+    """``width`` dedicated threads, since a priority once lowered cannot be raised again.
 
     Only Linux has priorities for threads; elsewhere these are like any other. They start with the first step.
     """
@@ -66,7 +66,7 @@ class BackgroundThreads:
             raise
 
     def close(self) -> None:
-        """End the threads, after what they have been given. What comes later starts them again."""
+        """End the threads after the steps they were given. A later step starts them again."""
         if self._executor is not None and self._process == os.getpid():
             self._executor.shutdown(wait=False)
         self._executor = None

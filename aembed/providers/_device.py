@@ -30,7 +30,7 @@ _PACKAGES = {
 
 
 def execution_providers(device: str) -> list[ExecutionProvider]:
-    """What an ``InferenceSession`` takes for ``"cuda"``, ``"cuda:1"`` or any name of onnxruntime's own.
+    """Providers for an ``InferenceSession``: of ``"cuda"``, ``"cuda:1"`` or any name that onnxruntime has.
 
     Raises:
         ConfigError: there is no such device, or the installed onnxruntime was built without it.

@@ -44,7 +44,7 @@ class LocalOptions(Settings):
 
 
 def encoder_files(source: Source, options: LocalOptions, downloaded: HubFiles | None) -> ModelFiles:
-    """The files that ``source`` names. Raises :class:`ConfigError` for what they lack."""
+    """The files that ``source`` names. Raises :class:`ConfigError` for a missing file."""
     name = hub_name(source.model) if downloaded else None
     if downloaded and name:
         directory = downloaded.directory

@@ -1,6 +1,6 @@
 """Weights that an ONNX file keeps in other files: only those of the model's own directory are read.
 
-A model that somebody else made may name any file of this machine, and give its bytes away as vectors.
+A downloaded model may name any file of this machine, and give its bytes away as vectors.
 
 Source: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto (field numbers) and docs/ExternalData.md.
 """
@@ -30,7 +30,7 @@ _KINDS: Mapping[str, Mapping[int, str]] = {
     "sparse": {1: "tensor", 2: "tensor"},
     "tensor": _TENSOR,
 }
-"""Where a message of each kind has others in which tensors may be."""
+"""Fields of each kind of message whose content may hold tensors."""
 _KEY, _VALUE = 1, 2
 _DEEPEST = 64
 """Graphs within graphs; ONNX files have two or three."""

@@ -19,7 +19,7 @@ def load_package(name: str, *, extra: str) -> Any:
 
 
 def package_directory(name: str, *, extra: str) -> Path:
-    """Where an installed package lies, without importing it, or raise :class:`MissingExtraError`."""
+    """Directory of an installed package, which is not imported, or raise :class:`MissingExtraError`."""
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
         raise MissingExtraError(_message(name, extra))

@@ -1,4 +1,4 @@
-"""What is wanted of a repository on the hub, and how its files become a model."""
+"""Files wanted of a repository on the hub, and the model they become."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model's own configuration files say: the directory layout of sentence-transformers, read into one record."""
+"""A model's configuration files, in the directory layout of sentence-transformers, read into one record."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read_model_directory(directory: Path, *, file: str | None = None) -> ModelFi
     """Read a directory with an ONNX encoder, ``tokenizer.json`` and the configuration of sentence-transformers.
 
     Without ``modules.json`` the pooling is the mean and nothing is normalised, as sentence-transformers does it.
-    Raises :class:`ConfigError` naming what is missing.
+    Raises :class:`ConfigError` naming a missing file.
     """
     if not directory.is_dir():
         raise ConfigError(f"no model directory at {directory}: give local:/path/to/a/directory that holds model.onnx")
@@ -130,7 +130,7 @@ def _prompts(directory: Path) -> dict[Kind, str]:
 
 
 def _offers(directory: Path) -> Sequence[int]:
-    """``matryoshka_dimensions`` of ``config.json``, which vLLM reads too, or what is known of a model of this name."""
+    """``matryoshka_dimensions`` of ``config.json``, which vLLM reads too, or those known for a model of this name."""
     said = read_json(directory / "config.json", default={}).get("matryoshka_dimensions")
     if isinstance(said, list):
         return sorted(dim for dim in said if isinstance(dim, int))
@@ -139,7 +139,7 @@ def _offers(directory: Path) -> Sequence[int]:
 
 
 def read_json(path: Path, *, default: Any) -> Any:
-    """What the file holds, or ``default`` if there is none; :class:`ConfigError` if it is not JSON."""
+    """Content of a JSON file, or ``default`` if there is none; :class:`ConfigError` if it is not JSON."""
     if not path.is_file():
         return default
     try:

@@ -1,4 +1,4 @@
-"""What the files of a model that somebody else made may raise, as one sentence of ours."""
+"""Errors from the files of any model as one ConfigError or ProviderError."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aembed._wire.redact import redact
 
 @contextmanager
 def while_opening(model: str) -> Generator[None]:
-    """Whatever is wrong with its files is a ConfigError: a value of another type, a depth, a panic of the tokenizer."""
+    """Every fault of its files becomes a ConfigError: a value of another type, a depth, a panic of the tokenizer."""
     failure = ""
     try:
         yield

@@ -32,7 +32,7 @@ DEVICE_RUN_TOKENS = 16_384
 """The same on a GPU, which is slow at small runs: a whole batch. Not measured; ``max_batch_tokens`` is the limit."""
 
 RUN_OVERHEAD = 24
-"""A run costs as much as so many tokens, whatever is in it, because it reads all weights: padding may cost as much."""
+"""Fixed cost of a run in tokens, because it reads all weights: padding may cost as much."""
 
 
 class Encoder:
@@ -104,7 +104,7 @@ def _session(
 
 
 def _runtime_errors() -> tuple[type[Exception], ...]:
-    """onnxruntime's exceptions share no root of their own."""
+    """onnxruntime's exceptions share no base class."""
     state = load_package("onnxruntime.capi.onnxruntime_pybind11_state", extra="local")
     names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile", "NotImplemented")
     return (*(getattr(state, name) for name in names), state.RuntimeException)

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from aembed.providers._tokenize import Ids
 
 _TABLE_NAMES = ("embeddings", "embedding.weight")
-"""What model2vec and sentence-transformers call the table."""
+"""Names of the table in model2vec and sentence-transformers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaticFiles:
-    """Where a table lies and how it is to be used."""
+    """Files of a static model, and how they are used."""
 
     name: str
     tensors: Path
@@ -50,7 +50,7 @@ class StaticTable:
     weights: NDArray[np.float32] | None
     mapping: NDArray[np.intp] | None
     unknown: int | None
-    """The token id that stands for whatever the vocabulary lacks. It has no meaning to add to a mean."""
+    """Token id of words outside the vocabulary. It has no meaning to add to a mean."""
 
     @property
     def dim(self) -> int:
@@ -83,7 +83,7 @@ def wordllama_package() -> StaticFiles:
 
 
 def static_directory(directory: Path) -> StaticFiles:
-    """A directory as ``model2vec.StaticModel.save_pretrained`` writes it, or :class:`ConfigError` for what it lacks.
+    """A directory as ``model2vec.StaticModel.save_pretrained`` writes it, or :class:`ConfigError` for a missing file.
 
     As in model2vec, a text ends at ``max_length`` tokens (512 unless ``config.json`` says otherwise, ``null`` for no
     limit) and vectors are of unit length only where ``config.json`` has ``"normalize": true``.
@@ -111,7 +111,7 @@ def _max_tokens(said: object, directory: Path) -> int | None:
 
 
 def read_table(files: StaticFiles, tokenizer: Any) -> StaticTable:
-    """Read the tensors. The table becomes float32, whatever it is stored as."""
+    """Read the tensors. The table becomes float32 from any type."""
     errors = load_package("safetensors", extra="static")
     try:
         tensors: dict[str, NDArray[Any]] = load_package("safetensors.numpy", extra="static").load_file(files.tensors)

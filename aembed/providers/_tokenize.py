@@ -106,7 +106,7 @@ class TextTokenizer:
     def _beginning(self, text: str, limit: int) -> str:
         """A beginning of the text whose first ``limit`` tokens are the text's own, and not its last; or all of it.
 
-        A megabyte takes a second, and what is cut or refused need not be read to its end.
+        A megabyte takes a second, and a text that is truncated or rejected need not be read to its end.
         """
         size = (limit + UNSETTLED) * CHARACTERS_PER_TOKEN
         while size < len(text):

@@ -21,7 +21,7 @@ class DownloadedModel:
     """A model in the hub's cache."""
 
     model: str
-    """The name that ``new_embedder`` takes."""
+    """Name for ``new_embedder``."""
     revision: str
     """The commit on the hub."""
     directory: Path
@@ -33,7 +33,7 @@ async def download_model(model: str, *, provider_options: Mapping[str, object] |
     """Download a model of the Hugging Face hub, or the newer commit of its branch where it is cached already.
 
     ``model`` is ``"local:organisation/model"`` or ``"static:..."``, with ``@revision`` for a branch, tag or commit.
-    Of ``provider_options`` only ``file`` counts. Raises what opening the model raises: see
+    ``provider_options`` may have ``file``. The errors are those of opening the model: see
     :func:`aembed.providers.local.open_provider`.
     """
     provider, _, asked = model.rpartition(":")

@@ -19,13 +19,13 @@ class KnownModel:
     """One model: how to open it and what to expect of it."""
 
     model: str
-    """What ``new_embedder`` takes: ``"local:organisation/model"``."""
+    """Name for ``new_embedder``: ``"local:organisation/model"``."""
     dim: int
     languages: str
     max_tokens: int
     megabytes: int
     pooling: str
-    """How tokens become one vector, and ``unit`` where vectors have length 1."""
+    """Pooling of the tokens' vectors into one, and ``unit`` where that has length 1."""
     prompts: Mapping[str, str] = field(default_factory=dict[str, str])
     """Prompts by kind that the authors ask for; used where the repository's configuration has none."""
     checked: Checked = "rules"
@@ -63,5 +63,5 @@ KNOWN_MODELS: tuple[KnownModel, ...] = (
 
 
 def known_model(repo: str) -> KnownModel | None:
-    """The entry of a repository, whatever the case of its name."""
+    """The entry of a repository; its name may be in any case."""
     return next((each for each in KNOWN_MODELS if each.repo.lower() == repo.lower()), None)

@@ -1,4 +1,4 @@
-"""As much of the protobuf wire format as an ONNX file needs, so that the ``onnx`` package is not needed to run one.
+"""The part of the protobuf wire format that ONNX files use, so that running one needs no ``onnx`` package.
 
 Source: https://protobuf.dev/programming-guides/encoding/.
 """
