@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+import re
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import SecretStr, field_validator, model_validator
 
@@ -52,3 +53,27 @@ class HttpSettings(Settings):
         if self.public_only and (self.proxy is not None or self.trust_env):
             raise ValueError("public_only cannot see where a proxy connects to; leave out proxy and trust_env")
         return self
+
+
+UNIX = "http+unix"
+"""Scheme of a URL whose host is the quoted path of a Unix domain socket, as Docker's clients write it."""
+
+
+def unix_url(url: str) -> str | None:
+    """``unix:/run/tei.sock``, ``unix:///run/tei.sock`` or ``unix:/run/vllm.sock:/v1``, as nginx writes it, in one form.
+
+    That form is ``http+unix://%2Frun%2Fvllm.sock/v1``; it may also be given. ``None`` for a URL of another kind.
+
+    Raises ValueError for a socket without a full path.
+    """
+    scheme, _, rest = url.partition(":")
+    if scheme.lower() == "unix":
+        name, _, path = rest.removeprefix("//").partition(":")
+    elif scheme.lower() == UNIX:
+        host, _, path = rest.removeprefix("//").partition("/")
+        name, path = unquote(host), f"/{path}"
+    else:
+        return None
+    if not name.startswith("/") or name.endswith("/") or (path and not path.startswith("/")) or set("?#") & set(path):
+        raise ValueError("must name a Unix socket by its full path: unix:/run/tei.sock, or unix:/run/vllm.sock:/v1")
+    return f"{UNIX}://{quote(name, safe='')}{re.sub('/{2,}', '/', path).rstrip('/')}"

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Sec
 
 from aembed._events import Event
 from aembed._settings.base import Settings
-from aembed._settings.http import HttpSettings
+from aembed._settings.http import HttpSettings, unix_url
 from aembed._settings.policies import Limits, Merge, MergePolicy, RetryPolicy
 from aembed._settings.values import Count, Seconds, Switch, as_bool
 from aembed._types import Overlong, Store
@@ -68,6 +68,9 @@ def checked_url(url: str) -> str:
     """
     if not url.isprintable() or " " in url:
         raise ValueError("must hold no blank and no line break")
+    of_socket = unix_url(url)
+    if of_socket is not None:
+        return of_socket
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must begin with http:// or https:// and name a host")

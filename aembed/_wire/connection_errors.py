@@ -39,7 +39,8 @@ def not_connected(error: Exception, host: str, port: int, *, is_proxy: bool = Fa
     if is_proxy:
         reason = f"{_reason(error)}; check http.proxy, or the variables that name one"
         return ConnectError(f"no connection to the proxy {host}:{port}: {reason}")
-    return ConnectError(f"no connection to {host}:{port}: {_reason(error)}")
+    where = host if host.startswith("/") else f"{host}:{port}"  # a Unix socket has no port
+    return ConnectError(f"no connection to {where}: {_reason(error)}")
 
 
 def broke(error: Exception | None, *, in_body: bool) -> ConnectError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections.abc import Callable, Generator, Sequence
@@ -14,7 +15,7 @@ import anyio
 
 from aembed._wire.connection import Connection
 from aembed._wire.connection_errors import not_connected
-from aembed._wire.public import open_public
+from aembed._wire.public import NotPublicError, open_public
 from aembed._wire.route import Origin
 from aembed._wire.tunnel import Tunnel
 
@@ -40,11 +41,15 @@ async def dial(
         ConnectError: there is none. Retryable, but for refused certificates and proxies, and addresses not allowed.
     """
     host, port = (origin.host, origin.port) if origin.proxy is None else (origin.proxy.host, origin.proxy.port)
+    host = origin.socket_path or host
     sock: socket.socket | None = None
     try:
         async with asyncio.timeout(timeout):
             with _explained(host, port, is_proxy=origin.proxy is not None):
-                sock = await connect(host, port, open_public if public_only else open_any)
+                if origin.socket_path is None:
+                    sock = await connect(host, port, open_public if public_only else open_any)
+                else:
+                    sock = await connect_unix(origin.socket_path, public_only=public_only)
             connection = Connection(asyncio.get_running_loop(), sock, is_tls=origin.is_tls, forget=forget)
             if origin.proxy is None or not origin.is_tls:
                 await _serve(connection, sock, origin, tls)
@@ -61,6 +66,9 @@ async def dial(
 
 async def _serve(connection: Connection, sock: socket.socket, origin: Origin, tls: ssl.SSLContext | None) -> None:
     """Let the connection speak to the server, or to the proxy that forwards its requests."""
+    if origin.socket_path is not None:
+        await asyncio.get_running_loop().create_unix_connection(lambda: connection, sock=sock)
+        return
     peer = origin.proxy or origin
     is_tls = origin.is_tls if origin.proxy is None else origin.proxy.scheme == "https"
     with _explained(peer.host, peer.port, is_proxy=origin.proxy is not None):
@@ -130,6 +138,16 @@ async def connect(host: str, port: int, open_socket: OpenSocket) -> socket.socke
     if winner is None:
         raise errors[0]
     return winner
+
+
+async def connect_unix(path: str, *, public_only: bool) -> socket.socket:
+    """A socket that is connected to a server of this machine, which no public address leads to."""
+    if public_only:
+        raise NotPublicError("a socket of this machine")
+    family = getattr(socket, "AF_UNIX", None)
+    if family is None:
+        raise OSError(errno.EAFNOSUPPORT, "no Unix sockets")
+    return await _connect_to((family, socket.SOCK_STREAM, 0, "", path), open_any)
 
 
 async def resolve(host: str, port: int) -> Sequence[Address]:

@@ -10,6 +10,8 @@ import asyncio
 import os
 import ssl
 from collections.abc import AsyncGenerator, Mapping, MutableMapping
+from dataclasses import replace
+from functools import partial
 from weakref import WeakKeyDictionary, finalize
 
 import anyio
@@ -20,8 +22,8 @@ from aembed._settings.http import HttpSettings
 from aembed._wire.body import read_answer
 from aembed._wire.connection import SLICE_BYTES
 from aembed._wire.pool import Pool
-from aembed._wire.proxies import proxy_from_environment, user_from_netrc
-from aembed._wire.route import Origin, Route, proxy_of, split
+from aembed._wire.proxies import way_to
+from aembed._wire.route import Origin, Route, split
 from aembed._wire.transport import BodySink, Response
 
 
@@ -87,23 +89,18 @@ class HttpTransport:
                 pool.close_sockets()
 
     async def _find_route(self, url: str) -> Route:
-        """Whom requests to ``url`` go to, looked up once: the environment may name a proxy, or a user."""
+        """Look up once whom requests to ``url`` go to: the environment may name a proxy, or a user."""
         origin, target = split(url)
-        if origin.is_tls and self._tls is None:
-            self._tls = await anyio.to_thread.run_sync(_tls_context, self._settings.ca_file)
-        proxy, user = None, None
-        if self._settings.proxy_url is not None:
-            proxy = proxy_of(self._settings.proxy_url)
-        if self._settings.trust_env:
-            scheme = "https" if origin.is_tls else "http"
-            proxy = proxy or await anyio.to_thread.run_sync(proxy_from_environment, scheme, origin.host)
-            user = await anyio.to_thread.run_sync(user_from_netrc, origin.host)
-        if proxy is not None and proxy.scheme == "https" and self._tls is None:
-            self._tls = await anyio.to_thread.run_sync(_tls_context, self._settings.ca_file)
-        if proxy is not None and not origin.is_tls:
+        settings = self._settings
+        find = partial(way_to, origin, settings.proxy_url, trust_env=settings.trust_env)
+        proxy, user = await anyio.to_thread.run_sync(find) if settings.trust_env else find()
+        needs_tls = origin.is_tls or (proxy is not None and proxy.scheme == "https")
+        if needs_tls and self._tls is None:
+            self._tls = await anyio.to_thread.run_sync(_tls_context, settings.ca_file)
+        if proxy is not None and not origin.is_tls:  # a proxy that forwards wants the whole URL: RFC 9112 section 3.2.2
             target = f"http://{origin.host_header}{target}"
-        key = (origin.is_tls, origin.host, origin.port, proxy)
-        origin = self._origins.setdefault(key, Origin(origin.is_tls, origin.host, origin.port, proxy))
+        alike = (origin.is_tls, origin.host, origin.port, proxy, origin.socket_path)
+        origin = self._origins.setdefault(alike, replace(origin, proxy=proxy))
         return self._routes.setdefault(url, Route(origin, target, user))
 
     async def _open(self) -> Pool:

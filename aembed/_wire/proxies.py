@@ -12,7 +12,23 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from aembed._errors import ConfigError
-from aembed._wire.route import PORTS, Proxy, basic, proxy_of
+from aembed._wire.route import PORTS, Origin, Proxy, basic, proxy_of
+
+
+def way_to(origin: Origin, proxy_url: str | None, *, trust_env: bool) -> tuple[Proxy | None, str | None]:
+    """The proxy that leads to a server, and an ``Authorization`` header for the server.
+
+    Raises:
+        ConfigError: a variable names a proxy that cannot be used.
+    """
+    if origin.socket_path is not None:
+        return None, None
+    proxy = None if proxy_url is None else proxy_of(proxy_url)
+    if not trust_env:
+        return proxy, None
+    if proxy is None:
+        proxy = proxy_from_environment("https" if origin.is_tls else "http", origin.host)
+    return proxy, user_from_netrc(origin.host)
 
 
 def proxy_from_environment(scheme: str, host: str) -> Proxy | None:
@@ -53,4 +69,6 @@ def user_from_netrc(host: str) -> str | None:
         found = netrc.netrc(named or usual).authenticators(host)
     except (OSError, netrc.NetrcParseError):
         return None
-    return None if found is None else basic(found[0] or found[1] or "", found[2] or "")
+    if found is None or not (found[0] or found[2]):
+        return None
+    return basic(found[0] or "", found[2] or "")

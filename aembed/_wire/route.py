@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, unquote, urlsplit
 
 from aembed._errors import ConfigError
+from aembed._settings.http import UNIX
 from aembed._settings.secrets import SecretHeaders, SecretText
 from aembed._version import __version__
 from aembed._wire.connection_errors import no_url
@@ -42,6 +43,8 @@ class Origin:
     host: str
     port: int
     proxy: Proxy | None = None
+    socket_path: str | None = None
+    """Of a Unix domain socket, which is connected to instead."""
 
     @property
     def authority(self) -> str:
@@ -105,6 +108,9 @@ def split(url: str) -> tuple[Origin, str]:
     """
     try:
         parts = urlsplit(url)
+        if parts.scheme == UNIX:
+            origin = Origin(is_tls=False, host="localhost", port=80, socket_path=unquote(parts.netloc))
+            return origin, quote(parts.path or "/", safe=IN_A_PATH)
         port = parts.port
         host = _ascii(parts.hostname or "")
     except ValueError:  # UnicodeError is one
