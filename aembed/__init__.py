@@ -10,7 +10,7 @@ Where things are:
     _types _errors _events         nouns; the error tree; what can be observed
     _groups _vectors               the first error of a task group; unit length and means of rows
     _call_runner _progress         a call within its deadline; its progress callback
-    _observed                      a call while somebody listens, and its event
+    _observed                      a call with listeners, and its event
     _totals                        counters of a factory's embedders, for its statistics
     _input _quantize               checks of what comes in; float32 vectors made compact
     _http_status                   HTTP status of an error, for services

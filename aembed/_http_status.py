@@ -24,7 +24,7 @@ from aembed._errors import (
 
 STATUS: Mapping[type[BaseException], int] = MappingProxyType(
     {
-        # The nearest class of an error decides. Whatever a client cannot mend is 5xx: a rejected key is ours, not its.
+        # The nearest class of an error decides. 5xx if the client cannot mend it: a rejected key is the service's.
         InputError: 400,
         BadRequestError: 400,
         TextTooLongError: 413,

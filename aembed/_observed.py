@@ -1,4 +1,4 @@
-"""A public call while somebody listens: its beginning and its end become events, whatever the end is."""
+"""A public call with listeners: its beginning and its end become events."""
 
 from __future__ import annotations
 

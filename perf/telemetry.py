@@ -5,7 +5,7 @@ All variants run in this process, in alternating blocks: a round is one block of
     in a call   median over the rounds of a block of calls less the block without listeners: events and listener
     listener    the least of all rounds for the listener alone, which is handed the events of one call again and again
 
-For comparison there are a bare span with two records through the API without an SDK, and OpenTelemetry's own handler
+It compares them with a bare span with two records through the API without an SDK, and OpenTelemetry's own handler
 for embeddings with an SDK. Other work on the machine makes the first column wider; the second hardly changes.
 """
 
@@ -61,7 +61,7 @@ class Instant:
 
 
 class Discarded(SpanExporter):
-    """Where spans go: nowhere."""
+    """An exporter that drops every span."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         return SpanExportResult.SUCCESS
@@ -178,7 +178,7 @@ def alone(observe: Callable[[], None], calls: int) -> float:
 
 
 async def measure(calls: int, rounds: int) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """For each round: a call with each listener, and each listener alone."""
+    """Times of each round: a call with each listener, and each listener alone."""
     listeners = {name: make() for name, make in LISTENERS.items()}
     embedders = {"off": await opened(None)} | {name: await opened(each) for name, each in listeners.items()}
     by_itself = {name: await replayed(make()) for name, make in LISTENERS.items()}

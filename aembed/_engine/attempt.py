@@ -1,4 +1,4 @@
-"""One attempt of a request while somebody listens: how long it waited and took, and its event."""
+"""One attempt of a request with listeners: its time at the gate and in flight, and its event."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Reports(Protocol):
 
 
 class Attempt:
-    """``with`` around an attempt: an end without :meth:`answered` is a failure, of which a listener hears."""
+    """``with`` around an attempt: an end without :meth:`answered` is a failure, and is reported as one."""
 
     __slots__ = ("_batch", "_began", "_call", "_record", "_recorder", "_state", "calls", "elapsed", "number", "waited")
 

@@ -1,4 +1,4 @@
-"""What the layers note of a call while somebody listens, for :class:`aembed.CallDone`."""
+"""Notes of the layers about one call with listeners, for :class:`aembed.CallDone`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _numbers = count(1)
 
 
 class CallRecord:
-    """``number`` names the call in events. A shared call has a record too, which passes on what it notes."""
+    """``number`` names the call in events. A shared call has a record too, which passes its notes on."""
 
     __slots__ = (
         "attempts",
@@ -43,7 +43,7 @@ class CallRecord:
         self.response_model: str | None = None
 
     def lead(self, follower: CallRecord) -> None:
-        """Pass on to ``follower`` what is noted from now on."""
+        """Pass every note on to ``follower`` from now on."""
         self.followers[follower] = None
         self.time.lead(follower.time)
 

@@ -37,9 +37,9 @@ class Listeners:
         self.emit: Callable[[Event], None] | None = None
         """``None`` while there is no listener: then no event is built."""
         self.emit_request: Callable[[Event], None] | None = None
-        """For successful requests that serve one call, which some listeners do without; ``None`` if all do."""
+        """Emits successful requests that serve one call, which some listeners do without; ``None`` if all do."""
         self.start: Callable[[CallStarted], None] | None = None
-        """For the beginning of a call; ``None`` if no listener has ``call_started``."""
+        """Emits the beginning of a call; ``None`` if no listener has ``call_started``."""
         self._listeners: list[tuple[Listener, frozenset[type[Any]] | None]] = []
         self._counts = counts
         self._reported: set[tuple[int, str]] = set()

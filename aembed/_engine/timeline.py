@@ -1,8 +1,8 @@
-"""Where the time of a call goes: at the gate, in flight, before a retry, or in aembed itself.
+"""Time of a call by purpose: at the gate, in flight, before a retry, or in aembed itself.
 
 A call may have many requests at once, so their times overlap. At each moment the call counts as waiting while one of
 them waits, else as sending while one is in flight, else as backing off while one sleeps: these add up to its duration.
-Waiting comes first because more quota would have made the call faster then, whatever else was in flight.
+Waiting comes first because more quota would have made the call faster at that moment.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ WAITING, SENDING, BACKOFF, IDLE = range(4)
 
 
 class Waits(Protocol):
-    """What the queue at the gate waits for."""
+    """Waiting times of the queue at the gate."""
 
     def seconds(self) -> Mapping[str, float]:
         """Total time for each resource, up to now."""
@@ -57,7 +57,7 @@ class Timeline:
             self._change(state)
 
     def lead(self, follower: Timeline) -> None:
-        """Let ``follower`` count this one as a request of its own."""
+        """Let ``follower`` count this one as one of its requests."""
         if follower not in self.followers:
             self.followers += (follower,)
             follower.move(IDLE, self._state)

@@ -60,7 +60,7 @@ class Gate:
         self.about = AboutGate(account="", provider="", model=None)
         """Fields of its events."""
         self.watch: GateWatch | None = None
-        """While somebody listens."""
+        """Set while there are listeners."""
         self._asked_until = -math.inf
         """End of the last pause for which every waiting call was asked whether it has the patience."""
 
@@ -89,7 +89,7 @@ class Gate:
         return self.paused() == 0
 
     def observe(self, hearer: Hearer) -> None:
-        """Let ``hearer`` hear of pauses, limits and the circuit breaker from now on."""
+        """Report pauses, limits and the circuit breaker to ``hearer`` from now on."""
         if self.watch is None:
             self.watch = GateWatch(self, self.about)
         self.watch.hearers[hearer] = None

@@ -1,4 +1,4 @@
-"""Follows a gate while somebody listens: events when its state changes, and what its queue waits for.
+"""Follows a gate for listeners: events when its state changes, and waiting times of its queue by resource.
 
 The gate is looked at after each request that enters or ends. Nothing of it is changed.
 """
@@ -39,7 +39,7 @@ class GateWatch:
     def __init__(self, gate: Gate, about: AboutGate) -> None:
         self.hearers: dict[Hearer, None] = {}
         self.clock: Callable[[], float] = time.perf_counter
-        """Of the calls that are observed: set when one begins."""
+        """Clock of the calls with listeners: set when one begins."""
         self._gate = gate
         self._about = about
         self._waited: dict[str, float] = {}
@@ -56,7 +56,7 @@ class GateWatch:
         return self._waited
 
     def look(self) -> None:
-        """Report what has changed."""
+        """Report changes."""
         if self._gate.waiting or self._resource:
             resource = self._gate.waiting_for()
             if resource != self._resource:

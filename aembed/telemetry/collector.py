@@ -4,7 +4,7 @@ The hot path pays for two histograms alone. Labels hold configured names, so the
 profile, or ``"provider:model"``), provider, model, kind, outcome, resource, and a short digest for the account.
 
 prometheus_client's multiprocess mode (``PROMETHEUS_MULTIPROC_DIR``) collects from files, and ignores every collector of
-this kind: let each process be scraped at a port of its own, or use OpenTelemetry metrics there.
+this kind: scrape each process at a separate port, or use OpenTelemetry metrics there.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ NS = 1_000_000_000
 
 
 class OpenCall:
-    """A call in progress: its span, or what is needed to begin one later."""
+    """A call in progress: its span, or the context and time to begin one later."""
 
     __slots__ = ("began_ns", "context", "event", "outer", "span", "token")
 
@@ -144,7 +144,7 @@ def answered_from_cache(event: CallDone) -> bool:
 
 
 def _begin_attributes(event: CallStarted | RequestDone | RequestFailed) -> Attributes:
-    """What samplers see."""
+    """Attributes that samplers see."""
     attributes: Attributes = {
         semconv.OPERATION_NAME: semconv.OPERATION,
         semconv.PROVIDER_NAME: semconv.provider_name(event.provider),
@@ -159,7 +159,7 @@ def _begin_attributes(event: CallStarted | RequestDone | RequestFailed) -> Attri
 
 
 def result_attributes(event: CallDone) -> Attributes:
-    """What is known at the end of a call. The usual is left out, since an SDK copies each attribute."""
+    """Attributes set at the end of a call. The usual values are left out, since an SDK copies each."""
     values: Mapping[str, Any] = {
         semconv.DIMENSION_COUNT: event.dimension,
         semconv.RESPONSE_MODEL: event.response_model,
@@ -187,7 +187,7 @@ def result_attributes(event: CallDone) -> Attributes:
 
 
 def attempt_attributes(event: RequestDone | RequestFailed) -> Attributes:
-    """What is known at the end of an attempt."""
+    """Attributes set at the end of an attempt."""
     values: dict[str, Any] = {
         semconv.RESPONSE_ID: event.request_id,
         "aembed.kind": event.kind,
@@ -217,7 +217,7 @@ def _marker() -> type[Any]:
 
 
 def _publish(event: CallDone, outer: object) -> None:
-    """Hand what is known to the span around this call, as util-genai's own inner calls do."""
+    """Hand the result to the span around this call, as util-genai's inner calls do."""
     for name, value in (
         ("response_model", event.response_model),
         ("server_address", event.server),

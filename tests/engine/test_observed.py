@@ -1,4 +1,4 @@
-"""What can be observed of a call: events, statistics, usage."""
+"""Events, statistics and usage of a call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of a call's time: they never overlap, and add up to what has passed."""
+"""The parts of a call's time: they never overlap, and add up to its duration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a scrape sees: of one factory and of several, from another thread, and by a real Prometheus."""
+"""Scrapes of one factory and of several, from another thread, and by a real Prometheus."""
 
 from __future__ import annotations
 
