@@ -1,4 +1,4 @@
-"""Runs the calls of one embedder: each within its deadline, and observed while somebody listens."""
+"""Runs the calls of one embedder: each within its deadline, and observed where there are listeners."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class CallRunner:
         }
 
     def observed(self, operation: Operation, kind: Kind, argument: object) -> ObservedCall:
-        """Context of a call while somebody listens: ``argument`` holds its texts."""
+        """Context of a call with listeners: ``argument`` holds its texts."""
         return ObservedCall(self._engine, self._calls, operation, kind, argument, cached=self._cached)
 
     async def finish(
