@@ -11,9 +11,9 @@ Where things are:
     json_values arrow_values    values beyond JSON and beyond Python
     pieces vocabulary    long texts as several rows; the share of tokens a model does not know
     joining        the outputs of shards -> one output
-    survey         the first reading            duplicates kinds    what it finds out
+    survey         the first reading            duplicates kinds    its findings
     chunks         rows -> requests             embedding  the second reading: chunks -> vectors
-    ledger         what is done: journal, vectors, ranges         budget    what it may cost
+    ledger         progress: journal, vectors, ranges         budget    cost limit
     directory placing    OUTPUT.job/ without links; finished files go to their places
     record keys    how an output was made; a digest of each text    quantized    smaller numbers
     existing reuse    outputs that are there: complete, or good for their vectors
@@ -21,7 +21,7 @@ Where things are:
     like retry wanted    their model again; only rejected rows; options of a call
     assembly       the third reading: rows and vectors -> output and rejects
     models         the embedder, and the settings that decide its vectors
-    monitor progress    how it gets on          estimate   what it would take
+    monitor progress    progress reports          estimate   estimates
     arrow steps errors  pyarrow, if it is there; threads and tasks; what can go wrong
 """
 

@@ -138,7 +138,7 @@ class Assembly:
             writer.write(block, kept, rows)
 
     def _write_keys(self, names: Sequence[str]) -> None:
-        """Of each output, because any of them may be moved away or made anew."""
+        """Per output, because any of them may be moved away or made anew."""
         for number in range(1, len(names)):
             self._copy(KEYS, part(KEYS, number))
         for number, name in enumerate(names):

@@ -31,7 +31,7 @@ class Budget:
         self._ledger = ledger
         self._reported_before = ledger.tokens or 0
         self._estimated = 0
-        """Of all chunks of this run that are done."""
+        """Cost of all finished chunks of this run, in US dollars."""
         self._under_way = 0
 
     def begin(self, chunk: Chunk) -> None:

@@ -1,4 +1,4 @@
-"""Rows -> chunks: what is embedded, kept and journalled as one, and paid for again if the job dies meanwhile."""
+"""Rows -> chunks: the unit that is embedded, stored and journalled, and paid for again if the job dies meanwhile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aembed.jobs.rows import Row
 TEXTS = 256
 """Texts in a chunk where a request may hold any number."""
 SORTED = 2048
-"""Texts in a chunk for a model that pads: it is in this process and bills nobody, and more texts sort better."""
+"""Texts in a chunk for a model that pads: it runs in this process without a bill, and more texts sort better."""
 SORTED_TOKENS = 2**15
 """Estimated tokens in such a chunk: a second or two of work, which is what a killed job loses."""
 CHARACTERS = 2**21
@@ -27,7 +27,7 @@ ROWS = 8192
 class Chunk:
     """Rows ``start`` to ``stop``; ``texts[i]`` is that of row ``indices[i]``.
 
-    Of the others, row ``known[i]`` has the vector of row ``earlier[i]`` of an earlier output; the rest cannot be
+    Among the others, row ``known[i]`` has the vector of row ``earlier[i]`` of an earlier output; the rest cannot be
     embedded.
     """
 
@@ -86,7 +86,7 @@ class Cutter:
     def _fitting(
         self, chunk: Chunk, start: int, sent: NDArray[np.bool_], sizes: NDArray[np.int64], tokens: NDArray[np.int64]
     ) -> int:
-        """How many of the next rows fit in. The first text does, whatever its size."""
+        """Number of the next rows that fit in. The first text always does."""
         if start != chunk.stop:
             return 0
         most = ROWS - (chunk.stop - chunk.start)

@@ -12,7 +12,7 @@ from aembed.jobs.template import Template
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where text and id are. Without an id column a row's number is its id."""
+    """Columns of text and id. Without an id column a row's number is its id."""
 
     text: str = "text"
     id: str | None = None
@@ -33,13 +33,13 @@ class Columns:
 
 
 def columns_of_rows(reading: Reading) -> Columns:
-    """For a file whose rows name their fields themselves."""
+    """The columns of a file whose rows name their fields."""
     text = "text" if reading.text_column is None else reading.text_column
     return Columns(text, reading.id_column, (), reading.template)
 
 
 def columns_of_file(name: str, there: Sequence[str], reading: Reading) -> Columns:
-    """For a file that has the columns ``there``.
+    """The columns of a file that has the columns ``there``.
 
     Raises:
         JobInputError: a column that is used is missing, or there twice.

@@ -21,7 +21,7 @@ FLAGS: dict[Mode, int] = {
     "a+b": os.O_RDWR | os.O_CREAT | os.O_APPEND,
 }
 BY_DESCRIPTOR = {os.open, os.unlink, os.rename, os.stat} <= os.supports_dir_fd
-"""True where a directory that is open stays the same one, whatever is put in its place (not on Windows)."""
+"""True where a directory that is open stays the same one if another takes its place (not on Windows)."""
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 BINARY = getattr(os, "O_BINARY", 0)
 

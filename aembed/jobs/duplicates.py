@@ -55,7 +55,7 @@ class Ids:
         self._buffered += len(entries)
 
     def repeated(self) -> NDArray[np.int64]:
-        """Indices of the rows whose id stands in an earlier row, ascending."""
+        """Indices of the rows whose id an earlier row has, ascending."""
         if not self._parts:
             return np.sort(_repeated(self._buffer[: self._buffered]))
         self._spill()

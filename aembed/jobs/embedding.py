@@ -1,4 +1,4 @@
-"""The second reading: what is not done is embedded, in whatever order answers come."""
+"""The second reading: remaining rows are embedded, in the order of the replies."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from aembed.jobs.survey import Survey
 AHEAD = 2
 """Chunks that wait while as many as the account takes at once are under way."""
 ALIKE = 20
-"""Texts whose rejection in the same words tells of something else than the texts, if no other text is accepted."""
+"""Texts whose rejection in the same words has another cause than the texts, if no other text is accepted."""
 MOST_CHARACTERS = 2**24
 """Characters under way at once: a request takes several times its text in memory."""
 
 
 LookUp: TypeAlias = Callable[[Block], Sequence[int] | None]
-"""For each row of a block, which comes once: the row of an earlier output that has its vector, or -1."""
+"""Row of an earlier output that has the vector of each row of a block, or -1. Each block comes once."""
 
 
 async def embed_rows(
@@ -42,7 +42,7 @@ async def embed_rows(
     """Embed every row that is not done, and whose text is not in an earlier output.
 
     A row that is rejected is noted, and nothing is begun that would pass ``max_cost``. Any other failure ends the job,
-    and is raised: an :class:`AembedError` of the provider, an ``OSError`` of the disk. What was finished is kept, also
+    and is raised: an :class:`AembedError` of the provider, an ``OSError`` of the disk. Finished rows are kept, also
     when this is cancelled.
     """
     chunks = _chunks(source, survey, ledger, Cutter(embedder.spec), look_up)
@@ -94,7 +94,7 @@ class _Embedding:
     def _has_room(self, chunk: Chunk) -> bool:
         if not self._running:
             return True
-        if not self._budget.allows(chunk):  # what is under way may cost less than it seems
+        if not self._budget.allows(chunk):  # chunks in flight may cost less than estimated
             return False
         fits = self._characters + chunk.characters <= MOST_CHARACTERS
         return fits and self._running < self._embedder.statistics().slots + AHEAD
@@ -120,7 +120,7 @@ class _Embedding:
         return result
 
     def _check_first(self, chunk: Chunk, result: EmbedResult) -> None:
-        """Where all of the first texts are rejected in the same words, it is hardly the texts that are wrong."""
+        """If all of the first texts are rejected in the same words, the texts are hardly the cause."""
         failures = list(result.failures.values())
         alike = all(type(failure) is BadTextError or _is_isolated(failure) for failure in failures)
         if len(failures) < len(chunk.texts) or not alike:

@@ -1,11 +1,11 @@
-"""What can end a bulk job, beside the provider's own errors.
+"""Errors that end a bulk job, besides the provider's own.
 
 JobError                 (an AembedError)
 ├── JobInputError        the input cannot be read, or nothing in it can be embedded
 ├── JobOutputError       the output cannot stand where it is wanted
 ├── JobBudgetError       the job would cost more than max_cost
-├── JobChangedError      what a journal was begun with is no longer what is asked for
-└── JobStoppedError      the job ended before its time; what is done is kept, and the same call goes on from there
+├── JobChangedError      the input or settings differ from those of the unfinished job
+└── JobStoppedError      the job ended early; finished rows are kept, and the same call resumes from there
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from aembed import AembedError
 
 
 class JobError(AembedError):
-    """Root of what is wrong with a job. Nothing was sent, unless it is a :class:`JobStoppedError`."""
+    """Root of the errors of jobs. Nothing was sent, unless it is a :class:`JobStoppedError`."""
 
 
 class JobInputError(JobError):
@@ -30,7 +30,7 @@ class JobBudgetError(JobError):
 
 
 class JobChangedError(JobError):
-    """There is a journal beside the output, begun with another input or other settings."""
+    """A journal next to the output belongs to another input or other settings."""
 
 
 class JobStoppedError(JobError):

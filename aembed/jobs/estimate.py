@@ -1,4 +1,4 @@
-"""What a job would take, without sending anything."""
+"""Estimates of a job, without a request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CALIBRATED_TOKENS = 8192
 
 @dataclass(slots=True, kw_only=True)
 class JobPlan:
-    """What a job would take.
+    """Estimate of a job.
 
     Tokens are those of the model's tokenizer where it is in this process; else they, and what follows from them, are
     estimated from the lengths of texts.
@@ -31,7 +31,7 @@ class JobPlan:
 
     model: str
     dim: int | None
-    """Length of the vectors; ``None`` where only a request would tell."""
+    """Length of the vectors; ``None`` where only a request would show it."""
     language: str | None
     """The language of the model, where it has one."""
     unknown_tokens: float | None
@@ -52,11 +52,11 @@ class JobPlan:
     """The least time the quota allows, starting with a full minute's quota, or the time this machine takes for a model
     in this process; ``None`` where neither is known."""
     bound_by: str = ""
-    """What takes that time: "requests", "tokens" or "inputs" of the quota, or "machine"."""
+    """Cause of that time: "requests", "tokens" or "inputs" of the quota, or "machine"."""
 
     @property
     def bytes(self) -> int | None:
-        """Of the vectors, in memory or as ``.npy``."""
+        """Bytes of the vectors, in memory or as ``.npy``."""
         return None if self.dim is None else self.rows * self.dim * 4
 
 
@@ -157,7 +157,7 @@ async def _calibrate(tokens: int, embedder: Embedder, sample: list[str]) -> floa
 
 
 def _time(plan: JobPlan, embedder: Embedder) -> None:
-    """A quota is spent to its last and refills in a minute: what is beyond the first minute's has to wait."""
+    """A quota is used up and refills in a minute: everything beyond the first minute's has to wait."""
     now = embedder.statistics()
     needs = {
         "requests": (plan.requests, now.requests_per_minute),

@@ -37,10 +37,10 @@ class Existing:
 
 
 def look_at_outputs(place: Place, fingerprint: str, settings: dict[str, Any], wanted: Wanted) -> Existing:
-    """See what is there. Reads an output once if its time has changed.
+    """Inspect existing files. Reads an output once if its time has changed.
 
     With an unfinished job none is complete: it may have been about to replace them. Of several outputs, one that is
-    complete in float32 stays so, whatever the precision of the others.
+    complete in float32 stays so, at any precision of the others.
 
     Raises:
         JobChangedError: an output to be updated has another model or other options.
@@ -51,7 +51,7 @@ def look_at_outputs(place: Place, fingerprint: str, settings: dict[str, Any], wa
         return Existing()
     found = _found(place.outputs, must_be_ours=wanted.update and not unfinished)
     complete = tuple(old for old in found if not unfinished and _is_complete(old, fingerprint, settings, wanted))
-    if wanted.retry and unfinished and not found:  # it died while files went to their places, and goes on there
+    if wanted.retry and unfinished and not found:  # it died while files went to their places, and resumes there
         return Existing()
     if wanted.retry:
         old = _to_be_retried(place.outputs[0], found, fingerprint, settings)
@@ -139,6 +139,6 @@ MODEL = ("model", "revision", "base_url", "normalize", "overlong", "provider_opt
 
 
 def _changed(record: OutputRecord, settings: dict[str, Any], names: Iterable[str]) -> list[str]:
-    """What differs of these settings, in words. Rows retried with another ``overlong`` do not count."""
+    """Differences of these settings, in words. Rows retried with another ``overlong`` do not count."""
     retried = settings.get("overlong") in record.retried
     return in_words(record.settings, settings, [name for name in names if not (retried and name == "overlong")])

@@ -1,4 +1,4 @@
-"""Files that are no rows of text, named for what they are by their first bytes."""
+"""Files that hold no rows of text, recognised by their first bytes."""
 
 from __future__ import annotations
 

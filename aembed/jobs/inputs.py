@@ -53,7 +53,7 @@ Inputs: TypeAlias = Input | Sequence[Input]
 
 @dataclass(slots=True)
 class InputFile:
-    """One file. It has ``size`` bytes: what is appended later is not read."""
+    """One file of ``size`` bytes: bytes appended later are not read."""
 
     name: str
     path: Path | None
@@ -121,7 +121,7 @@ async def open_inputs(given: Inputs, *, outputs: Sequence[Path], asked: str | No
         for each in _listed(given):
             async for file in _opened(each, outputs, asked):
                 files.append(file)  # noqa: PERF401 (those that are open are closed if the next cannot be)
-        if len(files) == 1 and files[0].path is not None:  # what is open stays the same, whatever becomes of its name
+        if len(files) == 1 and files[0].path is not None:  # an open file stays the same if its name changes
             with reading_errors(files[0].name):
                 files[0].file = files[0].path.open("rb")
         for file in files:

@@ -64,17 +64,17 @@ async def run(
     stored vectors, as of :func:`~aembed.quantize`: ``"float16"``, ``"int8"`` or ``"binary"``.
 
     Work is kept in ``OUTPUT.job/`` until the outputs are complete. If the job is cancelled, killed or stopped, the same
-    call resumes it, and pays again for no more than what was in flight. Memory does not grow with the input.
+    call resumes it, and pays twice only for requests in flight. Memory does not grow with the input.
 
-    How an output was made is recorded in it (Parquet) or in ``OUTPUT.json``; ``OUTPUT.keys`` holds a digest of each
+    The making of an output is recorded in it (Parquet) or in ``OUTPUT.json``; ``OUTPUT.keys`` holds a digest of each
     text. The same call again therefore does nothing, a further output of a complete job costs no request, and
     ``update`` embeds only texts that the output does not have: its rows are then those of the input, in its order.
     With ``keep`` the rows that are gone from the input (by ``id_column``, else by their text) follow them, unchanged.
     An output that aembed did not write, or that was changed since, is replaced only with ``force``, which also makes
     complete outputs anew.
 
-    ``max_cost``, in US dollars, stops the job before its cost would pass it; the cost of what is not done is estimated
-    from lengths of texts, corrected by the usage reported so far. All runs of the job count. ``cache_limit`` bounds the
+    ``max_cost``, in US dollars, stops the job before its cost would pass it; remaining rows are estimated
+    from lengths of texts, corrected by the reported usage. All runs of the job count. ``cache_limit`` bounds the
     file of ``cache``, in bytes; without it the file is unlimited.
 
     ``model`` and the other options are those of ``new_embedder``; without a ``config`` the environment and
@@ -164,12 +164,12 @@ async def run_job(
                 kept=existing.kept,
             )
             totals = await work.run()
-    # only now the cache has everything, and has counted what it dropped
+    # only now the cache has everything, and has counted dropped vectors
     return monitor.report(place.outputs, dim, totals, time.perf_counter() - started, dtype=dtype)
 
 
 def recorded(source: Inputs, options: JobOptions) -> dict[str, Any]:
-    """For the record of an output: enough to read the same input again, if it is made of files."""
+    """Record of the input, enough to read the same files again."""
     listed = source if isinstance(source, Sequence) and not isinstance(source, str) else [source]
     if any(isinstance(each, OpenInput) or fspath(each) == STANDARD_INPUT for each in listed):
         return {}
@@ -221,7 +221,7 @@ def totals_of(record: OutputRecord) -> Totals:
 def new_record(
     header: Header, embedder: Embedder, wanted: Wanted, origin: Origin | None, source: dict[str, Any]
 ) -> OutputRecord:
-    """How the outputs are made, as far as it is known before they are."""
+    """The record of the outputs, as far as it is known in advance."""
     retried: list[str] = []
     settings: dict[str, Any] = header.settings
     if (wanted.retry or wanted.update) and origin is not None:

@@ -1,4 +1,4 @@
-"""What is done, on disk: a line for each finished chunk, and a checksum for each line.
+"""Progress on disk: a line for each finished chunk, and a checksum for each line.
 
 The first line says what the job was begun with. A line that is torn or damaged counts as not written: its chunk is
 embedded again.
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class Header(msgspec.Struct, frozen=True):
-    """What a job was begun with. Another input, or other settings, make another job."""
+    """Input and settings of a job. Other ones make another job."""
 
     job: int
     rows: int
@@ -39,7 +39,7 @@ class Header(msgspec.Struct, frozen=True):
 
 
 class Reject(msgspec.Struct, frozen=True, array_like=True):
-    """A row that the provider refused."""
+    """A row that the provider rejected."""
 
     index: int
     error: str
@@ -61,7 +61,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """The outputs are whole, and about to be put in their places; this is what they came to."""
+    """The outputs are whole, and about to be put in their places: their counts."""
 
     rejected: int
     tokens: int | None
@@ -85,7 +85,7 @@ class Journal:
         self._file = directory.open(JOURNAL, "a+b")
 
     def begin(self, header: Header) -> bool:
-        """Write the header, or compare it with the one that is there. True if there is work to go on with.
+        """Write the header, or compare it with the one that is there. True if there is a job to resume.
 
         Raises:
             JobChangedError: the journal belongs to another input or other settings, its head is damaged, or it is none.
@@ -95,7 +95,7 @@ class Journal:
             self._file.truncate(0)
             self._write(header)
             self.sync()
-            self._directory.sync()  # whatever else is in the directory came after it
+            self._directory.sync()  # everything else in the directory came after it
             return False
         earlier = self.header()
         if earlier is None:
@@ -110,7 +110,7 @@ class Journal:
         return _decode(first, Header)
 
     def totals(self) -> Totals | None:
-        """What the output came to, if it was whole when the job was last heard of."""
+        """Counts of the output, if it was whole at the last line of the journal."""
         found = (_decode(line, Totals) for _, line in self._lines())
         return next((totals for totals in found if totals is not None), None)
 
@@ -131,7 +131,7 @@ class Journal:
         return next(self.entries(), None) is None
 
     def entries(self) -> Iterator[tuple[int, Entry]]:
-        """What is done, as far as it can be read, each with its place for :meth:`entry_at`."""
+        """Finished chunks, as far as they can be read, each with its place for :meth:`entry_at`."""
         for offset, line in self._lines():
             entry = _decode(line, Entry)
             if entry is not None:
@@ -145,7 +145,7 @@ class Journal:
         return entry
 
     def append(self, record: Entry | Totals) -> int:
-        """Add a line, and return its place. What is on disk before it stays readable, whatever happens."""
+        """Add a line, and return its place. Earlier lines on disk stay readable in any case."""
         offset = self._file.seek(0, os.SEEK_END)
         try:
             self._write(record)

@@ -87,7 +87,7 @@ def write_head(file: BinaryIO, content: BinaryIO) -> None:
 
 
 def is_keys_file(path: Path) -> bool:
-    """True for a file of this format, whatever output it belongs to."""
+    """True for a file of this format, of any output."""
     return _head(path) is not None
 
 

@@ -1,4 +1,4 @@
-"""What types the fields of rows have, for a Parquet file must know it before its first row."""
+"""Types of the fields of rows: a Parquet file must know them before its first row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done: vectors and journal, written together, and believed together."""
+"""Progress of a job: vectors and journal, written together, and valid together."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Ledger:
         """Rows that an earlier run has done."""
         self.done = 0
         self.refused = 0
-        """Rows that the provider refused."""
+        """Rows that the provider rejected."""
         self.truncated = 0
         self.reused = 0
         """Rows whose vectors come from an earlier output."""
@@ -40,7 +40,7 @@ class Ledger:
         self._output = output
         """A complete output whose vectors are taken over."""
         self._refusals: list[tuple[int, int, int]] = []
-        """Start, stop and place of the entries with refused rows, sorted."""
+        """Start, stop and place of the entries with rejected rows, sorted."""
         self._synced = time.monotonic()
 
     def recover(self) -> Iterator[None]:
@@ -83,7 +83,7 @@ class Ledger:
         return found
 
     def refused_rows(self) -> Iterator[list[int]]:
-        """Indices of all rows that the provider refused, entry by entry."""
+        """Indices of all rows that the provider rejected, entry by entry."""
         for _, _, offset in self._refusals:
             yield [reject.index for reject in self._journal.entry_at(offset).rejects]
 

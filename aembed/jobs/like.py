@@ -19,7 +19,7 @@ async def open_like(
 ) -> AsyncGenerator[Embedder, None]:
     """The model that an output of :func:`run` was made with: ``async with jobs.open_like("v.npy") as embedder``.
 
-    Keys and addresses are those of your own configuration; nothing is sent where only the output names a server.
+    Keys and addresses are those of your configuration; nothing is sent where only the output names a server.
 
     Raises:
         JobOutputError: the output does not say how it was made.
@@ -36,7 +36,7 @@ async def open_like(
 
 
 def named_model(record: OutputRecord, config: Config, options: EmbedderOptions) -> tuple[str, EmbedderOptions]:
-    """What to give ``new_embedder``: the profile if there is one of that name, else the model with its options."""
+    """Arguments of ``new_embedder``: the profile if there is one of that name, else the model with its options."""
     asked = record.asked
     if asked is not None and asked in config.profiles:
         return asked, options

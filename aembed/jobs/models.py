@@ -78,11 +78,11 @@ async def _limited_cache(
 
 
 def deciding(config: Config, model: str | Provider | None, options: Mapping[str, Any]) -> dict[str, Any]:
-    """What is set of the options that make other vectors: in the configuration, the profile, or here."""
+    """The options that change vectors, as set in the configuration, the profile, or here."""
     set_options = _set_options(config, model, options)
     settings = {"overlong": "error"} | {name: set_options[name] for name in DECIDING if name in set_options}
     special = set_options.get("provider_options")
-    if special:  # they may hold what is nobody's business
+    if special:  # they may hold secrets
         encoded = msgspec.json.encode(special, enc_hook=lambda value: type(value).__name__, order="deterministic")
         settings["provider_options"] = xxh3_64_hexdigest(encoded)
     return settings

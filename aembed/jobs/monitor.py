@@ -1,4 +1,4 @@
-"""What the parts of a job say of themselves, brought together for whoever watches."""
+"""Progress of a job, collected from its parts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Monitor:
         self.was_complete = False
         self.grown = False
         self._moved = 0, 0, 0
-        """Rows done, with the retries and refusals of then."""
+        """Rows done, with the retries and 429s at that time."""
         self._listener = listener
 
     def telling(self) -> _Telling:

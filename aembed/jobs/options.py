@@ -11,14 +11,14 @@ from aembed.jobs.reading import Reading
 
 
 class InputOptions(TypedDict, total=False):
-    """How the input is read."""
+    """Options for reading the input."""
 
     text_column: str | None
     """The column that holds the text; ``text`` if neither this nor ``text`` is given."""
     text: str | None
     """A text made of several columns, as in ``"{title}\\n\\n{abstract}"``. A missing field is empty."""
     id_column: str | None
-    """The column that tells rows apart. Without it rows are numbered, and a column ``id`` passes through."""
+    """The column that identifies rows. Without it rows are numbered, and a column ``id`` passes through."""
     input_format: str | None
     """``"text"``, ``"jsonl"``, ``"csv"`` or ``"parquet"``, where the file's ending does not say it."""
     encoding: str | None

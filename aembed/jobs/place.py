@@ -25,7 +25,7 @@ ENDINGS: dict[str, OutputFormat] = {
 }
 
 JOURNAL, VECTORS, EARLIER = "journal", "vectors.npy", "earlier.npy"
-"""In the job's directory: what is done, its vectors, and those taken over from an earlier output."""
+"""In the job's directory: the journal, the vectors, and those taken over from an earlier output."""
 KEYS, REJECTS = "keys", "rejects.jsonl"
 
 _PARTS = re.compile(r"journal|vectors\.npy|earlier\.npy|(output|record|keys|rejects\.jsonl)(-\d+)?")
@@ -46,7 +46,7 @@ class Output:
 
     @property
     def record(self) -> Path | None:
-        """How it was made, for formats that cannot hold that themselves."""
+        """Record of its making, for formats that cannot hold it themselves."""
         return None if self.format == "parquet" else self._next_to_it("json")
 
     @property

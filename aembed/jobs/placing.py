@@ -50,7 +50,7 @@ def is_whole(outputs: Sequence[Output], directory: JobDirectory, record: OutputR
 
 
 def state(output: Output) -> State:
-    """What is in the place of an output."""
+    """The file in the place of an output."""
     try:
         status = output.path.stat()
     except FileNotFoundError:

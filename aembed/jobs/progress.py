@@ -1,4 +1,4 @@
-"""How a job gets on, and what it has come to."""
+"""Progress and results of a job."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class JobProgress:
     tokens: int | None
     cost: float | None
     waiting_for: str
-    """What the provider's account waits for, as in ``Statistics``: "slots", "requests", "tokens", ..., or ""."""
+    """Resource that the account waits for, as in ``Statistics``: "slots", "requests", "tokens", ..., or ""."""
     paused: float
     retries: int
     """Requests sent again since a row was done last: more and more of them where a server does not answer."""
@@ -36,7 +36,7 @@ class JobProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobReport:
-    """What a job has made. Every row of the input is either embedded or rejected.
+    """Result of a job. Every row of the input is either embedded or rejected.
 
     In a ``.npy`` output row ``i`` is that of row ``i`` of the input, and NaN if that was rejected; other outputs leave
     rejected rows out. ``tokens``, ``requests`` and ``cost`` (US dollars) are of all runs, as far as the provider
@@ -47,7 +47,7 @@ class JobReport:
     rows: int
     rejected: int
     rejects: Path | None
-    """Where the rejected rows are listed, if there are any."""
+    """List of the rejected rows, if there are any."""
     blank: int
     """Blank lines of a text or JSONL file. They are no rows."""
     grown: bool

@@ -15,7 +15,7 @@ class Ranges:
         self.total = 0
 
     def gaps(self, start: int, stop: int) -> Iterator[range]:
-        """What is not there of the range from ``start`` to ``stop``."""
+        """Missing parts of the range from ``start`` to ``stop``."""
         at = bisect_right(self._stops, start)
         while start < stop:
             here = self._starts[at] if at < len(self._starts) else stop

@@ -1,4 +1,4 @@
-"""How an input is read: everything that decides which rows it has, and what their texts and ids are."""
+"""Reading of an input: everything that decides its rows, their texts and their ids."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Reading:
     id_column: str | None = None
     input_format: str | None = None
     encoding: str | None = None
-    """Of text formats; ``None`` is UTF-8."""
+    """Encoding of text formats; ``None`` is UTF-8."""
     delimiter: str | None = None
     quoting: str | None = None
     max_row_bytes: int = MAX_ROW_BYTES

@@ -1,4 +1,4 @@
-"""How an output was made: in the metadata of Parquet, in a ``.json`` file next to the others."""
+"""Record of an output's making: in the metadata of Parquet, in a ``.json`` file next to the others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LARGEST_BYTES = 2**20
 
 
 class OutputRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """How an output was made."""
+    """Record of an output's making."""
 
     aembed: str
     """Version of aembed."""
@@ -32,7 +32,7 @@ class OutputRecord(msgspec.Struct, frozen=True, kw_only=True):
     dim: int
     dtype: Dtype = "float32"
     limit: float | None = None
-    """For int8: the number that became 127."""
+    """The number that became 127 in int8."""
     identity: str
     """``Embedder.identity``: everything that decides a vector, as a digest."""
     settings: dict[str, Any] = {}
@@ -40,7 +40,7 @@ class OutputRecord(msgspec.Struct, frozen=True, kw_only=True):
     input: str
     """Fingerprint of the input."""
     source: dict[str, Any] = {}
-    """How to read the input again."""
+    """Options to read the input again."""
     rows: int
     """Those of the input, and those that were kept."""
     kept: int = 0
@@ -63,7 +63,7 @@ class OutputRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_record(output: str | PathLike[str]) -> OutputRecord:
-    """How an output of :func:`run` was made.
+    """Read the record of an output of :func:`run`.
 
     Raises:
         JobOutputError: there is no such file, or it has no record.

@@ -1,4 +1,4 @@
-"""Only what was rejected: those rows of an output are embedded again, and take their places."""
+"""Rejected rows of an output are embedded again, and take their places."""
 
 from __future__ import annotations
 

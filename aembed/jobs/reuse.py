@@ -34,7 +34,7 @@ class EarlierOutput:
         self._record = record
         self._directory = directory
         self._rejects = rejects
-        """Whether rows that were rejected count as known."""
+        """True if rejected rows count as known."""
         self._vectors: Any = None
         self._lines: list[bytes] = []
 
@@ -87,7 +87,7 @@ class EarlierOutput:
         return rows
 
     def rejects(self, positions: Positions) -> Iterator[tuple[int, str, str]]:
-        """For each of them that was rejected: its place in ``positions``, class and message of the error."""
+        """Each of them that was rejected: its place in ``positions``, class and message of the error."""
         for at in np.flatnonzero(self.keys["state"][positions] == REJECTED).tolist():
             line = msgspec.json.decode(self._lines[self._reject_number[positions[at]]])
             yield at, line["error"], line["message"]

@@ -1,4 +1,4 @@
-"""A row of the input: its text, its id, what else stands in it, and what is wrong with it."""
+"""A row of the input: its text, its id, its other fields, and its fault."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def bad_row(number: int, fault: str, columns: Columns) -> Row:
 
 
 def in_blocks(rows: Iterable[tuple[Row | None, int]]) -> Iterator[Block]:
-    """Blocks of rows, each given with its size in bytes; ``None`` stands for a blank line."""
+    """Blocks of rows, each given with its size in bytes; ``None`` is a blank line."""
     block = Block(0, [])
     size = 0
     for row, length in rows:

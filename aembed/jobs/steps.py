@@ -1,4 +1,4 @@
-"""How a job runs: long work that blocks in a thread, step by step, so that it can be cancelled; and tasks beside it."""
+"""Blocking work in a thread, step by step, so that it can be cancelled; and tasks next to it."""
 
 from __future__ import annotations
 

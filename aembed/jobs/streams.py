@@ -87,7 +87,7 @@ class _Raw(io.RawIOBase):
 
 
 class _Prefix(_Raw):
-    """The first bytes of a file. What is appended meanwhile is not part of it."""
+    """The first bytes of a file, without bytes appended meanwhile."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file = file

@@ -23,7 +23,7 @@ REPEATED = "the id stands in an earlier row already"
 
 @dataclass(slots=True)
 class Survey:
-    """What the input holds."""
+    """Content of the input."""
 
     rows: int = 0
     faulty: int = 0
@@ -33,7 +33,7 @@ class Survey:
     state: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     kinds: Kinds = field(default_factory=Kinds)
     numbered: bool = True
-    """True if rows get their number as ``id``: no column tells them apart, and none has that name."""
+    """True if rows get their number as ``id``: no column identifies them, and none has that name."""
     unknown_tokens: float | None = None
     """The share of the tokens that the model does not know, in a sample; ``None`` where its tokenizer is not here."""
     repeated: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
@@ -59,7 +59,7 @@ async def take_survey(
     """Read the input once for its fingerprint and once for its rows; with ``kinds`` also for the types of its columns.
 
     ``taken`` is the column that the vectors will be; ``None`` if the output has no columns. For a shard all rows are
-    read once more: what is found out of the whole input is the same for every shard.
+    read once more: facts of the whole input are the same for every shard.
 
     Raises:
         JobInputError: it is not what its format says, no row of it can be embedded, or it has a column ``taken``.
@@ -107,7 +107,7 @@ def _count(survey: Survey, block: Block) -> None:
 
 
 class _Look:
-    """The whole input, whatever shard of it the job takes."""
+    """The whole input, for any shard of it."""
 
     def __init__(
         self, survey: Survey, source: Source, ids: Ids, vocabulary: Vocabulary, *, kinds: bool, taken: str | None

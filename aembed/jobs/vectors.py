@@ -45,7 +45,7 @@ class VectorFile:
         return np.frombuffer(self._bytes(start, stop), "<f4").astype(np.float32, copy=False).reshape(-1, self.dim)
 
     def holds(self, start: int, stop: int, checksum: str) -> bool:
-        """True if these rows are what was written with that checksum."""
+        """True if these rows have that checksum."""
         data = self._bytes(start, stop)
         return len(data) == (stop - start) * self._row_bytes and xxh3_64_hexdigest(data) == checksum
 

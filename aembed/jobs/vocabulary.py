@@ -1,4 +1,4 @@
-"""How much of the input a model's tokenizer knows, from a sample of the texts."""
+"""Share of the input that a model's tokenizer knows, from a sample of the texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a call asks of a job, beside input, outputs and model."""
+"""Arguments of a job, besides input, outputs and model."""
 
 from __future__ import annotations
 
@@ -24,4 +24,4 @@ class Wanted:
     max_cost: float | None = None
     cache_limit: int | None = None
     source: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """How to read the input again."""
+    """Options to read the input again."""

@@ -1,4 +1,4 @@
-"""A job on the disk: journal -> embed -> assemble -> put in place. Each step starts from what is there."""
+"""A job on the disk: journal -> embed -> assemble -> put in place. Each step starts from the files of the last."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Work:
         self._wanted = wanted
         self._header = header
         self._record = record
-        """How the outputs are made, as far as it is known before they are."""
+        """The record of the outputs, as far as it is known in advance."""
         self._origin = origin
         self._kept = kept
 
@@ -205,7 +205,7 @@ class Work:
             raise JobInputError(f"{source.name} was changed while it was read; run again when nothing writes to it")
 
     def _stopped(self, error: AembedError | OSError | MemoryError, journal: Journal) -> AembedError | MemoryError:
-        """The error itself if nothing was done, else one that says how to go on."""
+        """The error itself if nothing was done, else one that says how to resume."""
         full = isinstance(error, OSError) and is_full(error)
         if isinstance(error, OSError) and not isinstance(error, AembedError):
             said = f"the output {self._place.name} {why(error)}"

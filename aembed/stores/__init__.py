@@ -1,4 +1,4 @@
-"""Where vectors are kept across calls: in memory, or in a file.
+"""Stores of the cache: in memory, or in a file.
 
 Both are a :class:`~aembed.Store`, as anything else may be that has its three methods.
 """

@@ -29,11 +29,11 @@ WRITTEN_AT_ONCE = 1000
 DELETED_AT_ONCE = 10_000
 """Rows whose keys are in memory while room is made."""
 MAX_ROW_BYTES = 4 * 2**16
-"""Of 65,536 dimensions. A longer row is none that a model gave, and is not loaded."""
+"""Bytes of 65,536 dimensions. No model gives a longer row, so that it is not loaded."""
 MAX_CLOCK = 2**62
 """Beyond what any cache has written in its life."""
 READ_TIMEOUT_S, WRITE_TIMEOUT_S = 10.0, 60.0
-"""For a lookup, and for what is written at once."""
+"""Keys per lookup, and rows per write."""
 FULL = 0.85
 """Part of the bound from which a file counts as full; below what is left when rows were deleted."""
 ADMITTED = 16
@@ -129,7 +129,7 @@ class CacheFile:
     def _add(self, db: sqlite3.Connection, keys: Sequence[bytes], vectors: NDArray[np.float32]) -> None:
         """Write rows. A file that is nearly full takes one new row of sixteen, by lot.
 
-        So texts which come again and again get in, and a scan of more than it holds finds most of that the next time.
+        Texts that come again and again get in, and a scan of more than it holds finds most of that the next time.
         """
         if self._max_bytes is not None:
             taken, row_bytes = _taken(db), vectors.shape[1] * 4 + BESIDE_A_ROW
@@ -172,7 +172,7 @@ class CacheFile:
 
     @contextmanager
     def _begun_anew_if_damaged(self) -> Iterator[None]:
-        """A damaged cache is an empty one. The file is kept beside the new one, until the next is damaged."""
+        """A damaged cache is an empty one. The file is kept next to the new one, until the next is damaged."""
         try:
             yield
         except sqlite3.DatabaseError as error:
@@ -208,7 +208,7 @@ def _write(db: sqlite3.Connection, keys: Sequence[bytes], rows: Sequence[bytes])
 
 
 def _checksum(place: int, row: bytes) -> bytes:
-    """Of the row in its place: a row under another's key is as wrong as a changed one."""
+    """Checksum of the row in its place: a row under another key is as wrong as a changed one."""
     return xxh3_64_digest(row, place % 2**64)
 
 

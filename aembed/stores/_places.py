@@ -1,8 +1,8 @@
 """Key -> row in the SQLite file of a cache.
 
 Keys are random, so that a few thousand new ones change nearly every page of a large index, and each page is written
-again. New keys therefore go into a small index of their own, and from there into the large one when they are many:
-what is written for a row hardly grows with the file.
+again. New keys therefore go into a small index, and from there into the large one when they are many:
+the bytes written for a row hardly grow with the file.
 """
 
 from __future__ import annotations

@@ -36,12 +36,12 @@ LOG_BYTES = 2**26
 PAGES_IN_MEMORY = 2**26
 """Bytes: those of the index of keys of two million rows."""
 LOOK_AGAIN_INSTRUCTIONS = 10_000
-"""Of SQLite's virtual machine, between two looks at the clock: a tenth of a millisecond or so."""
+"""Instructions of SQLite's virtual machine between two looks at the clock: a tenth of a millisecond or so."""
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def create(path: Path) -> None:
-    """An empty file that nobody else may read; SQLite would make it readable for all."""
+    """An empty file that only its owner may read; SQLite would make it readable for all."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
@@ -54,7 +54,7 @@ def create(path: Path) -> None:
 
 
 def prepare(db: sqlite3.Connection, path: Path) -> None:
-    """See whose file it is, give an empty one its tables, and set it up for many readers beside a writer."""
+    """Check the file's owner, give an empty one its tables, and set it up for many readers next to a writer."""
     try:
         if _owner(db) not in (APPLICATION, None):
             raise ConfigError(f"{str(path)!r} is not a cache of aembed's, and is left as it is; name another path")
@@ -91,7 +91,7 @@ def _owner(db: sqlite3.Connection) -> int | None:
 
 
 def _is_as_made(db: sqlite3.Connection) -> bool:
-    """True if there is what :data:`SCHEMA` makes, and no view, trigger, table or index beside."""
+    """True if there is exactly :data:`SCHEMA`, without another view, trigger, table or index."""
     there = {" ".join(sql.split()) for (sql,) in db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
     return there == {" ".join(statement.split()) for statement in SCHEMA}
 
@@ -134,7 +134,7 @@ def is_damage(error: sqlite3.DatabaseError) -> bool:
 
 @contextmanager
 def limited(db: sqlite3.Connection, seconds: float) -> Iterator[None]:
-    """Interrupt what takes longer, with ``sqlite3.OperationalError``. Waiting for a lock has a limit of its own."""
+    """Interrupt longer statements, with ``sqlite3.OperationalError``. Waiting for a lock has another limit."""
     end = time.monotonic() + seconds
     db.set_progress_handler(lambda: time.monotonic() > end, LOOK_AGAIN_INSTRUCTIONS)
     try:

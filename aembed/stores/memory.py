@@ -1,6 +1,6 @@
 """Vectors in memory, up to a number of bytes; rows that are new to a full store make room first.
 
-Rows stand in a few large arrays, so that thousands of hits are one lookup each and then one copy per array.
+Rows are in a few large arrays, so that thousands of hits are one lookup each and then one copy per array.
 
 Once rows have made room, a new row is on trial: those on trial make room before all others, until they are used again.
 One new row of sixteen, by lot, is spared the trial. So a scan of more than the store holds passes through a sixteenth
@@ -37,7 +37,7 @@ LEAST_BYTES = 2**20
 
 
 class MemoryStore:
-    """Keeps vectors in this process. A full store keeps most of what it has: new rows make room first, until used.
+    """Keeps vectors in this process. A full store keeps most of its rows: new rows make room first, until used.
 
     ``max_bytes`` bounds everything: rows, keys, and the table that finds them. A row of dimension ``dim`` takes
     ``4 * dim + 340`` bytes of it. Memory is taken as it is filled. Nothing awaits inside, so that calls of one loop
@@ -71,7 +71,7 @@ class MemoryStore:
         return self._dropped
 
     async def get_many(self, keys: Sequence[bytes], dim: int | None) -> tuple[NDArray[np.intp], Vectors]:
-        """Positions in ``keys`` of what is known, ascending, and its rows: float32, shape ``(k, dim)``, a copy."""
+        """Positions of known ``keys``, ascending, and their rows: float32, shape ``(k, dim)``, a copy."""
         with self._locked():
             places = self._look_up(keys)
             found = np.flatnonzero(places >= 0)
@@ -102,7 +102,7 @@ class MemoryStore:
     def _locked(self) -> threading.Lock:
         """The lock. In the child of a fork it is a new one, and if some thread of the parent had it, all is forgotten.
 
-        That thread is not there to give it back, nor to finish what it was changing.
+        That thread does not exist in the child: it can neither release the lock nor finish its change.
         """
         if self._process != os.getpid():
             if self._lock.locked():

@@ -28,9 +28,9 @@ class SQLiteStore:
 
     ``max_bytes`` bounds the file, which is unlimited without it. A full file takes one of sixteen new vectors, in the
     place of those not used for longest: so it keeps most of its use when more texts than it holds come in turn. (The
-    log next to it, ``-wal``, holds the latest writes until they are in the file.) All work is done in one thread of the
-    store's own, whole or not at all, whoever is cancelled or killed; any number of loops and threads may use it, and a
-    forked child opens the file for itself. A lookup takes no longer than ten seconds, whatever the file holds. The file
+    log next to it, ``-wal``, holds the latest writes until they are in the file.) All work is done in one
+    thread, whole or not at all, also after a cancellation or a kill; any number of loops and threads may use it, and a
+    forked child opens the file for itself. A lookup takes no longer than ten seconds, with any file. The file
     has no text: keys are digests. It is readable for its owner alone, and must not lie on a network file system, as the
     memory that its users share does not reach across machines.
 
@@ -48,7 +48,7 @@ class SQLiteStore:
         self.max_bytes = max_bytes
         self._worker = self._new_worker()
         self._left_behind: list[_Worker] = []
-        """Of parents: a connection that a fork has copied is neither used nor closed, as SQLite asks for."""
+        """Connections of parent processes: SQLite asks that a copy made by a fork is neither used nor closed."""
         self._closed = False
 
     def __repr__(self) -> str:
@@ -78,7 +78,7 @@ class SQLiteStore:
         await self._run(CacheFile.open)
 
     async def get_many(self, keys: Sequence[bytes], dim: int | None) -> tuple[NDArray[np.intp], Vectors]:
-        """Positions in ``keys`` of what is known, ascending, and its rows: float32, shape ``(k, dim)``.
+        """Positions of known ``keys``, ascending, and their rows: float32, shape ``(k, dim)``.
 
         A row whose checksum is wrong is not known, and is deleted with the next put.
 
@@ -101,7 +101,7 @@ class SQLiteStore:
         await self._run(lambda file: file.put(keys, mine))
 
     async def aclose(self) -> None:
-        """Close the file, after what is under way. Closing twice is fine."""
+        """Close the file, after calls in flight. Closing twice is fine."""
         if not self._closed:
             worker = self._own_worker()
             self._closed = True
@@ -139,7 +139,7 @@ class _Worker:
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="aembed-cache")
 
     def leave(self) -> None:
-        """Close the file of a store that nobody has closed, without waiting. Doing so after a close is fine."""
+        """Close the file of a store that was left open, without waiting. Doing so after a close is fine."""
         if self.process != os.getpid():
             return
         try:

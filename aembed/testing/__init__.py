@@ -1,7 +1,7 @@
 """Test doubles for programs that use aembed, and for providers written for it.
 
     VirtualTimeLoop     an event loop whose clock jumps over waiting: exact and fast tests of anything timed
-    ScriptedProvider    answers, errors and delays call by call, and a log of what it was asked
+    ScriptedProvider    answers, errors and delays call by call, and a log of its calls
     LoopbackServer      a real HTTP server that speaks like OpenAI, Cohere, Ollama ...: latency, quotas, quirks, faults,
                         a log; also ``python -m aembed.testing.server``
     faults              what can go wrong on the way, as values that a server plays: resets, bombs, lies, silence
@@ -9,7 +9,7 @@
     Authority           TLS certificates for it
     Quota, QuotaKeeper  how providers keep quotas, without HTTP and with your clock
 
-For plain tests ``await factory.new_embedder("mock")`` is enough: deterministic vectors without a model or network.
+Plain tests need only ``await factory.new_embedder("mock")``: deterministic vectors without a model or network.
 """
 
 from aembed.testing.quotas import Quota, QuotaKeeper, QuotaRule

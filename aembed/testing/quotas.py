@@ -1,4 +1,4 @@
-"""How providers keep a quota. Pure: the time is an argument, so that virtual time and a server use the same ones.
+"""Quotas as providers count them. Pure: the time is an argument, so that virtual time and a server use the same ones.
 
     Bucket          refills all the time, and holds ``span`` seconds of quota: OpenAI with 60, Azure with 1 or 10
     SlidingWindow   no more than the quota in any ``span`` seconds
@@ -19,11 +19,11 @@ Resource: TypeAlias = Literal["requests", "tokens", "inputs"]
 Algorithm: TypeAlias = Literal["bucket", "sliding", "fixed"]
 
 SLACK = 1e-9
-"""Share of the capacity, and part of a second, by which rounding may let somebody in early."""
+"""Share of the capacity, and part of a second, by which rounding may admit a request early."""
 
 
 class Meter(Protocol):
-    """What one resource has left."""
+    """Remaining quota of one resource."""
 
     capacity: float
 
@@ -36,7 +36,7 @@ class Meter(Protocol):
         ...
 
     def used(self, now: float) -> float:
-        """What counts at this moment."""
+        """Use that counts at this moment."""
         ...
 
     def reset(self, now: float) -> float:
@@ -73,7 +73,7 @@ class Bucket:
 
 
 class SlidingWindow:
-    """Remembers what it let in during the last ``span`` seconds."""
+    """Remembers the requests it admitted in the last ``span`` seconds."""
 
     def __init__(self, capacity: float, span: float) -> None:
         self.capacity = capacity
@@ -187,7 +187,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """What headers tell of one rule: ``reset`` is the seconds until everything is there again."""
+    """Header values of one rule: ``reset`` is the seconds until the quota is full again."""
 
     resource: Resource
     limit: float
@@ -201,7 +201,7 @@ class QuotaKeeper:
     def __init__(self, quota: Quota) -> None:
         self.quota = quota
         self.short_of: Resource = "requests"
-        """What the last refusal was for."""
+        """Resource of the last 429."""
         self._meters = [(rule, rule.meter()) for rule in quota.rules]
 
     def take(self, now: float, requests: float = 1, tokens: float = 0, inputs: float = 0) -> float:

@@ -1,4 +1,4 @@
-"""A provider that does what a list says, call by call, and remembers what it was asked."""
+"""A provider that follows a list, call by call, and records its calls."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Step: TypeAlias = Reply | BaseException | float | None
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What one ``embed`` was asked, and when: ``started`` and ``ended`` are loop times, in seconds."""
+    """Arguments and times of one ``embed``: ``started`` and ``ended`` are loop times, in seconds."""
 
     texts: tuple[str, ...]
     kind: Kind
@@ -27,10 +27,10 @@ class Call:
 
 
 class ScriptedProvider:
-    """A :class:`Provider` for tests of what is around it: retries, limits, cancellation.
+    """A :class:`Provider` for tests of retries, limits and cancellation.
 
     Every call takes the next step of ``script``; after the last one all answers are good. Good answers are the mock's
-    vectors. ``refused`` texts are refused with the error given for them, whatever else the batch holds.
+    vectors. ``refused`` texts are rejected with the error given for them, in any batch.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class ScriptedProvider:
         self.in_flight = 0
         self.most_in_flight = 0
         self.closed = 0
-        """How often it was closed."""
+        """Number of times it was closed."""
         self._script = iter(script)
         self._latency = latency
         self._refused = refused or {}

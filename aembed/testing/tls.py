@@ -1,4 +1,4 @@
-"""Certificates for servers on this machine: good, expired, for another host, or of an authority nobody trusts."""
+"""Certificates for servers on this machine: good, expired, for another host, or of an untrusted authority."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aembed import MissingExtraError
 
 
 class Authority:
-    """A certificate authority of your own; two of them do not trust each other. Needs trustme.
+    """A certificate authority; two of them do not trust each other. Needs trustme.
 
         authority = Authority()
         server = LoopbackServer(tls=authority.context())
@@ -28,7 +28,7 @@ class Authority:
         self._ca = trustme.CA()
 
     def context(self, host: str = "127.0.0.1", *, expired: bool = False) -> ssl.SSLContext:
-        """For a server that says it is ``host``."""
+        """A certificate for ``host``."""
         until = datetime.now(UTC) - timedelta(days=1) if expired else None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._ca.issue_cert(host, not_after=until).configure_cert(context)

@@ -5,7 +5,7 @@
             runner.run(main())          # loop.time() and anyio.current_time() are exact, to the nanosecond
 
 Work in worker threads and real sockets takes no virtual time: the loop waits for threads it knows nothing about by
-advancing its clock, so tests that mix the two do not mean what they seem to.
+advancing its clock, so tests must not mix the two.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, TypeVarTuple
 Ts = TypeVarTuple("Ts")
 
 RESOLUTION = 1e-9
-"""The least the clock advances in one step, in seconds, while a float can tell as little apart."""
+"""The least the clock advances in one step, in seconds, as far as a float can resolve it."""
 
 
 class _VirtualSelector(selectors.DefaultSelector):
@@ -42,7 +42,7 @@ class _VirtualSelector(selectors.DefaultSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """For ``asyncio.Runner(loop_factory=...)``, or anyio's ``("asyncio", {"loop_factory": VirtualTimeLoop})``."""
+    """Use: ``asyncio.Runner(loop_factory=...)``, or anyio's ``("asyncio", {"loop_factory": VirtualTimeLoop})``."""
 
     def __init__(self) -> None:
         self._virtual = _VirtualSelector()

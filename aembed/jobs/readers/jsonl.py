@@ -54,7 +54,7 @@ def _one_by_one(start: int, lines: Lines, reading: Reading, columns: Columns) ->
 
 
 def _decode(line: bytes, encoding: str) -> dict[str, Any] | str:
-    """The object, or what is wrong with it."""
+    """The object, or its fault."""
     try:
         fields = DECODER.decode(line)
     except DECODING_ERRORS as error:

@@ -1,4 +1,4 @@
-"""How large the pages of a Parquet file are: pyarrow reads a page as a whole, and says nothing of its size before.
+"""Page sizes of a Parquet file: pyarrow reads a page as a whole, and says nothing of its size before.
 
 A page header is a Thrift struct in the compact protocol; its second field is the size of the page in memory, its third
 that in the file: https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift

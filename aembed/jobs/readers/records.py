@@ -22,7 +22,7 @@ NO_END = "unexpected end of data"
 
 @dataclass(frozen=True, slots=True)
 class Syntax:
-    """How records are written. In ``lenient`` ones a quote that is alone is text."""
+    """Format of the records. In ``lenient`` ones a quote that is alone is text."""
 
     delimiter: str
     quoting: Literal[0, 3]
@@ -39,7 +39,7 @@ def syntax_of(name: str, reading: Reading) -> Syntax:
 def read_records(file: BinaryIO, syntax: Syntax, reading: Reading) -> Iterator[Record]:
     """From the start. Of a record that is broken only the first line is one; the next record begins behind it.
 
-    A record whose end is not found within ``max_row_bytes`` is broken. What is read ahead to find it is kept as bytes.
+    A record whose end is not found within ``max_row_bytes`` is broken. Bytes read ahead to find it are kept as bytes.
     """
     most = reading.max_row_bytes
     # a limit of the whole process, which cannot be given to one reader; the size of a record is limited here
@@ -97,7 +97,7 @@ def _parse(part: _Part, syntax: Syntax, most: int, *, may_go_on: bool, beyond: i
 
 
 class _Part:
-    """Some lines of the file, as text; ``fault`` is what is wrong with one of those read last."""
+    """Some lines of the file, as text; ``fault`` belongs to one of those read last."""
 
     def __init__(self, data: bytes, number: int, encoding: str | None) -> None:
         self.data = data
@@ -148,7 +148,7 @@ def _is_plain(data: bytes) -> bool:
 
 
 def _behind_the_line(file: BinaryIO) -> bytes:
-    """What is read behind the next line end."""
+    """Bytes read beyond the next line end."""
     while part := file.read(PART_BYTES):
         end = part.find(b"\n") + 1
         if end:

@@ -31,7 +31,7 @@ class Writer(Protocol):
         """Take rows as an earlier output of this format has them: see :class:`KeptRows`."""
 
     def close(self) -> None:
-        """Write what is left. Without it the file is not complete."""
+        """Write the rest. Without it the file is not complete."""
 
 
 def _schema(source: Source) -> Any:

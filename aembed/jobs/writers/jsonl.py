@@ -45,7 +45,7 @@ class JsonlWriter:
         self._file.write(part)
 
     def close(self) -> None:
-        """Write what is buffered."""
+        """Write the buffer."""
         self._file.flush()
 
 

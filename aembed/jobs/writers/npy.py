@@ -27,5 +27,5 @@ class NpyWriter:
         self._file.write(np.ascontiguousarray(part).data)
 
     def close(self) -> None:
-        """Write what is buffered."""
+        """Write the buffer."""
         self._file.flush()

@@ -15,7 +15,7 @@ from aembed.jobs.record import METADATA
 from aembed.jobs.rows import Block
 
 GROUP_BYTES = 2**24
-"""In a row group, before it is encoded: what is held in memory before it is written."""
+"""Rows of a row group before it is encoded, all in memory."""
 
 PAGE_ROWS = 64
 """Rows between two looks at the size of a page: with 1,024 a page of long texts would take a gigabyte."""
@@ -97,7 +97,7 @@ def _has_statistics(field: Any, columns: Columns, vector_column: str) -> bool:
 
 
 def schema_of_rows(kinds: Kinds, id_column: str | None) -> Any:
-    """For rows of JSONL, CSV or text: a column for each field.
+    """Writer of rows from JSONL, CSV or text: a column for each field.
 
     Values of several types become strings of JSON; ids of several types become plain strings.
     """

@@ -1,11 +1,11 @@
 """Ways in which a server goes wrong, as values that a :class:`LoopbackServer` plays instead of its good answers.
 
-    LoopbackServer("openai", faults=[Reset("body"), None, Status(503)])    # the third request is refused
+    LoopbackServer("openai", faults=[Reset("body"), None, Status(503)])    # the third request is rejected
 
 ``faults`` is an iterable, one item for each request in the order of their arrival, ``None`` for a good answer, and
 good answers after its end; or a function of the request's number, from 1.
 
-A fault of your own is a frozen value with ``at`` and ``play``: it gets the good answer and yields what happens to it,
+A custom fault is a frozen value with ``at`` and ``play``: it gets the good answer and yields what happens to it,
 bytes to write, seconds to wait, or an :class:`End`. After the last step the connection serves the next request.
 
     connections     Reset, Close, Hang, Late, StaleKeepAlive

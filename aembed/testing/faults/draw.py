@@ -26,7 +26,7 @@ TRANSIENT: tuple[Fault, ...] = (
     Status(503, {"error": {"message": "busy"}}),
     Status(503, headers={"retry-after": "0"}),
 )
-"""What a good client survives by trying again."""
+"""Faults that a good client survives by retrying."""
 
 
 def at_random(rate: float, seed: int = 0, among: Iterable[Fault] = TRANSIENT) -> Iterator[Fault | None]:

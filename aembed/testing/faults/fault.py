@@ -1,4 +1,4 @@
-"""What a fault is: a value that says what happens to a good answer, step by step."""
+"""A fault is a value that changes a good answer, step by step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ happens as soon as it can.
 
 
 class End(Enum):
-    """How a connection goes on, if not as usual."""
+    """The next state of a connection, if not the usual one."""
 
     RESET = auto()
     """Torn down: the client sees a reset."""
@@ -27,7 +27,7 @@ class End(Enum):
     SILENT = auto()
     """Nothing more is said, until the client leaves."""
     STALE = auto()
-    """Nobody is there any more when the next request comes: it meets a reset."""
+    """The connection is gone when the next request comes: it meets a reset."""
 
 
 Step: TypeAlias = bytes | float | End
@@ -42,7 +42,7 @@ class Answer:
     body: bytes
 
     def head(self, length: int | None = None, **more: str) -> bytes:
-        """Status line and headers; ``length`` as it is told. ``more`` headers, with ``_`` for ``-``."""
+        """Status line and headers; ``length`` as stated. ``more`` headers, with ``_`` for ``-``."""
         try:
             phrase = HTTPStatus(self.status).phrase
         except ValueError:
@@ -58,7 +58,7 @@ class Answer:
 
 
 class Fault(Protocol):
-    """What all of them have."""
+    """Fields of all faults."""
 
     @property
     def at(self) -> Stage: ...

@@ -1,4 +1,4 @@
-"""Answers that are not what they say, or have no end."""
+"""Answers that lie about themselves, or have no end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Truncate:
 
 @dataclass(frozen=True, slots=True)
 class Understate:
-    """Content-Length is less than what comes, by so many bytes."""
+    """Content-Length is less than the body, by so many bytes."""
 
     by: int = 10
     at: Stage = field(default="body", init=False, repr=False)
@@ -35,7 +35,7 @@ class Understate:
 
 @dataclass(frozen=True, slots=True)
 class Surplus:
-    """The good answer, and behind it bytes that nobody asked for: a whole answer, unless you say otherwise."""
+    """The good answer, followed by unrequested bytes: a whole answer by default."""
 
     data: bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
     at: Stage = field(default="body", init=False, repr=False)

@@ -5,7 +5,7 @@ Also a program: ``python -m aembed.testing.server --help``.
     loopback    the server                    desk      request -> response: keys, caps, quota, latency, vectors
     http parse render                         connections, bytes -> requests, responses -> bytes
     dialects    one file per provider         vectors   the mock's, encoded for JSON
-    latency hints quirks log                  what can be scripted, and what is remembered
+    latency hints quirks log                  parts that can be scripted, and the log
     play        faults, on a connection       thread    the server away from the caller's loop
 """
 

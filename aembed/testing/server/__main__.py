@@ -1,4 +1,4 @@
-"""``python -m aembed.testing.server``: the loopback server as a process of its own.
+"""``python -m aembed.testing.server``: the loopback server as a separate process.
 
 Prints one line of JSON when it listens, and one with its counters when it ends: on SIGTERM, SIGINT, or with
 ``--until-eof`` when its standard input is closed.
@@ -33,8 +33,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="0, the default, lets the system choose")
     parser.add_argument("--dim", type=int, default=1536, help="components of a vector (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--api-key", metavar="KEY", help="refuse all other keys")
-    parser.add_argument("--model", action="append", metavar="NAME", help="refuse all other models; may be repeated")
+    parser.add_argument("--api-key", metavar="KEY", help="reject all other keys")
+    parser.add_argument("--model", action="append", metavar="NAME", help="reject all other models; may be repeated")
     process = parser.add_argument_group("process")
     process.add_argument("--cpu", type=int, metavar="N", help="run on this core only, where the system allows it")
     process.add_argument("--loop", choices=["auto", "asyncio", "uvloop"], default="auto", help="auto: uvloop if there")
@@ -46,14 +46,16 @@ def parser() -> argparse.ArgumentParser:
     latency.add_argument("--per-text", type=float, default=0.0)
     latency.add_argument("--per-token", type=float, default=0.0)
     latency.add_argument("--workers", type=int, metavar="K", help="work on K requests at once; others wait")
-    latency.add_argument("--max-waiting", type=int, default=512, help="refuse beyond so many (%(default)s)")
+    latency.add_argument(
+        "--max-waiting", type=int, default=512, help="reject requests beyond this number (%(default)s)"
+    )
     quota = parser.add_argument_group("quota, per minute")
     quota.add_argument("--rpm", type=float, help="requests")
     quota.add_argument("--tpm", type=float, help="tokens")
     quota.add_argument("--ipm", type=float, help="inputs")
     quota.add_argument("--algorithm", choices=["bucket", "sliding", "fixed"], default="bucket")
     quota.add_argument("--span", type=float, default=60.0, help="seconds of quota in a bucket, or of a window")
-    quota.add_argument("--count-rejected", action="store_true", help="refused requests use up requests")
+    quota.add_argument("--count-rejected", action="store_true", help="rejected requests count against the quota")
     quota.add_argument("--retry-after", choices=["seconds", "milliseconds", "date", "none"], default="seconds")
     quota.add_argument("--hidden", action="store_true", help="no quota headers and no Retry-After")
     quirks = parser.add_argument_group("quirks")
@@ -97,7 +99,7 @@ def server(options: argparse.Namespace) -> LoopbackServer:
 
 
 async def serve(options: argparse.Namespace) -> None:
-    """Until told to end."""
+    """Serve until a signal ends it."""
     loop, end = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         with suppress(NotImplementedError):  # on Windows Ctrl-C ends the loop by itself

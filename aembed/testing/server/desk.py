@@ -21,7 +21,7 @@ from aembed.testing.server.vectors import Encoder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """How a server behaves. ``models=None`` serves any model, ``api_key=None`` anyone."""
+    """Behaviour of a server. ``models=None`` serves any model, ``api_key=None`` any key."""
 
     dim: int = 1536
     api_key: str | None = None
@@ -36,7 +36,7 @@ class Script:
     characters_per_token: float = 4.0
     """A token is so many characters, and every text has one more."""
     seed: int = 0
-    """Of the vectors, of latencies and of shuffling."""
+    """Seed of vectors, latencies and shuffling."""
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class Desk:
         self._workers = None if script.capacity is None else Workers(script.capacity)
 
     def answer(self, request: Request, number: int, now: float) -> Response:
-        """Never raises: what is refused is an answer too. ``now`` is loop time, and starts the quota's clock."""
+        """Never raises: a rejection is an answer too. ``now`` is loop time, and starts the quota's clock."""
         ask: Ask | None = None
         tokens = 0
         try:
@@ -165,7 +165,7 @@ class Desk:
         hints = self._script.hints
         headers = hints.retry_after_headers(refusal.wait) if self._dialect.retry_after else {}
         if hints.retry_after is None:
-            refusal.wait = 0.0  # the body does not tell it either
+            refusal.wait = 0.0  # the body does not have it either
         status, body = self._dialect.refuse(refusal)
         return Response(status, headers, [msgspec.json.encode(body)], reason=refusal.problem)
 

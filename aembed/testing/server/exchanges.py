@@ -1,4 +1,4 @@
-"""Requests and their answers between connections and desk: when they are due, what is counted, what is noted."""
+"""Requests and their answers between connections and desk: due times, counts and the log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aembed.testing.server.play import Faults
 from aembed.testing.server.render import answer, render
 
 NOTHING = Answer(0, {}, b"")
-"""What a fault has to spoil that comes before any request is here."""
+"""The answer that a fault spoils before any request is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Exchange:
 
 
 class Exchanges:
-    """What :class:`Connection` calls. Its clock is the running loop's."""
+    """The interface that :class:`Connection` calls. Its clock is the running loop's."""
 
     def __init__(
         self,
@@ -169,7 +169,7 @@ class Exchanges:
         self.log.append(entry)
 
     def _now(self, now: float) -> str:
-        """For the Date header; made anew every second at most."""
+        """The Date header, made anew every second at most."""
         if now >= self._date_until:
             self._date, self._date_until = self._hints.date(), now + 1.0
         return self._date

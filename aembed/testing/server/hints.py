@@ -1,4 +1,4 @@
-"""What a server tells of its quota, and how."""
+"""Quota headers of a server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Hints:
     limits: bool = True
     """The quota headers of the dialect, if it has any, on every answer."""
     retry_after: Literal["seconds", "milliseconds", "date"] | None = "seconds"
-    """On a 429, rounded up. ``milliseconds`` is ``retry-after-ms`` beside the seconds; ``date`` is an HTTP date."""
+    """On a 429, rounded up. ``milliseconds`` is ``retry-after-ms`` next to the seconds; ``date`` is an HTTP date."""
     skew: float = 0.0
     """Seconds by which the server's dates are wrong."""
 
@@ -31,7 +31,7 @@ class Hints:
         return _http_date(self._now())
 
     def retry_after_headers(self, wait: float) -> Mapping[str, str]:
-        """For a refusal that ends in ``wait`` seconds; nothing if it never ends."""
+        """Headers of a 429 that ends in ``wait`` seconds; none if it never ends."""
         if not 0 < wait < math.inf:
             return {}
         match self.retry_after:

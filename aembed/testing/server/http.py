@@ -17,7 +17,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Handler(Protocol):
-    """What is behind the connections."""
+    """The interface behind the connections."""
 
     max_body: int
 
@@ -32,7 +32,7 @@ class Handler(Protocol):
         ...
 
     def malformed(self, connection: Connection, error: Malformed) -> None:
-        """The same for what is no request."""
+        """The same for bytes that are no request."""
         ...
 
     def closed(self, connection: Connection) -> None: ...
@@ -70,7 +70,7 @@ class Connection(asyncio.Protocol):
             self.transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._busy = True  # whatever was still buffered is not answered
+        self._busy = True  # buffered requests are not answered
         if self._play is not None:
             self._play.stop()
         self._handler.closed(self)

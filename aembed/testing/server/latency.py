@@ -1,4 +1,4 @@
-"""How long the server takes. Pure: give it the time, and it says when the answer is due."""
+"""Latency of the server. Pure: give it the time, and it says when the answer is due."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Latency:
 
     median: float = 0.0
     sigma: float = 0.0
-    """Of the lognormal distribution around ``median``; 0 is constant."""
+    """Sigma of the lognormal distribution around ``median``; 0 is constant."""
     per_text: float = 0.0
     per_token: float = 0.0
 
@@ -25,14 +25,14 @@ class Latency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """A server that works on ``workers`` requests at once, in order of arrival, and refuses beyond a full queue."""
+    """A server that works on ``workers`` requests at once, in order of arrival, and rejects beyond a full queue."""
 
     workers: int = 1
     max_waiting: int = 512
 
 
 class Workers:
-    """Who is busy until when, for one :class:`Capacity`."""
+    """Busy workers of one :class:`Capacity`, and until when."""
 
     def __init__(self, capacity: Capacity) -> None:
         self._capacity = capacity

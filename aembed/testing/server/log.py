@@ -1,4 +1,4 @@
-"""What arrived when, and how much at once. Bodies and header values are part of it only where that is asked for."""
+"""Requests with their times and concurrency. Bodies and header values are kept only on request."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Entry:
     received: float
     answered: float
     reason: str = ""
-    """What the refusal was about, or the fault; empty for a good answer."""
+    """Reason of the rejection, or the fault; empty for a good answer."""
     body: bytes | None = field(default=None, repr=False)
     """The request's, with ``log_bodies=True``; it holds the texts."""
     headers: Mapping[str, str] | None = field(default=None, repr=False)
@@ -77,7 +77,7 @@ class Counters:
     """Since the server started."""
 
     requests: int = 0
-    """Requests received, refused and abandoned ones included."""
+    """Requests received, rejected and abandoned ones included."""
     inputs: int = 0
     """Texts embedded, and paid for: also where a fault kept the answer from its reader."""
     tokens: int = 0

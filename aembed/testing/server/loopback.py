@@ -1,4 +1,4 @@
-"""A real HTTP server on this machine that answers like an embedding provider, and remembers what it was asked."""
+"""A real HTTP server on this machine that answers like an embedding provider, and records its requests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from aembed.testing.server.thread import in_thread
 class LoopbackServer:
     """Speaks one provider's ``dialect`` on a local port, from ``async with`` or ``start`` until ``aclose``.
 
-    A plain ``with`` runs it in a thread, on a loop of its own: nothing of it is then among the tasks, timers and work
+    A plain ``with`` runs it in a thread, on a separate loop: nothing of it is then among the tasks, timers and work
     of the caller's loop, or for callers that have no loop.
 
         async with LoopbackServer("cohere", dim=1024, api_key="k", latency=0.05) as server:
@@ -108,7 +108,7 @@ class LoopbackServer:
 
     @property
     def base_url(self) -> str:
-        """What a client of this dialect is given as ``base_url``."""
+        """The ``base_url`` for a client of this dialect."""
         return self.url + DIALECTS[self.dialect].base
 
     def __repr__(self) -> str:

@@ -13,7 +13,7 @@ MOST_HEAD = 64 * 1024
 """Bytes of request line and headers."""
 
 
-class Malformed(Exception):  # noqa: N818  # what is told to the client, no failure of ours
+class Malformed(Exception):  # noqa: N818  # a reply to the client, no failure of the server
     """No valid request: it is answered with ``status``, and the connection is closed."""
 
     def __init__(self, status: int, message: str) -> None:

@@ -1,4 +1,4 @@
-"""How servers differ from the documentation they claim to follow."""
+"""Deviations of servers from the documentation they claim to follow."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ class Quirks:
     """All off is the documented server. They apply to every dialect in which they make sense."""
 
     always_floats: bool = False
-    """Answers numbers whatever is asked."""
+    """Always answers with numbers."""
     rejects_encoding_format: bool = False
     """Refuses a request that says how to encode vectors."""
     rejects_dimensions: bool = False
     """Refuses a request that says how many dimensions."""
     no_usage: bool = False
-    """Does not say what it counted."""
+    """Reports no usage."""
     shuffled: bool = False
     """Items out of order, where the reply numbers them."""
     mixed: bool = False

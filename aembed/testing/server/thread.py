@@ -1,4 +1,4 @@
-"""A server on a loop of its own, in a thread."""
+"""A server on a separate loop, in a thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts -> vectors as they stand in JSON. The mock's vectors, so that a client's result can be checked to the bit."""
+"""Texts -> vectors as JSON. The mock's vectors, so that a client's result can be checked to the bit."""
 
 from __future__ import annotations
 

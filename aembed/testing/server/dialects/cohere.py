@@ -70,7 +70,7 @@ def read(request: Request, model: str) -> Ask:
 
 
 def write(answer: Answer) -> list[bytes]:
-    # The key says what the vectors are, whatever was asked.
+    # The key names the type of the vectors.
     kind = b"base64" if answer.vectors[0].startswith(b'"') else b"float"
     texts = msgspec.json.encode(answer.ask.texts)
     billed = b"" if answer.tokens is None else b',"billed_units":{"input_tokens":%d}' % answer.tokens
@@ -109,7 +109,7 @@ def refuse(refusal: Refusal) -> tuple[int, Any]:
 
 
 def announce(levels: Sequence[Level]) -> Mapping[str, str]:
-    """Trial keys are told of their calls."""
+    """Trial keys get headers with their calls."""
     return {
         name: value
         for level in levels

@@ -1,4 +1,4 @@
-"""What a dialect is: the facts of one provider's embedding API, as its server sees them."""
+"""A dialect: the facts of one provider's embedding API, as its server sees them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Refusal(Exception):  # noqa: N818  # an answer, no failure of ours
 
 @dataclass(slots=True)
 class Ask:
-    """What a request wants."""
+    """Content of a request."""
 
     texts: list[str]
     model: str = ""
@@ -72,12 +72,12 @@ class Answer:
     order: Sequence[int]
     """In which the items are written, where they carry their index."""
     number: int
-    """Of the request, since the server started."""
+    """Number of the request, since the server started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caps:
-    """What one request may carry; ``None`` is no limit."""
+    """Limits of one request; ``None`` is no limit."""
 
     inputs: int | None = None
     request_tokens: int | None = None
@@ -103,23 +103,23 @@ class Dialect:
     """Path of a request -> the model named in it (perhaps ""), or ``None`` if embeddings are not served there."""
     key: Callable[[Request], str | None]
     read: Callable[[Request, str], Ask]
-    """Request and the model named in its path -> what it asks. Raises :class:`Refusal`."""
+    """Request and the model named in its path -> its content. Raises :class:`Refusal`."""
     write: Callable[[Answer], list[bytes]]
     """The pieces of the body, without any blanks."""
     refuse: Callable[[Refusal], tuple[int, Any]]
     """Status, and the body before it is made JSON."""
     caps: Caps
     model_caps: Mapping[str, Caps] = field(default_factory=dict[str, Caps])
-    """For models with caps of their own."""
+    """Caps of single models."""
     request_id: str = "x-request-id"
     headers: Callable[[Answer], Mapping[str, str]] = _no_headers
-    """Of good answers."""
+    """Headers of good answers."""
     announce: Callable[[Sequence[Level]], Mapping[str, str]] = _nothing_announced
     """Quota headers."""
     mixes: bool = True
     """One reply may hold base64 and numbers."""
     retry_after: bool = True
-    """False where the waiting time stands in the body alone."""
+    """False if only the body has the waiting time."""
 
 
 Wording: TypeAlias = Mapping[Problem, tuple[int, str]]
@@ -143,7 +143,7 @@ def at(*paths: str) -> Callable[[str], str | None]:
 
 
 def reader(type_: type[Any]) -> Callable[[bytes], Any]:
-    """A body -> a struct of this type, or the :class:`Refusal` for what is wrong with it."""
+    """A body -> a struct of this type, or the :class:`Refusal` for its fault."""
     decoder = msgspec.json.Decoder(type_)
 
     def decode(body: bytes) -> Any:

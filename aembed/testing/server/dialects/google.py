@@ -2,7 +2,7 @@
 
 Sources: https://ai.google.dev/api/embeddings (shapes; texts that are too long are cut), https://cloud.google.com/apis/design/errors
 (the error body); a wrong key is a 400 with reason API_KEY_INVALID, a missing one a 403; the rest as quoted in public
-issue threads. How long to wait stands in ``error.details`` alone.
+issue threads. Only ``error.details`` has the time to wait.
 """
 
 from __future__ import annotations
