@@ -16,10 +16,12 @@ from aembed._wire.prompts import Prompts
 from aembed._wire.provider import HttpProvider
 from aembed._wire.quota_headers import QuotaHeaders, duration, quota_scope
 from aembed._wire.reply_format import ReplyFormat, VectorPositions, token_count
+from aembed._wire.transport import BodySink, Response, Transport
 
 __all__ = [
     "OPENAI_ERRORS",
     "OPENAI_REPLY",
+    "BodySink",
     "ErrorBody",
     "ErrorDialect",
     "HostedModel",
@@ -30,6 +32,8 @@ __all__ = [
     "QuotaHeaders",
     "ReplyFormat",
     "RequestFeatures",
+    "Response",
+    "Transport",
     "VectorPositions",
     "duration",
     "openai_error",

@@ -69,8 +69,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("mistral:codestral-embed", {"dimensions": 3073}, "has 1 to 3072"),
     ("mistral", {"options": {"task": "x"}}, "mistral has no provider_options, but got task"),
     ("jina:jina-embeddings-v4", {"dimensions": 64}, "has 128, 256, 512, 1024 or 2048"),
-    ("jina", {"options": {"tasks": "x"}}, "did you mean 'task'"),
-    ("tei", {"options": {"prompt_name": "query"}}, "unknown option 'prompt_name'"),
+    ("jina", {"options": {"tasks": "x"}}, r"did you mean 'task'\? \(provider_options of jina\)$"),
+    ("tei", {"options": {"prompt_name": "query"}}, r"unknown option 'prompt_name'.*\(provider_options of tei\)$"),
 ]
 
 

@@ -120,6 +120,9 @@ class HttpApi(Vendor):
         if host and not self.own_hosts:
             object.__setattr__(self, "own_hosts", (host,))
 
+    def __repr__(self) -> str:
+        return f"<HttpApi {self.about or self.base_url}>"
+
     async def __call__(self, source: Source) -> Provider:
         """Open a provider for ``source``.
 

@@ -71,7 +71,7 @@ def _options(api: HttpApi, source: Source) -> Settings:
         raise ConfigError(
             f"{source.provider} has no provider_options, but got {', '.join(source.options)}; leave them out"
         )
-    return api.options.from_table(source.options)
+    return api.options.from_table(source.options, lambda _: f"provider_options of {source.provider}")
 
 
 def _spec(api: HttpApi, source: Source, name: str, model: HostedModel, *, is_own: bool) -> ModelSpec:

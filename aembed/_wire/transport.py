@@ -22,7 +22,9 @@ class BodySink(Protocol):
     begun: bool
     """True once it has taken something: the request can then not be sent again."""
 
-    async def take(self, pieces: list[bytes]) -> None: ...
+    async def take(self, pieces: list[bytes]) -> None:
+        """Take these bytes, which follow those taken before."""
+        ...
 
 
 class Transport(Protocol):

@@ -52,7 +52,7 @@ def of_resource(api: HttpApi, source: Source) -> HttpApi:
     """The API of one resource: with or without a version, and with the facts of the deployed model."""
     if source.base_url is None:
         raise ConfigError("azure needs base_url, the endpoint of your resource: https://NAME.openai.azure.com")
-    options = AzureOptions.from_table(source.options)
+    options = AzureOptions.from_table(source.options, lambda _: "provider_options of azure")
     if not options.api_version.strip():
         raise ConfigError("api_version is empty; give a date as 2024-10-21, or leave it out")
     if source.api_key is None and "authorization" not in map(str.lower, source.headers):

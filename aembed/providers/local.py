@@ -50,7 +50,7 @@ async def open_provider(source: Source) -> LocalProvider:
         ProviderError: the hub does not deliver.
     """
     check_no_server(source)
-    options = LocalOptions.from_table(source.options)
+    options = LocalOptions.from_table(source.options, lambda _: "provider_options of local")
     name = hub_name(source.model)
     downloaded = None
     if name is not None:

@@ -55,7 +55,7 @@ async def open_provider(source: Source) -> StaticProvider:
         ProviderError: the hub does not deliver a model that is not cached.
     """
     check_no_server(source)
-    options = StaticOptions.from_table(source.options)
+    options = StaticOptions.from_table(source.options, lambda _: "provider_options of static")
     name = hub_name(source.model)
     files = None
     if name is not None:
