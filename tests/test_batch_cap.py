@@ -1,4 +1,4 @@
-"""A cap that the server did not tell beforehand is found once, not in every call, and looked at again now and then."""
+"""A cap that the server does not announce is found once, not in every call, and tried again now and then."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def test_it_is_remembered_by_the_next_call(factory: EmbedderFactory) -> No
 
 
 async def test_batches_that_wait_are_parted_before_they_go(factory: EmbedderFactory) -> None:
-    """Sixteen may be on their way when the first is refused; the others need not be refused as well."""
+    """Sixteen may be in flight when the first is rejected; the others need not be rejected as well."""
     provider = Picky(10, ModelSpec(name="m", max_batch_texts=40, max_concurrency=16))
     embedder = await factory.new_embedder(provider)
     vectors = await embedder.embed_documents(list(map(str, range(4000))))
@@ -96,7 +96,7 @@ def test_the_spec_is_only_ever_tightened() -> None:
 
 
 @given(st.integers(1, 300), st.integers(301, 1000))
-def test_it_comes_to_what_the_server_takes_and_stays_there(limit: int, planned: int) -> None:
+def test_it_settles_at_the_most_that_the_server_takes(limit: int, planned: int) -> None:
     cap = BatchCap()
     sent = refused = 0
     while sent < 20 * FULL_BATCHES_BEFORE_GROWTH:
@@ -128,7 +128,7 @@ def test_a_server_that_takes_fewer_than_before_is_followed() -> None:
 
 
 def test_the_steps_to_a_cap_and_beyond_it() -> None:
-    """One in a hundred full batches tries more: half way to what was refused, or the double where that is no more."""
+    """One in a hundred full batches tries more: half way to the rejected size, or the double where that is no more."""
     cap = BatchCap()
     steps: list[int | None] = []
     for refused in (101, 51):

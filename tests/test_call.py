@@ -77,7 +77,7 @@ def test_rows_without_a_vector_hold_nan_also_in_the_callers_array() -> None:
     assert np.isnan(out).all(axis=1).tolist() == [True, False, True]
 
 
-def test_with_no_reply_at_all_the_shape_is_what_is_known() -> None:
+def test_without_a_reply_the_array_has_the_known_dimension() -> None:
     assert call(2).vectors(5).shape == (2, 5)
     assert call(2).vectors(None).shape == (2, 0)
 
@@ -137,7 +137,7 @@ class TestRepeatedTexts:
         assert work.error is not None
         assert work.error.index == 2
 
-    def test_a_cut_text_is_cut_wherever_it_stands(self) -> None:
+    def test_a_truncated_text_is_listed_in_each_of_its_rows(self) -> None:
         work = self.call()
         work.place(batch([0, 1]), Reply(vectors([0, 1]), truncated=[0]), vectors([0, 1]))
         assert work.result(SPEC).truncated == (0, 2, 4)

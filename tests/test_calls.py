@@ -1,4 +1,4 @@
-"""Calls are counted, so that closing waits for the last and refuses the next."""
+"""Calls are counted, so that closing waits for the last and rejects the next."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def test_calls_that_take_too_long_are_cancelled() -> None:
             outcomes.append(("closed", anyio.current_time()))
         else:
             outcomes.append(("done", anyio.current_time()))
-        await anyio.sleep(1.0)  # the task goes on: nothing else in it is cancelled
+        await anyio.sleep(1.0)  # the task continues: nothing else in it is cancelled
         outcomes.append(("after", anyio.current_time()))
 
     async with anyio.create_task_group() as tasks:
@@ -91,7 +91,7 @@ async def test_a_call_within_a_call_is_cut_off_with_it() -> None:
     assert (task.cancelling(), calls.under_way) == (0, 0)
 
 
-async def test_who_is_cancelled_anyway_stays_cancelled() -> None:
+async def test_a_task_cancelled_by_its_owner_stays_cancelled() -> None:
     calls = ActiveCalls("the thing", LoopAffinity(lambda: False))
 
     async def call() -> None:

@@ -60,7 +60,7 @@ def test_the_first_bad_row_is_named(vectors: Vectors, data: st.DataObject) -> No
         pytest.param(None, r"shape \(1,\)", id="nothing"),
     ],
 )
-def test_a_reply_of_another_form_is_refused(vectors: Any, reason: str) -> None:
+def test_a_reply_of_another_form_is_rejected(vectors: Any, reason: str) -> None:
     with pytest.raises(ReplyError, match=reason) as caught:
         check_reply(Reply(vectors), 3, replace(SPEC, dim=4))
     assert (caught.value.provider, caught.value.retryable) == ("maker", True)

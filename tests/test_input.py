@@ -1,4 +1,4 @@
-"""Bad input is refused by index, in words that help, before anything is sent."""
+"""Bad input is rejected by index, with a remedy, before anything is sent."""
 
 from __future__ import annotations
 

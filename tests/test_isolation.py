@@ -248,7 +248,7 @@ async def test_an_outage_that_begins_during_the_search_ends_it() -> None:
     ],
     ids=lambda failure: type(failure).__name__,
 )
-async def test_what_is_about_the_server_is_no_fault_of_a_text(failure: AembedError) -> None:
+async def test_an_error_about_the_server_is_no_fault_of_a_text(failure: AembedError) -> None:
     provider = ScriptedProvider([failure] * 99)
     async with EmbedderFactory(Config()) as factory:
         embedder = await factory.new_embedder(provider, retry=QUICK)
@@ -290,7 +290,7 @@ async def test_a_document_without_siblings_is_blamed_if_the_server_works() -> No
 
 
 @pytest.mark.virtual_time
-async def test_for_a_query_by_itself_nobody_asks() -> None:
+async def test_a_single_query_asks_for_no_proof() -> None:
     provider = Poisoned(TEXTS[:1], CRASH)
     async with EmbedderFactory(Config()) as factory:
         embedder = await factory.new_embedder(provider, retry=QUICK)

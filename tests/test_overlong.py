@@ -1,4 +1,4 @@
-"""Texts beyond the model's length: refused, cut, or averaged from their pieces; never silently."""
+"""Texts beyond the model's length: rejected, truncated, or averaged from their pieces; never silently."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_average_is_weighted_by_length_and_keeps_unit_length() -> None:
 
 @pytest.mark.parametrize("known", [None, 50], ids=["limit unknown", "limit known"])
 @pytest.mark.parametrize("company", [["short"], []], ids=["beside another", "alone"])
-async def test_error_refuses_the_text_alone(known: int | None, company: list[str]) -> None:
+async def test_error_fails_the_text_alone(known: int | None, company: list[str]) -> None:
     spec = ModelSpec(name="strict", dim=8, max_text_tokens=known)
     result = await embed(Strict(100, spec), [*company, LONG, *company], "error")
     assert list(result.failures) == [len(company)]
@@ -111,7 +111,7 @@ async def test_split_averages_the_pieces(known: int | None) -> None:
 
 
 @pytest.mark.parametrize("how", ["truncate", "split"])
-async def test_a_text_that_is_refused_at_any_length_fails(how: Any) -> None:
+async def test_a_text_that_is_rejected_at_any_length_fails(how: Any) -> None:
     result = await embed(Strict(0, ModelSpec(name="strict", dim=8)), [LONG, LONG], how)
     assert {index: error.index for index, error in result.failures.items()} == {0: 0, 1: 1}
     assert result.not_attempted == ()
@@ -158,7 +158,7 @@ SIX = "one two three four five six"
         (100, "one two three four", ["one two three ", "four five six"], True),
     ],
 )
-def test_what_becomes_of_six_words(limit: int | None, head: str, pieces: list[str], fits: bool) -> None:
+def test_heads_and_pieces_of_six_words(limit: int | None, head: str, pieces: list[str], fits: bool) -> None:
     assert overlong.head(SIX, limit) == head
     assert overlong.pieces(SIX, limit) == pieces
     size = overlong.estimated_size(SIX, limit)

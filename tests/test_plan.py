@@ -65,7 +65,7 @@ def test_where_the_model_pads_lengths_fall_and_elsewhere_the_order_stays(texts: 
         assert [row for batch in batches for row in rows(batch)] == list(range(len(texts)))
 
 
-def test_an_oversized_text_stands_alone() -> None:
+def test_an_oversized_text_is_sent_alone() -> None:
     spec = ModelSpec(name="model", max_batch_tokens=10)
     assert [list(batch.texts) for batch in plan(["a", "b" * 400, "c", "d"], spec)] == [["a"], ["b" * 400], ["c", "d"]]
 

@@ -45,7 +45,7 @@ def test_the_last_attempt_is_the_last() -> None:
     assert [delay is None for delay in delays] == [False, False, True]
 
 
-def test_what_cannot_get_better_is_not_tried_again() -> None:
+def test_final_errors_are_not_retried() -> None:
     assert next_delay(RetryPolicy(), 1, ProviderError("no"), 0.5) is None
     assert next_delay(RetryPolicy(), 1, OverloadedError("no", retryable=False), 0.5) is None
 
@@ -71,7 +71,7 @@ def test_a_429_is_no_attempt_and_the_gate_waits(after: float | None) -> None:
         assert retry.goes_first
 
 
-def test_a_batch_that_others_overtake_again_and_again_is_split() -> None:
+def test_a_batch_that_keeps_getting_429_while_others_succeed_is_split() -> None:
     account = Account(1, Limits(), adaptive=False, per_input=False)
     retry = Retry(RetryPolicy(), account, texts=2)
 

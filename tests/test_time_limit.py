@@ -47,7 +47,7 @@ async def test_blocks_of_different_ages_end_each_in_its_own_time() -> None:
     assert ended == [pytest.approx(-at - 10.0) for at in starts]
 
 
-async def test_blocks_that_end_in_time_are_let_be_and_the_others_are_not() -> None:
+async def test_only_blocks_that_take_too_long_time_out() -> None:
     limit = SharedTimeout(10.0)
     ended = await asyncio.gather(
         *(started(limit, at, 100.0 if number % 3 == 0 else 9.0) for number, at in enumerate(range(30)))
@@ -171,7 +171,7 @@ async def test_an_error_on_the_way_out_of_a_timeout_is_not_hidden() -> None:
     assert task.cancelling() == 0
 
 
-async def test_a_block_that_takes_its_time_to_end_is_told_once_and_holds_up_nobody() -> None:
+async def test_a_block_that_ends_slowly_is_cancelled_once_and_holds_up_no_other() -> None:
     limit = SharedTimeout(10.0)
 
     async def stubborn() -> float:

@@ -6,7 +6,7 @@ a server that is down, so it needs proof that the server works (``proof``): a te
 began to fail, or a short text that aembed sends and the server answers.
 
 Each part is sent once. A text is isolated at once if at each halving the other half was delivered. If both halves
-failed somewhere on the way, it gets as many attempts of its own as any batch has, after one more proof. To find ``k``
+failed somewhere on the way, it gets as many attempts as any batch has, after one more proof. To find ``k``
 texts among ``n`` takes at most ``2 * k * ceil(log2(n))`` requests for parts, and the attempts of each text that was not
 isolated at once. Of short texts it takes one to begin with, one for each of these, and one for every ten failures in a
 row.

@@ -23,7 +23,7 @@ class Recipient(Protocol):
     """Called whenever a request is sent, that is once it has been admitted."""
 
     record: CallRecord | None
-    """What is noted of the call for listeners; ``None`` while there are none."""
+    """Facts about the call for listeners; ``None`` while there are none."""
 
     @property
     def texts(self) -> Sequence[str]:

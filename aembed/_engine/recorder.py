@@ -1,4 +1,4 @@
-"""One embedder's counters, and the only place that builds its events. None is built while nobody listens."""
+"""One embedder's counters, and the only place that builds its events. None is built without a listener."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from tests.scripted import PAIRS
 
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("bad", [[0], [5], [1, 2], [0, 3, 5], [0, 1, 2, 3, 4, 5]])
-async def test_refused_texts_are_found_and_the_others_delivered(bad: list[int], named: bool) -> None:
+async def test_rejected_texts_are_found_and_the_others_delivered(bad: list[int], named: bool) -> None:
     class Pointing(ScriptedProvider):
         """Says which text it was, if it is asked to."""
 
@@ -79,7 +79,7 @@ async def test_a_text_that_is_too_large_alone_fails_alone() -> None:
     assert list(result.failures) == [2]
 
 
-async def test_what_is_fatal_stops_the_call_and_keeps_the_rest_unsent() -> None:
+async def test_a_fatal_error_stops_the_call_and_the_rest_is_not_sent() -> None:
     provider = ScriptedProvider([None, AuthenticationError("who are you")], spec=PAIRS)
     with pytest.raises(AuthenticationError) as caught:
         await embed(provider, TEXTS, limits=Limits(max_concurrency=1))

@@ -29,7 +29,7 @@ async def test_a_passing_failure_is_not_noticed() -> None:
     assert result.usage.requests == 3
 
 
-async def test_a_failure_that_stays_carries_what_is_known() -> None:
+async def test_the_last_failure_carries_all_its_facts() -> None:
     provider = ScriptedProvider([OverloadedError("busy", status=503, retry_after=0.0)] * 9)
     result = await embed(provider, TEXTS, retry=RetryPolicy(max_attempts=3))
     (error,) = set(result.failures.values())
@@ -60,7 +60,7 @@ async def test_every_attempt_pays_the_rate() -> None:
 
 
 @pytest.mark.virtual_time
-async def test_a_refused_account_is_frozen_and_the_refused_batch_goes_first() -> None:
+async def test_after_a_429_the_account_pauses_and_the_rejected_batch_goes_first() -> None:
     provider = ScriptedProvider([RateLimitError("later", retry_after=60.0)])
     async with EmbedderFactory(Config()) as factory:
         embedder = await factory.new_embedder(provider, limits=Limits(max_concurrency=1))
@@ -84,7 +84,7 @@ async def test_a_batch_above_the_quota_of_a_minute_is_parted_until_it_fits() -> 
     assert (list(result.failures), error.index) == ([1], 1)
 
 
-async def test_a_reply_that_cannot_be_used_is_asked_for_once_more_and_never_kept() -> None:
+async def test_an_unusable_reply_is_requested_once_more_and_never_cached() -> None:
     result = await embed(ScriptedProvider([NAN] * 9), TEXTS[:1])
     assert {type(error) for error in result.failures.values()} == {ReplyError}
     assert {getattr(error, "attempts", 0) for error in result.failures.values()} == {2}

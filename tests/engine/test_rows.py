@@ -72,7 +72,7 @@ async def test_rows_written_in_place_are_the_same_rows(spec: ModelSpec, script: 
         assert provider.written == len(TEXTS) // 2 + len([step for step in script if isinstance(step, Reply)])
 
 
-async def test_rows_that_were_written_but_refused_hold_nan() -> None:
+async def test_rows_that_were_written_but_failed_the_check_hold_nan() -> None:
     result = await embed(Writing([NAN] * 9, spec=PAIRS), TEXTS)
     assert np.isnan(result.vectors).all()
     assert len(result.failures) == len(TEXTS)

@@ -56,7 +56,7 @@ async def test_waiting_in_our_own_queue_is_not_the_provider_being_slow() -> None
 
 @pytest.mark.virtual_time
 @pytest.mark.parametrize(("option", "answers"), [({}, False), ({"timeout": None}, True), ({"timeout": 60.0}, True)])
-async def test_the_providers_own_timeout_stands_unless_another_is_given(option: Any, answers: bool) -> None:
+async def test_the_providers_timeout_applies_unless_another_is_given(option: Any, answers: bool) -> None:
     spec = ModelSpec(name="slow", dim=8, timeout=10.0)
     provider = ScriptedProvider(latency=50.0, spec=spec)
     result = await embed(provider, TEXTS, retry=RetryPolicy(max_attempts=1), **option)
@@ -64,7 +64,7 @@ async def test_the_providers_own_timeout_stands_unless_another_is_given(option: 
 
 
 @pytest.mark.virtual_time
-async def test_a_deadline_keeps_what_was_finished() -> None:
+async def test_after_a_deadline_finished_rows_are_in_the_partial_result() -> None:
     provider = ScriptedProvider([1.0, 100.0], spec=PAIRS)
     async with EmbedderFactory(Config()) as factory:
         embedder = await factory.new_embedder(provider, limits=Limits(max_concurrency=1))
@@ -91,7 +91,7 @@ async def test_a_deadline_before_the_end_of_a_pause_ends_the_call_at_once() -> N
 
 
 @pytest.mark.virtual_time
-async def test_a_deadline_returns_what_it_must_not_raise() -> None:
+async def test_a_deadline_is_returned_where_errors_are() -> None:
     async with EmbedderFactory(Config()) as factory:
         embedder = await factory.new_embedder(ScriptedProvider(latency=10.0))
         result = await embedder.embed(TEXTS, on_error="return", deadline=1.0)
@@ -127,7 +127,7 @@ FAILURES = [
 @pytest.mark.parametrize("options", [{}, {"cache": True}, {"merge": True}], ids=str)
 @pytest.mark.parametrize("own", [True, False])
 async def test_fault_87_a_deadline_names_the_last_failure(failure: ProviderError, options: Any, own: bool) -> None:
-    """Its own, or that of the embedder's options; whatever layer the call goes through."""
+    """The deadline of the call, or that of the embedder's options; through every layer."""
     events: list[Event] = []
     provider = ScriptedProvider([failure] * 99)
     async with EmbedderFactory(Config()) as factory:
@@ -172,7 +172,7 @@ async def test_queries_have_a_deadline_and_documents_none() -> None:
 
 @pytest.mark.virtual_time
 async def test_many_batches_end_with_the_deadline_of_the_options() -> None:
-    """In tasks of their own."""
+    """In one task each."""
     provider = ScriptedProvider(latency=100.0, spec=PAIRS)
     async with EmbedderFactory(Config()) as factory:
         embedder = await factory.new_embedder(provider, deadline=5.0)

@@ -54,7 +54,7 @@ def test_a_request_that_waits_comes_before_those_in_flight() -> None:
     assert time.spent() == (4, 3, 0)
 
 
-def test_waits_are_told_apart_by_resource() -> None:
+def test_waits_are_counted_by_resource() -> None:
     clock, queue = Clock(), Queue()
     time = Timeline(clock, queue)
     queue.waited = {"slots": 10.0}  # of others, before

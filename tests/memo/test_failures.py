@@ -1,4 +1,4 @@
-"""Calls share flights, and each has its own error, its own deadline and its own result."""
+"""Calls share requests, and each has its own error, its own deadline and its own result."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def test_each_call_has_its_own_error(factory: EmbedderFactory) -> None:
 
 
 @pytest.mark.virtual_time
-async def test_who_stops_at_a_failure_stops_nobody_else(factory: EmbedderFactory) -> None:
+async def test_a_call_that_stops_at_a_failure_stops_no_other_call(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(spec=PAIRS, latency=1.0, refused={TEXTS[0]: BadTextError("no", index=0)})
     embedder = await factory.new_embedder(provider, cache=True, limits=Limits(max_concurrency=1))
     leader = asyncio.create_task(embedder.embed_documents(TEXTS[:8]))
@@ -53,11 +53,11 @@ async def test_who_stops_at_a_failure_stops_nobody_else(factory: EmbedderFactory
     np.testing.assert_array_equal(result.vectors[:2], await expected(TEXTS[4:6]))
     assert list(result.failures) == [2]
     await anyio.sleep(10)
-    assert TEXTS[6] not in sent(provider)  # nobody wanted it any more
+    assert TEXTS[6] not in sent(provider)  # no call wanted it any more
 
 
 @pytest.mark.virtual_time
-async def test_what_is_sent_when_a_call_stops_is_part_of_its_result(factory: EmbedderFactory) -> None:
+async def test_texts_in_flight_when_a_call_stops_are_part_of_its_result(factory: EmbedderFactory) -> None:
     spec = ModelSpec(name="model", dim=8, max_batch_texts=2)
     provider = ScriptedProvider([1.0, 5.0], spec=spec, refused={TEXTS[0]: BadRequestError("no")})
     embedder = await factory.new_embedder(provider, cache=True, limits=Limits(max_concurrency=2))
@@ -71,8 +71,8 @@ async def test_what_is_sent_when_a_call_stops_is_part_of_its_result(factory: Emb
 
 
 @pytest.mark.virtual_time
-async def test_what_a_stopped_call_did_not_get_was_not_attempted(factory: EmbedderFactory) -> None:
-    """Neither the rest of a batch that was parted, nor what somebody else is still waiting for."""
+async def test_texts_that_a_stopped_call_did_not_get_count_as_not_attempted(factory: EmbedderFactory) -> None:
+    """Neither the rest of a batch that was split, nor a text that another call still waits for."""
     provider = ScriptedProvider([100.0, 1.0, 1.0], refused={TEXTS[1]: BadTextError("no", index=1)})
     embedder = await factory.new_embedder(provider, cache=True)
     slow = asyncio.create_task(embedder.embed_documents(TEXTS[:1]))
@@ -85,7 +85,7 @@ async def test_what_a_stopped_call_did_not_get_was_not_attempted(factory: Embedd
 
 
 @pytest.mark.virtual_time
-async def test_a_call_that_has_failed_does_not_wait_for_others_flights(factory: EmbedderFactory) -> None:
+async def test_a_call_that_has_failed_does_not_wait_for_requests_of_others(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider([100.0, 1.0], refused={TEXTS[1]: BadTextError("no")})
     embedder = await factory.new_embedder(provider, cache=True)
     slow = asyncio.create_task(embedder.embed_documents(TEXTS[:1]))
@@ -97,7 +97,7 @@ async def test_a_call_that_has_failed_does_not_wait_for_others_flights(factory: 
 
 
 @pytest.mark.virtual_time
-async def test_a_refused_key_ends_all_calls_of_the_embedder_and_none_of_another(factory: EmbedderFactory) -> None:
+async def test_a_rejected_key_ends_all_calls_of_the_embedder_and_none_of_another(factory: EmbedderFactory) -> None:
     refused = ScriptedProvider([1.0, AuthenticationError("who are you")], spec=PAIRS)
     known = ScriptedProvider(spec=PAIRS)
     embedder = await factory.new_embedder(refused, cache=True, limits=Limits(max_concurrency=1))
@@ -112,7 +112,7 @@ async def test_a_refused_key_ends_all_calls_of_the_embedder_and_none_of_another(
 
 
 @pytest.mark.virtual_time
-async def test_a_batch_refused_as_a_whole_says_nothing_about_who_shared_it(factory: EmbedderFactory) -> None:
+async def test_a_batch_rejected_as_a_whole_is_sent_again_for_each_call(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(latency=1.0, refused={TEXTS[0]: BadRequestError("no")})
     embedder = await factory.new_embedder(provider, cache=True)
     leader, follower = await asyncio.gather(
@@ -123,7 +123,7 @@ async def test_a_batch_refused_as_a_whole_says_nothing_about_who_shared_it(facto
 
 
 @pytest.mark.virtual_time
-async def test_what_is_no_failure_of_a_text_is_raised_to_who_led(factory: EmbedderFactory) -> None:
+async def test_an_error_that_is_no_failure_of_a_text_is_raised_in_the_leading_call(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider([LookupError("a bug"), None, LookupError("another")], latency=1.0)
     embedder = await factory.new_embedder(provider, cache=True)
     outcomes = await asyncio.gather(*(embedder.embed_query("text") for _ in range(3)), return_exceptions=True)

@@ -1,4 +1,4 @@
-"""What is known is not sent, whoever asks and however."""
+"""Cached texts are not sent, by any method of any embedder that shares the cache."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.scripted import PAIRS, TEXTS, expected, sent
 
 
 @pytest.mark.parametrize("place", ["memory", "file", "store"])
-async def test_what_is_known_is_not_sent(factory: EmbedderFactory, tmp_path: Path, place: str) -> None:
+async def test_cached_texts_are_not_sent(factory: EmbedderFactory, tmp_path: Path, place: str) -> None:
     cache: Any = {"memory": True, "file": tmp_path / "vectors.db", "store": Shelf()}[place]
     provider = ScriptedProvider(spec=PAIRS)
     embedder = await factory.new_embedder(provider, cache=cache)
@@ -48,7 +48,7 @@ async def test_a_query_is_no_document(factory: EmbedderFactory) -> None:
     assert [call.kind for call in provider.calls] == ["document", "query"]
 
 
-async def test_without_a_cache_nothing_is_kept(factory: EmbedderFactory) -> None:
+async def test_without_a_cache_every_text_is_sent(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider()
     embedder = await factory.new_embedder(provider)
     for _ in range(2):
@@ -71,7 +71,7 @@ async def test_a_hit_does_not_wait_for_the_gate(factory: EmbedderFactory) -> Non
     assert anyio.current_time() > before + 30
 
 
-async def test_many_hits_leave_the_loop_free_for_others(factory: EmbedderFactory) -> None:
+async def test_other_tasks_run_between_lookups_of_many_texts(factory: EmbedderFactory) -> None:
     texts = [f"text {number}" for number in range(20_000)]
     embedder = await factory.new_embedder("mock", dimensions=8, cache=True)
     await embedder.embed_documents(texts)
@@ -115,7 +115,7 @@ async def test_a_hit_serves_also_while_the_dimension_is_unknown(factory: Embedde
     assert embedder.spec.dim == 8
 
 
-async def test_a_model_that_changed_its_dimension_is_not_mixed_with_what_it_was(factory: EmbedderFactory) -> None:
+async def test_rows_of_two_dimensions_are_not_mixed(factory: EmbedderFactory) -> None:
     shelf = Shelf()
     spec = ModelSpec(name="model")
     embedder = await factory.new_embedder(ScriptedProvider(spec=spec, dim=8), cache=shelf)

@@ -1,4 +1,4 @@
-"""Whose vector it is: the key holds whatever decides it, and nothing else."""
+"""Cache keys hold everything that decides a vector, and nothing else."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ VARIANTS: dict[str, tuple[ModelSpec, Options]] = {
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids="case 71: {}".format)
-def test_whatever_decides_a_vector_is_part_of_its_key(variant: str) -> None:
+def test_everything_that_decides_a_vector_is_part_of_its_key(variant: str) -> None:
     plain = CacheKeys(SPEC, Options(), "Provider")
     other = CacheKeys(*VARIANTS[variant], "Provider")
     keys = {key for kind in ("document", "query") for who in (plain, other) for key in who.of(TEXTS, kind)}
@@ -59,7 +59,7 @@ def test_case_71_limits_and_secrets_decide_no_vector() -> None:
     assert plain.of(TEXTS, "query") == same.of(TEXTS, "query")
 
 
-async def test_case_71_embedders_share_what_is_the_same_and_nothing_else(factory: EmbedderFactory) -> None:
+async def test_case_71_embedders_share_equal_vectors_and_no_others(factory: EmbedderFactory) -> None:
     providers = [ScriptedProvider(spec=PAIRS) for _ in range(3)]
     one, same, other = [
         await factory.new_embedder(provider, cache=True, normalize=provider is providers[2]) for provider in providers
@@ -70,7 +70,7 @@ async def test_case_71_embedders_share_what_is_the_same_and_nothing_else(factory
     assert [len(provider.calls) for provider in providers] == [1, 0, 1]
 
 
-def test_a_route_is_told_by_the_value_of_a_header_and_not_by_how_its_name_is_written() -> None:
+def test_the_value_of_a_header_counts_and_the_case_of_its_name_does_not() -> None:
     keys = [
         CacheKeys(SPEC, Options(headers=headers), "P").of(TEXTS, "query")
         for headers in ({"x-route": "a"}, {"X-Route": "a"}, {"x-route": "b"})

@@ -1,4 +1,4 @@
-"""What is kept is a whole vector of a whole text, and nobody can write to it."""
+"""Only whole vectors of whole texts are cached, and no caller can write to them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.scripted import ONCE, PAIRS, TEXTS, expected, sent
     ],
     ids="case 74: {}".format,
 )
-async def test_no_failure_and_no_cut_text_is_kept(factory: EmbedderFactory, step: Any) -> None:
+async def test_failures_and_truncated_texts_are_not_cached(factory: EmbedderFactory, step: Any) -> None:
     shelf = Shelf()
     provider = ScriptedProvider([step])
     embedder = await factory.new_embedder(provider, cache=shelf, retry=ONCE)
@@ -46,7 +46,7 @@ async def test_no_failure_and_no_cut_text_is_kept(factory: EmbedderFactory, step
     assert len(shelf.kept) == 2  # as query and as document
 
 
-async def test_case_74_of_a_batch_only_whole_texts_are_kept(factory: EmbedderFactory) -> None:
+async def test_case_74_only_the_whole_texts_of_a_batch_are_cached(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider([Reply(await expected(TEXTS[:4]), truncated=[2])])
     embedder = await factory.new_embedder(provider, cache=True)
     result = await embedder.embed([*TEXTS[:4], TEXTS[2]])
@@ -55,7 +55,7 @@ async def test_case_74_of_a_batch_only_whole_texts_are_kept(factory: EmbedderFac
     assert sent(provider) == [*TEXTS[:4], TEXTS[2]]
 
 
-async def test_case_75_changing_an_array_changes_nothing_kept(factory: EmbedderFactory) -> None:
+async def test_case_75_changing_a_result_changes_no_cached_row(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(spec=PAIRS)
     embedder = await factory.new_embedder(provider, cache=True)
     right = await expected(TEXTS)

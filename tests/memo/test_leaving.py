@@ -1,4 +1,4 @@
-"""Who leaves takes nothing from the others: calls that are cancelled, embedders that are closed."""
+"""Calls that are cancelled and embedders that are closed take nothing from other calls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.scripted import PAIRS, TEXTS, expected, sent
 
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("leaves", [0, 1, 2])
-async def test_who_leaves_takes_nothing_from_the_others(factory: EmbedderFactory, leaves: int) -> None:
+async def test_a_call_that_leaves_takes_nothing_from_the_others(factory: EmbedderFactory, leaves: int) -> None:
     provider = ScriptedProvider(latency=1.0)
     embedder = await factory.new_embedder(provider, cache=True)
     calls = [await started(embedder.embed_documents(TEXTS[start:])) for start in (0, 2, 4)]
@@ -50,7 +50,7 @@ async def test_the_last_one_out_cancels(factory: EmbedderFactory) -> None:
 
 
 @pytest.mark.virtual_time
-async def test_what_nobody_wants_any_more_is_not_sent(factory: EmbedderFactory) -> None:
+async def test_texts_that_no_call_wants_any_more_are_not_sent(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(latency=1.0, spec=PAIRS)
     embedder = await factory.new_embedder(provider, cache=True, limits=Limits(max_concurrency=1))
     leader = await started(embedder.embed_documents(TEXTS))
@@ -64,7 +64,7 @@ async def test_what_nobody_wants_any_more_is_not_sent(factory: EmbedderFactory) 
 
 
 @pytest.mark.virtual_time
-async def test_what_was_paid_for_is_kept_also_if_nobody_waits(factory: EmbedderFactory) -> None:
+async def test_rows_that_were_paid_for_are_cached_even_if_no_call_waits(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(latency=1.0, spec=PAIRS)
     shelf = Shelf(slow=0.4)
     embedder = await factory.new_embedder(provider, cache=shelf, limits=Limits(max_concurrency=1))
@@ -88,7 +88,7 @@ async def test_a_newcomer_after_the_last_one_out_starts_anew(factory: EmbedderFa
 
 
 @pytest.mark.virtual_time
-async def test_who_looks_up_and_leaves_takes_nothing_from_the_others(factory: EmbedderFactory) -> None:
+async def test_a_call_that_leaves_during_its_lookup_takes_nothing_from_the_others(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider()
     embedder = await factory.new_embedder(provider, cache=Shelf(slow=10.0))
     calls = [await started(embedder.embed_documents(TEXTS)) for _ in range(2)]
@@ -98,7 +98,7 @@ async def test_who_looks_up_and_leaves_takes_nothing_from_the_others(factory: Em
 
 
 @pytest.mark.virtual_time
-async def test_who_leaves_before_its_flight_has_started_takes_nothing_from_the_others(
+async def test_a_call_that_leaves_before_its_request_takes_nothing_from_the_others(
     factory: EmbedderFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aembed._sharing.cache_layer.MAX_TEXTS_PER_STEP", 1)
@@ -133,7 +133,7 @@ async def test_closing_an_embedder_takes_nothing_from_another(factory: EmbedderF
 
 
 @pytest.mark.virtual_time
-async def test_what_is_given_back_is_found_in_the_order_of_the_input(factory: EmbedderFactory) -> None:
+async def test_texts_given_back_are_sent_in_the_order_of_the_input(factory: EmbedderFactory) -> None:
     """The follower asks in another order than the leader, and another process has kept the rows meanwhile."""
     shelf = Shelf()
     one, other = [await factory.new_embedder(ScriptedProvider(latency=10.0), cache=shelf) for _ in range(2)]
@@ -148,7 +148,7 @@ async def test_what_is_given_back_is_found_in_the_order_of_the_input(factory: Em
 
 
 @pytest.mark.virtual_time
-async def test_closing_waits_for_calls_under_way(factory: EmbedderFactory) -> None:
+async def test_closing_waits_for_calls_in_flight(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(latency=10.0)
     embedder = await factory.new_embedder(provider, cache=True)
     call = await started(embedder.embed_documents(TEXTS))
@@ -157,8 +157,8 @@ async def test_closing_waits_for_calls_under_way(factory: EmbedderFactory) -> No
 
 
 @pytest.mark.virtual_time
-async def test_who_runs_out_of_time_waits_for_the_end_of_the_request(factory: EmbedderFactory) -> None:
-    """Also where a scope of anyio goes on to cancel whatever it waits for."""
+async def test_a_call_out_of_time_waits_for_the_end_of_its_cancelled_request(factory: EmbedderFactory) -> None:
+    """Also where a scope of anyio cancels everything that the call waits for, again and again."""
 
     class Slow(ScriptedProvider):
         async def _answer(self, texts: Sequence[str], kind: Kind) -> Reply:

@@ -18,7 +18,7 @@ from tests.memo.shelf import Shelf
 from tests.scripted import PAIRS, TEXTS, expected, sent
 
 
-def test_what_one_loop_could_not_keep_the_next_one_does(tmp_path: Path) -> None:
+def test_rows_that_a_loop_could_not_store_are_stored_by_the_next(tmp_path: Path) -> None:
     """A program that calls ``asyncio.run`` twice, and closes nothing in between."""
 
     class Locked(Shelf):
@@ -49,7 +49,7 @@ def test_what_one_loop_could_not_keep_the_next_one_does(tmp_path: Path) -> None:
     assert len(sent(provider)) <= 12 + 4 + 1
 
 
-def test_calls_that_a_loop_took_with_it_do_not_hold_up_the_next() -> None:
+def test_calls_of_an_ended_loop_do_not_hold_up_the_next() -> None:
     provider = ScriptedProvider([3600.0], spec=PAIRS, latency=1.0)
     factory = EmbedderFactory(Config())
 
@@ -66,8 +66,8 @@ def test_calls_that_a_loop_took_with_it_do_not_hold_up_the_next() -> None:
     run(factory.aclose())
 
 
-def test_what_a_loop_was_just_keeping_is_not_taken_for_kept() -> None:
-    """Whether the store has it is not known: it is asked, and the text is sent again if it has not."""
+def test_rows_that_an_ended_loop_was_storing_do_not_count_as_stored() -> None:
+    """The outcome of the write is not known: the store is asked, and a text that it does not have is sent again."""
 
     class Locked(Shelf):
         async def put_many(self, keys: Sequence[bytes], vectors: Vectors) -> None:
@@ -93,7 +93,7 @@ def test_what_a_loop_was_just_keeping_is_not_taken_for_kept() -> None:
 
     loop = asyncio.new_event_loop()
     embedder = loop.run_until_complete(first())
-    left = asyncio.all_tasks(loop)  # as in the child of a fork, where nobody cancels them
+    left = asyncio.all_tasks(loop)  # as in the child of a fork, where no task cancels them
     loop.close()
     locked = False
     run(second())

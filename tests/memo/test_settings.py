@@ -1,4 +1,4 @@
-"""Where vectors are kept: from code, file and environment; one place is one store."""
+"""The place of the cache, from code, file and environment; one place is one store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aembed.testing import ScriptedProvider
 from tests.scripted import TEXTS
 
 
-async def test_where_to_keep_stands_in_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_configuration_names_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("aembed.toml").write_text(  # noqa: ASYNC240
         'model = "mock"\ncache = "vectors.db"\n', encoding="utf-8"
     )
@@ -30,7 +30,7 @@ async def test_where_to_keep_stands_in_the_configuration(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize("place", ["", 7, 1.5, object(), []], ids=lambda place: type(place).__name__)
-async def test_what_is_no_place_is_refused(factory: EmbedderFactory, place: Any) -> None:
+async def test_a_cache_that_is_no_place_is_rejected(factory: EmbedderFactory, place: Any) -> None:
     with pytest.raises(ConfigError, match="cache: give True, the path of a file, or a Store"):
         await factory.new_embedder("mock", cache=place)
 

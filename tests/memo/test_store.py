@@ -25,7 +25,7 @@ from tests.scripted import PAIRS, TEXTS, expected, sent
     [np.ones(9), np.ones((8, 8)), np.full(8, np.nan), np.array([np.inf, *[1.0] * 7]), np.zeros(8)],
     ids=["case 73: dimension", "case 72: shape", "case 73: NaN", "case 73: infinity", "case 73: zeros"],
 )
-async def test_what_is_no_vector_of_this_model_is_a_miss(factory: EmbedderFactory, row: NDArray[Any]) -> None:
+async def test_a_row_that_is_no_vector_of_this_model_is_a_miss(factory: EmbedderFactory, row: NDArray[Any]) -> None:
     shelf = Shelf()
     provider = ScriptedProvider()
     embedder = await factory.new_embedder(provider, cache=shelf)
@@ -38,7 +38,7 @@ async def test_what_is_no_vector_of_this_model_is_a_miss(factory: EmbedderFactor
     assert sent(provider)[12:] == (TEXTS[:1] if row.shape == (8,) else TEXTS)
 
 
-async def test_a_vector_beyond_what_a_norm_can_hold_is_a_vector(factory: EmbedderFactory) -> None:
+async def test_a_row_whose_norm_overflows_is_a_hit(factory: EmbedderFactory) -> None:
     rows = np.full((2, 8), 1e30, np.float32)
     rows[1] = 1e-30
     provider = ScriptedProvider([Reply(rows)])
@@ -89,7 +89,7 @@ async def test_a_store_that_fails_costs_no_call(factory: EmbedderFactory, broken
     assert isinstance(failures[0].error, OSError)
 
 
-async def test_a_store_handed_in_stays_open(tmp_path: Path) -> None:
+async def test_the_users_store_is_not_closed(tmp_path: Path) -> None:
     shelf = Shelf()
     assert isinstance(shelf, Store)
     async with EmbedderFactory(Config()) as factory:
@@ -97,7 +97,7 @@ async def test_a_store_handed_in_stays_open(tmp_path: Path) -> None:
     assert (shelf.closed, len(shelf.kept)) == (0, 1)
 
 
-async def test_a_file_is_there_for_the_next_run(tmp_path: Path) -> None:
+async def test_a_file_serves_the_next_run(tmp_path: Path) -> None:
     file = tmp_path / "vectors.db"
     providers = [ScriptedProvider() for _ in range(2)]
     for provider in providers:
@@ -107,14 +107,14 @@ async def test_a_file_is_there_for_the_next_run(tmp_path: Path) -> None:
     assert [len(provider.calls) for provider in providers] == [1, 0]
 
 
-async def test_a_file_that_cannot_be_is_refused_when_the_embedder_is_made(
+async def test_a_file_that_cannot_be_opened_fails_when_the_embedder_is_made(
     factory: EmbedderFactory, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError):
         await factory.new_embedder("mock", cache=tmp_path / "no such directory" / "vectors.db")
 
 
-async def test_what_is_not_kept_yet_is_known_all_the_same(factory: EmbedderFactory) -> None:
+async def test_rows_that_are_not_stored_yet_are_hits(factory: EmbedderFactory) -> None:
     class Locked(Shelf):
         async def put_many(self, keys: Sequence[bytes], vectors: Vectors) -> None:
             await unlocked.wait()
@@ -135,7 +135,7 @@ async def test_what_is_not_kept_yet_is_known_all_the_same(factory: EmbedderFacto
 
 
 @pytest.mark.virtual_time
-async def test_a_store_that_cannot_follow_slows_down_who_brings_more(
+async def test_calls_wait_for_a_store_that_cannot_keep_up(
     factory: EmbedderFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Slow(Shelf):
@@ -153,7 +153,7 @@ async def test_a_store_that_cannot_follow_slows_down_who_brings_more(
 
 
 @pytest.mark.virtual_time
-async def test_rows_that_land_together_are_kept_together(factory: EmbedderFactory) -> None:
+async def test_rows_that_arrive_together_are_stored_together(factory: EmbedderFactory) -> None:
     shelf = Shelf(slow=10.0)
     embedder = await factory.new_embedder(ScriptedProvider(spec=PAIRS), cache=shelf)
     await asyncio.gather(*(embedder.embed_query(text) for text in TEXTS))

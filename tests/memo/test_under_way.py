@@ -1,4 +1,4 @@
-"""What is under way is not sent again."""
+"""Texts in flight are not sent again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.scripted import PAIRS, TEXTS, expected, sent
 
 
 @pytest.mark.virtual_time
-async def test_a_text_is_sent_once_whoever_wants_it(factory: EmbedderFactory) -> None:
+async def test_a_text_is_sent_once_for_all_calls_that_want_it(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(spec=PAIRS, latency=1.0)
     embedder = await factory.new_embedder(provider, cache=True)
     calls = [TEXTS[:6], TEXTS[3:9], TEXTS[::-1], TEXTS[4:5], [TEXTS[0], TEXTS[0], TEXTS[11]]]
@@ -31,7 +31,7 @@ async def test_a_text_is_sent_once_whoever_wants_it(factory: EmbedderFactory) ->
     assert (statistics.cache_misses, statistics.cache_shared) == (12, 3 + 9 + 1 + 2)
 
 
-async def test_lookups_of_the_same_do_not_race(factory: EmbedderFactory) -> None:
+async def test_lookups_of_the_same_texts_do_not_race(factory: EmbedderFactory) -> None:
     """Both find nothing; one sends."""
 
     class Thoughtful(Shelf):
@@ -47,8 +47,8 @@ async def test_lookups_of_the_same_do_not_race(factory: EmbedderFactory) -> None
 
 
 @pytest.mark.virtual_time
-async def test_a_lookup_that_ends_before_it_is_waited_for_holds_nobody_up(factory: EmbedderFactory) -> None:
-    """Who waits for lookups of two others waits for one after the other; the second may be over by then."""
+async def test_a_lookup_that_has_ended_already_holds_up_no_call(factory: EmbedderFactory) -> None:
+    """A call that waits for two lookups waits for one after the other; the second may be over by then."""
     embedder = await factory.new_embedder(ScriptedProvider(), cache=Shelf(slow=1.0))
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
@@ -72,7 +72,7 @@ async def test_a_row_is_there_when_its_batch_is(factory: EmbedderFactory) -> Non
 
 
 @pytest.mark.virtual_time
-async def test_what_is_shared_is_paid_for_once(factory: EmbedderFactory) -> None:
+async def test_shared_texts_are_paid_for_once(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(spec=PAIRS, latency=1.0)
     embedder = await factory.new_embedder(provider, cache=True)
     one, two = await asyncio.gather(embedder.embed(TEXTS[:4]), embedder.embed(TEXTS[2:6]))

@@ -1,4 +1,4 @@
-"""When a batch of small calls leaves, and what is in it."""
+"""The time at which a batch of small calls is sent, and the texts in it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def test_a_lone_call_goes_at_once(factory: EmbedderFactory) -> None:
 
 
 @pytest.mark.virtual_time
-async def test_who_gathers_leaves_when_a_request_lands(factory: EmbedderFactory) -> None:
+async def test_gathered_calls_leave_when_a_request_lands(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(spec=WIDE, latency=1.0)
     embedder = await factory.new_embedder(provider, merge=PATIENT)
     await asyncio.gather(*await queries(embedder, TEXTS))
@@ -52,7 +52,7 @@ async def test_who_gathers_leaves_when_a_request_lands(factory: EmbedderFactory)
 
 
 @pytest.mark.virtual_time
-async def test_who_gathers_leaves_when_the_window_ends(factory: EmbedderFactory) -> None:
+async def test_gathered_calls_leave_when_the_window_ends(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider([100.0], spec=WIDE, latency=1.0)
     embedder = await factory.new_embedder(provider, merge=MergePolicy(window=0.25))
     calls = await queries(embedder, TEXTS[:3])
@@ -71,7 +71,7 @@ async def test_who_gathers_leaves_when_the_window_ends(factory: EmbedderFactory)
 
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("cap", ["policy", "provider", "batch_size"])
-async def test_who_gathers_leaves_when_there_are_enough(factory: EmbedderFactory, cap: str) -> None:
+async def test_gathered_calls_leave_when_they_fill_a_batch(factory: EmbedderFactory, cap: str) -> None:
     spec = replace(WIDE, max_batch_texts=4 if cap == "provider" else 100)
     provider = ScriptedProvider([100.0], spec=spec, latency=1.0)
     policy = MergePolicy(window=50.0, max_texts=4 if cap == "policy" else 64)
@@ -112,7 +112,7 @@ async def test_a_batch_is_never_larger_than_the_provider_takes(factory: Embedder
 
 
 @pytest.mark.virtual_time
-async def test_what_the_account_cannot_take_yet_goes_on_gathering(factory: EmbedderFactory) -> None:
+async def test_calls_that_the_account_cannot_take_yet_continue_to_gather(factory: EmbedderFactory) -> None:
     """One batch waits for the quota; who comes meanwhile leaves with the next one."""
     provider = ScriptedProvider(spec=WIDE)
     embedder = await factory.new_embedder(
@@ -151,7 +151,7 @@ async def test_the_same_text_travels_once(factory: EmbedderFactory) -> None:
     np.testing.assert_array_equal(vectors, await expected([TEXTS[0], *TEXTS[1:3] * 4]))
 
 
-async def test_nobody_is_left_behind(factory: EmbedderFactory) -> None:
+async def test_no_call_is_left_behind(factory: EmbedderFactory) -> None:
     """Calls that follow on each other, on real time."""
 
     class Yielding(ScriptedProvider):
@@ -173,7 +173,7 @@ async def test_nobody_is_left_behind(factory: EmbedderFactory) -> None:
 
 
 @pytest.mark.virtual_time
-async def test_who_gathers_is_counted_anew_after_each_shared_request(factory: EmbedderFactory) -> None:
+async def test_gathered_texts_are_counted_anew_after_each_shared_request(factory: EmbedderFactory) -> None:
     """An account that has answered takes many requests at once, so that nothing but the count keeps these back."""
     provider = ScriptedProvider(spec=WIDE, latency=1.0)
     embedder = await factory.new_embedder(provider, merge=MergePolicy(window=1000.0, max_texts=3))

@@ -1,4 +1,4 @@
-"""Who leaves takes nothing from the others: calls that are cancelled, late or closed."""
+"""Calls that are cancelled, late or closed take nothing from other calls."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.scripted import TEXTS, batches, expected
 
 
 @pytest.mark.virtual_time
-async def test_who_leaves_while_gathering_is_not_sent(factory: EmbedderFactory) -> None:
+async def test_a_call_that_leaves_while_gathering_is_not_sent(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(spec=WIDE, latency=1.0)
     embedder = await factory.new_embedder(provider, merge=PATIENT)
     calls = await queries(embedder, TEXTS[:5])
@@ -28,7 +28,7 @@ async def test_who_leaves_while_gathering_is_not_sent(factory: EmbedderFactory) 
 
 
 @pytest.mark.virtual_time
-async def test_who_leaves_a_request_takes_nothing_from_the_others(factory: EmbedderFactory) -> None:
+async def test_a_call_that_leaves_a_request_takes_nothing_from_the_others(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(spec=WIDE, latency=1.0)
     embedder = await factory.new_embedder(provider, merge=PATIENT)
     calls = await queries(embedder, TEXTS[:5])
@@ -77,7 +77,7 @@ async def test_a_deadline_is_that_of_one_call(factory: EmbedderFactory) -> None:
 
 
 @pytest.mark.virtual_time
-async def test_closing_waits_for_who_gathers(factory: EmbedderFactory) -> None:
+async def test_closing_waits_for_gathered_calls(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(spec=WIDE, latency=1.0)
     embedder = await factory.new_embedder(provider, merge=PATIENT)
     calls = await queries(embedder, TEXTS)

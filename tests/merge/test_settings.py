@@ -1,4 +1,4 @@
-"""How to merge: from code, file and environment."""
+"""The merge policy, from code, file and environment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from aembed import Config, ConfigError, EmbedderFactory, MergePolicy
 
 
-async def test_how_to_merge_stands_in_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_configuration_has_the_merge_policy(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("aembed.toml").write_text("merge = true\n", encoding="utf-8")  # noqa: ASYNC240
     assert Config.load().merge is True
     monkeypatch.setenv("AEMBED_MERGE", "false")
@@ -23,7 +23,7 @@ async def test_how_to_merge_stands_in_the_configuration(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("value", [7, "yes please", MergePolicy], ids=repr)
-async def test_what_is_no_way_to_merge_is_refused(factory: EmbedderFactory, value: Any) -> None:
+async def test_a_value_that_is_no_merge_policy_is_rejected(factory: EmbedderFactory, value: Any) -> None:
     with pytest.raises(ConfigError, match=r"^merge: give True, or a MergePolicy with max_texts and window, not [^;]*$"):
         await factory.new_embedder("mock", merge=value)
 
@@ -35,13 +35,13 @@ async def test_what_is_no_way_to_merge_is_refused(factory: EmbedderFactory, valu
         ({"windows": 1}, "'merge.windows'; did you mean 'window'"),
     ],
 )
-def test_a_wrong_table_is_refused_as_a_table(table: Any, words: str) -> None:
+def test_a_wrong_table_is_rejected_with_its_field(table: Any, words: str) -> None:
     with pytest.raises(ConfigError, match=words) as caught:
         Config(merge=table)
     assert "bool" not in str(caught.value)
 
 
 @pytest.mark.parametrize("option", [{"max_texts": 0}, {"window": -1.0}, {"windows": 1.0}])
-def test_a_wrong_policy_is_refused(option: Any) -> None:
+def test_a_wrong_policy_is_rejected(option: Any) -> None:
     with pytest.raises(ConfigError, match=next(iter(option))):
         MergePolicy(**option)

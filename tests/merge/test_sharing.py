@@ -1,4 +1,4 @@
-"""Calls that share a request: what it costs each of them, and what its failure means to each."""
+"""Calls that share a request: the cost of each, and the effect of a failure on each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.scripted import ONCE, TEXTS, expected
 
 
 @pytest.mark.virtual_time
-async def test_what_is_shared_is_paid_for_once(factory: EmbedderFactory) -> None:
+async def test_shared_texts_are_paid_for_once(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider([None, Reply(await expected(TEXTS[1:4]), tokens=10)], spec=WIDE, latency=1.0)
     embedder = await factory.new_embedder(provider, merge=PATIENT)
     results = await asyncio.gather(*(embedder.embed([text]) for text in TEXTS[:4]))
@@ -24,7 +24,7 @@ async def test_what_is_shared_is_paid_for_once(factory: EmbedderFactory) -> None
 
 
 @pytest.mark.virtual_time
-async def test_tokens_nobody_counts_are_unknown_to_all(factory: EmbedderFactory) -> None:
+async def test_tokens_that_the_provider_does_not_report_are_unknown_to_all_calls(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider([None, Reply(await expected(TEXTS[1:4]))], spec=WIDE, latency=1.0)
     embedder = await factory.new_embedder(provider, merge=PATIENT)
     results = await asyncio.gather(*(embedder.embed([text]) for text in TEXTS[:4]))
@@ -81,7 +81,7 @@ async def test_a_failed_request_fails_all_of_it_each_in_its_own_way(factory: Emb
 
 
 @pytest.mark.virtual_time
-async def test_a_refused_key_ends_all_of_it(factory: EmbedderFactory) -> None:
+async def test_a_rejected_key_ends_all_merged_calls(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider([None, AuthenticationError("who are you")], spec=WIDE, latency=1.0)
     embedder = await factory.new_embedder(provider, merge=PATIENT)
     outcomes = await asyncio.gather(*await queries(embedder, TEXTS[:4]), return_exceptions=True)
@@ -90,7 +90,9 @@ async def test_a_refused_key_ends_all_of_it(factory: EmbedderFactory) -> None:
 
 
 @pytest.mark.virtual_time
-async def test_what_is_no_failure_of_a_text_is_raised_to_whose_text_does_it(factory: EmbedderFactory) -> None:
+async def test_an_error_that_is_no_failure_of_a_text_is_raised_in_its_call(
+    factory: EmbedderFactory,
+) -> None:
     provider = ScriptedProvider(spec=WIDE, latency=1.0, refused={TEXTS[2]: LookupError("a bug")})
     embedder = await factory.new_embedder(provider, merge=PATIENT)
     outcomes = await asyncio.gather(*await queries(embedder, TEXTS[:4]), return_exceptions=True)

@@ -1,4 +1,4 @@
-"""What a cache does not know is merged."""
+"""Texts that the cache misses are merged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.scripted import TEXTS, batches, expected
 
 
 @pytest.mark.virtual_time
-async def test_what_a_cache_does_not_know_is_merged(factory: EmbedderFactory) -> None:
+async def test_texts_that_the_cache_misses_are_merged(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(spec=WIDE, latency=1.0)
     embedder = await factory.new_embedder(provider, merge=PATIENT, cache=True)
     for _ in range(2):
@@ -28,7 +28,7 @@ async def test_what_a_cache_does_not_know_is_merged(factory: EmbedderFactory) ->
 
 
 @pytest.mark.virtual_time
-async def test_who_leaves_a_merged_flight_takes_nothing_from_the_others(factory: EmbedderFactory) -> None:
+async def test_a_call_that_leaves_a_merged_request_takes_nothing_from_the_others(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(spec=WIDE, latency=1.0)
     embedder = await factory.new_embedder(provider, merge=PATIENT, cache=True)
     calls = await queries(embedder, [*TEXTS[:4], TEXTS[1], TEXTS[2]])
@@ -42,8 +42,8 @@ async def test_who_leaves_a_merged_flight_takes_nothing_from_the_others(factory:
 
 
 @pytest.mark.virtual_time
-async def test_a_refused_key_ends_flights_that_are_only_partly_sent(factory: EmbedderFactory) -> None:
-    """The second flight is in both requests of what was merged, and the first of them is refused."""
+async def test_a_rejected_key_ends_calls_that_are_only_partly_sent(factory: EmbedderFactory) -> None:
+    """The second call has texts in both merged requests, and the first of these is rejected."""
     spec = replace(WIDE, max_batch_tokens=12)
     provider = ScriptedProvider([None, AuthenticationError("who are you")], spec=spec, latency=1.0)
     embedder = await factory.new_embedder(provider, merge=PATIENT, cache=True, limits=Limits(max_concurrency=1))
