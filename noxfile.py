@@ -215,7 +215,7 @@ def ray(session: nox.Session) -> None:
 @nox.session
 def perf(session: nox.Session) -> None:
     """aembed's own benchmarks, under ten minutes; ``-- --quick``, ``-- --only load``, ``-- --compare``."""
-    session.install("-e", ".[bench,local]")
+    session.install("-e", ".[bench,bench-report,bench-memory,local]")
     session.run("python", "-m", "perf.suite", *session.posargs)
 
 
@@ -230,21 +230,22 @@ def perf_smoke(session: nox.Session) -> None:
 @nox.session
 def perf_gate(session: nox.Session) -> None:
     """Exact counts, growth and leaks, equal on any machine. ``-- --keep`` if a count has changed on purpose."""
-    session.install("-e", ".[bench]", *([] if "--keep" in session.posargs else counted_with(session)))
+    pinned = [] if "--keep" in session.posargs else counted_with(session)
+    session.install("-e", ".[bench,bench-report,bench-memory]", *pinned)
     session.run("python", "-m", "perf.suite.gate", *session.posargs)
 
 
 @nox.session
 def perf_ab(session: nox.Session) -> None:
     """A git revision against the working tree, in turns: ``-- --base main``."""
-    session.install("-e", ".[bench]")
+    session.install("-e", ".[bench,bench-report,bench-memory]")
     session.run("python", "-m", "perf.suite.versions", *session.posargs)
 
 
 @nox.session
 def perf_planted(session: nox.Session) -> None:
     """Slow a copy down on purpose, and see which layer notices."""
-    session.install("-e", ".[bench]")
+    session.install("-e", ".[bench,bench-report,bench-memory]")
     session.run("python", "-m", "perf.suite.planted", *session.posargs)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-import subprocess
-import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -429,18 +427,3 @@ async def test_a_profile_that_names_a_profile_is_refused() -> None:
         with pytest.raises(ConfigError, match=r"profile 'a' names the profile 'b' as its model; .* such as 'mock'"):
             await factory.new_embedder("a")
         assert (await factory.new_embedder("mock")).spec.dim == 8
-
-
-@pytest.mark.parametrize("package", ["psutil", "rich"])
-def test_the_runner_without_its_extra_says_which_it_is(package: str) -> None:
-    code = f"""
-import sys
-sys.modules[{package!r}] = None
-try:
-    import aembed.bench
-except ImportError as error:
-    print(type(error).__name__, error)
-"""
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    said = f'bench needs {package}, which is not installed: pip install "aembed[bench]"'
-    assert found.stdout == f"MissingExtraError {said}\n"

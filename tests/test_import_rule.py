@@ -63,7 +63,7 @@ INSIDE = {
         embedder
     """,
     "bench": """
-        needs
+        needs rss
         model
         units
         slo

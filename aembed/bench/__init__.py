@@ -22,10 +22,9 @@ Where things are:
     stats/                pure statistics
     report/               a report as text, page, or for CI
     selftest/             whether the runner finds here what is planted
-    needs                 the packages of its extra
+    needs rss             packages of the extras; resident memory
 """
 
-import aembed.bench.needs  # noqa: F401  # before the others, which import what it looks for
 from aembed.bench.compare.changes import Change, Comparison, Rule
 from aembed.bench.compare.contest import Contest, ab, ab_revision
 from aembed.bench.compare.process_side import ProcessSide

@@ -1,4 +1,4 @@
-"""Packages that the runner cannot do without: looked for before anything of it is imported."""
+"""Packages of the extras: measuring needs none of them, so each is looked for where it is first used."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import importlib.util
 
 from aembed import MissingExtraError
 
-for package in ("psutil", "rich"):
-    if importlib.util.find_spec(package) is None:
-        raise MissingExtraError(f'bench needs {package}, which is not installed: pip install "aembed[bench]"')
+
+def need(package: str, extra: str, purpose: str) -> None:
+    """Raises MissingExtraError where ``package`` is not installed, naming the extra that brings it."""
+    try:
+        found = importlib.util.find_spec(package)
+    except ValueError:  # a module that was replaced by None, or by a stand-in without a spec
+        found = None
+    if found is None:
+        raise MissingExtraError(f'{purpose} needs {package}, which is not installed: pip install "aembed[{extra}]"')

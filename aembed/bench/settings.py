@@ -33,6 +33,9 @@ class Progress:
     in_flight: int
     backlog: int
     """Due, but not started."""
+    p50: float | None = None
+    """Response time of the answers since the last report, in seconds; ``None`` without a good one."""
+    p95: float | None = None
 
 
 class RunOptions(TypedDict, total=False):

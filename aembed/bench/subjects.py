@@ -66,13 +66,14 @@ class Meter:
 
     def work(self, seconds: float) -> Work:
         """The work since the start, at rates over ``seconds``."""
-        now, before = self._embedder.statistics(), self._before
+        now, before, spec = self._embedder.statistics(), self._before, self._embedder.spec
         requests = _requests(now, before)
         texts = now.texts - before.texts + requests["cache_hits"] + requests["shared"]
         bytes_ = round(texts * self._bytes_per_text())
         reported = now.tokens - before.tokens
         tokens = reported or round(texts * self._characters_per_text() / CHARACTERS_PER_TOKEN)
         return Work(
+            model=f"{spec.provider}:{spec.name}, {spec.dim} numbers",
             source=self._source(),
             texts=texts,
             texts_rate=texts / seconds,

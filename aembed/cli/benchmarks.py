@@ -14,5 +14,5 @@ def run_bench(arguments: Sequence[str]) -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("aembed"):
             raise
-        raise CommandError(f'bench needs {error.name}, which is not installed: pip install "aembed[bench]"') from None
+        raise CommandError(f'bench needs {error.name}, which is not installed: pip install "aembed[cli]"') from None
     bench(args=list(arguments), prog_name="aembed bench")

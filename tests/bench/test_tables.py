@@ -117,7 +117,6 @@ def test_traffic_shows_the_kinds_that_occurred() -> None:
     made = replace(report(), mode="open", micro=None, traffic=traffic())
     assert rows(made, "Requests") == [
         ("offered", "1,000", "100/s"),
-        ("started", "", "99.5/s"),
         ("good", "950", "95.0/s"),
         ("failed", "20", "2.00 %"),
         ("timed out", "25", "2.50 %"),
@@ -126,6 +125,9 @@ def test_traffic_shows_the_kinds_that_occurred() -> None:
         ("most waiting to start", "3", ""),
     ]
     assert rows(made, "Failures") == [("KeyError", "20", "'x'")]
+    behind = replace(made, traffic=traffic(achieved_rate=80.0, peak_backlog=0))
+    assert rows(behind, "Requests")[1] == ("started", "", "80.0/s")
+    assert rows(behind, "Requests")[-1] == ("most in flight", "12", "")
     calm = replace(made, traffic=traffic(wrong=1, failures=()))
     assert ("wrong result", "1", "0.100 %") in rows(calm, "Requests")
     assert [table.title for table in parts.tables(calm)] == ["Requests", "Where and how"]
@@ -152,7 +154,7 @@ def test_a_burst_shows_how_long_it_was_felt() -> None:
         ("largest backlog", "200"),
         ("recovery", "after 4.25 s"),
         ("backlog gone after", "4.00 s"),
-        ("answers meanwhile", "100/s"),
+        ("drain rate", "100/s"),
     ]
     lasting = replace(BURST, band=None, peak_response=None, recovery=None, drained=None, drain_rate=None)
     assert [row[1] for row in rows(replace(report(), burst=lasting), "Burst")][2:] == [
@@ -161,7 +163,6 @@ def test_a_burst_shows_how_long_it_was_felt() -> None:
         "200",
         "not within the run",
         "not within the run",
-        "not measured",
     ]
     assert headlines.headline(replace(report(), burst=BURST)) == "recovery: after 4.25 s"
 
@@ -285,7 +286,13 @@ def test_latency_shows_all_three_clocks() -> None:
         ("max", "not measured", "60.0 ms"),
         ("mean", "none: some failed", "12.0 ms"),
     ]
-    assert headlines.headline(made) == "p99 50.0 ms (too few) at 95.0/s"
+    assert headlines.headline(made) == "fewer than 95 of 100 requests had a good answer, at 95.0/s"
+    fast = replace(failed, percentiles=(Percentile(q=0.95, value=0.05, low=0.04, high=0.06),))
+    said = "95 of 100 requests are answered within 50.0 ms (40.0 to 60.0 ms), at 95.0/s"
+    assert headlines.headline(replace(made, response=fast)) == said
+    assert "Too few for an interval of p99: run about 20 s." in note(made, "Latency (95 % intervals)")
+    (brief,) = [found for found in parts.tables(made, brief=True) if found.title == "Latency (95 % intervals)"]
+    assert brief.columns == ("", "response")
     assert headlines.headline(replace(made, traffic=None)) == "see below"
 
 
@@ -320,8 +327,8 @@ def test_where_and_how_it_was_measured() -> None:
         ("code", "abc123 with changes; aembed 1.0, numpy 2.0"),
         ("schedule", "poisson(rate=5), seed 7, by call_at (no timerfd)"),
         ("garbage collections", "not of the 12,345 objects that were there before the subject was opened"),
-        ("noise before", "load 1.50, 0.200 % of the time lost, longest gap 1.20 ms, canary 10.1 ms"),
-        ("noise after", "load not measured, 0.200 % of the time lost, longest gap 1.20 ms, canary 10.1 ms"),
+        ("noise before", "quiet: load 1.50, 0.200 % of the time lost, longest gap 1.20 ms, canary 10.1 ms"),
+        ("noise after", "quiet: load not measured, 0.200 % of the time lost, longest gap 1.20 ms, canary 10.1 ms"),
     ]
     bare = replace(made, pacing=replace(pacing, seed=None, fallback=None), before=None, after=None, frozen=None)
     assert [row[1] for row in rows(bare, "Where and how")][4:] == ["poisson(rate=5), by call_at"]

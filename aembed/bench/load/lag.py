@@ -21,10 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
 
-import psutil
-
 from aembed.bench.environment import waited
 from aembed.bench.model.under_load import Cause, LoopUse, Stall
+from aembed.bench.rss import resident
 
 BEAT = 0.01
 """Seconds between beats, and between looks of the watchdog: all its waits are so long."""
@@ -130,7 +129,7 @@ class Watchdog:
 
     def _watch(self) -> None:
         """Runs in the watchdog's thread."""
-        process = psutil.Process()
+        size = resident()
         seen = next_rss = 0
         previous, switches = time.perf_counter_ns(), waited() or 0
         while not self._stop.wait(BEAT):
@@ -144,8 +143,8 @@ class Watchdog:
             if now - last > self._late and last != seen:
                 seen = last
                 self.pulse.lines.append((now, line_of(sys._current_frames().get(self._watched))))
-            if now >= next_rss:
-                self.rss.append((now, process.memory_info().rss))
+            if size is not None and now >= next_rss:
+                self.rss.append((now, size()))
                 next_rss = now + 1_000_000_000
 
     def _collected(self, phase: str, _info: dict[str, int]) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+
+import numpy as np
 
 from aembed.bench.load.abort import Abort
 from aembed.bench.load.drivers import Driver
@@ -14,6 +17,7 @@ from aembed.bench.load.record import Record, Rows
 from aembed.bench.model.objectives import Goal
 from aembed.bench.model.under_load import Failure
 from aembed.bench.settings import Progress, Settings
+from aembed.bench.stats.sample import rank_of
 
 LEAD = 10_000_000
 """Nanoseconds between the decision to start and the first request: nobody is late because of the beginning."""
@@ -105,17 +109,29 @@ async def _first_of(*events: asyncio.Event, seconds: float) -> None:
         await asyncio.wait(tasks)
 
 
+def _middle_and_tail(rows: Rows) -> tuple[float | None, float | None]:
+    """The p50 and p95 of the response time."""
+    ordered = np.sort(rows.response)
+    if not len(ordered):
+        return None, None
+    p50, p95 = (float(ordered[rank_of(q, len(ordered)) - 1]) for q in (0.5, 0.95))
+    return (p50 if math.isfinite(p50) else None), (p95 if math.isfinite(p95) else None)
+
+
 class _Ticker:
     """Tells how far a run is, once a second."""
 
     def __init__(self, driver: Driver, origin: int, seconds: float, tell: Callable[[Progress], None]) -> None:
         self._driver, self._origin, self._seconds, self._tell = driver, origin, seconds, tell
         self._loop = asyncio.get_running_loop()
+        self._done = 0
         self._timer = self._loop.call_later(1.0, self._tick)
 
     def _tick(self) -> None:
         flight, due = self._driver.flight, self._driver.due()
         done = len(flight.record)
+        p50, p95 = _middle_and_tail(flight.record.latest(done - self._done))
+        self._done = done
         self._tell(
             Progress(
                 elapsed=(flight.clock() - self._origin) / 1e9,
@@ -125,6 +141,8 @@ class _Ticker:
                 errors=flight.errors,
                 in_flight=len(flight),
                 backlog=max(0, due - done - len(flight)),
+                p50=p50,
+                p95=p95,
             )
         )
         self._timer = self._loop.call_later(1.0, self._tick)

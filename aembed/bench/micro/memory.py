@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from aembed import InputError
 from aembed.bench.frame import Frame
@@ -22,6 +21,7 @@ from aembed.bench.micro.fresh import PATIENCE, alone
 from aembed.bench.micro.still import StillLoop
 from aembed.bench.model.one_at_a_time import Memory
 from aembed.bench.model.result import Report, Verdict
+from aembed.bench.rss import resident
 from aembed.bench.scenario import Subject, SubjectError, Target, one
 from aembed.bench.settings import positive
 from aembed.bench.stats.sample import envelope_slope, theil_sen
@@ -127,7 +127,7 @@ async def measure(subject: Subject, operations: int, seconds: float) -> Looks:
     await one(subject)
     affordable = int(seconds / max(time.perf_counter() - begun, 1e-9))
     each = max(1, min(operations, affordable) // LOOKS)
-    process, call, loop = psutil.Process(), subject.call, asyncio.get_running_loop()
+    size, call, loop = resident(), subject.call, asyncio.get_running_loop()
     blocks, rss = array("q", bytes(8 * LOOKS)), array("q", bytes(8 * LOOKS))  # lists would keep an object for each
     gc.collect()
     gc.freeze()  # what stands now stays: collections look at the rest alone
@@ -138,7 +138,7 @@ async def measure(subject: Subject, operations: int, seconds: float) -> Looks:
             if isinstance(loop, StillLoop):
                 loop.pass_(MINUTE / (WARM_UP - 1))
             _clean()
-            blocks[i], rss[i] = sys.getallocatedblocks(), process.memory_info().rss
+            blocks[i], rss[i] = sys.getallocatedblocks(), size() if size else 0
     finally:
         gc.unfreeze()
     return Looks(each, blocks.tolist(), rss.tolist(), await _peak(subject), await allocated(subject, COUNTED))

@@ -20,6 +20,8 @@ class Lengths:
 class Work:
     """Totals of a run. Rates are per second of the schedule, and of the drain where answers came after it."""
 
+    model: str
+    """Provider, model, and how many numbers a vector has."""
     source: str
     """The texts, such as "passages"."""
     texts: int

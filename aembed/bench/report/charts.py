@@ -32,19 +32,19 @@ def charts(report: Report) -> tuple[Chart, ...]:
 
 
 def _charts(report: Report) -> Iterator[Chart]:
+    if report.steps is not None:
+        steps = report.steps
+        yield draw_chart("Steps", "latency at each offered rate", lambda axes: _staircase(axes, steps))
     if report.response is not None and report.service is not None and report.response.histogram.counts:
         yield draw_chart("Latency distribution", "share of requests by response time", lambda axes: _bars(axes, report))
         yield draw_chart("Percentiles", "latency by percentile", lambda axes: _spectrum(axes, report))
-    if len(report.windows) > 1:
+    if len(_whole(report)) > 1:
         yield draw_chart("Percentiles over time", "response time of each window", lambda axes: _over_time(axes, report))
         yield draw_chart("Rates", "offered and good requests per second", lambda axes: _rates(axes, report))
         yield draw_chart("Backlog", "requests without an answer", lambda axes: _backlog(axes, report))
         yield draw_chart("Lag of starts and stalls", "how late requests started", lambda axes: _lag(axes, report))
         if sum(w.rss is not None for w in report.windows) > 1:
             yield draw_chart("Memory", "resident memory over time", lambda axes: _rss(axes, report))
-    if report.steps is not None:
-        steps = report.steps
-        yield draw_chart("Steps", "latency at each offered rate", lambda axes: _staircase(axes, steps))
     if report.scaling is not None:
         scaling = report.scaling
         yield draw_chart("Scaling", f"value by {scaling.parameter}", lambda axes: _scaling(axes, scaling))
@@ -88,7 +88,7 @@ def trend(found: Trend) -> Chart:
         every = max(1, len(names) // 6)
         axes.set_xticks(range(0, len(names), every), [name[:7] for name in names[::every]])
         axes.yaxis.set_major_formatter(formatter(units.of(found.unit)))
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.08 * max(values, default=1.0) or 1.0)
 
     return draw_chart(f"{named(found.name, found.parameters)}: {found.metric}", "value at each revision", draw)
 
@@ -147,7 +147,7 @@ def _marks(axes: Axes, report: Report) -> None:
     """The spike, and stalls."""
     if report.burst is not None:
         axes.axvspan(report.burst.spike_start, report.burst.spike_end, color=COLOURS["grid"], alpha=0.5, label="spike")
-        if report.burst.recovery is not None:
+        if report.burst.recovery:
             back = report.burst.spike_end + report.burst.recovery
             axes.axvline(back, color=COLOURS["ink"], linestyle=":", label="recovered")
     for number, stall in enumerate(sorted(report.stalls, key=lambda stall: -stall.seconds)[:20]):
@@ -199,7 +199,8 @@ def _rss(axes: Axes, report: Report) -> None:
     there = [(window.start, window.rss) for window in report.windows if window.rss is not None]
     axes.plot(*zip(*there, strict=True), color=COLOURS["one"])
     axes.yaxis.set_major_formatter(formatter(units.size))
-    axes.set_ylim(bottom=0)
+    low, high = min(size for _, size in there), max(size for _, size in there)
+    axes.set_ylim(0.95 * low, 1.05 * high)  # growth is what matters, and from 0 on it would be a line at the frame
     axes.set_xlabel("seconds")
 
 

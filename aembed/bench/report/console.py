@@ -27,12 +27,14 @@ STYLES: dict[State, str] = {
 }
 
 
-def show(console: Console, reports: Sequence[Report], comparison: Comparison | None = None) -> None:
-    """Print everything; the verdict of each report comes first."""
+def show(
+    console: Console, reports: Sequence[Report], comparison: Comparison | None = None, *, brief: bool = False
+) -> None:
+    """Print the reports; the verdict of each comes first. ``brief`` leaves out service time, lag and the machine."""
     for report in reports:
         _heading(console, headlines.title(report))
         _verdict(console, report)
-        for table in parts.tables(report):
+        for table in parts.tables(report, brief=brief):
             _show(console, table)
     if comparison is not None:
         _heading(console, printable(f"{comparison.before} against {comparison.after}"))
@@ -51,6 +53,8 @@ def _heading(console: Console, title: str) -> None:
 def _verdict(console: Console, report: Report) -> None:
     kept = report.verdict.state == "ok" and (report.objectives or report.mode == "steps")
     console.print(Text(headlines.verdict(report), style="green" if kept else STYLES[report.verdict.state]))
+    if report.verdict.state not in {"failed", "invalid"}:
+        console.print(Text(headlines.headline(report), style="bold"))
     for sentence in (*headlines.reasons(report), *headlines.notes(report)):
         console.print(Padding(Text(sentence), (0, 0, 0, 2)))
 
@@ -66,12 +70,13 @@ def _on_two_lines(rows: Sequence[Row]) -> list[Row]:
 
 
 def _show(console: Console, table: Table) -> None:
-    grid = RichTable(title=Text(table.title), title_justify="left", title_style="italic", box=None, pad_edge=False)
+    grid = RichTable(box=None, pad_edge=False, row_styles=["dim"] if table.title.startswith("INVALID") else None)
     for number, column in enumerate(table.columns):
         grid.add_column(Text(column), overflow="fold", style="dim" if number == 0 else "")
     for row in table.rows if _fits(table, console.width) else _on_two_lines(table.rows):
         grid.add_row(*(Text(cell) for cell in row))
     console.print()
+    console.print(Text(table.title, style="italic"))  # as wide as the terminal, not as the table
     console.print(grid)
     if table.note:
         console.print(Text(table.note, style="dim"))

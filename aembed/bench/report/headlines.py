@@ -66,7 +66,11 @@ def headline(report: Report) -> str:
         if part is not None:
             return _of(part)
     if report.response is not None and report.traffic is not None:
-        return f"p99 {units.percentile(report.response.at(0.99))} at {units.rate(report.traffic.good_rate)}"
+        rate = units.rate(report.traffic.good_rate)
+        p95 = next((found for found in report.response.percentiles if found.q == 0.95), None)
+        if p95 is None or p95.value is None:
+            return f"fewer than 95 of 100 requests had a good answer, at {rate}"
+        return f"95 of 100 requests are answered within {units.percentile(p95)}, at {rate}"
     return "see below"
 
 

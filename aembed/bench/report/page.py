@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aembed.bench.compare.changes import Comparison
 from aembed.bench.compare.history import Trend
 from aembed.bench.model.result import Report
+from aembed.bench.needs import need
 from aembed.bench.report import charts, compared, headlines, parts
 from aembed.bench.report.tables import printable
 
@@ -22,6 +23,7 @@ INTERVAL = re.compile(r"(\([^()]{1,40} to [^()]{1,40}\))")
 
 def html(reports: Sequence[Report] = (), *, comparison: Comparison | None = None, trends: Sequence[Trend] = ()) -> str:
     """The page. Whatever stands in names and messages is text there, never markup."""
+    need("jinja2", "bench-report", "an HTML report")
     import jinja2
 
     environment = jinja2.Environment(

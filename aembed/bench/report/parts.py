@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from aembed.bench import slo, units
@@ -13,22 +15,31 @@ from aembed.bench.model.versus import PairOfSides, Versus
 from aembed.bench.model.work import Work
 from aembed.bench.report import single
 from aembed.bench.report.tables import Row, Table, table
+from aembed.bench.stats.sample import TAIL
 
+RARE = 0.999
+"""A quantile that needs many requests: with fewer than ENOUGH_FOR_RARE it is one of the slowest few, by chance."""
+ENOUGH_FOR_RARE = 10_000
+QUIET, NOISY = 0.01, 0.1
+"""Shares of the time that other programs took: below the first a machine is quiet, above the second too noisy."""
 JUDGED = (
     "Decided on the interval: kept if all of it is within the limit, broken if all of it is beyond. "
     "All objectives together are decided wrongly in 5 % of runs at most."
 )
 
 
-def tables(report: Report) -> tuple[Table, ...]:
-    """All that ``report`` holds, but for what only charts can show. Those of an invalid one say so."""
-    found = tuple(_tables(report))
+def tables(report: Report, *, brief: bool = False) -> tuple[Table, ...]:
+    """All that ``report`` holds, but for what only charts can show. Those of an invalid one say so.
+
+    ``brief``: the response time without service time and lag, and nothing about the machine.
+    """
+    found = tuple(_tables(report, brief=brief))
     if report.verdict.state != "invalid":
         return found
     return tuple(replace(table, title=f"INVALID: {table.title}") for table in found)
 
 
-def _tables(report: Report) -> Iterator[Table]:
+def _tables(report: Report, *, brief: bool) -> Iterator[Table]:
     if report.objectives:
         yield objectives(report)
     first = ("traffic",) if report.verdict.state == "failed" else ()
@@ -38,10 +49,11 @@ def _tables(report: Report) -> Iterator[Table]:
         if there is not None:
             yield from describe(there)
         if part == "micro" and report.response is not None:
-            yield _latency(report)
+            yield _latency(report, brief=brief)
     if report.stalls:
         yield _stalls(report.stalls)
-    yield _environment(report)
+    if not brief:
+        yield _environment(report)
 
 
 def objectives(report: Report) -> Table:
@@ -78,22 +90,33 @@ def _drift(drift: Drift) -> Iterator[Table]:
     )
 
 
-def _latency(report: Report) -> Table:
+def _latency(report: Report, *, brief: bool) -> Table:
     columns = {"response": report.response, "service": report.service, "lag": report.lag}
-    there = {name: d for name, d in columns.items() if d is not None}
-    quantiles = [p.q for p in next(iter(there.values())).percentiles]
+    there = {name: d for name, d in columns.items() if d is not None and (name == "response" or not brief)}
+    first = next(iter(there.values()))
+    quantiles = [p.q for p in first.percentiles if p.q < RARE or first.count >= ENOUGH_FOR_RARE]
     rows = [(units.quantile(q), *(units.percentile(d.at(q)) for d in there.values())) for q in quantiles]
     missing = "none: some failed"
     rows.append(("max", *(units.optional(d.max, units.seconds) for d in there.values())))
     rows.append(("mean", *(units.optional(d.mean, units.seconds, missing) for d in there.values())))
-    return table(
-        "Latency (95 % intervals)",
-        ("", *there),
-        *rows,
-        note="response: from the intended start, what users feel; service: from the real start; "
-        "lag: how late requests started. What failed counts as slower than anything that did not. "
-        "Too few: for an interval.",
-    )
+    meaning = "response: from the intended start, so that waiting for a busy server counts"
+    if not brief:
+        meaning += "; service: from the real start; lag: how late requests started"
+    failed = ". Failed requests count as slower than all others" if first.censored else ""
+    return table("Latency (95 % intervals)", ("", *there), *rows, note=f"{meaning}{failed}.{_too_few(report)}")
+
+
+def _too_few(report: Report) -> str:
+    """The run that would give the first percentile without an interval one, if nothing else changed."""
+    response, traffic = report.response, report.traffic
+    if response is None or traffic is None or not traffic.offered_rate:
+        return ""
+    short = [p.q for p in response.percentiles if p.value is not None and p.low is None and p.q < RARE]
+    if not short:
+        return ""
+    seconds = math.ceil(math.log(TAIL) / math.log(short[0])) / traffic.offered_rate
+    longer = max(seconds, 2 * traffic.seconds)  # dependent requests say less than their number
+    return f" Too few for an interval of {units.quantile(short[0])}: run about {longer:,.0f} s."
 
 
 def _traffic(t: Traffic) -> Iterator[Table]:
@@ -102,11 +125,11 @@ def _traffic(t: Traffic) -> Iterator[Table]:
         "Requests",
         ("", "count", "rate"),
         ("offered", units.count(t.offered), units.rate(t.offered_rate)),
-        ("started", "", units.rate(t.achieved_rate)),
+        *((("started", "", units.rate(t.achieved_rate)),) if t.achieved_rate < 0.99 * t.offered_rate else ()),
         ("good", units.count(t.ok), units.rate(t.good_rate)),
         *((name, units.count(n), units.share(n / t.offered)) for name, n in bad if n),
         ("most in flight", units.count(t.peak_in_flight), ""),
-        ("most waiting to start", units.count(t.peak_backlog), ""),
+        *((("most waiting to start", units.count(t.peak_backlog), ""),) if t.peak_backlog else ()),
     )
     if t.failures:
         kinds = [(failure.kind, units.count(failure.count), failure.example) for failure in t.failures]
@@ -135,7 +158,7 @@ def _work(w: Work) -> Iterator[Table]:
         rows.append(("characters per text", f"median {n.p50:,}, p95 {n.p95:,}, max {n.max:,}", ""))
     if w.cost is not None and w.price is not None:
         rows.append(("cost", f"${units.digits(w.cost)}", f"${units.digits(w.price)} per million tokens"))
-    yield table("Work", ("", "total", "rate"), *rows, note=f"texts: {w.source}")
+    yield table("Work", ("", "total", "rate"), *rows, note=f"model: {w.model}; texts: {w.source}")
 
 
 def _versus(v: Versus) -> Iterator[Table]:
@@ -195,7 +218,7 @@ def _burst(b: Burst) -> Iterator[Table]:
         ("largest backlog", units.count(b.peak_backlog)),
         ("recovery", recovery(b)),
         ("backlog gone after", units.optional(b.drained, units.seconds, "not within the run")),
-        ("answers meanwhile", units.optional(b.drain_rate, units.rate)),
+        *((("drain rate", units.rate(b.drain_rate)),) if b.drain_rate is not None else ()),
     )
 
 
@@ -247,7 +270,7 @@ def _stalls(stalls: Sequence[Stall]) -> Table:
     }
     longest = sorted(stalls, key=lambda stall: -stall.seconds)[:10]
     rows = [
-        (units.seconds(s.at), units.seconds(s.seconds), causes[s.cause], s.line or "")
+        (units.seconds(s.at), units.seconds(s.seconds), causes[s.cause], _where(s.line))
         for s in sorted(longest, key=lambda stall: stall.at)
     ]
     more = len(stalls) - len(longest)
@@ -257,6 +280,14 @@ def _stalls(stalls: Sequence[Stall]) -> Table:
         *rows,
         note=f"the longest of {len(stalls)}" if more else "",
     )
+
+
+def _where(line: str | None) -> str:
+    """The place in code, from its package or the working directory on."""
+    if line is None:
+        return ""
+    _, installed, rest = line.rpartition("site-packages/")
+    return rest if installed else line.removeprefix(f"{Path.cwd()}/")
 
 
 def _environment(report: Report) -> Table:
@@ -270,7 +301,8 @@ def _environment(report: Report) -> Table:
     ]
     if p is not None:
         seed = "" if p.seed is None else f", seed {p.seed}"
-        rows.append(("schedule", f"{p.arrivals}{seed}, by {p.pacer}" + (f" ({p.fallback})" if p.fallback else "")))
+        by = "" if p.pacer == "none" else f", by {p.pacer}"
+        rows.append(("schedule", f"{p.arrivals}{seed}{by}" + (f" ({p.fallback})" if p.fallback else "")))
     if report.frozen is not None:
         told = f"not of the {report.frozen:,} objects that were there before the subject was opened"
         rows.append(("garbage collections", told))
@@ -284,8 +316,10 @@ def _environment(report: Report) -> Table:
 
 def _noise(noise: Noise) -> str:
     load = units.optional(noise.load, units.digits)
+    word = "quiet" if noise.lost < QUIET else "noisy" if noise.lost < NOISY else "too noisy"
     return (
-        f"load {load}, {units.share(noise.lost)} of the time lost, longest gap {units.seconds(noise.longest_gap)}, "
+        f"{word}: load {load}, {units.share(noise.lost)} of the time lost, "
+        f"longest gap {units.seconds(noise.longest_gap)}, "
         f"canary {units.seconds(noise.canary)}"
     )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aembed.bench import units
+from aembed.bench.needs import need
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,6 +64,7 @@ class Chart:
 def draw_chart(
     name: str, label: str, draw: Callable[[Axes], None], *, height: float = 2.9, left: float = 0.145
 ) -> Chart:
+    need("matplotlib", "bench-report", "a chart")
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from aembed.bench.model.estimates import Estimate, Percentile
 from aembed.bench.model.one_at_a_time import LinearFit, UslFit
+from aembed.bench.needs import need
 from aembed.bench.stats.sample import TAIL
 from aembed.bench.stats.special import f_tail, t_quantile
 
@@ -59,6 +60,7 @@ def usl_fit(n: ArrayLike, throughput: ArrayLike) -> UslFit:
 
     Raises ValueError for fewer than four points.
     """
+    need("scipy", "bench-report", "a fit of the scalability law")
     from scipy.optimize import curve_fit
 
     ns, xs = np.asarray(n, dtype=np.float64), np.asarray(throughput, dtype=np.float64)

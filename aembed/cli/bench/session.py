@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from aembed.bench import Progress, Report, reports_to_json
+from aembed.bench import Progress, Report, reports_to_json, units
 from aembed.bench.compare.changes import Comparison
 from aembed.bench.report import github_annotations, html, junit, show, step_summary
 from aembed.bench.settings import unless
@@ -38,8 +38,10 @@ class Watch:
 
     def tell(self, now: Progress) -> None:
         """How far a run under load is."""
+        times = "" if now.p50 is None else f", p50 {units.seconds(now.p50)}"
+        times += "" if now.p95 is None else f", p95 {units.seconds(now.p95)}"
         self.say(
-            f"{now.elapsed:.0f} of {now.seconds:.0f} s, {now.done:,} of {now.offered:,} answered, "
+            f"{now.elapsed:.0f} of {now.seconds:.0f} s{times}, {now.done:,} of {now.offered:,} answered, "
             f"{now.in_flight:,} in flight, {now.backlog:,} waiting, {now.errors:,} errors; Ctrl-C ends and reports"
         )
 
@@ -108,7 +110,7 @@ def publish(outputs: Outputs, reports: Sequence[Report], comparison: Comparison 
     """Write the reports wherever the options say, and print them: what was measured outlives an odd terminal."""
     problem = _written(outputs, reports, comparison)
     with printing():
-        show(Console(), reports, comparison)
+        show(Console(), reports, comparison, brief=not outputs.everything)
         if outputs.github:
             print(github_annotations(reports, comparison), end="")
         sys.stdout.flush()
