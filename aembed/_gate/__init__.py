@@ -1,37 +1,40 @@
 """Admission for one account: which request may be sent, and when.
 
 gate             the queue; waiting and waking
-lanes            whose turn it is: queries overtake documents, documents keep a share, owners share by amount
-slots            which requests are in flight
-reservation      what one request needs, and what was noted when it was sent
-account          what is known of the server, and what each outcome teaches
+lanes            order of turns: queries overtake documents, documents keep a share, owners share by amount
+slots            requests in flight
+reservation      amounts that one request needs, and notes taken when it was sent
+account          knowledge of the server, learnt from each outcome
 quotas           requests, tokens and inputs of the account, reserved together
-quota            one of them: what the user states and replies report
+quota            one of them: limits that the user states and replies report
 window           the amount sent within a span of time
-reserve          what documents leave to queries, and to other programs on the same quota
-headers          what replies report of a quota
+reserve          part of a quota that documents leave to queries and to other programs
+headers          limits, remaining amounts and resets that replies report
 refill_detector  bucket or window? by what headers imply
 window_end       a fixed window, by resets that all point at one moment
-episode          what passed between two episodes of 429s
-pace             the speed that a server has shown to accept after 429s that no limit explains: one of the next two
+episode          amounts and times between two episodes of 429s
+pace             the speed after 429s that no limit explains: it chooses one of the flows
+flow             the interface of the next three
 even_flow        an even rate, held where a few requests in a hundred get a 429
-windowed_flow    a long window, filled in one go
-backoff          when nobody may send: the server has said so, or does not answer
-concurrency      how many requests at once a server takes: all slots, unless one of the next two says less
+windowed_flow    a long window with a hidden limit, filled in one go
+known_window_flow  a window of known length and limits, filled in one go
+sent_window      the window of these two, counted from when requests are sent
+backoff          pauses: after Retry-After, after 429s without it, and while the server does not answer
+concurrency      requests at once: all slots, unless one of the next two allows fewer
 queue_limit      a server without a quota: as many as keep it busy while few wait in its own queue
-service_time     how long it takes for a request of a size
+service_time     seconds for a request, by its size
 failure_ceiling  a server that fails: fewer, and back along CUBIC's curve
-failure_trial    whether its failures depend on how many are in flight
-tokens           how many tokens a text has, before the server has counted them
-budget           how much retrying an account may do
+failure_trial    test whether its failures depend on the number in flight
+tokens           estimate of a text's tokens before the server has counted them
+budget           retries that an account may send
 
 All but the gate are pure: no clock, no tasks.
 
-What limits a request, and where it comes from:
+Limits of a request, by their origin:
 
     stated     ``Limits`` of the user      never exceeded; no sixty seconds see more, until headers show a bucket
     reported   headers of replies          the lesser of it and the stated limit is in force; never raises that one
-    estimated  the pace, after a 429       in force beside them for a time; after a minute of health it limits no more
+    estimated  the pace, after a 429       in force besides them for a time; after a minute of health it limits no more
 
 States of a quota and what moves it:
 
@@ -43,11 +46,13 @@ States of a quota and what moves it:
 States of the pace:
 
     none --(a 429, three requests or more in the minute before it)--> even
-    none --(the same, but headers show how the server counts)--> even at the third episode, less than a minute apart
+    none --(the same, but a known quota was nearly full, or headers show the rule)--> none twice a minute, then even
     even --(429s that are not three in a row, no long Retry-After)--> even, slower
     even --(closed for a third of the time before, 15 s of what fits at least)--> windowed
+    even --(the same from 4 s on, where requests and tokens are known)--> known window
     windowed --(open again long before the span is over)--> even
-    either --(a minute of health at known limits, or thirty times as fast)--> none
+    known window --(three episodes, each within three spans of the last)--> even
+    even, windowed --(a minute of health at known limits, or thirty times as fast)--> none
 
 States of the backoff:
 

@@ -1,4 +1,4 @@
-"""What is known of an account's server: its quotas, its backoff, its capacity. Pure: every method gets the time.
+"""Knowledge of an account's server: its quotas, its backoff, its capacity. Pure: every method gets the time.
 
 Each request ends as a success, a 429, a failure, or with nothing since it was cancelled; the account learns from each.
 """
@@ -22,16 +22,16 @@ FIRST_AT_ONCE = 2
 """Requests sent before the first answer; each answer allows one more, so that a small quota is not overrun unseen."""
 UNKNOWN_GROWTH = 0.25
 """Requests more that each answer allows while a limit may be hidden and no 429 has come: the requests in flight are
-rejected together when it is reached, and by then they are a fifth of what was admitted, instead of half."""
+rejected together when it is reached, and by then they are a fifth of all that were admitted, instead of half."""
 MAX_RETRY_AFTER_S = 7 * 86_400.0
 """A Retry-After beyond a week is no quota but a mistake, and counts as none."""
 RETRY_DAY_AFTER_S = 3600.0
-"""When to ask again after a day's quota is used up, if the server does not say: at midnight, but of which place?"""
+"""Pause after a day's quota is used up, if the server names none: it ends at midnight, in an unknown time zone."""
 
 MAX_WAIT_FOR_LIMITS_S = 3600.0
-"""A wait for the limits themselves, with no word from the server: an hour can only be a day's quota."""
+"""Longest wait for a limit without a Retry-After; a longer one can only mean a day's quota."""
 LATENCY_DECAY = 0.99
-"""Of the longest latency, at each success: what was seen some hundred answers ago says little of now."""
+"""Factor on the longest latency at each success: after some hundred answers it is forgotten."""
 
 
 class Account:
@@ -48,12 +48,12 @@ class Account:
         self._latency = 0.0
         """Seconds, about the longest of late."""
         self._last_failure = ""
-        """Its kind alone: what else it says may be of another model or request."""
+        """Its kind alone: the rest of its message may concern another model or request."""
         self._used_up = ""
         """"day" where the last 429 said so."""
 
     def set_limits(self, limits: Limits) -> None:
-        """What the user allows from now on; what was sent stays counted."""
+        """Apply new limits of the user; requests that were sent stay counted."""
         if limits.max_concurrency is not None:
             self.concurrency = AdaptiveConcurrency(limits.max_concurrency, adaptive=self.concurrency.adaptive)
         self.quotas.state(limits)
@@ -65,7 +65,7 @@ class Account:
 
     @property
     def slots(self) -> int:
-        """Requests it may be sent at once."""
+        """Requests allowed in flight at once."""
         return min(int(self.slow_start), self.concurrency.slots)
 
     def fitted(self, spec: ModelSpec) -> ModelSpec:
@@ -75,7 +75,7 @@ class Account:
     def reservation(
         self, kind: Kind, texts: Sequence[str], patience: float, deadline: float, owner: object
     ) -> Reservation:
-        """What a request needs. Tokens are estimated even where no quota of them is known: it may be when it goes."""
+        """Amounts that a request needs; tokens in any case, since their quota may be known by the time it is sent."""
         inputs = len(texts)
         characters = sum(map(len, texts))
         return Reservation(
@@ -96,12 +96,12 @@ class Account:
         return max(self.backoff.until, when)
 
     def reason_to_give_up(self, now: float, reservation: Reservation, when: float) -> AembedError | None:
-        """Why waiting until ``when`` is pointless, if it is."""
+        """Return an error if waiting until ``when`` is pointless."""
         backoff = self.backoff
         if backoff.until > now >= backoff.gives_up_at():
             return OverloadedError(
                 f"the provider has answered nothing but errors for {backoff.silent(now):.0f} s, the last "
-                f"{self._last_failure}; see whether it is down, and try again later",
+                f"{self._last_failure}; check whether it is down, and try again later",
                 retryable=False,
             )
         wait = when - now
@@ -143,7 +143,7 @@ class Account:
             self._failed(now, reservation, error, in_flight)
 
     def _rejected(self, now: float, reservation: Reservation, error: RateLimitError, in_flight: int) -> None:
-        """Too fast: nobody on the account is sent before the server allows, and no herd after."""
+        """After a 429 the whole account pauses until the server allows requests, and resumes one by one."""
         self.rejections += 1
         self._last_failure = _kind(error)
         self._used_up = error.scope or ""

@@ -1,9 +1,9 @@
-"""When nobody may send: the server has said for how long, or does not answer, and one probe at a time finds out. Pure.
+"""Backoff and circuit breaker: pauses in which no request is sent, and single probes that end them. Pure.
 
-healthy    anybody may send
-waiting    until a time that the server has named: nobody
-probing    after a 429 without a time, or a row of failures: nobody until a time, then one request, the probe;
-           its success ends it, its failure doubles the wait
+healthy    requests are sent
+waiting    no request until the time that Retry-After names
+probing    after a 429 without Retry-After, or a row of failures: no request until a time, then a single one, the probe;
+           its success ends the backoff, its failure doubles the wait
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from __future__ import annotations
 import math
 
 FIRST_S = 0.5
-"""Before the first probe; doubled each time."""
+"""Seconds before the first probe; doubled each time."""
 LONGEST_S = 5.0
-"""Between probes at most: a quota may come back at any moment of a minute, and one probe costs a server nothing."""
+"""Longest time between probes: a quota may refill at any moment of a minute, and one probe costs a server nothing."""
 OUTAGE_FAILURES = 10
-"""Failures in a row, of any requests of the account, after which the server is taken for down."""
+"""Consecutive failures of requests of the account that open the circuit breaker."""
 GIVE_UP_AFTER_S = 90.0
-"""Without a success, after which waiting is given up. The longest quota that is not a day's refills in a minute."""
+"""Seconds without a success after which waiting calls fail. The longest quota but a day's refills in a minute."""
 GIVE_UP_ANNOUNCED_AFTER_S = 900.0
-"""The same where the server answers, each time, when to come back: it may keep its word in a quarter of an hour."""
+"""The same where each 429 has a Retry-After: a server that names times may open within a quarter of an hour."""
 
 
 class Backoff:
-    """Nobody sends before ``until``; while ``probing`` one request may, and its outcome decides."""
+    """No request is sent before ``until``; while ``probing``, a single one is, and its outcome decides."""
 
     def __init__(self) -> None:
         self.until = -math.inf
@@ -35,16 +35,16 @@ class Backoff:
         """The last success before, or the first failure if that was long ago; ``None`` while the server is healthy."""
         self._failures = 0
         self._first_until = -math.inf
-        """The first time that the server has named since the last success: it may be long, and is kept."""
+        """End of the first Retry-After since the last success: it may be long, and is waited for."""
         self._announced = False
-        """The last word of the server was when to come back."""
+        """The last 429 had a Retry-After."""
 
     @property
     def probing(self) -> bool:
         return self.wait > 0
 
     def began_before(self, sent_at: float) -> bool:
-        """A request sent then says something new."""
+        """True if a request sent at that time was sent after the backoff began, so that its outcome is news."""
         return sent_at > self._began
 
     def silent(self, now: float) -> float:
@@ -52,7 +52,7 @@ class Backoff:
         return 0.0 if self._silent_since is None else max(0.0, now - self._silent_since)
 
     def gives_up_at(self) -> float:
-        """When those who wait are given up, if nothing succeeds until then."""
+        """Time at which waiting calls fail, if nothing succeeds before it."""
         if self._silent_since is None:
             return math.inf
         if self._announced:
@@ -60,9 +60,9 @@ class Backoff:
         return self._silent_since + GIVE_UP_AFTER_S
 
     def answered(self, now: float, sent_at: float, *, ends: bool = True) -> None:
-        """A success; or an error that shows a healthy server. One of a request sent earlier does not end a backoff.
+        """Note a success, or an error of a healthy server. It ends a backoff only if it was sent after that began.
 
-        ``ends``: it does not, either, if it says little of whether other requests would succeed.
+        ``ends`` is False for a success that says little of whether other requests would succeed.
         """
         self._failures = 0
         self._last_success = now
@@ -72,13 +72,13 @@ class Backoff:
             self._announced = False
 
     def announced(self, now: float, wait: float, sent_at: float, *, probe: bool) -> None:
-        """The server has said when to come back; ``probe``: and one request shall see whether it keeps its word."""
+        """Note a Retry-After. ``probe``: after it a single request finds out whether the server is open."""
         self._announced = True
         if sent_at > self._began:
             if self._silent_since is None:
                 self._first_until = now + wait
             self._be_silent(now, sent_at)
-            if self.probing:  # it has not kept its word
+            if self.probing:  # the server was still closed after the last Retry-After
                 self.wait = min(LONGEST_S, 2 * self.wait)
                 wait = max(wait, self.wait)
             elif probe:
@@ -87,7 +87,7 @@ class Backoff:
         self.until = max(self.until, now + wait)
 
     def unannounced(self, now: float, sent_at: float, *, is_probe: bool, wait: float = 0.0) -> None:
-        """A 429 without a time, or one failure too many; ``wait``: the next success is not expected sooner."""
+        """Note a 429 without Retry-After, or one failure too many. ``wait``: seconds until a success is likely."""
         if not is_probe and (self.probing or sent_at <= self._began):
             return  # it was in flight when the backoff began
         self._be_silent(now, sent_at)
@@ -98,7 +98,7 @@ class Backoff:
         self._began = now
 
     def failed(self, now: float, sent_at: float, *, is_probe: bool) -> None:
-        """No answer, or a server's error. Enough of them in a row are an outage."""
+        """Note a missing answer or a server error; ``OUTAGE_FAILURES`` in a row are an outage."""
         self._failures += 1
         if is_probe or self._failures >= OUTAGE_FAILURES:
             self.unannounced(now, sent_at, is_probe=is_probe)
@@ -106,7 +106,7 @@ class Backoff:
             self._be_silent(now, sent_at)
 
     def _be_silent(self, now: float, sent_at: float) -> None:
-        """Silence counts from the last success. If nobody has asked for long, it counts from the request that did."""
+        """Silence counts from the last success or, after a long time without requests, from the first new request."""
         if self._silent_since is None:
             recent = sent_at - self._last_success < GIVE_UP_AFTER_S
             self._silent_since = self._last_success if recent else sent_at

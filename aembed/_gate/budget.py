@@ -1,13 +1,13 @@
-"""How much an account may retry after failures. Pure."""
+"""Retry budget of an account: it delays retries after failures, so that they add little traffic. Pure."""
 
 from __future__ import annotations
 
 SHARE = 0.2
-"""Retries per first attempt: a failing server gets that much more traffic, and a little more with time."""
+"""Retries per first attempt: the additional traffic of a failing server, besides that of ``A_SECOND``."""
 START = 20.0
-"""Retries that a new account has, so that a small job may retry too; also the most that is saved up."""
+"""Retries that a new account has, so that a small job may retry too; also the most that accumulate."""
 A_SECOND = 1.0
-"""Retries that time alone allows: a budget makes a batch wait, it never ends one."""
+"""Retries per second that time alone allows: the budget delays a batch and never fails it."""
 
 
 class RetryBudget:

@@ -1,6 +1,6 @@
-"""The number of requests that a server takes at once. Pure: every method is given the time.
+"""Adaptive concurrency: the number of requests in flight at once. Pure: every method gets the time.
 
-failures   a server that breaks connections, or says that it is busy, gets fewer for a while
+failures   a server that breaks connections or answers 503 gets fewer for a while
 queue      a server without a quota, only so much capacity, gets as many as keep it busy: more would wait in its
            own queue, where no query can overtake them
 """
@@ -11,9 +11,9 @@ from aembed._gate.failure_ceiling import FailureCeiling
 from aembed._gate.queue_limit import QueueLimit
 
 MAX_ELAPSED_S = 86_400.0
-"""No request takes a day; a clock that jumps may say so."""
+"""Longest time of a request that counts; only a clock that jumps shows a longer one."""
 MAX_CHARACTERS = 1e12
-"""More than any request has: its square is still far from the range of a float."""
+"""Most characters of a request that count: their square is far from the range of a float."""
 
 
 class AdaptiveConcurrency:
@@ -27,7 +27,7 @@ class AdaptiveConcurrency:
         self.slots = 1 if adaptive else most
 
     def answered(self, now: float, elapsed: float, size: int) -> None:
-        """A request of ``size`` characters took ``elapsed`` seconds, with no request of the other kind in flight."""
+        """Note the time of a request of ``size`` characters, with none of the other kind in flight."""
         if not 0.0 <= elapsed <= MAX_ELAPSED_S:
             elapsed = min(max(elapsed, 0.0), MAX_ELAPSED_S)
         if not self._ceiling.is_open:
@@ -38,7 +38,7 @@ class AdaptiveConcurrency:
             self._update()
 
     def overloaded(self, now: float, sent_at: float, in_flight: int) -> None:
-        """The server says that it is busy, or the connection failed. ``in_flight``: requests without this one."""
+        """Note a 429, a 503 or a failed connection. ``in_flight``: the number of other requests."""
         self._ceiling.failed(now, sent_at, in_flight)
         self._update()
 

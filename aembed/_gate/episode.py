@@ -1,4 +1,4 @@
-"""What passed between two episodes of 429s: how much a server admitted, and in what time. Pure.
+"""Episodes of 429s: the amounts that a server admitted between two of them, and the times. Pure.
 
 An episode begins with the first request that is rejected although it was sent after the last backoff began, and ends
 with the first success after that.
@@ -16,11 +16,11 @@ Amounts: TypeAlias = tuple[float, float]
 """Requests and tokens."""
 
 FORGOTTEN_AFTER_S = 60.0
-"""After so long without a request nothing is left of how full the server was."""
+"""Seconds without a request after which every window of a minute is empty."""
 SMALL = 0.1
-"""Share of the tokens of a rejected request below which a success says little of whether that would be admitted."""
+"""Share of a rejected request's tokens below which a success does not end the episode: it may have fitted alone."""
 QUIET_S = 10.0
-"""After so long without a 429 any success ends an episode: by then every probe has been sent twice."""
+"""Seconds without a 429 after which any success ends an episode: by then two probes have been sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,14 @@ class Episode:
     """``admitted`` within ``seconds`` before it; ``from_full``: they began with the server as full as they ended."""
 
     began_at: float
-    """When its first request was sent: by then the server was full."""
+    """Time at which its first request was sent: the server was full."""
     admitted: Amounts
     seconds: float
     from_full: bool
     paused: float
-    """Part of the ``seconds`` in which nobody was sent, as the last episode went on."""
+    """Part of the ``seconds`` that belongs to the last episode, without requests."""
     minute: Amounts
-    """Admitted in the minute before it, and how much of that minute there was:"""
+    """Admitted in the minute before it, or in ``minute_seconds`` if requests began later."""
     minute_seconds: float
     burst: float
     """Seconds from the first success after the last episode."""
@@ -43,16 +43,16 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """How an episode ended: the server was ``closed`` for so long at least, and in ``seconds`` it was open again."""
+    """End of an episode: the server was ``closed`` for at least so long, and open again after ``seconds``."""
 
     closed: float
     seconds: float
     admitted: Amounts
-    """Since it was opened the time before, in whatever order they arrived."""
+    """Amounts sent since the opening before, in any order of arrival."""
 
 
 class Episodes:
-    """Counts what is admitted, and measures."""
+    """Counter of admitted amounts; it measures episodes and pauses."""
 
     def __init__(self) -> None:
         self.admitted: Amounts = 0.0, 0.0
@@ -61,7 +61,7 @@ class Episodes:
         self._before: Amounts = 0.0, 0.0
         """``admitted`` when the server was opened before this episode."""
         self._first: tuple[float, Amounts] | None = None
-        """When the first request after the last episode was sent, and ``admitted`` at that time."""
+        """Time of the first request after the last episode, and ``admitted`` at that time."""
         self._full_at = self._closed_until = -math.inf
         self._last_sent = -math.inf
         self._rejected_at = self._paused = self._rejected_tokens = 0.0
@@ -104,13 +104,13 @@ class Episodes:
         return self.current
 
     def goes_on(self, now: float, rejected: Reservation, until: float) -> None:
-        """The server is closed until then at least: it says so, or has rejected a request sent then."""
+        """Note that the server is closed until then at least, by Retry-After or by a 429 to a request sent then."""
         self._closed_until = max(self._closed_until, until)
         self._rejected_at = now
         self._rejected_tokens = max(self._rejected_tokens, rejected.estimate)
 
     def ends_with(self, now: float, success: Reservation) -> bool:
-        """A success ends it, unless it is so small that it fitted where what was rejected does not fit yet."""
+        """True if a success ends the episode; a small one may have fitted where the rejected request does not."""
         is_small = success.tokens < SMALL * self._rejected_tokens
         return self.current is not None and (not is_small or now - self._rejected_at > QUIET_S)
 

@@ -31,7 +31,7 @@ MAX_GROWTH, DOUBLING_S = 0.05, 5.0
 LEFT = 0.7
 """Share of the rate kept when the server closes and no rate was measured (CUBIC's factor, RFC 9438)."""
 LEFT_AS_MEASURED = 0.3
-"""Share of the rate kept at least, whatever was measured."""
+"""Smallest share of the rate left by a measurement."""
 MEASURED_REQUESTS, MEASURED_S = 2, 0.5
 """Fewest requests and shortest time that measure a rate."""
 MAX_UNUSED = 0.3
@@ -145,7 +145,7 @@ class EvenFlow:
         return self._row + 1 < IN_A_ROW and (wait is None or wait <= MAX_STRAY_WAIT_S)
 
     def rejected(self, now: float, sent_at: float) -> None:
-        """Of those that were in flight together the first lowers the rate for all."""
+        """Lower the rate, once for all requests that were in flight together."""
         if not self._row:
             self._before = tuple(self.rates)
             self._healthy = self._successes

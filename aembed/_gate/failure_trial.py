@@ -1,4 +1,4 @@
-"""Whether failures depend on how many requests are in flight: half as many, for a while, show it. Pure.
+"""Trial with half the slots: it shows whether failures depend on the number of requests in flight. Pure.
 
 A proxy that answers 503 to one request in five does so at any number, and to send fewer would only be slower. So when
 failures keep coming, although each lowered the slots, a trial is made. If as large a share fails with half the slots,
@@ -19,8 +19,8 @@ FAILURES_EXPECTED = 6.0
 """The trial has so many outcomes that this many would be failures if the number in flight made no difference."""
 MAX_OUTCOMES = 150.0
 SAME_SHARE = 1 / 3
-"""Of the share before, two of six: fewer are chance once in sixty trials. With half the slots, below any limit that was
-only just exceeded, none fails."""
+"""Ratio of the shares of failures from which they count as equal. Less than two of six is chance once in sixty trials.
+With half the slots, below any limit that was only just exceeded, none fails."""
 VALID_ANSWERS = 2000
 """Answers for which failures are excused: a trial of a hundred outcomes at half speed then costs 2.5 %."""
 REPEATED_AFTER_ANSWERS = 200

@@ -18,7 +18,7 @@ class Flow(Protocol):
 
     @property
     def is_estimate(self) -> bool:
-        """Whether a minute of health at known limits outweighs it."""
+        """True if a minute of health at known limits outweighs it."""
         ...
 
     @property
@@ -55,7 +55,7 @@ class Flow(Protocol):
     def answered(self, now: float, sent_at: float, amounts: Amounts, *, is_query: bool, success: bool) -> None: ...
 
     def is_stray(self, wait: float | None) -> bool:
-        """Whether a 429 with this Retry-After concerns a single request that came slightly too early."""
+        """True if a 429 with this Retry-After concerns a single request that came slightly too early."""
         ...
 
     def rejected(self, now: float, sent_at: float) -> None:
@@ -71,5 +71,5 @@ class Flow(Protocol):
         ...
 
     def is_out_of_sight(self, now: float) -> bool:
-        """Whether it has outgrown every limit."""
+        """True once it has outgrown every limit."""
         ...

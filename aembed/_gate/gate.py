@@ -80,12 +80,12 @@ class Gate:
 
     @property
     def most_at_once(self) -> int:
-        """Requests in flight at most, whatever has been learnt."""
+        """Largest number of requests in flight, by the settings."""
         return self.account.concurrency.most
 
     @property
     def is_available(self) -> bool:
-        """False while the server fails, or wants no request, and nobody may ask it."""
+        """False during a pause: after a 429, or while the circuit breaker is open."""
         return self.paused() == 0
 
     def observe(self, hearer: Hearer) -> None:
@@ -102,13 +102,13 @@ class Gate:
                 self.watch = None
 
     def set_limits(self, limits: Limits) -> None:
-        """What the user allows from now on; what was sent stays counted."""
+        """Apply new limits of the user; requests that were sent stay counted."""
         self.account.set_limits(limits)
         if len(self._lanes) and self._loop is not None:
             self._admit(self._loop)
 
     def waiting_for(self) -> str:
-        """What keeps the first in line: "slots", "requests", "tokens", "inputs" or "pause"; "" if nobody waits."""
+        """Obstacle of the first in line: "slots", "requests", "tokens", "inputs" or "pause"; "" without a queue."""
         first = self._lanes.first()
         if first is None:
             return ""
@@ -154,7 +154,7 @@ class Gate:
         deadline: float = math.inf,
         owner: object = None,
     ) -> Reservation:
-        """What a request with these texts needs, of a caller who accepts a pause of ``patience`` seconds.
+        """Amounts that a request with these texts needs, of a caller that accepts a pause of ``patience`` seconds.
 
         ``deadline`` is a time of the loop's clock. Documents of different owners share the account by amount.
         """
@@ -165,7 +165,7 @@ class Gate:
         return self.account.fitted(spec)
 
     def try_enter(self, reservation: Reservation) -> bool:
-        """Take a place at once if nobody is before us; never waits.
+        """Take a place at once if the queue is empty; never wait.
 
         Raises:
             InputError: the amount is more than a minute's quota.
@@ -251,7 +251,7 @@ class Gate:
         self._admit(ticket.get_loop())
 
     def _admit(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Let in whom slots and quota allow; if only time is in the way, come back when it has passed."""
+        """Admit as many waiting calls as slots and quotas allow; set the timer if only time is in the way."""
         self._loop = loop
         try:
             self._give_up_impatient(loop.time())
@@ -301,7 +301,7 @@ class Gate:
         return None
 
     def _give_up_impatient(self, now: float) -> None:
-        """A pause has become longer: who does not wait for its end is told now, wherever in the queue."""
+        """Fail each waiting call that does not have the patience for a pause that has become longer."""
         until = self.account.backoff.until
         if until <= max(now, self._asked_until):
             return

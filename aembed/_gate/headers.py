@@ -1,4 +1,4 @@
-"""What the headers of replies report of a quota: its limit, what remains, and when it is whole again. Pure."""
+"""Headers of replies: limit, remaining amount and reset of a quota. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aembed._gate.window import MINUTE_S
 from aembed._gate.window_end import WindowEnd
 
 MIN_SENSIBLE, MAX_SENSIBLE = 1e-3, 1e12
-"""Limits, amounts and seconds outside of these are no quota of anybody, and rates of them are no numbers."""
+"""Bounds of sensible limits, amounts and seconds; beyond them a rate may be no finite number."""
 NEARLY = 1.1
 """Factor on the longest reset: the first reply comes slightly after its window began."""
 FULL = 0.5
@@ -20,7 +20,7 @@ FULL = 0.5
 
 
 class Headers:
-    """Adjust ``quota``, the one at ``place`` of a reservation's amounts. What is no sensible number means unknown."""
+    """Adjust ``quota``, the one at ``place`` of a reservation's amounts. A value that is not sensible means unknown."""
 
     def __init__(self, quota: Quota, place: int) -> None:
         self._quota = quota
@@ -31,7 +31,7 @@ class Headers:
         self._proved = -math.inf
         """Start of the last fixed window whose first reply has been checked."""
         self._limit = math.nan
-        """As last reported."""
+        """Limit of the last report."""
         self._lowest, self._lowest_since = math.inf, -math.inf
         """Least remaining of the present fixed window, and its start."""
 
@@ -107,7 +107,7 @@ class Headers:
         self._refill.forget()
 
     def _count_foreign(self, now: float, used: float, reset: float | None, *, is_recent: bool = True) -> None:
-        """So much is used, by us and by others; after ``reset`` nothing of it counts any more."""
+        """Count the part of ``used`` that is not our own; it expires after ``reset``."""
         window = self._quota.window
         unsure = window.flying if self._place == 1 else 0.0  # tokens of which are estimates
         foreign = used - window.used - unsure

@@ -1,9 +1,8 @@
-"""Whose turn it is: queries overtake documents, and documents keep a share. Pure.
+"""Lanes: queries overtake documents, and documents have a guaranteed share. Pure.
 
-Documents are owed an eighth of what queries take while documents wait, by amount. What they are owed is set aside: a
-query may not use it, so that even a large document fits in the end. A document that does not fit yet keeps no query
-waiting that fits beside what is set aside. Among documents, owners (embedders) share by amount, and each owner's come
-in their order.
+While documents wait, an eighth of the amount that queries take is set aside for them, so that even a large document
+fits in the end. A document that does not fit yet delays no query that fits without the part set aside. Among documents,
+owners (embedders) share by amount, and each owner's come in their order.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import TypeAlias
 from aembed._gate.reservation import Reservation
 
 SHARE_OF_DOCUMENTS = 1 / 8
-"""Of what queries take, while documents wait: a ninth of all."""
+"""Amount set aside for waiting documents, per amount of queries: documents get a ninth of all."""
 
 Ticket: TypeAlias = "asyncio.Future[None]"
 Lane: TypeAlias = "OrderedDict[Ticket, Reservation]"
@@ -32,17 +31,17 @@ class Lanes:
         self.queries: Lane = OrderedDict()
         self._documents: dict[object, Lane] = {}
         self._served: dict[object, float] = {}
-        """What each owner of waiting documents has been given, on a scale on which the lowest is next."""
+        """Amount admitted for each owner of waiting documents; the lowest is next."""
         self._waiting = 0
         self._owed = NOTHING
         self.by_tokens = False
-        """Tokens are what is limited, so they count, and not requests."""
+        """Tokens are limited, so the turn of documents is counted in tokens instead of requests."""
 
     def __len__(self) -> int:
         return len(self.queries) + self._waiting
 
     def blocks(self, reservation: Reservation) -> bool:
-        """True if somebody is before a newcomer of this kind."""
+        """True if a new request of this kind has to wait behind others."""
         if self.queries:
             return True
         return self._waiting > 0 and (reservation.kind == "document" or self.owes_a_slot)
@@ -65,7 +64,7 @@ class Lanes:
         return self._documents[owner]
 
     def remove(self, ticket: Ticket, reservation: Reservation) -> None:
-        """Nothing happens if it is gone already."""
+        """Remove a ticket that may be gone already."""
         if reservation.kind == "query":
             self.queries.pop(ticket, None)
             return
@@ -80,7 +79,7 @@ class Lanes:
             self._owed = NOTHING
 
     def went(self, reservation: Reservation) -> None:
-        """It was let in."""
+        """Count an admitted request."""
         if not self._waiting:
             return
         requests, tokens, inputs = self._owed
@@ -105,7 +104,7 @@ class Lanes:
         return next(iter(self.queries.items()), None)
 
     def document(self) -> tuple[Ticket, Reservation] | None:
-        """The first document of the owner who has been given least."""
+        """The first document of the owner with the least admitted amount."""
         if not self._waiting:
             return None
         owner = min(self._documents, key=self._served.__getitem__) if len(self._documents) > 1 else None
@@ -113,7 +112,7 @@ class Lanes:
         return next(iter(lane.items()))
 
     def waiting(self) -> list[tuple[Ticket, Reservation]]:
-        """All of them."""
+        """All waiting requests."""
         lanes = (self.queries, *self._documents.values())
         return [waiter for lane in lanes for waiter in lane.items()]
 
@@ -131,7 +130,7 @@ class Lanes:
         return head is not None and self._owed[1] >= max(head[1].tokens, 1.0)
 
     def set_aside(self) -> Amounts:
-        """What queries leave to the first document."""
+        """Amounts that queries leave to the first document."""
         head = self.document()
         if head is None or self._owed == NOTHING:
             return NOTHING

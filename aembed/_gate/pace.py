@@ -1,8 +1,9 @@
 """The pace after 429s that no known limit explains: an even flow or, in long windows, bursts. Pure.
 
 A 429 rarely names the short resource, so requests and tokens have one pace. An even flow suits every server, but lags
-behind by one window; a window of 15 s or more with a hidden limit is therefore filled in bursts. Stated and reported
-limits stay in force beside the pace, and after a minute of health its rate is back at them.
+behind by one window. A window of 15 s or more with a hidden limit, or of 4 s with known ones, is therefore filled in
+bursts. Stated and reported limits stay in force besides the pace, and after a minute of health its rate is back at
+them.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ class Pace:
             self.flow.answered(now, sent_at, amounts, is_query=is_query, success=success)
 
     def is_stray(self, wait: float | None) -> bool:
-        """Whether a 429 that names ``wait`` says only that a request came a little too soon."""
+        """True if a 429 with this Retry-After concerns a single request that came slightly too early."""
         return self.flow is not None and self.flow.is_stray(wait)
 
     def rejected(self, now: float, sent_at: float) -> None:
@@ -148,7 +149,7 @@ class Pace:
         return (is_explained or self.is_understood) and self._episodes < CONTRADICTIONS
 
     def recover(self, now: float, episode: Episode, pause: Pause, windows: tuple[Window, Window]) -> None:
-        """An episode has ended. ``windows`` hold what was sent in the last minute."""
+        """An episode has ended. ``windows`` are those of the last minute, of requests and tokens."""
         self._healthy_since = now
         flow = self.flow
         if flow is None:
@@ -209,7 +210,7 @@ class Pace:
         return KnownWindowFlow(now, spans[0] if spans else span, self._known, windows)
 
     def _first_rates(self, episode: Episode) -> Amounts:
-        """What is stated or reported; else the last minute's rate, rather too high: the next episode measures it."""
+        """Stated or reported rates; else the last minute's, rather too high: the next episode measures it."""
         seconds = max(MIN_BURST_S, episode.minute_seconds)
         rates = [amount / seconds for amount in episode.minute]
         for place, other in ((0, 1), (1, 0)):

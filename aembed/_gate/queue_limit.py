@@ -59,7 +59,7 @@ class QueueLimit:
         self._round: list[Sample] = []
         self._answers_needed = FIRST_ANSWERS
         self._finish: Callable[[float, int], None] = self._first
-        """What ends the round, at a time and with so many slots."""
+        """Method that ends the round; it gets the time and the slots."""
         self._sent_after = -math.inf
         self._settling = False
         """The slots have grown: their queue is complete once the first request sent with them is answered."""

@@ -1,9 +1,9 @@
 """One quota of an account: so many units a minute, enforced as its server enforces it. Pure.
 
-How the server counts is not known at first, so the strictest of the usual rules is kept: no sixty seconds see more
+The server's rule is not known at first, so the strictest of the usual ones is enforced: no sixty seconds see more
 than the quota. That is safe for a sliding window, a fixed window and a bucket. Headers may show a bucket or a fixed
-window; then it is used as one. A limit that the user states is never exceeded, whatever headers say: not by more than
-a bucket of one minute's quota allows, and not at all while the rule is unknown.
+window; then it is used as one. Headers never raise a limit that the user states: it is exceeded by no more than a
+bucket of one minute's quota allows, and not at all while the rule is unknown.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from aembed._gate.reserve import LOOK_AGAIN_S, MAX_SHARE, Reserve
 from aembed._gate.window import MINUTE_S, Window
 
 Rule: TypeAlias = Literal["unknown", "bucket", "fixed", "window"]
-"""``window``: one that slides, of a minute."""
+"""``window``: a sliding window of a minute."""
 
 DAY_S = 86_400.0
 SHORT = 0.9
@@ -30,12 +30,12 @@ class Quota:
     def __init__(self, stated: float | None = None, a_day: float | None = None) -> None:
         self.stated = stated
         self.share: float | None = None
-        """Part of the quota that the user has set aside for queries."""
+        """The ``query_share`` of the user."""
         self.limit: float | None = None
         self.rate = math.inf
         """Units a second."""
         self.capacity = math.inf
-        """The most that is ever admitted at once."""
+        """Largest amount that is ever admitted at once."""
         self.rule: Rule = "unknown"
         self.from_headers = False
         """Replies report the limit."""
@@ -44,17 +44,17 @@ class Quota:
         self.a_day = math.inf
         """Units a day."""
         self.sent = 0.0
-        """All that was ever sent, as it was estimated."""
+        """Total amount sent, by its estimates."""
         self.holds = 0.0
-        """The most that headers have reported as remaining."""
+        """Largest remaining amount that headers have reported."""
         self.synced_to = -1.0
-        """Whatever was sent before is in the level already, as the server counted it."""
+        """Value of ``sent`` up to which the level has the count of the server."""
         self.burst = self.level = math.inf
-        """What the server holds ready at most, and now, as far as headers say."""
+        """Largest and present amount that the server allows at once, as far as headers show."""
         self.window_began, self.window_end = -math.inf, math.inf
         """Start and end of the present fixed window."""
         self._allowance = math.inf
-        """What a bucket of the stated limit would hold."""
+        """Level of a bucket of the stated limit."""
         self._reserve = Reserve()
         self._now = 0.0
         self.state(stated, a_day)
@@ -64,7 +64,7 @@ class Quota:
         return f"<Quota {limit} used={self.window.used:g}>"
 
     def state(self, limit: float | None, a_day: float | None, share: float | None = None) -> None:
-        """What the user allows, from now on."""
+        """Apply new limits of the user."""
         before, self.stated, self.share = self.stated, limit, share
         self._allowance = math.inf if limit is None else max(1.0, limit) - self.window.used
         if a_day is None:
@@ -86,7 +86,7 @@ class Quota:
 
     @property
     def is_nearly_full(self) -> bool:
-        """Whether an error of estimates by ``NEARLY`` explains a 429."""
+        """True if an error of the estimates explains a 429."""
         if self.limit is None:
             return False
         if self.rule in {"bucket", "fixed"}:
@@ -105,7 +105,7 @@ class Quota:
         if not leave_reserve:
             return self._when(now, amount, aside, aside)
         kept = aside + (self.usual_query() if self.is_short else self.reserve(now))
-        # A document that fits beside this minute's queries does not wait for those of the next.
+        # A document that fits along with this minute's queries does not wait for those of the next.
         of_window = min(kept, max(0.0, self.capacity - amount - self.window.others))
         when = self._when(now, amount, min(of_window, MAX_SHARE * self.burst), of_window)
         if when > now + LOOK_AGAIN_S and self._when(now, amount, aside, aside) <= now:
@@ -140,7 +140,7 @@ class Quota:
         return max(0.0, min(level, self.burst, room))
 
     def reserve(self, now: float, window: Window | None = None) -> float:
-        """What documents leave to queries until there is room again, in the quota or in a shorter ``window``."""
+        """Amount that documents leave to queries until there is room again, in the quota or in a shorter ``window``."""
         if window is not None:
             return min(self._reserve.until_room(now, self.window, window), MAX_SHARE * self.rate * window.span)
         if self.rule == "fixed":
@@ -148,7 +148,7 @@ class Quota:
         return self._reserve.until_room(now, self.window, self.window)
 
     def usual_query(self) -> float:
-        """What documents leave to a query at any moment, if there are queries."""
+        """Amount of one query; 0 while there are none."""
         return self._reserve.query if self.window.others > 0 else 0.0
 
     def commit(self, now: float, amount: float, is_query: bool) -> None:
@@ -165,7 +165,7 @@ class Quota:
             self._reserve.queried(now, amount)
 
     def correct(self, delta: float, sent_before: float, is_query: bool) -> None:
-        """The server counted ``delta`` more. What a newer header has reported is not counted a second time."""
+        """The server counted ``delta`` more. An amount that a newer header includes is not counted a second time."""
         if sent_before >= self.synced_to:
             self.level -= delta
         self._allowance -= delta
@@ -190,7 +190,7 @@ class Quota:
             self.day.answered(now, sent_at, amount, is_query)
 
     def set_limit(self, limit: float) -> bool:
-        """So much a minute, but never more than the user allows. False if it was so already."""
+        """Set the limit per minute, at most the stated one. False if nothing changes."""
         if self.stated is not None:
             limit = min(limit, self.stated)
         if limit == self.limit:
@@ -222,7 +222,7 @@ class Quota:
         self.window_end = math.inf
 
     def advance(self, now: float) -> None:
-        """Refill until ``now``, and forget what has expired."""
+        """Refill until ``now``, and forget expired entries."""
         self.window.advance(now)
         if self.day is not None:
             self.day.advance(now)

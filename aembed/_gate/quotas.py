@@ -22,13 +22,14 @@ from aembed._settings.policies import Limits
 from aembed._types import ModelSpec, Reply
 
 BATCHES_A_MINUTE = 16
-"""A batch takes no more than this part of a quota of tokens, unless requests are scarcer."""
+"""Batches per minute that a quota of tokens allows at least, unless it allows fewer requests: large batches leave
+unused ends of windows."""
 NOT_COUNTED = -1.0
-"""Instead of an amount: no quota of it was known when the request was sent."""
+"""Mark in place of an amount whose quota was unknown when the request was sent."""
 
 
 class Quotas:
-    """What the account may do: by its settings, by headers, and by the pace after 429s."""
+    """Limits of the account: by its settings, by headers, and by the pace after 429s."""
 
     def __init__(self, limits: Limits) -> None:
         self.requests, self.tokens, self.inputs = Quota(), Quota(), Quota()
@@ -39,7 +40,7 @@ class Quotas:
         self.state(limits)
 
     def state(self, limits: Limits) -> None:
-        """What the user allows, from now on."""
+        """Apply new limits of the user."""
         self.requests.state(limits.requests_per_minute, limits.requests_per_day, limits.query_share)
         self.tokens.state(limits.tokens_per_minute, limits.tokens_per_day, limits.query_share)
         self.inputs.state(limits.inputs_per_minute, None, limits.query_share)
@@ -92,7 +93,7 @@ class Quotas:
                 )
 
     def estimate(self, reservation: Reservation) -> None:
-        """Its tokens, by what has been learnt since it came."""
+        """Estimate its tokens again, by the ratio learnt since it came."""
         if reservation.characters:
             reservation.tokens = reservation.characters * self.token_ratio.value
 
@@ -118,7 +119,7 @@ class Quotas:
         return when
 
     def covers(self, aside: Amounts, document: Reservation) -> bool:
-        """``aside`` is all that ``document`` needs of what is limited: it need not leave anything to queries."""
+        """True if ``aside`` covers the limited amounts of ``document``: it leaves no reserve for queries then."""
         return aside is not NOTHING and all(
             left >= amount
             for left, (_, quota, amount) in zip(aside, self.named(document), strict=True)
@@ -205,7 +206,7 @@ class Quotas:
         self.pace.recover(now, episode, pause, (self.requests.window, self.tokens.window))
 
     def _reserve(self, now: float) -> tuple[float, float]:
-        """What documents leave to queries of the pace: of a window what its queries need, else a query's amounts."""
+        """Amounts of the pace that documents leave: the reserve of a window, or one query's of an even flow."""
         of_requests, of_tokens = self.pace.window(0), self.pace.window(1)
         if of_requests is None or of_tokens is None:
             return self.requests.usual_query(), self.tokens.usual_query()

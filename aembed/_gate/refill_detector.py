@@ -1,7 +1,7 @@
 """Bucket or window? What the headers of replies imply. Pure.
 
-Of a bucket that refills continuously ``reset + remaining / rate`` is the same in every reply, the time it takes to
-fill, whatever its size and whoever else draws from it. In a window ``reset`` does not grow as ``remaining`` shrinks, so
+A bucket refills continuously, so ``reset + remaining / rate`` is the same in every reply: the time it takes to fill,
+independent of its size and of other programs. In a window ``reset`` does not grow as ``remaining`` shrinks, so
 that this time moves by as much as ``remaining / rate`` does, or more.
 """
 
@@ -35,13 +35,13 @@ class RefillDetector:
         self.forget()
 
     def forget(self) -> None:
-        """The limit is another: what was seen says nothing any more."""
+        """Start again: the limit has changed."""
         self._least = self._shortest = math.inf
         self._most = self._longest = -math.inf
         self._matches, self._since = 0, 0.0
 
     def saw(self, now: float, remaining: float, reset: float, rate: float) -> Rule:
-        """A reply's word; a verdict once there is enough to compare, and then it all starts again."""
+        """Note a reply; return a verdict once there is enough to compare, and start again."""
         time = reset + remaining / rate
         if self._is_filled(now, remaining / rate, time):
             self.seconds = MINUTE_S
@@ -53,7 +53,7 @@ class RefillDetector:
         if moved < max(2.0, MIN_MOVED_S * rate):
             return "unknown"
         rule: Rule = "unknown"
-        if self._longest - self._shortest <= (SAME_SHARE * moved + 1) / rate:  # one: remaining is told in whole units
+        if self._longest - self._shortest <= (SAME_SHARE * moved + 1) / rate:  # one: whole units
             self.seconds = self._longest
             rule = "bucket"
         elif moved >= WINDOW_SHARE * MINUTE_S * rate:

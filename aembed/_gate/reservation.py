@@ -1,4 +1,4 @@
-"""What one request needs of an account, and what the gate noted when it let the request go."""
+"""Reservation of one request: the amounts it needs, and the notes that the gate took when it was sent."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class Reservation:
         self.patience = patience
         """Seconds of a wait imposed by the server that the request accepts."""
         self.deadline = deadline
-        """The loop's time at which the call ends, whatever became of it."""
+        """The loop's time at which the call ends."""
         self.owner = owner
-        """Documents of different owners share what is left by amount."""
+        """Documents of different owners share the quota by amount."""
         self.sent_at = 0.0
         self.loop: AbstractEventLoop | None = None
         """Whose clock that is. To ask for the running loop is a syscall before Python 3.12."""

@@ -22,7 +22,7 @@ class SentWindow(Window):
 
     @classmethod
     def copy(cls, window: Window, span: float, now: float, *, is_safe: bool = False) -> SentWindow:
-        """Of what was sent within ``span``."""
+        """Copy of the entries sent within ``span``."""
         copy = cls(span, is_safe=is_safe)
         copy.under_way, copy.flying = window.under_way, window.flying
         copy.used = window.used - sum(amount for _, amount, _ in window.foreign)
@@ -37,13 +37,13 @@ class SentWindow(Window):
         return copy
 
     def resize(self, span: float) -> None:
-        """Change the span; what was forgotten does not come back."""
+        """Change the span; forgotten entries do not come back."""
         self.span, self.grain = span, self.grain * span / self.span
         for cell in self.cells:
             cell.expires = cell.sent_at + span + MARGIN_S
 
     def forget(self) -> None:
-        """Count only what is in flight: the server has begun a new window."""
+        """Count only requests in flight: the server has begun a new window."""
         while self.cells:
             self.used -= self.cells.popleft().amount
 

@@ -1,4 +1,4 @@
-"""How long a server takes for a request of a size: a line through recent ones, and others compared with it. Pure."""
+"""Service time by the size of a request: a line through recent answers, for comparison with others. Pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Which requests are in flight. Pure.
+"""Slots of requests in flight. Pure.
 
-Documents take the slots there are; one query has a slot of its own beside them. While the server does not answer there
-is one slot for everybody: the probe's.
+Documents share the slots; one query has a slot in addition. While the server does not answer, the probe has the only
+slot.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""How many tokens a text has, before the server has counted them. Pure."""
+"""Estimate of the tokens of a text, before the server has counted them. Pure."""
 
 from __future__ import annotations
 
 FIRST_GUESS = 0.25
 """Tokens in a character, of English under a subword tokenizer."""
 WEIGHT = 0.1
-"""Of the latest reply, once there have been some."""
+"""Weight of the latest reply, after the first ten."""
 
 
 class TokenRatio:

@@ -12,20 +12,20 @@ from heapq import heappop, heappush
 
 MINUTE_S = 60.0
 CELLS = 1200
-"""A span is counted in so many cells at most, so that a minute of ten thousand requests costs no more than this."""
+"""Most cells of a span, so that memory does not grow with the number of requests."""
 MARGIN_S = 1e-6
 """Beyond the span: a server may count an entry that is exactly one span old, and rounding must not decide."""
 
 
 class Cell:
-    """What was answered within a moment: it counts until it ``expires``."""
+    """Requests answered within one moment; they count until ``expires``."""
 
     __slots__ = ("amount", "expires", "opened_at", "queries", "sent_at")
 
     def __init__(self, opened_at: float) -> None:
         self.opened_at = opened_at
         self.sent_at = -math.inf
-        """When the last of it was sent."""
+        """Time at which the last of them was sent."""
         self.expires = -math.inf
         self.amount = self.queries = 0.0
 
@@ -39,14 +39,14 @@ class Window:
         self.span = span
         self.grain = span / CELLS
         self.since = 0.0
-        """When the first request was sent after a span without any."""
+        """Time of the first request after a span without any."""
         self.under_way = 0
         self.flying = 0.0
         """Amount of the requests under way."""
         self.cells: deque[Cell] = deque()
-        """Of answered requests, oldest first."""
+        """Answered requests, oldest first."""
         self.foreign: list[tuple[float, float, float]] = []
-        """Of other programs: when it expires, its amount, and the part that says something about their rate."""
+        """Use by other programs: time of expiry, amount, and the part from which their rate is estimated."""
         self.foreign_rated = 0.0
         """Amount of those parts."""
         self.used = self.others = 0.0
@@ -62,7 +62,7 @@ class Window:
             self.others += amount
 
     def correct(self, delta: float, is_query: bool = False) -> None:
-        """A request in flight is larger than was thought."""
+        """A request in flight is larger than estimated."""
         self.flying += delta
         self.used += delta
         if is_query:
@@ -118,7 +118,7 @@ class Window:
         return seconds, queries + self.foreign_rated * min(1.0, seconds / self.span)
 
     def advance(self, now: float) -> None:
-        """Forget what has expired."""
+        """Forget expired entries."""
         cells, foreign = self.cells, self.foreign
         while cells and cells[0].expires <= now:
             cell = cells.popleft()

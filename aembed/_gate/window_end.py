@@ -10,7 +10,7 @@ import math
 
 MIN_REPLIES = 3
 MIN_RESET_S = 5.0
-"""Shortest reset of interest; shorter windows cost an even flow little."""
+"""Shortest reset that counts, in seconds: an even flow loses little in shorter windows."""
 ROUNDING_S, WHOLE_SECONDS_S = 0.01, 1.0
 """Error of a reset; a whole number is probably rounded."""
 CERTAIN = 2.0
@@ -38,7 +38,7 @@ class WindowEnd:
         self._is_rejected = True
 
     def saw(self, sent_at: float, now: float, remaining: float, reset: float, rate: float) -> bool:
-        """Whether all replies so far agree on one end."""
+        """True if all replies so far agree on one end."""
         if self._is_rejected or now >= self.latest:
             self._begin()
         off = WHOLE_SECONDS_S if reset == int(reset) else ROUNDING_S

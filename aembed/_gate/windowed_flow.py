@@ -1,6 +1,6 @@
-"""As much as a window holds, as fast as possible, then nothing until there is room: what a long window admits soonest.
+"""Bursts for a long window with a hidden limit: as fast as possible, then nothing until there is room again.
 
-Pure. How much it holds, and how long it is, has been measured. The limit recovers after each closure along the curve of
+Pure. Amounts and length of the window have been measured. The limit recovers after each closure along the curve of
 CUBIC (RFC 9438): fast back to where it was, flat around it, and ever faster beyond; beyond what the window has shown to
 hold requests feel their way.
 """
@@ -36,7 +36,7 @@ NO_WINDOW_S = 2.0
 
 
 class WindowedFlow:
-    """``amounts`` of requests and tokens fit into ``span`` seconds; ``windows`` hold what was sent of late."""
+    """``amounts`` of requests and tokens fit into ``span`` seconds; ``windows`` have the latest requests."""
 
     def __init__(
         self, now: float, span: float, amounts: Amounts, known: Amounts, windows: tuple[Window, Window]

@@ -86,7 +86,7 @@ def scenarios(options: argparse.Namespace, clients: Sequence[str]) -> None:
 
 
 class Progress:
-    """How many runs have ended, on the error stream: in one line of a terminal, else a line for every tenth."""
+    """Count of finished runs on the error stream: in one line of a terminal, else a line for every tenth."""
 
     def __init__(self) -> None:
         self._all = self._ended = 0

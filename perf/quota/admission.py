@@ -1,4 +1,4 @@
-"""What admission costs: without waiting, beside what others cost, and as one of very many who wait.
+"""Cost of admission: without waiting, compared with other limiters, and as one of very many waiting calls.
 
 Processor time on this machine. Candidates take turns, so that a slow moment is one for all; the best round counts.
 """
@@ -72,7 +72,7 @@ def limited(limiter: AsyncLimiter) -> Candidate:
 
 
 def all_three() -> Candidate:
-    """What the gate does of a request, of parts that are to be had."""
+    """The work of the gate for a request, done by available parts."""
     semaphore, requests, tokens = asyncio.Semaphore(16), AsyncLimiter(1e9), AsyncLimiter(1e12)
 
     async def run() -> None:

@@ -13,7 +13,7 @@ from perf.quota.server import StrictServer
 
 
 def least_time(scenario: Scenario, server: StrictServer, seconds: float) -> float:
-    """Seconds for the documents the server admitted, beside what it admitted of others in ``seconds``."""
+    """Seconds for the documents that the server admitted, besides the use by others in ``seconds``."""
     config = server.config
     candidates = [config.latency + _in_turns(server.admitted["document"][0], scenario, server)]
     for unit, limit in ((0, config.requests), (1, config.tokens)):

@@ -22,7 +22,7 @@ HEADER = (
 
 @dataclass(frozen=True)
 class Row:
-    """One scenario with one client, over all seeds. Seconds; ``refusals`` are 429s for a success."""
+    """One scenario with one client, over all seeds. Seconds; ``refusals`` are 429s per success."""
 
     scenario: str
     client: str
@@ -91,7 +91,7 @@ def summarise(
 
 
 def verdict(rows: Sequence[Row]) -> str:
-    """In how many scenarios aembed met all targets, and what it missed in the others."""
+    """Number of scenarios in which aembed met all targets, and the missed ones of the others."""
     ours = [row for row in rows if row.client == "aembed"]
     missed = [f"{row.scenario} ({', '.join(row.missed)})" for row in ours if row.missed]
     met = f"aembed met every target in {len(ours) - len(missed)} of {len(ours)} scenarios"

@@ -1,4 +1,4 @@
-"""Who does the job: aembed, and what people write without it. All talk to the same provider."""
+"""Clients: aembed, and two that people write without it. All talk to the same provider."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class WithAiolimiter(Retrying):
 
 
 class WithSemaphore(Retrying):
-    """Thirty-two at once, whatever they are; who is refused waits in its place."""
+    """Thirty-two requests at once, of either kind; a rejected one waits in its slot."""
 
     def __init__(self, scenario: Scenario, server: StrictServer, seed: int) -> None:
         super().__init__(scenario, server, seed)

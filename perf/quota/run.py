@@ -39,7 +39,7 @@ def run(scenario: Scenario, client: str, seed: int) -> Outcome:
 
 
 def unloaded(scenario: Scenario, seed: int) -> tuple[float, ...]:
-    """What queries take while nothing else is sent, with aembed."""
+    """Times of queries while nothing else is sent, with aembed."""
     quiet = replace(scenario.server, foreign=0.0, down=None)
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(_unloaded(replace(scenario, server=quiet), seed))

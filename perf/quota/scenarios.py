@@ -1,4 +1,4 @@
-"""What the servers are like, and what is asked of them."""
+"""Scenarios: servers and their load."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LEARNT = Limits()
 
 @dataclass(frozen=True)
 class Scenario:
-    """One job: ``batches`` of ``texts`` texts, beside a random stream of queries."""
+    """One job: ``batches`` of ``texts`` texts, along with a random stream of queries."""
 
     name: str
     server: ServerConfig = field(default_factory=ServerConfig)
@@ -23,7 +23,7 @@ class Scenario:
     tokens: float = 160
     """Tokens of a batch on average, by four characters."""
     spread: float = 0.5
-    """Of the lengths of texts, over their mean."""
+    """Standard deviation of the lengths of texts over their mean."""
     drift: float = 1.0
     """By how much texts are longer, usual and shorter, in turns of a sixth of the job."""
     queries: float = 0.5
@@ -99,4 +99,4 @@ HELD_OUT = (
         refusals=0.005,
     ),
 )
-"""Never tuned on, and run with seeds of their own. One that was looked into after it missed counts as tuned."""
+"""Never tuned on, and run with separate seeds. A scenario examined after it missed counts as tuned."""

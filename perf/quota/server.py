@@ -1,4 +1,4 @@
-"""A strict server, as a provider on virtual time: what it admits, refuses and says is exact."""
+"""A strict server, as a provider on virtual time: its admissions, 429s and headers are exact."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aembed.testing.quotas import Algorithm, Quota, QuotaKeeper
 
 @dataclass(frozen=True)
 class ServerConfig:
-    """What the server keeps, and how much of it it tells."""
+    """Quotas that the server enforces, and the part of them that it reports."""
 
     algorithm: Algorithm | None = "bucket"
     """``None``: no quota at all."""
@@ -27,12 +27,12 @@ class ServerConfig:
     tells_wait: bool = True
     latency: float = 0.2
     spread: float = 0.2
-    """Of the latency, which is lognormal."""
+    """Standard deviation of the logarithm of the latency."""
     token_factor: float = 1.0
     """Tokens of the server for four characters."""
     tells_usage: bool = True
     foreign: float = 0.0
-    """Share of the quota that somebody else asks for."""
+    """Share of the quota that other programs ask for."""
     workers: int = 0
     """Requests worked on at once; 0 for any number."""
     per_token: float = 0.0

@@ -295,7 +295,7 @@ async def test_the_error_names_its_kind_once_and_nothing_of_another_model(factor
     messages = {str(error) for error in result.failures.values() if "nothing but errors" in str(error)}
     assert {re.sub(r"\d+ s|attempts \d+", "N", message) for message in messages} <= {
         "the provider has answered nothing but errors for N, the last an OverloadedError with status 503; "
-        "see whether it is down, and try again later [provider scripted, N]"
+        "check whether it is down, and try again later [provider scripted, N]"
     }
     assert len(result.failures) == 40
 

@@ -25,7 +25,7 @@ async def sizes(factory: EmbedderFactory, limits: Limits, spec: ModelSpec = SPEC
     vectors = await embedder.embed_documents(FORTY_TOKENS)
     expected = await MockProvider(MockOptions(dim=8)).embed(FORTY_TOKENS, kind="document")
     assert vectors.tolist() == expected.vectors.tolist()
-    assert {type(event).__name__ for event in events} == {"RequestDone"}
+    assert {type(event).__name__ for event in events} == {"RequestDone", "CallDone"}
     return [len(call.texts) for call in provider.calls]
 
 

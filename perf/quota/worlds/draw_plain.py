@@ -77,7 +77,7 @@ def _event(random: Random, seconds: float) -> tuple[tuple[Outage, ...], float]:
 
 
 def _reports_binding(reported: Headers, requests: float, batches_of_tokens: float) -> bool:
-    """Whether headers report every limit that may bind."""
+    """True if headers report every limit that may bind."""
     tightest = min(requests, batches_of_tokens)
     return (reported != "none" or tightest < BINDING * requests) and (
         reported == "all" or tightest < BINDING * batches_of_tokens

@@ -1,4 +1,4 @@
-"""What happens to a world with a quota, and what its user and its server say of it."""
+"""Events of a world with a quota, and the limits that its user states and its server reports."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def over_time(random: Random, world: World) -> World:
 
 
 def is_known(world: World) -> bool:
-    """Whether a client can know the limits that bind, without a test of the server."""
+    """True if a client can know the limits that bind without a test of the server."""
     told = {"requests", "tokens"} if world.headers in {"all", "delayed"} else set[str]()
     if world.headers in {"requests", "azure"}:
         told = {"requests"}

@@ -12,11 +12,11 @@ from perf.quota.worlds.world import World
 SLOWER, SLOWER_TO_FIND, SLOWER_WORKERS = 0.07, 0.25, 0.08
 """Than the better rival, where the limits are known, have to be found, or are workers."""
 QUERY_RATIO, QUERY_RATIO_WORKERS, QUERY_S = 2.2, 2.5, 1.0
-"""Of the p95 without a load; or seconds, if that is more."""
+"""Factors on the p95 without a load; or seconds, if that is more."""
 REJECTIONS = 0.1
 """429s for a success."""
 FEWEST_QUERIES = 20
-"""For a p95 that means something."""
+"""Fewest queries for a meaningful p95."""
 
 RIVALS = ("aiolimiter", "semaphore")
 

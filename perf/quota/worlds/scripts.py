@@ -37,7 +37,7 @@ GIVE_UP_S = 8 * HOURS
 """A script that takes longer hangs."""
 
 Result: TypeAlias = tuple[str, bool]
-"""What came of it, and whether that is right."""
+"""Its result, and whether that is right."""
 Answer: TypeAlias = Callable[[float, Sequence[str]], ProviderError | None]
 """(time, texts) -> why they are rejected."""
 

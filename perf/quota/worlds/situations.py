@@ -9,7 +9,7 @@ from perf.quota.worlds.outcome import Outcome
 from perf.quota.worlds.world import Algorithm, Headers, Outage, Queries, Rule, Stated, Workers, World
 
 SEEDS = range(2000, 2003)
-"""Of each situation."""
+"""Seeds of each situation."""
 RPM_1200 = Stated(requests=1200)
 
 

@@ -115,12 +115,12 @@ def with_batches(random: Random, world: World, asked: float) -> World:
 
 
 def batches_per_minute(world: World) -> float:
-    """As many as the tightest rule of a minute allows."""
+    """Batches that the tightest rule of a minute allows."""
     return min(rule.per_minute / amount_of_batch(world, rule) for rule in world.minute_rules)
 
 
 def biggest_share(world: World) -> float:
-    """Of a batch in the capacity of a rule."""
+    """Largest share of a batch in the capacity of a rule."""
     return max(amount_of_batch(world, rule) / rule.capacity for rule in world.rules)
 
 
