@@ -18,7 +18,7 @@ from aembed._wire.reply_format import ReplyFormat
 
 
 class NoOptions(Settings):
-    """For APIs without ``provider_options``."""
+    """The ``provider_options`` of an API that has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

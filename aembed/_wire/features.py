@@ -39,13 +39,15 @@ class EndpointFeatures:
 
     def drop_base64(self) -> None:
         """Request numbers from now on."""
-        self.base64 = False
-        self.by_kind = {kind: replace(features, base64=False) for kind, features in self.by_kind.items()}
+        if self.base64:  # new objects mean a new lesson, see drop_rejected_field
+            self.base64 = False
+            self.by_kind = {kind: replace(features, base64=False) for kind, features in self.by_kind.items()}
 
     def drop_dimensions(self) -> None:
         """Leave the dimension to the server from now on."""
-        self.gives_dimension = False
-        self.by_kind = {kind: replace(features, dimensions=None) for kind, features in self.by_kind.items()}
+        if self.gives_dimension:
+            self.gives_dimension = False
+            self.by_kind = {kind: replace(features, dimensions=None) for kind, features in self.by_kind.items()}
 
     def drop_rejected_field(self, error: ErrorBody, sent: RequestFeatures) -> bool:
         """Leave out the field that a 400 or 422 names. True if a plainer request is worth sending."""

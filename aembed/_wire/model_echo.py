@@ -29,7 +29,7 @@ class ModelCheck:
         self._requested = requested
         self._secrets = secrets
         self._echo: Echo | None = None
-        """Of the last reply; nearly every reply repeats it byte for byte, which is cheap to see."""
+        """The echo of the last reply. Nearly every reply repeats it byte for byte, and a search for bytes is cheap."""
         self._other: str | None = None
 
     def other_model(self, body: bytes, texts: Sequence[str]) -> str | None:

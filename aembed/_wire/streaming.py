@@ -1,6 +1,6 @@
 """A long reply, decoded while it arrives: vectors go to their rows, and the bytes between them are kept.
 
-So the whole reply is never in memory, and no step of the work is long. The bytes between the vectors, the skeleton, are
+The whole reply is never in memory, and no step of the work is long. The bytes between the vectors, the skeleton, are
 parsed at the end with every check; until then the vectors are numbered in the order of the body.
 
 Each vector may be base64 or numbers. A reply in an unusual spelling is held until it is complete; one that also mixes

@@ -32,7 +32,7 @@ class AzureOptions(ProviderOptions):
     """``provider_options`` of ``azure``."""
 
     api_version: str = "2024-10-21"
-    """Of the API by deployments; the v1 API takes none."""
+    """Dated version of the API by deployments; the v1 API has none."""
     model: str | None = None
     """The OpenAI model that is deployed, as its name need not say."""
 

@@ -1,8 +1,8 @@
 """``google``: Gemini's embeddings through the Gemini API (Google AI Studio's keys, not Vertex AI).
 
-``batchEmbedContents`` takes one request for each text, so that each gets its vector. ``taskType`` tells
-gemini-embedding-001 the purpose of the vectors; later models read it in a prefix of the text. Vectors of 3072 have unit
-length; gemini-embedding-001 leaves shorter ones unscaled: use ``normalize=True`` with them.
+``batchEmbedContents`` takes one request for each text, so that each gets its vector. ``taskType`` names the purpose of
+the vectors for gemini-embedding-001; later models read it in a prefix of the text. Vectors of 3072 have unit length;
+gemini-embedding-001 leaves shorter ones unscaled: use ``normalize=True`` with them.
 
 The Gemini API has no parameter against truncation (``autoTruncate`` is Vertex AI's), and whether it rejects or
 truncates a text beyond the model's length is (unconfirmed). Only the server can count tokens. A text that looks too
@@ -139,7 +139,7 @@ def request(texts: Sequence[str], features: RequestFeatures) -> dict[str, Any]:
 
 
 def task_of(model: str, task: str, kind: Kind) -> tuple[dict[str, str], str]:
-    """The fields and the prefix of the text that tell the model the purpose of the vectors."""
+    """The fields and the prefix of the text that name the purpose of the vectors."""
     if task == "none":
         return {}, ""
     task_type, words = TASKS[task]

@@ -44,7 +44,7 @@ ERRORS: Mapping[ErrorKind, Callable[[], ProviderError]] = {
 }
 
 EXACT_IN_FLOAT32 = 1024
-"""Dimension up to which a sum of squared bytes is exact in float32, in whatever order it is added up."""
+"""Dimension up to which a sum of squared bytes is exact in float32, in any order of addition."""
 
 GAMMA, MIX_1, MIX_2, SHIFT_1, SHIFT_2, SHIFT_3 = (
     np.array(value, np.uint64)  # as arrays of no dimension, which numpy applies without converting them first
@@ -53,7 +53,7 @@ GAMMA, MIX_1, MIX_2, SHIFT_1, SHIFT_2, SHIFT_3 = (
 
 
 class MockOptions(Settings):
-    """How the mock behaves. Given by name through ``provider_options``; ``dim`` also as ``dimensions``."""
+    """Behaviour of the mock. Given by name through ``provider_options``; ``dim`` also as ``dimensions``."""
 
     dim: Annotated[int, Field(ge=1)] = 128
     seed: int = 0
@@ -63,7 +63,7 @@ class MockOptions(Settings):
     latency_spread: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """Sigma of the lognormal distribution around that median."""
     degradation: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    """How much slower each request makes the next: 0.01 doubles the latency within 100 requests."""
+    """Slowdown of each request by the one before: 0.01 doubles the latency within 100 requests."""
     error_rate: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of requests that fail."""
     error_kinds: tuple[ErrorKind, ...] = ("overloaded",)
@@ -141,7 +141,7 @@ class MockProvider:
             raise ERRORS[self._random.choice(options.error_kinds)]()
 
     def _spend(self, tokens: int) -> None:
-        """Take both or neither, as a server does that counts only what it lets in."""
+        """Take both or neither, like a server that counts accepted requests only."""
         now = anyio.current_time()
         wait = max(self._requests_left.wait(now, 1), self._tokens_left.wait(now, tokens))
         if wait == math.inf:

@@ -1,7 +1,7 @@
 """``openai``: OpenAI's API, and every server that speaks it, through ``base_url``.
 
-vLLM, LM Studio, llama.cpp, Infinity, LiteLLM and others answer the same request; hosts with a name of their own are in
-``openai_hosts``. A self-hosted server needs no key. Vectors are requested as base64 and accepted as numbers too. A
+vLLM, LM Studio, llama.cpp, Infinity, LiteLLM and others answer the same request; ``openai_hosts`` has
+presets for some. A self-hosted server needs no key. Vectors are requested as base64 and accepted as numbers too. A
 field that a server rejects (``encoding_format``, ``dimensions``) is left out from then on, and a batch that is too
 large for it is halved; ``batch_size`` saves the attempts.
 
