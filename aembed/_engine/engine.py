@@ -145,9 +145,10 @@ class Engine:
         """
         retry = Retry(self._policy, self.gate.account, len(batch.texts), once=once or call.is_probe)
         while True:
+            record = call.record  # of a shared call it appears when the first call with listeners joins
             retry.begin()
             try:
-                if (record := call.record) is None:
+                if record is None:
                     return await self._attempt(call, batch, retry)
                 with Attempt(self.recorder, call, batch, record, retry.attempts) as attempt:
                     return await self._attempt(call, batch, retry, attempt)
@@ -193,6 +194,7 @@ class Engine:
             raise
         finally:
             self.gate.leave(reservation, reply, failure)
+        assert reply is not None, "an error was raised otherwise"
         vectors = await self._checked(reply, len(batch.texts))
         if attempt is not None:
             attempt.answered(reply)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import re
 import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import quote
 from urllib.request import urlopen
 
 import anyio.to_thread
@@ -26,6 +28,7 @@ from aembed import Config, EmbedderFactory, Limits, OverloadedError, RateLimitEr
 from aembed.testing import LoopbackServer, ScriptedProvider
 from tests.engine.call import AT_ONCE, TEXTS
 
+DOCS = Path(__file__).parents[2] / "docs" / "observability"
 CALLS = "aembed_call_duration_seconds_count"
 OF_MOCK = {"embedder": "mock", "provider": "mock", "model": "mock"}
 
@@ -175,7 +178,7 @@ def prometheus_server(place: Path, target: str) -> Iterator[str]:
     scrape = {"job_name": "aembed", "scrape_interval": "100ms", "scrape_timeout": "100ms"}
     config = {
         "scrape_configs": [{**scrape, "static_configs": [{"targets": [target]}]}],
-        "rule_files": [str(Path(__file__).parents[2] / "docs" / "observability" / "alerts.yaml")],
+        "rule_files": [str(DOCS / "alerts.yaml")],
     }
     (place / "prometheus.yml").write_text(json.dumps(config))  # JSON is YAML
     arguments = ["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.listen-address=127.0.0.1:0"]
@@ -194,11 +197,24 @@ def prometheus_server(place: Path, target: str) -> Iterator[str]:
 
 
 def ask(server: str, query: str) -> list[dict[str, Any]]:
-    """Nothing while Prometheus is not ready yet."""
-    with suppress(HTTPError), urlopen(f"{server}/api/v1/query?query={query}") as answer:  # noqa: S310  # a loopback address
-        result: list[dict[str, Any]] = json.load(answer)["data"]["result"]
-        return result
-    return []
+    """Rows of the answer; none while Prometheus is not ready yet."""
+    try:
+        with urlopen(f"{server}/api/v1/query?query={quote(query)}") as answer:  # noqa: S310  # a loopback address
+            result: list[dict[str, Any]] = json.load(answer)["data"]["result"]
+    except HTTPError as error:
+        with error:
+            if error.code != 503:
+                raise
+        return []
+    return result
+
+
+def dashboard() -> Iterator[str]:
+    """Queries of the Grafana dashboard, with its variables filled in."""
+    panels = json.loads((DOCS / "grafana.json").read_text(encoding="utf-8"))["panels"]
+    for panel in panels:
+        for target in panel.get("targets", ()):
+            yield re.sub(r"\$(embedder|account)", ".*", target["expr"]).replace("$__rate_interval", "1m")
 
 
 def test_a_real_prometheus_scrapes_it(tmp_path: Path) -> None:
@@ -217,6 +233,8 @@ def test_a_real_prometheus_scrapes_it(tmp_path: Path) -> None:
             assert rows[0]["metric"].items() >= {"kind": "query", "outcome": "ok", **OF_MOCK}.items()
             (limit,) = await anyio.to_thread.run_sync(ask, server, "aembed_quota_limit")
             assert limit["value"][1] == "600"
+            for expression in dashboard():
+                await anyio.to_thread.run_sync(ask, server, expression)  # an error if it is no PromQL
 
     exposed, thread = start_http_server(0, "127.0.0.1", registry)
     try:

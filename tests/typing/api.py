@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 
 import numpy as np
 from numpy.typing import NDArray
 
 import aembed
+from aembed import telemetry
 from aembed.http import HttpApi, RequestFeatures
 from aembed.stores import MemoryStore, SQLiteStore
 
@@ -161,3 +162,23 @@ def events(event: aembed.Event) -> Any:
             return event.delay
         case aembed.BatchSplit() | aembed.BatchFailed():
             return event.error
+        case aembed.CallDone():
+            event.elapsed = 0.0  # type: ignore[misc]
+            return assert_type(event.waited_for, Literal["slots", "requests", "tokens", "inputs", "pause", ""])
+        case aembed.LimitChanged():
+            return assert_type(event.limit, float | None)
+
+
+async def observed(event: aembed.Event) -> None:
+    def show(event: aembed.Event) -> None: ...
+
+    listeners = [show, telemetry.logging(), telemetry.opentelemetry(attempts=True)]
+    async with aembed.EmbedderFactory(listeners=listeners) as factory:
+        telemetry.prometheus(factory)
+        factory.add_listener(show)
+        factory.add_listener(print)
+        factory.add_listener(3)  # type: ignore[arg-type]
+        assert_type(factory.statistics().accounts, tuple[aembed.AccountStatistics, ...])
+    status = aembed.http_status(ValueError())
+    assert_type(status.headers, Mapping[str, str])
+    assert_type(status + 1, int)
