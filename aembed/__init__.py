@@ -4,7 +4,7 @@ Where things are:
     _embedder _opening _stream     embeds; opens when awaited or entered; ordered chunks
     _factory                       owner of embedders; the only place that puts layers in order
     _sync                          the same for synchronous code, on one event loop thread for all of a process
-    _accounts _shared_models       whose quota a request draws on, and its limits; models in this process, each once
+    _accounts _shared_models       accounts, their gates and limits; in-process models, each once
     _registry                      provider names
     _lifecycle                     the event loop, and the calls in flight on it
     _types _errors _events         nouns; the error tree; what can be observed
@@ -12,7 +12,7 @@ Where things are:
     _call_runner _progress         a call within its deadline; its progress callback
     _observed                      a call with listeners, and its event
     _totals                        counters of a factory's embedders, for its statistics
-    _input _quantize               checks of what comes in; float32 vectors made compact
+    _input _quantize               checks of the input; float32 vectors made compact
     _http_status                   HTTP status of an error, for services
     _settings     settings; where keys come from; the only readers of environment and files
     _sharing      cache with single-flight, micro-batcher: texts that need no request, or share one

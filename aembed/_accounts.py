@@ -1,4 +1,4 @@
-"""Whose quota a request draws on: accounts, the gate of each, and the limits that its embedders name between them."""
+"""Accounts: the quota that a request draws on, its gate, and the limits that its embedders state together."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from aembed._settings.policies import Limits
 from aembed._types import ModelSpec
 
 Account: TypeAlias = tuple[str, str | None, str | None] | int
-"""Whose it is: provider, base_url and a hash of the key; or the identity of a provider handed in."""
+"""Provider, base_url and a hash of the key; or the identity of a provider handed in."""
 
 QuotaGroup: TypeAlias = tuple[Account, str | None]
-"""What draws on one quota: all models of an account, or one of them."""
+"""The users of one quota: all models of an account, or one of them."""
 
 
 def account_of(provider: str, base_url: str | None, key: SecretStr | None) -> Account:
@@ -113,7 +113,7 @@ def _statistics(group: QuotaGroup, shared: _Shared) -> AccountStatistics:
 
 
 def with_defaults(limits: Limits, spec: ModelSpec) -> Limits:
-    """The user's word, else what the provider documents: in the field of the same name of its spec."""
+    """The user's limits, completed by those of the same name that the provider documents in its spec."""
     values = {name: getattr(limits, name) for name in Limits.model_fields}
     return Limits.from_table(
         {name: getattr(spec, name, None) if value is None else value for name, value in values.items()}
@@ -121,7 +121,7 @@ def with_defaults(limits: Limits, spec: ModelSpec) -> Limits:
 
 
 def _union(members: Mapping[object, tuple[str, Limits]], whose: str = "") -> Limits:
-    """All that they say. Raises :class:`ConfigError` if two say different things."""
+    """The limits of all members. Raises :class:`ConfigError` if two say different things."""
     agreed: dict[str, tuple[object, str]] = {}
     for name, limits in members.values():
         for field_name, value in limits.table().items():

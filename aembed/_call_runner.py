@@ -18,7 +18,7 @@ from aembed._observed import ObservedCall
 from aembed._types import Kind
 
 Deadlines: TypeAlias = Mapping[Kind, float | None]
-"""Seconds that a call of each kind may take, unless the call has a deadline of its own."""
+"""Seconds that a call of each kind may take, unless the call states one."""
 
 
 class CallRunner:

@@ -1,4 +1,4 @@
-"""What users hold: one model, ready to embed."""
+"""The facade: one model, ready to embed."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ QUERY_DEADLINE_S = 30.0
 class Embedder(Bound):
     """Embeds texts with one model. Made by :meth:`EmbedderFactory.new_embedder`; safe for any number of tasks.
 
-    The factory and its embedders live on one event loop at a time, the first that calls them. When that one is closed,
-    or in a forked process, the next may go on; on two loops at once the second gets an :class:`EventLoopError`.
+    The factory and its embedders are bound to one event loop, the first that calls them. When that loop is closed, or
+    in a forked process, the next one takes over; a second loop at the same time gets an :class:`EventLoopError`.
 
     Every method that takes texts raises :class:`InputError` for a bare ``str``, an item that is no ``str``, or a blank
     text, with its index, before anything is sent; and :class:`ClosedError` after :meth:`aclose`.
@@ -81,23 +81,23 @@ class Embedder(Bound):
 
     @property
     def spec(self) -> ModelSpec:
-        """What is known of the model. ``dim`` is filled in by the first reply, if the provider does not know it."""
+        """Properties of the model. ``dim`` is filled in by the first reply if the provider does not know it."""
         return self._engine.spec
 
     @property
     def dimension(self) -> int | None:
-        """Length of this model's vectors; ``None`` until the provider or a reply has told it. Asks nobody."""
+        """Length of this model's vectors; ``None`` until the provider or a reply has shown it. Sends nothing."""
         return self.spec.dim
 
     @property
     def is_available(self) -> bool:
-        """False while the provider fails, or wants no request yet, so that a call would only wait. Asks nobody."""
+        """False while the account's circuit is open, so that a call would only wait. Sends nothing."""
         return self._engine.gate.is_available
 
     @property
     def identity(self) -> str:
-        """A digest of all that decides a vector, except the text, its kind and ``overlong``: the same digest means
-        vectors that can be compared. It covers provider, base_url, model, revision, dimensions and options."""
+        """Digest of everything that decides a vector, except the text, its kind and ``overlong``: vectors with the same
+        digest can be compared. It covers provider, base_url, model, revision, dimensions and options."""
         return self._identity
 
     async def embed_query(self, text: str, *, deadline: float | None = None) -> Vector:
@@ -108,8 +108,8 @@ class Embedder(Bound):
 
         Raises:
             InputError: the text is blank or no string.
-            ProviderError: the provider did not deliver, after retries.
-            DeadlineError: the time was over; it names the last failure, which is its ``__cause__``.
+            ProviderError: the provider failed, after retries.
+            DeadlineError: the deadline passed; it names the last failure, which is its ``__cause__``.
         """
         active = self._calls if self._listeners.emit is None else self._runner.observed("embed_query", "query", text)
         with active as observed:
@@ -125,7 +125,7 @@ class Embedder(Bound):
 
         Raises:
             InputError: a text is wrong.
-            ProviderError, DeadlineError: as :meth:`embed_query`; their ``partial`` holds what was delivered.
+            ProviderError, DeadlineError: as :meth:`embed_query`; their ``partial`` holds the vectors delivered.
         """
         active = self._calls if self._listeners.emit is None else self._runner.observed("embed_queries", "query", texts)
         with active as observed:
@@ -150,8 +150,8 @@ class Embedder(Bound):
 
         Raises:
             InputError: a text or ``out`` is wrong.
-            ProviderError: the first failure, after retries; its ``partial`` holds what was delivered.
-            DeadlineError: the time was over; its ``partial`` holds what was delivered.
+            ProviderError: the first failure, after retries; its ``partial`` holds the vectors delivered.
+            DeadlineError: the deadline passed; its ``partial`` holds the vectors delivered.
         """
         active = (
             self._calls if self._listeners.emit is None else self._runner.observed("embed_documents", "document", texts)
@@ -176,17 +176,17 @@ class Embedder(Bound):
         deadline: float | None = None,
         progress: Progress | None = None,
     ) -> EmbedResult:
-        """Like :meth:`embed_documents`, with everything there is to know about the call.
+        """Like :meth:`embed_documents`, with failures, usage and time of the call.
 
-        ``on_error="return"`` raises for no text and no timeout: ``failures[index]`` says what happened and the row is
-        NaN. A text that is blank, or no ``str``, fails alone like any other. What no other request could survive (a
-        rejected key, a spent account) is raised all the same, with the partial result. ``deadline`` is the total time
-        in seconds, waiting and retries included; not given: that of the embedder's options, else 30 s for queries.
-        ``progress`` as for :meth:`embed_documents`; failed texts count as well.
+        ``on_error="return"`` raises neither for a text nor at the deadline: ``failures[index]`` is the error, and the
+        row is NaN. A text that is blank, or no ``str``, fails alone like any other. Errors that every further request
+        would meet (a rejected key, a spent account) are raised all the same, with the partial result. ``deadline`` is
+        the total time in seconds, waiting and retries included; not given: that of the embedder's options, else 30 s
+        for queries. ``progress`` as for :meth:`embed_documents`; failed texts count as well.
 
         Raises:
             InputError, ProviderError: as :meth:`embed_documents`.
-            DeadlineError: with ``on_error="raise"``; its ``partial`` holds what was finished.
+            DeadlineError: with ``on_error="raise"``; its ``partial`` holds the finished texts.
         """
         active = self._calls if self._listeners.emit is None else self._runner.observed("embed", kind, texts)
         with active as observed:
@@ -234,12 +234,12 @@ class Embedder(Bound):
         """Embed any number of documents in bounded memory: ``async with ... as chunks: async for chunk in chunks``.
 
         ``items`` are texts, or anything that ``text`` makes a text of. Chunks come in input order, ``chunk_size`` items
-        each (default: what suits the model). Items are taken only as fast as chunks are read. Leaving the block cancels
-        what is under way; it may be left early, in any way and from any task.
+        each (default: what suits the model). Items are taken only as fast as chunks are read. Leaving the block
+        cancels the requests in flight; it may be left early, in any way and from any task.
 
         ``on_error="raise"``: an error carries the index of the text in the input, its ``partial`` is that of its
-        chunk, and it ends the stream. ``"return"``: ``Chunk.failures`` holds what happened to each text without a
-        vector; only what no other request could survive is raised.
+        chunk, and it ends the stream. ``"return"``: ``Chunk.failures`` holds the error of each text without
+        a vector; only errors that every further request would meet are raised.
         """
         items = check_source(items, "items")
         check_on_error(on_error)
@@ -265,7 +265,7 @@ class Embedder(Bound):
         return self._engine.measure(check_texts(texts))
 
     async def check_health(self, *, timeout: float | None = 5.0) -> Health:
-        """Send one tiny request and report how it went; never raises an :class:`AembedError`.
+        """Send one tiny request and report the outcome; never raises an :class:`AembedError`.
 
         It is not retried, except after a 429, and gives up after ``timeout`` seconds. ``latency`` is the time it took.
         """
@@ -278,7 +278,7 @@ class Embedder(Bound):
             )
             with active as observed:
                 probe = Call([PROBE], "query", is_probe=True)
-                # not through the cache, whose health it is not
+                # not through the cache: the health of the provider is asked for
                 await self._runner.finish(probe, timeout or math.inf, self._engine, option="timeout", observed=observed)
         except AembedError as failure:
             error = failure
@@ -297,7 +297,7 @@ class Embedder(Bound):
         return self._engine.statistics()
 
     async def aclose(self, *, grace: float | None = 10.0) -> None:
-        """Reject new calls, wait for those under way, and close the provider. Closing twice is fine: both wait.
+        """Reject new calls, wait for those in flight, and close the provider. Closing twice is fine: both wait.
 
         Calls that take longer than ``grace`` seconds are cancelled, and raise :class:`ClosedError`. ``None``: wait for
         ever.

@@ -1,4 +1,4 @@
-"""Models in this process, each in memory once for a factory: by provider, directory, its files, and options."""
+"""In-process models, each in memory once for a factory: by provider, directory, its files, and options."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aembed._types import Provider, Source
 IN_PROCESS = {"aembed.providers.local", "aembed.providers.static"}
 """Modules of openers whose providers hold weights, and no state of one embedder."""
 MAX_FILES = 1000
-"""Of a directory, whose times and sizes tell whether it still holds the same model."""
+"""Most files of a directory whose times and sizes identify its model."""
 
 
 class SharedModels:
@@ -44,7 +44,7 @@ class SharedModels:
 def _key(source: Source) -> Hashable:
     options = json.dumps(dict(source.options), sort_keys=True, default=repr)
     model = source.model and os.path.realpath(Path(source.model).expanduser())
-    remote = source.base_url, source.api_key is None, tuple(source.headers)  # which an opener refuses
+    remote = source.base_url, source.api_key is None, tuple(source.headers)  # an opener rejects these
     return source.provider, model, _files(model), source.dimensions, source.overlong, options, remote
 
 

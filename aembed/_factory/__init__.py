@@ -6,7 +6,7 @@ caches     the cache of each place, shared by the embedders that name it
 layers     the layers of an embedder, in their order
 embedders  the embedders that are open
 health     one test request to each model
-factory    the factory, and an embedder with a factory of its own
+factory    the factory, and the function that makes one for a single embedder
 """
 
 from aembed._factory.choice import masked

@@ -57,7 +57,7 @@ class Embedders:
         del self.names[self._open.pop(embedder).member]
 
     def uses(self, provider: Provider) -> bool:
-        """Whether an open embedder has this provider."""
+        """True if an open embedder has this provider."""
         return any(opened.provider is provider for opened in self._open.values())
 
 

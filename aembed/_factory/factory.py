@@ -234,7 +234,7 @@ class EmbedderFactory(Bound):
 def new_embedder(
     model: str | Provider | None = None, /, *, config: Config | None = None, **options: Unpack[EmbedderOptions]
 ) -> UnopenedEmbedder:
-    """Open one model with a factory of its own: ``async with aembed.new_embedder("openai:m") as embedder``.
+    """Open one model with its own factory: ``async with aembed.new_embedder("openai:m") as embedder``.
 
     Also ``embedder = await aembed.new_embedder(...)``. Closing the embedder closes its cache and connections too. A
     program with several models makes an :class:`EmbedderFactory`: its embedders share quotas, connections and caches.

@@ -152,7 +152,7 @@ class SyncEmbedder(Bound):
     ) -> SyncDocumentStream[Any]:
         """Embed any number of documents in bounded memory: ``for chunk in embedder.stream_documents(items)``.
 
-        As :meth:`Embedder.stream_documents`. Items are read lazily and in the calling thread, so they may come from a
+        Like :meth:`Embedder.stream_documents`. Items are read lazily and in the calling thread, so they may come from a
         database cursor or a query set. The loop may be left at any point.
         """
         items = _readable(check_source(items, "items"))

@@ -29,7 +29,7 @@ class Closable(Protocol):
 
 
 class ProcessLoop:
-    """The loop thread of this process, and what is open on it."""
+    """The loop thread of this process, and the embedders open on it."""
 
     def __init__(self) -> None:
         self.forks = 0
@@ -109,7 +109,7 @@ class ProcessLoop:
                 if self._is_over:
                     raise ClosedError("the interpreter is exiting. Join the threads of SyncEmbedders before.")
                 self._hook()
-                if self._current is not None:  # what is open belongs to that loop until it has ended
+                if self._current is not None:  # open embedders belong to that loop until it has ended
                     self._current.join()
                 self._current = LoopThread()
                 self._current.do(self._close_dropped)
@@ -123,7 +123,7 @@ class ProcessLoop:
                 closing.discard()
 
     def _hook(self) -> None:
-        """Once, and last: hooks run in reverse order, so ours run while nothing that others close or lock is missing.
+        """Once, and last: hooks run in reverse order, so ours run before others close or lock anything.
 
         At exit that is the check for open factories, which are made before their first call; before a fork, the lock of
         :mod:`concurrent.futures`, which the end of a loop takes to shut down its executor.

@@ -24,8 +24,8 @@ class SyncDocumentStream(Bound, Generic[ItemT]):
     """Chunks in input order: ``for chunk in stream``. For one thread at a time.
 
     While a chunk is read, the next ones are embedded; the source is read only when the next chunk is asked for. A
-    stream may be left at any point: leaving its ``with`` block, :meth:`close`, or dropping it cancels what is in
-    flight.
+    stream may be left at any point: leaving its ``with`` block, :meth:`close`, or dropping it cancels the
+    requests in flight.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class SyncDocumentStream(Bound, Generic[ItemT]):
         raise error or StopIteration
 
     def close(self) -> None:
-        """Cancel what is in flight and wait for its end. Closing twice is fine."""
+        """Cancel the requests in flight and wait for their end. Closing twice is fine."""
         self._is_over = True
         calls = list(self._ahead)
         _cancel(self._ahead)
@@ -89,7 +89,7 @@ class SyncDocumentStream(Bound, Generic[ItemT]):
             for item in islice(self._items, self._size):
                 texts.append(item if self._text is None else self._text(item))
                 items.append(item)
-        except Exception as error:  # noqa: BLE001  # whatever the source or `text` raises, after the items before
+        except Exception as error:  # noqa: BLE001  # any error of the source or of `text` comes after the items before it
             self._error = error
         self._is_over = self._error is not None or len(items) < self._size
         if items:

@@ -1,4 +1,4 @@
-"""The commands: what they take, and what they print."""
+"""The commands: their arguments and output."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from aembed import (
 from aembed.cli import options as of
 from aembed.cli import output_options as to
 from aembed.cli.benchmarks import run_bench
-from aembed.cli.bulk import embed_files, foretold, limits, plan_files, retry_file, told
+from aembed.cli.bulk import dry_run_summary, embed_files, limits, plan_files, retry_file, summary
 from aembed.cli.check import check as check_models
 from aembed.cli.check import show, sources
 from aembed.cli.errors import EXIT_REJECTED, EXIT_STOPPED, CommandError, one_sentence, say
@@ -53,10 +53,10 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """What comes before the name of a command."""
+    """Options that come before the name of a command."""
 
 
 @app.command()
@@ -99,7 +99,7 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
         typer.Option(
             "--cache",
             metavar="FILE|on|off",
-            help="Keep vectors in a file, and ask for no text twice; 'on' keeps them in memory.",
+            help="Cache vectors in a file, so that no text is sent twice; 'on' caches in memory.",
             rich_help_panel=of.SPEED,
         ),
     ] = None,
@@ -107,13 +107,13 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
     progress: to.ShownAs = None,
     config_file: Annotated[
         Path | None,
-        typer.Option("--config", metavar="FILE", help="Settings, instead of ./aembed.toml; the file is trusted."),
+        typer.Option("--config", metavar="FILE", help="Settings file to use instead of ./aembed.toml; it is trusted."),
     ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
             "--dry-run",
-            help="Say what it would take: tokens, requests, cost, time. Sends nothing.",
+            help="Estimate tokens, requests, cost and time; send nothing.",
             rich_help_panel=of.SPEED,
         ),
     ] = False,
@@ -130,8 +130,8 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
     complete, progress is kept in OUTPUT.job/; delete that to start over. How an output was made is recorded in
     OUTPUT.json, or in the metadata of Parquet; OUTPUT.keys has a digest of each text, for --update.
 
-    Exit code: 0 all is embedded; 1 all but the rows that were rejected; 2 something given is wrong; 3 the provider
-    failed or the job had to stop, and the same command goes on; 130 interrupted.
+    Exit code: 0 all rows embedded; 1 some rows rejected, all others embedded; 2 invalid argument, setting or file;
+    3 provider failure or stopped job (run the same command again to resume); 130 interrupted.
 
     Examples:
 
@@ -197,13 +197,13 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
                     raise CommandError("--retry-rejects takes no INPUT, -o or --dry-run; leave them out")
                 chosen |= written
                 report = retry_file(retry, model=model, shown=shown, config=config, options=chosen)
-                say(told(report))
+                say(summary(report))
                 raise typer.Exit(EXIT_REJECTED if report.rejected else 0)
             if not source:
                 raise CommandError('nothing to embed; name a file, - for standard input, or --query "some text"')
             chosen |= {name: value for name, value in reading.items() if value is not None}
             if dry_run:
-                say(foretold(plan_files(source, model=model, config=config, options=chosen)))
+                say(dry_run_summary(plan_files(source, model=model, config=config, options=chosen)))
                 return
             if not output or not all(output):
                 named = " ".join(source)
@@ -211,7 +211,7 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
             chosen |= {"vector_column": vector_column, "dtype": dtype, "update": update, "keep": keep}
             chosen |= {"force": force, **written}
             report = embed_files(source, output, model=model, shown=shown, config=config, options=chosen)
-            say(told(report))
+            say(summary(report))
     if report.rejected:
         raise typer.Exit(EXIT_REJECTED)
 
@@ -251,7 +251,8 @@ async def _one_query(embedder: Embedder, query: str) -> Vector:
 def join(
     shards: Annotated[list[str], typer.Argument(metavar="SHARD...", help="Outputs of all shards, in any order.")],
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="FILE", help="Where the joined output goes, in their format.")
+        str,
+        typer.Option("--output", "-o", metavar="FILE", help="File for the joined output, in the format of the shards."),
     ],
     force: Annotated[bool, typer.Option("--force", help="Replace an output that aembed did not write.")] = False,
 ) -> None:
@@ -310,7 +311,7 @@ def download(
 def check(
     config_file: Annotated[
         Path | None,
-        typer.Option("--config", metavar="FILE", help="Settings, instead of ./aembed.toml; the file is trusted."),
+        typer.Option("--config", metavar="FILE", help="Settings file to use instead of ./aembed.toml; it is trusted."),
     ] = None,
 ) -> None:
     """Look at the configuration, and ask every configured model one tiny question.
@@ -330,7 +331,7 @@ def check(
 @app.command()
 def trust(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The configuration file.")] = Path("aembed.toml"),
-    undo: Annotated[bool, typer.Option("--undo", help="Trust it no longer.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Stop trusting the file.")] = False,
 ) -> None:
     """Trust a configuration file that aembed finds in the working directory, as it is now.
 
@@ -344,6 +345,6 @@ def trust(
 
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def bench(context: typer.Context) -> None:
-    """Measure a model or any async def: latency, bursts, memory, what changed. It has commands of its own."""
+    """Measure a model or any async def: latency, bursts, memory, what changed. See aembed bench --help."""
     with one_sentence():
         run_bench(context.args)

@@ -1,4 +1,4 @@
-"""A file in, a file out: the bulk jobs behind ``aembed embed INPUT -o OUTPUT``, and what is said of them."""
+"""A file in, a file out: the bulk jobs behind ``aembed embed INPUT -o OUTPUT``, and their summaries."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def embed_files(
     """Run a job to its end, or to where it can be resumed.
 
     Raises:
-        KeyboardInterrupt: it was interrupted; says what is kept.
+        KeyboardInterrupt: Ctrl-C; its message reports the rows that are done.
         AembedError: it cannot run, or has stopped.
     """
     with show_progress(shown) as progress, _interrupted(progress):
@@ -73,7 +73,7 @@ def _interrupted(progress: Shown) -> Generator[None, None, None]:
 
 
 def plan_files(sources: list[str], *, model: str | None, config: Config, options: JobOptions) -> JobPlan:
-    """What such a job would take."""
+    """Estimate the tokens, requests, cost and time of such a job."""
     return run(plan_job(sources, model=model, config=config, **options))
 
 
@@ -83,7 +83,7 @@ def limits(**given: float | None) -> Limits | None:
     return Limits(**here) if here else None
 
 
-def told(report: JobReport) -> str:
+def summary(report: JobReport) -> str:
     """The sentence at the end of a job."""
     files = ", ".join(report.outputs)
     if report.was_complete:
@@ -121,8 +121,8 @@ def _missing(dtype: str) -> str:
     return "NaN" if dtype.startswith("float") else "zeros"
 
 
-def foretold(plan: JobPlan) -> str:
-    """What a dry run says."""
+def dry_run_summary(plan: JobPlan) -> str:
+    """The estimate, as lines."""
     size = "" if plan.bytes is None else f", {_size(plan.bytes)} of vectors"
     cost = "not known: the model has no listed price" if plan.cost is None else _dollars(plan.cost, "about ")
     lines = [
@@ -152,7 +152,7 @@ def _least(plan: JobPlan) -> str:
     if plan.bound_by == "machine" and plan.seconds is not None:
         return f"about {duration(plan.seconds)} on this machine"
     if plan.seconds is None:
-        return "as fast as the provider answers: no quota is known (--rpm and --tpm tell one)"
+        return "as fast as the provider answers: no quota is known (set it with --rpm and --tpm)"
     if not plan.seconds:
         return "as fast as the provider answers: within a minute's quota"
     return f"at least {duration(plan.seconds)}, by the quota of {plan.bound_by}"

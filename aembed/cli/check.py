@@ -1,4 +1,4 @@
-"""What ``aembed check`` says: where the configuration comes from, what it holds, and whether each model answers."""
+"""Output of ``aembed check``: sources of the configuration, its settings, and the health of each model."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ class Row:
 
     @property
     def state(self) -> str:
-        """Whether it answers, in words."""
+        """Health in words: the latency, or the error."""
         if self.health.ok:
             return f"ok, {self.health.latency * 1000:,.0f} ms"
         return f"failed: {self.health.error}"
 
 
 def sources(config: Config) -> str:
-    """Where settings come from, by name; their values are not shown."""
+    """Names of the file and the variables that settings come from; no values."""
     return f"configuration: {', '.join(config.sources) or 'none; the defaults hold'}"
 
 
 async def check(config: Config) -> list[Row]:
-    """Ask every configured model one tiny question; with nothing configured, the default one."""
+    """Send one test request to each configured model; with none configured, to the default model."""
     async with EmbedderFactory(config) as factory:
         for name in sorted(config.profiles.keys() & set(factory.available_providers())):
             print(f"aembed: profile {name!r} takes the place of the provider {name!r}; rename it", file=sys.stderr)
@@ -77,7 +77,7 @@ def _of_variables(config: Config, name: str) -> list[str]:
 
 
 def _settings(profile: Profile) -> list[str]:
-    """What the profile sets. Of keys and headers only that they are set."""
+    """Settings of the profile; keys and headers are masked."""
     said = []
     for name in sorted(profile.model_fields_set - {"model"}):
         value = getattr(profile, name)
@@ -86,7 +86,7 @@ def _settings(profile: Profile) -> list[str]:
 
 
 def _shown(value: object) -> str:
-    """Of a table only what it sets. A proxy's password is masked by its type."""
+    """A table as its fields that are set. The type of a proxy's address masks the password."""
     if not isinstance(value, BaseModel):
         return str(value)
     return f"({', '.join(f'{name}={getattr(value, name)}' for name in sorted(value.model_fields_set))})"

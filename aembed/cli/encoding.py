@@ -33,7 +33,7 @@ codecs.register_error(LIKENESS, _likeness)
 
 
 def print_anything() -> None:
-    """Standard output and standard error print whatever they are given."""
+    """Let standard output and standard error print any character."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=LIKENESS)

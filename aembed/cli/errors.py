@@ -1,4 +1,4 @@
-"""What ends the command early: one sentence on stderr, and the exit code that goes with it."""
+"""Errors that end a command: one sentence on stderr, and an exit code."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from aembed.jobs import JobError, JobStoppedError
 EXIT_REJECTED = 1
 """Rows were rejected; all others are in the output."""
 EXIT_USAGE = 2
-"""Something given to the command is wrong: an option, a setting, a file."""
+"""Invalid argument, setting or file."""
 EXIT_STOPPED = 3
-"""The provider did not deliver, or the job had to stop. What was done is kept: the same command goes on."""
+"""Provider failure, or a stopped job. Finished rows are kept: the same command resumes."""
 EXIT_UNREAD = 128 + 13
-"""Nobody read standard output to its end: as if SIGPIPE had ended the command, which says no word about it."""
+"""The reader closed standard output: the exit code of a command that SIGPIPE ends, and no message."""
 KEPT = {"\n", "\t", *map(chr, range(0xD800, 0xE000))}
-"""Characters that are not printable and are written all the same; the last stand for bytes of a file's name."""
+"""Characters that are written although they are not printable; the surrogates encode bytes of file names."""
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 
 
 class CommandError(Exception):
-    """The sentence that ends the command: what is wrong, and how to mend it."""
+    """An error of the command line: problem, value, remedy."""
 
     def __init__(self, message: str, code: int = EXIT_USAGE) -> None:
         super().__init__(message)
@@ -37,7 +37,7 @@ class CommandError(Exception):
 
 
 def exit_code(error: AembedError) -> int:
-    """Whose fault it is: what was given to the command (settings, files, texts), or what the provider did."""
+    """2 for errors of the caller (settings, files, texts), 3 for those of the provider."""
     if isinstance(error, JobStoppedError):
         return EXIT_STOPPED
     return EXIT_USAGE if isinstance(error, (ConfigError, InputError, BadTextError, JobError)) else EXIT_STOPPED
@@ -45,19 +45,19 @@ def exit_code(error: AembedError) -> int:
 
 @contextmanager
 def printing() -> Generator[None, None, None]:
-    """Around what prints to standard output: notices when it cannot be done."""
+    """Turn a standard output that cannot be written into an exit."""
     try:
         yield
     except OSError as error:
-        # or Python tries again, and complains, at its end
+        # else Python flushes it again at exit, and prints another error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):  # head has seen enough
+        if isinstance(error, BrokenPipeError):  # the reader, such as head, has closed it
             sys.exit(EXIT_UNREAD)
         raise CommandError(f"standard output cannot be written: {error.strerror}; check where it goes") from None
 
 
 def say(sentence: str) -> None:
-    """Print to stdout, whatever characters a file name has."""
+    """Print to stdout. Any character of a file name is allowed."""
     encoding = sys.stdout.encoding or "ascii"
     with printing():
         print(plain(sentence).encode(encoding, LIKENESS).decode(encoding), flush=True)
@@ -70,14 +70,14 @@ def plain(sentence: str) -> str:
 
 @contextmanager
 def one_sentence() -> Generator[None, None, None]:
-    """Turn what may end a command into a sentence and an exit code. Anything else is a bug, and shows itself.
+    """Turn expected errors into a sentence and an exit code. Any other is a bug, and keeps its traceback.
 
-    A KeyboardInterrupt may say what it leaves behind.
+    The message of a KeyboardInterrupt, if any, reports the state of the work.
     """
     stopped_by = signal.SIGINT
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        """Leave by the way of Ctrl-C, which cleans up; the exit code tells the two apart."""
+        """Interrupt as Ctrl-C does, which cleans up; the exit code differs."""
         nonlocal stopped_by
         stopped_by = signal.Signals(signum)
         interrupt = signal.getsignal(signal.SIGINT)
@@ -116,10 +116,10 @@ def _remedy(error: OSError) -> str:
         return "raise the limit of open files (ulimit -n)"
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return "free some space"
-    return "mend that, and run the same command again"
+    return "fix that, and run the same command again"
 
 
 def _leave(sentence: str, code: int) -> NoReturn:
-    with suppress(OSError):  # nobody may be there to read it
+    with suppress(OSError):  # stderr may be closed
         print(f"aembed: {plain(sentence)}", file=sys.stderr, flush=True)
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""What users typed as flags is called so in what they are told: the library's names of options are Python's."""
+"""Messages name options as the flags that users typed, in place of the keywords of the library."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ IN_FILES = {
     "timeout",
     "provider_options",
 }
-"""These may stand in a profile as well, and keep their names unless they were given as flags."""
+"""Settings that a profile may hold as well: they keep their names unless they were given as flags."""
 
 _NAMES = "|".join({"timeout": "timeout(?=[=:])", "keep": "keep(?==)"}.get(name, name) for name in FLAGS)
 _OPTION = re.compile(rf"""(?<![\w.'"])({_NAMES})(?:="?([\w-]+)"?)?(?![\w'"])""")
@@ -54,7 +54,7 @@ _WORD = re.compile(rf"""(?<![\w.'"])({"|".join(WORDS)})=("[\w-]+"|)""")
 
 @contextmanager
 def in_flags(given: Collection[str]) -> Generator[None, None, None]:
-    """Errors name the flags that were ``given``, and those that there are no other names for."""
+    """Errors name the flags that were ``given``, and options that exist only as flags."""
     try:
         yield
     except AembedError as error:
@@ -62,7 +62,7 @@ def in_flags(given: Collection[str]) -> Generator[None, None, None]:
 
 
 def named(sentence: str, given: Collection[str]) -> str:
-    """``overlong="truncate"`` becomes ``--overlong truncate``. Names in quotes are users' own."""
+    """``overlong="truncate"`` becomes ``--overlong truncate``. Quoted names come from users, and stay."""
 
     def flag(found: re.Match[str]) -> str:
         name, value = found.groups()

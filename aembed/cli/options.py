@@ -62,7 +62,7 @@ IdColumn = Annotated[
     typer.Option(
         "--id-column",
         metavar="NAME",
-        help="Column of ids, which tell rows apart [default: none, rows are numbered].",
+        help="Column of unique row ids [default: none, rows are numbered].",
         rich_help_panel=INPUT,
     ),
 ]
@@ -111,7 +111,7 @@ Quoting = Annotated[
     typer.Option(
         "--quoting",
         metavar="minimal|none",
-        help="Quotes in CSV: around cells that need them, or plain text.",
+        help="Meaning of quotes in CSV: they enclose cells, or are plain text.",
         rich_help_panel=FORMAT,
     ),
 ]
@@ -166,15 +166,16 @@ ProviderOption = Annotated[
     ),
 ]
 BatchSize = Annotated[
-    int | None, typer.Option("--batch-size", metavar="N", help="Most texts in a request.", rich_help_panel=SPEED)
+    int | None,
+    typer.Option("--batch-size", metavar="N", help="Largest number of texts per request.", rich_help_panel=SPEED),
 ]
 Concurrency = Annotated[
     int | None,
-    typer.Option("--concurrency", metavar="N", help="Most requests in flight at once.", rich_help_panel=SPEED),
+    typer.Option("--concurrency", metavar="N", help="Largest number of requests in flight.", rich_help_panel=SPEED),
 ]
 Timeout = Annotated[
     float | None,
-    typer.Option("--timeout", metavar="SECONDS", help="Longest time of one request.", rich_help_panel=SPEED),
+    typer.Option("--timeout", metavar="SECONDS", help="Time limit of one request.", rich_help_panel=SPEED),
 ]
 Rpm = Annotated[
     float | None,
@@ -187,7 +188,7 @@ Tpm = Annotated[
 
 
 def unescaped(given: str | None) -> str | None:
-    r"""The text with ``\n``, ``\t``, ``\r`` and ``\\`` for what they mean: shells pass them on as they are."""
+    r"""The text with ``\n``, ``\t``, ``\r`` and ``\\`` as the characters they encode: shells pass them on unchanged."""
     return None if given is None else re.sub(r"\\([ntr\\])", lambda found: ESCAPES[found[1]], given)
 
 

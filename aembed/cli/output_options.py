@@ -21,13 +21,13 @@ Outputs = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="Where the vectors go: .npy, .jsonl or .parquet. Give it again for several files.",
+        help="File for the vectors: .npy, .jsonl or .parquet; can be repeated.",
         rich_help_panel=PANEL,
     ),
 ]
 VectorColumn = Annotated[
     str,
-    typer.Option("--vector-column", metavar="NAME", help="Name of the vectors in the output.", rich_help_panel=PANEL),
+    typer.Option("--vector-column", metavar="NAME", help="Column of the vectors in the output.", rich_help_panel=PANEL),
 ]
 StoredAs = Annotated[
     str,
@@ -127,7 +127,7 @@ def _no_size(given: str) -> NoReturn:
 
 
 def mode(given: str | None) -> Mode | None:
-    """How progress is shown.
+    """The mode of progress with that name.
 
     Raises:
         CommandError: it is unknown.

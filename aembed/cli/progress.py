@@ -21,7 +21,7 @@ MODES: tuple[Mode, ...] = ("none", "bar", "lines", "json")
 
 LINES_EVERY_S = 30.0
 RATE_OVER_S = 10.0
-"""The rate is that of this long, at least."""
+"""Shortest span, in seconds, over which the rate is measured."""
 BAR_CELLS = 20
 NOTHING = JobProgress(
     phase="opening",
@@ -39,7 +39,7 @@ NOTHING = JobProgress(
 
 
 class Shown(Protocol):
-    """What ``on_progress`` calls; it remembers the latest."""
+    """A callback for ``on_progress`` that keeps the latest state."""
 
     latest: JobProgress
 
@@ -53,10 +53,10 @@ class Progress:
         self.latest = NOTHING
         self.clock = clock
         self._marks = [(clock(), 0)]
-        """When so many rows were done: of the phase, the last ten seconds and a bit more."""
+        """Time and rows done, over the last ten seconds of the phase at least."""
 
     def __call__(self, now: JobProgress) -> None:
-        """Take note of a moment of the job."""
+        """Record the state of the job."""
         if now.phase != self.latest.phase:
             self._marks = [(self.clock(), now.done)]
         self.latest = now
@@ -71,7 +71,7 @@ class Progress:
         return max(0, many - few) / (now - before) if now > before else 0.0
 
     def parts(self) -> list[str]:
-        """What there is to say, the most important first."""
+        """Parts of the line, the most important first."""
         now = self.latest
         if now.phase not in {"embedding", "writing"} or not now.rows:
             return [now.phase, f"{now.rows:,} rows" if now.rows else ""]
@@ -115,7 +115,7 @@ class Lines(Progress):
         self._next = clock() + LINES_EVERY_S
 
     def __call__(self, now: JobProgress) -> None:
-        """Take note, and write a line if it is time."""
+        """Record the state, and write a line if one is due."""
         super().__call__(now)
         if self.clock() >= self._next:
             self._next = self.clock() + LINES_EVERY_S
@@ -155,13 +155,13 @@ def spent(now: JobProgress) -> str:
 
 
 def waiting(now: JobProgress) -> str:
-    """What holds the job up, in words; all connections in use is as it should be, and no news."""
+    """The reason for a delay, in words. All connections in use is normal, and not reported."""
     if now.phase != "embedding":
         return ""
     if now.paused > 0:
         seconds = f"{now.paused:.0f} s"
         return (
-            f"rate limit reached, going on in {seconds}"
+            f"rate limit reached, resuming in {seconds}"
             if now.limited
             else (f"server not answering, retrying in {seconds}")
         )

@@ -1,4 +1,4 @@
-"""What ``aembed providers`` says: every provider, what it is, and whether it works here."""
+"""Output of ``aembed providers``: each provider, a description, and its state on this machine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Row:
 
 
 async def look_at_providers() -> list[Row]:
-    """Open each provider with nothing but its name: that shows whether its packages are there."""
+    """Open each provider by its name alone, which shows missing packages."""
     registry = Registry()
     async with EmbedderFactory(Config(), registry=registry) as factory:
         return [Row(name, await _state(factory, name), _about(registry, name)) for name in registry.names()]
@@ -53,7 +53,7 @@ def _multilingual(provider: str) -> str:
 
 
 def _about(registry: Registry, name: str) -> str:
-    """The sentence that an HTTP API says of itself, else the first one of the module that opens the provider."""
+    """Description of an HTTP API, else the first sentence of the module that opens the provider."""
     try:
         opener = registry.get(name)
     except ConfigError:
@@ -72,7 +72,7 @@ def print_rows(rows: list[Row]) -> None:
     if not sys.stdout.isatty():
         say("\n".join(f"{row.name}\t{row.state}\t{row.about}" for row in rows))
         return
-    table = Table("provider", "here", "what it is")
+    table = Table("provider", "state", "description")
     for row in rows:
         table.add_row(*map(Text, (row.name, row.state, row.about)))
     Console().print(table)

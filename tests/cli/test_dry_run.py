@@ -31,7 +31,7 @@ def test_dry_run_says_what_it_would_take(aembed: Aembed) -> None:
 @pytest.mark.parametrize(
     ("arguments", "time"),
     [
-        ((), "as fast as the provider answers: no quota is known (--rpm and --tpm tell one)"),
+        ((), "as fast as the provider answers: no quota is known (set it with --rpm and --tpm)"),
         (("--rpm", "100"), "as fast as the provider answers: within a minute's quota"),
         (("--tpm", "2"), "at least 3 min 30 s, by the quota of tokens"),
         (("--tpm", "6"), "at least 30 s, by the quota of tokens"),

@@ -72,7 +72,7 @@ def test_rate_is_that_of_the_last_seconds() -> None:
         ({}, ""),
         ({"waiting_for": "slots"}, ""),
         ({"waiting_for": "tokens"}, "waiting for the limit of tokens per minute"),
-        ({"paused": 26.6, "limited": True}, "rate limit reached, going on in 27 s"),
+        ({"paused": 26.6, "limited": True}, "rate limit reached, resuming in 27 s"),
         ({"paused": 26.6}, "server not answering, retrying in 27 s"),
         ({"retries": 3}, "server not answering, retrying"),
         ({"retries": 3, "limited": True}, ""),

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from aembed import AembedError, BadTextError, ConfigError, Health, InputError, Limits, RateLimitError
 from aembed.cli import errors
-from aembed.cli.bulk import _kept, foretold, limits, told
+from aembed.cli.bulk import _kept, dry_run_summary, limits, summary
 from aembed.cli.check import Row
 from aembed.cli.encoding import _alike
 from aembed.cli.errors import CommandError, exit_code, one_sentence, plain
@@ -112,7 +112,7 @@ RATE = "in 0.50 s (2,400 rows/s)"
     ],
 )
 def test_the_sentence_at_the_end_of_a_job(parts: dict[str, Any], said: str) -> None:
-    assert told(replace(REPORT, **parts)) == said
+    assert summary(replace(REPORT, **parts)) == said
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_the_sentence_at_the_end_of_a_job(parts: dict[str, Any], said: str) -> N
         ({"seconds": 7384.0, "bound_by": "machine"}, {"time": "about 2 h 03 min on this machine"}),
         (
             {"bound_by": "machine"},
-            {"time": "as fast as the provider answers: no quota is known (--rpm and --tpm tell one)"},
+            {"time": "as fast as the provider answers: no quota is known (set it with --rpm and --tpm)"},
         ),
     ],
 )
@@ -149,9 +149,9 @@ def test_what_a_dry_run_says(parts: dict[str, Any], changed: dict[str, str]) -> 
         "tokens": "about 4,000, estimated from lengths",
         "requests": "about 20",
         "cost": "not known: the model has no listed price",
-        "time": "as fast as the provider answers: no quota is known (--rpm and --tpm tell one)",
+        "time": "as fast as the provider answers: no quota is known (set it with --rpm and --tpm)",
     }
-    lines = [line.split(maxsplit=1) for line in foretold(replace(PLAN, **parts)).splitlines()]
+    lines = [line.split(maxsplit=1) for line in dry_run_summary(replace(PLAN, **parts)).splitlines()]
     assert dict(lines) == usual | changed
     names = [name for name, _ in lines]
     assert names == ["model", "rows", "rejected", *(["blank"] if "blank" in changed else []), *list(usual)[3:]]
@@ -400,9 +400,9 @@ def kept_handlers() -> Iterator[None]:
         (
             OSError(errno.EIO, "broken"),
             3,
-            "the system gives an error: broken; mend that, and run the same command again",
+            "the system gives an error: broken; fix that, and run the same command again",
         ),
-        (OSError("odd"), 3, "the system gives an error: odd; mend that, and run the same command again"),
+        (OSError("odd"), 3, "the system gives an error: odd; fix that, and run the same command again"),
         (KeyboardInterrupt(), 130, "interrupted; nothing was written"),
         (KeyboardInterrupt("3 rows are done"), 130, "interrupted; 3 rows are done"),
         (CommandError("a\x1b[31mb\n\tc"), 2, "a?[31mb\n\tc"),

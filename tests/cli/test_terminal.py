@@ -61,7 +61,7 @@ def test_names_in_a_table_are_text() -> None:
 def test_providers_are_a_table_on_a_terminal() -> None:
     terminal = Terminal("providers", control=False)
     assert terminal.leave() == 0
-    assert "what it is" in terminal.screen
+    assert "description" in terminal.screen
     assert "ready, 128 dimensions" in terminal.screen
 
 

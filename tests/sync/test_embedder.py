@@ -123,7 +123,7 @@ def test_an_error_keeps_its_type_and_leads_from_the_caller_to_its_origin() -> No
         "test_an_error_keeps_its_type_and_leads_from_the_caller_to_its_origin",
         "embed_documents",
         "run",
-        "_finish",
+        "finish",
     )
     assert all(name in functions for name in in_order)
     assert caught.value.partial is not None
