@@ -82,7 +82,7 @@ async def test_what_a_server_says_is_fit_to_be_shown(place: str, said: str) -> N
                 "openai:m", base_url=server.base_url, api_key=KEY, retry=RetryPolicy(max_attempts=1), **options
             )
             with pytest.raises(AembedError) as caught:
-                await embedder.embed_documents(TEXTS)
+                await embedder.embed_documents(TEXTS[:1])  # one: a probe has another text, which is all it redacts
             error = caught.value
     assert_private(error, embedder, *events)
     shown = f"{error} {getattr(error, 'request_id', '')} {events}"
