@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from aembed import EmbedderFactory
     from aembed.telemetry.collector import FactoryCollector
-    from aembed.telemetry.otel import OpenTelemetryListener
 
 
 def logging() -> Callable[[Event], None]:
@@ -28,7 +27,7 @@ def opentelemetry(
     meter_provider: MeterProvider | None = None,
     *,
     attempts: bool = False,
-) -> OpenTelemetryListener:
+) -> Callable[[Event], None]:
     """A listener for ``EmbedderFactory(listeners=[...])``: a span for each call, and metrics.
 
     Without arguments it uses the global providers, whenever the program sets them. ``attempts``: each attempt of a

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from opentelemetry.sdk.metrics import MeterProvider
@@ -10,6 +9,9 @@ from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricR
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from aembed import telemetry
+from aembed.telemetry.otel import OpenTelemetryListener
 
 
 class Sdk(NamedTuple):
@@ -43,8 +45,10 @@ def sdk() -> Sdk:
     return Sdk(tracer_provider, MeterProvider([reader]), exporter, reader)
 
 
-def named(spans: tuple[ReadableSpan, ...], name: str) -> Iterator[ReadableSpan]:
-    return (span for span in spans if span.name == name)
+def listener_of(made: Sdk, *, attempts: bool = False) -> OpenTelemetryListener:
+    listener = telemetry.opentelemetry(made.tracer_provider, made.meter_provider, attempts=attempts)
+    assert isinstance(listener, OpenTelemetryListener)
+    return listener
 
 
 def bounds(point: HistogramDataPoint) -> tuple[float, ...]:

@@ -11,9 +11,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.util.genai.handler import TelemetryHandler
 from opentelemetry.util.genai.types import Error
 
-from aembed import OverloadedError, telemetry
+from aembed import OverloadedError
 from tests.telemetry.events import EMBEDDER, call_done, call_started
-from tests.telemetry.otel import Sdk, bounds, sdk
+from tests.telemetry.otel import Sdk, bounds, listener_of, sdk
 
 ABOUT = {"request_model": EMBEDDER["model"], "server_address": EMBEDDER["server"], "server_port": EMBEDDER["port"]}
 
@@ -34,7 +34,7 @@ def theirs(*, error: BaseException | None = None) -> Sdk:
 
 def ours(*, error: BaseException | None = None) -> Sdk:
     made = sdk()
-    listener = telemetry.opentelemetry(made.tracer_provider, made.meter_provider)
+    listener = listener_of(made)
     listener.call_started(call_started())
     outcome: dict[str, Any] = {"response_model": "text-embedding-3-small-v2"}
     if error is not None:
@@ -74,7 +74,7 @@ def test_the_metrics_are_those_of_util_genai(name: str, error: BaseException | N
 def test_a_call_inside_an_instrumented_framework_makes_no_second_span() -> None:
     made = sdk()
     handler = TelemetryHandler(made.tracer_provider, made.meter_provider)
-    listener = telemetry.opentelemetry(made.tracer_provider, made.meter_provider)
+    listener = listener_of(made)
     with handler.embedding("langchain", request_model="from outside"):
         listener.call_started(call_started())
         listener(call_done(response_model="answered"))
@@ -92,7 +92,7 @@ def test_a_call_inside_an_instrumented_framework_makes_no_second_span() -> None:
 def test_an_instrumented_client_inside_a_call_makes_no_second_span() -> None:
     made = sdk()
     handler = TelemetryHandler(made.tracer_provider, made.meter_provider)
-    listener = telemetry.opentelemetry(made.tracer_provider, made.meter_provider)
+    listener = listener_of(made)
     listener.call_started(call_started())
     handler.embedding("openai", request_model="inner").stop()
     listener(call_done())
@@ -102,7 +102,7 @@ def test_an_instrumented_client_inside_a_call_makes_no_second_span() -> None:
 
 def test_suppressed_instrumentation_makes_no_span() -> None:
     made = sdk()
-    listener = telemetry.opentelemetry(made.tracer_provider, made.meter_provider)
+    listener = listener_of(made)
     token = attach(Context({**get_current(), _SUPPRESS_INSTRUMENTATION_KEY: True}))
     try:
         listener.call_started(call_started())

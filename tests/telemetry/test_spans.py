@@ -12,12 +12,12 @@ from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 from aembed import CallDone, RateLimitError, RetryScheduled, telemetry
 from aembed.telemetry.otel import OpenTelemetryListener
 from tests.telemetry.events import EMBEDDER, call_done, call_started, request_done, request_failed
-from tests.telemetry.otel import Sdk, sdk
+from tests.telemetry.otel import Sdk, listener_of, sdk
 
 
 def listening(**options: Any) -> tuple[Sdk, OpenTelemetryListener]:
     made = sdk()
-    return made, telemetry.opentelemetry(made.tracer_provider, made.meter_provider, **options)
+    return made, listener_of(made, **options)
 
 
 def attributes(span: ReadableSpan) -> dict[str, Any]:
@@ -210,6 +210,7 @@ def test_counters_and_histograms() -> None:
 
 def test_without_an_sdk_it_does_nothing_and_leaves_the_context_alone() -> None:
     listener = telemetry.opentelemetry()
+    assert isinstance(listener, OpenTelemetryListener)
     before = trace.get_current_span()
     listener.call_started(call_started())
     assert trace.get_current_span() is before
