@@ -9,6 +9,7 @@ from typing import Any, TypeVar, Unpack, overload
 from weakref import finalize
 
 from aembed._embedder import Embedder
+from aembed._engine.listeners import Listener
 from aembed._errors import AembedError, ClosedError, InputError
 from aembed._events import Statistics
 from aembed._factory import masked, new_embedder
@@ -178,6 +179,14 @@ class SyncEmbedder(Bound):
         """Send one tiny request and report the outcome, as :meth:`Embedder.check_health`."""
         return loop.run(self._here().check_health(timeout=timeout))
 
+    def add_listener(self, listener: Listener) -> None:
+        """Let ``listener`` receive the events of this embedder, on the event loop thread, from now on.
+
+        Raises:
+            ConfigError: it cannot be called, or is an async function.
+        """
+        self._embedder.add_listener(listener)
+
     def statistics(self) -> Statistics:
         """A snapshot of the counters."""
         return self._embedder.statistics()
@@ -211,7 +220,7 @@ class SyncEmbedder(Bound):
                 self._forks = loop.forks
                 loop.add(self._embedder)
 
-    def _opened(self) -> tuple[Embedder, int, finalize[..., SyncEmbedder]]:
+    def _opened(self) -> tuple[Embedder, int, finalize[..., Any]]:
         """The embedder, the number of forks before it was opened, and what closes it when this object is collected."""
         forks = loop.forks
         embedder = loop.run(self._open())

@@ -274,6 +274,13 @@ def test_a_listener_sees_the_context_of_the_caller() -> None:
     assert set(seen) == {"mine"}
 
 
+def test_a_listener_can_be_added_later(embedder: SyncEmbedder) -> None:
+    seen: list[object] = []
+    embedder.add_listener(seen.append)
+    embedder.embed_query("text")
+    assert any(isinstance(event, RequestDone) for event in seen)
+
+
 def test_a_listener_that_ends_the_thread_does_not_hang_its_callers() -> None:
     def leave(_: object) -> None:
         raise SystemExit(3)
