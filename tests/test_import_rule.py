@@ -74,7 +74,7 @@ INSIDE = {
         environment scenario workload
         asgi
         url
-        frame subjects
+        run_context subjects
         load
         micro
         compare

@@ -1,4 +1,4 @@
-"""A benchmark runner for async code that lives in the same event loop as what it measures.
+"""A benchmark runner for async code, in the event loop that the measured code runs in.
 
     @bench.scenario(batch=[5, 20, 100])
     async def embed_documents(case):
@@ -9,19 +9,19 @@
     report = await bench.load(embed_documents.case(batch=20), arrivals=bench.poisson(rate=200), duration=30)
 
 Where things are:
-    scenario subjects     what is measured
+    scenario subjects     measured operations
     requests corpus workload    its arguments: seeded sources, texts, and how many in a request
-    settings frame        options of every run; what every report says besides its figures
+    settings run_context  options of every run; machine, time and noise in every report
     slo units             objectives as people write them; numbers with their units
     asgi url              web applications, in this loop or over HTTP
     environment           where a measurement is made, and how quiet it is there
     load/                 open and closed load, bursts, soaks, steps: when requests start, what happened, its verdict
     micro/                one operation at a time: time, memory, cost, and how they grow; in fresh processes
-    compare/              what is news: two versions in turns, two days, months
+    compare/              changes: two versions or several sides in turns, two days, months
     model/                the report and its parts
     stats/                pure statistics
     report/               a report as text, page, or for CI
-    selftest/             whether the runner finds here what is planted
+    selftest/             whether the runner finds injected faults on this machine
     needs rss             packages of the extras; resident memory
 """
 

@@ -23,7 +23,7 @@ from aembed.bench.requests import lines
 POOL = 1024
 """Texts that are made beforehand; each text of a run is one of them behind two words that number it."""
 TOKENS_PER_WORD = 1.3
-"""Of English prose in subword vocabularies, about; the report has the lengths and tokens that were really sent."""
+"""Approximate tokens per English word in subword vocabularies; the report has the real lengths and tokens."""
 RECENT = 1000
 """A copy repeats one of so many latest texts, as a chunk that is embedded again, or a popular query."""
 MOST_TOKENS = 8192

@@ -1,4 +1,4 @@
-"""Where a measurement was made, and how quiet it was there."""
+"""The machine of a measurement and its noise."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CANARY = 5
 
 
 def environment(loop: asyncio.AbstractEventLoop | None = None) -> Environment:
-    """Of this process, and of ``loop``. Asks git: not for inside a loop that others wait for."""
+    """The environment of this process and of ``loop``. It runs git: call it from a thread if a loop must not wait."""
     return Environment(
         machine=_machine(),
         cpu=_cpu(),
@@ -120,7 +120,7 @@ def _packages() -> dict[str, str]:
 
 @functools.cache
 def _git(*arguments: str) -> str | None:
-    """What git says about the working directory; ``None`` without git, or outside a tree."""
+    """The answer of git about the working directory; ``None`` without git, or outside a tree."""
     git = shutil.which("git")
     if git is None:
         return None
@@ -129,7 +129,7 @@ def _git(*arguments: str) -> str | None:
 
 
 def keeps_own_time(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether it lives on virtual time, as ``aembed.testing.VirtualTimeLoop`` does."""
+    """The loop runs on virtual time, as ``aembed.testing.VirtualTimeLoop`` does."""
     return isinstance(loop, asyncio.BaseEventLoop) and type(loop).time is not asyncio.BaseEventLoop.time
 
 

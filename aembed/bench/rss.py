@@ -10,7 +10,7 @@ STATM = Path("/proc/self/statm")
 
 
 def resident() -> Callable[[], int] | None:
-    """Reads the resident bytes; ``None`` where neither the system nor psutil tells them."""
+    """Reads the resident bytes; ``None`` where neither the system nor psutil reports them."""
     if STATM.exists():
         page = os.sysconf("SC_PAGE_SIZE")
         return lambda: int(STATM.read_bytes().split()[1]) * page

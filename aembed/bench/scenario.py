@@ -1,4 +1,4 @@
-"""What is measured: a subject, alone or made by a scenario for each of its cases.
+"""Subjects, alone or made by a scenario for each of its cases.
 
 @bench.scenario(batch=[5, 20, 100])
 async def embed_documents(case):                          # set-up and teardown are outside the clock
@@ -31,7 +31,7 @@ from aembed.bench.slo import Slo, goals, is_measured
 
 Call: TypeAlias = Callable[..., Awaitable[Any]]
 Validate: TypeAlias = Callable[[Any], str | None]
-"""Says what is wrong with a result, or ``None``. What it raises makes the result wrong too."""
+"""Returns the problem with a result, or ``None``; an exception makes the result wrong too."""
 
 
 class Metered(Protocol):
@@ -68,7 +68,7 @@ class Subject:
         return replace(self, call=with_arguments(self.call, self.requests(seed)), requests=None)
 
     def fixed(self) -> Subject:
-        """The same operation with one and the same request in every call: what is counted exactly needs it."""
+        """The same operation with one and the same request in every call: exact counts need it."""
         if self.requests is None:
             return self
         argument = next(self.requests(0))
@@ -81,7 +81,7 @@ def per_user(
     validate: Validate | None = None,
     requests: Requests | None = None,
 ) -> Subject:
-    """A subject with a set-up for each user of a closed loop, such as a connection of its own.
+    """A subject with a set-up for each user of a closed loop, such as a separate connection.
 
     ``session(number)`` is an async generator that yields the call of this user; it ends with the run.
     """
@@ -102,7 +102,7 @@ class SubjectError(AembedError):
 
 
 def check(subject: Subject, result: Any) -> None:
-    """Raises SubjectError for a result that is not what it must be."""
+    """Raises SubjectError for a wrong result."""
     if subject.validate and (problem := subject.validate(result)):
         raise SubjectError(f"wrong result: {problem}")
 
@@ -115,7 +115,7 @@ async def one(subject: Subject) -> None:
 DATA = "data"
 """Parameter that says where the argument of an undecorated function comes from."""
 Made: TypeAlias = Subject | Call
-"""What the generator of a scenario yields."""
+"""Type that the generator of a scenario yields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ class Scenario:
 
     @property
     def target(self) -> str:
-        """Where a fresh process finds it: ``package.module:name`` or ``file.py:name``."""
+        """Place where a fresh process finds it: ``package.module:name`` or ``file.py:name``."""
         function = inspect.unwrap(self.function)
         place = (
             function.__module__ if "." in function.__module__ else str(Path(function.__code__.co_filename).resolve())
@@ -196,7 +196,7 @@ def scenario(
 ) -> Scenario | Callable[[Callable[..., Any]], Scenario]:
     """Make an ``async def`` that takes a :class:`Case` a :class:`Scenario`; each parameter is a list of values.
 
-    ``slo`` holds its objectives, such as "p95=50ms,errors=1%": a run without objectives of its own has to keep them.
+    ``slo`` holds its objectives, such as "p95=50ms,errors=1%": a run without other objectives has to keep them.
     Raises InputError for a function that is not async, and for parameters that are no lists.
     """
     for parameter, values in parameters.items():
@@ -213,7 +213,7 @@ def scenario(
 
 
 def name_of(target: Target) -> tuple[str, Mapping[str, Parameter]]:
-    """What reports call it."""
+    """Name and parameters in reports."""
     case = only_case(target) if isinstance(target, Scenario) else target
     if isinstance(case, Case):
         return case.scenario.name, case.parameters
@@ -266,7 +266,7 @@ def declared_goals(target: Target, mode: str) -> tuple[Goal, ...]:
 
 
 def only_case(scenario: Scenario) -> Case:
-    """Of a scenario that has one; InputError for more."""
+    """The case of a scenario that has one; InputError for more."""
     case, *others = scenario.cases()
     if others:
         several = 1 + len(others)

@@ -1,4 +1,4 @@
-"""What every run under load can be told, and how it reports its progress."""
+"""Options of every run under load, and reports of its progress."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Progress:
 
     elapsed: float
     seconds: float
-    """Of the whole schedule; answers may take longer."""
+    """Length of the whole schedule; answers may take longer."""
     offered: int
     """Due until now."""
     done: int
@@ -39,14 +39,14 @@ class Progress:
 
 
 class RunOptions(TypedDict, total=False):
-    """Of every run under load. All may be left out."""
+    """Options of every run under load. All may be left out."""
 
     name: str
     """In the report, instead of the subject's own."""
     timeout: float | None
     """Seconds each request has from its start; without one, until the end of the run."""
     drain: float
-    """Seconds after the schedule in which answers still count; what has none then is "unfinished". 10 by default."""
+    """Seconds after the schedule in which answers still count, 10 by default; later ones are "unfinished"."""
     max_in_flight: int
     """Requests at once, 10,000 by default; more wait for a place, and their waiting is part of their response time."""
     min_good: float | None
@@ -59,7 +59,7 @@ class RunOptions(TypedDict, total=False):
     window: float | None
     """Seconds; by default one, and more for runs of more than ten minutes."""
     stop: asyncio.Event | None
-    """Once set, no more requests start, and the report tells of those that did."""
+    """Once set, no more requests start, and the report has those that did."""
     progress: Callable[[Progress], None] | None
     """Called in the loop, once a second."""
 
@@ -109,7 +109,7 @@ class Settings:
 
     @property
     def least_good(self) -> float:
-        """Share of good requests that is asked for, by whatever means."""
+        """Share of good requests that is asked for, by an objective or by ``min_good``."""
         errors = next((goal.limit for goal in self.goals if goal.metric == "errors"), None)
         return self.floor if errors is None else 1 - errors
 
@@ -126,7 +126,7 @@ def positive(name: str, value: float, unit: str = "seconds") -> float:
 
 
 async def unless(stop: asyncio.Event | None, work: Coroutine[Any, Any, T]) -> T | None:
-    """What ``work`` gives; ``None`` once ``stop`` is set, and then it is cancelled."""
+    """The result of ``work``; ``None`` once ``stop`` is set, and then it is cancelled."""
     if stop is None:
         return await work
     if stop.is_set():

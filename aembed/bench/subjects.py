@@ -47,7 +47,7 @@ def query(embedder: Embedder, text: str | Corpus, *, price: float | None = None)
 
 
 class Meter:
-    """What an embedder does during a run, from its own statistics."""
+    """The work of an embedder during a run, from its statistics."""
 
     def __init__(
         self, embedder: Embedder, price: float | None, *, workload: Workload | None = None, fixed: Sequence[str] = ()
@@ -109,7 +109,7 @@ class Meter:
 
 
 def _requests(now: Statistics, before: Statistics) -> dict[str, int]:
-    """What became of the calls on their way to the provider."""
+    """Counts of requests and of texts that were not sent."""
     return {
         "sent": now.requests - before.requests,
         "retries": now.retries - before.retries,

@@ -1,4 +1,4 @@
-"""Numbers as people read them: three digits and a unit. What was not measured says so."""
+"""Numbers as people read them: three digits and a unit. Missing figures are named."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aembed.bench.model.estimates import Estimate, Percentile
 
 NOT_MEASURED = "not measured"
 BEYOND = "beyond what was measured"
-"""Of a percentile that lies among requests that failed."""
+"""Text for a percentile among failed requests."""
 
 
 def seconds(value: float) -> str:
@@ -20,7 +20,7 @@ def seconds(value: float) -> str:
 
 
 def tick(value: float) -> str:
-    """Seconds beside an axis: as short as can be."""
+    """Seconds at an axis: as short as can be."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if abs(value) >= 0.999 * size:
             return f"{value / size:.4g} {unit}"
@@ -94,5 +94,5 @@ def quantile(q: float) -> str:
 
 
 def of(name: str) -> Callable[[float], str]:
-    """How numbers of this unit are written."""
+    """The formatter of a unit."""
     return {"s": seconds, "1/s": rate, "B": size}.get(name, count)

@@ -45,7 +45,7 @@ class Workload:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what was drawn."""
+        """Start counting anew."""
         self.texts = self.bytes = self.repeated = 0
         self._lengths = array("L")
         self._seen: set[int] = set()

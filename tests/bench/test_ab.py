@@ -22,7 +22,8 @@ from aembed.bench.compare.changes import Change, Comparison
 from aembed.bench.compare.contest import Contest, ab, ab_revision
 from aembed.bench.compare.process_side import ProcessSide
 from aembed.bench.compare.worktree import worktree
-from aembed.bench.micro import blocks, child, fresh
+from aembed.bench.micro import blocks, child
+from aembed.bench.micro import process as fresh_process
 from aembed.bench.scenario import SubjectError
 from tests.bench.simulated import Machine, SimulatedSide
 
@@ -126,8 +127,8 @@ async def test_what_was_measured_until_ctrl_c_is_judged(
 
 async def test_ctrl_c_ends_a_pair_that_is_under_way(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stop = asyncio.Event()
-    monkeypatch.setattr(fresh, "GRACE", 0.1)
-    monkeypatch.setattr(fresh, "pin", lambda pid: stop.set())
+    monkeypatch.setattr(fresh_process, "GRACE", 0.1)
+    monkeypatch.setattr(fresh_process, "pin", lambda pid: stop.set())
     side = ProcessSide(label="stuck", target=f"{file}:stuck")
     result = await ab([Contest(name="planted", before=side, after=side)], stop=stop)
     assert (result.changes, result.exit_code) == ((), 3)
@@ -230,7 +231,7 @@ async def test_wrong_results_are_not_timed(file: Path) -> None:
 
 async def test_a_side_that_never_answers_is_given_up(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process_side, "PATIENCE", 0.5)
-    monkeypatch.setattr(fresh, "GRACE", 0.1)
+    monkeypatch.setattr(fresh_process, "GRACE", 0.1)
     result = await compare(file, "stuck", "quick")
     assert result.unjudged == ("planted: stuck: no answer within 0.5 s",)
 
@@ -239,8 +240,8 @@ async def test_nothing_is_left_running_by_a_comparison_that_is_cancelled(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = asyncio.Event()
-    monkeypatch.setattr(fresh, "GRACE", 0.1)
-    monkeypatch.setattr(fresh, "pin", lambda pid: started.set())
+    monkeypatch.setattr(fresh_process, "GRACE", 0.1)
+    monkeypatch.setattr(fresh_process, "pin", lambda pid: started.set())
     comparison = asyncio.create_task(compare(file, "stuck", "quick"))
     await started.wait()
     assert len(psutil.Process().children()) == 1

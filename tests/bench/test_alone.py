@@ -12,7 +12,7 @@ import pytest
 
 from aembed import InputError, bench
 from aembed.bench.micro import blocks
-from aembed.bench.micro.fresh import alone, fresh_case
+from aembed.bench.micro.process import alone, fresh_case
 from aembed.bench.micro.timing import Blocks, _micro, measure
 from aembed.bench.scenario import Case, SubjectError
 from tests.bench import scenarios

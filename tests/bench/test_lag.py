@@ -28,11 +28,11 @@ def late(cpu: int = 0, queued: int = 0) -> Pulse:
 @pytest.mark.parametrize(
     ("pulse", "cause"),
     [
-        (late(cpu=100), "burnt"),
-        (late(cpu=40, queued=30), "burnt"),
+        (late(cpu=100), "cpu"),
+        (late(cpu=40, queued=30), "cpu"),
         (late(cpu=3), "blocked"),
-        (late(queued=100), "machine"),
-        (late(cpu=30, queued=60), "machine"),
+        (late(queued=100), "descheduled"),
+        (late(cpu=30, queued=60), "descheduled"),
     ],
 )
 def test_who_is_to_blame(pulse: Pulse, cause: Cause) -> None:
@@ -47,7 +47,7 @@ def test_a_process_that_was_stopped_is_the_machine() -> None:
     pulse = late(cpu=2)
     pulse.stops.append((START + 8 * MS, START + 105 * MS))
     (stall,) = explain(pulse, origin=START, told=True)
-    assert (stall.cause, stall.line) == ("machine", None)
+    assert (stall.cause, stall.line) == ("descheduled", None)
     assert stall.queued == pytest.approx(0.097)
     pulse.stops[:] = [(START - 500 * MS, START)]  # another time
     assert explain(pulse, origin=START, told=True)[0].cause == "blocked"

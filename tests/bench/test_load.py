@@ -149,14 +149,14 @@ async def test_what_never_returns_is_unfinished_and_bounded() -> None:
 async def test_who_does_not_listen_to_cancelling_is_left_alone_and_named() -> None:
     free = asyncio.Event()
 
-    async def deaf() -> None:
+    async def ignored_cancellation() -> None:
         while not free.is_set():
             try:
                 await free.wait()
             except asyncio.CancelledError:
                 continue
 
-    report = await bench.load(deaf, arrivals=bench.constant(2), duration=1, drain=0)
+    report = await bench.load(ignored_cancellation, arrivals=bench.constant(2), duration=1, drain=0)
     assert report.notes == ("2 requests went on although they were cancelled",)
     assert report.traffic is not None
     assert report.traffic.unfinished == 2
@@ -166,13 +166,13 @@ async def test_who_does_not_listen_to_cancelling_is_left_alone_and_named() -> No
 
 @virtual
 async def test_a_late_answer_after_the_timeout_changes_nothing() -> None:
-    async def deaf() -> None:
+    async def ignored_cancellation() -> None:
         try:
             await anyio.sleep(5)
         except asyncio.CancelledError:
             await anyio.sleep(0.5)
 
-    report = await bench.load(deaf, arrivals=bench.constant(1), duration=1, timeout=0.1)
+    report = await bench.load(ignored_cancellation, arrivals=bench.constant(1), duration=1, timeout=0.1)
     assert report.traffic is not None
     assert (report.traffic.timed_out, report.traffic.ok, report.notes) == (1, 0, ())
 

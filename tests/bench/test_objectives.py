@@ -20,7 +20,7 @@ from aembed.bench.load.abort import SequentialTest, dispersion, evidence
 from aembed.bench.load.burst import recovery_judged
 from aembed.bench.load.objectives import judged
 from aembed.bench.load.record import FAILED, OK, Record, Rows
-from aembed.bench.load.run import Flown
+from aembed.bench.load.run import RunResult
 from aembed.bench.load.steps import with_rate
 from aembed.bench.micro.timing import judged as decide_micro
 from aembed.bench.micro.timing import weighed
@@ -128,19 +128,19 @@ def decided(latencies: NDArray[np.float64], slo: str, rate: float = 100.0) -> tu
 
     chosen = rows(latencies, rate)
     seconds = len(latencies) / rate
-    flown = Flown(
+    result = RunResult(
         record=Record(1),
         origin=0,
         seconds=seconds,
         interrupted=False,
-        deaf=0,
+        ignored_cancellation=0,
         peak_in_flight=1,
         peak_backlog=0,
         failures=(),
     )
-    flown.__dict__["rows"] = chosen
+    result.__dict__["rows"] = chosen
     seen = traffic(Tally.of(chosen), seconds=seconds, peak_in_flight=1, peak_backlog=0, failures=())
-    return judged(flown, seen, windows(chosen, seconds=seconds, width=1.0), Settings(slo=slo), open_loop=True)
+    return judged(result, seen, windows(chosen, seconds=seconds, width=1.0), Settings(slo=slo), open_loop=True)
 
 
 def scripted(dice: np.random.Generator, count: int, p95: float) -> NDArray[np.float64]:
@@ -317,9 +317,11 @@ def test_a_recovery_is_judged() -> None:
     burst = samples()["burst"].burst
     assert burst is not None
     goal = Goal(metric="recovery", limit=5.0)
-    for recovery, untold, state in [(4.0, None, "kept"), (6.0, None, "broken"), (None, None, "broken")]:
-        assert recovery_judged(goal, replace(burst, recovery=recovery, untold=untold)).state == state
-    assert recovery_judged(goal, replace(burst, recovery=None, untold="too few")).state == "inconclusive"
+    for recovery, recovery_unknown, state in [(4.0, None, "kept"), (6.0, None, "broken"), (None, None, "broken")]:
+        assert (
+            recovery_judged(goal, replace(burst, recovery=recovery, recovery_unknown=recovery_unknown)).state == state
+        )
+    assert recovery_judged(goal, replace(burst, recovery=None, recovery_unknown="too few")).state == "inconclusive"
 
 
 @pytest.mark.parametrize(

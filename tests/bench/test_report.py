@@ -14,8 +14,8 @@ from rich.console import Console
 
 from aembed.bench import units
 from aembed.bench.compare.changes import Change, Comparison
-from aembed.bench.compare.figures import Figure
 from aembed.bench.compare.history import Entry, trends
+from aembed.bench.compare.metrics import Metric
 from aembed.bench.model.estimates import Estimate, Percentile
 from aembed.bench.model.result import Mode, Report
 from aembed.bench.report import (
@@ -147,7 +147,7 @@ def test_burst_shows_spike_and_recovery() -> None:
 
 
 @pytest.mark.parametrize(
-    ("recovery", "untold", "said"),
+    ("recovery", "recovery_unknown", "said"),
     [
         (1.25, None, "after 1.25 s"),
         (0.0, None, "none needed, no degradation was seen"),
@@ -155,10 +155,12 @@ def test_burst_shows_spike_and_recovery() -> None:
         (None, "too few", "INCONCLUSIVE"),
     ],
 )
-def test_recovery_is_a_number_only_where_it_is_one(recovery: float | None, untold: str | None, said: str) -> None:
+def test_recovery_is_a_number_only_where_it_is_one(
+    recovery: float | None, recovery_unknown: str | None, said: str
+) -> None:
     burst = samples()["burst"].burst
     assert burst is not None
-    assert parts.recovery(replace(burst, recovery=recovery, untold=untold)) == said
+    assert parts.recovery(replace(burst, recovery=recovery, recovery_unknown=recovery_unknown)) == said
 
 
 def test_invalid_cannot_be_overlooked() -> None:
@@ -233,7 +235,7 @@ def test_trends_are_drawn_with_their_changes_of_level() -> None:
             name="query",
             parameters={},
             canary=0.01,
-            figures=(Figure(metric="time", unit="s", nature="computing", value=Estimate(value=value)),),
+            figures=(Metric(metric="time", unit="s", nature="computing", value=Estimate(value=value)),),
         )
         for i, value in enumerate(values)
     ]

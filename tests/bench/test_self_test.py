@@ -1,4 +1,4 @@
-"""What the self-test says of what it found. That it finds what is planted is for the tests of truth."""
+"""What the self-test says of what it found. That it finds what is injected is for the tests of truth."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from aembed.bench.model.estimates import Estimate, Percentile
 from aembed.bench.model.result import Report
 from aembed.bench.model.under_load import Stall
 from aembed.bench.scenario import opened
-from aembed.bench.selftest import planted
+from aembed.bench.selftest import injected
 from aembed.bench.selftest import self_test as room
 from aembed.bench.selftest.self_test import Check, SelfTest, selftest
 from tests.bench.reports import memory, noise, report, response
 
-TRUE = {"blocked": Stall(at=1.0, seconds=0.4, cause="blocked", cpu=0.0, queued=0.0, line="planted.py:1 in block")}
-TRUE["burnt"] = replace(TRUE["blocked"], cause="burnt", line="planted.py:2 in burn")
+TRUE = {"blocked": Stall(at=1.0, seconds=0.4, cause="blocked", cpu=0.0, queued=0.0, line="injected.py:1 in block")}
+TRUE["cpu"] = replace(TRUE["blocked"], cause="cpu", line="injected.py:2 in burn")
 
 
 class Measured:
@@ -26,7 +26,7 @@ class Measured:
 
     def __init__(self) -> None:
         self.p95: float | None = 0.2
-        self.stalls: dict[bool, tuple[Stall, ...]] = {False: (TRUE["blocked"],), True: (TRUE["burnt"],)}
+        self.stalls: dict[bool, tuple[Stall, ...]] = {False: (TRUE["blocked"],), True: (TRUE["cpu"],)}
         self.leak: Report = report(memory=replace(memory(100.0), leaking=True, retained=Estimate(value=0.05)))
         self.lost = 0.0
         self.blind = False
@@ -111,14 +111,14 @@ def test_noise_is_no_failure_and_no_success() -> None:
 
 
 async def test_what_is_planted_is_there() -> None:
-    async with opened(planted.leaky.case(every=20)) as leak, opened(planted.spin.case(turns=10)) as spin:
+    async with opened(injected.leaky.case(every=20)) as leak, opened(injected.spin.case(turns=10)) as spin:
         assert await spin.call() == sum(i * i for i in range(10))
         assert await leak.call() is None
     held: list[float] = []
-    subject = planted.stalls(0.5, 2, held.append)
+    subject = injected.stalls(0.5, 2, held.append)
     for _ in range(3):
         await subject.call()
     assert held == [0.5]
-    planted.burn(0.0)
-    planted.block(0.0)
-    assert planted.slower(57, 0.05) == 60
+    injected.burn(0.0)
+    injected.block(0.0)
+    assert injected.slower(57, 0.05) == 60

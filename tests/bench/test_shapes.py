@@ -79,7 +79,7 @@ def test_failures_before_the_spike_leave_no_band_to_come_back_to() -> None:
     times = [i / 10 for i in range(100)]
     found = describe(rows(times, times, FAILED), base=10, spike=20, start=5, end=6)
     assert (found.band, found.recovery, found.peak_response) == (None, None, None)
-    assert found.untold == "requests failed before it, so that what is usual is not known"
+    assert found.recovery_unknown == "requests failed before it, so that what is usual is not known"
 
 
 def came(*, base: float = 50, start: float = 10, end: float = 11, seconds: float = 25) -> NDArray[np.float64]:
@@ -99,7 +99,7 @@ def test_noise_alone_is_no_degradation(base: float) -> None:
     times, dice = came(base=base), np.random.default_rng(1)
     found = [felt(times, dice.lognormal(-7, 0.7, len(times))) for _ in range(200)]
     assert sum(each.recovery == 0.0 for each in found) >= 194
-    assert sum(each.untold is None and each.recovery is None for each in found) <= 2
+    assert sum(each.recovery_unknown is None and each.recovery is None for each in found) <= 2
 
 
 @pytest.mark.parametrize("base", [20, 50, 400])
@@ -121,7 +121,7 @@ def test_requests_that_queue_are_slow_in_clusters_before_the_spike_as_after_it()
         for i, time in enumerate(times):
             done[i] = max(time, done[i - 1] if i and not 20 <= time < 21 else 0.0) + work[i]
         found = felt(times, done - times, start=20, end=21)
-        wrong += found.untold is None and found.recovery != 0.0
+        wrong += found.recovery_unknown is None and found.recovery != 0.0
     assert wrong <= 10
 
 
@@ -133,8 +133,8 @@ def test_what_cannot_be_told_is_said(start: float, end: float, told: str) -> Non
     times = came(start=start, end=end)
     found = felt(times, np.full(len(times), 0.01), start=start, end=end)
     assert found.recovery is None
-    assert found.untold is not None
-    assert told in found.untold
+    assert found.recovery_unknown is not None
+    assert told in found.recovery_unknown
 
 
 @virtual

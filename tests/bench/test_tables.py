@@ -298,7 +298,7 @@ def test_latency_shows_all_three_clocks() -> None:
 
 def test_the_ten_longest_stalls_are_shown_in_their_order() -> None:
     stalls = [
-        Stall(at=float(i), seconds=(i + 1) / 10, cause="burnt", cpu=0, queued=0, line=f"a.py:{i}") for i in range(12)
+        Stall(at=float(i), seconds=(i + 1) / 10, cause="cpu", cpu=0, queued=0, line=f"a.py:{i}") for i in range(12)
     ]
     made = replace(report(), stalls=tuple(reversed(stalls)))
     assert [row[0] for row in rows(made, "Stalls of the loop")] == [
@@ -306,7 +306,7 @@ def test_the_ten_longest_stalls_are_shown_in_their_order() -> None:
     ]
     assert note(made, "Stalls of the loop") == "the longest of 12"
     assert note(replace(made, stalls=tuple(stalls[:10])), "Stalls of the loop") == ""
-    causes = [replace(stalls[0], cause=cause) for cause in ("burnt", "blocked", "machine", "unknown")]
+    causes = [replace(stalls[0], cause=cause) for cause in ("cpu", "blocked", "descheduled", "unknown")]
     assert [row[2] for row in rows(replace(made, stalls=tuple(causes)), "Stalls of the loop")] == [
         "your code burnt CPU",
         "your code blocked",

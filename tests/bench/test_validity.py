@@ -12,7 +12,7 @@ from aembed import bench
 from aembed.bench.load import validity
 from aembed.bench.load.drivers import OpenLoop
 from aembed.bench.load.record import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Outcome, Record
-from aembed.bench.load.run import Flown
+from aembed.bench.load.run import RunResult
 from aembed.bench.load.summary import Tally, distribution, traffic, windows
 from aembed.bench.load.validity import generator_cost, judge
 from aembed.bench.model.under_load import Cause, Failure, LoopUse, Stall
@@ -21,18 +21,18 @@ from aembed.bench.settings import Settings
 USE = LoopUse(seconds=10, cpu=1, queued=0, pings=1000, slowest_ping=0.001)
 
 
-def flown(lag: float, rate: int = 100) -> Flown:
+def flown(lag: float, rate: int = 100) -> RunResult:
     """Ten seconds of requests that all start so late."""
     record = Record()
     for i in range(rate * 10):
         at = round(i / rate * 1e9)
         record.add(at, at + round(lag * 1e9), at + round(lag * 1e9), OK)
-    return Flown(
+    return RunResult(
         record=record,
         origin=0,
         seconds=10,
         interrupted=False,
-        deaf=0,
+        ignored_cancellation=0,
         peak_in_flight=1,
         peak_backlog=0,
         failures=(),
@@ -40,7 +40,7 @@ def flown(lag: float, rate: int = 100) -> Flown:
 
 
 async def verdict(
-    run: Flown, *, stalls: tuple[Stall, ...] = (), loop: LoopUse | None = USE, min_good: float = 0.99
+    run: RunResult, *, stalls: tuple[Stall, ...] = (), loop: LoopUse | None = USE, min_good: float = 0.99
 ) -> tuple[str, str, tuple[str, ...], float | None]:
     lag = distribution(run.rows.lag)
     shown = windows(run.rows, seconds=10, width=1)
@@ -118,7 +118,7 @@ async def test_a_tenth_of_a_run_may_be_spent_waiting_for_a_core(queued: float, s
 
 @pytest.mark.parametrize(("stood", "state"), [(0.049, "ok"), (0.05, "ok"), (0.051, "invalid")])
 async def test_the_machine_may_stand_still_for_half_a_percent(stood: float, state: str) -> None:
-    assert (await verdict(flown(0.001), stalls=(stall("machine", stood / 2),) * 2))[0] == state
+    assert (await verdict(flown(0.001), stalls=(stall("descheduled", stood / 2),) * 2))[0] == state
 
 
 @pytest.mark.usefixtures("costs")
@@ -130,7 +130,7 @@ async def test_places_that_are_all_taken_are_no_fault_of_the_subjects_loop() -> 
 
 
 @pytest.mark.parametrize(
-    ("cause", "state"), [("machine", "invalid"), ("burnt", "ok"), ("blocked", "ok"), ("unknown", "ok")]
+    ("cause", "state"), [("descheduled", "invalid"), ("cpu", "ok"), ("blocked", "ok"), ("unknown", "ok")]
 )
 async def test_only_the_machine_voids_a_run(cause: Cause, state: str) -> None:
     found, reason, _, _ = await verdict(flown(0.001), stalls=(stall(cause, 0.2),))
@@ -154,7 +154,7 @@ async def test_what_a_request_costs_is_measured() -> None:
 
 @pytest.mark.virtual_time
 async def test_requests_that_went_on_are_a_note() -> None:
-    _, _, notes, _ = await verdict(replace(flown(0.001), deaf=3), loop=None)
+    _, _, notes, _ = await verdict(replace(flown(0.001), ignored_cancellation=3), loop=None)
     assert notes == ("3 requests went on although they were cancelled",)
 
 
@@ -175,7 +175,7 @@ def test_rows_of_nothing_say_nothing() -> None:
     assert found[:2] == ("inconclusive", "no request was due within 10 s")
 
 
-def failing(count: int, outcome: Outcome = FAILED) -> Flown:
+def failing(count: int, outcome: Outcome = FAILED) -> RunResult:
     """A thousand requests, so many of which come to this end."""
     record = Record()
     for i in range(1000):
@@ -219,7 +219,7 @@ async def test_the_commonest_kinds_are_named() -> None:
     ("outcome", "state"), [(FAILED, "failed"), (WRONG, "failed"), (TIMED_OUT, "invalid"), (OK, "invalid")]
 )
 async def test_a_machine_in_the_way_excuses_missing_answers_and_no_errors(outcome: Outcome, state: str) -> None:
-    found, _, notes, _ = await verdict(failing(500, outcome), stalls=(stall("machine", 0.2),))
+    found, _, notes, _ = await verdict(failing(500, outcome), stalls=(stall("descheduled", 0.2),))
     assert found == state
     assert ("the machine stood still, or let others run, for 0.2 s of 10 s" in notes) == (state == "failed")
 
@@ -251,11 +251,11 @@ async def test_what_a_request_costs_is_the_best_of_three(monkeypatch: pytest.Mon
     runs: list[tuple[int, int, float]] = []
     times = iter([0.0, 8.0, 10.0, 14.0, 20.0, 26.0])
 
-    async def fly(driver: OpenLoop, seconds: float, _: Settings) -> None:
+    async def execute(driver: OpenLoop, seconds: float, _: Settings) -> None:
         schedule = driver._times.tolist()
         runs.append((len(schedule), schedule[1] - schedule[0], seconds))
 
-    monkeypatch.setattr(validity, "fly", fly)
+    monkeypatch.setattr(validity, "execute", execute)
     monkeypatch.setattr(time, "thread_time", lambda: next(times))
     assert await generator_cost() == 4.0 / 2000
     monkeypatch.undo()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import anyio
 
 from aembed import bench
-from aembed.bench.selftest.planted import block, burn
+from aembed.bench.selftest.injected import block, burn
 from tests.loops import run
 from tests.truth.figures import Figure, heard, near, truth, yes
 from tests.truth.load import FAST
@@ -50,7 +50,7 @@ def stopped_for(seconds: float) -> bench.Report:
 @truth("T10 attribution")
 def attribution() -> Sequence[Figure]:
     figures = []
-    for what, cause, place in ((burn, "burnt", " in burn"), (block, "blocked", " in block")):
+    for what, cause, place in ((burn, "cpu", " in burn"), (block, "blocked", " in block")):
         longest = max(stalled_by(what).stalls, key=lambda stall: stall.seconds)
         figures += [
             yes(f"a planted stall is called {cause}, not {longest.cause}", longest.cause == cause),
@@ -60,7 +60,7 @@ def attribution() -> Sequence[Figure]:
     longest = max(stopped_for(STALL).stalls, key=lambda stall: stall.seconds)
     return [
         *figures,
-        yes(f"a stopped process is called machine, not {longest.cause}", longest.cause == "machine"),
+        yes(f"a stopped process is called machine, not {longest.cause}", longest.cause == "descheduled"),
         near("its length, s", longest.seconds, STALL, absolute=0.03),
     ]
 

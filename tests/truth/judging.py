@@ -15,7 +15,7 @@ from aembed.bench.compare.changes import Change
 from aembed.bench.compare.contest import Contest, ab
 from aembed.bench.compare.process_side import ProcessSide
 from aembed.bench.environment import look
-from aembed.bench.selftest.planted import slower, spin
+from aembed.bench.selftest.injected import slower, spin
 from aembed.bench.stats.change_points import change_points
 from tests.bench.simulated import series
 from tests.truth.figures import Figure, NoisyError, truth

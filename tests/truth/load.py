@@ -14,7 +14,7 @@ import numpy as np
 
 from aembed import bench
 from aembed.bench.load.pacer import clock_of, pacer_for
-from aembed.bench.selftest.planted import block
+from aembed.bench.selftest.injected import block
 from tests.loops import LoopFactory, matrix, run
 from tests.truth.figures import Figure, near, quiet, truth, yes
 

@@ -1,8 +1,8 @@
-"""What is news: between two versions, two days, over months.
+"""Changes between two versions, two days, or over months.
 
-versus rounds                several subjects side by side; whether rounds tell them apart
+versus rounds                several subjects side by side; the comparison of their rounds
 contest interleave           A/B: two versions in turns
-process_side worktree        a version in a process of its own; another revision's files
-figures changes reports      what is worth comparing; what differs, and whether that is news; two sets of reports
+process_side worktree        a version in a separate process; another revision's files
+metrics changes reports      figures worth comparing; differences and findings; two sets of reports
 history                      over months
 """

@@ -1,4 +1,4 @@
-"""What two versions differ in, and whether that is news. Pure."""
+"""Differences of two versions, and the finding on each. Pure."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Finding: TypeAlias = Literal["regressed", "improved", "same", "inconclusive"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What counts as news. Between ``min_effect`` and ``tolerance`` a change may be called either."""
+    """Rule for findings. Between ``min_effect`` and ``tolerance`` a change may be called either."""
 
     min_effect: float = 0.02
     """A change must be surely larger than this to be called one."""
     tolerance: float = 0.05
     """And surely smaller than this to be called none."""
     alpha: float = 0.01
-    """How often, at most, a version no slower than ``min_effect`` is called slower, all benchmarks taken together."""
+    """Largest rate at which a version no slower than ``min_effect`` is called slower, all benchmarks taken together."""
 
 
 USUAL = Rule()
@@ -49,7 +49,7 @@ class Change:
     p_value: float | None = None
     """That a version no worse than the minimum effect gives such figures, adjusted for the number of benchmarks."""
     pairs: int | None = None
-    """Of fresh processes, in an A/B comparison."""
+    """Number of pairs of fresh processes, in an A/B comparison."""
     detectable: float | None = None
     """The smallest slowdown that this many pairs would have found four times out of five."""
     note: str = ""
@@ -63,7 +63,7 @@ class Comparison:
     after: str
     changes: tuple[Change, ...]
     unjudged: tuple[str, ...] = ()
-    """Sentences: what was not judged, and why."""
+    """Sentences with each figure that was not judged, and the reason."""
     notes: tuple[str, ...] = ()
     interrupted: bool = False
     """Ended by Ctrl-C: not all was measured that should have been."""
@@ -105,7 +105,7 @@ def judge_pairs(logs: Sequence[float], rule: Rule) -> tuple[Estimate, Finding, f
 
 
 def adjust(changes: Sequence[Change], rule: Rule) -> tuple[Change, ...]:
-    """Holm over many benchmarks: the more of them, the surer each alarm must be. What is not sure enough is open."""
+    """Holm over many benchmarks: the more of them, the surer each alarm must be. Unsure findings stay open."""
     tested = [change for change in changes if change.p_value is not None]
     surer = iter(holm([change.p_value for change in tested if change.p_value is not None]))
     return tuple(change if change.p_value is None else _adjusted(change, next(surer), rule) for change in changes)

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from aembed.bench.compare.changes import Finding
-from aembed.bench.compare.figures import Figure, canary, figures_of
+from aembed.bench.compare.metrics import Metric, canary, figures_of
 from aembed.bench.model.result import SCHEMA, Parameter, Report
 from aembed.bench.stats.change_points import ChangePoint, change_points
 
@@ -22,7 +22,7 @@ MIN_EFFECT = 0.03
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What is kept of a report."""
+    """The stored part of a report."""
 
     schema: int = SCHEMA
     started: str
@@ -35,7 +35,7 @@ class Entry:
     name: str
     parameters: Mapping[str, Parameter]
     canary: float
-    figures: tuple[Figure, ...]
+    figures: tuple[Metric, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,27 +62,27 @@ class Trend:
     changes: tuple[ChangePoint, ...]
 
     def finding(self, change: ChangePoint) -> Finding:
-        """Whether ``change`` is one for the worse."""
+        """The finding on ``change``: for the worse or not."""
         return "regressed" if (change.change > 0) != self.more_is_better else "improved"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """What a file holds. ``skipped`` are the numbers of lines that could not be read, from 1."""
+    """Contents of a file. ``skipped`` are the numbers of lines that could not be read, from 1."""
 
     entries: tuple[Entry, ...]
     skipped: tuple[int, ...] = ()
 
 
 def append(path: Path | str, reports: Iterable[Report]) -> int:
-    """Add the valid ones of ``reports`` to the file; how many that were. What stands there stays as it is."""
+    """Add the valid ones of ``reports`` to the file; gives their number. Earlier lines stay unchanged."""
     lines = [msgspec.json.encode(_entry(report)) for report in reports if figures_of(report)]
     if not lines:
         return 0
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as file:
-        torn = file.tell() > 0 and _last_byte(path) != b"\n"  # whoever wrote it was interrupted
+        torn = file.tell() > 0 and _last_byte(path) != b"\n"  # the writer was interrupted
         file.write(b"\n" * torn + b"\n".join(lines) + b"\n")
         file.flush()
         os.fsync(file.fileno())
@@ -131,7 +131,7 @@ def read(path: Path | str) -> History:
 
 def trends(entries: Sequence[Entry], *, min_effect: float = MIN_EFFECT) -> tuple[Trend, ...]:
     """The figures of ``entries`` over time, each kind of machine for itself, in the order they were first seen."""
-    series: dict[tuple[str, ...], list[tuple[Entry, Figure]]] = {}
+    series: dict[tuple[str, ...], list[tuple[Entry, Metric]]] = {}
     for entry in sorted(entries, key=lambda entry: entry.started):
         given = repr(sorted(entry.parameters.items()))
         for figure in entry.figures:
@@ -141,7 +141,7 @@ def trends(entries: Sequence[Entry], *, min_effect: float = MIN_EFFECT) -> tuple
     return tuple(_trend(rows, min_effect) for rows in series.values())
 
 
-def _trend(rows: Sequence[tuple[Entry, Figure]], min_effect: float) -> Trend:
+def _trend(rows: Sequence[tuple[Entry, Metric]], min_effect: float) -> Trend:
     entry, figure = rows[-1]
     values = np.array([figure.value.value for _, figure in rows if figure.value is not None])
     if figure.nature == "computing":

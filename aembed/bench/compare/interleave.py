@@ -21,7 +21,7 @@ WARM_UP = 0.15
 ROUNDS = 20
 FEWEST_ROUNDS = 3
 PAIR_SECONDS = 2.0
-"""For the rounds of a pair; slow operations get fewer rounds."""
+"""Seconds for the rounds of a pair; slow operations get fewer rounds."""
 SELDOM = 0.1
 """Waits per block, at most, of operations that only compute: their CPU time is the better clock."""
 
@@ -33,7 +33,7 @@ class Side(Protocol):
 
     @property
     def label(self) -> str:
-        """What reports call it, such as "main" or "working tree"."""
+        """Name in reports, such as "main" or "working tree"."""
         ...
 
     def open(self, seed: int) -> AbstractAsyncContextManager[Runs]:
@@ -75,7 +75,7 @@ Rounds: TypeAlias = list[tuple[Timing, Timing]]
 
 
 def compare_rounds(before: Rounds, after: Rounds) -> Pair:
-    """What a pair of processes says."""
+    """The result of a pair of processes."""
     busy = _only_computes(before) and _only_computes(after)
     return Pair(
         before=_median(before, "cpu" if busy else "wall"),

@@ -1,4 +1,4 @@
-"""A version that lives in a process of its own, on the same core as the other one."""
+"""A version in a separate process, on the same core as the other one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 from aembed.bench.micro import blocks
 from aembed.bench.micro.blocks import Runs, Timing
-from aembed.bench.micro.fresh import Process, process
+from aembed.bench.micro.process import Process, process
 from aembed.bench.model.result import Parameter
 
 PATIENCE = 60.0
@@ -25,12 +25,12 @@ class ProcessSide:
     """``file.py:name`` or ``package.module:name``."""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     tree: str | None = None
-    """A source tree whose packages come before all others; it is refused if nothing of it is loaded."""
+    """A source tree whose packages come before all others; it is an error if nothing of it is loaded."""
     loop: str = "uvloop" if find_spec("uvloop") else "asyncio"
 
     @asynccontextmanager
     async def open(self, seed: int) -> AsyncIterator[Runs]:
-        """Start the process. Whatever goes wrong in it is a SubjectError with this side's name."""
+        """Start the process. Any failure in it is a SubjectError with this side's name."""
         async with process(
             self.target,
             self.parameters,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from aembed.bench.compare.changes import Change, Comparison, Finding
-from aembed.bench.compare.figures import Figure, canary, figures_of
+from aembed.bench.compare.metrics import Metric, canary, figures_of
 from aembed.bench.model.estimates import Estimate
 from aembed.bench.model.result import Report
 
@@ -20,7 +20,7 @@ LEAST = {"s": 0.10, "1/s": 0.20}
 SIZES = 0.01
 """By how much sizes differ from run to run."""
 RESTLESS = 0.10
-"""Where the canaries differ by more, what mostly waits cannot be compared: nobody knows how much of it does."""
+"""Difference of the canaries above which waiting times are not compared: their share of computing is unknown."""
 CONFIRM = "measured at different times: confirm what regressed with `aembed bench ab`, which measures both in turns"
 
 Key: TypeAlias = tuple[str, str, tuple[tuple[str, str], ...]]
@@ -31,7 +31,7 @@ def compare(
 ) -> Comparison:
     """Judge each report of ``after`` by the one of ``before`` with the same mode, name and parameters.
 
-    What cannot be judged is told in ``unjudged``, with the reason: invalid runs, other machines, too few samples.
+    Figures that cannot be judged are in ``unjudged`` with the reason: invalid, other machines, too few samples.
     """
     earlier, later = ({_key(report): report for report in reports} for reports in (before, after))
     changes: list[Change] = []
@@ -106,7 +106,7 @@ def _restless(before: Report, after: Report) -> str | None:
     return f"times under load are not compared: the machine itself took {speed - 1:+.0%} for the same calculation"
 
 
-def _judge(report: Report, before: Figure, after: Figure, speed: float) -> Change | str:
+def _judge(report: Report, before: Metric, after: Metric, speed: float) -> Change | str:
     if before.value is None and after.value is None:
         return f"{after.metric}: among failed requests in both runs"
     old, note = before.value, ""
@@ -148,7 +148,7 @@ def _change(before: Estimate, after: Estimate) -> Estimate:
 
 
 def _logs(estimate: Estimate) -> tuple[float, float, float]:
-    """Of the lower end, the value and the upper end. Without an interval the value is exact."""
+    """Logarithms of lower end, value and upper end. Without an interval the value is exact."""
     low, value, high = (
         math.log(estimate.value if end is None else end) if end is None or end > 0 else -math.inf
         for end in (estimate.low, estimate.value, estimate.high)

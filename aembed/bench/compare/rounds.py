@@ -19,7 +19,7 @@ from aembed.bench.stats.sample import TAIL, holm
 from aembed.bench.stats.special import t_cdf, t_quantile
 
 ALPHA = 0.03
-"""How often two equal sides are called different at most: of all pairs together, and of the last pair left too."""
+"""Largest rate at which two equal sides are called different: of all pairs together, and of the last pair left too."""
 FEWEST_ROUNDS = 6
 BEYOND = 100.0
 """A percentile among failed requests counts as so many times the slowest that was measured."""

@@ -17,7 +17,6 @@ import numpy as np
 from aembed import InputError
 from aembed.bench.compare.rounds import FEWEST_ROUNDS, compared, detectable, finite, orders, ranks
 from aembed.bench.environment import keeps_own_time
-from aembed.bench.frame import Frame
 from aembed.bench.load.arrivals import Arrivals
 from aembed.bench.load.drivers import OpenLoop
 from aembed.bench.load.heap import heap_frozen
@@ -25,10 +24,11 @@ from aembed.bench.load.lag import Watchdog
 from aembed.bench.load.measure import report_of, settings_for
 from aembed.bench.load.pacer import Pacer, pacer_for
 from aembed.bench.load.record import NEVER, Ints, Record, Rows
-from aembed.bench.load.run import Flown, fly
+from aembed.bench.load.run import RunResult, execute
 from aembed.bench.model.result import Report, Verdict
 from aembed.bench.model.under_load import Failure, Pacing
 from aembed.bench.model.versus import Standing, Versus
+from aembed.bench.run_context import RunContext
 from aembed.bench.scenario import Subject, Target, opened_with_requests
 from aembed.bench.settings import RunOptions, Settings, positive
 from aembed.bench.stats.sample import rank_of
@@ -42,7 +42,7 @@ class Side:
 
     name: str
     subject: Subject
-    blocks: list[Flown] = field(default_factory=list)
+    blocks: list[RunResult] = field(default_factory=list)
 
 
 async def versus(
@@ -69,7 +69,7 @@ async def versus(
         raise InputError(f"{duration:g} s are {number} blocks of {block_s:g} s, and {FEWEST_ROUNDS} are needed")
     first = next(iter(targets.values()))
     settings = settings_for("load", first, options)
-    frame = await Frame.around(first, settings.name or ", ".join(targets))
+    frame = await RunContext.around(first, settings.name or ", ".join(targets))
     real = not keeps_own_time(asyncio.get_running_loop())
     with heap_frozen():
         async with AsyncExitStack() as stack:
@@ -87,7 +87,7 @@ async def versus(
     pacing = Pacing(arrivals=f"{arrivals} in blocks of {block_s:g} s", seed=seed, pacer=_pacer().name)
     reports = [
         await report_of(
-            Frame(side.name, {}, frame.before),
+            RunContext(side.name, {}, frame.before),
             _joined(side.blocks, block_s),
             settings,
             mode="open",
@@ -109,10 +109,10 @@ async def _rounds(
     turns = orders(len(sides))
     for round_ in range(number + 1):
         times = schedule(round_)
-        found: dict[int, Flown] = {}
+        found: dict[int, RunResult] = {}
         for place in turns[round_ % len(turns)]:
             driver = OpenLoop(sides[place].subject, times.copy(), settings)
-            found[place] = await fly(driver, block_s, settings)
+            found[place] = await execute(driver, block_s, settings)
             if settings.stop is not None and settings.stop.is_set():
                 return
         for place, side in enumerate(sides):
@@ -122,7 +122,7 @@ async def _rounds(
                 side.subject.meter.start()
 
 
-def _joined(blocks: Sequence[Flown], block_s: float) -> Flown:
+def _joined(blocks: Sequence[RunResult], block_s: float) -> RunResult:
     """The blocks of a side as one run, one behind the other."""
     record = Record(sum(len(block.rows) for block in blocks))
     length = round(block_s * 1e9)
@@ -134,7 +134,7 @@ def _joined(blocks: Sequence[Flown], block_s: float) -> Flown:
         seconds=block_s * len(blocks),
         peak_in_flight=max(block.peak_in_flight for block in blocks),
         peak_backlog=max(block.peak_backlog for block in blocks),
-        deaf=sum(block.deaf for block in blocks),
+        ignored_cancellation=sum(block.ignored_cancellation for block in blocks),
         failures=tuple(_failures(blocks)),
     )
 
@@ -152,7 +152,7 @@ def _append(record: Record, rows: Rows, offset: int) -> None:
         record.add(intended + offset, begun, ended, outcome)
 
 
-def _failures(blocks: Sequence[Flown]) -> list[Failure]:
+def _failures(blocks: Sequence[RunResult]) -> list[Failure]:
     found: dict[str, Failure] = {}
     for block in blocks:
         for failure in block.failures:

@@ -1,4 +1,4 @@
-"""Another revision's files, beside the ones that stand here."""
+"""Another revision's files, next to the working tree."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def evidence(bad: float, count: float, limit: float) -> float:
 
 
 def most_evidence(bad: float, count: float, limit: float) -> float:
-    """What the likelihood of any one share above ``limit`` reaches at most: an upper bound of the evidence."""
+    """An upper bound of the evidence: the largest likelihood of any one share above ``limit``."""
     if bad <= limit * count:
         return 0.0
     if limit <= 0:

@@ -24,7 +24,7 @@ SLACK = 1e-9
 
 
 class Arrivals(Protocol):
-    """What every schedule can do; it is immutable, and its ``str`` is what a report calls it."""
+    """A schedule. It is immutable, and its ``str`` is its name in reports."""
 
     def times(self, duration: float, seed: int = 0) -> Times:
         """The intended starts within ``duration`` seconds; the same seed gives the same ones.

@@ -61,13 +61,13 @@ async def burst(
     settings = settings_for("burst", target, options)
     fine = max(min(1.0, spike_s / 4), duration / WINDOWS)
     settings = replace(settings, window=settings.window or fine)
-    report, flown = await open_loop(target, arrivals, duration, seed, settings, fold=False)
-    felt = describe(flown.rows, base=base, spike=spike, start=start, end=start + spike_s)
+    report, result = await open_loop(target, arrivals, duration, seed, settings, fold=False)
+    felt = describe(result.rows, base=base, spike=spike, start=start, end=start + spike_s)
     verdict, objectives = report.verdict, report.objectives
     if verdict.state == "invalid":
         return replace(report, mode="burst", burst=felt)
-    if felt.untold is not None:
-        reason = f"how long the spike was felt cannot be told: {felt.untold}"
+    if felt.recovery_unknown is not None:
+        reason = f"how long the spike was felt cannot be told: {felt.recovery_unknown}"
         verdict = verdict.joined(Verdict(state="inconclusive", reasons=(reason,)))
     recoveries = [recovery_judged(goal, felt) for goal in settings.goals if goal.metric == "recovery"]
     verdict = with_objectives(verdict, recoveries, None)
@@ -76,8 +76,8 @@ async def burst(
 
 def recovery_judged(goal: Goal, felt: Burst) -> Judgement:
     """The one recovery that was seen, against its limit. Pure."""
-    if felt.untold is not None:
-        return Judgement(goal=goal, state="inconclusive", value=None, note=felt.untold)
+    if felt.recovery_unknown is not None:
+        return Judgement(goal=goal, state="inconclusive", value=None, note=felt.recovery_unknown)
     kept = felt.recovery is not None and felt.recovery <= goal.limit
     return Judgement(goal=goal, state="kept" if kept else "broken", value=felt.recovery)
 
@@ -101,7 +101,7 @@ def describe(rows: Rows, *, base: float, spike: float, start: float, end: float)
         peak_response=float(felt.max()) if len(felt) and np.isfinite(felt).all() else None,
         peak_backlog=int(waiting[times >= start * 1e9].max(initial=0)),
         recovery=recovery if isinstance(recovery, float) else None,
-        untold=recovery if isinstance(recovery, str) else None,
+        recovery_unknown=recovery if isinstance(recovery, str) else None,
         drained=drained,
         drain_rate=float(np.sum((done > end) & (done <= end + drained))) / drained if drained else None,
     )

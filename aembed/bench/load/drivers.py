@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from aembed.bench.load.flight import Flight, Request
+from aembed.bench.load.in_flight import InFlight, Request
 from aembed.bench.load.pacer import Pacer, clock_of, pacer_for
 from aembed.bench.load.record import Ints
 from aembed.bench.scenario import Call, Subject
@@ -24,7 +24,7 @@ from aembed.bench.settings import Settings
 class Driver(Protocol):
     """Decides when requests start. One run each."""
 
-    flight: Flight
+    flight: InFlight
     pacer: Pacer | None
     finished: asyncio.Event
     """All of the schedule is answered."""
@@ -36,7 +36,7 @@ class Driver(Protocol):
     def begin(self, origin: int) -> None: ...
 
     def end(self) -> None:
-        """The schedule ends now; what is due still starts."""
+        """End the schedule now; requests that are due still start."""
 
     def close(self) -> None:
         """Start nothing more."""
@@ -59,7 +59,7 @@ class OpenLoop:
     def __init__(self, subject: Subject, times: Ints, settings: Settings) -> None:
         loop = asyncio.get_running_loop()
         clock, timeout, expected = clock_of(loop), settings.timeout, len(times)
-        self.flight = Flight(subject, clock=clock, timeout=timeout, settled=self._fill, expected=expected)
+        self.flight = InFlight(subject, clock=clock, timeout=timeout, settled=self._fill, expected=expected)
         self.finished = asyncio.Event()
         self.peak_backlog = 0
         self.pacer = self._pacer = pacer_for(loop)
@@ -78,7 +78,7 @@ class OpenLoop:
         self._fill()
 
     def _fill(self, _ended: Request | None = None, _done: int = 0) -> None:
-        """Start what is due, as far as there are places."""
+        """Start the requests that are due, up to the places there are."""
         flight, schedule = self.flight, self._schedule
         while self._started < self._due and len(flight) < self._places:
             self._started += 1
@@ -120,7 +120,7 @@ class ClosedLoop:
         settings: Settings,
     ) -> None:
         loop = asyncio.get_running_loop()
-        self.flight = Flight(subject, clock=clock_of(loop), timeout=settings.timeout, settled=self._answered)
+        self.flight = InFlight(subject, clock=clock_of(loop), timeout=settings.timeout, settled=self._answered)
         self.finished = asyncio.Event()
         self.thought = self.waited = 0
         self._loop = loop

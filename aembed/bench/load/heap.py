@@ -1,4 +1,4 @@
-"""What the runner itself holds (matplotlib, scipy, rich) is left out of the garbage collections of a run."""
+"""Objects of the runner itself are left out of the garbage collections of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def heap_frozen() -> Iterator[int]:
-    """Freezes what is there now out of garbage collections; how many objects that is.
+    """Exclude the present objects from garbage collections; gives their number.
 
     A collection then costs what it would in a program without the runner. Where something was frozen before, all of it
     stays so afterwards: there is no way to thaw a part.

@@ -1,10 +1,10 @@
-"""Where the loop stood still, and who was to blame.
+"""Stalls of the event loop and their causes.
 
 The loop itself takes its pulse: a timer that reads the clocks of its thread. A beat that comes late is a stall, and
 what the clocks counted meanwhile is the cause. The thread used CPU: your code burnt it. It was ready to run and was
 not let, or the whole process was stopped: the machine. Else it slept: your code blocked. A second thread, the
 watchdog, looks where the loop's thread stands when a beat is overdue, and notices by its own sleep that the process
-was stopped. Linux tells these apart; elsewhere the cause is "unknown".
+was stopped. Linux distinguishes these; elsewhere the cause is "unknown".
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Watchdog:
             os.close(self._schedstat)
 
     def use(self) -> LoopUse:
-        """Of the loop's thread over the whole block; to be asked after it."""
+        """CPU and waiting of the loop's thread over the whole block; call it after the block."""
         first, last = self._first, self._last
         return LoopUse(
             seconds=(last.wall - first.wall) / 1e9,
@@ -167,9 +167,9 @@ def explain(pulse: Pulse, *, origin: int, told: bool) -> tuple[Stall, ...]:
         slept = max(0.0, seconds - cpu - queued)
         stopped = min(slept, _overlap(pulse.stops, before.wall, after.wall))
         shares: list[tuple[float, Cause]] = [
-            (cpu, "burnt"),
+            (cpu, "cpu"),
             (slept - stopped, "blocked"),
-            (queued + stopped, "machine"),
+            (queued + stopped, "descheduled"),
         ]
         cause = max(shares)[1] if told else "unknown"
         line = next((line for at, line in pulse.lines if before.wall < at <= after.wall), None)
@@ -182,7 +182,7 @@ def explain(pulse: Pulse, *, origin: int, told: bool) -> tuple[Stall, ...]:
                 cause=cause,
                 cpu=cpu,
                 queued=queued + stopped if told else None,
-                line=None if cause == "machine" else line,
+                line=None if cause == "descheduled" else line,
             )
         )
     return tuple(found)

@@ -11,19 +11,19 @@ from typing import Any, TypeAlias, Unpack
 
 from aembed import InputError
 from aembed.bench.environment import keeps_own_time
-from aembed.bench.frame import Frame
 from aembed.bench.load.arrivals import Arrivals
 from aembed.bench.load.drivers import ClosedLoop, Driver, OpenLoop
-from aembed.bench.load.fold import ROUNDED, Fold
 from aembed.bench.load.heap import heap_frozen
 from aembed.bench.load.lag import Watchdog
 from aembed.bench.load.objectives import judged, of_invalid_run, with_objectives
-from aembed.bench.load.run import Flown, fly
+from aembed.bench.load.run import RunResult, execute
 from aembed.bench.load.summary import Tally, distribution, traffic, windows
 from aembed.bench.load.validity import judge
+from aembed.bench.load.windowed_histogram import ROUNDED, WindowedHistogram
 from aembed.bench.model.result import Mode, Report
 from aembed.bench.model.under_load import Closed, Pacing
 from aembed.bench.model.work import Work
+from aembed.bench.run_context import RunContext
 from aembed.bench.scenario import Call, Subject, Target, declared_goals, opened_with_requests, with_arguments
 from aembed.bench.settings import RunOptions, Settings, positive
 from aembed.bench.slo import goals_for
@@ -59,7 +59,7 @@ async def closed(
     def driver(subject: Subject, calls: Sequence[Call]) -> Driver:
         return ClosedLoop(subject, calls, draw, seconds=duration, seed=seed, settings=settings)
 
-    report, flown = await _measure(
+    report, result = await _measure(
         target,
         "closed",
         driver,
@@ -70,7 +70,7 @@ async def closed(
         users=users,
     )
     assert report.traffic is not None
-    return replace(report, closed=_closed(flown, users, report.traffic.offered))
+    return replace(report, closed=_closed(result, users, report.traffic.offered))
 
 
 def settings_for(mode: str, target: Target, options: RunOptions) -> Settings:
@@ -86,8 +86,8 @@ def settings_for(mode: str, target: Target, options: RunOptions) -> Settings:
 
 async def open_loop(
     target: Target, arrivals: Arrivals, duration: float, seed: int, settings: Settings, *, fold: bool = True
-) -> tuple[Report, Flown]:
-    """The report, and the rows for whoever wants to know more: all of them, unless very many may be folded."""
+) -> tuple[Report, RunResult]:
+    """The report and its rows: all of them, unless ``fold`` allows counts for very many."""
     times = arrivals.times(duration, seed)
 
     def driver(subject: Subject, _calls: Sequence[Call]) -> Driver:
@@ -109,16 +109,18 @@ async def _measure(
     settings: Settings,
     fold: bool = True,
     users: int = 0,
-) -> tuple[Report, Flown]:
+) -> tuple[Report, RunResult]:
     real = not keeps_own_time(asyncio.get_running_loop())
-    frame = await Frame.around(target, settings.name)
+    frame = await RunContext.around(target, settings.name)
     async with _opened(target, seed, users) as (subject, calls, frozen):
         with Watchdog() if real else nullcontext() as watchdog:
             driver = make(subject, calls)
             if subject.meter is not None:
                 subject.meter.start()
-            flown = await fly(driver, duration, settings, Fold.over(duration, settings) if fold else None)
-        work = None if subject.meter is None else subject.meter.work(flown.seconds)
+            result = await execute(
+                driver, duration, settings, WindowedHistogram.over(duration, settings) if fold else None
+            )
+        work = None if subject.meter is None else subject.meter.work(result.seconds)
     pacer = driver.pacer
     pacing = Pacing(
         arrivals=arrivals,
@@ -127,14 +129,14 @@ async def _measure(
         fallback=pacer.fallback if pacer else None,
     )
     report = await report_of(
-        frame, flown, settings, mode=mode, pacing=pacing, watchdog=watchdog, work=work, frozen=frozen
+        frame, result, settings, mode=mode, pacing=pacing, watchdog=watchdog, work=work, frozen=frozen
     )
-    return report, flown
+    return report, result
 
 
 async def report_of(
-    frame: Frame,
-    flown: Flown,
+    frame: RunContext,
+    result: RunResult,
     settings: Settings,
     *,
     mode: Mode,
@@ -145,11 +147,11 @@ async def report_of(
 ) -> Report:
     """A run that is over, in figures, with its verdict and its objectives."""
     if watchdog is None:
-        seen = _figures(flown, settings, None)
+        seen = _figures(result, settings, None)
     else:
-        seen = await asyncio.to_thread(_figures, flown, settings, watchdog)
+        seen = await asyncio.to_thread(_figures, result, settings, watchdog)
     verdict, notes = await judge(
-        flown,
+        result,
         traffic=seen["traffic"],
         lag=seen["lag"],
         windows=seen["windows"],
@@ -157,15 +159,15 @@ async def report_of(
         loop=seen["loop"],
         settings=settings,
     )
-    judgements = judged(flown, seen["traffic"], seen["windows"], settings, open_loop=mode == "open")
+    judgements = judged(result, seen["traffic"], seen["windows"], settings, open_loop=mode == "open")
     if verdict.state == "invalid":
-        judgements = of_invalid_run(judgements, flown, settings)
+        judgements = of_invalid_run(judgements, result, settings)
     return await frame.report(
         mode,
         verdict=with_objectives(verdict, judgements, seen["traffic"]),
         objectives=judgements,
-        notes=(*_unsent(work), *notes, *((ROUNDED,) if flown.fold else ())),
-        interrupted=flown.interrupted,
+        notes=(*_unsent(work), *notes, *((ROUNDED,) if result.fold else ())),
+        interrupted=result.interrupted,
         frozen=frozen,
         work=work,
         pacing=pacing,
@@ -174,7 +176,7 @@ async def report_of(
 
 
 def _unsent(work: Work | None) -> tuple[str, ...]:
-    """What a reader must know before any figure: the model did not do all of the work."""
+    """Notes that the model did not do all of the work, which a reader needs before any figure."""
     if work is None:
         return ()
     found = []
@@ -210,17 +212,17 @@ async def _opened(target: Target, seed: int, users: int) -> AsyncIterator[tuple[
             yield drawn, calls, frozen
 
 
-def _figures(flown: Flown, settings: Settings, watchdog: Watchdog | None) -> dict[str, Any]:
+def _figures(result: RunResult, settings: Settings, watchdog: Watchdog | None) -> dict[str, Any]:
     """Parts of the report that take a while: for a million requests, some seconds."""
-    rows, seconds, origin, fold = flown.rows, flown.seconds, flown.origin, flown.fold
+    rows, seconds, origin, fold = result.rows, result.seconds, result.origin, result.fold
     rss = [((at - origin) / 1e9, size) for at, size in watchdog.rss] if watchdog else []
     return {
         "traffic": traffic(
             fold.tally if fold else Tally.of(rows),
             seconds=seconds,
-            peak_in_flight=flown.peak_in_flight,
-            peak_backlog=flown.peak_backlog,
-            failures=flown.failures,
+            peak_in_flight=result.peak_in_flight,
+            peak_backlog=result.peak_backlog,
+            failures=result.failures,
         ),
         "response": fold.response.distribution() if fold else distribution(rows.response),
         "service": fold.service.distribution() if fold else distribution(rows.service),
@@ -233,12 +235,12 @@ def _figures(flown: Flown, settings: Settings, watchdog: Watchdog | None) -> dic
     }
 
 
-def _closed(flown: Flown, users: int, asked: int) -> Closed:
-    """What the users did, and Little's law, of what they really did: each of them waits or thinks, to the very end."""
+def _closed(result: RunResult, users: int, asked: int) -> Closed:
+    """Realised think time, wait and rate of the users, and Little's law; each waits or thinks to the very end."""
     return Closed(
         users=users,
-        think=flown.thought / max(1, asked),
-        response=flown.waited / max(1, asked),
-        rate=asked / flown.seconds,
-        little=(flown.waited + flown.thought) / flown.seconds,
+        think=result.thought / max(1, asked),
+        response=result.waited / max(1, asked),
+        rate=asked / result.seconds,
+        little=(result.waited + result.thought) / result.seconds,
     )

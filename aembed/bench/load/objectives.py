@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aembed.bench.load.record import FAILED, OK, WRONG
-from aembed.bench.load.run import Flown
+from aembed.bench.load.run import RunResult
 from aembed.bench.load.validity import failures_of
 from aembed.bench.model.objectives import Goal, Judgement, ObjectiveState
 from aembed.bench.model.result import Verdict
@@ -32,7 +32,7 @@ FEWEST_PARTS = 4
 
 
 def judged(
-    flown: Flown, traffic: Traffic, windows: Sequence[Window], settings: Settings, *, open_loop: bool
+    result: RunResult, traffic: Traffic, windows: Sequence[Window], settings: Settings, *, open_loop: bool
 ) -> tuple[Judgement, ...]:
     """Each goal of the run that needs no more than its requests. Several share the 5 % of wrong decisions."""
     goals = [goal for goal in settings.goals if goal.q is not None or goal.metric in {"errors", "rate"}]
@@ -42,14 +42,14 @@ def judged(
         if goal.metric == "rate":
             judgement = _rate(goal, traffic, windows, settings, tail, open_loop=open_loop)
         else:
-            judgement = _share(goal, flown, traffic, tail)
-        found.append(_stopped(judgement, flown) if flown.aborted == goal else judgement)
+            judgement = _share(goal, result, traffic, tail)
+        found.append(_stopped(judgement, result) if result.aborted == goal else judgement)
     return tuple(found)
 
 
-def _share(goal: Goal, flown: Flown, traffic: Traffic, tail: float) -> Judgement:
+def _share(goal: Goal, result: RunResult, traffic: Traffic, tail: float) -> Judgement:
     q = goal.q
-    sample = _slower(flown, goal.limit) if q is not None else _failed(flown)
+    sample = _slower(result, goal.limit) if q is not None else _failed(result)
     limit = goal.limit if q is None else 1 - q
     within = sample.is_within(limit, tail)
     value: float | None
@@ -58,29 +58,29 @@ def _share(goal: Goal, flown: Flown, traffic: Traffic, tail: float) -> Judgement
     if q is None:
         value = (traffic.offered - traffic.ok) / max(1, traffic.offered)
         low, high = sample.interval(tail)
-    elif flown.fold is not None:
-        found = flown.fold.response.percentile(q, tail)
+    elif result.fold is not None:
+        found = result.fold.response.percentile(q, tail)
         value, low, high = found.value, found.low, found.high
     else:
-        (found,) = percentiles(flown.rows.response, (q,), tail=tail)
+        (found,) = percentiles(result.rows.response, (q,), tail=tail)
         value, low, high = found.value, found.low, found.high
     times = sample.times_to_decide(limit, tail) if within is None else None
     return Judgement(
-        goal=goal, state=_state(within), value=value, low=low, high=high, seconds_longer=_longer(times, flown.seconds)
+        goal=goal, state=_state(within), value=value, low=low, high=high, seconds_longer=_longer(times, result.seconds)
     )
 
 
-def _slower(flown: Flown, seconds: float) -> ShareSample:
+def _slower(result: RunResult, seconds: float) -> ShareSample:
     """Requests that took longer than ``seconds``, or had no good answer."""
-    if flown.fold is not None:
-        return flown.fold.response.slower(seconds)
-    return _sample(flown.rows.response > seconds)
+    if result.fold is not None:
+        return result.fold.response.slower(seconds)
+    return _sample(result.rows.response > seconds)
 
 
-def _failed(flown: Flown) -> ShareSample:
-    if flown.fold is not None:
-        return flown.fold.response.slower(math.inf)
-    return _sample(flown.rows.outcome != OK)
+def _failed(result: RunResult) -> ShareSample:
+    if result.fold is not None:
+        return result.fold.response.slower(math.inf)
+    return _sample(result.rows.outcome != OK)
 
 
 def _sample(bad: NDArray[np.bool_]) -> ShareSample:
@@ -92,7 +92,7 @@ def _rate(
 ) -> Judgement:
     """Good answers per second of each part of the schedule.
 
-    In an open loop the rate cannot exceed the offered one, so what it may miss is the share of requests that may fail.
+    In an open loop the rate cannot exceed the offered one, so it may fall short by the share of requests that may fail.
     """
     limit = goal.limit * settings.least_good if open_loop else goal.limit
     parts = _parts(windows, traffic.seconds)
@@ -136,8 +136,8 @@ def _longer(times: float | None, seconds: float) -> float | None:
     return None if times is None else max(1.0, math.ceil((times - 1) * seconds))
 
 
-def _stopped(judgement: Judgement, flown: Flown) -> Judgement:
-    note = f"stopped after {flown.seconds:.3g} s by the sequential test"
+def _stopped(judgement: Judgement, result: RunResult) -> Judgement:
+    note = f"stopped after {result.seconds:.3g} s by the sequential test"
     return replace(judgement, state="broken", seconds_longer=None, note=note)
 
 
@@ -159,7 +159,7 @@ def with_objectives(verdict: Verdict, judgements: Iterable[Judgement], traffic: 
     return verdict.joined(Verdict(state="inconclusive", reasons=reasons)) if still_open else verdict
 
 
-def of_invalid_run(judgements: Iterable[Judgement], flown: Flown, settings: Settings) -> tuple[Judgement, ...]:
+def of_invalid_run(judgements: Iterable[Judgement], result: RunResult, settings: Settings) -> tuple[Judgement, ...]:
     """Nothing is decided by a run that the machine disturbed, but for errors: those that were raised are the subject's.
 
     Late and missing answers may be the machine's.
@@ -167,8 +167,8 @@ def of_invalid_run(judgements: Iterable[Judgement], flown: Flown, settings: Sett
     tail = TAIL / max(1, len(settings.goals))
 
     def left(judgement: Judgement) -> Judgement:
-        if judgement.goal.metric == "errors" and flown.fold is None:
-            raised = _sample((flown.rows.outcome == FAILED) | (flown.rows.outcome == WRONG))
+        if judgement.goal.metric == "errors" and result.fold is None:
+            raised = _sample((result.rows.outcome == FAILED) | (result.rows.outcome == WRONG))
             if raised.is_within(judgement.goal.limit, tail) is False:
                 return replace(judgement, state="broken")
         return replace(judgement, state="not judged", seconds_longer=None, note="")

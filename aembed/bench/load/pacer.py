@@ -1,4 +1,4 @@
-"""Keeps an absolute schedule: tells, each time the loop is free, how many requests are due.
+"""Keeps an absolute schedule: reports, each time the loop is free, the number of requests that are due.
 
 On Linux a timerfd wakes the loop, to some tens of microseconds. Timers of the loops themselves are coarser: asyncio's
 are up to a millisecond late, uvloop's as much too early. A request is never started before its time, never dropped,

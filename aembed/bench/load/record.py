@@ -1,4 +1,4 @@
-"""What became of every request: four int64 in a row (32 B), kept as they come and computed on after the run."""
+"""The outcome of every request: a row of four int64 (32 B), appended in the run and evaluated after it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Ints: TypeAlias = NDArray[np.int64]
 
 
 class Counting(Protocol):
-    """Where rows go that are not kept."""
+    """Destination of rows that are counted and dropped."""
 
     def add(self, rows: Rows, /) -> None: ...
 
@@ -44,12 +44,12 @@ class Record:
 
     def __init__(self, expected: int = GROWTH) -> None:
         self.origin = 0
-        """Of the run, by its clock."""
+        """Start of the run, by its clock."""
         self.fold: Counting | None = None
         self._rows = EMPTY * min(expected, MOST)
         self._used = 0
         self._free = len(self._rows)
-        """Where the room ends: at rows that were not folded yet, or with the array."""
+        """End of the free room: rows that were not folded yet, or the end of the array."""
         self._folded = 0
 
     def __len__(self) -> int:
@@ -57,7 +57,7 @@ class Record:
 
     @property
     def folded(self) -> bool:
-        """Whether some are counted instead of kept."""
+        """Some rows are counted and dropped."""
         return self._folded > 0
 
     def add(self, intended: int, started: int, done: int, outcome: Outcome) -> None:
@@ -71,7 +71,7 @@ class Record:
         rows[i + 3] = outcome
 
     def _make_room(self) -> int:
-        """Where it begins: behind all others, or once there are too many, in place of the oldest."""
+        """Begin of the free room: behind all others, or once there are too many, in place of the oldest."""
         rows, i = self._rows, self._used
         if not self._folded and (self.fold is None or len(rows) < 4 * MOST):
             rows.extend(EMPTY * GROWTH)
@@ -94,7 +94,7 @@ class Record:
         return self._table(flat)
 
     def rows(self) -> Rows:
-        """What was recorded, with times counted from the origin, in the order of intention.
+        """The recorded rows, with times counted from the origin, in the order of intention.
 
         Once some were folded, all are, and there are none left.
         """

@@ -1,4 +1,4 @@
-"""One run of a load: begun, watched, ended, and what is left of it."""
+"""One run of a load from its begin to its result."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ import numpy as np
 
 from aembed.bench.load.abort import Abort
 from aembed.bench.load.drivers import Driver
-from aembed.bench.load.fold import Fold
 from aembed.bench.load.record import Record, Rows
+from aembed.bench.load.windowed_histogram import WindowedHistogram
 from aembed.bench.model.objectives import Goal
 from aembed.bench.model.under_load import Failure
 from aembed.bench.settings import Progress, Settings
 from aembed.bench.stats.sample import rank_of
 
 LEAD = 10_000_000
-"""Nanoseconds between the decision to start and the first request: nobody is late because of the beginning."""
+"""Nanoseconds between the decision to start and the first request: no request is late because of the start-up."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flown:
+class RunResult:
     """A run that is over."""
 
     record: Record
     origin: int
-    """Of its clock, nanoseconds."""
+    """Start of the run in nanoseconds, by its clock."""
     seconds: float
-    """Of the schedule, as far as it was followed."""
-    fold: Fold | None = None
+    """Length of the schedule, as far as it was followed."""
+    fold: WindowedHistogram | None = None
     """Instead of the rows, where they were too many to keep."""
     interrupted: bool
     aborted: Goal | None = None
     """The objective that was surely broken, so that the run was stopped."""
-    deaf: int
-    """Requests that went on when they were cancelled."""
+    ignored_cancellation: int
+    """Requests that continued after they were cancelled."""
     peak_in_flight: int
     peak_backlog: int
     failures: tuple[Failure, ...]
@@ -53,8 +53,10 @@ class Flown:
         return self.record.rows()
 
 
-async def fly(driver: Driver, seconds: float, settings: Settings, fold: Fold | None = None) -> Flown:
-    """Run ``driver`` for ``seconds``, wait for the last answers, and end what has none.
+async def execute(
+    driver: Driver, seconds: float, settings: Settings, fold: WindowedHistogram | None = None
+) -> RunResult:
+    """Run ``driver`` for ``seconds``, wait for the last answers, and end requests without one.
 
     If it is cancelled, so is all that it started. Without a ``fold``, every row is kept.
     """
@@ -78,18 +80,18 @@ async def fly(driver: Driver, seconds: float, settings: Settings, fold: Fold | N
         for watcher in (ticker, abort):
             if watcher is not None:
                 watcher.stop()
-        deaf = await flight.land()
+        ignored_cancellation = await flight.land()
     flight.never_start(driver.never_started())
     interrupted = stop.is_set() and ended < end
     aborted = abort.goal if abort is not None and ended < end else None
-    return Flown(
+    return RunResult(
         record=record,
         fold=fold if record.folded else None,
         origin=origin,
         seconds=max(ended - origin, 1) / 1e9 if interrupted or aborted else seconds,
         interrupted=interrupted,
         aborted=aborted,
-        deaf=deaf,
+        ignored_cancellation=ignored_cancellation,
         peak_in_flight=flight.peak,
         peak_backlog=driver.peak_backlog,
         failures=flight.failures(),

@@ -1,4 +1,4 @@
-"""Raise the rate until users no longer get what they must: the knee."""
+"""Raise the rate until the objective breaks: the knee."""
 
 from __future__ import annotations
 
@@ -53,21 +53,21 @@ async def steps(
     stairs: list[tuple[Step, Report]] = []
 
     async def climb(rate: float) -> bool:
-        """Whether the rate is within the objective. A step that only the machine made invalid is tried again."""
+        """The rate is within the objective. A step that only the machine made invalid is tried again."""
         arrivals = poisson(rate) if cv == 1 else gamma(rate, cv)
         attempts = 0
         while True:
             attempts += 1
-            report, flown = await open_loop(target, arrivals, step_s, seed + len(stairs), settings, fold=False)
+            report, result = await open_loop(target, arrivals, step_s, seed + len(stairs), settings, fold=False)
             told = _is_valid(report) or report.verdict.possible_rate or report.interrupted
             if told or attempts == ATTEMPTS:
                 break
-        (felt,) = percentiles(flown.rows.response, (objective.q,))
+        (felt,) = percentiles(result.rows.response, (objective.q,))
         stairs.append((_step(rate, report, objective, felt), report))
         return stairs[-1][0].valid and stairs[-1][0].within
 
     def over() -> bool:
-        """Whether more steps would tell nothing: the generator's limit, or Ctrl-C."""
+        """More steps would add nothing: the generator's limit, or Ctrl-C."""
         return not stairs[-1][0].valid or stairs[-1][1].interrupted
 
     low, high = 0.0, start
@@ -153,7 +153,7 @@ def _step(rate: float, report: Report, objective: Objective, felt: Percentile) -
 
 
 def _is_valid(report: Report) -> bool:
-    """Whether it says something about the subject, good or bad."""
+    """The step says something about the subject, good or bad."""
     return report.verdict.state in {"ok", "failed"}
 
 
@@ -179,7 +179,7 @@ def _report(objective: Objective, stairs: Sequence[tuple[Step, Report]]) -> Repo
 
 
 def _verdict(objective: Objective, stairs: Sequence[tuple[Step, Report]], base: Report) -> Verdict:
-    """Whether the knee was found. ``base`` is the report of the highest rate within the objective, or of the lowest."""
+    """The verdict on the knee. ``base`` is the report of the highest rate within the objective, or of the lowest."""
     good = any(step.valid and step.within for step, _ in stairs)
     limit = next((report.verdict for step, report in stairs if not step.valid), None)
     beyond = [step for step, _ in stairs if step.valid and not step.within]

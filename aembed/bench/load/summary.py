@@ -25,7 +25,7 @@ SHORTEST = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many requests came to which end, and how long that took; tallies of parts of a run add up."""
+    """Counts of requests by outcome, and the last start and answer; tallies of parts of a run add up."""
 
     outcomes: tuple[int, ...] = (0, 0, 0, 0, 0)
     """By :data:`aembed.bench.load.record.Outcome`."""
@@ -71,7 +71,7 @@ def traffic(
 
 
 def distribution(times: Floats) -> Distribution:
-    """Of ``times`` in seconds, in the order of the requests; ``inf`` is censored."""
+    """The distribution of ``times`` in seconds, in the order of the requests; ``inf`` is censored."""
     finite = times[np.isfinite(times)]
     censored = len(times) - len(finite)
     return Distribution(
@@ -116,7 +116,7 @@ def _edge(number: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Of each window; those of parts of a run add up."""
+    """Counts of each window; those of parts of a run add up."""
 
     offered: Ints
     started: Ints
@@ -126,7 +126,7 @@ class Counts:
 
     @classmethod
     def of(cls, rows: Rows, edges: Floats) -> Counts:
-        """In the windows between ``edges``; what comes after the last is in the last."""
+        """In the windows between ``edges``; later ones are in the last."""
         ends = np.rint(edges * 1e9).astype(np.int64)
         ends[-1] = np.iinfo(np.int64).max
         over = (rows.outcome != UNFINISHED) & (rows.done != NEVER)
@@ -156,7 +156,7 @@ def window_of(times: Ints, edges: Floats) -> Ints:
 
 
 def edges_of(seconds: float, width: float, last: float) -> Floats:
-    """Of windows until ``last``; the last one of the schedule may be shorter."""
+    """Edges of the windows until ``last``; the last one of the schedule may be shorter."""
     edges = np.append(np.arange(math.ceil(seconds / width - 1e-9)) * width, seconds)
     if last > seconds:
         edges = np.append(edges, seconds + np.arange(1, math.ceil((last - seconds) / width) + 1) * width)

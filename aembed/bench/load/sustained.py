@@ -20,9 +20,9 @@ from aembed.bench.settings import RunOptions, positive
 from aembed.bench.stats.sample import envelope_slope, theil_sen
 
 WINDOWS = 60
-"""Of a run, by default."""
+"""Default number of windows of a run."""
 FEWEST = 6
-"""Windows from which a slope can be told."""
+"""Windows that a slope needs at least."""
 
 NOTHING_TO_JUDGE = Verdict(
     state="inconclusive",
@@ -41,7 +41,7 @@ async def sustained(
 ) -> Report:
     """An open loop whose windows must not get worse, by more than ``tolerance`` from begin to end: p50 and good rate.
 
-    The good rate is taken beside the one offered in the same window, for random arrivals make that vary. Over budget if
+    The good rate is divided by the one offered in the same window, for random arrivals make that vary. Over budget if
     they surely got worse by more; inconclusive if the run was too short or too noisy to tell, if the machine itself
     became slower meanwhile, or if the change is within what the generator was late.
     """
@@ -50,8 +50,8 @@ async def sustained(
     settings = replace(settings, window=settings.window or positive("duration", duration) / WINDOWS)
     if duration / settings.width(duration) < FEWEST:
         raise InputError(f"window={settings.window:g} s gives fewer than {FEWEST} windows in {duration:g} s")
-    report, flown = await open_loop(target, arrivals, duration, seed, settings)
-    drift = drift_of(report.windows, seconds=flown.seconds, tolerance=tolerance)
+    report, result = await open_loop(target, arrivals, duration, seed, settings)
+    drift = drift_of(report.windows, seconds=result.seconds, tolerance=tolerance)
     verdict = report.verdict
     if report.is_measured and verdict.state != "failed":
         verdict = verdict.joined(NOTHING_TO_JUDGE if drift is None else judge(drift, _excuse(report, drift)))
@@ -59,7 +59,7 @@ async def sustained(
 
 
 def drift_of(windows: Sequence[Window], *, seconds: float, tolerance: float) -> Drift | None:
-    """Of windows within the schedule; ``None`` if they are too few. Pure."""
+    """Drift over the windows within the schedule; ``None`` if they are too few. Pure."""
     inside = [
         window for window in windows if window.start + window.seconds <= seconds + 1e-9 and window.p50 is not None
     ]
@@ -86,7 +86,7 @@ def _change(starts: Floats, values: Floats, seconds: float) -> Estimate:
 
 
 def _ends(estimate: Estimate) -> tuple[float, float]:
-    """Of the interval, which every slope has."""
+    """Ends of the interval, which every slope has."""
     assert estimate.low is not None
     assert estimate.high is not None
     return estimate.low, estimate.high

@@ -1,4 +1,4 @@
-"""Whether a run under load says something about its subject, or about the generator and the machine, and what."""
+"""The verdict on a run under load: a statement about its subject, or about the generator and the machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from aembed.bench.load.drivers import OpenLoop
-from aembed.bench.load.run import Flown, fly
+from aembed.bench.load.run import RunResult, execute
 from aembed.bench.model.estimates import Distribution
 from aembed.bench.model.result import Verdict
 from aembed.bench.model.under_load import LoopUse, Stall, Traffic, Window
@@ -25,7 +25,7 @@ TAKEN = 0.005
 QUEUED = 0.1
 """Share of a run in which the loop's thread may have waited for a core."""
 KINDS = 5
-"""Of failures, the most frequent ones, that a verdict names."""
+"""Kinds of failures that a verdict names, the most frequent ones."""
 CALIBRATION = 2000
 """Requests, three times."""
 SPACING = 20_000
@@ -33,7 +33,7 @@ SPACING = 20_000
 
 
 async def judge(
-    flown: Flown,
+    result: RunResult,
     *,
     traffic: Traffic,
     lag: Distribution,
@@ -48,10 +48,10 @@ async def judge(
     the machine kept up.
     """
     reasons, notes, possible = await _disturbances(
-        flown, lag=lag, windows=windows, stalls=stalls, loop=loop, settings=settings
+        result, lag=lag, windows=windows, stalls=stalls, loop=loop, settings=settings
     )
-    if flown.deaf:
-        notes.insert(0, f"{flown.deaf} requests went on although they were cancelled")
+    if result.ignored_cancellation:
+        notes.insert(0, f"{result.ignored_cancellation} requests went on although they were cancelled")
     if not traffic.offered:
         reasons.append(f"no request was due within {traffic.seconds:.3g} s")
         return Verdict(state="inconclusive", reasons=tuple(reasons)), tuple(notes)
@@ -75,7 +75,7 @@ def failures_of(traffic: Traffic, min_good: float) -> str:
 
 
 async def _disturbances(
-    flown: Flown,
+    result: RunResult,
     *,
     lag: Distribution,
     windows: Sequence[Window],
@@ -83,12 +83,12 @@ async def _disturbances(
     loop: LoopUse | None,
     settings: Settings,
 ) -> tuple[list[str], list[str], float | None]:
-    """What the machine or the generator did to the run, what is only worth a note, and the rate that is possible."""
+    """Disturbances by machine or generator, notes, and the possible rate."""
     notes: list[str] = []
     reasons: list[str] = []
     possible = None
-    seconds = flown.seconds if loop is None else loop.seconds
-    stood = sum(stall.seconds for stall in stalls if stall.cause == "machine")
+    seconds = result.seconds if loop is None else loop.seconds
+    stood = sum(stall.seconds for stall in stalls if stall.cause == "descheduled")
     if stood > TAKEN * seconds:
         reasons.append(f"the machine stood still, or let others run, for {stood:.3g} s of {seconds:.3g} s")
     elif loop is not None and loop.queued is not None and loop.queued > QUEUED * seconds:
@@ -102,7 +102,7 @@ async def _disturbances(
             reasons.append(
                 f"{rate:,.0f} requests/s are beyond what this machine can offer; it can do {possible:,.0f}/s"
             )
-        elif flown.peak_in_flight >= settings.max_in_flight:
+        elif result.peak_in_flight >= settings.max_in_flight:
             notes.append(f"all {settings.max_in_flight} places (max_in_flight) were taken, and requests waited for one")
         elif not reasons:
             busy = (
@@ -126,6 +126,6 @@ async def generator_cost() -> float:
         driver = OpenLoop(Subject(nothing), np.arange(CALIBRATION) * SPACING, Settings())
         await asyncio.sleep(0)
         before = time.thread_time()
-        await fly(driver, CALIBRATION * SPACING / 1e9, Settings())
+        await execute(driver, CALIBRATION * SPACING / 1e9, Settings())
         best = min(best, (time.thread_time() - before) / CALIBRATION)
     return best

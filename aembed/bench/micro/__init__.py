@@ -1,7 +1,7 @@
 """One operation at a time: its time, memory and cost; and how they grow.
 
-timing memory cost           what is measured
+timing memory cost           figures of one operation
 blocks                       long enough to time
-fresh child still            in fresh processes; a clock for what is to be equal
+process child frozen_clock   fresh processes; a clock for exact counts
 scaling                      over batch sizes, over users
 """

@@ -12,7 +12,7 @@ from aembed.bench.environment import waited
 from aembed.bench.scenario import Subject, check
 
 BLOCK = 0.005
-"""Seconds of a block, at least: long beside the clock and a turn of the loop."""
+"""Seconds of a block, at least: long compared with the clock and a turn of the loop."""
 TRIES = 4
 
 
@@ -33,7 +33,7 @@ class Runs(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
+class InProcess:
     """In this process and the running loop."""
 
     subject: Subject
@@ -57,8 +57,8 @@ async def measure(subject: Subject, operations: int) -> Timing:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """As many operations as fill a block; ``seconds`` is about what that takes."""
+class CalibratedBlock:
+    """The number of operations that fill a block; ``seconds`` is about their duration."""
 
     runs: Runs
     operations: int
@@ -70,7 +70,7 @@ class Turn:
         return Timing(wall / self.operations, cpu / self.operations, waits)
 
 
-async def calibrated(runs: Runs) -> Turn:
+async def calibrated(runs: Runs) -> CalibratedBlock:
     """More and more operations, until a block is long enough: the shortest of some, for one that was held up is not."""
     operations = 1
     while True:
@@ -78,5 +78,5 @@ async def calibrated(runs: Runs) -> Turn:
         if BLOCK <= seconds < TRIES * BLOCK:
             seconds = min(seconds, *[(await runs.block(operations)).wall / 1e9 for _ in range(TRIES)])
         if seconds >= BLOCK:
-            return Turn(runs, operations, seconds)
+            return CalibratedBlock(runs, operations, seconds)
         operations = math.ceil(operations * min(10.0, max(1.5, 1.2 * BLOCK / max(seconds, 1e-9))))

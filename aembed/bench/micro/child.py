@@ -1,9 +1,9 @@
-"""What a fresh process does: it sets up one subject, and measures it as its parent asks.
+"""The main program of a fresh process: set up one subject and measure it as the parent asks.
 
 Run as a file, for the revision that is measured may have another ``aembed.bench``, or none, and all must be measured
 by the same code: this revision's runner is put in place of theirs.
-Lines of JSON: a job comes in, then a room and its options for each measurement; out go what was loaded, and answers.
-Whatever goes wrong ends the process, and its parent reads the traceback's last line.
+Lines of JSON: a job comes in, then a module and its options for each measurement; out go what was loaded, and answers.
+Any failure ends the process, and its parent reads the traceback's last line.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def put_runner_in_place() -> None:
 
 
 def loaded_from(tree: str) -> int:
-    """How many modules came from below ``tree``: not the runner's, nor what is installed in an environment there."""
+    """Number of modules loaded from below ``tree``: not the runner's, nor what is installed in an environment there."""
     files = [
         Path(file).resolve() for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))
     ]
@@ -61,10 +61,11 @@ async def serve(job: dict[str, Any], lines: Iterable[str], say: Callable[[object
 
 
 def loop_factory(loop: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """For ``asyncio.Runner``: of "uvloop", "still" or "asyncio"."""
-    module, factory = {"uvloop": ("uvloop", "new_event_loop"), "still": ("aembed.bench.micro.still", "StillLoop")}.get(
-        loop, ("asyncio", "new_event_loop")
-    )
+    """The loop factory for ``asyncio.Runner``: "uvloop", "frozen" or "asyncio"."""
+    module, factory = {
+        "uvloop": ("uvloop", "new_event_loop"),
+        "frozen": ("aembed.bench.micro.frozen_clock", "FrozenClockLoop"),
+    }.get(loop, ("asyncio", "new_event_loop"))
     made: Callable[[], asyncio.AbstractEventLoop] = getattr(importlib.import_module(module), factory)
     return made
 

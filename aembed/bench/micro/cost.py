@@ -1,4 +1,4 @@
-"""What an operation asks of asyncio and Python: counted, so that it is equal on every run and every machine."""
+"""Exact counts of what an operation asks of asyncio and Python: equal on every run and every machine."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from types import FrameType
 from typing import Any
 
 from aembed import InputError
-from aembed.bench.frame import Frame
-from aembed.bench.micro.fresh import alone
 from aembed.bench.micro.memory import allocated
+from aembed.bench.micro.process import alone
 from aembed.bench.model.one_at_a_time import Cost
 from aembed.bench.model.result import Report, Verdict
+from aembed.bench.run_context import RunContext
 from aembed.bench.scenario import Subject, SubjectError, Target
 
 WARM = 20
@@ -31,9 +31,9 @@ async def cost(target: Target, *, operations: int = 50, name: str | None = None)
     """
     if operations < 1:
         raise InputError(f"operations={operations!r} must be 1 or more")
-    frame = await Frame.around(target, name)
+    frame = await RunContext.around(target, name)
     try:
-        found = await alone(target, measure, Cost, options={"operations": operations}, loop="still", hash_seed=0)
+        found = await alone(target, measure, Cost, options={"operations": operations}, loop="frozen", hash_seed=0)
     except SubjectError as error:
         return await frame.report("cost", verdict=Verdict(state="failed", reasons=(str(error),)))
     notes = () if found.exact else ("two passes differ: the operation itself varies, and equality is no gate for it",)

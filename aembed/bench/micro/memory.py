@@ -1,4 +1,4 @@
-"""Memory of an operation: what it allocates, how much it holds at once, and what stays after it."""
+"""Memory of an operation: allocations, peak, and memory retained after it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from aembed import InputError
-from aembed.bench.frame import Frame
-from aembed.bench.micro.fresh import PATIENCE, alone
-from aembed.bench.micro.still import StillLoop
+from aembed.bench.micro.frozen_clock import FrozenClockLoop
+from aembed.bench.micro.process import PATIENCE, alone
 from aembed.bench.model.one_at_a_time import Memory
 from aembed.bench.model.result import Report, Verdict
 from aembed.bench.rss import resident
+from aembed.bench.run_context import RunContext
 from aembed.bench.scenario import Subject, SubjectError, Target, one
 from aembed.bench.settings import positive
 from aembed.bench.stats.sample import envelope_slope, theil_sen
@@ -51,11 +51,11 @@ class Allocated:
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """What one process saw, every so many operations, after a collection each time."""
+    """Observations of one process, every so many operations, after a collection each time."""
 
     each: int
     blocks: list[int]
-    """Of memory in use, by Python's count."""
+    """Blocks of memory in use, by Python's count."""
     rss: list[int]
     peak: int
     """Bytes an operation held at once."""
@@ -73,10 +73,10 @@ async def memory(target: Target, *, operations: int = 20_000, seconds: float = 6
     if operations < LOOKS:
         raise InputError(f"operations={operations!r} must be {LOOKS} or more")
     positive("seconds", seconds)
-    frame = await Frame.around(target, name)
+    frame = await RunContext.around(target, name)
     options = {"operations": operations, "seconds": seconds}
     try:
-        seen = await alone(target, measure, Looks, options=options, patience=PATIENCE + seconds, loop="still")
+        seen = await alone(target, measure, Looks, options=options, patience=PATIENCE + seconds, loop="frozen")
     except SubjectError as error:
         return await frame.report("memory", verdict=Verdict(state="failed", reasons=(str(error),)))
     found, notes = _memory(seen), []
@@ -135,7 +135,7 @@ async def measure(subject: Subject, operations: int, seconds: float) -> Looks:
         for i in range(LOOKS):
             for _ in range(each):
                 await call()
-            if isinstance(loop, StillLoop):
+            if isinstance(loop, FrozenClockLoop):
                 loop.pass_(MINUTE / (WARM_UP - 1))
             _clean()
             blocks[i], rss[i] = sys.getallocatedblocks(), size() if size else 0

@@ -1,4 +1,4 @@
-"""How time grows with a parameter, and throughput with concurrency."""
+"""Growth of time with a parameter, and of throughput with concurrency."""
 
 from __future__ import annotations
 

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from aembed import InputError
-from aembed.bench.frame import Frame
-from aembed.bench.micro.blocks import Here, Timing, Turn, calibrated
-from aembed.bench.micro.fresh import Loop, alone, fresh_case
+from aembed.bench.micro.blocks import CalibratedBlock, InProcess, Timing, calibrated
+from aembed.bench.micro.process import Loop, alone, fresh_case
 from aembed.bench.model.estimates import Estimate
 from aembed.bench.model.objectives import Goal, Judgement, ObjectiveState
 from aembed.bench.model.one_at_a_time import Micro
 from aembed.bench.model.result import Report, Verdict
+from aembed.bench.run_context import RunContext
 from aembed.bench.scenario import Subject, SubjectError, Target, declared_goals
 from aembed.bench.settings import positive, unless
 from aembed.bench.slo import Slo, goals_for, sentence
@@ -38,7 +38,7 @@ WIDE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """What one process measured: seconds per operation, in order."""
+    """Measurements of one process: seconds per operation, in order."""
 
     wall: list[float]
     cpu: list[float]
@@ -59,7 +59,7 @@ async def micro(
     """Seconds per operation, wall clock and CPU, of ``target`` awaited in a loop, for ``seconds`` in each process.
 
     ``slo`` holds objectives for "time" and "cpu", such as "time=50us".
-    Once ``stop`` is set, the report tells of the processes that were measured until then.
+    Once ``stop`` is set, the report has the processes that were measured until then.
 
     Cases of a scenario are measured in fresh processes. A bare callable is bound to this one and measured here: its
     report has no interval, for values of one process are not independent.
@@ -68,7 +68,7 @@ async def micro(
         raise InputError(f"processes={processes!r} must be 1 or more")
     positive("seconds", seconds)
     wanted = goals_for("micro", slo) or declared_goals(target, "micro")
-    frame = await Frame.around(target, name)
+    frame = await RunContext.around(target, name)
     loop: Loop = "asyncio" if isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop) else "uvloop"
     found: list[Blocks] = []
     try:
@@ -155,7 +155,7 @@ def _micro(found: list[Blocks]) -> Micro:
 
 async def measure(subject: Subject, seconds: float) -> Blocks:
     """In this process and the running loop."""
-    turn = await calibrated(Here(subject))
+    turn = await calibrated(InProcess(subject))
     warm = await _warm_up(turn)
     gc.collect()
     gc.freeze()
@@ -169,8 +169,8 @@ async def measure(subject: Subject, seconds: float) -> Blocks:
     return Blocks([each.wall / 1e9 for each in timings], [each.cpu / 1e9 for each in timings], turn.operations, warm)
 
 
-async def _warm_up(turn: Turn) -> bool:
-    """Whether it no longer got faster before patience ended."""
+async def _warm_up(turn: CalibratedBlock) -> bool:
+    """Warm up; ``False`` if it was still getting faster at the time limit."""
     end = time.perf_counter() + LONGEST_WARM_UP
     walls: list[float] = []
     while time.perf_counter() < end:

@@ -49,7 +49,7 @@ class Distribution:
     percentiles: tuple[Percentile, ...]
     """p50, p90, p95, p99, p99.9."""
     max: float | None
-    """Of those measured."""
+    """The longest time that was measured."""
     histogram: Histogram
 
     def at(self, q: float) -> Percentile:

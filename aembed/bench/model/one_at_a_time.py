@@ -1,4 +1,4 @@
-"""What a report says of one operation at a time: its time, its memory, its cost, and how they grow."""
+"""Parts of a report on one operation at a time: time, memory, cost, and their growth."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Memory:
     """Allocated per operation, freed or not; ``None``: no tool to see it, ``pip install memray``."""
     allocations: float | None
     peak: int | None
-    """Highest sum of what one operation held, beyond what was there before."""
+    """Peak memory of one operation, beyond the memory in use before it."""
     retained: Estimate
     """Blocks of memory kept per operation: Theil-Sen slope after collections."""
     rss: Estimate
@@ -84,12 +84,12 @@ class Memory:
     """Blocks per operation: a leak of less would not have been seen."""
     leaking: bool
     filling: bool
-    """More stays, but ever less of it: a cache or a pool, or too few operations to tell it from a leak."""
+    """More stays, but ever less of it: a cache or a pool, or too few operations to distinguish it from a leak."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What one operation asks of asyncio and Python: counted, not timed, and equal on every run and machine.
+    """Exact cost of one operation in asyncio and Python: counted, not timed, and equal on every run and machine.
 
     ``None`` where this Python cannot count it.
     """

@@ -1,4 +1,4 @@
-"""What a measurement says. Every mode returns one :class:`Report`; parts it did not measure are ``None``.
+"""The result of a measurement. Every mode returns one :class:`Report`; parts it did not measure are ``None``.
 
 Frozen and without behaviour, so that reports can be kept, compared and shown by code that has never run one. Times are
 seconds, sizes bytes, rates per second, shares between 0 and 1. JSON by :func:`reports_to_json`.
@@ -20,7 +20,7 @@ from aembed.bench.model.versus import Versus
 from aembed.bench.model.work import Work
 
 SCHEMA = 1
-"""Of the JSON. Reports of another schema are refused, never guessed at."""
+"""Version of the JSON. Reports of another schema are rejected, never guessed at."""
 
 Mode: TypeAlias = Literal[
     "open", "closed", "burst", "sustained", "steps", "scaling", "micro", "memory", "cost", "versus"
@@ -51,11 +51,11 @@ SEVERITY: Mapping[State, int] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Whether the figures may be believed, and if so whether they are good."""
+    """The verdict: may the figures be believed, and are they good?"""
 
     state: State = "ok"
     reasons: tuple[str, ...] = ()
-    """Sentences: what is wrong, with the values, and what to do."""
+    """Sentences with the problem, its values and a remedy."""
     possible_rate: float | None = None
     """Requests per second this machine could have offered, when the rate was beyond it."""
 
@@ -77,7 +77,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """Where it was measured. Figures of two machines are compared only in canary units."""
+    """The machine and the software of a measurement. Figures of two machines are compared only in canary units."""
 
     machine: str
     """Fingerprint of CPU model, cores and system: equal on the same kind of machine."""
@@ -91,13 +91,13 @@ class Environment:
     """Such as "uvloop 0.22.1" or "asyncio"."""
     packages: Mapping[str, str]
     revision: str | None
-    """Of the git working tree; ``None`` outside one."""
+    """Commit of the git working tree; ``None`` outside one."""
     dirty: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noise:
-    """How quiet the machine was, by a short look before or after the run."""
+    """Noise of the machine, by a short look before or after the run."""
 
     load: float | None
     """Runnable processes, mean of the last minute."""
@@ -123,7 +123,7 @@ class Report:
     """UTC, ISO 8601."""
     seconds: float
     interrupted: bool = False
-    """Stopped before its end: what is here was measured until then."""
+    """Stopped before its end; the figures are those until then."""
     verdict: Verdict
     environment: Environment
     before: Noise | None = None
@@ -132,14 +132,14 @@ class Report:
     frozen: int | None = None
     """Objects that were there before the subject was opened, and were frozen out of garbage collections."""
     notes: tuple[str, ...] = ()
-    """What a reader should know and the figures do not show."""
+    """Remarks that the figures do not show."""
     objectives: tuple[Judgement, ...] = ()
     """Each goal that was given, and whether it was kept."""
 
     pacing: Pacing | None = None
     traffic: Traffic | None = None
     response: Distribution | None = None
-    """From the intended start to the answer: what users feel."""
+    """From the intended start to the answer, as users experience it."""
     service: Distribution | None = None
     """From the real start to the answer."""
     lag: Distribution | None = None
@@ -172,7 +172,7 @@ class Report:
 
 
 def named(name: str, parameters: Mapping[str, Parameter]) -> str:
-    """Such as "embed_documents(batch=20)"; what is ``None`` was left out."""
+    """Such as "embed_documents(batch=20)"; parameters that are ``None`` are left out."""
     given = ", ".join(f"{name}={value}" for name, value in parameters.items() if value is not None)
     return f"{name}({given})" if given else name
 
@@ -183,7 +183,7 @@ def reports_to_json(reports: Iterable[Report]) -> bytes:
 
 
 def reports_from_json(data: bytes) -> tuple[Report, ...]:
-    """What :func:`reports_to_json` wrote; ValueError with the reason for anything else."""
+    """Reads the output of :func:`reports_to_json`; ValueError with the reason for anything else."""
     try:
         schema = msgspec.json.decode(data, type=_Head).schema
         if schema != SCHEMA:

@@ -1,4 +1,4 @@
-"""What a report says of a run under load, or of several. Times are seconds, rates per second, shares from 0 to 1."""
+"""Parts of a report on a run under load, or on several. Times are seconds, rates per second, shares from 0 to 1."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Literal, TypeAlias
 
 from aembed.bench.model.estimates import Estimate, Percentile
 
-Cause: TypeAlias = Literal["burnt", "blocked", "machine", "unknown"]
-"""Of a stall: your code burnt CPU, your code blocked, the machine took the CPU away, or it could not be told."""
+Cause: TypeAlias = Literal["cpu", "blocked", "descheduled", "unknown"]
+"""Cause of a stall: your code used CPU, your code blocked, the machine took the CPU away, or unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pacing:
-    """How the schedule was kept."""
+    """The schedule and the timer that kept it."""
 
     arrivals: str
     """Such as "poisson(rate=200)"; "closed loop" without a schedule."""
@@ -35,23 +35,23 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """What was asked and what came of it. ``offered = ok + failed + wrong + timed_out + unfinished``."""
+    """Counts of requests by outcome. ``offered = ok + failed + wrong + timed_out + unfinished``."""
 
     offered: int
     ok: int
     failed: int
     wrong: int
-    """Answered, but refused by the scenario's validation."""
+    """Answered, but rejected by the scenario's validation."""
     timed_out: int
     unfinished: int
     """Neither answered nor failed when the run ended; those never started among them."""
     offered_rate: float
     achieved_rate: float
-    """Of starts."""
+    """Starts per second."""
     good_rate: float
-    """Of validated answers."""
+    """Validated answers per second."""
     seconds: float
-    """What the rates are over: the length of the schedule."""
+    """Length of the schedule, which the rates are over."""
     peak_in_flight: int
     peak_backlog: int
     """Due, but not started, at most."""
@@ -91,12 +91,12 @@ class Stall:
     queued: float | None
     """Seconds it was ready to run, and the machine did not let it."""
     line: str | None
-    """Where it stood: "file.py:12 in function"."""
+    """Line of code: "file.py:12 in function"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopUse:
-    """What the watchdog saw of the loop's thread over the run."""
+    """CPU, waiting and pings of the loop's thread over the run."""
 
     seconds: float
     cpu: float | None
@@ -134,11 +134,11 @@ class Burst:
     peak_backlog: int
     recovery: float | None
     """Seconds from the end of the spike until the p95 is back in the band for good; ``None``: it never was, or
-    ``untold``. 0: it left the band no more than chance and the time before the spike explain."""
-    untold: str | None = None
-    """Why nobody can say how long the spike was felt."""
+    ``recovery_unknown``. 0: it left the band no more than chance and the time before the spike explain."""
+    recovery_unknown: str | None = None
+    """Reason why the recovery time is unknown."""
     drained: float | None
-    """Seconds from the end of the spike until the backlog is what it was before."""
+    """Seconds from the end of the spike until the backlog is back at its level before the spike."""
     drain_rate: float | None
     """Answers per second meanwhile."""
 
@@ -150,7 +150,7 @@ class Drift:
     response: Estimate
     """0.1: the p50 of the windows rose by 10 % from beginning to end."""
     rate: Estimate
-    """Of the good answers, as a share of the requests offered meanwhile."""
+    """Change of the good answers as a share of the requests offered meanwhile."""
     rss: Estimate | None
     """Bytes per second, of the lower envelope."""
     tolerance: float
@@ -160,7 +160,7 @@ class Drift:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """What users must get: percentile ``q`` within ``seconds``, and no more than a share of ``errors``."""
+    """An objective for ``steps``: percentile ``q`` within ``seconds``, and no more than a share of ``errors``."""
 
     q: float = 0.95
     seconds: float
@@ -182,7 +182,7 @@ class Step:
     """The percentile the objective is about."""
     within: bool
     valid: bool
-    """Whether the generator kept the schedule; steps that are not say nothing about the subject."""
+    """The generator kept the schedule; steps that are not say nothing about the subject."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

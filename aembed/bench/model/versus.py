@@ -19,7 +19,7 @@ class PairOfSides:
     change: Estimate
     """Relative: 0.1 says that the second took 10 % longer. Its interval is one of 95 %."""
     order: Order
-    """Of the first. ``tied``: the rounds do not tell them apart."""
+    """Order of the first. ``tied``: the rounds show no sure difference."""
     p_value: float
     """That two equal sides differ so much, adjusted for the number of pairs (Holm)."""
 

@@ -53,5 +53,5 @@ class Work:
 
     @property
     def unsent(self) -> int:
-        """Texts that the model did not embed: their times are those of a dictionary, or of somebody else's request."""
+        """Texts that the model did not embed: their times are those of a dictionary lookup, or of another request."""
         return self.cache_hits + self.shared

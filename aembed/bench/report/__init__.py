@@ -2,7 +2,7 @@
 
 Where things are:
     tables                        tables of text, which every format shows
-    headlines parts compared      what they say of a report and of a comparison
+    headlines parts compared      titles, verdicts and tables of reports and comparisons
     console                       a terminal
     charts page                   one HTML file that needs nothing else
     ci                            JUnit, GitHub annotations and step summary

@@ -1,4 +1,4 @@
-"""What is better seen than read: one chart for each question a report answers."""
+"""One chart for each question that a report answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHORTEST = 1e-6
 
 
 def charts(report: Report) -> tuple[Chart, ...]:
-    """What of ``report`` is better seen than read."""
+    """The charts of ``report``."""
     return tuple(_charts(report))
 
 

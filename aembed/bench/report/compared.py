@@ -9,7 +9,7 @@ from aembed.bench.report.tables import Row, Table, table
 
 
 def comparison(found: Comparison) -> tuple[Table, ...]:
-    """The changes, and what was not judged."""
+    """The changes, and figures that were not judged."""
     rows = [change_row(change) for change in found.changes]
     unjudged = [table("Not judged", ("what and why",), *((reason,) for reason in found.unjudged))]
     columns = ("benchmark", "figure", found.before, found.after, "change (95 % interval)", "finding")

@@ -1,4 +1,4 @@
-"""What a reader sees first of a report: its title, its verdict and why, and one figure. Pure."""
+"""The first lines of a report: title, verdict with its reasons, and one figure. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def verdict(report: Report) -> str:
 
 
 def outcome(report: Report) -> str:
-    """Whether the objectives were kept; in capitals where they were not, or where that cannot be said."""
+    """The decision on the objectives; in capitals where they were not kept, or where that is unknown."""
     state = report.verdict.state
     if state in {"failed", "over budget"}:
         return "objective BROKEN"
@@ -38,13 +38,13 @@ def outcome(report: Report) -> str:
 
 
 def reasons(report: Report) -> tuple[str, ...]:
-    """Why the verdict is what it is."""
+    """The reasons of the verdict."""
     early = ("interrupted: this is what was measured until then",) if report.interrupted else ()
     return (*map(printable, report.verdict.reasons), *early)
 
 
 def notes(report: Report) -> tuple[str, ...]:
-    """What else there is to say of it."""
+    """Remarks on the report."""
     return tuple(map(printable, report.notes))
 
 

@@ -22,7 +22,7 @@ INTERVAL = re.compile(r"(\([^()]{1,40} to [^()]{1,40}\))")
 
 
 def html(reports: Sequence[Report] = (), *, comparison: Comparison | None = None, trends: Sequence[Trend] = ()) -> str:
-    """The page. Whatever stands in names and messages is text there, never markup."""
+    """The page. Names and messages are text in it, never markup."""
     need("jinja2", "bench-report", "an HTML report")
     import jinja2
 

@@ -223,10 +223,10 @@ def _burst(b: Burst) -> Iterator[Table]:
 
 
 def recovery(b: Burst) -> str:
-    """How long the spike was felt."""
+    """The recovery time, or the reason why there is none."""
     if b.recovery == 0:
         return "none needed, no degradation was seen"
-    missing = "not within the run" if b.untold is None else "INCONCLUSIVE"
+    missing = "not within the run" if b.recovery_unknown is None else "INCONCLUSIVE"
     return units.optional(b.recovery, lambda seconds: f"after {units.seconds(seconds)}", missing)
 
 
@@ -263,9 +263,9 @@ def knee(steps: Steps) -> str:
 
 def _stalls(stalls: Sequence[Stall]) -> Table:
     causes = {
-        "burnt": "your code burnt CPU",
+        "cpu": "your code burnt CPU",
         "blocked": "your code blocked",
-        "machine": "the machine took the CPU away",
+        "descheduled": "the machine took the CPU away",
         "unknown": "could not be told",
     }
     longest = sorted(stalls, key=lambda stall: -stall.seconds)[:10]

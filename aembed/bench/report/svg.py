@@ -54,7 +54,7 @@ IN_A_ROW = 4
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """``label`` says in words what it shows, for those who do not see it."""
+    """``label`` says in words what it shows, for screen readers."""
 
     title: str
     label: str
@@ -69,7 +69,7 @@ def draw_chart(
     from matplotlib.figure import Figure
 
     with rc_context(STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # the reader's browser has fonts of its own
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the browser has its fonts
         figure = Figure(figsize=(5.2, height), facecolor="none")
         axes = figure.subplots()
         axes.set_facecolor("none")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 Row = tuple[str, ...]
 
 MAX_CHARS = 2000
-"""Of a name, a reason or a note."""
+"""Length of a name, a reason or a note."""
 _COMMAND = re.compile(r"(?<!\S)::(?=\S)|##(?=\[)")
 """A workflow command at the beginning of a line, which a narrow terminal makes of any word; the older kind anywhere."""
 
@@ -24,7 +24,7 @@ class Table:
 
 
 def table(title: str, columns: Row, *rows: Row, note: str = "") -> Table:
-    """Whatever the cells hold, each stays in its place."""
+    """Any text in a cell stays in its cell."""
     cells = tuple(tuple(map(printable, row)) for row in rows)
     return Table(printable(title), tuple(map(printable, columns)), cells, printable(note))
 

@@ -1,4 +1,4 @@
-"""What a history says, as lines of text. Pure."""
+"""Trends of a history as lines of text. Pure."""
 
 from __future__ import annotations
 

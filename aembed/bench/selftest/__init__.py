@@ -1,1 +1,1 @@
-"""Whether the runner finds here what is planted: ``planted`` are the scenarios, ``self_test`` the judge."""
+"""Injected faults that the runner must find: ``injected`` has the scenarios, ``self_test`` the checks."""

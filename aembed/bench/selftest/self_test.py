@@ -17,7 +17,7 @@ from aembed.bench.load.arrivals import constant
 from aembed.bench.load.measure import load
 from aembed.bench.micro.memory import memory
 from aembed.bench.model.result import EXIT_CODES, State
-from aembed.bench.selftest.planted import block, burn, leaky, slower, spin, stalls
+from aembed.bench.selftest.injected import block, burn, leaky, slower, spin, stalls
 
 ATTEMPTS = 3
 NOISE = 0.02
@@ -34,7 +34,7 @@ class Check:
     found: bool | None
     """``None``: the machine was too noisy to say."""
     detail: str
-    """What was measured, beside what is true."""
+    """A measured value next to the true one."""
 
     def __str__(self) -> str:
         word = {True: "found", False: "MISSED", None: "machine too noisy"}[self.found]
@@ -43,7 +43,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfTest:
-    """What the runner can see here."""
+    """The checks of the runner on this machine."""
 
     checks: tuple[Check, ...]
     detectable: float | None
@@ -76,7 +76,7 @@ Attempt: TypeAlias = Callable[[], Awaitable[tuple[bool, str]]]
 
 
 async def selftest(*, progress: Callable[[Check], None] | None = None) -> SelfTest:
-    """Plant, measure, tell; about half a minute on a quiet machine. What is missed is tried again, twice.
+    """Inject, measure, report; about half a minute on a quiet machine. A missed check is repeated twice.
 
     ``progress`` is called with each check as it is made.
     """
@@ -134,7 +134,7 @@ async def _burnt() -> tuple[bool, str]:
     longest = max(report.stalls, key=lambda stall: stall.seconds, default=None)
     if longest is None:
         return False, "no stall was seen"
-    return longest.cause == "burnt" and "burn" in str(longest.line), f"{longest.cause} at {longest.line}"
+    return longest.cause == "cpu" and "burn" in str(longest.line), f"{longest.cause} at {longest.line}"
 
 
 async def _leaked() -> tuple[bool, str]:

@@ -1,4 +1,4 @@
-"""Where a series of results changed its level. Pure.
+"""Changes of level in a series of results. Pure.
 
 The largest standardised Mann-Whitney statistic over all splits (Pettitt 1979; Hawkins and Deng 2010) is compared with
 what it reaches in random orders of as many values; where it is larger the series is split there, and both parts
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from aembed.bench.stats.sample import hodges_lehmann
 
 SHORTEST = 5
-"""Values on either side of a change: fewer cannot be told from a spike."""
+"""Values on either side of a change: fewer cannot be distinguished from a spike."""
 FALSE_ALARMS = 0.01
 """In how many series without any change one is found."""
 SHUFFLES = 10_000

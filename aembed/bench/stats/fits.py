@@ -15,13 +15,13 @@ from aembed.bench.stats.sample import TAIL
 from aembed.bench.stats.special import f_tail, t_quantile
 
 WORST = 100.0
-"""How many times the limit counts as simply broken, failed requests among it."""
+"""Multiple of the limit that counts as simply broken, failed requests among it."""
 
 
 def linear_fit(x: ArrayLike, y: ArrayLike) -> LinearFit:
     """Least squares of ``y = fixed + per_unit * x``.
 
-    Where values of ``x`` were measured more than once, their scatter tells whether a straight line describes them at
+    Where values of ``x`` were measured more than once, their scatter shows whether a straight line describes them at
     all (F-test for lack of fit). Raises ValueError for fewer than three points or a single ``x``.
     """
     xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)

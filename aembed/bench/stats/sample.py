@@ -1,4 +1,4 @@
-"""What a sample says about where it came from. Pure; every interval is one of 95 % confidence.
+"""Estimates from a sample. Pure; every interval is one of 95 % confidence.
 
     percentiles                      of latencies, the failed among them, dependent on each other as they may be
     effective_size                   how dependent a series is
@@ -28,9 +28,9 @@ CONFIDENCE = 0.95
 TAIL = (1 - CONFIDENCE) / 2
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 LONGEST_SERIES = 1000
-"""Of a Theil-Sen slope, which looks at every pair."""
+"""Points of a Theil-Sen slope, which looks at every pair."""
 GROUPS = 60
-"""Of values, whose minima are a lower envelope."""
+"""Groups of values, whose minima are a lower envelope."""
 
 
 def percentiles(
@@ -70,7 +70,7 @@ def _measured(value: float) -> float | None:
 
 
 def rank_of(q: float, n: int) -> int:
-    """Of the percentile among ``n`` values, from 1."""
+    """The rank of the percentile among ``n`` values, from 1."""
     return max(math.ceil(q * n - 1e-9), 1)
 
 
@@ -83,7 +83,7 @@ def ranks_around(q: float, n: int, size: int, tail: float = TAIL) -> tuple[int, 
 
 
 def effective_size(series: ArrayLike) -> float:
-    """How many independent values would tell as much about the mean as this series does, ``len(series)`` at most.
+    """The number of independent values with as much information on the mean as this series, ``len(series)`` at most.
 
     n / (1 + 2 * sum of autocorrelations), the sum cut off at five times its own value (Sokal 1997).
     """
@@ -99,7 +99,7 @@ def effective_size(series: ArrayLike) -> float:
 
 
 def _autocovariance(values: Floats) -> Floats:
-    """Of every lag, by way of the power spectrum."""
+    """The autocovariance of every lag, by way of the power spectrum."""
     n = len(values)
     if n == 0:
         return np.zeros(1)

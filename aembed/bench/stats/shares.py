@@ -36,7 +36,7 @@ class ShareSample:
         return _decided(self._independent(), limit, tail)
 
     def times_to_decide(self, limit: float, tail: float) -> float | None:
-        """How many times as many requests would decide, at the share measured; ``None``: it is too close to say."""
+        """The multiple of the requests that would decide, at the share measured; ``None``: it is too close to say."""
         if not self.count or _decided(self._independent(MOST_TIMES), limit, tail) is None:
             return None
         low, high = 1.0, MOST_TIMES
@@ -48,7 +48,7 @@ class ShareSample:
 
 
 def _decided(found: tuple[float, float], limit: float, tail: float) -> bool | None:
-    """Whether the bounds of the share lie on one side of ``limit``, without working out the bounds."""
+    """The side of ``limit`` that the bounds of the share lie on, without working out the bounds."""
     bad, good = found
     if good <= 0:
         return False if bad > 0 else None

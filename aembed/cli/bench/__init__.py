@@ -1,11 +1,11 @@
-"""``aembed bench``: measure any model, or any ``async def``, and judge what was measured.
+"""``aembed bench``: measure any model, or any ``async def``, and compare the results.
 
 Where things are:
     loads singles versus judging    the commands: under load; one operation at a time; of reports
-    target text_options      what is measured, as options
+    target text_options      options that name the subject
     options values           what all take; durations and shares as people write them
-    subject web              what is measured: a model, a web application
-    objectives               what must be kept
+    subject web              a model, a web application
+    objectives               objectives and files of them
     session                  the loop, the progress line, Ctrl-C, and where reports go
 """
 

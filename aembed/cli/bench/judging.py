@@ -43,7 +43,7 @@ def ab(
     outputs: Outputs,
     base: Annotated[str, typer.Option("--base", metavar="REV", help="The git revision to compare with.")],
     scenario: Annotated[
-        str, typer.Option("--scenario", metavar="FILE.py[:NAME]", help="What is measured, on both sides.")
+        str, typer.Option("--scenario", metavar="FILE.py[:NAME]", help="Scenario to measure on both sides.")
     ],
     budget: Annotated[float, typer.Option("--budget", min=1, help="Seconds for each case, about.")] = 60.0,
 ) -> None:
@@ -70,7 +70,7 @@ def history(
     add: Annotated[
         Path | None, typer.Option("--add", metavar="A.json", help="Reports to add first, written by --json.")
     ] = None,
-    page: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="For a browser, with charts.")] = None,
+    page: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="HTML page with charts.")] = None,
 ) -> None:
     """Each figure over revisions, and where its level changed.
 

@@ -113,7 +113,7 @@ def load(
     abort: AbortOption = False,
     seed: Seed = 0,
 ) -> None:
-    """Offer a rate of requests, answered or not, and measure what users would feel.
+    """Offer a rate of requests, answered or not, and measure the response times of users.
 
     - aembed bench load --model local --rate 50 --duration 30s
 

@@ -19,7 +19,7 @@ def written(mode: str, given: Sequence[str] | None) -> tuple[Goal, ...]:
 
 
 def ladder(found: Sequence[Goal], min_good: float | None) -> tuple[Objective, float | None]:
-    """What ``steps`` looks for: one percentile, the errors allowed, and the rate that must be reached."""
+    """The objective of ``steps``: one percentile, the errors allowed, and the rate that must be reached."""
     quantiles = [goal for goal in found if goal.q is not None]
     if len(quantiles) != 1:
         raise InputError("steps needs one percentile as its objective, such as --slo p95=50ms")

@@ -1,4 +1,4 @@
-"""What the commands of ``aembed bench`` take, written once: where results go, and on which loop."""
+"""Options of the commands of ``aembed bench``, written once: outputs and event loop."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Loop(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Outputs:
-    """Where results go, beside the terminal."""
+    """Outputs in addition to the terminal."""
 
     html: Annotated[
         Path | None,
@@ -53,7 +53,7 @@ class Measured(Outputs):
 
 
 def with_options(kind: type[Outputs]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """``command(options, ...)``, taking the options of ``kind`` beside its own."""
+    """``command(options, ...)``, taking the options of ``kind`` in addition to the command's."""
     hints = get_type_hints(kind, include_extras=True)
     shared = [
         inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])

@@ -37,7 +37,7 @@ class Watch:
     """130 after Ctrl-C, 143 after ``kill``; ``None`` for a run that comes to its end."""
 
     def tell(self, now: Progress) -> None:
-        """How far a run under load is."""
+        """Progress of a run under load."""
         times = "" if now.p50 is None else f", p50 {units.seconds(now.p50)}"
         times += "" if now.p95 is None else f", p95 {units.seconds(now.p95)}"
         self.say(
@@ -94,7 +94,7 @@ def unless_stopped(
 
 
 def watched(main: Callable[[Watch], Coroutine[Any, Any, Found]], loop: Loop | None = None) -> tuple[Found, int | None]:
-    """What ``main`` gives, on ``loop``, with a progress line and Ctrl-C; and the exit code of what stopped it."""
+    """The result of ``main`` on ``loop``, with a progress line and Ctrl-C; and the exit code of what stopped it."""
 
     async def run() -> tuple[Found, int | None]:
         with _progress_line() as say:
@@ -107,7 +107,7 @@ def watched(main: Callable[[Watch], Coroutine[Any, Any, Found]], loop: Loop | No
 
 
 def publish(outputs: Outputs, reports: Sequence[Report], comparison: Comparison | None = None) -> None:
-    """Write the reports wherever the options say, and print them: what was measured outlives an odd terminal."""
+    """Write the reports wherever the options say, and print them: the reports survive a terminal that fails."""
     problem = _written(outputs, reports, comparison)
     with printing():
         show(Console(), reports, comparison, brief=not outputs.everything)

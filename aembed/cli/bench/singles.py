@@ -75,7 +75,7 @@ def scaling(
     ] = None,
     processes: Processes = 5,
 ) -> None:
-    """How time grows with the batch, or throughput with users.
+    """Growth of time with the batch, or of throughput with users.
 
     - aembed bench scaling --model mock --over 1,10,100,1000
 

@@ -1,4 +1,4 @@
-"""What is measured: a model, any async def, the scenarios of a file, or a web application."""
+"""The measured subject: a model, any async def, the scenarios of a file, or a web application."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Shared(TextOptions):
         return all(place is None for place in (self.target, self.scenario, self.asgi, self.url))
 
     def scenarios(self) -> tuple[Scenario, ...]:
-        """What these options say is to be measured."""
+        """The scenarios that the options name."""
         if self.asgi is not None or self.url is not None:
             self._refuse_model_options()
             return (self._web(),)
@@ -108,7 +108,7 @@ class Shared(TextOptions):
         return replace(scenario, parameters={DATA: (self.data,)})
 
     def _refuse_model_options(self) -> None:
-        """A scenario says itself what it measures: an option that it would ignore is an error."""
+        """A scenario defines its subject: an option that it would ignore is an error."""
         names = {field.name for field in fields(self)} - {field.name for field in fields(Outputs)} - OF_ANY_TARGET
         default = {field.name: field.default for field in fields(self)}
         ignored = [name for name in default if name in names and getattr(self, name) != default[name]]

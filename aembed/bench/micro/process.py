@@ -19,7 +19,7 @@ from aembed.bench.model.result import Parameter
 from aembed.bench.scenario import Case, Scenario, SubjectError, Target, one, only_case, opened
 
 T = TypeVar("T")
-Loop: TypeAlias = Literal["asyncio", "uvloop", "still"]
+Loop: TypeAlias = Literal["asyncio", "uvloop", "frozen"]
 Options: TypeAlias = Mapping[str, int | float]
 PATIENCE = 300.0
 """Seconds for a whole measurement in one process."""
@@ -29,7 +29,7 @@ LONGEST_LINE = 1 << 30
 
 
 def fresh_case(target: Target) -> Case | None:
-    """The case, if another process can find it: one of a scenario that stands in a file or module."""
+    """The case, if another process can find it: a case of a scenario in a file or module."""
     case = only_case(target) if isinstance(target, Scenario) else target
     if not isinstance(case, Case) or "<" in case.scenario.target:
         return None
@@ -46,7 +46,7 @@ async def alone(
     hash_seed: int | None = None,
     patience: float = PATIENCE,
 ) -> T:
-    """What ``measure(subject, **options)`` answers in a fresh process. A bare callable is bound to this one: here.
+    """The answer of ``measure(subject, **options)`` in a fresh process. A bare callable is bound to this one: here.
 
     Raises SubjectError if the subject fails, or does not answer within ``patience`` seconds.
     """
@@ -88,7 +88,7 @@ class Process:
     errors: IO[bytes]
 
     async def ask(self, measure: Callable[..., Awaitable[T]], answer: type[T], options: Options, patience: float) -> T:
-        """What ``measure``, a function of that name in any module, answers there. Raises SubjectError."""
+        """The answer of ``measure``, a function of that name in any module, in this process. Raises SubjectError."""
         return msgspec.json.decode(await self.say((measure.__module__, options), patience), type=answer)
 
     async def say(self, what: object, patience: float) -> bytes:
@@ -125,7 +125,7 @@ async def process(
 ) -> AsyncIterator[Process]:
     """One that has set up ``target``, with the packages of ``tree`` before all others; it ends with the block.
 
-    A process group of its own: Ctrl-C is for the parent to answer.
+    It has a separate process group: the parent handles Ctrl-C.
     """
     pipe = asyncio.subprocess.PIPE
     with tempfile.TemporaryFile() as errors:

@@ -43,7 +43,7 @@ ROUNDED = f"of a run of more than {MOST:,} requests counts are kept: percentiles
 
 
 class Times:
-    """Of all requests: how many of each window are in each bin; the last bin is of those that failed."""
+    """Counts of all requests by window and bin; the last bin holds the failed ones."""
 
     def __init__(self, windows: int) -> None:
         self.counts = np.zeros((windows, BINS + 1), dtype=np.int32)  # pages that are never touched take no memory
@@ -57,7 +57,7 @@ class Times:
         self._longest = max(self._longest, float(times[finite].max(initial=0.0)))
 
     def distribution(self) -> Distribution:
-        """As of the times themselves, but for the rounding."""
+        """The distribution of the times, but for the rounding."""
         counts = self.counts.sum(axis=0)
         count, censored = int(counts.sum()), int(counts[BINS])
         coarse = FINE // PER_OCTAVE
@@ -103,7 +103,7 @@ class Times:
         return min(float(MIDDLES[place]), self._longest) if place < BINS else None
 
     def _size(self, value: float) -> int:
-        """How many independent requests would tell as much about the share of those up to ``value``."""
+        """Number of independent requests with as much information on the share of those up to ``value``."""
         return self._size_of(self.counts[:, : int(np.searchsorted(MIDDLES, value)) + 1].sum(axis=1))
 
     def _size_of(self, below: Ints) -> int:
@@ -115,8 +115,8 @@ class Times:
         return n if variance <= 0 else max(1, min(n, int(share * (1 - share) / variance)))
 
 
-class Fold:
-    """Rows as counts, in windows of ``width`` seconds; what comes long after the ``seconds`` is in the last."""
+class WindowedHistogram:
+    """Rows as counts, in windows of ``width`` seconds; requests long after the ``seconds`` are in the last."""
 
     def __init__(self, seconds: float, width: float) -> None:
         self._edges = edges_of(seconds, width, seconds + AFTER * width)
@@ -125,7 +125,7 @@ class Fold:
         self.response, self.service, self.lag = (Times(len(self._edges) - 1) for _ in range(3))
 
     @classmethod
-    def over(cls, seconds: float, settings: Settings) -> Fold:
+    def over(cls, seconds: float, settings: Settings) -> WindowedHistogram:
         """A run, whose windows are not too many to keep."""
         return cls(seconds, max(settings.width(seconds), seconds / WINDOWS))
 

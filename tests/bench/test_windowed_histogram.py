@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from aembed import bench
 from aembed.bench.load import record
-from aembed.bench.load.fold import ROUNDED, Fold, Times
 from aembed.bench.load.record import FAILED, NEVER, OK, UNFINISHED, Outcome, Record
 from aembed.bench.load.summary import Tally, distribution, windows
+from aembed.bench.load.windowed_histogram import ROUNDED, Times, WindowedHistogram
 from aembed.bench.model.estimates import Distribution
 from aembed.bench.stats.sample import percentiles
 
@@ -85,7 +85,7 @@ def requests(draw: st.DrawFn) -> list[Row]:
 @given(requests(), st.floats(0.5, 5))
 def test_a_record_forgets_nothing_that_counts(rows: list[Row], width: float) -> None:
     kept, counted = Record(), Record(4)
-    fold = counted.fold = Fold(9, width)
+    fold = counted.fold = WindowedHistogram(9, width)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(record, "MOST", 16)
         patch.setattr(record, "GROWTH", 8)
@@ -144,7 +144,7 @@ async def test_users_of_a_long_run_obey_littles_law(monkeypatch: pytest.MonkeyPa
 
 
 def test_nothing_folded_is_nothing() -> None:
-    fold = Fold(1, 1)
+    fold = WindowedHistogram(1, 1)
     assert fold.windows(()) == ()
     assert fold.response.distribution().count == 0
     assert fold.response.distribution().at(0.99).value is None

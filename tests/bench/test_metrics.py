@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aembed.bench.compare.figures import Figure, canary, figures_of
+from aembed.bench.compare.metrics import Metric, canary, figures_of
 from aembed.bench.model.estimates import Estimate
 from aembed.bench.model.result import Report, State, Verdict
 from aembed.bench.model.under_load import Objective, Steps
@@ -68,7 +68,7 @@ def test_what_says_nothing_has_no_figures() -> None:
 def test_intervals_of_percentiles_are_kept() -> None:
     (found,) = figures_of(report(response=response(0.1, share=0.5)))
     assert found.value == Estimate(value=0.1, low=0.05, high=0.15000000000000002)
-    bare = Figure(metric="m", unit="", nature="count", value=None)
+    bare = Metric(metric="m", unit="", nature="count", value=None)
     assert (bare.more_is_better, bare.interval) == (False, False)
 
 

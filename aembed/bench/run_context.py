@@ -1,4 +1,4 @@
-"""What every report says besides its figures: what was measured, when, where, and how quiet it was there."""
+"""The context of a measurement: subject, time, environment and noise of the machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aembed.bench.scenario import Target, name_of
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class RunContext:
     """Made before a measurement, and filled after it."""
 
     name: str
@@ -25,9 +25,9 @@ class Frame:
     clock: float = field(default_factory=time.perf_counter)
 
     @classmethod
-    async def around(cls, target: Target, name: str | None = None) -> Frame:
+    async def around(cls, target: Target, name: str | None = None) -> RunContext:
         """Looks how quiet the machine is."""
-        named, parameters = name_of(target)  # before the look: what cannot be measured is refused at once
+        named, parameters = name_of(target)  # before the look: an unsuitable target fails at once
         return cls(name or named, parameters, await _noise())
 
     async def report(self, mode: Mode, *, verdict: Verdict, **parts: Any) -> Report:
@@ -50,5 +50,5 @@ class Frame:
 
 
 async def _noise() -> Noise | None:
-    """Off the loop, whose other tasks go on meanwhile."""
+    """A look off the loop, whose other tasks continue meanwhile."""
     return None if keeps_own_time(asyncio.get_running_loop()) else await asyncio.to_thread(look)

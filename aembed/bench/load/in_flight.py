@@ -22,7 +22,7 @@ class Request:
 
     __slots__ = ("_flight", "_timer", "call", "done", "intended", "settled", "started", "task")
 
-    def __init__(self, flight: Flight, intended: int, call: Call) -> None:
+    def __init__(self, flight: InFlight, intended: int, call: Call) -> None:
         self._flight = flight
         self._timer: asyncio.TimerHandle | None = None
         self.call = call
@@ -73,7 +73,7 @@ class Request:
         self._flight.settle(self, done, kind, message)
 
 
-class Flight:
+class InFlight:
     """All requests of a run."""
 
     def __init__(
@@ -128,7 +128,7 @@ class Flight:
         self._settled(request, done)
 
     def never_start(self, intended: Ints) -> None:
-        """What was due, and found no place until the end."""
+        """Record requests that were due and found no place until the end."""
         for due in intended.tolist():
             self.record.add(due, NEVER, NEVER, UNFINISHED)
         if len(intended):

@@ -25,15 +25,15 @@ class _Selector(selectors.DefaultSelector):
         return ready
 
 
-class StillLoop(asyncio.SelectorEventLoop):
-    """For ``asyncio.Runner(loop_factory=...)``."""
+class FrozenClockLoop(asyncio.SelectorEventLoop):
+    """An event loop for ``asyncio.Runner(loop_factory=...)``."""
 
     def __init__(self) -> None:
         self._selector_with_clock = _Selector()
         super().__init__(self._selector_with_clock)
 
     def time(self) -> float:
-        """Seconds the loop has waited, and those it was told to :meth:`pass_`."""
+        """Seconds the loop has waited, and those added by :meth:`pass_`."""
         return self._selector_with_clock.now
 
     def pass_(self, seconds: float) -> None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from aembed.bench.scenario import Case, Subject, scenario
 
 OVERHEAD = 3
-"""Turns that a call takes beside its own."""
+"""Turns of a call in addition to the usual ones."""
 
 
 @scenario(turns=[57, 1497, 29_997])

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from aembed import bench
-from aembed.bench.micro.still import StillLoop
+from aembed.bench.micro.frozen_clock import FrozenClockLoop
 
 
 def on_still_loop(main: Any) -> Any:
-    with asyncio.Runner(loop_factory=StillLoop) as runner:
+    with asyncio.Runner(loop_factory=FrozenClockLoop) as runner:
         return runner.run(main())
 
 
@@ -53,7 +53,7 @@ def test_time_goes_on_although_something_else_wakes_the_loop() -> None:
 def test_the_clock_can_be_put_forward() -> None:
     async def main() -> float:
         loop = asyncio.get_running_loop()
-        assert isinstance(loop, StillLoop)
+        assert isinstance(loop, FrozenClockLoop)
         rung: asyncio.Future[float] = loop.create_future()
         loop.call_later(60, lambda: rung.set_result(loop.time()))
         loop.pass_(60)

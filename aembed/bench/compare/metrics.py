@@ -15,7 +15,7 @@ Nature: TypeAlias = Literal["count", "computing", "waiting", "size"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
+class Metric:
     """One number, and how it may be compared. Without ``value``, it is worse than all that was measured."""
 
     metric: str
@@ -27,8 +27,8 @@ class Figure:
     """It varies from run to run, so that without an interval it says nothing."""
 
 
-def figures_of(report: Report) -> tuple[Figure, ...]:
-    """What of ``report`` can be compared; nothing of an invalid one."""
+def figures_of(report: Report) -> tuple[Metric, ...]:
+    """The figures of ``report`` that can be compared; none of an invalid one."""
     return tuple(_figures(report)) if report.is_measured else ()
 
 
@@ -37,42 +37,42 @@ def canary(report: Report) -> float:
     return min((noise.canary for noise in (report.before, report.after) if noise is not None), default=1.0)
 
 
-def _figures(report: Report) -> Iterator[Figure]:
+def _figures(report: Report) -> Iterator[Metric]:
     if report.micro is not None:
         yield from _micro(report.micro)
     if report.response is not None:
         yield from _response(report.response)
     if report.traffic is not None and report.mode != "steps":
         rate = Estimate(value=report.traffic.good_rate)
-        yield Figure(metric="good rate", unit="1/s", nature="waiting", value=rate, more_is_better=True)
+        yield Metric(metric="good rate", unit="1/s", nature="waiting", value=rate, more_is_better=True)
     if report.steps is not None and report.steps.knee is not None:
         knee = report.steps.knee
-        yield Figure(metric="knee", unit="1/s", nature="waiting", value=knee, more_is_better=True, interval=True)
+        yield Metric(metric="knee", unit="1/s", nature="waiting", value=knee, more_is_better=True, interval=True)
     if report.memory is not None:
         yield from _memory(report.memory)
     if report.cost is not None and report.cost.exact:
         yield from _cost(report.cost)
 
 
-def _micro(micro: Micro) -> Iterator[Figure]:
-    yield Figure(metric="time", unit="s", nature="computing", value=micro.wall, interval=True)
-    yield Figure(metric="CPU time", unit="s", nature="computing", value=micro.cpu, interval=True)
+def _micro(micro: Micro) -> Iterator[Metric]:
+    yield Metric(metric="time", unit="s", nature="computing", value=micro.wall, interval=True)
+    yield Metric(metric="CPU time", unit="s", nature="computing", value=micro.cpu, interval=True)
 
 
-def _response(response: Distribution) -> Iterator[Figure]:
+def _response(response: Distribution) -> Iterator[Metric]:
     for p in response.percentiles:
         value = None if p.value is None else Estimate(value=p.value, low=p.low, high=p.high)
-        yield Figure(metric=f"response p{100 * p.q:g}", unit="s", nature="waiting", value=value, interval=True)
+        yield Metric(metric=f"response p{100 * p.q:g}", unit="s", nature="waiting", value=value, interval=True)
 
 
-def _memory(memory: Memory) -> Iterator[Figure]:
+def _memory(memory: Memory) -> Iterator[Metric]:
     for metric, unit, size in (("memory", "B", memory.bytes), ("allocations", "", memory.allocations)):
         if size is not None:
-            yield Figure(metric=metric, unit=unit, nature="size", value=Estimate(value=size))
+            yield Metric(metric=metric, unit=unit, nature="size", value=Estimate(value=size))
 
 
-def _cost(cost: Cost) -> Iterator[Figure]:
+def _cost(cost: Cost) -> Iterator[Metric]:
     for metric in ("tasks", "callbacks", "timers", "threads", "calls", "allocations"):
         count: float | None = getattr(cost, metric)
         if count is not None:
-            yield Figure(metric=metric, unit="", nature="count", value=Estimate(value=count))
+            yield Metric(metric=metric, unit="", nature="count", value=Estimate(value=count))
