@@ -87,7 +87,7 @@ class ObservedCall:
         tokens, requests = _totals(self._calls)
         failure = error
         if failure is None and failed and call is not None:
-            failure = call.first_failure()
+            failure = DeadlineError("") if call.is_late else call.first_failure()
         emit(
             built(
                 CallDone,
@@ -102,7 +102,7 @@ class ObservedCall:
                     "elapsed": elapsed,
                     "waited": waited,
                     "waited_for": max(RESOURCES, key=lambda name: record.time.waits.get(name, 0.0)) if waited else "",
-                    "waits": record.time.waits,
+                    "waits": dict(record.time.waits),  # a request that it shared may go on, and be noted there
                     "sending": sending,
                     "backoff": backoff,
                     "attempts": record.attempts,

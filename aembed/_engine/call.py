@@ -28,6 +28,8 @@ class Call:
     """
 
     record: CallRecord | None = None
+    is_late = False
+    """Its deadline has passed."""
 
     def __init__(
         self,
@@ -172,6 +174,7 @@ class Call:
 
         Returns the error, the number of failed texts, and the number of texts not attempted.
         """
+        self.is_late = True
         states = as_array(self._states)
         unanswered = np.flatnonzero(states == SENT).tolist()
         unsent = int(np.count_nonzero(states == NOT_ATTEMPTED))

@@ -209,6 +209,17 @@ async def test_a_deadline_is_told_apart_from_other_errors(factory: EmbedderFacto
 
 
 @pytest.mark.virtual_time
+async def test_a_deadline_before_anything_was_sent_is_one_too(factory: EmbedderFactory, log: Log) -> None:
+    embedder = await opened(factory, log, limits=Limits(requests_per_minute=1))
+    await embedder.embed_query("one")
+    result = await embedder.embed(["two", "three"], on_error="return", deadline=2.0)
+    assert (result.failures, result.not_attempted) == ({}, (0, 1))
+    _, done = log.of(CallDone)
+    assert (done.outcome, done.error_class, done.failed, done.requests) == ("deadline", "DeadlineError", 2, 0)
+    assert done.waits == {"requests": pytest.approx(2.0, abs=1e-6)}
+
+
+@pytest.mark.virtual_time
 async def test_gate_attempts_and_backoff_add_up_to_the_duration(factory: EmbedderFactory, log: Log) -> None:
     """Two requests a minute: the second call waits for the quota; its request fails twice before it succeeds."""
     script = [None, OverloadedError("busy"), OverloadedError("busy")]
