@@ -119,6 +119,26 @@ def test_a_fork_with_calls_in_flight_opens_the_model_again() -> None:
 
 
 @FORKS
+def test_the_loop_ends_before_others_take_their_locks_for_a_fork() -> None:
+    """The lock of concurrent.futures is one of them, and a loop that ends shuts down its executor."""
+    code = """
+    import os, sys, threading
+    alive = []
+    import aembed
+    assert "concurrent.futures.thread" in sys.modules
+    os.register_at_fork(before=lambda: alive.append("aembed" in {thread.name for thread in threading.enumerate()}))
+    embedder = aembed.SyncEmbedder("mock", config=aembed.Config())
+    embedder.embed_query("text")
+    if not os.fork():
+        os._exit(0)
+    assert os.wait()[1] == 0
+    assert alive == [False]
+    embedder.embed_query("text")
+    """
+    assert python(code) == ""
+
+
+@FORKS
 def test_multiprocessing_by_fork() -> None:
     code = """
     import multiprocessing
