@@ -38,6 +38,12 @@ async def turns(case):
 
 async def fails():
     raise LookupError("there is nothing")
+
+async def quick():
+    await checkpoint()
+
+async def user(number):
+    assert 1 <= number <= 9
 """
 
 
@@ -397,3 +403,40 @@ def test_objectives_are_judged_everywhere(place: Path) -> None:
 def test_what_excludes_each_other_is_a_usage_error(place: Path, arguments: tuple[str, ...], problem: str) -> None:
     done = aembed(*arguments, cwd=place)
     assert (done.returncode, problem in done.stderr) == (2, True), done.stderr
+
+
+def test_sides_take_turns(place: Path) -> None:
+    done = aembed(
+        *("versus", "subjects.py:quick", "-m", "mock", "--rate", "50", "--duration", "600ms", "--block", "100ms"),
+        *("--json", "o.json", "--loop", "asyncio"),
+        cwd=place,
+    )
+    whole, *sides = reports_from_json((place / "o.json").read_bytes())
+    assert whole.versus is not None
+    assert whole.versus.rounds == 6
+    assert [side.name for side in sides] == ["mock", "subjects.py:quick"]
+    assert done.returncode == max(report.verdict.exit_code for report in (whole, *sides))
+    assert "Side by side" in done.stdout
+    alone = aembed("versus", "-m", "mock", cwd=place)
+    assert (alone.returncode, "give -m twice, or two targets" in alone.stderr) == (2, True)
+
+
+def test_any_async_def_is_named_directly(place: Path) -> None:
+    arguments = (
+        "load",
+        "subjects.py:user",
+        "--data",
+        "1..9",
+        "--rate",
+        "50",
+        "--duration",
+        "300ms",
+        "--json",
+        "o.json",
+    )
+    done = aembed(*arguments, cwd=place)
+    (report,) = reports_from_json((place / "o.json").read_bytes())
+    assert done.returncode == report.verdict.exit_code
+    assert (report.name, report.parameters) == ("user", {"data": "1..9"})
+    missing = aembed("load", "subjects.py:user", cwd=place)
+    assert (missing.returncode, "user takes an argument, 'number'; give --data" in missing.stderr) == (2, True)
