@@ -179,9 +179,11 @@ class SharedCall:
         shares = TokenShares(reply.tokens, batch.texts)
         for part in parts:
             rows = self._rows_for(part, vectors, is_only=len(parts) == 1)
-            cut = self.truncated and [at for at, place in enumerate(part.positions) if indices[place] in self.truncated]
+            cut: list[int] = []
+            if self.truncated:
+                cut = [at for at, place in enumerate(part.positions) if indices[place] in self.truncated]
             tokens = shares.take(part.positions)
-            part.participant.place(part.batch, Reply(rows, tokens, truncated=cut or ()), rows)
+            part.participant.place(part.batch, Reply(rows, tokens, truncated=cut), rows)
         self._settle(batch, vectors)
 
     def _rows_for(self, part: Part, vectors: Vectors, *, is_only: bool) -> Vectors:

@@ -225,11 +225,11 @@ class Connection(asyncio.Protocol):
             self.is_complete = True
         self.is_closed = True
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self.is_closed = True
         if self.is_busy and not self.is_complete and self._failure is None:
             self._is_lost = True
-            self._failure = broke(error, in_body=self.head is not None)
+            self._failure = broke(exc, in_body=self.head is not None)
         self._wake()
         self._forget(self)
         if not self.gone.done():

@@ -52,7 +52,7 @@ class Tunnel(asyncio.Protocol):
         elif self._status:
             self._end()
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self._end(ConnectError("the proxy closed the connection before it had answered; check http.proxy"))
 
     def on_status(self, reason: bytes) -> None:

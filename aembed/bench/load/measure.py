@@ -78,8 +78,8 @@ def settings_for(mode: str, target: Target, options: RunOptions) -> Settings:
 
     Raises InputError for an objective that ``mode`` does not measure.
     """
-    if options.get("slo"):
-        goals_for(mode, options["slo"])
+    if slo := options.get("slo"):
+        goals_for(mode, slo)
         return Settings(**options)
     return replace(Settings(**options), slo=declared_goals(target, mode))
 
