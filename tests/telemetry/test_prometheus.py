@@ -121,7 +121,8 @@ async def test_a_collector_keeps_no_factory_alive_and_can_be_unregistered() -> N
     assert value(registry, "aembed_requests_total") == 0
 
 
-async def test_refusals_and_an_open_circuit_are_seen() -> None:
+@pytest.mark.virtual_time
+async def test_refusals_and_retries_are_seen() -> None:
     registry = CollectorRegistry()
     errors = [RateLimitError("slow", retry_after=0.001), *[OverloadedError("busy", retry_after=0.0)] * 2]
     async with EmbedderFactory(Config()) as factory:
