@@ -124,11 +124,11 @@ def advice(judgement: Judgement) -> str:
 
 
 def sentence(judgement: Judgement) -> str:
-    """Such as "p95 is 61.2 ms (58.1 to 64.9 ms), and must be at most 50.0 ms: broken"."""
+    """Such as "p95: 61.2 ms (58.1 to 64.9 ms), at most 50.0 ms allowed: broken"."""
     goal = judgement.goal
-    bound = "at least" if goal.is_floor else "at most"
     limit = _written(goal, goal.limit)
-    return f"{goal.metric} is {measured(judgement)}, and must be {bound} {limit}: {advice(judgement)}"
+    bound = f"at least {limit} required" if goal.is_floor else f"at most {limit} allowed"
+    return f"{goal.metric}: {measured(judgement)}, {bound}: {advice(judgement)}"
 
 
 def _written(goal: Goal, value: float) -> str:

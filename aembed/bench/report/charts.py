@@ -41,7 +41,8 @@ def _charts(report: Report) -> Iterator[Chart]:
     if len(_whole(report)) > 1:
         yield draw_chart("Percentiles over time", "response time of each window", lambda axes: _over_time(axes, report))
         yield draw_chart("Rates", "offered and good requests per second", lambda axes: _rates(axes, report))
-        yield draw_chart("Backlog", "requests without an answer", lambda axes: _backlog(axes, report))
+        if any(window.backlog for window in report.windows):
+            yield draw_chart("Backlog", "requests without an answer", lambda axes: _backlog(axes, report))
         yield draw_chart("Lag of starts and stalls", "how late requests started", lambda axes: _lag(axes, report))
         if sum(w.rss is not None for w in report.windows) > 1:
             yield draw_chart("Memory", "resident memory over time", lambda axes: _rss(axes, report))
