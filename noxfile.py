@@ -38,12 +38,14 @@ COVERED = 95
 """Percent of lines and branches the tests must reach."""
 
 PEERS = [
+    "aiohttp==3.14.5",
     "baseten-performance-client==0.1.16",
     "httpx==0.28.1",
     "langchain-openai==1.7.3",
     "openai==3.54.0",
     "orjson==3.13.0",
     "pydantic-ai-slim[openai]==2.68.0",
+    "pyreqwest==0.15.1",
     "uvloop>=0.21",
 ]
 LITELLM = ["litellm==1.106.0", "uvloop>=0.21"]

@@ -17,20 +17,21 @@ class HttpSettings(Settings):
     ca_file: str | None = None
     """PEM file with the certificate authorities to trust, instead of the system's."""
     proxy: str | SecretStr | None = None
-    """``http://user:password@host:port``; kept as a ``SecretStr``."""
+    """URL of a forward proxy, ``http://user:password@host:port`` or ``https://...``; stored as a ``SecretStr``."""
     trust_env: Switch = False
-    """Honour ``HTTP_PROXY``, ``HTTPS_PROXY``, ``NO_PROXY`` and ``~/.netrc``."""
+    """Honour ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY`` and ``~/.netrc``."""
     public_only: Switch = False
     """SSRF protection, for a ``base_url`` from users or other programs: connect to public addresses only, never to this
     machine, a private network or a cloud's metadata. The address itself is looked at, each time a connection is made,
     so that no name can lead elsewhere later. Not with a proxy, which would do the connecting. Once it is on for all
     embedders or in a profile, nothing closer to the call switches it off."""
     allow_key_over_http: Switch = False
-    """Send a key, or a header that holds one, over plain http to another machine, where it can be read on the way."""
+    """Allow a key, or a header that holds one, over plain http to another machine, where it can be read in transit."""
 
     connect_timeout: Seconds = 10.0
+    """Seconds to resolve the name, connect, and finish TLS with a proxy and the server."""
     read_timeout: Seconds = 60.0
-    """Seconds of silence between two pieces of an answer. The whole attempt has ``timeout``."""
+    """Seconds without a byte from the server. ``timeout`` covers the whole attempt."""
 
     @property
     def proxy_url(self) -> str | None:

@@ -24,12 +24,12 @@ from aembed._wire.headers import ReplyHeaders, lookup
 MAX_HEAD_BYTES = 2**16
 """Heads, interim ones included, and trailers: twice the largest that nginx sends, as much as h11 reads."""
 FRAMING_PER_BYTE = 16
-"""Bytes of chunk sizes and extensions that a byte of a body may cost. A server that sends each in a chunk of its own,
+"""Bytes of chunk sizes and extensions allowed for each byte of a body. A server that sends every byte as a chunk,
 ``1 CR LF x CR LF``, needs five; an endless chunk extension needs more."""
 HANDED_ON_BYTES = 2**19
 """Bytes of a body that wake its reader: half a millisecond's work as base64, two as numbers."""
 MAX_REJECTION_BYTES = 2**16
-"""Bytes of the body of a rejection that are read: its words stand at the beginning."""
+"""Bytes of a rejection's body that are read: its words come first."""
 MAX_HELD_BYTES = 2 * HANDED_ON_BYTES
 """Bytes of a body that wait for a slow reader, before the server is made to wait."""
 SLICE_BYTES = 2**18
@@ -99,49 +99,52 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_usable(self) -> bool:
-        """True if it is open and silent. Bytes that wait unread are the end, or an answer to nothing."""
+        """True if it is open and has nothing to read: unread bytes are an end of file, or an answer to no request."""
         return not self.is_closed and not self._readable()
 
     @property
     def can_be_kept(self) -> bool:
-        """True after an answer that has come to its end, and leaves the connection open."""
+        """True after a complete answer that leaves the connection open."""
         return self.is_complete and self._keeps_alive and not self.is_closed and self._failure is None
 
     @property
     def died_idle(self) -> bool:
-        """True if it broke as one does that the server had closed before the request: one more try costs nothing."""
+        """True if a used connection broke before a byte came back: the server had closed it before the request."""
         return self._is_lost and self.requests > 1 and not self._received
 
     def rest(self) -> None:
-        """Its answer has been read: from now on it is idle."""
+        """Become idle: the answer has been read."""
         self.is_busy = False
         self.since = self._loop.time()
 
     def expire(self) -> None:
-        """The server was silent for too long."""
+        """Fail the request: the server was silent for too long."""
         self._fail(silent())
 
     def close(self) -> None:
-        """End at once. Over TLS the server is told so, and not waited for."""
+        """Close at once. Over TLS a close_notify is sent, and none is awaited: RFC 8446 section 6.1."""
         if not self.is_closed:
             self._transport.close()
         self.abort()
 
     def abort(self) -> None:
-        """End at once, whatever is under way."""
+        """Close at once, whatever is in flight."""
         self.is_closed = True
         self._transport.abort()
 
     def close_socket(self) -> None:
-        """For a loop that is closed: its transports cannot close anything any more."""
+        """Close the socket of a loop that is closed: its transports can no longer do it."""
         self.is_closed = True
         self._socket.close()
 
     # The side of a request.
 
     def start(self, head: bytes, body: bytes) -> None:
-        """Send a request, or of a long one the head: then call ``send_body``. ``head`` lacks the body's length."""
-        if self.is_closed:  # between the end of dialling and now
+        """Send a request, or only the head of one with a long body: ``send_body`` sends the rest.
+
+        ``head`` ends before the value of Content-Length.
+        """
+        if self.is_closed:  # the server has closed it, or spoken first, since it was dialled
             self._is_lost = True
             self._failure = self._failure or broke(None, in_body=False)
             return
@@ -158,7 +161,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(b"%b%d\r\n\r\n" % (head, length))
 
     async def send_body(self, body: bytes) -> None:
-        """Send it slice by slice, at the pace of the server. An answer that comes before its end is the end of it."""
+        """Send a long body slice by slice, at the server's pace. An early answer stops it."""
         view = memoryview(body)
         for start in range(0, len(body), SLICE_BYTES):
             self._transport.write(view[start : start + SLICE_BYTES])
@@ -172,15 +175,18 @@ class Connection(asyncio.Protocol):
         self._is_sending = False
 
     async def wait(self) -> None:
-        """Until the answer is complete, or as much of its body has come as is handed on at once."""
-        if not (self.is_complete or self.held >= self._wakes_at or self.is_closed):
+        """Wait until the answer is complete, or enough of its body has come to be handed on.
+
+        Raises the :class:`ProviderError` that has ended the connection.
+        """
+        if self._failure is None and not (self.is_complete or self.held >= self._wakes_at):
             self._waiter = self._loop.create_future()
             await self._waiter
         if self._failure is not None:
             raise self._failure
 
     def take(self) -> list[bytes]:
-        """What has come of the body."""
+        """Return the part of the body that has arrived, once; let a server that was held back continue."""
         pieces, self._pieces = self._pieces, []
         self.held = 0
         if self.is_paused and not self.is_closed:
@@ -260,7 +266,7 @@ class Connection(asyncio.Protocol):
                 waiter.set_result(None)
         self._waiter = None
 
-    # The side of the parser. What these raise is lost: they take notes.
+    # The side of the parser. It turns what these raise into an error without a cause, so they only take notes.
 
     def on_message_begin(self) -> None:
         if self.is_complete:  # another answer behind the end of this one: read by nobody
@@ -315,7 +321,10 @@ class Connection(asyncio.Protocol):
 
 
 def _poller(sock: socket.socket) -> Callable[[], object]:
-    """A function that is true if there is something to read, or the other side has hung up."""
+    """A function that returns true if bytes or an end of file can be read.
+
+    ``poll`` takes half a microsecond, and unlike ``select`` any file descriptor.
+    """
     if not hasattr(select, "poll"):  # Windows
         return lambda: select.select([sock], [], [], 0)[0]
     poller = select.poll()

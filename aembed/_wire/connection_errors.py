@@ -119,6 +119,6 @@ def _tls(error: ssl.SSLError, host: str, port: int) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """The system's words for the number of an error: asyncio puts words of its own in their place."""
+    """The system's words for an error number, which asyncio replaces with the address."""
     number = getattr(error, "errno", None)
     return os.strerror(number) if number is not None and number > 0 else "refused"

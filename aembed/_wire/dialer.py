@@ -38,7 +38,7 @@ async def dial(
     """A new connection to ``origin``, within ``timeout`` seconds.
 
     Raises:
-        ConnectError: there is none. Retryable, but for refused certificates and proxies, and addresses not allowed.
+        ConnectError: there is none. Not retryable: an untrusted certificate, an address that is not allowed.
     """
     host, port = (origin.host, origin.port) if origin.proxy is None else (origin.proxy.host, origin.proxy.port)
     host = origin.socket_path or host

@@ -1,7 +1,7 @@
-"""One POST over a pooled connection of our own.
+"""One POST over a pooled HTTP/1.1 connection.
 
-A pool is made for each running event loop. Redirects are refused, never followed: a key header must not reach another
-host. A kept connection that the server had already closed gets one new try at once, for free, over a new one.
+Each running event loop has a pool. A redirect is an error and never followed: a key header must not reach another host.
+A request over a kept connection that the server had already closed is sent once more at once, over a new connection.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class HttpTransport:
         """Send and read the whole answer, whatever its status below 300 or from 400 on.
 
         Raises:
-            ConnectError, RequestTimeoutError: no connection, or it broke; retryable, but for refused certificates.
+            ConnectError, RequestTimeoutError: no connection, or it broke; retryable, except an untrusted certificate.
             ReplyError: the answer is no HTTP, or larger than ``max_bytes`` once inflated.
             BadRequestError: a redirect, or ``url`` is none.
             ConfigError: a setting, or a variable of the environment, cannot be used.

@@ -11,8 +11,8 @@ from aembed._wire.dialer import dial
 from aembed._wire.route import Origin
 
 IDLE_S = 60.0
-"""Seconds that a connection is kept for the next request. Below what routers of clouds forget one after without a word:
-Azure's load balancer four minutes, AWS's six. That many servers close theirs sooner costs at most one more try."""
+"""Seconds that an idle connection is kept: less than load balancers take to forget one silently (four minutes at Azure,
+six at AWS), after which a request would hang. Servers that close theirs sooner cost at most one more try."""
 
 
 class Pool:

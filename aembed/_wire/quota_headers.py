@@ -45,12 +45,12 @@ class QuotaHeaders:
 
     requests: str | None
     tokens: str | None = None
-    signs: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    signs: frozenset[str] = field(init=False, repr=False, compare=False)
     """Headers of which one shows that a reply uses these names."""
 
     def __post_init__(self) -> None:
         patterns = [pattern for pattern in (self.requests, self.tokens) if pattern is not None]
-        signs = tuple(pattern.format(what) for pattern in patterns for what in ("limit", "remaining"))
+        signs = frozenset(pattern.format(what) for pattern in patterns for what in ("limit", "remaining"))
         object.__setattr__(self, "signs", signs)
 
 
@@ -126,9 +126,8 @@ def has_no_quota(headers: Mapping[str, str]) -> bool:
 def quota_hints(headers: Mapping[str, str], names: Sequence[QuotaHeaders] = USUAL) -> QuotaHints | None:
     """The account's quota as a reply reports it, under the first of ``names`` that it uses."""
     for known in names:
-        for name in known.signs:
-            if name in headers:
-                return _hints(headers, known)
+        if not known.signs.isdisjoint(headers):  # one pass in C: most replies have none of these headers
+            return _hints(headers, known)
     return None
 
 

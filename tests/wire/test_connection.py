@@ -382,6 +382,20 @@ async def test_an_answer_that_breaks_off(said: bytes, words: str) -> None:
         assert not connection.died_idle, "it has served no request before"
 
 
+async def test_an_answer_that_breaks_off_while_its_reader_is_busy() -> None:
+    """Between the end of file and the end of the connection a reader waits for the error, and does not spin."""
+    with connected() as (connection, _):
+        connection.start(REQUEST, b"{}")
+        connection.data_received(LENGTH + b"o")
+        connection.eof_received()
+        reading = asyncio.ensure_future(connection.wait())
+        await asyncio.wait([reading], timeout=0)
+        assert not reading.done()
+        connection.connection_lost(None)
+        with pytest.raises(ConnectError, match="in the middle of the answer"):
+            await reading
+
+
 async def test_nothing_is_shown_of_what_passes() -> None:
     with connected() as (connection, _):
         connection.start(REQUEST + b"sk-secret", b"{}")

@@ -46,6 +46,7 @@ CANDIDATES = {
     "aiohttp": Entry("raw_aiohttp"),
     "aiohttp (asyncio)": Entry("raw_aiohttp", loop="asyncio"),
     "httpx": Entry("raw_httpx"),
+    "pyreqwest": Entry("pyreqwest_client"),
     "aembed": Entry("aembed_embedder"),
     "aembed (asyncio)": Entry("aembed_embedder", loop="asyncio"),
     "baseten": Entry("baseten"),
