@@ -42,6 +42,13 @@ class Tunnels:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._tasks.add(asyncio.current_task())
+        try:
+            with suppress(asyncio.CancelledError, asyncio.IncompleteReadError, ConnectionError):  # the end of the test
+                await self._lead(reader, writer)
+        finally:
+            writer.transport.abort()
+
+    async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host, port = self._to or ("", 0)
         if self._to is None:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -49,8 +56,14 @@ class Tunnels:
             host, _, end = head.split()[1].partition(":")
             port = int(end)
             writer.write(b"HTTP/1.1 200 Connected\r\nContent-Length: 5\r\n\r\n" + self._early)
+            if self._early:
+                await reader.read()  # until the client has closed
+                return
         inward, outward = await asyncio.open_connection(host, port)
-        await asyncio.gather(relay(reader, outward), relay(inward, writer))
+        try:
+            await asyncio.gather(relay(reader, outward), relay(inward, writer))
+        finally:
+            outward.transport.abort()
 
     @asynccontextmanager
     async def at(self, path: str | None = None) -> AsyncGenerator[str]:
