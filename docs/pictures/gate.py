@@ -10,20 +10,20 @@ from boxes import Arrow, Box, picture
 def main() -> None:
     """Draw it."""
     parts: list[Box | Arrow] = [
-        Box(250, 20, "open", "requests start at the quota's rate", width=220),
-        Box(20, 140, "paused", "until Retry-After", width=180),
-        Box(270, 140, "probing", "one request at a time", width=180),
-        Box(520, 140, "circuit open", "one request at a time", width=180),
-        Box(270, 260, "given up", "waiting calls fail", width=180),
-        Arrow([(250, 50), (110, 50), (110, 140)], "429 with Retry-After", (118, 42), "start"),
-        Arrow([(200, 163), (235, 163), (235, 90), (300, 90), (300, 66)], "time is over", (205, 180), "start"),
-        Arrow([(360, 66), (360, 140)], "429 without Retry-After", (366, 110), "start"),
-        Arrow([(330, 140), (330, 66)]),
-        Arrow([(470, 50), (610, 50), (610, 140)], "10 failures in a row", (602, 42), "end"),
-        Arrow([(650, 140), (650, 30), (470, 30)], "a success", (656, 90), "start"),
-        Arrow([(360, 186), (360, 260)], "90 s without a success", (366, 228), "start"),
+        Box(250, 20, "healthy", "requests start at the quota's rate", width=220),
+        Box(20, 150, "paused", "no request", width=180),
+        Box(270, 150, "probing", "one request at a time", width=180),
+        Box(520, 150, "given up", "waiting calls fail", width=180),
+        Arrow([(250, 36), (90, 36), (90, 150)], "429 with Retry-After", (98, 28), "start"),
+        Arrow([(130, 150), (130, 54), (250, 54)], "time is over", (138, 100), "start"),
+        Arrow([(200, 173), (270, 173)], "no known limit", (235, 212)),
+        Arrow([(330, 66), (330, 150)], "429 without a time,", (324, 100), "end"),
+        Arrow([(330, 66), (330, 150)], "10 failures in a row", (324, 116), "end"),
+        Arrow([(400, 150), (400, 66)], "a success", (406, 110), "start"),
+        Arrow([(450, 173), (520, 173)], "90 s", (485, 192)),
+        Arrow([(610, 150), (610, 43), (470, 43)], "a success of a new call", (600, 36), "end"),
     ]
-    svg = picture("States of the gate", parts, width=730, height=320)
+    svg = picture("States of the gate", parts, width=720, height=222)
     Path(__file__).parents[1].joinpath("_static", "gate.svg").write_text(svg, encoding="utf-8")
 
 
