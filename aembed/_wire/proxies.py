@@ -27,20 +27,21 @@ def way_to(origin: Origin, proxy_url: str | None, *, trust_env: bool) -> tuple[P
     if not trust_env:
         return proxy, None
     if proxy is None:
-        proxy = proxy_from_environment("https" if origin.is_tls else "http", origin.host)
+        proxy = proxy_from_environment(origin)
     return proxy, user_from_netrc(origin.host)
 
 
-def proxy_from_environment(scheme: str, host: str) -> Proxy | None:
+def proxy_from_environment(origin: Origin) -> Proxy | None:
     """``HTTP_PROXY`` or ``HTTPS_PROXY``, else ``ALL_PROXY``, unless ``NO_PROXY`` exempts the host.
 
     Raises:
         ConfigError: the variable names a proxy that is not reached over http or https.
     """
     proxies = getproxies()
+    scheme = "https" if origin.is_tls else "http"
     name = scheme if proxies.get(scheme) else "all"
     url = proxies.get(name)
-    if not url or proxy_bypass(host):
+    if not url or _is_exempt(origin):
         return None
     if "//" not in url:
         url = f"http://{url}"  # as curl takes it
@@ -61,13 +62,18 @@ def proxy_from_environment(scheme: str, host: str) -> Proxy | None:
     return proxy
 
 
+def _is_exempt(origin: Origin) -> bool:
+    """True if ``NO_PROXY`` names the host, or the host and port. ``urllib`` compares text: IPv6 may have brackets."""
+    return any(map(proxy_bypass, (origin.host, origin.authority, f"{origin.authority}:{origin.port}")))
+
+
 def user_from_netrc(host: str) -> str | None:
     """An ``Authorization`` header for the host, from the file that ``NETRC`` names, or ``~/.netrc``."""
     named = os.environ.get("NETRC")
-    usual = Path.home() / ("_netrc" if os.name == "nt" else ".netrc")
     try:
+        usual = Path.home() / ("_netrc" if os.name == "nt" else ".netrc")
         found = netrc.netrc(named or usual).authenticators(host)
-    except (OSError, netrc.NetrcParseError):
+    except (OSError, RuntimeError, UnicodeError, netrc.NetrcParseError):  # RuntimeError: a user without a home
         return None
     if found is None or not (found[0] or found[2]):
         return None

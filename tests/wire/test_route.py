@@ -8,7 +8,7 @@ import pytest
 
 from aembed import BadRequestError, ConfigError
 from aembed._settings.http import unix_url
-from aembed._wire.proxies import way_to
+from aembed._wire.proxies import user_from_netrc, way_to
 from aembed._wire.route import USER_AGENT, Origin, Proxy, Route, basic, proxy_of, split
 
 
@@ -114,6 +114,7 @@ def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 HTTP, HTTPS = Origin(is_tls=False, host="host", port=80), Origin(is_tls=True, host="host", port=443)
+IPV6 = Origin(is_tls=False, host="::1", port=80)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +129,12 @@ HTTP, HTTPS = Origin(is_tls=False, host="host", port=80), Origin(is_tls=True, ho
         ({"all_proxy": "http://a", "https_proxy": "http://b"}, HTTPS, Proxy("http", "b", 80)),
         ({"all_proxy": "http://a", "no_proxy": "other, host"}, HTTPS, None),
         ({"all_proxy": "http://a", "no_proxy": "*"}, HTTPS, None),
+        ({"all_proxy": "http://a", "no_proxy": "host:443"}, HTTPS, None),
+        ({"all_proxy": "http://a", "no_proxy": "host:443"}, HTTP, Proxy("http", "a", 80)),
+        ({"all_proxy": "http://a", "no_proxy": "::1"}, IPV6, None),
+        ({"all_proxy": "http://a", "no_proxy": "[::1]"}, IPV6, None),
+        ({"all_proxy": "http://a", "no_proxy": "[::1]:80"}, IPV6, None),
+        ({"all_proxy": "http://a", "no_proxy": "[::1]:81"}, IPV6, Proxy("http", "a", 80)),
         ({"all_proxy": "http://a", "no_proxy": "elsewhere"}, HTTPS, Proxy("http", "a", 80)),
         ({"all_proxy": "http://a"}, Origin(is_tls=False, host="localhost", port=80, socket_path="/s"), None),
     ],
@@ -149,6 +156,16 @@ def test_netrc_names_users_of_servers_and_proxies(netrc: Path, monkeypatch: pyte
     assert way_to(HTTP, None, trust_env=True) == (Proxy("http", "proxy", 1, basic("you", "pw")), basic("me", "pw"))
     netrc.write_text("machine host whatever")
     assert way_to(HTTPS, None, trust_env=True) == (None, None)
+    netrc.write_bytes(b"machine host login \xff password \x81")  # no UTF-8
+    assert way_to(HTTPS, None, trust_env=True) == (None, None)
+
+
+def test_a_user_without_a_home_has_no_netrc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An arbitrary user id in a container has no entry among the users."""
+    for name in ("NETRC", "HOME", "USERPROFILE", "HOMEPATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert user_from_netrc("host") is None
 
 
 @pytest.mark.parametrize(
