@@ -68,6 +68,9 @@ class CallRunner:
             except TimeoutError:
                 if not scope.expired:
                     raise  # a provider's or a store's own
+            except asyncio.CancelledError:
+                await scope.give_way()
+                raise
             if not finished:
                 self._engine.expire(call, timeout.seconds, option)
         if call.error is not None:

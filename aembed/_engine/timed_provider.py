@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 
 from aembed._engine.timeout import SharedTimeout
@@ -50,5 +51,8 @@ class TimedProvider:
         except TimeoutError:
             if not scope.expired:
                 raise  # the provider's own
+        except asyncio.CancelledError:
+            await scope.give_way()
+            raise
         name = self.inner.spec.name
         raise RequestTimeoutError(f"{name} did not answer within the timeout of {timeout.seconds} s")

@@ -11,6 +11,8 @@ import math
 import time
 from types import TracebackType
 
+import anyio.lowlevel
+
 LOOP_STEP_S = 0.002
 """uvloop counts whole milliseconds: so far its clock may be ahead of the machine's."""
 
@@ -78,6 +80,16 @@ class TimeoutScope:
         self._timeout.leave(self)
         if self.expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error
+
+    async def give_way(self) -> None:
+        """Let an outer cancel scope of anyio that is cancelled as well cancel the task in its own name.
+
+        anyio recognises its cancellations by their message. If one comes while this scope's is on its way, asyncio
+        delivers a single CancelledError, with this scope's message: anyio would not catch it, and the caller would get
+        a cancellation that is nobody's. Call it while handling the CancelledError.
+        """
+        if self.expired:
+            await anyio.lowlevel.checkpoint_if_cancelled()
 
     def expire(self) -> None:
         if not self.expired:
