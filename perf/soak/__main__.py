@@ -72,7 +72,8 @@ async def watch(seconds: list[float], series: dict[str, list[float]]) -> None:
         series["threads"].append(process.num_threads())
 
 
-async def soak(base_url: str, options: argparse.Namespace) -> bool:
+async def soak(base_url: str, options: argparse.Namespace) -> bool | None:
+    """True if something grows, ``None`` if the load ended too early to tell."""
     load = Load(base_url, options.seed)
     seconds: list[float] = []
     series: dict[str, list[float]] = {"resident bytes": [], "open files": [], "tasks": [], "threads": []}
@@ -83,6 +84,8 @@ async def soak(base_url: str, options: argparse.Namespace) -> bool:
     gc.collect()
     print(f"{sum(load.outcomes.values())} operations: {dict(load.outcomes.most_common())}")
     print(f"left at the end: {len(asyncio.all_tasks()) - 1} tasks, {psutil.Process().num_fds()} open files")
+    if not seconds or seconds[-1] < 60.0 * options.minutes - 2 * EVERY:
+        return None
     skipped = int(WARM_UP * len(seconds))
     rising = False
     for name, values in series.items():
@@ -103,8 +106,8 @@ def main() -> int:
     ):
         rising = on.run(soak(facts["base_url"], options))
     print(f"server: {facts['requests']} requests, {facts['faults']} faults, {facts['connections_opened']} connections")
-    print("GROWS" if rising else "flat")
-    return int(rising)
+    print({None: "INVALID: the load ended early", True: "GROWS", False: "flat"}[rising])
+    return 3 if rising is None else int(rising)
 
 
 if __name__ == "__main__":
