@@ -71,6 +71,7 @@ class Pool:
             return
         connection.rest()
         self._free.setdefault(origin, {})[connection] = None
+        self._look_at(connection.since + IDLE_S)  # a read_timeout may be longer
 
     def _look_at(self, due: float) -> None:
         """One timer serves all: it rings when the first of them may be due, which seldom is when it was set."""

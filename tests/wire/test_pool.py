@@ -31,10 +31,11 @@ async def test_a_burst_leaves_connections_that_are_used_again() -> None:
         await transport.aclose()
 
 
-async def test_an_idle_connection_is_closed_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("read_timeout", [0.5, 600.0])
+async def test_an_idle_connection_is_closed_in_the_end(read_timeout: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_module, "IDLE_S", 0.01)
     async with LoopbackServer(dim=4) as server:
-        transport = HttpTransport(HttpSettings(read_timeout=0.5))
+        transport = HttpTransport(HttpSettings(read_timeout=read_timeout))
         await asyncio.gather(*(ask(transport, server) for _ in range(4)))
         await settled(lambda: server.counters.connections == 0, "idle connections stay open")
         assert await ask(transport, server) == 200
