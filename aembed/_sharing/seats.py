@@ -105,9 +105,11 @@ class Seats:
                 positions: Sequence[int] = sorted(position_of[index] for index in own if index in position_of)
             else:
                 positions = [position for position, index in enumerate(indices) if index in own]
+            if not positions:
+                continue
             if len(positions) == len(indices):
                 yield participant, range(len(indices)), indices
-            elif positions:
+            else:
                 yield participant, positions, [indices[position] for position in positions]
 
 

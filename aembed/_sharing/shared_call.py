@@ -171,7 +171,7 @@ class SharedCall:
         self._settle(batch, None)
 
     def place(self, batch: Batch, reply: Reply, vectors: Vectors, *, in_place: bool = False) -> None:
-        """Rows go to all who wait; their cost goes to the first who waits for each text, by its length."""
+        """Every participant gets its rows; the first that waits for a text pays its share of the tokens."""
         mark(self._states, batch, DONE)
         indices = indices_of(batch)
         self.truncated.update(indices[position] for position in reply.truncated)
