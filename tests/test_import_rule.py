@@ -77,6 +77,7 @@ INSIDE = {
         run_context subjects
         load
         micro
+        pytest_plugin
         compare
         report
         selftest

@@ -17,6 +17,7 @@ Where things are:
     environment           where a measurement is made, and how quiet it is there
     load/                 open and closed load, bursts, soaks, steps: when requests start, what happened, its verdict
     micro/                one operation at a time: time, memory, cost, and how they grow; in fresh processes
+    pytest_plugin/        the fixture async_benchmark: a test fails if exact counts changed
     compare/              changes: two versions or several sides in turns, two days, months
     model/                the report and its parts
     stats/                pure statistics

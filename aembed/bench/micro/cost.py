@@ -43,7 +43,7 @@ async def cost(target: Target, *, operations: int = 50, name: str | None = None)
 async def measure(subject: Subject, operations: int) -> Cost:
     """In this process and the running loop."""
     # in tasks of their own, so that only one coroutine of ours is resumed with the subject's
-    first, second = [await asyncio.create_task(_count(subject, operations)) for _ in range(2)]
+    first, second = [await asyncio.create_task(count(subject, operations)) for _ in range(2)]
     blocks = [await allocated(subject, operations) for _ in range(3)][1:]
     same = blocks[0] is not None and blocks[0] == blocks[1]
     per = {name: second[name] / operations for name in COUNTED}
@@ -55,18 +55,18 @@ async def measure(subject: Subject, operations: int) -> Cost:
     )
 
 
-async def _count(subject: Subject, operations: int) -> dict[str, int]:
-    call = subject.call
+async def count(subject: Subject, operations: int, warm: int = WARM) -> dict[str, int]:
+    """Totals over ``operations`` in this task, after ``warm`` that do not count. Another profiler pauses meanwhile."""
+    call, other_profiler = subject.call, sys.getprofile()
     counts: dict[str, int] = dict.fromkeys(COUNTED, 0)
 
     def profile(frame: FrameType, event: str, _argument: object) -> None:
         if event == "call" and frame.f_code.co_filename != __file__:
             counts["calls"] += 1
 
-    for _ in range(WARM):  # in this task, whose first operation costs more than the next
+    for _ in range(warm):  # in this task, whose first operation costs more than the next
         await call()
-    gc.collect()
-    gc.disable()
+    gc.disable()  # finalizers of garbage would count as calls
     try:
         with _watched(counts):
             sys.setprofile(profile)
@@ -74,7 +74,7 @@ async def _count(subject: Subject, operations: int) -> dict[str, int]:
                 await call()
             sys.setprofile(None)
     finally:
-        sys.setprofile(None)
+        sys.setprofile(other_profiler)
         gc.enable()
     return counts
 
