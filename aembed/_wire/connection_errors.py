@@ -35,7 +35,9 @@ def not_connected(error: Exception, host: str, port: int, *, is_proxy: bool = Fa
         case NotPublicError():
             return ConnectError(f"{host} is not on the public internet, and public_only is set", retryable=False)
         case TimeoutError() if error.errno is None:
-            return ConnectError("no connection within connect_timeout; check base_url and the network")
+            through = f" through the proxy {host}:{port}" if is_proxy else ""
+            named = "http.proxy, base_url" if is_proxy else "base_url"
+            return ConnectError(f"no connection{through} within connect_timeout; check {named} and the network")
     if is_proxy:
         reason = f"{_reason(error)}; check http.proxy, or the variables that name one"
         return ConnectError(f"no connection to the proxy {host}:{port}: {reason}")

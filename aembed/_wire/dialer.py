@@ -58,7 +58,7 @@ async def dial(
             return connection
     except TimeoutError as error:
         _close(sock)
-        raise not_connected(error, host, port) from None
+        raise not_connected(error, host, port, is_proxy=origin.proxy is not None) from None
     except BaseException:
         _close(sock)
         raise

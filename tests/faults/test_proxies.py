@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -102,6 +103,14 @@ async def test_fault_98_a_dead_proxy(unused_tcp_port: int) -> None:
     error = await failed("https://api.example/v1", proxy=f"http://user:{PASSWORD}@127.0.0.1:{unused_tcp_port}")
     assert type(error) is ConnectError
     assert f"no connection to the proxy 127.0.0.1:{unused_tcp_port}" in str(error)
+
+
+async def test_fault_98_a_proxy_that_says_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        error = await failed("https://api.example/v1", proxy=f"http://127.0.0.1:{port}", connect_timeout=0.05)
+    assert type(error) is ConnectError
+    assert f"no connection through the proxy 127.0.0.1:{port} within connect_timeout; check http.proxy" in str(error)
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "https://", "http://127.0.0.1:99999"])
