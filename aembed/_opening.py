@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Generator
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aembed._embedder import Embedder
 
@@ -32,6 +32,17 @@ class UnopenedEmbedder(Coroutine[Any, Any, Embedder]):
 
     def close(self) -> None:
         self._coroutine.close()
+
+    if not TYPE_CHECKING:  # type checkers report every attribute of an Embedder as missing
+
+        def __getattr__(self, name: str) -> Any:
+            message = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if name[0] != "_" and hasattr(Embedder, name):
+                message = (
+                    f"cannot use {name!r}: the embedder is not open. Write 'async with new_embedder(...) as embedder:' "
+                    "or 'embedder = await new_embedder(...)'"
+                )
+            raise AttributeError(message, name=name, obj=self)
 
     async def __aenter__(self) -> Embedder:
         self._embedder = await self._coroutine

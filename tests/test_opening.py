@@ -127,3 +127,13 @@ async def test_alone_it_closes_all_when_it_is_cancelled_as_it_opens(monkeypatch:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert closed.is_set()
+
+
+async def test_using_it_before_it_is_open_says_how_to_open_it(new_embedder: Callable[..., Any]) -> None:
+    opening = new_embedder("mock")
+    with pytest.raises(AttributeError, match=r"cannot use 'embed_query': the embedder is not open. Write 'async with"):
+        opening.embed_query("text")
+    with pytest.raises(AttributeError, match="has no attribute 'no_such_method'"):
+        opening.no_such_method()
+    async with opening as embedder:
+        assert (await embedder.embed_query("text")).shape == (128,)
