@@ -120,6 +120,8 @@ def _problem(details: ErrorDetails, path: tuple[str, ...], model: type[BaseModel
     if details["type"] == "model_type":
         message = f"give a {details.get('ctx', {}).get('class_name')}, or a table of its options"
     message = message[0].lower() + message[1:]
+    if details["type"] == "value_error" and isinstance(details["input"], dict):
+        return f"{field}: {message}" if path else message  # about several options; the message names them
     if details["type"] in TABLE_TYPES:
         message += f", not {_kind(details['input'])}"
     elif SECRET_FIELDS.isdisjoint(path):

@@ -97,7 +97,7 @@ async def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="is not text; it must hold the key and nothing else"):
         await key_of(api_key_file=tmp_path / "binary")
-    with pytest.raises(ConfigError, match="api_key and api_key_file are both given; leave one out") as caught:
+    with pytest.raises(ConfigError, match=r"^api_key and api_key_file are both given; leave one out$") as caught:
         await key_of(api_key=KEY, api_key_file=tmp_path / "nowhere")
     assert KEY not in str(caught.value)
 
