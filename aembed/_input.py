@@ -13,6 +13,8 @@ from aembed._errors import InputError
 from aembed._types import Vectors
 
 BINARY = (bytes, bytearray, memoryview)
+MISSING = frozenset({"NAType", "NaTType"})
+"""Types of the missing values of pandas, by name: pandas need not be installed."""
 
 
 def check_text(text: object) -> str:
@@ -133,7 +135,7 @@ def _reason(text: object, several: str = "give one flat list of strings") -> str
             return f"expected str, got {kind}; {several}"
         if isinstance(text, BINARY):
             return f"expected str, got {kind}; decode it with .decode()"
-        if text is None or (isinstance(text, (float, np.floating)) and np.isnan(text)):
+        if text is None or kind in MISSING or (isinstance(text, (float, np.floating)) and np.isnan(text)):
             return f"expected str, got {kind}; leave missing texts out"
         return f"expected str, got {kind}; convert it with str() or leave it out"
     if str.isspace(text) or not str.__len__(text):

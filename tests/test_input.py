@@ -48,6 +48,7 @@ BAD_ITEMS = [
     pytest.param(7, "expected str, got int", id="number"),
     pytest.param(None, "expected str, got NoneType", id="none"),
     pytest.param(float("nan"), "expected str, got float; leave missing texts out", id="missing in pandas"),
+    pytest.param(type("NAType", (), {})(), "expected str, got NAType; leave missing texts out", id="pandas.NA"),
     pytest.param(b"abc", r"expected str, got bytes; decode it", id="bytes"),
     pytest.param(["abc"], "expected str, got list", id="nested list"),
     pytest.param(np.array([1, 2]), "expected str, got ndarray", id="array that has no truth value"),
