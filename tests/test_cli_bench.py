@@ -419,6 +419,8 @@ def test_sides_take_turns(place: Path) -> None:
     assert "Side by side" in done.stdout
     alone = aembed("versus", "-m", "mock", cwd=place)
     assert (alone.returncode, "give -m twice, or two targets" in alone.stderr) == (2, True)
+    same = aembed("versus", "-m", "mock", "-m", "mock", cwd=place)
+    assert (same.returncode, "both sides are mock" in same.stderr, "profiles" in same.stderr) == (2, True, True)
 
 
 def test_any_async_def_is_named_directly(place: Path) -> None:

@@ -205,7 +205,7 @@ def scenario(
 
     def decorate(function: Callable[..., Any]) -> Scenario:
         if not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
-            raise InputError(f"{function.__qualname__} must be an async def that takes the case")
+            raise InputError(f"{function.__qualname__} is not an async function; define it with async def")
         chosen = {parameter: tuple(values) for parameter, values in parameters.items()}
         return Scenario(name or function.__name__, function, chosen, goals(slo))
 

@@ -41,7 +41,7 @@ def test_parameters_are_lists(values: Any) -> None:
 
 
 def test_what_is_not_async_is_refused() -> None:
-    with pytest.raises(InputError, match=r"plain must be an async def"):
+    with pytest.raises(InputError, match=r"plain is not an async function; define it with async def"):
 
         @bench.scenario
         def plain(case: Case) -> None: ...

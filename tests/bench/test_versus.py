@@ -133,7 +133,7 @@ async def test_sides_take_turns_with_the_same_requests() -> None:
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        ({"duration": 5.0}, "5 s are 1 blocks of 3 s, and 6 are needed"),
+        ({"duration": 5.0}, "5 s is too short for 6 blocks of 3 s per side; make it 18 s or longer"),
         ({"by": "mean"}, "by='mean' must be one of p50, p90, p95"),
     ],
 )

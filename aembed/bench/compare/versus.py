@@ -66,7 +66,10 @@ async def versus(
         raise InputError(f"by={by!r} must be one of {', '.join(PERCENTILES)}")
     number = int(positive("duration", duration) / positive("block_s", block_s) + 1e-9)
     if number < FEWEST_ROUNDS:
-        raise InputError(f"{duration:g} s are {number} blocks of {block_s:g} s, and {FEWEST_ROUNDS} are needed")
+        raise InputError(
+            f"a duration of {duration:g} s is too short for {FEWEST_ROUNDS} blocks of {block_s:g} s per side; "
+            f"make it {FEWEST_ROUNDS * block_s:g} s or longer"
+        )
     first = next(iter(targets.values()))
     settings = settings_for("load", first, options)
     frame = await RunContext.around(first, settings.name or ", ".join(targets))

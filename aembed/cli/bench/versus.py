@@ -69,6 +69,12 @@ def versus(
         found = dict(_of_model(options, name) for name in model or ())
         found |= {target: only_case(find(target)[0]) for target in targets or ()}
         if len(found) < 2:
+            given = [*(model or ()), *(targets or ())]
+            if len(given) > len(found):
+                raise CommandError(
+                    f"both sides are {given[0]}; to compare settings of one model, make two profiles in aembed.toml "
+                    "and give their names to -m"
+                )
             raise CommandError("versus compares two or more: give -m twice, or two targets")
         return found
 
