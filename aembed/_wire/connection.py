@@ -233,6 +233,10 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_closed = True
+        if self.is_busy and self.head is not None and self.head.status >= 400:
+            self.is_complete = (
+                True  # its status counts, and a server that rejects a request often resets the connection
+            )
         if self.is_busy and not self.is_complete and self._failure is None:
             self._is_lost = True
             self._failure = broke(exc, in_body=self.head is not None)

@@ -50,7 +50,8 @@ class Pool:
             public_only=self._settings.public_only,
             forget=self._forget,
         )
-        self._all.add(connection)
+        if not connection.gone.done():  # else it has been forgotten already
+            self._all.add(connection)
         if self.is_closed:
             connection.close()
         return connection

@@ -319,3 +319,18 @@ async def test_a_second_try_that_breaks_is_the_last() -> None:
             await post(transport, url)
     assert seen == [1, 2, 3]
     assert caught.value.maybe_billed
+
+
+@pytest.mark.parametrize("close", [reset, asyncio.StreamWriter.close], ids=["reset", "closed"])
+async def test_the_status_of_a_rejection_survives_a_body_that_breaks_off(
+    close: Callable[[asyncio.StreamWriter], None],
+) -> None:
+    """Else a key that is rejected would look like an outage, and be tried again."""
+
+    def behave(_: int, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 401 So\r\nContent-Length: 50\r\n\r\nwrong key")
+        asyncio.get_running_loop().call_later(0.01, close, writer)
+
+    async with served(behave) as (transport, url):
+        response = await transport.post(url, b"{}", {}, max_bytes=100)
+    assert (response.status, bytes(response.body)) == (401, b"wrong key")

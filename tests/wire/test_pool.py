@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from aembed import ConnectError, HttpSettings, RequestTimeoutError
 from aembed._wire import pool as pool_module
+from aembed._wire.connection import Connection
+from aembed._wire.dialer import dial
 from aembed._wire.http import HttpTransport
 from aembed.testing import LoopbackServer
 from aembed.testing.faults import Hang
@@ -118,3 +121,21 @@ async def test_closing_ends_what_is_under_way() -> None:
         with pytest.raises(ConnectError):
             await waiting
         await settled(lambda: server.counters.connections == 0, "a connection is left open")
+
+
+async def test_a_connection_that_is_lost_while_it_is_made_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    pools = set[pool_module.Pool]()
+
+    async def dial_and_lose(*args: Any, **options: Any) -> Connection:
+        pools.add(options["forget"].__self__)
+        connection = await dial(*args, **options)
+        connection.abort()
+        await connection.gone
+        return connection
+
+    monkeypatch.setattr("aembed._wire.pool.dial", dial_and_lose)
+    async with served(lambda _, writer: writer.write(OK)) as (transport, url):
+        with pytest.raises(ConnectError):
+            await post(transport, url)
+        (pool,) = pools
+        assert not pool._all
