@@ -42,7 +42,7 @@ async def cost(target: Target, *, operations: int = 50, name: str | None = None)
 
 async def measure(subject: Subject, operations: int) -> Cost:
     """In this process and the running loop."""
-    # in tasks of their own, so that only one coroutine of ours is resumed with the subject's
+    # one task for each pass: only one coroutine of the runner is then resumed with the subject's
     first, second = [await asyncio.create_task(count(subject, operations)) for _ in range(2)]
     blocks = [await allocated(subject, operations) for _ in range(3)][1:]
     same = blocks[0] is not None and blocks[0] == blocks[1]

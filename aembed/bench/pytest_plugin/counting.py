@@ -48,7 +48,7 @@ async def measure(subject: Subject, operations: int, warm: int, passes: int, tim
     await one(subject)
     found: list[dict[str, float]] = []
     while len(found) < passes or (len(found) < MOST_PASSES and any(counts != found[0] for counts in found)):
-        # in tasks of their own, so that only one coroutine of ours is resumed with the operation
+        # one task for each pass: only one coroutine of the runner is then resumed with the operation
         totals = await asyncio.create_task(count(subject, operations, 1 if found else warm))
         found.append({name: totals[name] / operations for name in COUNTED})
     loop = asyncio.get_running_loop()

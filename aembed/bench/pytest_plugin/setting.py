@@ -19,7 +19,7 @@ def python_version() -> str:
 
 
 def setting_name(loop: str) -> str:
-    """Key of a record, such as "CPython 3.11, linux, asyncio": each setting of a CI matrix has a record of its own."""
+    """Key of a record, such as "CPython 3.11, linux, asyncio": one record for each setting of a CI matrix."""
     major, minor = sys.version_info[:2]
     return f"{platform.python_implementation()} {major}.{minor}, {sys.platform}, {loop}"
 
