@@ -53,6 +53,8 @@ class Quota:
         """Largest and present amount that the server allows at once, as far as headers show."""
         self.window_began, self.window_end = -math.inf, math.inf
         """Start and end of the present fixed window."""
+        self.is_capped = False
+        """The stated limit is below the reported one, so that the server does not enforce it."""
         self._allowance = math.inf
         """Level of a bucket of the stated limit."""
         self._reserve = Reserve()
@@ -122,7 +124,11 @@ class Quota:
             if self.rule in {"bucket", "fixed"}:
                 if self._allowance < most:
                     when = max(when, now + (most - self._allowance) / self.rate)
-            elif 0 < self.window.used > self.capacity - amount - of_window:
+            if self.is_capped:  # the server would admit more, but no minute may see more than the user states
+                a_minute = max(1.0, self.limit)
+            else:
+                a_minute = math.inf if self.rule in {"bucket", "fixed"} else self.capacity
+            if 0 < self.window.used > a_minute - amount - of_window:
                 when = max(when, self.window.next_expiry(now))
         if self.day is not None and 0 < self.day.used > self.a_day - amount:
             when = max(when, self.day.next_expiry(now))
@@ -192,6 +198,7 @@ class Quota:
     def set_limit(self, limit: float) -> bool:
         """Set the limit per minute, at most the stated one. False if nothing changes."""
         if self.stated is not None:
+            self.is_capped = self.from_headers and self.stated < limit
             limit = min(limit, self.stated)
         if limit == self.limit:
             return False

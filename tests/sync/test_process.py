@@ -157,6 +157,8 @@ def test_multiprocessing_by_fork() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
 def test_ctrl_c_cancels_the_call_and_the_next_one_works() -> None:
     code = f"""{OPENED}
+    import signal
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job of the background ignores it
     embedder = openai()
     try:
         print("ready", flush=True)
