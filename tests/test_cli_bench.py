@@ -378,9 +378,7 @@ def test_objectives_are_judged_everywhere(place: Path) -> None:
     assert (done.returncode, report.verdict.state) == (1, "failed")
     assert {judgement.goal.metric: judgement.state for judgement in report.objectives}["errors"] == "broken"
     assert "errors at most 50.0 %" in done.stdout
-    assert (
-        "::error title=open loop%3A fails%2C errors at most 50.0 %25%3A over budget::errors: 100 %25" in done.stdout
-    )
+    assert "::error title=open loop%3A fails%2C errors at most 50.0 %25%3A over budget::errors: 100 %25" in done.stdout
     assert b'name="open loop: fails, errors at most 50.0 %"' in (place / "o.xml").read_bytes()
 
 

@@ -15,6 +15,8 @@ MIN_SENSIBLE, MAX_SENSIBLE = 1e-3, 1e12
 """Bounds of sensible limits, amounts and seconds; beyond them a rate may be no finite number."""
 NEARLY = 1.1
 """Factor on the longest reset: the first reply comes slightly after its window began."""
+MAX_END_MOVES_S = 2.0
+"""Seconds by which the end of a fixed window may move: resets in whole seconds. More shows a bucket in steady use."""
 FULL = 0.5
 """Smallest share left at the first reply of a fixed window."""
 
@@ -128,7 +130,13 @@ class Headers:
                 self._end.reject()
                 quota.use_as_unknown()
         rule = self._refill.saw(now, remaining, reset, quota.rate)
-        if self._end.saw(sent_at, now, remaining, reset, quota.rate) or quota.rule == "fixed":
+        agrees = self._end.saw(sent_at, now, remaining, reset, quota.rate)
+        if quota.rule == "fixed" and self._end.latest > quota.window_end + MAX_END_MOVES_S:
+            self._end.reject()
+            quota.use_as_unknown()
+        elif quota.rule == "fixed":
+            quota.use_as_fixed(min(quota.window_end, self._end.latest))
+        elif agrees:
             quota.use_as_fixed(self._end.latest)
         elif rule == "bucket":
             quota.use_as_bucket(self._refill.seconds * quota.rate)

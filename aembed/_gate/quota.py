@@ -121,9 +121,8 @@ class Quota:
             most = min(amount + of_level, self.burst)
             if self.level < most:
                 when = self.window_end if self.rule == "fixed" else now + (most - self.level) / self.rate
-            if self.rule in {"bucket", "fixed"}:
-                if self._allowance < most:
-                    when = max(when, now + (most - self._allowance) / self.rate)
+            if self.rule in {"bucket", "fixed"} and self._allowance < most:
+                when = max(when, now + (most - self._allowance) / self.rate)
             if self.is_capped:  # the server would admit more, but no minute may see more than the user states
                 a_minute = max(1.0, self.limit)
             else:
