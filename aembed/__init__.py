@@ -1,4 +1,4 @@
-"""Embed text from inside asyncio programs, at exactly the speed the provider's quota allows.
+"""Embed text from inside asyncio programs, as fast as the provider's quota allows.
 
 Where things are:
     _embedder _opening _stream     embeds; opens when awaited or entered; ordered chunks

@@ -102,7 +102,7 @@ class ObservedCall:
                     "elapsed": elapsed,
                     "waited": waited,
                     "waited_for": max(RESOURCES, key=lambda name: record.time.waits.get(name, 0.0)) if waited else "",
-                    "waits": dict(record.time.waits),  # a request that it shared may go on, and be noted there
+                    "waits": dict(record.time.waits),  # a copy: a shared request may outlive the call and add to it
                     "sending": sending,
                     "backoff": backoff,
                     "attempts": record.attempts,

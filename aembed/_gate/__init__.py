@@ -18,7 +18,8 @@ flow             the interface of the next three
 even_flow        an even rate, held where a few requests in a hundred get a 429
 windowed_flow    a long window with a hidden limit, filled in one go
 known_window_flow  a window of known length and limits, filled in one go
-sent_window      the window of these two, counted from when requests are sent
+burst_flow       the record of requests that these two share
+sent_window      its window, counted from when requests are sent
 backoff          pauses: after Retry-After, after 429s without it, and while the server does not answer
 concurrency      requests at once: all slots, unless one of the next two allows fewer
 queue_limit      a server without a quota: as many as keep it busy while few wait in its own queue

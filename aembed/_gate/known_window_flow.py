@@ -6,10 +6,10 @@ In a window of a few seconds that is several percent of a job of a few minutes.
 
 from __future__ import annotations
 
+from aembed._gate.burst_flow import BurstFlow
 from aembed._gate.episode import Amounts, Episode, Pause
 from aembed._gate.even_flow import IN_A_ROW, MAX_STRAY_WAIT_S
 from aembed._gate.reserve import LOOK_AGAIN_S
-from aembed._gate.sent_window import SentWindow
 from aembed._gate.window import Window
 
 ROUNDING = 1e-9
@@ -21,13 +21,12 @@ CONTRADICTIONS = 3
 CONTRADICTED_SPANS = 3.0
 
 
-class KnownWindowFlow:
+class KnownWindowFlow(BurstFlow):
     """``known`` are units a second; a window of ``span`` seconds holds so many times as much."""
 
     def __init__(self, now: float, span: float, known: Amounts, windows: tuple[Window, Window]) -> None:
-        self.span = span
+        super().__init__(now, span, windows, is_safe=True)
         self._known = known
-        self._windows = tuple(SentWindow.copy(window, span, now, is_safe=True) for window in windows)
         self._row = 0
         """429s since the last success."""
         self._contradictions = 0
@@ -54,31 +53,10 @@ class KnownWindowFlow:
                 is_full = is_full or room < 0
         return when if is_full else min(when, now + LOOK_AGAIN_S)
 
-    def until_room(self, now: float) -> float:
-        window = self._windows[0]
-        window.advance(now)
-        return max(0.0, window.cells[0].expires - now) if window.cells else 0.0
-
-    def window(self, place: int) -> Window | None:
-        return self._windows[place]
-
-    def sent(self, now: float, amounts: Amounts) -> None:
-        for window, amount in zip(self._windows, amounts, strict=True):
-            window.advance(now)
-            window.sent(now, amount)
-
-    def corrected(self, tokens: float) -> None:
-        self._windows[1].correct(tokens)
-
-    def refunded(self, amounts: Amounts) -> None:
-        for window, amount in zip(self._windows, amounts, strict=True):
-            window.correct(-amount)
-
     def answered(self, now: float, sent_at: float, amounts: Amounts, *, is_query: bool, success: bool) -> None:
         if success:
             self._row = 0
-        for window, amount in zip(self._windows, amounts, strict=True):
-            window.answered(now, sent_at, amount, is_query)
+        super().answered(now, sent_at, amounts, is_query=is_query, success=success)
 
     def is_stray(self, wait: float | None) -> bool:
         return self._row + 1 < IN_A_ROW and (wait is None or wait <= MAX_STRAY_WAIT_S)

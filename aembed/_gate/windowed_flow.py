@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 
+from aembed._gate.burst_flow import BurstFlow
 from aembed._gate.episode import Amounts, Episode, Pause
-from aembed._gate.sent_window import SentWindow
 from aembed._gate.window import MINUTE_S, Window
 
 START = 0.98
@@ -35,16 +35,15 @@ NO_WINDOW_S = 2.0
 """Closures this short prove nothing: the oldest entries may just have expired."""
 
 
-class WindowedFlow:
+class WindowedFlow(BurstFlow):
     """``amounts`` of requests and tokens fit into ``span`` seconds; ``windows`` have the latest requests."""
 
     def __init__(
         self, now: float, span: float, amounts: Amounts, known: Amounts, windows: tuple[Window, Window]
     ) -> None:
-        self.span = span
+        super().__init__(now, span, windows, is_safe=False)
         self._known = known
         self.amounts = [max(1.0, amount) for amount in amounts]
-        self._windows = tuple(SentWindow.copy(window, span, now) for window in windows)
         self._explorers = 1
         """Requests allowed in flight beyond the measured amount; each success adds one."""
         self._is_exploring = False
@@ -98,32 +97,14 @@ class WindowedFlow:
         self._is_exploring = is_exploring
         return when
 
-    def until_room(self, now: float) -> float:
-        window = self._windows[0]
-        window.advance(now)
-        return max(0.0, window.cells[0].expires - now) if window.cells else 0.0
-
-    def window(self, place: int) -> Window | None:
-        return self._windows[place]
-
-    def sent(self, now: float, amounts: Amounts) -> None:
-        for window, amount in zip(self._windows, amounts, strict=True):
-            window.advance(now)
-            window.sent(now, amount)
-
-    def corrected(self, tokens: float) -> None:
-        self._windows[1].correct(tokens)
-
     def refunded(self, amounts: Amounts) -> None:
-        for place, amount in enumerate(amounts):
-            self._windows[place].correct(-amount)
-            self._content[place] -= amount
+        super().refunded(amounts)
+        self._content = [content - amount for content, amount in zip(self._content, amounts, strict=True)]
 
     def answered(self, now: float, sent_at: float, amounts: Amounts, *, is_query: bool, success: bool) -> None:
         if success and self._is_exploring:
             self._explorers += 1
-        for window, amount in zip(self._windows, amounts, strict=True):
-            window.answered(now, sent_at, amount, is_query)
+        super().answered(now, sent_at, amounts, is_query=is_query, success=success)
 
     def is_stray(self, wait: float | None) -> bool:
         return False  # each 429 measures what the window holds

@@ -70,7 +70,7 @@ async def _read(connection: Connection, head: Head, max_bytes: int, sink: BodySi
 
 
 def _rejection(connection: Connection, head: Head) -> bytes:
-    """As much as is legible and short: of a rejection the status counts, and its body must not hide it."""
+    """The readable beginning of an error body. The status counts, so that an unreadable body must not hide it."""
     body = b"".join(connection.take())
     if _encoding(head) == "identity":
         return body[:MAX_REJECTION_BYTES]

@@ -59,7 +59,7 @@ async def dial(
     except TimeoutError as error:
         _close(sock)
         raise not_connected(error, host, port, is_proxy=origin.proxy is not None) from None
-    except BaseException:
+    except BaseException:  # a cancellation too: until the connection is returned, only this closes the socket
         _close(sock)
         raise
 
@@ -94,7 +94,7 @@ async def _tunnel(connection: Connection, sock: socket.socket, origin: Origin, t
             secured = await loop.start_tls(transport, connection, tls, server_hostname=origin.host)
         assert secured is not None, "the proxy's transport was not closed"
         connection.connection_made(secured)
-    except BaseException:
+    except BaseException:  # a cancellation too: the TLS handshake does not own the transport yet
         transport.abort()
         raise
 
@@ -132,7 +132,7 @@ async def connect(host: str, port: int, open_socket: OpenSocket) -> socket.socke
                 attempts.start_soon(attempt, address, failed)
                 with anyio.move_on_after(HEAD_START_S):
                     await failed.wait()
-    except BaseException:
+    except BaseException:  # a cancellation that arrives after one attempt has connected
         _close(winner)
         raise
     if winner is None:
@@ -163,7 +163,7 @@ async def _connect_to(address: Address, open_socket: OpenSocket) -> socket.socke
     try:
         made.setblocking(False)
         await asyncio.get_running_loop().sock_connect(made, address[4])
-    except BaseException:
+    except BaseException:  # another attempt has won, which cancels this one
         made.close()
         raise
     return made

@@ -69,7 +69,7 @@ class HttpProvider:
 
     @property
     def url(self) -> str:
-        """Where requests go."""
+        """Address of the endpoint."""
         return self._features.url
 
     async def embed(self, texts: Sequence[str], /, *, kind: Kind) -> Reply:

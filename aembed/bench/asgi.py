@@ -131,4 +131,4 @@ async def lifespan(application: Application) -> AsyncGenerator[None]:
         task.cancel()
         await asyncio.wait([task])
         if not task.cancelled():
-            task.exception()  # an application without lifespan events may raise, and servers go on
+            task.exception()  # an application without lifespan events may raise, which servers ignore

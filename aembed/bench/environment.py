@@ -137,7 +137,7 @@ if sys.platform == "linux":
     import resource
 
     def waited() -> int | None:
-        """How often this thread gave up its core of its own will; ``None`` where the system does not count that."""
+        """Voluntary context switches of this thread; ``None`` where the system does not count them."""
         return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
 
 else:

@@ -1,0 +1,40 @@
+"""The record that flows in bursts share: requests and tokens sent within the span of a window. Pure."""
+
+from __future__ import annotations
+
+from aembed._gate.episode import Amounts
+from aembed._gate.sent_window import SentWindow
+from aembed._gate.window import Window
+
+
+class BurstFlow:
+    """``windows`` have the latest requests and their tokens; of these the last ``span`` seconds count."""
+
+    def __init__(self, now: float, span: float, windows: tuple[Window, Window], *, is_safe: bool) -> None:
+        self.span = span
+        self._windows = tuple(SentWindow.copy(window, span, now, is_safe=is_safe) for window in windows)
+
+    def until_room(self, now: float) -> float:
+        """Seconds until the oldest entries expire."""
+        window = self._windows[0]
+        window.advance(now)
+        return max(0.0, window.cells[0].expires - now) if window.cells else 0.0
+
+    def window(self, place: int) -> Window | None:
+        return self._windows[place]
+
+    def sent(self, now: float, amounts: Amounts) -> None:
+        for window, amount in zip(self._windows, amounts, strict=True):
+            window.advance(now)
+            window.sent(now, amount)
+
+    def corrected(self, tokens: float) -> None:
+        self._windows[1].correct(tokens)
+
+    def refunded(self, amounts: Amounts) -> None:
+        for window, amount in zip(self._windows, amounts, strict=True):
+            window.correct(-amount)
+
+    def answered(self, now: float, sent_at: float, amounts: Amounts, *, is_query: bool, success: bool) -> None:
+        for window, amount in zip(self._windows, amounts, strict=True):
+            window.answered(now, sent_at, amount, is_query)
