@@ -71,6 +71,7 @@ INSIDE = {
         stats
         requests
         corpus
+        rows
         environment scenario workload
         asgi
         url

@@ -14,6 +14,7 @@ Where things are:
     settings run_context  options of every run; machine, time and noise in every report
     slo units             objectives as people write them; numbers with their units
     asgi url              web applications, in this loop or over HTTP
+    rows/                 every request of a run as a row; files of them
     environment           where a measurement is made, and how quiet it is there
     load/                 open and closed load, bursts, soaks, steps: when requests start, what happened, its verdict
     micro/                one operation at a time: time, memory, cost, and how they grow; in fresh processes

@@ -19,13 +19,14 @@ from aembed.bench import Estimate, Goal, constant, load, scenario
 from aembed.bench.load.abort import SequentialTest, dispersion, evidence
 from aembed.bench.load.burst import recovery_judged
 from aembed.bench.load.objectives import judged
-from aembed.bench.load.record import FAILED, OK, Record, Rows
+from aembed.bench.load.record import Record
 from aembed.bench.load.run import RunResult
 from aembed.bench.load.steps import with_rate
 from aembed.bench.micro.timing import judged as decide_micro
 from aembed.bench.micro.timing import weighed
 from aembed.bench.model.objectives import Judgement
 from aembed.bench.model.result import Verdict
+from aembed.bench.rows.columns import FAILED, OK, Rows
 from aembed.bench.settings import Settings
 from aembed.bench.slo import advice, goals, goals_for, read, sentence
 from aembed.bench.stats.sample import theil_sen

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from aembed import InputError, bench
 from aembed.bench.load.burst import describe
-from aembed.bench.load.record import FAILED, OK, Rows
 from aembed.bench.load.sustained import _steady, drift_of, judge
 from aembed.bench.model.estimates import Estimate
 from aembed.bench.model.result import Verdict
 from aembed.bench.model.under_load import Burst, Drift, Window
+from aembed.bench.rows.columns import FAILED, OK, Rows
 from aembed.bench.stats.sample import envelope_slope
 
 virtual = pytest.mark.virtual_time

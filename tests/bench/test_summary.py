@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aembed.bench.load.record import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Record
+from aembed.bench.load.record import Record
 from aembed.bench.load.summary import Tally, distribution, histogram, traffic, windows
+from aembed.bench.rows.columns import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG
 from aembed.bench.settings import WINDOWS, Settings
 
 MS = 1_000_000

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from aembed import InputError, bench
-from aembed.bench.load.record import Floats
 from aembed.bench.load.sustained import NOTHING_TO_JUDGE, _excuse, drift_of, judge
 from aembed.bench.model.estimates import Distribution, Estimate, Histogram, Percentile
 from aembed.bench.model.result import Report, Verdict
 from aembed.bench.model.under_load import Drift
+from aembed.bench.rows.columns import Floats
 from aembed.bench.stats.sample import envelope_slope
 from tests.bench.reports import noise, report
 from tests.bench.test_shapes import window

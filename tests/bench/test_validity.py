@@ -11,11 +11,12 @@ import pytest
 from aembed import bench
 from aembed.bench.load import validity
 from aembed.bench.load.drivers import OpenLoop
-from aembed.bench.load.record import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Outcome, Record
+from aembed.bench.load.record import Record
 from aembed.bench.load.run import RunResult
 from aembed.bench.load.summary import Tally, distribution, traffic, windows
 from aembed.bench.load.validity import generator_cost, judge
 from aembed.bench.model.under_load import Cause, Failure, LoopUse, Stall
+from aembed.bench.rows.columns import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Outcome
 from aembed.bench.settings import Settings
 
 USE = LoopUse(seconds=10, cpu=1, queued=0, pings=1000, slowest_ping=0.001)

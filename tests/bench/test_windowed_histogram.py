@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from aembed import bench
 from aembed.bench.load import record
-from aembed.bench.load.record import FAILED, NEVER, OK, UNFINISHED, Outcome, Record
+from aembed.bench.load.record import Record
 from aembed.bench.load.summary import Tally, distribution, windows
 from aembed.bench.load.windowed_histogram import ROUNDED, Times, WindowedHistogram
 from aembed.bench.model.estimates import Distribution
+from aembed.bench.rows.columns import FAILED, NEVER, OK, UNFINISHED, Outcome
 from aembed.bench.stats.sample import percentiles
 
 MS = 1_000_000

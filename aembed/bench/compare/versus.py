@@ -23,11 +23,12 @@ from aembed.bench.load.heap import heap_frozen
 from aembed.bench.load.lag import Watchdog
 from aembed.bench.load.measure import report_of, settings_for
 from aembed.bench.load.pacer import Pacer, pacer_for
-from aembed.bench.load.record import NEVER, Ints, Record, Rows
+from aembed.bench.load.record import Record
 from aembed.bench.load.run import RunResult, execute
 from aembed.bench.model.result import Report, Verdict
 from aembed.bench.model.under_load import Failure, Pacing
 from aembed.bench.model.versus import Standing, Versus
+from aembed.bench.rows.columns import NEVER, Ints, Rows
 from aembed.bench.run_context import RunContext
 from aembed.bench.scenario import Subject, Target, opened_with_requests
 from aembed.bench.settings import RunOptions, Settings, positive

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from aembed.bench.load.drivers import Driver
-from aembed.bench.load.record import OK
 from aembed.bench.model.objectives import Goal
+from aembed.bench.rows.columns import OK
 from aembed.bench.stats.special import beta_cdf
 
 ERROR = 0.01

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from aembed.bench.load.arrivals import burst as arrivals_of
 from aembed.bench.load.measure import open_loop, settings_for
 from aembed.bench.load.objectives import with_objectives
-from aembed.bench.load.record import NEVER, Floats, Rows
 from aembed.bench.model.estimates import Percentile
 from aembed.bench.model.objectives import Goal, Judgement
 from aembed.bench.model.result import Report, Verdict
 from aembed.bench.model.under_load import Burst
+from aembed.bench.rows.columns import NEVER, Floats, Rows
 from aembed.bench.scenario import Target
 from aembed.bench.settings import WINDOWS, RunOptions, positive
 from aembed.bench.stats.sample import effective_size, percentiles

@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Callable
 
 from aembed.bench.load.pacer import Clock
-from aembed.bench.load.record import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Ints, Outcome, Record
+from aembed.bench.load.record import Record
 from aembed.bench.model.under_load import Failure
+from aembed.bench.rows.columns import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Ints, Outcome
 from aembed.bench.scenario import Call, Subject
 
 LONGEST_MESSAGE = 200

@@ -14,12 +14,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from aembed.bench.load.record import FAILED, OK, WRONG
 from aembed.bench.load.run import RunResult
 from aembed.bench.load.validity import failures_of
 from aembed.bench.model.objectives import Goal, Judgement, ObjectiveState
 from aembed.bench.model.result import Verdict
 from aembed.bench.model.under_load import Traffic, Window
+from aembed.bench.rows.columns import FAILED, OK, WRONG
 from aembed.bench.settings import Settings
 from aembed.bench.slo import sentence
 from aembed.bench.stats.sample import TAIL, effective_size, percentiles

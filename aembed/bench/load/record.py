@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Outcome: TypeAlias = Literal[0, 1, 2, 3, 4]
-OK: Outcome = 0
-FAILED: Outcome = 1
-WRONG: Outcome = 2
-TIMED_OUT: Outcome = 3
-UNFINISHED: Outcome = 4
-NEVER = -1
-"""In place of a time: it did not start, or was not done."""
+from aembed.bench.rows.columns import NEVER, Outcome, Rows
+
 EMPTY = array("q", [NEVER] * 4)
 GROWTH = 16_384
 """Rows at a time."""
@@ -24,9 +16,6 @@ MOST = 2_097_152
 """Rows that are kept, 64 MiB; of longer runs the oldest are counted, and forgotten."""
 AT_ONCE = 2048
 """Rows that are counted together: it takes the loop less than a millisecond."""
-
-Floats: TypeAlias = NDArray[np.float64]
-Ints: TypeAlias = NDArray[np.int64]
 
 
 class Counting(Protocol):
@@ -110,37 +99,3 @@ class Record:
         table = table[np.argsort(table[:, 0], kind="stable")]
         times = np.where(table[:, :3] == NEVER, NEVER, table[:, :3] - self.origin)
         return Rows(intended=times[:, 0], started=times[:, 1], done=times[:, 2], outcome=table[:, 3])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
-    """A record in columns, in the order of intention. Nanoseconds since the start of the run, or ``NEVER``."""
-
-    intended: Ints
-    started: Ints
-    done: Ints
-    outcome: Ints
-
-    def __len__(self) -> int:
-        return len(self.intended)
-
-    @property
-    def begun(self) -> NDArray[np.bool_]:
-        """Those that were started."""
-        return np.not_equal(self.started, NEVER)
-
-    @property
-    def response(self) -> Floats:
-        """Seconds from intention to answer; ``inf`` for those that had no good one."""
-        return np.where(self.outcome == OK, (self.done - self.intended) / 1e9, np.inf)
-
-    @property
-    def service(self) -> Floats:
-        """Seconds from start to answer, of those that were started; ``inf`` for those that had no good one."""
-        answered = np.where(self.outcome == OK, (self.done - self.started) / 1e9, np.inf)
-        return np.asarray(answered[self.begun], dtype=np.float64)
-
-    @property
-    def lag(self) -> Floats:
-        """Seconds from intention to start; ``inf`` for those never started."""
-        return np.where(self.begun, (self.started - self.intended) / 1e9, np.inf)

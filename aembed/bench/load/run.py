@@ -12,10 +12,11 @@ import numpy as np
 
 from aembed.bench.load.abort import Abort
 from aembed.bench.load.drivers import Driver
-from aembed.bench.load.record import Record, Rows
+from aembed.bench.load.record import Record
 from aembed.bench.load.windowed_histogram import WindowedHistogram
 from aembed.bench.model.objectives import Goal
 from aembed.bench.model.under_load import Failure
+from aembed.bench.rows.columns import Rows
 from aembed.bench.settings import Progress, Settings
 from aembed.bench.stats.sample import rank_of
 

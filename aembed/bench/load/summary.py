@@ -10,9 +10,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from aembed.bench.load.record import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Floats, Ints, Rows
 from aembed.bench.model.estimates import Distribution, Histogram
 from aembed.bench.model.under_load import Failure, Traffic, Window
+from aembed.bench.rows.columns import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Floats, Ints, Rows
 from aembed.bench.stats.sample import percentiles, rank_of
 
 Three: TypeAlias = tuple[float | None, float | None, float | None]

@@ -11,10 +11,10 @@ import numpy as np
 from aembed import InputError
 from aembed.bench.load.arrivals import Arrivals
 from aembed.bench.load.measure import open_loop, settings_for
-from aembed.bench.load.record import Floats
 from aembed.bench.model.estimates import Estimate
 from aembed.bench.model.result import Report, Verdict
 from aembed.bench.model.under_load import Drift, Window
+from aembed.bench.rows.columns import Floats
 from aembed.bench.scenario import Target
 from aembed.bench.settings import RunOptions, positive
 from aembed.bench.stats.sample import envelope_slope, theil_sen

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aembed.bench.load.record import MOST, Floats, Ints, Rows
+from aembed.bench.load.record import MOST
 from aembed.bench.load.summary import (
     PER_OCTAVE,
     SHORTEST,
@@ -27,6 +27,7 @@ from aembed.bench.load.summary import (
 )
 from aembed.bench.model.estimates import Distribution, Percentile
 from aembed.bench.model.under_load import Window
+from aembed.bench.rows.columns import Floats, Ints, Rows
 from aembed.bench.settings import WINDOWS, Settings
 from aembed.bench.stats.sample import QUANTILES, TAIL, rank_of, ranks_around
 from aembed.bench.stats.shares import ShareSample

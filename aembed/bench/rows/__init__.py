@@ -1,0 +1,4 @@
+"""Every request of a run as a row.
+
+columns      the rows of a run; outcomes
+"""
