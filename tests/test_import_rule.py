@@ -57,6 +57,7 @@ INSIDE = {
         factory
     """,
     "_sync": """
+        waker
         thread
         process
         stream
