@@ -73,10 +73,12 @@ INSIDE = {
         requests
         corpus
         rows
-        environment scenario workload
+        environment subject workload
+        scenario
+        opening discovery
         asgi
         url
-        run_context subjects
+        run_context embedding
         load
         micro
         pytest_plugin

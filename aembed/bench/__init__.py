@@ -9,7 +9,8 @@
     report = await bench.load(embed_documents.case(batch=20), arrivals=bench.poisson(rate=200), duration=30)
 
 Where things are:
-    scenario subjects     measured operations
+    subject scenario opening discovery    measured operations, and how they are found and set up
+    embedding             operations of an embedder
     requests corpus workload    its arguments: seeded sources, texts, and how many in a request
     settings run_context  options of every run; machine, time and noise in every report
     slo units             objectives as people write them; numbers with their units
@@ -33,6 +34,7 @@ from aembed.bench.compare.process_side import ProcessSide
 from aembed.bench.compare.reports import compare
 from aembed.bench.compare.versus import versus
 from aembed.bench.corpus import Corpus, corpus, corpus_of
+from aembed.bench.embedding import documents, query, vectors
 from aembed.bench.load.arrivals import Arrivals, constant, gamma, poisson, ramp, trace
 from aembed.bench.load.burst import burst
 from aembed.bench.load.measure import closed, load
@@ -48,11 +50,11 @@ from aembed.bench.model.result import Report, reports_from_json, reports_to_json
 from aembed.bench.model.under_load import Objective
 from aembed.bench.model.work import Work
 from aembed.bench.requests import choices, integers
-from aembed.bench.scenario import Case, Scenario, Subject, Target, per_user, scenario
+from aembed.bench.scenario import Case, Scenario, Target, scenario
 from aembed.bench.selftest.self_test import SelfTest, selftest
 from aembed.bench.settings import Progress, RunOptions
 from aembed.bench.slo import goals
-from aembed.bench.subjects import documents, query, vectors
+from aembed.bench.subject import Subject, per_user
 
 __all__ = [
     "Arrivals",

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from aembed import bench
 from aembed.bench import Case, Report, Scenario, Target
-from aembed.bench.scenario import opened
+from aembed.bench.opening import opened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from aembed.bench.compare.process_side import ProcessSide
 from aembed.bench.compare.worktree import worktree
 from aembed.bench.micro import blocks, child
 from aembed.bench.micro import process as fresh_process
-from aembed.bench.scenario import SubjectError
+from aembed.bench.subject import SubjectError
 from tests.bench.simulated import Machine, SimulatedSide
 
 OPERATIONS = [2e-6, 50e-6, 1e-3]

@@ -14,7 +14,8 @@ from aembed import InputError, bench
 from aembed.bench.micro import blocks
 from aembed.bench.micro.process import alone, fresh_case
 from aembed.bench.micro.timing import Blocks, _micro, measure
-from aembed.bench.scenario import Case, SubjectError
+from aembed.bench.scenario import Case
+from aembed.bench.subject import SubjectError
 from tests.bench import scenarios
 from tests.loops import run
 

@@ -11,7 +11,7 @@ import pytest
 
 from aembed import bench
 from aembed.bench.load.heap import heap_frozen
-from aembed.bench.report import parts
+from aembed.bench.report import sections
 
 virtual = pytest.mark.virtual_time
 
@@ -54,7 +54,7 @@ async def test_a_collection_searches_what_the_subject_holds_alone() -> None:
     assert before in searched()
     assert report.frozen is not None
     assert report.frozen > 10_000
-    where = next(table for table in parts.tables(report) if table.title == "Where and how")
+    where = next(table for table in sections.tables(report) if table.title == "Where and how")
     (told,) = [row[1] for row in where.rows if row[0] == "garbage collections"]
     assert told.startswith(f"not of the {report.frozen:,} objects")
 

@@ -24,7 +24,8 @@ from aembed.bench.report import (
     headlines,
     html,
     junit,
-    parts,
+    sections,
+    shapes,
     show,
     step_summary,
     svg,
@@ -108,7 +109,7 @@ def test_samples_cover_every_mode() -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_terminal_and_page_and_summary_say_the_same(mode: Mode) -> None:
     report = samples()[mode]
-    cells = [cell for table in parts.tables(report) for row in table.rows for cell in row if cell]
+    cells = [cell for table in sections.tables(report) for row in table.rows for cell in row if cell]
     assert cells
     page, text, summary = Page(html([report])), shown(report, width=400), step_summary([report])
     for cell in cells:
@@ -160,13 +161,13 @@ def test_recovery_is_a_number_only_where_it_is_one(
 ) -> None:
     burst = samples()["burst"].burst
     assert burst is not None
-    assert parts.recovery(replace(burst, recovery=recovery, recovery_unknown=recovery_unknown)) == said
+    assert shapes.recovery(replace(burst, recovery=recovery, recovery_unknown=recovery_unknown)) == said
 
 
 def test_invalid_cannot_be_overlooked() -> None:
     report = invalid()
     assert headlines.headline(report).startswith("no number")
-    assert all(table.title.startswith("INVALID") for table in parts.tables(report))
+    assert all(table.title.startswith("INVALID") for table in sections.tables(report))
     lines = shown(report).strip().splitlines()
     assert lines[1] == "INVALID"
     assert any("38,000/s" in line for line in lines)
@@ -281,7 +282,7 @@ def test_at_80_columns_no_interval_is_parted_and_no_unit_alone(mode: Mode) -> No
     text = shown(report, width=80)
     assert max(map(len, text.splitlines())) <= 80
     intervals = re.findall(
-        r"\([^()]+ to [^()]+\)", " ".join(c for t in parts.tables(report) for r in t.rows for c in r)
+        r"\([^()]+ to [^()]+\)", " ".join(c for t in sections.tables(report) for r in t.rows for c in r)
     )
     assert all(interval in text for interval in intervals)
     assert not re.search(r"^ *(s|ms|µs|ns|/s|kB|MB|%)( |$)", text, re.MULTILINE)
@@ -318,7 +319,7 @@ def test_a_drift_is_said_in_words(steady: bool | None, said: str) -> None:
     report = samples()["sustained"]
     assert report.drift is not None
     changed = replace(report, drift=replace(report.drift, steady=steady))
-    assert any(table.note.startswith(said) for table in parts.tables(changed))
+    assert any(table.note.startswith(said) for table in sections.tables(changed))
 
 
 def test_the_verdict_of_a_report_is_said_before_and_after_its_tables() -> None:
@@ -339,7 +340,11 @@ def test_several_reports_have_an_overview_and_one_has_none() -> None:
 def test_a_failed_report_begins_with_what_failed() -> None:
     report = samples()["open"]
     assert report.verdict.state == "failed"
-    assert [table.title for table in parts.tables(report)][:3] == ["Requests", "Failures", "Latency (95 % intervals)"]
+    assert [table.title for table in sections.tables(report)][:3] == [
+        "Requests",
+        "Failures",
+        "Latency (95 % intervals)",
+    ]
     assert headlines.headline(report) == report.verdict.reasons[0]
     assert junit([report]).count(b'type="failed"') == 1
     assert b'failures="1" errors="0"' in junit([report])
@@ -364,6 +369,8 @@ def test_a_stall_is_shown_with_its_line_if_there_is_one() -> None:
     (stall,) = report.stalls
     assert "handler.py:12 in reply" in shown(report)
     (row,) = next(
-        table for table in parts.tables(replace(report, stalls=(replace(stall, line=None),))) if "Stalls" in table.title
+        table
+        for table in sections.tables(replace(report, stalls=(replace(stall, line=None),)))
+        if "Stalls" in table.title
     ).rows
     assert row == ("7.25 s", "310 ms", "your code blocked", "")

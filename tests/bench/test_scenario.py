@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from aembed import EmbedderFactory, InputError, bench
-from aembed.bench.scenario import Case, find, name_of, opened
+from aembed.bench.discovery import find
+from aembed.bench.opening import opened
+from aembed.bench.scenario import Case, name_of
 from tests.bench import scenarios
 
 

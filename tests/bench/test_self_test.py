@@ -11,7 +11,7 @@ from aembed.bench.compare.contest import Contest
 from aembed.bench.model.estimates import Estimate, Percentile
 from aembed.bench.model.result import Report
 from aembed.bench.model.under_load import Stall
-from aembed.bench.scenario import opened
+from aembed.bench.opening import opened
 from aembed.bench.selftest import injected
 from aembed.bench.selftest import self_test as room
 from aembed.bench.selftest.self_test import Check, SelfTest, selftest

@@ -280,7 +280,7 @@ async def test_a_step_the_machine_made_invalid_is_tried_again(monkeypatch: pytes
     async def judge(*_: object, **__: object) -> tuple[Verdict, tuple[str, ...]]:
         return next(verdicts), ()
 
-    monkeypatch.setattr(sys.modules["aembed.bench.load.measure"], "judge", judge)
+    monkeypatch.setattr(sys.modules["aembed.bench.load.reporting"], "judge", judge)
     report = await bench.steps(server(), objective=EVEN, start=10, step_s=5, highest=20)
     assert report.steps is not None
     assert [(step.rate, step.valid) for step in report.steps.steps] == [(10, True), (20, True)]
@@ -293,7 +293,7 @@ async def test_the_limit_of_the_generator_ends_the_stairs(monkeypatch: pytest.Mo
     async def judge(*_: object, **__: object) -> tuple[Verdict, tuple[str, ...]]:
         return next(verdicts), ()
 
-    monkeypatch.setattr(sys.modules["aembed.bench.load.measure"], "judge", judge)
+    monkeypatch.setattr(sys.modules["aembed.bench.load.reporting"], "judge", judge)
     report = await bench.steps(server(), objective=EVEN, start=10, step_s=5)
     assert report.steps is not None
     assert [(step.rate, step.valid) for step in report.steps.steps] == [(10, True), (20, False)]

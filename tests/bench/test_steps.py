@@ -50,7 +50,7 @@ def verdicts(monkeypatch: pytest.MonkeyPatch, say: Callable[[int], Verdict]) -> 
     async def judge(*_: object, **__: object) -> tuple[Verdict, tuple[str, ...]]:
         return say(next(numbers)), ()
 
-    monkeypatch.setattr(sys.modules["aembed.bench.load.measure"], "judge", judge)
+    monkeypatch.setattr(sys.modules["aembed.bench.load.reporting"], "judge", judge)
 
 
 async def test_a_rate_is_doubled_until_it_breaks_and_the_gap_is_halved(tried: list[Any]) -> None:

@@ -13,7 +13,7 @@ from aembed.bench.model.estimates import Distribution, Estimate, Histogram, Perc
 from aembed.bench.model.one_at_a_time import LinearFit, Memory, Micro, Scaling, ScalingPoint, UslFit
 from aembed.bench.model.result import Noise, Report, Verdict
 from aembed.bench.model.under_load import Burst, Closed, Drift, Failure, Objective, Pacing, Stall, Step, Steps, Traffic
-from aembed.bench.report import compared, headlines, parts, tables
+from aembed.bench.report import compared, headlines, sections, tables
 from aembed.bench.report.page import INTERVAL, _unparted
 from aembed.bench.report.tables import Row
 from tests.bench.reports import COST, HERE, around, report
@@ -87,12 +87,12 @@ def step(rate: float, p95: float, *, within: bool, valid: bool = True) -> Step:
 
 
 def rows(made: Report, title: str) -> list[Row]:
-    (found,) = [table for table in parts.tables(made) if table.title == title]
+    (found,) = [table for table in sections.tables(made) if table.title == title]
     return list(found.rows)
 
 
 def note(made: Report, title: str) -> str:
-    (found,) = [table for table in parts.tables(made) if table.title == title]
+    (found,) = [table for table in sections.tables(made) if table.title == title]
     return found.note
 
 
@@ -130,7 +130,7 @@ def test_traffic_shows_the_kinds_that_occurred() -> None:
     assert rows(behind, "Requests")[-1] == ("most in flight", "12", "")
     calm = replace(made, traffic=traffic(wrong=1, failures=()))
     assert ("wrong result", "1", "0.100 %") in rows(calm, "Requests")
-    assert [table.title for table in parts.tables(calm)] == ["Requests", "Where and how"]
+    assert [table.title for table in sections.tables(calm)] == ["Requests", "Where and how"]
 
 
 def test_users_show_littles_law() -> None:
@@ -224,7 +224,7 @@ def test_scaling_shows_points_line_and_law() -> None:
     assert headlines.headline(made) == "20.0 ms (10.0 to 30.0 ms) per unit of batch"
     without = replace(made, scaling=replace(scaling, linear=None, usl=None))
     assert headlines.headline(without) == "see below per unit of batch"
-    assert [table.title for table in parts.tables(without)] == ["Scaling", "Where and how"]
+    assert [table.title for table in sections.tables(without)] == ["Scaling", "Where and how"]
 
 
 def test_memory_shows_what_stays() -> None:
@@ -291,7 +291,7 @@ def test_latency_shows_all_three_clocks() -> None:
     said = "95 of 100 requests are answered within 50.0 ms (40.0 to 60.0 ms), at 95.0/s"
     assert headlines.headline(replace(made, response=fast)) == said
     assert "Too few for an interval of p99: run about 20 s." in note(made, "Latency (95 % intervals)")
-    (brief,) = [found for found in parts.tables(made, brief=True) if found.title == "Latency (95 % intervals)"]
+    (brief,) = [found for found in sections.tables(made, brief=True) if found.title == "Latency (95 % intervals)"]
     assert brief.columns == ("", "response")
     assert headlines.headline(replace(made, traffic=None)) == "see below"
 

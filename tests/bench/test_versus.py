@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from aembed import InputError, bench
 from aembed.bench.compare.rounds import compared, detectable, finite, orders, ranks
-from aembed.bench.report import headlines, parts
+from aembed.bench.report import headlines, sections
 
 NAMES = ("one", "two", "slow")
 TRUE = (1.0, 1.0, 1.1)
@@ -124,7 +124,7 @@ async def test_sides_take_turns_with_the_same_requests() -> None:
     assert [side.objectives[0].state for side in sides] == ["kept"] * 3
     assert whole.verdict.state == "ok"
     assert "are tied by p50" in headlines.headline(whole)
-    assert [table.title for table in parts.tables(whole)][:2] == ["Side by side", "Differences"]
+    assert [table.title for table in sections.tables(whole)][:2] == ["Side by side", "Differences"]
     (again,) = bench.reports_from_json(bench.reports_to_json([whole]))
     assert again == whole
 

@@ -11,7 +11,8 @@ import pytest
 
 from aembed import InputError, bench
 from aembed.bench.asgi import HttpRequest, Response, ask, good_status, lifespan
-from aembed.bench.scenario import imported, opened
+from aembed.bench.discovery import imported
+from aembed.bench.opening import opened
 from aembed.bench.url import Place, WebServer
 from aembed.cli.bench import web
 

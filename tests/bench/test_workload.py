@@ -18,8 +18,9 @@ from scipy.stats import kstest
 
 from aembed import Embedder, EmbedderFactory, InputError, MergePolicy, Provider, Registry, bench
 from aembed.bench.corpus import KINDS, POOL, lengths_from, with_copies
+from aembed.bench.discovery import find
+from aembed.bench.opening import opened
 from aembed.bench.requests import requests_from
-from aembed.bench.scenario import find, opened
 from aembed.bench.workload import Sizes, Workload
 from aembed.testing import ScriptedProvider
 

@@ -13,9 +13,11 @@ from aembed.bench.compare.changes import USUAL, Change, Comparison, Rule, adjust
 from aembed.bench.compare.interleave import Pair, Side, measure_pair
 from aembed.bench.compare.process_side import ProcessSide
 from aembed.bench.compare.worktree import worktree
+from aembed.bench.discovery import find
 from aembed.bench.model.result import Parameter
-from aembed.bench.scenario import Case, SubjectError, find
+from aembed.bench.scenario import Case
 from aembed.bench.settings import unless
+from aembed.bench.subject import SubjectError
 
 FEWEST_PAIRS = 6
 MOST_PAIRS = 30

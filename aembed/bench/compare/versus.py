@@ -21,18 +21,21 @@ from aembed.bench.load.arrivals import Arrivals
 from aembed.bench.load.drivers import OpenLoop
 from aembed.bench.load.heap import heap_frozen
 from aembed.bench.load.lag import Watchdog
-from aembed.bench.load.measure import report_of, settings_for
+from aembed.bench.load.measure import settings_for
 from aembed.bench.load.pacer import Pacer, pacer_for
 from aembed.bench.load.record import Record
+from aembed.bench.load.reporting import report_of
 from aembed.bench.load.run import RunResult, execute
 from aembed.bench.model.result import Report, Verdict
 from aembed.bench.model.under_load import Failure, Pacing
 from aembed.bench.model.versus import Standing, Versus
+from aembed.bench.opening import opened_with_requests
 from aembed.bench.rows.columns import NEVER, Ints, Rows
 from aembed.bench.run_context import RunContext
-from aembed.bench.scenario import Subject, Target, opened_with_requests
+from aembed.bench.scenario import Target
 from aembed.bench.settings import RunOptions, Settings, positive
 from aembed.bench.stats.sample import rank_of
+from aembed.bench.subject import Subject
 
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95}
 

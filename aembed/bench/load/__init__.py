@@ -5,6 +5,6 @@ drivers in_flight run        start, time limit and end of each request
 record windowed_histogram summary    the rows; counts in bounded memory; figures
 lag heap validity            stalls and their causes; what the runner holds; whether it may be believed
 objectives abort             decisions on objectives, at the end or before it
-measure                      from a subject to a report
+measure reporting            from a subject to a run, from a run to a report
 burst sustained steps        shapes of load and their figures
 """

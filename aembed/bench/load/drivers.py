@@ -17,8 +17,8 @@ import numpy as np
 from aembed.bench.load.in_flight import InFlight, Request
 from aembed.bench.load.pacer import Pacer, clock_of, pacer_for
 from aembed.bench.rows.columns import Ints
-from aembed.bench.scenario import Call, Subject
 from aembed.bench.settings import Settings
+from aembed.bench.subject import Call, Subject
 
 
 class Driver(Protocol):

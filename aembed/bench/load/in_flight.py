@@ -11,7 +11,7 @@ from aembed.bench.load.pacer import Clock
 from aembed.bench.load.record import Record
 from aembed.bench.model.under_load import Failure
 from aembed.bench.rows.columns import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Ints, Outcome
-from aembed.bench.scenario import Call, Subject
+from aembed.bench.subject import Call, Subject
 
 LONGEST_MESSAGE = 200
 PATIENCE = 2.0

@@ -13,8 +13,8 @@ from aembed.bench.load.run import RunResult, execute
 from aembed.bench.model.estimates import Distribution
 from aembed.bench.model.result import Verdict
 from aembed.bench.model.under_load import LoopUse, Stall, Traffic, Window
-from aembed.bench.scenario import Subject
 from aembed.bench.settings import Settings
+from aembed.bench.subject import Subject
 
 LATE = 0.01
 """Seconds: a schedule is kept if 99 % of its requests start less late than this."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from aembed.bench.environment import waited
-from aembed.bench.scenario import Subject, check
+from aembed.bench.subject import Subject, check
 
 BLOCK = 0.005
 """Seconds of a block, at least: long compared with the clock and a turn of the loop."""

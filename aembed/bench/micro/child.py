@@ -47,7 +47,9 @@ def loaded_from(tree: str) -> int:
 
 async def serve(job: dict[str, Any], lines: Iterable[str], say: Callable[[object], None]) -> None:
     """Answer until the parent closes its end. Nothing else runs meanwhile: waiting for it may block the loop."""
-    from aembed.bench.scenario import find, one, opened
+    from aembed.bench.discovery import find
+    from aembed.bench.opening import opened
+    from aembed.bench.subject import one
 
     (scenario,) = find(job["target"])
     async with opened(scenario.case(**job["parameters"])) as subject:

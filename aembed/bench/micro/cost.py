@@ -16,7 +16,8 @@ from aembed.bench.micro.process import alone
 from aembed.bench.model.one_at_a_time import Cost
 from aembed.bench.model.result import Report, Verdict
 from aembed.bench.run_context import RunContext
-from aembed.bench.scenario import Subject, SubjectError, Target
+from aembed.bench.scenario import Target
+from aembed.bench.subject import Subject, SubjectError
 
 WARM = 20
 """Operations before the first that counts: caches fill, connections open."""

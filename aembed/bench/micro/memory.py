@@ -22,9 +22,10 @@ from aembed.bench.model.one_at_a_time import Memory
 from aembed.bench.model.result import Report, Verdict
 from aembed.bench.rss import resident
 from aembed.bench.run_context import RunContext
-from aembed.bench.scenario import Subject, SubjectError, Target, one
+from aembed.bench.scenario import Target
 from aembed.bench.settings import positive
 from aembed.bench.stats.sample import envelope_slope, theil_sen
+from aembed.bench.subject import Subject, SubjectError, one
 
 LOOKS = 48
 """Times memory is looked at."""

@@ -16,7 +16,9 @@ import msgspec
 
 from aembed import AembedError
 from aembed.bench.model.result import Parameter
-from aembed.bench.scenario import Case, Scenario, SubjectError, Target, one, only_case, opened
+from aembed.bench.opening import opened
+from aembed.bench.scenario import Case, Scenario, Target, only_case
+from aembed.bench.subject import SubjectError, one
 
 T = TypeVar("T")
 Loop: TypeAlias = Literal["asyncio", "uvloop", "frozen"]

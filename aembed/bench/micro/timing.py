@@ -17,10 +17,11 @@ from aembed.bench.model.objectives import Goal, Judgement, ObjectiveState
 from aembed.bench.model.one_at_a_time import Micro
 from aembed.bench.model.result import Report, Verdict
 from aembed.bench.run_context import RunContext
-from aembed.bench.scenario import Subject, SubjectError, Target, declared_goals
+from aembed.bench.scenario import Target, declared_goals
 from aembed.bench.settings import positive, unless
 from aembed.bench.slo import Slo, goals_for, sentence
 from aembed.bench.stats.sample import processes_interval
+from aembed.bench.subject import Subject, SubjectError
 
 FEWEST = 5
 """Blocks of a process, at least."""

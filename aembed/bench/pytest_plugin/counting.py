@@ -10,7 +10,7 @@ from types import FrameType
 
 from aembed.bench.micro.cost import COUNTED, count
 from aembed.bench.pytest_plugin.setting import called_packages, loop_name
-from aembed.bench.scenario import Subject, one
+from aembed.bench.subject import Subject, one
 
 MOST_PASSES = 5
 """Passes at most: counts that five passes do not agree on are those of an operation that varies."""

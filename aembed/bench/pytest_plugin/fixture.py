@@ -14,12 +14,13 @@ import pytest
 from aembed.bench.micro.frozen_clock import FrozenClockLoop
 from aembed.bench.micro.process import alone
 from aembed.bench.model.one_at_a_time import Cost
+from aembed.bench.opening import opened
 from aembed.bench.pytest_plugin.counting import MOST_PASSES, Measured, measure
 from aembed.bench.pytest_plugin.judging import Judged, judge
 from aembed.bench.pytest_plugin.records import Record, RecordFileError, read
 from aembed.bench.pytest_plugin.session import Result
 from aembed.bench.pytest_plugin.setting import python_version, setting_name
-from aembed.bench.scenario import Case, Scenario, Target, opened
+from aembed.bench.scenario import Case, Scenario, Target
 
 ATTEMPTS = 3
 """Measurements before a changed count fails the test: a change in the code is in all of them."""

@@ -2,7 +2,8 @@
 
 Where things are:
     tables                        tables of text, which every format shows
-    headlines parts compared      titles, verdicts and tables of reports and comparisons
+    headlines sections compared   titles, verdicts and tables of reports and comparisons
+    latency under_load shapes side_by_side single conditions    the sections
     console                       a terminal
     charts page                   one HTML file that needs nothing else
     ci                            JUnit, GitHub annotations and step summary

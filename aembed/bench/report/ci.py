@@ -9,7 +9,7 @@ from aembed.bench import slo
 from aembed.bench.compare.changes import Comparison
 from aembed.bench.model.objectives import ObjectiveState
 from aembed.bench.model.result import Report, State
-from aembed.bench.report import compared, headlines, parts
+from aembed.bench.report import compared, headlines, sections
 from aembed.bench.report.tables import Table, printable
 
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", **{letter: f"&#{ord(letter)};" for letter in "|[]`\\"}}
@@ -66,7 +66,7 @@ def step_summary(reports: Sequence[Report], comparison: Comparison | None = None
         text += [_markdown(table) for table in compared.comparison(comparison)]
     for report in reports:
         text.append(f"<details><summary>{_cell(headlines.title(report))}</summary>\n")
-        text += [_markdown(table) for table in parts.tables(report)]
+        text += [_markdown(table) for table in sections.tables(report)]
         text.append("</details>\n")
     return "\n".join(text)
 

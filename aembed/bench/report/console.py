@@ -12,7 +12,7 @@ from rich.text import Text
 
 from aembed.bench.compare.changes import Comparison
 from aembed.bench.model.result import Report, State
-from aembed.bench.report import compared, headlines, parts
+from aembed.bench.report import compared, headlines, sections
 from aembed.bench.report.tables import Row, Table, printable
 
 GAP = 2
@@ -34,7 +34,7 @@ def show(
     for report in reports:
         _heading(console, headlines.title(report))
         _verdict(console, report)
-        for table in parts.tables(report, brief=brief):
+        for table in sections.tables(report, brief=brief):
             _show(console, table)
     if comparison is not None:
         _heading(console, printable(f"{comparison.before} against {comparison.after}"))

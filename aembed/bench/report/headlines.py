@@ -8,7 +8,7 @@ from aembed.bench import units
 from aembed.bench.model.one_at_a_time import Cost, Memory, Micro, Scaling
 from aembed.bench.model.result import Report, named
 from aembed.bench.model.under_load import Burst, Steps
-from aembed.bench.report import parts
+from aembed.bench.report import shapes, side_by_side
 from aembed.bench.report.tables import Table, printable, table
 
 
@@ -61,7 +61,7 @@ def headline(report: Report) -> str:
     if report.verdict.state == "failed":
         return "; ".join(report.verdict.reasons)
     if report.versus is not None:
-        return parts.standings(report.versus)
+        return side_by_side.standings(report.versus)
     for part in (report.micro, report.steps, report.scaling, report.burst, report.memory, report.cost):
         if part is not None:
             return _of(part)
@@ -79,12 +79,12 @@ def _of(part: Micro | Steps | Scaling | Burst | Memory | Cost) -> str:
         case Micro():
             return f"{units.estimate(part.wall, units.seconds)} per operation"
         case Steps():
-            return f"highest rate within the objective: {parts.knee(part)}"
+            return f"highest rate within the objective: {shapes.knee(part)}"
         case Scaling():
             slope = None if part.linear is None else part.linear.per_unit
             return f"{units.estimate(slope, units.of(part.unit), 'see below')} per unit of {part.parameter}"
         case Burst():
-            return f"recovery: {parts.recovery(part)}"
+            return f"recovery: {shapes.recovery(part)}"
         case Memory():
             return "LEAKING" if part.leaking else f"{units.optional(part.bytes, units.size)} per operation"
         case Cost():

@@ -11,7 +11,7 @@ from aembed.bench.compare.changes import Comparison
 from aembed.bench.compare.history import Trend
 from aembed.bench.model.result import Report
 from aembed.bench.needs import need
-from aembed.bench.report import charts, compared, headlines, parts
+from aembed.bench.report import charts, compared, headlines, sections
 from aembed.bench.report.tables import printable
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def html(reports: Sequence[Report] = (), *, comparison: Comparison | None = None
         trend_charts=[charts.trend(trend) for trend in trends],
         headlines=headlines,
         printable=printable,
-        tables=parts.tables,
+        tables=sections.tables,
         charts=charts.charts,
     )
 

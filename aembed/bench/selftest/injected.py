@@ -6,7 +6,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 
-from aembed.bench.scenario import Case, Subject, scenario
+from aembed.bench.scenario import Case, scenario
+from aembed.bench.subject import Subject
 
 OVERHEAD = 3
 """Turns of a call in addition to the usual ones."""

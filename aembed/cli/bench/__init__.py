@@ -3,7 +3,7 @@
 Where things are:
     loads singles versus judging    the commands: under load; one operation at a time; of reports
     target text_options      options that name the subject
-    options values           what all take; durations and shares as people write them
+    options load_options values    options of all, and under load; durations and shares as people write them
     subject web              a model, a web application
     objectives               objectives and files of them
     session                  the loop, the progress line, Ctrl-C, and where reports go

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from aembed.bench import Case, Scenario
-from aembed.bench.scenario import DATA, find
+from aembed.bench.discovery import find
+from aembed.bench.scenario import DATA
 from aembed.cli.bench import web
 from aembed.cli.bench.options import SUBJECT, Outputs, with_options
 from aembed.cli.bench.text_options import TextOptions

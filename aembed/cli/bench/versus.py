@@ -8,8 +8,19 @@ import typer
 
 from aembed import bench
 from aembed.bench import Case, Report
-from aembed.bench.scenario import find, only_case
-from aembed.cli.bench.loads import Arriving, Gaps, MinGood, Rate, Seed, SloOption, Timeout, arrivals_of, run_options
+from aembed.bench.discovery import find
+from aembed.bench.scenario import only_case
+from aembed.cli.bench.load_options import (
+    Arriving,
+    Gaps,
+    MinGood,
+    Rate,
+    Seed,
+    SloOption,
+    Timeout,
+    arrivals_of,
+    run_options,
+)
 from aembed.cli.bench.options import SUBJECT, with_options
 from aembed.cli.bench.session import Watch, measure_all
 from aembed.cli.bench.text_options import TextOptions

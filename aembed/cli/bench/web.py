@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from aembed import InputError, bench
 from aembed.bench.asgi import Application, HttpRequest, Response, ask, good_status, lifespan
+from aembed.bench.discovery import imported
 from aembed.bench.requests import requests_from
-from aembed.bench.scenario import imported
 from aembed.bench.url import Place, WebServer
 
 NONE = [None]

@@ -10,7 +10,7 @@ import numpy as np
 from aembed import Embedder, Statistics
 from aembed.bench.corpus import Corpus
 from aembed.bench.model.work import Work
-from aembed.bench.scenario import Subject, Validate
+from aembed.bench.subject import Subject, Validate
 from aembed.bench.workload import Sizes, Workload
 
 ALIKE = 0.99

@@ -1,0 +1,80 @@
+"""Scenarios and other objects by their place, such as ``app.queries:get_user``."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from aembed import InputError
+from aembed.bench.scenario import DATA, Scenario, scenario
+
+
+def find(target: str) -> tuple[Scenario, ...]:
+    """Scenarios by place: ``file.py`` or ``package.module``, with ``:name`` only that one, which may be any async def.
+
+    Runs the file, as importing it would. Raises InputError where there is none.
+    """
+    place, colon, name = target.rpartition(":")
+    if not colon or (len(place) == 1 and place.isalpha()):  # C:\file.py
+        place, name = target, ""
+    module = _load(place)
+    scenarios = {value.function.__qualname__: value for value in vars(module).values() if isinstance(value, Scenario)}
+    if not name:
+        if not scenarios:
+            raise InputError(f"{place} has no scenario; decorate one with @aembed.bench.scenario()")
+        return tuple(scenarios.values())
+    found = scenarios.get(name) or getattr(module, name, None)
+    if found is None:
+        near = get_close_matches(name, [*scenarios, *vars(module)], 1)
+        raise InputError(f"{place} has no {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    return (found if isinstance(found, Scenario) else _undecorated(found),)
+
+
+def imported(place: str) -> Any:
+    """An object by its place, such as ``app:app`` or ``app.py:app``; InputError where there is none."""
+    module, colon, name = place.rpartition(":")
+    if not colon:
+        raise InputError(f"{place!r} names no object; write module:name, such as app:app")
+    found = getattr(_load(module), name, None)
+    if found is None:
+        raise InputError(f"{module} has no {name!r}")
+    return found
+
+
+def _undecorated(function: Callable[..., Any]) -> Scenario:
+    """Any async def: without an argument, with a case, or with a request."""
+    made = scenario(function)
+    arguments = list(inspect.signature(function).parameters.values())
+    if inspect.isasyncgenfunction(function) or not arguments or arguments[0].name.strip("_") == "case":
+        return made
+    return replace(made, parameters={DATA: (None,)}, takes_request=True)
+
+
+def _load(place: str) -> Any:
+    path = Path(place)
+    if path.suffix != ".py":
+        if "" not in sys.path and os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())  # as for `python -m`
+        try:
+            return importlib.import_module(place)
+        except ModuleNotFoundError as error:
+            raise InputError(f"no file and no module {place!r}: {error}") from error
+    if not path.is_file():
+        raise InputError(f"there is no file {place}")
+    path = path.resolve()
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))  # as for a script
+    spec = importlib.util.spec_from_file_location(f"aembed_bench_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,77 @@
+"""Stalls of the loop and the machine as tables. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from aembed.bench import units
+from aembed.bench.model.result import Noise, Report
+from aembed.bench.model.under_load import Stall
+from aembed.bench.report.tables import Row, Table, table
+
+QUIET, NOISY = 0.01, 0.1
+"""Shares of the time that other programs took: below the first a machine is quiet, above the second too noisy."""
+
+
+def stalls(found: Sequence[Stall]) -> Table:
+    causes = {
+        "cpu": "your code burnt CPU",
+        "blocked": "your code blocked",
+        "descheduled": "the machine took the CPU away",
+        "unknown": "could not be told",
+    }
+    longest = sorted(found, key=lambda stall: -stall.seconds)[:10]
+    rows = [
+        (units.seconds(s.at), units.seconds(s.seconds), causes[s.cause], _where(s.line))
+        for s in sorted(longest, key=lambda stall: stall.at)
+    ]
+    more = len(found) - len(longest)
+    return table(
+        "Stalls of the loop",
+        ("at", "for", "cause", "where"),
+        *rows,
+        note=f"the longest of {len(found)}" if more else "",
+    )
+
+
+def _where(line: str | None) -> str:
+    """The place in code, from its package or the working directory on."""
+    if line is None:
+        return ""
+    _, installed, rest = line.rpartition("site-packages/")
+    return rest if installed else line.removeprefix(f"{Path.cwd()}/")
+
+
+def environment(report: Report) -> Table:
+    e, p = report.environment, report.pacing
+    revision = "no revision" if e.revision is None else e.revision + (" with changes" if e.dirty else "")
+    rows: list[Row] = [
+        ("measured", f"{report.started}, in {units.seconds(report.seconds)}"),
+        ("machine", f"{e.cores} x {e.cpu}, {e.system}"),
+        ("Python", f"{e.python} on {e.loop}"),
+        ("code", f"{revision}; " + ", ".join(f"{name} {version}" for name, version in e.packages.items())),
+    ]
+    if p is not None:
+        seed = "" if p.seed is None else f", seed {p.seed}"
+        by = "" if p.pacer == "none" else f", by {p.pacer}"
+        rows.append(("schedule", f"{p.arrivals}{seed}{by}" + (f" ({p.fallback})" if p.fallback else "")))
+    if report.frozen is not None:
+        told = f"not of the {report.frozen:,} objects that were there before the subject was opened"
+        rows.append(("garbage collections", told))
+    rows += [
+        (f"noise {when}", _noise(noise))
+        for when, noise in (("before", report.before), ("after", report.after))
+        if noise is not None
+    ]
+    return table("Where and how", ("", "value"), *rows)
+
+
+def _noise(noise: Noise) -> str:
+    load = units.optional(noise.load, units.digits)
+    word = "quiet" if noise.lost < QUIET else "noisy" if noise.lost < NOISY else "too noisy"
+    return (
+        f"{word}: load {load}, {units.share(noise.lost)} of the time lost, "
+        f"longest gap {units.seconds(noise.longest_gap)}, "
+        f"canary {units.seconds(noise.canary)}"
+    )

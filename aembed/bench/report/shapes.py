@@ -1,0 +1,76 @@
+"""Shapes of load as tables: bursts, soaks, steps. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aembed.bench import units
+from aembed.bench.model.under_load import Burst, Drift, Steps
+from aembed.bench.report.tables import Table, table
+
+
+def burst(b: Burst) -> Iterator[Table]:
+    band = "too few requests to say" if b.band is None else " to ".join(map(units.seconds, b.band))
+    yield table(
+        "Burst",
+        ("", "value"),
+        ("base rate", units.rate(b.base_rate)),
+        ("spike", f"{units.rate(b.spike_rate)} for {units.seconds(b.spike_end - b.spike_start)}"),
+        ("p95 before the spike", band),
+        ("slowest response", units.optional(b.peak_response, units.seconds)),
+        ("largest backlog", units.count(b.peak_backlog)),
+        ("recovery", recovery(b)),
+        ("backlog gone after", units.optional(b.drained, units.seconds, "not within the run")),
+        *((("drain rate", units.rate(b.drain_rate)),) if b.drain_rate is not None else ()),
+    )
+
+
+def recovery(b: Burst) -> str:
+    """The recovery time, or the reason why there is none."""
+    if b.recovery == 0:
+        return "none needed, no degradation was seen"
+    missing = "not within the run" if b.recovery_unknown is None else "INCONCLUSIVE"
+    return units.optional(b.recovery, lambda seconds: f"after {units.seconds(seconds)}", missing)
+
+
+def drift(drift: Drift) -> Iterator[Table]:
+    steady = {True: "steady", False: "it drifts", None: "too uncertain to say"}[drift.steady]
+    yield table(
+        "Drift over the run",
+        ("", "change (95 % interval)"),
+        ("median response", units.estimate(drift.response, units.change)),
+        ("rate", units.estimate(drift.rate, units.change)),
+        ("memory per second", units.estimate(drift.rss, units.size)),
+        note=f"{steady}: steady means within {units.share(drift.tolerance)}",
+    )
+
+
+def steps(steps: Steps) -> Iterator[Table]:
+    rows = [
+        (
+            units.rate(s.rate),
+            units.rate(s.good),
+            units.share(s.errors),
+            units.percentile(s.objective),
+            ("yes" if s.within else "no") if s.valid else "INVALID",
+        )
+        for s in steps.steps
+    ]
+    o = steps.objective
+    yield table(
+        "Steps",
+        ("offered", "good", "errors", units.quantile(o.q), "within the objective"),
+        *rows,
+        note=f"objective: {units.quantile(o.q)} within {units.seconds(o.seconds)}, errors within "
+        f"{units.share(o.errors)}. Highest rate within it: {knee(steps)}",
+    )
+
+
+def knee(steps: Steps) -> str:
+    """The highest rate within the objective; a lower bound where no rate that was offered broke it."""
+    found = steps.knee
+    if found is None:
+        return "none: the objective was met at no rate"
+    if found.high is None:
+        return f"at least {units.rate(found.value)}"
+    return units.estimate(found, units.rate)

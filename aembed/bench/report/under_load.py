@@ -1,0 +1,65 @@
+"""Requests, users and their work as tables. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aembed.bench import units
+from aembed.bench.model.under_load import Closed, Traffic
+from aembed.bench.model.work import Work
+from aembed.bench.report.tables import Row, Table, table
+
+
+def traffic(t: Traffic) -> Iterator[Table]:
+    bad = [("failed", t.failed), ("wrong result", t.wrong), ("timed out", t.timed_out), ("unfinished", t.unfinished)]
+    yield table(
+        "Requests",
+        ("", "count", "rate"),
+        ("offered", units.count(t.offered), units.rate(t.offered_rate)),
+        *((("started", "", units.rate(t.achieved_rate)),) if t.achieved_rate < 0.99 * t.offered_rate else ()),
+        ("good", units.count(t.ok), units.rate(t.good_rate)),
+        *((name, units.count(n), units.share(n / t.offered)) for name, n in bad if n),
+        ("most in flight", units.count(t.peak_in_flight), ""),
+        *((("most waiting to start", units.count(t.peak_backlog), ""),) if t.peak_backlog else ()),
+    )
+    if t.failures:
+        kinds = [(failure.kind, units.count(failure.count), failure.example) for failure in t.failures]
+        yield table("Failures", ("kind", "count", "the first one"), *kinds)
+
+
+def work(w: Work) -> Iterator[Table]:
+    tokens = "tokens" if w.tokens_from == "provider" else "tokens (four characters each)"
+    rows: list[Row] = [
+        ("texts", units.count(w.texts), units.rate(w.texts_rate)),
+        (tokens, units.count(w.tokens), units.rate(w.tokens_rate)),
+        ("bytes", units.size(w.bytes), f"{units.size(w.bytes_rate)}/s"),
+        ("sent to the provider", f"{units.count(w.sent)} requests", ""),
+    ]
+    unusual = {
+        "retries": w.retries,
+        "texts from a cache": w.cache_hits,
+        "texts shared in flight": w.shared,
+        "calls merged": w.merged,
+    }
+    rows += [(name, units.count(count), "") for name, count in unusual.items() if count]
+    if w.repeated:
+        rows.append(("texts repeated", units.count(w.repeated), ""))
+    if w.lengths is not None:
+        n = w.lengths
+        rows.append(("characters per text", f"median {n.p50:,}, p95 {n.p95:,}, max {n.max:,}", ""))
+    if w.cost is not None and w.price is not None:
+        rows.append(("cost", f"${units.digits(w.cost)}", f"${units.digits(w.price)} per million tokens"))
+    yield table("Work", ("", "total", "rate"), *rows, note=f"model: {w.model}; texts: {w.source}")
+
+
+def closed(closed: Closed) -> Iterator[Table]:
+    yield table(
+        "Users",
+        ("", "value"),
+        ("users", units.count(closed.users)),
+        ("mean think time", units.seconds(closed.think)),
+        ("mean response", units.seconds(closed.response)),
+        ("realised rate", units.rate(closed.rate)),
+        ("rate x (response + think)", f"{units.digits(closed.little)} users"),
+        note="By Little's law the last line is the number of users.",
+    )
