@@ -43,6 +43,8 @@ class Cache:
         self.entries: dict[bytes, Entry] = {}
         self._store = store
         self._owned = owned
+        # Its answers come without a suspension, and a timeout costs more than the lookup of a query. A subclass may
+        # wait.
         self._never_waits = type(store) is MemoryStore
         self._unstored: deque[Unstored] = deque()
         self._unstored_bytes = 0
@@ -83,9 +85,11 @@ class Cache:
         self._abandon_earlier_loop()
         rows = Unstored(keys, vectors, report)
         entries = self.entries
+        # A key without an entry is one that has been forgotten: the rows are as good for the next call.
         entries.update(dict.fromkeys([key for key in keys if entries.get(key, replaces) is replaces], rows))
         self._unstored.append(rows)
         self._unstored_bytes += vectors.nbytes
+        # One writer at a time: rows that come meanwhile gather, and are stored in one transaction.
         if not self._is_writing():
             self._writer = asyncio.get_running_loop().create_task(self._write())
 
@@ -97,6 +101,7 @@ class Cache:
 
     async def room(self) -> None:
         """Wait while too many rows wait to be stored."""
+        # Without a writer nothing gets less: waiting would never end.
         while self._unstored_bytes > MAX_UNSTORED_BYTES and self._is_writing():
             if self._written is None:
                 self._written = asyncio.Event()
@@ -127,6 +132,7 @@ class Cache:
             try:
                 await self._put_many(parts)
             finally:
+                # After a failure too: rows that the store did not take are no reason to hold calls up, or memory.
                 for part in parts:
                     self._unstored_bytes -= part.vectors.nbytes
                     self.forget(part.keys, part)
@@ -170,6 +176,7 @@ def _usable(
     positions: NDArray[np.intp], vectors: Vectors, keys: int, dim: int | None
 ) -> tuple[NDArray[np.intp], Vectors]:
     """Without rows that are no embedding: NaN, infinity, zeros. Raises ValueError for an answer that makes no sense."""
+    # The store may be the user's: a wrong position would give a text the vector of another, so each is checked.
     positions = np.asarray(positions, np.intp)
     vectors = np.ascontiguousarray(vectors, np.float32)
     if not len(positions):

@@ -78,14 +78,17 @@ class CacheLayer:
                 mine = dict(zip(keys, indices, strict=True))
                 if entries and not entries.keys().isdisjoint(mine):
                     elsewhere |= {key: mine.pop(key) for key in keys if key in entries}
+                # Entered before the first suspension: no other call may look for the same key and send its text too.
                 entries.update(dict.fromkeys(mine, lookup))
                 missing |= mine
                 for key in await self._find(call, mine):
                     del entries[key], missing[key]
             if missing:
+                # Before sending: what is paid for is never dropped, so a slow store slows down what would fill memory.
                 await self._cache.room()
                 await self._send(participant, missing)
         finally:
+            # Cancelled or failed before the shared call took the keys over; `end` lets the waiting calls look again.
             for key in missing:
                 if entries.get(key) is lookup:
                     del entries[key]
@@ -131,6 +134,7 @@ class CacheLayer:
         self._counts.cache_misses += len(keys)
         if call.record is not None:
             call.record.cache_misses += len(keys)
+        # Started last: no request may end before every seat is taken.
         shared.start(self._below).add_done_callback(lambda _: self._in_flight.pop(shared))
 
     async def _join(self, participant: Participant, elsewhere: dict[bytes, int]) -> list[int]:

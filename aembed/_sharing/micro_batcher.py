@@ -101,6 +101,7 @@ class _Queue:
 
     async def _send_alone(self, participant: Participant, indices: Sequence[int]) -> None:
         """A batch that was rejected as a whole, or has crashed, says nothing about these texts of it."""
+        # Not through `run`: it would gather with the same company, and be rejected with it again.
         shared = SharedCall([participant.call.texts[index] for index in indices], self._kind, self)
         shared.join(participant, range(len(indices)), indices)
         await self._below.run(shared)
@@ -109,10 +110,12 @@ class _Queue:
         """Let batches leave whose time has come. ``landed``: a place has become free, and one batch may leave."""
         now = asyncio.get_running_loop().time()
         while self._gathered and self._unsent is None:
+            # Nothing under way will land and let this batch leave, so it leaves now.
             landed = landed or not self._under_way
             until = next(iter(self._gathered.values()))
             if not landed and self._texts < self._most_texts() and now < until:
                 break
+            # One landing makes room for one batch; more at once would defeat the gathering.
             landed = False
             self._send_next()
         self._set_timer()
@@ -122,6 +125,7 @@ class _Queue:
         together = self._take_next()
         texts = dict.fromkeys(text for participant in together for text in participant.call.texts)
         index_of = {text: index for index, text in enumerate(texts)}
+        # A crash must raise in one call only: with several, each sends its texts again and meets its own error.
         leader = together[0] if len(together) == 1 else None
         shared = SharedCall(list(texts), self._kind, self, leader=leader)
         for participant in together:
@@ -139,6 +143,7 @@ class _Queue:
     def _take_next(self) -> list[Participant]:
         together: list[Participant] = []
         room = self._most_texts()
+        # The first always leaves, even if the limit has shrunk below its texts since it came: the engine splits it.
         while self._gathered and (not together or len(next(iter(self._gathered)).call.texts) <= room):
             participant, _ = self._gathered.popitem(last=False)
             room -= len(participant.call.texts)

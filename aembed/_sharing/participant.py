@@ -60,6 +60,7 @@ class Participant:
             return
         ending = [shared.task for shared in tuple(self.shared_calls) if shared.leave(self) and shared.task is not None]
         if ending:
+            # A cancelled call waits too: nothing that it began outlives it, nor the slots of its requests.
             with anyio.CancelScope(shield=True):
                 await asyncio.wait(ending)
 
@@ -70,6 +71,7 @@ class Participant:
 
     def place(self, batch: Batch, reply: Reply, vectors: Vectors) -> None:
         """Rows of its texts, and the tokens that it pays for them."""
+        # The server may have another model under this name than when the cached rows of this call were stored.
         if self.call.dim in (None, vectors.shape[1]):
             self.call.place(batch, reply, vectors)
         else:
@@ -96,5 +98,6 @@ class Participant:
     def settle(self, texts: int) -> None:
         """Texts have their end. Wake the call if those were the last, or if it waits for no more."""
         self.missing -= texts
+        # Not once per batch: a call of many batches would be woken for each, only to wait again.
         if self._news is not None and not self._news.done() and (not self.missing or self.call.stopped or self._crash):
             self._news.set_result(None)

@@ -71,6 +71,7 @@ class SharedCall:
 
     def start(self, below: Layer) -> asyncio.Task[None]:
         """Let the layer below run it, after the calls it was made for have joined."""
+        # Its own task, so that a call which is cancelled does not take the requests of the others with it.
         self.task = asyncio.get_running_loop().create_task(below.run(self))
         self.task.add_done_callback(self._ended)
         return self.task
@@ -82,6 +83,7 @@ class SharedCall:
         if (record := participant.call.record) is not None:
             self.record = self.record or CallRecord(record.clock, record.gate)
             self.record.lead(record)
+        # A call that joins late has to report these texts as sent, and maybe billed, if it ends before they do.
         if SENT in self._states:
             sent = [(index, mine) for index, mine in zip(indices, own, strict=True) if self._states[index] == SENT]
             participant.call.begin(batch_of([self.texts[index] for index, _ in sent], [mine for _, mine in sent]))

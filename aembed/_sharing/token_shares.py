@@ -24,5 +24,6 @@ class TokenShares:
             return None if unpaid else 0
         self._paid.update(unpaid)
         self._all = self._all or sum(map(len, self._texts))
+        # Differences of rounded running totals, not rounded shares: only these add up to the total.
         before, self._before = self._before, self._before + sum(len(self._texts[position]) for position in unpaid)
         return round(self._tokens * self._before / self._all) - round(self._tokens * before / self._all)

@@ -109,6 +109,7 @@ def parse_error(response: Response, dialect: ErrorDialect, texts: Sequence[str],
         body = dialect.parse(msgspec.json.decode(response.body))
     except (msgspec.DecodeError, RecursionError, AttributeError, KeyError, IndexError, TypeError, ValueError):
         return ErrorBody()  # no JSON, or not of this dialect
+    # A short text, such as "input", may be a word that tells the error apart.
     longer = [text for text in texts if len(text) > SHORT_TEXT_CHARS]
     return replace(
         body,
@@ -132,6 +133,7 @@ def api_error(
     """The error of a reply that is no success. ``path`` is the path of the request."""
     headers = response.headers
     kind = _kind(response.status, body, dialect)
+    # No wait helps a model that the plan does not include.
     if kind is RateLimitError and has_no_quota(headers):
         kind = QuotaExhaustedError
     if kind is BatchTooLargeError and len(texts) == 1 and response.status != 429:

@@ -38,6 +38,7 @@ async def read_answer(connection: Connection, max_bytes: int, sink: BodySink | N
         if head.status == 407:
             raise refused_by_proxy(head.status, "", None)
         return Response(head.status, head.headers, _rejection(connection, head))
+    # Its body is not read: a redirect is never followed.
     if head.status >= 300:
         raise redirected(head.headers.get("location", ""), head.status)
     if head.length is not None and head.length > max_bytes:
@@ -61,6 +62,7 @@ async def _read(connection: Connection, head: Head, max_bytes: int, sink: BodySi
         if connection.body_bytes > max_bytes:
             pieces = []
             raise _too_large(head, max_bytes)
+        # In large pieces: each is a hop to a worker thread.
         if sink is not None and held >= HANDED_ON_BYTES:
             await sink.take(pieces)
             pieces = []

@@ -62,6 +62,7 @@ def decode(
         ReplyError: no valid JSON of this format; count, index or dimension is wrong; null or damaged vectors.
     """
     key = reply_format.quoted_key
+    # base64 is little-endian float32 on the wire: on other machines the general path converts it.
     if count == 1 and key is not None and rows is not None and sys.byteorder == "little":
         decoded = _decode_one(body, reply_format, key, rows)
         if decoded is not None:

@@ -104,6 +104,7 @@ def fastapi_error(detail: Any) -> ErrorBody:
 
 def error_in_200(response: Response) -> Response | None:
     """The error reply inside a 200, as proxies send it: with the status that its error names or implies."""
+    # Vectors are longer: parsing every reply twice would cost more than decoding it.
     if len(response.body) > MAX_ERROR_BYTES:
         return None
     try:

@@ -54,6 +54,7 @@ class HttpTransport:
             ConfigError: a setting, or a variable of the environment, cannot be used.
         """
         route = self._routes.get(url) or await self._find_route(url)
+        # The last pool first: a program nearly always has one loop, and the mapping by loop is weak, thus slow.
         pool = self._pool
         if pool is None or pool.loop is not asyncio.get_running_loop() or pool.is_closed:
             pool = await self._open()

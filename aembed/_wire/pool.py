@@ -52,6 +52,7 @@ class Pool:
         )
         if not connection.gone.done():  # else it has been forgotten already
             self._all.add(connection)
+        # The pool was closed while this one was dialled: nothing else would close it.
         if self.is_closed:
             connection.close()
         return connection
@@ -88,6 +89,7 @@ class Pool:
         now, dues = self.loop.time(), []
         for connection in list(self._all):
             patience = self._settings.read_timeout if connection.is_busy else IDLE_S
+            # A decoder that is slow is not a silent server.
             waits_for_us = connection.is_busy and not connection.waits_for_server
             due = patience + (now if waits_for_us else connection.since)
             if due > now:

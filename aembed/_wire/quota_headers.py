@@ -89,6 +89,7 @@ def reset_after(headers: Mapping[str, str], names: Sequence[QuotaHeaders] = USUA
                 waits += _reset(headers, pattern.format("reset"))
     for name in RESETS:
         waits += _reset(headers, name)
+    # The longest: a retry before the last of them has refilled is another 429.
     return max(waits, default=None)
 
 

@@ -85,6 +85,7 @@ class StreamingDecoder:
         numbers = find_numbers(body, len(self._numbers), quotes=self._quotes)
         text = b"".join((*numbers.before, body[numbers.end :])) if numbers.spans else body
         strings = self._find_strings(text)
+        # An unusual spelling: the general path, which reads any, needs the whole body.
         if not (strings.spans or numbers.spans or self._strings or self._numbers):
             self._held.append(body)
             return

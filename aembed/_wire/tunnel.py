@@ -47,6 +47,7 @@ class Tunnel(asyncio.Protocol):
                 self._end(no_http(is_tls=True))
                 return
             self._status = status if status >= 200 else 0
+        # Bytes after a 200 are a server that speaks before TLS begins, or a proxy that injects: neither may enter TLS.
         if len(self._received) > MAX_HEAD_BYTES or (200 <= self._status < 300 and self._received):
             self._end(no_http(is_tls=True))
         elif self._status:
