@@ -66,14 +66,14 @@ INSIDE = {
     "bench": """
         needs rss
         model
-        units
+        environment units
         slo
+        rows
         settings
         stats
         requests
         corpus
-        rows
-        environment subject workload
+        subject workload
         scenario
         opening discovery
         asgi

@@ -50,6 +50,8 @@ from aembed.bench.model.result import Report, reports_from_json, reports_to_json
 from aembed.bench.model.under_load import Objective
 from aembed.bench.model.work import Work
 from aembed.bench.requests import choices, integers
+from aembed.bench.rows.columns import RunRows
+from aembed.bench.rows.table import read_rows
 from aembed.bench.scenario import Case, Scenario, Target, scenario
 from aembed.bench.selftest.self_test import SelfTest, selftest
 from aembed.bench.settings import Progress, RunOptions
@@ -72,6 +74,7 @@ __all__ = [
     "Report",
     "Rule",
     "RunOptions",
+    "RunRows",
     "Scenario",
     "SelfTest",
     "Subject",
@@ -99,6 +102,7 @@ __all__ = [
     "poisson",
     "query",
     "ramp",
+    "read_rows",
     "reports_from_json",
     "reports_to_json",
     "scaling",

@@ -11,10 +11,15 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from aembed.bench.model.result import Environment, Noise
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 PACKAGES = ("aembed", "aiometer", "anyio", "httptools", "msgspec", "numpy", "onnxruntime", "pydantic", "uvloop")
 LOOK = 0.1
@@ -131,6 +136,13 @@ def _git(*arguments: str) -> str | None:
 def keeps_own_time(loop: asyncio.AbstractEventLoop) -> bool:
     """The loop runs on virtual time, as ``aembed.testing.VirtualTimeLoop`` does."""
     return isinstance(loop, asyncio.BaseEventLoop) and type(loop).time is not asyncio.BaseEventLoop.time
+
+
+async def off_loop(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The result of ``function`` in a thread; in the loop itself on virtual time, which does not wait for threads."""
+    if keeps_own_time(asyncio.get_running_loop()):
+        return function(*args, **kwargs)
+    return await asyncio.to_thread(function, *args, **kwargs)
 
 
 if sys.platform == "linux":

@@ -6,10 +6,12 @@ import asyncio
 import math
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
 from aembed import InputError
 from aembed.bench.model.objectives import Goal
+from aembed.bench.rows.columns import RunRows
 from aembed.bench.slo import Slo, goals
 
 T = TypeVar("T")
@@ -62,6 +64,14 @@ class RunOptions(TypedDict, total=False):
     """Once set, no more requests start, and the report has those that did."""
     progress: Callable[[Progress], None] | None
     """Called in the loop, once a second."""
+    rows: str | Path | None
+    """File for a row per request, written after the run: .csv, or .parquet (needs pyarrow)."""
+    hlog: str | Path | None
+    """HdrHistogram log, written after the run: response, service and lag of each second, in nanoseconds."""
+    openmetrics: str | Path | None
+    """OpenMetrics text, written after the run: counts and histograms."""
+    keep: Callable[[RunRows], None] | None
+    """Called with the rows of each run once it is over: of each step of ``steps``, of each side of ``versus``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +88,10 @@ class Settings:
     window: float | None = None
     stop: asyncio.Event | None = None
     progress: Callable[[Progress], None] | None = None
+    rows: str | Path | None = None
+    hlog: str | Path | None = None
+    openmetrics: str | Path | None = None
+    keep: Callable[[RunRows], None] | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("timeout", self.timeout), ("window", self.window)):

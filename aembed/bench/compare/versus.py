@@ -10,13 +10,14 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Unpack
 
 import numpy as np
 
 from aembed import InputError
 from aembed.bench.compare.rounds import FEWEST_ROUNDS, compared, detectable, finite, orders, ranks
-from aembed.bench.environment import keeps_own_time
+from aembed.bench.environment import keeps_own_time, off_loop
 from aembed.bench.load.arrivals import Arrivals
 from aembed.bench.load.drivers import OpenLoop
 from aembed.bench.load.heap import heap_frozen
@@ -24,13 +25,16 @@ from aembed.bench.load.lag import Watchdog
 from aembed.bench.load.measure import settings_for
 from aembed.bench.load.pacer import Pacer, pacer_for
 from aembed.bench.load.record import Record
-from aembed.bench.load.reporting import report_of
+from aembed.bench.load.reporting import report_of, run_rows
 from aembed.bench.load.run import RunResult, execute
 from aembed.bench.model.result import Report, Verdict
 from aembed.bench.model.under_load import Failure, Pacing
 from aembed.bench.model.versus import Standing, Versus
 from aembed.bench.opening import opened_with_requests
-from aembed.bench.rows.columns import NEVER, Ints, Rows
+from aembed.bench.requests import Requests
+from aembed.bench.rows.columns import NEVER, Ints, Rows, RunRows
+from aembed.bench.rows.lengths import lengths_of
+from aembed.bench.rows.output import writes_files
 from aembed.bench.run_context import RunContext
 from aembed.bench.scenario import Target
 from aembed.bench.settings import RunOptions, Settings, positive
@@ -46,9 +50,13 @@ class Side:
 
     name: str
     subject: Subject
+    requests: Requests | None
     blocks: list[RunResult] = field(default_factory=list)
+    drawn: int = 0
+    """Requests of the block that is not counted."""
 
 
+@writes_files
 async def versus(
     targets: Mapping[str, Target],
     *,
@@ -80,10 +88,8 @@ async def versus(
     real = not keeps_own_time(asyncio.get_running_loop())
     with heap_frozen():
         async with AsyncExitStack() as stack:
-            sides = [
-                Side(name, (await stack.enter_async_context(opened_with_requests(target))).drawing(seed))
-                for name, target in targets.items()
-            ]
+            opened = {n: await stack.enter_async_context(opened_with_requests(t)) for n, t in targets.items()}
+            sides = [Side(name, subject.drawing(seed), subject.requests) for name, subject in opened.items()]
             with Watchdog() if real else nullcontext() as watchdog:
                 await _rounds(sides, lambda n: arrivals.times(block_s, seed + n), number, block_s, settings)
             seconds = block_s * len(sides[0].blocks)
@@ -104,9 +110,24 @@ async def versus(
         )
         for side, work in zip(sides, works, strict=True)
     ]
+    if settings.keep is not None:
+        for side, report in zip(sides, reports, strict=True):
+            settings.keep(await off_loop(_rows, side, report, block_s, seed))
     found = _compared(reports, sides, block_s, by)
     whole = await frame.report("versus", verdict=_verdict(reports), versus=found)
     return (replace(whole, name=" versus ".join(targets), parameters={}), *reports)
+
+
+def _rows(side: Side, report: Report, block_s: float, seed: int) -> RunRows:
+    """The rows of one side, its blocks one behind the other."""
+    arguments = None if side.requests is None else islice(side.requests(seed), side.drawn, None)
+    lengths = [lengths_of(block.rows, arguments) for block in side.blocks]
+    texts, characters = (
+        None if any(column is None for column in columns) else np.concatenate([*columns])
+        for columns in zip(*lengths, strict=True)
+    )
+    rows = run_rows(report, _joined(side.blocks, block_s), None)
+    return replace(rows, texts=texts, characters=characters)
 
 
 async def _rounds(
@@ -125,7 +146,9 @@ async def _rounds(
         for place, side in enumerate(sides):
             if round_:
                 side.blocks.append(found[place])
-            elif side.subject.meter is not None:
+                continue
+            side.drawn = int(found[place].rows.begun.sum())
+            if side.subject.meter is not None:
                 side.subject.meter.start()
 
 

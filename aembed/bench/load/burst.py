@@ -24,6 +24,7 @@ from aembed.bench.model.objectives import Goal, Judgement
 from aembed.bench.model.result import Report, Verdict
 from aembed.bench.model.under_load import Burst
 from aembed.bench.rows.columns import NEVER, Floats, Rows
+from aembed.bench.rows.output import writes_files
 from aembed.bench.scenario import Target
 from aembed.bench.settings import WINDOWS, RunOptions, positive
 from aembed.bench.stats.sample import effective_size, percentiles
@@ -40,6 +41,7 @@ FALSE_ALARMS = 0.01
 """In how many runs, at most, chance alone makes a slow stretch."""
 
 
+@writes_files
 async def burst(
     target: Target,
     *,

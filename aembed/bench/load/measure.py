@@ -10,17 +10,19 @@ from dataclasses import replace
 from typing import TypeAlias, Unpack
 
 from aembed import InputError
-from aembed.bench.environment import keeps_own_time
+from aembed.bench.environment import keeps_own_time, off_loop
 from aembed.bench.load.arrivals import Arrivals
 from aembed.bench.load.drivers import ClosedLoop, Driver, OpenLoop
 from aembed.bench.load.heap import heap_frozen
 from aembed.bench.load.lag import Watchdog
-from aembed.bench.load.reporting import closed_loop, report_of
+from aembed.bench.load.reporting import closed_loop, report_of, run_rows
 from aembed.bench.load.run import RunResult, execute
 from aembed.bench.load.windowed_histogram import WindowedHistogram
 from aembed.bench.model.result import Mode, Report
 from aembed.bench.model.under_load import Pacing
 from aembed.bench.opening import opened_with_requests
+from aembed.bench.requests import Requests
+from aembed.bench.rows.output import writes_files
 from aembed.bench.run_context import RunContext
 from aembed.bench.scenario import Target, declared_goals
 from aembed.bench.settings import RunOptions, Settings, positive
@@ -31,6 +33,7 @@ Think: TypeAlias = float | Callable[[random.Random], float]
 """Seconds: the mean of exponentially distributed pauses, or what draws one."""
 
 
+@writes_files
 async def load(
     target: Target, *, arrivals: Arrivals, duration: float, seed: int = 0, **options: Unpack[RunOptions]
 ) -> Report:
@@ -39,6 +42,7 @@ async def load(
     return report
 
 
+@writes_files
 async def closed(
     target: Target, *, users: int, duration: float, think: Think = 0.0, seed: int = 0, **options: Unpack[RunOptions]
 ) -> Report:
@@ -111,11 +115,12 @@ async def _measure(
 ) -> tuple[Report, RunResult]:
     real = not keeps_own_time(asyncio.get_running_loop())
     frame = await RunContext.around(target, settings.name)
-    async with _opened(target, seed, users) as (subject, calls, frozen):
+    async with _opened(target, seed, users) as (subject, calls, frozen, requests):
         with Watchdog() if real else nullcontext() as watchdog:
             driver = make(subject, calls)
             if subject.meter is not None:
                 subject.meter.start()
+            fold = fold and settings.keep is None
             result = await execute(
                 driver, duration, settings, WindowedHistogram.over(duration, settings) if fold else None
             )
@@ -130,12 +135,16 @@ async def _measure(
     report = await report_of(
         frame, result, settings, mode=mode, pacing=pacing, watchdog=watchdog, work=work, frozen=frozen
     )
+    if settings.keep is not None:
+        settings.keep(await off_loop(run_rows, report, result, requests and requests(seed)))
     return report, result
 
 
 @asynccontextmanager
-async def _opened(target: Target, seed: int, users: int) -> AsyncIterator[tuple[Subject, list[Call], int]]:
-    """The subject, the call of each user, and the number of objects that were there before it.
+async def _opened(
+    target: Target, seed: int, users: int
+) -> AsyncIterator[tuple[Subject, list[Call], int, Requests | None]]:
+    """The subject, the call of each user, the number of objects that were there before it, and its requests.
 
     These are not searched for garbage. Raises InputError for a subject of users in an open loop, which has none.
     """
@@ -144,7 +153,7 @@ async def _opened(target: Target, seed: int, users: int) -> AsyncIterator[tuple[
             subject = await stack.enter_async_context(opened_with_requests(target))
             drawn = subject.drawing(seed)
             if subject.session is None:
-                yield drawn, [drawn.call] * users, frozen
+                yield drawn, [drawn.call] * users, frozen, subject.requests
                 return
             if not users:
                 raise InputError("the subject has a set-up for each user: measure it with `aembed bench users`")
@@ -152,4 +161,4 @@ async def _opened(target: Target, seed: int, users: int) -> AsyncIterator[tuple[
             if subject.requests is not None:
                 arguments = subject.requests(seed)
                 calls = [with_arguments(call, arguments) for call in calls]
-            yield drawn, calls, frozen
+            yield drawn, calls, frozen, subject.requests

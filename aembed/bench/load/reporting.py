@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 from aembed.bench.load.lag import Watchdog
@@ -11,9 +12,11 @@ from aembed.bench.load.run import RunResult
 from aembed.bench.load.summary import Tally, distribution, traffic, windows
 from aembed.bench.load.validity import judge
 from aembed.bench.load.windowed_histogram import ROUNDED
-from aembed.bench.model.result import Mode, Report
+from aembed.bench.model.result import Mode, Report, named
 from aembed.bench.model.under_load import Closed, Pacing
 from aembed.bench.model.work import Work
+from aembed.bench.rows.columns import RunRows
+from aembed.bench.rows.lengths import lengths_of
 from aembed.bench.run_context import RunContext
 from aembed.bench.settings import Settings
 
@@ -95,6 +98,19 @@ def _figures(result: RunResult, settings: Settings, watchdog: Watchdog | None) -
         "stalls": watchdog.stalls(origin) if watchdog else (),
         "loop": watchdog.use() if watchdog else None,
     }
+
+
+def run_rows(report: Report, result: RunResult, arguments: Iterator[Any] | None) -> RunRows:
+    """The rows of a run that is over, with the lengths of the ``arguments`` that it took."""
+    texts, characters = lengths_of(result.rows, arguments)
+    return RunRows(
+        case=named(report.name, report.parameters),
+        valid=report.verdict.state != "invalid",
+        started=result.started,
+        rows=result.rows,
+        texts=texts,
+        characters=characters,
+    )
 
 
 def closed_loop(result: RunResult, users: int, asked: int) -> Closed:

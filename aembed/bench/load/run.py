@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 
 import numpy as np
@@ -33,6 +34,8 @@ class RunResult:
     """Start of the run in nanoseconds, by its clock."""
     seconds: float
     """Length of the schedule, as far as it was followed."""
+    started: float = 0.0
+    """Start of the run in seconds since 1970 (UTC)."""
     fold: WindowedHistogram | None = None
     """Instead of the rows, where they were too many to keep."""
     interrupted: bool
@@ -89,6 +92,7 @@ async def execute(
         record=record,
         fold=fold if record.folded else None,
         origin=origin,
+        started=datetime.now(UTC).timestamp() - (flight.clock() - origin) / 1e9,
         seconds=max(ended - origin, 1) / 1e9 if interrupted or aborted else seconds,
         interrupted=interrupted,
         aborted=aborted,

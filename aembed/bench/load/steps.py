@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Unpack
 
@@ -15,6 +15,8 @@ from aembed.bench.model.estimates import Estimate, Percentile
 from aembed.bench.model.objectives import Goal, Judgement, ObjectiveState
 from aembed.bench.model.result import Report, Verdict
 from aembed.bench.model.under_load import Objective, Step, Steps
+from aembed.bench.rows.columns import RunRows
+from aembed.bench.rows.output import writes_files
 from aembed.bench.scenario import Target
 from aembed.bench.settings import RunOptions, Settings, positive
 from aembed.bench.stats.fits import knee
@@ -28,6 +30,7 @@ PATIENCE = 10.0
 """Times the objective that answers are waited for after each step."""
 
 
+@writes_files
 async def steps(
     target: Target,
     *,
@@ -51,6 +54,7 @@ async def steps(
     _check(objective, start, highest, precision)
     settings = _settings(objective, step_s, options)
     stairs: list[tuple[Step, Report]] = []
+    settings, keep_last = _keeping_last_attempts(settings)
 
     async def climb(rate: float) -> bool:
         """The rate is within the objective. A step that only the machine made invalid is tried again."""
@@ -64,6 +68,7 @@ async def steps(
                 break
         (felt,) = percentiles(result.rows.response, (objective.q,))
         stairs.append((_step(rate, report, objective, felt), report))
+        keep_last(rate)
         return stairs[-1][0].valid and stairs[-1][0].within
 
     def over() -> bool:
@@ -84,6 +89,19 @@ async def steps(
         low, high = (middle, high) if await climb(middle) else (low, middle)
     report = _report(objective, stairs)
     return report if at_least is None else with_rate(report, Goal(metric="rate", limit=at_least))
+
+
+def _keeping_last_attempts(settings: Settings) -> tuple[Settings, Callable[[float], None]]:
+    """Settings that collect the rows of all attempts, and the function that keeps the last one's under its rate."""
+    keep, attempts = settings.keep, list[RunRows]()
+    if keep is None:
+        return settings, lambda _: None
+
+    def keep_last(rate: float) -> None:
+        keep(replace(attempts[-1], label=f"{rate:.6g}/s"))
+        attempts.clear()
+
+    return replace(settings, keep=attempts.append), keep_last
 
 
 def with_rate(report: Report, goal: Goal) -> Report:

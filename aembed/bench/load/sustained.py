@@ -15,6 +15,7 @@ from aembed.bench.model.estimates import Estimate
 from aembed.bench.model.result import Report, Verdict
 from aembed.bench.model.under_load import Drift, Window
 from aembed.bench.rows.columns import Floats
+from aembed.bench.rows.output import writes_files
 from aembed.bench.scenario import Target
 from aembed.bench.settings import RunOptions, positive
 from aembed.bench.stats.sample import envelope_slope, theil_sen
@@ -30,6 +31,7 @@ NOTHING_TO_JUDGE = Verdict(
 )
 
 
+@writes_files
 async def sustained(
     target: Target,
     *,
