@@ -133,6 +133,22 @@ class RequestEvent:
     """Numbers of the calls whose texts it carries: several where calls share a batch, or a text in flight."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestPhases:
+    """Phases of a request over HTTP, in seconds. They add up to its ``elapsed``."""
+
+    new_connection: bool
+    """No kept connection was free."""
+    connecting: float
+    """Until a new connection was open: name lookup, TCP, TLS. 0 if a kept one was used."""
+    first_byte: float
+    """From then until the head of the reply: the request is encoded and sent, and the server works."""
+    body: float
+    """Until the last byte of the reply."""
+    decoding: float
+    """Decoding and checking the vectors, those included that are decoded while the rest arrives."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RequestDone(RequestEvent):
     """A request was answered and its vectors passed the check. ``elapsed`` is in seconds, without ``waited``."""
@@ -148,6 +164,8 @@ class RequestDone(RequestEvent):
     request_id: str | None = None
     response_model: str | None = None
     """Model that answered, where the server names another than ``model``."""
+    phases: RequestPhases | None = None
+    """For HTTP, if a listener has ``wants_phases``."""
 
 
 @dataclass(frozen=True, kw_only=True)

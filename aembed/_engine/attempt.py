@@ -7,13 +7,18 @@ from typing import Protocol
 
 from aembed._engine.call_record import CallRecord
 from aembed._engine.layer import Recipient
+from aembed._engine.listeners import Listeners
 from aembed._engine.timeline import IDLE, SENDING, WAITING
 from aembed._errors import AembedError
+from aembed._events import RequestPhases
 from aembed._types import Batch, Reply
+from aembed._wire.phases import PHASES, PhaseTimer
 
 
 class Reports(Protocol):
     """The recorder."""
+
+    listeners: Listeners
 
     def request_failed(self, call: Recipient, batch: Batch, attempt: Attempt, error: AembedError | None) -> None:
         """``error`` is ``None`` for a cancellation, and for errors that are not aembed's."""
@@ -23,7 +28,20 @@ class Reports(Protocol):
 class Attempt:
     """``with`` around an attempt: an end without :meth:`answered` is a failure, and is reported as one."""
 
-    __slots__ = ("_batch", "_began", "_call", "_record", "_recorder", "_state", "calls", "elapsed", "number", "waited")
+    __slots__ = (
+        "_batch",
+        "_began",
+        "_call",
+        "_record",
+        "_recorder",
+        "_state",
+        "_timer",
+        "calls",
+        "elapsed",
+        "number",
+        "phases",
+        "waited",
+    )
 
     def __init__(self, recorder: Reports, call: Recipient, batch: Batch, record: CallRecord, number: int) -> None:
         self.number = number
@@ -32,6 +50,9 @@ class Attempt:
         """Numbers of the calls that wait for its texts."""
         self.waited = self.elapsed = 0.0
         """Seconds at the gate, and in flight."""
+        self.phases: RequestPhases | None = None
+        """Parts of ``elapsed``, where a listener wants them."""
+        self._timer: PhaseTimer | None = None
         self._recorder = recorder
         self._call = call
         self._batch = batch
@@ -45,6 +66,8 @@ class Attempt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._timer is not None:
+            PHASES.set(None)
         if self._state == SENDING:
             self._finish()
             failure = error if isinstance(error, AembedError) else None
@@ -65,10 +88,15 @@ class Attempt:
         self._began = now
         self._move(SENDING)
         self._record.attempted(self.number)
+        if self._recorder.listeners.wants_phases:
+            self._timer = PhaseTimer(self._record.clock)
+            PHASES.set(self._timer)
 
     def answered(self, reply: Reply) -> None:
         """Its vectors have passed the check. They are not placed yet: the calls that wait for them are still known."""
         self._finish()
+        if self._timer is not None:
+            self.phases = self._timer.phases()
         if reply.other_model is not None:
             self._record.answered_by(reply.other_model)
 

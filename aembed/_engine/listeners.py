@@ -30,7 +30,8 @@ class Listeners:
 
     A listener is a function of one event. Two attributes are optional: ``wanted_events``, the only event classes it is
     called with, and ``call_started``, a method that receives :class:`CallStarted` when a call begins. One with
-    ``shared_requests_only`` set does without :class:`RequestDone` for requests that serve one call.
+    ``shared_requests_only`` set does without :class:`RequestDone` for requests that serve one call; one with
+    ``wants_phases`` set receives :class:`RequestDone` with its phases, which costs some microseconds per request.
     """
 
     def __init__(self, listeners: Sequence[Listener], counts: Counts) -> None:
@@ -40,6 +41,8 @@ class Listeners:
         """Emits successful requests that serve one call, which some listeners do without; ``None`` if all do."""
         self.start: Callable[[CallStarted], None] | None = None
         """Emits the beginning of a call; ``None`` if no listener has ``call_started``."""
+        self.wants_phases = False
+        """The phases of requests are measured."""
         self._listeners: list[tuple[Listener, frozenset[type[Any]] | None]] = []
         self._counts = counts
         self._reported: set[tuple[int, str]] = set()
@@ -56,6 +59,7 @@ class Listeners:
             self.emit_request = self._emit
         if hasattr(listener, "call_started"):
             self.start = self._start
+        self.wants_phases |= bool(getattr(listener, "wants_phases", False))
 
     def emit_once(self, event: Event, heard: set[int]) -> None:
         """To those listeners that have not ``heard`` it from another embedder."""

@@ -104,6 +104,7 @@ class Recorder:
                 "cost": self.cost(reply.tokens),
                 "request_id": reply.request_id,
                 "response_model": reply.other_model,
+                "phases": attempt.phases,
             },
         )
 

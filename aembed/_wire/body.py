@@ -50,6 +50,8 @@ async def read_answer(connection: Connection, max_bytes: int, sink: BodySink | N
         body = await _inflate(connection, head, max_bytes, sink)
     else:
         raise ReplyError(f"the answer is encoded as {encoding}, which was not asked for", **_known(head))
+    if connection.timer is not None:
+        connection.timer.end("body")
     return Response(head.status, head.headers, body)
 
 

@@ -20,6 +20,7 @@ import httptools
 from aembed._errors import ProviderError
 from aembed._wire.connection_errors import broke, no_http, silent
 from aembed._wire.headers import ReplyHeaders, lookup
+from aembed._wire.phases import PhaseTimer
 
 MAX_HEAD_BYTES = 2**16
 """Heads, interim ones included, and trailers: twice the largest that nginx sends, as much as h11 reads."""
@@ -74,6 +75,8 @@ class Connection(asyncio.Protocol):
         self.since = 0.0
         """Time on the loop's clock when a byte last came or went, or when the connection became idle."""
         self.requests = 0
+        self.timer: PhaseTimer | None = None
+        """Measures the request under way, for listeners."""
         self.is_busy = False
         self._waiter: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
@@ -301,6 +304,8 @@ class Connection(asyncio.Protocol):
             None if length is None else int(length),
             ends_with_connection=encoding is None and length is None and status not in {204, 304},
         )
+        if self.timer is not None:
+            self.timer.end("first_byte")
 
     def _is_chunked(self) -> bool:
         """No other transfer coding was asked for, and of several llhttp believes the last."""

@@ -21,6 +21,7 @@ from aembed._errors import ConfigError, ConnectError
 from aembed._settings.http import HttpSettings
 from aembed._wire.body import read_answer
 from aembed._wire.connection import SLICE_BYTES
+from aembed._wire.phases import PHASES, timed
 from aembed._wire.pool import Pool
 from aembed._wire.proxies import way_to
 from aembed._wire.route import Origin, Route, split
@@ -58,8 +59,12 @@ class HttpTransport:
         pool = self._pool
         if pool is None or pool.loop is not asyncio.get_running_loop() or pool.is_closed:
             pool = await self._open()
-        connection = pool.take(route.origin) or await pool.dial(route.origin, self._tls)
+        timer = PHASES.get()
+        if timer is not None:
+            sink = timed(sink, timer)
+        connection = pool.take(route.origin) or await pool.dial(route.origin, self._tls, timer)
         while True:
+            connection.timer = timer
             try:
                 connection.start(route.head(headers), body)
                 pool.watch(connection)
@@ -73,7 +78,7 @@ class HttpTransport:
             else:
                 pool.give_back(connection, route.origin)
                 return response
-            connection = await pool.dial(route.origin, self._tls)
+            connection = await pool.dial(route.origin, self._tls, timer)
 
     async def aclose(self) -> None:
         """Close the connections of this loop, and of loops that are gone."""

@@ -8,6 +8,7 @@ import ssl
 from aembed._settings.http import HttpSettings
 from aembed._wire.connection import Connection
 from aembed._wire.dialer import dial
+from aembed._wire.phases import PhaseTimer
 from aembed._wire.route import Origin
 
 IDLE_S = 60.0
@@ -41,7 +42,7 @@ class Pool:
             connection.close()
         return None
 
-    async def dial(self, origin: Origin, tls: ssl.SSLContext | None) -> Connection:
+    async def dial(self, origin: Origin, tls: ssl.SSLContext | None, timer: PhaseTimer | None = None) -> Connection:
         """A new connection. Raises :class:`ConnectError` if there is none."""
         connection = await dial(
             origin,
@@ -52,6 +53,8 @@ class Pool:
         )
         if not connection.gone.done():  # else it has been forgotten already
             self._all.add(connection)
+        if timer is not None:
+            timer.connected()
         # The pool was closed while this one was dialled: nothing else would close it.
         if self.is_closed:
             connection.close()
