@@ -53,6 +53,7 @@ class Headers:
             return
         if before < quota.synced_to:
             return
+        remaining *= self._part()
         quota.advance(now)
         quota.synced_to = before
         estimate = sent.estimate if self._place == 1 else (sent.requests, 0.0, sent.inputs)[self._place]
@@ -83,7 +84,9 @@ class Headers:
         assert quota.limit is not None, "the caller looked"
         # Replies overtake each other: requests in flight may have been sent before this one and be counted after it.
         sure = remaining - quota.window.flying
-        if quota.rule == "bucket":
+        if quota.rule in {"bucket", "fixed"} and quota.is_capped:  # never raised: what others left is not ours
+            quota.level = min(quota.level, most, quota.burst)
+        elif quota.rule == "bucket":
             quota.level = min(max(quota.level, sure), most, quota.burst)
         elif quota.rule == "fixed":
             quota.level = min(max(quota.level, self._lowest - quota.window.flying), remaining, quota.burst)
@@ -107,6 +110,11 @@ class Headers:
             if _known(remaining):  # something was sent before anybody counted
                 self._count_foreign(now, limit - remaining, reset, is_recent=False)
         self._refill.forget()
+
+    def _part(self) -> float:
+        """Part of the account that the user states; its other users have theirs of what remains, too."""
+        quota = self._quota
+        return quota.stated / self._limit if quota.is_capped and quota.stated is not None else 1.0
 
     def _count_foreign(self, now: float, used: float, reset: float | None, *, is_recent: bool = True) -> None:
         """Count the part of ``used`` that is not our own; it expires after ``reset``."""
