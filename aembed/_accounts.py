@@ -27,6 +27,11 @@ def account_of(provider: str, base_url: str | None, key: SecretStr | None) -> Ac
     return provider, base_url, digest
 
 
+def has_owner(account: Account) -> bool:
+    """False for models in this process: a provider handed in, or one with neither address nor key."""
+    return not isinstance(account, int) and account[1:] != (None, None)
+
+
 def quota_group(account: Account, spec: ModelSpec) -> QuotaGroup:
     return account, spec.name if spec.quota_scope == "model" else None
 
@@ -131,6 +136,6 @@ def _union(members: Mapping[object, tuple[str, Limits]], whose: str = "") -> Lim
             if known != value:
                 raise ConfigError(
                     f"limits: {whose} already runs with {field_name}={known} ({first}), not {value} ({name}): they "
-                    "share one quota; give the same, or leave one out"
+                    "share one quota; give the same, leave one out, or close the other embedder"
                 )
     return Limits.from_table({field_name: value for field_name, (value, _) in agreed.items()})

@@ -10,6 +10,6 @@ factory    the factory, and the function that makes one for a single embedder
 """
 
 from aembed._factory.choice import masked
-from aembed._factory.factory import EmbedderFactory, new_embedder
+from aembed._factory.factory import EmbedderFactory, new_embedder, new_embedder_among
 
-__all__ = ["EmbedderFactory", "masked", "new_embedder"]
+__all__ = ["EmbedderFactory", "masked", "new_embedder", "new_embedder_among"]

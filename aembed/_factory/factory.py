@@ -13,7 +13,7 @@ from weakref import finalize
 import anyio
 import anyio.to_thread
 
-from aembed._accounts import Account, Accounts, label_of, quota_group
+from aembed._accounts import Account, Accounts, has_owner, label_of, quota_group
 from aembed._call_runner import CallRunner
 from aembed._embedder import Embedder
 from aembed._engine.listeners import Listener, check_listener
@@ -60,6 +60,8 @@ class EmbedderFactory(Bound):
         self._registry = registry or Registry()
         self._listeners: list[Listener] = []
         self._accounts = Accounts()
+        self._shared_accounts: Accounts | None = None
+        """Accounts that have an owner, if other factories draw on them too: those of SyncEmbedders."""
         self._embedders = Embedders()
         self._providers = Providers(self._registry, self._embedders)
         self._caches = Caches()
@@ -195,7 +197,8 @@ class EmbedderFactory(Bound):
     ) -> Embedder:
         self._check_open()  # it may have been closed while the provider was opened
         group, member = quota_group(account, provider.spec), object()
-        gate = self._accounts.join(member, label, group, provider.spec, settings.limits)
+        accounts = self._shared_accounts if self._shared_accounts and has_owner(account) else self._accounts
+        gate = accounts.join(member, label, group, provider.spec, settings.limits)
         layers = stacked(provider, gate, settings, self._listeners, cache, name=name)
         engine = layers.engine
 
@@ -203,7 +206,7 @@ class EmbedderFactory(Bound):
             self._totals.closed(embedder)
             engine.close()
             self._embedders.remove(embedder)
-            self._accounts.leave(member, group)
+            accounts.leave(member, group)
             async with AsyncExitStack() as stack:
                 if self._has_one_embedder:
                     stack.push_async_callback(self.aclose)
@@ -224,7 +227,8 @@ class EmbedderFactory(Bound):
 
     def _is_busy(self) -> bool:
         """Calls are in flight, or have left requests at a gate."""
-        return bool(self._embedders.calls) or self._accounts.is_busy
+        accounts = (self._accounts, self._shared_accounts)
+        return bool(self._embedders.calls) or any(each.is_busy for each in accounts if each is not None)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -241,3 +245,12 @@ def new_embedder(
     Model, options and errors are those of :meth:`EmbedderFactory.new_embedder`; ``config`` is that of the factory.
     """
     return UnopenedEmbedder(EmbedderFactory(config)._only_embedder(model, masked(options)))
+
+
+def new_embedder_among(
+    accounts: Accounts, model: str | Provider | None, config: Config | None, options: EmbedderOptions
+) -> UnopenedEmbedder:
+    """As :func:`new_embedder`, with a gate that all embedders of ``accounts`` share."""
+    factory = EmbedderFactory(config)
+    factory._shared_accounts = accounts
+    return UnopenedEmbedder(factory._only_embedder(model, masked(options)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
-from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar, Unpack, overload
 from weakref import finalize
@@ -12,9 +11,10 @@ from aembed._embedder import Embedder
 from aembed._engine.listeners import Listener
 from aembed._errors import AembedError, ClosedError, InputError
 from aembed._events import Statistics
-from aembed._factory import masked, new_embedder
+from aembed._factory import masked, new_embedder_among
 from aembed._input import check_on_error, check_source, listed
 from aembed._lifecycle import Bound
+from aembed._opening import UnopenedEmbedder
 from aembed._progress import Progress
 from aembed._settings.config import Config
 from aembed._settings.options import EmbedderOptions
@@ -30,8 +30,9 @@ class SyncEmbedder(Bound):
     """Embeds texts with one model, in synchronous code: scripts, notebooks, Django, Flask, Celery.
 
     Opens the model at once. Safe for any number of threads: they share its quota, cache and micro-batches. All
-    SyncEmbedders of a process use one event loop thread, started with the first. A call blocks its thread until the
-    result is there; in a coroutine it blocks the whole event loop, so use an :class:`Embedder` there.
+    SyncEmbedders of a process use one event loop thread, started with the first, and those of an account (provider,
+    base_url, key) one gate, so that together they keep its quota. A call blocks its thread until the result is there;
+    in a coroutine it blocks the whole event loop, so use an :class:`Embedder` there.
 
     A forked child (gunicorn with ``preload_app``, Celery, multiprocessing) can use what its parent opened: it makes its
     own connections, and opens the model again if calls were in flight when it was forked. Close it with ``with`` or
@@ -51,7 +52,7 @@ class SyncEmbedder(Bound):
         **options: Unpack[EmbedderOptions],
     ) -> None:
         options = masked(options)
-        self._open = partial(new_embedder, model, config=config, **options)
+        self._open: Callable[[], UnopenedEmbedder] = lambda: new_embedder_among(loop.accounts, model, config, options)
         self._is_closed = False
         self._embedder, self._forks, self._finalizer = self._opened()
 

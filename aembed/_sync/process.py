@@ -16,6 +16,7 @@ from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
+from aembed._accounts import Accounts
 from aembed._errors import AembedError, ClosedError, EventLoopError
 from aembed._sync.thread import JOIN_S, LoopThread, ThreadCall
 
@@ -38,6 +39,8 @@ class ProcessLoop:
         """The last of these forks with calls in flight: nothing opened before it can be used in this process."""
         self.lock = threading.RLock()
         """Held by the thread that forks, so that no other thread holds it in the child, where it would stay held."""
+        self.accounts = Accounts()
+        """Those of the open embedders, and what their gates have learnt."""
         self._current: LoopThread | None = None
         self._open: set[Closable] = set()
         self._dropped: list[Closable] = []
@@ -148,6 +151,7 @@ class ProcessLoop:
         self._dropped.clear()
         if self._current is not None:
             self.last_cut = self.forks
+            self.accounts = Accounts()  # the others count requests that this process never sees end
             self._inherited.append(self._current)
             self._current = None
         self.lock.release()

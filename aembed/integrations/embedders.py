@@ -37,9 +37,9 @@ _SECRETS = frozenset({"api_key", "headers"})
 class Embedders:
     """Opens a model at the first call on an event loop, and closes every embedder that it opened.
 
-    Async calls run on the caller's event loop, synchronous ones on the loop thread of :class:`SyncEmbedder`. The two
-    know nothing of each other's requests: a program that uses both draws on the quota twice, so give it limits for
-    half, or hand in a :class:`SyncEmbedder`, which serves both. An :class:`Embedder` handed in stays open.
+    Async calls run on the caller's event loop, synchronous ones on the loop thread of :class:`SyncEmbedder`, where
+    those of an account share a gate. A loop and the thread know nothing of each other's requests: a program that uses
+    both hands in a :class:`SyncEmbedder`, which serves both, or gives limits for half. One handed in stays open.
     """
 
     def __init__(self, model: Model, options: EmbedderOptions) -> None:

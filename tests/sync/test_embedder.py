@@ -26,6 +26,7 @@ from aembed import (
     EventLoopError,
     InputError,
     Kind,
+    Limits,
     MergePolicy,
     Profile,
     Reply,
@@ -193,6 +194,24 @@ def test_several_embedders_share_the_thread(embedder: SyncEmbedder) -> None:
         each.close()
     assert len(idents) == 1
     assert len([thread for thread in threading.enumerate() if thread.name == "aembed"]) == 1
+
+
+def test_those_of_an_account_share_its_gate() -> None:
+    """As the embedders of a factory do. Models in this process have no account."""
+    options: dict[str, Any] = {"base_url": "http://127.0.0.1:9/v1", "api_key": "sk-any", "config": Config()}
+    with (
+        SyncEmbedder("openai:small", limits=Limits(max_concurrency=3), **options) as small,
+        SyncEmbedder("openai:large", **options) as large,
+        SyncEmbedder("openai:large", **{**options, "api_key": "sk-another"}) as another,
+        SyncEmbedder("mock", limits=Limits(max_concurrency=3), config=Config()) as mock,
+        SyncEmbedder("mock", limits=Limits(max_concurrency=4), config=Config()) as second,
+    ):
+        assert [each.statistics().slots for each in (small, large, mock, second)] == [3, 3, 3, 4]
+        assert another.statistics().slots > 4
+        with pytest.raises(ConfigError, match=r"max_concurrency=3.*not 4.*close the other embedder"):
+            SyncEmbedder("openai:small", limits=Limits(max_concurrency=4), **options)
+    with SyncEmbedder("openai:small", limits=Limits(max_concurrency=4), **options) as small:
+        assert small.statistics().slots == 4
 
 
 def test_after_close_a_call_is_an_error() -> None:
