@@ -38,6 +38,7 @@ from aembed.bench.embedding import documents, query, vectors
 from aembed.bench.load.arrivals import Arrivals, constant, gamma, poisson, ramp, trace
 from aembed.bench.load.burst import burst
 from aembed.bench.load.measure import closed, load
+from aembed.bench.load.recorded import read_reports
 from aembed.bench.load.steps import steps
 from aembed.bench.load.sustained import sustained
 from aembed.bench.micro.cost import cost
@@ -102,6 +103,7 @@ __all__ = [
     "poisson",
     "query",
     "ramp",
+    "read_reports",
     "read_rows",
     "reports_from_json",
     "reports_to_json",

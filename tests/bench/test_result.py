@@ -85,8 +85,8 @@ def test_exit_codes(state: State, code: int) -> None:
 def test_a_percentile_is_found_or_missed() -> None:
     assert REPORT.response is not None
     assert REPORT.response.at(0.5).value == 0.1
-    with pytest.raises(KeyError):
-        REPORT.response.at(0.9)
+    with pytest.raises(ValueError, match="q=95 is no percentile"):
+        REPORT.response.at(95)
 
 
 def test_a_report_is_frozen_and_says_what_it_is() -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 import anyio
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from aembed import InputError, MissingExtraError, bench
@@ -19,6 +18,7 @@ from aembed.bench.rows.columns import FAILED, NEVER, OK, OUTCOMES, TIMED_OUT, UN
 from aembed.bench.rows.table import COLUMNS, NUMBERS
 from tests.loops import run
 
+pq = pytest.importorskip("pyarrow.parquet", reason="needs the extra parquet")
 RATE = bench.poisson(rate=200)
 
 

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from aembed.bench.compare.changes import Change, Comparison, Finding
 from aembed.bench.compare.metrics import Metric, canary, figures_of
 from aembed.bench.model.estimates import Estimate
-from aembed.bench.model.result import Report
+from aembed.bench.model.result import UNKNOWN, Report
 
 LEAST = {"s": 0.10, "1/s": 0.20}
 """Relative changes of times and rates below which stored results raise no alarm."""
@@ -22,6 +22,7 @@ SIZES = 0.01
 RESTLESS = 0.10
 """Difference of the canaries above which waiting times are not compared: their share of computing is unknown."""
 CONFIRM = "measured at different times: confirm what regressed with `aembed bench ab`, which measures both in turns"
+ANY_MACHINE = "a file of rows or histograms does not name its machine: compare only those of one machine"
 
 Key: TypeAlias = tuple[str, str, tuple[tuple[str, str], ...]]
 
@@ -34,6 +35,8 @@ def compare(
     Figures that cannot be judged are in ``unjudged`` with the reason: invalid, other machines, too few samples.
     """
     earlier, later = ({_key(report): report for report in reports} for reports in (before, after))
+    if len(before) == len(after) == 1 and "recorded" in {before[0].mode, after[0].mode}:
+        earlier = dict(zip(later, before, strict=True))  # a file of rows or histograms need not name its run
     changes: list[Change] = []
     unjudged = [f"{report}: only in {names[0]}" for key, report in earlier.items() if key not in later]
     for key, report in later.items():
@@ -46,7 +49,8 @@ def compare(
             else:
                 unjudged.append(f"{report}: {verdict}")
     timed = any(change.unit in LEAST for change in changes)
-    notes = (CONFIRM,) if timed else ()
+    unknown = any(report.environment == UNKNOWN for report in (*before, *after))
+    notes = (*((CONFIRM,) if timed else ()), *((ANY_MACHINE,) if timed and unknown else ()))
     return Comparison(before=names[0], after=names[1], changes=tuple(changes), unjudged=tuple(unjudged), notes=notes)
 
 
@@ -66,7 +70,7 @@ def _compare(before: Report, after: Report) -> list[Change | str]:
         "computing": _other_machine(before, after),
         "waiting": _other_machine(before, after) or _restless(before, after),
     }
-    speed = canary(after) / canary(before)
+    speed = _speed(before, after)
     earlier = {figure.metric: figure for figure in figures_of(before)}
     verdicts: dict[str, Change | str] = {}
     for figure in figures_of(after):
@@ -79,8 +83,17 @@ def _compare(before: Report, after: Report) -> list[Change | str]:
     return list(verdicts.values())
 
 
+def _speed(before: Report, after: Report) -> float:
+    """Time of the fixed calculation, relative to the earlier run's; 1 where a file does not name its machine."""
+    if UNKNOWN in (before.environment, after.environment):
+        return 1.0
+    return canary(after) / canary(before)
+
+
 def _other_machine(before: Report, after: Report) -> str | None:
     a, b = before.environment, after.environment
+    if UNKNOWN in (a, b):
+        return None
     if a.machine != b.machine:
         return f"times are not compared: {a.cores} x {a.cpu} ({a.machine}) then, {b.cores} x {b.cpu} ({b.machine}) now"
     if (a.python, a.loop) != (b.python, b.loop):
@@ -100,7 +113,7 @@ def _minor(python: str) -> str:
 
 
 def _restless(before: Report, after: Report) -> str | None:
-    speed = canary(after) / canary(before)
+    speed = _speed(before, after)
     if max(speed, 1 / speed) <= 1 + RESTLESS:
         return None
     return f"times under load are not compared: the machine itself took {speed - 1:+.0%} for the same calculation"

@@ -2,9 +2,11 @@
 
 arrivals pacer               when requests are meant to start, and what starts them
 drivers in_flight run        start, time limit and end of each request
-record windowed_histogram summary    the rows; counts in bounded memory; figures
+record summary               the rows and their figures
+binned_times windowed_histogram      counts in bounded memory, and their figures
 lag heap validity            stalls and their causes; what the runner holds; whether it may be believed
 objectives abort             decisions on objectives, at the end or before it
 measure reporting            from a subject to a run, from a run to a report
+recorded                     reports of runs that were read back from files
 burst sustained steps        shapes of load and their figures
 """

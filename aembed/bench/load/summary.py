@@ -13,7 +13,7 @@ import numpy as np
 from aembed.bench.model.estimates import Distribution, Histogram
 from aembed.bench.model.under_load import Failure, Traffic, Window
 from aembed.bench.rows.columns import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Floats, Ints, Rows
-from aembed.bench.stats.sample import percentiles, rank_of
+from aembed.bench.stats.sample import QUANTILES, percentiles_and_size, rank_of
 
 Three: TypeAlias = tuple[float | None, float | None, float | None]
 
@@ -70,17 +70,19 @@ def traffic(
     )
 
 
-def distribution(times: Floats) -> Distribution:
+def distribution(times: Floats, qs: Sequence[float] = QUANTILES) -> Distribution:
     """The distribution of ``times`` in seconds, in the order of the requests; ``inf`` is censored."""
+    found, independent = percentiles_and_size(times, qs)
     finite = times[np.isfinite(times)]
     censored = len(times) - len(finite)
     return Distribution(
         count=len(times),
         censored=censored,
         mean=float(finite.mean()) if len(finite) and not censored else None,
-        percentiles=percentiles(times),
+        percentiles=found,
         max=float(finite.max()) if len(finite) else None,
         histogram=histogram(finite),
+        independent=independent,
     )
 
 
@@ -209,3 +211,12 @@ def _three(ordered: Floats) -> Three:
 
 def _last_before(samples: Sequence[tuple[float, int]], time: float) -> int | None:
     return next((rss for at, rss in reversed(samples) if at <= time), None)
+
+
+def most_in_flight(rows: Rows) -> int:
+    """Requests under way at once, at most; those without an answer are until the end."""
+    begun, done = rows.started[rows.begun], rows.done[rows.begun]
+    ends = done[done != NEVER]
+    order = np.argsort(np.concatenate([ends, begun]), kind="stable")  # one that ends as another starts has left
+    changes = np.concatenate([np.full(len(ends), -1), np.ones(len(begun), dtype=np.int64)])
+    return int(np.cumsum(changes[order]).max(initial=0))

@@ -23,8 +23,9 @@ SCHEMA = 1
 """Version of the JSON. Reports of another schema are rejected, never guessed at."""
 
 Mode: TypeAlias = Literal[
-    "open", "closed", "burst", "sustained", "steps", "scaling", "micro", "memory", "cost", "versus"
+    "open", "closed", "burst", "sustained", "steps", "scaling", "micro", "memory", "cost", "versus", "recorded"
 ]
+"""``recorded``: read back from a file of rows or histograms, that may be of another program."""
 State: TypeAlias = Literal["ok", "failed", "regressed", "over budget", "invalid", "inconclusive"]
 """``failed``: the subject did not do its work, so that its times say nothing."""
 Parameter: TypeAlias = str | int | float | bool | None
@@ -93,6 +94,21 @@ class Environment:
     revision: str | None
     """Commit of the git working tree; ``None`` outside one."""
     dirty: bool | None
+
+
+UNKNOWN = Environment(
+    machine="unknown",
+    cpu="unknown",
+    cores=0,
+    affinity=(),
+    system="unknown",
+    python="unknown",
+    loop="unknown",
+    packages={},
+    revision=None,
+    dirty=None,
+)
+"""The environment of a run that was read back from a file without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,12 +65,12 @@ def headline(report: Report) -> str:
     for part in (report.micro, report.steps, report.scaling, report.burst, report.memory, report.cost):
         if part is not None:
             return _of(part)
-    if report.response is not None and report.traffic is not None:
-        rate = units.rate(report.traffic.good_rate)
+    if report.response is not None:
+        rate = "" if report.traffic is None else f", at {units.rate(report.traffic.good_rate)}"
         p95 = next((found for found in report.response.percentiles if found.q == 0.95), None)
         if p95 is None or p95.value is None:
-            return f"fewer than 95 of 100 requests had a good answer, at {rate}"
-        return f"95 of 100 requests are answered within {units.percentile(p95)}, at {rate}"
+            return f"fewer than 95 of 100 requests had a good answer{rate}"
+        return f"95 of 100 requests are answered within {units.percentile(p95)}{rate}"
     return "see below"
 
 

@@ -7,7 +7,7 @@ import math
 from aembed.bench import units
 from aembed.bench.model.result import Report
 from aembed.bench.report.tables import Table, table
-from aembed.bench.stats.sample import TAIL
+from aembed.bench.stats.sample import QUANTILES, TAIL
 
 RARE = 0.999
 """A quantile that needs many requests: with fewer than ENOUGH_FOR_RARE it is one of the slowest few, by chance."""
@@ -19,7 +19,9 @@ def latency(report: Report, *, brief: bool) -> Table:
     columns = {"response": report.response, "service": report.service, "lag": report.lag}
     there = {name: d for name, d in columns.items() if d is not None and (name == "response" or not brief)}
     first = next(iter(there.values()))
-    quantiles = [p.q for p in first.percentiles if p.q < RARE or first.count >= ENOUGH_FOR_RARE]
+    quantiles = [p.q for p in first.percentiles]
+    if tuple(quantiles) == QUANTILES and first.count < ENOUGH_FOR_RARE:  # those that were asked for are all shown
+        quantiles.remove(RARE)
     rows = [(units.quantile(q), *(units.percentile(d.at(q)) for d in there.values())) for q in quantiles]
     missing = "none: some failed"
     rows.append(("max", *(units.optional(d.max, units.seconds) for d in there.values())))

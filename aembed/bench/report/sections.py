@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from aembed.bench import slo
-from aembed.bench.model.result import Report
+from aembed.bench.model.result import UNKNOWN, Report
 from aembed.bench.report import conditions, shapes, side_by_side, single, under_load
 from aembed.bench.report.latency import latency
 from aembed.bench.report.tables import Table, table
@@ -42,7 +42,7 @@ def _tables(report: Report, *, brief: bool) -> Iterator[Table]:
             yield latency(report, brief=brief)
     if report.stalls:
         yield conditions.stalls(report.stalls)
-    if not brief:
+    if not brief and report.environment != UNKNOWN:
         yield conditions.environment(report)
 
 

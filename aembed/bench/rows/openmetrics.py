@@ -69,7 +69,7 @@ def _histogram(name: str, labels: str, distribution: Distribution) -> Iterator[s
     edges, counts = distribution.histogram.edges, distribution.histogram.counts
     below = [0, *accumulate(counts)]
     for edge in EDGES:
-        # an edge of ours inside of the histogram is one of its own
+        # within its range, the histogram has each of these edges
         yield f'{name}_bucket{{{labels},le="{edge!r}"}} {below[max(0, bisect_right(edges, edge) - 1)] if edges else 0}'
     yield f'{name}_bucket{{{labels},le="+Inf"}} {distribution.count}'
     if distribution.mean is not None:

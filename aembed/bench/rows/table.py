@@ -30,7 +30,7 @@ COLUMNS = (
     "characters",
 )
 NUMBERS = ("intended_ns", "started_ns", "done_ns", "texts", "characters")
-"""Columns of whole numbers; empty stands for :data:`NEVER`."""
+"""Columns of whole numbers; an empty cell is :data:`NEVER`."""
 Table: TypeAlias = dict[str, list[Any]]
 
 

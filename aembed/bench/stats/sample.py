@@ -43,19 +43,32 @@ def percentiles(
     order statistics and holds for any distribution. Requests that queue behind each other are not independent:
     the ranks are then those of as many independent values as say the same (``effective_size``).
     """
+    return percentiles_and_size(times, qs, independent=independent, tail=tail)[0]
+
+
+def percentiles_and_size(
+    times: ArrayLike, qs: Sequence[float] = QUANTILES, *, independent: bool = False, tail: float = TAIL
+) -> tuple[tuple[Percentile, ...], int]:
+    """The percentiles, and the smallest effective size of them."""
     values = np.asarray(times, dtype=np.float64)
     if np.isnan(values).any():
         raise ValueError("times must not hold nan; a request without an answer is inf")
     if not len(values):
-        return tuple(Percentile(q=q, value=None) for q in qs)
+        return tuple(Percentile(q=q, value=None) for q in qs), 0
     ordered = np.sort(values)
-    return tuple(_percentile(values, ordered, q, independent=independent, tail=tail) for q in qs)
+    sizes = [len(values) if independent else _size(values, float(ordered[rank_of(q, len(ordered)) - 1])) for q in qs]
+    found = tuple(_percentile(ordered, q, size, tail) for q, size in zip(qs, sizes, strict=True))
+    return found, min(sizes, default=len(values))
 
 
-def _percentile(values: Floats, ordered: Floats, q: float, *, independent: bool, tail: float) -> Percentile:
+def _size(values: Floats, value: float) -> int:
+    """Number of independent requests with as much information on the share of those up to ``value``."""
+    return len(values) if math.isinf(value) else int(effective_size(values <= value))
+
+
+def _percentile(ordered: Floats, q: float, size: int, tail: float) -> Percentile:
     n = len(ordered)
     value = float(ordered[rank_of(q, n) - 1])
-    size = n if independent or math.isinf(value) else int(effective_size(values <= value))
     ranks = ranks_around(q, n, size, tail)
     if ranks is None:
         return Percentile(q=q, value=_measured(value))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aembed.bench import Change, Comparison, Report, SelfTest, reports_from_json
+from aembed.bench import Change, Comparison, Report, SelfTest, read_reports, reports_from_json
 from aembed.bench.compare.contest import ab_revision
 from aembed.bench.compare.history import append, read, trends
 from aembed.bench.compare.reports import compare as compare_reports
@@ -24,16 +24,16 @@ from aembed.cli.errors import EXIT_INTERRUPTED, CommandError, one_sentence, say
 @with_options(Outputs)
 def compare(
     outputs: Outputs,
-    before: Annotated[Path, typer.Argument(metavar="A.json", help="Written by --json.")],
-    after: Annotated[Path, typer.Argument(metavar="B.json", help="The later one.")],
+    before: Annotated[Path, typer.Argument(metavar="A", help="Written by --json, --rows or --hlog.")],
+    after: Annotated[Path, typer.Argument(metavar="B", help="The later one.")],
 ) -> None:
-    """Compare two files of reports, and say what cannot be compared.
+    """Compare two files of reports, rows or histograms, and say what cannot be compared.
 
     - aembed bench compare main.json mine.json
     """
     with one_sentence():
         check_places(outputs)
-        found = compare_reports(_reports(before), _reports(after), names=(before.name, after.name))
+        found = compare_reports(read_reports(before), read_reports(after), names=(before.name, after.name))
         publish(outputs, (), found)
         raise typer.Exit(found.exit_code)
 

@@ -25,23 +25,28 @@ from aembed.cli.bench.load_options import (
 )
 from aembed.cli.bench.objectives import ladder, written
 from aembed.cli.bench.session import Watch, measure
-from aembed.cli.bench.target import Shared, with_shared
+from aembed.cli.bench.target import LoadShared, with_load_options
 from aembed.cli.bench.values import seconds
+from aembed.cli.errors import one_sentence
 
 
-def _each(shared: Shared, options: RunOptions, load: Callable[[Case, RunOptions], Any]) -> None:
+def _each(shared: LoadShared, options: RunOptions, load: Callable[[Case, RunOptions], Any]) -> None:
     """Measure every case in turn."""
+    with one_sentence():
+        files = shared.files()
+    if files.wants_rows:
+        options["keep"] = files.runs.append
 
     async def run(case: Case, watch: Watch) -> Report:
         report: Report = await load(case, {**options, "stop": watch.stop, "progress": watch.tell})
         return report
 
-    measure(shared, shared.cases, run)
+    measure(shared, shared.cases, run, files)
 
 
-@with_shared
+@with_load_options
 def load(
-    shared: Shared,
+    shared: LoadShared,
     *,
     rate: Rate = 100.0,
     duration: Seconds = 30.0,
@@ -65,9 +70,9 @@ def load(
     _each(shared, run_options("load", timeout, min_good, slo, abort=abort), run)
 
 
-@with_shared
+@with_load_options
 def users(
-    shared: Shared,
+    shared: LoadShared,
     *,
     users: Annotated[
         int, typer.Option("--users", "-u", min=1, help="Number of users at once.", rich_help_panel=LOAD)
@@ -100,9 +105,9 @@ def users(
     _each(shared, run_options("users", timeout, min_good, slo, abort=abort), run)
 
 
-@with_shared
+@with_load_options
 def burst(
-    shared: Shared,
+    shared: LoadShared,
     *,
     base: Annotated[
         float,
@@ -135,9 +140,9 @@ def burst(
     _each(shared, run_options("burst", timeout, min_good, slo, abort=abort), run)
 
 
-@with_shared
+@with_load_options
 def sustained(
-    shared: Shared,
+    shared: LoadShared,
     *,
     rate: Rate = 100.0,
     duration: Seconds = 300.0,
@@ -170,9 +175,9 @@ def sustained(
     _each(shared, run_options("sustained", timeout, min_good, slo, abort=abort), run)
 
 
-@with_shared
+@with_load_options
 def steps(
-    shared: Shared,
+    shared: LoadShared,
     *,
     slo: SloOption = None,
     start: Annotated[

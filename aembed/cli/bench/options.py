@@ -12,6 +12,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from aembed.bench.rows.output import Files
+
 SUBJECT, OUTPUT = "What is measured", "Where results go"
 
 
@@ -52,12 +54,34 @@ class Measured(Outputs):
     ] = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Recorded(Measured):
+    """A command that puts a subject under load: files of its requests."""
+
+    rows: Annotated[
+        Path | None,
+        typer.Option("--rows", metavar="FILE", help="A row per request, .csv or .parquet.", rich_help_panel=OUTPUT),
+    ] = None
+    hlog: Annotated[
+        Path | None,
+        typer.Option("--hlog", metavar="FILE", help="HdrHistogram log, each second.", rich_help_panel=OUTPUT),
+    ] = None
+    openmetrics: Annotated[
+        Path | None,
+        typer.Option("--openmetrics", metavar="FILE", help="OpenMetrics text.", rich_help_panel=OUTPUT),
+    ] = None
+
+    def files(self) -> Files:
+        """The files; InputError for a place where none can go."""
+        return Files(rows=self.rows, hlog=self.hlog, openmetrics=self.openmetrics)
+
+
 def with_options(kind: type[Outputs]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """``command(options, ...)``, taking the options of ``kind`` in addition to the command's."""
     hints = get_type_hints(kind, include_extras=True)
     shared = [
         inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])
-        for f in sorted(fields(kind), key=lambda f: f.name in Outputs.__dataclass_fields__)
+        for f in sorted(fields(kind), key=lambda f: f.name in Recorded.__dataclass_fields__ and f.name != "loop")
     ]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:

@@ -16,9 +16,11 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from aembed import InputError
 from aembed.bench import Progress, Report, reports_to_json, units
 from aembed.bench.compare.changes import Comparison
 from aembed.bench.report import github_annotations, html, junit, show, step_summary
+from aembed.bench.rows.output import Files
 from aembed.bench.settings import unless
 from aembed.cli.bench.options import Loop, Measured, Outputs
 from aembed.cli.errors import CommandError, heeded_signals, one_sentence, printing
@@ -47,7 +49,10 @@ class Watch:
 
 
 def measure(
-    shared: Measured, subjects: Callable[[], Iterable[T]], run: Callable[[T, Watch], Coroutine[Any, Any, Report | None]]
+    shared: Measured,
+    subjects: Callable[[], Iterable[T]],
+    run: Callable[[T, Watch], Coroutine[Any, Any, Report | None]],
+    files: Files | None = None,
 ) -> None:
     """Run each, say what came of it, and leave with the exit code that says it shortest. After Ctrl-C, no more.
 
@@ -71,18 +76,22 @@ def measure(
         reports, stopped = watched(all_of_them, shared.loop)
         if stopped and not reports:
             raise CommandError("interrupted; nothing was measured", stopped)
-        publish(shared, reports)
+        publish(shared, reports, files=files)
         if stopped and left:
             raise CommandError(f"interrupted; not measured: {', '.join(map(str, left))}", stopped)
         raise typer.Exit(stopped or max(report.verdict.exit_code for report in reports))
 
 
-def measure_all(options: Measured, run: Callable[[Watch], Coroutine[Any, Any, Sequence[Report]]]) -> None:
+def measure_all(
+    options: Measured,
+    run: Callable[[Watch], Coroutine[Any, Any, Sequence[Report]]],
+    files: Files | None = None,
+) -> None:
     """Run once, and publish all of its reports."""
     with one_sentence():
         check_places(options)
         reports, stopped = watched(run, options.loop)
-        publish(options, reports)
+        publish(options, reports, files=files)
         raise typer.Exit(stopped or max(report.verdict.exit_code for report in reports))
 
 
@@ -106,9 +115,16 @@ def watched(main: Callable[[Watch], Coroutine[Any, Any, Found]], loop: Loop | No
         return runner.run(run())
 
 
-def publish(outputs: Outputs, reports: Sequence[Report], comparison: Comparison | None = None) -> None:
+def publish(
+    outputs: Outputs, reports: Sequence[Report], comparison: Comparison | None = None, files: Files | None = None
+) -> None:
     """Write the reports wherever the options say, and print them: the reports survive a terminal that fails."""
     problem = _written(outputs, reports, comparison)
+    if files is not None:
+        try:
+            files.write(reports)
+        except InputError as error:
+            problem = problem or CommandError(str(error))
     with printing():
         show(Console(), reports, comparison, brief=not outputs.everything)
         if outputs.github:

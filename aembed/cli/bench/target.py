@@ -12,7 +12,7 @@ from aembed.bench import Case, Scenario
 from aembed.bench.discovery import find
 from aembed.bench.scenario import DATA
 from aembed.cli.bench import web
-from aembed.cli.bench.options import SUBJECT, Outputs, with_options
+from aembed.cli.bench.options import SUBJECT, Recorded, with_options
 from aembed.cli.bench.text_options import TextOptions
 from aembed.cli.errors import CommandError
 
@@ -110,7 +110,7 @@ class Shared(TextOptions):
 
     def _refuse_model_options(self) -> None:
         """A scenario defines its subject: an option that it would ignore is an error."""
-        names = {field.name for field in fields(self)} - {field.name for field in fields(Outputs)} - OF_ANY_TARGET
+        names = {field.name for field in fields(self)} - {field.name for field in fields(Recorded)} - OF_ANY_TARGET
         default = {field.name: field.default for field in fields(self)}
         ignored = [name for name in default if name in names and getattr(self, name) != default[name]]
         if ignored:
@@ -127,3 +127,11 @@ class Shared(TextOptions):
 
 
 with_shared = with_options(Shared)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadShared(Shared, Recorded):
+    """The same, with files of the requests."""
+
+
+with_load_options = with_options(LoadShared)

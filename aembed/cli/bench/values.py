@@ -38,3 +38,16 @@ def counts(text: str | tuple[int, ...]) -> tuple[int, ...]:
     if not values or min(values) < 1:
         raise typer.BadParameter(f"{text!r} is no list of whole numbers; write 1,5,20,100")
     return values
+
+
+def quantiles(text: str | tuple[float, ...]) -> tuple[float, ...]:
+    """``75,97.5`` as shares; typer.BadParameter for anything else."""
+    if isinstance(text, tuple):
+        return text
+    try:
+        values = tuple(float(part.strip().removeprefix("p")) / 100 for part in text.split(","))
+    except ValueError:
+        values = ()
+    if not values or not all(0 < value < 1 for value in values):
+        raise typer.BadParameter(f"{text!r} is no list of percentiles between 0 and 100; write 75,97.5")
+    return values

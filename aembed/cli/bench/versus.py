@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -21,18 +22,23 @@ from aembed.cli.bench.load_options import (
     arrivals_of,
     run_options,
 )
-from aembed.cli.bench.options import SUBJECT, with_options
+from aembed.cli.bench.options import SUBJECT, Recorded, with_options
 from aembed.cli.bench.session import Watch, measure_all
 from aembed.cli.bench.text_options import TextOptions
 from aembed.cli.bench.values import seconds
-from aembed.cli.errors import CommandError
+from aembed.cli.errors import CommandError, one_sentence
 
 TURNS = "Turns"
 
 
-@with_options(TextOptions)
+@dataclass(frozen=True, kw_only=True)
+class VersusOptions(TextOptions, Recorded):
+    """Options of all sides, with files of the requests."""
+
+
+@with_options(VersusOptions)
 def versus(
-    options: TextOptions,
+    options: VersusOptions,
     targets: Annotated[
         list[str] | None,
         typer.Argument(metavar="[TARGET]...", help="Async defs, such as app.queries:get_user.", show_default=False),
@@ -75,6 +81,10 @@ def versus(
     - aembed bench versus -m local -m mock --documents 8 --slo p95=200ms
     """
     load = run_options("load", timeout, min_good, slo, abort=False)
+    with one_sentence():
+        files = options.files()
+    if files.wants_rows:
+        load["keep"] = files.runs.append
 
     def sides() -> dict[str, Case]:
         found = dict(_of_model(options, name) for name in model or ())
@@ -96,7 +106,7 @@ def versus(
         schedule = arrivals_of(arrivals, rate)
         return await bench.versus(chosen, arrivals=schedule, duration=duration, block_s=block, by=by, seed=seed, **load)
 
-    measure_all(options, run)
+    measure_all(options, run, files)
 
 
 def _of_model(options: TextOptions, written: str) -> tuple[str, Case]:
