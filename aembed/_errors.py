@@ -6,12 +6,12 @@ AembedError
 │   └── MissingKeyError          no API key is given                             fatal
 ├── InputError                   a text or an argument is wrong; ``index`` says which (also a ValueError)
 ├── ProviderError                the provider was asked and did not deliver
-│   ├── AuthenticationError      key refused                                     fatal
+│   ├── AuthenticationError      key rejected                                    fatal
 │   ├── QuotaExhaustedError      nothing left to spend; waiting will not help    fatal
 │   ├── ModelNotFoundError       no such model                                   fatal
-│   ├── BadRequestError          refused, and the same request would be refused again
+│   ├── BadRequestError          rejected, and the same request would be rejected again
 │   │   ├── BatchTooLargeError   more than one request may carry; halved and resent
-│   │   └── BadTextError         one of the texts is refused; found and set aside
+│   │   └── BadTextError         one of the texts is rejected; found and set aside
 │   │       └── TextTooLongError beyond the model's length
 │   ├── RateLimitError           too fast; ``retry_after`` seconds               retryable
 │   ├── OverloadedError          the server is busy or failing                   retryable
@@ -22,8 +22,8 @@ AembedError
 ├── ClosedError                  used after ``aclose()``                         fatal
 └── EventLoopError               used on another event loop (also a RuntimeError) fatal
 
-An error carries what is known of ``provider``, ``status``, ``request_id``, ``attempts``, ``retryable``,
-``maybe_billed``, ``index`` and, when it ends a call, the ``partial`` result. No text and no key is ever part of a
+An error carries ``provider``, ``status``, ``request_id``, ``attempts``, ``retryable``, ``maybe_billed`` and ``index``,
+as far as they are known, and when it ends a call, the ``partial`` result. No text and no key is ever part of a
 message.
 """
 
@@ -139,7 +139,7 @@ def _in_words(seconds: float) -> str:
 
 
 class AuthenticationError(ProviderError):
-    """The key was refused."""
+    """The provider rejected the key."""
 
     fatal = True
 
@@ -157,7 +157,7 @@ class ModelNotFoundError(ProviderError):
 
 
 class BadRequestError(ProviderError):
-    """The provider refused the request, and would refuse it again."""
+    """The provider rejected the request, and would reject it again."""
 
 
 class BatchTooLargeError(BadRequestError):
@@ -165,7 +165,7 @@ class BatchTooLargeError(BadRequestError):
 
 
 class BadTextError(BadRequestError):
-    """The provider refused a text; ``index`` is its position in the batch, or ``None`` if it did not say."""
+    """The provider rejected a text; ``index`` is its position in the batch, or ``None`` if it did not say."""
 
 
 class TextTooLongError(BadTextError):
@@ -178,7 +178,7 @@ class RateLimitError(ProviderError):
     retryable = True
     scope: Literal["minute", "day"] | None = None
     """The period of the quota that is used up, ``None`` if the provider did not say. A day's quota will not be back
-    soon, whatever ``retry_after`` says."""
+    soon, even if ``retry_after`` names a short wait."""
 
 
 class OverloadedError(ProviderError):
@@ -201,7 +201,7 @@ class RequestTimeoutError(ProviderError, TimeoutError):
 
 
 class ReplyError(ProviderError):
-    """The answer is not what was asked for: count, shape, order, NaN or zero vectors."""
+    """The reply does not fit the request: wrong count, shape or order, NaN or zero vectors."""
 
     retryable = True
     maybe_billed = True
@@ -210,7 +210,7 @@ class ReplyError(ProviderError):
 
 
 class DeadlineError(AembedError, TimeoutError):
-    """The total time given to the call is over. ``partial`` holds what was finished."""
+    """The total time given to the call is over. ``partial`` holds the finished part."""
 
 
 class ClosedError(AembedError):

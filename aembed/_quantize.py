@@ -11,7 +11,7 @@ from aembed._errors import InputError
 from aembed._types import Vector, Vectors
 
 Precision: TypeAlias = Literal["float16", "int8", "binary"]
-"""What :func:`quantize` makes of float32: 2 bytes a number, 1 byte, or 1 bit."""
+"""Target type of :func:`quantize`: 2 bytes a number, 1 byte, or 1 bit."""
 
 LARGEST_INT8 = 127
 
@@ -34,7 +34,7 @@ def quantize(
         ``.astype(np.float32)`` gives back.
     ``"int8"``
         The same shape, a quarter of the bytes: whole numbers from -127 to 127, the nearest to
-        ``127 * vectors / limit``. What is beyond ``limit`` is cut to it. ``limit`` is one number, or ``dim`` of them;
+        ``127 * vectors / limit``. Larger numbers are clipped to ``limit``. ``limit`` is one number, or ``dim`` of them;
         not given, it is the largest magnitude in ``vectors``, which suits vectors that are all quantized in one call.
         For several calls, take it from a sample: ``np.abs(sample).max()``, or ``.max(axis=0)`` for each dimension.
         Rank documents by ``documents @ (query * limit / 127)`` with a float32 query; with one number as limit,
@@ -73,7 +73,7 @@ def _to_float16(vectors: Vectors) -> NDArray[np.float16]:
 
 def _to_int8(vectors: Vectors, limit: ArrayLike | None) -> NDArray[np.int8]:
     largest = _check_limit(np.abs(vectors).max(initial=0.0) or 1.0 if limit is None else limit, vectors.shape[-1])
-    with np.errstate(over="ignore"):  # what is far beyond a tiny limit is cut to it
+    with np.errstate(over="ignore"):  # numbers far beyond a tiny limit are clipped to it
         numbers = vectors / largest
     np.clip(numbers, -1.0, 1.0, out=numbers)
     numbers *= LARGEST_INT8

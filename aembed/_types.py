@@ -32,20 +32,20 @@ Vectors: TypeAlias = NDArray[np.float32]
 """Embeddings in input order: float32, shape ``(n, dim)``, C-contiguous."""
 
 Kind: TypeAlias = Literal["document", "query"]
-"""What a text is for. Asymmetric models embed the two differently, and queries overtake documents."""
+"""The use of a text. Asymmetric models embed the two differently, and queries overtake documents."""
 
 TOKENS_PER_PRICE = 1e6
 """Providers list prices for a million tokens."""
 
 Overlong: TypeAlias = Literal["error", "truncate", "split"]
-"""What to do with a text beyond the model's length: refuse it, keep its head, or average its pieces."""
+"""Treatment of a text beyond the model's length: reject it, keep its head, or average its pieces."""
 
 OnError: TypeAlias = Literal["raise", "return"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
-    """What a provider knows about its model. ``None`` means unknown, or no limit.
+    """A provider's facts about its model. ``None`` means unknown, or no limit.
 
     Only ``name`` is required. The caps are per request; ``max_text_tokens`` is per text.
     """
@@ -53,22 +53,22 @@ class ModelSpec:
     name: str
     provider: str = "custom"
     revision: str | None = None
-    """What tells this model from others of the same name, so that a cache does."""
+    """Commit or version, so that a cache keeps apart models of the same name."""
     dim: int | None = None
     max_batch_texts: int | None = None
     max_batch_tokens: int | None = None
     max_text_tokens: int | None = None
     max_concurrency: int = 16
-    """How many requests this provider takes at once, unless ``Limits`` says otherwise."""
+    """Requests this provider takes at once, unless ``Limits`` names another number."""
     requests_per_minute: float | None = None
     """The account's quota, where the provider documents one for everybody; ``Limits`` and replies say otherwise."""
     tokens_per_minute: float | None = None
     inputs_per_minute: float | None = None
     """Texts a minute."""
     quota_unit: Literal["request", "input"] = "request"
-    """What the provider's quota of requests counts: requests, or each of their texts."""
+    """Unit of the provider's quota of requests: requests, or each of their texts."""
     quota_scope: Literal["account", "model"] = "account"
-    """What shares a quota: all models of an account, or each has one of its own."""
+    """Scope of a quota: all models of an account together, or each model separately."""
     adaptive: bool = False
     """True for a server that has no quota but only so much capacity: as many requests at once as it digests."""
     timeout: float | None = 30.0
@@ -87,7 +87,7 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaHints:
-    """What a reply says about the account's quota. ``None`` means not said; resets are in seconds."""
+    """The account's quota as a reply reports it. ``None`` means not reported; resets are in seconds."""
 
     limit_requests: float | None = None
     remaining_requests: float | None = None
@@ -99,7 +99,7 @@ class QuotaHints:
 
 @dataclass(slots=True)
 class Reply:
-    """What a provider answers for one batch. The arrays pass into the caller's hands.
+    """A provider's answer for one batch. The arrays become the caller's.
 
     ``vectors`` has one row per text, in the order of the texts. ``tokens`` is the usage the provider reports, ``None``
     where it reports none. ``truncated`` holds the positions of texts that were cut to the model's length.
@@ -120,7 +120,7 @@ class Provider(Protocol):
     """The one open interface: write these three members and the rest of aembed works with your model.
 
     ``embed`` gets one batch within the caps of ``spec`` and answers one row per text, or raises a
-    :class:`ProviderError`. It needs no retries, limits or timeouts of its own, and it must be safe to cancel.
+    :class:`ProviderError`. It needs no retries, limits or timeouts, and it must be safe to cancel.
     """
 
     @property
@@ -138,7 +138,7 @@ class TextSize:
     tokens: int
     """Tokens, special tokens and prompt included."""
     unknown: int
-    """Tokens of them that stand for words or characters the model does not know."""
+    """Number of these tokens that mean "unknown word or character"."""
     pieces: Sequence[tuple[int, int]]
     """Character spans that cover the text; one that holds it all if the text fits the model."""
     exact: bool = True
@@ -165,15 +165,15 @@ class WritesRows(Protocol):
 
 @runtime_checkable
 class Store(Protocol):
-    """Keeps vectors by key across calls: what ``cache=`` takes, beside a path and ``True``.
+    """Keeps vectors by key across calls. ``cache=`` takes one, a path, or ``True``.
 
-    A key is 32 bytes and stands for a text and everything that decides its vector, so that a key never gets another
+    A key is 32 bytes, a digest of a text and everything that decides its vector, so that a key never gets another
     vector. Every method may be called from any task of one loop, and be cancelled. A method that raises costs a miss,
     or that nothing is kept; never a call.
     """
 
     async def get_many(self, keys: Sequence[bytes], dim: int | None) -> tuple[NDArray[np.intp], Vectors]:
-        """What is known: positions in ``keys``, ascending, and their rows, shape ``(k, dim)``.
+        """The known rows: their positions in ``keys``, ascending, and the rows, shape ``(k, dim)``.
 
         Entries that are missing, corrupt, or of another dimension than ``dim`` are not among them. With ``None`` the
         first entry found decides. The rows are the caller's own: changing them changes nothing that is kept.
@@ -203,14 +203,14 @@ class KeySource(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where a provider comes from: what an opener gets when an embedder is made from ``"provider:model"``."""
+    """Origin of a provider: the argument of an opener when an embedder is made from ``"provider:model"``."""
 
     provider: str
     model: str | None = None
     base_url: str | None = None
     api_key: SecretStr | None = None
     keys: KeySource | None = field(default=None, repr=False, compare=False)
-    """Where ``api_key`` comes from, if it may change; ``None`` for one that stays."""
+    """Source of ``api_key``, if it may change; ``None`` for a fixed one."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     dimensions: int | None = None
     batch_size: int | None = None
@@ -241,7 +241,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What a call cost. ``tokens`` is ``None`` if any reply came without a count."""
+    """The cost of a call. ``tokens`` is ``None`` if any reply came without a count."""
 
     requests: int
     tokens: int | None
@@ -314,7 +314,7 @@ class Chunk(Generic[ItemT]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """The answer to one real, tiny request. ``latency`` is in seconds; ``error`` says what is wrong."""
+    """The answer to one real, tiny request. ``latency`` is in seconds; ``error`` is the failure, if there is one."""
 
     ok: bool
     latency: float

@@ -1,7 +1,7 @@
 """``python -m perf.streaming``: is a stream of a million texts flat in memory?
 
 Streams texts that are made as they are asked for through the mock, and prints the resident memory after every tenth
-part. The slope is a least-squares line over all parts but the first, in which what is made once is made. Exits with 1
+part. The slope is a least-squares line over all parts but the first, which includes the cost of starting. Exits with 1
 where memory grows by more than a byte for each text.
 """
 

@@ -4,7 +4,7 @@
 processor (all threads), with the mock provider; and those of an Embedder behind ``asyncio.run_coroutine_threadsafe``.
 ``requests``: the same with a request to the loopback server, compared with ``openai.OpenAI``. All run in turns, in
 blocks of 200 calls, so that a busy machine slows each alike.
-``threads``: queries a second of 64 threads, on the loopback server in a process of its own, with
+``threads``: queries a second of 64 threads, on the loopback server in a separate process, with
 micro-batching and with ``openai.OpenAI`` (one client for all threads, as its documentation advises), in turns.
 """
 
@@ -24,7 +24,7 @@ from perf.peers.server import running, warm
 from perf.rounds import cell, table
 
 QUERIES = [f"query {number}" for number in range(200)]
-"""Of one block. Without a cache, each costs the same."""
+"""Queries of one block. Without a cache, each costs the same."""
 DIM = 1536
 Clocks = tuple[float, float]
 
@@ -113,7 +113,7 @@ def called(query: Callable[[str], Any], texts: Sequence[str]) -> Clocks:
 
 @contextmanager
 def asyncio_thread() -> Iterator[asyncio.AbstractEventLoop]:
-    """A loop of asyncio in a thread of its own, as one would write it without SyncEmbedder."""
+    """A loop of asyncio in a separate thread, as one would write it without SyncEmbedder."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

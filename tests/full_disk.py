@@ -1,4 +1,4 @@
-"""What a full disk is like."""
+"""A simulated full disk."""
 
 from __future__ import annotations
 

@@ -41,6 +41,6 @@ def matrix() -> dict[str, LoopFactory]:
 
 
 def run(main: Coroutine[Any, Any, T], *, loop_factory: LoopFactory = VirtualTimeLoop) -> T:
-    """Run ``main`` on a loop of its own: on virtual time, for the many examples of a property."""
+    """Run ``main`` on a fresh loop: on virtual time, for the many examples of a property."""
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(main)

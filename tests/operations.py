@@ -1,4 +1,4 @@
-"""What users do with an embedder, to be cancelled at any point of it."""
+"""The operations of an embedder, to be cancelled at any point."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ Sleep = Callable[[float], Awaitable[None]]
 def ban_sleep() -> None:
     """Replace ``anyio.sleep`` by one that raises where a test would wait for real. aembed itself may."""
     if not getattr(anyio.sleep, "is_checked", False):
-        setattr(anyio, "sleep", _checked(anyio.sleep))  # noqa: B010  # mypy lets nobody assign to a module's function
+        setattr(anyio, "sleep", _checked(anyio.sleep))  # noqa: B010  # mypy forbids assigning to a module's function
 
 
 def _checked(sleep: Sleep) -> Sleep:

@@ -45,11 +45,11 @@ class Picky(ScriptedProvider):
 
 
 def most_requests(size: int, bad: int, *, named: bool) -> int:
-    """For one batch: one, and
+    """Requests of one batch: one, and
 
     - one more for each bad text that is named: the rest is sent again;
-    - two for each refused part, where none is named. At depth ``d`` there are ``2**d`` parts at most, and no more of
-      them refused than there are bad texts; parts of one text are not parted.
+    - two for each rejected part, where none is named. At depth ``d`` there are ``2**d`` parts at most, and no more of
+      them rejected than there are bad texts; parts of one text are not parted.
     """
     if named:
         return 1 + min(bad, size - 1)

@@ -1,4 +1,4 @@
-"""``aembed bench`` as a user meets it. What is asserted holds on any machine, however busy it is."""
+"""``aembed bench`` as a user meets it. The assertions hold on any machine, however busy it is."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.bench.samples import samples
 
 HEEDED = "signal.signal(signal.SIGINT, signal.default_int_handler)"
 IGNORED = "signal.signal(signal.SIGINT, signal.SIG_IGN)"
-"""As for a job of the background, or under a parent that ignores it: what a test needs, it sets."""
+"""A background job, or a parent that ignores the signal, leaves it ignored: each test sets its own."""
 SUBJECTS = """
 from anyio.lowlevel import checkpoint
 from aembed import bench

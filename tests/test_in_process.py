@@ -1,4 +1,4 @@
-"""The small parts that models in this process are made of: what they refuse, how runs are planned, bytes of a file."""
+"""The small parts that models in this process are made of: rejected settings, planning of runs, bytes of a file."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class DocumentsToCome:
 
 
 class Scalars(list[object]):
-    """A pyarrow array: its items are objects of its own, unless it is asked for Python's."""
+    """A pyarrow array: its items are pyarrow's objects, unless it is asked for Python's."""
 
     def to_pylist(self) -> list[str]:
         return ["a", "b"]

@@ -124,7 +124,7 @@ async def test_the_length_limit_is_the_smallest_the_files_name(
     assert provider.spec.max_text_tokens == limit
 
 
-LONG = "red green blue dark light red green"  # 7 words; with limit 5 there is room for 3 beside [CLS] and [SEP]
+LONG = "red green blue dark light red green"  # 7 words; with limit 5 there is room for 3 between [CLS] and [SEP]
 
 
 async def test_an_overlong_text_is_refused_by_position_and_never_quoted(tmp_path: Path) -> None:

@@ -197,7 +197,7 @@ async def test_the_first_request_takes_the_latency_and_each_more_a_share_of_it()
 
 @pytest.mark.virtual_time
 async def test_quotas_refill_to_the_minute_and_no_more() -> None:
-    """The longer of two waits is told, and a request that is let in pays both."""
+    """The longer of two waits is reported, and a request that is let in pays both."""
     provider = MockProvider(MockOptions(requests_per_minute=1, tokens_per_minute=120))
     await anyio.sleep(600.0)
     await provider.embed(["x" * 236], kind="query")  # 60 tokens

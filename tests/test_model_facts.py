@@ -1,6 +1,6 @@
 """The facts of every model that is known without asking, as a table: each figure is the vendor's own.
 
-A change of a catalogue is made here too, and so read twice. The sources stand in the providers' docstrings.
+A change of a catalogue is made here too, and so read twice. The sources are in the providers' docstrings.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def right(ranking: np.ndarray[Any, Any]) -> float:
 
 
 async def test_search_is_as_good_as_before(factory: EmbedderFactory) -> None:
-    """Each against float32 on the same questions. Bounds: what was measured (beside them) less a question or two."""
+    """Each against float32 on the same questions. Bounds: the measured values (in comments) less a question or two."""
     queries, answers = await embedded(factory)
     full = ranked(queries @ answers.T)
     assert right(full) >= 0.75, "else there is nothing to lose"  # 0.83

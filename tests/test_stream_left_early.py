@@ -109,7 +109,7 @@ async def cancelled_while_reading(chunks: Chunks) -> None:
 
 
 async def a_web_framework(chunks: Chunks) -> None:
-    """As Starlette's StreamingResponse: one task sends, another waits for the client to leave and cancels it."""
+    """Like Starlette's StreamingResponse: one task sends, another waits for the client to leave and cancels it."""
     async with anyio.create_task_group() as tasks:
 
         async def send() -> None:

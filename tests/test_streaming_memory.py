@@ -39,7 +39,7 @@ async def drain(source: Iterator[str]) -> int:
 
 def peak(count: int) -> int:
     """Bytes at most, while so many texts are embedded."""
-    run(drain(texts(2 * SIZE)), loop_factory=asyncio.new_event_loop)  # what is made once
+    run(drain(texts(2 * SIZE)), loop_factory=asyncio.new_event_loop)  # objects that are made once
     tracemalloc.start()
     try:
         assert run(drain(texts(count)), loop_factory=asyncio.new_event_loop) == count
@@ -56,7 +56,7 @@ def test_memory_does_not_grow_with_the_input() -> None:
 
 
 def test_an_array_of_the_callers_is_filled_without_a_second_one(tmp_path: Path) -> None:
-    """A memmap is not counted, so what is counted is all that it takes beside."""
+    """A memmap is not counted, so the count is all the other memory."""
     items = list(texts(10_000))
     out = np.lib.format.open_memmap(tmp_path / "vectors.npy", "w+", np.float32, (len(items), 1024))
 
@@ -104,8 +104,8 @@ async def read_all(embedder: Embedder, source: AsyncIterable[str]) -> int:
 class Source:
     """An async generator that remembers how it ended.
 
-    One that is left while it ``waits`` for its next text is cancelled there, as anything that waits is, and what it
-    does to clean up too, unless it is shielded.
+    One that is left while it ``waits`` for its next text is cancelled there, as anything that waits is, and so is its
+    clean-up, unless that is shielded.
     """
 
     def __init__(self, count: int, error: Exception | None = None, *, waits: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""From texts to token ids: of a long text only the beginning is read, and what is kept is as if all of it had been."""
+"""From texts to token ids: only the beginning of a long text is read, and its tokens are those of the whole."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A test that hangs ends the run, which says its name.
 
 pytest-timeout raises by a signal, which does not get through uvloop, or ends the process without the name; so does
-pytest's own ``faulthandler_timeout``. With xdist the other tests go on in another process.
+pytest's own ``faulthandler_timeout``. With xdist the other tests continue in another process.
 """
 
 from __future__ import annotations

@@ -43,9 +43,9 @@ class Config(Defaults):
     def load(cls, file: str | Path | None = None) -> Config:
         """Read ``AEMBED_...`` variables and a TOML file; variables win, field by field.
 
-        The file is ``file``, else the one ``AEMBED_CONFIG`` names, else ``./aembed.toml`` if it exists. The last was
-        named by nobody: what decides where keys and texts go (``base_url``, ``http``, ``api_key_file``, ``headers``, a
-        ``cache`` outside its directory) it may only set once :meth:`trust` was called for it as it is now.
+        The file is ``file``, else the one ``AEMBED_CONFIG`` names, else ``./aembed.toml`` if it exists. The last may
+        decide where keys and texts go (``base_url``, ``http``, ``api_key_file``, ``headers``, a ``cache`` outside its
+        directory) only once :meth:`trust` was called for it as it is now.
 
         Nested fields take two underscores: ``AEMBED_PROFILES__SEARCH__MODEL``. This does file I/O: call it in a thread
         or at start.

@@ -22,7 +22,7 @@ class Limits(Settings):
     """Texts a minute, for providers that count these."""
     requests_per_day: Rate | None = None
     tokens_per_day: Rate | None = None
-    """In any 24 hours that this process has seen; what it sent before it was started does not count."""
+    """In any 24 hours of this process; requests of earlier processes are not known, and do not count."""
     query_share: Annotated[float, Field(ge=0, le=0.9)] | None = None
     """Part of each quota that documents leave to queries. ``None``: as much as recent queries show they need."""
 
@@ -49,7 +49,7 @@ class MergePolicy(Settings):
 
 
 def _kind_of_merge(value: object) -> str | None:
-    """Which of the two is meant: what is wrong with one is then not explained for the other too."""
+    """The kind that is meant, so that an error explains one of the two and not both."""
     if isinstance(as_bool(value), bool):
         return "switch"
     return "policy" if isinstance(value, (MergePolicy, Mapping)) else None

@@ -77,7 +77,7 @@ def _mark(file: Path, content: bytes) -> Path:
 
 
 def _directory() -> Path:
-    """As the XDG base directory specification has it; on Windows, what belongs to this machine alone."""
+    """The XDG base directory specification's data directory; on Windows, the local (not roaming) one."""
     named = os.environ.get("XDG_DATA_HOME") or (os.environ.get("LOCALAPPDATA") if os.name == "nt" else None)
     return Path(named or Path.home() / ".local" / "share") / "aembed" / "trusted"
 

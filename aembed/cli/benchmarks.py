@@ -1,4 +1,4 @@
-"""The door to ``aembed bench``, which needs packages of its own and half a second to import them."""
+"""``aembed bench``, loaded when it is called: it needs the extra ``bench``, and half a second to import."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def wordllama_package() -> StaticFiles:
 def static_directory(directory: Path) -> StaticFiles:
     """A directory as ``model2vec.StaticModel.save_pretrained`` writes it, or :class:`ConfigError` for a missing file.
 
-    As in model2vec, a text ends at ``max_length`` tokens (512 unless ``config.json`` says otherwise, ``null`` for no
+    A text ends, as in model2vec, at ``max_length`` tokens (512 unless ``config.json`` says otherwise, ``null`` for no
     limit) and vectors are of unit length only where ``config.json`` has ``"normalize": true``.
     """
     if not directory.is_dir():

@@ -35,7 +35,7 @@ MAX_CLOCK = 2**62
 READ_TIMEOUT_S, WRITE_TIMEOUT_S = 10.0, 60.0
 """Keys per lookup, and rows per write."""
 FULL = 0.85
-"""Part of the bound from which a file counts as full; below what is left when rows were deleted."""
+"""Part of the bound from which a file counts as full; less than the pages that deleted rows leave."""
 ADMITTED = 16
 """A full file takes one of so many new rows."""
 BESIDE_A_ROW = 100

@@ -1,4 +1,4 @@
-"""One candidate in a process of its own: ``python -m perf.peers.child NAME BASE_URL PID SEED SCALE`` prints JSON."""
+"""One candidate in a fresh process: ``python -m perf.peers.child NAME BASE_URL PID SEED SCALE`` prints JSON."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def main(name: str, base_url: str, pid: str, seed: str, scale: str) -> None:
 
 
 def truth(texts: Sequence[str], dim: int = DIM) -> Rows:
-    """What the server answers: the mock provider's vectors."""
+    """The server's answer: the mock provider's vectors."""
     from aembed.providers.mock import MockOptions, MockProvider
 
     provider = MockProvider(MockOptions(dim=dim))

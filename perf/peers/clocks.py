@@ -1,4 +1,4 @@
-"""What a stretch of work took: wall, processor time here and at the server, and how long both waited for a core."""
+"""The cost of a stretch of work: wall, processor time here and at the server, and how long both waited for a core."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Clocks:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """What a process has used so far, by its own clock. Linux numbers the clocks of processes this way."""
+    """Processor time of a process so far, by its own clock. Linux numbers the clocks of processes this way."""
     return time.clock_gettime((~pid << 3) | 2)
 
 

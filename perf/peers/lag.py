@@ -1,11 +1,11 @@
-"""How long decoding holds the event loop up: ``python -m perf.peers.lag``.
+"""Event loop lag that decoding causes: ``python -m perf.peers.lag``.
 
 A ticker in the client's loop asks for its next turn every millisecond and notes how late it comes: at rest, and while
 replies of 2048 vectors of 3072 dimensions come in, as base64 and as numbers, one after the other or four at once,
-through a whole embedder. Each case runs in a process of its own, on one core that is not the server's: worker threads
+through a whole embedder. Each case runs in a fresh process, on one core that is not the server's: worker threads
 share it with the loop. While the loop stands still, every tick that falls into that time counts, as late as it comes.
 The floor is the same body read by aiohttp and dropped piece by piece.
-"Own" is the part of the lateness that this process computed, in whatever thread: on a machine that does other things
+"Own" is the part of the lateness that this process computed, in any thread: on a machine that does other things
 as well the rest is theirs.
 """
 
@@ -45,7 +45,7 @@ CASES = {
     "numbers, 4 at once": (4, COUNT),
     "base64, in batches of 128": (1, 128),
 }
-"""How many calls are under way at once, and how many of their texts go into a request."""
+"""Number of calls in flight at once, and of their texts in a request."""
 FIGURES = ("p50 ms", "p99 ms", "p99.9 ms", "max ms", "own p99 ms", "own p99.9 ms", "own max ms", "stolen", "replies")
 
 
@@ -57,7 +57,7 @@ async def measure(server: Server, load: tuple[int, int], expected: Rows, seconds
     async with EmbedderFactory(Config()) as factory:
         embedder = await factory.new_embedder("openai:m", base_url=server.base_url, timeout=60.0)
         engine = embedder._engine
-        engine.spec = replace(engine.spec, max_batch_texts=batch)  # a server of one's own is given fewer
+        engine.spec = replace(engine.spec, max_batch_texts=batch)  # a self-hosted server is given fewer
         await embedder.embed_query(texts[0])
         vectors: list[Rows] = [expected]
         end = time.perf_counter() + seconds

@@ -1,4 +1,4 @@
-"""Where a candidate's time goes: ``python -m perf.peers.profile aembed b``. Python calls look dearer than they are."""
+"""A profile of a candidate: ``python -m perf.peers.profile aembed b``. Python calls look dearer than they are."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROFILE = cProfile.Profile()
 
 
 class Profiled(Clocks):
-    """Profiles what is timed, and nothing else."""
+    """Profiles the timed part alone."""
 
     def __init__(self, server: Server) -> None:
         super().__init__(server)

@@ -12,7 +12,7 @@ from perf.rounds import cell, table
 
 OURS, FLOOR = "aembed", "aiohttp"
 Rounds: TypeAlias = Sequence[dict[str, dict[str, float]]]
-"""Of each round: scenario -> figure -> value."""
+"""The rounds: scenario -> figure -> value."""
 COLUMNS = (
     ("a", "p50 us"),
     ("a", "p99 us"),
@@ -30,7 +30,7 @@ SATURATED = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """How many times better than a rival aembed has to be: in a rate, or for ``p50 us`` in a time."""
+    """Target ratio to each rival: of rates, or of times for ``p50 us``."""
 
     scenario: str
     figure: str
@@ -60,7 +60,7 @@ def figures(results: Mapping[str, Rounds]) -> str:
 
 
 def ratios(results: Mapping[str, Rounds]) -> str:
-    """How many times better aembed is than each: in time or rate, and in processor time."""
+    """Ratio of each rival to aembed: in time or rate, and in processor time."""
     kinds = (("a", "p50 us"), ("a", "CPU us"), ("b", "per s"), ("b", "CPU us"), ("c", "per s"), ("c", "CPU us"))
     rows = [
         [name, *(f"{better(results[OURS], rounds, scenario, figure):.2f}x" for scenario, figure in kinds)]
@@ -73,7 +73,7 @@ def ratios(results: Mapping[str, Rounds]) -> str:
 def targets(results: Mapping[str, Rounds]) -> str:
     """Judged by the wall clock, or by processor time where other programs took too much of the cores.
 
-    They delay some queries of (a) by a whole time slice and most not at all: its median stays what it is.
+    They delay some queries of (a) by a whole time slice and most not at all: its median does not change.
     """
     rows = []
     for target in TARGETS:
@@ -97,7 +97,7 @@ def disturbed(rounds: Rounds, scenario: str) -> float:
 
 
 def shares(results: Mapping[str, Rounds]) -> str:
-    """How busy both sides were, and how disturbed: medians, in percent of the wall time, for a / b / c."""
+    """Load and disturbance of both sides: medians, in percent of the wall time, for a / b / c."""
     rows = []
     for name, rounds in results.items():
         percents = {

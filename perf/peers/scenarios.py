@@ -1,4 +1,4 @@
-"""What is measured, from inside a running event loop. Every result is compared with the vectors the server made."""
+"""The measurements, from inside a running event loop. Every result is compared with the vectors the server made."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CALM = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Who is measured, on what, and the vectors it has to get."""
+    """A candidate, its texts, and the vectors it has to get."""
 
     candidate: Candidate
     server: Server

@@ -1,4 +1,4 @@
-"""The loopback server in a process of its own, with every reply's vectors encoded beforehand."""
+"""The loopback server in a separate process, with every reply's vectors encoded beforehand."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The least time a scenario can take, by the rule its server keeps.
 
-What queries and others use is not part of the job: it takes from the rate at which the job can go. Counting it as work
-done would reward the slow, whose job shares its time with more of it.
+Requests of queries and others are not part of the job: they take from the rate at which the job can go. Counting them
+as work done would reward the slow, whose job shares its time with more of them.
 """
 
 from __future__ import annotations

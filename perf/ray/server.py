@@ -1,4 +1,4 @@
-"""The loopback server as a process of its own, with its counters once it has ended."""
+"""The loopback server as a separate process, with its counters once it has ended."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def serving(options: argparse.Namespace) -> Generator[dict[str, Any]]:
 
 
 def give_back() -> None:
-    """What is free goes back to the system, where the C library can: else what it keeps looks like a leak."""
+    """Free memory goes back to the system, where the C library can: else its reserve looks like a leak."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
         trim(0)
@@ -73,7 +73,7 @@ async def watch(seconds: list[float], series: dict[str, list[float]]) -> None:
 
 
 async def soak(base_url: str, options: argparse.Namespace) -> bool | None:
-    """True if something grows, ``None`` if the load ended too early to tell."""
+    """True if something grows, ``None`` if the load ended too early to decide."""
     load = Load(base_url, options.seed)
     seconds: list[float] = []
     series: dict[str, list[float]] = {"resident bytes": [], "open files": [], "tasks": [], "threads": []}

@@ -1,4 +1,4 @@
-"""How fast a series rises, and how sure that is."""
+"""The slope of a series, and its confidence interval."""
 
 from __future__ import annotations
 

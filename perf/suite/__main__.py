@@ -42,7 +42,7 @@ def chosen(only: list[str], *, quick: bool) -> list[Measurement]:
 
 
 async def measure(measurements: list[Measurement], pace: Pace) -> list[Report]:
-    """In turn, twice where the machine was in the way; after Ctrl-C, what has been measured until then."""
+    """In turn, twice where the machine disturbed a run; after Ctrl-C, the results until then."""
     reports: list[Report] = []
     for number, measurement in enumerate(measurements, 1):
         print(f"{number} of {len(measurements)}: {measurement.group}, {measurement.name}", file=sys.stderr)

@@ -81,7 +81,7 @@ def _load() -> Iterator[Measurement]:
 BASE, AT_ONCE, CALM = 200.0, 0.05, 5.0
 """Queries per second next to a burst, its seconds, and seconds to learn the normal level before it."""
 LASTING = 6.0
-"""Seconds from which a slope can be told."""
+"""Seconds of load that a slope needs."""
 QUERIES = load.queries.case(on="mock")
 FIVES = provider.embed_documents.case(on="mock", documents=5)
 

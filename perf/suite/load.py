@@ -1,4 +1,4 @@
-"""Under load: the mock with a few milliseconds of latency stands for a provider, and is never the bottleneck."""
+"""Under load: the mock with a few milliseconds of latency is the provider, and never the bottleneck."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ class Pace:
     """Duration of a measurement."""
 
     processes: int
-    """Fresh ones for each operation that is timed; 0: in this one, which is quicker and tells less."""
+    """Fresh processes for each timed operation; 0: this one, which is quicker and less accurate."""
     timed: float
     """Seconds in each of them."""
     load: float
@@ -39,7 +39,7 @@ Measure: TypeAlias = Callable[[Pace], Awaitable[Report]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """``kind`` is that of the report: "micro", "memory", "open", and so on. ``on`` what it asks: mock, local, http."""
+    """``kind`` is that of the report: "micro", "memory", "open", and so on. ``on`` the provider: mock, local, http."""
 
     group: str
     name: str

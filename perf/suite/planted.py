@@ -53,7 +53,7 @@ class Seen:
 
 @contextmanager
 def copies(turns: float) -> Iterator[dict[str, Path]]:
-    """Trees of packages, by what was planted. A query takes as long as so many ``turns`` of an empty loop."""
+    """Trees of packages, by their planted change. A query takes as long as so many ``turns`` of an empty loop."""
     with tempfile.TemporaryDirectory(prefix="aembed-planted-") as directory:
         trees = {}
         code = CODE | {name: f"for _ in bytes({round(share * turns)}): pass" for name, share in SHARES.items()}

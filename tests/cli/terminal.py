@@ -16,9 +16,9 @@ HEEDED = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler
 class Terminal:
     """The command on a separate terminal, whose output is read as it comes.
 
-    It runs the statement ``first`` before anything else. It heeds Ctrl-C even if whoever runs the tests ignores it.
+    It runs the statement ``first`` before anything else. It heeds Ctrl-C even if the parent of the tests ignores it.
 
-    Keys such as Ctrl-C need a terminal in ``control``. When what it controls ends, what was not read yet is lost.
+    Keys such as Ctrl-C need a terminal in ``control``. When its process ends, unread output is lost.
     """
 
     def __init__(self, *arguments: str, control: bool = True, first: str = "", columns: int = 120) -> None:

@@ -1,7 +1,7 @@
 """One case of the fault matrix, and the one check that all of them pass.
 
 However a request ends: slots, connections, tasks, sockets and files are as before; each text is exactly one of
-delivered, failed or not attempted; rows are in order and to the bit; errors are typed and say what is known; and no
+delivered, failed or not attempted; rows are in order and to the bit; errors are typed and carry the known facts; and no
 key and no text is to be seen anywhere.
 """
 
@@ -37,7 +37,7 @@ PATIENCE = 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What the server does, and what must come of it."""
+    """One fault of the server, and its required outcome."""
 
     faults: Sequence[Fault | None] | Callable[[int], Fault | None] = ()
     server: Mapping[str, Any] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Case:
     requests: int | range = 1
     """Attempts that reach the server; a range where it depends on how the culprit is looked for."""
     error: type[AembedError] | None = None
-    """What the texts that fail, fail with; ``None``: all are delivered."""
+    """The error of the texts that fail; ``None``: all are delivered."""
     says: str = ""
     failed: Sequence[int] = range(len(TEXTS))
     not_attempted: Sequence[int] = ()
@@ -58,7 +58,7 @@ class Case:
     """``None`` where it depends on how far the request came."""
     index: int | None = None
     probes: int = 0
-    """Requests with a short text of our own after the attempts: one of the texts might be at fault. They fail too."""
+    """Requests with a short text of aembed after the attempts: one of the texts might be at fault. They fail too."""
 
     @property
     def billed(self) -> int | None:
@@ -141,7 +141,7 @@ def assert_accounted_for(result: EmbedResult, texts: Sequence[str]) -> None:
 
 
 def mock(texts: Sequence[str]) -> np.ndarray[Any, Any]:
-    """What a loopback server answers."""
+    """The replies of a loopback server."""
     answer = MockProvider(MockOptions(dim=DIM)).embed(texts, kind="document")
     try:
         answer.send(None)
@@ -160,7 +160,7 @@ def as_range(count: int | range, probes: int) -> range:
 
 
 async def settled(reached: Callable[[], bool], otherwise: str) -> None:
-    """Let the loop, and the server's thread, go on until it is so."""
+    """Run the loop, and the server's thread, until it is so."""
     end = monotonic() + PATIENCE
     while not reached():
         assert monotonic() < end, otherwise
@@ -168,7 +168,7 @@ async def settled(reached: Callable[[], bool], otherwise: str) -> None:
 
 
 def open_files() -> int:
-    """Sockets, pipes and files; 0 where the system does not tell. Not devices: uvloop opens one for itself."""
+    """Sockets, pipes and files; 0 where the system does not count them. Not devices: uvloop opens one for itself."""
     directory = Path("/dev/fd")
     return sum(map(_is_open, directory.iterdir())) if directory.is_dir() else 0
 

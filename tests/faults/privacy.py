@@ -19,7 +19,7 @@ PACKAGE = Path(aembed.__file__).parent
 
 
 def assert_private(error: BaseException | None, *things: object, logged: Iterable[str] = ()) -> None:
-    """No key and no text in an error and all that led to it, in the ``repr`` of ``things``, and in what was logged."""
+    """No key and no text in an error and all that led to it, in the ``repr`` of ``things``, and in the log."""
     for said in logged:
         _assert_clean(said, "a log")
     for thing in things:
@@ -53,7 +53,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _assert_no_key_in_locals(trace: TracebackType | None) -> None:
-    """What a tool shows that prints tracebacks with variables. Those of tests hold the key on purpose."""
+    """The output of a tool that prints tracebacks with variables. Those of tests hold the key on purpose."""
     while trace is not None:
         frame, trace = trace.tb_frame, trace.tb_next
         file = Path(frame.f_code.co_filename)

@@ -29,7 +29,7 @@ def test_every_case_has_its_tests(request: pytest.FixtureRequest) -> None:
 
 
 def collect(files: Iterable[Path]) -> list[str]:
-    """What pytest would run of these, where it was not asked to now."""
+    """Tests of these that pytest would run, had it been asked for all."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *map(str, files)]
     found = subprocess.run(command, capture_output=True, cwd=TESTS.parent, check=False, timeout=300)
     assert found.returncode == 0, found.stdout.decode()[-2000:]

@@ -1,4 +1,4 @@
-"""Cases 40 to 52: what stands in an answer of 200."""
+"""Cases 40 to 52: the body of a 200."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TOO_LARGE: dict[str, Any] = {**UNUSABLE, "attempts": 1, "requests": 1, "retryabl
 CHECKED: dict[str, Any] = {**TWICE, "status": None, "answered": True}
 """Found by the check of the numbers, above HTTP."""
 WRONG_SERVER: dict[str, Any] = {**TWICE, "retryable": False, "probes": 0}
-"""Where there was no sound answer before, the second that is none ends all."""
+"""Without a sound answer before, the second unsound one ends the call."""
 SECOND_OF_TWO: dict[str, Any] = {
     **TWICE,
     "requests": 3,
@@ -165,7 +165,7 @@ async def test_body(case: Case, caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_fault_95_it_is_no_outage() -> None:
-    """Whoever mends the server in the meantime is answered at once."""
+    """A server that is mended in the meantime is used at once."""
     faults = [Status(200, b"<html>")] * 3  # two of the first call, one of the second
     with LoopbackServer(dim=DIM, api_key=KEY, faults=faults) as server:
         async with embedding(server) as embedder:

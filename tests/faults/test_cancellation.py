@@ -1,4 +1,4 @@
-"""Cases 53, 56 and 65: whoever leaves, at whatever moment, leaves nothing behind and disturbs nobody."""
+"""Cases 53, 56 and 65: a call cancelled at any moment leaves nothing behind and disturbs no other."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_fault_53_cancelled_at_every_suspension(operation: Operation, layers: di
 
 @pytest.mark.parametrize("operation", OPERATIONS[:3], ids=lambda operation: operation.__name__)
 async def test_fault_53_cancelled_at_every_suspension_over_http(operation: Operation) -> None:
-    """The connections that calls left in the middle of serve nobody else; 20 requests after them are all right."""
+    """The connections of cancelled calls serve no other call; 20 requests after them are all right."""
     pieces = always(SlowBody(0.0, size=100))
     with LoopbackServer("openai", dim=DIM, api_key=KEY, faults=pieces) as server:
         async with embedding(server, limits=Limits(max_concurrency=4), batch_size=100) as embedder:
@@ -104,7 +104,7 @@ async def test_fault_53_cancelled_at_every_suspension_over_http(operation: Opera
 
 
 async def test_fault_53_cancelled_at_random_among_faults() -> None:
-    """Connections break and callers leave, on a real server; whoever stays is answered rightly."""
+    """Connections break and callers leave, on a real server; the calls that stay get right answers."""
     with LoopbackServer(
         "openai", dim=DIM, api_key=KEY, faults=at_random(0.2, 3, [Reset("body"), Status(500)])
     ) as server:
@@ -152,7 +152,7 @@ async def test_fault_56_a_failure_reaches_each_as_an_error_of_its_own(layers: di
 
 @pytest.mark.virtual_time
 async def test_fault_65_a_slow_reader_holds_the_source_back() -> None:
-    """Texts are taken as chunks are read: what waits is bounded, whatever the length of the stream."""
+    """Texts are taken as chunks are read: a bounded number waits, however long the stream."""
     taken = 0
 
     def texts() -> Iterator[str]:

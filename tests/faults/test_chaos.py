@@ -1,4 +1,4 @@
-"""Anything at once: servers that refuse, break, lie and fall silent, callers who leave, limits, caches, merging.
+"""Anything at once: servers that reject, break, lie and fall silent, callers who leave, limits, caches, merging.
 
 On virtual time, through the HTTP providers' own reading of answers, on a transport that does what hypothesis draws.
 """
@@ -43,7 +43,7 @@ SILENCE = 1e6
 """Seconds: longer than anyone waits."""
 
 Trouble = Response | Exception | float | Literal["good", "lies"]
-"""What comes of one request; a number is how late the good answer is."""
+"""The outcome of one request; a number is the delay of the good answer."""
 
 REFUSED = {"error": {"message": f"no {KEY}", "type": "no", "code": "no"}}
 TOO_MANY = {"error": {"message": "too many inputs", "code": "max_tokens_per_request"}}

@@ -1,4 +1,4 @@
-"""Whatever a server says beside the body of a rejection: it repeats no key and no text, and controls no terminal."""
+"""A server's words outside of the body of a rejection repeat no key and no text, and control no terminal."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def test_the_decoder_gives_rows_or_refuses(body: bytes, reply_format: ReplyForma
 
 @given(st.sampled_from(BODIES[:8]))
 def test_what_is_not_mutated_is_read_by_one_of_them(body: bytes) -> None:
-    """So that the mutations are of something."""
+    """The mutations below start from these, so they must be valid."""
     read = []
     for reply_format in FORMATS:
         try:

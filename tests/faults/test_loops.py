@@ -43,10 +43,10 @@ async def embed(embedder: Embedder) -> Vectors:
 
 @EVERY_LOOP
 @LAYERS
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # nobody has closed what the ended loops had open
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # the ended loops left connections open
 @pytest.mark.filterwarnings("ignore:.*TCPTransport:ResourceWarning")  # and uvloop never ends if its warning is raised
 def test_fault_58_the_next_loop_takes_over(loop_factory: Callable[[], Any], layers: dict[str, Any]) -> None:
-    """A program may run several loops, one after the other, and its embedder goes on with new connections."""
+    """A program may run several loops, one after the other, and its embedder continues with new connections."""
     factory = EmbedderFactory(Config())
     with LoopbackServer(dim=DIM, api_key=KEY) as server:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
@@ -85,7 +85,7 @@ def test_fault_58_a_loop_that_was_cut_off(loop_factory: Callable[[], Any]) -> No
 
 
 def test_fault_58_a_loop_closed_under_its_calls() -> None:
-    """Without even being told: then nobody knows what is still held, and that is said."""
+    """The loop ended without notice: what is still held is unknown, and the error says so."""
     home = LoopAffinity(lambda: True)
     loop = asyncio.new_event_loop()
     loop.run_until_complete(entering(home))
@@ -100,7 +100,7 @@ async def entering(home: LoopAffinity) -> None:
 
 @EVERY_LOOP
 def test_fault_59_two_loops_in_two_threads(loop_factory: Callable[[], Any]) -> None:
-    """The second gets a typed error, at once and whatever the first is doing; with a factory of its own it works."""
+    """The second gets a typed error, at once, whether the first is busy or not; with a second factory it works."""
     ready, done = threading.Event(), threading.Event()
     factory = EmbedderFactory(Config())
     embedders: list[Embedder] = []
@@ -142,7 +142,7 @@ def test_fault_59_two_loops_in_two_threads(loop_factory: Callable[[], Any]) -> N
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 @pytest.mark.parametrize("busy", [False, True])
 def test_fault_60_a_fork_makes_its_own_connections(busy: bool) -> None:
-    """In a child of its own, since this one has threads; the parent goes on with what it had."""
+    """In a child process, since this one has threads; the parent keeps its connections."""
     import subprocess
 
     code = CHILD.format(busy=busy, dim=DIM, key=KEY)
@@ -203,7 +203,7 @@ if embedder:
 @pytest.mark.parametrize("merge", [False, True])
 @pytest.mark.parametrize("cache", ["True", "'vectors.db'", "MemoryStore()", "SQLiteStore('vectors.db')"])
 def test_fault_85_a_fork_with_an_open_store(cache: str, merge: bool) -> None:
-    """Child and parent both find what was kept before, keep more, and end: the child through all of its clean-up."""
+    """Child and parent both find the rows stored before, store more, and end: the child through all of its clean-up."""
     import subprocess
 
     code = FORKED.format(cache=cache, merge=merge)
@@ -253,7 +253,7 @@ print(f"parent: child ended with {{status}}", flush=True)
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_fault_85_a_fork_while_a_thread_is_in_the_store() -> None:
-    """Nobody in the child would ever give the lock back."""
+    """In the child no thread exists that would release the lock."""
     import subprocess
 
     code = """
@@ -354,7 +354,7 @@ if way == "forked":
 
 
 def leave(way: str, cache: str) -> str:
-    """What a program prints that leaves a factory in that way."""
+    """The output of a program that leaves a factory in that way."""
     import subprocess
 
     with LoopbackServer(dim=DIM, api_key=KEY) as server:
@@ -371,7 +371,7 @@ def leave(way: str, cache: str) -> str:
 def test_leaving_without_closing_is_one_warning_that_says_what_to_do(way: str, tmp_path: Path) -> None:
     printed = leave(way, str(tmp_path / "cache.sqlite"))
     warned = [line for line in printed.splitlines() if "ResourceWarning: never closed" in line or "nclosed" in line]
-    if way == "in a hurry":  # asyncio has one of its own, of a loop that was closed around its sockets
+    if way == "in a hurry":  # asyncio adds a warning, of a loop that was closed around its sockets
         warned = [line for line in warned if "unclosed transport" not in line and "_warn(f" not in line]
     assert len(warned) == 1, printed
     assert "never closed: the embedder of openai:m. Use 'async with' " in warned[0]

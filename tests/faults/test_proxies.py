@@ -1,4 +1,4 @@
-"""Cases 97 and 98: what is wrong with TLS or a proxy, each with its own words and remedy."""
+"""Cases 97 and 98: faults of TLS and of proxies, each with its own message and remedy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PASSWORD = "proxy-password-never-to-be-seen"
 
 @asynccontextmanager
 async def speaking(answer: bytes) -> AsyncGenerator[int]:
-    """A server on a port of its own that says the same to everybody."""
+    """A server on a separate port that gives every client the same answer."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(65536)
@@ -40,7 +40,7 @@ async def speaking(answer: bytes) -> AsyncGenerator[int]:
 
 
 async def failed(base_url: str, **http: Any) -> AembedError:
-    """What a query comes to."""
+    """The error of a query, or its vector."""
     async with EmbedderFactory(Config()) as factory:
         embedder = await factory.new_embedder(
             "openai:m", base_url=base_url, api_key=KEY, retry=RetryPolicy(max_attempts=1), http=HttpSettings(**http)

@@ -154,7 +154,7 @@ METADATA += ["http://2130706433:{port}/v1", "http://0x7f.1:{port}/v1", "http://1
 
 @pytest.mark.parametrize("url", METADATA)
 async def test_fault_69_untrusted_urls_lead_nowhere_private(url: str) -> None:
-    """Literal addresses in all their spellings, and names that stand for them."""
+    """Literal addresses in all their spellings, and names that resolve to them."""
     with LoopbackServer("openai", dim=DIM, api_key=KEY) as server:
         base_url = url.format(port=server.port)
         http = HttpSettings(public_only=True, connect_timeout=5.0)
@@ -203,7 +203,7 @@ def proxied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Loopbac
 
 @pytest.mark.parametrize("trust_env", [False, True])
 async def test_fault_70_the_environment_is_trusted_only_if_told(proxied: LoopbackServer, trust_env: bool) -> None:
-    """TEI has no key of its own, so that one from .netrc would be seen."""
+    """TEI needs no key, so that one from .netrc would be seen."""
     with LoopbackServer("tei", dim=DIM) as server:
         options: dict[str, Any] = {"api_key": None, "retry": RetryPolicy(max_attempts=1)}
         async with embedding(server, http=HttpSettings(trust_env=trust_env), **options) as embedder:
@@ -214,7 +214,7 @@ async def test_fault_70_the_environment_is_trusted_only_if_told(proxied: Loopbac
 
 
 async def vectors_of(factory: EmbedderFactory, server: LoopbackServer, place: object, **options: Any) -> int:
-    """How many requests a call with these options costs, beyond what the cache knows."""
+    """Number of requests that a call with these options sends, cache hits excluded."""
     before = server.counters.requests
     given: dict[str, Any] = {"base_url": server.base_url, "api_key": KEY, "cache": place, "retry": AT_ONCE}
     kind = options.pop("kind", "document")
@@ -278,7 +278,7 @@ def damage(place: Path) -> None:
 
 
 class Shelf:
-    """A store that hands out what it is told to."""
+    """A store with given answers."""
 
     def __init__(self, vector: Vectors) -> None:
         self.vector = vector

@@ -1,4 +1,4 @@
-"""Cases 17 to 39: what servers refuse, and how."""
+"""Cases 17 to 39: rejections by status, and their consequences."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def refused(status: int, message: str = "no", code: str | None = None) -> Any:
 
 @dataclass(frozen=True)
 class RefuseWith:
-    """Refuses whatever batch holds the text, and does not say which one it is."""
+    """Rejects every batch that holds the text, without naming its position."""
 
     text: str
     status: Status
@@ -177,7 +177,7 @@ async def test_fault_25_too_long_for_the_model(caplog: pytest.LogCaptureFixture)
 
 
 async def test_fault_27_a_busy_server_gets_less_at_once() -> None:
-    """Where what it digests is learnt: a TEI of one's own."""
+    """The batch size that the server digests is learnt: a self-hosted TEI."""
     with LoopbackServer("tei", dim=DIM, faults=[None] * 40 + [Status(503, {"error": "busy"})]) as server:
         async with embedding(server, base_url=server.base_url, batch_size=1) as embedder:
             for _ in range(8):

@@ -61,14 +61,14 @@ class Clocked(Fake):
 
 @asynccontextmanager
 async def asking(transport: Clocked, **options: Any) -> AsyncGenerator[Embedder]:
-    """An embedder of the real provider, on a transport that answers as told."""
+    """An embedder of the real provider, on a transport with given answers."""
     source: Source = transport.source("openai:m", key=KEY, base_url="http://localhost:9000")
     async with EmbedderFactory(Config()) as factory:
         yield await factory.new_embedder(await Registry().get("openai")(source), batch_size=1, **options)
 
 
 async def outcome(embedder: Embedder) -> AembedError | None:
-    """What a query comes to; nothing is left in the gate, and nothing private in the error."""
+    """The outcome of a query; nothing is left in the gate, and nothing private in the error."""
     error = None
     try:
         vector = await embedder.embed_query(TEXTS[0], deadline=1e9)
@@ -149,7 +149,7 @@ async def test_fault_34_longer_than_anyone_waits(status: int) -> None:
 
 
 async def test_fault_30_siblings_wait_too() -> None:
-    """The refusal freezes the account, not the one who got it."""
+    """The 429 pauses the account, not only the call that got it."""
     transport = Clocked(lambda now: refused(retry_after="30") if now < 1.0 else GOOD)
     async with asking(transport, limits=Limits(max_concurrency=4)) as embedder, anyio.create_task_group() as tasks:
         for number in range(12):
@@ -174,7 +174,7 @@ async def test_fault_33_a_bare_refusal_backs_off_and_one_at_a_time_asks() -> Non
 
 
 async def test_fault_35_a_storm_costs_a_fifth_at_most() -> None:
-    """64 at once on a quota of 60 a minute: few refusals, and all are served at the pace of the quota."""
+    """64 at once on a quota of 60 a minute: few 429s, and all are served at the pace of the quota."""
     keeper = QuotaKeeper(Quota.per_minute(requests=120, algorithm="bucket"))
 
     def decide(now: float) -> Response:

@@ -126,7 +126,7 @@ async def test_fault_02_nobody_listens(caplog: pytest.LogCaptureFixture) -> None
 
 @contextmanager
 def full() -> Generator[int]:
-    """A port whose queue is full: connections to it are neither made nor refused."""
+    """A port whose queue is full: connections to it are neither made nor reset."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(0)

@@ -1,4 +1,4 @@
-"""The loopback hub, and the hub's own client pointed at it, with a cache of its own for each test."""
+"""The loopback hub, and the hub's own client pointed at it, with a fresh cache for each test."""
 
 from __future__ import annotations
 

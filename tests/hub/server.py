@@ -26,7 +26,7 @@ class Repository:
     commits: dict[str, Mapping[str, bytes]] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
     token: str | None = None
-    """What ``Authorization`` must hold, if the repository is private."""
+    """The expected value of ``Authorization``, if the repository is private."""
     gated: bool = False
 
     def push(self, directory: Path, branch: str = "main") -> str:
@@ -55,7 +55,7 @@ class Hub:
         self.failing: int | None = None
         """A status that every request of the API gets."""
         self.broken_after: list[int] = []
-        """For each of the next downloads, the bytes after which the connection breaks."""
+        """Bytes after which the connection breaks, for each of the next downloads."""
         self.rejected_token: str | None = None
         hub = self
 
@@ -103,7 +103,7 @@ class Hub:
         if self.rejected_token and sent == f"Bearer {self.rejected_token}":
             handler.answer(401, {"X-Error-Message": "Invalid credentials in Authorization header"})
         elif repository is None or (repository.token and sent != f"Bearer {repository.token}"):
-            handler.answer(401, {"X-Error-Code": "RepoNotFound"})  # which is what it says of both
+            handler.answer(401, {"X-Error-Code": "RepoNotFound"})  # the same for a missing and a private one
         elif repository.gated:
             handler.answer(403, {"X-Error-Code": "GatedRepo"})
         else:

@@ -29,7 +29,7 @@ NAME = "BAAI/bge-toy-en"
 
 
 def a_model(directory: Path, *, pooling: str = "cls", file: str = "onnx/model.onnx", **files: Any) -> Path:
-    """As sentence-transformers saves one."""
+    """A model directory as sentence-transformers saves it."""
     described = modules("Transformer", "Pooling", "Normalize")
     config = {f"pooling_mode_{pooling}_token{'s' if pooling != 'cls' else ''}": True}
     write_json(write_model(directory, file=file), modules=described, pooling=config, **files)

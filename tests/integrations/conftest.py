@@ -1,4 +1,4 @@
-"""An environment of its own for each framework: these tests run without the rest of the suite's packages, too."""
+"""A separate environment for each framework: these tests run without the rest of the suite's packages, too."""
 
 from __future__ import annotations
 

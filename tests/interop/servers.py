@@ -82,7 +82,7 @@ class Server:
         raise RuntimeError(f"{Path(self.command[0]).name} does not start; it says:\n{self.said()[-4000:]}")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End it: politely at first, or with ``SIGKILL`` in the middle of whatever it does."""
+        """End it: politely at first, or with ``SIGKILL`` in the middle of its work."""
         process, self.process = self.process, None
         if process is None:
             return

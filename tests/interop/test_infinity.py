@@ -128,7 +128,7 @@ async def test_what_a_batch_too_large_is_told(infinity: Target, transport: HttpT
 
 
 async def test_full_queue(tight: Target, factory: EmbedderFactory) -> None:
-    """It refuses with 429 and says nothing of when to come again."""
+    """It rejects with 429 and no Retry-After."""
     texts = [f"text {number}" for number in range(2 * TIGHT_BATCH)]
     retried: list[Event] = []
     embedder = await tight.embedder(

@@ -91,7 +91,7 @@ async def test_no_key(litellm: Target, factory: EmbedderFactory) -> None:
 
 
 async def test_text_too_long(litellm: Target, factory: EmbedderFactory) -> None:
-    """Infinity's refusal comes through as the text of an error of LiteLLM's, with the text that was sent in it."""
+    """Infinity's rejection comes through as the text of an error of LiteLLM's, with the text that was sent in it."""
     texts = ["short", "word " * 30_000]
     embedder = await litellm.embedder(factory)
     with pytest.raises(TextTooLongError, match="122880 characters") as caught:

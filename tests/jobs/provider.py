@@ -11,7 +11,7 @@ from aembed.providers.mock import MockOptions, MockProvider
 
 
 class Remembers:
-    """Texts with "unspeakable" in them are refused. After ``good`` requests: ``failure``, or no answer at all."""
+    """Texts with "unspeakable" in them are rejected. After ``good`` requests: ``failure``, or no answer at all."""
 
     def __init__(
         self,

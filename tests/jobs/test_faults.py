@@ -171,7 +171,7 @@ def _kill(place: Path, output: str, count: int, *options: str, seed: int) -> Any
 
 @posix
 async def test_fault_62_command_killed_by_the_request_it_sends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server kills its client in the moment a request comes in, and counts what it has answered."""
+    """The server kills its client in the moment a request comes in, and counts its answers."""
     pytest.importorskip("typer", reason="needs the extra cli")
     texts = [f"line {i}" for i in range(60)]
     Path("t.txt").write_text("\n".join(texts))

@@ -18,7 +18,7 @@ from tests.loops import run as run_on_a_loop
 
 
 def peak(rows: int, output: str) -> int:
-    """Bytes that Python and numpy held at most, beyond what they held before."""
+    """Peak bytes of Python and numpy, less those held before."""
     with Path("r.jsonl").open("w") as file:
         for i in range(rows):
             text = "" if i % 100 == 3 else f"row {i}"

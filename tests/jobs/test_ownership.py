@@ -202,7 +202,7 @@ async def test_order_and_number_of_syncs() -> None:
 @posix
 @pytest.mark.parametrize("output", ["v.npy", "v.jsonl", "v.parquet"])
 async def test_fault_118_full_disk_at_every_stage(output: str) -> None:
-    """Whenever it is full, the job can be resumed, and nothing is paid twice but what was in flight."""
+    """Whenever it is full, the job can be resumed, and only the texts in flight are paid twice."""
     texts = [f"line {i} {i * 7919 % 1000}" for i in range(300)]
     Path("r.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in [*texts, ""]))
     asked: list[str] = []

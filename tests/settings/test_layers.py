@@ -44,7 +44,7 @@ def test_fault_89_tables_merge_field_by_field(
 
 @pytest.mark.parametrize("upper", ["profile", "keyword"])
 def test_fault_89_a_part_of_a_table_leaves_its_other_parts(upper: str) -> None:
-    """What was lost: attempts under a profile with ``max_delay``, a quota under ``limits=`` of a call."""
+    """A regression: attempts under a profile with ``max_delay``, a quota under ``limits=`` of a call."""
     config = Config(
         retry=RetryPolicy(max_attempts=1),
         limits=Limits(requests_per_minute=60),

@@ -1,6 +1,6 @@
 """A process that puts into and gets from a cache: ``python -m tests.stores.hammer PATH SEED ROUNDS``.
 
-Prints a line for each round. With 0 rounds it goes on until it is killed. Each row is the one its key stands for, so
+Prints a line for each round. With 0 rounds it runs until it is killed. Each row follows from its key, so
 that a reader can check it.
 """
 

@@ -79,7 +79,7 @@ async def look_up(store: MemoryStore, names: range) -> int:
 
 @pytest.mark.parametrize(("scanned", "least"), [(ROWS + 1, 0.75), (2 * ROWS, 0.25)])
 async def test_a_scan_of_more_than_it_holds_is_found_again_in_part(scanned: int, least: float) -> None:
-    """Where the least recently used made room, each row would go just before it is asked for again."""
+    """With eviction of the least recently used, each row would go just before it is asked for again."""
     store = MemoryStore(max_bytes=MIB)
     for _ in range(4):
         await look_up(store, range(scanned))

@@ -1,4 +1,4 @@
-"""The store in a file: what stands in it, for how long, and how much."""
+"""The store in a file: its contents, their age and their amount."""
 
 # ruff: noqa: ASYNC240 - a test may wait for the disk
 

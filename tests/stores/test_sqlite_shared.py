@@ -92,7 +92,7 @@ async def test_a_lock_that_keeps_it_from_being_made_is_named(path: Path, monkeyp
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
 def test_a_full_disk_leaves_what_was_there(path: Path) -> None:
-    """A limit on the size of files stands in for it: SQLite cannot write either way."""
+    """A limit on the size of files has the same effect: SQLite cannot write."""
     program = f"""
 import asyncio, resource, signal, sqlite3
 from pathlib import Path
@@ -125,7 +125,7 @@ async def _known_in(path: Path, names: range, dim: int) -> list[int]:
 
 
 def test_many_processes_share_a_file(path: Path) -> None:
-    """From its making on: each puts and gets at random, and checks what it gets."""
+    """From its making on: each puts and gets at random, and checks the rows it gets."""
     processes = [start_hammer(path, seed, rounds=30) for seed in range(4)]
     for process in processes:
         out, err = process.communicate(timeout=120)

@@ -18,7 +18,7 @@ KEY = "sk-any"
 
 
 def python(code: str, *arguments: str) -> str:
-    """What a program prints on stderr, with every warning shown; it must end by itself, with exit code 0."""
+    """The stderr of a program, with every warning shown; it must end by itself, with exit code 0."""
     command = [sys.executable, "-W", "always", "-c", textwrap.dedent(code), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
@@ -60,7 +60,7 @@ def test_a_program_ends_with_or_without_close(end: str, tmp_path: Path) -> None:
 @FORKS
 @pytest.mark.parametrize("options", ["merge=True", "cache=sys.argv[2]"])
 def test_a_fork_uses_what_its_parent_opened(options: str, tmp_path: Path) -> None:
-    """As gunicorn does with ``preload_app``: the application is imported, then workers are forked, and they exit."""
+    """gunicorn's ``preload_app``: the application is imported, then workers are forked, and they exit."""
     code = f"""{OPENED}
     import warnings
     if "cache" in "{options}":  # its file has a thread, which ends with the cache alone

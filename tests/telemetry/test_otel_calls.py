@@ -32,7 +32,7 @@ def _id(context: SpanContext | None) -> tuple[int, int]:
 
 
 class Traced:
-    """A provider whose client makes a span of its own, as an instrumented HTTP client does."""
+    """A provider whose client makes another span, as an instrumented HTTP client does."""
 
     spec = ModelSpec(name="traced", provider="traced", dim=8)
 

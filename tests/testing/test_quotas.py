@@ -82,7 +82,7 @@ def test_who_waits_as_told_is_let_in_and_not_much_before(
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @given(steps=arrivals)
 def test_all_resources_or_none(algorithm: Algorithm, steps: list[tuple[float, int]]) -> None:
-    """A request that one resource refuses uses up nothing of the others."""
+    """A request that one quota rejects uses up nothing of the others."""
     both = QuotaKeeper(Quota.per_minute(requests=5, tokens=100, algorithm=algorithm))
     now, let_in = 1000.0, 0
     for pause, tokens in steps:
@@ -126,7 +126,7 @@ def test_rejected_requests_count_if_told_so() -> None:
     )
     for keeper in (lenient, harsh):
         assert keeper.take(0.0, 1, 10) == 0
-        later = 59.0 if keeper is lenient else 60.0  # ten of its own refusals stand in the way
+        later = 59.0 if keeper is lenient else 60.0  # ten of its own rejections count
         assert [keeper.take(1.0, 1, 10) for _ in range(20)] == [59.0] * 10 + [later] * 10
     assert lenient.take(60.0, 1, 10) == 0
     assert harsh.take(60.0, 1, 10) == pytest.approx(1.0)

@@ -1,4 +1,4 @@
-"""Each dialect asks for what its provider requires, and refuses the rest in its provider's words."""
+"""Each dialect asks for what its provider requires, and rejects the rest in its provider's words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m aembed.testing.server``: says where it is, serves, and ends when told to, in every way."""
+"""``python -m aembed.testing.server``: prints its address, serves, and ends on every signal and on a closed pipe."""
 
 from __future__ import annotations
 

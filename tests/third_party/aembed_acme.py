@@ -1,4 +1,4 @@
-"""``acme``: a made-up embeddings API, as a package of its own would bring it to aembed."""
+"""``acme``: a made-up embeddings API, as a third-party package brings it to aembed."""
 
 from __future__ import annotations
 

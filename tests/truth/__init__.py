@@ -2,5 +2,5 @@
 
 They depend on a machine that is quiet: not part of the normal suite. ``nox -s truth`` runs them as tests;
 ``python -m tests.truth`` prints each figure with its bound, ``python -m tests.truth T1 T3`` only these.
-Where others use the machine too, real-time priority helps (Linux, as root): ``chrt -f 10 python -m tests.truth``.
+On a machine that is shared, real-time priority helps (Linux, as root): ``chrt -f 10 python -m tests.truth``.
 """

@@ -10,7 +10,7 @@ from aembed.bench import Report
 
 ATTEMPTS = 5
 QUEUED = 0.005
-"""Share of a run that its thread waited for a core: beyond it, what was measured is the machine."""
+"""Share of a run that its thread waited for a core: beyond it, the run measures the machine."""
 
 
 class NoisyError(Exception):
@@ -66,7 +66,7 @@ def yes(what: str, value: object) -> Figure:
 
 
 noises: list[str] = []
-"""What the machine did during the attempt that is under way."""
+"""The machine's activity during the current attempt."""
 
 
 def heard(report: Report) -> Report:

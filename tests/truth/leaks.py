@@ -1,4 +1,4 @@
-"""T4: what is kept for good is a leak, what comes and goes is not. Each in a fresh process."""
+"""T4: memory kept for good is a leak, memory that comes and goes is not. Each in a fresh process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""T1, T2, T3, T9: what is planted into a run under load."""
+"""T1, T2, T3, T9: faults planted into a run under load."""
 
 from __future__ import annotations
 

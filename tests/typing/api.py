@@ -1,4 +1,4 @@
-"""What type checkers must see. Never run: mypy --strict and pyright check it in ``nox -s types``."""
+"""Types that checkers must infer. Never run: mypy --strict and pyright check it in ``nox -s types``."""
 
 from __future__ import annotations
 

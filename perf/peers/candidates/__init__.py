@@ -1,4 +1,4 @@
-"""Who is measured. Every file has the same three functions, and imports its library in the first of them.
+"""The clients that are compared. Every file has the same three functions, and imports its library in the first of them.
 
 ``opened(base_url, in_flight)`` opens a client, as its documentation says to for many requests at once;
 ``query(client, text)`` gives one vector of float32; ``documents(client, texts)`` one array for all texts, asked for in
@@ -29,7 +29,7 @@ class Candidate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """How a candidate is run. ``share`` is the part of the work it gets, ``rounds`` the most rounds, for slow ones."""
+    """Settings of a candidate. ``share`` is the part of the work it gets, ``rounds`` the most rounds, for slow ones."""
 
     module: str
     loop: str = "uvloop"

@@ -1,4 +1,4 @@
-"""What a user writes around a client that embeds one batch at a time: so many at once, into one array."""
+"""The code that users write around a client of one batch at a time: so many at once, into one array."""
 
 from __future__ import annotations
 

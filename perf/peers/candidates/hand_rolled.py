@@ -18,7 +18,7 @@ LENGTH = b"content-length: "
 
 
 class Connection(asyncio.BufferedProtocol):
-    """One request at a time. The reply stands in ``buffer`` until the next one."""
+    """One request at a time. The reply stays in ``buffer`` until the next one."""
 
     def __init__(self) -> None:
         self.buffer = bytearray(2**16)
@@ -65,7 +65,7 @@ class Connection(asyncio.BufferedProtocol):
 
 
 class Client:
-    """A pool, last in first out, without a limit of its own."""
+    """A pool, last in first out, without a limit."""
 
     def __init__(self, host: str, port: int, path: str, in_flight: int) -> None:
         self._address, self._free = (host, port), list[Connection]()

@@ -1,4 +1,4 @@
-"""The floor: aiohttp, orjson and binascii, with no check, limit or timeout of one's own."""
+"""The floor: aiohttp, orjson and binascii, without a check, limit or timeout."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""The least time a world can take, whatever the client does: no run is faster.
+"""The least time a world can take, with any client: no run is faster.
 
 Each rule alone gives a bound, and so do slots and workers; the largest counts. Queries, abandoned calls and others on
 the quota are no part of the job: what the server admitted of them, when it did, is taken off.
 
-bucket   what it holds at first, and then its rate; an outage fills it again, up to its capacity
+bucket   its content at first, and then its rate; an outage fills it again, up to its capacity
 window   each window of a series that covers the run, of any phase, takes its capacity, and whole batches only; none
          where the server is down throughout. Series start with the run, and where outages end and quotas change.
 slots    mean round trip of the documents, in turns of all slots
@@ -137,7 +137,7 @@ def _workers(world: World, need: Demand, ledger: Ledger) -> float:
             if left <= speed * (end - begin):
                 return begin + max(0.0, left) / speed
             left += other - speed * (end - begin)
-        left -= count * ledger.longest_work  # those that retire finish what they have begun
+        left -= count * ledger.longest_work  # those that retire finish their requests
     return 0.0
 
 

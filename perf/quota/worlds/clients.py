@@ -141,7 +141,7 @@ class WithAiolimiter(Retrying):
 
 
 class Straight(Retrying):
-    """For queries without a load."""
+    """A client of queries alone."""
 
 
 @asynccontextmanager

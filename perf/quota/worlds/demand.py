@@ -20,7 +20,7 @@ LONGEST = 3.0
 
 @dataclass(frozen=True)
 class Demand:
-    """What the documents of a world need, whatever client sends them."""
+    """The work that the documents of a world need, with any client."""
 
     texts: Sequence[str]
     requests: int

@@ -13,7 +13,7 @@ ROUNDING = 1e-9
 
 
 class Meter(Protocol):
-    """What one rule counts. ``factor`` scales its capacity and rate from now on."""
+    """The count of one rule. ``factor`` scales its capacity and rate from now on."""
 
     def wait(self, now: float, amount: float) -> float:
         """Seconds until ``amount`` is allowed; 0: now."""

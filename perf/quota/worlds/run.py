@@ -1,4 +1,4 @@
-"""One world with one client on virtual time. Whatever goes wrong is part of the outcome, and ends no other run."""
+"""One world with one client on virtual time. A failure is part of the outcome, and ends no other run."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def run(world: World, client: str) -> Outcome:
         loop.run_until_complete(_watched(world, client, outcome))
     except OutOfProcessorTime:
         outcome.hung = True
-    except Exception as error:  # noqa: BLE001  # whatever a client raises is its result
+    except Exception as error:  # noqa: BLE001  # any error of a client is its result
         outcome.exception = _describe(error)
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)

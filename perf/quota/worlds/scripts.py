@@ -53,7 +53,7 @@ class Script:
         with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
             try:
                 return runner.run(self._limited())
-            except Exception as error:  # noqa: BLE001  # whatever is raised is what came of it
+            except Exception as error:  # noqa: BLE001  # any error is the outcome
                 return f"{type(error).__name__}: {error}", False
 
     async def _limited(self) -> Result:

@@ -1,4 +1,4 @@
-"""The server of a world, as a provider. What has been sent arrives and is counted, even if its caller has given up."""
+"""The server of a world, as a provider. A request that was sent arrives and counts, even if its caller has given up."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FOREIGN_PER_SECOND = 10.0
 
 @dataclass(frozen=True)
 class Taken:
-    """What one request took, and when."""
+    """The charge of one request, and its time."""
 
     at: float
     requests: float
@@ -34,7 +34,7 @@ class Taken:
 
 
 class Ledger:
-    """What the server did, for the bound."""
+    """The server's record, for the bound."""
 
     def __init__(self) -> None:
         self.documents: list[Taken] = []
@@ -66,7 +66,7 @@ class Request:
 
 
 class WorldServer:
-    """A request is counted when it arrives, and its reply reports what was left at that time."""
+    """A request is counted when it arrives, and its reply reports the quota left at that time."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -216,7 +216,7 @@ class WorldServer:
             each.scale(self.now(), factor)
 
     def _begin_foreign(self) -> None:
-        """Others use their share of every minute rule, in a random stream; what is rejected they forget."""
+        """Others use their share of every minute rule, in a random stream; rejected requests are not repeated."""
         world = self.world
         rates = {rule.resource: rule.per_minute / 60 * world.foreign for rule in world.minute_rules}
         rate = min(FOREIGN_PER_SECOND, rates.get("requests", FOREIGN_PER_SECOND))

@@ -69,7 +69,7 @@ class Headers:
 
 
 def retry_after(world: World, wait: float) -> float | None:
-    """What the server says of ``wait`` seconds."""
+    """The server's wording of ``wait`` seconds."""
     said: dict[str, float | None] = {
         "exact": math.ceil(wait * 1000) / 1000,
         "seconds": float(math.ceil(wait)),

@@ -14,7 +14,7 @@ Done: TypeAlias = Callable[[], None]
 
 
 class WorkerPool:
-    """A free worker takes the oldest request. One that is retired finishes what it has begun."""
+    """A free worker takes the oldest request. One that is retired finishes its request."""
 
     def __init__(self, config: Workers, random: Random) -> None:
         self._config, self._random = config, random

@@ -1,7 +1,7 @@
 """``cohere``: POST /v2/embed.
 
 Sources: https://docs.cohere.com/reference/embed (fields, 96 texts, shapes), https://docs.cohere.com/reference/errors
-(messages; the body is ``{"id", "message"}``). That an empty text is refused is known; the wording is not.
+(messages; the body is ``{"id", "message"}``). That an empty text is rejected is known; the wording is not.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def _no_headers(answer: Answer) -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """One provider. ``read`` and ``key`` say what a request holds; ``write`` and ``refuse`` answer it."""
+    """One provider. ``read`` and ``key`` parse a request; ``write`` and ``refuse`` answer it."""
 
     base: str = ""
     """Path of the base URL that clients are given, without a slash at its end."""
@@ -123,7 +123,7 @@ class Dialect:
 
 
 Wording: TypeAlias = Mapping[Problem, tuple[int, str]]
-"""Status and message of each problem; names in braces are fields of the refusal."""
+"""Status and message of each problem; names in braces are fields of the rejection."""
 
 
 def words(refusal: Refusal, wording: Wording) -> tuple[int, str]:

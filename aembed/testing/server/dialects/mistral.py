@@ -1,7 +1,7 @@
 """``mistral``: POST /v1/embeddings.
 
 Sources: https://docs.mistral.ai/api (fields); caps and code 3210 as measured and quoted in public repositories (256
-inputs pass and 257 are refused, 16,384 tokens in all; May 2026). The names of the quota headers and of
+inputs pass and 257 are rejected, 16,384 tokens in all; May 2026). The names of the quota headers and of
 ``mistral-correlation-id`` are those of recorded replies.
 """
 

@@ -1,8 +1,8 @@
 """``tei``: Hugging Face's text-embeddings-inference, POST /embed.
 
 Source: https://github.com/huggingface/text-embeddings-inference, router/src/http/server.rs and docs/openapi.json: 32
-inputs, a body of 2 MB; since 1.9 what is too large is a 422 with ``"error_type": "Validation"`` (before, a 413), and no
-text a 400; a prompt that the model's configuration lacks is refused, and this model's has none; counts are headers.
+inputs, a body of 2 MB; since 1.9 an oversized input is a 422 with ``"error_type": "Validation"`` (413 before), and no
+text a 400; a prompt that the model's configuration lacks is rejected, and this model's has none; counts are headers.
 """
 
 from __future__ import annotations
