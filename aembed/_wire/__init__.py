@@ -7,6 +7,7 @@ proxies         proxies and users that the environment names
 pool            the connections of one event loop, free and busy
 dialer, tunnel  new connections: addresses, TLS, CONNECT
 connection      one HTTP/1.1 connection: a request out, its answer in
+answer          the answer that arrives: parsed, and checked beyond the parser
 connection_errors  what can go wrong with one, each with its cause and a remedy
 headers         a reply's headers, in any case
 body            a reply's bytes, decompressed, never more than the cap

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from aembed._errors import ProviderError, ReplyError, TextTooLongError
 from aembed._wire.api import HttpApi
-from aembed._wire.api_errors import REMEDIES, api_error, parse_error, request_id
+from aembed._wire.api_errors import REMEDIES, REQUEST_IDS, api_error, parse_error, request_id
 from aembed._wire.error_body import ErrorBody, error_in_200
 from aembed._wire.quota_headers import USUAL
 from aembed._wire.redact import redact
@@ -16,6 +16,7 @@ from aembed._wire.transport import Response
 
 USUAL_ID = re.compile(r"[\w.:=+/-]{1,100}", re.ASCII)
 """A request id that cannot hide a text of several words."""
+HAVE_ID = frozenset(REQUEST_IDS)
 MAX_NAME_CHARS = 100
 """Characters of a media type that an error quotes."""
 MAX_NO_REPLIES = 2
@@ -105,7 +106,9 @@ class AnswerErrors:
         return request_id(response.headers, texts, self._secrets)
 
     def id_of_success(self, response: Response, texts: Sequence[str]) -> str | None:
-        """Like ``request_id``, for every good reply: there the usual id must cost next to nothing."""
+        """Like ``request_id``, for every good reply: there it must cost next to nothing."""
+        if HAVE_ID.isdisjoint(response.headers):  # one pass in C
+            return None
         found = response.headers.get("x-request-id")
         if found is not None and USUAL_ID.fullmatch(found) and found not in texts:
             small = found.lower()

@@ -12,8 +12,9 @@ from typing import Any
 import anyio.lowlevel
 
 from aembed._errors import ConnectError, ReplyError
+from aembed._wire.answer import HANDED_ON_BYTES, MAX_REJECTION_BYTES, Head
 from aembed._wire.api_errors import request_id
-from aembed._wire.connection import HANDED_ON_BYTES, MAX_REJECTION_BYTES, Connection, Head
+from aembed._wire.connection import Connection
 from aembed._wire.connection_errors import redirected, refused_by_proxy
 from aembed._wire.headers import lookup
 from aembed._wire.transport import BodySink, Response
@@ -34,13 +35,8 @@ async def read_answer(connection: Connection, max_bytes: int, sink: BodySink | N
     await connection.wait()
     head = connection.head
     assert head is not None, "the parser gives no body before the head"
-    if head.status >= 400:
-        if head.status == 407:
-            raise refused_by_proxy(head.status, "", None)
-        return Response(head.status, head.headers, _rejection(connection, head))
-    # Its body is not read: a redirect is never followed.
     if head.status >= 300:
-        raise redirected(head.headers.get("location", ""), head.status)
+        return Response(head.status, head.headers, _rejection(connection, head))
     if head.length is not None and head.length > max_bytes:
         raise _too_large(head, max_bytes)
     encoding = _encoding(head)
@@ -64,7 +60,6 @@ async def _read(connection: Connection, head: Head, max_bytes: int, sink: BodySi
         if connection.body_bytes > max_bytes:
             pieces = []
             raise _too_large(head, max_bytes)
-        # In large pieces: each is a hop to a worker thread.
         if sink is not None and held >= HANDED_ON_BYTES:
             await sink.take(pieces)
             pieces = []
@@ -75,6 +70,10 @@ async def _read(connection: Connection, head: Head, max_bytes: int, sink: BodySi
 
 def _rejection(connection: Connection, head: Head) -> bytes:
     """The readable beginning of an error body. The status counts, so that an unreadable body must not hide it."""
+    if head.status < 400:
+        raise redirected(head.headers.get("location", ""), head.status)
+    if head.status == 407:
+        raise refused_by_proxy(head.status, "", None)
     body = b"".join(connection.take())
     if _encoding(head) == "identity":
         return body[:MAX_REJECTION_BYTES]

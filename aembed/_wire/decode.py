@@ -64,7 +64,7 @@ def decode(
     key = reply_format.quoted_key
     # base64 is little-endian float32 on the wire: on other machines the general path converts it.
     if count == 1 and key is not None and rows is not None and sys.byteorder == "little":
-        decoded = _decode_one(body, reply_format, key, rows)
+        decoded = _decode_one(body, reply_format, rows)
         if decoded is not None:
             return decoded
     strings = Split(body, []) if key is None else split_strings(body, key, pause)
@@ -80,25 +80,25 @@ def decode(
     return Decoded(rows, reply_format.tokens(skeleton), base64=bool(strings.spans))
 
 
-def _decode_one(body: bytes, reply_format: ReplyFormat[Any], key: bytes, rows: Vectors) -> Decoded | None:
+def _decode_one(body: bytes, reply_format: ReplyFormat[Any], rows: Vectors) -> Decoded | None:
     """The fast path of a query: base64 of the right length in a small reply. ``None`` for any other reply.
 
     The first string after the key is split off; it is the vector if the skeleton has the placeholder in its position.
     """
-    for between in (b':"', b': "'):
-        before, found, rest = body.partition(key + between)
-        if found:
+    for opening in reply_format.openings:
+        start = body.find(opening) + len(opening)
+        if start >= len(opening):
             break
     else:
         return None
-    encoded, quote, after = rest.partition(b'"')
-    if len(before) + len(after) > UNCOUNTED_BYTES:
+    end = body.find(b'"', start)
+    if end < 0 or len(body) - (end - start) > UNCOUNTED_BYTES:
         return None
     try:
-        skeleton = parse(b"".join((before, found, PLACEHOLDER, quote, after)), reply_format)
+        skeleton = parse(b"%b%b%b" % (body[:start], PLACEHOLDER, body[end:]), reply_format)
         if reply_format.vector_positions(skeleton) != ONE_VECTOR:
             return None
-        rows.data.cast("B")[:] = pybase64.b64decode(encoded, validate=True)
+        rows.data.cast("B")[:] = pybase64.b64decode(memoryview(body)[start:end], validate=True)
     except (ReplyError, ValueError):  # damaged, of another length, or with escapes: the general path finds out
         return None
     return Decoded(rows, reply_format.tokens(skeleton), base64=True)
@@ -182,6 +182,6 @@ def _values(json: bytes | bytearray) -> int:
 
 def parse(skeleton: bytes | bytearray, reply_format: ReplyFormat[T]) -> T:
     try:
-        return msgspec.json.decode(skeleton, type=reply_format.type)
+        return reply_format.parse(skeleton)
     except (msgspec.DecodeError, ValueError, RecursionError):  # ValueError: no UTF-8, or a number of 5,000 digits
         raise NoReplyError("the reply is not the JSON of this API; check base_url") from None

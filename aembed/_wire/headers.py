@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from aembed._settings.secrets import SecretHeaders
@@ -16,18 +15,6 @@ class ReplyHeaders(SecretHeaders[str]):
 
     Values are not shown: a server may repeat a key or a text in one.
     """
-
-    @classmethod
-    def of(cls, fields: Iterable[tuple[bytes, bytes]]) -> ReplyHeaders:
-        """``fields`` as they came: the parser has checked that names are tokens and values have no control character.
-
-        Values are UTF-8 where they can be, so that a text which a server repeats is recognised and cut out of errors.
-        """
-        headers = cls()
-        put = headers.setdefault
-        for name, value in fields:
-            put(name.decode().lower(), value.decode("utf-8", "surrogateescape"))
-        return headers
 
     def get(self, key: str, default: Any = None, /) -> Any:
         return dict.get(self, key.lower(), default)

@@ -67,7 +67,6 @@ class HttpTransport:
             connection.timer = timer
             try:
                 connection.start(route.head(headers), body)
-                pool.watch(connection)
                 if len(body) > SLICE_BYTES:
                     await connection.send_body(body)
                 response = await read_answer(connection, max_bytes, sink)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections import defaultdict
 
 from aembed._settings.http import HttpSettings
 from aembed._wire.connection import Connection
@@ -25,16 +26,17 @@ class Pool:
     def __init__(self, settings: HttpSettings) -> None:
         self.loop = asyncio.get_running_loop()
         self._settings = settings
-        self._free: dict[Origin, dict[Connection, None]] = {}
+        self._free: defaultdict[Origin, dict[Connection, None]] = defaultdict(dict)
         """In the order in which they became free."""
         self._all: set[Connection] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._due = 0.0
+        """Set while there are connections."""
+        self._longest_nap = min(settings.read_timeout, IDLE_S)
         self.is_closed = False
 
     def take(self, origin: Origin) -> Connection | None:
         """The connection that was used last, so that those beyond what is needed grow old. ``None``: there is none."""
-        free = self._free.get(origin)
+        free = self._free[origin]
         while free:
             connection, _ = free.popitem()
             if connection.is_usable:
@@ -53,6 +55,8 @@ class Pool:
         )
         if not connection.gone.done():  # else it has been forgotten already
             self._all.add(connection)
+            if self._timer is None and not self.is_closed:
+                self._timer = self.loop.call_at(connection.since + self._longest_nap, self._look)
         if timer is not None:
             timer.connected()
         # The pool was closed while this one was dialled: nothing else would close it.
@@ -66,43 +70,32 @@ class Pool:
         for free in self._free.values():
             free.pop(connection, None)
 
-    def watch(self, connection: Connection) -> None:
-        """A request has been sent: its answer has ``read_timeout`` seconds from byte to byte."""
-        self._look_at(connection.since + self._settings.read_timeout)
-
     def give_back(self, connection: Connection, origin: Origin) -> None:
-        if not connection.can_be_kept or self.is_closed:
+        """Its answer has been read."""
+        if connection.can_be_kept and not self.is_closed:
+            connection.rest()
+            self._free[origin][connection] = None
+        else:
             connection.close()
-            return
-        connection.rest()
-        self._free.setdefault(origin, {})[connection] = None
-        self._look_at(connection.since + IDLE_S)  # a read_timeout may be longer
-
-    def _look_at(self, due: float) -> None:
-        """One timer serves all: it rings when the first of them may be due, which seldom is when it was set."""
-        if self._timer is not None:
-            if self._due <= due:
-                return
-            self._timer.cancel()
-        self._due = due
-        self._timer = self.loop.call_at(due, self._look)
 
     def _look(self) -> None:
-        self._timer = None
-        now, dues = self.loop.time(), []
+        """One timer serves all. It rings when the first of them may be due, and at least every ``_longest_nap``.
+
+        A request or an idle time that begins meanwhile cannot be due before that, and so sets no timer.
+        """
+        now = self.loop.time()
+        next_look = now + self._longest_nap
         for connection in list(self._all):
             patience = self._settings.read_timeout if connection.is_busy else IDLE_S
-            # A decoder that is slow is not a silent server.
             waits_for_us = connection.is_busy and not connection.waits_for_server
             due = patience + (now if waits_for_us else connection.since)
             if due > now:
-                dues.append(due)
+                next_look = min(next_look, due)
             elif connection.is_busy:
                 connection.expire()
             else:
                 connection.close()
-        if dues:
-            self._look_at(min(dues))
+        self._timer = self.loop.call_at(next_look, self._look) if self._all else None
 
     async def aclose(self) -> None:
         """Close everything, and wait until it is closed."""

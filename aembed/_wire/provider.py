@@ -61,6 +61,9 @@ class HttpProvider:
             ModelCheck(endpoint.spec.name, self._credentials.secrets) if endpoint.api.echoes_model else None
         )
         self._strict = source.strict
+        # A server may ignore the dimension that it is asked for.
+        width = MAX_DIM if endpoint.dimensions is not None else endpoint.spec.dim or MAX_DIM
+        self._max_bytes_per_text = width * MAX_BYTES_PER_NUMBER
         self._closed = False
 
     @property
@@ -121,8 +124,7 @@ class HttpProvider:
     async def _send(self, texts: Sequence[str], kind: Kind, streaming: StreamingDecoder | None) -> Response:
         """The reply to a batch; a plainer request follows each one that the endpoint does not understand."""
         features, credentials = self._features, self._credentials
-        width = MAX_DIM if self._dimension.wanted is not None else self._spec.dim or MAX_DIM  # it may ignore the choice
-        most = len(texts) * width * MAX_BYTES_PER_NUMBER + MAX_BYTES_AROUND
+        most = len(texts) * self._max_bytes_per_text + MAX_BYTES_AROUND
         headers, is_renewed = credentials.headers, False
         if credentials.may_change:
             headers = await credentials.current()

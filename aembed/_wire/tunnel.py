@@ -7,7 +7,7 @@ import asyncio
 import httptools
 
 from aembed._errors import ConnectError, ProviderError
-from aembed._wire.connection import BEGINNING, MAX_HEAD_BYTES
+from aembed._wire.answer import BEGINNING, MAX_HEAD_BYTES
 from aembed._wire.connection_errors import no_http, refused_by_proxy
 from aembed._wire.route import USER_AGENT, Origin, Proxy
 

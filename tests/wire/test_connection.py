@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aembed import ConnectError, ProviderError, ReplyError
-from aembed._wire.connection import MAX_HEAD_BYTES, MAX_HELD_BYTES, SLICE_BYTES, Connection
+from aembed._wire.answer import MAX_HEAD_BYTES
+from aembed._wire.connection import MAX_HELD_BYTES, SLICE_BYTES, Connection
 from tests.loops import run
 
 KEPT = {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}

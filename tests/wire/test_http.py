@@ -16,7 +16,7 @@ from anyio.lowlevel import checkpoint
 
 from aembed import BadRequestError, ConnectError, ReplyError
 from aembed._settings.http import HttpSettings
-from aembed._wire.connection import HANDED_ON_BYTES, MAX_REJECTION_BYTES
+from aembed._wire.answer import HANDED_ON_BYTES, MAX_REJECTION_BYTES
 from aembed._wire.http import HttpTransport
 from aembed.testing import Caps, LoopbackServer
 
