@@ -80,6 +80,7 @@ INSIDE = {
         url
         run_context embedding
         load
+        sweep
         micro
         pytest_plugin
         compare

@@ -18,6 +18,7 @@ Where things are:
     rows/                 every request of a run as a row; files of them
     environment           where a measurement is made, and how quiet it is there
     load/                 open and closed load, bursts, soaks, steps: when requests start, what happened, its verdict
+    sweep/                a grid of loads and parameters: which cells no other surely beats
     micro/                one operation at a time: time, memory, cost, and how they grow; in fresh processes
     pytest_plugin/        the fixture async_benchmark: a test fails if exact counts changed
     compare/              changes: two versions or several sides in turns, two days, months
@@ -58,6 +59,7 @@ from aembed.bench.selftest.self_test import SelfTest, selftest
 from aembed.bench.settings import Progress, RunOptions
 from aembed.bench.slo import goals
 from aembed.bench.subject import Subject, per_user
+from aembed.bench.sweep.sweep import sweep
 
 __all__ = [
     "Arrivals",
@@ -112,6 +114,7 @@ __all__ = [
     "selftest",
     "steps",
     "sustained",
+    "sweep",
     "trace",
     "vectors",
     "versus",

@@ -32,6 +32,7 @@ METRICS = {
     "burst": LOAD | {"recovery"},
     "sustained": LOAD,
     "steps": LOAD,
+    "sweep": frozenset({"p", "errors"}),
     "micro": frozenset({"time", "cpu"}),
 }
 """Metrics that each mode measures; "p" stands for every percentile."""

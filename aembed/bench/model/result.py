@@ -15,6 +15,7 @@ import msgspec
 from aembed.bench.model.estimates import Distribution
 from aembed.bench.model.objectives import Judgement
 from aembed.bench.model.one_at_a_time import Cost, Memory, Micro, Scaling
+from aembed.bench.model.sweep import Sweep
 from aembed.bench.model.under_load import Burst, Closed, Drift, LoopUse, Pacing, Stall, Steps, Traffic, Window
 from aembed.bench.model.versus import Versus
 from aembed.bench.model.work import Work
@@ -23,7 +24,18 @@ SCHEMA = 1
 """Version of the JSON. Reports of another schema are rejected, never guessed at."""
 
 Mode: TypeAlias = Literal[
-    "open", "closed", "burst", "sustained", "steps", "scaling", "micro", "memory", "cost", "versus", "recorded"
+    "open",
+    "closed",
+    "burst",
+    "sustained",
+    "steps",
+    "scaling",
+    "micro",
+    "memory",
+    "cost",
+    "versus",
+    "sweep",
+    "recorded",
 ]
 """``recorded``: read back from a file of rows or histograms, that may be of another program."""
 State: TypeAlias = Literal["ok", "failed", "regressed", "over budget", "invalid", "inconclusive"]
@@ -171,6 +183,7 @@ class Report:
     drift: Drift | None = None
     steps: Steps | None = None
     versus: Versus | None = None
+    sweep: Sweep | None = None
     scaling: Scaling | None = None
     micro: Micro | None = None
     memory: Memory | None = None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aembed.bench import units
 from aembed.bench.compare.changes import Comparison
 from aembed.bench.model.estimates import Distribution
 from aembed.bench.model.one_at_a_time import Scaling
 from aembed.bench.model.result import Report, named
+from aembed.bench.model.sweep import Sweep
 from aembed.bench.model.under_load import Steps, Window
 from aembed.bench.report.svg import COLOURS, Chart, draw_chart, formatter, time_axis
 from aembed.bench.report.tables import printable
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 LINES = (("one", "-"), ("two", "--"), ("three", "-."))
 """Told apart by more than their colour."""
+Ends: TypeAlias = tuple[float, float, float]
+"""A value, and the ends of its interval."""
 SHORTEST = 1e-6
 """Seconds: a logarithmic axis has no room for 0."""
 
@@ -32,6 +35,9 @@ def charts(report: Report) -> tuple[Chart, ...]:
 
 
 def _charts(report: Report) -> Iterator[Chart]:
+    if report.sweep is not None and any(cell.state in {"front", "beaten"} for cell in report.sweep.cells):
+        swept = report.sweep
+        yield draw_chart("Throughput against latency", _swept_label(swept), lambda axes: _front(axes, swept))
     if report.steps is not None:
         steps = report.steps
         yield draw_chart("Steps", "latency at each offered rate", lambda axes: _staircase(axes, steps))
@@ -220,6 +226,40 @@ def _staircase(axes: Axes, steps: Steps) -> None:
     axes.set_xlabel("offered, requests per second")
 
 
+def _swept_label(sweep: Sweep) -> str:
+    return f"{units.quantile(sweep.q)} and throughput of each cell"
+
+
+def _front(axes: Axes, sweep: Sweep) -> None:
+    shown = [cell for cell in sweep.cells if cell.state in {"front", "beaten"}]
+    for state, colour, mark in (("front", "one", "o"), ("beaten", "two", "s")):
+        cells = [(c.throughput, c.latency) for c in shown if c.state == state]
+        points = [(_ends(rate), _ends(latency)) for rate, latency in cells if latency and latency.value is not None]
+        if points:
+            _crosses(axes, points, COLOURS[colour], mark, state)
+    front = sorted((c for c in shown if c.state == "front"), key=lambda c: c.throughput.value if c.throughput else 0.0)
+    for cell in front:
+        if cell.throughput is not None and cell.latency is not None and cell.latency.value is not None:
+            values = ", ".join(str(value) for value in cell.parameters.values())
+            place = (cell.throughput.value, cell.latency.value)
+            axes.annotate(values, place, (-5, 5), textcoords="offset points", ha="right", fontsize=9)
+    if sweep.goal is not None:
+        axes.axhline(sweep.goal.limit, color=COLOURS["bad"], linestyle="--", label="objective")
+    time_axis(axes.yaxis)
+    axes.set_xscale("log")
+    axes.margins(x=0.12, y=0.1)
+    axes.set_xlabel(f"{sweep.items} per second; points: {', '.join(sweep.over)}")
+
+
+def _crosses(axes: Axes, points: Sequence[tuple[Ends, Ends]], colour: str, mark: str, label: str) -> None:
+    """Points with an interval in both directions."""
+    (x, left, right), (y, below, above) = (
+        ([v for v, _, _ in way], [v - low for v, low, _ in way], [high - v for v, _, high in way])
+        for way in zip(*points, strict=True)
+    )
+    axes.errorbar(x, y, xerr=[left, right], yerr=[below, above], fmt=mark, color=colour, label=label, capsize=2)
+
+
 def _scaling(axes: Axes, scaling: Scaling) -> None:
     x = [point.x for point in scaling.points]
     ends = [_ends(point.value) for point in scaling.points]
@@ -249,7 +289,7 @@ def _blocks(axes: Axes, samples: Sequence[Sequence[float]]) -> None:
     axes.set_ylim(bottom=0)
 
 
-def _ends(value: Any) -> tuple[float, float, float]:
+def _ends(value: Any) -> Ends:
     low = value.value if value.low is None else value.low
     high = value.value if value.high is None else value.high
     return value.value, min(low, value.value), max(high, value.value)

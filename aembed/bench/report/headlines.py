@@ -8,7 +8,7 @@ from aembed.bench import units
 from aembed.bench.model.one_at_a_time import Cost, Memory, Micro, Scaling
 from aembed.bench.model.result import Report, named
 from aembed.bench.model.under_load import Burst, Steps
-from aembed.bench.report import shapes, side_by_side
+from aembed.bench.report import shapes, side_by_side, swept
 from aembed.bench.report.tables import Table, printable, table
 
 
@@ -62,6 +62,8 @@ def headline(report: Report) -> str:
         return "; ".join(report.verdict.reasons)
     if report.versus is not None:
         return side_by_side.standings(report.versus)
+    if report.sweep is not None:
+        return swept.recommendation(report.sweep)
     for part in (report.micro, report.steps, report.scaling, report.burst, report.memory, report.cost):
         if part is not None:
             return _of(part)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from statistics import NormalDist
 
 TINY = 1e-300
@@ -73,6 +74,7 @@ def t_cdf(df: float, t: float) -> float:
     return tail if t < 0 else 1 - tail
 
 
+@lru_cache(256)
 def t_quantile(df: float, p: float) -> float:
     """The t with P(T <= t) = p."""
     if p < 0.5:

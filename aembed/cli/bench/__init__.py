@@ -1,7 +1,7 @@
 """``aembed bench``: measure any model, or any ``async def``, and compare the results.
 
 Where things are:
-    loads singles versus judging    the commands: under load; one operation at a time; of reports
+    loads versus sweeps singles judging    the commands: under load; one operation at a time; of reports
     recorded                 files of earlier runs, shown again
     target text_options      options that name the subject
     options load_options values    options of all, and under load; durations and shares as people write them
@@ -12,7 +12,7 @@ Where things are:
 
 import typer
 
-from aembed.cli.bench import judging, loads, recorded, singles, versus
+from aembed.cli.bench import judging, loads, recorded, singles, sweeps, versus
 
 bench = typer.Typer(
     add_completion=False,
@@ -22,7 +22,15 @@ bench = typer.Typer(
     help="Measure a model or any async def: latency, throughput, bursts, memory, and what changed.",
     epilog="Exit codes: 0 fine, 1 failed, regressed or over budget, 2 usage, 3 invalid or inconclusive, 130 Ctrl-C.",
 )
-for command in (*loads.COMMANDS, *versus.COMMANDS, *singles.COMMANDS, *judging.COMMANDS, *recorded.COMMANDS):
+COMMANDS = (
+    *loads.COMMANDS,
+    *versus.COMMANDS,
+    *sweeps.COMMANDS,
+    *singles.COMMANDS,
+    *judging.COMMANDS,
+    *recorded.COMMANDS,
+)
+for command in COMMANDS:
     bench.command()(command)
 
 __all__ = ["bench"]
