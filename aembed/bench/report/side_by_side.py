@@ -8,6 +8,9 @@ from aembed.bench import units
 from aembed.bench.model.versus import PairOfSides, Versus
 from aembed.bench.report.tables import Table, table
 
+WANTED = 0.1
+"""Relative difference that a comparison should find."""
+
 
 def versus(v: Versus) -> Iterator[Table]:
     rows = [
@@ -35,8 +38,18 @@ def versus(v: Versus) -> Iterator[Table]:
         (f"{pair.second} against {pair.first}", units.estimate(pair.change, units.change), _tied(pair))
         for pair in v.pairs
     ]
-    smallest = units.optional(v.detectable, lambda share: f"a difference of {units.change(share)} would be seen")
-    yield table("Differences", ("pair", f"{v.by} (95 % interval)", "decision"), *pairs, note=smallest)
+    yield table("Differences", ("pair", f"{v.by} (95 % interval)", "decision"), *pairs, note=_power(v))
+
+
+def _power(v: Versus) -> str:
+    """The smallest difference that would be seen, and the time that a tenth needs where it would not."""
+    if v.detectable is None:
+        return units.NOT_MEASURED
+    seen = f"a difference of {units.change(v.detectable)} would be seen in 4 of 5 runs"
+    if v.detectable <= WANTED:
+        return seen
+    seconds = v.rounds * v.block_s * (v.detectable / WANTED) ** 2
+    return f"{seen}: too few requests to see {units.change(WANTED)}, which takes about {seconds:,.0f} s for each"
 
 
 def _tied(pair: PairOfSides) -> str:

@@ -58,7 +58,7 @@ def versus(
     duration: Annotated[
         float,
         typer.Option("--duration", "-d", parser=seconds, metavar="TIME", help="Time of each.", rich_help_panel=TURNS),
-    ] = 60.0,
+    ] = 90.0,
     block: Annotated[
         float,
         typer.Option(
