@@ -86,6 +86,7 @@ class Meter:
             lengths=None if self._workload is None else self._workload.lengths(),
             price=self._price,
             cost=None if self._price is None else tokens * self._price / 1e6,
+            by_length=None,  # the rows of the run are not known here
             **requests,
         )
 

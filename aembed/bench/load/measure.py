@@ -12,6 +12,7 @@ from typing import TypeAlias, Unpack
 from aembed import InputError
 from aembed.bench.environment import keeps_own_time, off_loop
 from aembed.bench.load.arrivals import Arrivals
+from aembed.bench.load.by_length import length_cost
 from aembed.bench.load.drivers import ClosedLoop, Driver, OpenLoop
 from aembed.bench.load.heap import heap_frozen
 from aembed.bench.load.lag import Watchdog
@@ -125,6 +126,8 @@ async def _measure(
                 driver, duration, settings, WindowedHistogram.over(duration, settings) if fold else None
             )
         work = None if subject.meter is None else subject.meter.work(result.seconds)
+    if work is not None and requests is not None and not result.fold:
+        work = replace(work, by_length=await off_loop(length_cost, result.rows, requests(seed), work))
     pacer = driver.pacer
     pacing = Pacing(
         arrivals=arrivals,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from aembed.bench.model.estimates import Estimate
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lengths:
@@ -14,6 +16,20 @@ class Lengths:
     p50: int
     p95: int
     max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LengthCost:
+    """Service time of a request by its length: ``fixed + per_character * characters``, by least squares."""
+
+    requests: int
+    """Good answers that the line is fitted to."""
+    fixed: Estimate
+    """Seconds of a request without any text; its waiting for others is in it."""
+    per_character: Estimate
+    """Seconds."""
+    characters_per_token: float
+    """Of the whole run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +66,8 @@ class Work:
     """US dollars per million tokens; ``None`` where it is unknown."""
     cost: float | None
     """US dollars for the whole run."""
+    by_length: LengthCost | None = None
+    """``None`` where all requests are about equally long, or there are too few."""
 
     @property
     def unsent(self) -> int:

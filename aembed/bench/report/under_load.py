@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aembed.bench import units
+from aembed.bench.model.estimates import Estimate
 from aembed.bench.model.under_load import Closed, Traffic
-from aembed.bench.model.work import Work
+from aembed.bench.model.work import LengthCost, Work
 from aembed.bench.report.tables import Row, Table, table
 
 
@@ -50,6 +51,26 @@ def work(w: Work) -> Iterator[Table]:
     if w.cost is not None and w.price is not None:
         rows.append(("cost", f"${units.digits(w.cost)}", f"${units.digits(w.price)} per million tokens"))
     yield table("Work", ("", "total", "rate"), *rows, note=f"model: {w.model}; texts: {w.source}")
+    if w.by_length is not None:
+        yield _by_length(w.by_length, w.tokens_from)
+
+
+def _by_length(line: LengthCost, tokens_from: str) -> Table:
+    per = line.per_character
+    rows = [
+        ("fixed", units.estimate(line.fixed, units.seconds)),
+        ("per 1,000 characters", units.estimate(_times(per, 1000), units.seconds)),
+    ]
+    if tokens_from == "provider":
+        per_token = _times(per, 1000 * line.characters_per_token)
+        rows.append(("per 1,000 tokens", units.estimate(per_token, units.seconds)))
+    note = f"a straight line through {units.count(line.requests)} requests; what they waited for others is in it"
+    return table("Service time by length", ("", "time (95 % interval)"), *rows, note=note)
+
+
+def _times(value: Estimate, factor: float) -> Estimate:
+    low, high = (None if end is None else factor * end for end in (value.low, value.high))
+    return Estimate(value=factor * value.value, low=low, high=high)
 
 
 def closed(closed: Closed) -> Iterator[Table]:

@@ -45,6 +45,34 @@ def linear_fit(x: ArrayLike, y: ArrayLike) -> LinearFit:
     )
 
 
+def line_by_groups(x: ArrayLike, y: ArrayLike, groups: int) -> tuple[Estimate, Estimate]:
+    """The intercept and the slope of a least-squares line, for values in the order they were measured in.
+
+    Their intervals come from leaving out one group of consecutive values at a time (jackknife), so that neighbours may
+    depend on each other and the scatter may grow with ``x``. Raises ValueError where a group alone decides the line.
+    """
+    xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    shift = float(xs.mean())  # sums of squares of large numbers lose digits
+    terms = np.stack([np.ones_like(xs), xs - shift, ys, (xs - shift) ** 2, (xs - shift) * ys])
+    parts = np.stack([part.sum(axis=1) for part in np.array_split(terms, groups, axis=1)])
+    whole = parts.sum(axis=0)
+    found = np.array([_line(whole - part, shift) for part in (np.zeros(5), *parts)])
+    off = found[1:] - found[1:].mean(axis=0)
+    halves = t_quantile(groups - 1, 1 - TAIL) * np.sqrt((groups - 1) / groups * (off**2).sum(axis=0))
+    fixed, slope = (_around(float(v), float(h)) for v, h in zip(found[0], halves, strict=True))
+    return fixed, slope
+
+
+def _line(sums: NDArray[np.float64], shift: float) -> tuple[float, float]:
+    """Intercept and slope from the sums of 1, x, y, x² and xy, where ``shift`` was taken off every x."""
+    n, x, y, xx, xy = map(float, sums)
+    spread = xx - x * x / n if n else 0.0
+    if spread <= 0:
+        raise ValueError("without one group of values there is no line: they have the same x")
+    slope = (xy - x * y / n) / spread
+    return y / n - slope * (x / n + shift), slope
+
+
 def _lack_of_fit(xs: NDArray[np.float64], ys: NDArray[np.float64], residual: float) -> tuple[int, int, float] | None:
     """Degrees of freedom and F; ``None`` where no ``x`` was repeated, or no third one is there to be off the line."""
     levels = np.unique(xs)
