@@ -59,10 +59,10 @@ class CallRunner:
         if timeout is None:
             await (layer or self._top).run(call)
         else:
-            call.due = asyncio.get_running_loop().time() + timeout.seconds
             finished, scope = False, timeout.scope()
             try:
                 with scope:
+                    call.due = scope.due
                     await (layer or self._top).run(call)
                     finished = not call.out_of_time
             except TimeoutError:

@@ -45,30 +45,31 @@ def clock_of(loop: asyncio.AbstractEventLoop) -> Clock:
 class LoopAffinity:
     """Binds its owner to the loop of the first call. While ``busy``, no other loop may take over."""
 
-    __slots__ = ("_busy", "_lock", "_loop", "_process")
+    __slots__ = ("_busy", "_lock", "_process", "loop")
 
     def __init__(self, busy: Callable[[], bool]) -> None:
         self._busy = busy
         self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The loop of the last call: that of all calls in flight."""
         self._process = os.getpid()
 
     def enter(self, owner: str) -> asyncio.AbstractEventLoop:
         """Begin a call: returns the running loop. Raises :class:`EventLoopError` on another loop, or without one."""
         loop = running_loop(owner)
-        if loop is not self._loop:
+        if loop is not self.loop:
             self._move_to(loop, owner)
         return loop
 
     def _move_to(self, loop: asyncio.AbstractEventLoop, owner: str) -> None:
         with self._lock:
             process = os.getpid()
-            if self._loop is not None:
-                if process == self._process and not self._loop.is_closed():
+            if self.loop is not None:
+                if process == self._process and not self.loop.is_closed():
                     raise EventLoopError(f"{owner} {OTHER_LOOP}")
                 if self._busy():
                     raise EventLoopError(f"{owner} {CUT_OFF}")
-            self._loop, self._process = loop, process
+            self.loop, self._process = loop, process
 
 
 class ActiveCalls:
@@ -94,7 +95,7 @@ class ActiveCalls:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._home.loop)  # without it a system call finds the loop, before Python 3.12
         left = self._tasks.pop(task) - 1
         if left:
             self._tasks[task] = left

@@ -44,9 +44,13 @@ class BatchCap:
             return spec
         return replace(spec, max_batch_texts=self.most)
 
+    def is_exceeded_by(self, batch: Batch) -> bool:
+        """True for a batch that was planned before the cap was known."""
+        return self.most is not None and len(batch.texts) > self.most
+
     def parts(self, batch: Batch) -> list[Batch]:
-        """A batch that was planned before the cap was known, in parts within it."""
-        if self.most is None or len(batch) <= self.most:
+        """A batch in parts within the cap."""
+        if self.most is None:
             return [batch]
         positions = list(range(len(batch)))
         return [take(batch, positions[start : start + self.most]) for start in range(0, len(batch), self.most)]

@@ -27,9 +27,24 @@ class Call:
     the caller does. The rows in ``rejected`` have failed before the call began.
     """
 
+    # Defaults of the class, since most calls never set them.
     record: CallRecord | None = None
+    due = math.inf
+    on_sent: Callable[[], None] | None = None
+    on_ended: Callable[[int], None] | None = None
+    """Called with the number of rows that have just received their vector, or failed."""
     is_late = False
     """Its deadline has passed."""
+    out_of_time = False
+    """No request can be sent before the deadline: the call ends now."""
+    stopped = False
+    error: AembedError | None = None
+    """The error that ends the call, once it has stopped."""
+    tokens: int | None = 0
+    """Tokens of all replies; ``None`` once a reply came without a count."""
+    requests = maybe_billed = 0
+    _failed_requests = 0
+    _last_failure: ProviderError | None = None
 
     def __init__(
         self,
@@ -43,29 +58,15 @@ class Call:
     ) -> None:
         scattered = rejected or (len(texts) > 1 and len(set(texts)) < len(texts))
         self._row_map = RowMap(texts, rejected) if scattered else None
-        self.texts = texts if self._row_map is None else self._row_map.texts
+        self._rows = len(texts)
+        self.texts = texts = texts if self._row_map is None else self._row_map.texts
         self.kind: Kind = kind
         self.is_probe = is_probe
-        self.due = math.inf
-        self.on_sent: Callable[[], None] | None = None
-        self.on_ended: Callable[[int], None] | None = None
-        """Called with the number of rows that have just received their vector, or failed."""
-        self.stopped = False
-        self.error: AembedError | None = None
-        """The error that ends the call, once it has stopped."""
-        self.out_of_time = False
-        """No request can be sent before the deadline: the call ends now."""
         self.failures: dict[int, AembedError] = {}
-        self.tokens: int | None = 0
-        """Tokens of all replies; ``None`` once a reply came without a count."""
-        self.requests = self.maybe_billed = 0
-        self._failed_requests = 0
-        self._last_failure: ProviderError | None = None
         self._truncated: set[int] = set()
         self._on_error: OnError = on_error
-        self._rows = len(texts)
-        self._states = bytearray(len(self.texts))
-        self._missing = len(self.texts)
+        self._states = bytearray(len(texts))
+        self._missing = len(texts)
         self._out = out
         self._started = time.perf_counter()
 

@@ -34,7 +34,10 @@ def _checked(vectors: Vectors, texts: int, spec: ModelSpec) -> Vectors:
         raise _unusable(spec, f"an array of shape {vectors.shape} for {texts} texts")
     if spec.dim is not None and vectors.shape[1] != spec.dim:
         raise _unusable(spec, f"vectors of dimension {vectors.shape[1]} where {spec.dim} was expected")
-    least, most = _squared_norms(vectors)
+    if texts == 1:
+        least = most = float(np.vdot(vectors, vectors))  # of one row the cheapest way
+    else:
+        least, most = _squared_norms(vectors)
     if not 0.0 < least <= most < math.inf:  # NaN fails every comparison
         _check_rows(vectors, spec)
     return vectors
@@ -42,9 +45,6 @@ def _checked(vectors: Vectors, texts: int, spec: ModelSpec) -> Vectors:
 
 def _squared_norms(vectors: Vectors) -> tuple[float, float]:
     """The least and the greatest; infinite where they overflow."""
-    if len(vectors) == 1:
-        square = float(np.vdot(vectors, vectors))  # of one row the cheapest way
-        return square, square
     with np.errstate(over="ignore"):
         squares = np.vecdot(vectors, vectors)
     return float(np.minimum.reduce(squares)), float(np.maximum.reduce(squares))

@@ -33,7 +33,7 @@ from aembed._errors import AembedError, DeadlineError, ProviderError
 from aembed._events import Statistics
 from aembed._gate import Gate
 from aembed._settings.options import Options
-from aembed._types import Batch, MeasuresTexts, ModelSpec, Provider, Reply, TextSize, Vectors
+from aembed._types import Batch, MeasuresTexts, ModelSpec, Provider, Reply, TextSize
 
 MAX_TEXTS_SORTED_ON_LOOP = 5_000
 """Texts that are sorted by length in a few milliseconds; more are sorted in a worker thread."""
@@ -128,8 +128,9 @@ class Engine:
             if not call.wants(batch):
                 call.skip(batch)
                 continue
-            batch, *others = self._cap.parts(batch)
-            left += reversed(others)
+            if self._cap.is_exceeded_by(batch):
+                left += reversed(self._cap.parts(batch))
+                continue
             delivered = self._recovery.delivered
             try:
                 await self.send(call, batch)
@@ -195,21 +196,20 @@ class Engine:
         finally:
             self.gate.leave(reservation, reply, failure)
         assert reply is not None, "an error was raised otherwise"
-        vectors = await self._checked(reply, len(batch.texts))
-        if attempt is not None:
-            attempt.answered(reply)
-        call.place(batch, reply, vectors, in_place=rows is not None and reply.vectors is rows)
-        self.recorder.delivered(call, batch, reply, attempt)
-
-    async def _checked(self, reply: Reply, texts: int) -> Vectors:
-        """The vectors of a reply, checked, and scaled if asked for. The dimension is learned from the first."""
-        spec = self.spec
+        texts, spec = len(batch.texts), self.spec
         if texts * (spec.dim or 0) < MAX_NUMBERS_CHECKED_ON_LOOP:
             vectors = check_reply(reply, texts, spec, scale=self._normalize)
         else:
             check = partial(check_reply, reply, texts, spec, scale=self._normalize)
             vectors = await anyio.to_thread.run_sync(check)
+        self._learn(texts, vectors.shape[1])
+        if attempt is not None:
+            attempt.answered(reply)
+        call.place(batch, reply, vectors, in_place=rows is not None and reply.vectors is rows)
+        self.recorder.delivered(call, batch, reply, attempt)
+
+    def _learn(self, texts: int, dim: int) -> None:
+        """A batch of so many texts was answered. The dimension is learned from the first reply."""
         self._cap.accepted(texts)
         if self.spec.dim is None:
-            self.spec = replace(self.spec, dim=vectors.shape[1])
-        return vectors
+            self.spec = replace(self.spec, dim=dim)

@@ -25,8 +25,8 @@ def plan(texts: Sequence[str], spec: ModelSpec) -> list[Batch]:
     little is padded and the last batch to finish is a short one. A text above the token cap is sent alone.
     A single batch holds the texts as they came.
     """
-    if not texts:
-        return []
+    if len(texts) <= 1:
+        return [Batch(texts, slice(0, 1))] if texts else []
     cap = spec.max_batch_texts or len(texts)
     if spec.max_batch_tokens is None and len(texts) <= cap and (spec.max_text_tokens is None or spec.pads):
         return [Batch(texts, slice(0, len(texts)))]

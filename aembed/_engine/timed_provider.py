@@ -36,18 +36,12 @@ class TimedProvider:
             answer = self._embed_into(rows, texts, kind=kind)
         if not hasattr(answer, "__await__"):
             raise ConfigError(f"{type(self.inner).__name__}.embed is no async function; write `async def embed`")
-        reply = await answer if self._timeout is None else await self._in_time(answer, self._timeout)
-        if not isinstance(reply, Reply):
-            returned = "nothing" if reply is None else f"a {type(reply).__name__}"
-            name = type(self.inner).__name__
-            raise ConfigError(f"{name}.embed returned {returned}; return aembed.Reply(vectors)")
-        return reply
-
-    async def _in_time(self, answer: Awaitable[object], timeout: SharedTimeout) -> object:
-        scope = timeout.scope()
+        if self._timeout is None:
+            return self._checked(await answer)
+        scope = self._timeout.scope()
         try:
             with scope:
-                return await answer
+                return self._checked(await answer)
         except TimeoutError:
             if not scope.expired:
                 raise  # the provider's own
@@ -55,4 +49,11 @@ class TimedProvider:
             await scope.give_way()
             raise
         name = self.inner.spec.name
-        raise RequestTimeoutError(f"{name} did not answer within the timeout of {timeout.seconds} s")
+        raise RequestTimeoutError(f"{name} did not answer within the timeout of {self._timeout.seconds} s")
+
+    def _checked(self, reply: object) -> Reply:
+        if isinstance(reply, Reply):
+            return reply
+        returned = "nothing" if reply is None else f"a {type(reply).__name__}"
+        name = type(self.inner).__name__
+        raise ConfigError(f"{name}.embed returned {returned}; return aembed.Reply(vectors)")

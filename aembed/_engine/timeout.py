@@ -7,7 +7,6 @@ Every block gets the same seconds, so the oldest block is always the next to exp
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from types import TracebackType
 
@@ -29,15 +28,18 @@ class SharedTimeout:
     def scope(self) -> TimeoutScope:
         return TimeoutScope(self)
 
-    def enter(self, scope: TimeoutScope, loop: asyncio.AbstractEventLoop) -> None:
-        scope.due = loop.time() + self.seconds
+    def enter(self, scope: TimeoutScope, loop: asyncio.AbstractEventLoop) -> float:
+        """Returns the time at which it expires."""
+        due = loop.time() + self.seconds
         self._open[scope] = None
         if self._timer is None:
-            self._set(scope.due, loop)
+            self._set(due, loop)
+        return due
 
     def leave(self, scope: TimeoutScope) -> None:
-        del self._open[scope]
-        if not self._open and self._timer is not None:
+        open_scopes = self._open
+        del open_scopes[scope]
+        if not open_scopes and self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
@@ -61,7 +63,8 @@ class TimeoutScope:
     __slots__ = ("_cancelling", "_task", "_timeout", "due", "expired")
 
     def __init__(self, timeout: SharedTimeout) -> None:
-        self.due = math.inf
+        self.due: float
+        """Time of the loop's clock at which it expires, once entered."""
         self.expired = False
         """The time was over before the block had ended: only then a TimeoutError is the scope's."""
         self._timeout = timeout
@@ -72,7 +75,7 @@ class TimeoutScope:
         assert task is not None, "only a task can be cancelled"
         self._task = task
         self._cancelling = task.cancelling()
-        self._timeout.enter(self, loop)
+        self.due = self._timeout.enter(self, loop)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -87,6 +87,7 @@ class Pool:
         next_look = now + self._longest_nap
         for connection in list(self._all):
             patience = self._settings.read_timeout if connection.is_busy else IDLE_S
+            # A decoder that is slow is not a silent server.
             waits_for_us = connection.is_busy and not connection.waits_for_server
             due = patience + (now if waits_for_us else connection.since)
             if due > now:
