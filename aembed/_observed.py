@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sized
+from collections.abc import Mapping, Sequence, Sized
 from types import TracebackType
 
 from aembed._engine.call import Call
@@ -30,7 +30,7 @@ class ObservedCall:
         self._kind: Kind = kind if kind in {"document", "query"} else "document"  # it is about to be rejected
         self._argument = argument
         self._cached = cached
-        self._calls: list[Call] = []
+        self._calls: tuple[Call, ...] = ()
         """The call, after one that has asked for the dimension."""
 
     def __enter__(self) -> ObservedCall:
@@ -74,52 +74,51 @@ class ObservedCall:
     def follow(self, call: Call) -> None:
         """Let the layers note what becomes of ``call``."""
         call.record = self._record
-        self._calls.append(call)
+        self._calls += (call,)
 
     def _end(self, error: BaseException | None) -> None:
         emit = self._engine.recorder.listeners.emit
         if emit is None:
             return
-        record, call = self._record, self._calls[-1] if self._calls else None
-        waited, sending, backoff = record.time.spent()
-        elapsed = self._clock() - self._began
+        engine, record, now = self._engine, self._record, self._clock()
+        waited, sending, backoff = record.time.spent(now)
+        call = self._calls[-1] if self._calls else None
         failed, truncated = (0, 0) if call is None else call.tally()
         tokens, requests = _totals(self._calls)
         failure = error
         if failure is None and failed and call is not None:
             failure = DeadlineError("") if call.is_late else call.first_failure()
-        emit(
-            built(
-                CallDone,
-                {
-                    **self._engine.recorder.about,
-                    "call": record.number,
-                    "operation": self._operation,
-                    "kind": self._kind,
-                    "texts": _count(self._argument) if call is None else call.row_count,
-                    "outcome": _outcome(error, failure, failed),
-                    "error_class": None if failure is None else type(failure).__name__,
-                    "elapsed": elapsed,
-                    "waited": waited,
-                    "waited_for": max(RESOURCES, key=lambda name: record.time.waits.get(name, 0.0)) if waited else "",
-                    "waits": dict(record.time.waits),  # a copy: a shared request may outlive the call and add to it
-                    "sending": sending,
-                    "backoff": backoff,
-                    "attempts": record.attempts,
-                    "requests": requests,
-                    "tokens": tokens,
-                    "cost": self._engine.spec.cost(tokens),
-                    "failed": failed,
-                    "truncated": truncated,
-                    "cache_hits": record.cache_hits,
-                    "cache_shared": record.cache_shared,
-                    "cache_misses": record.cache_misses,
-                    "merged": record.merged,
-                    "dimension": self._engine.spec.dim,
-                    "response_model": record.response_model,
-                },
-            )
-        )
+        values = {
+            "call": record.number,
+            "operation": self._operation,
+            "kind": self._kind,
+            "texts": _count(self._argument) if call is None else call.row_count,
+            "outcome": _outcome(error, failure, failed),
+            "error_class": None if failure is None else type(failure).__name__,
+            "elapsed": now - self._began,
+            "waited": waited,
+            "waited_for": _longest(record.time.waits) if waited else "",
+            "waits": dict(record.time.waits) if waited else {},
+            "sending": sending,
+            "backoff": backoff,
+            "attempts": record.attempts,
+            "requests": requests,
+            "tokens": tokens,
+            "cost": engine.spec.cost(tokens),
+            "failed": failed,
+            "truncated": truncated,
+            "cache_hits": record.cache_hits,
+            "cache_shared": record.cache_shared,
+            "cache_misses": record.cache_misses,
+            "merged": record.merged,
+            "dimension": engine.spec.dim,
+            "response_model": record.response_model,
+        }
+        emit(built(CallDone, engine.recorder.about | values))
+
+
+def _longest(waits: Mapping[str, float]) -> Resource:
+    return max(RESOURCES, key=lambda name: waits.get(name, 0.0))
 
 
 def _clock() -> Clock:
@@ -139,14 +138,12 @@ def _outcome(error: BaseException | None, failure: BaseException | None, failed:
     return "error" if isinstance(error, Exception) else "cancelled"
 
 
-def _totals(calls: list[Call]) -> tuple[int | None, int]:
+def _totals(calls: Sequence[Call]) -> tuple[int | None, int]:
     """Tokens, and requests."""
-    tokens: int | None = 0
-    requests = 0
-    for call in calls:
-        tokens = None if tokens is None or call.tokens is None else tokens + call.tokens
-        requests += call.requests
-    return tokens, requests
+    if len(calls) == 1:
+        return calls[0].tokens, calls[0].requests
+    tokens = [call.tokens for call in calls if call.tokens is not None]
+    return sum(tokens) if len(tokens) == len(calls) else None, sum(call.requests for call in calls)
 
 
 def _count(argument: object) -> int:

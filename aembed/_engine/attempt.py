@@ -28,37 +28,24 @@ class Reports(Protocol):
 class Attempt:
     """``with`` around an attempt: an end without :meth:`answered` is a failure, and is reported as one."""
 
-    __slots__ = (
-        "_batch",
-        "_began",
-        "_call",
-        "_record",
-        "_recorder",
-        "_state",
-        "_timer",
-        "calls",
-        "elapsed",
-        "number",
-        "phases",
-        "waited",
-    )
+    # Defaults of the class: set as the attempt proceeds, some of them only where a listener wants them.
+    calls: tuple[int, ...] = ()
+    """Numbers of the calls that wait for its texts."""
+    waited = elapsed = 0.0
+    """Seconds at the gate, and in flight."""
+    phases: RequestPhases | None = None
+    """Parts of ``elapsed``, where a listener wants them."""
+    _timer: PhaseTimer | None = None
+    _state = IDLE
+    _began = 0.0
 
     def __init__(self, recorder: Reports, call: Recipient, batch: Batch, record: CallRecord, number: int) -> None:
         self.number = number
         """1 for the first attempt of a batch."""
-        self.calls: tuple[int, ...] = ()
-        """Numbers of the calls that wait for its texts."""
-        self.waited = self.elapsed = 0.0
-        """Seconds at the gate, and in flight."""
-        self.phases: RequestPhases | None = None
-        """Parts of ``elapsed``, where a listener wants them."""
-        self._timer: PhaseTimer | None = None
         self._recorder = recorder
         self._call = call
         self._batch = batch
         self._record = record
-        self._state = IDLE
-        self._began = 0.0
 
     def __enter__(self) -> Attempt:
         return self
@@ -69,31 +56,37 @@ class Attempt:
         if self._timer is not None:
             PHASES.set(None)
         if self._state == SENDING:
+            self.calls = self._call.numbers(self._batch)
             self._finish()
             failure = error if isinstance(error, AembedError) else None
             self._recorder.request_failed(self._call, self._batch, self, failure)
-        elif self._state == WAITING:
-            self._move(IDLE)  # the gate let it go: nothing was sent
+        elif self._state == WAITING:  # the gate let it go: nothing was sent
+            self._record.time.move(WAITING, IDLE, self._record.clock())
 
     def waits(self) -> None:
         """It is not admitted at once."""
         self._began = self._record.clock()
-        self._move(WAITING)
+        self._state = WAITING
+        self._record.time.move(IDLE, WAITING, self._began)
 
     def sends(self) -> None:
         """It is admitted."""
-        now = self._record.clock()
-        if self._state == WAITING:
+        record, before = self._record, self._state
+        now = record.clock()
+        if before == WAITING:
             self.waited = now - self._began
         self._began = now
-        self._move(SENDING)
-        self._record.attempted(self.number)
+        self._state = SENDING
+        record.time.move(before, SENDING, now)
+        record.attempted(self.number)
         if self._recorder.listeners.wants_phases:
-            self._timer = PhaseTimer(self._record.clock)
+            self._timer = PhaseTimer(record.clock)
             PHASES.set(self._timer)
 
     def answered(self, reply: Reply) -> None:
         """Its vectors have passed the check. They are not placed yet: the calls that wait for them are still known."""
+        if self._recorder.listeners.wants_requests:
+            self.calls = self._call.numbers(self._batch)
         self._finish()
         if self._timer is not None:
             self.phases = self._timer.phases()
@@ -101,10 +94,8 @@ class Attempt:
             self._record.answered_by(reply.other_model)
 
     def _finish(self) -> None:
-        self.elapsed = self._record.clock() - self._began
-        self.calls = self._call.numbers(self._batch)
-        self._move(IDLE)
-
-    def _move(self, state: int) -> None:
-        self._record.time.move(self._state, state)
-        self._state = state
+        record = self._record
+        now = record.clock()
+        self.elapsed = now - self._began
+        self._state = IDLE
+        record.time.move(SENDING, IDLE, now)

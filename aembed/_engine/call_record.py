@@ -15,41 +15,30 @@ _numbers = count(1)
 class CallRecord:
     """``number`` names the call in events. A shared call has a record too, which passes its notes on."""
 
-    __slots__ = (
-        "attempts",
-        "cache_hits",
-        "cache_misses",
-        "cache_shared",
-        "clock",
-        "followers",
-        "gate",
-        "merged",
-        "number",
-        "response_model",
-        "time",
-    )
+    # Defaults of the class, since most calls never set them.
+    followers: tuple[CallRecord, ...] = ()
+    """Records of the calls that wait for this one, a shared call."""
+    attempts = 0
+    """Attempts of the request that needed most."""
+    cache_hits = cache_misses = cache_shared = 0
+    merged = False
+    response_model: str | None = None
 
     def __init__(self, clock: Clock, gate: Waits | None) -> None:
         self.number = next(_numbers)
         self.clock = clock
         self.gate = gate
         self.time = Timeline(clock, gate)
-        self.followers: dict[CallRecord, None] = {}
-        """Records of the calls that wait for this one, a shared call."""
-        self.attempts = 0
-        """Attempts of the request that needed most."""
-        self.cache_hits = self.cache_misses = self.cache_shared = 0
-        self.merged = False
-        self.response_model: str | None = None
 
     def lead(self, follower: CallRecord) -> None:
         """Pass every note on to ``follower`` from now on."""
-        self.followers[follower] = None
+        if follower not in self.followers:
+            self.followers += (follower,)
         self.time.lead(follower.time)
 
     def release(self, follower: CallRecord) -> None:
         """The call of ``follower`` has left."""
-        self.followers.pop(follower, None)
+        self.followers = tuple(each for each in self.followers if each is not follower)
         self.time.release(follower.time)
 
     def attempted(self, attempts: int) -> None:
@@ -72,8 +61,8 @@ class CallRecord:
 
     async def sleep(self, seconds: float) -> None:
         """Wait before a retry."""
-        self.time.move(IDLE, BACKOFF)
+        self.time.move(IDLE, BACKOFF, self.clock())
         try:
             await anyio.sleep(seconds)
         finally:
-            self.time.move(BACKOFF, IDLE)
+            self.time.move(BACKOFF, IDLE, self.clock())

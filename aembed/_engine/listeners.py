@@ -14,9 +14,21 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeAlias
 
 from aembed._errors import ConfigError
-from aembed._events import CallStarted, Counts, Event, RequestDone
+from aembed._events import (
+    CallStarted,
+    CircuitClosed,
+    CircuitOpened,
+    Counts,
+    Event,
+    GatePaused,
+    GateResumed,
+    LimitChanged,
+    RequestDone,
+)
 
 Listener: TypeAlias = Callable[[Event], object]
+
+GATE_EVENTS = frozenset({GatePaused, GateResumed, LimitChanged, CircuitOpened, CircuitClosed})
 
 SLOW_LISTENER_S = 0.1
 """Seconds for one event. The event loop is blocked meanwhile, so that every call on it waits."""
@@ -39,8 +51,12 @@ class Listeners:
         """``None`` while there is no listener: then no event is built."""
         self.emit_request: Callable[[Event], None] | None = None
         """Emits successful requests that serve one call, which some listeners do without; ``None`` if all do."""
+        self.emit_shared_request: Callable[[Event], None] | None = None
+        """The same for requests that serve several."""
         self.start: Callable[[CallStarted], None] | None = None
         """Emits the beginning of a call; ``None`` if no listener has ``call_started``."""
+        self.wants_requests = self.wants_gate = False
+        """A listener wants events of successful requests, or of gates."""
         self.wants_phases = False
         """The phases of requests are measured."""
         self._listeners: list[tuple[Listener, frozenset[type[Any]] | None]] = []
@@ -55,8 +71,12 @@ class Listeners:
         wanted: Collection[type[Any]] | None = getattr(listener, "wanted_events", None)
         self._listeners.append((listener, None if wanted is None else frozenset(wanted)))
         self.emit = self._emit
-        if (wanted is None or RequestDone in wanted) and not getattr(listener, "shared_requests_only", False):
-            self.emit_request = self._emit
+        if wanted is None or RequestDone in wanted:
+            self.wants_requests = True
+            self.emit_shared_request = self._emit
+            if not getattr(listener, "shared_requests_only", False):
+                self.emit_request = self._emit
+        self.wants_gate |= wanted is None or not GATE_EVENTS.isdisjoint(wanted)
         if hasattr(listener, "call_started"):
             self.start = self._start
         self.wants_phases |= bool(getattr(listener, "wants_phases", False))

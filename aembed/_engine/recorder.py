@@ -84,7 +84,7 @@ class Recorder:
         if reply.other_model is not None:
             self._other_model(call, texts, reply.other_model)
         if attempt is not None:
-            emit = self.listeners.emit_request if len(attempt.calls) == 1 else self.listeners.emit
+            emit = self.listeners.emit_request if len(attempt.calls) == 1 else self.listeners.emit_shared_request
             if emit is not None:
                 emit(self._request_done(call, texts, reply, attempt))
 

@@ -8,6 +8,7 @@ Waiting comes first because more quota would have made the call faster at that m
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 from aembed._lifecycle import Clock
@@ -31,60 +32,66 @@ class Timeline:
     it is one more request.
     """
 
-    __slots__ = ("_at_wait", "_clock", "_counts", "_gate", "_since", "_spent", "_state", "followers", "waits")
+    # Defaults of the class, since most calls never set them.
+    waits: Mapping[str, float] = MappingProxyType({})
+    """Seconds at the gate for each resource."""
+    followers: tuple[Timeline, ...] = ()
+    _at_wait: Mapping[str, float] = waits
+    _state = IDLE
 
     def __init__(self, clock: Clock, gate: Waits | None = None) -> None:
-        self.waits: dict[str, float] = {}
-        """Seconds at the gate for each resource."""
-        self.followers: tuple[Timeline, ...] = ()
         self._clock = clock
         self._gate = gate
-        self._at_wait: Mapping[str, float] = self.waits
         self._counts = [0, 0, 0, 0]
         self._spent = [0.0, 0.0, 0.0, 0.0]
-        self._state = IDLE
         self._since = clock()
 
-    def move(self, before: int, after: int) -> None:
-        """One request goes from one state to another."""
+    def move(self, before: int, after: int, now: float) -> None:
+        """At ``now``, one request goes from one state to another."""
         counts = self._counts
         counts[before] -= 1
         counts[after] += 1
-        state = 0
-        while state < IDLE and not counts[state]:  # the first state that any request is in
-            state += 1
+        # The first state that any request is in.
+        state = WAITING if counts[WAITING] else SENDING if counts[SENDING] else BACKOFF if counts[BACKOFF] else IDLE
         if state != self._state:
-            self._change(state)
+            self._change(state, now)
 
     def lead(self, follower: Timeline) -> None:
         """Let ``follower`` count this one as one of its requests."""
         if follower not in self.followers:
             self.followers += (follower,)
-            follower.move(IDLE, self._state)
+            follower.move(IDLE, self._state, self._clock())
 
     def release(self, follower: Timeline) -> None:
         """The call behind ``follower`` has left."""
         if follower in self.followers:
             self.followers = tuple(each for each in self.followers if each is not follower)
-            follower.move(self._state, IDLE)
+            follower.move(self._state, IDLE, self._clock())
 
-    def spent(self) -> tuple[float, float, float]:
-        """Seconds of waiting, sending and backing off, up to now."""
-        self._change(self._state)
+    def spent(self, now: float) -> tuple[float, float, float]:
+        """Seconds of waiting, sending and backing off, up to ``now``."""
+        if self._state != IDLE:
+            self._change(self._state, now)
         waiting, sending, backoff, _ = self._spent
         return waiting, sending, backoff
 
-    def _change(self, state: int) -> None:
-        now, before = self._clock(), self._state
+    def _change(self, state: int, now: float) -> None:
+        before = self._state
         self._spent[before] += now - self._since
         self._since, self._state = now, state
         if self._gate is not None and (state == WAITING or before == WAITING):  # noqa: PLR1714  # no tuple each time
-            totals = dict(self._gate.seconds())
-            if before == WAITING:
-                for resource, total in totals.items():
-                    if (waited := total - self._at_wait.get(resource, 0.0)) > 0:
-                        self.waits[resource] = self.waits.get(resource, 0.0) + waited
-            self._at_wait = totals
-        if state != before:
+            self._note_waits(self._gate, was_waiting=before == WAITING)
+        if self.followers and state != before:
             for follower in self.followers:
-                follower.move(before, state)
+                follower.move(before, state, now)
+
+    def _note_waits(self, gate: Waits, *, was_waiting: bool) -> None:
+        """What the queue has waited for since the last change."""
+        totals = dict(gate.seconds())
+        if was_waiting:
+            waits = dict(self.waits)
+            for resource, total in totals.items():
+                if (waited := total - self._at_wait.get(resource, 0.0)) > 0:
+                    waits[resource] = waits.get(resource, 0.0) + waited
+            self.waits = waits
+        self._at_wait = totals

@@ -32,6 +32,11 @@ class Hearer(Protocol):
         """To those listeners that have not ``heard`` it yet, as other embedders may have the same."""
         ...
 
+    @property
+    def wants_gate(self) -> bool:
+        """One of them wants events of gates."""
+        ...
+
 
 class GateWatch:
     """``hearers`` get the events."""
@@ -50,6 +55,11 @@ class GateWatch:
         self._is_open = gate.account.backoff.probing
         self._limits = self._now_limits()
 
+    @property
+    def has_hearers(self) -> bool:
+        """Its events are wanted."""
+        return any(hearer.wants_gate for hearer in self.hearers)
+
     def seconds(self) -> Mapping[str, float]:
         """Total time that the queue has waited for each resource, up to now."""
         self._turn(self._resource)
@@ -61,6 +71,8 @@ class GateWatch:
             resource = self._gate.waiting_for()
             if resource != self._resource:
                 self._turn(resource)
+        if not self.has_hearers:
+            return
         backoff = self._gate.account.backoff
         if backoff.until != self._until or self._is_paused:
             self._look_at_pause(backoff.until)

@@ -37,36 +37,36 @@ def test_one_request_after_the_other() -> None:
         (SENDING, BACKOFF, 1),
         (BACKOFF, IDLE, 9),
     ]:
-        time.move(before, after)
+        time.move(before, after, clock.now)
         clock.now += seconds
-    assert time.spent() == (3, 2, 1)
+    assert time.spent(clock.now) == (3, 2, 1)
 
 
 def test_a_request_that_waits_comes_before_those_in_flight() -> None:
     clock = Clock()
     time = Timeline(clock)
-    time.move(IDLE, SENDING)
+    time.move(IDLE, SENDING, clock.now)
     clock.now = 1
-    time.move(IDLE, WAITING)
+    time.move(IDLE, WAITING, clock.now)
     clock.now = 5
-    time.move(WAITING, SENDING)
+    time.move(WAITING, SENDING, clock.now)
     clock.now = 7
-    assert time.spent() == (4, 3, 0)
+    assert time.spent(clock.now) == (4, 3, 0)
 
 
 def test_waits_are_counted_by_resource() -> None:
     clock, queue = Clock(), Queue()
     time = Timeline(clock, queue)
     queue.waited = {"slots": 10.0}  # of others, before
-    time.move(IDLE, WAITING)
+    time.move(IDLE, WAITING, clock.now)
     queue.waited = {"slots": 11.0, "tokens": 2.0}
     clock.now = 3
-    time.move(WAITING, SENDING)
+    time.move(WAITING, SENDING, clock.now)
     queue.waited = {"slots": 20.0, "tokens": 2.0}
     assert time.waits == {"slots": 1.0, "tokens": 2.0}
-    time.move(SENDING, WAITING)
+    time.move(SENDING, WAITING, clock.now)
     queue.waited = {"slots": 20.5, "tokens": 2.0}
-    time.spent()
+    time.spent(clock.now)
     assert time.waits == {"slots": 1.5, "tokens": 2.0}
 
 
@@ -74,18 +74,18 @@ def test_a_shared_call_counts_for_those_that_follow_it_while_they_do() -> None:
     clock = Clock()
     shared, early, late = Timeline(clock), Timeline(clock), Timeline(clock)
     shared.lead(early)
-    shared.move(IDLE, WAITING)
+    shared.move(IDLE, WAITING, clock.now)
     clock.now = 1
     shared.lead(late)
     shared.lead(late)
-    shared.move(WAITING, SENDING)
+    shared.move(WAITING, SENDING, clock.now)
     clock.now = 3
     shared.release(late)
     clock.now = 6
-    shared.move(SENDING, IDLE)
+    shared.move(SENDING, IDLE, clock.now)
     clock.now = 9
-    assert early.spent() == (1, 5, 0)
-    assert late.spent() == (0, 2, 0)
+    assert early.spent(clock.now) == (1, 5, 0)
+    assert late.spent(clock.now) == (0, 2, 0)
 
 
 STATES = st.sampled_from([WAITING, SENDING, BACKOFF, IDLE])
@@ -98,9 +98,9 @@ def test_whatever_requests_do_the_parts_add_up(moves: list[tuple[int, int, int]]
     time.lead(follower)
     states, idle = [IDLE] * 5, 0
     for request, state, seconds in moves:
-        time.move(states[request], state)
+        time.move(states[request], state, clock.now)
         states[request] = state
         clock.now += seconds
         idle += seconds if set(states) == {IDLE} else 0
-    assert sum(time.spent()) == pytest.approx(clock.now - idle)
-    assert follower.spent() == time.spent()
+    assert sum(time.spent(clock.now)) == pytest.approx(clock.now - idle)
+    assert follower.spent(clock.now) == time.spent(clock.now)
