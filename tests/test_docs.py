@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from aembed import Config, EmbedderFactory
+from aembed.testing import faults
 from tests.documents import PAGES, ROOT, blocks, is_shown, run_page
 
 README_LINES = 150
@@ -56,6 +57,13 @@ def test_a_program_without_its_output_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("```python\nprint(1)\n```\n", encoding="utf-8")
     assert [each.printed for each in run_page(page, tmp_path)] == ["1\n"]
+
+
+def test_the_page_on_testing_has_every_fault() -> None:
+    page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+    cells = re.findall(r"^\| (`\w+\(.*?\)`) \|", page, re.MULTILINE)
+    kinds = {name for name, value in vars(faults).items() if isinstance(value, type) and hasattr(value, "play")}
+    assert {name for cell in cells for name in re.findall(r"`(\w+)\(", cell)} == kinds - {"Fault"}
 
 
 async def test_the_profiles_of_all_providers_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import anyio
+from plot import Panel, text, write
 
 from aembed import bench
 from aembed.testing import VirtualTimeLoop
@@ -18,7 +18,7 @@ from aembed.testing import VirtualTimeLoop
 SERVICE_S, STALL_AT_S, STALL_S = 0.010, 8.0, 2.0
 RATE, DURATION_S = 100, 20
 SHARES = [0.5, 0.9, 0.95, 0.99, 0.999]
-WIDTH, HEIGHT, MARGIN = 640, 260, 48
+WIDTH, HEIGHT, LEFT, RIGHT = 440, 170, 46, 84
 
 
 def stalling_call() -> Callable[[], Awaitable[None]]:
@@ -44,13 +44,19 @@ async def measured(*, is_open: bool) -> list[tuple[float, float]]:
     return [(share, 1000 * value) for share, value in at if value is not None]
 
 
-def curve(points: list[tuple[float, float]], top: float, dash: str, name: str) -> str:
-    """One line of the picture, with its name at the end."""
-    step = (WIDTH - 2 * MARGIN - 90) / (len(SHARES) - 1)
-    at = [(MARGIN + SHARES.index(q) * step, HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * y / top) for q, y in points]
-    line = " L".join(f"{x:.1f} {y:.1f}" for x, y in at)
-    x, y = at[-1]
-    return f'<path d="M{line}" stroke-dasharray="{dash}"/><text x="{x + 8:.1f}" y="{y + 4:.1f}">{name}</text>'
+def drawn(opened: list[tuple[float, float]], closed: list[tuple[float, float]]) -> list[str]:
+    """Both curves, with a step of the x axis for each percentile."""
+    panel = Panel((0, len(SHARES) - 1), (0, 2000), LEFT, 30, WIDTH - LEFT - RIGHT, HEIGHT)
+    parts = [
+        text(4, 14, "response time"),
+        panel.rows([0, 1000, 2000], ["0", "1 s", "2 s"]),
+        panel.columns(range(len(SHARES)), [f"p{share * 100:g}" for share in SHARES]),
+    ]
+    for points, name, dash in ((opened, "open loop", "none"), (closed, "closed loop", "6 4")):
+        at = [(SHARES.index(share), value) for share, value in points]
+        x, y = panel.at(*at[-1])
+        parts += [panel.line(at, dash), text(x + 6, y + 4, name, "small")]
+    return parts
 
 
 def main() -> None:
@@ -61,23 +67,7 @@ def main() -> None:
         closed = runner.run(measured(is_open=False))
     for (share, a), (_, b) in zip(opened, closed, strict=True):
         print(f"| p{share * 100:g} | {a:,.0f} ms | {b:,.0f} ms |")
-    top = max(value for _, value in opened + closed)
-    step = (WIDTH - 2 * MARGIN - 90) / (len(SHARES) - 1)
-    axis = "".join(
-        f'<text class="small" x="{MARGIN + n * step:.1f}" y="{HEIGHT - 24}">p{share * 100:g}</text>'
-        for n, share in enumerate(SHARES)
-    )
-    style = (
-        "text{fill:currentColor;font:13px system-ui,sans-serif}.small{font-size:11px;opacity:.75;text-anchor:middle}"
-        "path{fill:none;stroke:currentColor;stroke-width:2}"
-    )
-    label = f'<text x="10" y="20">response time in ms (highest: {top:,.0f})</text>'
-    svg = (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Coordinated omission" '
-        f'style="max-width:{WIDTH}px;width:100%">\n<style>{style}</style>\n{axis}{label}\n'
-        f"{curve(opened, top, 'none', 'open loop')}\n{curve(closed, top, '6 4', 'closed loop')}\n</svg>\n"
-    )
-    Path(__file__).parents[1].joinpath("_static", "coordinated-omission.svg").write_text(svg, encoding="utf-8")
+    write("coordinated-omission.svg", "Coordinated omission", drawn(opened, closed), width=WIDTH, height=HEIGHT + 56)
 
 
 if __name__ == "__main__":
