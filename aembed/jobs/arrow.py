@@ -33,6 +33,11 @@ def the_parquet() -> Any:
     return pq
 
 
+def release_memory() -> None:
+    """Give freed buffers back to the system: pyarrow's pool keeps them, and pages and row groups may be large."""
+    pyarrow().default_memory_pool().release_unused()
+
+
 def some_rows(batch: Any, chosen: Sequence[int]) -> Any:
     """Those rows of a batch. By slices, for pyarrow's ``take`` does not know all types, such as ``string_view``."""
     if len(chosen) == batch.num_rows:

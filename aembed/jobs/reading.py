@@ -30,7 +30,7 @@ class Reading:
     delimiter: str | None = None
     quoting: str | None = None
     max_row_bytes: int = MAX_ROW_BYTES
-    """A longer line, or record of CSV, is rejected; Parquet whose pages have more than four times as much, too."""
+    """A longer line, or record of CSV, is rejected; so is Parquet whose pages have more than eight times as much."""
     limit: int | None = None
     """The number of rows to read."""
     shard: tuple[int, int] | None = None

@@ -12,23 +12,42 @@ from typing import Any, BinaryIO
 
 HEADER_BYTES = 2**16
 """More than a header has, of which pyarrow bounds the statistics to 4 KiB."""
+PAGE_TYPE, SIZE, SIZE_IN_FILE = 1, 2, 3
+DICTIONARY = 2
+"""Fields of a header, and the type of a page of values that data pages refer to."""
 
 
-def largest_page(file: BinaryIO, chunk: Any) -> int:
-    """Bytes of the largest page of a column chunk, in memory; 0 where headers cannot be read."""
+def page_bytes(file: BinaryIO, chunk: Any) -> int:
+    """Bytes in memory of what is read at once of a column chunk: its dictionary, and its largest other page."""
+    dictionary, largest = 0, 0
+    for kind, size in _pages(file, chunk):
+        if kind == DICTIONARY:
+            dictionary = size
+        else:
+            largest = max(largest, size)
+    return dictionary + largest
+
+
+def dictionary_bytes(file: BinaryIO, chunk: Any) -> int:
+    """Bytes in memory of the dictionary of a column chunk, 0 without one: no value that it repeats has more."""
+    kind, size = next(_pages(file, chunk), (DICTIONARY, chunk.total_uncompressed_size))
+    return size if kind == DICTIONARY else 0
+
+
+def _pages(file: BinaryIO, chunk: Any) -> Iterator[tuple[int, int]]:
+    """Type and size of each page, the dictionary first, as far as the headers can be read."""
     starts = [chunk.data_page_offset, chunk.dictionary_page_offset if chunk.has_dictionary_page else None]
     at = min(start for start in starts if start is not None)
-    end, most = at + chunk.total_compressed_size, 0
-    try:
-        while at < end:
-            file.seek(at)
-            header = BytesIO(file.read(HEADER_BYTES))
-            sizes = dict(_fields(header))
-            most = max(most, sizes[2])
-            at += header.tell() + sizes[3]
-    except (IndexError, KeyError, ValueError):
-        return 0
-    return most
+    end = at + chunk.total_compressed_size
+    while at < end:
+        file.seek(at)
+        header = BytesIO(file.read(HEADER_BYTES))
+        try:
+            fields = dict(_fields(header))
+            yield fields[PAGE_TYPE], fields[SIZE]
+            at += header.tell() + fields[SIZE_IN_FILE]
+        except (IndexError, KeyError, ValueError):
+            return
 
 
 def _fields(data: BytesIO) -> Iterator[tuple[int, int]]:

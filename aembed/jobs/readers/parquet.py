@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
-from aembed.jobs.arrow import pyarrow, the_parquet
+from aembed.jobs.arrow import pyarrow, release_memory, the_parquet
 from aembed.jobs.arrow_values import plain_values
 from aembed.jobs.columns import Columns, columns_of_file
 from aembed.jobs.errors import JobInputError
-from aembed.jobs.readers.pages import largest_page
+from aembed.jobs.readers.pages import dictionary_bytes, page_bytes
 from aembed.jobs.reading import Reading
 from aembed.jobs.rows import BLOCK, BLOCK_BYTES, Block, Row, make_row
 
 PAGES_BYTES = 2**20
 """Read from the file at a time."""
-PAGE_ROWS = 4
-"""A page may have so many times the bytes of the longest row. Reading one takes up to seven times its size."""
+PAGE_ROWS = 8
+"""The pages read at once may have so many times the bytes of the longest row; they take half as much again."""
+ORDINARY_BYTES = 2**22
+"""A column whose pages have no more is never rejected: pyarrow and others write pages of about 1 MB."""
+REPEATED_BYTES = 2**25
+"""Bytes of a batch if each of its values were as large as the dictionary that it comes from."""
 
 
 def parquet_columns(name: str, file: BinaryIO, reading: Reading) -> Columns:
@@ -37,23 +42,36 @@ def parquet_columns(name: str, file: BinaryIO, reading: Reading) -> Columns:
 
 
 def check_pages(name: str, file: BinaryIO, reading: Reading, names: Sequence[str] | None) -> None:
-    """Reject a page that would take too much memory; of columns ``names``, or of all.
+    """Reject pages that would take too much memory; of columns ``names``, or of all. Each column has one in memory.
 
     Raises:
-        JobInputError: a page has more than ``PAGE_ROWS`` times ``max_row_bytes``.
+        JobInputError: together they have more than ``PAGE_ROWS`` times ``max_row_bytes``.
     """
     most, metadata = PAGE_ROWS * reading.max_row_bytes, open_parquet(name, file).metadata
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        for chunk in map(group.column, range(group.num_columns)):
-            column = chunk.path_in_schema
-            used = names is None or column.partition(".")[0] in names
-            found = largest_page(file, chunk) if used and chunk.total_uncompressed_size > most else 0
-            if found > most:
-                raise JobInputError(
-                    f"{name}: a page of column {column!r} has {found:,} bytes, more than the {most:,} that are read "
-                    "at once. Write the file with smaller pages (pyarrow: write_batch_size=16), "
-                    f"or give max_row_bytes={-(-found // PAGE_ROWS)}"
-                )
+    for number in range(metadata.num_row_groups):
+        chunks = _chunks(metadata.row_group(number), names)
+        if sum(chunk.total_uncompressed_size for chunk in chunks) <= most:
+            continue
+        sizes = {chunk.path_in_schema: page_bytes(file, chunk) for chunk in chunks}
+        large = {column: size for column, size in sizes.items() if size > ORDINARY_BYTES}
+        found = sum(large.values())
+        if found > most:
+            which = " and ".join(map(repr, large))
+            raise JobInputError(
+                f"{name}: the largest page of column {which} has {found:,} bytes, more than the {most:,} that are read "
+                "at once. Write the file with smaller pages (pyarrow: write_batch_size=16), "
+                f"or give max_row_bytes={-(-found // PAGE_ROWS)}"
+            )
+
+
+def _chunks(group: Any, names: Sequence[str] | None) -> list[Any]:
+    """The column chunks of a row group; a column of structs has several."""
+    chunks = map(group.column, range(group.num_columns))
+    return [
+        chunk
+        for chunk in chunks
+        if names is None or chunk.path_in_schema in names or chunk.path_in_schema.partition(".")[0] in names
+    ]
 
 
 def read_parquet(name: str, file: BinaryIO, reading: Reading, columns: Columns) -> Iterator[Block]:
@@ -66,34 +84,41 @@ def read_whole_parquet(name: str, file: BinaryIO, reading: Reading, columns: Col
     return _blocks(name, file, columns, None)
 
 
-def open_parquet(name: str, file: BinaryIO, *, once: Sequence[str] = ()) -> Any:
-    """``once``: columns of strings that come as dictionaries, each value once, however often the rows repeat it."""
+def open_parquet(name: str, file: BinaryIO) -> Any:
     file.seek(0)
+    path = f"/proc/self/fd/{file.fileno()}"
+    native = pyarrow().OSFile(path) if os.path.exists(path) else file  # a Python file's pages are copied once more
     try:
         # pages are read as they are needed; whole columns of a row group at once would fill the memory
-        return the_parquet().ParquetFile(
-            file, pre_buffer=False, buffer_size=PAGES_BYTES, read_dictionary=list(once) or None
-        )
+        return the_parquet().ParquetFile(native, pre_buffer=False, buffer_size=PAGES_BYTES)
     except (pyarrow().ArrowException, OSError) as error:
         raise JobInputError(f"{name} is not Parquet: {error}") from None
 
 
 def _blocks(name: str, file: BinaryIO, columns: Columns, wanted: Sequence[str] | None) -> Iterator[Block]:
-    start = 0
+    start = size = 0
     try:
-        once = () if wanted is None else columns.texts  # some hundred bytes of file may be gigabytes of rows
-        for batch in _batches(open_parquet(name, file, once=list(once)), wanted):
-            records = zip(
-                *(_values(batch.column(name), is_text=name in columns.texts) for name in columns.used), strict=True
-            )
-            rows: list[Row] = [
-                make_row(number, dict(zip(columns.used, values, strict=True)), columns)
-                for number, values in enumerate(records, start + 1)
-            ]
-            yield Block(start, rows, batch=batch if wanted is None else None)
-            start += len(rows)
+        for batch in _batches(file, open_parquet(name, file), wanted):
+            size += batch.nbytes
+            block = Block(start, _rows(batch, start, columns), batch=batch if wanted is None else None)
+            start += batch.num_rows
+            del batch  # or it would be in memory together with the next one
+            yield block
+            del block
+            if size >= BLOCK_BYTES:
+                release_memory()
+                size = 0
     except (pyarrow().ArrowException, OSError) as error:
         raise JobInputError(f"{name} cannot be read beyond row {start}: {error}") from None
+
+
+def _rows(batch: Any, start: int, columns: Columns) -> list[Row]:
+    used = columns.used
+    records = zip(*(_values(batch.column(name), is_text=name in columns.texts) for name in used), strict=True)
+    return [
+        make_row(number, dict(zip(used, values, strict=True)), columns)
+        for number, values in enumerate(records, start + 1)
+    ]
 
 
 def _values(array: Any, *, is_text: bool) -> list[Any]:
@@ -101,8 +126,7 @@ def _values(array: Any, *, is_text: bool) -> list[Any]:
     if not is_text:
         return plain_values(array)
     if pyarrow().types.is_dictionary(array.type):
-        each = _values(array.dictionary, is_text=True)
-        return [None if index is None else each[index] for index in array.indices.to_pylist()]
+        array = array.dictionary_decode()
     try:
         values: list[Any] = array.to_pylist()
     except UnicodeDecodeError:
@@ -119,13 +143,19 @@ def _text(scalar: Any) -> str | bytes | None:
     return text
 
 
-def _batches(file: Any, wanted: Sequence[str] | None) -> Iterator[Any]:
-    """Batches of so many rows that, as long as rows are alike, none is much larger than a block may be."""
+def _batches(raw: BinaryIO, file: Any, wanted: Sequence[str] | None) -> Iterator[Any]:
+    """Batches of so many rows that, as long as rows are alike, none is much larger than a block may be.
+
+    Some hundred bytes of file may be gigabytes of rows, if many rows repeat a value of the dictionary: those count as
+    if every row had its largest value. Reading strings as dictionaries is no cure: pyarrow then keeps all
+    strings of a row group in memory, those included that are in no dictionary.
+    """
     metadata = file.metadata
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         row_bytes = group.total_byte_size // max(1, group.num_rows)
-        size = max(1, min(BLOCK, BLOCK_BYTES // max(1, row_bytes)))
+        repeated = sum(dictionary_bytes(raw, chunk) for chunk in _chunks(group, wanted))
+        size = max(1, min(BLOCK, BLOCK_BYTES // max(1, row_bytes), REPEATED_BYTES // max(1, repeated)))
         yield from file.iter_batches(
             batch_size=size, row_groups=[number], columns=None if wanted is None else list(wanted), use_threads=False
         )
