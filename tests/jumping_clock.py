@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import selectors
 import ssl
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from anyio.lowlevel import checkpoint
 
@@ -18,19 +20,37 @@ Script = Sequence[bytes | float]
 """What a server does with a request: sends bytes, or lets seconds pass."""
 
 
+IDLE_S = 0.01
+"""Real seconds without any event after which the loop takes the rest of its wait at once."""
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    def __init__(self) -> None:
+        super().__init__()
+        self.jumped = 1e6  # far from the machine's clock: nobody takes one for the other
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        if timeout is None or timeout <= IDLE_S:
+            return super().select(timeout)
+        ready: list[Any] = super().select(IDLE_S)
+        if not ready:
+            self.jumped += timeout - IDLE_S
+        return ready
+
+
 class JumpingLoop(asyncio.SelectorEventLoop):
-    """Time passes as on the machine, and at once by ``jump``."""
+    """Time passes as on the machine, at once by ``jump``, and quickly while nothing happens."""
 
     def __init__(self) -> None:
-        self._jumped = 1e6  # far from the machine's clock: nobody takes one for the other
-        super().__init__()
+        self._jumping = _JumpingSelector()
+        super().__init__(self._jumping)
 
     def time(self) -> float:
-        return super().time() + self._jumped
+        return super().time() + self._jumping.jumped
 
     def jump(self, seconds: float) -> None:
         """So much time passes now."""
-        self._jumped += seconds
+        self._jumping.jumped += seconds
 
 
 def jump(seconds: float) -> None:

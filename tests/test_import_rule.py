@@ -71,8 +71,8 @@ INSIDE = {
         rows
         settings
         stats
-        requests
-        corpus
+        requests marks
+        corpus call_parts
         subject workload
         scenario
         opening discovery

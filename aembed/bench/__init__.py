@@ -42,10 +42,12 @@ from aembed.bench.load.measure import closed, load
 from aembed.bench.load.recorded import read_reports
 from aembed.bench.load.steps import steps
 from aembed.bench.load.sustained import sustained
+from aembed.bench.marks import label, part
 from aembed.bench.micro.cost import cost
 from aembed.bench.micro.memory import memory
 from aembed.bench.micro.scaling import concurrency, scaling
 from aembed.bench.micro.timing import micro
+from aembed.bench.model.breakdown import Breakdown, SlowRequest
 from aembed.bench.model.estimates import Estimate
 from aembed.bench.model.objectives import Goal, Judgement
 from aembed.bench.model.result import Report, reports_from_json, reports_to_json
@@ -63,6 +65,7 @@ from aembed.bench.sweep.sweep import sweep
 
 __all__ = [
     "Arrivals",
+    "Breakdown",
     "Case",
     "Change",
     "Comparison",
@@ -80,6 +83,7 @@ __all__ = [
     "RunRows",
     "Scenario",
     "SelfTest",
+    "SlowRequest",
     "Subject",
     "Target",
     "Work",
@@ -98,9 +102,11 @@ __all__ = [
     "gamma",
     "goals",
     "integers",
+    "label",
     "load",
     "memory",
     "micro",
+    "part",
     "per_user",
     "poisson",
     "query",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from aembed import Embedder, Statistics
+from aembed.bench.call_parts import CallParts
 from aembed.bench.corpus import Corpus
 from aembed.bench.model.work import Work
 from aembed.bench.subject import Subject, Validate
@@ -26,24 +28,31 @@ def documents(
     ``size`` is a number or a range such as "1..32". ``price`` is in US dollars per million tokens; without it, the
     model's own is taken where it is known.
     """
+    watch = partial(embedder.add_listener, CallParts())
     if isinstance(texts, Corpus):
         workload, dim = Workload(texts, Sizes.of(size)), embedder.spec.dim
         meter = Meter(embedder, price, workload=workload)
-        return Subject(embedder.embed_documents, vectors((None, dim)), requests=workload.batches, meter=meter)
+        return Subject(
+            embedder.embed_documents, vectors((None, dim)), requests=workload.batches, meter=meter, watch=watch
+        )
     chosen = list(texts)
     meter = Meter(embedder, price, fixed=chosen)
     validate = vectors((len(chosen), embedder.spec.dim))
-    return Subject(lambda: embedder.embed_documents(chosen), validate, meter=meter)
+    return Subject(lambda: embedder.embed_documents(chosen), validate, meter=meter, watch=watch)
 
 
 def query(embedder: Embedder, text: str | Corpus, *, price: float | None = None) -> Subject:
     """``embed_query`` of this text, or of another text of a corpus in each call."""
     shape = (embedder.spec.dim,)
+    watch = partial(embedder.add_listener, CallParts())
     if isinstance(text, Corpus):
         workload = Workload(text, Sizes(1, 1))
         meter = Meter(embedder, price, workload=workload)
-        return Subject(embedder.embed_query, vectors(shape, same=False), requests=workload.single, meter=meter)
-    return Subject(lambda: embedder.embed_query(text), vectors(shape), meter=Meter(embedder, price, fixed=[text]))
+        return Subject(
+            embedder.embed_query, vectors(shape, same=False), requests=workload.single, meter=meter, watch=watch
+        )
+    meter = Meter(embedder, price, fixed=[text])
+    return Subject(lambda: embedder.embed_query(text), vectors(shape), meter=meter, watch=watch)
 
 
 class Meter:

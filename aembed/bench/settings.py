@@ -58,6 +58,8 @@ class RunOptions(TypedDict, total=False):
     """Objectives, such as "p95=50ms,errors=1%,rate=200/s": each is judged on its interval."""
     abort: bool
     """Stop as soon as an objective is surely broken: a run that keeps all is stopped in 1 % of cases at most."""
+    why: bool
+    """Note the parts of each request, for ``Report.breakdown``: events of embedders, and :class:`aembed.bench.part`."""
     window: float | None
     """Seconds; by default one, and more for runs of more than ten minutes."""
     stop: asyncio.Event | None
@@ -85,6 +87,7 @@ class Settings:
     min_good: float | None = None
     slo: Slo = ()
     abort: bool = False
+    why: bool = False
     window: float | None = None
     stop: asyncio.Event | None = None
     progress: Callable[[Progress], None] | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias
 
 from aembed import AembedError, InputError
+from aembed.bench.marks import label, label_of
 from aembed.bench.model.work import Work
 from aembed.bench.requests import Requests
 
@@ -41,14 +42,22 @@ class Subject:
     requests: Requests | None = None
     """Arguments of the call, a new one for each request; without it the call takes none."""
     meter: Metered | None = None
+    watch: Callable[[], None] | None = None
+    """Called before a run with ``why=True``: from then on, note the parts of requests."""
     session: Session | None = None
     """A set-up for each user of a closed loop, which replaces ``call``."""
 
-    def drawing(self, seed: int) -> Subject:
-        """The same operation as a call without arguments: each call has the next request of ``seed``."""
+    def drawing(self, seed: int, *, why: bool = False) -> Subject:
+        """The same operation as a call without arguments: each call has the next request of ``seed``.
+
+        ``why``: requests are labelled by their argument, and the parts of their time noted.
+        """
+        if why and self.watch is not None:
+            self.watch()
         if self.requests is None:
             return self
-        return replace(self, call=with_arguments(self.call, self.requests(seed)), requests=None)
+        arguments = self.requests(seed)
+        return replace(self, call=with_arguments(self.call, arguments, labelled=why), requests=None)
 
     def fixed(self) -> Subject:
         """The same operation with one and the same request in every call: exact counts need it."""
@@ -75,9 +84,17 @@ def per_user(
     return Subject(needs_users, validate, requests, session=asynccontextmanager(session))
 
 
-def with_arguments(call: Call, arguments: Iterator[Any]) -> Call:
-    """``call`` with the next argument each time."""
-    return lambda: call(next(arguments))
+def with_arguments(call: Call, arguments: Iterator[Any], *, labelled: bool = False) -> Call:
+    """``call`` with the next argument each time; ``labelled``: it names the request in the list of the slowest."""
+    if not labelled:
+        return lambda: call(next(arguments))
+
+    def call_labelled() -> Awaitable[Any]:
+        argument = next(arguments)
+        label(label_of(argument))
+        return call(argument)
+
+    return call_labelled
 
 
 class SubjectError(AembedError):

@@ -10,6 +10,7 @@ from functools import cache
 import anyio
 
 from aembed import bench
+from aembed.bench.model.breakdown import Breakdown, SlowRequest
 from aembed.bench.model.one_at_a_time import Cost, LinearFit, Memory, Micro, Scaling, ScalingPoint, UslFit
 from aembed.bench.model.result import Environment, Mode, Noise, Report, Verdict
 from aembed.bench.model.under_load import Objective, Stall
@@ -60,12 +61,35 @@ async def _loaded() -> list[Report]:
     stall = Stall(at=7.25, seconds=0.31, cause="blocked", cpu=0.001, queued=0.0, line="handler.py:12 in reply")
     free = Server(failing=0)
     return [
-        replace(await bench.load(Server(), arrivals=arrivals, duration=20, name=HOSTILE), stalls=(stall,)),
+        replace(
+            await bench.load(Server(), arrivals=arrivals, duration=20, name=HOSTILE),
+            stalls=(stall,),
+            breakdown=_breakdown(),
+        ),
         await bench.closed(Server(failing=0), users=5, think=0.05, duration=10),
         await bench.burst(Server(failing=0), base=60, spike=600, spike_s=2, duration=25),
         await bench.sustained(Server(failing=0), arrivals=bench.poisson(rate=100), duration=30),
         await bench.steps(free, start=20, objective=Objective(q=0.95, seconds=0.05), step_s=3),
     ]
+
+
+def _breakdown() -> Breakdown:
+    """Parts with names that users chose."""
+    parts = {"late start": 0.0002, f"db {HOSTILE}": 0.031, "loop stalled": 0.31, "other": 0.004}
+    slow = SlowRequest(
+        at=7.25,
+        time="03:12:45.123",
+        response=sum(parts.values()),
+        outcome="timed_out",
+        label=f"user {HOSTILE}",
+        main="loop stalled",
+        parts=parts,
+        attempts=2,
+        new_connection=True,
+        request_ids=("req-1", HOSTILE),
+    )
+    quick = {"late start": 0.0001, f"db {HOSTILE}": 0.003}
+    return Breakdown(requests=900, mean=quick, slow=parts, slow_requests=36, slowest=(slow, slow))
 
 
 def invalid() -> Report:

@@ -136,7 +136,7 @@ def test_charts_say_in_words_what_they_show_and_follow_the_colour_scheme(mode: M
     assert drawn
     for chart in drawn:
         assert chart.label.startswith(chart.title)
-        assert chart.svg.count("<path") > 3
+        assert chart.svg.count("<path") + chart.svg.count("<rect") > 3
         assert "var(--one)" in chart.svg or "var(--two)" in chart.svg
         assert "#01010" not in chart.svg
 

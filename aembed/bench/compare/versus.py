@@ -86,6 +86,8 @@ async def versus(
         )
     first = next(iter(targets.values()))
     settings = settings_for("load", first, options)
+    if settings.why:
+        raise InputError("versus does not note the parts of requests; measure each side alone with why=True")
     frame = await RunContext.around(first, settings.name or ", ".join(targets))
     real = not keeps_own_time(asyncio.get_running_loop())
     with heap_frozen():

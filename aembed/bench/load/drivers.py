@@ -59,7 +59,9 @@ class OpenLoop:
     def __init__(self, subject: Subject, times: Ints, settings: Settings) -> None:
         loop = asyncio.get_running_loop()
         clock, timeout, expected = clock_of(loop), settings.timeout, len(times)
-        self.flight = InFlight(subject, clock=clock, timeout=timeout, settled=self._fill, expected=expected)
+        self.flight = InFlight(
+            subject, clock=clock, timeout=timeout, settled=self._fill, expected=expected, why=settings.why
+        )
         self.finished = asyncio.Event()
         self.peak_backlog = 0
         self.pacer = self._pacer = pacer_for(loop)
@@ -120,7 +122,9 @@ class ClosedLoop:
         settings: Settings,
     ) -> None:
         loop = asyncio.get_running_loop()
-        self.flight = InFlight(subject, clock=clock_of(loop), timeout=settings.timeout, settled=self._answered)
+        self.flight = InFlight(
+            subject, clock=clock_of(loop), timeout=settings.timeout, settled=self._answered, why=settings.why
+        )
         self.finished = asyncio.Event()
         self.thought = self.waited = 0
         self._loop = loop

@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 from aembed.bench.load.pacer import Clock
 from aembed.bench.load.record import Record
+from aembed.bench.load.traces import Traces
+from aembed.bench.marks import TRACE
 from aembed.bench.model.under_load import Failure
 from aembed.bench.rows.columns import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Ints, Outcome
 from aembed.bench.subject import Call, Subject
@@ -74,6 +76,36 @@ class Request:
         self._flight.settle(self, done, kind, message)
 
 
+class TracedRequest(Request):
+    """A request whose parts are noted, until its task has ended: what was under way at its timeout is among them."""
+
+    __slots__ = ("_outcome", "_settled_at", "_trace", "_traces")
+
+    def __init__(self, flight: InFlight, intended: int, call: Call) -> None:
+        assert flight.traces is not None, "made only for a flight that keeps notes"
+        self._traces = flight.traces
+        self._trace = flight.traces.begin()
+        self._settled_at = NEVER
+        super().__init__(flight, intended, call)
+
+    async def _run(self) -> str | None:
+        TRACE.set(self._trace)  # in the context of this task, and of those it starts
+        return await super()._run()
+
+    def _settle(self, outcome: Outcome, kind: str = "", message: str = "") -> None:
+        if not self.settled:
+            self._outcome: Outcome = outcome
+            self._settled_at = self.done if self.done != NEVER else self._flight.clock()
+        super()._settle(outcome, kind, message)
+
+    def _ended(self, task: asyncio.Task[str | None]) -> None:
+        super()._ended(task)
+        done = self._settled_at
+        started = done if self.started == NEVER else self.started
+        self._trace.task = id(task)
+        self._traces.add(self._trace, self.intended, started, done, self._outcome)
+
+
 class InFlight:
     """All requests of a run."""
 
@@ -85,17 +117,21 @@ class InFlight:
         timeout: float | None,
         settled: Callable[[Request, int], None],
         expected: int | None = None,
+        why: bool = False,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.clock = clock
         self.call = subject.call
         self.validate = subject.validate
         self.timeout = timeout
+        self.traces = Traces(clock) if why else None
+        """Notes about the parts of requests, if they are wanted."""
         self.record = Record() if expected is None else Record(expected)
         self.peak = 0
         """Most in flight at once."""
         self.errors = 0
         self._settled = settled
+        self._request = TracedRequest if why else Request
         self._live: set[Request] = set()
         self._stubborn: set[asyncio.Task[str | None]] = set()
         self._kinds: Counter[str] = Counter()
@@ -106,7 +142,7 @@ class InFlight:
 
     def start(self, intended: int, call: Call | None = None) -> None:
         """``call`` is that of one user, instead of the subject's."""
-        self._live.add(Request(self, intended, call or self.call))
+        self._live.add(self._request(self, intended, call or self.call))
         self.peak = max(self.peak, len(self._live))
 
     def overdue(self, seconds: float) -> int:

@@ -20,8 +20,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
+from typing import Any
 
 from aembed.bench.environment import waited
+from aembed.bench.load.attribution import Pause
 from aembed.bench.model.under_load import Cause, LoopUse, Stall
 from aembed.bench.rss import resident
 
@@ -52,6 +54,8 @@ class Pulse:
     """The last beat in time, and the late one."""
     lines: list[tuple[int, str]] = field(default_factory=list)
     """When the watchdog looked, and where the loop's thread stood."""
+    tasks: list[tuple[int, asyncio.Task[Any]]] = field(default_factory=list)
+    """When the watchdog looked, and which task ran. They are held, so that no other gets their identity."""
     stops: list[tuple[int, int]] = field(default_factory=list)
     """From and to when the watchdog was not let run, by nothing inside of this process."""
     collections: list[tuple[int, int]] = field(default_factory=list)
@@ -110,6 +114,14 @@ class Watchdog:
         """With times from ``origin``; to be asked after the block."""
         return explain(self.pulse, origin=origin, told=self._schedstat is not None)
 
+    def pauses(self) -> tuple[list[Pause], list[Pause]]:
+        """Stalls and collections with their times by the run's clock, and the tasks that caused the stalls."""
+        stalls = []
+        for before, after in self.pulse.gaps:
+            task = next((task for at, task in self.pulse.tasks if before.wall < at <= after.wall), None)
+            stalls.append(Pause(before.wall + int(BEAT * 1e9), after.wall, 0 if task is None else id(task)))
+        return stalls, [Pause(begin, end) for begin, end in self.pulse.collections]
+
     def _read(self) -> Beat:
         queued = 0 if self._schedstat is None else int(os.pread(self._schedstat, 64, 0).split()[1])
         return Beat(time.perf_counter_ns(), time.thread_time_ns(), queued)
@@ -143,6 +155,8 @@ class Watchdog:
             if now - last > self._late and last != seen:
                 seen = last
                 self.pulse.lines.append((now, line_of(sys._current_frames().get(self._watched))))
+                if (task := asyncio.current_task(self._loop)) is not None:
+                    self.pulse.tasks.append((now, task))
             if size is not None and now >= next_rss:
                 self.rss.append((now, size()))
                 next_rss = now + 1_000_000_000

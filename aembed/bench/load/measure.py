@@ -116,7 +116,7 @@ async def _measure(
 ) -> tuple[Report, RunResult]:
     real = not keeps_own_time(asyncio.get_running_loop())
     frame = await RunContext.around(target, settings.name)
-    async with _opened(target, seed, users) as (subject, calls, frozen, requests):
+    async with _opened(target, seed, users, why=settings.why) as (subject, calls, frozen, requests):
         with Watchdog() if real else nullcontext() as watchdog:
             driver = make(subject, calls)
             if subject.meter is not None:
@@ -145,7 +145,7 @@ async def _measure(
 
 @asynccontextmanager
 async def _opened(
-    target: Target, seed: int, users: int
+    target: Target, seed: int, users: int, *, why: bool
 ) -> AsyncIterator[tuple[Subject, list[Call], int, Requests | None]]:
     """The subject, the call of each user, the number of objects that were there before it, and its requests.
 
@@ -154,7 +154,7 @@ async def _opened(
     with heap_frozen() as frozen:
         async with AsyncExitStack() as stack:
             subject = await stack.enter_async_context(opened_with_requests(target))
-            drawn = subject.drawing(seed)
+            drawn = subject.drawing(seed, why=why)
             if subject.session is None:
                 yield drawn, [drawn.call] * users, frozen, subject.requests
                 return
@@ -163,5 +163,5 @@ async def _opened(
             calls = [await stack.enter_async_context(subject.session(number)) for number in range(users)]
             if subject.requests is not None:
                 arguments = subject.requests(seed)
-                calls = [with_arguments(call, arguments) for call in calls]
+                calls = [with_arguments(call, arguments, labelled=why) for call in calls]
             yield drawn, calls, frozen, subject.requests

@@ -6,12 +6,15 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
+from aembed.bench.load.attribution import Pauses
+from aembed.bench.load.breakdown import breakdown
 from aembed.bench.load.lag import Watchdog
 from aembed.bench.load.objectives import judged, of_invalid_run, with_objectives
 from aembed.bench.load.run import RunResult
 from aembed.bench.load.summary import Tally, distribution, traffic, windows
 from aembed.bench.load.validity import judge
 from aembed.bench.load.windowed_histogram import ROUNDED
+from aembed.bench.model.breakdown import Breakdown
 from aembed.bench.model.result import Mode, Report, named
 from aembed.bench.model.under_load import Closed, Pacing
 from aembed.bench.model.work import Work
@@ -97,7 +100,15 @@ def _figures(result: RunResult, settings: Settings, watchdog: Watchdog | None) -
         else windows(rows, seconds=seconds, width=settings.width(seconds), rss=rss),
         "stalls": watchdog.stalls(origin) if watchdog else (),
         "loop": watchdog.use() if watchdog else None,
+        "breakdown": _breakdown(result, watchdog),
     }
+
+
+def _breakdown(result: RunResult, watchdog: Watchdog | None) -> Breakdown | None:
+    if result.traces is None:
+        return None
+    stalls, collections = watchdog.pauses() if watchdog else ((), ())
+    return breakdown(result.traces, result.origin, Pauses(stalls), Pauses(collections))
 
 
 def run_rows(report: Report, result: RunResult, arguments: Iterator[Any] | None) -> RunRows:

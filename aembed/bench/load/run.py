@@ -14,6 +14,7 @@ import numpy as np
 from aembed.bench.load.abort import Abort
 from aembed.bench.load.drivers import Driver
 from aembed.bench.load.record import Record
+from aembed.bench.load.traces import Traces
 from aembed.bench.load.windowed_histogram import WindowedHistogram
 from aembed.bench.model.objectives import Goal
 from aembed.bench.model.under_load import Failure
@@ -50,6 +51,8 @@ class RunResult:
     """Seconds that users thought until the end of the run, all together."""
     waited: float = 0.0
     """And those they waited for answers."""
+    traces: Traces | None = None
+    """Notes about the parts of requests, if they were wanted."""
 
     @cached_property
     def rows(self) -> Rows:
@@ -102,6 +105,7 @@ async def execute(
         failures=flight.failures(),
         thought=driver.thought / 1e9,
         waited=driver.waited / 1e9,
+        traces=flight.traces,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from aembed.bench.model.breakdown import Breakdown
 from aembed.bench.model.estimates import Distribution
 from aembed.bench.model.objectives import Judgement
 from aembed.bench.model.one_at_a_time import Cost, Memory, Micro, Scaling
@@ -172,6 +173,8 @@ class Report:
     """From the real start to the answer."""
     lag: Distribution | None = None
     """From the intended to the real start."""
+    breakdown: Breakdown | None = None
+    """Parts of the response time, in a run with ``why=True``."""
     work: Work | None = None
     """Texts, tokens and cost, where the subject embeds."""
     windows: tuple[Window, ...] = ()

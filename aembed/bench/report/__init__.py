@@ -3,9 +3,9 @@
 Where things are:
     tables                        tables of text, which every format shows
     headlines sections compared   titles, verdicts and tables of reports and comparisons
-    latency under_load shapes side_by_side single conditions    the sections
+    latency breakdown under_load shapes side_by_side single conditions    the sections
     console                       a terminal
-    charts page                   one HTML file that needs nothing else
+    charts stacked page           one HTML file that needs nothing else
     ci                            JUnit, GitHub annotations and step summary
 """
 

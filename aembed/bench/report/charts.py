@@ -13,6 +13,7 @@ from aembed.bench.model.one_at_a_time import Scaling
 from aembed.bench.model.result import Report, named
 from aembed.bench.model.sweep import Sweep
 from aembed.bench.model.under_load import Steps, Window
+from aembed.bench.report.stacked import stacked
 from aembed.bench.report.svg import COLOURS, Chart, draw_chart, formatter, time_axis
 from aembed.bench.report.tables import printable
 
@@ -41,6 +42,8 @@ def _charts(report: Report) -> Iterator[Chart]:
     if report.steps is not None:
         steps = report.steps
         yield draw_chart("Steps", "latency at each offered rate", lambda axes: _staircase(axes, steps))
+    if report.breakdown is not None and report.breakdown.requests:
+        yield stacked(report.breakdown)
     if report.response is not None and report.service is not None and report.response.histogram.counts:
         yield draw_chart("Latency distribution", "share of requests by response time", lambda axes: _bars(axes, report))
         yield draw_chart("Percentiles", "latency by percentile", lambda axes: _spectrum(axes, report))

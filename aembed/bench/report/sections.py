@@ -9,6 +9,7 @@ from typing import Any
 from aembed.bench import slo
 from aembed.bench.model.result import UNKNOWN, Report
 from aembed.bench.report import conditions, shapes, side_by_side, single, swept, under_load
+from aembed.bench.report.breakdown import breakdown
 from aembed.bench.report.latency import latency
 from aembed.bench.report.tables import Table, table
 
@@ -59,6 +60,7 @@ _SECTIONS: Mapping[str, Callable[[Any], Iterator[Table]]] = {
     "versus": side_by_side.versus,
     "sweep": swept.sweep,
     "micro": single.micro,
+    "breakdown": breakdown,
     "traffic": under_load.traffic,
     "work": under_load.work,
     "closed": under_load.closed,

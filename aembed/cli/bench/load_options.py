@@ -59,6 +59,14 @@ AbortOption = Annotated[
         rich_help_panel=OBJECTIVES,
     ),
 ]
+WhyOption = Annotated[
+    bool,
+    typer.Option(
+        "--why",
+        help="Say where the time of requests went, and list the slowest: gate, network, parts that your code marks.",
+        rich_help_panel=LOAD,
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", help="Random seed of schedule and texts.", rich_help_panel=LOAD)]
 
 
@@ -80,8 +88,14 @@ def arrivals_of(gaps: Gaps, rate: float) -> Arrivals:
 
 
 def run_options(
-    mode: str, timeout: float | None, min_good: float | None, slo: list[str] | None, *, abort: bool
+    mode: str,
+    timeout: float | None,
+    min_good: float | None,
+    slo: list[str] | None,
+    *,
+    abort: bool,
+    why: bool = False,
 ) -> RunOptions:
     """Options of a run under load, with its objectives."""
     with one_sentence():
-        return {"timeout": timeout, "min_good": min_good, "slo": written(mode, slo), "abort": abort}
+        return {"timeout": timeout, "min_good": min_good, "slo": written(mode, slo), "abort": abort, "why": why}

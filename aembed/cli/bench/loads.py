@@ -20,6 +20,7 @@ from aembed.cli.bench.load_options import (
     Seed,
     SloOption,
     Timeout,
+    WhyOption,
     arrivals_of,
     run_options,
 )
@@ -55,6 +56,7 @@ def load(
     min_good: MinGood = None,
     slo: SloOption = None,
     abort: AbortOption = False,
+    why: WhyOption = False,
     seed: Seed = 0,
 ) -> None:
     """Offer a rate of requests, answered or not, and measure the response times of users.
@@ -67,7 +69,7 @@ def load(
     def run(case: Case, options: RunOptions) -> Any:
         return bench.load(case, arrivals=arrivals_of(arrivals, rate), duration=duration, seed=seed, **options)
 
-    _each(shared, run_options("load", timeout, min_good, slo, abort=abort), run)
+    _each(shared, run_options("load", timeout, min_good, slo, abort=abort, why=why), run)
 
 
 @with_load_options
@@ -92,6 +94,7 @@ def users(
     min_good: MinGood = None,
     slo: SloOption = None,
     abort: AbortOption = False,
+    why: WhyOption = False,
     seed: Seed = 0,
 ) -> None:
     """Let users ask, wait for the answer, think, and ask again.
@@ -102,7 +105,7 @@ def users(
     def run(case: Case, options: RunOptions) -> Any:
         return bench.closed(case, users=users, think=think, duration=duration, seed=seed, **options)
 
-    _each(shared, run_options("users", timeout, min_good, slo, abort=abort), run)
+    _each(shared, run_options("users", timeout, min_good, slo, abort=abort, why=why), run)
 
 
 @with_load_options
@@ -127,6 +130,7 @@ def burst(
     min_good: MinGood = None,
     slo: SloOption = None,
     abort: AbortOption = False,
+    why: WhyOption = False,
     seed: Seed = 0,
 ) -> None:
     """A spike of load: how slow it gets, and how long it takes to recover.
@@ -137,7 +141,7 @@ def burst(
     def run(case: Case, options: RunOptions) -> Any:
         return bench.burst(case, base=base, spike=spike, spike_s=spike_for, duration=duration, seed=seed, **options)
 
-    _each(shared, run_options("burst", timeout, min_good, slo, abort=abort), run)
+    _each(shared, run_options("burst", timeout, min_good, slo, abort=abort, why=why), run)
 
 
 @with_load_options
@@ -160,6 +164,7 @@ def sustained(
     min_good: MinGood = None,
     slo: SloOption = None,
     abort: AbortOption = False,
+    why: WhyOption = False,
     seed: Seed = 0,
 ) -> None:
     """A long run: does it get slower, or larger, with time?
@@ -172,7 +177,7 @@ def sustained(
             case, arrivals=arrivals_of(arrivals, rate), duration=duration, tolerance=tolerance, seed=seed, **options
         )
 
-    _each(shared, run_options("sustained", timeout, min_good, slo, abort=abort), run)
+    _each(shared, run_options("sustained", timeout, min_good, slo, abort=abort, why=why), run)
 
 
 @with_load_options
