@@ -217,7 +217,9 @@ class Source:
     overlong: Overlong = "error"
     strict: bool = False
     options: Mapping[str, object] = field(default_factory=dict[str, object])
-    """``provider_options``: what this provider alone understands. The provider validates them."""
+    """``provider_options``: options of this provider alone. The provider validates them."""
+    download: bool = field(default=True, compare=False)
+    """False if the model may only be opened where it is on this disk, as an untrusted file names it."""
     open_transport: Callable[[], Transport] | None = field(default=None, repr=False, compare=False)
     """Gives the HTTP transport of the account; made on first use, and closed by the factory."""
 

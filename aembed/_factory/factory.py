@@ -170,7 +170,8 @@ class EmbedderFactory(Bound):
         name, settings = resolve(config, model, options, self._registry)
         label = f"profile {model!r}" if model in config.profiles else f"new_embedder({model!r})"
         with named_in_errors(named_by(config, model, is_default=is_default)):
-            prepared = await self._providers.prepare(config, name, settings)
+            download = config.may_download(None if is_default else model)
+            prepared = await self._providers.prepare(config, name, settings, download=download)
             account, settings = prepared.account, prepared.settings
             cache = await self._caches.open(settings.cache)
             build = partial(self._build, account=account, settings=settings, cache=cache, label=label, name=model)

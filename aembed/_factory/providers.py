@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakValueDictionary
@@ -50,7 +51,7 @@ class Providers:
         self._keyrings: WeakValueDictionary[AskKey, KeyRing] = WeakValueDictionary()
         self._transports: dict[tuple[Account, HttpSettings], HttpTransport] = {}
 
-    async def prepare(self, config: Config, name: str, settings: Options) -> Prepared:
+    async def prepare(self, config: Config, name: str, settings: Options, *, download: bool) -> Prepared:
         """Find the opener of ``"provider:model"``, which may import its module, and the key.
 
         Raises:
@@ -61,7 +62,7 @@ class Providers:
         is_loaded = self._registry.is_loaded(provider)
         opener = get_opener() if is_loaded else await anyio.to_thread.run_sync(get_opener)
         source, account, settings = await self._source(name, settings, find_vendor(self._registry, provider))
-        return Prepared(opener, source, account, settings)
+        return Prepared(opener, replace(source, download=download), account, settings)
 
     async def open(self, prepared: Prepared, build: Callable[[Provider], Embedder]) -> Embedder:
         """Open a provider, and build its embedder."""

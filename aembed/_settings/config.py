@@ -23,7 +23,7 @@ from aembed._settings.keys import Endpoint, fields_for, find_endpoint
 from aembed._settings.layers import as_table, merged
 from aembed._settings.options import Defaults, Options, Profile
 from aembed._settings.sources import NAME, Origins, find_file, parse, read_file
-from aembed._settings.trust import check_trusted, distrust, trust
+from aembed._settings.trust import check_trusted, distrust, is_trusted, names_download, trust
 from aembed._settings.vendors import NO_VENDOR, Vendor
 
 
@@ -45,7 +45,7 @@ class Config(Defaults):
 
         The file is ``file``, else the one ``AEMBED_CONFIG`` names, else ``./aembed.toml`` if it exists. The last may
         decide where keys and texts go (``base_url``, ``http``, ``api_key_file``, ``headers``, a ``cache`` outside its
-        directory) only once :meth:`trust` was called for it as it is now.
+        directory), or start the download of a model, only once :meth:`trust` was called for it as it is now.
 
         Nested fields take two underscores: ``AEMBED_PROFILES__SEARCH__MODEL``. This does file I/O: call it in a thread
         or at start.
@@ -57,7 +57,8 @@ class Config(Defaults):
         content = b"" if path is None else read_file(path)
         table = {} if path is None else parse(path, content)
         variables, names = read_variables(os.environ, cls)
-        origins = Origins(path, table, names)
+        trusted = path is None or is_named or not names_download(table) or is_trusted(path, content)
+        origins = Origins(path, table, names, is_trusted=trusted)
         config = cls.from_table(merged(table, variables), origins.of)
         if path is not None and not is_named:
             check_trusted(path, content, table)
@@ -96,6 +97,13 @@ class Config(Defaults):
         "" if the field is not set, or was set in code.
         """
         return self._origins.of(path)
+
+    def may_download(self, model: str | None = None) -> bool:
+        """False for a model or profile that only an untrusted file names."""
+        if model is None and self._origins.is_of_untrusted_file(("model",)):
+            return False
+        name = self.model if model is None else model
+        return not self._origins.is_of_untrusted_file(("profiles", name, "model"))
 
     def endpoint(self, model: str | None = None) -> Endpoint:
         """Address and key of a model or profile, and the origin of each. Calls no key function.

@@ -25,6 +25,13 @@ class Origins:
     file: Path | None = field(default=None, compare=False)
     table: Table = field(default_factory=dict, compare=False, repr=False)
     variables: Mapping[tuple[str, ...], str] = field(default_factory=dict, compare=False)
+    is_trusted: bool = field(default=True, compare=False)
+    """False for a file that was found in the working directory, and that its user has not trusted."""
+
+    def is_of_untrusted_file(self, path: tuple[str, ...]) -> bool:
+        """True if the field comes from such a file alone."""
+        named = any(path[:depth] in self.variables for depth in range(1, len(path) + 1))
+        return not self.is_trusted and not named and _at(self.table, path) is not None
 
     def of(self, path: tuple[str, ...]) -> str:
         """``"AEMBED_TIMEOUT"``, ``"[retry] of aembed.toml"``; for a missing field, the origin of its table."""

@@ -1,7 +1,7 @@
 """Which configuration files found in a working directory their user has trusted, by path and content, as direnv does.
 
-A cloned repository may bring an ``aembed.toml``. Unless it is trusted or named, it may choose models and limits, and
-nothing that decides where keys and texts go.
+A cloned repository may bring an ``aembed.toml``. Unless it is trusted or named, it may choose models and limits, but
+nothing that decides where keys and texts go, and no model of it is downloaded.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ HARMLESS = {
 }
 """Fields that an untrusted file may set. ``api_key`` is the file's own, and goes to the provider's own hosts."""
 
+DOWNLOADED = ("local:", "static:")
+"""Models that may be on a hub."""
+
 
 def check_trusted(file: Path, content: bytes, table: Table) -> None:
     """Raises :class:`ConfigError` for a file that sets more than :data:`HARMLESS` fields and is not trusted."""
@@ -42,6 +45,14 @@ def check_trusted(file: Path, content: bytes, table: Table) -> None:
             f"{file.resolve()} sets {', '.join(wants)}: a file found in the working directory may not decide where "
             "keys and texts go until you trust it. Read it, then run 'aembed trust', or name it in AEMBED_CONFIG"
         )
+
+
+def names_download(table: Table) -> bool:
+    """True if the file names a model that may have to be downloaded."""
+    profiles = table.get("profiles")
+    tables = [table, *(profiles.values() if isinstance(profiles, Mapping) else ())]
+    models = [str(each.get("model")) for each in tables if isinstance(each, Mapping)]
+    return any(model.startswith(DOWNLOADED) for model in models)
 
 
 def is_trusted(file: Path, content: bytes) -> bool:

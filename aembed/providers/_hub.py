@@ -58,7 +58,7 @@ class HubFiles:
         return self.directory.name
 
 
-async def fetch(name: HubName, wanted: Wanted, *, refresh: bool = False) -> HubFiles:
+async def fetch(name: HubName, wanted: Wanted, *, refresh: bool = False, download: bool = True) -> HubFiles:
     """The files of a model, from the cache if they are all there.
 
     A branch is resolved once: later calls use the commit in the cache, until ``refresh`` asks the hub again.
@@ -67,24 +67,27 @@ async def fetch(name: HubName, wanted: Wanted, *, refresh: bool = False) -> HubF
     Raises:
         ModelNotFoundError: no such repository or revision, or a private one.
         AuthenticationError: the token is rejected, or the model's terms are not accepted.
-        ConfigError: the repository lacks the files, or the hub is needed and ``HF_HUB_OFFLINE`` is set.
+        ConfigError: the repository lacks the files, or the hub is needed, and ``HF_HUB_OFFLINE`` is set or ``download``
+            is False.
         ConnectError: the hub cannot be reached.
         MissingExtraError: ``huggingface_hub`` is not installed.
     """
     stop = threading.Event()
     try:
-        step = partial(_fetch, name, wanted, stop, refresh=refresh)
+        step = partial(_fetch, name, wanted, stop, refresh=refresh, download=download)
         return await anyio.to_thread.run_sync(step, abandon_on_cancel=True)
     finally:
         stop.set()
 
 
-def _fetch(name: HubName, wanted: Wanted, stop: threading.Event, *, refresh: bool) -> HubFiles:
+def _fetch(name: HubName, wanted: Wanted, stop: threading.Event, *, refresh: bool, download: bool) -> HubFiles:
     hub = load_package("huggingface_hub", extra="hub")
     cached = _Cached(hub, name)
     files = None if refresh else cached.find(wanted)
     if files is not None:
         return files
+    if not download:
+        return _without_hub(cached, wanted, ConfigError(_untrusted(name)))
     if load_package("huggingface_hub.constants", extra="hub").HF_HUB_OFFLINE:
         return _without_hub(cached, wanted, ConfigError(_offline(name)))
     try:
@@ -105,6 +108,13 @@ def _offline(name: HubName) -> str:
     return (
         f"{name} is not complete in the cache, and HF_HUB_OFFLINE is set: unset it, or run "
         f"`aembed download {name}` on a machine with a network and copy its HF_HOME"
+    )
+
+
+def _untrusted(name: HubName) -> str:
+    return (
+        f"{name} is not on this disk, and a configuration file found in the working directory starts no download: run "
+        "`aembed download` for the model, or read the file and run `aembed trust`, or name it in AEMBED_CONFIG"
     )
 
 

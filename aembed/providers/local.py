@@ -55,7 +55,7 @@ async def open_provider(source: Source) -> LocalProvider:
     downloaded = None
     if name is not None:
         with while_opening(str(name)):
-            downloaded = await fetch(name, encoder_wanted(options.file))
+            downloaded = await fetch(name, encoder_wanted(options.file), download=source.download)
     return await anyio.to_thread.run_sync(_open, source, options, downloaded)
 
 

@@ -60,7 +60,7 @@ async def open_provider(source: Source) -> StaticProvider:
     files = None
     if name is not None:
         with while_opening(str(name)):
-            files = hub_static(name, await fetch(name, STATIC_FILES))
+            files = hub_static(name, await fetch(name, STATIC_FILES, download=source.download))
     return await anyio.to_thread.run_sync(_open, source, options, files)
 
 

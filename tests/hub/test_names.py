@@ -71,7 +71,7 @@ def test_a_cancelled_download_ends_at_its_next_piece(hub: Hub, cache: Path, tmp_
     stop = threading.Event()
     stop.set()
     with pytest.raises(ConnectError, match="cancelled"):
-        _hub._fetch(HubName("a/b"), encoder_wanted(None), stop, refresh=False)
+        _hub._fetch(HubName("a/b"), encoder_wanted(None), stop, refresh=False, download=True)
     assert not list(cache.rglob("*.onnx"))
 
 
