@@ -21,6 +21,9 @@ from aembed._gate.watch import AboutGate, GateWatch, Hearer
 from aembed._settings.policies import Limits
 from aembed._types import Kind, ModelSpec, Reply
 
+RETURN_S = 0.001
+"""Seconds that a free slot waits for the next batch of an owner that shares the account: by then it is in the queue."""
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -196,8 +199,11 @@ class Gate:
         if until > now and (error := self.account.reason_to_give_up(now, reservation, until)) is not None:
             raise error
         ticket: Ticket = loop.create_future()
-        self._lanes.add(ticket, reservation, first=first)
-        self._admit(loop)
+        self._lanes.add(now, ticket, reservation, first=first)
+        if self._lanes.shares_tokens and reservation.kind == "document":
+            self._wake(now + RETURN_S, loop)
+        else:
+            self._admit(loop)
         try:
             await ticket
         except asyncio.CancelledError:
@@ -218,7 +224,11 @@ class Gate:
                 self.account.ended(now, reservation, error, self.slots.taken)
         finally:
             if len(self._lanes):
-                self._admit(loop)
+                if self._lanes.shares_tokens:
+                    self._lanes.forget_absent(now)
+                    self._wake(now + RETURN_S, loop)
+                else:
+                    self._admit(loop)
             elif self.watch is not None:
                 self.watch.look()
 
@@ -244,7 +254,7 @@ class Gate:
 
     def _withdraw(self, reservation: Reservation, ticket: Ticket) -> None:
         if ticket.cancelled():
-            self._lanes.remove(ticket, reservation)
+            self._lanes.remove(self._now(), ticket, reservation)
         elif ticket.exception() is None:  # admitted in the moment of the cancellation: hand everything back
             self.account.quotas.refund(reservation.sent_at, reservation)
             self.slots.left(reservation)
@@ -297,7 +307,7 @@ class Gate:
             else:
                 self._enter(reservation, now, loop)
                 ticket.set_result(None)
-        self._lanes.remove(ticket, reservation)
+        self._lanes.remove(now, ticket, reservation)
         return None
 
     def _give_up_impatient(self, now: float) -> None:
@@ -310,7 +320,7 @@ class Gate:
             error = None if ticket.done() else self.account.reason_to_give_up(now, reservation, until)
             if error is not None:
                 ticket.set_exception(error)
-                self._lanes.remove(ticket, reservation)
+                self._lanes.remove(now, ticket, reservation)
 
     def _gives_up_at(self, now: float) -> float:
         when = self.account.backoff.gives_up_at()
@@ -319,7 +329,7 @@ class Gate:
     def _fail_all(self, error: Exception) -> None:
         while (head := self._lanes.query() or self._lanes.document()) is not None:
             ticket, reservation = head
-            self._lanes.remove(ticket, reservation)
+            self._lanes.remove(self._now(), ticket, reservation)
             if not ticket.done():
                 ticket.set_exception(error)
 

@@ -15,6 +15,8 @@ from aembed._gate.reservation import Reservation
 
 SHARE_OF_DOCUMENTS = 1 / 8
 """Amount set aside for waiting documents, per amount of queries: documents get a ninth of all."""
+PRESENT_S = 1.0
+"""Seconds that an owner keeps its turn without a waiting batch: its next one comes as soon as a reply is placed."""
 
 Ticket: TypeAlias = "asyncio.Future[None]"
 Lane: TypeAlias = "OrderedDict[Ticket, Reservation]"
@@ -31,7 +33,9 @@ class Lanes:
         self.queries: Lane = OrderedDict()
         self._documents: dict[object, Lane] = {}
         self._served: dict[object, float] = {}
-        """Amount admitted for each owner of waiting documents; the lowest is next."""
+        """Amount admitted for each owner of documents that wait, or waited a moment ago; the lowest is next."""
+        self._absent_since: dict[object, float] = {}
+        """Owners without a waiting document."""
         self._waiting = 0
         self._owed = NOTHING
         self.by_tokens = False
@@ -40,30 +44,44 @@ class Lanes:
     def __len__(self) -> int:
         return len(self.queries) + self._waiting
 
+    @property
+    def shares_tokens(self) -> bool:
+        """Two owners share a quota of tokens."""
+        return self.by_tokens and len(self._served) > 1
+
     def blocks(self, reservation: Reservation) -> bool:
         """True if a new request of this kind has to wait behind others."""
         if self.queries:
             return True
-        return self._waiting > 0 and (reservation.kind == "document" or self.owes_a_slot)
+        if reservation.kind == "document":
+            return self._waiting > 0 or self.shares_tokens
+        return self._waiting > 0 and self.owes_a_slot
 
-    def add(self, ticket: Ticket, reservation: Reservation, *, first: bool) -> None:
+    def add(self, now: float, ticket: Ticket, reservation: Reservation, *, first: bool) -> None:
         if reservation.kind == "query":
             lane = self.queries
         else:
-            lane = self._lane_of(reservation.owner)
+            lane = self._lane_of(now, reservation.owner)
             self._waiting += 1
         lane[ticket] = reservation
         if first:
             lane.move_to_end(ticket, last=False)
 
-    def _lane_of(self, owner: object) -> Lane:
+    def _lane_of(self, now: float, owner: object) -> Lane:
+        """An owner that comes, or comes back, has no claim to what others got in the meantime."""
         if owner not in self._documents:
-            least = min((self._served[other] for other in self._documents), default=0.0)
+            self.forget_absent(now)
+            self._absent_since.pop(owner, None)
             self._documents[owner] = OrderedDict()
-            self._served[owner] = max(self._served.get(owner, 0.0), least)
+            self._served.setdefault(owner, min(self._served.values(), default=0.0))
         return self._documents[owner]
 
-    def remove(self, ticket: Ticket, reservation: Reservation) -> None:
+    def forget_absent(self, now: float) -> None:
+        """Forget the turn of owners that have had no waiting document for some time."""
+        for owner in [owner for owner, since in self._absent_since.items() if now - since > PRESENT_S]:
+            del self._absent_since[owner], self._served[owner]
+
+    def remove(self, now: float, ticket: Ticket, reservation: Reservation) -> None:
         """Remove a ticket that may be gone already."""
         if reservation.kind == "query":
             self.queries.pop(ticket, None)
@@ -74,12 +92,14 @@ class Lanes:
         self._waiting -= 1
         if not lane:
             del self._documents[reservation.owner]
+            self._absent_since[reservation.owner] = now
         if not self._waiting:
-            self._served.clear()
             self._owed = NOTHING
 
     def went(self, reservation: Reservation) -> None:
         """Count an admitted request."""
+        if reservation.kind == "document" and reservation.owner in self._served:
+            self._served[reservation.owner] += max(1.0, reservation.tokens)
         if not self._waiting:
             return
         requests, tokens, inputs = self._owed
@@ -96,8 +116,6 @@ class Lanes:
                 max(0.0, tokens - reservation.tokens),
                 max(0.0, inputs - reservation.inputs),
             )
-            if reservation.owner in self._served:
-                self._served[reservation.owner] += max(1.0, reservation.tokens)
 
     def query(self) -> tuple[Ticket, Reservation] | None:
         """The first query."""

@@ -195,7 +195,7 @@ async def test_a_waiter_cancelled_before_its_turn_is_passed_over() -> None:
     first, second = (asyncio.create_task(gate.wait(reservation)) for reservation in reservations)
     await anyio.wait_all_tasks_blocked()
     first.cancel()
-    gate.leave(inside)  # first still stands in the queue
+    gate.leave(inside)  # first is still in the queue
     with pytest.raises(asyncio.CancelledError):
         await first
     await second

@@ -62,6 +62,36 @@ def test_embedders_with_batches_of_four_and_of_64_texts_share_by_tokens() -> Non
     assert few == pytest.approx(many, rel=0.1)
 
 
+def test_embedders_share_by_tokens_although_all_their_replies_come_at_the_same_moment() -> None:
+    async def main() -> Counter[str]:
+        gate = enough(Gate(32, limited(tokens=160_000.0)))
+        given_to: Counter[str] = Counter()
+
+        async def documents(owner: str, size: float) -> None:
+            while True:
+                reservation = Reservation("document", 0, size, owner=owner)
+                if not gate.try_enter(reservation):
+                    await gate.wait(reservation)
+                given_to[owner] += int(size)
+                await anyio.sleep(0.2)
+                gate.leave(reservation, REPLY)
+                for _ in range(3):
+                    await anyio.lowlevel.checkpoint()  # as a call that starts its next batch
+
+        async with anyio.create_task_group() as tasks:
+            for owner, size in (("few texts", 160.0), ("many texts", 2560.0)):
+                for _ in range(32):
+                    tasks.start_soon(documents, owner, size)
+            await anyio.sleep(50.0)
+            given_to.clear()  # of the first minute, in which neither owner was known
+            await anyio.sleep(50.0)
+            tasks.cancel_scope.cancel()
+        return given_to
+
+    counts = run(main())
+    assert counts["few texts"] == pytest.approx(counts["many texts"], rel=0.1)
+
+
 @given(st.lists(st.sampled_from([10.0, 100.0, 375.0, 3000.0]), min_size=1, max_size=10), st.floats(0.0, 150.0))
 def test_fault_101_a_query_that_fits_is_admitted_within_two_minutes_whatever_documents_wait(
     sizes: list[float], comes: float
