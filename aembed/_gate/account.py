@@ -137,8 +137,11 @@ class Account:
         if isinstance(error, RateLimitError):
             self._rejected(now, reservation, error, in_flight)
             return
-        arrived = now if error is not None else now + self._latency  # one that was cancelled may be on its way
-        self.quotas.ended(arrived, reservation, success=False)
+        if isinstance(error, OverloadedError) and self.quotas.are_reported:
+            self.quotas.refund(now, reservation)  # few servers count it; of one that does, the next reply says so
+        else:
+            arrived = now if error is not None else now + self._latency  # one that was cancelled may be on its way
+            self.quotas.ended(arrived, reservation, success=False)
         if isinstance(error, ProviderError):
             self._failed(now, reservation, error, in_flight)
 
@@ -161,7 +164,7 @@ class Account:
             quotas.pace.rejected(now, reservation.sent_at)
             return
         if begins:
-            quotas.begin_episode(now, reservation)
+            quotas.begin_episode(now, reservation, wait)
             self.slow_start = float(FIRST_AT_ONCE)
         quotas.refund(now, reservation)
         if is_new:  # the refund has emptied the reservation: an estimate is as good

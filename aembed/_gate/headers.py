@@ -76,6 +76,7 @@ class Headers:
         if self._lowest_since < began:
             self._lowest_since, self._lowest = began, math.inf
         self._lowest = min(self._lowest, remaining)
+        self._quota.level = min(self._quota.level, self._lowest)
         return True
 
     def _correct(self, now: float, remaining: float, reset: float | None, least: float, most: float) -> None:
@@ -89,7 +90,7 @@ class Headers:
         elif quota.rule == "bucket":
             quota.level = min(max(quota.level, sure), most, quota.burst)
         elif quota.rule == "fixed":
-            quota.level = min(max(quota.level, self._lowest - quota.window.flying), remaining, quota.burst)
+            quota.level = min(max(quota.level, min(sure, self._lowest - quota.window.flying)), remaining, quota.burst)
         elif quota.rule == "unknown":
             quota.level = min(quota.level, most)
         else:
@@ -144,12 +145,16 @@ class Headers:
             quota.use_as_unknown()
         elif quota.rule == "fixed":
             quota.use_as_fixed(min(quota.window_end, self._end.latest))
-        elif agrees:
+        elif agrees and quota.rule != "bucket":
             quota.use_as_fixed(self._end.latest)
         elif rule == "bucket":
             quota.use_as_bucket(self._refill.seconds * quota.rate)
-        elif rule == "window" and quota.limit is not None and self._capacity(quota.limit) > SHORT * quota.limit:
-            quota.use_as_window()
+        elif rule == "window" and quota.limit is not None:
+            capacity = self._capacity(quota.limit)
+            if capacity > SHORT * quota.limit:
+                quota.use_as_window()
+            elif quota.rule == "unknown":
+                quota.span = quota.holds / quota.rate
 
 
 def _known(value: float | None) -> TypeGuard[float]:

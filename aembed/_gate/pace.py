@@ -15,7 +15,7 @@ from aembed._gate.even_flow import EvenFlow
 from aembed._gate.flow import Flow
 from aembed._gate.known_window_flow import KnownWindowFlow
 from aembed._gate.reservation import Reservation
-from aembed._gate.window import MINUTE_S, Window
+from aembed._gate.window import MINUTE_S, Window, usual_window_s
 from aembed._gate.windowed_flow import WindowedFlow
 
 BACK_AFTER_S = 60.0
@@ -36,8 +36,6 @@ MIN_WINDOW_S = 15.0
 """Shortest window filled in bursts while its limit is hidden; in a shorter one evenness costs less than the search."""
 MIN_KNOWN_WINDOW_S = 4.0
 """Shortest known window filled in bursts: jitter of a network takes several percent of shorter ones."""
-USUAL_WINDOWS_S, FILLED = (5.0, 10.0, 15.0, 20.0, 30.0), 0.75
-"""Lengths of documented windows, and the share of one that whole batches fill at least."""
 FRESH = 0.5
 """Smallest rate of burst plus pause, as a share of the last minute's, at which both together are a whole window."""
 NEARLY_A_MINUTE_S = 50.0
@@ -54,6 +52,8 @@ class Pace:
     def __init__(self) -> None:
         self.is_bucket = False
         """Headers have shown that the server has no windows."""
+        self.is_fixed = False
+        """Headers have shown when its windows end, so that the quotas fill them without a flow."""
         self.is_understood = False
         """Headers have shown which rule the server applies."""
         self._last_episode = -math.inf
@@ -85,7 +85,7 @@ class Pace:
         self._known = known
         if self.flow is not None:
             self.flow.knows(known)
-            if not self.flow.is_estimate and math.inf in known:
+            if not self.flow.is_estimate and (self.is_fixed or math.inf in known):
                 self.flow = None
 
     def earliest(self, now: float, reservation: Reservation, aside: Amounts) -> float:
@@ -184,7 +184,10 @@ class Pace:
             return None
         self._had_few = is_few
         if math.inf not in self._known:
-            return self._known_window(now, flow, admitted, windows)
+            known = self._known_window(now, flow, admitted, windows)
+            if isinstance(known, KnownWindowFlow):
+                known.opened(now, pause)
+            return known
         if self._known != UNKNOWN and not self._closures:
             return flow  # a short window of the known limit explains it as well
         span = min(MINUTE_S, span)
@@ -197,17 +200,21 @@ class Pace:
         )
         return WindowedFlow(now, span, (holds[0], holds[1]), self._known, windows)
 
+    def use_window(self, now: float, span: float, windows: tuple[Window, Window]) -> None:
+        """Headers have shown a window of known limits, of about ``span`` seconds."""
+        if math.inf not in self._known and not (self.is_fixed or self._has_no_window or span < MIN_KNOWN_WINDOW_S):
+            self.flow = KnownWindowFlow(now, usual_window_s(span), self._known, windows)
+
     def _known_window(
         self, now: float, flow: EvenFlow, admitted: Amounts, windows: tuple[Window, Window]
     ) -> Flow | None:
         """A burst has shown how many seconds' worth of the known limits a window holds."""
         span = max(amount / rate for amount, rate in zip(admitted, self._known, strict=True))
-        if span >= NEARLY_A_MINUTE_S:
+        if span >= NEARLY_A_MINUTE_S or self.is_fixed:
             return None  # the limits are as stated, and were full slightly sooner than counted
         if self._has_no_window or span < MIN_KNOWN_WINDOW_S:
             return flow
-        spans = [usual for usual in USUAL_WINDOWS_S if usual * FILLED <= span <= usual]
-        return KnownWindowFlow(now, spans[0] if spans else span, self._known, windows)
+        return KnownWindowFlow(now, usual_window_s(span), self._known, windows)
 
     def _first_rates(self, episode: Episode) -> Amounts:
         """Stated or reported rates; else the last minute's, rather too high: the next episode measures it."""

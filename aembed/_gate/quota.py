@@ -12,7 +12,7 @@ import math
 from typing import Literal, TypeAlias
 
 from aembed._gate.reserve import LOOK_AGAIN_S, MAX_SHARE, Reserve
-from aembed._gate.window import MINUTE_S, Window
+from aembed._gate.window import MINUTE_S, Window, usual_window_s
 
 Rule: TypeAlias = Literal["unknown", "bucket", "fixed", "window"]
 """``window``: a sliding window of a minute."""
@@ -20,8 +20,10 @@ Rule: TypeAlias = Literal["unknown", "bucket", "fixed", "window"]
 DAY_S = 86_400.0
 SHORT = 0.9
 """Share of the limit below which a capacity means a window shorter than a minute."""
+MAX_END_ERROR_S = 2.0
+"""Seconds by which a Retry-After may end before the window that it concerns: both may be in whole seconds."""
 NEARLY = 0.95
-"""Used share of a quota from which on the next 429 is an error of counting, most likely: tokens are estimates."""
+"""Used share of a minute from which on the next 429 is an error of counting, most likely: tokens are estimates."""
 
 
 class Quota:
@@ -47,6 +49,8 @@ class Quota:
         """Total amount sent, by its estimates."""
         self.holds = 0.0
         """Largest remaining amount that headers have reported."""
+        self.span = 0.0
+        """Seconds of a window shorter than a minute that headers have shown; 0 if they have not."""
         self.synced_to = -1.0
         """Value of ``sent`` up to which the level has the count of the server."""
         self.burst = self.level = math.inf
@@ -86,14 +90,25 @@ class Quota:
         """Headers show a window shorter than a minute, in which an unused reserve expires soon."""
         return self.rule == "unknown" and self.burst < SHORT * self.capacity
 
-    @property
-    def is_nearly_full(self) -> bool:
-        """True if an error of the estimates explains a 429."""
+    def explains(self, amount: float, until: float | None) -> bool:
+        """True if an error of the estimates explains a 429 to ``amount``. ``until``: end of its Retry-After."""
         if self.limit is None:
             return False
+        if self.rule == "fixed" and until is not None and until < self.window_end - MAX_END_ERROR_S:
+            return False
         if self.rule in {"bucket", "fixed"}:
-            return self.level <= (1 - NEARLY) * self.burst
+            return self.level <= amount + (1 - NEARLY) * self.window.flying
         return self.window.used >= NEARLY * self.capacity
+
+    @property
+    def window_s(self) -> float:
+        """Length of the server's window, by the largest amount that it was seen to hold."""
+        return MINUTE_S if self.burst >= SHORT * self.capacity else usual_window_s(self.burst / self.rate)
+
+    @property
+    def _allowed(self) -> float:
+        """Amount that the stated limit allows at once: of a fixed window's, one more, as two windows meet."""
+        return self._allowance if self.rule == "bucket" else self._allowance + max(1.0, self.stated or math.inf)
 
     def never_allows(self, amount: float) -> bool:
         return amount > self.capacity or amount > self.a_day
@@ -121,8 +136,8 @@ class Quota:
             most = min(amount + of_level, self.burst)
             if self.level < most:
                 when = self.window_end if self.rule == "fixed" else now + (most - self.level) / self.rate
-            if self.rule in {"bucket", "fixed"} and self._allowance < most:
-                when = max(when, now + (most - self._allowance) / self.rate)
+            if self.rule in {"bucket", "fixed"} and (lacking := most - self._allowed) > 0:
+                when = max(when, now + lacking / self.rate)
             if self.is_capped:  # the server would admit more, but no minute may see more than the user states
                 a_minute = max(1.0, self.limit)
             else:
@@ -223,9 +238,23 @@ class Quota:
         self.rule = "fixed"
         self.window_end = window_end
 
+    def use_as(self, other: Quota) -> None:
+        """Apply the rule of another quota of the same server, of which alone headers report."""
+        if other.rule == self.rule == "fixed":
+            self.window_end = other.window_end
+        elif other.rule == "fixed":
+            self.use_as_fixed(other.window_end)
+            self.level = min(self.level, self.capacity - self.window.used)
+        elif other.rule == "bucket" and self.rule != "bucket":
+            self.use_as_bucket(other.burst / other.rate * self.rate)
+            self.level = min(self.level, self.burst - self.window.flying)
+        elif other.rule == "unknown" and self.rule != "unknown":
+            self.use_as_unknown()
+
     def use_as_unknown(self) -> None:
         self.rule = "unknown"
         self.window_end = math.inf
+        self.capacity = max(1.0, self.limit or math.inf)
 
     def advance(self, now: float) -> None:
         """Refill until ``now``, and forget expired entries."""
@@ -238,7 +267,7 @@ class Quota:
                 self.level = min(self.level + gain, self.burst)
             elif now >= self.window_end:
                 self.level = self.burst - self.window.flying
-                self.window_began, self.window_end = now, now + MINUTE_S  # until a reply says it better
+                self.window_began, self.window_end = now, now + self.window_s  # until a reply says it better
             if self.stated is not None:
                 self._allowance = min(self._allowance + gain, max(1.0, self.stated))
         self._now = now

@@ -54,6 +54,11 @@ class Quotas:
         """Limits of requests and tokens are stated or reported."""
         return self.requests.limit is not None and self.tokens.limit is not None
 
+    @property
+    def are_reported(self) -> bool:
+        """Replies report one of them at least, so that an error of the count does not last."""
+        return self.requests.from_headers or self.tokens.from_headers
+
     def named(self, reservation: Reservation) -> Iterator[tuple[str, Quota, float]]:
         """Each quota, and the amount that ``reservation`` needs of it."""
         yield "requests", self.requests, reservation.requests
@@ -180,10 +185,14 @@ class Quotas:
             of_requests, of_tokens = self._headers
             of_requests.sync(reservation, now, hints.limit_requests, hints.remaining_requests, hints.reset_requests)
             of_tokens.sync(reservation, now, hints.limit_tokens, hints.remaining_tokens, hints.reset_tokens)
+            self._share_rule(now)
             self._knows()
+            span = max(self.requests.span, self.tokens.span)
+            if span and not self.pace.in_force:
+                self.pace.use_window(now, span, (self.requests.window, self.tokens.window))
 
-    def begin_episode(self, now: float, edge: Reservation) -> None:
-        """The first 429 after successes."""
+    def begin_episode(self, now: float, edge: Reservation, wait: float | None) -> None:
+        """The first 429 after successes, with a Retry-After of ``wait`` seconds."""
         for quota in (self.requests, self.tokens):
             quota.advance(now)
         minute = self.requests.window.used, self.tokens.window.used
@@ -192,7 +201,7 @@ class Quotas:
         full = [
             (quota, amount)
             for quota, amount in ((self.requests, edge.requests), (self.tokens, edge.tokens))
-            if quota.is_nearly_full
+            if quota.explains(amount, None if wait is None else now + wait)
         ]
         self.pace.slow_down(now, episode, is_explained=bool(full))
         for quota, amount in full:
@@ -212,11 +221,21 @@ class Quotas:
             return self.requests.usual_query(), self.tokens.usual_query()
         return self.requests.reserve(now, of_requests), self.tokens.reserve(now, of_tokens)
 
+    def _share_rule(self, now: float) -> None:
+        """A server has one rule: it holds for a stated limit of which headers report nothing, too."""
+        requests, tokens = self.requests, self.tokens
+        if requests.from_headers != tokens.from_headers:
+            reported, silent = (requests, tokens) if requests.from_headers else (tokens, requests)
+            if silent.limit is not None:
+                silent.advance(now)
+                silent.use_as(reported)
+
     def _knows(self) -> None:
-        self.pace.knows((self.requests.rate, self.tokens.rate))
         rules = {self.requests.rule, self.tokens.rule}
         self.pace.is_bucket = "bucket" in rules
+        self.pace.is_fixed = rules == {"fixed"}
         self.pace.is_understood = rules != {"unknown"}
+        self.pace.knows((self.requests.rate, self.tokens.rate))
 
 
 def _least(cap: int | None, quota: float) -> int | None:

@@ -15,6 +15,13 @@ CELLS = 1200
 """Most cells of a span, so that memory does not grow with the number of requests."""
 MARGIN_S = 1e-6
 """Beyond the span: a server may count an entry that is exactly one span old, and rounding must not decide."""
+USUAL_WINDOWS_S, FILLED = (5.0, 10.0, 15.0, 20.0, 30.0), 0.75
+"""Lengths of documented windows, and the share of one that whole batches fill at least."""
+
+
+def usual_window_s(span: float) -> float:
+    """The documented length that a window of ``span`` seconds may have, if whole batches have nearly filled it."""
+    return next((usual for usual in USUAL_WINDOWS_S if usual * FILLED <= span <= usual), span)
 
 
 class Cell:

@@ -4,7 +4,7 @@ Clocks go back, corrections exceed what was sent, replies come twice: all wrong,
 and amounts are below 1e12, what headers report is below 1e15, and no limit is so small that its rate is zero.
 """
 
-# ruff: noqa: B023, PLW0108  # each lambda is called before the loop goes on, and one of them in a list is clearer
+# ruff: noqa: B023, PLW0108  # each lambda is called before the next iteration, and one of them in a list is clearer
 
 from __future__ import annotations
 
@@ -183,20 +183,21 @@ def test_lanes(history: list[Call]) -> None:
         lanes = Lanes()
         seen: list[tuple[Ticket, Reservation]] = []
 
-        def add(one: Reservation, *, first: bool) -> None:
+        def add(now: float, one: Reservation, *, first: bool) -> None:
             seen.append((loop.create_future(), one))
-            lanes.add(*seen[-1], first=first)
+            lanes.add(now, *seen[-1], first=first)
 
-        for which, _, a, b, flag in history:
-            one = sent(0.0, a, b, flag)
+        for which, now, a, b, flag in history:
+            one = sent(now, a, b, flag)
             one.owner = int(a) % 3
             methods: Sequence[Callable[[], object]] = (
-                lambda: add(one, first=b > 0),
-                lambda: add(one, first=b > 0),
-                lambda: add(one, first=b > 0),
-                lambda: lanes.remove(*seen[int(b) % len(seen)]) if seen else None,
+                lambda: add(now, one, first=b > 0),
+                lambda: add(now, one, first=b > 0),
+                lambda: add(now, one, first=b > 0),
+                lambda: lanes.remove(now, *seen[int(b) % len(seen)]) if seen else None,
                 lambda: lanes.went(seen[int(b) % len(seen)][1] if seen else one),
                 lambda: setattr(lanes, "by_tokens", flag),
+                lambda: lanes.forget_absent(now),
                 lambda: lanes.blocks(one),
                 lambda: lanes.owes_a_slot,
                 lambda: lanes.set_aside(),
@@ -206,7 +207,7 @@ def test_lanes(history: list[Call]) -> None:
             assert len(lanes) == len(waiting)
             assert (lanes.first() is None) == (not waiting)
         for waiter in seen:
-            lanes.remove(*waiter)
+            lanes.remove(0.0, *waiter)
         assert len(lanes) == 0
 
     run(main())
@@ -244,7 +245,7 @@ def test_quotas(limits: Limits, later: Limits, history: list[Call], headers: lis
             lambda: quotas.refund(now, under_way.pop(0)) if under_way else None,
             lambda: answer(now, b),
             lambda: answer(now, b),
-            lambda: quotas.begin_episode(now, one),
+            lambda: quotas.begin_episode(now, one, a),
             lambda: end(now, one),
         )
         call(methods, which)

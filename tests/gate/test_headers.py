@@ -287,9 +287,59 @@ def test_a_small_bucket_is_not_taken_for_a_quota_that_others_have_used_up() -> N
     assert account.quota.earliest(0.3, 40.0) == 0.3
 
 
+def as_fixed(limit: float = 60.0, end: float = 50.0) -> tuple[Account, float]:
+    """Whose replies have shown the end of a window, one every second; returns also the time of the last one."""
+    account, now, left = Account(), 0.0, limit
+    while account.quota.rule != "fixed":
+        left -= 1
+        account.exchange(now, limit, left, end - now - 0.1, takes=0.1)
+        now += 1.0
+    return account, now
+
+
+def test_requests_in_flight_are_not_free_once_the_end_of_a_window_is_known() -> None:
+    """They may have been counted after the reply that showed it."""
+    account, now, left = Account(), 0.0, 60.0
+    flying = [account.send(0.0) for _ in range(20)]
+    while account.quota.rule != "fixed":
+        left -= 1
+        account.exchange(now, 60.0, left, 50.0 - now - 0.1, takes=0.1)
+        now += 1.0
+    assert account.quota.level <= 60.0 - len(flying)
+
+
+def test_a_reply_that_was_overtaken_lowers_the_level_of_a_fixed_window() -> None:
+    account, now = as_fixed()
+    first, second = account.send(now), account.send(now)
+    account.headers.sync(second, now + 0.2, 60.0, 40.0, 50.0 - now - 0.2)
+    account.headers.sync(first, now + 0.3, 60.0, 10.0, 50.0 - now - 0.3)
+    assert account.quota.level <= 10.0
+
+
+def test_a_bucket_in_steady_use_is_not_taken_for_a_fixed_window() -> None:
+    account = as_bucket()
+    for n in range(5):
+        account.exchange(60.0 + 0.1 * n, 60.0, 10.0 - n, 30.0 - 0.1 * n)
+    assert account.quota.rule == "bucket"
+
+
+def test_a_small_bucket_that_is_none_has_its_whole_minute_again() -> None:
+    quota = as_bucket(size=60.0, limit=360.0).quota
+    assert quota.capacity <= 61.0
+    quota.use_as_unknown()
+    assert quota.capacity == 360.0
+
+
+def test_a_window_of_ten_seconds_is_assumed_to_end_ten_seconds_after_the_last_one() -> None:
+    quota = as_fixed()[0].quota
+    quota.burst = quota.capacity / 6
+    quota.advance(50.5)
+    assert quota.window_end == pytest.approx(60.5)
+
+
 @pytest.mark.parametrize("span", [20.0, 60.0])
 def test_resets_that_agree_never_raise_a_stated_limit(span: float) -> None:
-    """A server that counts 300 in each 20 s, and reports that as its limit, gets no more than is stated."""
+    """A server that counts 300 in each 20 s, and reports that as its limit, gets at most a window more than stated."""
     account, now, end, left, sent = Account(300.0), 0.0, span, 300.0, 0
     rules = set()
     while now < 240.0:
@@ -303,6 +353,6 @@ def test_resets_that_agree_never_raise_a_stated_limit(span: float) -> None:
         account.exchange(now, 300.0, left, end - now - 0.05)
         rules.add(account.quota.rule)
         now += 0.1
-        assert sent <= 300.0 * (1 + now / 60)
+        assert sent <= 300.0 * (2 + now / 60)
     assert "fixed" in rules
     assert sent >= 300 * 4

@@ -40,7 +40,8 @@ class World:
     sent: list[tuple[float, float]] = field(default_factory=list)
     """When, and how many tokens."""
     buckets: set[int] = field(default_factory=set)
-    """Places of the quotas of which headers have looked like a bucket's."""
+    """Places of the quotas of which headers have looked like a bucket's, and like a fixed window's:"""
+    fixed: set[int] = field(default_factory=set)
     gate: Gate = field(
         default_factory=lambda: enough(Gate(16, Limits(requests_per_minute=REQUESTS, tokens_per_minute=TOKENS)))
     )
@@ -78,13 +79,15 @@ class World:
                 if isinstance(error, RateLimitError):
                     self.sent.remove(sent)  # no server counts it
                 self.gate.leave(reservation, reply, error)
-                self._note_buckets()
+                self._note_rules()
 
-    def _note_buckets(self) -> None:
+    def _note_rules(self) -> None:
         quotas = self.gate.account.quotas
         for place, quota in enumerate((quotas.requests, quotas.tokens)):
             if quota.rule == "bucket":
                 self.buckets.add(place)
+            elif quota.rule == "fixed":
+                self.fixed.add(place)
 
     def _error(self, random: Random) -> ProviderError:
         if random.random() < 0.5:
@@ -108,8 +111,12 @@ class World:
         return Reply(REPLY.vectors, quota=hints)
 
     def most_above_a_bucket(self) -> tuple[float, float]:
-        """The most that any interval saw beyond what a minute's bucket holds and gains meanwhile, of each resource."""
-        return self._most(lambda start, end, limit: limit + (end - start) * limit / A_MINUTE)
+        """The most that any interval saw beyond what a minute's bucket holds and gains meanwhile, of each resource.
+
+        Of a fixed window's, one window more: the end of one, and the beginning of the next.
+        """
+        most = self._most(lambda start, end, limit: limit + (end - start) * limit / A_MINUTE)
+        return most[0] - REQUESTS * (0 in self.fixed), most[1] - TOKENS * (1 in self.fixed)
 
     def most_above_a_window(self) -> tuple[float, float]:
         """The most that any sixty seconds saw beyond the limit."""

@@ -25,6 +25,16 @@ def test_tokens_in_a_character_are_learnt_from_usage() -> None:
     assert ratio.value == pytest.approx(0.5, rel=0.05)
 
 
+def test_the_whole_tokens_of_many_queries_do_not_change_the_ratio_of_documents() -> None:
+    """Ten tokens are reported where 10.8 were counted."""
+    ratio = TokenRatio()
+    for _ in range(20):
+        ratio.answered(1698, 6292)
+        for _ in range(20):
+            ratio.answered(10, 40)
+    assert ratio.value == pytest.approx(1698 / 6292, rel=0.01)
+
+
 @pytest.mark.parametrize("none", [None, 0, -5])
 def test_a_usage_of_nothing_is_no_usage(none: int | None) -> None:
     ratio = TokenRatio()
