@@ -17,8 +17,8 @@ from aembed._wire.transport import Response
 USUAL_ID = re.compile(r"[\w.:=+/-]{1,100}", re.ASCII)
 """A request id that cannot hide a text of several words."""
 HAVE_ID = frozenset(REQUEST_IDS)
-MAX_NAME_CHARS = 100
-"""Characters of a media type that an error quotes."""
+MAX_ANSWER_CHARS = 120
+"""Characters of a media type, or of a field's path and types, that an error quotes."""
 MAX_NO_REPLIES = 2
 """Answers that are no reply of this API, after which ``base_url`` must be wrong. The first may be an accident."""
 
@@ -55,7 +55,9 @@ class AnswerErrors:
         hidden = error_in_200(response)
         return None if hidden is None else self.rejection(hidden, self.parse(hidden, texts), texts, url)
 
-    def no_reply(self, response: Response, texts: Sequence[str], url: str, *, proven: bool) -> ReplyError:
+    def no_reply(
+        self, response: Response, texts: Sequence[str], url: str, mismatch: str | None, *, proven: bool
+    ) -> ReplyError:
         """A 200 that is no reply of this API: a login page, or another API.
 
         If no valid reply has ever come, ``base_url`` is wrong: the second such answer ends all calls. It is no outage,
@@ -63,13 +65,12 @@ class AnswerErrors:
         """
         self._no_replies += 1
         is_wrong = not proven and self._no_replies >= MAX_NO_REPLIES
-        media_type = redact(
-            response.headers.get("content-type", "no content type"), texts, self._secrets, MAX_NAME_CHARS
-        )
-        error = ReplyError(
-            f"POST {self._path(url)} was answered with {media_type}, not the JSON of this API; check base_url",
-            retryable=not is_wrong,
-        )
+        if mismatch is None:
+            answer = f"{response.headers.get('content-type', 'no content type')}, not the JSON of this API"
+        else:
+            answer = f"other JSON, not the JSON of this API ({mismatch})"
+        answer = redact(answer, texts, self._secrets, MAX_ANSWER_CHARS)
+        error = ReplyError(f"POST {self._path(url)} was answered with {answer}; check base_url", retryable=not is_wrong)
         error.fatal = is_wrong
         return self.located(error, response, texts)
 

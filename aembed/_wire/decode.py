@@ -38,6 +38,9 @@ ROWS_PER_YIELD = 16
 class NoReplyError(ReplyError):
     """The body is no reply of this kind of server, from its beginning on. Never leaves ``_wire``."""
 
+    mismatch: str | None = None
+    """Field that is missing or of another type, where the body is JSON."""
+
 
 class Decoded(NamedTuple):
     vectors: Vectors
@@ -183,5 +186,9 @@ def _values(json: bytes | bytearray) -> int:
 def parse(skeleton: bytes | bytearray, reply_format: ReplyFormat[T]) -> T:
     try:
         return reply_format.parse(skeleton)
-    except (msgspec.DecodeError, ValueError, RecursionError):  # ValueError: no UTF-8, or a number of 5,000 digits
-        raise NoReplyError("the reply is not the JSON of this API; check base_url") from None
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        # ValueError: no UTF-8, or a number of 5,000 digits
+        unlike = NoReplyError("the reply is not the JSON of this API; check base_url")
+        if isinstance(error, msgspec.ValidationError):
+            unlike.mismatch = str(error)
+        raise unlike from None

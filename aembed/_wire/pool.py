@@ -103,8 +103,8 @@ class Pool:
         connections = self._end()
         for connection in connections:
             connection.close()
-        for connection in connections:
-            await connection.gone
+        if connections:  # not each of them awaited: a cancellation would cancel what another closer waits for
+            await asyncio.wait([connection.gone for connection in connections])
 
     def abandon(self) -> None:
         """Close everything without waiting, from within the loop."""

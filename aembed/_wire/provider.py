@@ -159,7 +159,9 @@ class HttpProvider:
         features, errors = self._features, self._errors
         if isinstance(error, NoReplyError):
             hidden = errors.in_200(response, texts, features.url)
-            return None, hidden or errors.no_reply(response, texts, features.url, proven=features.proven)
+            return None, hidden or errors.no_reply(
+                response, texts, features.url, error.mismatch, proven=features.proven
+            )
         errors.located(error, response, texts)
         if error.index is not None and not features.proven:  # one vector is wrong, and none has been right yet
             decoded = await self._decode_other_dimension(response, texts)

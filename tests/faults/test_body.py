@@ -134,7 +134,12 @@ CASES = {
     ),
     "fault_95_another_api": Case(
         faults=always(Status(200, {"status": "ok", "models": []}, {"content-type": "application/json"})),
-        says="was answered with application/json, not the JSON .*; check base_url",
+        says="other JSON, not the JSON of this API .Object missing required field `data`.; check base_url",
+        **WRONG_SERVER,
+    ),
+    "fault_95_a_field_of_another_type": Case(
+        faults=always(Status(200, {"data": [{"index": "0"}]}, {"content-type": "application/json"})),
+        says=r"not the JSON of this API .Expected `int . null`, got `str` - at `\$.data\[0\].index`.; check base_url",
         **WRONG_SERVER,
     ),
     "fault_95_in_many_batches": Case(

@@ -195,7 +195,7 @@ def proxied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Loopbac
             monkeypatch.setenv(name, proxy.url)
         for name in ("no_proxy", "NO_PROXY"):
             monkeypatch.delenv(name, raising=False)
-        (tmp_path / "netrc").write_text(f"default login me password {KEY}\n")
+        (tmp_path / "netrc").write_text(f"machine elsewhere login x password y\ndefault login me password {KEY}\n")
         (tmp_path / "netrc").chmod(0o600)
         monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
         yield proxy
@@ -210,6 +210,18 @@ async def test_fault_70_the_environment_is_trusted_only_if_told(proxied: Loopbac
             await attempt(embedder)
         assert (proxied.counters.requests > 0) is trust_env
         assert (server.counters.requests > 0) is not trust_env
+        assert "authorization" not in {name for entry in server.log for name in entry.header_names}
+
+
+@pytest.mark.parametrize("exempt", ["127.0.0.0/8", "127.0.0.1", "*.0.0.1"])
+async def test_fault_70_a_default_of_netrc_goes_to_no_server(
+    proxied: LoopbackServer, exempt: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", exempt)
+    with LoopbackServer("tei", dim=DIM) as server:
+        async with embedding(server, http=HttpSettings(trust_env=True), api_key=None) as embedder:
+            assert (await attempt(embedder))[1] is None
+        assert proxied.counters.requests == 0
         assert "authorization" not in {name for entry in server.log for name in entry.header_names}
 
 

@@ -123,6 +123,20 @@ async def test_closing_ends_what_is_under_way() -> None:
         await settled(lambda: server.counters.connections == 0, "a connection is left open")
 
 
+async def test_a_closer_that_is_cancelled_leaves_the_other_waiting() -> None:
+    async with LoopbackServer(dim=4) as server:
+        transport = HttpTransport(HttpSettings())
+        await asyncio.gather(*(ask(transport, server) for _ in range(3)))
+        pool = transport._pool
+        assert pool is not None
+        first, second = (asyncio.ensure_future(pool.aclose()) for _ in range(2))
+        await asyncio.wait([first], timeout=0)
+        first.cancel()
+        await second
+        assert first.cancelled()
+        await settled(lambda: server.counters.connections == 0, "a connection is left open")
+
+
 async def test_a_connection_that_is_lost_while_it_is_made_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     pools = set[pool_module.Pool]()
 

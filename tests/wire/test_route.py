@@ -114,6 +114,8 @@ def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 HTTP, HTTPS = Origin(is_tls=False, host="host", port=80), Origin(is_tls=True, host="host", port=443)
+DEEP = Origin(is_tls=True, host="deep.below.host", port=443)
+IPV4 = Origin(is_tls=False, host="10.9.8.6", port=80)
 IPV6 = Origin(is_tls=False, host="::1", port=80)
 
 
@@ -136,6 +138,17 @@ IPV6 = Origin(is_tls=False, host="::1", port=80)
         ({"all_proxy": "http://a", "no_proxy": "[::1]:80"}, IPV6, None),
         ({"all_proxy": "http://a", "no_proxy": "[::1]:81"}, IPV6, Proxy("http", "a", 80)),
         ({"all_proxy": "http://a", "no_proxy": "elsewhere"}, HTTPS, Proxy("http", "a", 80)),
+        ({"all_proxy": "http://a", "no_proxy": "elsewhere host"}, HTTPS, None),
+        ({"all_proxy": "http://a", "no_proxy": ".host"}, HTTPS, None),
+        ({"all_proxy": "http://a", "no_proxy": "*.host"}, DEEP, None),
+        ({"all_proxy": "http://a", "no_proxy": "*.host:443"}, DEEP, None),
+        ({"all_proxy": "http://a", "no_proxy": "*.host:444"}, DEEP, Proxy("http", "a", 80)),
+        ({"all_proxy": "http://a", "no_proxy": "ost, *ost, *.ost"}, DEEP, Proxy("http", "a", 80)),
+        ({"all_proxy": "http://a", "no_proxy": "10.0.0.0/8"}, IPV4, None),
+        ({"all_proxy": "http://a", "no_proxy": "10.9.8.7/31"}, IPV4, None),
+        ({"all_proxy": "http://a", "no_proxy": "10.9.8.0/30, 11.0.0.0/8, fd00::/8"}, IPV4, Proxy("http", "a", 80)),
+        ({"all_proxy": "http://a", "no_proxy": "::/64"}, IPV6, None),
+        ({"all_proxy": "http://a", "no_proxy": "10.0.0.0/99, 10/8, /8, host/8"}, HTTPS, Proxy("http", "a", 80)),
         ({"all_proxy": "http://a"}, Origin(is_tls=False, host="localhost", port=80, socket_path="/s"), None),
     ],
 )
@@ -154,6 +167,9 @@ def test_netrc_names_users_of_servers_and_proxies(netrc: Path, monkeypatch: pyte
     assert way_to(HTTP, None, trust_env=True) == (None, basic("me", "pw"))
     monkeypatch.setenv("http_proxy", "http://proxy:1")
     assert way_to(HTTP, None, trust_env=True) == (Proxy("http", "proxy", 1, basic("you", "pw")), basic("me", "pw"))
+    netrc.write_text("default login me password pw\n")
+    for host in ("host", "default"):
+        assert way_to(Origin(is_tls=False, host=host, port=80), None, trust_env=True)[1] is None, "for any base_url"
     netrc.write_text("machine host whatever")
     assert way_to(HTTPS, None, trust_env=True) == (None, None)
     netrc.write_bytes(b"machine host login \xff password \x81")  # no UTF-8
