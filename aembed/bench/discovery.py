@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from aembed import InputError
-from aembed.bench.scenario import DATA, Scenario, scenario
+from aembed.bench.scenario import DATA, Case, Scenario, Target, only_case, scenario
 
 
 def find(target: str) -> tuple[Scenario, ...]:
@@ -47,6 +47,14 @@ def imported(place: str) -> Any:
     if found is None:
         raise InputError(f"{module} has no {name!r}")
     return found
+
+
+def fresh_case(target: Target) -> Case | None:
+    """The case, if another process can find it: a case of a scenario in a file or module."""
+    case = only_case(target) if isinstance(target, Scenario) else target
+    if not isinstance(case, Case) or "<" in case.scenario.target:
+        return None
+    return case
 
 
 def _undecorated(function: Callable[..., Any]) -> Scenario:

@@ -62,6 +62,9 @@ class RunOptions(TypedDict, total=False):
     """Note the parts of each request, for ``Report.breakdown``: events of embedders, and :class:`aembed.bench.part`."""
     window: float | None
     """Seconds; by default one, and more for runs of more than ten minutes."""
+    processes: int
+    """Processes that offer the load together, each with its loop and subject; 1 by default. One schedule is
+    dealt out in turns, users are dealt whole, and one process that is disturbed voids the run."""
     stop: asyncio.Event | None
     """Once set, no more requests start, and the report has those that did."""
     progress: Callable[[Progress], None] | None
@@ -89,6 +92,7 @@ class Settings:
     abort: bool = False
     why: bool = False
     window: float | None = None
+    processes: int = 1
     stop: asyncio.Event | None = None
     progress: Callable[[Progress], None] | None = None
     rows: str | Path | None = None
@@ -104,6 +108,7 @@ class Settings:
             raise InputError(f"drain={self.drain!r} must be a number of seconds, 0 or more")
         if self.max_in_flight < 1:
             raise InputError(f"max_in_flight={self.max_in_flight!r} must be 1 or more")
+        self._check_processes()
         if self.min_good is not None and not 0 <= self.min_good <= 1:
             raise InputError(f"min_good={self.min_good!r} must be a share from 0 to 1, such as 0.99")
         errors = next((goal.limit for goal in self.goals if goal.metric == "errors"), None)
@@ -111,6 +116,14 @@ class Settings:
             raise InputError(f"min_good={self.min_good!r} and errors={errors!r} say the same; give one of them")
         if self.abort and not any(goal.q is not None or goal.metric == "errors" for goal in self.goals):
             raise InputError("abort needs an objective for errors or a percentile, such as slo='errors=1%'")
+
+    def _check_processes(self) -> None:
+        if self.processes < 1:
+            raise InputError(f"processes={self.processes!r} must be 1 or more")
+        if self.processes > 1 and self.abort:
+            raise InputError("abort sees the requests of one process: leave it out, or processes")
+        if self.processes > 1 and self.why:
+            raise InputError("why notes the parts of requests in one process: leave it out, or processes")
 
     @property
     def goals(self) -> tuple[Goal, ...]:

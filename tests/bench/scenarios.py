@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import random
+import signal
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 
 import anyio
 
@@ -79,3 +81,55 @@ async def words(case: Case) -> AsyncGenerator[Callable[[], Awaitable[None]]]:
 @bench.scenario
 async def never() -> None:
     await anyio.sleep_forever()
+
+
+@bench.scenario(place=[""])
+async def roles(case: Case) -> AsyncGenerator[Callable[[], Awaitable[None]]]:
+    """The first process to come to the directory ``place`` is stopped at its first request, the second one dies."""
+    role = next(role for role in ("stops", "dies", "works") if claimed(os.path.join(case.place, role)))
+
+    async def call() -> None:
+        if role == "stops":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        elif role == "dies":
+            await dies.function(case)
+
+    yield call
+
+
+def claimed(file: str) -> bool:
+    """No other process had it before."""
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
+@bench.scenario
+async def cannot_be_set_up(_case: Case) -> AsyncGenerator[Callable[[], Awaitable[None]]]:
+    if calls:
+        raise ConnectionError("no such luck")
+    yield nothing
+
+
+@bench.scenario
+async def varied(_case: Case) -> AsyncGenerator[bench.Subject]:
+    """Each request takes as many milliseconds as its text is long; one of ten fails."""
+
+    def texts(seed: int) -> Iterator[str]:
+        dice = random.Random(seed)
+        while True:
+            yield "x" * dice.randint(1, 50)
+
+    async def call(text: str) -> None:
+        await anyio.sleep(len(text) / 1000)
+        if len(text) % 10 == 3:
+            raise ConnectionError
+
+    yield bench.Subject(call, requests=texts)
+
+
+@bench.scenario
+async def ten_ms(_case: Case) -> None:
+    await anyio.sleep(0.01)

@@ -11,8 +11,9 @@ import anyio
 import pytest
 
 from aembed import InputError, bench
+from aembed.bench.discovery import fresh_case
 from aembed.bench.micro import blocks
-from aembed.bench.micro.process import alone, fresh_case
+from aembed.bench.micro.process import alone
 from aembed.bench.micro.timing import Blocks, _micro, measure
 from aembed.bench.scenario import Case
 from aembed.bench.subject import SubjectError

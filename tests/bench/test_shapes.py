@@ -277,7 +277,7 @@ async def test_a_stop_ends_the_stairs() -> None:
 async def test_a_step_the_machine_made_invalid_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     verdicts = iter([Verdict(state="invalid", reasons=("others ran",)), Verdict()] * 20)
 
-    async def judge(*_: object, **__: object) -> tuple[Verdict, tuple[str, ...]]:
+    def judge(*_: object, **__: object) -> tuple[Verdict, tuple[str, ...]]:
         return next(verdicts), ()
 
     monkeypatch.setattr(sys.modules["aembed.bench.load.reporting"], "judge", judge)
@@ -290,7 +290,7 @@ async def test_a_step_the_machine_made_invalid_is_tried_again(monkeypatch: pytes
 async def test_the_limit_of_the_generator_ends_the_stairs(monkeypatch: pytest.MonkeyPatch) -> None:
     verdicts = iter([Verdict(), Verdict(state="invalid", reasons=("beyond what can be offered",), possible_rate=15)])
 
-    async def judge(*_: object, **__: object) -> tuple[Verdict, tuple[str, ...]]:
+    def judge(*_: object, **__: object) -> tuple[Verdict, tuple[str, ...]]:
         return next(verdicts), ()
 
     monkeypatch.setattr(sys.modules["aembed.bench.load.reporting"], "judge", judge)

@@ -47,7 +47,7 @@ def verdicts(monkeypatch: pytest.MonkeyPatch, say: Callable[[int], Verdict]) -> 
     """What is said of each run, by its number from 0."""
     numbers = iter(range(1000))
 
-    async def judge(*_: object, **__: object) -> tuple[Verdict, tuple[str, ...]]:
+    def judge(*_: object, **__: object) -> tuple[Verdict, tuple[str, ...]]:
         return say(next(numbers)), ()
 
     monkeypatch.setattr(sys.modules["aembed.bench.load.reporting"], "judge", judge)

@@ -14,7 +14,7 @@ from aembed.bench.load.drivers import OpenLoop
 from aembed.bench.load.record import Record
 from aembed.bench.load.run import RunResult
 from aembed.bench.load.summary import Tally, distribution, traffic, windows
-from aembed.bench.load.validity import generator_cost, judge
+from aembed.bench.load.validity import disturbances, generator_cost, judge
 from aembed.bench.model.under_load import Cause, Failure, LoopUse, Stall
 from aembed.bench.rows.columns import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Outcome
 from aembed.bench.settings import Settings
@@ -46,9 +46,9 @@ async def verdict(
     lag = distribution(run.rows.lag)
     shown = windows(run.rows, seconds=10, width=1)
     counts = traffic(Tally.of(run.rows), seconds=10, peak_in_flight=1, peak_backlog=0, failures=run.failures)
-    found, notes = await judge(
-        run, traffic=counts, lag=lag, windows=shown, stalls=stalls, loop=loop, settings=Settings(min_good=min_good)
-    )
+    settings = Settings(min_good=min_good)
+    seen = await disturbances(run, lag=lag, windows=shown, stalls=stalls, loop=loop, settings=settings)
+    found, notes = judge(run, counts, seen, settings)
     return found.state, "; ".join(found.reasons), notes, found.possible_rate
 
 

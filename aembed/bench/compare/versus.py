@@ -88,6 +88,8 @@ async def versus(
     settings = settings_for("load", first, options)
     if settings.why:
         raise InputError("versus does not note the parts of requests; measure each side alone with why=True")
+    if settings.processes > 1:
+        raise InputError("versus measures all sides in one process, in turns: leave processes out")
     frame = await RunContext.around(first, settings.name or ", ".join(targets))
     real = not keeps_own_time(asyncio.get_running_loop())
     with heap_frozen():

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import random
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -114,7 +115,7 @@ class ClosedLoop:
     def __init__(
         self,
         subject: Subject,
-        users: Sequence[Call],
+        users: Mapping[int, Call],
         think: Callable[[random.Random], float],
         *,
         seconds: float,
@@ -128,11 +129,13 @@ class ClosedLoop:
         self.finished = asyncio.Event()
         self.thought = self.waited = 0
         self._loop = loop
-        self._users = users
-        """The call of each."""
+        self._users: dict[Call, random.Random] = {
+            partial(call): random.Random(f"{seed}/{number}")  # noqa: S311 - thinking is no secret
+            for number, call in users.items()
+        }
+        """The call of each user, a different object for each, and the dice of its thinking: the same in any process."""
         self._length = round(seconds * 1e9)
         self._draw = think
-        self._dice = random.Random(seed)  # noqa: S311 - thinking is no secret
         self._thinking: dict[asyncio.Handle, int] = {}
         """Timers of users who think, and since when."""
         self._over = False
@@ -152,7 +155,7 @@ class ClosedLoop:
 
     def _think(self, since: int, call: Call) -> None:
         """One user, from the last answer on."""
-        self._wait(since, since + max(0, round(self._draw(self._dice) * 1e9)), call)
+        self._wait(since, since + max(0, round(self._draw(self._users[call]) * 1e9)), call)
 
     def _wait(self, since: int, intended: int, call: Call) -> None:
         def ask() -> None:

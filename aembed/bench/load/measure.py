@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TypeAlias, Unpack
 
@@ -14,21 +14,19 @@ from aembed.bench.environment import keeps_own_time, off_loop
 from aembed.bench.load.arrivals import Arrivals
 from aembed.bench.load.by_length import length_cost
 from aembed.bench.load.drivers import ClosedLoop, Driver, OpenLoop
-from aembed.bench.load.heap import heap_frozen
 from aembed.bench.load.lag import Watchdog
+from aembed.bench.load.opened import OpenedSubject, opened_for_load
+from aembed.bench.load.processes.measure import Plan, measure_in_processes
 from aembed.bench.load.reporting import closed_loop, report_of, run_rows
 from aembed.bench.load.run import RunResult, execute
 from aembed.bench.load.windowed_histogram import WindowedHistogram
 from aembed.bench.model.result import Mode, Report
 from aembed.bench.model.under_load import Pacing
-from aembed.bench.opening import opened_with_requests
-from aembed.bench.requests import Requests
 from aembed.bench.rows.output import writes_files
 from aembed.bench.run_context import RunContext
 from aembed.bench.scenario import Target, declared_goals
 from aembed.bench.settings import RunOptions, Settings, positive
 from aembed.bench.slo import goals_for
-from aembed.bench.subject import Call, Subject, with_arguments
 
 Think: TypeAlias = float | Callable[[random.Random], float]
 """Seconds: the mean of exponentially distributed pauses, or what draws one."""
@@ -57,22 +55,33 @@ async def closed(
     if isinstance(think, (int, float)) and think < 0:
         raise InputError(f"think={think!r} must be a number of seconds, 0 or more")
     positive("duration", duration)
+    name = f"closed loop, {users} users"
     settings = settings_for("users", target, options)
+    if settings.processes > 1:
+        if callable(think):
+            raise InputError("think must be a number of seconds with several processes: they cannot share a function")
+        plan = Plan(name=name, seconds=duration, seed=seed, users=users, think=think)
+        report, result = await measure_in_processes(target, plan, settings)
+        return _with_users(report, result, users)
     draw = think if callable(think) else lambda dice: dice.expovariate(1 / think) if think else 0.0
 
-    def driver(subject: Subject, calls: Sequence[Call]) -> Driver:
-        return ClosedLoop(subject, calls, draw, seconds=duration, seed=seed, settings=settings)
+    def driver(opened: OpenedSubject) -> Driver:
+        return ClosedLoop(opened.subject, opened.users, draw, seconds=duration, seed=seed, settings=settings)
 
     report, result = await _measure(
         target,
         "closed",
         driver,
-        arrivals=f"closed loop, {users} users",
+        arrivals=name,
         seed=seed,
         duration=duration,
         settings=settings,
         users=users,
     )
+    return _with_users(report, result, users)
+
+
+def _with_users(report: Report, result: RunResult, users: int) -> Report:
     assert report.traffic is not None
     return replace(report, closed=closed_loop(result, users, report.traffic.offered))
 
@@ -93,9 +102,12 @@ async def open_loop(
 ) -> tuple[Report, RunResult]:
     """The report and its rows: all of them, unless ``fold`` allows counts for very many."""
     times = arrivals.times(duration, seed)
+    if settings.processes > 1:
+        plan = Plan(name=str(arrivals), seconds=duration, seed=seed, times=times)
+        return await measure_in_processes(target, plan, settings)
 
-    def driver(subject: Subject, _calls: Sequence[Call]) -> Driver:
-        return OpenLoop(subject, times, settings)
+    def driver(opened: OpenedSubject) -> Driver:
+        return OpenLoop(opened.subject, times, settings)
 
     return await _measure(
         target, "open", driver, arrivals=str(arrivals), seed=seed, duration=duration, settings=settings, fold=fold
@@ -105,7 +117,7 @@ async def open_loop(
 async def _measure(
     target: Target,
     mode: Mode,
-    make: Callable[[Subject, Sequence[Call]], Driver],
+    make: Callable[[OpenedSubject], Driver],
     *,
     arrivals: str,
     seed: int,
@@ -116,9 +128,10 @@ async def _measure(
 ) -> tuple[Report, RunResult]:
     real = not keeps_own_time(asyncio.get_running_loop())
     frame = await RunContext.around(target, settings.name)
-    async with _opened(target, seed, users, why=settings.why) as (subject, calls, frozen, requests):
+    async with opened_for_load(target, seed, users=users, why=settings.why) as opened:
+        subject = opened.subject
         with Watchdog() if real else nullcontext() as watchdog:
-            driver = make(subject, calls)
+            driver = make(opened)
             if subject.meter is not None:
                 subject.meter.start()
             fold = fold and settings.keep is None
@@ -126,8 +139,8 @@ async def _measure(
                 driver, duration, settings, WindowedHistogram.over(duration, settings) if fold else None
             )
         work = None if subject.meter is None else subject.meter.work(result.seconds)
-    if work is not None and requests is not None and not result.fold:
-        work = replace(work, by_length=await off_loop(length_cost, result.rows, requests(seed), work))
+    if work is not None and opened.requests is not None and not result.fold:
+        work = replace(work, by_length=await off_loop(length_cost, result.rows, opened.requests(seed), work))
     pacer = driver.pacer
     pacing = Pacing(
         arrivals=arrivals,
@@ -136,32 +149,8 @@ async def _measure(
         fallback=pacer.fallback if pacer else None,
     )
     report = await report_of(
-        frame, result, settings, mode=mode, pacing=pacing, watchdog=watchdog, work=work, frozen=frozen
+        frame, result, settings, mode=mode, pacing=pacing, watchdog=watchdog, work=work, frozen=opened.frozen
     )
     if settings.keep is not None:
-        settings.keep(await off_loop(run_rows, report, result, requests and requests(seed)))
+        settings.keep(await off_loop(run_rows, report, result, opened.requests and opened.requests(seed)))
     return report, result
-
-
-@asynccontextmanager
-async def _opened(
-    target: Target, seed: int, users: int, *, why: bool
-) -> AsyncIterator[tuple[Subject, list[Call], int, Requests | None]]:
-    """The subject, the call of each user, the number of objects that were there before it, and its requests.
-
-    These are not searched for garbage. Raises InputError for a subject of users in an open loop, which has none.
-    """
-    with heap_frozen() as frozen:
-        async with AsyncExitStack() as stack:
-            subject = await stack.enter_async_context(opened_with_requests(target))
-            drawn = subject.drawing(seed, why=why)
-            if subject.session is None:
-                yield drawn, [drawn.call] * users, frozen, subject.requests
-                return
-            if not users:
-                raise InputError("the subject has a set-up for each user: measure it with `aembed bench users`")
-            calls = [await stack.enter_async_context(subject.session(number)) for number in range(users)]
-            if subject.requests is not None:
-                arguments = subject.requests(seed)
-                calls = [with_arguments(call, arguments, labelled=why) for call in calls]
-            yield drawn, calls, frozen, subject.requests

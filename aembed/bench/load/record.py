@@ -41,6 +41,13 @@ class Record:
         """End of the free room: rows that were not folded yet, or the end of the array."""
         self._folded = 0
 
+    @classmethod
+    def of(cls, rows: array[int]) -> Record:
+        """A record of rows that are known, four numbers each, with times from its origin."""
+        made = cls(0)
+        made._rows, made._used, made._free = rows, len(rows), len(rows)
+        return made
+
     def __len__(self) -> int:
         return self._folded + (self._used + (len(self._rows) - self._free if self._folded else 0)) // 4
 

@@ -2,26 +2,90 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
+from aembed.bench.environment import off_loop
 from aembed.bench.load.attribution import Pauses
 from aembed.bench.load.breakdown import breakdown
 from aembed.bench.load.lag import Watchdog
 from aembed.bench.load.objectives import judged, of_invalid_run, with_objectives
 from aembed.bench.load.run import RunResult
 from aembed.bench.load.summary import Tally, distribution, traffic, windows
-from aembed.bench.load.validity import judge
+from aembed.bench.load.validity import Disturbances, disturbances, judge
 from aembed.bench.load.windowed_histogram import ROUNDED
 from aembed.bench.model.breakdown import Breakdown
+from aembed.bench.model.estimates import Distribution
 from aembed.bench.model.result import Mode, Report, named
-from aembed.bench.model.under_load import Closed, Pacing
+from aembed.bench.model.under_load import Closed, LoopUse, Pacing, ProcessShare, Stall, Traffic, Window
 from aembed.bench.model.work import Work
 from aembed.bench.rows.columns import RunRows
 from aembed.bench.rows.lengths import lengths_of
 from aembed.bench.run_context import RunContext
 from aembed.bench.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """Stalls and use of the loop during a run, and the memory of the process."""
+
+    stalls: tuple[Stall, ...] = ()
+    loop: LoopUse | None = None
+    rss: tuple[tuple[float, int], ...] = ()
+    """Seconds since the start of the run, and bytes."""
+
+    @classmethod
+    def by(cls, watchdog: Watchdog | None, origin: int) -> Observed:
+        """Observations of ``watchdog``, which are none on virtual time; for a long run this takes a while."""
+        if watchdog is None:
+            return cls()
+        rss = tuple(((at - origin) / 1e9, size) for at, size in watchdog.rss)
+        return cls(stalls=watchdog.stalls(origin), loop=watchdog.use(), rss=rss)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Parts of the report that are computed from the rows."""
+
+    traffic: Traffic
+    response: Distribution
+    service: Distribution
+    lag: Distribution
+    windows: tuple[Window, ...]
+    observed: Observed
+
+    @classmethod
+    def of(cls, result: RunResult, settings: Settings, observed: Observed) -> Figures:
+        """For a million requests, this takes some seconds."""
+        rows, seconds, fold = result.rows, result.seconds, result.fold
+        return cls(
+            traffic=traffic(
+                fold.tally if fold else Tally.of(rows),
+                seconds=seconds,
+                peak_in_flight=result.peak_in_flight,
+                peak_backlog=result.peak_backlog,
+                failures=result.failures,
+            ),
+            response=fold.response.distribution() if fold else distribution(rows.response),
+            service=fold.service.distribution() if fold else distribution(rows.service),
+            lag=fold.lag.distribution() if fold else distribution(rows.lag),
+            windows=fold.windows(observed.rss)
+            if fold
+            else windows(rows, seconds=seconds, width=settings.width(seconds), rss=observed.rss),
+            observed=observed,
+        )
+
+    async def disturbances(self, result: RunResult, settings: Settings) -> Disturbances:
+        """What machine and generator did to the run."""
+        return await disturbances(
+            result,
+            lag=self.lag,
+            windows=self.windows,
+            stalls=self.observed.stalls,
+            loop=self.observed.loop,
+            settings=settings,
+        )
 
 
 async def report_of(
@@ -36,32 +100,49 @@ async def report_of(
     frozen: int | None = None,
 ) -> Report:
     """A run that is over, in figures, with its verdict and its objectives."""
-    if watchdog is None:
-        seen = _figures(result, settings, None)
-    else:
-        seen = await asyncio.to_thread(_figures, result, settings, watchdog)
-    verdict, notes = await judge(
-        result,
-        traffic=seen["traffic"],
-        lag=seen["lag"],
-        windows=seen["windows"],
-        stalls=seen["stalls"],
-        loop=seen["loop"],
-        settings=settings,
+    figures = await off_loop(lambda: Figures.of(result, settings, Observed.by(watchdog, result.origin)))
+    found = await figures.disturbances(result, settings)
+    report = await judged_report(
+        frame, result, figures, found, settings, mode=mode, pacing=pacing, work=work, frozen=frozen
     )
-    judgements = judged(result, seen["traffic"], seen["windows"], settings, open_loop=mode == "open")
+    return replace(report, breakdown=await off_loop(_breakdown, result, watchdog))
+
+
+async def judged_report(
+    frame: RunContext,
+    result: RunResult,
+    figures: Figures,
+    found: Disturbances,
+    settings: Settings,
+    *,
+    mode: Mode,
+    pacing: Pacing,
+    work: Work | None,
+    frozen: int | None,
+    processes: tuple[ProcessShare, ...] = (),
+) -> Report:
+    """The report with its verdict, from figures and disturbances that are known."""
+    verdict, notes = judge(result, figures.traffic, found, settings)
+    judgements = judged(result, figures.traffic, figures.windows, settings, open_loop=mode == "open")
     if verdict.state == "invalid":
         judgements = of_invalid_run(judgements, result, settings)
     return await frame.report(
         mode,
-        verdict=with_objectives(verdict, judgements, seen["traffic"]),
+        verdict=with_objectives(verdict, judgements, figures.traffic),
         objectives=judgements,
         notes=(*_unsent(work), *notes, *((ROUNDED,) if result.fold else ())),
         interrupted=result.interrupted,
         frozen=frozen,
         work=work,
         pacing=pacing,
-        **seen,
+        traffic=figures.traffic,
+        response=figures.response,
+        service=figures.service,
+        lag=figures.lag,
+        windows=figures.windows,
+        stalls=figures.observed.stalls,
+        loop=figures.observed.loop,
+        processes=processes,
     )
 
 
@@ -78,30 +159,6 @@ def _unsent(work: Work | None) -> tuple[str, ...]:
     if work.merged:
         found.append(f"{work.merged:,} calls were merged: {work.sent:,} requests were sent")
     return tuple(found)
-
-
-def _figures(result: RunResult, settings: Settings, watchdog: Watchdog | None) -> dict[str, Any]:
-    """Parts of the report that take a while: for a million requests, some seconds."""
-    rows, seconds, origin, fold = result.rows, result.seconds, result.origin, result.fold
-    rss = [((at - origin) / 1e9, size) for at, size in watchdog.rss] if watchdog else []
-    return {
-        "traffic": traffic(
-            fold.tally if fold else Tally.of(rows),
-            seconds=seconds,
-            peak_in_flight=result.peak_in_flight,
-            peak_backlog=result.peak_backlog,
-            failures=result.failures,
-        ),
-        "response": fold.response.distribution() if fold else distribution(rows.response),
-        "service": fold.service.distribution() if fold else distribution(rows.service),
-        "lag": fold.lag.distribution() if fold else distribution(rows.lag),
-        "windows": fold.windows(rss)
-        if fold
-        else windows(rows, seconds=seconds, width=settings.width(seconds), rss=rss),
-        "stalls": watchdog.stalls(origin) if watchdog else (),
-        "loop": watchdog.use() if watchdog else None,
-        "breakdown": _breakdown(result, watchdog),
-    }
 
 
 def _breakdown(result: RunResult, watchdog: Watchdog | None) -> Breakdown | None:

@@ -61,15 +61,20 @@ class RunResult:
 
 
 async def execute(
-    driver: Driver, seconds: float, settings: Settings, fold: WindowedHistogram | None = None
+    driver: Driver,
+    seconds: float,
+    settings: Settings,
+    fold: WindowedHistogram | None = None,
+    origin: int | None = None,
 ) -> RunResult:
     """Run ``driver`` for ``seconds``, wait for the last answers, and end requests without one.
 
-    If it is cancelled, so is all that it started. Without a ``fold``, every row is kept.
+    If it is cancelled, so is all that it started. Without a ``fold``, every row is kept. ``origin`` is the start by the
+    run's clock, in nanoseconds, if it is not now.
     """
     flight = driver.flight
     record = flight.record
-    origin = record.origin = flight.clock() + LEAD
+    origin = record.origin = flight.clock() + LEAD if origin is None else origin
     record.fold = fold
     end = origin + round(seconds * 1e9)
     stop = settings.stop or asyncio.Event()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -32,35 +33,37 @@ SPACING = 20_000
 """Nanoseconds between them: as close as they come where the limit is looked for, and not all at once."""
 
 
-async def judge(
-    result: RunResult,
-    *,
-    traffic: Traffic,
-    lag: Distribution,
-    windows: Sequence[Window],
-    stalls: Sequence[Stall],
-    loop: LoopUse | None,
-    settings: Settings,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disturbances:
+    """What machine and generator did to a run, in sentences."""
+
+    reasons: tuple[str, ...] = ()
+    """Each of them voids the run."""
+    notes: tuple[str, ...] = ()
+    possible_rate: float | None = None
+    """Requests per second that the generator could have offered, where the rate was beyond it."""
+
+
+def judge(
+    result: RunResult, traffic: Traffic, found: Disturbances, settings: Settings
 ) -> tuple[Verdict, tuple[str, ...]]:
     """The verdict, and what a reader should know besides.
 
     Errors and wrong results count against the subject whatever the machine did; that answers are missing does only if
     the machine kept up.
     """
-    reasons, notes, possible = await _disturbances(
-        result, lag=lag, windows=windows, stalls=stalls, loop=loop, settings=settings
-    )
+    reasons, notes = found.reasons, found.notes
     if result.ignored_cancellation:
-        notes.insert(0, f"{result.ignored_cancellation} requests went on although they were cancelled")
+        notes = (f"{result.ignored_cancellation} requests went on although they were cancelled", *notes)
     if not traffic.offered:
-        reasons.append(f"no request was due within {traffic.seconds:.3g} s")
-        return Verdict(state="inconclusive", reasons=tuple(reasons)), tuple(notes)
+        reason = f"no request was due within {traffic.seconds:.3g} s"
+        return Verdict(state="inconclusive", reasons=(*reasons, reason)), notes
     allowed = (1 - settings.floor) * traffic.offered + 1e-9
     if traffic.failed + traffic.wrong > allowed or (traffic.offered - traffic.ok > allowed and not reasons):
         return Verdict(state="failed", reasons=(failures_of(traffic, settings.floor),)), (*notes, *reasons)
     if reasons:
-        return Verdict(state="invalid", reasons=tuple(reasons), possible_rate=possible), tuple(notes)
-    return Verdict(), tuple(notes)
+        return Verdict(state="invalid", reasons=reasons, possible_rate=found.possible_rate), notes
+    return Verdict(), notes
 
 
 def failures_of(traffic: Traffic, min_good: float) -> str:
@@ -74,7 +77,7 @@ def failures_of(traffic: Traffic, min_good: float) -> str:
     )
 
 
-async def _disturbances(
+async def disturbances(
     result: RunResult,
     *,
     lag: Distribution,
@@ -82,7 +85,7 @@ async def _disturbances(
     stalls: Sequence[Stall],
     loop: LoopUse | None,
     settings: Settings,
-) -> tuple[list[str], list[str], float | None]:
+) -> Disturbances:
     """Disturbances by machine or generator, notes, and the possible rate."""
     notes: list[str] = []
     reasons: list[str] = []
@@ -112,7 +115,7 @@ async def _disturbances(
                 "more than a percent of all never started" if p99 is None else f"p99 of the lag is {p99 * 1e3:.3g} ms"
             )
             notes.append(f"{late}: the subject holds up the loop it runs in{busy}")
-    return reasons, notes, possible
+    return Disturbances(reasons=tuple(reasons), notes=tuple(notes), possible_rate=possible)
 
 
 async def generator_cost() -> float:

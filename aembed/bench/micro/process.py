@@ -15,9 +15,10 @@ from typing import IO, Literal, TypeAlias, TypeVar
 import msgspec
 
 from aembed import AembedError
+from aembed.bench.discovery import fresh_case
 from aembed.bench.model.result import Parameter
 from aembed.bench.opening import opened
-from aembed.bench.scenario import Case, Scenario, Target, only_case
+from aembed.bench.scenario import Target
 from aembed.bench.subject import SubjectError, one
 
 T = TypeVar("T")
@@ -28,14 +29,6 @@ PATIENCE = 300.0
 GRACE = 2.0
 """Seconds a process gets to end."""
 LONGEST_LINE = 1 << 30
-
-
-def fresh_case(target: Target) -> Case | None:
-    """The case, if another process can find it: a case of a scenario in a file or module."""
-    case = only_case(target) if isinstance(target, Scenario) else target
-    if not isinstance(case, Case) or "<" in case.scenario.target:
-        return None
-    return case
 
 
 async def alone(

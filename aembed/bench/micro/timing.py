@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from aembed import InputError
+from aembed.bench.discovery import fresh_case
 from aembed.bench.micro.blocks import CalibratedBlock, InProcess, Timing, calibrated
-from aembed.bench.micro.process import Loop, alone, fresh_case
+from aembed.bench.micro.process import Loop, alone
 from aembed.bench.model.estimates import Estimate
 from aembed.bench.model.objectives import Goal, Judgement, ObjectiveState
 from aembed.bench.model.one_at_a_time import Micro

@@ -17,7 +17,18 @@ from aembed.bench.model.estimates import Distribution
 from aembed.bench.model.objectives import Judgement
 from aembed.bench.model.one_at_a_time import Cost, Memory, Micro, Scaling
 from aembed.bench.model.sweep import Sweep
-from aembed.bench.model.under_load import Burst, Closed, Drift, LoopUse, Pacing, Stall, Steps, Traffic, Window
+from aembed.bench.model.under_load import (
+    Burst,
+    Closed,
+    Drift,
+    LoopUse,
+    Pacing,
+    ProcessShare,
+    Stall,
+    Steps,
+    Traffic,
+    Window,
+)
 from aembed.bench.model.versus import Versus
 from aembed.bench.model.work import Work
 
@@ -180,6 +191,8 @@ class Report:
     windows: tuple[Window, ...] = ()
     stalls: tuple[Stall, ...] = ()
     loop: LoopUse | None = None
+    processes: tuple[ProcessShare, ...] = ()
+    """The processes that offered the load, if they were several; empty: one, the one that measured."""
 
     closed: Closed | None = None
     burst: Burst | None = None

@@ -106,6 +106,20 @@ class LoopUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessShare:
+    """The part of a run that one of several processes offered."""
+
+    offered: int
+    """Requests."""
+    lag_p99: float | None
+    """Seconds; ``None``: more than one of 100 never started, or the process gave no result."""
+    cpu: float | None
+    """Share of a core that its loop's thread used; ``None`` where the system does not say."""
+    valid: bool
+    """Nothing disturbed it: one that is not voids the whole run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Closed:
     """A closed loop: users who wait for their answer, then think."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aembed.bench import units
 from aembed.bench.model.result import Noise, Report
-from aembed.bench.model.under_load import Stall
+from aembed.bench.model.under_load import ProcessShare, Stall
 from aembed.bench.report.tables import Row, Table, table
 
 QUIET, NOISY = 0.01, 0.1
@@ -43,6 +43,22 @@ def _where(line: str | None) -> str:
     return rest if installed else line.removeprefix(f"{Path.cwd()}/")
 
 
+def processes(found: Sequence[ProcessShare]) -> Table:
+    """A line for each process that offered a part of the load."""
+    rows = [
+        (
+            str(number),
+            units.count(share.offered),
+            units.optional(share.lag_p99, units.seconds, "not known"),
+            units.optional(share.cpu, units.share, "not known"),
+            "yes" if share.valid else "INVALID",
+        )
+        for number, share in enumerate(found, 1)
+    ]
+    columns = ("process", "requests", "p99 of the lag", "CPU of its loop", "valid")
+    return table("Processes", columns, *rows, note="merged row by row; one that is INVALID voids the run")
+
+
 def environment(report: Report) -> Table:
     e, p = report.environment, report.pacing
     revision = "no revision" if e.revision is None else e.revision + (" with changes" if e.dirty else "")
@@ -55,7 +71,9 @@ def environment(report: Report) -> Table:
     if p is not None:
         seed = "" if p.seed is None else f", seed {p.seed}"
         by = "" if p.pacer == "none" else f", by {p.pacer}"
-        rows.append(("schedule", f"{p.arrivals}{seed}{by}" + (f" ({p.fallback})" if p.fallback else "")))
+        number = len(report.processes)
+        shared = f", in {number} processes" if number else ", in one process"
+        rows.append(("schedule", f"{p.arrivals}{seed}{by}{shared}" + (f" ({p.fallback})" if p.fallback else "")))
     if report.frozen is not None:
         told = f"not of the {report.frozen:,} objects that were there before the subject was opened"
         rows.append(("garbage collections", told))

@@ -43,6 +43,8 @@ def _tables(report: Report, *, brief: bool) -> Iterator[Table]:
             yield latency(report, brief=brief)
     if report.stalls:
         yield conditions.stalls(report.stalls)
+    if report.processes:
+        yield conditions.processes(report.processes)
     if not brief and report.environment != UNKNOWN:
         yield conditions.environment(report)
 

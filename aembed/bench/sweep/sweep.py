@@ -18,7 +18,7 @@ from aembed.bench.load.lag import Watchdog
 from aembed.bench.load.measure import settings_for
 from aembed.bench.load.run import RunResult, execute
 from aembed.bench.load.summary import Tally, distribution, traffic, windows
-from aembed.bench.load.validity import judge
+from aembed.bench.load.validity import disturbances, judge
 from aembed.bench.model.result import Parameter, Report
 from aembed.bench.opening import opened_with_requests
 from aembed.bench.rows.columns import OK, Rows
@@ -71,6 +71,9 @@ async def sweep(
             f"a duration of {seconds:g} s is too short for {FEWEST_BLOCKS} blocks of {block_s:g} s for each of "
             f"{len(cells)} cells; make it {least:g} s or longer"
         )
+    for option in ("processes", "rows", "hlog", "openmetrics", "keep"):
+        if option in options:
+            raise InputError(f"sweep has no option {option}: it measures blocks of many cells in one process")
     settings = settings_for("sweep", target, options)
     question = Question.of(settings, margin, items, cells)
     frame = await RunContext.around(cells[0].target, settings.name)
@@ -180,7 +183,7 @@ class _Run:
         seed = self._dice.getrandbits(32)
         if cell.rate is not None:
             return OpenLoop(opened.subject, poisson(cell.rate).times(self._block_s, seed), settings)
-        calls = opened.calls[: cell.users]
+        calls = dict(enumerate(opened.calls[: cell.users]))
         return ClosedLoop(opened.subject, calls, lambda _dice: 0.0, seconds=self._block_s, seed=seed, settings=settings)
 
     def _counted(self, rows: Rows, cell: Cell) -> Block:
@@ -203,13 +206,13 @@ class _Run:
             peak_backlog=result.peak_backlog,
             failures=result.failures,
         )
-        verdict, _ = await judge(
+        found = await disturbances(
             result,
-            traffic=counts,
             lag=distribution(rows.lag),
             windows=windows(rows, seconds=result.seconds, width=self._block_s),
             stalls=watchdog.stalls(result.origin) if watchdog else (),
             loop=watchdog.use() if watchdog else None,
             settings=settings,
         )
+        verdict, _ = judge(result, counts, found, settings)
         return verdict.reasons[0] if verdict.state == "invalid" else None

@@ -69,6 +69,16 @@ WhyOption = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Random seed of schedule and texts.", rich_help_panel=LOAD)]
 
+ProcessesOption = Annotated[
+    int,
+    typer.Option(
+        "--processes",
+        min=1,
+        help="Processes that offer the load together, each with a separate subject.",
+        rich_help_panel=LOAD,
+    ),
+]
+
 
 class Gaps(StrEnum):
     """Between requests."""
@@ -95,7 +105,15 @@ def run_options(
     *,
     abort: bool,
     why: bool = False,
+    processes: int = 1,
 ) -> RunOptions:
     """Options of a run under load, with its objectives."""
     with one_sentence():
-        return {"timeout": timeout, "min_good": min_good, "slo": written(mode, slo), "abort": abort, "why": why}
+        return {
+            "timeout": timeout,
+            "min_good": min_good,
+            "slo": written(mode, slo),
+            "abort": abort,
+            "why": why,
+            "processes": processes,
+        }

@@ -15,6 +15,7 @@ from aembed.cli.bench.load_options import (
     Arriving,
     Gaps,
     MinGood,
+    ProcessesOption,
     Rate,
     Seconds,
     Seed,
@@ -58,6 +59,7 @@ def load(
     abort: AbortOption = False,
     why: WhyOption = False,
     seed: Seed = 0,
+    processes: ProcessesOption = 1,
 ) -> None:
     """Offer a rate of requests, answered or not, and measure the response times of users.
 
@@ -69,7 +71,7 @@ def load(
     def run(case: Case, options: RunOptions) -> Any:
         return bench.load(case, arrivals=arrivals_of(arrivals, rate), duration=duration, seed=seed, **options)
 
-    _each(shared, run_options("load", timeout, min_good, slo, abort=abort, why=why), run)
+    _each(shared, run_options("load", timeout, min_good, slo, abort=abort, why=why, processes=processes), run)
 
 
 @with_load_options
@@ -96,6 +98,7 @@ def users(
     abort: AbortOption = False,
     why: WhyOption = False,
     seed: Seed = 0,
+    processes: ProcessesOption = 1,
 ) -> None:
     """Let users ask, wait for the answer, think, and ask again.
 
@@ -105,7 +108,7 @@ def users(
     def run(case: Case, options: RunOptions) -> Any:
         return bench.closed(case, users=users, think=think, duration=duration, seed=seed, **options)
 
-    _each(shared, run_options("users", timeout, min_good, slo, abort=abort, why=why), run)
+    _each(shared, run_options("users", timeout, min_good, slo, abort=abort, why=why, processes=processes), run)
 
 
 @with_load_options
@@ -132,6 +135,7 @@ def burst(
     abort: AbortOption = False,
     why: WhyOption = False,
     seed: Seed = 0,
+    processes: ProcessesOption = 1,
 ) -> None:
     """A spike of load: how slow it gets, and how long it takes to recover.
 
@@ -141,7 +145,7 @@ def burst(
     def run(case: Case, options: RunOptions) -> Any:
         return bench.burst(case, base=base, spike=spike, spike_s=spike_for, duration=duration, seed=seed, **options)
 
-    _each(shared, run_options("burst", timeout, min_good, slo, abort=abort, why=why), run)
+    _each(shared, run_options("burst", timeout, min_good, slo, abort=abort, why=why, processes=processes), run)
 
 
 @with_load_options
@@ -166,6 +170,7 @@ def sustained(
     abort: AbortOption = False,
     why: WhyOption = False,
     seed: Seed = 0,
+    processes: ProcessesOption = 1,
 ) -> None:
     """A long run: does it get slower, or larger, with time?
 
@@ -177,7 +182,7 @@ def sustained(
             case, arrivals=arrivals_of(arrivals, rate), duration=duration, tolerance=tolerance, seed=seed, **options
         )
 
-    _each(shared, run_options("sustained", timeout, min_good, slo, abort=abort, why=why), run)
+    _each(shared, run_options("sustained", timeout, min_good, slo, abort=abort, why=why, processes=processes), run)
 
 
 @with_load_options
@@ -195,6 +200,7 @@ def steps(
     timeout: Timeout = None,
     min_good: MinGood = None,
     seed: Seed = 0,
+    processes: ProcessesOption = 1,
 ) -> None:
     """Raise the rate until the objective breaks, and find the highest rate within it.
 
@@ -211,7 +217,7 @@ def steps(
             case, objective=wanted, start=start, step_s=step_for, at_least=at_least, seed=seed, **options
         )
 
-    _each(shared, {"timeout": timeout}, run)
+    _each(shared, {"timeout": timeout, "processes": processes}, run)
 
 
 COMMANDS = (load, users, burst, sustained, steps)
