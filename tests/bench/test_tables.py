@@ -12,7 +12,19 @@ from aembed.bench.compare.changes import Change, Comparison
 from aembed.bench.model.estimates import Distribution, Estimate, Histogram, Percentile
 from aembed.bench.model.one_at_a_time import LinearFit, Memory, Micro, Scaling, ScalingPoint, UslFit
 from aembed.bench.model.result import Noise, Report, Verdict
-from aembed.bench.model.under_load import Burst, Closed, Drift, Failure, Objective, Pacing, Stall, Step, Steps, Traffic
+from aembed.bench.model.under_load import (
+    Burst,
+    Closed,
+    Drift,
+    Failure,
+    Objective,
+    Pacing,
+    ProcessShare,
+    Stall,
+    Step,
+    Steps,
+    Traffic,
+)
 from aembed.bench.report import compared, headlines, sections, tables
 from aembed.bench.report.page import INTERVAL, _unparted
 from aembed.bench.report.tables import Row
@@ -293,7 +305,8 @@ def test_latency_shows_all_three_clocks() -> None:
     assert "Too few for an interval of p99: run about 20 s." in note(made, "Latency (95 % intervals)")
     (brief,) = [found for found in sections.tables(made, brief=True) if found.title == "Latency (95 % intervals)"]
     assert brief.columns == ("", "response")
-    assert headlines.headline(replace(made, traffic=None)) == "see below"
+    assert headlines.headline(replace(made, traffic=None)) == "fewer than 95 of 100 requests had a good answer"
+    assert headlines.headline(replace(made, traffic=None, response=None)) == "see below"
 
 
 def test_the_ten_longest_stalls_are_shown_in_their_order() -> None:
@@ -315,6 +328,21 @@ def test_the_ten_longest_stalls_are_shown_in_their_order() -> None:
     ]
 
 
+def test_each_process_has_its_line() -> None:
+    shares = (
+        ProcessShare(offered=1000, lag_p99=0.0002, cpu=0.5, valid=True),
+        ProcessShare(offered=1000, lag_p99=None, cpu=None, valid=False),
+    )
+    pacing = Pacing(arrivals="poisson(rate=5)", seed=7, pacer="call_at", fallback="no timerfd")
+    made = replace(report(where=HERE), mode="open", processes=shares, pacing=pacing)
+    assert rows(made, "Processes") == [
+        ("1", "1,000", "200 µs", "50.0 %", "yes"),
+        ("2", "1,000", "not known", "not known", "INVALID"),
+    ]
+    schedule = "poisson(rate=5), seed 7, by call_at, in 2 processes (no timerfd)"
+    assert ("schedule", schedule) in rows(made, "Where and how")
+
+
 def test_where_and_how_it_was_measured() -> None:
     quiet = Noise(load=None, steal=0.0, lost=0.002, longest_gap=0.0012, canary=0.0101)
     pacing = Pacing(arrivals="poisson(rate=5)", seed=7, pacer="call_at", fallback="no timerfd")
@@ -325,13 +353,13 @@ def test_where_and_how_it_was_measured() -> None:
         ("machine", "2 x fast, Linux"),
         ("Python", "CPython 3.11.7 on uvloop 0.22.1"),
         ("code", "abc123 with changes; aembed 1.0, numpy 2.0"),
-        ("schedule", "poisson(rate=5), seed 7, by call_at (no timerfd)"),
+        ("schedule", "poisson(rate=5), seed 7, by call_at, in one process (no timerfd)"),
         ("garbage collections", "not of the 12,345 objects that were there before the subject was opened"),
         ("noise before", "quiet: load 1.50, 0.200 % of the time lost, longest gap 1.20 ms, canary 10.1 ms"),
         ("noise after", "quiet: load not measured, 0.200 % of the time lost, longest gap 1.20 ms, canary 10.1 ms"),
     ]
     bare = replace(made, pacing=replace(pacing, seed=None, fallback=None), before=None, after=None, frozen=None)
-    assert [row[1] for row in rows(bare, "Where and how")][4:] == ["poisson(rate=5), by call_at"]
+    assert [row[1] for row in rows(bare, "Where and how")][4:] == ["poisson(rate=5), by call_at, in one process"]
     clean = replace(made, environment=replace(where, dirty=False))
     assert rows(clean, "Where and how")[3][1].startswith("abc123; ")
     outside = replace(made, environment=replace(where, revision=None, dirty=None))
