@@ -1,7 +1,7 @@
 """Times as counts, by window and by bin: percentiles with intervals, of a soak or of a log that was written elsewhere.
 
 Requests of one window may depend on each other as they like; windows are taken to be independent. So how the windows
-differ tells how many independent requests would say as much.
+differ shows how many independent requests would say as much.
 """
 
 from __future__ import annotations

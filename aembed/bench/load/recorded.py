@@ -22,7 +22,7 @@ from aembed.bench.stats.sample import QUANTILES
 UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3}
 """Seconds in a unit of the values in a histogram log."""
 FEWEST_INTERVALS = 6
-"""Intervals of a log whose percentiles have an interval of confidence: fewer do not tell how they differ."""
+"""Intervals of a log whose percentiles have an interval of confidence: fewer do not show how they differ."""
 INVALID = Verdict(state="invalid", reasons=("the run was INVALID when it was measured",))
 ROUNDED = "from the report's histogram, so that these percentiles are up to 12 % off; their intervals allow for that"
 

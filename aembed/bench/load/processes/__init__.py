@@ -1,6 +1,6 @@
 """A load that several processes offer together: one schedule, dealt out, and merged row by row.
 
-messages     what processes tell each other: JSON, and rows as raw numbers
+messages     messages between the processes: JSON, and rows as raw numbers
 job          one process's part of a run
 worker       the main program of a process
 children     the processes, from start to end

@@ -33,7 +33,7 @@ from aembed.bench.subject import SubjectError
 SETUP = 300.0
 """Seconds for all processes to set up their subjects."""
 LEAD = 50_000_000
-"""Nanoseconds from "go" to the common start: more than it takes to tell all of them."""
+"""Nanoseconds from "go" to the common start: more than it takes to send it to all of them."""
 OVERDUE = 30.0
 """Seconds after the end of the run in which a process has to give its result."""
 GRACE = 2.0
@@ -114,7 +114,7 @@ class Child:
 async def children(number: int, loop: str) -> AsyncIterator[list[Child]]:
     """Fresh processes on an event loop such as "uvloop:new_event_loop"; all have ended when the block has.
 
-    They have process groups of their own, because this process handles Ctrl-C for all.
+    They have separate process groups, because this process handles Ctrl-C for all.
     """
     async with AsyncExitStack() as stack:
         found = [await stack.enter_async_context(_child(Share(i, number), loop)) for i in range(number)]

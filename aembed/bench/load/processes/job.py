@@ -44,7 +44,7 @@ async def work_on(
     real = not keeps_own_time(asyncio.get_running_loop())
     async with opened_for_load(scenario.case(**job.parameters), job.seed, users=job.users, share=share) as opened:
         common = await ready()
-        origin = common if real else None  # a virtual clock has a time of its own
+        origin = common if real else None  # a virtual clock shares no time with others
         with Watchdog() if real else nullcontext() as watchdog:
             driver = _driver(job, opened, schedule, settings)
             meter = opened.subject.meter
