@@ -10,7 +10,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from difflib import get_close_matches
+from inspect import iscoroutinefunction
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from aembed import InputError
@@ -29,13 +31,21 @@ def find(target: str) -> tuple[Scenario, ...]:
     scenarios = {value.function.__qualname__: value for value in vars(module).values() if isinstance(value, Scenario)}
     if not name:
         if not scenarios:
-            raise InputError(f"{place} has no scenario; decorate one with @aembed.bench.scenario()")
+            raise InputError(f"{place} has no scenario; {_instead(place, module)}")
         return tuple(scenarios.values())
     found = scenarios.get(name) or getattr(module, name, None)
     if found is None:
         near = get_close_matches(name, [*scenarios, *vars(module)], 1)
         raise InputError(f"{place} has no {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
     return (found if isinstance(found, Scenario) else _undecorated(found),)
+
+
+def _instead(place: str, module: ModuleType) -> str:
+    """Functions of the module that could be measured by their name."""
+    own = [name for name, value in vars(module).items() if iscoroutinefunction(value) and name[0] != "_"]
+    if not own:
+        return "decorate one with @aembed.bench.scenario()"
+    return f"name one of its async functions, such as {place}:{own[0]}; it has {', '.join(own)}"
 
 
 def imported(place: str) -> Any:

@@ -241,7 +241,7 @@ async def test_bad_input_is_named(mode: Mode, options: dict[str, Any], told: str
 
 
 def test_scaling_fits_a_line() -> None:
-    report = here(bench.scaling(scenarios.documents, processes=1, seconds=0.01))
+    report = here(bench.scaling(scenarios.documents, processes=3, seconds=0.01))
     found = report.scaling
     assert found is not None
     assert (report.mode, found.parameter, found.unit, report.parameters) == ("scaling", "batch", "s", {})

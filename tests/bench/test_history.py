@@ -13,7 +13,7 @@ from aembed.bench.compare import history
 from aembed.bench.compare.history import Trend, append, read, trends
 from aembed.bench.model.result import Report, Verdict
 from aembed.bench.report.trends import table
-from aembed.bench.stats.change_points import ChangePoint
+from aembed.bench.stats.change_points import SHORTEST, ChangePoint
 from tests.bench.reports import COST, HERE, micro, report, response
 
 
@@ -117,7 +117,10 @@ def test_each_kind_of_machine_has_its_own_trend(file: Path) -> None:
 
 
 def test_percentiles_among_failed_requests_leave_a_gap(file: Path) -> None:
-    days = [report(response=response(p99), started=f"2026-01-01T{i}") for i, p99 in enumerate([0.1, None, 0.1])]
+    days = [
+        replace(report(response=response(p99), started=f"2026-01-01T{i}"), environment=replace(HERE, revision=f"r{i}"))
+        for i, p99 in enumerate([0.1, None, 0.1])
+    ]
     assert [len(trend.points) for trend in trends_of(file, days)] == [2]
 
 
@@ -133,9 +136,24 @@ def test_columns_of_the_table_are_aligned(file: Path) -> None:
         assert all(line[start - 1] == " " and line[start] != " " for start in starts[1:])
 
 
-def test_without_a_change_of_level_there_is_a_dash(file: Path) -> None:
+def test_too_few_revisions_are_said_to_be_so_and_without_a_change_there_is_a_dash(file: Path) -> None:
     (line, _) = table(trends_of(file, [day(1, 1.0), day(2, 1.0)])).splitlines()[1:]
-    assert line.split() == ["micro", "embed", "time", "2", "1", "s", "-"]
+    assert line.split("  ")[-1] == f"needs {2 * SHORTEST} revisions, has 2"
+    assert "1.00 s" in line
+    (line, _) = table(trends_of(file, [day(i, 1.0) for i in range(3, 2 * SHORTEST + 1)])).splitlines()[1:]
+    assert line.endswith("-")
+
+
+def test_a_revision_is_one_point_but_for_changes_that_are_not_committed(file: Path) -> None:
+    days = [day(1, 1.0), day(1, 9.0), day(1, 2.0), day(2, 5.0)]
+    dirty = [replace(each, environment=replace(each.environment, dirty=True)) for each in days[:2]]
+    time, _ = trends_of(file, [*days, *dirty])
+    assert [(point.name, point.value) for point in time.points] == [
+        ("r1", 2.0),
+        ("r1 with changes", 1.0),
+        ("r1 with changes", 9.0),
+        ("r2", 5.0),
+    ]
 
 
 def test_what_was_added_is_on_the_disk_before_it_is_said_to_be(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

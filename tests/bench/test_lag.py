@@ -180,8 +180,14 @@ def frame_in(*files: str) -> FrameType:
     [
         (("mine.py",), "mine.py:3 in f0"),
         (("mine.py", f"{STDLIB}/queue.py", "<frozen importlib>"), "mine.py:3 in f2"),
-        (("mine.py", f"{STDLIB}/site-packages/theirs.py"), f"{STDLIB}/site-packages/theirs.py:3 in f0"),
-        (("mine.py", f"{STDLIB}/site-packages/theirs.py", f"{STDLIB}/queue.py"), "site-packages/theirs.py:3 in f1"),
+        (
+            ("mine.py", f"{STDLIB}/site-packages/theirs.py"),
+            "site-packages/theirs.py:3 in f0, called by mine.py:3 in f1",
+        ),
+        (
+            ("mine.py", f"{STDLIB}/site-packages/theirs.py", f"{STDLIB}/queue.py"),
+            "theirs.py:3 in f1, called by mine.py:3 in f2",
+        ),
     ],
 )
 def test_installed_packages_are_no_part_of_the_standard_library(files: tuple[str, ...], line: str) -> None:

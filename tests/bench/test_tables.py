@@ -290,13 +290,13 @@ def distribution(**parts: Any) -> Distribution:
 
 
 def test_latency_shows_all_three_clocks() -> None:
-    failed = distribution(mean=None, max=None)
+    failed = distribution(mean=None, max=None, censored=50)
     made = replace(report(), mode="open", response=failed, service=distribution(), lag=None, traffic=traffic())
     assert rows(made, "Latency (95 % intervals)") == [
         ("p50", "10.0 ms (9.00 to 11.0 ms)", "10.0 ms (9.00 to 11.0 ms)"),
         ("p99", "50.0 ms (too few)", "50.0 ms (too few)"),
-        ("max", "not measured", "60.0 ms"),
-        ("mean", "none: some failed", "12.0 ms"),
+        ("max", "none was good", "60.0 ms"),
+        ("mean", "none: 5.00 % failed", "12.0 ms"),
     ]
     assert headlines.headline(made) == "fewer than 95 of 100 requests had a good answer, at 95.0/s"
     fast = replace(failed, percentiles=(Percentile(q=0.95, value=0.05, low=0.04, high=0.06),))

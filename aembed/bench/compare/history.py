@@ -44,7 +44,15 @@ class Point:
 
     started: str
     revision: str | None
+    dirty: bool = False
+    """With changes that are not committed."""
     value: float
+    """Of several results of one revision the median; results with changes are points of their own."""
+
+    @property
+    def name(self) -> str:
+        """Such as "3f2a91c" or "3f2a91c with changes"."""
+        return (self.revision or "no revision") + (" with changes" if self.dirty else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +68,8 @@ class Trend:
     more_is_better: bool
     points: tuple[Point, ...]
     changes: tuple[ChangePoint, ...]
+    is_exact: bool = False
+    """Counts, which do not scatter: every difference is a change."""
 
     def finding(self, change: ChangePoint) -> Finding:
         """The finding on ``change``: for the worse or not."""
@@ -148,9 +158,8 @@ def _trend(rows: Sequence[tuple[Entry, Metric]], min_effect: float) -> Trend:
         canaries = np.array([entry.canary for entry, _ in rows])
         values = values / canaries * np.median(canaries)
     exact = figure.nature == "count"
-    points = [
-        Point(started=e.started, revision=e.revision, value=float(v)) for (e, _), v in zip(rows, values, strict=True)
-    ]
+    points = _points([entry for entry, _ in rows], values.tolist(), apart=exact)
+    values = np.array([point.value for point in points])
     return Trend(
         name=entry.name,
         parameters=entry.parameters,
@@ -159,8 +168,26 @@ def _trend(rows: Sequence[tuple[Entry, Metric]], min_effect: float) -> Trend:
         unit=figure.unit,
         machine=entry.machine,
         more_is_better=figure.more_is_better,
-        points=tuple(points),
+        points=points,
+        is_exact=exact,
         changes=_steps(values.tolist()) if exact else change_points(np.maximum(values, 1e-12), min_effect=min_effect),
+    )
+
+
+def _points(entries: Sequence[Entry], values: Sequence[float], *, apart: bool) -> tuple[Point, ...]:
+    """One for each revision, in the order in which they were first measured; ``apart``: one for each entry."""
+    groups: dict[object, list[tuple[Entry, float]]] = {}
+    for number, (entry, value) in enumerate(zip(entries, values, strict=True)):
+        alone = apart or entry.dirty or entry.revision is None
+        groups.setdefault(number if alone else entry.revision, []).append((entry, value))
+    return tuple(
+        Point(
+            started=group[0][0].started,
+            revision=group[0][0].revision,
+            dirty=bool(group[0][0].dirty),
+            value=float(np.median([value for _, value in group])),
+        )
+        for group in groups.values()
     )
 
 

@@ -10,10 +10,11 @@ import math
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from aembed.bench import units
 from aembed.bench.compare.changes import Change, Comparison, Finding
 from aembed.bench.compare.metrics import Metric, canary, figures_of
 from aembed.bench.model.estimates import Estimate
-from aembed.bench.model.result import UNKNOWN, Report
+from aembed.bench.model.result import UNKNOWN, Report, named
 
 LEAST = {"s": 0.10, "1/s": 0.20}
 """Relative changes of times and rates below which stored results raise no alarm."""
@@ -38,20 +39,24 @@ def compare(
     if len(before) == len(after) == 1 and "recorded" in {before[0].mode, after[0].mode}:
         earlier = dict(zip(later, before, strict=True))  # a file of rows or histograms need not name its run
     changes: list[Change] = []
-    unjudged = [f"{report}: only in {names[0]}" for key, report in earlier.items() if key not in later]
+    unjudged = [f"{_title(report)}: only in {names[0]}" for key, report in earlier.items() if key not in later]
     for key, report in later.items():
         if key not in earlier:
-            unjudged.append(f"{report}: only in {names[1]}")
+            unjudged.append(f"{_title(report)}: only in {names[1]}")
             continue
         for verdict in _compare(earlier[key], report):
             if isinstance(verdict, Change):
                 changes.append(verdict)
             else:
-                unjudged.append(f"{report}: {verdict}")
+                unjudged.append(f"{_title(report)}: {verdict}")
     timed = any(change.unit in LEAST for change in changes)
     unknown = any(report.environment == UNKNOWN for report in (*before, *after))
     notes = (*((CONFIRM,) if timed else ()), *((ANY_MACHINE,) if timed and unknown else ()))
     return Comparison(before=names[0], after=names[1], changes=tuple(changes), unjudged=tuple(unjudged), notes=notes)
+
+
+def _title(report: Report) -> str:
+    return f"{report.mode} {named(report.name, report.parameters)}"
 
 
 def _key(report: Report) -> Key:
@@ -137,6 +142,8 @@ def _judge(report: Report, before: Metric, after: Metric, speed: float) -> Chang
         change = _change(old, after.value)
         least = SIZES if after.nature == "size" else 0.0 if after.nature == "count" else LEAST[after.unit]
         finding = _finding(change, least, more_is_better=after.more_is_better)
+        if finding == "inconclusive":
+            note = f"{note}; {_too_short(change)}" if note else _too_short(change)
     return Change(
         name=report.name,
         parameters=report.parameters,
@@ -148,6 +155,12 @@ def _judge(report: Report, before: Metric, after: Metric, speed: float) -> Chang
         finding=finding,
         note=note,
     )
+
+
+def _too_short(change: Estimate) -> str:
+    """The smallest change that intervals of this width would show."""
+    assert change.high is not None
+    return f"these runs are too short to tell less than {units.change(change.high - change.value)}: measure longer"
 
 
 def _change(before: Estimate, after: Estimate) -> Estimate:

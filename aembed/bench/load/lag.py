@@ -34,6 +34,8 @@ THRESHOLD = 0.02
 LONG_COLLECTION = 1_000_000
 """Nanoseconds: garbage collections below are not kept."""
 STDLIB = str(Path(sysconfig.get_path("stdlib")).resolve())
+RUNNER = str(Path(__file__).parent.parent)
+"""Its own frames are below those of every subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,13 +210,24 @@ def _overlap(spans: list[tuple[int, int]], start: int, end: int) -> float:
 
 
 def line_of(frame: FrameType | None) -> str:
-    """The innermost line outside the standard library, which is where one looks for the cause."""
+    """The innermost line outside the standard library, and for a line of a package the user's that led to it."""
     innermost = frame
-    while frame is not None and frame.f_code.co_filename.startswith((STDLIB, "<frozen")):
-        if "site-packages" in frame.f_code.co_filename:
-            break
+    while frame is not None and _is_stdlib(frame):
         frame = frame.f_back
     frame = frame or innermost
     if frame is None:
         return "unknown"
+    caller: FrameType | None = frame
+    while caller is not None and (_is_stdlib(caller) or "site-packages" in caller.f_code.co_filename):
+        caller = caller.f_back
+    is_users = caller is not None and caller is not frame and not caller.f_code.co_filename.startswith(RUNNER)
+    return f"{_place(frame)}, called by {_place(caller)}" if is_users and caller is not None else _place(frame)
+
+
+def _is_stdlib(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    return "site-packages" not in file and file.startswith((STDLIB, "<frozen"))
+
+
+def _place(frame: FrameType) -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"

@@ -139,7 +139,10 @@ async def process(
             started = Process(label and f"{label}: ", child, errors)
             job = {"target": target, "parameters": parameters, "tree": tree, "loop": loop}
             if await started.say(job, patience) == b"0\n":
-                raise SubjectError(f"{started.label}nothing was loaded from {tree}: it is not what would be measured")
+                raise SubjectError(
+                    f"{started.label}{target} loads nothing from {tree}: both sides would run the same code. Move the "
+                    "measured code into a module of the repository, and import it in the scenario"
+                )
             yield started
         finally:
             await _end(child)

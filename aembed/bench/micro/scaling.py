@@ -16,6 +16,10 @@ from aembed.bench.scenario import Scenario, Target
 from aembed.bench.settings import RunOptions
 from aembed.bench.stats.fits import linear_fit, usl_fit
 
+FEWEST_PROCESSES = 3
+"""Processes per value from which a line is drawn: their scatter is its interval."""
+NO_LINE = f"no straight line from fewer than {FEWEST_PROCESSES} processes per value: nothing would tell how sure it is"
+
 
 async def scaling(
     scenario: Scenario,
@@ -48,9 +52,10 @@ async def scaling(
         xs += [float(x)] * len(medians)
         ys += medians
         reports.append(report)
-    found = Scaling(parameter=chosen, unit="s", points=tuple(points), linear=linear_fit(xs, ys))
+    line = linear_fit(xs, ys) if processes >= FEWEST_PROCESSES else None
+    found = Scaling(parameter=chosen, unit="s", points=tuple(points), linear=line)
     fixed = {name: value for name, value in reports[-1].parameters.items() if name != chosen}
-    return _whole(reports, found, fixed)
+    return _whole(reports, found, fixed, () if line else (NO_LINE,))
 
 
 async def concurrency(
@@ -69,7 +74,9 @@ async def concurrency(
     return _whole(reports, found, reports[-1].parameters)
 
 
-def _whole(reports: Sequence[Report], found: Scaling, parameters: Mapping[str, Parameter]) -> Report:
+def _whole(
+    reports: Sequence[Report], found: Scaling, parameters: Mapping[str, Parameter], notes: Sequence[str] = ()
+) -> Report:
     last = reports[-1]
     return Report(
         mode="scaling",
@@ -82,6 +89,6 @@ def _whole(reports: Sequence[Report], found: Scaling, parameters: Mapping[str, P
         environment=last.environment,
         before=reports[0].before,
         after=last.after,
-        notes=tuple(dict.fromkeys(note for report in reports for note in report.notes)),
+        notes=tuple(dict.fromkeys((*notes, *(note for report in reports for note in report.notes)))),
         scaling=found,
     )

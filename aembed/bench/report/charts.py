@@ -94,9 +94,9 @@ def trend(found: Trend) -> Chart:
             axes.axvline(
                 change.index - 0.5, color=COLOURS["bad" if worse else "three"], linestyle=":" if worse else "--"
             )
-        names = [point.revision or point.started[:10] for point in found.points]
+        names = [f"{(p.revision or p.started)[:7]}{'*' * p.dirty}" for p in found.points]
         every = max(1, len(names) // 6)
-        axes.set_xticks(range(0, len(names), every), [name[:7] for name in names[::every]])
+        axes.set_xticks(range(0, len(names), every), names[::every])
         axes.yaxis.set_major_formatter(formatter(units.of(found.unit)))
         axes.set_ylim(0, 1.08 * max(values, default=1.0) or 1.0)
 

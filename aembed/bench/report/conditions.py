@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from aembed.bench.model.result import Noise, Report
 from aembed.bench.model.under_load import ProcessShare, Stall
 from aembed.bench.report.tables import Row, Table, table
 
+CALLED_BY = ", called by "
 QUIET, NOISY = 0.01, 0.1
 """Shares of the time that other programs took: below the first a machine is quiet, above the second too noisy."""
 
@@ -39,8 +41,8 @@ def _where(line: str | None) -> str:
     """The place in code, from its package or the working directory on."""
     if line is None:
         return ""
-    _, installed, rest = line.rpartition("site-packages/")
-    return rest if installed else line.removeprefix(f"{Path.cwd()}/")
+    places = (re.sub(r"^.*site-packages/", "", place) for place in line.split(CALLED_BY))
+    return CALLED_BY.join(place.removeprefix(f"{Path.cwd()}/") for place in places)
 
 
 def processes(found: Sequence[ProcessShare]) -> Table:

@@ -13,9 +13,10 @@ from aembed.bench.report.tables import Table, printable, table
 
 
 def title(report: Report) -> str:
-    """Such as "open loop: embed_documents(batch=20)"."""
+    """Such as "open loop: embed_documents(batch=20), openai:m, 1536 numbers"."""
     loop = " loop" if report.mode in {"open", "closed"} else ""
-    return printable(f"{report.mode}{loop}: {named(report.name, report.parameters)}")
+    model = f", {report.work.model}" if report.work is not None else ""
+    return printable(f"{report.mode}{loop}: {named(report.name, report.parameters)}{model}")
 
 
 def verdict(report: Report) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from aembed.bench import units
+from aembed.bench.model.estimates import Distribution
 from aembed.bench.model.result import Report
 from aembed.bench.report.tables import Table, table
 from aembed.bench.stats.sample import QUANTILES, TAIL
@@ -22,15 +23,25 @@ def latency(report: Report, *, brief: bool) -> Table:
     quantiles = [p.q for p in first.percentiles]
     if tuple(quantiles) == QUANTILES and first.count < ENOUGH_FOR_RARE:  # those that were asked for are all shown
         quantiles.remove(RARE)
-    rows = [(units.quantile(q), *(units.percentile(d.at(q)) for d in there.values())) for q in quantiles]
-    missing = "none: some failed"
-    rows.append(("max", *(units.optional(d.max, units.seconds) for d in there.values())))
-    rows.append(("mean", *(units.optional(d.mean, units.seconds, missing) for d in there.values())))
+    rows = [(units.quantile(q), *(_percentile(d, q) for d in there.values())) for q in quantiles]
+    rows.append(("max", *(units.optional(d.max, units.seconds, "none was good") for d in there.values())))
+    rows.append(
+        ("mean", *(units.optional(d.mean, units.seconds, f"none: {_failed(d)} failed") for d in there.values()))
+    )
     meaning = "response: from the intended start, so that waiting for a busy server counts"
     if not brief:
         meaning += "; service: from the real start; lag: how late requests started"
     failed = ". Failed requests count as slower than all others" if first.censored else ""
     return table("Latency (95 % intervals)", ("", *there), *rows, note=f"{meaning}{failed}.{_too_few(report)}")
+
+
+def _percentile(times: Distribution, q: float) -> str:
+    found = times.at(q)
+    return f"among the failed ({_failed(times)})" if found.value is None else units.percentile(found)
+
+
+def _failed(times: Distribution) -> str:
+    return units.share(times.censored / times.count) if times.count else "all"
 
 
 def _too_few(report: Report) -> str:

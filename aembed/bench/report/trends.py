@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aembed.bench import units
 from aembed.bench.compare.history import Trend
 from aembed.bench.model.result import named
+from aembed.bench.stats.change_points import SHORTEST
+
+FEWEST = 2 * SHORTEST
+"""Points without which no change of level can be told: so many before it and after it."""
 
 
 def table(found: Sequence[Trend]) -> str:
-    """One line for each trend: how many results, the latest, and its changes of level, the newest first."""
+    """One line for each trend: how many revisions, the latest, and its changes of level, the newest first."""
     rows = [("benchmark", "figure", "n", "latest", "changes of level"), *(_row(trend) for trend in found)]
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     return "\n".join(
@@ -20,10 +25,12 @@ def table(found: Sequence[Trend]) -> str:
 
 def _row(trend: Trend) -> tuple[str, str, str, str, str]:
     said = [
-        f"{trend.finding(change)} {change.change:+.1%} at {point.revision or 'no revision'} ({point.started[:10]})"
+        f"{trend.finding(change)} {change.change:+.1%} at {point.name} ({point.started[:10]})"
         for change in reversed(trend.changes)
         for point in [trend.points[change.index]]
     ]
     name = f"{trend.mode} {named(trend.name, trend.parameters)}"
-    latest = f"{trend.points[-1].value:.4g} {trend.unit}".rstrip()
-    return name, trend.metric, str(len(trend.points)), latest, "; ".join(said) or "-"
+    latest = units.of(trend.unit)(trend.points[-1].value)
+    number = len(trend.points)
+    few = f"needs {FEWEST} revisions, has {number}" if number < FEWEST and not trend.is_exact else "-"
+    return name, trend.metric, str(number), latest, "; ".join(said) or few

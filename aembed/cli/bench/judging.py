@@ -49,6 +49,9 @@ def ab(
 ) -> None:
     """Measure a git revision and the working tree in turns: the sharpest comparison there is.
 
+    Compared is the code that the scenario imports from the repository; its own file is that of the working tree for
+    both sides.
+
     - aembed bench ab --base main --scenario benchmarks.py
     """
 
@@ -78,7 +81,8 @@ def history(
     """
     with one_sentence():
         if add is not None:
-            say(f"{append(file, _reports(add))} reports added")
+            added = append(file, _reports(add))
+            say("1 report added" if added == 1 else f"{added} reports added")
         if not file.is_file():
             raise CommandError(f"there is no file {file}")
         kept = read(file)
