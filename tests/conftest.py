@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from aembed import Config, EmbedderFactory
 from aembed.testing import VirtualTimeLoop
 from tests.leaks import nothing_left_behind
-from tests.loops import LoopFactory, matrix
+from tests.loops import LoopFactory, debugging, matrix
 from tests.real_time import ban_sleep
 from tests.time_limit import TimeLimit
 
@@ -53,8 +53,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tests"))
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, LoopFactory]:
-    """Behaviour runs on every loop; timing only where time is exact."""
-    return {"virtual": VirtualTimeLoop} if item.get_closest_marker("virtual_time") else matrix()
+    """Behaviour runs on every loop; timing only where time is exact; the loop of a child process on one of ours."""
+    if item.get_closest_marker("virtual_time"):
+        return {"virtual": VirtualTimeLoop}
+    return {"asyncio": debugging} if item.get_closest_marker("one_loop") else matrix()
 
 
 def pytest_configure(config: pytest.Config) -> None:

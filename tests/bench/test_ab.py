@@ -194,6 +194,7 @@ async def compare(file: Path, before: str, after: str, **parameters: int) -> Com
     return await ab([Contest(name="planted", before=side(before), after=side(after))])
 
 
+@pytest.mark.one_loop
 async def test_fresh_processes_tell_a_slow_operation_from_a_quick_one(file: Path) -> None:
     result = await compare(file, "quick", "slow")
     (change,) = result.changes
@@ -202,6 +203,7 @@ async def test_fresh_processes_tell_a_slow_operation_from_a_quick_one(file: Path
     assert change.change.value > 10
 
 
+@pytest.mark.one_loop
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the waits of a thread")
 async def test_what_hands_work_to_a_thread_waits_and_what_computes_does_not(file: Path) -> None:
     sides = [ProcessSide(label=name, target=f"{file}:{name}") for name in ("quick", "waits")]
@@ -209,6 +211,7 @@ async def test_what_hands_work_to_a_thread_waits_and_what_computes_does_not(file
     assert (quick.busy, waits.busy) == (True, False)
 
 
+@pytest.mark.one_loop
 @pytest.mark.parametrize(
     ("name", "why"),
     [
@@ -224,6 +227,7 @@ async def test_a_side_that_fails_is_named_and_nothing_is_judged(file: Path, name
     assert why in result.unjudged[0]
 
 
+@pytest.mark.one_loop
 async def test_wrong_results_are_not_timed(file: Path) -> None:
     result = await compare(file, "wrong", "wrong", size=2)
     assert result.unjudged == ("planted: wrong: wrong result: size 2 is wrong",)
@@ -283,6 +287,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return top
 
 
+@pytest.mark.one_loop
 async def test_the_working_tree_is_compared_with_a_revision(file: Path, tree: Path) -> None:
     result = await ab_revision(f"{file}:package", "HEAD")
     (change,) = result.changes
@@ -291,6 +296,7 @@ async def test_the_working_tree_is_compared_with_a_revision(file: Path, tree: Pa
     assert not (tree / ".git" / "worktrees").exists()
 
 
+@pytest.mark.one_loop
 async def test_a_tree_of_which_nothing_is_loaded_is_not_compared(file: Path, tree: Path) -> None:
     result = await ab_revision(f"{file}:quick", "HEAD")
     assert "loads nothing from" in result.unjudged[0]

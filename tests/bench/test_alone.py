@@ -85,13 +85,14 @@ def test_micro_tells_of_the_processes_measured_until_ctrl_c(
     assert (report.micro.processes if report.micro else 0) == measured
 
 
-@processes
 @pytest.mark.parametrize(
-    ("case", "told"),
+    ("mode", "case", "told"),
     [
-        (scenarios.fails, "ConnectionError: no such luck"),
-        (scenarios.is_wrong, "wrong result: None is no vector"),
-        (scenarios.dies, "out of memory"),
+        (bench.micro, scenarios.fails, "ConnectionError: no such luck"),
+        (bench.memory, scenarios.fails, "ConnectionError: no such luck"),
+        (bench.cost, scenarios.fails, "ConnectionError: no such luck"),
+        (bench.micro, scenarios.is_wrong, "wrong result: None is no vector"),
+        (bench.micro, scenarios.dies, "out of memory"),
     ],
 )
 def test_what_fails_has_failed_and_is_named(mode: Mode, case: bench.Scenario, told: str) -> None:
@@ -110,6 +111,7 @@ async def test_what_fails_here_is_invalid_too(mode: Mode) -> None:
     assert report.verdict.reasons == ("ConnectionError: no such luck",)
 
 
+@pytest.mark.one_loop
 async def test_what_never_answers_is_given_up() -> None:
     with pytest.raises(SubjectError, match="no answer within 2 s"):
         await alone(scenarios.never, measure, Blocks, options={"seconds": 0.1}, patience=2)

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+
 from aembed import bench
 from aembed.bench.micro.frozen_clock import FrozenClockLoop
 
@@ -77,6 +79,7 @@ async def kept_for_a_minute(_: Any) -> AsyncIterator[Any]:
     yield call
 
 
+@pytest.mark.one_loop
 async def test_what_depends_on_time_costs_the_same_on_every_run() -> None:
     first, second = [(await bench.cost(kept_for_a_minute, operations=10)).cost for _ in range(2)]
     assert first is not None
@@ -85,6 +88,7 @@ async def test_what_depends_on_time_costs_the_same_on_every_run() -> None:
     assert first.calls == int(first.calls)
 
 
+@pytest.mark.one_loop
 async def test_what_is_kept_for_a_minute_is_no_leak() -> None:
     report = await bench.memory(kept_for_a_minute, operations=480)
     assert report.memory is not None

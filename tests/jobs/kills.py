@@ -35,7 +35,7 @@ PARTS = ["work", "embedding", "ledger", "journal", "vectors", "place", "placing"
 PARTS += ["directory", "keys", "joining", "reuse", "keeping"]
 CODE = {str(path) for part in PARTS for path in HOME.glob(f"{part}.py")}
 """Steps that send or write: a process that dies while it only reads has nothing to lose."""
-ROWS, BATCH, SLOTS, SHARDS = 150, 5, 4, 3
+ROWS, BATCH, SLOTS, SHARDS = 90, 5, 4, 3
 
 
 class Ledger:
@@ -72,10 +72,10 @@ def prepare(rows: range) -> None:
     Path("parts").mkdir()
     with open("rows.jsonl", "w", encoding="utf-8") as file:
         for i in rows:
-            text = "" if i % 50 == 3 else "unspeakable" if i % 60 == 7 else f"row {'x' * (i % 5)} {i}"
+            text = "" if i % 40 == 3 else "unspeakable" if i % 60 == 7 else f"row {'x' * (i % 5)} {i}"
             line = json.dumps({"id": f"id-{i}", "text": text, "group": i % 3}) + "\n"
             file.write(line)
-            with open(f"parts/{i // 40}.jsonl", "a", encoding="utf-8") as part:
+            with open(f"parts/{i // 25}.jsonl", "a", encoding="utf-8") as part:
                 part.write(line)
 
 
