@@ -4,7 +4,7 @@ JobError                 (an AembedError)
 ├── JobInputError        the input cannot be read, or nothing in it can be embedded
 ├── JobOutputError       the output cannot stand where it is wanted
 ├── JobBudgetError       the job would cost more than max_cost
-├── JobChangedError      the input or settings differ from those of the unfinished job
+├── JobChangedError      the input or settings differ from those of the output or the unfinished job
 └── JobStoppedError      the job ended early; finished rows are kept, and the same call resumes from there
 """
 
@@ -30,7 +30,7 @@ class JobBudgetError(JobError):
 
 
 class JobChangedError(JobError):
-    """A journal next to the output belongs to another input or other settings."""
+    """The output, or an unfinished job for it, belongs to another input or other settings."""
 
 
 class JobStoppedError(JobError):

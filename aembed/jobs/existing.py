@@ -36,14 +36,15 @@ class Existing:
         return any(old.output == output for old in self.complete)
 
 
-def look_at_outputs(place: Place, fingerprint: str, settings: dict[str, Any], wanted: Wanted) -> Existing:
+def look_at_outputs(place: Place, fingerprint: str, settings: dict[str, Any], wanted: Wanted, *, rows: int) -> Existing:
     """Inspect existing files. Reads an output once if its time has changed.
 
     With an unfinished job none is complete: it may have been about to replace them. Of several outputs, one that is
-    complete in float32 stays so, at any precision of the others.
+    complete in float32 stays so, at any precision of the others. ``rows`` of the input can be embedded.
 
     Raises:
-        JobChangedError: an output to be updated has another model or other options.
+        JobChangedError: an output to be updated has another model or other options; or an output would be replaced
+            whose vectors cannot be used again.
         JobOutputError: an output to be updated was not written by aembed.
     """
     unfinished = place.directory.exists()
@@ -69,6 +70,8 @@ def look_at_outputs(place: Place, fingerprint: str, settings: dict[str, Any], wa
     if not unfinished and len(place.outputs) > 1:  # a smaller output next to a whole one leaves that as it is
         complete = tuple(old for old in same if old in complete or old in whole)
     origins = whole or [old for old in same if old.record.dtype == wanted.dtype]
+    for old in () if unfinished or origins else found:
+        _check_not_paid_again(old, fingerprint, settings, dtype=wanted.dtype, rows=rows)
     return Existing(complete, origins[0] if origins else None)
 
 
@@ -107,6 +110,24 @@ def _is_complete(old: Origin, fingerprint: str, settings: dict[str, Any], wanted
 
 def _same_content(old: Origin, fingerprint: str, settings: dict[str, Any]) -> bool:
     return old.record.input == fingerprint and not _changed(old.record, settings, settings.keys())
+
+
+def _check_not_paid_again(old: Origin, fingerprint: str, settings: dict[str, Any], *, dtype: str, rows: int) -> None:
+    """Raise for an output of another input, or made otherwise: it cost something, and so would the new one."""
+    changed = _changed(old.record, settings, settings.keys())
+    if old.record.dtype != dtype:
+        changed.append(f"dtype was {old.record.dtype!r} and is {dtype!r}")
+    again = f"{rows:,} {'row' if rows == 1 else 'rows'} would be embedded and paid for again"
+    if changed:
+        raise JobChangedError(
+            f"{old.output.name} was made otherwise ({'; '.join(changed)}), and {again}: choose another output, or make "
+            "it anew with force=True"
+        )
+    assert old.record.input != fingerprint, "else its vectors could be used"
+    raise JobChangedError(
+        f"the input has changed since {old.output.name} was made, and {again}: embed only what is new with "
+        "update=True, or everything with force=True"
+    )
 
 
 def _check_same_model(old: Origin, settings: dict[str, Any], *, dtype: str) -> None:

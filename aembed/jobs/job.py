@@ -70,8 +70,8 @@ async def run(
     text. The same call again therefore does nothing, a further output of a complete job costs no request, and
     ``update`` embeds only texts that the output does not have: its rows are then those of the input, in its order.
     With ``keep`` the rows that are gone from the input (by ``id_column``, else by their text) follow them, unchanged.
-    An output that aembed did not write, or that was changed since, is replaced only with ``force``, which also makes
-    complete outputs anew.
+    An output of another input or model, one that aembed did not write, and one that was changed since, are replaced
+    only with ``force``, which also makes complete outputs anew.
 
     ``max_cost``, in US dollars, stops the job before its cost would pass it; remaining rows are estimated
     from lengths of texts, corrected by the reported usage. All runs of the job count. ``cache_limit`` bounds the
@@ -82,7 +82,7 @@ async def run(
 
     Raises:
         JobInputError, JobOutputError: nothing was sent.
-        JobChangedError: an unfinished job for the output, or an output to be updated, had another input or settings.
+        JobChangedError: the output, or an unfinished job for it, had another input or settings.
         JobStoppedError: the provider or the disk ended the job, and the same call resumes it.
         ProviderError: the provider ended the job before anything was done.
         ConfigError: the model cannot be opened.
@@ -140,7 +140,8 @@ async def run_job(
         columns = {"text_column": opened.columns.text, "id_column": opened.columns.id}
         settings = {**deciding, **columns, **reading.settings()}
         fingerprint = opened.identity(monitor.survey.fingerprint)
-        existing = await anyio.to_thread.run_sync(look_at_outputs, place, fingerprint, settings, wanted)
+        looking = partial(look_at_outputs, place, fingerprint, settings, wanted, rows=monitor.survey.embeddable)
+        existing = await anyio.to_thread.run_sync(looking)
         if len(existing.complete) == len(place.outputs):
             monitor.was_complete = True
             made = existing.complete[0].record

@@ -38,6 +38,11 @@ class Survey:
     """The share of the tokens that the model does not know, in a sample; ``None`` where its tokenizer is not here."""
     repeated: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
+    @property
+    def embeddable(self) -> int:
+        """Rows that can be embedded."""
+        return self.rows - self.faulty
+
     def reset(self) -> None:
         """Forget everything."""
         fresh = Survey()

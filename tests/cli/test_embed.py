@@ -81,8 +81,18 @@ def test_profile_dimensions_and_an_older_output(aembed: Aembed, notes: str) -> N
     assert "--force" in refused.err
     assert aembed("embed", notes, "-o", "v.npy", "-m", "small", "--force").code == 0
     assert np.load("v.npy").shape == (3, 4)
-    assert aembed("embed", notes, "-o", "v.npy", "-m", "small", "--dimensions", "7").code == 0
+    assert aembed("embed", notes, "-o", "v.npy", "-m", "small", "--dimensions", "7", "--force").code == 0
     assert np.load("v.npy").shape == (3, 7)
+
+
+def test_fault_123_changed_input_without_update(aembed: Aembed, notes: str) -> None:
+    assert aembed("embed", notes, "-o", "v.npy", "-m", "mock").code == 0
+    Path(notes).write_text("one\ntwo\n\nfour\n")
+    before = Path("v.npy").read_bytes()
+    ended = aembed("embed", notes, "-o", "v.npy", "-m", "mock")
+    assert (ended.code, Path("v.npy").read_bytes()) == (2, before)
+    assert "3 rows would be embedded and paid for again" in ended.err
+    assert "with --update, or everything with --force" in ended.err
 
 
 def test_output_may_be_a_link(aembed: Aembed, notes: str, tmp_path: Path) -> None:
@@ -91,7 +101,7 @@ def test_output_may_be_a_link(aembed: Aembed, notes: str, tmp_path: Path) -> Non
     Path("v.npy").symlink_to("place/real.npy")
     notes = shutil.copy(notes, "other.txt")
     Path(notes).write_text("one\ntwo\nthree\n")
-    assert aembed("embed", notes, "-o", "v.npy", "--model", "mock").code == 0
+    assert aembed("embed", notes, "-o", "v.npy", "--model", "mock", "--update").code == 0
     assert Path("v.npy").is_symlink()
     assert np.load("place/real.npy").shape == (3, 128)
 

@@ -101,7 +101,7 @@ async def test_rejects_of_an_earlier_run_do_not_stay(rows: str) -> None:
     await job(rows, "v.npy")
     assert Path("v.npy.rejects.jsonl").exists()
     Path("few.jsonl").write_text('{"text": "one"}\n')
-    report = await job("few.jsonl", "v.npy")
+    report = await job("few.jsonl", "v.npy", force=True)
     assert report.rejects is None
     assert not Path("v.npy.rejects.jsonl").exists()
 

@@ -24,7 +24,14 @@ def peak(rows: int, output: str) -> int:
             text = "" if i % 100 == 3 else f"row {i}"
             file.write(json.dumps({"text": text, "group": i % 7}) + "\n")
     job = run(
-        "r.jsonl", output, model="mock", config=Config(), dimensions=8, batch_size=128, limits=Limits(max_concurrency=1)
+        "r.jsonl",
+        output,
+        model="mock",
+        config=Config(),
+        dimensions=8,
+        batch_size=128,
+        limits=Limits(max_concurrency=1),
+        force=True,  # over the output of fewer rows
     )
     tracemalloc.start()
     try:

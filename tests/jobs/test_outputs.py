@@ -155,7 +155,7 @@ async def test_parquet_of_views() -> None:
     except pa.ArrowNotImplementedError:
         pytest.skip("this pyarrow writes no views")
     for column in ("text", "title"):
-        await job("r.parquet", "v.parquet", text_column=column)
+        await job("r.parquet", "v.parquet", text_column=column, force=True)
         found = read_table("v.parquet")
         assert found["seen"].to_pylist() == ["a", "c", "d"]
         assert found.schema.field("seen").type == pa.string_view()

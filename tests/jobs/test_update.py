@@ -69,15 +69,44 @@ async def test_fault_123_finished_job_does_nothing(output: str, rows: str) -> No
     assert len(forced.asked) == 26
 
 
-async def test_fault_123_another_input_or_model_is_another_job(rows: str) -> None:
-    await job("v.npy", source=rows)
-    provider = Remembers(dim=16)
-    await job("v.npy", provider, source=rows)
-    write("one", "two")
-    other = Remembers()
-    await job("v.npy", other)
-    assert other.asked == ["one", "two"]
-    assert np.load("v.npy").shape == (2, 8)
+@pytest.mark.parametrize("output", FORMATS)
+async def test_fault_123_another_input_is_paid_for_only_if_asked(output: str) -> None:
+    write("one", "four", "five")
+    await job(output)
+    before = Path(output).read_bytes()
+    write("one", "two", "", "one", "three")
+    provider = Remembers()
+    with pytest.raises(JobChangedError, match=r"input has changed since .*4 rows .*again: .*update=True.*force=True"):
+        await job(output, provider)
+    assert provider.asked == []
+    assert Path(output).read_bytes() == before
+    assert not Path(f"{output}.job").exists()
+    await job(output, provider, update=True)
+    write("four", "one")
+    await job(output, provider, force=True)
+    assert provider.asked == ["two", "three", "four", "one"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"provider": Remembers(dim=16)}, "the model's files or the provider's options have changed"),
+        ({"provider": "mock"}, "model was 'test:remembers' and is 'mock:mock'"),
+        ({"normalize": True}, "normalize was None and is True"),
+    ],
+)
+async def test_fault_123_another_model_replaces_an_output_only_by_force(options: dict[str, Any], words: str) -> None:
+    write("one", "")
+    await job("v.npy")
+    with pytest.raises(JobChangedError, match=rf"otherwise \({words}\), and 1 row .*another output.*force=True"):
+        await job("v.npy", **options)
+    assert (await job("v.npy", force=True, **options)).embedded == 1
+
+
+async def test_fault_123_output_that_vectors_cannot_be_taken_from_is_kept(rows: str) -> None:
+    await job("v.npy", source=rows, dtype="int8")
+    with pytest.raises(JobChangedError, match="dtype was 'int8' and is 'float32'"):
+        await job("v.npy", source=rows)
 
 
 @pytest.mark.parametrize("output", FORMATS)
