@@ -178,21 +178,48 @@ def soak(session: nox.Session) -> None:
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """Build sdist and wheel, and try the wheel in a fresh environment, away from the sources."""
+    """Build sdist and wheel, check them, and use both on every interpreter present, away from the sources."""
     built = Path(session.create_tmp()).resolve()
-    session.install("build", "twine")
+    for old in built.glob("aembed-*"):
+        old.unlink()
+    session.install("build", "twine", "virtualenv")
     session.run("python", "-m", "build", "--quiet", "--outdir", str(built), silent=True)
-    files = [str(path) for path in built.glob("aembed-*") if path.suffix in {".whl", ".gz"}]
-    session.run("twine", "check", "--strict", *files)
-    package = next(path for path in files if path.endswith(".whl"))
+    packages = [str(path) for path in built.glob("aembed-*")]
+    session.run("twine", "check", "--strict", *packages)
     smoke = str(Path("tests/smoke.py").resolve())
     session.chdir(built)
-    for extras in ("", "[all]"):
-        environment = built / f"env{len(extras)}"
-        session.run("python", "-m", "venv", "--clear", str(environment), silent=True)
-        python = str(environment / ("Scripts" if sys.platform == "win32" else "bin") / "python")
-        session.run(python, "-m", "pip", "install", "--quiet", f"{package}{extras}", external=True)
-        session.run(python, "-I", "-W", "error", smoke, *(["--extras"] if extras else []), external=True)
+    everything = next(package for package in packages if package.endswith(".whl")) + "[local,cli]"
+    for version in PYTHONS:
+        try:
+            for package in packages:
+                programs = fresh_environment(session, version, package)
+                session.run(f"{programs}/python", "-I", "-W", "error", smoke, external=True)
+                session.run(f"{programs}/python", "-m", "pip", "install", "--quiet", "pytest>=8.4", external=True)
+                session.run(
+                    f"{programs}/python", "-m", "pytest", "-W", "error", "--fixtures", external=True, silent=True
+                )
+        except MissingInterpreterError:
+            session.warn(f"SKIPPED: no Python {version} here")
+            continue
+        programs = fresh_environment(session, version, everything)
+        session.run(f"{programs}/python", "-I", "-W", "error", smoke, "--local", external=True)
+        session.run(f"{programs}/aembed", "--help", external=True, silent=True)
+
+
+class MissingInterpreterError(Exception):
+    """This version of Python is not here."""
+
+
+def fresh_environment(session: nox.Session, version: str, package: str) -> Path:
+    """Programs of a new environment that has the package and what it needs, nothing more."""
+    directory = Path(session.create_tmp()).resolve() / f"env-{version}"
+    try:
+        session.run("virtualenv", "--clear", "--quiet", "--python", version, str(directory), silent=True)
+    except CommandFailed:
+        raise MissingInterpreterError from None
+    programs = directory / ("Scripts" if sys.platform == "win32" else "bin")
+    session.run(str(programs / "python"), "-m", "pip", "install", "--quiet", package, external=True)
+    return programs
 
 
 @nox.session
