@@ -45,16 +45,27 @@ def _charts(report: Report) -> Iterator[Chart]:
     if report.breakdown is not None and report.breakdown.requests:
         yield stacked(report.breakdown)
     if report.response is not None and report.service is not None and report.response.histogram.counts:
-        yield draw_chart("Latency distribution", "share of requests by response time", lambda axes: _bars(axes, report))
-        yield draw_chart("Percentiles", "latency by percentile", lambda axes: _spectrum(axes, report))
+        yield draw_chart(
+            "Latency distribution",
+            "share of requests by response time",
+            lambda axes: _bars(axes, report),
+            x_unit="time",
+        )
+        yield draw_chart(
+            "Percentiles", "latency by percentile", lambda axes: _spectrum(axes, report), x_unit="quantile"
+        )
     if len(_whole(report)) > 1:
-        yield draw_chart("Percentiles over time", "response time of each window", lambda axes: _over_time(axes, report))
-        yield draw_chart("Rates", "offered and good requests per second", lambda axes: _rates(axes, report))
+        yield draw_chart(
+            "Percentiles over time", "response time of each window", lambda axes: _over_time(axes, report), time=True
+        )
+        yield draw_chart("Rates", "offered and good requests per second", lambda axes: _rates(axes, report), time=True)
         if any(window.backlog for window in report.windows):
-            yield draw_chart("Backlog", "requests without an answer", lambda axes: _backlog(axes, report))
-        yield draw_chart("Lag of starts and stalls", "how late requests started", lambda axes: _lag(axes, report))
+            yield draw_chart("Backlog", "requests without an answer", lambda axes: _backlog(axes, report), time=True)
+        yield draw_chart(
+            "Lag of starts and stalls", "how late requests started", lambda axes: _lag(axes, report), time=True
+        )
         if sum(w.rss is not None for w in report.windows) > 1:
-            yield draw_chart("Memory", "resident memory over time", lambda axes: _rss(axes, report))
+            yield draw_chart("Memory", "resident memory over time", lambda axes: _rss(axes, report), time=True)
     if report.scaling is not None:
         scaling = report.scaling
         yield draw_chart("Scaling", f"value by {scaling.parameter}", lambda axes: _scaling(axes, scaling))
@@ -88,7 +99,7 @@ def trend(found: Trend) -> Chart:
 
     def draw(axes: Axes) -> None:
         values = [point.value for point in found.points]
-        axes.plot(values, "o-", color=COLOURS["one"], markersize=4)
+        axes.plot(values, "o-", color=COLOURS["one"], markersize=4, label="value")
         for change in found.changes:
             worse = found.finding(change) == "regressed"
             axes.axvline(
@@ -112,7 +123,7 @@ def _bars(axes: Axes, report: Report) -> None:
         colour = COLOURS["one" if name == "response" else "two"]
         axes.stairs(shares, histogram.edges, fill=False, color=colour, label=name, linewidth=1.2)
         if alpha:
-            axes.stairs(shares, histogram.edges, fill=True, color=colour, alpha=alpha)
+            axes.stairs(shares, histogram.edges, fill=True, color=colour, alpha=alpha, label=f"_{name}")
     time_axis(axes.xaxis)
     axes.set_ylabel("% of requests")
 
@@ -162,7 +173,7 @@ def _marks(axes: Axes, report: Report) -> None:
             axes.axvline(back, color=COLOURS["ink"], linestyle=":", label="recovered")
     for number, stall in enumerate(sorted(report.stalls, key=lambda stall: -stall.seconds)[:20]):
         until = stall.at + stall.seconds
-        axes.axvspan(stall.at, until, color=COLOURS["bad"], alpha=0.35, label="stall" if not number else None)
+        axes.axvspan(stall.at, until, color=COLOURS["bad"], alpha=0.35, label="_stall" if number else "stall")
     axes.set_xlabel("seconds")
 
 
@@ -191,7 +202,9 @@ def _rates(axes: Axes, report: Report) -> None:
 
 def _backlog(axes: Axes, report: Report) -> None:
     ends = [window.start + window.seconds for window in report.windows]
-    axes.fill_between(ends, [w.backlog for w in report.windows], color=COLOURS["one"], alpha=0.4)
+    backlog = [window.backlog for window in report.windows]
+    axes.fill_between(ends, backlog, color=COLOURS["one"], alpha=0.4, label="_backlog")
+    axes.plot(ends, backlog, color=COLOURS["one"], label="backlog")
     axes.set_ylabel("asked, not answered")
     axes.set_ylim(bottom=0)
     _marks(axes, report)
@@ -207,7 +220,7 @@ def _lag(axes: Axes, report: Report) -> None:
 
 def _rss(axes: Axes, report: Report) -> None:
     there = [(window.start, window.rss) for window in report.windows if window.rss is not None]
-    axes.plot(*zip(*there, strict=True), color=COLOURS["one"])
+    axes.plot(*zip(*there, strict=True), color=COLOURS["one"], label="memory")
     axes.yaxis.set_major_formatter(formatter(units.size))
     low, high = min(size for _, size in there), max(size for _, size in there)
     axes.set_ylim(0.95 * low, 1.05 * high)  # growth is what matters, and from 0 on it would be a line at the frame
@@ -240,8 +253,7 @@ def _front(axes: Axes, sweep: Sweep) -> None:
         points = [(_ends(rate), _ends(latency)) for rate, latency in cells if latency and latency.value is not None]
         if points:
             _crosses(axes, points, COLOURS[colour], mark, state)
-    front = sorted((c for c in shown if c.state == "front"), key=lambda c: c.throughput.value if c.throughput else 0.0)
-    for cell in front:
+    for cell in shown:
         if cell.throughput is not None and cell.latency is not None and cell.latency.value is not None:
             values = ", ".join(str(value) for value in cell.parameters.values())
             place = (cell.throughput.value, cell.latency.value)

@@ -1,7 +1,13 @@
-"""One HTML file with everything in it: no script, no font, no image from elsewhere."""
+"""One HTML file with everything in it: no script, no font, no image from elsewhere.
+
+Charts are images; a small script of the file replaces them by charts that can be read, zoomed and compared. The content
+security policy allows this script, by its hash, and nothing else.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +18,8 @@ from aembed.bench.compare.history import Trend
 from aembed.bench.model.result import Report
 from aembed.bench.needs import need
 from aembed.bench.report import charts, compared, headlines, sections
+from aembed.bench.report.plot import Plot, embedded
+from aembed.bench.report.svg import Chart
 from aembed.bench.report.tables import printable
 
 if TYPE_CHECKING:
@@ -30,8 +38,13 @@ def html(reports: Sequence[Report] = (), *, comparison: Comparison | None = None
         autoescape=True, loader=jinja2.FileSystemLoader(HERE), trim_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["unparted"] = _unparted
+    script = (HERE / "page.js").read_text(encoding="utf-8")
+    plots = _Plots()
     return environment.get_template("page.html.jinja").render(
         style=(HERE / "page.css").read_text(encoding="utf-8"),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        plots=plots,
         reports=reports,
         overview=headlines.overview(reports) if len(reports) > 1 else None,
         comparison=comparison,
@@ -43,6 +56,24 @@ def html(reports: Sequence[Report] = (), *, comparison: Comparison | None = None
         tables=sections.tables,
         charts=charts.charts,
     )
+
+
+class _Plots:
+    """The data of every chart, in the order of the page."""
+
+    def __init__(self) -> None:
+        self._found: list[Plot] = []
+
+    def number(self, chart: Chart, article: str) -> int | None:
+        """Keep the data of ``chart``; gives its place."""
+        if chart.plot is None:
+            return None
+        self._found.append({**chart.plot, "article": article, "chart": chart.title})
+        return len(self._found) - 1
+
+    def embedded(self) -> str:
+        """All of it as JSON, once every chart is kept."""
+        return embedded(self._found)
 
 
 def _unparted(cell: str) -> Markup:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aembed.bench import units
 from aembed.bench.needs import need
+from aembed.bench.report.plot import Plot, plot_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,11 +60,21 @@ class Chart:
     title: str
     label: str
     svg: str
+    plot: Plot | None = None
+    """The same as data, for the page's script; None for a picture that stays as it is."""
 
 
 def draw_chart(
-    name: str, label: str, draw: Callable[[Axes], None], *, height: float = 2.9, left: float = 0.145
+    name: str,
+    label: str,
+    draw: Callable[[Axes], None],
+    *,
+    height: float = 2.9,
+    left: float = 0.145,
+    time: bool = False,
+    x_unit: str = "",
 ) -> Chart:
+    """``time``: the x axis is the time of the run. ``x_unit`` is a unit of the page's script for values of x."""
     need("matplotlib", "bench-report", "a chart")
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -84,7 +95,8 @@ def draw_chart(
             axes.legend(fontsize=10, loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=IN_A_ROW, borderaxespad=0.1)
         file = io.StringIO()
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-    return Chart(name, f"{name}: {label}", _inline(file.getvalue()))
+        plot = plot_of(axes, COLOURS, time=time, x_unit=x_unit)
+    return Chart(name, f"{name}: {label}", _inline(file.getvalue()), plot)
 
 
 def _inline(svg: str) -> str:
@@ -100,9 +112,14 @@ def _inline(svg: str) -> str:
 
 
 def formatter(unit: Callable[[float], str]) -> Any:
+    """A formatter of ticks, marked with the name of the unit's function."""
     from matplotlib.ticker import FuncFormatter
 
-    return FuncFormatter(lambda value, _: unit(value))
+    def written(value: float, _: int | None) -> str:
+        return unit(value)
+
+    written.unit = unit.__name__  # type: ignore[attr-defined]
+    return FuncFormatter(written)
 
 
 def time_axis(axis: Any) -> None:
