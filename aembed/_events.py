@@ -165,7 +165,7 @@ class RequestDone(RequestEvent):
     response_model: str | None = None
     """Model that answered, where the server names another than ``model``."""
     phases: RequestPhases | None = None
-    """For HTTP, if a listener has ``wants_phases``."""
+    """Set for HTTP if a listener has ``wants_phases``."""
 
 
 @dataclass(frozen=True, kw_only=True)

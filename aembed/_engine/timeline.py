@@ -86,7 +86,7 @@ class Timeline:
                 follower.move(before, state, now)
 
     def _note_waits(self, gate: Waits, *, was_waiting: bool) -> None:
-        """What the queue has waited for since the last change."""
+        """Add the queue's waits since the last change, by resource."""
         totals = dict(gate.seconds())
         if was_waiting:
             waits = dict(self.waits)

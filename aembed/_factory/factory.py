@@ -251,7 +251,7 @@ def new_embedder(
 def new_embedder_among(
     accounts: Accounts, model: str | Provider | None, config: Config | None, options: EmbedderOptions
 ) -> UnopenedEmbedder:
-    """As :func:`new_embedder`, with a gate that all embedders of ``accounts`` share."""
+    """Open an embedder like :func:`new_embedder`; all embedders of ``accounts`` share a gate."""
     factory = EmbedderFactory(config)
     factory._shared_accounts = accounts
     return UnopenedEmbedder(factory._only_embedder(model, masked(options)))

@@ -84,7 +84,7 @@ class CacheLayer:
                 for key in await self._find(call, mine):
                     del entries[key], missing[key]
             if missing:
-                # Before sending: what is paid for is never dropped, so a slow store slows down what would fill memory.
+                # Before sending: paid vectors are never dropped, so a slow store has to delay calls that fill memory.
                 await self._cache.room()
                 await self._send(participant, missing)
         finally:

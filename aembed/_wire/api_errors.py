@@ -109,7 +109,7 @@ def parse_error(response: Response, dialect: ErrorDialect, texts: Sequence[str],
         body = dialect.parse(msgspec.json.decode(response.body))
     except (msgspec.DecodeError, RecursionError, AttributeError, KeyError, IndexError, TypeError, ValueError):
         return ErrorBody()  # no JSON, or not of this dialect
-    # A short text, such as "input", may be a word that tells the error apart.
+    # A short text, such as "input", may be a word that identifies the error.
     longer = [text for text in texts if len(text) > SHORT_TEXT_CHARS]
     return replace(
         body,

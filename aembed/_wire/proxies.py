@@ -17,7 +17,7 @@ from aembed._errors import ConfigError
 from aembed._wire.route import PORTS, Origin, Proxy, basic, proxy_of
 
 _SEPARATORS = re.compile(r"[,\s]+")
-"""Of ``NO_PROXY``: curl takes blanks as well as commas."""
+"""Separators in ``NO_PROXY``: curl takes blanks as well as commas."""
 _DOMAIN = re.compile(r"(\*?\.)?(?P<host>[^*:/]+)(:(?P<port>\d+))?")
 
 

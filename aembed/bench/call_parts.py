@@ -6,7 +6,7 @@ from aembed import CallDone, CallStarted, Event, RequestDone, RequestFailed, Ret
 from aembed.bench.marks import TRACE, Trace
 
 GATE = "gate"
-"""A wait at the gate, until the end of the call tells for which resource."""
+"""A wait at the gate, until the end of the call names the resource."""
 RESOURCES = {
     "slots": "gate: slots",
     "requests": "gate: requests",

@@ -47,7 +47,7 @@ class Point:
     dirty: bool = False
     """With changes that are not committed."""
     value: float
-    """Of several results of one revision the median; results with changes are points of their own."""
+    """Median of the results of one revision; a result with uncommitted changes is a separate point."""
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ LATE, STALL, COLLECTION, OTHER = "late start", "loop stalled", "garbage collecti
 """LATE: from the intended to the real start. OTHER: no part was noted."""
 OWN_STALL, SPAN, FOREIGN_STALL, COLLECTED = range(4)
 """Ranks. A stall that the request's own task caused is its own code, so that a part of it counts first. Other stalls
-and collections hold up whatever is under way."""
+and collections hold up every part under way."""
 
 
 @dataclass(frozen=True, slots=True)

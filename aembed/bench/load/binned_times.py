@@ -29,7 +29,7 @@ class BinnedTimes:
     middles: Floats
     """Seconds, ascending, one for each bin."""
     sum: float = 0.0
-    """Of all times but the failed ones'."""
+    """Sum of the times of good requests."""
     longest: float = 0.0
 
     def distribution(self, qs: Sequence[float] = QUANTILES) -> Distribution:

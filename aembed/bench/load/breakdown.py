@@ -39,7 +39,7 @@ def _means(divided: Sequence[Mapping[str, int]]) -> dict[str, float]:
 
 
 def _in_order(names: Iterable[str]) -> list[str]:
-    """As they came, between the late start and what is nobody's part."""
+    """The late start first, time outside all parts last, the others in the order of ``names``."""
     found = dict.fromkeys(names)
     named = [name for name in found if name not in {LATE, *LAST}]
     return [name for name in (LATE, *named, *LAST) if name in found]

@@ -77,7 +77,7 @@ class Request:
 
 
 class TracedRequest(Request):
-    """A request whose parts are noted, until its task has ended: what was under way at its timeout is among them."""
+    """A request whose parts are noted, until its task has ended: the part under way at its timeout is among them."""
 
     __slots__ = ("_outcome", "_settled_at", "_trace", "_traces")
 

@@ -116,7 +116,7 @@ def _times(good: Sequence[Interval], failed: Sequence[Interval], unit: str, qs: 
         np.add.at(counts[starts.index(interval.start)], bins, interval.histogram.counts)
     for interval in failed:
         counts[starts.index(interval.start), -1] += _total(interval.histogram.counts)
-    middles = values * UNITS[unit]
+    middles = values.astype(np.float64) * UNITS[unit]
     total = float(np.dot(counts[:, :-1].sum(axis=0), middles))
     longest = float(middles[-1]) if len(middles) else 0.0
     found = BinnedTimes(counts, middles, total, longest).distribution(qs)

@@ -20,7 +20,7 @@ from aembed.bench.model.estimates import Distribution
 from aembed.bench.model.result import Mode, Report, named
 from aembed.bench.model.under_load import Closed, LoopUse, Pacing, ProcessShare, Stall, Traffic, Window
 from aembed.bench.model.work import Work
-from aembed.bench.rows.columns import RunRows
+from aembed.bench.rows.columns import Ints, RunRows
 from aembed.bench.rows.lengths import lengths_of
 from aembed.bench.run_context import RunContext
 from aembed.bench.settings import Settings
@@ -77,7 +77,7 @@ class Figures:
         )
 
     async def disturbances(self, result: RunResult, settings: Settings) -> Disturbances:
-        """What machine and generator did to the run."""
+        """Disturbances of the run by machine and generator."""
         return await disturbances(
             result,
             lag=self.lag,
@@ -170,7 +170,11 @@ def _breakdown(result: RunResult, watchdog: Watchdog | None) -> Breakdown | None
 
 def run_rows(report: Report, result: RunResult, arguments: Iterator[Any] | None) -> RunRows:
     """The rows of a run that is over, with the lengths of the ``arguments`` that it took."""
-    texts, characters = lengths_of(result.rows, arguments)
+    return rows_with_lengths(report, result, *lengths_of(result.rows, arguments))
+
+
+def rows_with_lengths(report: Report, result: RunResult, texts: Ints | None, characters: Ints | None) -> RunRows:
+    """The rows of a run whose lengths are known."""
     return RunRows(
         case=named(report.name, report.parameters),
         valid=report.verdict.state != "invalid",

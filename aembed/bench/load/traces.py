@@ -1,4 +1,4 @@
-"""What was noted about requests: a sample of all, and the slowest."""
+"""Notes on requests: a sample of all, and the slowest."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ class SlowRequest:
     time: str
     """Time of day of its intended start, in UTC: "03:12:45.123"."""
     response: float
-    """From the intended start to its end, whatever the end was."""
+    """From the intended start to its end, good or not."""
     outcome: str
     """"ok", "failed", "wrong", "timed_out" or "unfinished"."""
     label: str

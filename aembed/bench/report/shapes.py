@@ -20,9 +20,13 @@ def burst(b: Burst) -> Iterator[Table]:
         ("slowest response", units.optional(b.peak_response, units.seconds)),
         ("largest backlog", units.count(b.peak_backlog)),
         ("recovery", recovery(b)),
-        ("backlog gone after", units.optional(b.drained, units.seconds, "not within the run")),
+        ("backlog gone after", units.optional(b.drained, _drained, "not within the run")),
         *((("drain rate", units.rate(b.drain_rate)),) if b.drain_rate is not None else ()),
     )
+
+
+def _drained(seconds: float) -> str:
+    return units.seconds(seconds) if seconds else "no time: it had not grown"
 
 
 def recovery(b: Burst) -> str:

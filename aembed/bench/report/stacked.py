@@ -1,4 +1,4 @@
-"""The parts of all requests beside those of the slow ones, as two bars of one picture."""
+"""The parts of all requests and of the slow ones, as two bars of one picture."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from aembed.bench.model.result import named
 from aembed.bench.stats.change_points import SHORTEST
 
 FEWEST = 2 * SHORTEST
-"""Points without which no change of level can be told: so many before it and after it."""
+"""Points that a change of level needs: half of them before it, half after it."""
 
 
 def table(found: Sequence[Trend]) -> str:

@@ -2,8 +2,8 @@
 
 The tags are "response", "service" and "lag"; of several runs, each with the name of its run in front: "NAME:response".
 A request belongs to the second that it was intended for. Requests without a good answer have no time that could be
-counted among those of the others: the tag "failed" has the time until their failure, and whoever computes percentiles
-has to count them as slower than all others, as ``aembed bench report`` does.
+counted among those of the others: the tag "failed" has the time until their failure, and percentiles
+have to count them as slower than all others, as ``aembed bench report`` does.
 """
 
 from __future__ import annotations

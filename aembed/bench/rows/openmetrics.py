@@ -1,4 +1,4 @@
-"""Reports as OpenMetrics text, for Prometheus and whatever reads its format.
+"""Reports as OpenMetrics text, for Prometheus and other programs that read its format.
 
 Histograms, not percentiles: those of several runs can be added up, percentiles cannot. All runs have the same buckets.
 A request without a good answer is in the bucket "+Inf" alone: it was slower than all that was measured.

@@ -1,7 +1,7 @@
 """Throughput and latency of a cell from its blocks. Pure.
 
-Requests of one block queue behind each other, and share whatever the machine does meanwhile. Blocks are minutes apart:
-they are what is independent, so every interval comes from the differences between blocks.
+Requests of one block queue behind each other, and share the machine's disturbances. Blocks are minutes apart:
+only they are independent, so every interval comes from the differences between blocks.
 """
 
 from __future__ import annotations

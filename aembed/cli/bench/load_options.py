@@ -22,10 +22,13 @@ Seconds = Annotated[
         parser=seconds,
         metavar="TIME",
         help="Length of the run, such as 30s or 2m.",
+        show_default="30s",
         rich_help_panel=LOAD,
     ),
 ]
-Rate = Annotated[float, typer.Option("--rate", "-r", min=1e-6, help="Requests per second.", rich_help_panel=LOAD)]
+Rate = Annotated[
+    float, typer.Option("--rate", "-r", min=1e-6, metavar="N", help="Requests per second.", rich_help_panel=LOAD)
+]
 Timeout = Annotated[
     float | None,
     typer.Option(

@@ -88,6 +88,7 @@ def users(
             parser=seconds,
             metavar="TIME",
             help="Mean pause of a user between answer and next request.",
+            show_default="1s",
             rich_help_panel=LOAD,
         ),
     ] = 1.0,
@@ -117,15 +118,27 @@ def burst(
     *,
     base: Annotated[
         float,
-        typer.Option("--base", min=1e-6, help="Requests per second before and after the spike.", rich_help_panel=LOAD),
+        typer.Option(
+            "--base",
+            min=1e-6,
+            metavar="N",
+            help="Requests per second before and after the spike.",
+            rich_help_panel=LOAD,
+        ),
     ] = 20.0,
     spike: Annotated[
-        float, typer.Option("--spike", min=1e-6, help="Requests per second in the spike.", rich_help_panel=LOAD)
+        float,
+        typer.Option("--spike", min=1e-6, metavar="N", help="Requests per second in the spike.", rich_help_panel=LOAD),
     ] = 200.0,
     spike_for: Annotated[
         float,
         typer.Option(
-            "--spike-for", parser=seconds, metavar="TIME", help="Duration of the spike.", rich_help_panel=LOAD
+            "--spike-for",
+            parser=seconds,
+            metavar="TIME",
+            help="Duration of the spike.",
+            show_default="2s",
+            rich_help_panel=LOAD,
         ),
     ] = 2.0,
     duration: Seconds = 30.0,
@@ -191,11 +204,21 @@ def steps(
     *,
     slo: SloOption = None,
     start: Annotated[
-        float, typer.Option("--start", min=1e-6, help="First rate, in requests per second.", rich_help_panel=LOAD)
+        float,
+        typer.Option(
+            "--start", min=1e-6, metavar="N", help="First rate, in requests per second.", rich_help_panel=LOAD
+        ),
     ] = 10.0,
     step_for: Annotated[
         float,
-        typer.Option("--step-for", parser=seconds, metavar="TIME", help="Duration of each step.", rich_help_panel=LOAD),
+        typer.Option(
+            "--step-for",
+            parser=seconds,
+            metavar="TIME",
+            help="Duration of each step.",
+            show_default="10s",
+            rich_help_panel=LOAD,
+        ),
     ] = 10.0,
     timeout: Timeout = None,
     min_good: MinGood = None,

@@ -65,7 +65,14 @@ def sweep(
     ] = None,
     block: Annotated[
         float,
-        typer.Option("--block", parser=seconds, metavar="TIME", help="Length of a block.", rich_help_panel=GRID),
+        typer.Option(
+            "--block",
+            parser=seconds,
+            metavar="TIME",
+            help="Length of a block.",
+            show_default="2s",
+            rich_help_panel=GRID,
+        ),
     ] = 2.0,
     items: Annotated[
         str | None,

@@ -1,4 +1,4 @@
-"""The processes of a run, from their start to their end. None is left behind, whatever happens to it or to this one."""
+"""The processes of a run, from their start to their end. None outlives the run, nor this process."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ async def run_all(
     stop: asyncio.Event | None,
     progress: Callable[[Sequence[Tick], float], None] | None,
 ) -> list[Outcome]:
-    """The outcome of each, in their order; all start together. ``stop`` ends the run, and what was measured counts.
+    """The outcome of each, in their order; all start together. ``stop`` ends the run early, and its requests count.
 
     None where it was stopped before all were set up. Raises SubjectError if a subject cannot be set up.
     """

@@ -20,12 +20,12 @@ from aembed.bench.load.processes.merge import (
     shares_of,
 )
 from aembed.bench.load.processes.messages import Job, Tick, packed
-from aembed.bench.load.reporting import Figures, judged_report
+from aembed.bench.load.reporting import Figures, judged_report, rows_with_lengths
 from aembed.bench.load.run import RunResult
 from aembed.bench.load.share import Share
-from aembed.bench.model.result import Report, named
+from aembed.bench.model.result import Report
 from aembed.bench.model.under_load import Pacing
-from aembed.bench.rows.columns import Ints, RunRows
+from aembed.bench.rows.columns import Ints
 from aembed.bench.run_context import RunContext
 from aembed.bench.scenario import Case, Target
 from aembed.bench.settings import Progress, Settings
@@ -36,7 +36,7 @@ class Plan:
     """A run that is dealt out: a schedule, or users."""
 
     name: str
-    """Of the schedule, in the report."""
+    """Name of the schedule in the report."""
     seconds: float
     seed: int
     times: Ints | None = None
@@ -146,17 +146,6 @@ async def _report(
         processes=shares_of(outcomes, schedules),
     )
     if settings.keep is not None:
-        settings.keep(_rows(report, result, table))
+        texts, characters = (table[4], table[5]) if len(table) == 6 else (None, None)
+        settings.keep(rows_with_lengths(report, result, texts, characters))
     return report, result
-
-
-def _rows(report: Report, result: RunResult, table: Ints) -> RunRows:
-    texts, characters = (table[4], table[5]) if len(table) == 6 else (None, None)
-    return RunRows(
-        case=named(report.name, report.parameters),
-        valid=report.verdict.state != "invalid",
-        started=result.started,
-        rows=result.rows,
-        texts=texts,
-        characters=characters,
-    )

@@ -26,7 +26,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     seed: int
     users: int
-    """Of all processes together; 0 in an open loop."""
+    """Users of all processes together; 0 in an open loop."""
     think: float
     timeout: float | None
     drain: float

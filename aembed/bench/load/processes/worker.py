@@ -30,7 +30,7 @@ from aembed.bench.load.processes.messages import (
 )
 
 PR_SET_PDEATHSIG = 1
-"""Of Linux' prctl: the signal that a process gets when its parent dies. One that is stopped reads no end of input."""
+"""Option of Linux' prctl: the signal to a process whose parent dies. A stopped process reads no end of input."""
 
 
 async def _serve(answers: IO[bytes]) -> None:
