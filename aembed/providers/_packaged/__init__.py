@@ -1,1 +1,4 @@
-"""The model that comes with ``aembed[local]``: its files, from two packages, and the vocabulary that they lack."""
+"""The model that comes with ``aembed[local]``: ``minilm`` finds its files, ``graph`` makes their graph a faster one.
+
+``onnx_file`` and ``protobuf`` read and write what the graph is stored in.
+"""
