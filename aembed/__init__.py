@@ -7,7 +7,8 @@ Where things are:
     _accounts _shared_models       accounts, their gates and limits; in-process models, each once
     _registry                      provider names
     _lifecycle                     the event loop, and the calls in flight on it
-    _types _errors _events         nouns; the error tree; what can be observed
+    _types _errors                 nouns; the error tree
+    _events _statistics            events for listeners; counters and their snapshots
     _groups _vectors               the first error of a task group; unit length and means of rows
     _call_runner _progress         a call within its deadline; its progress callback
     _observed                      a call with listeners, and its event
@@ -58,7 +59,6 @@ from aembed._errors import (
     TextTooLongError,
 )
 from aembed._events import (
-    AccountStatistics,
     BatchFailed,
     BatchSplit,
     CallDone,
@@ -66,9 +66,7 @@ from aembed._events import (
     CircuitClosed,
     CircuitOpened,
     DeadlineExceeded,
-    EmbedderStatistics,
     Event,
-    FactoryStatistics,
     GatePaused,
     GateResumed,
     LimitChanged,
@@ -77,7 +75,6 @@ from aembed._events import (
     RequestFailed,
     RequestPhases,
     RetryScheduled,
-    Statistics,
     StoreFailed,
 )
 from aembed._factory import EmbedderFactory, new_embedder
@@ -88,6 +85,7 @@ from aembed._settings.config import Config
 from aembed._settings.http import HttpSettings
 from aembed._settings.options import EmbedderOptions, Profile
 from aembed._settings.policies import Limits, MergePolicy, RetryPolicy
+from aembed._statistics import AccountStatistics, EmbedderStatistics, FactoryStatistics, Statistics
 from aembed._stream import DocumentStream
 from aembed._sync import SyncDocumentStream, SyncEmbedder
 from aembed._types import (

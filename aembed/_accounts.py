@@ -10,9 +10,9 @@ from typing import TypeAlias
 from pydantic import SecretStr
 
 from aembed._errors import ConfigError
-from aembed._events import AccountStatistics
 from aembed._gate import AboutGate, Gate
 from aembed._settings.policies import Limits
+from aembed._statistics import AccountStatistics
 from aembed._types import ModelSpec
 
 Account: TypeAlias = tuple[str, str | None, str | None] | int

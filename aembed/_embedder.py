@@ -17,7 +17,6 @@ from aembed._engine.listeners import Listener
 from aembed._engine.proof import PROBE
 from aembed._engine.timeout import Stopwatch
 from aembed._errors import AembedError, InputError
-from aembed._events import Statistics
 from aembed._input import (
     check_grace,
     check_on_error,
@@ -30,6 +29,7 @@ from aembed._input import (
 )
 from aembed._lifecycle import ActiveCalls, Bound
 from aembed._progress import Progress, guarded
+from aembed._statistics import Statistics
 from aembed._stream import DocumentStream, Work, chunking
 from aembed._types import EmbedResult, Health, Kind, ModelSpec, OnError, TextSize, Vector, Vectors
 

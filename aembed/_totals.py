@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import NamedTuple, TypeAlias
 
 from aembed._embedder import Embedder
-from aembed._events import EmbedderStatistics
+from aembed._statistics import EmbedderStatistics
 
 Key: TypeAlias = tuple[str, str, str, str]
 """Embedder, provider, model, account."""

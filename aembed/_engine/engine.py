@@ -30,9 +30,9 @@ from aembed._engine.recovery import Recovery
 from aembed._engine.retry import Retry
 from aembed._engine.timed_provider import TimedProvider
 from aembed._errors import AembedError, DeadlineError, ProviderError
-from aembed._events import Statistics
 from aembed._gate import Gate
 from aembed._settings.options import Options
+from aembed._statistics import Statistics
 from aembed._types import Batch, MeasuresTexts, ModelSpec, Provider, Reply, TextSize
 
 MAX_TEXTS_SORTED_ON_LOOP = 5_000

@@ -18,13 +18,13 @@ from aembed._events import (
     CallStarted,
     CircuitClosed,
     CircuitOpened,
-    Counts,
     Event,
     GatePaused,
     GateResumed,
     LimitChanged,
     RequestDone,
 )
+from aembed._statistics import Counts
 
 Listener: TypeAlias = Callable[[Event], object]
 

@@ -14,17 +14,16 @@ from aembed._errors import AembedError, DeadlineError, ProviderError
 from aembed._events import (
     BatchFailed,
     BatchSplit,
-    Counts,
     DeadlineExceeded,
     OtherModel,
     RequestDone,
     RequestFailed,
     RetryScheduled,
-    Statistics,
     StoreFailed,
     built,
 )
 from aembed._gate import Snapshot
+from aembed._statistics import Counts, Statistics
 from aembed._types import Batch, Kind, Provider, Reply
 
 MAX_OTHER_MODELS = 10

@@ -18,7 +18,7 @@ from aembed._call_runner import CallRunner
 from aembed._embedder import Embedder
 from aembed._engine.listeners import Listener, check_listener
 from aembed._errors import ClosedError
-from aembed._events import Event, FactoryStatistics
+from aembed._events import Event
 from aembed._factory.caches import Caches
 from aembed._factory.choice import check_config, check_instance, masked, named_by
 from aembed._factory.embedders import Embedders, OpenEmbedder, warn_of_open
@@ -34,6 +34,7 @@ from aembed._settings.base import named_in_errors
 from aembed._settings.config import Config, check_model, resolve
 from aembed._settings.options import EmbedderOptions, Options
 from aembed._sharing.cache import Cache
+from aembed._statistics import FactoryStatistics
 from aembed._totals import Totals
 from aembed._types import Health, Provider
 

@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 
 from aembed._engine.engine import Engine
 from aembed._engine.layer import Layer, Recipient
-from aembed._events import Counts
 from aembed._settings.policies import MergePolicy
 from aembed._sharing.participant import Participant
 from aembed._sharing.shared_call import SharedCall
+from aembed._statistics import Counts
 from aembed._types import Kind
 
 

@@ -10,7 +10,6 @@ from weakref import finalize
 from aembed._embedder import Embedder
 from aembed._engine.listeners import Listener
 from aembed._errors import AembedError, ClosedError, InputError
-from aembed._events import Statistics
 from aembed._factory import masked, new_embedder_among
 from aembed._input import check_on_error, check_source, listed
 from aembed._lifecycle import Bound
@@ -18,6 +17,7 @@ from aembed._opening import UnopenedEmbedder
 from aembed._progress import Progress
 from aembed._settings.config import Config
 from aembed._settings.options import EmbedderOptions
+from aembed._statistics import Statistics
 from aembed._stream import chunking
 from aembed._sync.process import loop
 from aembed._sync.stream import SyncDocumentStream
