@@ -211,7 +211,7 @@ class MissingInterpreterError(Exception):
 
 
 def fresh_environment(session: nox.Session, version: str, package: str) -> Path:
-    """Programs of a new environment that has the package and what it needs, nothing more."""
+    """Programs of a new environment that has the package and its dependencies, nothing more."""
     directory = Path(session.create_tmp()).resolve() / f"env-{version}"
     try:
         session.run("virtualenv", "--clear", "--quiet", "--python", version, str(directory), silent=True)

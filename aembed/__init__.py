@@ -1,6 +1,6 @@
 """Embed text from inside asyncio programs, as fast as the provider's quota allows.
 
-Where things are:
+Modules:
     _embedder _opening _stream     embeds; opens when awaited or entered; ordered chunks
     _factory                       owner of embedders; the only place that puts layers in order
     _sync                          the same for synchronous code, on one event loop thread for all of a process

@@ -36,7 +36,7 @@ def quantize(
         The same shape, a quarter of the bytes: whole numbers from -127 to 127, the nearest to
         ``127 * vectors / limit``. Larger numbers are clipped to ``limit``. ``limit`` is one number, or ``dim`` of them;
         not given, it is the largest magnitude in ``vectors``, which suits vectors that are all quantized in one call.
-        For several calls, take it from a sample: ``np.abs(sample).max()``, or ``.max(axis=0)`` for each dimension.
+        Over several calls, take it from a sample: ``np.abs(sample).max()``, or ``.max(axis=0)`` for each dimension.
         Rank documents by ``documents @ (query * limit / 127)`` with a float32 query; with one number as limit,
         ``documents.astype(np.int32) @ quantized_query`` ranks as well. ``documents * (limit / 127)`` is about
         ``vectors``.
@@ -45,7 +45,7 @@ def quantize(
         ``(n, ceil(dim / 8))``. Search by the number of bits that differ,
         ``np.bitwise_count(documents ^ quantized_query).sum(axis=-1)``, least first. Take some times more than are
         wanted and rank those by ``np.unpackbits(documents, axis=-1, count=dim) @ query``, or by their float32 vectors.
-        For models whose numbers are spread around zero, as those of unit length mostly are.
+        Suits models whose numbers are spread around zero, as those of unit length mostly are.
 
     Raises:
         InputError: not an array of floats with one or two axes, a row with NaN or infinity (``index`` says which: as

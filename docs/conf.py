@@ -18,7 +18,7 @@ release = version = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton", "exports", "hosted_models"]
 exclude_patterns = ["_build", "_extensions", "pictures", "observability"]
 nitpicky = True
-nitpick_ignore_regex = [("py:.*", r".*")]  # autodoc links what it can; names of numpy and typing have no target here
+nitpick_ignore_regex = [("py:.*", r".*")]  # autodoc links the names it knows; numpy's and typing's have no target
 suppress_warnings = ["ref.python"]  # a field named like a builtin type, such as bytes, is no target of annotations
 
 myst_enable_extensions = ["colon_fence", "deflist"]

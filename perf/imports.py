@@ -1,8 +1,8 @@
 """``python -m perf.imports``: does ``import aembed`` cost little more than numpy, pydantic and anyio, which it needs?
 
 Fresh processes take turns, so that a busy moment of the machine falls on all alike. The ratios are medians over the
-rounds. pydantic and anyio defer most of their own imports until a first model is declared or a first event made, so
-the bare three are a shell; what counts, and sets the exit code, is the three as every program that uses them has them.
+rounds. pydantic and anyio defer most imports until a first model is declared or a first event made, so the bare three
+are a shell; the exit code depends on the three as every program that uses them has them.
 """
 
 from __future__ import annotations

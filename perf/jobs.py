@@ -1,8 +1,8 @@
 """``python -m perf.jobs``: what memory a bulk job takes, and how fast it is, on the mock.
 
 Each output is written in a separate process. Resident memory is read every tenth of a second while it runs; the value
-after the first tenth of the rows is printed next to the peak, because a job that keeps what it has
-done would show it there. ``copy`` reads the input and writes as many bytes, and does nothing else: the floor.
+after the first tenth of the rows is printed next to the peak, because a job that keeps finished rows
+would show it there. ``copy`` reads the input and writes as many bytes, and does nothing else: the floor.
 ``loop-*`` is a hand-written loop of msgspec, the mock itself and numpy or pyarrow: no journal, no rejects, no resume.
 CPU time (of the process and the system) is what to compare where other programs run on the machine.
 """

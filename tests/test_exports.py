@@ -70,7 +70,7 @@ def test_every_error_is_in_the_tree_that_is_drawn() -> None:
 
 def test_the_map_names_every_room_and_no_other() -> None:
     there = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
-    table = (aembed.__doc__ or "").partition("Where things are:")[2]
+    table = (aembed.__doc__ or "").partition("Modules:")[2]
     named = set(re.findall(r"(?:^|\s)(_[a-z_]+)", table)) | (set(re.findall(r"^    ([a-z].*?)  ", table, re.MULTILINE)))
     named = {room for group in named for room in group.split()}
     assert named == there - {"__init__", "__main__", "_version"}

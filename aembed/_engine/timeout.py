@@ -89,7 +89,7 @@ class TimeoutScope:
 
         anyio recognises its cancellations by their message. If one comes while this scope's is on its way, asyncio
         delivers a single CancelledError, with this scope's message: anyio would not catch it, and the caller would get
-        a cancellation that no scope of its own asked for. Call it while handling the CancelledError.
+        a cancellation that none of its scopes asked for. Call it while handling the CancelledError.
         """
         if self.expired:
             await anyio.lowlevel.checkpoint_if_cancelled()

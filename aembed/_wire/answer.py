@@ -111,7 +111,7 @@ class AnswerParser:
         return data.startswith(expected)
 
     def on_message_begin(self) -> None:
-        if self.is_complete:  # another answer follows, and nobody asked for it
+        if self.is_complete:  # another answer follows, without a request
             self.keeps_alive = False
 
     def on_header(self, name: bytes, value: bytes) -> None:

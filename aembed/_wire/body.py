@@ -28,7 +28,7 @@ async def read_answer(connection: Connection, max_bytes: int, sink: BodySink | N
     """The answer to the request that was sent. Its body lacks the beginning that ``sink`` has taken.
 
     Raises:
-        ReplyError: the answer is no HTTP, has more than ``max_bytes``, or an encoding nobody asked for.
+        ReplyError: the answer is no HTTP, has more than ``max_bytes``, or an encoding that was not requested.
         ConnectError: the connection breaks, or the compressed body ends too early.
         BadRequestError: a redirect.
     """
@@ -113,7 +113,7 @@ async def _inflate(connection: Connection, head: Head, max_bytes: int, sink: Bod
 
 
 def _inflated(raw: bytes, inflate: zlib._Decompress, head: Head) -> Iterator[bytes]:
-    """What the next bytes of the body become, a little at a time."""
+    """The next bytes of the body, decompressed, a little at a time."""
     while raw:
         wrong = "goes on behind its end" if inflate.eof else ""
         piece = b""

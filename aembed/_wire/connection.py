@@ -93,7 +93,7 @@ class Connection(AnswerParser, asyncio.Protocol):
         self.abort()
 
     def abort(self) -> None:
-        """Close at once, whatever is in flight."""
+        """Close at once, even with a request in flight."""
         self.is_closed = True
         self._transport.abort()
 

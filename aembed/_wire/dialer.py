@@ -192,7 +192,7 @@ def _explained(host: str, port: int, *, is_proxy: bool = False) -> Generator[Non
 
 
 def _close(sock: socket.socket | None) -> None:
-    """At once. Where the loop has closed it already, its number is taken by nobody yet."""
+    """Close it now. Where the loop has closed it already this is harmless: no other socket has its number yet."""
     if sock is not None:
         with suppress(OSError):
             sock.close()

@@ -46,7 +46,7 @@ class HttpTransport:
     async def post(
         self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int, sink: BodySink | None = None
     ) -> Response:
-        """Send and read the whole answer, whatever its status below 300 or from 400 on.
+        """Send, and read the whole answer, with any status below 300 or from 400 on.
 
         Raises:
             ConnectError, RequestTimeoutError: no connection, or it broke; retryable, except an untrusted certificate.
@@ -70,7 +70,7 @@ class HttpTransport:
                 if len(body) > SLICE_BYTES:
                     await connection.send_body(body)
                 response = await read_answer(connection, max_bytes, sink)
-            except BaseException as error:  # a cancellation too: what is under way cannot be called back
+            except BaseException as error:  # a cancellation too: a request under way cannot be called back
                 connection.abort()
                 if not (isinstance(error, ConnectError) and connection.died_idle):
                     raise

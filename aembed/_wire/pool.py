@@ -35,7 +35,7 @@ class Pool:
         self.is_closed = False
 
     def take(self, origin: Origin) -> Connection | None:
-        """The connection that was used last, so that those beyond what is needed grow old. ``None``: there is none."""
+        """The connection used last, so that those beyond the need grow old and are closed. ``None``: none is free."""
         free = self._free[origin]
         while free:
             connection, _ = free.popitem()

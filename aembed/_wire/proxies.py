@@ -1,6 +1,6 @@
 """The proxy and the user that the environment names: variables, the system's settings, and ``.netrc``.
 
-Read by ``urllib`` and ``netrc`` of the standard library, so that they mean here what they mean elsewhere.
+Read by ``urllib`` and ``netrc`` of the standard library, so that they have their usual meaning.
 """
 
 from __future__ import annotations

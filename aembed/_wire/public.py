@@ -1,4 +1,4 @@
-"""Sockets that lead to the public internet only, for a ``base_url`` that somebody else has chosen.
+"""Sockets that lead to the public internet only (protection from SSRF), for a ``base_url`` from a third party.
 
 The address is looked at when the socket for it is made: behind any name resolution, and each time anew.
 
@@ -52,7 +52,7 @@ SIX_TO_FOUR = IPv6Network("2002::/16")
 
 
 class NotPublicError(OSError):
-    """The address is one of this machine, of a private network, or of nobody."""
+    """The address belongs to this machine or a private network, or is not assigned."""
 
 
 def open_public(found: tuple[Any, ...]) -> socket.socket:

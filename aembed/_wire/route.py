@@ -17,7 +17,7 @@ from aembed._wire.connection_errors import no_url
 USER_AGENT = f"aembed/{__version__}"
 PORTS = {"http": 80, "https": 443}
 IN_A_PATH = "/%:@!$&'()*+,;=-._~"
-"""What a path may hold besides letters and digits, RFC 3986 section 3.3; ``%`` for what is encoded already."""
+"""Characters that a path may hold besides letters and digits, RFC 3986 section 3.3; ``%`` of encoded ones included."""
 OURS = {"connection", "content-length", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 """Headers that say where a request ends and what becomes of the connection."""
 
@@ -44,7 +44,7 @@ class Origin:
     port: int
     proxy: Proxy | None = None
     socket_path: str | None = None
-    """Of a Unix domain socket, which is connected to instead."""
+    """Path of a Unix domain socket, which is connected to instead."""
 
     @property
     def authority(self) -> str:
@@ -59,7 +59,7 @@ class Origin:
 
 
 class Route:
-    """What requests to one URL have in common."""
+    """The parts that all requests to one URL share."""
 
     __slots__ = ("_head", "_headers", "_target", "_user", "origin")
 

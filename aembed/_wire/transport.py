@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(slots=True)
 class Response:
-    """An HTTP answer. Headers and body may repeat what was sent, and are not shown.
+    """An HTTP answer. Headers and body may repeat the request, and are not shown.
 
     The names of ``headers`` are in lower case; the built-in transport's find a name in any case.
     """

@@ -8,7 +8,7 @@
 
     report = await bench.load(embed_documents.case(batch=20), arrivals=bench.poisson(rate=200), duration=30)
 
-Where things are:
+Modules:
     subject scenario opening discovery    measured operations, and how they are found and set up
     embedding             operations of an embedder
     requests corpus workload    its arguments: seeded sources, texts, and how many in a request

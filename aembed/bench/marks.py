@@ -54,8 +54,8 @@ TRACE: ContextVar[Trace | None] = ContextVar("aembed_bench_trace", default=None)
 class part:  # noqa: N801  # reads as a statement: with bench.part("db"):
     """``with`` around code of a request: its time is reported under this name.
 
-    Of nested parts the inner one counts. If parts of one request run at the same time, as under ``gather``, each moment
-    counts for the part that began last: all parts add up to the response time.
+    The innermost of nested parts counts. If parts of one request run at the same time, as under ``gather``, each
+    moment counts for the part that began last: all parts add up to the response time.
     """
 
     __slots__ = ("_name", "_span", "_trace")

@@ -35,7 +35,7 @@ METRICS = {
     "sweep": frozenset({"p", "errors"}),
     "micro": frozenset({"time", "cpu"}),
 }
-"""Metrics that each mode measures; "p" stands for every percentile."""
+"""Metrics that each mode measures; "p" means every percentile."""
 
 
 def goals(slo: Slo) -> tuple[Goal, ...]:

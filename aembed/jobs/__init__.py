@@ -2,7 +2,7 @@
 
     report = await jobs.run("papers.jsonl", "papers.parquet", model="openai:text-embedding-3-small")
 
-Where things are:
+Modules:
     job            the whole of a job           work       what of it stands on the disk
     options reading columns template    how the input is read
     inputs spool streams foreign    names -> files; pipes; decompressed, in UTF-8; other kinds of file

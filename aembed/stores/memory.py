@@ -3,9 +3,9 @@
 Rows are in a few large arrays, so that thousands of hits are one lookup each and then one copy per array.
 
 Once rows have made room, a new row is on trial: those on trial make room before all others, until they are used again.
-One new row of sixteen, by lot, is spared the trial. So a scan of more than the store holds passes through a sixteenth
-of it, where the least recently used alone would make room for each other and none be found; and what comes in turn
-still gets in.
+One new row of sixteen, by lot, is spared the trial. So a scan of more rows than the store holds passes through a
+sixteenth of it and leaves the others in place, where plain LRU would evict each row before its next use; and a
+working set that moves still gets in.
 """
 
 from __future__ import annotations

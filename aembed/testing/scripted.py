@@ -30,7 +30,7 @@ class ScriptedProvider:
     """A :class:`Provider` for tests of retries, limits and cancellation.
 
     Every call takes the next step of ``script``; after the last one all answers are good. Good answers are the mock's
-    vectors. The texts of ``refused`` are rejected with the error given for them, in any batch.
+    vectors. The texts in ``refused`` get the error given for them, in any batch.
     """
 
     def __init__(

@@ -21,7 +21,7 @@ STYLE = (
 
 @dataclass(frozen=True)
 class Panel:
-    """A part of the picture with axes of its own: ``x`` and ``y`` are their ranges, the rest pixels."""
+    """A part of the picture with separate axes: ``x`` and ``y`` are their ranges, the rest pixels."""
 
     x: tuple[float, float]
     y: tuple[float, float]

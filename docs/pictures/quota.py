@@ -1,4 +1,4 @@
-"""How much of a quota aembed and two rivals use, and the 429s this costs: on virtual time, equal on every machine.
+"""Share of a quota that aembed and two rivals use, and the 429s this costs: on virtual time, equal on every machine.
 
 ``python docs/pictures/quota.py`` writes ``docs/_static/quota.svg`` and prints the figures. The rivals know the server's
 limits, hidden ones too. Needs aiolimiter, and takes a minute.

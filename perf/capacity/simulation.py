@@ -115,7 +115,7 @@ class Simulation:
         heapq.heappush(self._events, (when, next(self._numbers), event))
 
     def _change(self, speeds: Speeds) -> None:
-        """Workers that go finish what they have begun; those that remain serve the requests that waited for them."""
+        """Workers that leave finish their request; those that remain serve the requests that waited for them."""
         waiting = [request for queue in self._queues for request in queue]
         self._speeds = speeds
         self._busy += [False] * (len(speeds) - len(self._busy))

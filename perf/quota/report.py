@@ -22,7 +22,7 @@ HEADER = (
 
 @dataclass(frozen=True)
 class Row:
-    """One scenario with one client, over all seeds. Seconds; ``refusals`` are 429s per success."""
+    """One scenario with one client, over all seeds. Times are seconds; ``refusals`` are 429s per success."""
 
     scenario: str
     client: str

@@ -1,8 +1,8 @@
 """Two versions of an operation, measured in turns: fresh processes on the same core, blocks in the order A B B A.
 
-Both processes of a pair are alive at once, so that the two versions meet the same machine within milliseconds: what it
-does to one it does to the other. What differs from process to process (memory layout, hash seed) does not go away with
-more blocks, only with more pairs, so a pair gives one number.
+Both processes of a pair are alive at once, so that the two versions meet the same machine within milliseconds, and its
+disturbances fall on both. Differences between processes (memory layout, hash seed) do not go away with more blocks,
+only with more pairs, so a pair gives one number.
 """
 
 from __future__ import annotations

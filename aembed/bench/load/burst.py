@@ -1,6 +1,6 @@
 """A spike of load, and how long it is felt.
 
-What was usual before the spike is the interval of its p95: 5 % of the requests may be slower, and chance alone makes it
+The latency before the spike is taken as the interval of its p95: 5 % of the requests may be slower, and by chance it is
 more now and then. So a stretch after the spike counts as slow only if chance would not make one like it: by the
 likelihood of half the requests being slow against that of 5 % (Page 1954), each counting for less where slow ones come
 in clusters anyway. A window of fixed width would hold a handful of requests where the rate is low, and their p95 is
@@ -56,7 +56,7 @@ async def burst(
 ) -> Report:
     """``base`` requests a second, ``spike`` for ``spike_s`` seconds from ``at`` on (after a quarter), then ``base``.
 
-    ``cv`` is the coefficient of variation of the gaps: 0 even, 1 Poisson. Inconclusive where recovery cannot be told.
+    ``cv`` is the coefficient of variation of the gaps: 0 even, 1 Poisson. Inconclusive where recovery is uncertain.
     """
     start = positive("duration", duration) / 4 if at is None else at
     arrivals = arrivals_of(base, spike, start, spike_s, cv=cv)

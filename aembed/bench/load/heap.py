@@ -11,8 +11,8 @@ from contextlib import contextmanager
 def heap_frozen() -> Iterator[int]:
     """Exclude the present objects from garbage collections; gives their number.
 
-    A collection then costs what it would in a program without the runner. Where something was frozen before, all of it
-    stays so afterwards: there is no way to thaw a part.
+    A collection then costs as much as in a program without the runner. If anything was frozen before, all of it stays
+    frozen afterwards: Python cannot thaw a part.
     """
     mine = gc.get_freeze_count() == 0
     gc.collect()

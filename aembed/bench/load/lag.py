@@ -174,7 +174,7 @@ class Watchdog:
 
 
 def explain(pulse: Pulse, *, origin: int, told: bool) -> tuple[Stall, ...]:
-    """The late beats as stalls. ``told``: the system told how long the thread was kept from running."""
+    """The late beats as stalls. ``told``: the system reports how long the thread was kept from running."""
     found = []
     for before, after in pulse.gaps:
         due = before.wall + int(BEAT * 1e9)

@@ -57,7 +57,7 @@ class Figures:
 
     @classmethod
     def of(cls, result: RunResult, settings: Settings, observed: Observed) -> Figures:
-        """For a million requests, this takes some seconds."""
+        """Takes some seconds for a million requests."""
         rows, seconds, fold = result.rows, result.seconds, result.fold
         return cls(
             traffic=traffic(

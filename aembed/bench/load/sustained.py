@@ -44,8 +44,8 @@ async def sustained(
     """An open loop whose windows must not get worse, by more than ``tolerance`` from begin to end: p50 and good rate.
 
     The good rate is divided by the one offered in the same window, for random arrivals make that vary. Over budget if
-    they surely got worse by more; inconclusive if the run was too short or too noisy to tell, if the machine itself
-    became slower meanwhile, or if the change is within what the generator was late.
+    they surely got worse by more; inconclusive if the run was too short or too noisy for a verdict, if the machine
+    itself became slower meanwhile, or if the change is no larger than the generator's delays.
     """
     positive("tolerance", tolerance, "a share")
     settings = settings_for("sustained", target, options)

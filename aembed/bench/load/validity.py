@@ -35,7 +35,7 @@ SPACING = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disturbances:
-    """What machine and generator did to a run, in sentences."""
+    """Disturbances of a run by the machine and the generator, in sentences."""
 
     reasons: tuple[str, ...] = ()
     """Each of them voids the run."""
@@ -49,8 +49,7 @@ def judge(
 ) -> tuple[Verdict, tuple[str, ...]]:
     """The verdict, and what a reader should know besides.
 
-    Errors and wrong results count against the subject whatever the machine did; that answers are missing does only if
-    the machine kept up.
+    Errors and wrong results always count against the subject; missing answers do only if the machine kept up.
     """
     reasons, notes = found.reasons, found.notes
     if result.ignored_cancellation:

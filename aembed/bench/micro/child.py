@@ -2,7 +2,8 @@
 
 Run as a file, for the revision that is measured may have another ``aembed.bench``, or none, and all must be measured
 by the same code: this revision's runner is put in place of theirs.
-Lines of JSON: a job comes in, then a module and its options for each measurement; out go what was loaded, and answers.
+Lines of JSON: a job comes in, then a module and its options for each measurement; the number of modules loaded goes
+out, then the answers.
 Any failure ends the process, and its parent reads the traceback's last line.
 """
 
@@ -37,7 +38,7 @@ def put_runner_in_place() -> None:
 
 
 def loaded_from(tree: str) -> int:
-    """Number of modules loaded from below ``tree``: not the runner's, nor what is installed in an environment there."""
+    """Number of modules loaded from below ``tree``, without the runner's and those of an environment there."""
     files = [
         Path(file).resolve() for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))
     ]

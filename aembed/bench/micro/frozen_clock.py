@@ -1,7 +1,7 @@
 """An event loop whose clock runs only while the loop waits: what a subject computes takes no time on it.
 
-What a program does by the clock, such as counting requests by the minute, then comes at the same operation on every
-run, however busy the machine is. Waiting takes as long as it does, so timers, sockets and threads work.
+Work that depends on the clock, such as counting requests by the minute, then comes at the same operation on every run,
+however busy the machine is. Waiting takes its usual time, so timers, sockets and threads work.
 """
 
 from __future__ import annotations

@@ -34,10 +34,10 @@ WARM_UP = LOOKS // 6
 COUNTED = 100
 """Operations whose allocations are counted, and at most as many whose peak is looked at."""
 MINUTE = 60.0
-"""Seconds that pass in the warm-up, beside the time things take: what is kept for a minute, such as what was sent to an
-account with a quota, is no leak."""
+"""Seconds added to the clock in the warm-up: objects kept for a minute, such as the record of requests sent to an
+account with a quota, are no leak."""
 TIRED = 0.5
-"""Of the growth in the first half: what the second half of a leak, which is the same in each operation, stays above."""
+"""Share of the first half's growth. A leak is the same in each operation, so its second half stays above this."""
 NATIVE_GROWTH = 8e6
 """Bytes of growth outside of Python's own blocks that are worth a note."""
 

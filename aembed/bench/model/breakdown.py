@@ -1,4 +1,4 @@
-"""Where the time of requests went. Times are seconds."""
+"""The time of requests, part by part. Times are seconds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SlowRequest:
     parts: Mapping[str, float]
     """They add up to ``response``."""
     attempts: int | None
-    """Of the request to the model that needed most; ``None`` where the subject is no model."""
+    """Attempts of the request that needed most; ``None`` where the subject is no model."""
     new_connection: bool | None
     request_ids: tuple[str, ...] = ()
     """Names that the server gave the requests."""

@@ -29,7 +29,7 @@ class LengthCost:
     per_character: Estimate
     """Seconds."""
     characters_per_token: float
-    """Of the whole run."""
+    """Mean of the whole run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,7 +54,7 @@ def export(results: Iterable[Result], file: Path) -> None:
 
 
 def summary(results: Sequence[Result]) -> list[str]:
-    """Lines for the terminal: how many of each outcome, then what users should know."""
+    """Lines for the terminal: the number of each outcome, then notes for the user."""
     outcomes = Counter(result.outcome for result in results)
     counted = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
     notes = [result.text for result in results if result.text and result.outcome in {"not judged", "recorded"}]

@@ -1,6 +1,6 @@
 """Reports for people and for machines: a terminal, one HTML file, and what CI systems read.
 
-Where things are:
+Modules:
     tables                        tables of text, which every format shows
     headlines sections compared   titles, verdicts and tables of reports and comparisons
     latency breakdown under_load shapes side_by_side single conditions    the sections

@@ -1,4 +1,4 @@
-"""Where the time of requests went, as tables. Pure."""
+"""The time of requests, part by part, as tables. Pure."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def _text(x: float, y: float, text: str, *, middle: bool = False) -> str:
 
 
 def _in_words(shown: Mapping[str, Mapping[str, float]]) -> str:
-    """For screen readers."""
+    """The chart in words, for screen readers."""
     return "; ".join(
         f"{title}: " + ", ".join(f"{printable(name)} {units.seconds(spent)}" for name, spent in parts.items())
         for title, parts in shown.items()

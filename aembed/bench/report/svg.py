@@ -55,7 +55,7 @@ IN_A_ROW = 4
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """``label`` says in words what it shows, for screen readers."""
+    """``label`` describes it in words, for screen readers."""
 
     title: str
     label: str

@@ -1,8 +1,8 @@
 """Changes of level in a series of results. Pure.
 
 The largest standardised Mann-Whitney statistic over all splits (Pettitt 1979; Hawkins and Deng 2010) is compared with
-what it reaches in random orders of as many values; where it is larger the series is split there, and both parts
-are looked at again. Ranks do not mind spikes, and a change too small to matter (Hodges and Lehmann) is not reported.
+its value for random orders of as many numbers; where it is larger the series is split there, and both parts are
+searched again. Ranks are robust against spikes, and a change too small to matter (Hodges and Lehmann) is not reported.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _statistics(ranks: NDArray[np.float64]) -> NDArray[np.float64]:
-    """For rows of ranks: how far the rank sum before each split is from its mean, in standard deviations."""
+    """Distance of the rank sum before each split from its mean, in standard deviations, for rows of ranks."""
     n = ranks.shape[1]
     first = np.arange(SHORTEST, n - SHORTEST + 1)
     sums = np.cumsum(ranks, axis=1)[:, first - 1]
@@ -89,7 +89,7 @@ def _statistics(ranks: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @functools.cache
 def _threshold(n: int) -> float:
-    """What the largest statistic of ``n`` values in random order exceeds in ``FALSE_ALARMS`` of all cases."""
+    """Value that the largest statistic of ``n`` values in random order exceeds in ``FALSE_ALARMS`` of all cases."""
     dice = np.random.default_rng(n)
     rounds = max(1, SHUFFLES * n // 1_000_000)  # memory for some million ranks at a time
     order = np.tile(np.arange(1.0, n + 1), (SHUFFLES // rounds, 1))

@@ -21,8 +21,8 @@ WORST = 100.0
 def linear_fit(x: ArrayLike, y: ArrayLike) -> LinearFit:
     """Least squares of ``y = fixed + per_unit * x``.
 
-    Where values of ``x`` were measured more than once, their scatter shows whether a straight line describes them at
-    all (F-test for lack of fit). Raises ValueError for fewer than three points or a single ``x``.
+    If values of ``x`` were measured more than once, their scatter shows whether a straight line describes them at all
+    (F-test for lack of fit). Raises ValueError for fewer than three points or a single ``x``.
     """
     xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     n = len(xs)

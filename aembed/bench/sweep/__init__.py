@@ -1,6 +1,6 @@
 """Sweeps over a grid: the trade between throughput and latency.
 
-Where things are:
+Modules:
     grid        cells: values of parameters, and the load
     blocks      estimates from blocks of a few seconds
     front       the cells that no other surely beats, those that need more blocks, and the one to recommend

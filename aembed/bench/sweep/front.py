@@ -26,7 +26,7 @@ class Span:
 
     @classmethod
     def of(cls, found: Estimate | Percentile) -> Span:
-        """Without an interval, or beyond what was measured, anything is possible."""
+        """A bound that is missing, or was not measured, is 0 or infinity."""
         value = math.inf if found.value is None else found.value
         return cls(0.0 if found.low is None else found.low, value, math.inf if found.high is None else found.high)
 
@@ -49,17 +49,17 @@ def beats(rate: float, latency: float, than_rate: float, than_latency: float, ma
 
 
 def surely_beats(one: Point, other: Point, margin: float) -> bool:
-    """Whatever the true figures are, as far as the intervals say."""
+    """True for all figures within the intervals."""
     return beats(one.rate.low, one.latency.high, other.rate.high, other.latency.low, margin)
 
 
 def may_beat(one: Point, other: Point, margin: float) -> bool:
-    """For some true figures within the intervals."""
+    """True for some figures within the intervals."""
     return beats(one.rate.high, one.latency.low, other.rate.low, other.latency.high, margin)
 
 
 def beaten(points: Sequence[Point], margin: float) -> list[int | None]:
-    """For each point another that surely beats it, the fastest of them; ``None``: it is on the front."""
+    """The fastest point that surely beats each point; ``None``: it is on the front."""
     found: list[int | None] = []
     for point in points:
         better = [i for i, other in enumerate(points) if other is not point and surely_beats(other, point, margin)]

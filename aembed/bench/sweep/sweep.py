@@ -190,7 +190,7 @@ class _Run:
         return open_block(rows, self._block_s) if cell.users is None else closed_block(rows, cell.users, self._block_s)
 
     def _progress(self) -> Callable[[Progress], None] | None:
-        """Of the whole sweep, in place of the block's."""
+        """Progress of the whole sweep, in place of the block's."""
         tell, elapsed = self._settings.progress, self._loop.time() - self._started
         if tell is None:
             return None

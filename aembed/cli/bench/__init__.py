@@ -1,6 +1,6 @@
 """``aembed bench``: measure any model, or any ``async def``, and compare the results.
 
-Where things are:
+Modules:
     loads versus sweeps singles judging    the commands: under load; one operation at a time; of reports
     recorded                 files of earlier runs, shown again
     target text_options      options that name the subject

@@ -157,7 +157,7 @@ def _written(outputs: Outputs, reports: Sequence[Report], comparison: Comparison
 
 @contextmanager
 def _stopped_by_signals(watch: Watch) -> Iterator[None]:
-    """The first Ctrl-C, or ``kill``, ends the run, which reports what it has; the second ends the program."""
+    """The first Ctrl-C, or ``kill``, ends the run, which reports its part; the second ends the program."""
     loop, before = asyncio.get_running_loop(), {number: signal.getsignal(number) for number in heeded_signals()}
 
     def first(number: signal.Signals) -> None:

@@ -18,7 +18,7 @@ DICTIONARY = 2
 
 
 def page_bytes(file: BinaryIO, chunk: Any) -> int:
-    """Bytes in memory of what is read at once of a column chunk: its dictionary, and its largest other page."""
+    """Bytes of a column chunk that are in memory at once: its dictionary, and its largest other page."""
     dictionary, largest = 0, 0
     for kind, size in _pages(file, chunk):
         if kind == DICTIONARY:

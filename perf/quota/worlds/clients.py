@@ -116,7 +116,7 @@ class Retrying:
 
 
 class WithSemaphore(Retrying):
-    """As many requests at once as there are slots; a rejected one waits in its slot. Queries are sent straight."""
+    """One request at once per slot; a rejected one waits in its slot. Queries are sent straight."""
 
 
 class WithAiolimiter(Retrying):

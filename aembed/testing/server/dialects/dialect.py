@@ -95,7 +95,7 @@ def _no_headers(answer: Answer) -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """One provider. ``read`` and ``key`` parse a request; ``write`` and ``refuse`` answer it."""
+    """One provider. ``read`` and ``key`` parse a request; ``write`` and ``refuse`` answer it, well or with an error."""
 
     base: str = ""
     """Path of the base URL that clients are given, without a slash at its end."""
