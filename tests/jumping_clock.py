@@ -17,7 +17,7 @@ from typing import Any
 from anyio.lowlevel import checkpoint
 
 Script = Sequence[bytes | float]
-"""What a server does with a request: sends bytes, or lets seconds pass."""
+"""A server's reaction to a request: it sends bytes, or lets seconds pass."""
 
 
 IDLE_S = 0.01
@@ -27,7 +27,7 @@ IDLE_S = 0.01
 class _JumpingSelector(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
-        self.jumped = 1e6  # far from the machine's clock: nobody takes one for the other
+        self.jumped = 1e6  # far from the machine's clock, so that a mix-up of the two shows
 
     def select(self, timeout: float | None = None) -> list[Any]:
         if timeout is None or timeout <= IDLE_S:
@@ -49,7 +49,7 @@ class JumpingLoop(asyncio.SelectorEventLoop):
         return super().time() + self._jumping.jumped
 
     def jump(self, seconds: float) -> None:
-        """So much time passes now."""
+        """Let so much time pass now."""
         self._jumping.jumped += seconds
 
 
@@ -77,7 +77,7 @@ async def _play(script: Script, writer: asyncio.StreamWriter) -> None:
         if isinstance(step, bytes):
             writer.write(step)
         else:
-            for _ in range(20):  # the client reads what was sent before
+            for _ in range(20):  # the client reads the earlier bytes
                 await checkpoint()
             jump(step)
 

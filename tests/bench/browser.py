@@ -15,7 +15,7 @@ from tests.bench.test_report import compared
 
 SHOTS = Path(os.environ.get("AEMBED_SHOTS", "perf/results/browser"))
 LEAST_CONTRAST = 4.5
-"""Of text and what is behind it, by WCAG 2.2 level AA."""
+"""Contrast of text and its background, by WCAG 2.2 level AA."""
 CONTRASTS = """
 () => {
   const parts = (c) => c.match(/[\\d.]+/g).map(Number);

@@ -22,7 +22,7 @@ from aembed.bench.sweep.blocks import Block, closed_block
 
 LANES = 4
 SHAPE = 10.0
-"""Of the services: their standard deviation is a third of their mean."""
+"""Shape of the service times: their standard deviation is a third of their mean."""
 
 
 @dataclass(frozen=True)

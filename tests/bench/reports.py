@@ -83,7 +83,7 @@ def report(
     memory: Memory | None = None,
     cost: Cost | None = None,
 ) -> Report:
-    """Of whatever parts it is given."""
+    """A report of the parts given."""
     return Report(
         mode="open" if response else "memory" if memory else "cost" if cost else "micro",
         name=name,

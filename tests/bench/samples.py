@@ -31,7 +31,7 @@ HERE = Environment(
 )
 NOISE = Noise(load=0.3, steal=0.0, lost=0.002, longest_gap=0.0012, canary=0.0101)
 HOSTILE = '<script>alert("x")</script> & ]]> \x1b[31m\n::error::'
-"""What a name or a message may hold."""
+"""A name or a message that tries to be markup."""
 
 
 class Server:

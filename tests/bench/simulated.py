@@ -22,7 +22,7 @@ class Machine:
         self._drift = 0.0
 
     def block(self, seconds: float) -> Timing:
-        """What the clocks say of work that takes so long."""
+        """Both clocks' readings for work that takes so long."""
         self._drift = 0.99 * self._drift + self.dice.gauss(0, 0.01)
         cpu = seconds * math.exp(self._drift + self.dice.gauss(0, 0.01))
         if self.dice.random() < 0.05:

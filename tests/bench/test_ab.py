@@ -102,7 +102,7 @@ async def test_no_budget_still_gives_the_fewest_pairs_that_can_say_anything() ->
     [
         (2, 0.2, 0.01, "inconclusive", 3),  # sure as it looks, two pairs are too few
         (6, 0.2, 0.01, "regressed", 1),
-        (6, 0.0, 0.01, "same", 3),  # whoever asked for two benchmarks and got one has no all-clear
+        (6, 0.0, 0.01, "same", 3),  # two benchmarks were asked for and one came: no all-clear
         (9, 0.0, 0.2, "inconclusive", 3),
     ],
 )
@@ -256,7 +256,7 @@ async def test_nothing_is_left_running_by_a_comparison_that_is_cancelled(
 
 
 async def test_a_child_answers_lines_with_times(file: Path) -> None:
-    """In this process; the other tests run it in one of its own."""
+    """It runs in this process; the other tests start one for it."""
     said: list[Any] = []
     job = {"target": f"{file}:quick", "parameters": {}, "tree": str(file.parent)}
     asked = [json.dumps(["aembed.bench.micro.blocks", {"operations": n}]) for n in (1, 3)]

@@ -150,7 +150,7 @@ def test_a_late_start_is_a_part() -> None:
 
 
 def test_means_of_all_and_of_the_slow() -> None:
-    """Of 200 requests, ranks 190 to 197 are between p95 and p99."""
+    """Ranks 190 to 197 of 200 requests are between p95 and p99."""
 
     async def call(number: int) -> None:
         with bench.part("fixed"):
@@ -228,7 +228,7 @@ def test_planted_slow_first_byte_and_slow_body() -> None:
 
 
 def test_planted_slow_decoding() -> None:
-    """Of a reply whose format takes three seconds to read."""
+    """The format of the reply takes three seconds to read."""
     seconds = iter([0.0, *(3.0,) * 9])
 
     def slow(reply: Any) -> int | None:
@@ -245,7 +245,7 @@ def test_planted_slow_decoding() -> None:
 
 
 def test_planted_stall_and_collection() -> None:
-    """A stall belongs to those who wait, not to the part of the one who causes it; a collection to nobody's part."""
+    """A stall counts for the requests that wait, not for the part that causes it; a collection counts for no part."""
     ms = 1_000_000
     stalls = Pauses([Pause(100 * ms, 400 * ms, task=7)])
     collections = Pauses([Pause(500 * ms, 600 * ms), Pause(900 * ms, 950 * ms)])

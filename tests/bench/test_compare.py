@@ -1,4 +1,4 @@
-"""Stored results against today's: what is judged, how, and what is refused with a reason."""
+"""Stored results against today's: which are judged, how, and which are rejected with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where it was measured."""
+"""The machine and the system of a measurement."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_look_tells_how_quiet_it_is() -> None:
 
 
 def proc(monkeypatch: pytest.MonkeyPatch, files: dict[str, str]) -> None:
-    """What the system tells: these files and no other of /proc."""
+    """The system has these files of /proc and no other."""
     read = Path.read_text
 
     def told(path: Path, *args: Any, **options: Any) -> str:

@@ -1,4 +1,4 @@
-"""The clock that stands still while the loop computes, and what is equal because of it."""
+"""The clock does not move while the loop computes, and the counts that are equal for this reason."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_the_clock_can_be_put_forward() -> None:
 
 @bench.scenario
 async def kept_for_a_minute(_: Any) -> AsyncIterator[Any]:
-    """As a quota keeps what was sent, in cells of a twentieth of a second."""
+    """Like the requests sent that a quota keeps, in cells of a twentieth of a second."""
     loop, cells = asyncio.get_running_loop(), deque[list[float]]()
 
     async def call() -> None:

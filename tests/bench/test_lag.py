@@ -62,7 +62,7 @@ def test_the_line_is_that_of_the_stall() -> None:
 
 
 def test_lines_are_those_outside_the_standard_library() -> None:
-    """Where a thread waits inside ``threading``, the line that made it wait is named."""
+    """The line that made a thread wait inside ``threading`` is named."""
     ready, over = threading.Event(), threading.Event()
 
     def waits() -> None:
@@ -165,7 +165,7 @@ async def test_collections_longer_than_a_millisecond_are_kept(
 
 
 def frame_in(*files: str) -> FrameType:
-    """Where a thread stands: functions of these files, the first of which calls the next."""
+    """The innermost frame of functions in these files, the first of which calls the next."""
     inner: Any = sys._getframe
     for number, file in enumerate(reversed(files)):
         names: dict[str, Any] = {"inner": inner}

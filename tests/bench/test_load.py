@@ -335,7 +335,7 @@ def test_virtual_time_is_recognised() -> None:
 
 
 async def test_the_last_request_is_never_lost_to_an_early_timer() -> None:
-    """uvloop wakes up to a millisecond before it should: what is due by the end is due all the same."""
+    """uvloop wakes up to a millisecond early: a request that is due by the end is sent all the same."""
     for _ in range(5):
         report = await bench.load(nothing, arrivals=bench.trace([0.0001, 0.0109]), duration=0.011)
         assert report.traffic is not None

@@ -1,4 +1,4 @@
-"""Objectives: what is read, what is decided on intervals, and how seldom that is wrong."""
+"""Objectives: how they are parsed, decided on intervals, and how seldom the decision is wrong."""
 
 from __future__ import annotations
 

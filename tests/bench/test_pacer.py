@@ -1,4 +1,4 @@
-"""Schedules are kept: never early, nothing left out, whatever keeps them."""
+"""Every pacer keeps its schedule: never early, nothing left out."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def test_all_come_and_none_is_early(make: Callable[[asyncio.AbstractEventL
     pacer.stop()
     counts = [n for n, _ in told]
     assert counts == sorted(set(counts))
-    assert counts[0] >= 2  # what is past comes at once
+    assert counts[0] >= 2  # requests due in the past come at once
     assert all(schedule[n - 1] <= now for n, now in told)
 
 

@@ -41,7 +41,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="signals and process 
 
 
 def outcomes_of(case: bench.Case, plan: Plan, processes: int) -> list[Outcome]:
-    """Each part in a loop of its own on virtual time, and what the parent would receive of it."""
+    """The parent's view of each part, run in a separate loop on virtual time."""
     settings = Settings(processes=processes, keep=lambda _: None)
     found: list[Outcome] = []
     for number, schedule in enumerate(plan.schedules(processes)):
@@ -89,7 +89,7 @@ def test_truth_merged_rows_are_those_of_one_process(processes: int, arrivals: be
 
 @pytest.mark.parametrize("processes", [2, 5])
 def test_truth_merged_users_are_those_of_one_process(processes: int) -> None:
-    """Each user thinks by dice of its own, wherever it is."""
+    """Each user's thinking times have their seed, in any process."""
     [case] = scenarios.ten_ms.cases()
     whole = single(bench.closed, target=case, users=10, think=0.1, duration=3, seed=5)
     plan = Plan(name="", seconds=3, seed=5, users=10, think=0.1)
@@ -182,7 +182,7 @@ def workers_of(parent: int) -> list[int]:
 
 @linux
 def test_real_processes_start_together_and_keep_one_schedule() -> None:
-    """Stopped after a second, as by Ctrl-C: what was measured until then is reported, and no process is left."""
+    """Stopped after a second, as by Ctrl-C: the results up to then are reported, and no process is left."""
     told: list[Progress] = []
     stop, kept = asyncio.Event(), list[RunRows]()
 

@@ -1,4 +1,4 @@
-"""Every format shows every report: what it measured, what it could not, and names that try to be markup."""
+"""Every format shows every report: figures measured, figures missing, and names that try to be markup."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ def test_names_and_messages_are_never_markup() -> None:
 
 
 def test_names_and_messages_control_nothing() -> None:
-    """A report of somebody else's, in whatever a service or a terminal reads."""
+    """A hostile report, in every format that a service or a terminal reads."""
     report, changes = samples()["open"], compared()
     said = "::set-output name=a::b ##[add-path]/tmp [a](http://x) ![b](http://y) `c` \x9b2J \u202e"
     verdict = replace(report.verdict, reasons=(said,), state="invalid")

@@ -1,4 +1,4 @@
-"""Reports: what is written is what is read, and what is not a report is refused with the reason."""
+"""Reports: a written one is read back equal, and anything else is rejected with the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows out and in again: what files hold is what was measured, and to write them changes nothing of it."""
+"""Rows out and in again: files hold the measured rows, and writing them changes no figure."""
 
 from __future__ import annotations
 

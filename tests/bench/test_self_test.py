@@ -1,4 +1,4 @@
-"""What the self-test says of what it found. That it finds what is injected is for the tests of truth."""
+"""The self-test's sentences on its findings. The tests of truth prove that it finds injected faults."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TRUE["cpu"] = replace(TRUE["blocked"], cause="cpu", line="injected.py:2 in burn"
 
 
 class Measured:
-    """What each measurement says, instead of making it."""
+    """Canned results in place of measurements."""
 
     def __init__(self) -> None:
         self.p95: float | None = 0.2

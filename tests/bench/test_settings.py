@@ -1,4 +1,4 @@
-"""What every run takes: the defaults that are documented, and what is refused."""
+"""Options of every run: documented defaults, and rejected values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aembed.bench.settings import Settings, unless
 
 
 def defaults(function: Callable[..., Any]) -> dict[str, Any]:
-    """Of what may be left out."""
+    """Defaults of the parameters that may be left out."""
     given = inspect.signature(function).parameters.values()
     return {each.name: each.default for each in given if each.default is not each.empty}
 

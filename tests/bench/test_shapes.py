@@ -105,7 +105,7 @@ def test_noise_alone_is_no_degradation(base: float) -> None:
 @pytest.mark.parametrize("base", [20, 50, 400])
 @pytest.mark.parametrize("slow_for", [1.0, 4.0])
 def test_recovery_is_told_in_noise(base: float, slow_for: float) -> None:
-    """Ten times as slow, to the end of a known time: told to within some requests, in nearly all runs."""
+    """Ten times as slow, to the end of a known time: found to within some requests, in nearly all runs."""
     times, dice = came(base=base), np.random.default_rng(2)
     slower = np.where((times >= 10) & (times < 11 + slow_for), 10, 1)
     found = [felt(times, slower * dice.lognormal(-7, 0.7, len(times))).recovery for _ in range(200)]

@@ -192,7 +192,7 @@ def test_effective_size_is_that_of_the_first_sum_that_is_a_fifth_of_its_window()
         if lag >= 5 * time:
             break
     assert effective_size(values) == pytest.approx(n / time)
-    assert effective_size([1.0, 2.0, 1.0]) == 3  # too few to tell
+    assert effective_size([1.0, 2.0, 1.0]) == 3  # too few for an estimate
 
 
 def test_times_of_zero_are_taken_for_a_picosecond() -> None:

@@ -44,7 +44,7 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float, int, Any]
 
 
 def verdicts(monkeypatch: pytest.MonkeyPatch, say: Callable[[int], Verdict]) -> None:
-    """What is said of each run, by its number from 0."""
+    """Give each run its verdict, by its number from 0."""
     numbers = iter(range(1000))
 
     def judge(*_: object, **__: object) -> tuple[Verdict, tuple[str, ...]]:

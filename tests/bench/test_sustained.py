@@ -1,4 +1,4 @@
-"""Whether a long run gets worse: drifts that were made up, and what excuses them."""
+"""Long runs that get worse: made-up drifts, and circumstances that excuse them."""
 
 from __future__ import annotations
 

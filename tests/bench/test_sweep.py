@@ -94,7 +94,7 @@ def test_an_open_objective_needs_blocks_if_it_could_be_the_best() -> None:
 
 
 def rows(*served: tuple[float, float, int]) -> Rows:
-    """Of intended, done and outcome."""
+    """Rows of (intended, done, outcome)."""
     intended = np.array([round(a * 1e9) for a, _, _ in served])
     done = np.array([NEVER if b < 0 else round(b * 1e9) for _, b, _ in served])
     return Rows(intended=intended, started=intended, done=done, outcome=np.array([o for _, _, o in served]))

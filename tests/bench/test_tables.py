@@ -1,4 +1,4 @@
-"""What a report says, word for word: of parts that were made up."""
+"""The text of reports made of invented parts, word for word."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Side by side in turns: what is equal ties, what is slower is found, and drift of the machine fools neither."""
+"""Side by side in turns: equals tie, a slower subject is found, and drift of the machine fools neither verdict."""
 
 from __future__ import annotations
 

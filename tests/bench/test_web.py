@@ -108,7 +108,7 @@ def test_applications_are_imported() -> None:
 
 @asynccontextmanager
 async def served(*answers: bytes) -> AsyncGenerator[tuple[str, list[bytes]]]:
-    """A server that gives each connection these answers, one for each request, and what it was asked."""
+    """A server that gives each connection these answers, one for each request, and the requests it got."""
     asked: list[bytes] = []
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

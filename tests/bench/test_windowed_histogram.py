@@ -1,4 +1,4 @@
-"""What is counted instead of kept, beside what it would have been."""
+"""Counted requests against the same requests kept one by one."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_intervals_are_those_of_the_order_statistics() -> None:
 
 
 def test_windows_that_differ_make_intervals_wider() -> None:
-    """Of 200 windows, each with a level of its own, a thousand requests say no more than one."""
+    """A thousand equal requests in each of 200 windows narrow the interval no more than one request would."""
     dice = np.random.default_rng(2)
     level = np.repeat(dice.lognormal(-5, 1, 200), 1000)
     made = Times(200)

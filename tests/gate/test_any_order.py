@@ -1,7 +1,7 @@
-"""No part of the gate raises or answers NaN, whatever finite numbers it gets and in whatever order it is called.
+"""No part of the gate raises or answers NaN, for any finite numbers and any order of calls.
 
-Clocks go back, corrections exceed what was sent, replies come twice: all wrong, but no reason to fail a request. Times
-and amounts are below 1e12, what headers report is below 1e15, and no limit is so small that its rate is zero.
+Clocks go back, corrections exceed the amount sent, replies come twice: all wrong, but no reason to fail a request.
+Times and amounts are below 1e12, numbers in headers below 1e15, and no limit is so small that its rate is zero.
 """
 
 # ruff: noqa: B023, PLW0108  # each lambda is called before the next iteration, and one of them in a list is clearer

@@ -1,4 +1,4 @@
-"""When nobody may send: the server has said so, or does not answer; and when waiting is given up."""
+"""Pauses, because the server asks for one or does not answer; and the end of waiting."""
 
 from __future__ import annotations
 

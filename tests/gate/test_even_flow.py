@@ -1,4 +1,4 @@
-"""The even flow finds a hidden rate, holds it at a few 429s in a hundred, and reacts once to what was in flight."""
+"""The even flow finds a hidden rate, holds it at a few 429s in a hundred, and reacts once to the requests in flight."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def succeed(flow: EvenFlow, now: float) -> None:
 
 
 def play(flow: EvenFlow, server: Bucket, seconds: float, *, latency: float = 0.2, begin: float = 0.0) -> list[bool]:
-    """What becomes of requests that are always waiting, in order."""
+    """Fates of requests that always wait, in order: accepted or rejected."""
     now, fates = begin, []
     under_way: deque[tuple[float, bool]] = deque()
     while now < begin + seconds:

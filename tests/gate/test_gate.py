@@ -1,4 +1,4 @@
-"""Admission: never too many, never too fast, in order, and nobody pays for another's cancellation."""
+"""Admission: never too many, never too fast, in order, and no call pays for another's cancellation."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_who_gives_up_waiting_changes_nothing_for_the_others(
 
 @given(st.lists(st.sampled_from(["query", "document"]), min_size=1, max_size=12), st.floats(0.1, 2.0))
 def test_slots_alone_keep_nobody_waiting_for_time(kinds: list[Kind], stay: float) -> None:
-    """As long as someone waits, no slot is empty: whoever leaves is followed in the same moment."""
+    """While any request waits, no slot is empty: the next one enters in the moment that one leaves."""
     log = run(play(Gate(1, Limits()), [Visit(0.0, kind, stay) for kind in kinds]))
     ends = {0.0} | {start + stay for start in log.starts().values()}
     assert all(any(abs(stay.start - end) < EXACT for end in ends) for stay in log.stays)

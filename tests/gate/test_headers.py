@@ -1,4 +1,4 @@
-"""What headers teach of a quota, and that nothing is counted twice."""
+"""Quotas learnt from headers, and that nothing is counted twice."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_replies_of_a_window_show_it() -> None:
 
 @pytest.mark.parametrize("holds", [1.0, 10.0, 60.0])
 def test_a_bucket_is_recognised_before_much_of_it_is_gone(holds: float) -> None:
-    """Of a bucket of one second ``remaining`` never moves by more than a sixtieth of the quota."""
+    """In a bucket of one second, ``remaining`` never moves by more than a sixtieth of the quota."""
     account = Account()
     for n in range(1, 21):
         account.exchange(0.0, 3000.0, 50 * holds - n, n / 50, takes=0.0)
@@ -124,7 +124,7 @@ def test_of_another_limit_what_was_seen_says_nothing() -> None:
 def test_a_window_is_never_taken_for_a_bucket(
     limit: float, steps: list[tuple[float, float]], algorithm: Algorithm, whole: bool
 ) -> None:
-    """Whatever is sent and when, and if resets are in whole seconds."""
+    """For any requests at any times, also with resets in whole seconds."""
     account = Account()
     keeper = QuotaKeeper(Rules.per_minute(requests=limit, algorithm=algorithm))
     now = 0.0

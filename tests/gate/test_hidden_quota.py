@@ -1,4 +1,4 @@
-"""A quota that nobody states and no header reports is found by its 429s, used nearly up, and found if it grows."""
+"""A quota that is neither stated nor reported is found by its 429s, used nearly up, and found again if it grows."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Job:
                     callers.start_soon(self._caller)
 
     def grow(self, quota: Quota) -> None:
-        """What was admitted in the last minute counts in the new quota."""
+        """Requests admitted in the last minute count in the new quota."""
         now = anyio.current_time()
         self.keeper = QuotaKeeper(quota)
         for at in self.admitted:

@@ -22,7 +22,7 @@ def flow_at(now: float = 0.0, windows: tuple[Window, Window] | None = None) -> K
 
 
 def fill(flow: KnownWindowFlow, now: float, *, latency: float = 0.2) -> int:
-    """Send at one moment whatever may be sent, and answer it."""
+    """Send all that may be sent at one moment, and answer it."""
     sent = 0
     while flow.earliest(now, ONE, NONE, NONE) <= now:
         flow.sent(now, ONE)

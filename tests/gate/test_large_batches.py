@@ -1,4 +1,4 @@
-"""Batches fit the account's quota, and what never fits is refused at once."""
+"""Batches fit the account's quota, and a text that never fits is rejected at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORTY_TOKENS = [f"{number:04}" * 40 for number in range(200)]
 
 
 async def sizes(factory: EmbedderFactory, limits: Limits, spec: ModelSpec = SPEC) -> list[int]:
-    """How many texts each request had, if none was refused or parted."""
+    """Number of texts of each request, none of which may be rejected or split."""
     events: list[Event] = []
     provider = ScriptedProvider(spec=spec)
     embedder = await factory.new_embedder(provider, limits=limits, on_event=events.append)
@@ -34,7 +34,7 @@ async def test_without_a_quota_they_are_as_large_as_the_provider_takes(factory: 
 
 
 async def test_a_quota_of_tokens_is_spent_in_many_batches(factory: EmbedderFactory) -> None:
-    """Of 8,200 tokens 4,000 are allowed a minute: the last go in the third."""
+    """4,000 of 8,200 tokens are allowed per minute: the last go in the third."""
     counts = await sizes(factory, limited(tokens=4000.0))
     assert max(counts) * 41 <= 4000 / 16
     assert asyncio.get_running_loop().time() < 130
@@ -77,7 +77,7 @@ async def test_fault_76_a_query_above_the_quota_is_refused_without_a_request(fac
 
 
 async def test_a_batch_planned_before_the_quota_was_known_is_parted_not_refused(factory: EmbedderFactory) -> None:
-    """The first reply tells of 1000 tokens a minute; batches of 2000 were waiting."""
+    """The first reply reports 1,000 tokens per minute; batches of 2,000 were waiting."""
     vectors = (await MockProvider(MockOptions(dim=8)).embed(FORTY_TOKENS[:50], kind="document")).vectors
     told = Reply(vectors, 2000, QuotaHints(limit_tokens=1000.0, remaining_tokens=1000.0, reset_tokens=0.0))
     spec = ModelSpec(name="scripted", provider="scripted", dim=8, max_batch_texts=50, max_concurrency=1)

@@ -1,4 +1,4 @@
-"""Somebody else draws on the quota: what they take is seen in headers, and left to them."""
+"""Other programs draw on the quota: headers show their share, which is left to them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Job:
         self.random = Random(0)
         self.answered = self.rejected = 0
         self.waits: list[float] = []
-        """Of queries, after the first minute: before, nobody knows how many others there are."""
+        """Seconds that queries waited after the first minute; before, the others' number is unknown."""
 
     async def run(self, documents: int) -> None:
         async with anyio.create_task_group() as beside:

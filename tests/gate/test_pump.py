@@ -1,4 +1,4 @@
-"""An error anywhere in the pump reaches the waiting calls: nobody hangs. And what a waiting call costs."""
+"""An error anywhere in the pump reaches the waiting calls, so that none hangs. And the cost of a waiting call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who shares a quota shares a gate, and nobody else: models that their provider counts for themselves do not."""
+"""Embedders share a gate if, and only if, they share a quota: models with separate quotas have separate gates."""
 
 from __future__ import annotations
 

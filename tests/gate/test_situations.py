@@ -80,7 +80,7 @@ def test_fault_107_an_entry_of_a_window_that_expires_now_leads_to_no_429() -> No
 
 @pytest.mark.parametrize("retry_after", [2.0, 30.0, None])
 def test_fault_102_minutes_of_429s_and_then_health(retry_after: float | None) -> None:
-    """Without a time of its own the server is given up after a minute and a half."""
+    """A server that names no time is given up after a minute and a half."""
     seconds = 60.0 if retry_after is None else 300.0
     outages = (Outage(60.0, 60.0 + seconds, "429", retry_after),)
     world = bulk(requests(1200, "bucket"), 3, headers="all", outages=outages)

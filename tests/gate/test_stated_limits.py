@@ -1,4 +1,4 @@
-"""A limit that the user states is never exceeded, whatever replies report, in whatever order they come."""
+"""A limit that the user states is never exceeded, for any headers of replies in any order."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXACT = 1e-6
 
 @dataclass
 class World:
-    """Requests of random sizes, answered after random times, by a server whose headers report what they like."""
+    """Requests of random sizes, answered after random times, by a server with arbitrary headers."""
 
     seed: int
     requests: int
@@ -113,7 +113,7 @@ class World:
     def most_above_a_bucket(self) -> tuple[float, float]:
         """The most that any interval saw beyond what a minute's bucket holds and gains meanwhile, of each resource.
 
-        Of a fixed window's, one window more: the end of one, and the beginning of the next.
+        In a fixed window, one window more: the end of one, and the beginning of the next.
         """
         most = self._most(lambda start, end, limit: limit + (end - start) * limit / A_MINUTE)
         return most[0] - REQUESTS * (0 in self.fixed), most[1] - TOKENS * (1 in self.fixed)

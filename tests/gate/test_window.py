@@ -1,4 +1,4 @@
-"""What was sent in the last minute, and what of the next is left to queries."""
+"""Requests sent in the last minute, and the part of the next that is left to queries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""People at a gate: when they come, what they need, how long they stay, and what came of it."""
+"""Visits to a gate: when requests come, how much they need, how long they stay, and their outcome."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Stay:
     kind: Kind
     start: float
     others: int
-    """How many were inside already, of whom so many were queries:"""
+    """Requests already inside; ``queries`` of them were queries."""
     queries: int
 
 
@@ -53,7 +53,7 @@ class Log:
 
 
 def amounts(visit: Visit, limits: Limits) -> list[tuple[float, float]]:
-    """What a visit takes of each quota, and the quota."""
+    """A visit's amount of each quota, and the quota."""
     quotas = (limits.requests_per_minute, limits.tokens_per_minute, limits.inputs_per_minute)
     needed = (1.0, visit.tokens, visit.inputs)
     return [(amount, quota or float("inf")) for amount, quota in zip(needed, quotas, strict=True)]

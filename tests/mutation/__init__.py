@@ -3,7 +3,7 @@
     python -m tests.mutation gate --sample 60 --seed 7
     python -m tests.mutation --at aembed/_gate/gate.py:120
 
-A driver of our own: mutmut leaves module level and dataclasses alone and wraps every function (which breaks exact
+No existing driver fits: mutmut leaves module level and dataclasses alone and wraps every function (which breaks exact
 counts of calls), cosmic-ray drops no calls and runs all tests for each change. Here a change is run against those
 tests of its room that reach the line.
 """

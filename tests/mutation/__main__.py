@@ -25,7 +25,7 @@ def equivalents() -> set[tuple[str, str, int, str]]:
 
 
 def files(room: str) -> list[Path]:
-    """Of the room alone: what a later one names by file is that one's."""
+    """Files of the room alone: one that a later room names belongs to that room."""
     found = [
         path for source in ROOMS[room]["sources"] for path in sorted((ROOT / source).rglob("*.py")) or [ROOT / source]
     ]

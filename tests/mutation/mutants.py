@@ -53,7 +53,7 @@ class Mutant:
 
     @property
     def key(self) -> tuple[str, str, int, str]:
-        """As it is listed where it changes nothing: the number of its line may change, the line itself not."""
+        """Its entry in the list of equivalent mutants: the line's number may change, the line itself may not."""
         return self.path, self.text, self.column, self.after
 
     def __str__(self) -> str:
@@ -97,7 +97,7 @@ _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def _changes(tree: ast.AST) -> Iterator[tuple[Place, str, str]]:
-    """What is replaced, the kind of change, and by what. Annotations, messages and decorators are left alone."""
+    """Place, kind of change and replacement. Annotations, messages and decorators are left alone."""
     for node in _walk(tree):
         for kind, change in _KINDS:
             if isinstance(node, ast.expr | ast.stmt) and (changed := change(node)) is not None:
@@ -165,7 +165,7 @@ def _logic(node: Place) -> ast.expr | None:
 
 
 def _condition(node: Place) -> Place | None:
-    """A plain name or call that decides: turned around. Comparisons and the like have changes of their own."""
+    """A plain name or call that decides: negated. Comparisons and the like have other changes."""
     if not isinstance(node, ast.If | ast.IfExp | ast.While):
         return None
     if not isinstance(node.test, ast.Name | ast.Attribute | ast.Call):

@@ -95,7 +95,7 @@ class Workplace:
 
     @staticmethod
     def _write(path: Path, source: str) -> None:
-        """Without what was compiled: it is taken for current if size and second are the same."""
+        """Write it and delete its compiled file, which Python takes for current if size and second are the same."""
         path.write_text(source, encoding="utf-8")
         for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
             compiled.unlink()

@@ -197,7 +197,7 @@ def test_several_embedders_share_the_thread(embedder: SyncEmbedder) -> None:
 
 
 def test_those_of_an_account_share_its_gate() -> None:
-    """As the embedders of a factory do. Models in this process have no account."""
+    """Embedders of a factory do too. Models in this process have no account."""
     options: dict[str, Any] = {"base_url": "http://127.0.0.1:9/v1", "api_key": "sk-any", "config": Config()}
     with (
         SyncEmbedder("openai:small", limits=Limits(max_concurrency=3), **options) as small,

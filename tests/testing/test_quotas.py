@@ -126,7 +126,7 @@ def test_rejected_requests_count_if_told_so() -> None:
     )
     for keeper in (lenient, harsh):
         assert keeper.take(0.0, 1, 10) == 0
-        later = 59.0 if keeper is lenient else 60.0  # ten of its own rejections count
+        later = 59.0 if keeper is lenient else 60.0  # ten of its rejections count
         assert [keeper.take(1.0, 1, 10) for _ in range(20)] == [59.0] * 10 + [later] * 10
     assert lenient.take(60.0, 1, 10) == 0
     assert harsh.take(60.0, 1, 10) == pytest.approx(1.0)

@@ -57,7 +57,7 @@ def compared(operation: str, slowdown: float) -> tuple[Change, float]:
 
 
 def power(operation: str, slowdown: float, bar: float) -> Sequence[Figure]:
-    """How many of the comparisons raise an alarm: few without a planted change, nearly all with one."""
+    """Alarms among the comparisons: few without a planted change, nearly all with one."""
     runs = [compared(operation, slowdown) for _ in range(RUNS)]
     sight = statistics.median(change.detectable or 1.0 for change, _ in runs)
     alarms = sum(change.finding == "regressed" for change, _ in runs)

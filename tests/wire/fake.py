@@ -1,4 +1,4 @@
-"""A transport that answers from a list and remembers what was asked."""
+"""A transport that answers from a list and records the requests."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Fake:
     headers: list[dict[str, str]] = field(default_factory=list)
     max_bytes: list[int] = field(default_factory=list)
     piece: int | None = None
-    """Bytes at a time that whoever reads while they come in is given."""
+    """Bytes in each piece of an answer that a sink gets; ``None`` for the whole answer at once."""
     taken: list[int] = field(default_factory=list)
-    """Pieces of each answer that were."""
+    """Pieces of each answer that its sink took."""
 
     async def post(
         self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int, sink: BodySink | None = None

@@ -1,4 +1,4 @@
-"""Status and body of a refusal become the error that says what to do, and nothing that was sent."""
+"""Status and body of an error reply become an error with a remedy, and without any part of the request."""
 
 from __future__ import annotations
 
@@ -349,7 +349,7 @@ def test_a_days_quota_is_seen() -> None:
 
 
 def test_a_plan_without_the_model_is_no_matter_of_time() -> None:
-    """As Mistral answers."""
+    """Mistral's answer."""
     body = {"object": "error", "message": "Rate limit exceeded", "type": "rate_limited", "code": "1300"}
     error = error_of(answer(body, 429, x_ratelimit_limit_req_minute="0"))
     assert type(error) is QuotaExhaustedError

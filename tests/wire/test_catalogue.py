@@ -1,4 +1,4 @@
-"""What is known of a model without asking: its dimensions, caps and price, and which of them goes before which."""
+"""Facts about a model known without a request: dimensions, caps and price, and which source has precedence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connection and arbitrary bytes: whatever a server sends, in whatever pieces, is an answer or a typed error.
+"""A connection and arbitrary bytes: any bytes from a server, in any pieces, are an answer or a typed error.
 
 h11, which shares no code with llhttp, is the oracle on answers that are valid.
 """
@@ -26,7 +26,7 @@ REQUEST = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: "
 
 
 class Wire(asyncio.Transport):
-    """The side of the loop: remembers what was written, and whether the connection is still open."""
+    """The loop's side: records the bytes written, and whether the connection is still open."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Wire(asyncio.Transport):
 
 
 class Outcome(NamedTuple):
-    """What came of the bytes."""
+    """The answer or the error that the bytes became."""
 
     status: int | None
     body: bytes
@@ -74,7 +74,7 @@ def connected() -> Generator[tuple[Connection, Wire]]:
 
 
 async def answered(pieces: Sequence[bytes], *, ends: bool = True) -> Outcome:
-    """What a request comes to whose answer is ``pieces``, and behind them the end of the connection if it ``ends``."""
+    """Outcome of a request answered by ``pieces``, then by the end of the connection if it ``ends``."""
     with connected() as (connection, wire):
         connection.start(REQUEST, b"{}")
         body = b""
@@ -205,7 +205,7 @@ def mutated(draw: st.DrawFn) -> bytes:
 
 @given(st.data())
 def test_any_bytes_in_any_pieces_are_one_answer_or_one_error(data: st.DataObject) -> None:
-    """How they are cut makes no difference; and where h11 reads an answer as well, it is the same."""
+    """The cuts make no difference; and where h11 reads an answer as well, it is the same."""
     said = data.draw(mutated() | st.binary(max_size=200))
     whole = run(answered([said]))
     assert whole.error in {None, ReplyError, ConnectError}

@@ -1,4 +1,4 @@
-"""What breaks a connection, explained so that it can be mended: each cause has its sentence."""
+"""Broken connections, explained so that they can be mended: each cause has its sentence."""
 
 from __future__ import annotations
 

@@ -311,7 +311,7 @@ def values(count: int) -> bytes:
 
 
 def test_how_many_values_an_answer_may_have() -> None:
-    """As many as 65,536, and 16 for each text; with a body as short as that, any."""
+    """65,536, and 16 more for each text; a body as short as that may have any number."""
     most = 2**16 + 16
     around = 2 + 3 + 2  # braces, brackets and commas of the others
     for count, is_fine in ((most - around, True), (most - around + 1, False)):

@@ -138,7 +138,7 @@ async def test_a_large_request_goes_without_a_warning() -> None:
 
 
 class Collect:
-    """A sink that keeps what it takes."""
+    """A sink that collects the bytes it takes."""
 
     def __init__(self) -> None:
         self.begun = False
@@ -255,7 +255,7 @@ async def test_a_proxy_in_the_way_that_wants_a_password() -> None:
 @pytest.mark.parametrize("close", [True, False])
 @pytest.mark.parametrize("length", [100, 101])
 async def test_an_answer_may_have_so_many_bytes(length: int, close: bool) -> None:
-    """Whether its head says how many they are, or they end with the connection."""
+    """Both if its head gives the length, and if the body ends with the connection."""
     head = b"" if close else f"Content-Length: {length}\r\n".encode()
 
     def behave(number: int, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""What all HTTP providers share: they learn how an endpoint wants to be asked, and keep what they are told to keep."""
+"""Common parts of HTTP providers: they learn which fields an endpoint takes, and keep those that the user asks for."""
 
 from __future__ import annotations
 
@@ -244,7 +244,7 @@ async def test_a_fault_in_a_long_reply_says_where_it_is() -> None:
 
 
 async def test_rows_of_another_length_are_not_filled_while_they_come_in() -> None:
-    """The endpoint has stopped taking ``dimensions``: what it gives is looked at whole."""
+    """The endpoint has stopped taking ``dimensions``, so the reply is decoded when it is complete."""
     long = answer(vectors(*[encoded(*[1.0] * 1024)] * 200))
     fake = Fake([long, answer({"error": {"message": "dimensions: no"}}, 400), long], piece=100_000)
     provider = await OPENAI(local(fake, dimensions=1024))

@@ -1,4 +1,4 @@
-"""What counts as the public internet."""
+"""Addresses of the public internet, and all others."""
 
 from __future__ import annotations
 

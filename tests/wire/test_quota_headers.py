@@ -1,4 +1,4 @@
-"""Seconds and counts out of headers; whatever is no sensible number means unknown."""
+"""Seconds and counts out of headers; anything but a sensible number means unknown."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_other_vendors_spellings(headers: dict[str, str], hints: QuotaHints) -> 
     [
         ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "20s"}, 20.0),
         ({"x-ratelimit-reset-tokens": "6m0s"}, 360.0),
-        # what is left is not what the rejection is about
+        # the quota that has something left is not the one exceeded
         (
             {
                 "x-ratelimit-remaining-requests": "0",

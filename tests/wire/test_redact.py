@@ -1,4 +1,4 @@
-"""A server may repeat what it was sent; a message of ours does not."""
+"""A server may repeat the request; aembed's messages do not."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_nothing_is_a_command_to_a_ci_service() -> None:
 @pytest.mark.parametrize(
     ("words", "texts", "secrets", "left"),
     [
-        # what is shorter than four letters of a key, or three of a text, may be any word
+        # fewer than four letters of a key, or three of a text, may be any word
         ("abc is wrong", [], ["abc"], "abc is wrong"),
         ("abcd is wrong", [], ["abcd"], "[...] is wrong"),
         ("ab is wrong", ["ab"], [], "ab is wrong"),
@@ -95,7 +95,7 @@ def test_nothing_is_a_command_to_a_ci_service() -> None:
         ("xabcdefgh and abcdefgh", [], ["abcdefgh"], "x[...] and [...]"),
         ("xabcdefghijklmno", ["abcdefghijklmno"], [], "xabcdefghijklmno"),
         ("xabcdefghijklmnop", ["abcdefghijklmnop"], [], "x[...]"),
-        # of a longer one eight letters of a key, or sixteen to twenty-three of a text, end what is quoted
+        # of a longer one, eight letters of a key, or sixteen to twenty-three of a text, end the quotation
         ("no 1234567 key", [], ["123456789"], "no 1234567 key"),
         ("no 12345678 key", [], ["123456789"], "no [...]"),
         ("no 23456789 key", [], ["123456789"], "no [...]"),
@@ -112,7 +112,7 @@ def test_how_much_of_it_counts(words: str, texts: list[str], secrets: list[str],
 
 
 def test_a_piece_that_begins_at_the_end_of_what_is_quoted() -> None:
-    """What is shown ends there, but not what is looked at."""
+    """The quotation ends there, but not the search."""
     before = "x" * (MOST - 7) + " "
     assert redact(before + KEY, [], [KEY]) == f"{before}[...]"
     assert redact("x" * MOST + KEY, [], [KEY]) == "x" * MOST

@@ -1,4 +1,4 @@
-"""From a URL to whom requests go to, and what they begin with."""
+"""The origin of a URL, and the head of its requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server repeats of a request is not shown by a traceback with local variables."""
+"""A traceback with local variables shows no part of a request that a server repeats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cutting a reply apart: what is cut out and what remains are together the reply, and strings are never mistaken."""
+"""Splitting a reply: vectors and skeleton together are the reply, and strings are never mistaken for vectors."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ spacing = st.sampled_from([(", ", ": "), (",", ":"), (" ,\n", "\t:\r\n ")])
 
 
 def put_back(cut: Split, whole: bytes | bytearray, mark: bytes) -> bytes:
-    """The skeleton with what was cut out in its places again."""
+    """The skeleton with the vectors back in their places."""
     out, position, shift = b"", 0, 0
     for k, (start, end) in enumerate(cut.spans):
         width = len(mark % k) if b"%" in mark else 0

@@ -29,7 +29,7 @@ TWO = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
 
 
 def never() -> None:
-    """Nobody else wants a turn."""
+    """No other task wants a turn."""
 
 
 async def at_once(work: Callable[[Yield], None]) -> None:
@@ -37,7 +37,7 @@ async def at_once(work: Callable[[Yield], None]) -> None:
 
 
 def arrive(pieces: Sequence[bytes], rows: Vectors, shape: ReplyFormat[Any] = OPENAI_REPLY) -> Decoded:
-    """The last piece is what is left when the reply ends."""
+    """The last piece is the rest at the end of the reply."""
     reply = StreamingDecoder(shape, rows, at_once)
 
     async def come_in() -> None:
