@@ -28,9 +28,9 @@ from aembed._input import (
     sort_texts,
 )
 from aembed._lifecycle import ActiveCalls, Bound
-from aembed._progress import Progress, guarded
+from aembed._progress import OnProgress, guarded
 from aembed._statistics import Statistics
-from aembed._stream import DocumentStream, Work, chunking
+from aembed._stream import DocumentStream, StreamTasks, chunking
 from aembed._types import EmbedResult, Health, Kind, ModelSpec, OnError, TextSize, Vector, Vectors
 
 T = TypeVar("T")
@@ -139,7 +139,7 @@ class Embedder(Bound):
         *,
         out: Vectors | None = None,
         deadline: float | None = None,
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> Vectors:
         """Documents -> float32 array of shape ``(n, dim)``, in input order.
 
@@ -174,7 +174,7 @@ class Embedder(Bound):
         kind: Kind = "document",
         on_error: OnError = "raise",
         deadline: float | None = None,
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> EmbedResult:
         """Like :meth:`embed_documents`, with failures, usage and time of the call.
 
@@ -245,7 +245,7 @@ class Embedder(Bound):
         check_on_error(on_error)
         size, window = chunking(self._engine.effective_spec(), chunk_size, self._engine.gate.most_at_once)
         embed = partial(self._embed_chunk, on_error=on_error)
-        return DocumentStream(Work(embed, items, text, size=size, window=window))
+        return DocumentStream(StreamTasks(embed, items, text, size=size, window=window))
 
     async def get_dimension(self) -> int:
         """Length of this model's vectors. Asks the provider once, if it is not known beforehand."""

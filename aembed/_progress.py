@@ -9,11 +9,11 @@ from typing import TypeAlias
 from aembed._engine.listeners import logger
 from aembed._errors import InputError
 
-Progress: TypeAlias = Callable[[int], object]
+OnProgress: TypeAlias = Callable[[int], object]
 """Called with the number of texts that have ended since the last time: each has its vector, or has failed."""
 
 
-def guarded(progress: Progress) -> Callable[[int], None]:
+def guarded(progress: OnProgress) -> Callable[[int], None]:
     """The same callback, which breaks no call: its first error is logged, and after that it is not called any more.
 
     Raises:

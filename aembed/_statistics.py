@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Counts:
+class EmbedderCounts:
     """Counters of one embedder; :class:`Statistics` explains them."""
 
     texts: int = 0

@@ -37,7 +37,7 @@ class DocumentStream(Bound, Generic[ItemT]):
     block, or :meth:`aclose`, cancels the chunks in flight and waits for their end; after that the iteration is over.
     """
 
-    def __init__(self, work: Work[ItemT]) -> None:
+    def __init__(self, work: StreamTasks[ItemT]) -> None:
         self._work = work
         self._turn = asyncio.Lock()
         self._abandoned: weakref.finalize[[], DocumentStream[ItemT]] | None = None
@@ -80,7 +80,7 @@ class DocumentStream(Bound, Generic[ItemT]):
             self._abandoned.atexit = False
 
 
-class Work(Generic[T]):
+class StreamTasks(Generic[T]):
     """The tasks of a stream: one reads the source, and one embeds each chunk. None of them refers to the stream."""
 
     def __init__(

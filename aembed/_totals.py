@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 from aembed._embedder import Embedder
 from aembed._statistics import EmbedderStatistics
 
-Key: TypeAlias = tuple[str, str, str, str]
+EmbedderKey: TypeAlias = tuple[str, str, str, str]
 """Embedder, provider, model, account."""
 
 COUNTERS = [each.name for each in fields(EmbedderStatistics) if each.type == "int"]
@@ -30,7 +30,7 @@ class Counted(NamedTuple):
     still_open: tuple[Named, ...]
 
 
-class Totals:
+class EmbedderTotals:
     """Any thread may ask while embedders open and close: each change replaces the whole, so none counts twice."""
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ def _counters(opened: Named) -> EmbedderStatistics:
 
 
 def _by_name(counted: Iterable[EmbedderStatistics]) -> tuple[EmbedderStatistics, ...]:
-    totals: dict[Key, EmbedderStatistics] = {}
+    totals: dict[EmbedderKey, EmbedderStatistics] = {}
     for each in counted:
         key = each.embedder, each.provider, each.model, each.account
         totals[key] = _added(totals[key], each) if key in totals else each

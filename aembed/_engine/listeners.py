@@ -24,7 +24,7 @@ from aembed._events import (
     LimitChanged,
     RequestDone,
 )
-from aembed._statistics import Counts
+from aembed._statistics import EmbedderCounts
 
 Listener: TypeAlias = Callable[[Event], object]
 
@@ -46,7 +46,7 @@ class Listeners:
     ``wants_phases`` set receives :class:`RequestDone` with its phases, which costs some microseconds per request.
     """
 
-    def __init__(self, listeners: Sequence[Listener], counts: Counts) -> None:
+    def __init__(self, listeners: Sequence[Listener], counts: EmbedderCounts) -> None:
         self.emit: Callable[[Event], None] | None = None
         """``None`` while there is no listener: then no event is built."""
         self.emit_request: Callable[[Event], None] | None = None

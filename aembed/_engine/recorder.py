@@ -23,7 +23,7 @@ from aembed._events import (
     built,
 )
 from aembed._gate import Snapshot
-from aembed._statistics import Counts, Statistics
+from aembed._statistics import EmbedderCounts, Statistics
 from aembed._types import Batch, Kind, Provider, Reply
 
 MAX_OTHER_MODELS = 10
@@ -68,7 +68,7 @@ class Recorder:
 
     def __init__(self, about: About, listeners: Sequence[Listener]) -> None:
         self.about = about
-        self.counts = Counts()
+        self.counts = EmbedderCounts()
         self.cache_dropped: Callable[[], int] = int
         """Rows for which the cache had no room; set by the cache layer."""
         self.cost: Callable[[int | None], float | None] = lambda tokens: None

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from aembed._sharing.cache import Cache
 from aembed._types import Store
 
-Place: TypeAlias = str | Path | int
+CachePlace: TypeAlias = str | Path | int
 """``"memory"``, the path of a file, or the identity of a store object."""
 
 
@@ -17,7 +17,7 @@ class Caches:
     """Embedders of a factory that name the same place share its cache."""
 
     def __init__(self) -> None:
-        self._caches: dict[Place, Cache] = {}
+        self._caches: dict[CachePlace, Cache] = {}
         self._is_closed = False
 
     async def open(self, place: bool | str | Path | Store | None) -> Cache | None:
@@ -41,7 +41,7 @@ class Caches:
                 stack.push_async_callback(cache.aclose)
 
 
-def _store(place: Literal[True] | str | Path | Store) -> tuple[Place, Store]:
+def _store(place: Literal[True] | str | Path | Store) -> tuple[CachePlace, Store]:
     """The identity of the place, and its store, not opened yet."""
     from aembed.stores import MemoryStore, SQLiteStore
 

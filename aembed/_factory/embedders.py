@@ -23,7 +23,7 @@ class OpenEmbedder(NamedTuple):
     """Its identity among the embedders that share a gate."""
 
 
-class Embedders:
+class OpenEmbedders:
     """Oldest first."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ from aembed._errors import ClosedError
 from aembed._events import Event
 from aembed._factory.caches import Caches
 from aembed._factory.choice import check_config, check_instance, masked, named_by
-from aembed._factory.embedders import Embedders, OpenEmbedder, warn_of_open
+from aembed._factory.embedders import OpenEmbedder, OpenEmbedders, warn_of_open
 from aembed._factory.health import check_all
 from aembed._factory.layers import deadlines, stacked
 from aembed._factory.providers import Providers
@@ -35,7 +35,7 @@ from aembed._settings.config import Config, check_model, resolve
 from aembed._settings.options import EmbedderOptions, Options
 from aembed._sharing.cache import Cache
 from aembed._statistics import FactoryStatistics
-from aembed._totals import Totals
+from aembed._totals import EmbedderTotals
 from aembed._types import Health, Provider
 
 
@@ -63,10 +63,10 @@ class EmbedderFactory(Bound):
         self._accounts = Accounts()
         self._shared_accounts: Accounts | None = None
         """Accounts that have an owner, if other factories draw on them too: those of SyncEmbedders."""
-        self._embedders = Embedders()
+        self._embedders = OpenEmbedders()
         self._providers = Providers(self._registry, self._embedders)
         self._caches = Caches()
-        self._totals = Totals()
+        self._totals = EmbedderTotals()
         finalize(self, warn_of_open, self._embedders.names, os.getpid())
         self._closed = False
         self._has_one_embedder = False

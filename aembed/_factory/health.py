@@ -11,7 +11,7 @@ import anyio
 from aembed._embedder import Embedder
 from aembed._engine.timeout import Stopwatch
 from aembed._errors import AembedError
-from aembed._factory.embedders import Embedders
+from aembed._factory.embedders import OpenEmbedders
 from aembed._groups import first_error
 from aembed._opening import UnopenedEmbedder
 from aembed._settings.config import Config
@@ -19,7 +19,7 @@ from aembed._types import Health
 
 
 async def check_all(
-    config: Config, embedders: Embedders, new_embedder: Callable[[str], UnopenedEmbedder], timeout: float | None
+    config: Config, embedders: OpenEmbedders, new_embedder: Callable[[str], UnopenedEmbedder], timeout: float | None
 ) -> Mapping[str, Health]:
     """The health of each, by name. Models that are not open are opened for the duration."""
     answers: dict[str, Health] = {}
@@ -43,7 +43,7 @@ async def check_all(
     return answers
 
 
-def _open_ones(config: Config, embedders: Embedders) -> dict[str, Embedder]:
+def _open_ones(config: Config, embedders: OpenEmbedders) -> dict[str, Embedder]:
     """By the name of their profile, else that of their model; ``"name #2"`` for the second of a name."""
     there: dict[str, Embedder] = {}
     seen: Counter[str] = Counter()
@@ -55,7 +55,7 @@ def _open_ones(config: Config, embedders: Embedders) -> dict[str, Embedder]:
     return there
 
 
-def _missing_ones(config: Config, embedders: Embedders) -> set[str]:
+def _missing_ones(config: Config, embedders: OpenEmbedders) -> set[str]:
     """Profiles, and the default model if it was set, that are not open; without any, the default model."""
     names = set(config.profiles) | ({config.model} if "model" in config.model_fields_set else set())
     names -= _open_ones(config, embedders).keys() | {opened.name for _, opened in embedders.snapshot()}

@@ -14,7 +14,7 @@ import anyio.to_thread
 from aembed._accounts import Account, account_of
 from aembed._embedder import Embedder
 from aembed._errors import AembedError
-from aembed._factory.embedders import Embedders
+from aembed._factory.embedders import OpenEmbedders
 from aembed._registry import Opener, Registry
 from aembed._settings.config import Config, find_vendor
 from aembed._settings.http import HttpSettings
@@ -44,7 +44,7 @@ class Prepared(NamedTuple):
 class Providers:
     """One transport for an account, one keyring for a key function, and each in-process model in memory once."""
 
-    def __init__(self, registry: Registry, embedders: Embedders) -> None:
+    def __init__(self, registry: Registry, embedders: OpenEmbedders) -> None:
         self._registry = registry
         self._embedders = embedders
         self._models = SharedModels()

@@ -37,7 +37,7 @@ SECRET_FIELDS = SECRETS | {"base_url"}
 TABLE_TYPES = {"model_type", "dict_type", "mapping_type"}
 """Types of pydantic's errors for a value in the place of a table."""
 
-Origin: TypeAlias = Callable[[tuple[str, ...]], str]
+OriginOf: TypeAlias = Callable[[tuple[str, ...]], str]
 """Says where the field at a path was set: a keyword, a file and table, a variable; "" if that is not known."""
 
 TAGS = {"switch", "policy"}
@@ -48,7 +48,7 @@ TAGS = {"switch", "policy"}
 class _RaisesConfigError(ModelMetaclass):
     """Makes ``Limits(requests_per_minute=-1)`` raise a ConfigError, as every other wrong setting does."""
 
-    def _validated(cls, /, *, origin_of: Origin | None = None, **fields: Any) -> Any:  # noqa: N805
+    def _validated(cls, /, *, origin_of: OriginOf | None = None, **fields: Any) -> Any:  # noqa: N805
         try:
             return super().__call__(**{name: plain(value) for name, value in fields.items()})
         except ValidationError as error:
@@ -71,7 +71,7 @@ class Settings(BaseModel, metaclass=_RaisesConfigError):
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
     @classmethod
-    def from_table(cls, table: Mapping[str, object], origin_of: Origin | None = None) -> Self:
+    def from_table(cls, table: Mapping[str, object], origin_of: OriginOf | None = None) -> Self:
         """Settings from a table: of a file, variables or ``provider_options``. An error names the origin of the value.
 
         Raises:
@@ -99,12 +99,12 @@ def plain(value: object) -> object:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def explain(error: ValidationError, model: type[BaseModel], origin_of: Origin | None = None) -> ConfigError:
+def explain(error: ValidationError, model: type[BaseModel], origin_of: OriginOf | None = None) -> ConfigError:
     """One sentence for each mistake: field, value, remedy. Values of secret fields stay out."""
     return ConfigError("; ".join(_sentence(details, model, origin_of) for details in error.errors()))
 
 
-def _sentence(details: ErrorDetails, model: type[BaseModel], origin_of: Origin | None) -> str:
+def _sentence(details: ErrorDetails, model: type[BaseModel], origin_of: OriginOf | None) -> str:
     path = tuple(str(part) for part in details["loc"] if part not in TAGS)
     origin = origin_of(path) if origin_of is not None and path else ""
     return _problem(details, path, model) + (f" ({origin})" if origin else "")

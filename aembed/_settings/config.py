@@ -19,7 +19,7 @@ from aembed._errors import ConfigError
 from aembed._registry import BUILT_IN, Registry
 from aembed._settings.base import plain
 from aembed._settings.environment import read_variables
-from aembed._settings.keys import Endpoint, fields_for, find_endpoint
+from aembed._settings.keys import KeyAndAddress, fields_for, find_endpoint
 from aembed._settings.layers import as_table, merged
 from aembed._settings.options import Defaults, Options, Profile
 from aembed._settings.sources import NAME, Origins, find_file, parse, read_file
@@ -105,7 +105,7 @@ class Config(Defaults):
         name = self.model if model is None else model
         return not self._origins.is_of_untrusted_file(("profiles", name, "model"))
 
-    def endpoint(self, model: str | None = None) -> Endpoint:
+    def endpoint(self, model: str | None = None) -> KeyAndAddress:
         """Address and key of a model or profile, and the origin of each. Calls no key function.
 
         Raises:

@@ -29,7 +29,7 @@ from aembed._settings.vendors import Vendor, is_same_address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class KeyAndAddress:
     """Address and key of a provider, and the origin of each: "" for the provider's own default."""
 
     base_url: str | None
@@ -39,7 +39,7 @@ class Endpoint:
     key_origin: str
 
 
-def find_endpoint(vendor: Vendor, settings: Options, environ: Mapping[str, str] = os.environ) -> Endpoint:
+def find_endpoint(vendor: Vendor, settings: Options, environ: Mapping[str, str] = os.environ) -> KeyAndAddress:
     """Address and key, from settings, else from the provider's variables.
 
     Raises:
@@ -55,7 +55,7 @@ def find_endpoint(vendor: Vendor, settings: Options, environ: Mapping[str, str] 
     holds_key = key is not None or not KEY_HEADERS.isdisjoint(map(str.lower, settings.headers))
     if url is not None and holds_key:
         check_key_is_covered(url, settings.http)
-    return Endpoint(base_url=url, base_url_origin=url_origin if url else "", key=key, key_origin=key_origin)
+    return KeyAndAddress(base_url=url, base_url_origin=url_origin if url else "", key=key, key_origin=key_origin)
 
 
 def check_key_is_covered(url: str, http: HttpSettings) -> None:

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from aembed._sharing.entries import Entry, InFlight, Report, Unstored
+from aembed._sharing.entries import CacheEntry, ReportFailure, Requested, Unstored
 from aembed._types import Store, Vectors
 
 MAX_ROWS_PER_PUT = 4096
@@ -40,7 +40,7 @@ class Cache:
     def __init__(self, store: Store, *, owned: bool) -> None:
         from aembed.stores import MemoryStore  # it needs xxhash and sqlite3, which `import aembed` does not load
 
-        self.entries: dict[bytes, Entry] = {}
+        self.entries: dict[bytes, CacheEntry] = {}
         self._store = store
         self._owned = owned
         # Its answers come without a suspension, and a timeout costs more than the lookup of a query. A subclass may
@@ -63,7 +63,7 @@ class Cache:
             await self._store.open()
 
     async def get(
-        self, keys: Sequence[bytes], dim: int | None, report: Report
+        self, keys: Sequence[bytes], dim: int | None, report: ReportFailure
     ) -> tuple[NDArray[np.intp], Vectors | None]:
         """Positions in ``keys`` of what the store knows, and the rows: usable ones, and the caller's own."""
         try:
@@ -77,7 +77,7 @@ class Cache:
             report("get", len(keys), error)
             return NOTHING, None
 
-    def put(self, keys: list[bytes], vectors: Vectors, report: Report, replaces: InFlight) -> None:
+    def put(self, keys: list[bytes], vectors: Vectors, report: ReportFailure, replaces: Requested) -> None:
         """Hand rows to the store without waiting for it; until it has them they are entries.
 
         They replace the request that brought them, but no entry of another call.
@@ -93,7 +93,7 @@ class Cache:
         if not self._is_writing():
             self._writer = asyncio.get_running_loop().create_task(self._write())
 
-    def forget(self, keys: Sequence[bytes], entry: Entry) -> None:
+    def forget(self, keys: Sequence[bytes], entry: CacheEntry) -> None:
         """Remove the entries of these keys, where they are still this one."""
         entries = self.entries
         for key in [key for key in keys if entries.get(key) is entry]:

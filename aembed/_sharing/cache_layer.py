@@ -12,7 +12,7 @@ from aembed._engine.engine import Engine
 from aembed._engine.layer import Layer, Recipient
 from aembed._sharing.cache import Cache
 from aembed._sharing.cache_key import CacheKeys
-from aembed._sharing.entries import InFlight, LookedUp, Unstored
+from aembed._sharing.entries import LookedUp, Requested, Unstored
 from aembed._sharing.participant import Participant
 from aembed._sharing.seats import batch_of
 from aembed._sharing.shared_call import SharedCall
@@ -42,7 +42,7 @@ class CacheLayer:
         self._counts = engine.recorder.counts
         self._report = engine.recorder.store_failed
         engine.recorder.cache_dropped = lambda: cache.dropped
-        self._in_flight: dict[SharedCall, InFlight] = {}
+        self._in_flight: dict[SharedCall, Requested] = {}
 
     async def run(self, call: Recipient) -> None:
         """Bring every text to its end: by a hit, by the request of another call, or by a request for it."""
@@ -119,7 +119,7 @@ class CacheLayer:
         call, keys, indices = participant.call, list(missing), list(missing.values())
         texts = [call.texts[index] for index in indices]
         shared = SharedCall(texts, call.kind, self, leader=participant, on_settled=self._settled)
-        in_flight = self._in_flight[shared] = InFlight(shared, keys)
+        in_flight = self._in_flight[shared] = Requested(shared, keys)
         try:
             for start in range(0, len(keys), MAX_TEXTS_PER_STEP):
                 if start:
@@ -143,7 +143,7 @@ class CacheLayer:
         lookups: dict[LookedUp, None] = {}
         for key, own in elsewhere.items():
             match self._cache.entries.get(key):
-                case InFlight() as in_flight:
+                case Requested() as in_flight:
                     in_flight.call.join(participant, [in_flight.index(key)], [own])
                     self._counts.cache_shared += 1
                     if participant.call.record is not None:

@@ -11,7 +11,7 @@ from aembed._sharing.shared_call import SharedCall
 from aembed._types import Vector, Vectors
 
 StoreOperation: TypeAlias = Literal["get", "put"]
-Report: TypeAlias = Callable[[StoreOperation, int, Exception], None]
+ReportFailure: TypeAlias = Callable[[StoreOperation, int, Exception], None]
 """Receives an operation of the store that failed, the number of texts, and the error."""
 
 
@@ -37,7 +37,7 @@ class LookedUp:
 
 
 @dataclass(slots=True, eq=False)
-class InFlight:
+class Requested:
     """A shared call brings the texts of the keys."""
 
     call: SharedCall
@@ -56,7 +56,7 @@ class Unstored:
 
     keys: list[bytes]
     vectors: Vectors
-    report: Report
+    report: ReportFailure
     _index: dict[bytes, int] = field(default_factory=dict[bytes, int])
 
     def row(self, key: bytes) -> Vector:
@@ -66,4 +66,4 @@ class Unstored:
         return row
 
 
-Entry: TypeAlias = LookedUp | InFlight | Unstored
+CacheEntry: TypeAlias = LookedUp | Requested | Unstored

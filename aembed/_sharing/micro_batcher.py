@@ -16,7 +16,7 @@ from aembed._engine.layer import Layer, Recipient
 from aembed._settings.policies import MergePolicy
 from aembed._sharing.participant import Participant
 from aembed._sharing.shared_call import SharedCall
-from aembed._statistics import Counts
+from aembed._statistics import EmbedderCounts
 from aembed._types import Kind
 
 
@@ -51,7 +51,9 @@ class MicroBatcher:
 class _Queue:
     """Calls of one kind: those that gather, in the order they came, and the batches that have left."""
 
-    def __init__(self, kind: Kind, window: float, most_texts: Callable[[], int], below: Layer, counts: Counts) -> None:
+    def __init__(
+        self, kind: Kind, window: float, most_texts: Callable[[], int], below: Layer, counts: EmbedderCounts
+    ) -> None:
         self._kind: Kind = kind
         self._window = window
         self._most_texts = most_texts

@@ -14,7 +14,7 @@ from aembed._factory import masked, new_embedder_among
 from aembed._input import check_on_error, check_source, listed
 from aembed._lifecycle import Bound
 from aembed._opening import UnopenedEmbedder
-from aembed._progress import Progress
+from aembed._progress import OnProgress
 from aembed._settings.config import Config
 from aembed._settings.options import EmbedderOptions
 from aembed._statistics import Statistics
@@ -102,7 +102,7 @@ class SyncEmbedder(Bound):
         *,
         out: Vectors | None = None,
         deadline: float | None = None,
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> Vectors:
         """Documents -> float32 array of shape ``(n, dim)``, as :meth:`Embedder.embed_documents`.
 
@@ -118,7 +118,7 @@ class SyncEmbedder(Bound):
         kind: Kind = "document",
         on_error: OnError = "raise",
         deadline: float | None = None,
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> EmbedResult:
         """Vectors, failures, usage and time of one call, as :meth:`Embedder.embed`."""
         embedder, items = self._here(), _read(texts)

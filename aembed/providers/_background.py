@@ -20,7 +20,7 @@ NICENESS = 10
 """A tenth of the share of a thread with 0, and all of a core that is otherwise idle (Linux, ``man 7 sched``)."""
 
 
-class Lanes:
+class WorkerLanes:
     """Worker threads in two lanes, so that a query never waits behind the batches of a bulk job.
 
     While both lanes are full, queries get the cores: the threads of documents give way. A cancelled caller waits for

@@ -19,7 +19,7 @@ from aembed._errors import BadTextError, ClosedError
 from aembed._groups import first_error
 from aembed._types import Kind, ModelSpec, Reply, Source, TextSize, Vectors
 from aembed._vectors import shorten, unit_length, weighted_means
-from aembed.providers._background import Lanes
+from aembed.providers._background import WorkerLanes
 from aembed.providers._device import ExecutionProvider, execution_providers
 from aembed.providers._encoder_files import LocalOptions, encoder_files
 from aembed.providers._hub import HubFiles, fetch
@@ -83,7 +83,7 @@ class LocalProvider:
         self._tokenizer = tokenizer
         self._files = files
         self._widths = lanes
-        self._lanes = Lanes(lanes)
+        self._lanes = WorkerLanes(lanes)
         self._run_tokens = run_tokens
 
     @property

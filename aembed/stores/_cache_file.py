@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from xxhash import xxh3_64_digest
 
 from aembed._types import Vectors
-from aembed.stores._places import Place, add_places, digest, remove_rows, rows_at, settle_places
+from aembed.stores._places import RowPlace, add_places, digest, remove_rows, rows_at, settle_places
 from aembed.stores._schema import cannot_open, create, is_damage, limited, pragma, prepare, transaction
 
 PATIENCE = 5.0
@@ -51,7 +51,7 @@ class CacheFile:
         self._db: sqlite3.Connection | None = None
         self._inode = 0
         self._used: set[int] = set()
-        self._bad: set[Place] = set()
+        self._bad: set[RowPlace] = set()
         self.dropped = 0
         """Rows that were not taken, or made room for others."""
 

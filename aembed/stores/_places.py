@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from xxhash import xxh3_64_intdigest
 
-Place: TypeAlias = tuple[int, int]
+RowPlace: TypeAlias = tuple[int, int]
 """The digest of a key, and the id of its row."""
 
 RECENT = 2**16
@@ -34,7 +34,7 @@ def rows_at(count: int) -> str:
         ) JOIN vectors USING (id)"""  # noqa: S608
 
 
-def add_places(db: sqlite3.Connection, places: Sequence[Place]) -> None:
+def add_places(db: sqlite3.Connection, places: Sequence[RowPlace]) -> None:
     """Note where new rows are, and delete older rows of the same keys: now, or when they leave the small index."""
     made = db.executemany("INSERT OR IGNORE INTO recent_places VALUES (?, ?)", places)
     if made.rowcount == len(places):
@@ -58,7 +58,7 @@ def settle_places(db: sqlite3.Connection) -> None:
     db.execute("DELETE FROM recent_places")
 
 
-def remove_rows(db: sqlite3.Connection, places: Iterable[Place]) -> None:
+def remove_rows(db: sqlite3.Connection, places: Iterable[RowPlace]) -> None:
     """Delete rows, and their keys."""
     ordered = sorted(places)
     for table in ("places", "recent_places"):

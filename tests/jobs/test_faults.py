@@ -25,7 +25,7 @@ from aembed import AuthenticationError, Config, EmbedderFactory, Kind, Limits, O
 from aembed.jobs import JobChangedError, JobStoppedError, run
 from aembed.jobs.directory import JobDirectory
 from aembed.testing import LoopbackServer
-from aembed.testing.server.desk import Desk
+from aembed.testing.server.request_handler import RequestHandler
 from tests.full_disk import small_files
 from tests.jobs import kills
 from tests.jobs.conftest import REJECTED, expected, mock_vectors, records
@@ -179,15 +179,15 @@ async def test_fault_62_command_killed_by_the_request_it_sends(monkeypatch: pyte
     lot, slots, batch = Random(62), 3, 5
     victim: list[asyncio.subprocess.Process] = []
     arrived: list[int] = []
-    answer = Desk.answer
+    answer = RequestHandler.answer
 
-    def deadly(desk: Desk, request: Any, number: int, now: float) -> Any:
+    def deadly(handler: RequestHandler, request: Any, number: int, now: float) -> Any:
         arrived.append(number)
         if victim and len(arrived) == fatal:
             victim[0].kill()
-        return answer(desk, request, number, now)
+        return answer(handler, request, number, now)
 
-    monkeypatch.setattr(Desk, "answer", deadly)
+    monkeypatch.setattr(RequestHandler, "answer", deadly)
     async with LoopbackServer("openai", dim=8) as server:
         Path("aembed.toml").write_text(
             f'[profiles.here]\nmodel = "openai:any"\nbase_url = "{server.base_url}"\ndimensions = 8\n'

@@ -13,7 +13,7 @@ from aembed.testing import Capacity, Hints, Latency, Quirks
 from aembed.testing.faults.answers import Redirect, Rewrite, Status
 from aembed.testing.faults.draw import at_random
 from aembed.testing.faults.fault import Answer, End
-from aembed.testing.faults.lies import (
+from aembed.testing.faults.malformed import (
     BadChunk,
     EndlessHeaders,
     Garbage,
@@ -25,8 +25,8 @@ from aembed.testing.faults.lies import (
     Understate,
 )
 from aembed.testing.quotas import Bucket, FixedWindow, SlidingWindow
-from aembed.testing.server.desk import Script
 from aembed.testing.server.log import Counters, Entry, Log
+from aembed.testing.server.request_handler import Behaviour
 
 GOOD = Answer(200, {"a": "b"}, b'{"x":12345}')
 
@@ -91,7 +91,7 @@ def test_a_server_where_nothing_is_said() -> None:
     assert asdict(Hints()) == {"limits": True, "retry_after": "seconds", "skew": 0.0}
     assert asdict(Hints.hidden()) == {"limits": False, "retry_after": None, "skew": 0.0}
     assert set(asdict(Quirks()).values()) == {False}
-    script = Script()
+    script = Behaviour()
     assert (script.dim, script.characters_per_token, script.seed, script.quota.rules) == (1536, 4.0, 0, ())
     assert {value for value in asdict(Counters()).values() if value != {}} == {0}
 

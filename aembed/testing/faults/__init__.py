@@ -9,7 +9,7 @@ A custom fault is a frozen value with ``at`` and ``play``: it gets the good answ
 bytes to write, seconds to wait, or an :class:`End`. After the last step the connection serves the next request.
 
     connections     Reset, Close, Hang, Late, StaleKeepAlive
-    lies            Truncate, Understate, Surplus, BadChunk, Garbage, EndlessHeaders, SlowBody, GzipBomb, HugeBody
+    malformed       Truncate, Understate, Surplus, BadChunk, Garbage, EndlessHeaders, SlowBody, GzipBomb, HugeBody
     answers         Status, Redirect, Rewrite
     draw            at_random, of those in TRANSIENT that a good client survives
 """
@@ -18,7 +18,7 @@ from aembed.testing.faults.answers import Redirect, Rewrite, Status
 from aembed.testing.faults.connections import Close, Hang, Late, Reset, StaleKeepAlive
 from aembed.testing.faults.draw import TRANSIENT, at_random
 from aembed.testing.faults.fault import Answer, End, Fault, Script, Stage, Step, scripted
-from aembed.testing.faults.lies import (
+from aembed.testing.faults.malformed import (
     BadChunk,
     EndlessHeaders,
     Garbage,

@@ -8,7 +8,7 @@ from random import Random
 from aembed.testing.faults.answers import Status
 from aembed.testing.faults.connections import Close, Reset, StaleKeepAlive
 from aembed.testing.faults.fault import Fault
-from aembed.testing.faults.lies import BadChunk, Garbage, Surplus, Truncate
+from aembed.testing.faults.malformed import BadChunk, Garbage, Surplus, Truncate
 
 TRANSIENT: tuple[Fault, ...] = (
     Reset("accept"),

@@ -2,11 +2,15 @@
 
 Also a program: ``python -m aembed.testing.server --help``.
 
-    loopback    the server                    desk      request -> response: keys, caps, quota, latency, vectors
-    http parse render                         connections, bytes -> requests, responses -> bytes
-    dialects    one file per provider         vectors   the mock's, encoded for JSON
-    latency hints quirks log                  parts that can be scripted, and the log
-    play        faults, on a connection       thread    the server away from the caller's loop
+    loopback           the server
+    http parse render  connections; bytes -> requests; responses -> bytes
+    dispatch           requests and their answers: due times, counts, the log
+    request_handler    request -> response: keys, caps, quota, latency, vectors
+    dialects           one file per provider
+    vectors            the mock's, encoded for JSON
+    latency hints quirks log    parts that can be scripted, and the log
+    fault_player       faults, played on a connection
+    thread             the server away from the caller's loop
 """
 
 from aembed.testing.quotas import Quota, QuotaRule

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol, cast
 
 from aembed.testing.faults import End, Step
+from aembed.testing.server.fault_player import FaultPlayer, reset
 from aembed.testing.server.parse import Malformed, Parser, Request
-from aembed.testing.server.play import Play, reset
 
 MOST_WAITING = 256 * 1024
 """Bytes of further requests that are read while one is being answered."""
@@ -16,39 +16,39 @@ MOST_WAITING = 256 * 1024
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Handler(Protocol):
+class ConnectionHandler(Protocol):
     """The interface behind the connections."""
 
     max_body: int
 
-    def opened(self, connection: Connection) -> None: ...
+    def opened(self, connection: ServerConnection) -> None: ...
 
-    def begun(self, connection: Connection) -> None:
+    def begun(self, connection: ServerConnection) -> None:
         """The first bytes of a request are here. It may break the connection."""
         ...
 
-    def received(self, connection: Connection, request: Request) -> None:
+    def received(self, connection: ServerConnection, request: Request) -> None:
         """Answer with ``connection.answer``, now or later."""
         ...
 
-    def malformed(self, connection: Connection, error: Malformed) -> None:
+    def malformed(self, connection: ServerConnection, error: Malformed) -> None:
         """The same for bytes that are no request."""
         ...
 
-    def closed(self, connection: Connection) -> None: ...
+    def closed(self, connection: ServerConnection) -> None: ...
 
 
-class Connection(asyncio.Protocol):
+class ServerConnection(asyncio.Protocol):
     """Gives each request to the handler, and takes the next when that one is answered."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: ConnectionHandler) -> None:
         self._handler = handler
         self._parser = Parser(handler.max_body)
         self._busy = False
         self._stuck = False
         self._reading = True
         self._continued = False
-        self._play: Play | None = None
+        self._player: FaultPlayer | None = None
         self._stale = False
         self.transport: asyncio.Transport
 
@@ -71,19 +71,19 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._busy = True  # buffered requests are not answered
-        if self._play is not None:
-            self._play.stop()
+        if self._player is not None:
+            self._player.stop()
         self._handler.closed(self)
 
     def pause_writing(self) -> None:
         self._stuck = True
-        if self._play is not None:
-            self._play.pause()
+        if self._player is not None:
+            self._player.pause()
 
     def resume_writing(self) -> None:
         self._stuck = False
-        if self._play is not None:
-            self._play.resume()
+        if self._player is not None:
+            self._player.resume()
         elif not self._busy:
             self._advance()
 
@@ -96,14 +96,14 @@ class Connection(asyncio.Protocol):
         """Write what a fault makes of an answer."""
 
         def done(end: End | None) -> None:
-            self._play = None
+            self._player = None
             self._stale = end is End.STALE
             if end in {None, End.STALE}:
                 self.answered(keep_alive=keep_alive)
 
         self._busy = True
-        self._play = Play(self.transport, steps, done)
-        self._play.go_on()
+        self._player = FaultPlayer(self.transport, steps, done)
+        self._player.advance()
 
     def answered(self, *, keep_alive: bool) -> None:
         """The answer is out, and the next request may come."""

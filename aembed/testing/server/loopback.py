@@ -10,13 +10,13 @@ from types import TracebackType
 
 from aembed.testing.faults import Script as Faults
 from aembed.testing.quotas import Quota
-from aembed.testing.server.desk import Desk, Script
 from aembed.testing.server.dialects import DIALECTS, Caps
-from aembed.testing.server.exchanges import Exchanges
+from aembed.testing.server.dispatch import Dispatcher
 from aembed.testing.server.hints import Hints
-from aembed.testing.server.http import Connection
+from aembed.testing.server.http import ServerConnection
 from aembed.testing.server.latency import Capacity, Latency
 from aembed.testing.server.quirks import Quirks
+from aembed.testing.server.request_handler import Behaviour, RequestHandler
 from aembed.testing.server.thread import in_thread
 
 
@@ -63,7 +63,7 @@ class LoopbackServer:
         if dialect not in DIALECTS:
             raise ValueError(f"no dialect is called {dialect!r}; there are {', '.join(DIALECTS)}")
         self.dialect = dialect
-        self.script = Script(
+        self.script = Behaviour(
             dim=dim,
             api_key=api_key,
             models=models,
@@ -76,10 +76,10 @@ class LoopbackServer:
             characters_per_token=characters_per_token,
             seed=seed,
         )
-        desk = Desk(DIALECTS[dialect], self.script, cache_bytes=cache_bytes)
+        handler = RequestHandler(DIALECTS[dialect], self.script, cache_bytes=cache_bytes)
         request_id = DIALECTS[dialect].request_id
-        self._exchanges = Exchanges(
-            desk,
+        self._dispatcher = Dispatcher(
+            handler,
             self.script.hints,
             request_id,
             faults,
@@ -88,9 +88,9 @@ class LoopbackServer:
             log_bodies=log_bodies,
             log_headers=log_headers,
         )
-        self.log = self._exchanges.log
+        self.log = self._dispatcher.log
         """The latest requests, in the order of their answers: a sequence that can be sliced."""
-        self.counters = self._exchanges.counters
+        self.counters = self._dispatcher.counters
         self._address = (host, port)
         self._tls = tls
         self._server: asyncio.Server | None = None
@@ -118,10 +118,10 @@ class LoopbackServer:
     async def start(self) -> None:
         """Listen. ``port`` is the one the system chose, if it was 0."""
         host, port = self._address
-        exchanges = self._exchanges
-        exchanges.accepting = True
+        dispatcher = self._dispatcher
+        dispatcher.accepting = True
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(exchanges), host, port, ssl=self._tls, backlog=1024
+            lambda: ServerConnection(dispatcher), host, port, ssl=self._tls, backlog=1024
         )
         self._address = (host, self._server.sockets[0].getsockname()[1])
 
@@ -131,7 +131,7 @@ class LoopbackServer:
         if server is None:
             return
         server.close()
-        await self._exchanges.drop_all()
+        await self._dispatcher.drop_all()
         await server.wait_closed()
 
     async def __aenter__(self) -> LoopbackServer:

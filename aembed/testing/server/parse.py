@@ -22,7 +22,7 @@ class Malformed(Exception):  # noqa: N818  # a reply to the client, no failure o
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class RequestHead:
     """Request line and headers; names are in lower case. ``length`` is ``None`` for a body in chunks."""
 
     method: str
@@ -35,7 +35,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    head: Head
+    head: RequestHead
     body: bytes
 
 
@@ -45,7 +45,7 @@ class Parser:
     def __init__(self, max_body: int) -> None:
         self._max_body = max_body
         self._buffer = bytearray()
-        self._head: Head | None = None
+        self._head: RequestHead | None = None
         self._chunks = bytearray()
 
     @property
@@ -54,7 +54,7 @@ class Parser:
         return len(self._buffer)
 
     @property
-    def waits_for_body(self) -> Head | None:
+    def waits_for_body(self) -> RequestHead | None:
         """The head of a request whose body is not here yet."""
         return self._head
 
@@ -72,7 +72,7 @@ class Parser:
         self._head = None
         return Request(head, body)
 
-    def _read_head(self) -> Head | None:
+    def _read_head(self) -> RequestHead | None:
         while self._buffer.startswith(b"\r\n"):  # RFC 9112 2.2: a blank line before the request is allowed
             del self._buffer[:2]
         end = self._buffer.find(b"\r\n\r\n")
@@ -127,7 +127,7 @@ class Parser:
 
 
 @lru_cache(maxsize=4096)  # a client's heads are all alike
-def _parse_head(head: bytes) -> Head:
+def _parse_head(head: bytes) -> RequestHead:
     first, *lines = head.decode("latin-1").split("\r\n")
     parts = first.split(" ")
     if len(parts) != 3 or parts[2] not in {"HTTP/1.1", "HTTP/1.0"}:
@@ -145,7 +145,7 @@ def _parse_head(head: bytes) -> Head:
         headers[name] = value.strip()
     connection = headers.get("connection", "").lower()
     keep_alive = connection != "close" if version == "HTTP/1.1" else connection == "keep-alive"
-    return Head(method, path, query, headers, _length(headers), keep_alive)
+    return RequestHead(method, path, query, headers, _length(headers), keep_alive)
 
 
 def _length(headers: Mapping[str, str]) -> int | None:

@@ -1,4 +1,4 @@
-"""Response -> bytes."""
+"""Responses -> bytes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from aembed.testing.faults import Answer
-from aembed.testing.server.desk import Response
+from aembed.testing.server.request_handler import PlannedResponse
 
 
-def render(response: Response, date: str, request_id: str | None, *, keep_alive: bool) -> list[bytes]:
+def render(response: PlannedResponse, date: str, request_id: str | None, *, keep_alive: bool) -> list[bytes]:
     """Head and body. ``request_id`` is a whole header line."""
     lines = [_STATUS_LINES[response.status]]
     if "date" not in response.headers:
@@ -24,7 +24,7 @@ def render(response: Response, date: str, request_id: str | None, *, keep_alive:
     return ["\r\n".join(lines).encode("latin-1"), *response.body]
 
 
-def answer(response: Response, headers: Mapping[str, str], *, keep_alive: bool) -> Answer:
+def answer(response: PlannedResponse, headers: Mapping[str, str], *, keep_alive: bool) -> Answer:
     """The same, for a fault to spoil."""
     more = {} if keep_alive else {"connection": "close"}
     all_headers = {**headers, **response.headers, **more, "content-type": "application/json"}

@@ -12,7 +12,7 @@ from aembed import Vectors
 from aembed.providers.mock import MockOptions, MockProvider
 
 
-class Encoder:
+class VectorEncoder:
     """Encodes float32 vectors as base64 strings or as numbers that name them exactly; remembers them."""
 
     def __init__(self, *, seed: int = 0, cache_bytes: int = 2**29) -> None:

@@ -13,11 +13,11 @@ import msgspec
 
 from aembed.testing.quotas import Level
 from aembed.testing.server.dialects.dialect import (
-    Answer,
     Ask,
     Caps,
     Dialect,
     Refusal,
+    ReplyParts,
     Wording,
     at,
     bearer,
@@ -69,7 +69,7 @@ def read(request: Request, model: str) -> Ask:
     )
 
 
-def write(answer: Answer) -> list[bytes]:
+def write(answer: ReplyParts) -> list[bytes]:
     # The key names the type of the vectors.
     kind = b"base64" if answer.vectors[0].startswith(b'"') else b"float"
     texts = msgspec.json.encode(answer.ask.texts)

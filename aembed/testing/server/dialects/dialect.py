@@ -62,7 +62,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReplyParts:
     """Everything a reply is made of. ``vectors`` are pieces of JSON, in the order of the texts."""
 
     ask: Ask
@@ -89,7 +89,7 @@ def _nothing_announced(levels: Sequence[Level]) -> Mapping[str, str]:
     return {}
 
 
-def _no_headers(answer: Answer) -> Mapping[str, str]:
+def _no_headers(answer: ReplyParts) -> Mapping[str, str]:
     return {}
 
 
@@ -104,7 +104,7 @@ class Dialect:
     key: Callable[[Request], str | None]
     read: Callable[[Request, str], Ask]
     """Request and the model named in its path -> its content. Raises :class:`Refusal`."""
-    write: Callable[[Answer], list[bytes]]
+    write: Callable[[ReplyParts], list[bytes]]
     """The pieces of the body, without any blanks."""
     refuse: Callable[[Refusal], tuple[int, Any]]
     """Status, and the body before it is made JSON."""
@@ -112,7 +112,7 @@ class Dialect:
     model_caps: Mapping[str, Caps] = field(default_factory=dict[str, Caps])
     """Caps of single models."""
     request_id: str = "x-request-id"
-    headers: Callable[[Answer], Mapping[str, str]] = _no_headers
+    headers: Callable[[ReplyParts], Mapping[str, str]] = _no_headers
     """Headers of good answers."""
     announce: Callable[[Sequence[Level]], Mapping[str, str]] = _nothing_announced
     """Quota headers."""

@@ -15,11 +15,11 @@ from urllib.parse import parse_qs, unquote
 import msgspec
 
 from aembed.testing.server.dialects.dialect import (
-    Answer,
     Ask,
     Caps,
     Dialect,
     Refusal,
+    ReplyParts,
     Wording,
     positive,
     reader,
@@ -97,7 +97,7 @@ def read(request: Request, model: str) -> Ask:
     return Ask(texts, model, dimensions.pop(), truncate=True)
 
 
-def write(answer: Answer) -> list[bytes]:
+def write(answer: ReplyParts) -> list[bytes]:
     pieces: list[bytes] = [b'{"embeddings":[{"values":', b'},{"values":'.join(answer.vectors), b"}]"]
     if answer.tokens is not None:
         pieces.append(b',"usageMetadata":{"promptTokenCount":%d}' % answer.tokens)

@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from aembed.testing.server.dialects.dialect import (
-    Answer,
     Ask,
     Caps,
     Dialect,
     Refusal,
+    ReplyParts,
     Wording,
     at,
     bearer,
@@ -62,7 +62,7 @@ def read(request: Request, model: str) -> Ask:
     )
 
 
-def write(answer: Answer) -> list[bytes]:
+def write(answer: ReplyParts) -> list[bytes]:
     usage = b""
     if answer.tokens is not None:
         usage = b',"usage":{"total_tokens":%d,"prompt_tokens":%d}' % (answer.tokens, answer.tokens)

@@ -14,12 +14,12 @@ import msgspec
 
 from aembed.testing.quotas import Level
 from aembed.testing.server.dialects.dialect import (
-    Answer,
     Ask,
     Caps,
     Dialect,
     Problem,
     Refusal,
+    ReplyParts,
     at,
     bearer,
     one_of,
@@ -57,7 +57,7 @@ def read(request: Request, model: str) -> Ask:
     )
 
 
-def write(answer: Answer) -> list[bytes]:
+def write(answer: ReplyParts) -> list[bytes]:
     usage = b""
     if answer.tokens is not None:
         usage = b',"usage":{"prompt_tokens":%d,"completion_tokens":0,"total_tokens":%d}' % (

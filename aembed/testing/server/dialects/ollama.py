@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from aembed.testing.server.dialects.dialect import (
-    Answer,
     Ask,
     Caps,
     Dialect,
     Refusal,
+    ReplyParts,
     Wording,
     at,
     bearer,
@@ -51,7 +51,7 @@ def read(request: Request, model: str) -> Ask:
     )
 
 
-def write(answer: Answer) -> list[bytes]:
+def write(answer: ReplyParts) -> list[bytes]:
     model = msgspec.json.encode(answer.ask.model)
     usage = b"" if answer.tokens is None else b',"prompt_eval_count":%d' % answer.tokens
     return [

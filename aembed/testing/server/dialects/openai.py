@@ -14,12 +14,12 @@ import msgspec
 
 from aembed.testing.quotas import Level
 from aembed.testing.server.dialects.dialect import (
-    Answer,
     Ask,
     Caps,
     Dialect,
     Problem,
     Refusal,
+    ReplyParts,
     at,
     bearer,
     one_of,
@@ -79,7 +79,7 @@ def _texts(given: str | list[str | int | list[int]]) -> tuple[list[str], list[in
     return texts, lengths
 
 
-def items(answer: Answer) -> list[bytes]:
+def items(answer: ReplyParts) -> list[bytes]:
     """``{"object":"embedding","index":0,"embedding":...},...``, in pieces."""
     pieces: list[bytes] = []
     for index in answer.order:
@@ -88,7 +88,7 @@ def items(answer: Answer) -> list[bytes]:
     return pieces
 
 
-def write(answer: Answer) -> list[bytes]:
+def write(answer: ReplyParts) -> list[bytes]:
     counted = answer.tokens
     usage = b"" if counted is None else b',"usage":{"prompt_tokens":%d,"total_tokens":%d}' % (counted, counted)
     model = msgspec.json.encode(answer.ask.model)

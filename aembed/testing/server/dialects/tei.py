@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 
 from aembed.testing.server.dialects.dialect import (
-    Answer,
     Ask,
     Caps,
     Dialect,
     Refusal,
+    ReplyParts,
     Wording,
     at,
     bearer,
@@ -51,11 +51,11 @@ def read(request: Request, model: str) -> Ask:
     return Ask(strings(body.inputs), "", body.dimensions, truncate=body.truncate is True)
 
 
-def write(answer: Answer) -> list[bytes]:
+def write(answer: ReplyParts) -> list[bytes]:
     return [b"[", b",".join(answer.vectors), b"]"]
 
 
-def headers(answer: Answer) -> Mapping[str, str]:
+def headers(answer: ReplyParts) -> Mapping[str, str]:
     counts = {"x-compute-type": "cpu", "x-compute-characters": str(sum(map(len, answer.ask.texts)))}
     return counts if answer.tokens is None else {**counts, "x-compute-tokens": str(answer.tokens)}
 

@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from aembed.testing.server.dialects.dialect import (
-    Answer,
     Ask,
     Caps,
     Dialect,
     Refusal,
+    ReplyParts,
     Wording,
     at,
     bearer,
@@ -58,7 +58,7 @@ def read(request: Request, model: str) -> Ask:
     )
 
 
-def write(answer: Answer) -> list[bytes]:
+def write(answer: ReplyParts) -> list[bytes]:
     usage = b"" if answer.tokens is None else b',"usage":{"total_tokens":%d}' % answer.tokens
     model = msgspec.json.encode(answer.ask.model)
     return [b'{"object":"list","data":[', *items(answer), b'],"model":%b%b}' % (model, usage)]

@@ -1,4 +1,4 @@
-"""Requests and their answers between connections and desk: due times, counts and the log."""
+"""Requests and their answers between connections and the request handler: due times, counts and the log."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import msgspec
 
 from aembed.testing.faults import Answer, Fault, Script, Stage, Status
-from aembed.testing.server.desk import Desk, Response
+from aembed.testing.server.fault_player import FaultQueue
 from aembed.testing.server.hints import Hints
-from aembed.testing.server.http import Connection
+from aembed.testing.server.http import ServerConnection
 from aembed.testing.server.log import GONE, Counters, Entry, Log
 from aembed.testing.server.parse import Malformed, Request
-from aembed.testing.server.play import Faults
 from aembed.testing.server.render import answer, render
+from aembed.testing.server.request_handler import PlannedResponse, RequestHandler
 
 NOTHING = Answer(0, {}, b"")
 """The answer that a fault spoils before any request is here."""
@@ -25,20 +25,20 @@ NOTHING = Answer(0, {}, b"")
 class Exchange:
     """One request and the answer it will get. ``number`` counts all requests, from 1."""
 
-    connection: Connection
+    connection: ServerConnection
     request: Request
-    response: Response
+    response: PlannedResponse
     number: int
     received: float
     fault: Fault | None
 
 
-class Exchanges:
-    """The interface that :class:`Connection` calls. Its clock is the running loop's."""
+class Dispatcher:
+    """The interface that :class:`ServerConnection` calls. Its clock is the running loop's."""
 
     def __init__(
         self,
-        desk: Desk,
+        handler: RequestHandler,
         hints: Hints,
         request_id: str,
         faults: Script,
@@ -53,12 +53,12 @@ class Exchanges:
         self._log_bodies, self._log_headers = log_bodies, log_headers
         self.counters = Counters()
         self.accepting = False
-        self._desk = desk
+        self._handler = handler
         self._hints = hints
         self._request_id = request_id
-        self._faults = Faults(faults)
-        self._connections: dict[Connection, int] = {}
-        self._waiting: dict[Connection, tuple[Exchange, asyncio.TimerHandle]] = {}
+        self._faults = FaultQueue(faults)
+        self._connections: dict[ServerConnection, int] = {}
+        self._waiting: dict[ServerConnection, tuple[Exchange, asyncio.TimerHandle]] = {}
         self._one_closed = asyncio.Event()
         self._date, self._date_until = "", -math.inf
 
@@ -71,7 +71,7 @@ class Exchanges:
             self._one_closed.clear()
             await self._one_closed.wait()
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: ServerConnection) -> None:
         counters = self.counters
         counters.connections += 1
         counters.connections_opened += 1
@@ -82,10 +82,10 @@ class Exchanges:
             return
         self._spoil(connection, "accept")
 
-    def begun(self, connection: Connection) -> None:
+    def begun(self, connection: ServerConnection) -> None:
         self._spoil(connection, "request")
 
-    def _spoil(self, connection: Connection, at: Stage) -> None:
+    def _spoil(self, connection: ServerConnection, at: Stage) -> None:
         """Play a fault that comes before a whole request, if it is its turn."""
         fault = self._faults.take(at)
         if fault is not None:
@@ -94,7 +94,7 @@ class Exchanges:
             self._note(Entry("", "", (), self._connections[connection], 0, 0, 0, now, now, f"fault: {fault}"))
             connection.play(fault.play(NOTHING), keep_alive=False)
 
-    def received(self, connection: Connection, request: Request) -> None:
+    def received(self, connection: ServerConnection, request: Request) -> None:
         counters = self.counters
         counters.requests += 1
         counters.in_flight += 1
@@ -102,21 +102,21 @@ class Exchanges:
         counters.requests_per_connection[self._connections[connection]] += 1
         loop = asyncio.get_running_loop()
         now = loop.time()
-        response = self._desk.answer(request, counters.requests, now)
+        response = self._handler.answer(request, counters.requests, now)
         exchange = Exchange(connection, request, response, counters.requests, now, self._faults.take())
         if response.delay > 0:
             self._waiting[connection] = (exchange, loop.call_at(now + response.delay, self._answer, exchange))
         else:
             self._answer(exchange)
 
-    def malformed(self, connection: Connection, error: Malformed) -> None:
+    def malformed(self, connection: ServerConnection, error: Malformed) -> None:
         now = asyncio.get_running_loop().time()
         number = self._connections[connection]
         self._note(Entry("", "", (), number, 0, 0, error.status, now, now, reason=f"malformed: {error}"))
-        response = Response(error.status, {}, [msgspec.json.encode({"error": str(error)})])
+        response = PlannedResponse(error.status, {}, [msgspec.json.encode({"error": str(error)})])
         connection.answer(render(response, self._now(now), None, keep_alive=False), keep_alive=False)
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: ServerConnection) -> None:
         if connection in self._waiting:
             exchange, timer = self._waiting.pop(connection)
             timer.cancel()

@@ -13,8 +13,8 @@ AT_ONCE = struct.pack("ii", 1, 0)
 """SO_LINGER that makes closing a reset."""
 
 
-class Faults:
-    """The script of a server, and which fault is next."""
+class FaultQueue:
+    """The faults that a server is to play, in their order."""
 
     def __init__(self, script: Script) -> None:
         self._script = scripted(script)
@@ -30,7 +30,7 @@ class Faults:
         return None
 
 
-class Play:
+class FaultPlayer:
     """One fault under way. It writes no faster than the client reads."""
 
     def __init__(self, transport: asyncio.Transport, steps: Iterable[Step], done: Callable[[End | None], None]) -> None:
@@ -40,7 +40,7 @@ class Play:
         self._timer: asyncio.TimerHandle | None = None
         self._stuck = False
 
-    def go_on(self) -> None:
+    def advance(self) -> None:
         """Until it waits, is stuck, or ends."""
         self._stuck = False
         for step in self._steps:
@@ -54,7 +54,7 @@ class Play:
                 self._end(step)
                 return
             else:
-                self._timer = asyncio.get_running_loop().call_later(step, self.go_on)
+                self._timer = asyncio.get_running_loop().call_later(step, self.advance)
                 return
         self._done(None)
 
@@ -63,7 +63,7 @@ class Play:
 
     def resume(self) -> None:
         if self._stuck:
-            self.go_on()
+            self.advance()
 
     def stop(self) -> None:
         """The client has left, or the server ends."""

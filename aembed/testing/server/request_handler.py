@@ -11,16 +11,16 @@ import msgspec
 
 from aembed.testing.quotas import Quota, QuotaKeeper
 from aembed.testing.server.dialects import Caps, Dialect
-from aembed.testing.server.dialects.dialect import Answer, Ask, Refusal
+from aembed.testing.server.dialects.dialect import Ask, Refusal, ReplyParts
 from aembed.testing.server.hints import Hints
 from aembed.testing.server.latency import Capacity, Latency, Workers
 from aembed.testing.server.parse import Request
 from aembed.testing.server.quirks import Quirks
-from aembed.testing.server.vectors import Encoder
+from aembed.testing.server.vectors import VectorEncoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Script:
+class Behaviour:
     """Behaviour of a server. ``models=None`` serves any model, ``api_key=None`` any key."""
 
     dim: int = 1536
@@ -40,7 +40,7 @@ class Script:
 
 
 @dataclass(slots=True)
-class Response:
+class PlannedResponse:
     """An answer to be, ``delay`` seconds from now."""
 
     status: int
@@ -52,18 +52,18 @@ class Response:
     reason: str = ""
 
 
-class Desk:
+class RequestHandler:
     """Answers requests, and keeps count of quota and workers."""
 
-    def __init__(self, dialect: Dialect, script: Script, *, cache_bytes: int) -> None:
+    def __init__(self, dialect: Dialect, script: Behaviour, *, cache_bytes: int) -> None:
         self._dialect = dialect
         self._script = script
-        self._encoder = Encoder(seed=script.seed, cache_bytes=cache_bytes)
+        self._encoder = VectorEncoder(seed=script.seed, cache_bytes=cache_bytes)
         self._random = Random(script.seed)  # noqa: S311
         self._quota = QuotaKeeper(script.quota) if script.quota.rules else None
         self._workers = None if script.capacity is None else Workers(script.capacity)
 
-    def answer(self, request: Request, number: int, now: float) -> Response:
+    def answer(self, request: Request, number: int, now: float) -> PlannedResponse:
         """Never raises: a rejection is an answer too. ``now`` is loop time, and starts the quota's clock."""
         ask: Ask | None = None
         tokens = 0
@@ -139,16 +139,16 @@ class Desk:
             raise Refusal("overloaded")
         return done
 
-    def _accept(self, ask: Ask, tokens: int, number: int, delay: float) -> Response:
+    def _accept(self, ask: Ask, tokens: int, number: int, delay: float) -> PlannedResponse:
         quirks = self._script.quirks
         order = list(range(len(ask.texts)))
         if quirks.shuffled:
             self._random.shuffle(order)
-        answer = Answer(ask, self._vectors(ask), None if quirks.no_usage else tokens, order, number)
+        answer = ReplyParts(ask, self._vectors(ask), None if quirks.no_usage else tokens, order, number)
         body = self._dialect.write(answer)
         if quirks.spaced:
             body = [msgspec.json.format(b"".join(body), indent=0)]
-        return Response(200, self._dialect.headers(answer), body, delay=delay)
+        return PlannedResponse(200, self._dialect.headers(answer), body, delay=delay)
 
     def _vectors(self, ask: Ask) -> list[bytes]:
         quirks = self._script.quirks
@@ -161,13 +161,13 @@ class Desk:
             vectors = [vector.replace(b"/", b"\\/") for vector in vectors]
         return vectors
 
-    def _refuse(self, refusal: Refusal) -> Response:
+    def _refuse(self, refusal: Refusal) -> PlannedResponse:
         hints = self._script.hints
         headers = hints.retry_after_headers(refusal.wait) if self._dialect.retry_after else {}
         if hints.retry_after is None:
             refusal.wait = 0.0  # the body does not have it either
         status, body = self._dialect.refuse(refusal)
-        return Response(status, headers, [msgspec.json.encode(body)], reason=refusal.problem)
+        return PlannedResponse(status, headers, [msgspec.json.encode(body)], reason=refusal.problem)
 
 
 def _check(ask: Ask, caps: Caps, lengths: list[int], tokens: int) -> None:
