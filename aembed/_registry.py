@@ -44,7 +44,7 @@ BUILT_IN = {
 
 CATALOGUES = ("openai", "cohere", "google", "jina", "mistral", "voyage", "dashscope")
 """Providers whose models have names that need no provider to be recognised; the first one wins."""
-NEAR = 0.85
+MIN_SIMILARITY = 0.85
 """Similarity, 0 to 1, at which a name counts as a misspelling of a model."""
 
 
@@ -122,7 +122,7 @@ def meant(model: str, providers: Collection[str]) -> str:
         if found and name and provider.lower() in providers:
             return _hint(f"{provider.lower()}:{name}")
     known = _catalogue()
-    close = closest(model.rpartition("/")[2].lower(), known, cutoff=NEAR)
+    close = closest(model.rpartition("/")[2].lower(), known, cutoff=MIN_SIMILARITY)
     if close is not None:
         return _hint(f"{known[close]}:{close}")
     if model.count("/") == 1 and ":" not in model:  # as models of the Hugging Face hub are called

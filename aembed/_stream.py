@@ -26,7 +26,7 @@ T = TypeVar("T")
 Embed: TypeAlias = Callable[[Sequence[str]], Awaitable[tuple[Vectors, Mapping[int, AembedError]]]]
 """Texts -> their vectors, and the failures by position."""
 
-STREAM_CHUNK = 256
+CHUNK_ITEMS = 256
 """Items in a chunk, at least: small enough to arrive soon, large enough that its cost is that of its vectors."""
 
 
@@ -206,7 +206,7 @@ def chunking(spec: ModelSpec, chunk_size: int | None, requests_at_once: int) -> 
     """Items in a chunk, and the number of chunks taken ahead: enough to keep all requests busy, and one more."""
     if chunk_size is not None and chunk_size < 1:
         raise InputError(f"chunk_size is {chunk_size}; it must be 1 or more")
-    size = chunk_size or max(STREAM_CHUNK, spec.max_batch_texts or 0)
+    size = chunk_size or max(CHUNK_ITEMS, spec.max_batch_texts or 0)
     return size, 1 + max(1, requests_at_once * (spec.max_batch_texts or size) // size)
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from aembed import ClosedError, ConfigError, Kind, MissingExtraError, ModelSpec, Source, TextTooLongError
 from aembed.providers import _packaged, local
 from aembed.providers._model_dir import ModelFiles
-from aembed.providers._onnx import RUN_OVERHEAD, RUN_TOKENS, Encoder, plan_runs
+from aembed.providers._onnx import RUN_OVERHEAD_TOKENS, RUN_TOKENS, Encoder, plan_runs
 from aembed.providers._packaged.minilm import load_minilm
 from aembed.providers._tokenize import TextTokenizer, load_tokenizer
 from tests.toy_encoder import tokenizer
@@ -162,7 +162,7 @@ def test_runs_hold_every_piece_once_with_little_padding(lengths: list[int]) -> N
     for run in runs:
         widths = [lengths[piece] for piece in run]
         assert len(run) == 1 or len(run) * max(widths) <= RUN_TOKENS
-        assert len(run) * max(widths) - sum(widths) <= RUN_OVERHEAD
+        assert len(run) * max(widths) - sum(widths) <= RUN_OVERHEAD_TOKENS
 
 
 def test_a_mixed_batch_pads_less_than_a_twentieth() -> None:

@@ -22,10 +22,10 @@ from aembed import (
     Limits,
     ModelSpec,
 )
-from aembed._stream import STREAM_CHUNK
+from aembed._stream import CHUNK_ITEMS
 from aembed.testing import ScriptedProvider
 
-TEXTS = [f"text {number}" for number in range(2 * STREAM_CHUNK + 100)]
+TEXTS = [f"text {number}" for number in range(2 * CHUNK_ITEMS + 100)]
 
 
 async def collect(embedder: Embedder, texts: Iterable[str]) -> list[Chunk]:
@@ -44,9 +44,9 @@ async def test_chunks_are_the_documents_in_order(factory: EmbedderFactory) -> No
 
 @pytest.mark.virtual_time
 async def test_chunks_come_in_order_when_replies_do_not(factory: EmbedderFactory) -> None:
-    spec = ModelSpec(name="model", dim=8, max_batch_texts=STREAM_CHUNK)
+    spec = ModelSpec(name="model", dim=8, max_batch_texts=CHUNK_ITEMS)
     embedder = await factory.new_embedder(ScriptedProvider([9.0, 1.0, 5.0], spec=spec))
-    assert [chunk.start for chunk in await collect(embedder, TEXTS)] == [0, STREAM_CHUNK, 2 * STREAM_CHUNK]
+    assert [chunk.start for chunk in await collect(embedder, TEXTS)] == [0, CHUNK_ITEMS, 2 * CHUNK_ITEMS]
     assert anyio.current_time() == pytest.approx(9.0)  # they were under way together
 
 
@@ -85,9 +85,7 @@ async def test_texts_are_taken_only_as_fast_as_chunks_are_read(factory: Embedder
 
 
 async def test_leaving_early_cancels_what_is_under_way(factory: EmbedderFactory) -> None:
-    provider = ScriptedProvider(
-        [0.0, *[3600.0] * 99], spec=ModelSpec(name="model", dim=8, max_batch_texts=STREAM_CHUNK)
-    )
+    provider = ScriptedProvider([0.0, *[3600.0] * 99], spec=ModelSpec(name="model", dim=8, max_batch_texts=CHUNK_ITEMS))
     embedder = await factory.new_embedder(provider)
     async with embedder.stream_documents(TEXTS) as chunks:
         await anext(chunks)
@@ -114,17 +112,17 @@ async def test_leaving_early_leaves_no_task_at_that_very_moment(factory: Embedde
 
 async def test_a_bad_text_is_named_by_its_place_in_the_stream(factory: EmbedderFactory) -> None:
     embedder = await factory.new_embedder("mock", batch_size=10)
-    texts = [*TEXTS[: STREAM_CHUNK + 50], " ", *TEXTS]
+    texts = [*TEXTS[: CHUNK_ITEMS + 50], " ", *TEXTS]
     with pytest.raises(InputError) as caught:
         await collect(embedder, texts)
-    assert caught.value.index == STREAM_CHUNK + 50
+    assert caught.value.index == CHUNK_ITEMS + 50
 
 
 async def test_a_refused_text_is_named_by_its_place_in_the_stream(factory: EmbedderFactory) -> None:
-    provider = ScriptedProvider(refused={TEXTS[STREAM_CHUNK + 7]: BadTextError("no")})
+    provider = ScriptedProvider(refused={TEXTS[CHUNK_ITEMS + 7]: BadTextError("no")})
     with pytest.raises(BadTextError) as caught:
         await collect(await factory.new_embedder(provider), TEXTS)
-    assert caught.value.index == STREAM_CHUNK + 7
+    assert caught.value.index == CHUNK_ITEMS + 7
 
 
 async def test_an_error_of_the_source_arrives_as_itself(factory: EmbedderFactory) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from aembed import BadTextError, Config, Embedder, EmbedderFactory, Limits, ModelSpec
-from aembed._stream import STREAM_CHUNK
+from aembed._stream import CHUNK_ITEMS
 from aembed.testing import ScriptedProvider
 from tests.loops import run
 
@@ -145,12 +145,12 @@ async def test_an_async_generator_is_closed_when_its_stream_is_left(
 
 async def test_an_async_generator_is_closed_when_a_text_fails(factory: EmbedderFactory) -> None:
     source = Source(10**9)
-    bad = list(texts(STREAM_CHUNK + 8))[-1]
-    spec = ModelSpec(name="model", dim=8, max_batch_texts=STREAM_CHUNK)
+    bad = list(texts(CHUNK_ITEMS + 8))[-1]
+    spec = ModelSpec(name="model", dim=8, max_batch_texts=CHUNK_ITEMS)
     embedder = await factory.new_embedder(ScriptedProvider(refused={bad: BadTextError("no")}, spec=spec))
     with pytest.raises(BadTextError) as caught:
         await read_all(embedder, source())
-    assert caught.value.index == STREAM_CHUNK + 7
+    assert caught.value.index == CHUNK_ITEMS + 7
     assert source.cleaned_up
 
 
@@ -163,8 +163,8 @@ async def test_an_async_generator_that_raises(factory: EmbedderFactory) -> None:
 
 
 async def test_an_error_of_the_source_comes_after_the_texts_before_it(factory: EmbedderFactory) -> None:
-    embedder = await factory.new_embedder("mock", batch_size=STREAM_CHUNK)
-    count = 2 * STREAM_CHUNK + 10
+    embedder = await factory.new_embedder("mock", batch_size=CHUNK_ITEMS)
+    count = 2 * CHUNK_ITEMS + 10
     source = Source(count, LookupError("gone"))
     read: list[str] = []
 

@@ -20,7 +20,7 @@ from aembed._settings.layers import merged
 PREFIX = "AEMBED_"
 CONFIG = "AEMBED_CONFIG"
 """Variable that names the file."""
-NEAR = 0.8
+MIN_SIMILARITY = 0.8
 """Similarity, 0 to 1, at which a name counts as a misspelling of a known one."""
 
 Path = tuple[str, ...]
@@ -55,7 +55,7 @@ def _find(model: type[BaseModel], path: Path, name: str, near: dict[str, str]) -
     for depth, part in enumerate(path):
         inner = field_type(kind, part)
         if inner is None:
-            close = closest(part, _names(kind, depth), cutoff=NEAR)
+            close = closest(part, _names(kind, depth), cutoff=MIN_SIMILARITY)
             if close is not None:
                 near[name] = PREFIX + "__".join([*path[:depth], close, *path[depth + 1 :]]).upper()
             return None

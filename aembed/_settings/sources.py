@@ -14,7 +14,7 @@ from aembed._settings.layers import Table
 
 NAME = "aembed.toml"
 """File that is read from the working directory."""
-MAX_BYTES = 2**20
+MAX_FILE_BYTES = 2**20
 """Size of a configuration file, at most."""
 
 
@@ -72,11 +72,11 @@ def read_file(path: Path) -> bytes:
     """The bytes of the file. Raises :class:`ConfigError` if it cannot be read, or is far too large."""
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            content = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
-    if len(content) > MAX_BYTES:
-        raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes; a configuration file has a few kilobytes")
+    if len(content) > MAX_FILE_BYTES:
+        raise ConfigError(f"{path}: larger than {MAX_FILE_BYTES} bytes; a configuration file has a few kilobytes")
     return content
 
 

@@ -32,7 +32,7 @@ _KINDS: Mapping[str, Mapping[int, str]] = {
 }
 """Fields of each kind of message whose content may hold tensors."""
 _KEY, _VALUE = 1, 2
-_DEEPEST = 64
+_MAX_DEPTH = 64
 """Graphs within graphs; ONNX files have two or three."""
 
 
@@ -60,7 +60,7 @@ def external_files(directory: Path, weights: str) -> list[str]:
 
 def _named(file: Path) -> list[str]:
     try:
-        return sorted(set(_locations(np.memmap(file, np.uint8, "r").data, "model", _DEEPEST)))
+        return sorted(set(_locations(np.memmap(file, np.uint8, "r").data, "model", _MAX_DEPTH)))
     except (IndexError, KeyError, ValueError):
         raise ConfigError(f"{file} is not an ONNX file, or a damaged one; export the model again") from None
 

@@ -30,7 +30,7 @@ _PLAIN_FOLDER = re.compile(r"[\w-]+")
 """A folder named in ``modules.json``. Anything else could lead out of the repository."""
 
 
-_RESUMPTIONS = 4
+_MAX_RESUMPTIONS = 4
 """Broken connections that one file survives; with the first attempt five, as many as 2.x of the client allows."""
 
 
@@ -229,7 +229,7 @@ class _Download:
     def _resumed(self, file: str) -> str:
         """Try again where a connection broke: 1.x of the client resumes only in a new call, 2.x does it itself."""
         get = partial(self._hub.hf_hub_download, self._name.repo, file, tqdm_class=self._bar)
-        for _ in range(_RESUMPTIONS):
+        for _ in range(_MAX_RESUMPTIONS):
             try:
                 return str(get(revision=self._revision))
             except Exception as error:  # of httpx or httpx2  # whichever the client has

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PROMPT_NAMES: Mapping[Kind, tuple[str, ...]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
-_UNBOUNDED = 1_000_000
+_UNBOUNDED_TOKENS = 1_000_000
 """Tokenizers without a limit say ``model_max_length`` = 1e30."""
 
 
@@ -113,7 +113,7 @@ def _max_tokens(directory: Path) -> int | None:
     positions = config.get("max_position_embeddings")
     if positions and str(config.get("model_type")).endswith(("roberta", "camembert", "mpnet")):
         positions -= int(config.get("pad_token_id", 1)) + 1  # these number their positions from behind the padding
-    known = [int(limit) for limit in (sentence, tokenizer, positions) if limit and limit < _UNBOUNDED]
+    known = [int(limit) for limit in (sentence, tokenizer, positions) if limit and limit < _UNBOUNDED_TOKENS]
     return min(known, default=None)
 
 

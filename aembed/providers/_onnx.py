@@ -31,7 +31,7 @@ RUN_TOKENS = 384
 DEVICE_RUN_TOKENS = 16_384
 """The same on a GPU, which is slow at small runs: a whole batch. Not measured; ``max_batch_tokens`` is the limit."""
 
-RUN_OVERHEAD = 24
+RUN_OVERHEAD_TOKENS = 24
 """Fixed cost of a run in tokens, because it reads all weights: padding may cost as much."""
 
 
@@ -132,7 +132,7 @@ def plan_runs(lengths: Sequence[int], run_tokens: int = RUN_TOKENS) -> list[list
     for position in sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True):
         longest = lengths[run[0]] if run else 0
         more = longest - lengths[position]
-        if not run or (len(run) + 1) * longest > run_tokens or padding + more > RUN_OVERHEAD:
+        if not run or (len(run) + 1) * longest > run_tokens or padding + more > RUN_OVERHEAD_TOKENS:
             run, padding, more = [], 0, 0
             runs.append(run)
         run.append(position)

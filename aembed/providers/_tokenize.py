@@ -23,7 +23,7 @@ Ids = NDArray[np.int64]
 
 CHARACTERS_PER_TOKEN = 8
 """More than most texts have: a beginning of so many for each token of the limit is mostly too long already."""
-UNSETTLED = 128
+UNSETTLED_CHARACTERS = 128
 """Tokens at the end of a beginning that may be others in the whole text: WordPiece takes words of 100 characters."""
 
 UNKNOWN = ("[UNK]", "<unk>", "<UNK>")
@@ -108,11 +108,11 @@ class TextTokenizer:
 
         A megabyte takes a second, and a text that is truncated or rejected need not be read to its end.
         """
-        size = (limit + UNSETTLED) * CHARACTERS_PER_TOKEN
+        size = (limit + UNSETTLED_CHARACTERS) * CHARACTERS_PER_TOKEN
         while size < len(text):
             blank = max(text.rfind(" ", size // 2, size), text.rfind("\n", size // 2, size))
             head = text[: size if blank < 0 else blank]
-            if len(self._tokenizer.encode(head, add_special_tokens=self._special).ids) > limit + UNSETTLED:
+            if len(self._tokenizer.encode(head, add_special_tokens=self._special).ids) > limit + UNSETTLED_CHARACTERS:
                 return head
             size *= 4
         return text

@@ -35,7 +35,7 @@ from aembed.providers._tokenize import TextTokenizer, Tokens, load_tokenizer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_MOST_QUERY_THREADS = 4
+_MAX_QUERY_THREADS = 4
 """A short text has too little work in it for more."""
 
 
@@ -175,7 +175,7 @@ def _opened(
 ) -> LocalProvider:
     on_cpu = len(device) == 1
     threads = options.threads or (usable_cores() if on_cpu else 1)
-    query_threads = options.query_threads or (min(threads, _MOST_QUERY_THREADS) if on_cpu else 1)
+    query_threads = options.query_threads or (min(threads, _MAX_QUERY_THREADS) if on_cpu else 1)
     packaged = source.model is None or source.model == MINILM
     files = minilm_files(source) if packaged else encoder_files(source, options, downloaded)
     tokenizer = TextTokenizer(load_tokenizer(files.tokenizer), max_tokens=files.max_tokens, overlong=source.overlong)

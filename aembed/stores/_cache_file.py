@@ -20,25 +20,25 @@ from aembed._types import Vectors
 from aembed.stores._places import RowPlace, add_places, digest, remove_rows, rows_at, settle_places
 from aembed.stores._schema import cannot_open, create, is_damage, limited, pragma, prepare, transaction
 
-PATIENCE = 5.0
+LOCK_TIMEOUT_S = 5.0
 """Seconds to wait for another process that writes."""
-ASKED_AT_ONCE = 500
+KEYS_PER_SELECT = 500
 """Keys in one statement; faster than one by one, and as fast as a temporary table."""
-WRITTEN_AT_ONCE = 1000
+ROWS_PER_INSERT = 1000
 """Rows between two looks at the size."""
-DELETED_AT_ONCE = 10_000
+ROWS_PER_DELETE = 10_000
 """Rows whose keys are in memory while room is made."""
 MAX_ROW_BYTES = 4 * 2**16
 """Bytes of 65,536 dimensions. No model gives a longer row, so that it is not loaded."""
 MAX_CLOCK = 2**62
 """Beyond what any cache has written in its life."""
 READ_TIMEOUT_S, WRITE_TIMEOUT_S = 10.0, 60.0
-"""Keys per lookup, and rows per write."""
-FULL = 0.85
+"""Seconds that the statements of a lookup, and of a write, may take before they are interrupted."""
+MAX_FILL_SHARE = 0.85
 """Part of the bound from which a file counts as full; less than the pages that deleted rows leave."""
-ADMITTED = 16
+ADMIT_ONE_IN = 16
 """A full file takes one of so many new rows."""
-BESIDE_A_ROW = 100
+ROW_OVERHEAD_BYTES = 100
 """Bytes, about: key, checksum, numbers, and the indexes."""
 
 
@@ -72,8 +72,8 @@ class CacheFile:
         with self._begun_anew_if_damaged():
             db = self.open()
             with limited(db, READ_TIMEOUT_S):
-                for start in range(0, len(keys), ASKED_AT_ONCE):
-                    found.update(self._read(db, keys[start : start + ASKED_AT_ONCE]))
+                for start in range(0, len(keys), KEYS_PER_SELECT):
+                    found.update(self._read(db, keys[start : start + KEYS_PER_SELECT]))
         if dim is None:
             dim = next((len(found[key]) // 4 for key in keys if key in found), 0)
         positions = [i for i, key in enumerate(keys) if key in found and len(found[key]) == 4 * dim]
@@ -87,8 +87,8 @@ class CacheFile:
             with limited(db, WRITE_TIMEOUT_S), transaction(db):
                 self._note_use(db)
                 settle_places(db)
-                for start in range(0, len(keys), WRITTEN_AT_ONCE):
-                    some = slice(start, start + WRITTEN_AT_ONCE)
+                for start in range(0, len(keys), ROWS_PER_INSERT):
+                    some = slice(start, start + ROWS_PER_INSERT)
                     self._add(db, keys[some], vectors[some])
             self._used.clear()
             self._bad.clear()
@@ -132,10 +132,10 @@ class CacheFile:
         Texts that come again and again get in, and a scan of more than it holds finds most of that the next time.
         """
         if self._max_bytes is not None:
-            taken, row_bytes = _taken(db), vectors.shape[1] * 4 + BESIDE_A_ROW
-            room = int(max(0, FULL * self._max_bytes - taken) / row_bytes)
+            taken, row_bytes = _taken(db), vectors.shape[1] * 4 + ROW_OVERHEAD_BYTES
+            room = int(max(0, MAX_FILL_SHARE * self._max_bytes - taken) / row_bytes)
             if room < len(keys):
-                late = np.flatnonzero(np.random.default_rng().random(len(keys) - room) < 1 / ADMITTED) + room
+                late = np.flatnonzero(np.random.default_rng().random(len(keys) - room) < 1 / ADMIT_ONE_IN) + room
                 chosen = [*range(room), *late.tolist()]
                 self.dropped += len(keys) - len(chosen)
                 keys, vectors = [keys[at] for at in chosen], vectors[chosen]
@@ -149,7 +149,7 @@ class CacheFile:
         most = 0.9 * max_bytes
         count = int(rows * min(1.0, (taken + wanted - most) / taken)) + 1
         while count > 0:
-            some = min(count, DELETED_AT_ONCE)
+            some = min(count, ROWS_PER_DELETE)
             oldest = db.execute("SELECT id, CAST(key AS BLOB) FROM vectors ORDER BY used, id LIMIT ?", (some,))
             removed = [(digest(key), number) for number, key in oldest]
             remove_rows(db, removed)
@@ -160,7 +160,7 @@ class CacheFile:
         create(self._path)
         self._inode = self._path.stat().st_ino
         try:
-            db = sqlite3.connect(self._path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+            db = sqlite3.connect(self._path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
             raise cannot_open(self._path, error) from error
         try:

@@ -16,7 +16,7 @@ from xxhash import xxh3_64_intdigest
 RowPlace: TypeAlias = tuple[int, int]
 """The digest of a key, and the id of its row."""
 
-RECENT = 2**16
+MAX_RECENT_KEYS = 2**16
 """Keys in the small index, about, when they go into the large one: a mebibyte or two."""
 
 
@@ -47,7 +47,7 @@ def add_places(db: sqlite3.Connection, places: Sequence[RowPlace]) -> None:
 
 def settle_places(db: sqlite3.Connection) -> None:
     """Move the recent keys into the large index, in its order, if they are many."""
-    if db.execute("SELECT count(*) FROM recent_places").fetchone()[0] < RECENT:
+    if db.execute("SELECT count(*) FROM recent_places").fetchone()[0] < MAX_RECENT_KEYS:
         return
     db.execute(
         """DELETE FROM vectors WHERE id IN (

@@ -25,15 +25,15 @@ SLABS = 16
 """Into so many parts the memory is divided. Each holds rows of one dimension, and can pass to another dimension."""
 STRIDE = 2**32
 """A place is ``slab * STRIDE + row``."""
-BESIDE_A_ROW = 340
+ROW_OVERHEAD_BYTES = 340
 """Bytes: the key (80), its place as an int (32), the slab's record of it (20), and the most a dict ever takes."""
-EVICTED_AT_ONCE = 16
+EVICTED_ONE_IN = 16
 """One in so many rows makes room at a time, so that looking for the oldest costs little per row."""
-ADMITTED = 16
+ADMIT_ONE_IN = 16
 """One in so many new rows is kept in a full store without a trial."""
-PROVEN = 2**62
+PROVEN_BONUS = 2**62
 """Added to the last use of a row that is not on trial, when rows to make room are chosen."""
-LEAST_BYTES = 2**20
+MIN_BYTES = 2**20
 
 
 class MemoryStore:
@@ -48,8 +48,8 @@ class MemoryStore:
     """
 
     def __init__(self, *, max_bytes: int = 2**28) -> None:
-        if max_bytes < LEAST_BYTES:
-            raise ConfigError(f"max_bytes={max_bytes}: give a MemoryStore at least {LEAST_BYTES}")
+        if max_bytes < MIN_BYTES:
+            raise ConfigError(f"max_bytes={max_bytes}: give a MemoryStore at least {MIN_BYTES}")
         self.max_bytes = max_bytes
         self._places: dict[bytes, int] = {}
         self._slabs: list[_Slab] = []
@@ -111,7 +111,7 @@ class MemoryStore:
         return self._lock
 
     def _rows_of_a_slab(self, dim: int) -> int:
-        return self.max_bytes // SLABS // (4 * dim + BESIDE_A_ROW)
+        return self.max_bytes // SLABS // (4 * dim + ROW_OVERHEAD_BYTES)
 
     def _look_up(self, keys: Sequence[bytes]) -> NDArray[np.int64]:
         """The place of each key; -1 where there is none."""
@@ -146,7 +146,7 @@ class MemoryStore:
             rows = slab.take(len(left))
             taken, left = left[: len(rows)], left[len(rows) :]
             slab.rows[rows] = vectors[[position for _, position in taken]]
-            slab.begin(rows, self._clock, proven=not self._dropped or self._lots.random(len(rows)) < 1 / ADMITTED)
+            slab.begin(rows, self._clock, proven=not self._dropped or self._lots.random(len(rows)) < 1 / ADMIT_ONE_IN)
             for row, (key, _) in zip(rows.tolist(), taken, strict=True):
                 slab.keys[row] = key
             places = (number * STRIDE + rows.astype(np.int64)).tolist()
@@ -172,8 +172,8 @@ class MemoryStore:
 
     def _evict(self, slabs: Sequence[_Slab], wanted: int) -> None:
         """Free rows of full ``slabs``, all of one size: those on trial first, the least recently used of each kind."""
-        used = np.concatenate([slab.used + PROVEN * slab.proven for slab in slabs])
-        count = min(len(used), max(wanted, len(used) // EVICTED_AT_ONCE))
+        used = np.concatenate([slab.used + PROVEN_BONUS * slab.proven for slab in slabs])
+        count = min(len(used), max(wanted, len(used) // EVICTED_ONE_IN))
         oldest = np.sort(np.argpartition(used, count - 1)[:count])
         parts = np.split(oldest, np.searchsorted(oldest, np.arange(1, len(slabs)) * len(slabs[0].used)))
         for number, (slab, part) in enumerate(zip(slabs, parts, strict=True)):

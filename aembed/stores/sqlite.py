@@ -20,7 +20,7 @@ from aembed.stores._cache_file import CacheFile
 
 T = TypeVar("T")
 
-LEAST_BYTES = 2**20
+MIN_BYTES = 2**20
 
 
 class SQLiteStore:
@@ -42,8 +42,8 @@ class SQLiteStore:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, max_bytes: int | None = None) -> None:
-        if max_bytes is not None and max_bytes < LEAST_BYTES:
-            raise ConfigError(f"max_bytes={max_bytes}: give an SQLiteStore at least {LEAST_BYTES}")
+        if max_bytes is not None and max_bytes < MIN_BYTES:
+            raise ConfigError(f"max_bytes={max_bytes}: give an SQLiteStore at least {MIN_BYTES}")
         self.path = Path(path).expanduser().absolute()
         self.max_bytes = max_bytes
         self._worker = self._new_worker()

@@ -19,7 +19,7 @@ from typing import Any, TypeVarTuple
 
 Ts = TypeVarTuple("Ts")
 
-RESOLUTION = 1e-9
+RESOLUTION_S = 1e-9
 """The least the clock advances in one step, in seconds, as far as a float can resolve it."""
 
 
@@ -30,7 +30,7 @@ class _VirtualSelector(selectors.DefaultSelector):
 
     @property
     def resolution(self) -> float:
-        return max(RESOLUTION, 2 * math.ulp(self.now))
+        return max(RESOLUTION_S, 2 * math.ulp(self.now))
 
     def select(self, timeout: float | None = None) -> list[Any]:
         ready: list[Any] = super().select(0)

@@ -9,7 +9,7 @@ import pytest
 
 from aembed import Config, ConfigError, HttpSettings, Limits, MergePolicy, RetryPolicy
 from aembed._settings.options import Options
-from aembed._settings.sources import MAX_BYTES
+from aembed._settings.sources import MAX_FILE_BYTES
 
 
 def test_policies() -> None:
@@ -85,9 +85,9 @@ def test_the_first_value_that_will_not_do(make: Any, good: dict[str, Any], bad: 
 def test_a_configuration_file_has_a_mebibyte_at_most(tmp_path: Any) -> None:
     file = tmp_path / "aembed.toml"
     content = b'model = "mock"\n#'
-    file.write_bytes(content.ljust(MAX_BYTES, b"x"))
-    assert MAX_BYTES == 2**20
+    file.write_bytes(content.ljust(MAX_FILE_BYTES, b"x"))
+    assert MAX_FILE_BYTES == 2**20
     assert Config.load(file).model == "mock"
-    file.write_bytes(content.ljust(MAX_BYTES + 1, b"x"))
+    file.write_bytes(content.ljust(MAX_FILE_BYTES + 1, b"x"))
     with pytest.raises(ConfigError, match="larger than 1048576 bytes; a configuration file has a few kilobytes"):
         Config.load(file)

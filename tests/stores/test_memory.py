@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from aembed import Vectors
 from aembed.stores import MemoryStore
-from aembed.stores.memory import BESIDE_A_ROW, SLABS
+from aembed.stores.memory import ROW_OVERHEAD_BYTES, SLABS
 from tests.loops import run
 from tests.stores.rows import key, keys, vectors
 
 MIB = 2**20
 WIDE = 2048
-ROWS = MIB // SLABS // (4 * WIDE + BESIDE_A_ROW) * SLABS
+ROWS = MIB // SLABS // (4 * WIDE + ROW_OVERHEAD_BYTES) * SLABS
 """Rows of ``WIDE`` that fit into the smallest store."""
 
 
@@ -32,7 +32,7 @@ def test_memory_stays_within_the_bound(dim: int) -> None:
     """At its highest too: when the table of keys grows, it is there twice for a moment."""
     max_bytes = 4 * MIB
     rows = np.ones((5, dim), np.float32)
-    fills = 2 * max_bytes // (4 * dim + BESIDE_A_ROW)
+    fills = 2 * max_bytes // (4 * dim + ROW_OVERHEAD_BYTES)
 
     async def fill() -> tuple[int, int]:
         store = MemoryStore(max_bytes=max_bytes)
@@ -48,7 +48,7 @@ def test_memory_stays_within_the_bound(dim: int) -> None:
     finally:
         tracemalloc.stop()
     assert peak <= max_bytes
-    assert count * (4 * dim + BESIDE_A_ROW) > 0.85 * max_bytes  # and the memory is used
+    assert count * (4 * dim + ROW_OVERHEAD_BYTES) > 0.85 * max_bytes  # and the memory is used
 
 
 async def test_rows_not_used_for_longest_make_room() -> None:

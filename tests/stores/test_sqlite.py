@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from aembed import ClosedError
 from aembed.stores import SQLiteStore
-from aembed.stores._places import RECENT
+from aembed.stores._places import MAX_RECENT_KEYS
 from tests.loops import run
 from tests.stores.cache_file import DIM, NAMES, known, opened, put
 from tests.stores.rows import key, keys, vector, vectors
@@ -116,7 +116,7 @@ async def test_reading_does_not_write(store: SQLiteStore, path: Path) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
 @given(
     st.lists(st.tuples(st.booleans(), st.lists(st.integers(0, 30), max_size=8), st.sampled_from([8, 5]))),
-    st.sampled_from([3, RECENT]),
+    st.sampled_from([3, MAX_RECENT_KEYS]),
 )
 def test_it_is_a_dict(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[bool, list[int], int]], recent: int
@@ -137,7 +137,7 @@ def test_it_is_a_dict(
                         np.testing.assert_array_equal(row, model[names[position]])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("aembed.stores._places.RECENT", recent)
+        patch.setattr("aembed.stores._places.MAX_RECENT_KEYS", recent)
         run(play(), loop_factory=asyncio.new_event_loop)
 
 

@@ -14,7 +14,7 @@ from tests.stores.rows import keys, vectors
 
 @pytest.fixture
 def few_recent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aembed.stores._places.RECENT", 50)
+    monkeypatch.setattr("aembed.stores._places.MAX_RECENT_KEYS", 50)
 
 
 def counts(path: Path) -> tuple[int, int, int]:
@@ -62,7 +62,7 @@ async def test_rows_that_made_room_have_no_keys_left(path: Path) -> None:
 async def test_what_is_written_for_a_row_does_not_grow_with_the_file(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aembed.stores._places.RECENT", 4000)
+    monkeypatch.setattr("aembed.stores._places.MAX_RECENT_KEYS", 4000)
     log, written = path.with_name("cache.db-wal"), list[int]()
     async with SQLiteStore(path) as store:
         for start in range(0, 60_000, 1000):

@@ -66,7 +66,7 @@ async def test_the_loop_runs_while_the_file_is_locked(store: SQLiteStore, path: 
 async def test_a_lock_held_for_long_is_an_error_that_leaves_nothing_half(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aembed.stores._cache_file.PATIENCE", 0.01)
+    monkeypatch.setattr("aembed.stores._cache_file.LOCK_TIMEOUT_S", 0.01)
     async with SQLiteStore(path) as store:
         await put(store)
         with opened(path) as db:
@@ -79,7 +79,7 @@ async def test_a_lock_held_for_long_is_an_error_that_leaves_nothing_half(
 
 
 async def test_a_lock_that_keeps_it_from_being_made_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aembed.stores._cache_file.PATIENCE", 0.01)
+    monkeypatch.setattr("aembed.stores._cache_file.LOCK_TIMEOUT_S", 0.01)
     store = SQLiteStore(path)
     with opened(path) as db:
         db.execute("BEGIN IMMEDIATE")

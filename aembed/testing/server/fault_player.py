@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from aembed.testing.faults import End, Fault, Script, Stage, Step, scripted
 
-AT_ONCE = struct.pack("ii", 1, 0)
+LINGER_RESET = struct.pack("ii", 1, 0)
 """SO_LINGER that makes closing a reset."""
 
 
@@ -82,5 +82,5 @@ def reset(transport: asyncio.Transport) -> None:
     """Break the connection as a server does that has crashed, or forgotten it."""
     connection = transport.get_extra_info("socket")
     if connection is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RESET)
     transport.abort()

@@ -10,7 +10,7 @@ from aembed.testing.faults import End, Step
 from aembed.testing.server.fault_player import FaultPlayer, reset
 from aembed.testing.server.parse import Malformed, Parser, Request
 
-MOST_WAITING = 256 * 1024
+MAX_WAITING_BYTES = 256 * 1024
 """Bytes of further requests that are read while one is being answered."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -65,7 +65,7 @@ class ServerConnection(asyncio.Protocol):
         self._parser.feed(data)
         if not self._busy:
             self._advance()
-        elif self._reading and self._parser.buffered > MOST_WAITING:
+        elif self._reading and self._parser.buffered > MAX_WAITING_BYTES:
             self._reading = False
             self.transport.pause_reading()
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-MOST_HEAD = 64 * 1024
+MAX_HEAD_BYTES = 64 * 1024
 """Bytes of request line and headers."""
 
 
@@ -77,7 +77,7 @@ class Parser:
             del self._buffer[:2]
         end = self._buffer.find(b"\r\n\r\n")
         if end < 0:
-            if len(self._buffer) > MOST_HEAD:
+            if len(self._buffer) > MAX_HEAD_BYTES:
                 raise Malformed(431, "the headers are too long")
             return None
         head = _parse_head(bytes(self._buffer[:end]))
