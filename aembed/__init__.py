@@ -7,7 +7,7 @@ Modules:
     _accounts _shared_models       accounts, their gates and limits; in-process models, each once
     _registry                      provider names
     _lifecycle                     the event loop, and the calls in flight on it
-    _types _errors                 nouns; the error tree
+    _types _results _errors        nouns; results of calls; the error tree
     _events _statistics            events for listeners; counters and their snapshots
     _groups _vectors               the first error of a task group; unit length and means of rows
     _call_runner _progress         a call within its deadline; its progress callback
@@ -81,6 +81,7 @@ from aembed._factory import EmbedderFactory, new_embedder
 from aembed._http_status import HttpStatus, http_status
 from aembed._quantize import Precision, quantize
 from aembed._registry import Registry
+from aembed._results import Chunk, EmbedResult, Health, Usage
 from aembed._settings.config import Config
 from aembed._settings.http import HttpSettings
 from aembed._settings.options import EmbedderOptions, Profile
@@ -89,9 +90,6 @@ from aembed._statistics import AccountStatistics, EmbedderStatistics, FactorySta
 from aembed._stream import DocumentStream
 from aembed._sync import SyncDocumentStream, SyncEmbedder
 from aembed._types import (
-    Chunk,
-    EmbedResult,
-    Health,
     Kind,
     MeasuresTexts,
     ModelSpec,
@@ -101,7 +99,6 @@ from aembed._types import (
     Source,
     Store,
     TextSize,
-    Usage,
     Vector,
     Vectors,
     WritesRows,

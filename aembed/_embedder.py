@@ -29,9 +29,10 @@ from aembed._input import (
 )
 from aembed._lifecycle import ActiveCalls, Bound
 from aembed._progress import OnProgress, guarded
+from aembed._results import EmbedResult, Health
 from aembed._statistics import Statistics
 from aembed._stream import DocumentStream, StreamTasks, chunking
-from aembed._types import EmbedResult, Health, Kind, ModelSpec, OnError, TextSize, Vector, Vectors
+from aembed._types import Kind, ModelSpec, OnError, TextSize, Vector, Vectors
 
 T = TypeVar("T")
 

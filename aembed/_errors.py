@@ -33,7 +33,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from aembed._types import EmbedResult
+    from aembed._results import EmbedResult
 
 
 class AembedError(Exception):

@@ -19,7 +19,8 @@ import anyio
 
 from aembed._errors import AembedError, InputError
 from aembed._lifecycle import Bound, running_loop
-from aembed._types import Chunk, ItemT, ModelSpec, Vectors
+from aembed._results import Chunk, ItemT
+from aembed._types import ModelSpec, Vectors
 
 T = TypeVar("T")
 

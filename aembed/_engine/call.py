@@ -15,7 +15,8 @@ from aembed._engine.plan import indices_of
 from aembed._engine.row_map import RowMap
 from aembed._engine.states import DONE, FAILED, NOT_ATTEMPTED, SENT, as_array, mark
 from aembed._errors import AembedError, BadRequestError, DeadlineError, InputError, ProviderError
-from aembed._types import Batch, EmbedResult, Kind, ModelSpec, OnError, Reply, Usage, Vectors
+from aembed._results import EmbedResult, Usage
+from aembed._types import Batch, Kind, ModelSpec, OnError, Reply, Vectors
 
 NONE_REJECTED: Mapping[int, AembedError] = MappingProxyType({})
 

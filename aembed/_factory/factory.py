@@ -30,13 +30,14 @@ from aembed._input import check_grace
 from aembed._lifecycle import ActiveCalls, Bound, LoopAffinity, running_loop
 from aembed._opening import UnopenedEmbedder
 from aembed._registry import Registry
+from aembed._results import Health
 from aembed._settings.base import named_in_errors
 from aembed._settings.config import Config, check_model, resolve
 from aembed._settings.options import EmbedderOptions, Options
 from aembed._sharing.cache import Cache
 from aembed._statistics import FactoryStatistics
 from aembed._totals import EmbedderTotals
-from aembed._types import Health, Provider
+from aembed._types import Provider
 
 
 class EmbedderFactory(Bound):

@@ -14,8 +14,8 @@ from aembed._errors import AembedError
 from aembed._factory.embedders import OpenEmbedders
 from aembed._groups import first_error
 from aembed._opening import UnopenedEmbedder
+from aembed._results import Health
 from aembed._settings.config import Config
-from aembed._types import Health
 
 
 async def check_all(

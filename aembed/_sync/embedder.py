@@ -15,13 +15,14 @@ from aembed._input import check_on_error, check_source, listed
 from aembed._lifecycle import Bound
 from aembed._opening import UnopenedEmbedder
 from aembed._progress import OnProgress
+from aembed._results import EmbedResult, Health
 from aembed._settings.config import Config
 from aembed._settings.options import EmbedderOptions
 from aembed._statistics import Statistics
 from aembed._stream import chunking
 from aembed._sync.process import loop
 from aembed._sync.stream import SyncDocumentStream
-from aembed._types import EmbedResult, Health, Kind, ModelSpec, OnError, Provider, TextSize, Vector, Vectors
+from aembed._types import Kind, ModelSpec, OnError, Provider, TextSize, Vector, Vectors
 
 T = TypeVar("T")
 

@@ -14,10 +14,10 @@ from typing import Any, Generic
 from weakref import finalize
 
 from aembed._lifecycle import Bound
+from aembed._results import Chunk, ItemT
 from aembed._stream import Embed, embed_chunk
 from aembed._sync.process import loop
 from aembed._sync.thread import ThreadCall
-from aembed._types import Chunk, ItemT
 
 
 class SyncDocumentStream(Bound, Generic[ItemT]):
