@@ -25,16 +25,12 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
+autodoc_mock_imports = ["chromadb", "haystack", "langchain_core", "llama_index", "pydantic_ai", "ray"]
 autodoc_typehints = "signature"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 
 html_theme = "furo"
 html_title = "aembed"
 html_static_path = ["_static"]
-html_theme_options = {
-    "source_repository": "https://github.com/aembed/aembed",
-    "source_branch": "main",
-    "source_directory": "docs/",
-}
 copybutton_prompt_text = r"\$ "
 copybutton_prompt_is_regexp = True

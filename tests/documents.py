@@ -4,7 +4,8 @@ A page is a session: its blocks run from top to bottom in one directory.
 
 - `````{code-block} LANGUAGE`` with ``:caption: FILE`` writes that file.
 - ``````python`` is a program; the ``text`` block below it is its output.
-- ``````console`` holds commands after ``$``, each followed by its output; a line ``...`` matches any lines.
+- ``````console`` holds commands after ``$``, each followed by its output; a line ``...`` matches any lines, and
+  ``...`` at the end of a line the rest of it.
 - A comment above a block, ``<!-- needs: PACKAGE -->`` or ``<!-- not run: REASON -->``, says when it cannot run.
 """
 
@@ -24,6 +25,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^(?P<tick>```+|:::+)(?P<info>[^\n]*)\n(?P<body>.*?)^(?P=tick)$", re.MULTILINE | re.DOTALL)
 COMMENT = re.compile(r"<!-- (needs|not run): ([^>]*?) -->\n+\Z")
 OPTION = re.compile(r"^:(\w+): (.*)\n", re.MULTILINE)
+NO_PLUGINS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+"""The plugins of this environment are not those of readers."""
 SECONDS = 120
 """Longest time one block may take: a local model is loaded within it."""
 
@@ -118,7 +121,7 @@ def execute(command: list[str], directory: Path) -> str:
     done = subprocess.run(
         command,
         cwd=directory,
-        env=kept | {"PATH": paths, "COLUMNS": "100", "NO_COLOR": "1", "PYTHONWARNINGS": "error"},
+        env=kept | {"PATH": paths, "COLUMNS": "100", "NO_COLOR": "1", "PYTHONWARNINGS": "error"} | NO_PLUGINS,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -129,6 +132,11 @@ def execute(command: list[str], directory: Path) -> str:
 
 
 def is_shown(shown: str, printed: str) -> bool:
-    """True if ``printed`` is the text of the page, in which a line ``...`` matches any lines."""
-    pattern = "".join(r"(?:.*\n)*" if line == "...\n" else re.escape(line) for line in shown.splitlines(keepends=True))
-    return re.fullmatch(pattern, printed) is not None
+    """True if ``printed`` is the text of the page, in which ``...`` stands for any lines, or for the rest of one."""
+
+    def pattern(line: str) -> str:
+        if line == "...\n":
+            return r"(?:.*\n)*"
+        return re.escape(line.removesuffix("...\n")) + (r".*\n" if line.endswith("...\n") else "")
+
+    return re.fullmatch("".join(map(pattern, shown.splitlines(keepends=True))), printed) is not None

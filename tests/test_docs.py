@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+import aembed
 from aembed import Config, EmbedderFactory
 from aembed.testing import faults
 from tests.documents import PAGES, ROOT, blocks, is_shown, run_page
+from tests.test_exports import MODULES
 
 README_LINES = 150
 """One screen of reasons, and links for the rest."""
@@ -43,6 +45,8 @@ def test_dots_match_any_lines_and_nothing_else_does() -> None:
     assert is_shown("a\n...\nd\n", "a\nd\n")
     assert not is_shown("a\n...\nd\n", "a\nb\n")
     assert not is_shown("a.c\n", "abc\n")
+    assert is_shown("3 passed in ...\n", "3 passed in 2 s\n")
+    assert not is_shown("3 passed in ...\n", "3 passed in 2 s\nbut\n")
 
 
 def test_a_page_with_a_wrong_output_is_found(tmp_path: Path) -> None:
@@ -64,6 +68,25 @@ def test_the_page_on_testing_has_every_fault() -> None:
     cells = re.findall(r"^\| (`\w+\(.*?\)`) \|", page, re.MULTILINE)
     kinds = {name for name, value in vars(faults).items() if isinstance(value, type) and hasattr(value, "play")}
     assert {name for cell in cells for name in re.findall(r"`(\w+)\(", cell)} == kinds - {"Fault"}
+
+
+def test_the_reference_has_every_public_module() -> None:
+    reference = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
+    integrations = {
+        f"aembed.integrations.{path.stem}"
+        for path in (ROOT / "aembed" / "integrations").glob("*.py")
+        if "__all__" in path.read_text(encoding="utf-8")
+    }
+    public = {module.__name__ for module in MODULES} | {"aembed.bench", "aembed.testing.faults"} | integrations
+    assert set(re.findall(r"^\.\. exports:: (\S+)", reference, re.MULTILINE)) == public
+    # Of `aembed` itself, each group has its heading; the directive takes all names of the others.
+    assert re.findall(r":only: (\w+)", reference) == ["functions", "rest", "settings", "errors"]
+
+
+def test_the_page_on_errors_has_every_error() -> None:
+    page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+Error)` \|", page, re.MULTILINE)
+    assert set(rows) == {name for name in aembed.__all__ if name.endswith("Error")} - {"AembedError"}
 
 
 async def test_the_profiles_of_all_providers_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from typing import ClassVar
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
+from sphinx.ext.autodoc.mock import mock
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
@@ -55,7 +56,8 @@ class Exports(SphinxDirective):
     option_spec: ClassVar = {"only": str}
 
     def run(self) -> list[nodes.Node]:
-        module = importlib.import_module(self.arguments[0])
+        with mock(self.config.autodoc_mock_imports):
+            module = importlib.import_module(self.arguments[0])
         lines = [f".. currentmodule:: {module.__name__}", ""]
         for name in sorted(module.__all__):
             value = getattr(module, name)
