@@ -121,7 +121,7 @@ def execute(command: list[str], directory: Path) -> str:
     done = subprocess.run(
         command,
         cwd=directory,
-        env=kept | {"PATH": paths, "COLUMNS": "100", "NO_COLOR": "1", "PYTHONWARNINGS": "error"} | NO_PLUGINS,
+        env=kept | {"PATH": paths, "COLUMNS": "80", "NO_COLOR": "1", "PYTHONWARNINGS": "error"} | NO_PLUGINS,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

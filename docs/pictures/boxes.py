@@ -37,7 +37,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Arrow:
-    """An arrow through points, with a label at ``(x, y)``."""
+    """An arrow through points, with a label of one or more lines at ``(x, y)``."""
 
     points: Sequence[tuple[float, float]]
     label: str = ""
@@ -52,10 +52,11 @@ class Arrow:
         dx, dy = (x - x0) / length, (y - y0) / length
         corners = [(x, y), (x - 8 * dx + 4 * dy, y - 8 * dy - 4 * dx), (x - 8 * dx - 4 * dy, y - 8 * dy + 4 * dx)]
         head = " ".join(f"{a:.1f},{b:.1f}" for a, b in corners)
-        label = ""
-        if self.label:
-            x, y = self.at
-            label = f'<text class="small" x="{x}" y="{y}" text-anchor="{self.anchor}">{escape(self.label)}</text>'
+        x, y = self.at
+        label = "".join(
+            f'<text class="small" x="{x}" y="{y + 15 * number}" text-anchor="{self.anchor}">{escape(line)}</text>'
+            for number, line in enumerate(self.label.splitlines())
+        )
         return f'<path d="M{path}"/><polygon points="{head}"/>{label}'
 
 

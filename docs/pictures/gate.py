@@ -10,20 +10,19 @@ from boxes import Arrow, Box, picture
 def main() -> None:
     """Draw it."""
     parts: list[Box | Arrow] = [
-        Box(250, 20, "healthy", "requests start at the quota's rate", width=220),
-        Box(20, 150, "paused", "no request", width=180),
-        Box(270, 150, "probing", "one request at a time", width=180),
-        Box(520, 150, "given up", "waiting calls fail", width=180),
-        Arrow([(250, 36), (90, 36), (90, 150)], "429 with Retry-After", (98, 28), "start"),
-        Arrow([(130, 150), (130, 54), (250, 54)], "time is over", (138, 100), "start"),
-        Arrow([(200, 173), (270, 173)], "no known limit", (235, 212)),
-        Arrow([(330, 66), (330, 150)], "429 without a time,", (324, 100), "end"),
-        Arrow([(330, 66), (330, 150)], "10 failures in a row", (324, 116), "end"),
-        Arrow([(400, 150), (400, 66)], "a success", (406, 110), "start"),
-        Arrow([(450, 173), (520, 173)], "90 s", (485, 192)),
-        Arrow([(610, 150), (610, 43), (470, 43)], "a success of a new call", (600, 36), "end"),
+        Box(80, 14, "healthy", "requests start at the quota's rate", width=200),
+        Box(10, 140, "paused", "no request", width=130),
+        Box(190, 230, "probing", "one request at a time", width=160),
+        Box(190, 340, "given up", "waiting calls fail", width=160),
+        Arrow([(110, 60), (110, 140)], "429 with\nRetry-After", (116, 96), "start"),
+        Arrow([(36, 140), (36, 37), (80, 37)], "time is over", (42, 124), "start"),
+        Arrow([(75, 186), (75, 253), (190, 253)], "no known limit", (82, 246), "start"),
+        Arrow([(206, 60), (206, 230)], "429 without a time,\n10 failures in a row", (212, 150), "start"),
+        Arrow([(330, 230), (330, 46), (280, 46)], "a success", (324, 100), "end"),
+        Arrow([(230, 276), (230, 340)], "90 s", (236, 312), "start"),
+        Arrow([(350, 363), (370, 363), (370, 28), (280, 28)], "a success of\na new call", (364, 305), "end"),
     ]
-    svg = picture("States of the gate", parts, width=720, height=222)
+    svg = picture("States of the gate", parts, width=380, height=396)
     Path(__file__).parents[1].joinpath("_static", "gate.svg").write_text(svg, encoding="utf-8")
 
 
