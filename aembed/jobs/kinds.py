@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
+from types import NoneType
 from typing import Any
 
 from aembed.jobs.errors import JobInputError
@@ -11,6 +14,8 @@ MOST_COLUMNS = 2000
 LARGEST = 2**63
 EXACT = 2**53
 """Up to this one every whole number is a float as well."""
+NAMES = ((NoneType, "null"), (bool, "bool"), (float, "float"), (str, "str"))
+"""Also for numbers and strings that remember how they were written."""
 
 
 class Kinds:
@@ -28,13 +33,16 @@ class Kinds:
         Raises:
             JobInputError: there are too many columns for them to be columns.
         """
+        columns = defaultdict[str, list[Any]](list)
         for row in block.rows:
             for column, value in row.fields.items():
-                self.seen.setdefault(column, set()).add(_kind(value))
-        if len(self.seen) > MOST_COLUMNS:
+                columns[column].append(value)
+        if len(self.seen.keys() | columns) > MOST_COLUMNS:
             raise JobInputError(
                 f"the rows have more than {MOST_COLUMNS} different fields; write JSONL instead of Parquet"
             )
+        for column, values in columns.items():
+            self.seen.setdefault(column, set()).update(_kinds(values))
 
     def column(self, name: str) -> str:
         """The one kind that holds every value of a column; "json" is a string of JSON."""
@@ -48,12 +56,18 @@ class Kinds:
         return kinds.pop() if len(kinds) == 1 else "json"
 
 
-def _kind(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, (float, str)):  # also those that remember how they were written
-        return "float" if isinstance(value, float) else "str"
-    kind = type(value).__name__
-    if kind == "int":
-        return "int" if -EXACT <= value <= EXACT else "long" if -LARGEST <= value < LARGEST else "json"
-    return kind if kind in {"bool", "float", "str"} else "json"
+def _kinds(values: Sequence[Any]) -> set[str]:
+    types = set(map(type, values))
+    kinds = {_kind(each) for each in types - {int}}
+    if int in types:
+        whole = [value for value in values if type(value) is int]
+        kinds |= {_size(min(whole)), _size(max(whole))}
+    return kinds
+
+
+def _kind(of: type) -> str:
+    return next((name for known, name in NAMES if issubclass(of, known)), "json")
+
+
+def _size(value: int) -> str:
+    return "int" if -EXACT <= value <= EXACT else "long" if -LARGEST <= value < LARGEST else "json"

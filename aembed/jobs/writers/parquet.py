@@ -117,12 +117,13 @@ def _stored_as(name: str, kind: str, id_column: str | None) -> dict[str, str] | 
 def _batch(block: Block, kept: Sequence[int], schema: Any) -> Any:
     pa = pyarrow()
     arrays = []
+    records = [block.rows[at].fields for at in kept]
     for field in schema:
-        values = [block.rows[at].fields.get(field.name) for at in kept]
+        values = [record.get(field.name) for record in records]
         if field.metadata:
             keep = str if field.metadata[b"format"] == b"text" else ()
             values = [value if value is None or isinstance(value, keep) else json_text(value) for value in values]
-        if field.type == pa.string():
+        if JsonText in set(map(type, values)):
             values = [value.escaped() if isinstance(value, JsonText) else value for value in values]
         arrays.append(pa.array(values, field.type))
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
