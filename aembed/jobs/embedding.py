@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
@@ -70,7 +71,10 @@ class _Embedding:
         self._budget = budget
         self._embedder = embedder
         self._ledger = ledger
-        self._disk = anyio.CapacityLimiter(1)
+        self._disk = anyio.Lock()
+        self._ended = deque[tuple[Chunk, EmbedResult | None]]()
+        self._most = 0
+        """Chunks that may be under way, as the account said when there were so many."""
         self._running = 0
         self._characters = 0
         self._first_rejected: list[str] | None = None if ledger.done else []
@@ -96,18 +100,27 @@ class _Embedding:
             return True
         if not self._budget.allows(chunk):  # chunks in flight may cost less than estimated
             return False
-        fits = self._characters + chunk.characters <= MOST_CHARACTERS
-        return fits and self._running < self._embedder.statistics().slots + AHEAD
+        if self._running >= self._most:
+            self._most = self._embedder.statistics().slots + AHEAD
+        return self._running < self._most and self._characters + chunk.characters <= MOST_CHARACTERS
 
     async def _embed_and_store(self, chunk: Chunk) -> None:
         """Embed a chunk and keep it. The first failure ends all."""
         result = await self._embed(chunk)
         with anyio.CancelScope(shield=True):  # it is paid for
-            await anyio.to_thread.run_sync(self._ledger.keep, chunk, result, limiter=self._disk)
+            self._ended.append((chunk, result))
+            async with self._disk:
+                if self._ended:
+                    await anyio.to_thread.run_sync(self._store)
         self._budget.end(chunk)
         self._running -= 1
         self._characters -= chunk.characters
         self._one_ended.set()
+
+    def _store(self) -> None:
+        """Keep all that have ended: going to a thread for each takes longer than writing it."""
+        while self._ended:
+            self._ledger.keep(*self._ended.popleft())
 
     async def _embed(self, chunk: Chunk) -> EmbedResult | None:
         if not chunk.texts:
