@@ -78,6 +78,11 @@ class CallRunner:
             raise call.error
         return call
 
+    async def check(self, timeout: float | None, observed: ObservedCall | None) -> None:
+        """One test request, which no cache answers: the health of the provider is asked for."""
+        probe = Call([PROBE], "query", is_probe=True)
+        await self.finish(probe, timeout or math.inf, self._engine, option="timeout", observed=observed)
+
     async def dimension(self, observed: ObservedCall | None) -> int:
         """Length of the vectors, from a test request if it is not known."""
         if self._engine.spec.dim is None:

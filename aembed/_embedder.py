@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
@@ -35,9 +34,6 @@ from aembed._stream import DocumentStream, StreamTasks, chunking
 from aembed._types import Kind, ModelSpec, OnError, TextSize, Vector, Vectors
 
 T = TypeVar("T")
-
-QUERY_DEADLINE_S = 30.0
-"""People wait for a query: this is longer than a request may take, and shorter than an outage may last."""
 
 
 class Embedder(Bound):
@@ -278,9 +274,7 @@ class Embedder(Bound):
                 self._calls if self._listeners.emit is None else self._runner.observed("check_health", "query", PROBE)
             )
             with active as observed:
-                probe = Call([PROBE], "query", is_probe=True)
-                # not through the cache: the health of the provider is asked for
-                await self._runner.finish(probe, timeout or math.inf, self._engine, option="timeout", observed=observed)
+                await self._runner.check(timeout, observed)
         except AembedError as failure:
             error = failure
         return Health(ok=error is None, latency=watch.elapsed(), error=error)

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from typing import NamedTuple
 
 from aembed._call_runner import Deadlines
-from aembed._embedder import QUERY_DEADLINE_S
 from aembed._engine.engine import Engine
 from aembed._engine.layer import Layer
 from aembed._engine.listeners import Listener
@@ -19,6 +18,9 @@ from aembed._sharing.cache_key import CacheKeys
 from aembed._sharing.cache_layer import CacheLayer
 from aembed._sharing.micro_batcher import MicroBatcher
 from aembed._types import Provider
+
+QUERY_DEADLINE_S = 30.0
+"""People wait for a query: this is longer than a request may take, and shorter than an outage may last."""
 
 
 class Layers(NamedTuple):
