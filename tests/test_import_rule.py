@@ -112,6 +112,15 @@ FORBIDDEN = {
 }
 
 
+MAX_LINES = 300
+LONGER = {
+    "_embedder.py": "the facade: a third of it is docstrings, which users read next to each other",
+    "_gate/gate.py": "one queue: how a request enters, waits and leaves cannot be understood apart",
+    "bench/report/charts.py": "one function for each chart",
+}
+"""Files that may be longer, each with its reason."""
+
+
 def sources(root: Path) -> list[Path]:
     return sorted(path for path in root.rglob("*.py") if "__pycache__" not in path.parts)
 
@@ -184,6 +193,13 @@ def test_what_lives_outside_uses_public_names(room: str) -> None:
 def test_aiometer_has_one_importer() -> None:
     users = [path.name for path in sources(PACKAGE) if re.search(r"\bimport aiometer\b", path.read_text("utf-8"))]
     assert users == ["fan_out.py"]
+
+
+def test_files_stay_short() -> None:
+    """A file that has outgrown its sentence is two ideas."""
+    lengths = {path.relative_to(PACKAGE).as_posix(): len(path.read_bytes().splitlines()) for path in sources(PACKAGE)}
+    assert {name for name, lines in lengths.items() if lines > MAX_LINES} <= LONGER.keys()
+    assert max(lengths.values()) < 2 * MAX_LINES
 
 
 @pytest.mark.parametrize(("pattern", "why"), FORBIDDEN.items())

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from aembed import (
-    BadTextError,
-    Config,
-    Embedder,
-    EmbedderFactory,
-    EmbedderOptions,
-    InputError,
-    Vector,
-    __version__,
-    jobs,
-)
+from aembed import Config, __version__, jobs
 from aembed.cli import options as of
-from aembed.cli import output_options as to
 from aembed.cli.benchmarks import run_bench
-from aembed.cli.bulk import dry_run_summary, embed_files, limits, plan_files, retry_file, summary
 from aembed.cli.check import check as check_models
 from aembed.cli.check import show, sources
-from aembed.cli.errors import EXIT_REJECTED, EXIT_STOPPED, CommandError, one_sentence, say
+from aembed.cli.embed import embed
+from aembed.cli.errors import EXIT_STOPPED, one_sentence, say
 from aembed.cli.flags import in_flags
-from aembed.cli.logs import AsJson, Level, logged
 from aembed.cli.models import download as download_model
 from aembed.cli.models import print_models
 from aembed.cli.providers import look_at_providers, print_rows
@@ -59,192 +45,7 @@ def options(
     """Options that come before the name of a command."""
 
 
-@app.command()
-def embed(  # noqa: PLR0917 (typer hands them over by name)
-    source: of.Sources = None,
-    output: to.Outputs = None,
-    query: Annotated[
-        str | None, typer.Option("--query", metavar="TEXT", help="Embed this text instead, and print its vector.")
-    ] = None,
-    text_column: of.TextColumn = None,
-    text: of.Text = None,
-    id_column: of.IdColumn = None,
-    vector_column: to.VectorColumn = "vector",
-    dtype: to.StoredAs = "float32",
-    update: to.Update = False,
-    keep: to.Keep = False,
-    force: to.Force = False,
-    retry: to.RetryRejects = None,
-    like: to.Like = None,
-    limit: of.Limit = None,
-    shard: of.Shard = None,
-    input_format: of.InputFormat = None,
-    encoding: of.Encoding = None,
-    delimiter: of.Delimiter = None,
-    quoting: of.Quoting = None,
-    max_row_bytes: of.MaxRowBytes = None,
-    model: of.Model = None,
-    dimensions: of.Dimensions = None,
-    overlong: of.Overlong = None,
-    base_url: of.BaseUrl = None,
-    option: of.ProviderOption = None,
-    batch_size: of.BatchSize = None,
-    concurrency: of.Concurrency = None,
-    timeout: of.Timeout = None,
-    rpm: of.Rpm = None,
-    tpm: of.Tpm = None,
-    max_cost: to.MaxCost = None,
-    cache: Annotated[
-        str | None,
-        typer.Option(
-            "--cache",
-            metavar="FILE|on|off",
-            help="Cache vectors in a file, so that no text is sent twice; 'on' caches in memory.",
-            rich_help_panel=of.SPEED,
-        ),
-    ] = None,
-    cache_limit: to.CacheLimit = None,
-    progress: to.ShownAs = None,
-    config_file: Annotated[
-        Path | None,
-        typer.Option("--config", metavar="FILE", help="Settings file to use instead of ./aembed.toml; it is trusted."),
-    ] = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run",
-            help="Estimate tokens, requests, cost and time; send nothing.",
-            rich_help_panel=of.SPEED,
-        ),
-    ] = False,
-    log_level: Level = None,
-    log_json: AsJson = False,
-) -> None:
-    """Embed every row of a file, or one query.
-
-    A .npy output has one row for each row of the input, in the same order (numpy.load reads it); .jsonl and .parquet
-    have all columns of the input and the vectors. Rows that cannot be embedded are listed in OUTPUT.rejects.jsonl,
-    and blank lines of a text file are skipped.
-
-    If it is interrupted or fails, run the same command again: it resumes where it stopped. Until the output is
-    complete, progress is kept in OUTPUT.job/; delete that to start over. How an output was made is recorded in
-    OUTPUT.json, or in the metadata of Parquet; OUTPUT.keys has a digest of each text, for --update.
-
-    Exit code: 0 all rows embedded; 1 some rows rejected, all others embedded; 2 invalid argument, setting or file;
-    3 provider failure or stopped job (run the same command again to resume); 130 interrupted.
-
-    Examples:
-
-    - aembed embed notes.txt -o notes.npy
-
-    - aembed embed papers.jsonl -o papers.parquet --text-column abstract --id-column doi -m openai
-
-    - aembed embed papers.jsonl --text-column abstract -m openai:text-embedding-3-small --dry-run
-
-    - cat *.txt | aembed embed - -o all.npy --overlong split
-
-    - aembed embed parts/ -o all.parquet --text '{title}\\n\\n{abstract}' --shard 1/4
-
-    - zcat rows.csv.gz | aembed embed - --input-format csv -o rows.jsonl
-
-    - aembed embed papers.jsonl -o papers.npy -o papers.parquet --update --max-cost 5
-
-    - aembed embed --retry-rejects papers.npy --overlong truncate
-
-    - aembed embed --query "where did I put the keys?" --like papers.npy > query.json
-    """
-    with one_sentence():
-        config = Config.load(config_file)
-        options = {
-            "dimensions": dimensions,
-            "overlong": overlong,
-            "cache": None if cache is None else _cache(cache),
-            "base_url": base_url,
-            "batch_size": batch_size,
-            "timeout": timeout,
-            "provider_options": of.provider_options(option),
-        }
-        reading = {
-            "text_column": text_column,
-            "text": of.unescaped(text),
-            "id_column": id_column,
-            "input_format": input_format,
-            "encoding": encoding,
-            "delimiter": of.unescaped(delimiter),
-            "quoting": quoting,
-            "max_row_bytes": max_row_bytes,
-            "limit": limit,
-            "shard": of.shard(shard),
-        }
-        quota = {"requests_per_minute": rpm, "tokens_per_minute": tpm, "max_concurrency": concurrency}
-        chosen: Any = {name: value for name, value in options.items() if value is not None}
-        flags = in_flags({name for name, value in (options | quota).items() if value is not None})
-        with flags, logged(log_level, as_json=log_json) as listening:
-            chosen |= listening
-            asked = limits(**quota)
-            if asked is not None:
-                chosen["limits"] = asked
-            if query is not None:
-                if source is not None or output or dry_run:
-                    raise CommandError("--query prints its vector and takes no INPUT, -o or --dry-run; leave them out")
-                vector = run(_embed_query(query, config, model, like, chosen))
-                say(json.dumps([float(str(number)) for number in vector]))  # the shortest form that reads back the same
-                return
-            shown = to.mode(progress)
-            written: Any = {"max_cost": max_cost, "cache_limit": to.size(cache_limit)}
-            if retry is not None:
-                if source is not None or output or dry_run:
-                    raise CommandError("--retry-rejects takes no INPUT, -o or --dry-run; leave them out")
-                chosen |= written
-                report = retry_file(retry, model=model, shown=shown, config=config, options=chosen)
-                say(summary(report))
-                raise typer.Exit(EXIT_REJECTED if report.rejected else 0)
-            if not source:
-                raise CommandError('nothing to embed; name a file, - for standard input, or --query "some text"')
-            chosen |= {name: value for name, value in reading.items() if value is not None}
-            if dry_run:
-                say(dry_run_summary(plan_files(source, model=model, config=config, options=chosen)))
-                return
-            if not output or not all(output):
-                named = " ".join(source)
-                raise CommandError(f"nowhere to write to; add -o vectors.npy: aembed embed {named} -o vectors.npy")
-            chosen |= {"vector_column": vector_column, "dtype": dtype, "update": update, "keep": keep}
-            chosen |= {"force": force, **written}
-            report = embed_files(source, output, model=model, shown=shown, config=config, options=chosen)
-            say(summary(report))
-    if report.rejected:
-        raise typer.Exit(EXIT_REJECTED)
-
-
-def _cache(given: str) -> str:
-    if given in {"", "."}:
-        raise CommandError("--cache names no file; give a path, as in --cache vectors.db, or on, or off")
-    return given
-
-
-async def _embed_query(
-    query: str, config: Config, model: str | None, like: str | None, chosen: EmbedderOptions
-) -> Vector:
-    if like is not None and model is not None:
-        raise CommandError("--like names the model of an output, and --model another; leave one out")
-    async with EmbedderFactory(config) as factory:
-        if like is None:
-            opened: AbstractAsyncContextManager[Embedder] = await factory.new_embedder(model, **chosen)
-        else:
-            opened = jobs.open_like(like, config=config, **chosen)
-        async with opened as embedder:
-            return await _one_query(embedder, query)
-
-
-async def _one_query(embedder: Embedder, query: str) -> Vector:
-    try:
-        return await embedder.embed_query(query)
-    except InputError as error:
-        error.index = None  # there is only this one
-        raise CommandError(f"--query: {str(error).removeprefix('text: ')}") from error
-    except BadTextError as error:
-        error.index = None
-        raise
+app.command()(embed)
 
 
 @app.command()
