@@ -7,9 +7,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -108,8 +109,13 @@ class Engine:
     def statistics(self) -> Statistics:
         return self.recorder.statistics(self.gate.snapshot())
 
-    async def run(self, call: Recipient) -> None:
-        spec = self.effective_spec() if len(call.texts) > 1 else self.spec
+    def run(self, call: Recipient) -> Coroutine[Any, Any, None]:
+        if len(call.texts) == 1:  # the way of a query, as short as it can be
+            return self.deliver(call, Batch(call.texts, slice(0, 1)))
+        return self._run_batches(call)
+
+    async def _run_batches(self, call: Recipient) -> None:
+        spec = self.effective_spec()
         if spec.pads and len(call.texts) > MAX_TEXTS_SORTED_ON_LOOP:
             batches = await anyio.to_thread.run_sync(plan, call.texts, spec)
         else:
@@ -131,7 +137,7 @@ class Engine:
             if self._cap.is_exceeded_by(batch):
                 left += reversed(self._cap.parts(batch))
                 continue
-            delivered = self._recovery.delivered
+            delivered = self.recorder.counts.texts
             try:
                 await self.send(call, batch)
             except DeadlineError:
@@ -187,9 +193,11 @@ class Engine:
         self.recorder.counts.requests += 1
         call.begin(batch)
         call.count(1)
-        rows = call.rows(batch, self.spec.dim) if self._provider.writes_rows else None
+        provider = self._provider
+        rows = call.rows(batch, self.spec.dim) if provider.writes_rows else None
         try:
-            reply = await self._provider.embed(batch.texts, call.kind, rows)
+            time_left = call.due - reservation.sent_at
+            reply = provider.checked(await provider.embed(batch.texts, call.kind, rows, time_left))
         except AembedError as error:
             failure = error
             raise
@@ -202,14 +210,10 @@ class Engine:
         else:
             check = partial(check_reply, reply, texts, spec, scale=self._normalize)
             vectors = await anyio.to_thread.run_sync(check)
-        self._learn(texts, vectors.shape[1])
+        self._cap.accepted(texts)
+        if self.spec.dim is None:  # the first reply shows it
+            self.spec = replace(spec, dim=vectors.shape[1])
         if attempt is not None:
             attempt.answered(reply)
         call.place(batch, reply, vectors, in_place=rows is not None and reply.vectors is rows)
         self.recorder.delivered(call, batch, reply, attempt)
-
-    def _learn(self, texts: int, dim: int) -> None:
-        """A batch of so many texts was answered. The dimension is learned from the first reply."""
-        self._cap.accepted(texts)
-        if self.spec.dim is None:
-            self.spec = replace(self.spec, dim=dim)

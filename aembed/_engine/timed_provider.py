@@ -16,14 +16,13 @@ class TimedProvider:
     def __init__(self, provider: Provider, seconds: float | None) -> None:
         self.inner = provider
         self._embed_into = provider.embed_into if isinstance(provider, WritesRows) else None
+        self.writes_rows = self._embed_into is not None
         self._timeout = None if seconds is None else SharedTimeout(seconds)
 
-    @property
-    def writes_rows(self) -> bool:
-        return self._embed_into is not None
+    def embed(self, texts: Sequence[str], kind: Kind, rows: Vectors | None, time_left: float) -> Awaitable[object]:
+        """Begin one request: awaiting it gives what ``checked`` makes a reply of. ``rows`` are filled if it can.
 
-    async def embed(self, texts: Sequence[str], kind: Kind, rows: Vectors | None) -> Reply:
-        """One request. ``rows`` are filled if the provider can.
+        ``time_left``: seconds until the call ends in any case. A timeout that comes later is not set.
 
         Raises:
             RequestTimeoutError: no answer in time.
@@ -36,12 +35,15 @@ class TimedProvider:
             answer = self._embed_into(rows, texts, kind=kind)
         if not hasattr(answer, "__await__"):
             raise ConfigError(f"{type(self.inner).__name__}.embed is no async function; write `async def embed`")
-        if self._timeout is None:
-            return self._checked(await answer)
-        scope = self._timeout.scope()
+        if self._timeout is None or time_left <= self._timeout.seconds:
+            return answer
+        return self._in_time(answer, self._timeout)
+
+    async def _in_time(self, answer: Awaitable[object], timeout: SharedTimeout) -> object:
+        scope = timeout.scope()
         try:
             with scope:
-                return self._checked(await answer)
+                return await answer
         except TimeoutError:
             if not scope.expired:
                 raise  # the provider's own
@@ -49,9 +51,10 @@ class TimedProvider:
             await scope.give_way()
             raise
         name = self.inner.spec.name
-        raise RequestTimeoutError(f"{name} did not answer within the timeout of {self._timeout.seconds} s")
+        raise RequestTimeoutError(f"{name} did not answer within the timeout of {timeout.seconds} s")
 
-    def _checked(self, reply: object) -> Reply:
+    def checked(self, reply: object) -> Reply:
+        """Raises :class:`ConfigError` for anything else."""
         if isinstance(reply, Reply):
             return reply
         returned = "nothing" if reply is None else f"a {type(reply).__name__}"

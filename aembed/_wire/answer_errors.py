@@ -113,7 +113,10 @@ class AnswerErrors:
         found = response.headers.get("x-request-id")
         if found is not None and USUAL_ID.fullmatch(found) and found not in texts:
             small = found.lower()
-            if not any(secret.lower() in small or small in secret.lower() for secret in self._secrets):
+            for secret in self._secrets:
+                if secret.lower() in small or small in secret.lower():
+                    break
+            else:
                 return found
         return self.request_id(response, texts)
 

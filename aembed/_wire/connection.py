@@ -9,6 +9,7 @@ import asyncio
 import select
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 from aembed._errors import ProviderError
@@ -234,4 +235,4 @@ def _poller(sock: socket.socket) -> Callable[[], object]:
         return lambda: select.select([sock], [], [], 0)[0]
     poller = select.poll()
     poller.register(sock, select.POLLIN)
-    return lambda: poller.poll(0)
+    return partial(poller.poll, 0)

@@ -98,12 +98,12 @@ def _decode_one(body: bytes, reply_format: ReplyFormat[Any], rows: Vectors) -> D
     if end < 0 or len(body) - (end - start) > UNCOUNTED_BYTES:
         return None
     try:
-        skeleton = parse(b"%b%b%b" % (body[:start], PLACEHOLDER, body[end:]), reply_format)
+        skeleton = reply_format.parse(b"%b%b%b" % (body[:start], PLACEHOLDER, body[end:]))
         if reply_format.vector_positions(skeleton) != ONE_VECTOR:
             return None
         rows.data.cast("B")[:] = pybase64.b64decode(memoryview(body)[start:end], validate=True)
-    except (ReplyError, ValueError):  # damaged, of another length, or with escapes: the general path finds out
-        return None
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None  # damaged, of another length, or with escapes: the general path finds out
     return Decoded(rows, reply_format.tokens(skeleton), base64=True)
 
 

@@ -47,10 +47,19 @@ class QuotaHeaders:
     tokens: str | None = None
     signs: frozenset[str] = field(init=False, repr=False, compare=False)
     """Headers of which one shows that a reply uses these names."""
+    fields: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    """Field of :class:`QuotaHints` -> header."""
 
     def __post_init__(self) -> None:
-        patterns = [pattern for pattern in (self.requests, self.tokens) if pattern is not None]
-        signs = frozenset(pattern.format(what) for pattern in patterns for what in ("limit", "remaining"))
+        patterns = {"requests": self.requests, "tokens": self.tokens}
+        fields = {
+            f"{what}_{unit}": pattern.format(what)
+            for unit, pattern in patterns.items()
+            if pattern is not None
+            for what in ("limit", "remaining", "reset")
+        }
+        signs = frozenset(name for field, name in fields.items() if not field.startswith("reset"))
+        object.__setattr__(self, "fields", fields)
         object.__setattr__(self, "signs", signs)
 
 
@@ -82,15 +91,15 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 def reset_after(headers: Mapping[str, str], names: Sequence[QuotaHeaders] = USUAL) -> float | None:
     """Seconds until the quota of a 429 has refilled: one with nothing left, or one whose remainder is not reported."""
-    waits: list[float] = []
-    for known in names:
-        for pattern in (known.requests, known.tokens):
-            if pattern is not None and not _number(headers.get(pattern.format("remaining"))):
-                waits += _reset(headers, pattern.format("reset"))
-    for name in RESETS:
-        waits += _reset(headers, name)
+    resets = [
+        pattern.format("reset")
+        for known in names
+        for pattern in (known.requests, known.tokens)
+        if pattern is not None and not _number(headers.get(pattern.format("remaining")))
+    ]
+    waits = [_reset(headers.get(name)) for name in (*resets, *RESETS)]
     # The longest: a retry before the last of them has refilled is another 429.
-    return max(waits, default=None)
+    return max((wait for wait in waits if wait is not None), default=None)
 
 
 def wait_in_words(words: str) -> float | None:
@@ -133,20 +142,17 @@ def quota_hints(headers: Mapping[str, str], names: Sequence[QuotaHeaders] = USUA
 
 
 def _hints(headers: Mapping[str, str], names: QuotaHeaders) -> QuotaHints | None:
-    values: dict[str, float | None] = {}
-    for unit, pattern in (("requests", names.requests), ("tokens", names.tokens)):
-        if pattern is None:
-            continue
-        values[f"limit_{unit}"] = _number(headers.get(pattern.format("limit")))
-        values[f"remaining_{unit}"] = _number(headers.get(pattern.format("remaining")))
-        values[f"reset_{unit}"] = next(iter(_reset(headers, pattern.format("reset"))), None)
+    values = {
+        field: (_reset if field.startswith("reset") else _number)(headers.get(name))
+        for field, name in names.fields.items()
+    }
     return QuotaHints(**values) if any(value is not None for value in values.values()) else None
 
 
-def _reset(headers: Mapping[str, str], name: str) -> tuple[float, ...]:
-    """Seconds of a reset header, empty if it is missing or implausible."""
-    seconds = duration(headers.get(name))
-    return () if seconds is None or seconds > MAX_RESET_S else (seconds,)
+def _reset(value: str | None) -> float | None:
+    """Seconds of a reset header; ``None`` if it is missing or implausible."""
+    seconds = duration(value)
+    return None if seconds is None or seconds > MAX_RESET_S else seconds
 
 
 def _number(value: str | None) -> float | None:

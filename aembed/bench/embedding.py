@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from aembed import Statistics
+from aembed import Embedder, Statistics
 from aembed.bench.call_parts import CallParts
 from aembed.bench.corpus import Corpus
 from aembed.bench.model.work import Work
 from aembed.bench.subject import Subject, Validate
 from aembed.bench.workload import Sizes, Workload
-
-if TYPE_CHECKING:
-    from aembed import Embedder
 
 ALIKE = 0.99
 """Cosine between the vectors of a text in two calls, at least."""
@@ -99,10 +96,6 @@ class Meter:
             price=self._price,
             cost=None if self._price is None else tokens * self._price / 1e6,
             by_length=None,  # the rows of the run are not known here
-            server=self._embedder.server,
-            cached=now.cache_hits + now.cache_misses + now.cache_shared > 0,
-            requests_per_minute=now.requests_per_minute,
-            tokens_per_minute=now.tokens_per_minute,
             **requests,
         )
 

@@ -64,6 +64,28 @@ async def test_the_providers_timeout_applies_unless_another_is_given(option: Any
 
 
 @pytest.mark.virtual_time
+@pytest.mark.parametrize(
+    ("deadline", "timeout", "timers", "error"),
+    [(5.0, 10.0, 1, DeadlineError), (5.0, 5.0, 1, DeadlineError), (10.0, 5.0, 2, RequestTimeoutError)],
+)
+async def test_a_timeout_that_the_deadline_precedes_has_no_timer(
+    deadline: float, timeout: float, timers: int, error: type[Exception]
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with EmbedderFactory(Config()) as factory:
+        embedder = await factory.new_embedder(
+            ScriptedProvider(latency=100.0), timeout=timeout, retry=RetryPolicy(max_attempts=1)
+        )
+        call = asyncio.create_task(embedder.embed_query("a text", deadline=deadline))
+        await anyio.sleep(1.0)
+        pending = [timer.when() for timer in getattr(loop, "_scheduled") if not timer.cancelled()]  # noqa: B009
+        assert sorted(pending)[:-1] == sorted({deadline, timeout})[:timers]  # the last is the server's
+        with pytest.raises(error):
+            await call
+        assert anyio.current_time() == pytest.approx(min(deadline, timeout))
+
+
+@pytest.mark.virtual_time
 async def test_after_a_deadline_finished_rows_are_in_the_partial_result() -> None:
     provider = ScriptedProvider([1.0, 100.0], spec=PAIRS)
     async with EmbedderFactory(Config()) as factory:
