@@ -46,7 +46,7 @@ class _Shared:
     gate: Gate
     spec: ModelSpec
     members: dict[object, tuple[str, Limits]] = field(default_factory=dict[object, tuple[str, Limits]])
-    """Open embedders: by what each is known here, its name and the limits it was given."""
+    """Open embedders: identity -> name, and the limits it was given."""
 
 
 class Accounts:
@@ -88,7 +88,7 @@ class Accounts:
         return shared.gate
 
     def leave(self, member: object, group: QuotaGroup) -> None:
-        """Forget the limits of a closed embedder; what its gate has learnt stays, unless it is a provider's own."""
+        """Forget the limits of a closed embedder. The gate of an account stays, with the limits it has learnt."""
         shared = self._groups[group]
         before = _union(shared.members)
         del shared.members[member]

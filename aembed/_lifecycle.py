@@ -127,7 +127,7 @@ class ActiveCalls:
 
 
 class Bound:
-    """Root of what holds connections, tasks or locks."""
+    """Root of classes that hold connections, tasks or locks."""
 
     __slots__ = ()
 

@@ -72,7 +72,7 @@ class ObservedCall:
         self._end(error)
 
     def follow(self, call: Call) -> None:
-        """Let the layers note what becomes of ``call``."""
+        """Let the layers record the progress of ``call``."""
         call.record = self._record
         self._calls += (call,)
 

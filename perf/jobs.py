@@ -1,4 +1,4 @@
-"""``python -m perf.jobs``: what memory a bulk job takes, and how fast it is, on the mock.
+"""``python -m perf.jobs``: memory and speed of a bulk job, on the mock.
 
 Each output is written in a separate process. Resident memory is read every tenth of a second while it runs; the value
 after the first tenth of the rows is printed next to the peak, because a job that keeps finished rows

@@ -1,4 +1,4 @@
-"""The contract between layers: a call goes down, and reports of what became of its texts come back up to it."""
+"""The contract between layers: a call goes down, and the layers report the fate of its texts back to it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Deliver: TypeAlias = Callable[[Batch], Awaitable[None]]
 
 
 class Recipient(Protocol):
-    """A call as the layers see it: texts to embed, and methods that report what became of each batch.
+    """A call as the layers see it: texts to embed, and methods by which they report the fate of each batch.
 
     :class:`Call` collects the reports for one caller, :class:`SharedCall` passes them on to several calls.
     """

@@ -1,4 +1,4 @@
-"""The model a caller asks for: what can be wrong with it, and which setting has named it."""
+"""The model a caller asks for: checks, and the setting that named it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Providers of a factory: what each is opened with, opening it, and closing it with its last embedder."""
+"""Providers of a factory: each is opened with its account, address and key, and closed with its last embedder."""
 
 from __future__ import annotations
 

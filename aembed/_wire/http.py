@@ -94,7 +94,7 @@ class HttpTransport:
                 pool.close_sockets()
 
     async def _find_route(self, url: str) -> Route:
-        """Look up once whom requests to ``url`` go to: the environment may name a proxy, or a user."""
+        """Look up once the server or proxy for ``url``, and the user: the environment may name both."""
         origin, target = split(url)
         settings = self._settings
         find = partial(way_to, origin, settings.proxy_url, trust_env=settings.trust_env)
@@ -135,7 +135,7 @@ class HttpTransport:
 
 
 def _abandon(pools: MutableMapping[asyncio.AbstractEventLoop, Pool], process: int) -> None:
-    """Close what a transport was left with, without waiting: its factory has warned."""
+    """Close a transport's remaining connections without waiting: its factory has warned."""
     if os.getpid() != process:
         return
     for loop, pool in list(pools.items()):

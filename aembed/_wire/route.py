@@ -1,4 +1,4 @@
-"""The way to a URL: whom to connect to, and the head of the request."""
+"""The way to a URL: the server or proxy to connect to, and the head of the request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PORTS = {"http": 80, "https": 443}
 IN_A_PATH = "/%:@!$&'()*+,;=-._~"
 """Characters that a path may hold besides letters and digits, RFC 3986 section 3.3; ``%`` of encoded ones included."""
 OURS = {"connection", "content-length", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
-"""Headers that say where a request ends and what becomes of the connection."""
+"""Headers that give a request's length and the fate of the connection."""
 
 _HOST = re.compile(r"[\w!$&'()*+,;=~.-]+|[0-9a-f:.]+(%[\w.~-]+)?", re.ASCII)
 _FIELD = re.compile(r"[!#$%&'*+.^`|~\w-]+: [^\r\n\0]*", re.ASCII)

@@ -115,7 +115,7 @@ def _split_values(body: bytes | bytearray, key: bytes, pause: Yield | None) -> S
 def split_numbers(body: bytes | bytearray, pause: Yield | None = None) -> Split:
     """Split the innermost arrays that begin with a number, but not what looks like one within a string.
 
-    In the place of the ``k``-th stands ``[k]``: a reply may hold other numbers than vectors.
+    The ``k``-th is replaced by ``[k]``: a reply may hold other numbers than vectors.
     """
     return _joined(body, find_numbers(body, pause=pause))
 

@@ -37,7 +37,7 @@ class Sizes:
 
 
 class Workload:
-    """Requests of some texts each, and what of them was drawn so far."""
+    """Requests of some texts each, and those drawn so far."""
 
     def __init__(self, corpus: Corpus, sizes: Sizes) -> None:
         self.corpus = corpus

@@ -1,4 +1,4 @@
-"""The ``aembed`` command. It uses what any other program could: the public names of aembed."""
+"""The ``aembed`` command. It uses only public names of aembed, as any other program would."""
 
 from __future__ import annotations
 

@@ -3,26 +3,24 @@
     report = await jobs.run("papers.jsonl", "papers.parquet", model="openai:text-embedding-3-small")
 
 Modules:
-    job            the whole of a job           work       what of it stands on the disk
-    options reading columns template    how the input is read
-    inputs spool streams foreign    names -> files; pipes; decompressed, in UTF-8; other kinds of file
-    source         the rows of all files        place      outputs, and the directory a job works in
-    readers rows   formats -> rows in blocks    writers    rows and vectors -> formats
+    job work                    a job from start to end; its part in OUTPUT.job/
+    options wanted              keywords of the input and the model; those of the outputs
+    inputs spool streams foreign    names -> files; pipes; decompression, UTF-8; files of other kinds
+    source reading columns template    the rows of all files, and how they are read
+    readers rows                formats -> rows in blocks
     json_values arrow_values    values beyond JSON and beyond Python
-    pieces vocabulary    long texts as several rows; the share of tokens a model does not know
-    joining        the outputs of shards -> one output
-    survey         the first reading            duplicates kinds    its findings
-    chunks         rows -> requests             embedding  the second reading: chunks -> vectors
-    ledger         progress: journal, vectors, ranges         budget    cost limit
-    directory placing    OUTPUT.job/ without links; finished files go to their places
-    record keys    how an output was made; a digest of each text    quantized    smaller numbers
-    existing reuse    outputs that are there: complete, or good for their vectors
-    keeping        rows of an output that the input no longer has
-    like retry wanted    their model again; only rejected rows; options of a call
-    assembly       the third reading: rows and vectors -> output and rejects
-    models         the embedder, and the settings that decide its vectors
-    monitor progress    progress reports          estimate   estimates
-    arrow steps errors  pyarrow, if it is there; threads and tasks; what can go wrong
+    pieces vocabulary           long texts as several rows; the share of tokens a model does not know
+    survey duplicates kinds     the first reading: fingerprint, repeated ids, types of columns
+    chunks embedding budget     the second reading: rows -> requests -> vectors, within max_cost
+    ledger journal vectors ranges    progress: finished rows, and their vectors
+    assembly writers quantized  the third reading: rows and vectors -> outputs and rejects; smaller numbers
+    place directory placing     outputs; OUTPUT.job/ without links; finished files go to their places
+    record keys                 how an output was made; a digest of each text
+    existing reuse keeping      outputs of earlier jobs: complete, or a source of vectors; rows gone from the input
+    joining like retry          the outputs of shards as one; their model again; only rejected rows
+    models estimate             the embedder, and the settings that decide its vectors; a dry run
+    monitor progress            progress reports
+    arrow steps errors          pyarrow, if it is installed; threads and tasks; the errors
 """
 
 from aembed.jobs.errors import JobBudgetError, JobChangedError, JobError, JobInputError, JobOutputError, JobStoppedError

@@ -1,4 +1,4 @@
-"""``max_cost``: what a job may cost, kept to by estimates that usage corrects."""
+"""``max_cost``: the limit of a job's cost, enforced by estimates that usage corrects."""
 
 from __future__ import annotations
 

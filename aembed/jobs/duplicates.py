@@ -1,4 +1,4 @@
-"""Ids that stand twice, found in constant memory: hashes in files by their first bits, each file sorted by itself."""
+"""Repeated ids, found in constant memory: hashes in files by their first bits, each file sorted by itself."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 JobError                 (an AembedError)
 ├── JobInputError        the input cannot be read, or nothing in it can be embedded
-├── JobOutputError       the output cannot stand where it is wanted
+├── JobOutputError       the output cannot be written there
 ├── JobBudgetError       the job would cost more than max_cost
 ├── JobChangedError      the input or settings differ from those of the output or the unfinished job
 └── JobStoppedError      the job ended early; finished rows are kept, and the same call resumes from there

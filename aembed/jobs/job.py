@@ -207,7 +207,7 @@ def check_wanted(wanted: Wanted, place: Place) -> None:
 
 
 async def survey_for(place: Place, wanted: Wanted, opened: Source, embedder: Embedder, monitor: Monitor) -> None:
-    """The first reading, for what these outputs need to know of the input."""
+    """The first reading, for the facts about the input that these outputs need."""
     formats = {output.format for output in place.outputs}
     kinds = "parquet" in formats and opened.format != "parquet"
     taken = wanted.vector_column if formats - {"npy"} else None

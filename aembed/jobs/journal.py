@@ -1,6 +1,6 @@
 """Progress on disk: a line for each finished chunk, and a checksum for each line.
 
-The first line says what the job was begun with. A line that is torn or damaged counts as not written: its chunk is
+The first line holds the settings of the job. A line that is torn or damaged counts as not written: its chunk is
 embedded again.
 """
 
@@ -179,7 +179,7 @@ class Journal:
                 offset += len(line)
 
     def _check_ours(self) -> None:
-        """Nothing is lost with what a job left that had done nothing, or died with its first line half written."""
+        """Nothing is lost with the files of a job that had done nothing, or died with its first line half written."""
         with self._directory.open(JOURNAL, "rb", buffered=True) as file:
             head = file.read(HEAD_BYTES)
         others = [name for name in self._directory.names() if name != JOURNAL]

@@ -72,7 +72,7 @@ class Ledger:
             self.sync()
 
     def refusals(self, start: int, stop: int) -> dict[int, Reject]:
-        """Index -> what the provider had against it, for the rows from ``start`` to ``stop``."""
+        """Index -> rejection by the provider, for the rows from ``start`` to ``stop``."""
         found: dict[int, Reject] = {}
         at = bisect_left(self._refusals, (start - ROWS,))
         while at < len(self._refusals) and self._refusals[at][0] < stop:
@@ -112,7 +112,7 @@ def _rejects(chunk: Chunk, result: EmbedResult) -> list[Reject]:
 
 
 def _message(error: Exception) -> str:
-    """Without the position in the chunk, which says nothing to anybody."""
+    """Without the position in the chunk, which means nothing to a user."""
     index = getattr(error, "index", None)
     if index is None:
         return str(error)

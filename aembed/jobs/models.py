@@ -1,4 +1,4 @@
-"""The embedder of a job, and the settings that decide what its vectors are."""
+"""The embedder of a job, and the settings that decide its vectors."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class Place:
 
 
 def choose_place(names: Sequence[str], sources: Sequence[str] = ()) -> Place:
-    """Reject what cannot become an output, before anything is read or sent.
+    """The outputs of these names. A name that cannot be one is rejected before anything is read or sent.
 
     Raises:
         JobOutputError: no known format, a directory or a device, no directory to write to, two outputs of one name, or

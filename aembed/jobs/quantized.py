@@ -19,7 +19,7 @@ STORED: dict[Dtype, Any] = {"float32": np.float32, "float16": np.float16, "int8"
 
 
 def check_dtype(dtype: str) -> None:
-    """Reject what vectors cannot be stored as.
+    """Reject a type that vectors cannot be stored as.
 
     Raises:
         JobOutputError: an unknown name.

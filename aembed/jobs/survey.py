@@ -1,4 +1,4 @@
-"""The first reading of the input: how much there is of what, and which ids stand twice. Nothing is sent for it."""
+"""The first reading of the input: counts, sizes and repeated ids. Nothing is sent for it."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ UNSETTLED_CHARACTERS = 128
 """Tokens at the end of a beginning that may be others in the whole text: WordPiece takes words of 100 characters."""
 
 UNKNOWN = ("[UNK]", "<unk>", "<UNK>")
-"""Tokens for what a vocabulary lacks, by the usual names."""
+"""Usual names of the token for words that a vocabulary lacks."""
 
 
 @dataclass(frozen=True, slots=True)

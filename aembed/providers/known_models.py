@@ -16,7 +16,7 @@ Checked = Literal["vectors", "rules"]
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """One model: how to open it and what to expect of it."""
+    """One model: its name, and its properties as published."""
 
     model: str
     """Name for ``new_embedder``: ``"local:organisation/model"``."""

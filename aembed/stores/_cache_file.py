@@ -31,7 +31,7 @@ ROWS_PER_DELETE = 10_000
 MAX_ROW_BYTES = 4 * 2**16
 """Bytes of 65,536 dimensions. No model gives a longer row, so that it is not loaded."""
 MAX_CLOCK = 2**62
-"""Beyond what any cache has written in its life."""
+"""More uses than any cache counts in its life."""
 READ_TIMEOUT_S, WRITE_TIMEOUT_S = 10.0, 60.0
 """Seconds that the statements of a lookup, and of a write, may take before they are interrupted."""
 MAX_FILL_SHARE = 0.85

@@ -4,7 +4,7 @@
     ScriptedProvider    answers, errors and delays call by call, and a log of its calls
     LoopbackServer      a real HTTP server that speaks like OpenAI, Cohere, Ollama ...: latency, quotas, quirks, faults,
                         a log; also ``python -m aembed.testing.server``
-    faults              what can go wrong on the way, as values that a server plays: resets, bombs, lies, silence
+    faults              network and server faults, as values that a server plays: resets, bombs, malformed replies
     fixtures            the server as a pytest fixture
     Authority           TLS certificates for it
     Quota, QuotaKeeper  how providers keep quotas, without HTTP and with your clock

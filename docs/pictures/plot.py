@@ -1,4 +1,4 @@
-"""Lines, bands and dots as SVG that follows the page's colours, in light and dark. Told apart by more than colour."""
+"""Lines, bands and dots as SVG that follows the page's colours, in light and dark. Each differs by more than colour."""
 
 from __future__ import annotations
 

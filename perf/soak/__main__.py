@@ -1,4 +1,4 @@
-"""``python -m perf.soak``: prints what came of it, and fails if anything grows."""
+"""``python -m perf.soak``: prints the outcome, and fails if anything grows."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ async def ab(
     """Measure each of ``contests`` in turns of its two sides, and judge them together.
 
     Each gets 6 to 30 pairs of fresh processes, and about ``budget`` seconds. A side that fails is not judged, and said
-    to be so. ``progress`` is called after every pair from the second on, with how things stand. Once ``stop`` is set,
+    to be so. ``progress`` is called after every pair from the second on, with the state so far. Once ``stop`` is set,
     the pairs made so far are judged, if they are 6 or more.
     """
     if not contests:

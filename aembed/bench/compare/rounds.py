@@ -1,6 +1,6 @@
-"""Sides that took turns: who is surely faster. Pure.
+"""Sides that took turns: which of them is surely faster. Pure.
 
-Each round gives one value for each side, measured within seconds of each other, so that what drifts (the time of day,
+Each round gives one value for each side, measured within seconds of each other, so that drifts (the time of day,
 the network, a neighbour) drifts for all. The differences of their logarithms are compared by Student's t, adjusted by
 Holm for the number of pairs; orders alternate so that a drift within a round evens out.
 """

@@ -61,7 +61,7 @@ def dispersion(counts: Sequence[tuple[int, int]]) -> float:
 
 
 class SequentialTest:
-    """One goal, and what each second of the run said of it."""
+    """One goal, and its state in each second of the run."""
 
     def __init__(self, goal: Goal, error: float) -> None:
         self.goal = goal

@@ -18,7 +18,7 @@ and collections hold up every part under way."""
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The event loop stood still."""
+    """The event loop was blocked."""
 
     begin: int
     end: int

@@ -55,7 +55,7 @@ class Pulse:
     gaps: list[tuple[Beat, Beat]] = field(default_factory=list)
     """The last beat in time, and the late one."""
     lines: list[tuple[int, str]] = field(default_factory=list)
-    """When the watchdog looked, and where the loop's thread stood."""
+    """Times at which the watchdog looked, and the line that the loop's thread was in."""
     tasks: list[tuple[int, asyncio.Task[Any]]] = field(default_factory=list)
     """When the watchdog looked, and which task ran. They are held, so that no other gets their identity."""
     stops: list[tuple[int, int]] = field(default_factory=list)

@@ -29,7 +29,7 @@ from aembed.bench.settings import RunOptions, Settings, positive
 from aembed.bench.slo import goals_for
 
 Think: TypeAlias = float | Callable[[random.Random], float]
-"""Seconds: the mean of exponentially distributed pauses, or what draws one."""
+"""Seconds: the mean of exponentially distributed pauses, or a function that draws one."""
 
 
 @writes_files
@@ -47,8 +47,8 @@ async def closed(
 ) -> Report:
     """Closed loop: ``users`` ask, wait for the answer, think, and ask again.
 
-    A slow answer slows the users down: how many requests there are is a result, and what a stall does to those who
-    would have come is not seen. Use :func:`load` to know what a rate of requests does.
+    A slow answer slows the users down: the number of requests is a result, and the harm that a stall does to requests
+    that would have come meanwhile is not seen (coordinated omission). Use :func:`load` for the effect of a rate.
     """
     if users < 1:
         raise InputError(f"users={users!r} must be 1 or more")

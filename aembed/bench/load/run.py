@@ -135,7 +135,7 @@ def _middle_and_tail(rows: Rows) -> tuple[float | None, float | None]:
 
 
 class _Ticker:
-    """Tells how far a run is, once a second."""
+    """Reports the progress of a run, once a second."""
 
     def __init__(self, driver: Driver, origin: int, seconds: float, tell: Callable[[Progress], None]) -> None:
         self._driver, self._origin, self._seconds, self._tell = driver, origin, seconds, tell

@@ -22,7 +22,7 @@ LATE = 0.01
 OWN = 0.5
 """Share of the loop's thread that the generator may take for itself at most."""
 TAKEN = 0.005
-"""Share of a run in which the machine may have stood still."""
+"""Share of a run in which the machine may not have run the loop."""
 QUEUED = 0.1
 """Share of a run in which the loop's thread may have waited for a core."""
 KINDS = 5
@@ -47,7 +47,7 @@ class Disturbances:
 def judge(
     result: RunResult, traffic: Traffic, found: Disturbances, settings: Settings
 ) -> tuple[Verdict, tuple[str, ...]]:
-    """The verdict, and what a reader should know besides.
+    """The verdict, and notes for the reader.
 
     Errors and wrong results always count against the subject; missing answers do only if the machine kept up.
     """

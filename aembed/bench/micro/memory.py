@@ -131,7 +131,7 @@ async def measure(subject: Subject, operations: int, seconds: float) -> Looks:
     size, call, loop = resident(), subject.call, asyncio.get_running_loop()
     blocks, rss = array("q", bytes(8 * LOOKS)), array("q", bytes(8 * LOOKS))  # lists would keep an object for each
     gc.collect()
-    gc.freeze()  # what stands now stays: collections look at the rest alone
+    gc.freeze()  # objects that exist now stay: collections look at the others alone
     try:
         for i in range(LOOKS):
             for _ in range(each):

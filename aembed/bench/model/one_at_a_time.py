@@ -68,7 +68,7 @@ class Micro:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """Memory per operation, and what stays."""
+    """Memory per operation, and the part that is not freed."""
 
     operations: int
     bytes: float | None

@@ -20,7 +20,7 @@ class Pacing:
     seed: int | None
     pacer: Literal["timerfd", "call_at", "none"]
     fallback: str | None = None
-    """Why the pacer is not the best one, and what that costs; ``None`` if it is."""
+    """Reason why the pacer is not the best one, and the cost of that; ``None`` if it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stall:
-    """The loop stood still, beyond the watchdog's threshold."""
+    """The loop was blocked for longer than the watchdog's threshold."""
 
     at: float
     """Seconds since the run began."""

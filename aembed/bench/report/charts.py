@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aembed.bench.compare.history import Trend
 
 LINES = (("one", "-"), ("two", "--"), ("three", "-."))
-"""Told apart by more than their colour."""
+"""Distinguished by more than their colour."""
 Ends: TypeAlias = tuple[float, float, float]
 """A value, and the ends of its interval."""
 SHORTEST = 1e-6

@@ -15,7 +15,7 @@ from aembed.bench.report.tables import Table, printable
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", **{letter: f"&#{ord(letter)};" for letter in "|[]`\\"}}
 
 Outcome = tuple[str, State, str]
-"""A name, what became of it, and why."""
+"""A name, its outcome, and the reason."""
 OBJECTIVES: dict[ObjectiveState, State] = {
     "kept": "ok",
     "broken": "over budget",

@@ -56,7 +56,7 @@ def overview(reports: Sequence[Report]) -> Table:
 
 
 def headline(report: Report) -> str:
-    """The one figure a reader wants first; none of an invalid report, and of a failed one what failed."""
+    """The one figure a reader wants first; none of an invalid report, and the failure of a failed one."""
     if report.verdict.state == "invalid":
         return "no number: " + "; ".join(reasons(report))
     if report.verdict.state == "failed":

@@ -1,6 +1,6 @@
 """Pure statistics.
 
-sample                       what a sample says about where it came from
+sample                       estimates and intervals from a sample
 shares                       shares of requests: intervals, decisions, what would decide
 special                      distribution functions of the tests
 fits                         laws that growing load follows

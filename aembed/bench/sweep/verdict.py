@@ -52,7 +52,7 @@ def _parameters(cell: Cell) -> Mapping[str, Parameter]:
 
 @dataclass(slots=True)
 class Measured:
-    """A cell, and what its blocks gave so far."""
+    """A cell, and the results of its blocks so far."""
 
     cell: Cell
     blocks: list[Block] = field(default_factory=list)

@@ -54,7 +54,7 @@ def measure(
     run: Callable[[T, Watch], Coroutine[Any, Any, Report | None]],
     files: Files | None = None,
 ) -> None:
-    """Run each, say what came of it, and leave with the exit code that says it shortest. After Ctrl-C, no more.
+    """Run each, print its outcome, and exit with the code of the worst. After Ctrl-C, no more.
 
     ``run`` gives ``None`` if it has nothing to report after Ctrl-C.
     """

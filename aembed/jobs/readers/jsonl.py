@@ -19,7 +19,7 @@ DECODING_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def jsonl_columns(name: str, file: BinaryIO, reading: Reading) -> Columns:
-    """No line says what fields the others have."""
+    """No line lists the fields of the others."""
     return columns_of_rows(reading)
 
 

@@ -93,7 +93,7 @@ class ServerConnection(asyncio.Protocol):
         self.answered(keep_alive=keep_alive)
 
     def play(self, steps: Iterator[Step], *, keep_alive: bool) -> None:
-        """Write what a fault makes of an answer."""
+        """Write an answer as a fault spoils it."""
 
         def done(end: End | None) -> None:
             self._player = None

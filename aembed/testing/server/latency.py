@@ -9,7 +9,7 @@ from random import Random
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """Seconds from a whole request to its answer: a lognormal part, and what the texts cost."""
+    """Seconds from a whole request to its answer: a lognormal part, and a part for the texts."""
 
     median: float = 0.0
     sigma: float = 0.0

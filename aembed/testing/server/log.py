@@ -14,7 +14,7 @@ GONE = 499
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One request, or what broke before it was whole (status 0).
+    """One request, or one that broke off before it was complete (status 0).
 
     ``received`` (all of it was here) and ``answered`` are loop times, in seconds.
     """

@@ -40,7 +40,7 @@ class Request:
 
 
 class Parser:
-    """Feed it what arrives; it gives whole requests, in order."""
+    """Takes bytes as they arrive, and gives whole requests, in order."""
 
     def __init__(self, max_body: int) -> None:
         self._max_body = max_body

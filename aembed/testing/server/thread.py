@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 
 @contextmanager
 def in_thread(server: AbstractAsyncContextManager[object]) -> Generator[None]:
-    """Serves until the end of the block. Raises what starting raises."""
+    """Serves until the end of the block. An error of the start is raised here."""
     started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def serve() -> None:

@@ -62,7 +62,7 @@ def situations(only: str, jobs: int, clients: Sequence[str]) -> None:
 
 
 def one_world(generator: str, seed: int, clients: Sequence[str]) -> None:
-    """Print a world and what became of it."""
+    """Print a world and its result."""
     world = GENERATORS[generator](seed)
     judged = judged_world(world, tuple(clients))
     print(f"world {seed}: {world.describe()}")
