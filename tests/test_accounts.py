@@ -53,7 +53,7 @@ def test_limits_of_a_closed_embedder_are_forgotten() -> None:
     assert limits_of(gate)["requests"] == 30
 
 
-def test_one_that_is_refused_leaves_nothing_behind() -> None:
+def test_a_rejected_embedder_leaves_nothing_behind() -> None:
     accounts = Accounts()
     gate = accounts.join("a", "a", GROUP, SPEC, Limits(requests_per_minute=60))
     with pytest.raises(ConfigError):

@@ -153,7 +153,7 @@ def test_the_steps_to_a_cap_and_beyond_it() -> None:
     assert cap.most == 94, "nothing lies between 47 and 48"
 
 
-def test_of_two_texts_one_is_left() -> None:
+def test_two_texts_become_one() -> None:
     cap = BatchCap()
     steps: list[int | None] = []
     for refused in (1, 2):

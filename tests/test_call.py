@@ -32,7 +32,7 @@ def call(texts: int) -> Call:
 
 
 @given(st.integers(1, 30).flatmap(lambda n: st.permutations(range(n))), st.data())
-def test_rows_find_their_place_in_whatever_order_batches_come(order: list[int], data: st.DataObject) -> None:
+def test_rows_find_their_place_in_any_order_of_batches(order: list[int], data: st.DataObject) -> None:
     work = call(len(order))
     cuts = sorted(data.draw(st.sets(st.integers(1, len(order)), max_size=5)) | {0, len(order)})
     for start, stop in pairwise(cuts):

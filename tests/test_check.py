@@ -25,7 +25,7 @@ def ones(rows: int, dim: int) -> Vectors:
 
 
 @given(matrices)
-def test_finite_rows_that_are_not_zero_pass_whatever_their_size(vectors: Vectors) -> None:
+def test_finite_rows_that_are_not_zero_pass_at_any_size(vectors: Vectors) -> None:
     vectors[~vectors.any(axis=1), 0] = 1e-45  # the least float32 there is
     checked = check_reply(Reply(vectors), len(vectors), replace(SPEC, dim=vectors.shape[1]))
     np.testing.assert_array_equal(checked, vectors)
@@ -88,7 +88,7 @@ def test_the_right_form_is_not_copied() -> None:
 
 
 @given(matrices)
-def test_normalized_rows_have_unit_length_whatever_their_size(vectors: Vectors) -> None:
+def test_normalized_rows_of_any_size_have_unit_length(vectors: Vectors) -> None:
     vectors[~vectors.any(axis=1), 0] = 1e-45
     vectors.flags.writeable = False  # as arrays are that were decoded from bytes
     lengths = np.linalg.norm(unit_length(vectors).astype(np.float64), axis=1)

@@ -198,7 +198,7 @@ def test_fault_126_ctrl_c_ends_every_load_and_reports(
         ("ab", "interrupted before its first pair of processes was measured"),
     ],
 )
-def test_fault_126_ctrl_c_ends_what_fresh_processes_measure(place: Path, command: str, said: str) -> None:
+def test_fault_126_ctrl_c_ends_measurements_in_fresh_processes(place: Path, command: str, said: str) -> None:
     """Sent by the fresh process, whose own group does not get it."""
     (place / "stops.py").write_text(
         "import os, signal\nimport anyio\nfrom aembed import bench\n"
@@ -255,7 +255,7 @@ def test_a_signal_that_the_parent_ignores_stays_ignored(place: Path, loop: str) 
 
 
 @pytest.mark.parametrize("encoding", ["cp932", "cp936", "cp949", "cp950", "ascii", "latin-1", "utf-8"])
-def test_fault_127_output_has_what_its_encoding_has(place: Path, encoding: str) -> None:
+def test_fault_127_output_has_only_characters_of_its_encoding(place: Path, encoding: str) -> None:
     """With microseconds among the figures, and a name that few encodings have."""
     (place / "subjects.py").write_text("async def μ_二_ß():\n    pass\n", encoding="utf-8")
     done = aembed(
@@ -273,7 +273,7 @@ def test_fault_127_output_has_what_its_encoding_has(place: Path, encoding: str) 
     assert (done.stderr, done.returncode) == ("", report.verdict.exit_code)
 
 
-def test_what_cannot_be_written_is_said_after_the_rest(place: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported_last(place: Path) -> None:
     (place / "o.json").mkdir()
     done = aembed("cost", "--model", "mock", "--query", "--json", "o.json", "--junit", "o.xml", cwd=place)
     assert "callbacks" in done.stdout
@@ -298,13 +298,13 @@ def test_what_cannot_be_written_is_said_after_the_rest(place: Path) -> None:
         (("ab", "--base", "HEAD", "--scenario", "nothing.py", "--junit", "nowhere/o.xml"), "mkdir -p nowhere"),
     ],
 )
-def test_what_is_wrong_is_said_with_the_way_out(place: Path, arguments: tuple[str, ...], said: str) -> None:
+def test_an_error_names_the_remedy(place: Path, arguments: tuple[str, ...], said: str) -> None:
     done = aembed(*arguments, cwd=place)
     assert done.returncode == 2
     assert said in done.stderr
 
 
-def test_compare_judges_and_refuses(place: Path) -> None:
+def test_compare_judges_and_rejects(place: Path) -> None:
     reports = [samples()["cost"]]
     (place / "a.json").write_bytes(reports_to_json(reports))
     same = aembed("compare", "a.json", "a.json", "--html", "c.html", cwd=place)
@@ -344,7 +344,7 @@ def test_durations(text: str, value: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "s", "-1s", "0s", "1 day", "1e3s", "1.2.3s", "inf"])
-def test_what_is_no_duration(text: str) -> None:
+def test_values_that_are_no_duration(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="not a duration"):
         seconds(text)
 
@@ -356,7 +356,7 @@ def test_counts() -> None:
             counts(wrong)
 
 
-def test_what_steps_looks_for() -> None:
+def test_objectives_of_steps() -> None:
     goal, rate = ladder(written("steps", ["p99.9 = 50ms", "rate=100/s"]), 0.98)
     assert (goal.q, goal.seconds, goal.errors) == pytest.approx((0.999, 0.05, 0.02))
     assert rate == 100
@@ -398,7 +398,7 @@ def test_objectives_are_judged_everywhere(place: Path) -> None:
         (("micro", "--slo", "p95=5s"), "micro does not measure p95; it has cpu, time"),
     ],
 )
-def test_what_excludes_each_other_is_a_usage_error(place: Path, arguments: tuple[str, ...], problem: str) -> None:
+def test_exclusive_options_are_a_usage_error(place: Path, arguments: tuple[str, ...], problem: str) -> None:
     done = aembed(*arguments, cwd=place)
     assert (done.returncode, problem in done.stderr) == (2, True), done.stderr
 

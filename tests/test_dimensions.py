@@ -68,7 +68,7 @@ def test_others_are_not_known(name: str) -> None:
     assert open_model(name) is None
 
 
-def test_what_a_model_offers_ends_with_its_own_dimension() -> None:
+def test_the_largest_dimension_offered_is_the_models() -> None:
     for name, model in OPEN_MODELS.items():
         assert model.dim is not None, name
         assert not model.dimensions or (
@@ -88,7 +88,7 @@ def test_what_a_model_offers_ends_with_its_own_dimension() -> None:
         ("all-minilm-l6-v2", 128, "always has 384, not 128"),
     ],
 )
-async def test_what_the_model_does_not_offer_is_refused_before_any_request(
+async def test_a_dimension_not_offered_is_rejected_before_any_request(
     provider: str, model: str, dimensions: int, says: str
 ) -> None:
     fake = Fake([])
@@ -117,7 +117,7 @@ async def test_the_server_shortens_where_it_can() -> None:
 @pytest.mark.parametrize(
     "refusal", [None, "dimensions is currently not supported", "model does not support matryoshka representation"]
 )
-async def test_what_the_server_refuses_or_ignores_is_done_here(as_base64: bool, refusal: str | None) -> None:
+async def test_dimensions_the_server_rejects_or_ignores_are_applied_here(as_base64: bool, refusal: str | None) -> None:
     whole = answer(openai_reply(WHOLE, as_base64=as_base64))
     fake = Fake([whole] if refusal is None else [answer({"message": refusal}, 400), whole])
     provider = await opened(fake, f"openai:nomic-ai/{NOMIC}", 256)
@@ -138,7 +138,7 @@ async def test_older_servers_that_know_no_dimensions(name: str) -> None:
         np.testing.assert_allclose(reply.vectors, unit(WHOLE[:, :64]), rtol=1e-6)
 
 
-async def test_half_of_what_came_as_base64_may_be_doubles() -> None:
+async def test_base64_of_half_the_dimension_may_be_doubles() -> None:
     """It is requested as numbers once, before anything is shortened."""
     fake = Fake([answer(openai_reply(WHOLE, as_base64=True)), answer(openai_reply(WHOLE, as_base64=False))])
     provider = await opened(fake, f"openai:{NOMIC}", 384)

@@ -18,7 +18,7 @@ README_LINES = 150
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_page_shows_what_its_examples_print(page: Path, tmp_path: Path) -> None:
+def test_a_page_shows_the_output_of_its_examples(page: Path, tmp_path: Path) -> None:
     assert run_page(page, tmp_path) == []
 
 

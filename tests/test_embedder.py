@@ -59,7 +59,7 @@ async def test_no_texts_are_no_rows_and_no_request(factory: EmbedderFactory) -> 
     assert provider.calls == []
 
 
-async def test_a_caller_who_changes_the_list_changes_nothing(factory: EmbedderFactory) -> None:
+async def test_changing_the_list_during_a_call_changes_nothing(factory: EmbedderFactory) -> None:
     embedder = await factory.new_embedder("mock", batch_size=5)
     expected = await embedder.embed_documents(TEXTS)
     texts = TEXTS.copy()
@@ -69,7 +69,7 @@ async def test_a_caller_who_changes_the_list_changes_nothing(factory: EmbedderFa
     np.testing.assert_array_equal(await call, expected)
 
 
-async def test_queries_and_documents_are_told_apart(factory: EmbedderFactory) -> None:
+async def test_queries_and_documents_are_kept_apart(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider()
     embedder = await factory.new_embedder(provider)
     await embedder.embed_query("a")
@@ -84,7 +84,7 @@ async def test_queries_and_documents_are_told_apart(factory: EmbedderFactory) ->
     ]
 
 
-async def test_a_result_tells_the_whole_story(factory: EmbedderFactory) -> None:
+async def test_a_result_has_all_facts_of_the_call(factory: EmbedderFactory) -> None:
     embedder = await factory.new_embedder("mock", batch_size=5)
     result = await embedder.embed(TEXTS)
     np.testing.assert_array_equal(result.vectors, await embedder.embed_documents(TEXTS))
@@ -99,7 +99,7 @@ async def test_a_result_tells_the_whole_story(factory: EmbedderFactory) -> None:
 
 
 @pytest.mark.parametrize("texts", BAD_TEXTS, ids=repr)
-async def test_bad_texts_are_refused_before_anything_is_sent(factory: EmbedderFactory, texts: Any) -> None:
+async def test_bad_texts_are_rejected_before_anything_is_sent(factory: EmbedderFactory, texts: Any) -> None:
     provider = ScriptedProvider()
     embedder = await factory.new_embedder(provider)
     for call in (embedder.embed_documents, embedder.embed):
@@ -109,7 +109,7 @@ async def test_bad_texts_are_refused_before_anything_is_sent(factory: EmbedderFa
 
 
 @pytest.mark.parametrize("text", ["", "  ", None, b"bytes", ["list"], "\ud800"], ids=repr)
-async def test_a_bad_query_is_refused_before_anything_is_sent(factory: EmbedderFactory, text: Any) -> None:
+async def test_a_bad_query_is_rejected_before_anything_is_sent(factory: EmbedderFactory, text: Any) -> None:
     provider = ScriptedProvider()
     with pytest.raises(InputError):
         await (await factory.new_embedder(provider)).embed_query(text)
@@ -127,7 +127,7 @@ async def test_a_bad_query_is_refused_before_anything_is_sent(factory: EmbedderF
         ({"deadline": "5"}, "deadline is '5'"),
     ],
 )
-async def test_bad_arguments_say_what_would_be_right(factory: EmbedderFactory, option: Any, reason: str) -> None:
+async def test_errors_for_bad_arguments_name_a_remedy(factory: EmbedderFactory, option: Any, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         await (await factory.new_embedder("mock")).embed(TEXTS, **option)
 
@@ -160,7 +160,7 @@ async def test_a_memmap_is_an_array(factory: EmbedderFactory, tmp_path: Path) ->
     [np.zeros((19, 8), np.float32), np.zeros((20, 8)), np.broadcast_to(np.float32(0), (20, 8)), [[0.0] * 8] * 20],
     ids=["shape", "dtype", "read-only", "list"],
 )
-async def test_an_array_that_will_not_do_is_refused_before_anything_is_sent(factory: EmbedderFactory, out: Any) -> None:
+async def test_an_unsuitable_array_is_rejected_before_anything_is_sent(factory: EmbedderFactory, out: Any) -> None:
     provider = ScriptedProvider()
     with pytest.raises(InputError, match="out "):
         await (await factory.new_embedder(provider)).embed_documents(TEXTS, out=out)
@@ -216,7 +216,7 @@ async def test_statistics_are_a_snapshot(factory: EmbedderFactory) -> None:
 
 
 @pytest.mark.virtual_time
-async def test_closing_waits_for_calls_under_way_and_refuses_new_ones(factory: EmbedderFactory) -> None:
+async def test_closing_waits_for_calls_under_way_and_rejects_new_ones(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(latency=10.0)
     embedder = await factory.new_embedder(provider)
     call = asyncio.create_task(embedder.embed_documents(TEXTS))
@@ -232,7 +232,7 @@ async def test_closing_waits_for_calls_under_way_and_refuses_new_ones(factory: E
 
 
 @pytest.mark.virtual_time
-async def test_the_factory_waits_for_what_is_closing_already(factory: EmbedderFactory) -> None:
+async def test_the_factory_waits_for_embedders_that_are_closing_already(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(latency=10.0)
     embedder = await factory.new_embedder(provider)
     call = asyncio.create_task(embedder.embed_query("text"))
@@ -253,7 +253,7 @@ async def test_closing_twice_closes_once(factory: EmbedderFactory) -> None:
     assert provider.closed == 1
 
 
-async def test_every_use_after_the_end_is_refused(factory: EmbedderFactory) -> None:
+async def test_every_use_after_the_end_is_rejected(factory: EmbedderFactory) -> None:
     embedder = await factory.new_embedder("mock")
     await embedder.aclose()
     for call in (
@@ -276,7 +276,7 @@ async def test_repr_shows_model_and_state(factory: EmbedderFactory) -> None:
 # ---- a text that stands several times in a call
 
 
-async def test_a_text_is_sent_once_however_often_it_stands_in_a_call(factory: EmbedderFactory) -> None:
+async def test_a_repeated_text_is_sent_once(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider()
     embedder = await factory.new_embedder(provider, batch_size=3)
     texts = [TEXTS[i % 4] for i in range(10)]
@@ -287,7 +287,7 @@ async def test_a_text_is_sent_once_however_often_it_stands_in_a_call(factory: Em
     np.testing.assert_array_equal(vectors, (await embedder.embed(TEXTS[:4])).vectors[np.arange(10) % 4])
 
 
-async def test_a_refused_text_has_failed_wherever_it_stands(factory: EmbedderFactory) -> None:
+async def test_a_rejected_text_has_failed_in_every_place(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(refused={TEXTS[1]: BadTextError("no")})
     embedder = await factory.new_embedder(provider)
     texts = [TEXTS[0], TEXTS[1], TEXTS[0], TEXTS[1]]

@@ -100,7 +100,7 @@ def test_a_copy_is_the_same_failure_of_another_call(kind: type[AembedError], ind
     assert (str(copied), vars(copied)) == (str(error), vars(error))
 
 
-def test_an_error_with_a_constructor_of_its_own_is_copied() -> None:
+def test_an_error_with_a_custom_constructor_is_copied() -> None:
     class ParticularError(ProviderError):
         def __init__(self, *, code: int) -> None:
             super().__init__(f"code {code}")

@@ -30,14 +30,14 @@ def is_public(name: str, value: Any) -> bool:
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
-def test_all_is_sorted_and_holds_exactly_what_is_public(module: ModuleType) -> None:
+def test_all_is_sorted_and_holds_exactly_the_public_names(module: ModuleType) -> None:
     names = [name for name in module.__all__ if not name.startswith("__")]
     assert names == sorted(names, key=lambda name: (not name.isupper(), name)), "constants first"
     assert set(names) == {name for name, value in vars(module).items() if is_public(name, value)}
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
-def test_every_public_class_and_method_says_what_it_is(module: ModuleType) -> None:
+def test_every_public_class_and_method_has_a_docstring(module: ModuleType) -> None:
     silent = []
     for name in module.__all__:
         thing = getattr(module, name)

@@ -239,7 +239,7 @@ async def test_a_closed_factory_makes_nothing() -> None:
 
 
 @pytest.mark.virtual_time
-async def test_what_opens_while_the_factory_closes_is_closed_too() -> None:
+async def test_an_embedder_opened_while_the_factory_closes_is_closed_too() -> None:
     opened: list[ScriptedProvider] = []
 
     async def open_slowly(source: Source) -> Provider:
@@ -387,7 +387,7 @@ async def test_a_key_of_the_environment_goes_to_the_provider_itself_only(
     assert (seen[0].api_key is not None) == sent
 
 
-async def test_embedders_of_one_model_are_told_apart_in_health() -> None:
+async def test_embedders_of_one_model_are_numbered_in_health() -> None:
     async with EmbedderFactory(Config()) as factory:
         await factory.new_embedder("mock")
         await factory.new_embedder("mock", provider_options={"error_rate": 1.0, "error_kinds": ["bad_request"]})
@@ -421,7 +421,7 @@ async def test_a_model_without_its_provider_gets_a_hint(factory: EmbedderFactory
     assert f"; did you mean {meant}" in str(caught.value)
 
 
-async def test_a_profile_that_names_a_profile_is_refused() -> None:
+async def test_a_profile_that_names_a_profile_is_rejected() -> None:
     profiles = {"a": Profile(model="b"), "b": Profile(model="mock"), "mock": Profile(model="mock", dimensions=8)}
     async with EmbedderFactory(Config(profiles=profiles)) as factory:
         with pytest.raises(ConfigError, match=r"profile 'a' names the profile 'b' as its model; .* such as 'mock'"):

@@ -34,7 +34,7 @@ async def test_one_failure_arrives_as_itself() -> None:
         await fan_out(send, [0, 1, 2], max_at_once=3)
 
 
-async def test_of_several_failures_one_arrives() -> None:
+async def test_one_of_several_failures_arrives() -> None:
     async def send(item: int) -> None:
         raise LookupError(item)
 

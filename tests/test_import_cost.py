@@ -49,7 +49,7 @@ def test_import_loads_no_provider_and_nothing_it_needs() -> None:
 
 
 @pytest.mark.parametrize("wanted", ["aembed.providers.mock", "xxhash"])
-def test_what_is_opened_is_loaded(wanted: str) -> None:
+def test_modules_are_loaded_when_their_provider_is_opened(wanted: str) -> None:
     assert wanted in loaded_by(OPEN_MOCK)
 
 

@@ -184,7 +184,7 @@ def test_stores_import_the_nouns() -> None:
 
 
 @pytest.mark.parametrize("room", OUTSIDE)
-def test_what_lives_outside_uses_public_names(room: str) -> None:
+def test_outside_rooms_use_public_names(room: str) -> None:
     for path in sources(PACKAGE / room):
         private = [name for name in imports(path) if re.search(r"\._(?!_)", name)]
         assert not private, f"{path.name} imports {private}"
@@ -203,7 +203,7 @@ def test_files_stay_short() -> None:
 
 
 @pytest.mark.parametrize(("pattern", "why"), FORBIDDEN.items())
-def test_nobody_writes(pattern: str, why: str) -> None:
+def test_forbidden_constructs(pattern: str, why: str) -> None:
     lines = [
         f"{path.relative_to(PACKAGE)}:{number}: {line.strip()}"
         for path in sources(PACKAGE)

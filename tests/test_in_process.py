@@ -14,14 +14,14 @@ from aembed import ConfigError, Kind, ModelSpec, Source
 from aembed.providers._encoder_files import LocalOptions
 from aembed.providers._external_data import check_external_data
 from aembed.providers._in_process import check_no_server, chosen_dimension, usable_cores
-from aembed.providers._onnx import RUN_OVERHEAD, RUN_TOKENS, plan_runs
+from aembed.providers._onnx import RUN_OVERHEAD_TOKENS, RUN_TOKENS, plan_runs
 from aembed.providers._packaged.protobuf import encode, fields
 from aembed.providers.google import TASKS, task_of
 from aembed.providers.local import open_provider as open_local
 from aembed.providers.static import open_provider as open_static
 
 
-async def test_what_is_known_of_the_packaged_models() -> None:
+async def test_facts_of_the_packaged_models() -> None:
     local = await open_local(Source(provider="local", options={"threads": 3, "query_threads": 1}))
     cores = usable_cores()
     assert local.spec == ModelSpec(
@@ -68,7 +68,7 @@ async def test_what_is_known_of_the_packaged_models() -> None:
     ],
 )
 def test_runs_have_little_padding_and_fit_the_cache(lengths: list[int], runs: list[list[int]]) -> None:
-    assert (RUN_TOKENS, RUN_OVERHEAD) == (384, 24)
+    assert (RUN_TOKENS, RUN_OVERHEAD_TOKENS) == (384, 24)
     assert plan_runs(lengths) == runs
 
 
@@ -152,7 +152,7 @@ def test_fields_come_back_as_they_were(parts: list[tuple[int, Any]]) -> None:
     assert plain(b"".join(encode(*part) for part in parts)) == parts
 
 
-def test_fixed_sizes_are_skipped_and_groups_are_refused() -> None:
+def test_fixed_sizes_are_skipped_and_groups_are_rejected() -> None:
     message = b"\x09" + b"8 bytes." + b"\x15" + b"four" + b"\x18\x07"
     assert plain(message) == [(1, b"8 bytes."), (2, b"four"), (3, 7)]
     with pytest.raises(ValueError, match="a group"):
@@ -173,7 +173,7 @@ def test_graphs_within_graphs_are_looked_through_so_deep(depth: int, says: str, 
         check_external_data(file, tmp_path)
 
 
-def test_weights_beside_the_model_are_read(tmp_path: Path) -> None:
+def test_weights_next_to_the_model_are_read(tmp_path: Path) -> None:
     for place, is_fine in (("weights.bin", True), ("a/../weights.bin", True), ("../weights.bin", False)):
         file = tmp_path / "model.onnx"
         file.write_bytes(encode(7, encode(5, encode(13, encode(1, "location") + encode(2, place)))))
@@ -185,7 +185,7 @@ def test_weights_beside_the_model_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_what_google_is_told(task: str) -> None:
+def test_the_request_to_google(task: str) -> None:
     symmetric = task in {"classification", "clustering", "semantic_similarity"}
     kinds: list[Kind] = ["query", "document"]
     query, document = ((task_of("gemini-embedding-001", task, kind), task_of("new", task, kind)) for kind in kinds)

@@ -85,7 +85,7 @@ def test_a_bad_item_is_named_by_its_index(item: Any, reason: str, index: int) ->
 
 
 @pytest.mark.parametrize(("texts", "reason"), BAD_COLLECTIONS)
-def test_a_bad_collection_is_named_for_what_it_is(texts: Any, reason: str) -> None:
+def test_a_bad_collection_is_named_by_its_type(texts: Any, reason: str) -> None:
     with pytest.raises(InputError, match=reason) as caught:
         check_texts(texts)
     assert caught.value.index is None
@@ -203,7 +203,7 @@ def test_messages_hold_no_text() -> None:
         pytest.param(np.broadcast_to(np.float32(0), (3, 4)), "read-only", id="read-only"),
     ],
 )
-def test_an_array_that_cannot_take_the_vectors_is_refused(out: Any, reason: str) -> None:
+def test_an_array_that_cannot_take_the_vectors_is_rejected(out: Any, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         check_out(out, 3, 4)
 

@@ -72,7 +72,7 @@ async def test_fault_86_a_listener_that_raises_breaks_no_call(
     assert record.exc_info[1] is error
 
 
-async def test_what_ends_the_program_is_not_held_back(factory: EmbedderFactory) -> None:
+async def test_exceptions_that_end_the_program_pass(factory: EmbedderFactory) -> None:
     embedder = await factory.new_embedder(ScriptedProvider(), on_event=raising(SystemExit(3)))
     with pytest.raises(SystemExit):
         embedder._engine.recorder.listeners.emit(
@@ -128,7 +128,7 @@ async def test_a_listener_that_only_returns_a_coroutine_is_reported(
     assert "returned a coroutine; give a plain function" in caplog.text
 
 
-async def test_what_is_no_function_is_a_wrong_setting() -> None:
+async def test_a_listener_that_is_no_function_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match="on_event is a str; give a function"):
         EmbedderFactory(Config(), listeners=["print"])  # type: ignore[list-item]
 

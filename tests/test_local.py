@@ -71,7 +71,7 @@ async def minilm() -> AsyncGenerator[local.LocalProvider]:
     await provider.aclose()
 
 
-async def test_spec_says_what_the_model_is(minilm: local.LocalProvider) -> None:
+async def test_spec_describes_the_model(minilm: local.LocalProvider) -> None:
     spec = minilm.spec
     assert (spec.name, spec.provider, spec.dim) == ("all-MiniLM-L6-v2", "local", 384)
     assert spec.max_text_tokens == 256
@@ -149,7 +149,7 @@ async def test_a_missing_model_comes_with_the_command(monkeypatch: pytest.Monkey
         await local.open_provider(Source(provider="local"))
 
 
-def test_another_file_in_the_models_place_is_refused(tmp_path: Path) -> None:
+def test_another_file_in_the_models_place_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"something else")
     with pytest.raises(ConfigError, match="force-reinstall"):
         load_minilm(tmp_path / "model.onnx")

@@ -87,7 +87,7 @@ async def test_prompts_go_before_the_text_by_kind(tmp_path: Path) -> None:
     assert query.tokens == document.tokens == 4
 
 
-async def test_a_text_of_no_tokens_is_refused_by_position(tmp_path: Path) -> None:
+async def test_a_text_of_no_tokens_is_rejected_by_position(tmp_path: Path) -> None:
     bare = tokenizer()
     bare.post_processor = processors.TemplateProcessing(single="$A", special_tokens=[])
     write_model(tmp_path)
@@ -127,7 +127,7 @@ async def test_the_length_limit_is_the_smallest_the_files_name(
 LONG = "red green blue dark light red green"  # 7 words; with limit 5 there is room for 3 between [CLS] and [SEP]
 
 
-async def test_an_overlong_text_is_refused_by_position_and_never_quoted(tmp_path: Path) -> None:
+async def test_an_overlong_text_is_rejected_by_position_and_never_quoted(tmp_path: Path) -> None:
     write_json(write_model(tmp_path), sentence_bert_config={"max_seq_length": 5})
     with pytest.raises(TextTooLongError, match=r'9 tokens.*takes 5.*overlong="truncate"') as caught:
         await embed(tmp_path, ["red", LONG, LONG])
@@ -160,7 +160,7 @@ async def test_an_overlong_text_is_the_mean_of_its_pieces(tmp_path: Path, *, nor
     assert list(reply.truncated) == []
 
 
-async def test_a_bad_directory_is_named_with_what_it_lacks(tmp_path: Path) -> None:
+async def test_a_bad_directory_is_named_with_its_missing_parts(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no model directory at .*nowhere"):
         await embed(tmp_path / "nowhere", TEXTS)
     with pytest.raises(ConfigError, match=r"no model\.onnx or onnx/model\.onnx .*none.*export"):
@@ -184,7 +184,7 @@ async def test_a_bad_directory_is_named_with_what_it_lacks(tmp_path: Path) -> No
         ({"pooling": {"pooling_mode_cls_token": True, "include_prompt": False}}, "without its prompt"),
     ],
 )
-async def test_what_the_provider_cannot_run_is_refused(tmp_path: Path, files: dict[str, Any], message: str) -> None:
+async def test_files_the_provider_cannot_run_are_rejected(tmp_path: Path, files: dict[str, Any], message: str) -> None:
     write_json(write_model(tmp_path), **files)
     with pytest.raises(ConfigError, match=message):
         await local.open_provider(source(tmp_path))
@@ -198,7 +198,7 @@ async def test_a_broken_file_is_named(tmp_path: Path, name: str) -> None:
         await local.open_provider(source(tmp_path))
 
 
-async def test_an_input_that_text_does_not_have_is_refused(tmp_path: Path) -> None:
+async def test_an_input_that_text_does_not_have_is_rejected(tmp_path: Path) -> None:
     write_model(tmp_path, inputs=("input_ids", "pixel_values"))
     with pytest.raises(ConfigError, match="pixel_values"):
         await local.open_provider(source(tmp_path))
@@ -218,7 +218,7 @@ async def test_an_input_that_text_does_not_have_is_refused(tmp_path: Path) -> No
         ({"dimensions": 2}, "answers 4 and cannot be shortened"),
     ],
 )
-async def test_a_setting_that_means_nothing_here_is_refused(
+async def test_a_setting_that_means_nothing_here_is_rejected(
     tmp_path: Path, settings: dict[str, Any], message: str
 ) -> None:
     write_model(tmp_path)

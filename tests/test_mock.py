@@ -39,7 +39,7 @@ def embed(texts: list[str], **options: Any) -> Vectors:
     return run(vectors(texts, **options))
 
 
-def test_vectors_are_what_they_always_were() -> None:
+def test_vectors_have_not_changed() -> None:
     np.testing.assert_array_equal(embed(["text"], dim=4)[0], np.array(TEXT_4, np.float32))
     np.testing.assert_array_equal(embed(["text"], dim=4, seed=7)[0], np.array(TEXT_4_SEED_7, np.float32))
 
@@ -139,7 +139,7 @@ async def test_a_quota_is_kept_as_a_strict_server_keeps_it() -> None:
 
 
 @pytest.mark.virtual_time
-async def test_a_refused_request_costs_nothing() -> None:
+async def test_a_rejected_request_costs_nothing() -> None:
     provider = MockProvider(MockOptions(requests_per_minute=60, tokens_per_minute=10))
     await provider.embed(["x" * 36], kind="query")  # 10 tokens
     for _ in range(100):
@@ -149,7 +149,7 @@ async def test_a_refused_request_costs_nothing() -> None:
     await provider.embed(["text"], kind="query")
 
 
-async def test_what_no_minute_can_pay_for_is_refused_for_good() -> None:
+async def test_a_request_above_a_minutes_quota_is_rejected_for_good() -> None:
     provider = MockProvider(MockOptions(tokens_per_minute=10))
     with pytest.raises(BadRequestError, match="more than the mock's quota"):
         await provider.embed(["x" * 1000], kind="query")
@@ -169,12 +169,12 @@ async def test_requests_are_counted_and_a_closed_mock_answers_nothing() -> None:
     [{"dim": 0}, {"latency": -1}, {"error_rate": 1.1}, {"error_kinds": ("boredom",)}, {"tokens_per_minute": 0}],
     ids=repr,
 )
-def test_options_out_of_range_are_refused(options: Any) -> None:
+def test_options_out_of_range_are_rejected(options: Any) -> None:
     with pytest.raises(ConfigError, match=next(iter(options))):
         MockOptions(**options)
 
 
-async def test_what_is_not_asked_for_is_the_default() -> None:
+async def test_options_left_out_have_their_default() -> None:
     """A patient timeout where there is a latency to wait for, and none where the answer is there at once."""
     provider = MockProvider()
     assert provider.spec == ModelSpec(name="mock", provider="mock", dim=128, max_batch_texts=2048, timeout=None)
@@ -225,7 +225,7 @@ def test_wide_vectors_are_of_unit_length_too(dim: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["model", "base_url", "api_key"])
-async def test_what_the_mock_does_not_take(name: str) -> None:
+async def test_options_that_the_mock_does_not_take(name: str) -> None:
     given: dict[str, Any] = {name: SecretStr("k") if name == "api_key" else "x"}
     with pytest.raises(ConfigError, match=f"^the mock provider takes no {name}; leave it out$"):
         await open_provider(Source(provider="mock", **given))

@@ -169,7 +169,7 @@ HERE = {"base_url": "http://localhost:9000"}
         ("tei:new", {}, {"max_batch_texts": 32, "max_concurrency": 8, "adaptive": True, "timeout": 60.0}),
     ],
 )
-async def test_a_model_nothing_is_known_of_has_what_its_provider_says_of_all(
+async def test_an_unknown_model_has_the_facts_of_its_provider(
     name: str, settings: dict[str, Any], facts: dict[str, Any]
 ) -> None:
     provider = await opened(Fake([]), name, **settings)

@@ -49,7 +49,7 @@ def test_only_the_place_is_changed(tmp_path: Path) -> None:
     assert (mutant.place, mutant.text) == ("module.py:3:10", "'é', a <  # why")
 
 
-def test_what_runs_at_import_is_told_apart(tmp_path: Path) -> None:
+def test_code_that_runs_at_import_is_recognised(tmp_path: Path) -> None:
     """The first test to import a module runs it, and the others depend on it as well."""
     path = tmp_path / "module.py"
     path.write_text("class A:\n    x = 1\n\n    def f(self, y=2):\n        return 3\n", encoding="utf-8")

@@ -74,7 +74,7 @@ async def test_the_hubs_cache_has_links_to_its_blobs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", [b"", b"\x0b" * 50, b"\xff" * 50, b"\x3a\xff\xff\xff\xff\x0f" + b"x" * 50])
-async def test_what_is_no_onnx_file(tmp_path: Path, file: bytes) -> None:
+async def test_files_that_are_no_onnx_file(tmp_path: Path, file: bytes) -> None:
     write_model(tmp_path)
     (tmp_path / "model.onnx").write_bytes(file)
     with pytest.raises(ConfigError):

@@ -64,14 +64,14 @@ def test_every_budget_is_about_something_that_is_measured() -> None:
     assert budgets.unused(titles, budgets.read()) == []
 
 
-def test_a_budget_that_is_exceeded_is_said() -> None:
+def test_a_budget_that_is_exceeded_is_reported() -> None:
     report = counted(calls=3)
     limit = budgets.Limit(benchmark="cost: something", figure="calls", most=2)
     (judged,) = budgets.judged([report], budgets.Budgets(hard=(limit,)))
     assert judged.verdict == Verdict(state="over budget", reasons=("calls 3 is above the hard budget of 2",))
 
 
-def test_growth_faster_than_the_input_is_said() -> None:
+def test_growth_faster_than_the_input_is_reported() -> None:
     ratio = budgets.Ratio(benchmark="cost: large", to="cost: small", figure="calls", most=10)
     large, small = replace(counted(calls=33), name="large"), replace(counted(calls=3), name="small")
     judged = budgets.judged([large, small], budgets.Budgets(ratio=(ratio,)))
@@ -88,7 +88,7 @@ def test_one_more_of_anything_is_found(figure: str, tmp_path: Path) -> None:
     assert f"{figure} 1 -> 2" in more.verdict.reasons[0]
 
 
-def test_what_cannot_be_gated_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_benchmarks_that_cannot_be_gated_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "counters.json"
     unknown = counters.judged([counted()], path)
     counters.keep([counted()], path)
@@ -99,7 +99,7 @@ def test_what_cannot_be_gated_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
     assert ["other packages (anyio 0." in reason for reason in counters.not_gated(other)] == [True]
 
 
-def test_what_differs_from_pass_to_pass_is_not_kept(tmp_path: Path) -> None:
+def test_counts_that_differ_between_passes_are_not_kept(tmp_path: Path) -> None:
     loose = counted(False)
     with pytest.raises(SystemExit, match="cost: something"):
         counters.keep([loose], tmp_path / "counters.json")

@@ -235,7 +235,7 @@ def test_a_situation_is_a_world_that_can_be_judged(situation: Situation) -> None
     assert situation.target.missed(replace(outcome, lost={"ConnectError, 2 attempts": 1}), None)
 
 
-def test_a_target_says_what_is_missed() -> None:
+def test_a_missed_target_is_named() -> None:
     target = Target(efficiency=0.9, query_ratio=2.0, query_s=1.0, rejections=0.1, requests=1.3, peak=1.0, attempts=5)
     bad = Outcome("aembed", seconds=9, bound=1, sent=9, answered=3, rejected=1, query_p95=3.0, query_count=9, peak=2.0)
     missed = ["efficiency", "queries", "queries in time", "429s", "requests", "above the limit"]

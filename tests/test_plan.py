@@ -56,7 +56,7 @@ def test_no_batch_could_have_taken_the_next_text_too(texts: list[str], spec: Mod
 
 
 @given(texts_, specs)
-def test_where_the_model_pads_lengths_fall_and_elsewhere_the_order_stays(texts: list[str], spec: ModelSpec) -> None:
+def test_lengths_fall_if_the_model_pads_and_the_order_stays_otherwise(texts: list[str], spec: ModelSpec) -> None:
     batches = plan(texts, spec)
     if spec.pads and len(batches) > 1:
         sizes = [estimate_tokens(text) for batch in batches for text in batch.texts]

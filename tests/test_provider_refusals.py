@@ -316,7 +316,7 @@ async def test_a_gateways_own_words_are_heard(name: str) -> None:
         assert "no such route" in str(await refused(name, 400, body))
 
 
-async def test_google_tells_when_to_come_back() -> None:
+async def test_google_names_the_time_to_retry() -> None:
     body = google(429, "quota", "RESOURCE_EXHAUSTED", HELP, RETRY)
     assert (await refused("google", 429, body)).retry_after == 3.5
     assert (await refused("google", 429, [body])).retry_after == 3.5
@@ -337,7 +337,7 @@ DAY = "EmbedContentRequestsPerDayPerUserPerProjectPerModel-FreeTier"
     ("quotas", "scope", "retry_after"),
     [([MINUTE], "minute", 3.5), ([DAY], "day", None), ([MINUTE, DAY], "day", None), ([], None, 3.5)],
 )
-async def test_google_tells_which_quota_is_used_up(
+async def test_google_names_the_quota_that_is_used_up(
     quotas: list[str], scope: str | None, retry_after: float | None
 ) -> None:
     error = await refused("google", 429, exceeded(*quotas))
@@ -346,7 +346,7 @@ async def test_google_tells_which_quota_is_used_up(
 
 
 @pytest.mark.parametrize("violations", [None, 7, [7], [{"quotaId": None}], "x"])
-async def test_google_tells_it_oddly(violations: Any) -> None:
+async def test_google_names_it_in_odd_forms(violations: Any) -> None:
     error = await refused("google", 429, google(429, "quota", "RESOURCE_EXHAUSTED", {"violations": violations}))
     assert isinstance(error, RateLimitError)
     assert error.scope is None

@@ -77,7 +77,7 @@ async def test_reply(name: str, body: Any, tokens: int | None) -> None:
     assert reply.tokens == tokens
 
 
-async def test_tei_tells_the_tokens_in_a_header() -> None:
+async def test_tei_reports_tokens_in_a_header() -> None:
     for said, tokens in (("7", 7), ("", None), ("many", None), ("-1", None), ("²", None)):
         fake = Fake([answer(NUMBERS, x_compute_tokens=said)])
         provider = await opened(fake, "tei")
@@ -110,7 +110,7 @@ async def test_the_quota_is_read() -> None:
         [0.5, -1.0],
     ],
 )
-async def test_what_is_no_reply_of_this_kind_is_refused(name: str, body: Any) -> None:
+async def test_a_reply_of_another_kind_is_rejected(name: str, body: Any) -> None:
     provider = await opened(Fake([answer(body, x_request_id="req-9")]), name, base_url=HERE)
     with pytest.raises(ReplyError) as caught:
         await provider.embed(["a", "b"], kind="document")

@@ -30,7 +30,7 @@ async def test_a_missing_key(name: str, variable: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["two words", "sk-1\n", "schlüssel-zum-glück", ""])
-async def test_what_cannot_be_a_key(key: str) -> None:
+async def test_values_that_cannot_be_a_key(key: str) -> None:
     with pytest.raises(ConfigError, match="api_key") as caught:
         await opened(Fake([]), "openai", key=key)
     assert not key or key not in str(caught.value)
@@ -75,7 +75,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("name", "settings", "says"), REFUSED)
-async def test_refused_before_any_request(name: str, settings: dict[str, Any], says: str) -> None:
+async def test_settings_rejected_before_any_request(name: str, settings: dict[str, Any], says: str) -> None:
     fake = Fake([])
     with pytest.raises(ConfigError, match=says):
         await opened(fake, name, **settings)
@@ -111,7 +111,7 @@ SPECS: list[tuple[str, dict[str, Any], int | None, int, float | None]] = [
 
 
 @pytest.mark.parametrize(("name", "settings", "dim", "texts", "price"), SPECS)
-async def test_what_is_known(
+async def test_known_models(
     name: str, settings: dict[str, Any], dim: int | None, texts: int, price: float | None
 ) -> None:
     fake = Fake([])

@@ -196,6 +196,6 @@ REFUSED: Sequence[tuple[object, object, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("vectors", "precision", "options", "message"), REFUSED)
-def test_refusals_say_what(vectors: Any, precision: Any, options: Any, message: str) -> None:
+def test_errors_name_the_value(vectors: Any, precision: Any, options: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         quantize(vectors, precision, **options)

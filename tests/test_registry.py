@@ -68,7 +68,7 @@ def test_registries_are_independent() -> None:
     assert "mine" in repr(one)
 
 
-def test_of_many_threads_one_gets_the_name() -> None:
+def test_one_of_many_threads_gets_the_name() -> None:
     registry = Registry()
 
     def register(_: int) -> bool:

@@ -39,7 +39,7 @@ async def test_good_answers_are_the_mocks() -> None:
     np.testing.assert_array_equal(scripted.vectors, mock.vectors)
 
 
-async def test_a_refused_text_is_refused_in_any_company_with_a_fresh_error() -> None:
+async def test_a_rejected_text_is_rejected_in_any_company_with_a_fresh_error() -> None:
     no = BadTextError("no")
     provider = ScriptedProvider(refused={"bad": no})
     seen = []
@@ -51,7 +51,7 @@ async def test_a_refused_text_is_refused_in_any_company_with_a_fresh_error() -> 
 
 
 @pytest.mark.virtual_time
-async def test_it_knows_who_is_inside_and_when_they_left() -> None:
+async def test_it_records_calls_in_flight_and_their_times() -> None:
     provider = ScriptedProvider(latency=10.0)
     calls = [asyncio.create_task(provider.embed(["text"], kind="query")) for _ in range(3)]
     await anyio.sleep(1.0)

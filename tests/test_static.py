@@ -90,7 +90,7 @@ async def test_the_option_overrules_the_directory(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("texts", [["red", "unheard of"], ["red " * 100, "unheard " * 100]])
-async def test_a_text_without_a_known_token_is_refused_by_position(tmp_path: Path, texts: list[str]) -> None:
+async def test_a_text_without_a_known_token_is_rejected_by_position(tmp_path: Path, texts: list[str]) -> None:
     save_model2vec(tmp_path)
     with pytest.raises(BadTextError, match="none of the text's tokens") as caught:
         await (await open_directory(tmp_path)).embed(texts, kind="document")
@@ -150,7 +150,7 @@ async def test_a_closed_provider_says_so(tmp_path: Path) -> None:
         await provider.embed(["red"], kind="query")
 
 
-async def test_a_bad_directory_is_named_with_what_it_lacks(tmp_path: Path) -> None:
+async def test_a_bad_directory_is_named_with_its_missing_parts(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no model directory at"):
         await open_directory(tmp_path / "nowhere")
     save_model2vec(tmp_path)
@@ -164,7 +164,7 @@ async def test_a_bad_directory_is_named_with_what_it_lacks(tmp_path: Path) -> No
         await open_directory(tmp_path)
 
 
-async def test_a_table_under_another_name_is_refused(tmp_path: Path) -> None:
+async def test_a_table_under_another_name_is_rejected(tmp_path: Path) -> None:
     from safetensors.numpy import save_file
 
     save_model2vec(tmp_path)
@@ -173,7 +173,7 @@ async def test_a_table_under_another_name_is_refused(tmp_path: Path) -> None:
         await open_directory(tmp_path)
 
 
-async def test_settings_that_mean_nothing_here_are_refused(tmp_path: Path) -> None:
+async def test_settings_that_mean_nothing_here_are_rejected(tmp_path: Path) -> None:
     save_model2vec(tmp_path)
     with pytest.raises(ConfigError, match="takes no base_url"):
         await open_directory(tmp_path, base_url="http://localhost")

@@ -84,7 +84,7 @@ async def test_texts_are_taken_only_as_fast_as_chunks_are_read(factory: Embedder
             assert taken <= (read + 5) * size
 
 
-async def test_leaving_early_cancels_what_is_under_way(factory: EmbedderFactory) -> None:
+async def test_leaving_early_cancels_requests_under_way(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider([0.0, *[3600.0] * 99], spec=ModelSpec(name="model", dim=8, max_batch_texts=CHUNK_ITEMS))
     embedder = await factory.new_embedder(provider)
     async with embedder.stream_documents(TEXTS) as chunks:
@@ -118,7 +118,7 @@ async def test_a_bad_text_is_named_by_its_place_in_the_stream(factory: EmbedderF
     assert caught.value.index == CHUNK_ITEMS + 50
 
 
-async def test_a_refused_text_is_named_by_its_place_in_the_stream(factory: EmbedderFactory) -> None:
+async def test_a_rejected_text_is_named_by_its_place_in_the_stream(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(refused={TEXTS[CHUNK_ITEMS + 7]: BadTextError("no")})
     with pytest.raises(BadTextError) as caught:
         await collect(await factory.new_embedder(provider), TEXTS)
@@ -194,7 +194,7 @@ async def test_a_bad_text_fails_alone_if_failures_are_returned(factory: Embedder
 
 
 @pytest.mark.parametrize("items", [{"a": "text"}, b"text", 7, None], ids=repr)
-async def test_what_is_no_sequence_is_rejected_at_once(factory: EmbedderFactory, items: Any) -> None:
+async def test_a_source_that_cannot_be_iterated_is_rejected_at_once(factory: EmbedderFactory, items: Any) -> None:
     embedder = await factory.new_embedder("mock")
     with pytest.raises(InputError, match="items is a"):
         embedder.stream_documents(items)

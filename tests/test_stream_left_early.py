@@ -276,7 +276,7 @@ async def test_a_source_may_close_its_own_stream(factory: EmbedderFactory) -> No
     assert [chunk async for chunk in chunks] == []
 
 
-async def test_an_error_ends_the_stream_and_what_is_under_way(factory: EmbedderFactory) -> None:
+async def test_an_error_ends_the_stream_and_requests_under_way(factory: EmbedderFactory) -> None:
     spec = ModelSpec(name="model", dim=8, max_batch_texts=SIZE)
     provider = ScriptedProvider([RateLimitError("no", retry_after=9e9), *[3600.0] * 99], spec=spec)
     embedder = await factory.new_embedder(provider)

@@ -76,7 +76,7 @@ def test_an_array_of_the_callers_is_filled_without_a_second_one(tmp_path: Path) 
     assert np.linalg.norm(out, axis=1) == pytest.approx(1.0)
 
 
-async def test_65_a_reader_who_stops_stops_the_source(factory: EmbedderFactory) -> None:
+async def test_65_a_reader_that_stops_stops_the_source(factory: EmbedderFactory) -> None:
     taken = 0
 
     def endless() -> Iterator[str]:

@@ -61,7 +61,7 @@ texts = repeated.map(lambda parts: "".join(fragment * count for fragment, count 
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(text=texts)
-def test_what_is_kept_of_a_text_is_its_own(kind: str, text: str) -> None:
+def test_the_kept_part_of_a_text_is_an_own_object(kind: str, text: str) -> None:
     tokenizer = KINDS[kind]
     cut = TextTokenizer(tokenizer, max_tokens=LIMIT, overlong="truncate").encode([text, "a"])
     whole = tokenizer.encode(text)
@@ -75,7 +75,7 @@ def test_what_is_kept_of_a_text_is_its_own(kind: str, text: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(text=texts)
-def test_a_text_is_refused_if_all_of_it_is_too_long(kind: str, text: str) -> None:
+def test_a_text_is_rejected_if_all_of_it_is_too_long(kind: str, text: str) -> None:
     tokens = len(KINDS[kind].encode(text).ids)
     encode = TextTokenizer(KINDS[kind], max_tokens=LIMIT, overlong="error").encode
     if tokens <= LIMIT:

@@ -155,7 +155,7 @@ def test_values_can_be_copied_and_pickled(value: Any) -> None:
         assert vars(again) == vars(value) if hasattr(value, "__dict__") else again == value
 
 
-async def test_what_a_call_gives_can_be_copied_and_pickled(factory: EmbedderFactory) -> None:
+async def test_results_can_be_copied_and_pickled(factory: EmbedderFactory) -> None:
     embedder = await factory.new_embedder("mock")
     chunks = [chunk async for chunk in embedder.stream_documents(["text"])]
     for value in (await embedder.embed(["text"]), embedder.statistics(), await embedder.check_health(), *chunks):
@@ -163,7 +163,7 @@ async def test_what_a_call_gives_can_be_copied_and_pickled(factory: EmbedderFact
             assert repr(again) == repr(value)
 
 
-async def test_what_holds_connections_says_that_it_cannot(factory: EmbedderFactory) -> None:
+async def test_objects_with_connections_cannot_be_and_say_so(factory: EmbedderFactory) -> None:
     embedder = await factory.new_embedder(ScriptedProvider())
     for thing in (factory, embedder, embedder.stream_documents(["text"]), Registry()):
         for way in (copy.copy, copy.deepcopy, pickle.dumps):

@@ -106,7 +106,7 @@ async def test_no_budget_still_gives_the_fewest_pairs_that_can_say_anything() ->
         (9, 0.0, 0.2, "inconclusive", 3),
     ],
 )
-async def test_what_was_measured_until_ctrl_c_is_judged(
+async def test_rounds_measured_until_ctrl_c_are_judged(
     pairs: int, slowdown: float, spread: float, finding: str, code: int
 ) -> None:
     stop = asyncio.Event()
@@ -135,7 +135,7 @@ async def test_ctrl_c_ends_a_pair_that_is_under_way(file: Path, monkeypatch: pyt
     assert psutil.Process().children() == []
 
 
-async def test_nothing_to_compare_is_said() -> None:
+async def test_nothing_to_compare_is_reported() -> None:
     with pytest.raises(InputError, match="give at least one contest"):
         await ab([])
 
@@ -205,7 +205,7 @@ async def test_fresh_processes_tell_a_slow_operation_from_a_quick_one(file: Path
 
 @pytest.mark.one_loop
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the waits of a thread")
-async def test_what_hands_work_to_a_thread_waits_and_what_computes_does_not(file: Path) -> None:
+async def test_an_operation_in_a_thread_waits_and_one_that_computes_does_not(file: Path) -> None:
     sides = [ProcessSide(label=name, target=f"{file}:{name}") for name in ("quick", "waits")]
     quick, waits = [await interleave.measure_pair(side, side, 0) for side in sides]
     assert (quick.busy, waits.busy) == (True, False)
@@ -313,7 +313,7 @@ def test_without_git_there_is_no_revision(monkeypatch: pytest.MonkeyPatch) -> No
         pass
 
 
-def test_a_checkout_goes_even_when_what_it_was_for_fails(tree: Path) -> None:
+def test_a_checkout_is_removed_even_after_a_failure(tree: Path) -> None:
     with suppress(KeyError), worktree("HEAD") as (there, top):
         found = (there / "planted" / "__init__.py").read_text(encoding="utf-8")
         raise KeyError

@@ -61,7 +61,7 @@ async def test_a_bare_callable_is_measured_here_without_an_interval() -> None:
 
 
 @pytest.mark.parametrize(("measured", "state"), [(0, "invalid"), (1, "ok")])
-def test_micro_tells_of_the_processes_measured_until_ctrl_c(
+def test_micro_reports_the_processes_measured_until_ctrl_c(
     measured: int, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def main() -> bench.Report:
@@ -95,7 +95,7 @@ def test_micro_tells_of_the_processes_measured_until_ctrl_c(
         (bench.micro, scenarios.dies, "out of memory"),
     ],
 )
-def test_what_fails_has_failed_and_is_named(mode: Mode, case: bench.Scenario, told: str) -> None:
+def test_a_failing_operation_has_failed_and_is_named(mode: Mode, case: bench.Scenario, told: str) -> None:
     report = here(mode(case, **FAST[mode]))
     assert (report.verdict.state, report.verdict.exit_code) == ("failed", 1)
     assert told in report.verdict.reasons[0]
@@ -103,7 +103,7 @@ def test_what_fails_has_failed_and_is_named(mode: Mode, case: bench.Scenario, to
 
 
 @processes
-async def test_what_fails_here_is_invalid_too(mode: Mode) -> None:
+async def test_a_failing_operation_is_invalid_in_this_process_too(mode: Mode) -> None:
     async def fails() -> None:
         raise ConnectionError("no such luck")
 
@@ -112,7 +112,7 @@ async def test_what_fails_here_is_invalid_too(mode: Mode) -> None:
 
 
 @pytest.mark.one_loop
-async def test_what_never_answers_is_given_up() -> None:
+async def test_an_operation_that_never_ends_is_given_up() -> None:
     with pytest.raises(SubjectError, match="no answer within 2 s"):
         await alone(scenarios.never, measure, Blocks, options={"seconds": 0.1}, patience=2)
     with pytest.raises(SubjectError, match=r"no answer within 0.01 s"):
@@ -196,7 +196,7 @@ def test_a_leak_is_found() -> None:
     assert "1 blocks of memory stay after each operation" in report.verdict.reasons[0]
 
 
-def test_what_fills_and_then_stays_is_not_called_a_leak() -> None:
+def test_a_cache_that_fills_is_no_leak() -> None:
     report = here(bench.memory(scenarios.fills, operations=4800))
     assert report.memory is not None
     assert not report.memory.leaking
@@ -205,14 +205,14 @@ def test_what_fills_and_then_stays_is_not_called_a_leak() -> None:
     assert "but ever fewer" in report.verdict.reasons[0]
 
 
-def test_what_python_itself_caches_is_no_leak() -> None:
+def test_pythons_own_caches_are_no_leak() -> None:
     report = here(bench.memory(scenarios.asks_for_new_names, operations=4800))
     assert report.memory is not None
     assert report.memory.retained.value == pytest.approx(0, abs=0.001)
     assert report.verdict.state == "ok"
 
 
-async def test_what_is_freed_is_no_leak_but_is_counted() -> None:
+async def test_freed_memory_is_no_leak_but_is_counted() -> None:
     async def holds() -> int:
         return len([bytes(1000) for _ in range(100)])
 
@@ -265,7 +265,7 @@ async def test_scaling_wants_one_parameter_of_numbers() -> None:
         await bench.scaling(scenarios.words)
 
 
-async def test_scaling_of_what_fails_is_its_report() -> None:
+async def test_scaling_of_a_failing_operation_is_its_report() -> None:
     @bench.scenario(n=[1, 2, 3])
     async def fails(case: Case) -> None:
         raise ValueError(f"not {case.n}")
@@ -287,7 +287,7 @@ async def test_concurrency_fits_the_universal_law() -> None:
         await bench.concurrency(scenarios.nothing, users=(1, 2))
 
 
-def test_the_fewest_blocks_of_a_process_are_told() -> None:
+def test_the_fewest_blocks_of_a_process_are_reported() -> None:
     made = [Blocks([1e-6] * n, [1e-6] * n, 5000, warm=True) for n in (7, 5, 9)]
     found = _micro(made)
     assert (found.processes, found.blocks, found.operations) == (3, 5, 5000)
@@ -295,7 +295,7 @@ def test_the_fewest_blocks_of_a_process_are_told() -> None:
 
 
 @pytest.mark.parametrize("counted", [[3, 10], [3, None], [None, 10]])
-async def test_waits_are_told_where_the_system_counts_them(
+async def test_waits_are_reported_where_the_system_counts_them(
     counted: list[int | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = iter(counted)

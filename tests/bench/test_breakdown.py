@@ -102,7 +102,7 @@ def test_marks_nest_and_the_rest_is_other() -> None:
     assert parts == pytest.approx({"outer": 4, "inner": 2, "other": 4})
 
 
-def test_of_parts_at_the_same_time_the_last_counts() -> None:
+def test_the_last_of_simultaneous_parts_counts() -> None:
     async def query(name: str, begins: float, seconds: float) -> None:
         await anyio.sleep(begins)
         with bench.part(name):
@@ -126,7 +126,7 @@ def test_requests_at_once_keep_their_parts_apart() -> None:
     assert report.breakdown.mean == pytest.approx({"wait 1": 1 / 3, "wait 2": 2 / 3, "wait 3": 1.0})
 
 
-def test_a_request_that_timed_out_names_what_it_was_waiting_for() -> None:
+def test_a_request_that_timed_out_names_the_part_it_was_in() -> None:
     async def call() -> None:
         bench.label("user 7")
         with bench.part("lock"):

@@ -35,7 +35,7 @@ def test_a_change_too_small_to_matter_is_not_reported() -> None:
 
 
 @pytest.mark.parametrize("values", [[], [1.0], [1.0] * 9, [2.0] * 100])
-def test_what_is_short_or_flat_has_no_change(values: list[float]) -> None:
+def test_short_or_flat_series_have_no_change(values: list[float]) -> None:
     assert change_points(values) == ()
 
 

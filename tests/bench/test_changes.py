@@ -20,14 +20,14 @@ def pairs(change: float, scatter: float = 0.002) -> list[float]:
     ("change", "finding"),
     [(0.1, "regressed"), (0.03, "regressed"), (-0.1, "improved"), (0.0, "same"), (0.019, "same"), (-0.019, "same")],
 )
-def test_what_is_surely_beyond_the_minimum_effect_is_news(change: float, finding: Finding) -> None:
+def test_a_change_surely_beyond_the_minimum_effect_is_reported(change: float, finding: Finding) -> None:
     estimate, found, _, _ = judge_pairs(pairs(change), RULE)
     assert found == finding
     assert estimate.value == pytest.approx(change)
 
 
 @pytest.mark.parametrize("change", [0.0, 0.03, 0.08])
-def test_what_scatters_too_much_is_open(change: float) -> None:
+def test_too_much_scatter_is_inconclusive(change: float) -> None:
     assert judge_pairs(pairs(change, scatter=0.1), RULE)[1] == "inconclusive"
 
 

@@ -56,7 +56,7 @@ def micro_between(low: float, value: float, high: float) -> Micro:
     return replace(micro(value), wall=between, cpu=between)
 
 
-def test_times_are_in_units_of_what_the_machine_does() -> None:
+def test_times_are_in_units_of_a_fixed_calculation() -> None:
     slower_today = report(micro=micro(1.2), canary=0.012)
     (change, _) = compare([report(micro=micro(1.0))], [slower_today]).changes
     assert change.finding == "same"
@@ -155,7 +155,7 @@ def test_a_knee_that_moved_down_is_a_regression() -> None:
         (report(micro=micro(1)), report(name="other", micro=micro(1)), "micro embed: only in before"),
     ],
 )
-def test_what_cannot_be_judged_is_refused_with_the_reason(before: Report, after: Report, why: str) -> None:
+def test_reports_that_cannot_be_judged_are_rejected_with_the_reason(before: Report, after: Report, why: str) -> None:
     assert why in compare([before], [after]).unjudged[0]
 
 

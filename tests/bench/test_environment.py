@@ -54,7 +54,7 @@ def test_without_git_there_is_no_revision(monkeypatch: pytest.MonkeyPatch) -> No
     assert environment().revision is None
 
 
-def test_where_the_system_tells_little_little_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_that_reports_little_has_few_facts(monkeypatch: pytest.MonkeyPatch) -> None:
     read = Path.read_text
 
     def nothing_of_proc(path: Path, *args: Any, **options: Any) -> str:
@@ -67,7 +67,7 @@ def test_where_the_system_tells_little_little_is_said(monkeypatch: pytest.Monkey
     assert look().steal is None
 
 
-def test_a_look_tells_how_quiet_it_is() -> None:
+def test_a_look_measures_the_noise_of_the_machine() -> None:
     found = look()
     assert 0 <= found.lost <= 1
     assert found.longest_gap <= 10
@@ -110,7 +110,7 @@ def test_the_share_that_was_stolen(
     assert room._steal(before, after) == share
 
 
-def test_a_look_counts_what_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_look_counts_lost_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred milliseconds: gaps up to 20 us are turns of the loop, the others are lost."""
     gaps = iter([20_000, 20_001, 30_000_000, 15_000, 50_000_000, 20_000_000, 0])
     clock = [7_000_000_000]
@@ -162,7 +162,7 @@ def test_a_tree_with_changes_is_not_its_revision(status: str, dirty: bool, monke
     monkeypatch.undo()
 
 
-def test_cores_are_one_where_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_number_of_cores_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert environment().cores == 1
 
@@ -179,9 +179,7 @@ def test_a_package_that_is_missing_is_left_out(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a script in place of git")
 @pytest.mark.parametrize(("code", "said"), [(0, "abc123"), (128, None)])
-def test_git_is_asked_once_for_what_it_prints(
-    code: int, said: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_git_is_called_once(code: int, said: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     git = tmp_path / "git"
     git.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\necho "  abc123  "\necho noise >&2\nexit {code}\n')
     git.chmod(0o755)

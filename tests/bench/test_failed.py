@@ -115,7 +115,7 @@ async def test_a_long_run_without_a_drift_to_judge_is_inconclusive() -> None:
     ],
 )
 @virtual
-async def test_stairs_that_lead_nowhere_are_refused(given: dict[str, Any], told: str) -> None:
+async def test_steps_without_a_range_are_rejected(given: dict[str, Any], told: str) -> None:
     with pytest.raises(InputError, match=told):
         await bench.steps(refuses, **{"objective": EVEN, "start": 1.0, **given})
 

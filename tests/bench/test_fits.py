@@ -45,7 +45,7 @@ def test_lack_of_fit_is_the_closed_form() -> None:
     assert fit.lack_of_fit == pytest.approx(1 - 2 / math.pi * (ratio / (1 + ratio**2) + math.atan(ratio)))
 
 
-def test_a_curve_is_told_from_a_line() -> None:
+def test_a_curve_is_distinguished_from_a_line() -> None:
     dice = np.random.default_rng(0)
     x = np.repeat([5, 20, 50, 100], 8)
     scatter = dice.normal(1, 0.01, len(x))
@@ -63,7 +63,7 @@ def test_points_on_a_line_give_the_line(fixed: float, slope: float, x: list[int]
     assert fit.lack_of_fit is None
 
 
-def test_too_few_points_are_refused() -> None:
+def test_too_few_points_are_rejected() -> None:
     with pytest.raises(ValueError, match="got 2 at 2"):
         linear_fit([1, 2], [1, 2])
     with pytest.raises(ValueError, match="got 3 at 1"):
@@ -86,7 +86,7 @@ def test_usl_is_the_published_example() -> None:
 
 
 @pytest.mark.parametrize(("contention", "coherence"), [(0.0, 0.0), (0.1, 0.0), (0.02, 0.0005)])
-def test_usl_finds_what_was_planted(contention: float, coherence: float) -> None:
+def test_usl_finds_planted_parameters(contention: float, coherence: float) -> None:
     n = np.array([1, 2, 5, 10, 20, 50, 100])
     fit = usl_fit(n, 2500 * n / (1 + contention * (n - 1) + coherence * n * (n - 1)))
     found = (fit.gain.value / 2500, fit.contention.value, fit.coherence.value)

@@ -39,7 +39,7 @@ def test_waiting_takes_the_time_it_was_meant_to() -> None:
     assert on_still_loop(main) == 0.01
 
 
-def test_time_goes_on_although_something_else_wakes_the_loop() -> None:
+def test_time_passes_although_something_else_wakes_the_loop() -> None:
     async def main() -> None:
         async def chatter() -> None:
             while True:
@@ -80,7 +80,7 @@ async def kept_for_a_minute(_: Any) -> AsyncIterator[Any]:
 
 
 @pytest.mark.one_loop
-async def test_what_depends_on_time_costs_the_same_on_every_run() -> None:
+async def test_work_that_depends_on_time_costs_the_same_on_every_run() -> None:
     first, second = [(await bench.cost(kept_for_a_minute, operations=10)).cost for _ in range(2)]
     assert first is not None
     assert first == second
@@ -89,7 +89,7 @@ async def test_what_depends_on_time_costs_the_same_on_every_run() -> None:
 
 
 @pytest.mark.one_loop
-async def test_what_is_kept_for_a_minute_is_no_leak() -> None:
+async def test_objects_kept_for_a_minute_are_no_leak() -> None:
     report = await bench.memory(kept_for_a_minute, operations=480)
     assert report.memory is not None
     assert not report.memory.leaking

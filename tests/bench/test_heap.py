@@ -35,7 +35,7 @@ def searched() -> list[Marked]:
 
 @virtual
 @pytest.mark.usefixtures("thawed")
-async def test_a_collection_searches_what_the_subject_holds_alone() -> None:
+async def test_a_collection_searches_only_objects_of_the_subject() -> None:
     before, seen = Marked(), []
 
     @bench.scenario
@@ -76,7 +76,7 @@ def test_thawed_when_the_subject_fails() -> None:
     assert gc.get_freeze_count() == 0
 
 
-def test_what_others_froze_stays_frozen() -> None:
+def test_objects_frozen_before_stay_frozen() -> None:
     gc.freeze()
     with heap_frozen():
         pass

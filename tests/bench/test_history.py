@@ -37,7 +37,7 @@ def trends_of(file: Path, reports: list[Report]) -> tuple[Trend, ...]:
     return trends(read(file).entries)
 
 
-def test_what_is_added_is_read_in_order(file: Path) -> None:
+def test_entries_are_read_in_order(file: Path) -> None:
     assert append(file, [day(1, 1.0)]) == 1
     assert append(file, [day(2, 2.0), day(3, 3.0)]) == 2
     found = read(file)
@@ -46,7 +46,7 @@ def test_what_is_added_is_read_in_order(file: Path) -> None:
     assert len(file.read_text(encoding="utf-8").splitlines()) == 3
 
 
-def test_what_is_invalid_is_not_kept(file: Path) -> None:
+def test_invalid_reports_are_not_kept(file: Path) -> None:
     assert append(file, [report(micro=micro(1), verdict=Verdict(state="invalid"))]) == 0
     assert not file.exists()
 
@@ -136,7 +136,7 @@ def test_columns_of_the_table_are_aligned(file: Path) -> None:
         assert all(line[start - 1] == " " and line[start] != " " for start in starts[1:])
 
 
-def test_too_few_revisions_are_said_to_be_so_and_without_a_change_there_is_a_dash(file: Path) -> None:
+def test_too_few_revisions_are_reported_and_without_a_change_there_is_a_dash(file: Path) -> None:
     (line, _) = table(trends_of(file, [day(1, 1.0), day(2, 1.0)])).splitlines()[1:]
     assert line.split("  ")[-1] == f"needs {2 * SHORTEST} revisions, has 2"
     assert "1.00 s" in line
@@ -156,7 +156,7 @@ def test_a_revision_is_one_point_but_for_changes_that_are_not_committed(file: Pa
     ]
 
 
-def test_what_was_added_is_on_the_disk_before_it_is_said_to_be(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_is_on_the_disk_before_it_is_reported(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[bytes] = []
     monkeypatch.setattr(os, "fsync", lambda _: synced.append(file.read_bytes()))
     append(file, [day(1, 1.0)])

@@ -35,7 +35,7 @@ def late(cpu: int = 0, queued: int = 0) -> Pulse:
         (late(cpu=30, queued=60), "descheduled"),
     ],
 )
-def test_who_is_to_blame(pulse: Pulse, cause: Cause) -> None:
+def test_the_cause_of_a_stall(pulse: Pulse, cause: Cause) -> None:
     (stall,) = explain(pulse, origin=0, told=True)
     assert stall.cause == cause
     assert (stall.at, stall.seconds) == pytest.approx((1.01, 0.1))
@@ -194,7 +194,7 @@ def test_installed_packages_are_no_part_of_the_standard_library(files: tuple[str
     assert line_of(frame_in(*files)).endswith(line)
 
 
-def test_where_all_is_of_the_standard_library_it_is_the_innermost_line() -> None:
+def test_within_the_standard_library_it_is_the_innermost_line() -> None:
     alone = SimpleNamespace(f_code=SimpleNamespace(co_filename=f"{STDLIB}/a.py", co_name="f"), f_lineno=4, f_back=None)
     assert line_of(alone) == f"{STDLIB}/a.py:4 in f"  # type: ignore[arg-type]
 
@@ -215,7 +215,7 @@ def test_looks_at_the_edges_of_a_stall() -> None:
     assert explain(pulse, origin=0, told=True)[0].line == "with the late one"
 
 
-async def test_what_the_thread_waited_for_a_core_is_known_only_where_it_is_told(
+async def test_waits_for_a_core_are_known_only_where_the_system_reports_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = [Beat(0, 0, 0)]

@@ -54,7 +54,7 @@ async def test_open_loop_is_exact() -> None:
 
 
 @virtual
-async def test_a_stall_is_felt_by_all_who_come_meanwhile() -> None:
+async def test_a_stall_is_felt_by_all_requests_due_meanwhile() -> None:
     """L(q) = S * (1 - (1 - q) / f): the coordinated omission that closed loops hide."""
     loop = asyncio.get_running_loop()
     begun = loop.time()
@@ -83,7 +83,7 @@ async def test_the_schedule_is_never_moved() -> None:
 
 
 @virtual
-async def test_what_finds_no_place_waits_and_its_waiting_counts() -> None:
+async def test_a_request_without_a_place_waits_and_its_wait_counts() -> None:
     report = await bench.load(ten_ms, arrivals=bench.trace([0, 0, 0, 0]), duration=1, max_in_flight=2)
     traffic, response, service, lag = parts(report)
     assert (traffic.ok, traffic.peak_in_flight, traffic.peak_backlog) == (4, 2, 2)
@@ -136,7 +136,7 @@ async def test_failures_of_every_kind_are_counted_named_and_worse_than_any_answe
 
 
 @virtual
-async def test_what_never_returns_is_unfinished_and_bounded() -> None:
+async def test_a_request_that_never_returns_is_unfinished_and_bounded() -> None:
     report = await bench.load(anyio.sleep_forever, arrivals=bench.constant(10), duration=1, drain=2, max_in_flight=3)
     traffic, response, service, lag = parts(report)
     assert (traffic.offered, traffic.unfinished, traffic.good_rate) == (10, 10, 0)
@@ -146,7 +146,7 @@ async def test_what_never_returns_is_unfinished_and_bounded() -> None:
 
 
 @virtual
-async def test_who_does_not_listen_to_cancelling_is_left_alone_and_named() -> None:
+async def test_a_request_that_ignores_cancellation_is_left_alone_and_named() -> None:
     free = asyncio.Event()
 
     async def ignored_cancellation() -> None:
@@ -188,7 +188,7 @@ async def test_cancelling_a_run_ends_all_it_started() -> None:
 
 @virtual
 @pytest.mark.parametrize("closed", [False, True])
-async def test_a_run_that_is_stopped_tells_what_it_measured(closed: bool) -> None:
+async def test_a_run_that_is_stopped_reports_its_figures(closed: bool) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().call_later(2.012, stop.set)
     if closed:
@@ -202,7 +202,7 @@ async def test_a_run_that_is_stopped_tells_what_it_measured(closed: bool) -> Non
 
 
 @virtual
-async def test_progress_is_told_once_a_second() -> None:
+async def test_progress_is_reported_once_a_second() -> None:
     seen: list[Progress] = []
     calls = iter(range(1000))
 

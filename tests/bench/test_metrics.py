@@ -45,14 +45,14 @@ def test_figures_of_every_part() -> None:
     assert shown(report(cost=replace(COST, exact=False))) == []
 
 
-def test_of_steps_only_the_knee_and_the_times_are_compared() -> None:
+def test_only_the_knee_and_the_times_of_steps_are_compared() -> None:
     steps = Steps(objective=Objective(seconds=0.1), steps=(), knee=around(100.0))
     made = replace(report(), mode="steps", traffic=traffic(90.0), steps=steps)
     assert shown(made) == [("knee", "1/s", "waiting", 100.0, True, True)]
     assert shown(replace(made, steps=replace(steps, knee=None))) == []
 
 
-def test_what_says_nothing_has_no_figures() -> None:
+def test_reports_without_a_result_have_no_figures() -> None:
     states: dict[State, int] = {
         "ok": 2,
         "failed": 2,

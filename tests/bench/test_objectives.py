@@ -62,12 +62,12 @@ def test_objectives_are_read() -> None:
         ("p95=1s,p95=2s", "slo has p95 2 times"),
     ],
 )
-def test_what_is_no_objective_is_named(text: str, problem: str) -> None:
+def test_a_bad_objective_is_named(text: str, problem: str) -> None:
     with pytest.raises(InputError, match=problem):
         goals(text)
 
 
-def test_a_mode_takes_what_it_measures() -> None:
+def test_a_mode_takes_objectives_it_measures() -> None:
     assert goals_for("burst", "recovery=5s")
     with pytest.raises(
         InputError, match="load does not measure recovery; it has errors, percentiles such as p95, rate"
@@ -207,7 +207,7 @@ def test_errors_decide_and_replace_the_share_that_must_be_good() -> None:
 
 @pytest.mark.virtual_time
 @pytest.mark.parametrize(("failing", "state", "code"), [(0.0, "ok", 0), (0.05, "failed", 1), (1.0, "failed", 1)])
-async def test_a_run_says_what_was_kept(failing: float, state: str, code: int) -> None:
+async def test_a_run_reports_its_objectives(failing: float, state: str, code: int) -> None:
     dice = random.Random(1)
 
     async def call() -> None:
@@ -269,7 +269,7 @@ def _ever_broken(goal: Goal, counts: NDArray[np.int64]) -> bool:
     return False
 
 
-def test_evidence_grows_with_what_is_bad() -> None:
+def test_evidence_grows_with_bad_requests() -> None:
     assert evidence(0, 0, 0.05) == 0
     assert evidence(0, 100, 0.05) < 0 < evidence(20, 100, 0.05) < evidence(40, 100, 0.05)
     assert evidence(1, 10, 0.0) == float("inf")

@@ -105,7 +105,7 @@ async def test_virtual_time_is_kept_to_the_nanosecond() -> None:
     assert max(told) <= 1
 
 
-async def test_other_systems_are_told_what_they_lack(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_other_systems_are_named_with_the_missing_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "plan9")
     pacer = pacer_for(asyncio.get_running_loop())
     assert pacer.name == "call_at"
@@ -113,7 +113,7 @@ async def test_other_systems_are_told_what_they_lack(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="timerfd is of Linux")
-async def test_where_there_is_no_timerfd_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_timerfd_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> int:
         raise OSError("no more descriptors")
 

@@ -138,7 +138,7 @@ def test_page_needs_nothing_from_elsewhere(mode: Mode) -> None:
 
 
 @pytest.mark.parametrize("mode", [mode for mode in MODES if mode not in {"memory", "cost"}])
-def test_charts_say_in_words_what_they_show_and_follow_the_colour_scheme(mode: Mode) -> None:
+def test_charts_are_described_in_words_and_follow_the_colour_scheme(mode: Mode) -> None:
     drawn = charts.charts(samples()[mode])
     assert drawn
     for chart in drawn:
@@ -219,13 +219,13 @@ def test_names_and_messages_control_nothing() -> None:
     assert not re.search(r"\]\(|`", texts[-1])
 
 
-def test_junit_counts_what_failed_and_what_could_not_be_measured() -> None:
+def test_junit_counts_failures_and_errors() -> None:
     suite = ET.fromstring(junit([samples()["micro"], invalid()], compared()))  # noqa: S314 (our own)
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("4", "1", "2")
     assert [case.find("failure") is not None for case in suite] == [False, False, True, False]
 
 
-def test_comparison_shows_intervals_and_what_was_not_judged() -> None:
+def test_comparison_shows_intervals_and_unjudged_figures() -> None:
     page, text = Page(html(comparison=compared())), shown(comparison=compared())
     for said in ("+20.0 % (+18.0 to +22.0 %)", "REGRESSED", "would see +3.0 %", units.BEYOND, "too few"):
         assert said in page.text
@@ -278,7 +278,7 @@ def test_sizes(value: float, text: str) -> None:
     assert units.size(value) == text
 
 
-def test_what_was_not_measured_says_so() -> None:
+def test_missing_figures_are_named() -> None:
     assert units.estimate(None, units.seconds) == units.NOT_MEASURED
     assert units.estimate(Estimate(value=1.0), units.seconds) == "1.00 s (no interval)"
     assert units.percentile(Percentile(q=0.99, value=None)) == units.BEYOND
@@ -299,7 +299,7 @@ def test_at_80_columns_no_interval_is_parted_and_no_unit_alone(mode: Mode) -> No
     assert not re.search(r"^ *(s|ms|µs|ns|/s|kB|MB|%)( |$)", text, re.MULTILINE)
 
 
-def test_where_there_is_room_an_interval_is_beside_its_value() -> None:
+def test_an_interval_is_next_to_its_value_if_there_is_room() -> None:
     report = samples()["micro"]
     assert report.micro is not None
     assert units.estimate(report.micro.wall, units.seconds) in shown(report, width=80)
@@ -326,14 +326,14 @@ def test_the_legend_is_above_the_lines(names: int) -> None:
 @pytest.mark.parametrize(
     ("steady", "said"), [(True, "steady:"), (False, "it drifts:"), (None, "too uncertain to say:")]
 )
-def test_a_drift_is_said_in_words(steady: bool | None, said: str) -> None:
+def test_a_drift_is_described_in_words(steady: bool | None, said: str) -> None:
     report = samples()["sustained"]
     assert report.drift is not None
     changed = replace(report, drift=replace(report.drift, steady=steady))
     assert any(table.note.startswith(said) for table in sections.tables(changed))
 
 
-def test_the_verdict_of_a_report_is_said_before_and_after_its_tables() -> None:
+def test_the_verdict_of_a_report_is_before_and_after_its_tables() -> None:
     lines = shown(samples()["sustained"]).strip().splitlines()
     assert lines[1] == "measured; INCONCLUSIVE"
     assert lines.count("measured; INCONCLUSIVE") == 1
@@ -348,7 +348,7 @@ def test_several_reports_have_an_overview_and_one_has_none() -> None:
     assert shown(one, two).index("Results") > shown(one, two).index("Time per operation")
 
 
-def test_a_failed_report_begins_with_what_failed() -> None:
+def test_a_failed_report_begins_with_the_failure() -> None:
     report = samples()["open"]
     assert report.verdict.state == "failed"
     assert [table.title for table in sections.tables(report)][:3] == [
@@ -368,7 +368,7 @@ def test_an_interrupted_report_is_not_ok_for_ci() -> None:
     assert github_annotations([report]).startswith("::warning title=")
 
 
-def test_ci_is_told_the_reasons() -> None:
+def test_ci_gets_the_reasons() -> None:
     report = samples()["open"]
     assert "::2,374 of 2,400 requests were good" in github_annotations([report])
     silent = replace(report, verdict=replace(report.verdict, reasons=()))

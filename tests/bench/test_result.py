@@ -54,7 +54,7 @@ REPORT = Report(
 )
 
 
-def test_what_is_written_is_what_is_read() -> None:
+def test_a_written_report_is_read_back_equal() -> None:
     assert reports_from_json(reports_to_json([REPORT, REPORT])) == (REPORT, REPORT)
     assert reports_from_json(reports_to_json([])) == ()
 
@@ -68,7 +68,7 @@ def test_what_is_written_is_what_is_read() -> None:
         (b'{"schema": 1, "reports": [{"mode": "open"}]}', "not a file of reports.*name"),
     ],
 )
-def test_what_is_not_a_report_is_refused_with_the_reason(data: bytes, reason: str) -> None:
+def test_a_file_that_is_no_report_is_rejected_with_the_reason(data: bytes, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         reports_from_json(data)
 
@@ -89,7 +89,7 @@ def test_a_percentile_is_found_or_missed() -> None:
         REPORT.response.at(95)
 
 
-def test_a_report_is_frozen_and_says_what_it_is() -> None:
+def test_a_report_is_frozen_and_has_a_repr() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         REPORT.name = "other"  # type: ignore[misc]
     assert str(REPORT) == "open query(batch=5, model=mock, cached=False): invalid"

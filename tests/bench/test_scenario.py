@@ -26,7 +26,7 @@ def test_cases_are_all_combinations() -> None:
     assert name_of(case) == ("f", {"a": 7, "b": "z"})
 
 
-def test_a_case_names_what_it_lacks() -> None:
+def test_a_case_names_its_missing_parameter() -> None:
     case = scenarios.documents.cases()[0]
     with pytest.raises(AttributeError, match="documents has no parameter 'bach'; did you mean 'batch'"):
         _ = case.bach
@@ -42,7 +42,7 @@ def test_parameters_are_lists(values: Any) -> None:
         bench.scenario(batch=values)
 
 
-def test_what_is_not_async_is_refused() -> None:
+def test_a_function_that_is_not_async_is_rejected() -> None:
     with pytest.raises(InputError, match=r"plain is not an async function; define it with async def"):
 
         @bench.scenario
@@ -74,7 +74,7 @@ async def test_a_scenario_with_many_cases_wants_one_chosen() -> None:
             pass
 
 
-async def test_what_cannot_be_called_is_refused() -> None:
+async def test_an_object_that_cannot_be_called_is_rejected() -> None:
     @bench.scenario
     async def odd(case: Case) -> AsyncGenerator[Any]:
         yield 7
@@ -121,7 +121,7 @@ def test_scenarios_are_found_in_files(tmp_path: Path) -> None:
         ("tests.bench", "has no scenario; decorate one"),
     ],
 )
-def test_what_is_not_found_is_named(target: str, told: str) -> None:
+def test_a_missing_scenario_is_named(target: str, told: str) -> None:
     with pytest.raises(InputError, match=told):
         find(target)
 

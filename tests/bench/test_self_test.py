@@ -91,7 +91,7 @@ async def test_a_miss_is_the_machines_if_the_machine_is_busy(
     assert measured.attempts == room.ATTEMPTS + 1
 
 
-async def test_what_was_not_measured_is_missed(measured: Measured) -> None:
+async def test_a_missing_measurement_is_a_miss(measured: Measured) -> None:
     measured.stalls = {False: (), True: ()}
     measured.leak = replace(measured.leak, memory=None)
     measured.blind = True
@@ -110,7 +110,7 @@ def test_noise_is_no_failure_and_no_success() -> None:
     assert str(result).startswith("machine too noisy  x: y\n")
 
 
-async def test_what_is_planted_is_there() -> None:
+async def test_injected_faults_are_real() -> None:
     async with opened(injected.leaky.case(every=20)) as leak, opened(injected.spin.case(turns=10)) as spin:
         assert await spin.call() == sum(i * i for i in range(10))
         assert await leak.call() is None

@@ -92,7 +92,7 @@ def test_limits_themselves_are_allowed(options: dict[str, Any]) -> None:
         ({"min_good": 99}, "min_good=99 must be a share from 0 to 1, such as 0.99"),
     ],
 )
-def test_what_lies_beyond_is_named(options: dict[str, Any], told: str) -> None:
+def test_values_out_of_range_are_named(options: dict[str, Any], told: str) -> None:
     with pytest.raises(InputError) as caught:
         Settings(**options)
     assert str(caught.value) == told

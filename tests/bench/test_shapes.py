@@ -61,7 +61,7 @@ async def test_a_burst_that_is_never_over_has_no_recovery() -> None:
 
 
 @virtual
-async def test_a_burst_nobody_feels_is_over_at_once() -> None:
+async def test_a_burst_without_effect_is_over_at_once() -> None:
     found = (await bench.burst(lambda: anyio.sleep(0.01), base=50, spike=100, spike_s=1, duration=8)).burst
     assert found is not None
     assert (found.recovery, found.drained) == (0.0, 0.0)
@@ -104,7 +104,7 @@ def test_noise_alone_is_no_degradation(base: float) -> None:
 
 @pytest.mark.parametrize("base", [20, 50, 400])
 @pytest.mark.parametrize("slow_for", [1.0, 4.0])
-def test_recovery_is_told_in_noise(base: float, slow_for: float) -> None:
+def test_recovery_is_found_in_noise(base: float, slow_for: float) -> None:
     """Ten times as slow, to the end of a known time: found to within some requests, in nearly all runs."""
     times, dice = came(base=base), np.random.default_rng(2)
     slower = np.where((times >= 10) & (times < 11 + slow_for), 10, 1)
@@ -129,7 +129,7 @@ def test_requests_that_queue_are_slow_in_clusters_before_the_spike_as_after_it()
     ("start", "end", "told"),
     [(1.0, 2.0, "50 requests before it say too little"), (5.0, 24.97, "2 requests after it are too few")],
 )
-def test_what_cannot_be_told_is_said(start: float, end: float, told: str) -> None:
+def test_an_unknown_recovery_has_its_reason(start: float, end: float, told: str) -> None:
     times = came(start=start, end=end)
     found = felt(times, np.full(len(times), 0.01), start=start, end=end)
     assert found.recovery is None
@@ -138,7 +138,7 @@ def test_what_cannot_be_told_is_said(start: float, end: float, told: str) -> Non
 
 
 @virtual
-async def test_a_recovery_that_cannot_be_told_is_inconclusive() -> None:
+async def test_an_unknown_recovery_is_inconclusive() -> None:
     report = await bench.burst(lambda: anyio.sleep(0.01), base=10, spike=100, spike_s=0.5, duration=4)
     assert report.burst is not None
     assert (report.burst.band, report.burst.recovery) == (None, None)
@@ -207,7 +207,7 @@ def test_noise_that_hides_a_drift_is_inconclusive() -> None:
     assert drift_of([replace(w, p50=None) for w in noisy], seconds=12, tolerance=0.1) is None
 
 
-def test_what_may_not_be_the_subjects_own_drift_is_inconclusive() -> None:
+def test_a_drift_that_may_be_the_machines_is_inconclusive() -> None:
     worse, same = Estimate(value=0.5, low=0.4, high=0.6), Estimate(value=0.0, low=0.0, high=0.0)
     drift = Drift(response=worse, rate=same, rss=None, tolerance=0.1, steady=False)
     assert judge(drift).state == "over budget"
@@ -216,7 +216,7 @@ def test_what_may_not_be_the_subjects_own_drift_is_inconclusive() -> None:
     assert found.reasons[0].endswith("but the machine itself took +45% for the same calculation")
 
 
-def test_what_gets_better_is_no_drift() -> None:
+def test_an_improvement_is_no_drift() -> None:
     faster = [window(i, 2 - i / 10) for i in range(12)]
     found = drift_of(faster, seconds=12, tolerance=0.1)
     assert found is not None
@@ -231,7 +231,7 @@ def test_a_sawtooth_has_a_flat_envelope() -> None:
 
 
 @virtual
-async def test_too_few_windows_are_refused() -> None:
+async def test_too_few_windows_are_rejected() -> None:
     with pytest.raises(InputError, match=r"window=2 s gives fewer than 6 windows in 10 s"):
         await bench.sustained(server(), arrivals=bench.constant(1), duration=10, window=2)
 
@@ -353,7 +353,7 @@ def test_recovery_ends_with_the_first_request_that_is_not_slow() -> None:
     assert found.band == pytest.approx((0.009, 0.011))
 
 
-def test_a_backlog_is_gone_when_it_is_what_it_was() -> None:
+def test_a_backlog_is_gone_when_it_is_back_at_its_level() -> None:
     """At most three at a time before the spike, all of which ends in one moment; three are under way then."""
     times = came(base=50, end=11, seconds=30)
     took = np.where((times >= 10) & (times < 11), 16.005 - times, 0.05)

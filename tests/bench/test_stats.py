@@ -76,7 +76,7 @@ def test_failures_make_percentiles_worse_and_never_vanish() -> None:
     assert percentiles([], [0.5]) == (Percentile(q=0.5, value=None),)
 
 
-def test_a_time_that_is_no_number_is_refused() -> None:
+def test_a_time_that_is_no_number_is_rejected() -> None:
     with pytest.raises(ValueError, match="a request without an answer is inf"):
         percentiles([1.0, math.nan])
 
@@ -104,7 +104,7 @@ def test_effective_size_is_the_closed_form_of_an_autoregressive_series(phi: floa
     assert np.mean(sizes) == pytest.approx(20_000 * (1 - phi) / (1 + phi), rel=0.1)
 
 
-def test_what_never_varies_needs_no_correction() -> None:
+def test_constant_values_need_no_correction() -> None:
     assert effective_size([3.0] * 100) == 100
     assert effective_size([]) == 0
 

@@ -78,7 +78,7 @@ async def test_a_rate_is_doubled_until_it_breaks_and_the_gap_is_halved(tried: li
     assert report.pacing.arrivals == f"poisson(rate={low:g})"
 
 
-async def test_a_step_says_what_was_felt_at_its_rate() -> None:
+async def test_a_step_has_the_latency_at_its_rate() -> None:
     calls = iter(range(10**6))
 
     async def call() -> None:
@@ -182,7 +182,7 @@ async def test_answers_are_waited_for_ten_times_the_objective(tried: list[Any]) 
         (OBJECTIVE, {"min_good": 0.5}, "min_good is what objective.errors says here: leave it out"),
     ],
 )
-async def test_what_cannot_be_asked_is_named(objective: bench.Objective, options: Any, told: str) -> None:
+async def test_a_bad_option_of_steps_is_named(objective: bench.Objective, options: Any, told: str) -> None:
     with pytest.raises(InputError) as caught:
         await bench.steps(fast, objective=objective, **{"start": 1.0, **options})
     assert str(caught.value) == told

@@ -66,7 +66,7 @@ def test_a_distribution_with_failures_has_no_mean() -> None:
     assert distribution(np.array([1.0, 2.0])).mean == 1.5
 
 
-def test_of_nothing_there_is_nothing() -> None:
+def test_no_requests_have_no_figures() -> None:
     found = distribution(np.array([]))
     assert (found.count, found.mean, found.max, found.histogram.counts) == (0, None, None, ())
     assert windows(Record().rows(), seconds=1, width=1) == ()
@@ -113,7 +113,7 @@ def test_long_runs_have_wider_windows() -> None:
     assert Settings(window=0.1).width(86400) == 0.1
 
 
-def test_each_window_has_percentiles_of_its_own() -> None:
+def test_each_window_has_its_percentiles() -> None:
     made = Record()
     for window in range(2):
         for i in range(1, 101):
@@ -123,7 +123,7 @@ def test_each_window_has_percentiles_of_its_own() -> None:
     assert (second.p50, second.p95, second.p99) == pytest.approx((0.1, 0.19, 0.198))
 
 
-def test_windows_count_what_began_ended_and_waited() -> None:
+def test_windows_count_requests_begun_ended_and_waiting() -> None:
     made = Record()
     made.add(0, 100 * MS, 900 * MS, OK)
     made.add(500 * MS, 700 * MS, 1500 * MS, FAILED)

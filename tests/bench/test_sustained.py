@@ -59,7 +59,7 @@ def test_a_machine_that_became_slower_than_the_tolerance_is_an_excuse() -> None:
         (None, 0.0, False),
     ],
 )
-def test_what_is_less_than_the_generator_was_late_is_excused(lag: float | None, rate: float, excused: bool) -> None:
+def test_a_drift_within_the_generators_delay_is_excused(lag: float | None, rate: float, excused: bool) -> None:
     """Half of 10 ms."""
     found = _excuse(ran(lag=lag), replace(WORSE, rate=Estimate(value=rate, low=rate, high=rate)))
     assert found == ("5000 µs are within what the generator itself was late, 6000 µs at p99" if excused else None)
@@ -94,7 +94,7 @@ def test_six_whole_windows_are_the_least(seconds: float, counted: bool) -> None:
 
 
 @pytest.mark.parametrize(("known", "told"), [(5, False), (6, True)])
-def test_memory_needs_six_windows_of_its_own(known: int, told: bool) -> None:
+def test_memory_needs_six_windows_with_figures(known: int, told: bool) -> None:
     windows = [window(i, 0.01, rss=1000 if i < known else None) for i in range(8)]
     found = drift_of(windows, seconds=8, tolerance=0.1)
     assert found is not None

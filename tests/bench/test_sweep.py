@@ -76,7 +76,7 @@ def test_a_front_is_never_empty_and_sure_is_possible(points: Sequence[Point], ma
     assert leader is None
 
 
-def test_what_beats_what() -> None:
+def test_points_that_beat_others() -> None:
     assert beats(100, 1.0, 100, 2.0, 0.05), "as fast, and quicker"
     assert beats(98, 1.0, 100, 2.0, 0.05), "two percent fewer do not count"
     assert not beats(90, 1.0, 100, 2.0, 0.05), "a trade"
@@ -111,7 +111,7 @@ def test_a_closed_block_counts_the_time_of_its_users() -> None:
     assert failed.failed == 2
 
 
-def test_an_open_block_counts_what_leaves_it() -> None:
+def test_an_open_block_counts_requests_that_leave_it() -> None:
     served = [(0.1 * i, 0.1 * i + 0.25, OK) for i in range(10)]
     block = open_block(rows(*served), 1.0)
     assert len(block.response) == 8
@@ -271,7 +271,7 @@ async def test_a_cell_too_slow_for_its_blocks_says_so() -> None:
         ({"over": {"rate": (1, 2)}}, "sweep over users, not over a rate"),
     ],
 )
-async def test_what_cannot_be_swept_is_named(given: dict[str, Any], problem: str) -> None:
+async def test_a_grid_that_cannot_be_swept_is_named(given: dict[str, Any], problem: str) -> None:
     with pytest.raises(InputError, match=problem):
         await bench.sweep(scenario(FREE, documents=[1]), **given)
 

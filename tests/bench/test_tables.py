@@ -239,7 +239,7 @@ def test_scaling_shows_points_line_and_law() -> None:
     assert [table.title for table in sections.tables(without)] == ["Scaling", "Where and how"]
 
 
-def test_memory_shows_what_stays() -> None:
+def test_memory_shows_the_part_that_stays() -> None:
     made = report(memory=MEMORY)
     assert rows(made, "Memory") == [
         ("allocated per operation", "28.0 kB"),
@@ -260,7 +260,7 @@ def test_memory_shows_what_stays() -> None:
 @pytest.mark.parametrize(
     ("exact", "said"), [(True, "equal in every pass"), (False, "NOT equal in every pass: no gate")]
 )
-def test_cost_shows_what_was_counted(exact: bool, said: str) -> None:
+def test_cost_shows_its_counts(exact: bool, said: str) -> None:
     made = report(cost=replace(COST, exact=exact))
     assert rows(made, "Cost per operation, counted") == [
         ("tasks", "1"),
@@ -343,7 +343,7 @@ def test_each_process_has_its_line() -> None:
     assert ("schedule", schedule) in rows(made, "Where and how")
 
 
-def test_where_and_how_it_was_measured() -> None:
+def test_the_conditions_of_a_measurement() -> None:
     quiet = Noise(load=None, steal=0.0, lost=0.002, longest_gap=0.0012, canary=0.0101)
     pacing = Pacing(arrivals="poisson(rate=5)", seed=7, pacer="call_at", fallback="no timerfd")
     where = replace(HERE, packages={"aembed": "1.0", "numpy": "2.0"}, dirty=True)
@@ -403,7 +403,7 @@ def test_a_comparison_says_before_after_and_by_how_much() -> None:
         ("inconclusive", "INCONCLUSIVE"),
     ],
 )
-def test_only_ok_is_said_quietly(state: Any, said: str) -> None:
+def test_only_ok_is_printed_quietly(state: Any, said: str) -> None:
     made = report(verdict=Verdict(state=state, reasons=("because",)))
     assert headlines.verdict(made) == f"measured; {said}"
     assert headlines.verdict(replace(made, interrupted=True)) == f"measured, interrupted; {said}"

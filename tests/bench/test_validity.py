@@ -80,7 +80,7 @@ async def test_a_late_schedule_is_the_subjects_doing_while_the_generator_has_tim
 
 
 @pytest.mark.usefixtures("costs")
-async def test_beyond_its_capacity_a_run_is_invalid_and_told_the_rate_that_is_possible(
+async def test_beyond_its_capacity_a_run_is_invalid_and_names_the_possible_rate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(validity, "OWN", 0.005)
@@ -149,7 +149,7 @@ async def test_on_virtual_time_there_is_no_machine() -> None:
     assert (await verdict(flown(0.5), loop=None))[0] == "ok"
 
 
-async def test_what_a_request_costs_is_measured() -> None:
+async def test_the_cost_of_a_request_is_measured() -> None:
     assert 0 < await generator_cost() < 0.1
 
 
@@ -237,7 +237,7 @@ async def test_five_kinds_are_named(kinds: int, end: str) -> None:
 
 @pytest.mark.usefixtures("costs")
 @pytest.mark.parametrize(("cpu", "busy"), [(None, ""), (5.0, "; its thread used 50% of a core")])
-async def test_what_never_started_is_said_and_how_busy_the_loop_was(cpu: float | None, busy: str) -> None:
+async def test_requests_never_started_are_reported_with_the_use_of_the_loop(cpu: float | None, busy: str) -> None:
     record = Record()
     for i in range(1000):
         at = i * 10_000_000
@@ -248,7 +248,7 @@ async def test_what_never_started_is_said_and_how_busy_the_loop_was(cpu: float |
     assert notes == (f"more than a percent of all never started: the subject holds up the loop it runs in{busy}",)
 
 
-async def test_what_a_request_costs_is_the_best_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_cost_of_a_request_is_the_best_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[tuple[int, int, float]] = []
     times = iter([0.0, 8.0, 10.0, 14.0, 20.0, 26.0])
 
@@ -263,7 +263,7 @@ async def test_what_a_request_costs_is_the_best_of_three(monkeypatch: pytest.Mon
     assert runs == [(2000, 20_000, 0.04)] * 3
 
 
-async def test_the_highest_rate_of_a_window_is_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_highest_rate_of_a_window_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     async def cost() -> float:
         return 0.001
 

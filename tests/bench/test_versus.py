@@ -88,7 +88,7 @@ def test_a_side_that_fails_is_slower_than_any() -> None:
     assert finite([[math.inf, math.inf]]) == ((100.0, 100.0),)
 
 
-def test_what_could_be_seen_shrinks_with_rounds() -> None:
+def test_the_detectable_change_shrinks_with_rounds() -> None:
     dice = np.random.default_rng(3)
     rounds: NDArray[np.float64] = np.exp(dice.normal(0, 0.05, (40, 3)))
     few, many = detectable(rounds[:10].tolist()), detectable(rounds.tolist())
@@ -151,7 +151,7 @@ async def test_sides_take_turns_with_the_same_requests() -> None:
         ({"by": "mean"}, "by='mean' must be one of p50, p90, p95"),
     ],
 )
-async def test_what_cannot_be_compared_is_named(given: dict[str, float | str], problem: str) -> None:
+async def test_sides_that_cannot_be_compared_are_named(given: dict[str, float | str], problem: str) -> None:
     subjects = {name: bench.Subject(lambda: anyio.sleep(0.01)) for name in NAMES}
     with pytest.raises(InputError, match=problem):
         await bench.versus(subjects, arrivals=bench.constant(10), **given)  # type: ignore[arg-type]

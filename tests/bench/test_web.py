@@ -68,7 +68,7 @@ def test_an_error_page_is_no_answer(status: int, problem: str | None) -> None:
 
 
 @pytest.mark.parametrize("text", ["GET", "get /", "GET hello", "/a b"])
-def test_what_is_no_request(text: str) -> None:
+def test_functions_that_take_no_request(text: str) -> None:
     with pytest.raises(InputError, match="is no request; write 'GET /hello"):
         HttpRequest.of(text)
 
@@ -158,6 +158,6 @@ async def test_a_connection_that_the_server_closes_is_replaced() -> None:
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:80", "ftp://a", "http://", "http://a:b"])
-def test_what_is_no_address(url: str) -> None:
+def test_values_that_are_no_address(url: str) -> None:
     with pytest.raises(InputError, match="is no address of a web server"):
         Place.of(url)

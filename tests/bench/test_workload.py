@@ -82,12 +82,12 @@ def test_every_line_of_a_file_is_used(tmp_path: Path) -> None:
         (lambda: requests_from("whatever"), r"write 1\.\.10000, a file of values, or module:function"),
     ],
 )
-def test_what_is_no_workload_is_named(call: Any, problem: str) -> None:
+def test_a_bad_workload_is_named(call: Any, problem: str) -> None:
     with pytest.raises(InputError, match=problem):
         call()
 
 
-def test_requests_count_what_they_draw() -> None:
+def test_requests_count_their_texts() -> None:
     load = Workload(bench.corpus("multilingual", copies=0.2), Sizes.of("1..8"))
     drawn = list(itertools.islice(load.batches(3), 500))
     texts = [text for batch in drawn for text in batch]

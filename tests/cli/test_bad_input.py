@@ -82,7 +82,7 @@ def test_output_that_cannot_be_written(aembed: Aembed, notes: str, output: str, 
 
 
 @pytest.mark.skipif(not Path("/sys/kernel").exists(), reason="needs a directory nobody can write to")
-def test_output_directory_nobody_may_write_to(aembed: Aembed, notes: str) -> None:
+def test_output_directory_without_write_permission(aembed: Aembed, notes: str) -> None:
     refused(aembed("embed", notes, "-o", "/sys/kernel/v.npy", "--model", "mock"), "cannot be written", "directory")
 
 
@@ -95,7 +95,7 @@ def test_write_protected_output(aembed: Aembed, notes: str, monkeypatch: pytest.
     refused(outcome, "write-protected")
 
 
-def test_too_little_space_is_said_beforehand(aembed: Aembed, notes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_space_is_reported_beforehand(aembed: Aembed, notes: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1500))
     refused(
         aembed("embed", notes, "-o", "v.npy", "--model", "mock"),
@@ -104,9 +104,7 @@ def test_too_little_space_is_said_beforehand(aembed: Aembed, notes: str, monkeyp
     )
 
 
-def test_size_of_a_large_output_is_said_in_gigabytes(
-    aembed: Aembed, notes: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_size_of_a_large_output_is_in_gigabytes(aembed: Aembed, notes: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1500))
     refused(
         aembed("embed", notes, "-o", "v.npy", "--model", "mock", "--dimensions", "1000000000"),
@@ -145,7 +143,7 @@ def test_nothing_to_embed(aembed: Aembed) -> None:
     refused(aembed("embed", "--query", " ", "--model", "mock"), "--query: the text is empty or blank")
 
 
-def test_what_stands_in_a_file_is_called_as_it_is_there(aembed: Aembed, notes: str) -> None:
+def test_settings_of_a_file_are_named_as_in_the_file(aembed: Aembed, notes: str) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra local")
     Path("aembed.toml").write_text("[profiles.short]\nmodel = 'local'\ndimensions = 5\n")
     refused(aembed("embed", notes, "-o", "v.npy", "-m", "short"), "aembed: dimensions=5, but")

@@ -9,7 +9,7 @@ import pytest
 from tests.cli.command import PROFILES, Aembed, left_over
 
 
-def test_dry_run_says_what_it_would_take(aembed: Aembed) -> None:
+def test_dry_run_prints_estimates(aembed: Aembed) -> None:
     Path("t.txt").write_text("a line of some forty characters, or so...\n" * 6000 + "\n")
     arguments = ("embed", "t.txt", "-m", "mock", "--rpm", "2", "--tpm", "1000")
     code, out, err = aembed(*arguments, "--dry-run")
@@ -57,7 +57,7 @@ def test_dry_run_knows_the_price(aembed: Aembed, notes: str, monkeypatch: pytest
     assert "1536 dimensions" in out
 
 
-def test_limits_of_a_profile_stay_beside_those_given(aembed: Aembed, notes: str) -> None:
+def test_limits_of_a_profile_stay_next_to_those_given(aembed: Aembed, notes: str) -> None:
     Path("aembed.toml").write_text(PROFILES + "[profiles.small.limits]\nrequests_per_minute = 0.25\n")
     Path(notes).write_text("one\n" * 2049)
     out = aembed("embed", notes, "-m", "small", "--tpm", "1000000", "--dry-run").out

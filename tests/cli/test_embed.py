@@ -132,7 +132,7 @@ def test_query_prints_one_vector(aembed: Aembed) -> None:
     assert out.count("\n") == 1
 
 
-def test_one_is_said_as_one(aembed: Aembed) -> None:
+def test_one_row_is_singular(aembed: Aembed) -> None:
     Path("one.txt").write_text("a")
     assert (
         "1 row with 2 dimensions from mock:mock, 1 token, in"

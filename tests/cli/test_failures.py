@@ -34,7 +34,7 @@ def test_output_stream_that_is_full() -> None:
     )
 
 
-def test_output_stream_that_nobody_reads() -> None:
+def test_output_stream_without_a_reader() -> None:
     """``aembed providers | true``"""
     read, write = os.pipe()
     os.close(read)

@@ -38,7 +38,7 @@ def test_download_reports_size_revision_and_place(aembed: Aembed, hub: Hub, tmp_
         (("local:a/b", "--option", "file=7"), 2, "name of a file"),
     ],
 )
-def test_what_cannot_be_downloaded_is_one_sentence(
+def test_a_failed_download_is_one_sentence(
     aembed: Aembed,
     hub: Hub,
     arguments: tuple[str, ...],

@@ -78,7 +78,7 @@ def test_rate_is_that_of_the_last_seconds() -> None:
         ({"retries": 3, "limited": True}, ""),
     ],
 )
-def test_what_holds_a_job_up(state: dict[str, object], words: str) -> None:
+def test_reasons_that_hold_a_job_up(state: dict[str, object], words: str) -> None:
     assert waiting(replace(EMBEDDING, **state)) == words  # type: ignore[arg-type]
 
 
@@ -153,7 +153,7 @@ def test_the_shape_is_that_of_the_file(aembed: Aembed, notes: str) -> None:
     assert f"shape {np.load('v.npy').shape} binary" in outcome.out
 
 
-def test_a_full_cache_is_said_at_the_end(aembed: Aembed) -> None:
+def test_a_full_cache_is_reported_at_the_end(aembed: Aembed) -> None:
     Path("many.txt").write_text("".join(f"row {number}\n" for number in range(5000)))
     outcome = aembed("embed", "many.txt", "-o", "v.npy", "-m", "mock", "--cache", "c.db", "--cache-limit", "2MB")
     assert outcome.code == 0

@@ -141,7 +141,7 @@ def test_the_sentence_at_the_end_of_a_job(parts: dict[str, Any], said: str) -> N
         ),
     ],
 )
-def test_what_a_dry_run_says(parts: dict[str, Any], changed: dict[str, str]) -> None:
+def test_the_summary_of_a_dry_run(parts: dict[str, Any], changed: dict[str, str]) -> None:
     usual = {
         "model": "mock:mock, 8 dimensions",
         "rows": "1,200 to embed, 38.5 kB of vectors",
@@ -165,7 +165,7 @@ def test_what_a_dry_run_says(parts: dict[str, Any], changed: dict[str, str]) -> 
         ({"rows": 1000, "done": 7, "phase": "writing"}, "1,000 of 1,000 rows are done"),
     ],
 )
-def test_what_an_interruption_leaves(moment: dict[str, Any], said: str) -> None:
+def test_the_sentence_after_an_interruption(moment: dict[str, Any], said: str) -> None:
     progress = Progress()
     progress.latest = replace(NOTHING, **moment)
     assert _kept(progress) == (f"{said}: run the same command again to resume" if said else "")
@@ -204,7 +204,7 @@ def test_durations(seconds: float, said: str) -> None:
         ({"rejected": 1}, "1 rejected"),
     ],
 )
-def test_what_was_spent(moment: dict[str, Any], said: str) -> None:
+def test_tokens_and_cost_spent(moment: dict[str, Any], said: str) -> None:
     assert spent(replace(NOTHING, **moment)) == said
 
 
@@ -315,7 +315,7 @@ def test_sizes_of_caches(given: str | None, count: int | None) -> None:
 
 
 @pytest.mark.parametrize("given", ["", "GB", "1.2.3", "-1", "4 XB", "4 GB more"])
-def test_what_is_no_size(given: str) -> None:
+def test_values_that_are_no_size(given: str) -> None:
     with pytest.raises(CommandError) as caught:
         size(given)
     assert str(caught.value) == f"--cache-limit {given}: not a size; give one such as 4GB"
@@ -408,7 +408,9 @@ def kept_handlers() -> Iterator[None]:
         (CommandError("a\x1b[31mb\n\tc"), 2, "a?[31mb\n\tc"),
     ],
 )
-def test_what_ends_a_command(error: BaseException, code: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_ends_with_a_sentence(
+    error: BaseException, code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as caught, one_sentence():
         raise error
     assert caught.value.code == code

@@ -21,7 +21,7 @@ def test_progress_bar_on_a_terminal() -> None:
     assert "shape (5000, 128)" in terminal.screen
 
 
-def test_progress_bar_says_what_is_waited_for(notes: str) -> None:
+def test_progress_bar_names_the_resource_waited_for(notes: str) -> None:
     Path("aembed.toml").write_text(
         '[profiles.rare]\nmodel = "mock"\nbatch_size = 2\nlimits = { requests_per_minute = 1 }'
     )

@@ -97,7 +97,7 @@ async def test_each_other_model_is_logged_once_and_ten_of_them(caplog: pytest.Lo
     assert [record.getMessage() for record in caplog.records] == [words.format(f"other-{n}") for n in range(10)]
 
 
-async def test_a_batch_that_is_sent_again_tells_its_attempts() -> None:
+async def test_a_batch_that_is_sent_again_reports_its_attempts() -> None:
     script = [OverloadedError("busy"), OverloadedError("busy")]
     events, _ = await watched(ScriptedProvider(script), TEXTS[:3])
     attempts = [(type(event), event.attempt) for event in events if isinstance(event, (RetryScheduled, RequestDone))]

@@ -92,7 +92,7 @@ STATES = st.sampled_from([WAITING, SENDING, BACKOFF, IDLE])
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), STATES, st.integers(0, 5)), max_size=60))
-def test_whatever_requests_do_the_parts_add_up(moves: list[tuple[int, int, int]]) -> None:
+def test_the_parts_add_up_for_any_requests(moves: list[tuple[int, int, int]]) -> None:
     clock = Clock()
     time, follower = Timeline(clock), Timeline(clock)
     time.lead(follower)

@@ -266,7 +266,7 @@ async def test_an_error_in_an_answer_of_200(case: Case, caplog: pytest.LogCaptur
 
 @pytest.mark.virtual_time
 @pytest.mark.parametrize(("tokens_per_minute", "waits"), [(100, True), (1_000_000, False)])
-async def test_fault_52_without_usage_the_estimate_stands(tokens_per_minute: int, waits: bool) -> None:
+async def test_fault_52_without_usage_the_estimate_counts(tokens_per_minute: int, waits: bool) -> None:
     vectors = np.ones((1, DIM), np.float32)
     provider = ScriptedProvider([Reply(vectors, tokens=None)] * 40)
     async with EmbedderFactory(Config()) as factory:

@@ -121,7 +121,7 @@ async def test_fault_53_cancelled_at_random_among_faults() -> None:
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("layers", [{"cache": True}, {"merge": True}, {"cache": True, "merge": True}])
 @pytest.mark.parametrize("leaves", range(4))
-async def test_fault_56_one_of_several_who_wait_together_leaves(layers: dict[str, Any], leaves: int) -> None:
+async def test_fault_56_one_of_several_waiting_calls_leaves(layers: dict[str, Any], leaves: int) -> None:
     provider = ScriptedProvider(latency=1.0)
     async with EmbedderFactory(Config()) as factory:
         embedder = await factory.new_embedder(provider, limits=Limits(max_concurrency=1), **layers)
@@ -139,7 +139,7 @@ async def test_fault_56_one_of_several_who_wait_together_leaves(layers: dict[str
 
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("layers", [{"cache": True}, {"cache": True, "merge": True}])
-async def test_fault_56_a_failure_reaches_each_as_an_error_of_its_own(layers: dict[str, Any]) -> None:
+async def test_fault_56_a_failure_reaches_each_call_as_a_separate_error(layers: dict[str, Any]) -> None:
     provider = ScriptedProvider(latency=1.0, refused={TEXTS[0]: BadTextError("no")})
     async with EmbedderFactory(Config()) as factory:
         embedder = await factory.new_embedder(provider, **layers)

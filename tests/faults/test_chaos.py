@@ -188,7 +188,7 @@ async def call(embedder: Embedder, caller: Caller, finished: list[str]) -> None:
     merge=st.booleans(),
     batch_size=st.sampled_from([1, 3, 100]),
 )
-def test_whatever_happens_nothing_is_lost_and_nothing_stays(
+def test_nothing_is_ever_lost_and_nothing_stays(
     troubles: list[Trouble],
     callers: list[Caller],
     limits: Limits,

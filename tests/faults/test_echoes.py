@@ -72,7 +72,7 @@ PLACES = list(places(""))
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("said", SAID.values(), ids=SAID)
-async def test_what_a_server_says_is_fit_to_be_shown(place: str, said: str) -> None:
+async def test_quoted_server_messages_are_safe_to_print(place: str, said: str) -> None:
     events: list[Event] = []
     error: AembedError | None = None
     options: dict[str, Any] = {"strict": place == "model", "on_event": events.append}

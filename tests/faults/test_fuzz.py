@@ -117,7 +117,7 @@ SENT = st.one_of(mutated(), st.binary(max_size=200))
 @given(body=SENT, reply_format=st.sampled_from(FORMATS), placed=st.booleans())
 @example(body=b"[" * 100_000, reply_format=OPENAI_REPLY, placed=False)
 @example(body=b'{"data":' + b"[" * 5000, reply_format=OPENAI_REPLY, placed=True)
-def test_the_decoder_gives_rows_or_refuses(body: bytes, reply_format: ReplyFormat[Any], placed: bool) -> None:
+def test_the_decoder_gives_rows_or_raises(body: bytes, reply_format: ReplyFormat[Any], placed: bool) -> None:
     rows = np.full((2, 3), np.nan, np.float32) if placed else None
     try:
         decoded = decode(body, reply_format, 2, rows)
@@ -132,7 +132,7 @@ def test_the_decoder_gives_rows_or_refuses(body: bytes, reply_format: ReplyForma
 
 
 @given(st.sampled_from(BODIES[:8]))
-def test_what_is_not_mutated_is_read_by_one_of_them(body: bytes) -> None:
+def test_an_unchanged_reply_is_read_by_one_of_them(body: bytes) -> None:
     """The mutations below start from these, so they must be valid."""
     read = []
     for reply_format in FORMATS:

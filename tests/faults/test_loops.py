@@ -370,7 +370,7 @@ def leave(way: str, cache: str) -> str:
 
 
 @pytest.mark.parametrize("way", ["at the end", "collected", "dropped", "exit", "in a hurry"])
-def test_leaving_without_closing_is_one_warning_that_says_what_to_do(way: str, tmp_path: Path) -> None:
+def test_leaving_without_closing_is_one_warning_with_a_remedy(way: str, tmp_path: Path) -> None:
     printed = leave(way, str(tmp_path / "cache.sqlite"))
     warned = [line for line in printed.splitlines() if "ResourceWarning: never closed" in line or "nclosed" in line]
     if way == "in a hurry":  # asyncio adds a warning, of a loop that was closed around its sockets
@@ -381,7 +381,7 @@ def test_leaving_without_closing_is_one_warning_that_says_what_to_do(way: str, t
 
 
 @pytest.mark.parametrize("way", ["closed", "closed on another loop", "its embedder closed", "forked"])
-def test_what_was_closed_is_not_warned_of(way: str, tmp_path: Path) -> None:
+def test_closed_objects_are_not_warned_about(way: str, tmp_path: Path) -> None:
     if way == "forked" and not hasattr(os, "fork"):
         pytest.skip("no fork on this system")
     assert leave(way, str(tmp_path / "cache.sqlite")) == ""
@@ -411,7 +411,7 @@ def test_the_next_loop_closes_the_sockets_of_one_that_was_closed_in_a_hurry(loop
     gc.collect()
 
 
-async def test_fault_64_closing_waits_for_calls_and_refuses_new_ones() -> None:
+async def test_fault_64_closing_waits_for_calls_and_rejects_new_ones() -> None:
     with LoopbackServer(dim=DIM, api_key=KEY, latency=0.05) as server:
         async with EmbedderFactory(Config()) as factory:
             embedder = await opened(factory, server, batch_size=1)

@@ -88,7 +88,7 @@ def assert_not_in_bytes(thing: object) -> None:
         assert KEY.encode() not in written
 
 
-async def test_fault_66_what_still_exists_does_not_show_it() -> None:
+async def test_fault_66_objects_still_alive_do_not_show_it() -> None:
     """All objects of aembed's that a dump of the process would print."""
     with LoopbackServer("openai", dim=DIM, api_key=KEY) as server:
         async with embedding(server) as embedder:
@@ -202,7 +202,7 @@ def proxied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Loopbac
 
 
 @pytest.mark.parametrize("trust_env", [False, True])
-async def test_fault_70_the_environment_is_trusted_only_if_told(proxied: LoopbackServer, trust_env: bool) -> None:
+async def test_fault_70_the_environment_is_trusted_only_on_request(proxied: LoopbackServer, trust_env: bool) -> None:
     """TEI needs no key, so that one from .netrc would be seen."""
     with LoopbackServer("tei", dim=DIM) as server:
         options: dict[str, Any] = {"api_key": None, "retry": RetryPolicy(max_attempts=1)}
@@ -247,7 +247,7 @@ OTHER: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("other", OTHER.values(), ids=OTHER)
-async def test_fault_71_what_decides_a_vector_decides_its_place(other: dict[str, Any], tmp_path: Path) -> None:
+async def test_fault_71_everything_that_decides_a_vector_is_in_its_key(other: dict[str, Any], tmp_path: Path) -> None:
     with LoopbackServer("openai", dim=DIM) as server, LoopbackServer("openai", dim=DIM) as elsewhere:
         async with EmbedderFactory(Config()) as factory:
             place = tmp_path / "cache.db"
@@ -262,7 +262,7 @@ async def cached(factory: EmbedderFactory, provider: ScriptedProvider, place: An
     return await factory.new_embedder(provider, cache=place, retry=AT_ONCE)
 
 
-async def test_fault_72_no_code_is_read_and_what_is_damaged_is_missing(tmp_path: Path) -> None:
+async def test_fault_72_no_code_is_read_and_damaged_entries_are_misses(tmp_path: Path) -> None:
     place = tmp_path / "cache.db"
     async with EmbedderFactory(Config()) as factory:
         await (await cached(factory, ScriptedProvider(dim=DIM), place)).embed_documents(TEXTS)
@@ -363,7 +363,7 @@ async def test_fault_75_writing_to_an_array_changes_no_other(place: Any) -> None
             vector[:] = 7.0
 
 
-def test_the_search_finds_what_it_looks_for() -> None:
+def test_the_search_finds_a_planted_secret() -> None:
     """The check of all cases, checked."""
 
     def holding(secret: str) -> None:

@@ -152,7 +152,7 @@ async def test_status(case: Case, caplog: pytest.LogCaptureFixture) -> None:
         await check(case, caplog)
 
 
-async def test_fault_18_what_was_too_much_once_is_remembered() -> None:
+async def test_fault_18_a_batch_size_that_was_too_large_is_remembered() -> None:
     with LoopbackServer("openai", dim=DIM, api_key=KEY, caps=Caps(inputs=2)) as server:
         async with embedding(server) as embedder:
             await embedder.embed_documents(TEXTS)

@@ -219,7 +219,7 @@ async def test_fault_36_a_refusal_with_odd_headers() -> None:
         assert await outcome(embedder) is None
 
 
-async def test_fault_54_who_times_out_in_the_queue_takes_no_place() -> None:
+async def test_fault_54_a_call_that_times_out_in_the_queue_takes_no_place() -> None:
     provider = ScriptedProvider([50.0])
     async with EmbedderFactory(Config()) as factory:
         embedder = await factory.new_embedder(

@@ -117,7 +117,7 @@ async def test_fault_01_the_name_is_not_known(
     await unreachable(caplog, "the name 'nowhere.example' cannot be resolved", base_url="https://nowhere.example/v1")
 
 
-async def test_fault_02_nobody_listens(caplog: pytest.LogCaptureFixture) -> None:
+async def test_fault_02_no_server_listens(caplog: pytest.LogCaptureFixture) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -165,7 +165,7 @@ async def test_fault_05_reset_while_the_request_is_sent(times: int, caplog: pyte
                 assert error.attempts == 3
 
 
-async def test_fault_09_what_comes_behind_an_answer_is_not_the_next_one(caplog: pytest.LogCaptureFixture) -> None:
+async def test_fault_09_bytes_after_an_answer_are_not_the_next_one(caplog: pytest.LogCaptureFixture) -> None:
     with LoopbackServer("openai", dim=DIM, api_key=KEY, faults=always(Surplus())) as server:
         async with embedding(server) as embedder:
             for _ in range(3):
@@ -202,7 +202,7 @@ async def test_fault_13_a_stale_connection_costs_nothing(caplog: pytest.LogCaptu
         assert_private(None, events, logged=messages(caplog))
 
 
-async def test_fault_14_who_waits_for_a_slot_waits_under_the_deadline() -> None:
+async def test_fault_14_a_call_waits_for_a_slot_under_its_deadline() -> None:
     with LoopbackServer("openai", dim=DIM, api_key=KEY, faults=[Hang()]) as server:
         async with embedding(server, limits=Limits(max_concurrency=1)) as embedder:
             with anyio.CancelScope() as first:
@@ -253,7 +253,7 @@ async def test_fault_15_a_trusted_certificate_serves(tmp_path: Path) -> None:
         assert server.counters.requests == 1
 
 
-async def test_fault_15_what_is_no_tls_gets_no_request(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_fault_15_a_server_without_tls_gets_no_request(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """https to a plain port."""
     with LoopbackServer("openai", dim=DIM, api_key=KEY) as server:
         base_url, http = server.base_url.replace("http:", "https:"), HttpSettings(connect_timeout=0.05)

@@ -100,7 +100,7 @@ async def test_a_tunnel_through_a_proxy(scheme: str, tmp_path: Path) -> None:
     assert KEY not in head
 
 
-async def test_what_a_proxy_says_in_a_servers_name_is_not_taken_for_the_server(tmp_path: Path) -> None:
+async def test_a_proxys_answer_is_not_taken_for_the_servers(tmp_path: Path) -> None:
     authority = Authority()
     with LoopbackServer("openai", dim=DIM, api_key=KEY, tls=authority.context()) as server:
         async with Tunnels(early=b"\x16\x03").at() as name:

@@ -243,7 +243,7 @@ async def test_fault_110_a_longer_one_is_given_up_exactly_then(failure: Failure,
 
 @pytest.mark.parametrize("failure", [come_back_in_two, come_back_in_thirty])
 @pytest.mark.parametrize("seconds", [60.0, 600.0, 890.0])
-async def test_where_the_server_names_a_time_each_time_a_quarter_of_an_hour_is_waited(
+async def test_a_server_that_names_a_time_each_time_is_waited_for_a_quarter_of_an_hour(
     failure: Failure, seconds: float
 ) -> None:
     through, _ = await outage(enough(Gate(16, Limits())), failure, seconds)
@@ -300,7 +300,7 @@ async def test_the_error_names_its_kind_once_and_nothing_of_another_model(factor
     assert len(result.failures) == 40
 
 
-async def test_silence_while_nobody_asked_is_no_reason_to_give_up() -> None:
+async def test_silence_without_requests_is_no_reason_to_give_up() -> None:
     gate = enough(Gate(16, Limits()))
     for _ in range(OUTAGE_FAILURES):
         await fail(gate, ConnectError("reset"))

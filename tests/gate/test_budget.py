@@ -43,7 +43,7 @@ def test_no_more_is_saved_up_than_a_new_account_has() -> None:
 
 
 @given(st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False), max_size=50))
-def test_every_wait_for_a_retry_is_finite_whatever_the_clock_says(times: list[float | None]) -> None:
+def test_every_wait_for_a_retry_is_finite_at_any_time_of_the_clock(times: list[float | None]) -> None:
     budget = RetryBudget()
     for n, now in enumerate(times):
         if now is None:

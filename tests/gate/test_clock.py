@@ -62,7 +62,7 @@ def test_fault_79_no_interval_sees_a_burst_and_everyone_gets_in(
     assert {number for number, visit in enumerate(visits) if visit.patience is None} <= log.starts().keys()
 
 
-def test_fault_79_after_an_hour_the_queue_goes_on_by_a_minutes_quota_a_minute() -> None:
+def test_fault_79_after_an_hour_the_queue_continues_by_a_minutes_quota_a_minute() -> None:
     visits = [Visit(0.0, stays=0.5)] * 300
     starts = sorted(played(enough(Gate(64, limited(60.0))), visits, [(30.0, HOUR)]).starts().values())
     assert [starts[n * 60] for n in range(5)] == pytest.approx([0, 3630, 3690, 3750, 3810], abs=3)

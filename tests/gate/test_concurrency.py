@@ -94,7 +94,7 @@ def test_a_slow_server_is_healthy_all_the_time_that_it_answers() -> None:
     assert control.slots == 100
 
 
-def test_a_round_trip_of_failures_leaves_what_is_still_in_flight() -> None:
+def test_a_round_trip_of_failures_leaves_the_requests_still_in_flight() -> None:
     control = AdaptiveConcurrency(100, adaptive=False)
     for others in range(99, 79, -1):
         control.overloaded(1.0, 0.9, others)
@@ -223,7 +223,7 @@ def test_random_servers_are_kept_busy(seed: int) -> None:
     assert efficiency > 0.8
 
 
-def test_slots_that_nobody_uses_do_not_grow() -> None:
+def test_unused_slots_do_not_grow() -> None:
     control = AdaptiveConcurrency(64, adaptive=True)
     random = Random(0)
     for step in range(2000):

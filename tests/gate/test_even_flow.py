@@ -75,7 +75,7 @@ def test_a_known_rate_is_never_passed() -> None:
     assert len(fates) == pytest.approx(3000, rel=0.01)
 
 
-def test_what_was_in_flight_together_lowers_the_rate_once() -> None:
+def test_requests_in_flight_together_lower_the_rate_once() -> None:
     flow = EvenFlow(0.0, (10.0, 100.0), UNKNOWN)
     for n in range(40):
         succeed(flow, n / 10)

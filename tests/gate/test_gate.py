@@ -75,7 +75,7 @@ def test_everyone_with_patience_gets_in(visits: list[Visit], slots: int, limits:
 
 
 @given(histories().map(apart), st.sampled_from(["query", "document"]), slots_, limits_)
-def test_who_gives_up_waiting_changes_nothing_for_the_others(
+def test_a_call_that_gives_up_waiting_changes_nothing_for_the_others(
     visits: list[Visit], kind: Kind, slots: int, limits: Limits
 ) -> None:
     """In a lane where all need the same: a larger one keeps smaller ones waiting while it is before them."""
@@ -87,7 +87,7 @@ def test_who_gives_up_waiting_changes_nothing_for_the_others(
 
 
 @given(st.lists(st.sampled_from(["query", "document"]), min_size=1, max_size=12), st.floats(0.1, 2.0))
-def test_slots_alone_keep_nobody_waiting_for_time(kinds: list[Kind], stay: float) -> None:
+def test_slots_alone_keep_no_call_waiting_for_time(kinds: list[Kind], stay: float) -> None:
     """While any request waits, no slot is empty: the next one enters in the moment that one leaves."""
     log = run(play(Gate(1, Limits()), [Visit(0.0, kind, stay) for kind in kinds]))
     ends = {0.0} | {start + stay for start in log.starts().values()}
@@ -117,7 +117,7 @@ def test_fault_78_bulk_gets_its_share_under_saturating_queries(times_the_rate: f
     assert max(gaps[1:]) <= 8
 
 
-def test_queries_hardly_wait_beside_bulk_that_uses_the_whole_quota() -> None:
+def test_queries_hardly_wait_during_a_bulk_job_that_uses_the_whole_quota() -> None:
     """A twentieth of the quota is queries, and bulk would take all of it."""
     visits = [Visit(0.0, stays=0.2)] * 3000 + [Visit(20 * n + 0.5, "query", stays=0.2) for n in range(50)]
     log = run(play(enough(Gate(16, limited(60.0))), visits[:1500] + visits[3000:]))
@@ -161,7 +161,7 @@ async def test_half_a_request_a_minute_is_one_in_two_minutes() -> None:
     assert [await succeed(gate) for _ in range(3)] == pytest.approx([0.0, 120.0, 240.0])
 
 
-async def test_where_the_provider_counts_texts_as_requests() -> None:
+async def test_a_provider_that_counts_texts_as_requests() -> None:
     gate = enough(Gate(4, limited(100.0), per_input=True))
     inside = gate.reservation("document", ["x"] * 90)
     assert gate.try_enter(inside)
@@ -234,7 +234,7 @@ async def test_a_query_cancelled_in_that_moment_leaves_the_order_of_lanes_as_it_
 
 
 @pytest.mark.virtual_time
-async def test_there_is_one_timer_at_most_and_none_when_nobody_waits() -> None:
+async def test_there_is_one_timer_at_most_and_none_without_a_queue() -> None:
     gate = enough(Gate(4, limited(1.0)))
     await succeed(gate)
     waiting = [asyncio.create_task(enter(gate, Reservation("document"))) for _ in range(50)]
@@ -265,7 +265,7 @@ async def test_while_a_limit_may_be_hidden_four_answers_allow_one_more() -> None
 
 
 @pytest.mark.virtual_time
-async def test_it_says_what_it_waits_for() -> None:
+async def test_it_names_the_resource_it_waits_for() -> None:
     gate = enough(Gate(2, limited(60.0, 100.0, 10.0)))
     assert gate.waiting_for() == ""
     inside = [Reservation("document", 0, 80.0), Reservation("document", 0, 1.0, 8)]

@@ -69,7 +69,7 @@ def as_window(stated: float | None = None) -> Account:
     return account
 
 
-def test_replies_of_a_bucket_show_it_whatever_its_size() -> None:
+def test_replies_of_a_bucket_of_any_size_show_it() -> None:
     assert as_bucket().quota.burst == pytest.approx(60.0, abs=1.5)
     assert as_bucket(size=600.0, limit=3600.0).quota.burst == pytest.approx(600.0, abs=5)
 
@@ -107,7 +107,7 @@ def test_a_bucket_is_not_recognised_by_replies_of_one_moment_that_say_the_same()
     assert {detector.saw(0.1 * n, 30.0, 30.0, 1.0) for n in range(50)} == {"unknown"}
 
 
-def test_of_another_limit_what_was_seen_says_nothing() -> None:
+def test_observations_of_another_limit_do_not_count() -> None:
     detector = RefillDetector()
     assert detector.saw(0.0, 59.0, 1.0, 1.0) == "unknown"
     detector.forget()
@@ -215,7 +215,7 @@ def test_corrections_do_not_put_later_requests_before_earlier_ones() -> None:
     assert account.quota.level == pytest.approx(100.0 + 0.05 * 10)
 
 
-def test_headers_never_raise_what_the_user_allows() -> None:
+def test_headers_never_raise_the_users_limit() -> None:
     account = Account(60.0)
     account.exchange(0.0, 6000.0, 5999.0, 0.01)
     assert account.quota.limit == 60.0
@@ -240,7 +240,7 @@ def test_a_limit_that_the_user_allows_again_is_the_reported_one() -> None:
     assert account.quota.limit == 120.0
 
 
-def test_a_window_shorter_than_a_minute_is_seen_by_what_it_holds() -> None:
+def test_a_window_shorter_than_a_minute_is_recognised_by_its_amount() -> None:
     account = Account(600.0)
     account.exchange(0.0, 600.0, 99.0, None)
     assert account.quota.burst == pytest.approx(100.0)
@@ -259,20 +259,20 @@ def test_use_of_a_window_by_others_is_counted() -> None:
     assert account.quota.earliest(0.2, 40.0) > 50
 
 
-def test_what_was_sent_before_a_limit_was_known_is_counted() -> None:
+def test_requests_sent_before_a_limit_was_known_are_counted() -> None:
     account = as_window()
     account.exchange(0.0, 100.0, 30.0, 60.0, amount=0.0)
     assert account.quota.window.used == pytest.approx(70.0)
 
 
-def test_what_others_used_counts_until_the_reset_that_a_reply_reports() -> None:
+def test_use_by_others_counts_until_the_reset_that_a_reply_reports() -> None:
     account = as_window()
     account.exchange(0.0, 100.0, 30.0, 20.0, amount=0.0)
     assert account.quota.earliest(0.2, 40.0) == pytest.approx(20.1)
     assert account.quota.earliest(20.1, 100.0) == 20.1
 
 
-def test_what_we_send_along_with_others_counts_for_a_minute() -> None:
+def test_requests_sent_along_with_others_count_for_a_minute() -> None:
     account = as_window()
     account.exchange(0.0, 100.0, 30.0, 20.0, amount=0.0)
     account.reply(account.send(0.1, 25.0), 0.1)

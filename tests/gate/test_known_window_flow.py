@@ -49,7 +49,7 @@ def test_an_answer_that_took_longer_may_have_been_counted_later() -> None:
     assert fill(flow, 10.31) == 10
 
 
-def test_a_document_leaves_what_is_set_aside_and_looks_again_soon() -> None:
+def test_a_document_leaves_the_amount_set_aside_and_looks_again_soon() -> None:
     flow = flow_at()
     for _ in range(18):
         flow.sent(0.0, ONE)
@@ -90,7 +90,7 @@ def test_the_first_429s_of_a_window_are_strays() -> None:
     assert flow.is_stray(0.5)
 
 
-def test_what_was_sent_before_counts() -> None:
+def test_earlier_requests_count() -> None:
     windows = Window(), Window()
     for window, amount in zip(windows, (15.0, 150.0), strict=True):
         window.sent(0.0, amount)

@@ -44,7 +44,7 @@ async def admitted(seconds: float, callers: list[Caller], tokens: float = TOKENS
 
 
 @pytest.mark.parametrize("size", [20.0, 100.0, 375.0])
-def test_documents_get_an_eighth_of_what_saturating_queries_take_by_amount(size: float) -> None:
+def test_documents_get_an_eighth_of_the_amount_of_saturating_queries(size: float) -> None:
     documents_and_queries: list[Caller] = [("document", size, None), ("query", 50.0, None)]
     callers = [caller for caller in documents_and_queries for _ in range(1000)]
     counts = run(admitted(240.0, callers))
@@ -93,7 +93,7 @@ def test_embedders_share_by_tokens_although_all_their_replies_come_at_the_same_m
 
 
 @given(st.lists(st.sampled_from([10.0, 100.0, 375.0, 3000.0]), min_size=1, max_size=10), st.floats(0.0, 150.0))
-def test_fault_101_a_query_that_fits_is_admitted_within_two_minutes_whatever_documents_wait(
+def test_fault_101_a_query_that_fits_is_admitted_within_two_minutes_before_any_documents(
     sizes: list[float], comes: float
 ) -> None:
     async def main() -> float:

@@ -48,12 +48,12 @@ async def test_a_quota_of_inputs_is_a_cap_on_texts(factory: EmbedderFactory) -> 
     assert max(await sizes(factory, limited(inputs=60.0))) == 60
 
 
-async def test_so_is_one_of_requests_that_counts_texts(factory: EmbedderFactory) -> None:
+async def test_a_quota_of_requests_that_counts_texts_is_spent_in_many_batches(factory: EmbedderFactory) -> None:
     spec = ModelSpec(name="scripted", provider="scripted", dim=8, max_batch_texts=100, quota_unit="input")
     assert max(await sizes(factory, limited(requests=30.0), spec)) == 30
 
 
-async def test_fault_76_a_text_above_the_quota_is_refused_at_once_and_the_others_are_not(
+async def test_fault_76_a_text_above_the_quota_is_rejected_at_once_and_the_others_are_not(
     factory: EmbedderFactory,
 ) -> None:
     provider = ScriptedProvider(spec=SPEC)
@@ -67,7 +67,7 @@ async def test_fault_76_a_text_above_the_quota_is_refused_at_once_and_the_others
     assert [text for call in provider.calls for text in call.texts] == ["short", "brief"]
 
 
-async def test_fault_76_a_query_above_the_quota_is_refused_without_a_request(factory: EmbedderFactory) -> None:
+async def test_fault_76_a_query_above_the_quota_is_rejected_without_a_request(factory: EmbedderFactory) -> None:
     provider = ScriptedProvider(spec=SPEC)
     embedder = await factory.new_embedder(provider, limits=limited(tokens=1000.0))
     with pytest.raises(InputError, match="more than the 1000 tokens"):
@@ -76,7 +76,7 @@ async def test_fault_76_a_query_above_the_quota_is_refused_without_a_request(fac
     assert embedder.statistics().waiting == 0
 
 
-async def test_a_batch_planned_before_the_quota_was_known_is_parted_not_refused(factory: EmbedderFactory) -> None:
+async def test_a_batch_planned_before_the_quota_was_known_is_split_not_rejected(factory: EmbedderFactory) -> None:
     """The first reply reports 1,000 tokens per minute; batches of 2,000 were waiting."""
     vectors = (await MockProvider(MockOptions(dim=8)).embed(FORTY_TOKENS[:50], kind="document")).vectors
     told = Reply(vectors, 2000, QuotaHints(limit_tokens=1000.0, remaining_tokens=1000.0, reset_tokens=0.0))

@@ -74,7 +74,7 @@ class Job:
 
 
 @pytest.mark.virtual_time
-async def test_queries_hardly_wait_and_little_is_rejected_beside_others() -> None:
+async def test_queries_hardly_wait_and_little_is_rejected_next_to_others() -> None:
     job = Job()
     await job.run(3000)
     assert job.rejected <= job.answered / 200

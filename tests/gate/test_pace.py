@@ -89,7 +89,7 @@ async def test_fault_100_ten_thousand_successes_after_the_last_429_raise_nothing
 
 
 @pytest.mark.virtual_time
-async def test_fault_99_queries_that_stop_beside_documents_leave_no_rounding_that_raises() -> None:
+async def test_fault_99_queries_that_stop_during_documents_leave_no_rounding_that_raises() -> None:
     gate = enough(Gate(64, limited(tokens=1000.0)))
     for n in range(300):
         kind: Kind = "query" if n < 50 else "document"

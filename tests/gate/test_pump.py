@@ -94,7 +94,7 @@ IN_LEAVE = [
 
 
 @pytest.mark.parametrize("path", IN_LEAVE)
-async def test_fault_108_an_exception_on_the_way_out_is_raised_and_strands_nobody(
+async def test_fault_108_an_exception_on_the_way_out_is_raised_and_strands_no_call(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = Gate(1, Limits())
@@ -115,7 +115,7 @@ async def test_fault_108_an_exception_on_the_way_out_is_raised_and_strands_nobod
 
 
 @pytest.mark.parametrize("path", ["account.ended", "account.quotas.refund", "account.quotas.begin_episode"])
-async def test_so_is_one_while_a_429_is_dealt_with(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_exception_while_a_429_is_handled_is_raised_too(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     gate = Gate(1, Limits())
     inside, waits = Reservation("document"), Reservation("document")
     assert gate.try_enter(inside)

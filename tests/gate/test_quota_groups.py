@@ -87,7 +87,7 @@ together = pytest.mark.parametrize("cloud", ["account"], indirect=True)
 
 @apart
 @pytest.mark.virtual_time
-async def test_what_is_reported_of_one_model_does_not_narrow_another(cloud: tuple[Cloud, EmbedderFactory]) -> None:
+async def test_reports_about_one_model_do_not_narrow_another(cloud: tuple[Cloud, EmbedderFactory]) -> None:
     _, factory = cloud
     large, small = await factory.new_embedder("cloud:large"), await factory.new_embedder("cloud:small")
     took: dict[str, float] = {}
@@ -180,6 +180,6 @@ async def test_connections_stay_the_account_s(cloud: tuple[Cloud, EmbedderFactor
         ("tei", None, "account"),
     ],
 )
-async def test_what_providers_say_of_their_quotas(name: str, base_url: str | None, scope: Scope) -> None:
+async def test_quotas_that_providers_document(name: str, base_url: str | None, scope: Scope) -> None:
     provider = await opened(Fake([]), name, base_url=base_url)
     assert provider.spec.quota_scope == scope

@@ -25,7 +25,7 @@ def played(world: World) -> Outcome:
 
 
 @pytest.mark.parametrize(("algorithm", "headers"), [("sliding", "all"), ("sliding", "none"), ("bucket", "all")])
-def test_fault_99_queries_stop_beside_a_job_limited_by_tokens(algorithm: Algorithm, headers: Headers) -> None:
+def test_fault_99_queries_stop_during_a_job_limited_by_tokens(algorithm: Algorithm, headers: Headers) -> None:
     world = World(
         0,
         (tokens(160_000, algorithm),),
@@ -49,7 +49,7 @@ def test_fault_103_windows_shorter_than_a_minute_are_used(span: float, efficienc
 
 
 @pytest.mark.parametrize("short", ["tokens", "requests"])
-def test_fault_104_of_two_resources_that_are_told_the_short_one_decides(short: str) -> None:
+def test_fault_104_the_shorter_of_two_reported_resources_decides(short: str) -> None:
     rules = (
         tokens(160_000 if short == "tokens" else 16e6, "bucket"),
         requests(600 if short == "requests" else 60_000, "bucket"),

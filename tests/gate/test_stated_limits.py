@@ -166,14 +166,14 @@ def test_fault_115_nor_when_the_clock_jumps_ahead(world: World, seconds: float) 
 
 
 @given(worlds, st.sampled_from([-1.0, -59.0, -3600.0]))
-def test_fault_115_a_clock_that_is_set_back_hangs_nobody(world: World, seconds: float) -> None:
+def test_fault_115_a_clock_that_is_set_back_hangs_no_call(world: World, seconds: float) -> None:
     world.jumps = seconds
     world.requests = min(world.requests, 60)
     run(world.play(), loop_factory=JumpingLoop)
 
 
 @pytest.mark.virtual_time
-async def test_fault_113_a_day_sees_no_more_than_its_limit_and_the_next_day_goes_on() -> None:
+async def test_fault_113_a_day_sees_no_more_than_its_limit_and_the_next_day_continues() -> None:
     gate = enough(Gate(16, Limits(requests_per_day=100)))
     starts = [await succeed(gate) for _ in range(250)]
     assert starts[99] == 0.0
@@ -200,7 +200,7 @@ async def test_a_day_that_is_used_up_is_an_error_at_once_for_a_call_without_the_
 
 
 @pytest.mark.virtual_time
-async def test_documents_leave_queries_the_share_that_the_user_says() -> None:
+async def test_documents_leave_queries_the_share_that_the_user_states() -> None:
     gate = enough(Gate(16, Limits(requests_per_minute=100, query_share=0.4)))
     documents = 0
     while gate.try_enter(each := Reservation("document")):

@@ -63,7 +63,7 @@ async def rejections(quota: Quota, limits: Limits, requests: Sequence[Sent], see
     ),
     st.integers(0, 99),
 )
-def test_fault_81_a_strict_server_refuses_nothing(algorithm: Algorithm, requests: list[Sent], seed: int) -> None:
+def test_fault_81_a_strict_server_rejects_nothing(algorithm: Algorithm, requests: list[Sent], seed: int) -> None:
     quota = Quota.per_minute(requests=30, tokens=1000, inputs=60, algorithm=algorithm)
     limits = Limits(requests_per_minute=30, tokens_per_minute=1000, inputs_per_minute=60)
     assert run(rejections(quota, limits, requests, seed)) == 0

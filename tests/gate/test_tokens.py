@@ -43,7 +43,7 @@ def test_a_usage_of_nothing_is_no_usage(none: int | None) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 10**9), st.integers(1, 10**9)), min_size=1, max_size=50))
-def test_the_ratio_stays_within_what_was_seen(replies: list[tuple[int, int]]) -> None:
+def test_the_ratio_stays_within_the_observed_range(replies: list[tuple[int, int]]) -> None:
     ratio = TokenRatio()
     for tokens, characters in replies:
         ratio.answered(tokens, characters)
@@ -87,7 +87,7 @@ async def test_batches_that_wait_are_estimated_anew_once_the_ratio_is_learnt() -
 
 
 @pytest.mark.virtual_time
-async def test_what_a_request_had_more_than_was_estimated_is_counted() -> None:
+async def test_tokens_beyond_the_estimate_are_counted() -> None:
     gate = enough(Gate(8, limited(tokens=1000.0)))
     one = gate.reservation("document", ["x" * 400])
     assert gate.try_enter(one)

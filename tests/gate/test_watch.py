@@ -103,7 +103,7 @@ async def test_a_closed_embedder_hears_no_more() -> None:
 
 
 @pytest.mark.parametrize("waiting_for", ["requests", "slots"])
-async def test_what_the_queue_waits_for_is_added_up(waiting_for: str) -> None:
+async def test_waits_are_added_up_by_resource(waiting_for: str) -> None:
     limits = Limits(requests_per_minute=2) if waiting_for == "requests" else Limits(max_concurrency=1)
     async with EmbedderFactory(Config(), listeners=[lambda event: None]) as factory:
         embedder = await factory.new_embedder(ScriptedProvider(latency=1.0), limits=limits)

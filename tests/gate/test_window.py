@@ -58,7 +58,7 @@ def test_documents_that_expire_soon_leave_room_for_queries() -> None:
     assert 1 <= reserve.until_room(59.0, window, window) < 10
 
 
-def test_of_a_tiny_quota_nothing_is_left_to_queries_that_do_not_come() -> None:
+def test_a_tiny_quota_reserves_nothing_for_queries_that_do_not_come() -> None:
     assert reserve_of(3.0).until_room(0.0, Window(), Window()) == 0.0
 
 
@@ -77,7 +77,7 @@ def test_a_part_that_is_set_aside_by_word_is_left_whether_queries_come_or_not() 
     assert reserve.until_room(1e6, window, window) >= 250.0
 
 
-def test_what_others_use_is_left_to_them_too() -> None:
+def test_use_by_others_is_left_to_them_too() -> None:
     reserve, window = reserve_of(1000.0), Window()
     window.sent(0.0, 1.0)
     for n in range(20):
@@ -89,7 +89,7 @@ histories = st.lists(st.tuples(finite, finite, st.booleans()), max_size=40)
 
 
 @given(st.floats(0, 1e12), st.none() | st.floats(0, 0.9), histories)
-def test_the_reserve_is_within_its_share_whatever_comes(
+def test_the_reserve_is_always_within_its_share(
     limit: float, share: float | None, history: list[tuple[float, float, bool]]
 ) -> None:
     reserve, window = reserve_of(limit, share), Window()
@@ -127,7 +127,7 @@ def test_a_request_counts_until_a_minute_after_its_answer() -> None:
     assert window.used == 0.0
 
 
-def test_fault_107_what_is_exactly_a_minute_old_still_counts() -> None:
+def test_fault_107_a_request_exactly_a_minute_old_still_counts() -> None:
     window = Window()
     window.sent(0.1, 1.0)
     window.answered(0.1, 0.1, 1.0)

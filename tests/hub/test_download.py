@@ -165,7 +165,7 @@ NO_ONNX = r"has no ONNX file.*optimum-cli export onnx --model BAAI/bge-toy-en"
         (["onnx/model.onnx"], {"file": "c.onnx"}, r"has no c\.onnx\..*onnx/model\.onnx"),
     ],
 )
-async def test_a_repository_without_the_file_says_what_to_do(
+async def test_a_repository_without_the_file_is_an_error_with_a_remedy(
     hub: Hub, tmp_path: Path, files: list[str], options: dict[str, Any], message: str
 ) -> None:
     a_model(tmp_path, file="onnx/x.onnx")

@@ -37,7 +37,7 @@ from tests.toy_encoder import write_model
         (None, None),
     ],
 )
-def test_a_name_of_the_hub_is_told_from_a_path(model: str | None, expected: HubName | None) -> None:
+def test_a_name_of_the_hub_differs_from_a_path(model: str | None, expected: HubName | None) -> None:
     assert hub_name(model) == expected
 
 

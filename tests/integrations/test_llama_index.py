@@ -61,7 +61,7 @@ def test_it_is_saved_without_a_key() -> None:
     assert again.embed_batch_size == 2048
 
 
-def test_a_copy_shares_what_is_open() -> None:
+def test_a_copy_shares_the_open_embedder() -> None:
     model = AembedEmbedding("mock")
     again = copy.deepcopy(model)
     assert again.get_query_embedding("a") == model.get_query_embedding("a")

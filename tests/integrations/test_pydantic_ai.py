@@ -49,7 +49,7 @@ async def test_settings_open_the_model_as_asked() -> None:
     await model.aclose()
 
 
-async def test_limits_and_tokens_are_told() -> None:
+async def test_limits_and_tokens_are_reported() -> None:
     model = AembedEmbeddingModel("local")
     assert await model.max_input_tokens() == 256
     assert await model.count_tokens("a cat") == 4

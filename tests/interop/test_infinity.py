@@ -120,7 +120,7 @@ async def test_larger_than_its_batch(tight: Target, factory: EmbedderFactory) ->
     assert np.min(similarity(vectors, await within.embed_documents(texts))) > 0.98
 
 
-async def test_what_a_batch_too_large_is_told(infinity: Target, transport: HttpTransport) -> None:
+async def test_the_reply_to_a_batch_that_is_too_large(infinity: Target, transport: HttpTransport) -> None:
     provider = await OPENAI(infinity.source(transport))
     with pytest.raises(BatchTooLargeError, match="at most 2048 items") as caught:
         await provider.embed(["text"] * 3000, kind="document")

@@ -35,7 +35,7 @@ def refused(target: Target) -> int:
 
 
 @pytest.mark.parametrize(("name", "refusals"), [("litellm", 0), ("litellm, numbers", 1), ("litellm, dropping", 0)])
-async def test_base64_is_asked_for_until_it_is_refused(
+async def test_base64_is_requested_until_it_is_rejected(
     fleet: Fleet, factory: EmbedderFactory, name: str, refusals: int
 ) -> None:
     target = fleet[name]
@@ -49,7 +49,7 @@ async def test_base64_is_asked_for_until_it_is_refused(
 
 
 @pytest.mark.parametrize(("name", "refusals"), [("litellm", 1), ("litellm, numbers", 2), ("litellm, dropping", 0)])
-async def test_dimensions_are_refused(fleet: Fleet, factory: EmbedderFactory, name: str, refusals: int) -> None:
+async def test_dimensions_are_rejected(fleet: Fleet, factory: EmbedderFactory, name: str, refusals: int) -> None:
     """The model's own dimension is no reason to fail; another one is."""
     target = fleet[name]
     before = refused(target)
@@ -62,7 +62,7 @@ async def test_dimensions_are_refused(fleet: Fleet, factory: EmbedderFactory, na
         await other.embed_query("text")
 
 
-async def test_dimensions_are_refused_by_name(litellm: Target, factory: EmbedderFactory) -> None:
+async def test_dimensions_are_rejected_by_name(litellm: Target, factory: EmbedderFactory) -> None:
     embedder = await litellm.embedder(factory, dimensions=64)
     with pytest.raises(BadRequestError, match="leave dimensions out"):
         await embedder.embed_query("text")

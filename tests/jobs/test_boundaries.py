@@ -113,7 +113,7 @@ async def test_sizes_in_words(free: int, said: str, monkeypatch: pytest.MonkeyPa
 # --- money
 
 
-async def test_a_job_may_cost_exactly_what_it_may_cost() -> None:
+async def test_a_job_may_reach_its_max_cost_exactly() -> None:
     source = lines(8, "one two three")
     tokens = (await run(source, "a.npy", model=provider(max_batch_texts=2), config=Config())).tokens
     assert tokens

@@ -76,7 +76,7 @@ def test_lone_quote_in_tsv_is_text(line: str, text: str) -> None:
     assert texts(read("r.tsv")[0]) == [text, 'next"', "two\nlines"]
 
 
-def test_two_lone_quotes_in_tsv_do_not_swallow_what_is_between() -> None:
+def test_two_lone_quotes_in_tsv_do_not_swallow_the_rows_between() -> None:
     Path("r.tsv").write_text('n\ttext\n1\t"begins\n2\tends"\n3\tthree\n')
     assert texts(read("r.tsv")[0]) == ['"begins', 'ends"', "three"]
 

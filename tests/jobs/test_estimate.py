@@ -12,7 +12,7 @@ from aembed.jobs import JobInputError, plan, run
 from tests.jobs.provider import Remembers
 
 
-async def test_plan_counts_what_the_job_does(rows: str) -> None:
+async def test_plan_counts_the_work_of_the_job(rows: str) -> None:
     provider = Remembers(price=2.0)
     found = await plan(rows, model=provider, id_column="id", config=Config())
     assert provider.asked == []
@@ -45,7 +45,7 @@ async def test_quota_says_how_long_it_takes_at_least(limits: Limits, seconds: fl
     assert found.bound_by == bound_by
 
 
-async def test_unknown_dimension_is_said_to_be_unknown() -> None:
+async def test_unknown_dimension_is_shown_as_unknown() -> None:
     Path("t.txt").write_text("one\n")
     provider = Remembers()
     provider.spec = replace(provider.spec, dim=None)
@@ -55,7 +55,7 @@ async def test_unknown_dimension_is_said_to_be_unknown() -> None:
     assert provider.asked == []
 
 
-async def test_bad_input_is_refused_as_the_job_would() -> None:
+async def test_bad_input_is_rejected_as_by_the_job() -> None:
     Path("r.jsonl").write_text('{"text": ""}\n')
     with pytest.raises(JobInputError, match="no row can be embedded"):
         await plan("r.jsonl", model=Remembers(), config=Config())

@@ -41,7 +41,7 @@ AHEAD = 2
 # --- 61: Ctrl-C
 
 
-async def test_fault_61_cancelled_job_keeps_what_is_done(rows: str) -> None:
+async def test_fault_61_cancelled_job_keeps_finished_rows(rows: str) -> None:
     first = Remembers(good=3)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_job, rows, first)
@@ -61,7 +61,7 @@ async def _job(rows: str, provider: Remembers) -> Any:
 
 
 @posix
-def test_fault_61_ctrl_c_says_what_is_kept_and_the_same_command_goes_on() -> None:
+def test_fault_61_ctrl_c_reports_the_finished_rows_and_the_same_command_resumes() -> None:
     """A model whose second request takes forever gets through six texts in three runs."""
     pytest.importorskip("typer", reason="needs the extra cli")
     from tests.cli.terminal import Terminal
@@ -127,7 +127,7 @@ def test_fault_124_killed_with_several_files_with_shards_and_with_pieces(
 
 
 @posix
-def test_fault_62_killed_while_the_machine_loses_what_was_written_last(tmp_path: Path) -> None:
+def test_fault_62_killed_while_the_machine_loses_the_last_writes(tmp_path: Path) -> None:
     for job in _kill(tmp_path, "v.npy", 15, "damage", seed=63)["jobs"]:
         assert (job["ended"], job["same"], job["same_rejects"], job["left"]) == (True, True, True, [])
 
@@ -250,7 +250,7 @@ async def _begin(rows: str) -> Remembers:
 
 
 @posix
-async def test_fault_63_full_disk_ends_the_job_and_it_goes_on() -> None:
+async def test_fault_63_full_disk_ends_the_job_and_it_resumes() -> None:
     texts = [f"line {i}" for i in range(500)]
     Path("t.txt").write_text("\n".join(texts))
     first, second = Remembers(batch=20, dim=64), Remembers(batch=20, dim=64)
@@ -325,7 +325,7 @@ async def test_fault_63_torn_tail_costs_one_chunk(rows: str) -> None:
 
 @pytest.mark.parametrize("bad", [{7}, {0, 6}, {1, 2, 5, 9, 29}, {29}], ids=str)
 @pytest.mark.parametrize("batch", [1, 7, 8, 100])
-async def test_fault_84_texts_that_make_the_server_fail_are_listed_and_the_job_goes_on(
+async def test_fault_84_texts_that_make_the_server_fail_are_listed_and_the_job_continues(
     rows: str, bad: set[int], batch: int
 ) -> None:
     """Also two in the halves of one batch, and one that is a batch by itself."""

@@ -62,7 +62,7 @@ def test_directory_is_one_input() -> None:
         ([], "no input is given"),
     ],
 )
-def test_what_is_no_input(given: Any, words: str) -> None:
+def test_paths_that_are_no_input(given: Any, words: str) -> None:
     Path("empty").mkdir()
     write("a.txt", "one")
     write("b.jsonl", "two")
@@ -269,7 +269,7 @@ async def test_fault_117_line_that_is_being_written_is_left_to_the_next_run(name
         assert source.has_grown()
 
 
-async def test_fault_117_stopped_job_goes_on_though_its_input_has_grown() -> None:
+async def test_fault_117_stopped_job_resumes_though_its_input_has_grown() -> None:
     write("t.txt", *(f"row {i}" for i in range(20)))
     first = Appends("t.txt", good=3, failure=AuthenticationError("the key is refused"))
     limits = Limits(max_concurrency=1)

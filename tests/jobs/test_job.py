@@ -140,7 +140,7 @@ async def test_an_open_input_stays_open(rows: str) -> None:
         assert not file.closed
 
 
-async def test_progress_is_told_from_beginning_to_end(rows: str) -> None:
+async def test_progress_is_reported_from_beginning_to_end(rows: str) -> None:
     told: list[JobProgress] = []
     await job(rows, "v.jsonl", on_progress=told.append)
     assert (told[0].phase, told[0].rows, told[0].done) == ("opening", 0, 0)
@@ -214,7 +214,7 @@ async def stopped(rows: str, output: str = "v.npy", *, good: int = 3, **options:
 
 
 @pytest.mark.parametrize("output", ["v.npy", "v.jsonl"])
-async def test_what_is_done_is_not_asked_again(rows: str, output: str) -> None:
+async def test_finished_rows_are_not_sent_again(rows: str, output: str) -> None:
     await job(rows, f"whole-{output}")
     first = await stopped(rows, output, good=1)
     second = Remembers()
@@ -247,7 +247,7 @@ async def test_server_that_stays_down_ends_the_job(rows: str) -> None:
         await job(rows, "v.npy", provider, limits=ONE_AT_A_TIME, retry=RetryPolicy(max_attempts=1))
 
 
-async def test_other_size_of_requests_goes_on_all_the_same(rows: str) -> None:
+async def test_a_job_resumes_with_another_batch_size(rows: str) -> None:
     first = await stopped(rows)
     second = Remembers(batch=7)
     await job(rows, "v.npy", second)
@@ -271,7 +271,7 @@ def change_input(rows: str) -> dict[str, Any]:
     ],
     ids=["input", "column", "option", "model", "dimensions"],
 )
-async def test_changed_input_or_settings_are_refused(
+async def test_changed_input_or_settings_are_rejected(
     rows: str, change: Callable[[str], dict[str, Any]], words: str
 ) -> None:
     await stopped(rows)
@@ -313,7 +313,7 @@ async def test_input_touched_but_not_changed_is_no_change(rows: str) -> None:
     assert (await job(rows, "v.npy", Touches())).rejected == 4
 
 
-async def test_input_changed_under_the_job_is_refused_at_its_end(rows: str) -> None:
+async def test_input_changed_under_the_job_is_rejected_at_its_end(rows: str) -> None:
     class Changes(Remembers):
         async def embed(self, texts: Any, /, *, kind: Any) -> Any:
             change_input(rows)

@@ -193,7 +193,7 @@ async def test_jsonl_of_nanoseconds_at_any_depth() -> None:
         ((2**63, 7), [str(2**63), "7"]),
     ],
 )
-async def test_whole_numbers_stay_what_they_are(numbers: tuple[float, float], kept: list[Any]) -> None:
+async def test_whole_numbers_stay_whole(numbers: tuple[float, float], kept: list[Any]) -> None:
     pytest.importorskip("pyarrow", reason="needs the extra parquet")
     Path("r.jsonl").write_text("".join(json.dumps({"text": "one", "n": number}) + "\n" for number in numbers))
     await job("r.jsonl", "v.parquet")
@@ -219,7 +219,7 @@ async def test_parquet_where_every_chunk_but_one_is_rejected() -> None:
     assert read_table("v.parquet")["id"].to_pylist() == [2001]
 
 
-async def test_parquet_without_pyarrow_is_refused_first(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_parquet_without_pyarrow_is_rejected_first(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "pyarrow", None)
@@ -297,7 +297,7 @@ async def test_ids_of_two_types_stay_as_they_are_in_parquet() -> None:
     assert read_table("v.parquet")["id"].to_pylist() == ["7", "b"]
 
 
-async def test_column_called_id_passes_through_if_nobody_names_it() -> None:
+async def test_column_called_id_passes_through_if_it_is_not_named() -> None:
     pytest.importorskip("pyarrow", reason="needs the extra parquet")
     Path("r.jsonl").write_text('{"text": "one"}\n{"text": "two", "id": 7.5}\n{"text": "three", "id": 7.5}\n')
     await job("r.jsonl", "v.jsonl")
@@ -306,7 +306,7 @@ async def test_column_called_id_passes_through_if_nobody_names_it() -> None:
     assert read_table("v.parquet")["id"].to_pylist() == [None, 7.5, 7.5]
 
 
-async def test_two_columns_of_one_name_that_nobody_uses() -> None:
+async def test_two_unused_columns_of_one_name() -> None:
     pa = pytest.importorskip("pyarrow", reason="needs the extra parquet")
     import pyarrow.parquet as pq
 

@@ -134,7 +134,7 @@ def journal() -> Any:
     journal.close()
 
 
-def test_journal_gives_back_what_was_written(journal: Journal) -> None:
+def test_journal_returns_the_entries_written(journal: Journal) -> None:
     assert journal.begin(HEADER) is False
     entries = [
         Entry(0, 4, "a" * 16, 12, 1),

@@ -102,7 +102,7 @@ async def test_pieces_again_are_complete() -> None:
     assert provider.asked
 
 
-async def test_what_pieces_cannot_go_into() -> None:
+async def test_outputs_that_cannot_hold_pieces() -> None:
     with pytest.raises(JobOutputError, match=r"v\.npy has no place for the id of a piece"):
         await run(write(), "v.npy", model=Measures(), config=Config(), overlong="rows")
     with pytest.raises(JobInputError, match="has a column 'start', which pieces"):
@@ -135,7 +135,7 @@ async def test_dry_run_counts_with_the_tokenizer() -> None:
     assert pieces.rows == 17
 
 
-async def test_dry_run_of_the_local_model_rejects_what_the_job_does() -> None:
+async def test_dry_run_of_the_local_model_rejects_the_same_rows_as_the_job() -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra local")
     Path("t.txt").write_text("short\n" + "word " * 300 + "\nlonger text\n")
     found = await plan("t.txt", model="local", config=Config())

@@ -100,7 +100,7 @@ async def test_limit_comes_before_shards(rows: str) -> None:
     assert len(records("all.jsonl")) == 11
 
 
-async def test_what_cannot_be_joined(rows: str) -> None:
+async def test_shards_that_cannot_be_joined(rows: str) -> None:
     names = await shards(rows, "npy", 3)
     await embed(rows, "whole.npy")
     await embed(rows, "other.npy", shard=(3, 4))

@@ -135,7 +135,7 @@ async def test_output_that_was_moved_is_still_ours(output: str, rows: str) -> No
 
 
 @pytest.mark.parametrize("output", FORMATS)
-async def test_update_embeds_only_what_is_new(output: str) -> None:
+async def test_update_embeds_only_new_texts(output: str) -> None:
     write("one", "two", "", "unspeakable", "three", "four")
     await job(output, id_column="key")
     write("zero", "four", "one", "unspeakable", "", "changed", "three")

@@ -63,7 +63,7 @@ def test_a_wrong_value_is_named_with_its_mending(make: Any, reason: str) -> None
         ("https://example.com/#sk-secret", r"leave out what follows '\?' or '#'"),
     ],
 )
-def test_an_address_that_will_not_do_is_refused_without_being_shown(url: str, reason: str) -> None:
+def test_an_unusable_address_is_rejected_without_being_shown(url: str, reason: str) -> None:
     with pytest.raises(ConfigError, match=f"base_url: .*{reason}") as caught:
         Profile(model="m", base_url=url)
     assert "sk-secret" not in str(caught.value)
@@ -123,7 +123,7 @@ def test_none_is_an_answer_too() -> None:
     assert "timeout" in options.model_fields_set
 
 
-def test_what_is_not_set_stays_unset() -> None:
+def test_fields_not_set_stay_unset() -> None:
     _, options = resolve(Config(), "m", {})
     assert options.model_fields_set == set()
 
@@ -163,7 +163,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     check_file(Config.load(write(tmp_path / "any.toml", FILE)))
 
 
-def test_the_file_beside_is_found(tmp_path: Path) -> None:
+def test_the_file_in_the_working_directory_is_found(tmp_path: Path) -> None:
     write(tmp_path / "aembed.toml", FILE)  # tests run in tmp_path
     check_file(Config.load())
 
@@ -226,5 +226,5 @@ def test_a_proxy_is_an_http_url(proxy: str) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_an_interpreter_shows_what_a_setting_takes() -> None:
+def test_an_interpreter_shows_the_fields_of_a_setting() -> None:
     assert list(inspect.signature(Limits).parameters) == list(Limits.model_fields)

@@ -76,7 +76,7 @@ def test_options() -> None:
         (HttpSettings, {"read_timeout": 1e-9}, {"read_timeout": 0}),
     ],
 )
-def test_the_first_value_that_will_not_do(make: Any, good: dict[str, Any], bad: dict[str, Any]) -> None:
+def test_the_first_bad_value_is_named(make: Any, good: dict[str, Any], bad: dict[str, Any]) -> None:
     make(**good)
     with pytest.raises(ConfigError, match=next(iter(bad))):
         make(**bad)

@@ -101,7 +101,7 @@ def test_a_wrong_address_is_named_with_its_variable(variable: str, value: str, r
     assert "sk-secret" not in str(caught.value)
 
 
-def test_where_address_and_key_come_from_can_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_origin_of_address_and_key_can_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", GATEWAY)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     file = tmp_path / "a.toml"

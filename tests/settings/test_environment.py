@@ -25,7 +25,7 @@ OF_KUBERNETES = {
 }
 
 
-def test_fault_91_unknown_variables_are_somebody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fault_91_unknown_variables_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in OF_KUBERNETES.items():
         monkeypatch.setenv(name, value)
     with warnings.catch_warnings():
@@ -171,7 +171,7 @@ async def test_a_model_that_cannot_be_opened_is_named_with_its_origin(
             await factory.new_embedder()
 
 
-def test_where_a_field_comes_from_can_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_origin_of_a_field_can_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = write(tmp_path / "a.toml", 'model = "mock"\n[retry]\nmax_delay = 1.0\n[profiles.p]\nmodel = "mock"')
     monkeypatch.setenv("AEMBED_RETRY__MAX_ATTEMPTS", "2")
     config = Config.load(file)
@@ -184,7 +184,7 @@ def test_where_a_field_comes_from_can_be_asked(tmp_path: Path, monkeypatch: pyte
     assert Config().origin("model") == ""
 
 
-def test_where_it_came_from_makes_no_configuration_another(tmp_path: Path) -> None:
+def test_the_origin_makes_no_configuration_another(tmp_path: Path) -> None:
     assert Config.load(write(tmp_path / "a.toml", "timeout = 3")) == Config(timeout=3)
 
 

@@ -182,7 +182,7 @@ async def test_one_that_is_cancelled_leaves_the_asking_to_the_next() -> None:
 
 
 @pytest.mark.parametrize("answer", [None, 7, b"key", (FIRST,), (FIRST, "soon"), [FIRST, 1.0]], ids=repr)
-async def test_what_is_no_key_is_named_by_its_kind(answer: Any) -> None:
+async def test_a_value_that_is_no_key_is_named_by_its_kind(answer: Any) -> None:
     with pytest.raises(
         ConfigError, match=r"api_key: the function gave a \w+, not the key as a str, or the key and"
     ) as caught:

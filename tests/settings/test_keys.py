@@ -91,7 +91,7 @@ async def test_the_usual_variable_may_name_a_file(
     assert await key_of() is None
 
 
-async def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+async def test_a_key_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"the key file '.*nowhere' cannot be read: No such file"):
         await key_of(api_key_file=tmp_path / "nowhere")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
@@ -110,7 +110,7 @@ async def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         HttpSettings(proxy=SecretStr(f"http://me:{KEY}@proxy:3128")),
     ],
 )
-def test_what_holds_a_secret_is_not_pickled(setting: Profile | HttpSettings) -> None:
+def test_settings_with_a_secret_are_not_pickled(setting: Profile | HttpSettings) -> None:
     with pytest.raises(TypeError, match="cannot be pickled; let the other process read it"):
         pickle.dumps(setting)
     if isinstance(setting, Profile):
@@ -118,6 +118,6 @@ def test_what_holds_a_secret_is_not_pickled(setting: Profile | HttpSettings) -> 
             pickle.dumps(Config(profiles={"p": setting}))
 
 
-def test_what_holds_none_is() -> None:
+def test_settings_without_one_are() -> None:
     config = Config(model="p", profiles={"p": Profile(model="mock", dimensions=8)})
     assert pickle.loads(pickle.dumps(config)) == config  # noqa: S301  # our own

@@ -76,7 +76,7 @@ def test_headers_and_options_of_a_provider_merge_by_name() -> None:
     assert settings.provider_options == {"seed": 2, "task": "x"}
 
 
-def test_true_switches_on_what_a_table_below_describes_and_false_switches_it_off() -> None:
+def test_true_switches_on_the_table_below_and_false_switches_it_off() -> None:
     config = Config(merge=MergePolicy(max_texts=7))
     assert resolve(config, "m", {"merge": True})[1].merge == MergePolicy(max_texts=7)
     assert resolve(config, "m", {"merge": False})[1].merge is False
@@ -125,7 +125,7 @@ def test_one_kind_of_key_takes_the_place_of_the_other() -> None:
 
 @pytest.mark.parametrize("field", ["api_key", "api_key_file", "headers"])
 @pytest.mark.parametrize("home", [None, "https://gateway.example/v1"])
-def test_what_a_profile_sends_to_its_address_goes_to_no_other(field: str, home: str | None) -> None:
+def test_key_and_headers_of_a_profile_go_to_no_other_address(field: str, home: str | None) -> None:
     secret: Any = {"authorization": "Bearer sk"} if field == "headers" else "sk"
     config = Config(profiles={"p": Profile(model="openai:m", base_url=home, **{field: secret})})
     with pytest.raises(ConfigError, match=r"base_url: the (key|headers) of profile 'p', given for .* will not be sent"):
@@ -136,7 +136,7 @@ def test_what_a_profile_sends_to_its_address_goes_to_no_other(field: str, home: 
         assert getattr(resolve(config, "p", {"base_url": home + "/"})[1], field)
 
 
-def test_what_a_call_gives_with_its_address_replaces_what_the_profile_has() -> None:
+def test_key_and_headers_given_with_an_address_replace_the_profiles() -> None:
     profile = Profile(model="openai:m", api_key="sk-profile", headers={"a": "1", "b": "2"})
     options = {"base_url": "https://elsewhere.example/v1", "api_key": "sk-call", "headers": {"b": "3"}}
     _, settings = resolve(Config(profiles={"p": profile}), "p", options)

@@ -31,7 +31,7 @@ from aembed._settings.secrets import SecretHeaders, SecretText, clear, in_clear,
         ("", False),
     ],
 )
-def test_what_looks_like_a_key(text: str, secret: bool) -> None:
+def test_strings_that_look_like_a_key(text: str, secret: bool) -> None:
     assert may_be_secret(text) is secret
 
 

@@ -66,7 +66,7 @@ def test_every_field_is_either_harmless_or_wants_trust() -> None:
 
 
 @pytest.mark.parametrize("field", FORBIDDEN)
-def test_a_file_that_somebody_names_is_trusted(field: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_named_explicitly_is_trusted(field: str, monkeypatch: pytest.MonkeyPatch) -> None:
     write(Path("aembed.toml"), FORBIDDEN[field])
     Config.load("aembed.toml")
     monkeypatch.setenv("AEMBED_CONFIG", "aembed.toml")
@@ -108,7 +108,7 @@ def test_a_cache_that_a_link_leads_outside_wants_trust(tmp_path: Path) -> None:
         Config.load()
 
 
-def test_what_is_remembered_is_the_users_alone(tmp_path: Path) -> None:
+def test_trust_is_stored_for_the_user_alone(tmp_path: Path) -> None:
     write(Path("aembed.toml"), FORBIDDEN["http"])
     Config.trust()
     (mark,) = (tmp_path / "data" / "aembed" / "trusted").iterdir()

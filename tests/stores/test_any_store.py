@@ -23,7 +23,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerato
     await store.aclose()
 
 
-async def test_what_was_put_is_found_in_its_place(store: AnyStore) -> None:
+async def test_stored_rows_are_found_at_their_positions(store: AnyStore) -> None:
     await store.put_many(keys("abc"), vectors("abc", 5))
     positions, rows = await store.get_many(keys("xcya"), 5)
     assert positions.tolist() == [1, 3]
@@ -113,6 +113,6 @@ async def test_closing_twice_is_fine(store: AnyStore) -> None:
 
 
 @pytest.mark.parametrize("kind", [MemoryStore, lambda **bytes_: SQLiteStore("x.db", **bytes_)])
-def test_too_little_is_refused(kind: type[MemoryStore]) -> None:
+def test_too_little_is_rejected(kind: type[MemoryStore]) -> None:
     with pytest.raises(ConfigError, match=r"max_bytes=1000: give .* at least 1048576"):
         kind(max_bytes=1000)

@@ -86,7 +86,7 @@ async def test_a_scan_of_more_than_it_holds_is_found_again_in_part(scanned: int,
     assert await look_up(store, range(scanned)) > least * scanned
 
 
-async def test_a_scan_leaves_what_is_there() -> None:
+async def test_a_scan_evicts_little() -> None:
     store = MemoryStore(max_bytes=MIB)
     await look_up(store, range(ROWS))
     assert store.dropped == 0
@@ -95,7 +95,7 @@ async def test_a_scan_leaves_what_is_there() -> None:
     assert store.dropped == 3 * ROWS - len(store)
 
 
-async def test_what_is_used_again_is_kept_through_a_scan() -> None:
+async def test_rows_used_again_survive_a_scan() -> None:
     """A row that was new to a full store, too."""
     store = MemoryStore(max_bytes=MIB)
     await look_up(store, range(ROWS))

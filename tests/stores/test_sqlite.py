@@ -39,7 +39,7 @@ async def test_it_opens_when_it_is_first_used(path: Path) -> None:
         await known(store)
 
 
-async def test_closing_what_was_never_opened(path: Path) -> None:
+async def test_closing_a_store_that_was_never_opened(path: Path) -> None:
     await SQLiteStore(path).aclose()
     assert not path.exists()
 
@@ -74,7 +74,7 @@ async def test_the_file_stays_within_its_bound(path: Path) -> None:
     assert not path.with_name("cache.db-wal").exists()
 
 
-async def test_what_is_used_stays(path: Path) -> None:
+async def test_rows_in_use_stay(path: Path) -> None:
     async with SQLiteStore(path, max_bytes=2**20) as store:
         for start in range(0, 3000, 50):
             await put(store, range(start, start + 50), 384)

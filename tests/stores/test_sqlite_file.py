@@ -47,7 +47,7 @@ async def test_72_a_changed_row_is_not_known_and_is_deleted(store: SQLiteStore, 
 
 
 @pytest.mark.parametrize("content", [b"Dear diary, today", b"x" * 5000, b"SQLite format 3\0" + b"\xff" * 4080])
-async def test_a_file_that_is_no_cache_is_refused_and_left_alone(path: Path, content: bytes) -> None:
+async def test_a_file_that_is_no_cache_is_rejected_and_left_alone(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     store = SQLiteStore(path)
     with pytest.raises(ConfigError, match=r"cache\.db' (is not a cache of aembed's|cannot be opened)"):
@@ -59,7 +59,7 @@ async def test_a_file_that_is_no_cache_is_refused_and_left_alone(path: Path, con
     assert [file.name for file in path.parent.iterdir()] == ["cache.db"]
 
 
-async def test_a_database_of_others_is_refused_and_left_alone(path: Path) -> None:
+async def test_a_foreign_database_is_rejected_and_left_alone(path: Path) -> None:
     with opened(path) as db:
         db.execute("CREATE TABLE vectors (mine)")
     before = path.read_bytes()
@@ -86,7 +86,7 @@ async def test_an_older_cache_is_emptied(path: Path) -> None:
         assert await known(store) == list(NAMES)
 
 
-async def test_a_cache_of_a_later_version_is_refused(path: Path) -> None:
+async def test_a_cache_of_a_later_version_is_rejected(path: Path) -> None:
     async with SQLiteStore(path) as store:
         await put(store)
     with opened(path) as db:
@@ -197,7 +197,7 @@ async def test_a_file_with_another_schema_is_no_cache(path: Path, change: str) -
 
 
 @pytest.mark.parametrize("operation", ["get", "put"])
-async def test_what_takes_too_long_is_interrupted(
+async def test_a_statement_that_takes_too_long_is_interrupted(
     store: SQLiteStore, path: Path, operation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The schema is looked at when the file is opened; here it changes afterwards."""

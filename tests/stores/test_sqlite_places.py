@@ -59,9 +59,7 @@ async def test_rows_that_made_room_have_no_keys_left(path: Path) -> None:
         assert rows == places + recent == len(await known(store, range(3000), 384))
 
 
-async def test_what_is_written_for_a_row_does_not_grow_with_the_file(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_bytes_written_for_a_row_do_not_grow_with_the_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aembed.stores._places.MAX_RECENT_KEYS", 4000)
     log, written = path.with_name("cache.db-wal"), list[int]()
     async with SQLiteStore(path) as store:

@@ -38,7 +38,7 @@ async def test_a_put_is_whole_or_not_at_all_when_it_is_cancelled(path: Path) -> 
     assert suspension > 1
 
 
-async def test_a_cancelled_put_keeps_what_the_caller_had(store: SQLiteStore) -> None:
+async def test_a_cancelled_put_stores_the_rows_as_they_were(store: SQLiteStore) -> None:
     """The thread may still be at it while the caller writes something else into the array."""
     rows = vectors(range(5000), DIM)
     task = asyncio.get_running_loop().create_task(store.put_many(keys(range(5000)), rows))
@@ -91,7 +91,7 @@ async def test_a_lock_that_keeps_it_from_being_made_is_named(path: Path, monkeyp
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
-def test_a_full_disk_leaves_what_was_there(path: Path) -> None:
+def test_a_full_disk_leaves_the_stored_rows(path: Path) -> None:
     """A limit on the size of files has the same effect: SQLite cannot write."""
     program = f"""
 import asyncio, resource, signal, sqlite3

@@ -59,7 +59,7 @@ def test_a_program_ends_with_or_without_close(end: str, tmp_path: Path) -> None:
 
 @FORKS
 @pytest.mark.parametrize("options", ["merge=True", "cache=sys.argv[2]"])
-def test_a_fork_uses_what_its_parent_opened(options: str, tmp_path: Path) -> None:
+def test_a_fork_uses_embedders_its_parent_opened(options: str, tmp_path: Path) -> None:
     """gunicorn's ``preload_app``: the application is imported, then workers are forked, and they exit."""
     code = f"""{OPENED}
     import warnings

@@ -199,7 +199,7 @@ async def test_a_call_cut_off_by_closing_is_an_error(log: Log) -> None:
 
 
 @pytest.mark.virtual_time
-async def test_a_deadline_is_told_apart_from_other_errors(factory: EmbedderFactory, log: Log) -> None:
+async def test_a_deadline_differs_from_other_errors(factory: EmbedderFactory, log: Log) -> None:
     embedder = await opened(factory, log, ScriptedProvider([3600.0, 3600.0]))
     with pytest.raises(DeadlineError):
         await embedder.embed_query("one", deadline=2.0)
@@ -261,7 +261,7 @@ async def test_a_call_in_many_requests_waits_while_one_of_them_does(factory: Emb
 
 
 @pytest.mark.virtual_time
-async def test_a_pause_is_what_a_call_waits_for_after_a_429(factory: EmbedderFactory, log: Log) -> None:
+async def test_a_call_waits_for_a_pause_after_a_429(factory: EmbedderFactory, log: Log) -> None:
     embedder = await opened(factory, log, ScriptedProvider([RateLimitError("slow", retry_after=7.0)]))
     await embedder.embed_query("one")
     assert log.done.waited_for == "pause"
@@ -368,7 +368,7 @@ async def test_listeners_may_come_later(factory: EmbedderFactory, log: Log) -> N
     assert len(log.of(CallDone)) == 2
 
 
-async def test_nothing_is_built_while_nobody_listens(factory: EmbedderFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nothing_is_built_without_a_listener(factory: EmbedderFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     import aembed._observed
 
     monkeypatch.delattr(aembed._observed, "CallDone")

@@ -144,7 +144,7 @@ def test_a_call_with_a_miss_has_a_span_that_begins_with_the_call() -> None:
 
 
 @pytest.mark.parametrize("cached", [False, True], ids=["no cache", "cache"])
-def test_a_shared_request_has_a_span_of_its_own_that_links_to_its_calls(cached: bool) -> None:
+def test_a_shared_request_has_a_separate_span_that_links_to_its_calls(cached: bool) -> None:
     made, listener = listening()
     for number in (1, 2):
         listener.call_started(call_started(number, cached=cached))

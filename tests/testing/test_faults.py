@@ -129,7 +129,7 @@ async def test_bodies_beyond_all_measure() -> None:
 
 
 @pytest.mark.virtual_time
-async def test_what_is_slow_takes_its_time() -> None:
+async def test_slow_faults_take_their_time() -> None:
     loop = asyncio.get_running_loop()
     for fault, seconds in ((Late(3.0), 3.0), (SlowBody(2.0, size=1000), 2.0)):
         began = loop.time()
@@ -143,7 +143,7 @@ async def test_what_is_slow_takes_its_time() -> None:
 
 
 @pytest.mark.parametrize("fault", [Hang(), Hang("body"), EndlessHeaders(), SlowBody(60.0)])
-async def test_a_server_ends_whatever_it_is_in_the_middle_of(fault: Fault) -> None:
+async def test_a_server_ends_in_the_middle_of_any_fault(fault: Fault) -> None:
     async with LoopbackServer(faults=[fault]) as server, connected(server) as client:
         client.writer.write(ASK)
         while not server.counters.faults:

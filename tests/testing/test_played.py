@@ -59,7 +59,7 @@ def head(length: int, status: str = "200 OK", more: str = "") -> bytes:
         (Rewrite(lambda body: {**body, "y": 1}), [head(17) + b'{"x":12345,"y":1}']),
     ],
 )
-def test_what_a_fault_plays(fault: Any, steps: list[Any]) -> None:
+def test_steps_of_each_fault(fault: Any, steps: list[Any]) -> None:
     assert list(fault.play(GOOD)) == steps
 
 
@@ -85,7 +85,7 @@ def test_faults_at_random_come_at_their_rate() -> None:
     assert drawn == list(islice(at_random(0.5, seed=0), 100)) != list(islice(at_random(0.5, seed=1), 100))
 
 
-def test_a_server_where_nothing_is_said() -> None:
+def test_defaults_of_the_server() -> None:
     assert asdict(Latency()) == {"median": 0.0, "sigma": 0.0, "per_text": 0.0, "per_token": 0.0}
     assert asdict(Capacity()) == {"workers": 1, "max_waiting": 512}
     assert asdict(Hints()) == {"limits": True, "retry_after": "seconds", "skew": 0.0}

@@ -64,7 +64,7 @@ def test_a_fixed_window_never_holds_more_than_the_quota(steps: list[tuple[float,
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @given(steps=arrivals, span=spans)
-def test_who_waits_as_told_is_let_in_and_not_much_before(
+def test_a_request_that_waits_as_asked_is_admitted_and_not_much_before(
     algorithm: Algorithm, steps: list[tuple[float, int]], span: float
 ) -> None:
     keeper = QuotaKeeper(Quota.per_minute(tokens=100, algorithm=algorithm, span=span))
@@ -94,7 +94,7 @@ def test_all_resources_or_none(algorithm: Algorithm, steps: list[tuple[float, in
 
 
 @given(arrivals)
-def test_waits_do_not_grow_while_nobody_comes(steps: list[tuple[float, int]]) -> None:
+def test_waits_do_not_grow_without_requests(steps: list[tuple[float, int]]) -> None:
     for algorithm in ALGORITHMS:
         keeper = QuotaKeeper(Quota.per_minute(tokens=100, algorithm=algorithm))
         admitted(keeper, steps)
@@ -119,7 +119,7 @@ def test_the_reset_of_a_bucket_is_the_identity_clients_can_test() -> None:
     assert level.reset == pytest.approx((level.limit - level.remaining) * 60 / level.limit)
 
 
-def test_rejected_requests_count_if_told_so() -> None:
+def test_rejected_requests_count_on_request() -> None:
     lenient, harsh = (
         QuotaKeeper(Quota.per_minute(requests=10, tokens=10, algorithm="sliding", count_rejected=harsh))
         for harsh in (False, True)

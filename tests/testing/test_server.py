@@ -147,7 +147,7 @@ async def refused(hints: Hints) -> Answer:
 
 
 @pytest.mark.virtual_time
-async def test_a_refusal_says_when_to_come_back() -> None:
+async def test_a_rejection_names_the_time_to_retry() -> None:
     assert (await refused(Hints())).headers["retry-after"] == "60"
     answer = await refused(Hints(retry_after="milliseconds"))
     assert (answer.headers["retry-after-ms"], answer.headers["retry-after"]) == ("60000", "60")
@@ -180,7 +180,7 @@ async def test_a_request_above_the_whole_quota_is_never_let_in() -> None:
     assert "retry-after" not in answer.headers
 
 
-async def test_quirks_change_what_they_name_and_nothing_else() -> None:
+async def test_each_quirk_changes_one_thing() -> None:
     asked = {"encoding_format": "base64"}
     expected = await mock(64)
 
@@ -206,7 +206,7 @@ async def test_quirks_change_what_they_name_and_nothing_else() -> None:
     np.testing.assert_array_equal(vectors(shuffled), expected[order])
 
 
-async def test_what_a_quirk_rejects_is_a_400_that_names_it() -> None:
+async def test_a_field_that_a_quirk_rejects_is_a_400_that_names_it() -> None:
     quirks = Quirks(rejects_encoding_format=True, rejects_dimensions=True)
     async with LoopbackServer(dim=4, quirks=quirks) as server, connected(server) as client:
         assert (await client.embed("a")).status == 200

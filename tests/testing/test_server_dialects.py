@@ -197,7 +197,7 @@ async def test_the_key_is_asked_for_and_checked(name: str) -> None:
 
 
 @everyone
-async def test_an_unknown_model_is_refused(name: str) -> None:
+async def test_an_unknown_model_is_rejected(name: str) -> None:
     answer = await ask(name, FACTS[name].body(TEXTS), models={"other"})
     assert answer.status == FACTS[name].model
 
@@ -214,14 +214,14 @@ async def test_every_required_field_is_required(name: str) -> None:
 
 @everyone
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"\xff"', b'{"model": "\\ud800"}', b"<html>"])
-async def test_what_is_no_such_json_is_refused(name: str, body: bytes) -> None:
+async def test_json_of_another_shape_is_rejected(name: str, body: bytes) -> None:
     answer = await ask(name, body)
     assert answer.status in {400, 422}
     assert FACTS[name].message(answer.json)
 
 
 @everyone
-async def test_empty_texts_are_refused_but_by_ollama(name: str) -> None:
+async def test_empty_texts_are_rejected_except_by_ollama(name: str) -> None:
     for texts in (["a", ""], []):
         answer = await ask(name, FACTS[name].body(texts))
         if name == "ollama":
@@ -231,7 +231,7 @@ async def test_empty_texts_are_refused_but_by_ollama(name: str) -> None:
 
 
 @everyone
-async def test_a_batch_that_is_too_large_is_refused(name: str) -> None:
+async def test_a_batch_that_is_too_large_is_rejected(name: str) -> None:
     facts = FACTS[name]
     most, status, message = facts.batch
     assert (await ask(name, facts.body(["a"] * most), dim=1)).status == 200
@@ -242,7 +242,7 @@ async def test_a_batch_that_is_too_large_is_refused(name: str) -> None:
 
 
 @everyone
-async def test_a_text_that_is_too_long_is_refused_or_cut(name: str) -> None:
+async def test_a_text_that_is_too_long_is_rejected_or_cut(name: str) -> None:
     facts = FACTS[name]
     caps = Caps(text_tokens=4)
     long = ["short", "x" * 20]
@@ -260,7 +260,7 @@ async def test_a_text_that_is_too_long_is_refused_or_cut(name: str) -> None:
 
 
 @everyone
-async def test_who_comes_too_often_gets_a_429(name: str) -> None:
+async def test_too_many_requests_get_a_429(name: str) -> None:
     facts = FACTS[name]
     quota = Quota.per_minute(requests=1, algorithm="sliding")
     async with LoopbackServer(name, dim=4, quota=quota) as server, connected(server) as client:
@@ -320,7 +320,7 @@ async def test_some_models_have_caps_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("name", ["openai", "cohere", "voyage", "mistral", "jina"])
-async def test_unknown_fields_are_refused(name: str) -> None:
+async def test_unknown_fields_are_rejected(name: str) -> None:
     answer = await ask(name, FACTS[name].body(TEXTS, unheard_of=1))
     assert answer.status in {400, 422}
     assert "unheard_of" in FACTS[name].message(answer.json)

@@ -35,7 +35,7 @@ def parsed(pieces: list[bytes]) -> list[Request]:
 
 
 @given(st.lists(st.sampled_from([PLAIN, CHUNKED, BARE, CLOSING]), max_size=5), st.sets(st.integers(0, 600)))
-def test_requests_are_the_same_in_whatever_pieces_they_arrive(whole: list[bytes], cuts: set[int]) -> None:
+def test_requests_are_the_same_in_any_pieces(whole: list[bytes], cuts: set[int]) -> None:
     stream = b"".join(whole)
     edges = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
     pieces = [stream[start:stop] for start, stop in pairwise(edges)]
@@ -70,7 +70,7 @@ def test_a_head_is_taken_apart() -> None:
         (b"x" * 70_000, 431),
     ],
 )
-async def test_what_is_no_request_is_refused_and_noted(sent: bytes, status: int) -> None:
+async def test_bytes_that_are_no_request_are_rejected_and_logged(sent: bytes, status: int) -> None:
     parser = Parser(1000)
     parser.feed(sent)
     with pytest.raises(Malformed) as refused:
@@ -130,7 +130,7 @@ async def test_a_connection_is_closed_when_the_client_says_so() -> None:
         assert await client.reader.read() == b""
 
 
-async def test_the_end_leaves_nothing_and_says_what_was_not_answered() -> None:
+async def test_the_end_leaves_nothing_and_logs_unanswered_requests() -> None:
     """The guard around every test looks for tasks, timers and sockets."""
     server = LoopbackServer(latency=3600.0)
     async with server, connected(server) as client, connected(server):
@@ -164,6 +164,6 @@ async def test_it_can_start_again_on_the_same_port() -> None:
     assert server.counters.requests == 2
 
 
-def test_an_unknown_dialect_is_refused_with_the_known_ones() -> None:
+def test_an_unknown_dialect_is_rejected_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match="no dialect is called 'latin'; there are azure, cohere"):
         LoopbackServer("latin")

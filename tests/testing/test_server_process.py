@@ -24,7 +24,7 @@ END: dict[str, Callable[[subprocess.Popen[str], IO[str]], None]] = {
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize("end", END)
 @pytest.mark.parametrize("loop", ["asyncio", "auto"])
-def test_it_serves_until_it_is_told_to_end(end: str, loop: str) -> None:
+def test_it_serves_until_a_signal(end: str, loop: str) -> None:
     command = [sys.executable, "-m", "aembed.testing.server", "--dim", "4", "--until-eof", "--loop", loop]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:

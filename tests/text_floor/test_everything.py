@@ -142,5 +142,5 @@ async def live(world: World) -> None:
 
 
 @given(worlds)
-def test_whatever_happens_rows_follow_the_input_and_nothing_leaks(world: World) -> None:
+def test_rows_always_follow_the_input_and_nothing_leaks(world: World) -> None:
     run(live(world))

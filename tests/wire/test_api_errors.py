@@ -215,7 +215,7 @@ def test_the_status_alone(status: int, error: type[ProviderError]) -> None:
         (429, {"error": {"message": "too fast: maximum context length of the day"}}, RateLimitError),
     ],
 )
-def test_what_servers_say(status: int, body: Any, error: type[ProviderError]) -> None:
+def test_error_bodies_of_servers(status: int, body: Any, error: type[ProviderError]) -> None:
     assert type(error_of(answer(body, status))) is error
 
 
@@ -272,7 +272,7 @@ def test_a_text_that_is_at_fault(body: Any, index: int | None) -> None:
     assert error.index == index
 
 
-def test_what_fastapi_says() -> None:
+def test_error_bodies_of_fastapi() -> None:
     faults = [
         {"type": "missing", "loc": ["body", "model"], "msg": "Field required"},
         {"type": "string_type", "loc": ["body", "input", 3], "msg": "Input should be a valid string"},
@@ -287,7 +287,7 @@ def test_what_fastapi_says() -> None:
     assert fastapi_error("no") == ErrorBody("", "no")
 
 
-def test_each_of_a_list_of_errors_is_told() -> None:
+def test_each_of_a_list_of_errors_is_reported() -> None:
     faults = [{"field": "task", "message": "unknown"}, {"field": "dimensions", "code": "too_large"}, 7]
     body = {"detail": {"message": "Validation errors in 2 fields", "code": "VALIDATION_ERROR", "errors": faults}}
     assert "Validation errors in 2 fields; task: unknown; dimensions: too_large" in str(error_of(answer(body, 422)))
@@ -302,7 +302,7 @@ def test_a_batch_of_one_that_is_too_large_is_a_text_that_is_too_long() -> None:
     assert type(error_of(answer(limited, 429), ["a text that is alone"])) is BatchTooLargeError  # of the quota
 
 
-def test_messages_tell_what_to_do() -> None:
+def test_messages_have_a_remedy() -> None:
     too_long = error_of(answer({"error": {"message": "maximum input length is 8192 tokens"}}, 400))
     assert "maximum input length is 8192 tokens" in str(too_long)
     assert 'overlong="truncate"' in str(too_long)
@@ -348,7 +348,7 @@ def test_a_days_quota_is_seen() -> None:
     assert limited("too fast").scope is None
 
 
-def test_a_plan_without_the_model_is_no_matter_of_time() -> None:
+def test_a_plan_without_the_model_is_not_retried() -> None:
     """Mistral's answer."""
     body = {"object": "error", "message": "Rate limit exceeded", "type": "rate_limited", "code": "1300"}
     error = error_of(answer(body, 429, x_ratelimit_limit_req_minute="0"))
@@ -363,7 +363,7 @@ def test_the_servers_word_on_retrying() -> None:
     assert not error_of(answer({}, 400, x_should_retry="false")).retryable
 
 
-def test_what_was_sent_is_not_repeated() -> None:
+def test_the_request_is_not_repeated() -> None:
     text = "a private text that nobody else should read, ever"
     echo = {"error": {"message": f"Invalid input {text!r} for key {KEY}", "code": KEY, "type": text}}
     found = error_of(answer(echo, 400), [text])
@@ -423,7 +423,7 @@ def test_a_text_of_sixteen_letters_may_be_the_servers_own_words(text: str) -> No
     assert "maximum [...]" in str(error)
 
 
-def test_of_two_fields_one_may_be_a_text() -> None:
+def test_one_of_two_fields_may_be_a_text() -> None:
     faults = [{"field": "input[1]", "code": "string_type"}, {"field": "input", "code": "list_type"}]
     for errors, kind in ((faults, BadTextError), (faults[1:], BadRequestError)):
         body = {"detail": {"message": "Validation errors", "code": "string_type", "errors": errors}}

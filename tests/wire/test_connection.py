@@ -272,7 +272,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("size", [1, 7, 2**20])
 @pytest.mark.parametrize("said", HOSTILE.values(), ids=HOSTILE)
-async def test_what_breaks_the_rules_ends_the_connection(said: bytes, size: int) -> None:
+async def test_a_breach_of_the_rules_ends_the_connection(said: bytes, size: int) -> None:
     pieces = [said[start : start + size] for start in range(0, len(said), size)]
     if size == 1 and len(said) > 1000:
         pieces = [said[:500], *(said[start : start + 999] for start in range(500, len(said), 999))]
@@ -281,7 +281,7 @@ async def test_what_breaks_the_rules_ends_the_connection(said: bytes, size: int)
 
 
 @pytest.mark.parametrize("rest", [LENGTH + b"{}", b"HTTP", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nmine"])
-async def test_a_second_answer_is_read_by_nobody(rest: bytes) -> None:
+async def test_a_second_answer_is_not_read(rest: bytes) -> None:
     """RFC 9112 section 6.3: it is not processed. The first one is whole and counts; the connection is closed."""
     outcome = await answered([LENGTH + b"ok" + rest])
     assert (outcome.status, outcome.body, outcome.error, outcome.is_kept) == (200, b"ok", None, False)
@@ -397,7 +397,7 @@ async def test_an_answer_that_breaks_off_while_its_reader_is_busy() -> None:
             await reading
 
 
-async def test_nothing_is_shown_of_what_passes() -> None:
+async def test_no_byte_that_passes_is_shown() -> None:
     with connected() as (connection, _):
         connection.start(REQUEST + b"sk-secret", b"{}")
         connection.data_received(HEAD + b"x-echo: sk-secret\r\nContent-Length: 2\r\n\r\nok")

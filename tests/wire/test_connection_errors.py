@@ -89,7 +89,7 @@ BROKEN: list[tuple[ProviderError, type[ProviderError], str]] = [
 
 
 @pytest.mark.parametrize(("found", "kind", "words"), BROKEN)
-def test_what_breaks_after_the_request_may_be_billed(found: ProviderError, kind: type[Any], words: str) -> None:
+def test_a_request_that_breaks_later_may_be_billed(found: ProviderError, kind: type[Any], words: str) -> None:
     assert (type(found), str(found), found.retryable, found.maybe_billed) == (kind, words, True, True)
 
 

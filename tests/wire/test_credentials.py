@@ -61,7 +61,7 @@ async def test_the_same_key_changes_nothing() -> None:
     assert not await changing.renewed(before)
 
 
-async def test_a_rejected_key_is_renewed_once_for_all_who_sent_it() -> None:
+async def test_a_rejected_key_is_renewed_once_for_all_requests_with_it() -> None:
     changing = credentials(SECOND, THIRD)
     sent = changing.headers
     assert await changing.renewed(sent)

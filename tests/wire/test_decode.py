@@ -77,7 +77,7 @@ def test_a_reply_cut_short_is_never_accepted(vectors: Vectors, data: st.DataObje
 
 
 @given(matrices(), st.data())
-def test_a_damaged_byte_is_refused_or_leaves_a_reply_of_the_right_shape(vectors: Vectors, data: st.DataObject) -> None:
+def test_a_damaged_byte_is_rejected_or_leaves_a_reply_of_the_right_shape(vectors: Vectors, data: st.DataObject) -> None:
     body = bytearray(reply(*map(data.draw(st.sampled_from([encoded, written])), vectors)))
     body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
     try:
@@ -88,7 +88,7 @@ def test_a_damaged_byte_is_refused_or_leaves_a_reply_of_the_right_shape(vectors:
 
 
 @given(st.binary(), st.integers(1, 3))
-def test_garbage_is_refused(body: bytes, count: int) -> None:
+def test_garbage_is_rejected(body: bytes, count: int) -> None:
     with pytest.raises(ReplyError):
         decoded(body, count)
 
@@ -101,7 +101,7 @@ json_values = st.recursive(
 
 
 @given(json_values, json_values, json_values)
-def test_a_wrong_value_anywhere_is_refused_and_nothing_else(index: object, embedding: object, usage: object) -> None:
+def test_a_wrong_value_anywhere_is_rejected_and_nothing_else(index: object, embedding: object, usage: object) -> None:
     item = {"index": index, "embedding": embedding}
     body = json.dumps({"data": [item], "usage": usage}).encode()
     try:
@@ -218,7 +218,7 @@ ITS_OWN, STRAY = encoded(ROW[0]), encoded(ROW[0] + 1)
     ],
 )
 @pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" ,", " : ")])
-def test_of_a_reply_to_one_text_only_its_own_vector_is_taken(body: Any, separators: tuple[str, str]) -> None:
+def test_only_the_texts_vector_is_taken_from_a_reply_to_one_text(body: Any, separators: tuple[str, str]) -> None:
     rows = np.zeros_like(ROW)
     try:
         vectors = decoded(json.dumps(body, separators=separators).encode(), 1, rows).vectors
@@ -269,7 +269,7 @@ def test_an_index_may_be_left_out() -> None:
         ("none", None),
     ],
 )
-def test_usage_told_oddly_costs_no_vectors(usage: object, tokens: int | None) -> None:
+def test_odd_usage_costs_no_vectors(usage: object, tokens: int | None) -> None:
     assert decoded(reply(TWO, usage=usage), 1).tokens == tokens
 
 
@@ -282,7 +282,7 @@ def test_it_is_remembered_whether_base64_came() -> None:
     assert not decoded(reply([1.0, 2.0]), 1).base64
 
 
-def test_a_worker_thread_that_nobody_waits_for_writes_no_more() -> None:
+def test_an_abandoned_worker_thread_stops_writing() -> None:
     vectors = np.ones((4 * ROWS_PER_YIELD, 2), np.float32)
     body = reply(*map(encoded, vectors))
     rows = np.zeros_like(vectors)

@@ -27,7 +27,7 @@ DEFAULT = "https://api.openai.com/v1"
         ("http://localhost:8000/a//b?key=1#part", "http://localhost:8000/a/b/embeddings"),
     ],
 )
-def test_where_embeddings_are(base_url: str | None, asked: str) -> None:
+def test_the_url_of_embeddings(base_url: str | None, asked: str) -> None:
     source = Source(provider="openai", model="m", base_url=base_url, headers={"Authorization": "x"})
     assert find_endpoint(OPENAI, source).url == asked
 

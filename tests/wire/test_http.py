@@ -93,7 +93,7 @@ async def test_a_new_connection_that_breaks_gets_none() -> None:
         ("http://x:99999999/", "redirects to an address that is none,"),
     ],
 )
-async def test_redirects_are_refused(location: str, words: str) -> None:
+async def test_redirects_are_rejected(location: str, words: str) -> None:
     answer = f"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: {location}\r\n\r\n".encode()
     async with served(lambda _, writer: writer.write(answer)) as (transport, url):
         with pytest.raises(BadRequestError, match=words):
@@ -295,7 +295,7 @@ async def test_compressed_answers(name: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
-async def test_of_a_rejection_the_beginning_is_read(encoding: str) -> None:
+async def test_only_the_beginning_of_a_long_rejection_is_read(encoding: str) -> None:
     plain = b"x" * (MAX_REJECTION_BYTES + 1)
     body = gzip.compress(plain) if encoding == "gzip" else plain
     head = f"HTTP/1.1 400 No\r\nContent-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n\r\n".encode()

@@ -75,7 +75,7 @@ def test_a_slow_handshake_is_connecting(tmp_path: Path) -> None:
     assert event.phases.connecting == pytest.approx(4, rel=0.05)
 
 
-def test_nobody_pays_who_did_not_ask() -> None:
+def test_phases_cost_nothing_unless_wanted() -> None:
     async def main() -> list[RequestDone]:
         listener = Phases(wants_phases=False)
         async with scripted((head(REPLY), REPLY)) as url:

@@ -112,7 +112,7 @@ async def test_a_reply_before_its_request_is_not_taken_for_the_next() -> None:
     assert requests == [1, 2]
 
 
-async def test_closing_ends_what_is_under_way() -> None:
+async def test_closing_ends_requests_under_way() -> None:
     async with LoopbackServer(dim=4, faults=[Hang()]) as server:
         transport = HttpTransport(HttpSettings())
         waiting = asyncio.ensure_future(ask(transport, server))

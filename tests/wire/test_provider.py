@@ -158,7 +158,7 @@ async def test_a_key_like_a_field_does_not_hide_a_complaint_about_it(key: str) -
     assert [FIELDS & set(body) for body in fake.asked] == [FIELDS, FIELDS - {"encoding_format"}, set()]
 
 
-async def test_a_key_that_is_told_again_is_no_complaint() -> None:
+async def test_a_field_that_is_repeated_is_no_complaint() -> None:
     fake = Fake([answer({"error": {"message": "sk-dimensions-0 is unknown"}}, 400)])
     provider = await OPENAI(fake.source("openai:m", key="sk-dimensions-0", base_url=URL, dimensions=2))
     with pytest.raises(BadRequestError):
@@ -368,7 +368,7 @@ async def test_the_name_of_a_good_answer(given: str, shown: str) -> None:
     ("value", "tokens"),
     [("7", 7), ("0", 0), ("9" * 15, 999_999_999_999_999), ("1" + "0" * 18, None), ("-1", None), ("7.5", None)],
 )
-async def test_tokens_that_a_header_tells(value: str, tokens: int | None) -> None:
+async def test_tokens_reported_by_a_header(value: str, tokens: int | None) -> None:
     fake = Fake([answer([[1.0, 2.0]], x_compute_tokens=value)])
     provider = await tei.TEI(fake.source("tei"))
     assert (await provider.embed(["a"], kind="document")).tokens == tokens

@@ -270,7 +270,7 @@ def test_a_quota_of_a_day_that_is_spent() -> None:
     assert quota_scope("", Headers({"x-ratelimit-remaining-inputs-day": "0"})) is None
 
 
-def test_a_spelling_tells_all_its_numbers() -> None:
+def test_a_spelling_gives_all_its_numbers() -> None:
     for requests, tokens in (
         ("x-ratelimit-{}-requests", "x-ratelimit-{}-tokens"),
         ("x-ratelimit-{}-req-minute", "x-ratelimit-{}-tokens-minute"),
@@ -287,13 +287,13 @@ def test_a_spelling_tells_all_its_numbers() -> None:
         )
 
 
-def test_the_first_spelling_that_tells_anything_holds() -> None:
+def test_the_first_spelling_with_a_number_holds() -> None:
     headers = {"x-ratelimit-limit-requests": "1", "x-ratelimit-limit-req-minute": "2"}
     assert quota_hints(Headers(headers)) == QuotaHints(limit_requests=1)
     assert quota_hints(Headers({"x-ratelimit-reset-requests": "1s"})) is None, "a reset of nothing tells nothing"
 
 
-def test_of_several_resets_the_longest_is_waited_for() -> None:
+def test_the_longest_of_several_resets_is_waited_for() -> None:
     headers = {"ratelimit-reset": "7", "x-ratelimit-reset": "9", "ratelimitbysize-reset": "8"}
     assert reset_after(Headers(headers)) == 9
     assert reset_after(Headers({**headers, "x-ratelimit-reset-tokens": "1m"})) == 60

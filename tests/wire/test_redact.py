@@ -23,7 +23,7 @@ def test_keys_and_texts_go() -> None:
     assert redact(f"bad text: {TEXT}", [TEXT], []) == "bad text: [...]"
 
 
-def test_pieces_of_them_go_with_what_follows() -> None:
+def test_their_pieces_are_removed_with_the_rest_of_the_word() -> None:
     assert redact(f"no such key: {KEY[:10]}", [], [KEY]) == "no such key: [...]"
     cut = redact(f"too long: '{TEXT[5:40]}...' has 9000 tokens", [TEXT], [])
     assert cut.startswith("too lo")
@@ -111,7 +111,7 @@ def test_how_much_of_it_counts(words: str, texts: list[str], secrets: list[str],
     assert redact(words, texts, secrets) == left
 
 
-def test_a_piece_that_begins_at_the_end_of_what_is_quoted() -> None:
+def test_a_piece_that_begins_at_the_end_of_the_quotation() -> None:
     """The quotation ends there, but not the search."""
     before = "x" * (MOST - 7) + " "
     assert redact(before + KEY, [], [KEY]) == f"{before}[...]"

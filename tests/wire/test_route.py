@@ -51,7 +51,7 @@ def head(headers: dict[str, str], origin: Origin | None = None, user: str | None
     return Route(origin, "/v1", user).head(headers).decode().split("\r\n")
 
 
-def test_a_head_has_what_is_needed_and_the_users_headers() -> None:
+def test_a_head_has_the_required_and_the_users_headers() -> None:
     assert head({"X-Own": "ü", "user-agent": "mine"}) == [
         "POST /v1 HTTP/1.1",
         "Host: host",

@@ -13,7 +13,7 @@ from tests.test_providers import KEY, opened
 from tests.wire.fake import Fake, answer
 
 
-def test_a_response_does_not_show_what_it_holds() -> None:
+def test_a_response_does_not_show_its_content() -> None:
     assert KEY not in repr(answer({"error": KEY}, 401, location=KEY))
 
 

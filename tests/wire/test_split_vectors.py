@@ -47,7 +47,7 @@ def test_strings_in_the_array_of_a_key() -> None:
         b"",
     ],
 )
-def test_what_is_no_string_of_the_key_stays(body: bytes) -> None:
+def test_other_strings_than_the_keys_stay(body: bytes) -> None:
     assert split_strings(body, KEY) == Split(body, [])
 
 
@@ -58,7 +58,7 @@ def test_innermost_arrays_of_numbers() -> None:
     assert found.skeleton == b"[[0], [1], []]"
 
 
-def test_what_looks_like_numbers_within_a_string_stays() -> None:
+def test_text_like_numbers_within_a_string_stays() -> None:
     texts = ["see [1] and [2, 3]", 'a quote " and [4]', "a backslash \\", '\\" [5]', "[6]", '"', "\\"]
     body = json.dumps({"texts": texts, "embeddings": {"float": [[1.5, 2.5], [3.5]]}, "more": texts}).encode()
     found = split_numbers(body)

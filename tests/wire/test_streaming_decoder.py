@@ -80,7 +80,7 @@ def test_cut_anywhere_it_gives_the_same_vectors(vectors: Vectors, data: st.DataO
 
 
 @given(matrices(), st.data())
-def test_of_a_damaged_reply_it_accepts_nothing_that_decode_refuses(vectors: Vectors, data: st.DataObject) -> None:
+def test_it_accepts_nothing_that_decode_rejects(vectors: Vectors, data: st.DataObject) -> None:
     body = bytearray(reply(*(data.draw(st.sampled_from([encoded, written]))(row) for row in vectors)))
     body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
     pieces = parts(bytes(body), data.draw(st.lists(st.integers(0, len(body)), max_size=9)))
@@ -101,7 +101,7 @@ def test_a_reply_cut_short_is_never_accepted(vectors: Vectors, data: st.DataObje
 
 
 @given(st.binary(), st.data())
-def test_garbage_is_refused(body: bytes, data: st.DataObject) -> None:
+def test_garbage_is_rejected(body: bytes, data: st.DataObject) -> None:
     with pytest.raises(ReplyError):
         arrive(parts(body, data.draw(st.lists(st.integers(0, len(body)), max_size=9))), np.empty((1, 2), np.float32))
 
@@ -151,7 +151,7 @@ def test_a_fault_is_that_of_its_text(embeddings: list[Any], index: int, words: s
         (reply(written(TWO[0]), ""), "dimension 0 where 2"),
     ],
 )
-def test_what_is_not_asked_for_is_refused(body: bytes, words: str) -> None:
+def test_vectors_of_other_texts_are_rejected(body: bytes, words: str) -> None:
     with pytest.raises(ReplyError, match=words):
         arrive([body, b""], np.empty_like(TWO), EMBEDDINGS if b'"embeddings"' in body else OPENAI_REPLY)
 
@@ -163,7 +163,7 @@ def test_no_gap_is_endless(monkeypatch: pytest.MonkeyPatch) -> None:
         arrive([beginning + b'","note":"' + b"x" * 50, b"x" * 49, b'"}]}'], TWO)
 
 
-def test_a_thread_that_nobody_waits_for_writes_no_more() -> None:
+def test_an_abandoned_thread_stops_writing() -> None:
     abandoned = Event()
     abandoned.set()
     rows = np.zeros_like(TWO)
@@ -214,7 +214,7 @@ def test_it_says_that_it_has_begun() -> None:
     assert run(take()) == [False, True]
 
 
-def test_what_is_kept_is_all_but_the_vectors() -> None:
+def test_everything_but_the_vectors_is_kept() -> None:
     coming = StreamingDecoder(OPENAI_REPLY, np.empty_like(TWO), at_once)
     body = reply(encoded(TWO[0]), written(TWO[1]), usage={"total_tokens": 7})
     result = coming.finish(body, 2, never)
