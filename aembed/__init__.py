@@ -31,10 +31,8 @@ Modules:
 """
 
 import importlib
-import types
+import typing
 
-from aembed._embedder import Embedder
-from aembed._engine.plan import estimate_tokens
 from aembed._errors import (
     AembedError,
     AuthenticationError,
@@ -77,33 +75,43 @@ from aembed._events import (
     RetryScheduled,
     StoreFailed,
 )
-from aembed._factory import EmbedderFactory, new_embedder
 from aembed._http_status import HttpStatus, http_status
-from aembed._quantize import Precision, quantize
-from aembed._registry import Registry
-from aembed._results import Chunk, EmbedResult, Health, Usage
-from aembed._settings.config import Config
-from aembed._settings.http import HttpSettings
-from aembed._settings.options import EmbedderOptions, Profile
-from aembed._settings.policies import Limits, MergePolicy, RetryPolicy
 from aembed._statistics import AccountStatistics, EmbedderStatistics, FactoryStatistics, Statistics
-from aembed._stream import DocumentStream
-from aembed._sync import SyncDocumentStream, SyncEmbedder
-from aembed._types import (
-    Kind,
-    MeasuresTexts,
-    ModelSpec,
-    Provider,
-    QuotaHints,
-    Reply,
-    Source,
-    Store,
-    TextSize,
-    Vector,
-    Vectors,
-    WritesRows,
-)
 from aembed._version import __version__
+
+if typing.TYPE_CHECKING:
+    from aembed import bench as bench
+    from aembed import http as http
+    from aembed import jobs as jobs
+    from aembed import stores as stores
+    from aembed import telemetry as telemetry
+    from aembed import testing as testing
+    from aembed._embedder import Embedder
+    from aembed._engine.plan import estimate_tokens
+    from aembed._factory import EmbedderFactory, new_embedder
+    from aembed._quantize import Precision, quantize
+    from aembed._registry import Registry
+    from aembed._results import Chunk, EmbedResult, Health, Usage
+    from aembed._settings.config import Config
+    from aembed._settings.http import HttpSettings
+    from aembed._settings.options import EmbedderOptions, Profile
+    from aembed._settings.policies import Limits, MergePolicy, RetryPolicy
+    from aembed._stream import DocumentStream
+    from aembed._sync import SyncDocumentStream, SyncEmbedder
+    from aembed._types import (
+        Kind,
+        MeasuresTexts,
+        ModelSpec,
+        Provider,
+        QuotaHints,
+        Reply,
+        Source,
+        Store,
+        TextSize,
+        Vector,
+        Vectors,
+        WritesRows,
+    )
 
 __all__ = [
     "AccountStatistics",
@@ -188,9 +196,40 @@ __all__ = [
 
 _ROOMS = frozenset({"bench", "http", "jobs", "stores", "telemetry", "testing"})
 """Public modules that are imported on first use: none of them slows ``import aembed`` down."""
+_OF_EMBEDDERS = {
+    "_embedder": ("Embedder",),
+    "_engine.plan": ("estimate_tokens",),
+    "_factory": ("EmbedderFactory", "new_embedder"),
+    "_quantize": ("Precision", "quantize"),
+    "_registry": ("Registry",),
+    "_results": ("Chunk", "EmbedResult", "Health", "Usage"),
+    "_settings.config": ("Config",),
+    "_settings.http": ("HttpSettings",),
+    "_settings.options": ("EmbedderOptions", "Profile"),
+    "_settings.policies": ("Limits", "MergePolicy", "RetryPolicy"),
+    "_stream": ("DocumentStream",),
+    "_sync": ("SyncDocumentStream", "SyncEmbedder"),
+    "_types": (
+        *("Kind", "MeasuresTexts", "ModelSpec", "Provider", "QuotaHints", "Reply"),
+        *("Source", "Store", "TextSize", "Vector", "Vectors", "WritesRows"),
+    ),
+}
+"""Names that need pydantic and numpy, by their modules. The first use of any imports all: a program that only measures
+(``aembed.bench``) uses none."""
 
 
-def __getattr__(name: str) -> types.ModuleType:
-    if name in _ROOMS:
-        return importlib.import_module(f"aembed.{name}")
-    raise AttributeError(f"module 'aembed' has no attribute {name!r}")
+if not typing.TYPE_CHECKING:  # for type checkers every name is above, and another is an error
+
+    def __getattr__(name: str) -> typing.Any:
+        if name in _ROOMS:
+            return importlib.import_module(f"aembed.{name}")
+        if name not in __all__:
+            raise AttributeError(f"module 'aembed' has no attribute {name!r}")
+        for place, names in _OF_EMBEDDERS.items():
+            module = importlib.import_module(f"aembed.{place}")
+            globals().update({each: getattr(module, each) for each in names})
+        return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_ROOMS})

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aembed import Embedder, Statistics
+from aembed import Statistics
 from aembed.bench.call_parts import CallParts
 from aembed.bench.corpus import Corpus
 from aembed.bench.model.work import Work
 from aembed.bench.subject import Subject, Validate
 from aembed.bench.workload import Sizes, Workload
+
+if TYPE_CHECKING:
+    from aembed import Embedder
 
 ALIKE = 0.99
 """Cosine between the vectors of a text in two calls, at least."""
