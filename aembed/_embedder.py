@@ -87,6 +87,13 @@ class Embedder(Bound):
         return self.spec.dim
 
     @property
+    def server(self) -> str | None:
+        """Host name of the provider's server, with its port where that is unusual; ``None`` for a model in this
+        process."""
+        host, port = self._engine.recorder.about["server"], self._engine.recorder.about["port"]
+        return host if host is None or port in {80, 443} else f"{host}:{port}"
+
+    @property
     def is_available(self) -> bool:
         """False while the account's circuit is open, so that a call would only wait. Sends nothing."""
         return self._engine.gate.is_available

@@ -406,7 +406,7 @@ def test_exclusive_options_are_a_usage_error(place: Path, arguments: tuple[str, 
 def test_sides_take_turns(place: Path) -> None:
     done = aembed(
         *("versus", "subjects.py:quick", "-m", "mock", "--rate", "50", "--duration", "600ms", "--block", "100ms"),
-        *("--json", "o.json", "--loop", "asyncio"),
+        *("--json", "o.json", "--loop", "asyncio", "--why"),
         cwd=place,
     )
     whole, *sides = reports_from_json((place / "o.json").read_bytes())
@@ -415,10 +415,39 @@ def test_sides_take_turns(place: Path) -> None:
     assert [side.name for side in sides] == ["mock", "subjects.py:quick"]
     assert done.returncode == max(report.verdict.exit_code for report in (whole, *sides))
     assert "Side by side" in done.stdout
+    breakdowns = [side.breakdown for side in sides]
+    assert [None if found is None else found.requests for found in breakdowns] == [30, 30]
     alone = aembed("versus", "-m", "mock", cwd=place)
     assert (alone.returncode, "give -m twice, or two targets" in alone.stderr) == (2, True)
     same = aembed("versus", "-m", "mock", "-m", "mock", cwd=place)
     assert (same.returncode, "both sides are mock" in same.stderr, "profiles" in same.stderr) == (2, True, True)
+
+
+def test_all_schedules_and_limits_can_be_given(place: Path) -> None:
+    (place / "times").write_text("0\n0.1\n0.15\n")
+    arguments = ("--max-in-flight", "3", "--drain", "2s", "--json", "o.json")
+    done = aembed("load", "subjects.py:quick", "--arrivals", "trace:times", *arguments, cwd=place)
+    (report,) = reports_from_json((place / "o.json").read_bytes())
+    assert done.returncode == report.verdict.exit_code
+    assert report.pacing is not None
+    assert report.pacing.arrivals == "trace(3 requests in 0.15 s)"
+    assert report.traffic is not None
+    assert report.traffic.offered == 3
+    both = aembed("load", "subjects.py:quick", "--arrivals", "ramp:1..9", "--rate", "5", cwd=place)
+    assert (both.returncode, "exclude each other" in both.stderr) == (2, True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes end with their parent")
+@pytest.mark.parametrize("command", ["burst", "sustained", "steps"])
+def test_every_load_can_be_offered_by_several_processes(place: Path, command: str) -> None:
+    done = aembed(command, "subjects.py:quick", *SHORT[command], "--processes", "2", "--json", "o.json", cwd=place)
+    (report,) = reports_from_json((place / "o.json").read_bytes())
+    assert done.returncode == report.verdict.exit_code
+    assert len(report.processes) == 2
+    assert report.traffic is not None
+    assert report.traffic.ok == report.traffic.offered > 0
+    assert sum(share.offered for share in report.processes) == report.traffic.offered
+    assert "Processes" in done.stdout
 
 
 def test_any_async_def_is_named_directly(place: Path) -> None:

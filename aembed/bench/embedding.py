@@ -99,6 +99,10 @@ class Meter:
             price=self._price,
             cost=None if self._price is None else tokens * self._price / 1e6,
             by_length=None,  # the rows of the run are not known here
+            server=self._embedder.server,
+            cached=now.cache_hits + now.cache_misses + now.cache_shared > 0,
+            requests_per_minute=now.requests_per_minute,
+            tokens_per_minute=now.tokens_per_minute,
             **requests,
         )
 

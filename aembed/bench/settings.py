@@ -122,8 +122,6 @@ class Settings:
             raise InputError(f"processes={self.processes!r} must be 1 or more")
         if self.processes > 1 and self.abort:
             raise InputError("abort sees the requests of one process: leave it out, or processes")
-        if self.processes > 1 and self.why:
-            raise InputError("why notes the parts of requests in one process: leave it out, or processes")
 
     @property
     def goals(self) -> tuple[Goal, ...]:

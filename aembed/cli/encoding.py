@@ -10,6 +10,7 @@ import unicodedata
 LIKENESS = "aembed.likeness"
 """Name of the error handler."""
 ALIKE = {"\N{MICRO SIGN}": "u", "\N{BULLET}": "*", "\N{EM DASH}": "-", "\N{EN DASH}": "-"}
+ALIKE |= dict(zip("▁▂▃▄▅▆▇█", "_.,-=+*#", strict=True))
 SPINNER = range(0x2800, 0x2900)
 """Braille patterns, of which spinners are made."""
 

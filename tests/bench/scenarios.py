@@ -7,6 +7,7 @@ import math
 import os
 import random
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 
@@ -95,6 +96,34 @@ async def roles(case: Case) -> AsyncGenerator[Callable[[], Awaitable[None]]]:
             await dies.function(case)
 
     yield call
+
+
+@bench.scenario
+async def pauses(_case: Case) -> AsyncGenerator[bench.Subject]:
+    """The process that has request 10, the first of two, is stopped for 0.6 s, by a signal like that of a debugger."""
+
+    async def call(number: int) -> None:
+        if number == 10:
+            stop_for_a_while()
+
+    yield bench.Subject(call, requests=lambda _seed: itertools.count())
+
+
+def stop_for_a_while() -> None:
+    subprocess.Popen(["/bin/sh", "-c", f"sleep 0.6; kill -CONT {os.getpid()}"])
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+@bench.scenario
+async def in_parts(_case: Case) -> AsyncGenerator[bench.Subject]:
+    """A third of the time is spent in the part "db"."""
+
+    async def call(number: int) -> None:
+        with bench.part("db"):
+            await anyio.sleep(0.001 * number)
+        await anyio.sleep(0.002 * number)
+
+    yield bench.Subject(call, requests=lambda _seed: itertools.count(1))
 
 
 def claimed(file: str) -> bool:

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from aembed import InputError, bench
+from aembed.bench.load.breakdown import joined
 from aembed.bench.load.processes import children
 from aembed.bench.load.processes.children import Lost, Outcome
 from aembed.bench.load.processes.job import work_on
@@ -30,6 +31,7 @@ from aembed.bench.load.processes.merge import (
     shares_of,
 )
 from aembed.bench.load.processes.messages import Done, Tick, packed, unpacked
+from aembed.bench.load.share import Share
 from aembed.bench.model.under_load import LoopUse, Stall
 from aembed.bench.rows.columns import NEVER, OK, UNFINISHED, RunRows
 from aembed.bench.settings import Progress, Settings
@@ -40,9 +42,9 @@ from tests.loops import matrix, run
 linux = pytest.mark.skipif(sys.platform != "linux", reason="signals and process files of Linux")
 
 
-def outcomes_of(case: bench.Case, plan: Plan, processes: int) -> list[Outcome]:
+def outcomes_of(case: bench.Case, plan: Plan, processes: int, *, why: bool = False) -> list[Outcome]:
     """The parent's view of each part, run in a separate loop on virtual time."""
-    settings = Settings(processes=processes, keep=lambda _: None)
+    settings = Settings(processes=processes, keep=lambda _: None, why=why)
     found: list[Outcome] = []
     for number, schedule in enumerate(plan.schedules(processes)):
         ready = asyncio.Event()
@@ -100,6 +102,23 @@ def test_truth_merged_users_are_those_of_one_process(processes: int) -> None:
     assert result.thought + result.waited == pytest.approx(10 * 3)
 
 
+def test_truth_merged_parts_are_those_of_one_process() -> None:
+    [case] = scenarios.in_parts.cases()
+    times = bench.poisson(rate=100)
+    report: bench.Report = run(bench.load(case, arrivals=times, duration=3, seed=5, why=True))
+    whole = report.breakdown
+    plan = Plan(name="", seconds=3, seed=5, times=times.times(3, 5))
+    dones = [outcome[0] for outcome in outcomes_of(case, plan, 3, why=True) if not isinstance(outcome, Lost)]
+    merged = joined([done.breakdown for done in dones if done.breakdown is not None])
+    assert whole is not None
+    assert set(whole.mean) == {"db", "other"}
+    assert (merged.requests, len(dones)) == (whole.requests, 3)
+    assert merged.mean == pytest.approx(dict(whole.mean))
+    assert list(merged.mean) == list(whole.mean)
+    assert [slow.parts for slow in merged.slowest] == [slow.parts for slow in whole.slowest]
+    assert [slow.at for slow in merged.slowest] == pytest.approx([slow.at for slow in whole.slowest])
+
+
 DONE = Done(
     rows=0,
     columns=4,
@@ -117,6 +136,7 @@ DONE = Done(
     rss=((0.0, 100), (1.0, 120)),
     frozen=7,
     work=None,
+    breakdown=None,
     pacer="timerfd",
     fallback=None,
     reasons=(),
@@ -205,7 +225,10 @@ def test_real_processes_start_together_and_keep_one_schedule() -> None:
     assert report.work.texts == report.traffic.ok == report.traffic.offered
     [run_rows] = kept
     rows = run_rows.rows
-    assert np.array_equal(rows.intended, arrivals.times(30)[: len(rows)]), "no request is missing, none moved"
+    for share in (Share(0, 2).times(arrivals.times(30)), Share(1, 2).times(arrivals.times(30))):
+        mine = rows.intended[np.isin(rows.intended, share)]
+        assert np.array_equal(mine, share[: len(mine)]), "up to its end, no request of a process is missing or moved"
+    assert np.isin(rows.intended, arrivals.times(30)).all()
     assert (rows.started >= rows.intended).all(), "no process is ahead of the common start"
     assert told[0].offered > 0
     assert set(workers_of(os.getpid())) == before
@@ -230,6 +253,21 @@ def test_a_process_that_stops_or_dies_voids_the_run(tmp_path: Path, monkeypatch:
     assert report.traffic.offered == 30
     assert report.traffic.unfinished == 20
     assert set(workers_of(os.getpid())) == before
+
+
+@linux
+def test_a_process_that_is_stopped_for_a_while_voids_the_run() -> None:
+    [case] = scenarios.pauses.cases()
+    report = run(
+        bench.load(case, arrivals=bench.constant(rate=40), duration=1.5, processes=2),
+        loop_factory=asyncio.new_event_loop,
+    )
+    assert report.verdict.state == "invalid"
+    stood = "process 1 of 2: the machine stood still, or let others run"
+    assert any(reason.startswith(stood) for reason in report.verdict.reasons), report.verdict.reasons
+    assert report.processes[0].valid is False
+    assert report.traffic is not None
+    assert report.traffic.ok == report.traffic.offered == 60, "its requests were late, none was lost"
 
 
 @linux

@@ -27,6 +27,7 @@ from aembed.bench.load.pacer import Pacer, pacer_for
 from aembed.bench.load.record import Record
 from aembed.bench.load.reporting import report_of, run_rows
 from aembed.bench.load.run import RunResult, execute
+from aembed.bench.load.traces import Traces
 from aembed.bench.model.result import Report, Verdict
 from aembed.bench.model.under_load import Failure, Pacing
 from aembed.bench.model.versus import Standing, Versus
@@ -37,7 +38,7 @@ from aembed.bench.rows.lengths import lengths_of
 from aembed.bench.rows.output import writes_files
 from aembed.bench.run_context import RunContext
 from aembed.bench.scenario import Target
-from aembed.bench.settings import RunOptions, Settings, positive
+from aembed.bench.settings import Progress, RunOptions, Settings, positive
 from aembed.bench.stats.sample import rank_of
 from aembed.bench.subject import Subject
 
@@ -86,8 +87,6 @@ async def versus(
         )
     first = next(iter(targets.values()))
     settings = settings_for("load", first, options)
-    if settings.why:
-        raise InputError("versus does not note the parts of requests; measure each side alone with why=True")
     if settings.processes > 1:
         raise InputError("versus measures all sides in one process, in turns: leave processes out")
     frame = await RunContext.around(first, settings.name or ", ".join(targets))
@@ -95,7 +94,10 @@ async def versus(
     with heap_frozen():
         async with AsyncExitStack() as stack:
             opened = {n: await stack.enter_async_context(opened_with_requests(t)) for n, t in targets.items()}
-            sides = [Side(name, subject.drawing(seed), subject.requests) for name, subject in opened.items()]
+            sides = [
+                Side(name, subject.drawing(seed, why=settings.why), subject.requests)
+                for name, subject in opened.items()
+            ]
             with Watchdog() if real else nullcontext() as watchdog:
                 await _rounds(sides, lambda n: arrivals.times(block_s, seed + n), number, block_s, settings)
             seconds = block_s * len(sides[0].blocks)
@@ -141,12 +143,21 @@ async def _rounds(
 ) -> None:
     """A round that was not completed is forgotten."""
     turns = orders(len(sides))
+    total, past = (number + 1) * len(sides) * block_s, 0.0
+    tell = settings.progress
+
+    def told(now: Progress) -> None:
+        if tell is not None:
+            tell(replace(now, elapsed=past + now.elapsed, seconds=total))
+
+    settings = replace(settings, progress=told if tell else None)
     for round_ in range(number + 1):
         times = schedule(round_)
         found: dict[int, RunResult] = {}
         for place in turns[round_ % len(turns)]:
             driver = OpenLoop(sides[place].subject, times.copy(), settings)
             found[place] = await execute(driver, block_s, settings)
+            past += block_s
             if settings.stop is not None and settings.stop.is_set():
                 return
         for place, side in enumerate(sides):
@@ -172,6 +183,7 @@ def _joined(blocks: Sequence[RunResult], block_s: float) -> RunResult:
         peak_backlog=max(block.peak_backlog for block in blocks),
         ignored_cancellation=sum(block.ignored_cancellation for block in blocks),
         failures=tuple(_failures(blocks)),
+        traces=Traces.joined([block.traces for block in blocks if block.traces is not None]),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from aembed.bench.load.attribution import COLLECTION, LATE, OTHER, STALL, Pauses, parts_of
-from aembed.bench.load.traces import Traced, Traces
+from aembed.bench.load.traces import SLOWEST, Traced, Traces
 from aembed.bench.model.breakdown import Breakdown, SlowRequest
 
 SLOW = (0.95, 0.99)
@@ -28,6 +28,31 @@ def breakdown(traces: Traces, origin: int, stalls: Pauses, collections: Pauses) 
         slow_requests=high - low,
         slowest=tuple(_slow(request, parts, traces, origin) for request, parts in slowest),
     )
+
+
+def joined(found: Sequence[Breakdown]) -> Breakdown:
+    """Those of several processes, which had requests of one kind, as one. Slow requests are those of each process."""
+    mean = _weighted([(part.mean, part.requests) for part in found])
+    slow = _weighted([(part.slow, part.slow_requests) for part in found])
+    order = _in_order((*mean, *slow))
+    slowest = sorted((request for part in found for request in part.slowest), key=lambda request: -request.response)
+    return Breakdown(
+        requests=sum(part.requests for part in found),
+        mean={name: mean[name] for name in order if name in mean},
+        slow={name: slow[name] for name in order if name in slow},
+        slow_requests=sum(part.slow_requests for part in found),
+        slowest=tuple(slowest[:SLOWEST]),
+    )
+
+
+def _weighted(parts: Sequence[tuple[Mapping[str, float], int]]) -> dict[str, float]:
+    """Means over all requests, from means over some of them and their number."""
+    whole = sum(number for _, number in parts)
+    totals: dict[str, float] = {}
+    for means, number in parts:
+        for name, seconds in means.items():
+            totals[name] = totals.get(name, 0.0) + seconds * number / whole
+    return totals
 
 
 def _means(divided: Sequence[Mapping[str, int]]) -> dict[str, float]:

@@ -105,7 +105,7 @@ async def report_of(
     report = await judged_report(
         frame, result, figures, found, settings, mode=mode, pacing=pacing, work=work, frozen=frozen
     )
-    return replace(report, breakdown=await off_loop(_breakdown, result, watchdog))
+    return replace(report, breakdown=await off_loop(breakdown_of, result, watchdog))
 
 
 async def judged_report(
@@ -161,7 +161,8 @@ def _unsent(work: Work | None) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _breakdown(result: RunResult, watchdog: Watchdog | None) -> Breakdown | None:
+def breakdown_of(result: RunResult, watchdog: Watchdog | None) -> Breakdown | None:
+    """Where the time of requests went, if notes were wanted."""
     if result.traces is None:
         return None
     stalls, collections = watchdog.pauses() if watchdog else ((), ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -55,6 +55,17 @@ class Traces:
         self._sample: list[bytes] = []
         self._dice = random.Random(0)  # noqa: S311 - the sample is no secret, and equal runs have equal ones
         self._slowest: list[Traced] = []
+
+    @classmethod
+    def joined(cls, parts: Sequence[Traces]) -> Traces | None:
+        """The notes of several stretches of a run, each with few enough requests to be kept whole; None of none."""
+        if not parts:
+            return None
+        whole = cls(parts[0]._clock)
+        whole.seen = sum(part.seen for part in parts)
+        whole._sample = [row for part in parts for row in part._sample]
+        whole._slowest = heapq.nlargest(SLOWEST, (kept for part in parts for kept in part._slowest))
+        return whole
 
     def begin(self) -> Trace:
         """The notes of a request."""

@@ -68,6 +68,19 @@ class Work:
     """US dollars for the whole run."""
     by_length: LengthCost | None = None
     """``None`` where all requests are about equally long, or there are too few."""
+    server: str | None = None
+    """Host of the provider's server; ``None`` for a model in this process."""
+    cached: bool = False
+    """A cache was asked first."""
+    requests_per_minute: float | None = None
+    """Limit of the account that was in force at the end, where one is known."""
+    tokens_per_minute: float | None = None
+
+    @property
+    def described(self) -> str:
+        """Such as "openai:m, 1536 numbers, at api.openai.com, no cache"."""
+        place = "" if self.server is None else f", at {self.server}"
+        return f"{self.model}{place}, {'with a' if self.cached else 'no'} cache"
 
     @property
     def unsent(self) -> int:

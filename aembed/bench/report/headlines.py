@@ -13,9 +13,9 @@ from aembed.bench.report.tables import Table, printable, table
 
 
 def title(report: Report) -> str:
-    """Such as "open loop: embed_documents(batch=20), openai:m, 1536 numbers"."""
+    """Such as "open loop: embed_query, openai:m, 1536 numbers, at api.openai.com, no cache"."""
     loop = " loop" if report.mode in {"open", "closed"} else ""
-    model = f", {report.work.model}" if report.work is not None else ""
+    model = f", {report.work.described}" if report.work is not None else ""
     return printable(f"{report.mode}{loop}: {named(report.name, report.parameters)}{model}")
 
 

@@ -48,9 +48,13 @@ def work(w: Work) -> Iterator[Table]:
     if w.lengths is not None:
         n = w.lengths
         rows.append(("characters per text", f"median {n.p50:,}, p95 {n.p95:,}, max {n.max:,}", ""))
+    limits = {"requests": w.requests_per_minute, "tokens": w.tokens_per_minute}
+    known = [f"{units.count(limit)} {name}/min" for name, limit in limits.items() if limit is not None]
+    if known:
+        rows.append(("limits of the account", ", ".join(known), ""))
     if w.cost is not None and w.price is not None:
         rows.append(("cost", f"${units.digits(w.cost)}", f"${units.digits(w.price)} per million tokens"))
-    yield table("Work", ("", "total", "rate"), *rows, note=f"model: {w.model}; texts: {w.source}")
+    yield table("Work", ("", "total", "rate"), *rows, note=f"texts: {w.source}")
     if w.by_length is not None:
         yield _by_length(w.by_length, w.tokens_from)
 

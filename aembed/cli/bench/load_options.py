@@ -2,121 +2,170 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from aembed import bench
-from aembed.bench import Arrivals, RunOptions
+from aembed.bench import RunOptions
 from aembed.cli.bench.objectives import written
 from aembed.cli.bench.values import seconds, share
 from aembed.cli.errors import one_sentence
 
 LOAD, OBJECTIVES = "Load", "Objectives"
-Seconds = Annotated[
-    float,
+Duration = Annotated[
+    float | None,
     typer.Option(
         "--duration",
         "-d",
         parser=seconds,
         metavar="TIME",
-        help="Length of the run, such as 30s or 2m.",
-        show_default="30s",
+        help="Length of the run, such as 30s or 2m. By default 30s, or longer (5m at most) where fewer than 400 "
+        "requests would come.",
+        show_default=False,
         rich_help_panel=LOAD,
     ),
 ]
 Rate = Annotated[
-    float, typer.Option("--rate", "-r", min=1e-6, metavar="N", help="Requests per second.", rich_help_panel=LOAD)
-]
-Timeout = Annotated[
     float | None,
     typer.Option(
-        "--timeout", parser=seconds, metavar="TIME", help="Time after which a request has failed.", rich_help_panel=LOAD
+        "--rate", "-r", min=1e-6, metavar="N", help="Requests per second.", show_default="100", rich_help_panel=LOAD
     ),
 ]
-MinGood = Annotated[
-    float | None,
-    typer.Option(
-        "--min-good",
-        parser=share,
-        metavar="SHARE",
-        help="Share of the requests that must be good, or the run has failed; 99% without an objective for errors.",
-        rich_help_panel=LOAD,
-    ),
-]
-SloOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--slo",
-        metavar="OBJECTIVES",
-        help="Objectives such as p95=50ms,errors=1%,rate=200/s, or a TOML file of them; may be repeated.",
-        rich_help_panel=OBJECTIVES,
-    ),
-]
-AbortOption = Annotated[
-    bool,
-    typer.Option(
-        "--abort",
-        help="Stop as soon as an objective is surely broken (wrong in 1 % of runs at most).",
-        rich_help_panel=OBJECTIVES,
-    ),
-]
-WhyOption = Annotated[
-    bool,
-    typer.Option(
-        "--why",
-        help="Say where the time of requests went, and list the slowest: gate, network, parts that your code marks.",
-        rich_help_panel=LOAD,
-    ),
-]
-Seed = Annotated[int, typer.Option("--seed", help="Random seed of schedule and texts.", rich_help_panel=LOAD)]
-
-ProcessesOption = Annotated[
-    int,
-    typer.Option(
-        "--processes",
-        min=1,
-        help="Processes that offer the load together, each with a separate subject.",
-        rich_help_panel=LOAD,
-    ),
-]
-
-
-class Gaps(StrEnum):
-    """Between requests."""
-
-    poisson = "poisson"
-    constant = "constant"
-
-
 Arriving = Annotated[
-    Gaps, typer.Option("--arrivals", help="poisson: as independent users come. constant: evenly.", rich_help_panel=LOAD)
+    str,
+    typer.Option(
+        "--arrivals",
+        metavar="SCHEDULE",
+        help="poisson: as independent users come. constant: evenly. gamma:2: in bunches. ramp:10..200: from one rate "
+        "to another. trace:FILE: recorded times, a number of seconds per line, or a file of --rows.",
+        rich_help_panel=LOAD,
+    ),
+]
+SteadyArriving = Annotated[
+    str,
+    typer.Option(
+        "--arrivals",
+        metavar="SCHEDULE",
+        help="poisson: as independent users come. constant: evenly. gamma:2: in bunches.",
+        rich_help_panel=LOAD,
+    ),
 ]
 
 
-def arrivals_of(gaps: Gaps, rate: float) -> Arrivals:
-    """The schedule that the options describe."""
-    return bench.poisson(rate=rate) if gaps is Gaps.poisson else bench.constant(rate=rate)
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What a request may take, and which requests there are."""
+
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--timeout",
+            parser=seconds,
+            metavar="TIME",
+            help="Time after which a request has failed.",
+            rich_help_panel=LOAD,
+        ),
+    ] = None
+    min_good: Annotated[
+        float | None,
+        typer.Option(
+            "--min-good",
+            parser=share,
+            metavar="SHARE",
+            help="Share of the requests that must be good, or the run has failed; 99% without an objective for errors.",
+            rich_help_panel=LOAD,
+        ),
+    ] = None
+    slo: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--slo",
+            metavar="OBJECTIVES",
+            help="Objectives such as p95=50ms,errors=1%,rate=200/s, or a TOML file of them; may be repeated.",
+            rich_help_panel=OBJECTIVES,
+        ),
+    ] = None
+    seed: Annotated[int, typer.Option("--seed", help="Random seed of schedule and texts.", rich_help_panel=LOAD)] = 0
+
+    def options(self, mode: str) -> RunOptions:
+        """Options of a run, with its objectives. Ends the command for those that ``mode`` does not measure."""
+        with one_sentence():
+            return {"timeout": self.timeout, "min_good": self.min_good, "slo": written(mode, self.slo)}
 
 
-def run_options(
-    mode: str,
-    timeout: float | None,
-    min_good: float | None,
-    slo: list[str] | None,
-    *,
-    abort: bool,
-    why: bool = False,
-    processes: int = 1,
-) -> RunOptions:
-    """Options of a run under load, with its objectives."""
-    with one_sentence():
+@dataclass(frozen=True, kw_only=True)
+class Why:
+    """Where the time of requests went."""
+
+    why: Annotated[
+        bool,
+        typer.Option(
+            "--why",
+            help="Say where the time of requests went, and list the slowest: gate, network, parts that your code "
+            "marks.",
+            rich_help_panel=LOAD,
+        ),
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class InProcesses:
+    """How many processes offer the load."""
+
+    processes: Annotated[
+        int,
+        typer.Option(
+            "--processes",
+            min=1,
+            metavar="N",
+            help="Processes that offer the load together, each with a separate subject.",
+            rich_help_panel=LOAD,
+        ),
+    ] = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneRun(Judged, Why, InProcesses):
+    """One run: how it ends, and what is noted in it."""
+
+    abort: Annotated[
+        bool,
+        typer.Option(
+            "--abort",
+            help="Stop as soon as an objective is surely broken (wrong in 1 % of runs at most).",
+            rich_help_panel=OBJECTIVES,
+        ),
+    ] = False
+    drain: Annotated[
+        float,
+        typer.Option(
+            "--drain",
+            parser=seconds,
+            metavar="TIME",
+            help="Time after the run in which answers still count.",
+            show_default="10s",
+            rich_help_panel=LOAD,
+        ),
+    ] = 10.0
+    max_in_flight: Annotated[
+        int,
+        typer.Option(
+            "--max-in-flight",
+            min=1,
+            metavar="N",
+            help="Most requests at once; others wait for a place, which counts as response time.",
+            rich_help_panel=LOAD,
+        ),
+    ] = 10_000
+
+    def options(self, mode: str) -> RunOptions:
+        """Options of a run, with its objectives. Ends the command for those that ``mode`` does not measure."""
         return {
-            "timeout": timeout,
-            "min_good": min_good,
-            "slo": written(mode, slo),
-            "abort": abort,
-            "why": why,
-            "processes": processes,
+            **super().options(mode),
+            "abort": self.abort,
+            "why": self.why,
+            "processes": self.processes,
+            "drain": self.drain,
+            "max_in_flight": self.max_in_flight,
         }

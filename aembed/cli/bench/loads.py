@@ -9,30 +9,19 @@ import typer
 
 from aembed import bench
 from aembed.bench import Case, Report, RunOptions
-from aembed.cli.bench.load_options import (
-    LOAD,
-    AbortOption,
-    Arriving,
-    Gaps,
-    MinGood,
-    ProcessesOption,
-    Rate,
-    Seconds,
-    Seed,
-    SloOption,
-    Timeout,
-    WhyOption,
-    arrivals_of,
-    run_options,
-)
+from aembed.cli.bench.load_options import LOAD, Arriving, Duration, Rate, SteadyArriving
 from aembed.cli.bench.objectives import ladder, written
+from aembed.cli.bench.schedules import RATE, any_schedule, seconds_for, steady
 from aembed.cli.bench.session import Watch, measure
-from aembed.cli.bench.target import LoadShared, with_load_options
-from aembed.cli.bench.values import seconds
+from aembed.cli.bench.target import RunShared, StepShared, with_run_options, with_step_options
+from aembed.cli.bench.values import seconds, share
 from aembed.cli.errors import one_sentence
 
+USUAL = 150
+"""Requests before a spike, a quarter of the run, that nearly always show what is usual."""
 
-def _each(shared: LoadShared, options: RunOptions, load: Callable[[Case, RunOptions], Any]) -> None:
+
+def _each(shared: StepShared, options: RunOptions, load: Callable[[Case, RunOptions], Any]) -> None:
     """Measure every case in turn."""
     with one_sentence():
         files = shared.files()
@@ -46,37 +35,26 @@ def _each(shared: LoadShared, options: RunOptions, load: Callable[[Case, RunOpti
     measure(shared, shared.cases, run, files)
 
 
-@with_load_options
-def load(
-    shared: LoadShared,
-    *,
-    rate: Rate = 100.0,
-    duration: Seconds = 30.0,
-    arrivals: Arriving = Gaps.poisson,
-    timeout: Timeout = None,
-    min_good: MinGood = None,
-    slo: SloOption = None,
-    abort: AbortOption = False,
-    why: WhyOption = False,
-    seed: Seed = 0,
-    processes: ProcessesOption = 1,
-) -> None:
+@with_run_options
+def load(shared: RunShared, *, rate: Rate = None, duration: Duration = None, arrivals: Arriving = "poisson") -> None:
     """Offer a rate of requests, answered or not, and measure the response times of users.
 
     - aembed bench load --model local --rate 50 --duration 30s
 
     - aembed bench load -m openai:text-embedding-3-small --query --rate 20 --html load.html
     """
+    with one_sentence():
+        schedule, length = any_schedule(arrivals, rate, duration)
 
     def run(case: Case, options: RunOptions) -> Any:
-        return bench.load(case, arrivals=arrivals_of(arrivals, rate), duration=duration, seed=seed, **options)
+        return bench.load(case, arrivals=schedule, duration=length, seed=shared.seed, **options)
 
-    _each(shared, run_options("load", timeout, min_good, slo, abort=abort, why=why, processes=processes), run)
+    _each(shared, shared.options("load"), run)
 
 
-@with_load_options
+@with_run_options
 def users(
-    shared: LoadShared,
+    shared: RunShared,
     *,
     users: Annotated[
         int, typer.Option("--users", "-u", min=1, help="Number of users at once.", rich_help_panel=LOAD)
@@ -92,29 +70,23 @@ def users(
             rich_help_panel=LOAD,
         ),
     ] = 1.0,
-    duration: Seconds = 30.0,
-    timeout: Timeout = None,
-    min_good: MinGood = None,
-    slo: SloOption = None,
-    abort: AbortOption = False,
-    why: WhyOption = False,
-    seed: Seed = 0,
-    processes: ProcessesOption = 1,
+    duration: Duration = None,
 ) -> None:
     """Let users ask, wait for the answer, think, and ask again.
 
     - aembed bench users --users 20 --think 500ms --duration 1m
     """
+    length = duration or seconds_for(users / think)
 
     def run(case: Case, options: RunOptions) -> Any:
-        return bench.closed(case, users=users, think=think, duration=duration, seed=seed, **options)
+        return bench.closed(case, users=users, think=think, duration=length, seed=shared.seed, **options)
 
-    _each(shared, run_options("users", timeout, min_good, slo, abort=abort, why=why, processes=processes), run)
+    _each(shared, shared.options("users"), run)
 
 
-@with_load_options
+@with_run_options
 def burst(
-    shared: LoadShared,
+    shared: RunShared,
     *,
     base: Annotated[
         float,
@@ -141,33 +113,40 @@ def burst(
             rich_help_panel=LOAD,
         ),
     ] = 2.0,
-    duration: Seconds = 30.0,
-    timeout: Timeout = None,
-    min_good: MinGood = None,
-    slo: SloOption = None,
-    abort: AbortOption = False,
-    why: WhyOption = False,
-    seed: Seed = 0,
-    processes: ProcessesOption = 1,
+    duration: Duration = None,
 ) -> None:
     """A spike of load: how slow it gets, and how long it takes to recover.
 
     - aembed bench burst --base 50 --spike 500 --spike-for 2s --duration 20s --html burst.html
     """
+    length = duration or seconds_for(base, 4 * USUAL)
 
     def run(case: Case, options: RunOptions) -> Any:
-        return bench.burst(case, base=base, spike=spike, spike_s=spike_for, duration=duration, seed=seed, **options)
+        return bench.burst(
+            case, base=base, spike=spike, spike_s=spike_for, duration=length, seed=shared.seed, **options
+        )
 
-    _each(shared, run_options("burst", timeout, min_good, slo, abort=abort, why=why, processes=processes), run)
+    _each(shared, shared.options("burst"), run)
 
 
-@with_load_options
+@with_run_options
 def sustained(
-    shared: LoadShared,
+    shared: RunShared,
     *,
-    rate: Rate = 100.0,
-    duration: Seconds = 300.0,
-    arrivals: Arriving = Gaps.poisson,
+    rate: Rate = None,
+    duration: Annotated[
+        float,
+        typer.Option(
+            "--duration",
+            "-d",
+            parser=seconds,
+            metavar="TIME",
+            help="Length of the run, such as 10m.",
+            show_default="5m",
+            rich_help_panel=LOAD,
+        ),
+    ] = 300.0,
+    arrivals: SteadyArriving = "poisson",
     tolerance: Annotated[
         float,
         typer.Option(
@@ -177,32 +156,26 @@ def sustained(
             rich_help_panel=LOAD,
         ),
     ] = 0.1,
-    timeout: Timeout = None,
-    min_good: MinGood = None,
-    slo: SloOption = None,
-    abort: AbortOption = False,
-    why: WhyOption = False,
-    seed: Seed = 0,
-    processes: ProcessesOption = 1,
 ) -> None:
     """A long run: does it get slower, or larger, with time?
 
     - aembed bench sustained --rate 50 --duration 10m
     """
+    with one_sentence():
+        schedule = steady(arrivals, RATE if rate is None else rate)
 
     def run(case: Case, options: RunOptions) -> Any:
         return bench.sustained(
-            case, arrivals=arrivals_of(arrivals, rate), duration=duration, tolerance=tolerance, seed=seed, **options
+            case, arrivals=schedule, duration=duration, tolerance=tolerance, seed=shared.seed, **options
         )
 
-    _each(shared, run_options("sustained", timeout, min_good, slo, abort=abort, why=why, processes=processes), run)
+    _each(shared, shared.options("sustained"), run)
 
 
-@with_load_options
+@with_step_options
 def steps(
-    shared: LoadShared,
+    shared: StepShared,
     *,
-    slo: SloOption = None,
     start: Annotated[
         float,
         typer.Option(
@@ -220,10 +193,21 @@ def steps(
             rich_help_panel=LOAD,
         ),
     ] = 10.0,
-    timeout: Timeout = None,
-    min_good: MinGood = None,
-    seed: Seed = 0,
-    processes: ProcessesOption = 1,
+    highest: Annotated[
+        float | None,
+        typer.Option("--highest", min=1e-6, metavar="N", help="Rate that is not exceeded.", rich_help_panel=LOAD),
+    ] = None,
+    precision: Annotated[
+        float,
+        typer.Option(
+            "--precision",
+            parser=share,
+            metavar="SHARE",
+            help="Relative distance of the last two rates.",
+            show_default="5%",
+            rich_help_panel=LOAD,
+        ),
+    ] = 0.05,
 ) -> None:
     """Raise the rate until the objective breaks, and find the highest rate within it.
 
@@ -235,12 +219,20 @@ def steps(
     """
 
     def run(case: Case, options: RunOptions) -> Any:
-        wanted, at_least = ladder(written("steps", slo or ["p95=100ms"]), min_good)
+        wanted, at_least = ladder(written("steps", shared.slo or ["p95=100ms"]), shared.min_good)
         return bench.steps(
-            case, objective=wanted, start=start, step_s=step_for, at_least=at_least, seed=seed, **options
+            case,
+            objective=wanted,
+            start=start,
+            step_s=step_for,
+            highest=highest,
+            precision=precision,
+            at_least=at_least,
+            seed=shared.seed,
+            **options,
         )
 
-    _each(shared, {"timeout": timeout, "processes": processes}, run)
+    _each(shared, {"timeout": shared.timeout, "processes": shared.processes}, run)
 
 
 COMMANDS = (load, users, burst, sustained, steps)

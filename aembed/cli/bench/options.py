@@ -81,12 +81,13 @@ def with_options(kind: type[Outputs]) -> Callable[[Callable[..., None]], Callabl
     hints = get_type_hints(kind, include_extras=True)
     shared = [
         inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])
-        for f in sorted(fields(kind), key=lambda f: f.name in Recorded.__dataclass_fields__ and f.name != "loop")
+        for f in fields(kind)
     ]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         _, *own = inspect.signature(command, eval_str=True).parameters.values()
         taken = [*(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own), *shared]
+        taken.sort(key=lambda parameter: (_place_in_help(parameter.annotation), parameter.name != "model"))
 
         @functools.wraps(command)
         def run(**given: Any) -> None:
@@ -97,3 +98,9 @@ def with_options(kind: type[Outputs]) -> Callable[[Callable[..., None]], Callabl
         return run
 
     return decorate
+
+
+def _place_in_help(annotation: Any) -> int:
+    """What is measured comes first, results last. Arguments keep their order."""
+    about = getattr(annotation, "__metadata__", (None,))[0]
+    return {SUBJECT: 0, OUTPUT: 2}.get(getattr(about, "rich_help_panel", None) or "", 1)

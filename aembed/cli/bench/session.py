@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,12 +17,13 @@ from rich.console import Console
 from rich.text import Text
 
 from aembed import InputError
-from aembed.bench import Progress, Report, reports_to_json, units
+from aembed.bench import Progress, Report, reports_to_json
 from aembed.bench.compare.changes import Comparison
 from aembed.bench.report import github_annotations, html, junit, show, step_summary
 from aembed.bench.rows.output import Files
 from aembed.bench.settings import unless
 from aembed.cli.bench.options import Loop, Measured, Outputs
+from aembed.cli.bench.progress_line import ProgressLine
 from aembed.cli.errors import CommandError, heeded_signals, one_sentence, printing
 
 T = TypeVar("T")
@@ -35,17 +36,14 @@ class Watch:
 
     stop: asyncio.Event
     say: Callable[[str], None]
+    line: ProgressLine = field(default_factory=ProgressLine)
     exit_code: int | None = None
     """130 after Ctrl-C, 143 after ``kill``; ``None`` for a run that comes to its end."""
 
     def tell(self, now: Progress) -> None:
         """Progress of a run under load."""
-        times = "" if now.p50 is None else f", p50 {units.seconds(now.p50)}"
-        times += "" if now.p95 is None else f", p95 {units.seconds(now.p95)}"
-        self.say(
-            f"{now.elapsed:.0f} of {now.seconds:.0f} s{times}, {now.done:,} of {now.offered:,} answered, "
-            f"{now.in_flight:,} in flight, {now.backlog:,} waiting, {now.errors:,} errors; Ctrl-C ends and reports"
-        )
+        self.line.add(now)
+        self.say(str(self.line))
 
 
 def measure(

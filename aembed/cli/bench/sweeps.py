@@ -10,9 +10,8 @@ from aembed import bench
 from aembed.bench import Report, Scenario
 from aembed.bench.sweep.grid import grid
 from aembed.bench.sweep.sweep import sweep_seconds
-from aembed.cli.bench.load_options import MinGood, Seed, SloOption, Timeout, run_options
 from aembed.cli.bench.session import Watch, measure
-from aembed.cli.bench.target import Shared, with_shared
+from aembed.cli.bench.target import SweepShared, with_sweep_options
 from aembed.cli.bench.values import seconds, share
 
 GRID = "Grid"
@@ -38,9 +37,9 @@ def _value(text: str) -> int | float | str:
     return text
 
 
-@with_shared
+@with_sweep_options
 def sweep(
-    shared: Shared,
+    shared: SweepShared,
     *,
     over: Annotated[
         list[str] | None,
@@ -89,10 +88,6 @@ def sweep(
             "--margin", parser=share, metavar="SHARE", help="Relative difference that counts.", rich_help_panel=GRID
         ),
     ] = 0.05,
-    timeout: Timeout = None,
-    min_good: MinGood = None,
-    slo: SloOption = None,
-    seed: Seed = 0,
 ) -> None:
     """Find the best trade between throughput and latency: every combination of values, in blocks of random order.
 
@@ -100,14 +95,14 @@ def sweep(
 
     - aembed bench sweep app.queries:get_user --data 1..10000 --over rate=50,100,200 --slo p99=100ms
     """
-    load = run_options("sweep", timeout, min_good, slo, abort=False)
+    load = shared.options("sweep")
     axes = dict(map(axis, over or ()))
 
     async def run(scenario: Scenario, watch: Watch) -> Report:
         _estimated(scenario, axes, block, duration)
         load["stop"], load["progress"] = watch.stop, watch.tell
         return await bench.sweep(
-            scenario, over=axes, duration=duration, block_s=block, items=items, margin=margin, seed=seed, **load
+            scenario, over=axes, duration=duration, block_s=block, items=items, margin=margin, seed=shared.seed, **load
         )
 
     measure(shared, shared.scenarios, run)

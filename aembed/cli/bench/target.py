@@ -12,12 +12,10 @@ from aembed.bench import Case, Scenario
 from aembed.bench.discovery import find
 from aembed.bench.scenario import DATA
 from aembed.cli.bench import web
+from aembed.cli.bench.load_options import InProcesses, Judged, OneRun
 from aembed.cli.bench.options import SUBJECT, Recorded, with_options
 from aembed.cli.bench.text_options import TextOptions
 from aembed.cli.errors import CommandError
-
-OF_ANY_TARGET = {"target", "scenario", "asgi", "url", "body", "data", "loop", "json"}
-"""Options that are not about a model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +55,12 @@ class Shared(TextOptions):
     ] = None
     url: Annotated[
         str | None,
-        typer.Option("--url", help="Web server; TARGET is the request, such as 'GET /hello'.", rich_help_panel=SUBJECT),
+        typer.Option(
+            "--url",
+            metavar="URL",
+            help="Web server; TARGET is the request, such as 'GET /hello'.",
+            rich_help_panel=SUBJECT,
+        ),
     ] = None
     body: Annotated[
         str | None,
@@ -110,9 +113,10 @@ class Shared(TextOptions):
 
     def _refuse_model_options(self) -> None:
         """A scenario defines its subject: an option that it would ignore is an error."""
-        names = {field.name for field in fields(self)} - {field.name for field in fields(Recorded)} - OF_ANY_TARGET
+        of_model = {field.name for field in fields(TextOptions)} - {field.name for field in fields(Recorded)}
         default = {field.name: field.default for field in fields(self)}
-        ignored = [name for name in default if name in names and getattr(self, name) != default[name]]
+        names = [name for name in default if name in of_model | {"model", "base_url"}]
+        ignored = [name for name in names if getattr(self, name) != default[name]]
         if ignored:
             flag = f"--{ignored[0].replace('_', '-')}"
             places = {"--asgi": self.asgi, "--url": self.url, "TARGET": self.target, "--scenario": self.scenario}
@@ -126,12 +130,22 @@ class Shared(TextOptions):
         return (case for scenario in self.scenarios() for case in scenario.cases())
 
 
-with_shared = with_options(Shared)
+@dataclass(frozen=True, kw_only=True)
+class StepShared(Shared, Recorded, Judged, InProcesses):
+    """Options of every command that puts the subject under load, with files of the requests."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoadShared(Shared, Recorded):
-    """The same, with files of the requests."""
+class RunShared(OneRun, StepShared):
+    """The same, for one run."""
 
 
-with_load_options = with_options(LoadShared)
+@dataclass(frozen=True, kw_only=True)
+class SweepShared(Shared, Judged):
+    """Options of a grid."""
+
+
+with_shared = with_options(Shared)
+with_step_options = with_options(StepShared)
+with_run_options = with_options(RunShared)
+with_sweep_options = with_options(SweepShared)

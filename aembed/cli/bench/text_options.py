@@ -69,14 +69,17 @@ class TextOptions(Measured):
     ] = None
     price: Annotated[
         float | None,
-        typer.Option("--price", min=0, help="US dollars per million tokens.", rich_help_panel=SUBJECT),
+        typer.Option("--price", min=0, metavar="USD", help="US dollars per million tokens.", rich_help_panel=SUBJECT),
     ] = None
     rpm: Annotated[
         float | None,
-        typer.Option("--rpm", help="Limit of the account, in requests per minute.", rich_help_panel=SUBJECT),
+        typer.Option(
+            "--rpm", metavar="N", help="Limit of the account, in requests per minute.", rich_help_panel=SUBJECT
+        ),
     ] = None
     tpm: Annotated[
-        float | None, typer.Option("--tpm", help="Limit of the account, in tokens per minute.", rich_help_panel=SUBJECT)
+        float | None,
+        typer.Option("--tpm", metavar="N", help="Limit of the account, in tokens per minute.", rich_help_panel=SUBJECT),
     ] = None
     with_cache: Annotated[
         bool,

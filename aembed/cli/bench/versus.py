@@ -11,18 +11,9 @@ from aembed import bench
 from aembed.bench import Case, Report
 from aembed.bench.discovery import find
 from aembed.bench.scenario import only_case
-from aembed.cli.bench.load_options import (
-    Arriving,
-    Gaps,
-    MinGood,
-    Rate,
-    Seed,
-    SloOption,
-    Timeout,
-    arrivals_of,
-    run_options,
-)
+from aembed.cli.bench.load_options import LOAD, Judged, SteadyArriving, Why
 from aembed.cli.bench.options import SUBJECT, Recorded, with_options
+from aembed.cli.bench.schedules import steady
 from aembed.cli.bench.session import Watch, measure_all
 from aembed.cli.bench.text_options import TextOptions
 from aembed.cli.bench.values import seconds
@@ -32,7 +23,7 @@ TURNS = "Turns"
 
 
 @dataclass(frozen=True, kw_only=True)
-class VersusOptions(TextOptions, Recorded):
+class VersusOptions(TextOptions, Recorded, Judged, Why):
     """Options of all sides, with files of the requests."""
 
 
@@ -54,7 +45,9 @@ def versus(
             rich_help_panel=SUBJECT,
         ),
     ] = None,
-    rate: Rate = 20.0,
+    rate: Annotated[
+        float, typer.Option("--rate", "-r", min=1e-6, metavar="N", help="Requests per second.", rich_help_panel=LOAD)
+    ] = 20.0,
     duration: Annotated[
         float,
         typer.Option("--duration", "-d", parser=seconds, metavar="TIME", help="Time of each.", rich_help_panel=TURNS),
@@ -68,11 +61,7 @@ def versus(
     by: Annotated[
         str, typer.Option("--by", help="Percentile that ranks: p50, p90 or p95.", rich_help_panel=TURNS)
     ] = "p50",
-    arrivals: Arriving = Gaps.poisson,
-    timeout: Timeout = None,
-    min_good: MinGood = None,
-    slo: SloOption = None,
-    seed: Seed = 0,
+    arrivals: SteadyArriving = "poisson",
 ) -> None:
     """Compare models or servers in turns: same texts, same schedule, alternating blocks, ranks with ties.
 
@@ -80,9 +69,11 @@ def versus(
 
     - aembed bench versus -m local -m mock --documents 8 --slo p95=200ms
     """
-    load = run_options("load", timeout, min_good, slo, abort=False)
+    load = options.options("load")
+    load["why"] = options.why
     with one_sentence():
         files = options.files()
+        schedule = steady(arrivals, rate)
     if files.wants_rows:
         load["keep"] = files.runs.append
 
@@ -102,9 +93,10 @@ def versus(
     async def run(watch: Watch) -> tuple[Report, ...]:
         chosen = sides()
         watch.say(f"measuring {', '.join(chosen)} in turns; Ctrl-C ends and reports")
-        load["stop"] = watch.stop
-        schedule = arrivals_of(arrivals, rate)
-        return await bench.versus(chosen, arrivals=schedule, duration=duration, block_s=block, by=by, seed=seed, **load)
+        load["stop"], load["progress"] = watch.stop, watch.tell
+        return await bench.versus(
+            chosen, arrivals=schedule, duration=duration, block_s=block, by=by, seed=options.seed, **load
+        )
 
     measure_all(options, run, files)
 

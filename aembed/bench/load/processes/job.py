@@ -14,7 +14,7 @@ from aembed.bench.load.drivers import ClosedLoop, Driver, OpenLoop
 from aembed.bench.load.lag import Watchdog
 from aembed.bench.load.opened import OpenedSubject, opened_for_load
 from aembed.bench.load.processes.messages import Done, Job, Tick
-from aembed.bench.load.reporting import Figures, Observed
+from aembed.bench.load.reporting import Figures, Observed, breakdown_of
 from aembed.bench.load.run import execute
 from aembed.bench.load.share import Share
 from aembed.bench.rows.columns import Ints
@@ -37,12 +37,15 @@ async def work_on(
         timeout=job.timeout,
         drain=job.drain,
         max_in_flight=share.places(job.max_in_flight),
+        why=job.why,
         stop=stop,
         progress=lambda now: tick(_tick(now)),
     )
     (scenario,) = find(job.target)
     real = not keeps_own_time(asyncio.get_running_loop())
-    async with opened_for_load(scenario.case(**job.parameters), job.seed, users=job.users, share=share) as opened:
+    async with opened_for_load(
+        scenario.case(**job.parameters), job.seed, users=job.users, share=share, why=job.why
+    ) as opened:
         common = await ready()
         origin = common if real else None  # a virtual clock shares no time with others
         with Watchdog() if real else nullcontext() as watchdog:
@@ -77,6 +80,7 @@ async def work_on(
         rss=observed.rss,
         frozen=opened.frozen,
         work=work,
+        breakdown=await off_loop(breakdown_of, result, watchdog),
         pacer=pacer.name if pacer else "none",
         fallback=pacer.fallback if pacer else None,
         reasons=found.reasons,

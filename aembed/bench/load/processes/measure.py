@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from aembed import InputError
 from aembed.bench.discovery import fresh_case
 from aembed.bench.environment import off_loop
+from aembed.bench.load.breakdown import joined
 from aembed.bench.load.processes.children import Lost, Outcome, children, run_all
 from aembed.bench.load.processes.merge import (
     NOTHING,
@@ -95,6 +96,7 @@ def job_of(case: Case, plan: Plan, settings: Settings, number: int, schedule: In
         timeout=settings.timeout,
         drain=settings.drain,
         max_in_flight=settings.max_in_flight,
+        why=settings.why,
         with_lengths=settings.keep is not None,
         size=schedule.nbytes,
     )
@@ -145,6 +147,8 @@ async def _report(
         frozen=first.frozen if first else None,
         processes=shares_of(outcomes, schedules),
     )
+    parts = [done.breakdown for done in dones if done.breakdown is not None]
+    report = replace(report, breakdown=joined(parts) if parts else None)
     if settings.keep is not None:
         texts, characters = (table[4], table[5]) if len(table) == 6 else (None, None)
         settings.keep(rows_with_lengths(report, result, texts, characters))

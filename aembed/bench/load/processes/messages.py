@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from aembed.bench.model.breakdown import Breakdown
 from aembed.bench.model.under_load import Failure, LoopUse, Stall
 from aembed.bench.model.work import Work
 from aembed.bench.rows.columns import Ints
@@ -31,6 +32,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float | None
     drain: float
     max_in_flight: int
+    why: bool
+    """The parts of requests are asked for."""
     with_lengths: bool
     """Texts and characters of each request are asked for."""
     size: int = 0
@@ -81,6 +84,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
     rss: tuple[tuple[float, int], ...]
     frozen: int
     work: Work | None
+    breakdown: Breakdown | None
     pacer: Literal["timerfd", "call_at", "none"]
     fallback: str | None
     reasons: tuple[str, ...]

@@ -1,0 +1,53 @@
+"""The line that says how a run is going: the response times of the last second, and how they went until then."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable
+
+from aembed.bench import Progress, units
+
+BARS = "▁▂▃▄▅▆▇█"
+SHOWN = 12
+"""Seconds in the row of bars."""
+
+
+class ProgressLine:
+    """What matters most comes first: a narrow terminal cuts off the end."""
+
+    def __init__(self) -> None:
+        self._p95: deque[float | None] = deque(maxlen=SHOWN)
+        self._now: Progress | None = None
+
+    def add(self, now: Progress) -> None:
+        """A second has passed."""
+        if self._now is not None and now.elapsed < self._now.elapsed:
+            self._p95.clear()  # another run
+        self._p95.append(now.p95)
+        self._now = now
+
+    def __str__(self) -> str:
+        now = self._now
+        if now is None:
+            return ""
+        parts = [f"{now.elapsed:.0f}/{now.seconds:.0f} s"]
+        if now.p50 is not None:
+            tail = "" if now.p95 is None else f", p95 {units.seconds(now.p95)} {bars(self._p95)}"
+            parts.append(f"p50 {units.seconds(now.p50)}{tail}")
+        parts.append(f"{now.done:,}/{now.offered:,} done")
+        if now.errors:
+            parts.append(f"{now.errors:,} errors")
+        waiting = now.in_flight + now.backlog
+        return ", ".join([*parts, f"{waiting:,} open"]) + "; Ctrl-C ends and reports"
+
+
+def bars(values: Iterable[float | None]) -> str:
+    """A bar for each value, the tallest for the largest; equal heights are equal factors. A blank for none."""
+    values = list(values)
+    known = [math.log(value) for value in values if value]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    span = max(high - low, math.log(2))  # less than a doubling is not a mountain
+    return "".join(
+        BARS[min(len(BARS) - 1, int((math.log(value) - low) / span * len(BARS)))] if value else " " for value in values
+    )
