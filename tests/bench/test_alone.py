@@ -259,7 +259,7 @@ async def test_scaling_that_is_stopped_has_no_line() -> None:
 
 
 async def test_scaling_wants_one_parameter_of_numbers() -> None:
-    with pytest.raises(InputError, match=r"leaks must vary one parameter, with three values or more; it varies none"):
+    with pytest.raises(InputError, match=r"leaks must vary one parameter, with 3 values or more; it varies none"):
         await bench.scaling(scenarios.leaks)
     with pytest.raises(InputError, match="word='a' must be a number"):
         await bench.scaling(scenarios.words)

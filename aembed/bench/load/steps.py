@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Unpack
 
 from aembed import InputError
@@ -22,11 +22,11 @@ from aembed.bench.settings import RunOptions, Settings, positive
 from aembed.bench.stats.fits import knee
 from aembed.bench.stats.sample import percentiles
 
-ATTEMPTS = 3
-DOUBLINGS = 24
-FEWEST = 20
+MAX_ATTEMPTS = 3
+MAX_DOUBLINGS = 24
+MIN_REQUESTS = 20
 """Requests of a step, when going down."""
-PATIENCE = 10.0
+DRAIN_OBJECTIVES = 10.0
 """Times the objective that answers are waited for after each step."""
 
 
@@ -52,43 +52,85 @@ async def steps(
     """
     positive("step_s", step_s)
     _check(objective, start, highest, precision)
-    settings = _settings(objective, step_s, options)
-    stairs: list[tuple[Step, Report]] = []
-    settings, keep_last = _keeping_last_attempts(settings)
+    settings, keep_last = _keeping_last_attempts(_settings(objective, step_s, options))
+    search = _RateSearch(
+        target=target,
+        objective=objective,
+        settings=settings,
+        keep_last=keep_last,
+        step_s=step_s,
+        cv=cv,
+        seed=seed,
+        high=start,
+    )
+    await search.double(highest or math.inf)
+    await search.halve()
+    await search.bisect(precision)
+    report = _report(objective, search.stairs)
+    return report if at_least is None else with_rate(report, Goal(metric="rate", limit=at_least))
 
-    async def climb(rate: float) -> bool:
+
+@dataclass(slots=True, kw_only=True)
+class _RateSearch:
+    """The highest rate within the objective is between ``low``, 0 before one was found, and ``high``."""
+
+    target: Target
+    objective: Objective
+    settings: Settings
+    keep_last: Callable[[float], None]
+    step_s: float
+    cv: float
+    seed: int
+    high: float
+    low: float = 0.0
+    stairs: list[tuple[Step, Report]] = field(default_factory=list[tuple[Step, Report]])
+
+    async def double(self, highest: float) -> None:
+        """Up, until a rate breaks the objective."""
+        for _ in range(MAX_DOUBLINGS):
+            if not await self._is_within(self.high):
+                break
+            self.low, self.high = self.high, min(2 * self.high, highest)
+            if self.low == self.high or self._is_over():
+                break
+
+    async def halve(self) -> None:
+        """Down, if even the first rate broke it."""
+        while not self.low and not self._is_over() and self.high / 2 * self.step_s >= MIN_REQUESTS:
+            await self._split(self.high / 2)
+
+    async def bisect(self, precision: float) -> None:
+        """Closer, until the two rates differ by ``precision``."""
+        while self.low and self.high / self.low > 1 + precision and not self._is_over():
+            await self._split(math.sqrt(self.low * self.high))
+
+    async def _split(self, rate: float) -> None:
+        if await self._is_within(rate):
+            self.low = rate
+        else:
+            self.high = rate
+
+    async def _is_within(self, rate: float) -> bool:
         """The rate is within the objective. A step that only the machine made invalid is tried again."""
-        arrivals = poisson(rate) if cv == 1 else gamma(rate, cv)
+        arrivals = poisson(rate) if self.cv == 1 else gamma(rate, self.cv)
+        seed = self.seed + len(self.stairs)
         attempts = 0
         while True:
             attempts += 1
-            report, result = await open_loop(target, arrivals, step_s, seed + len(stairs), settings, fold=False)
-            told = _is_valid(report) or report.verdict.possible_rate or report.interrupted
-            if told or attempts == ATTEMPTS:
+            report, result = await open_loop(self.target, arrivals, self.step_s, seed, self.settings, fold=False)
+            is_conclusive = _is_valid(report) or report.verdict.possible_rate or report.interrupted
+            if is_conclusive or attempts == MAX_ATTEMPTS:
                 break
-        (felt,) = percentiles(result.rows.response, (objective.q,))
-        stairs.append((_step(rate, report, objective, felt), report))
-        keep_last(rate)
-        return stairs[-1][0].valid and stairs[-1][0].within
+        (felt,) = percentiles(result.rows.response, (self.objective.q,))
+        step = _step(rate, report, self.objective, felt)
+        self.stairs.append((step, report))
+        self.keep_last(rate)
+        return step.valid and step.within
 
-    def over() -> bool:
+    def _is_over(self) -> bool:
         """More steps would add nothing: the generator's limit, or Ctrl-C."""
-        return not stairs[-1][0].valid or stairs[-1][1].interrupted
-
-    low, high = 0.0, start
-    for _ in range(DOUBLINGS):
-        if not await climb(high):
-            break
-        low, high = high, min(2 * high, highest or math.inf)
-        if low == high or over():
-            break
-    while not low and not over() and high / 2 * step_s >= FEWEST:
-        low, high = (high / 2, high) if await climb(high / 2) else (0.0, high / 2)
-    while low and high / low > 1 + precision and not over():
-        middle = math.sqrt(low * high)
-        low, high = (middle, high) if await climb(middle) else (low, middle)
-    report = _report(objective, stairs)
-    return report if at_least is None else with_rate(report, Goal(metric="rate", limit=at_least))
+        step, report = self.stairs[-1]
+        return not step.valid or report.interrupted
 
 
 def _keeping_last_attempts(settings: Settings) -> tuple[Settings, Callable[[float], None]]:
@@ -146,7 +188,9 @@ def _settings(objective: Objective, step_s: float, options: RunOptions) -> Setti
         raise InputError("steps takes its objective by objective= and at_least=: leave slo out")
     if "min_good" in options:
         raise InputError("min_good is what objective.errors says here: leave it out")
-    options.setdefault("drain", max(step_s, PATIENCE * objective.seconds))  # the next step must not find a queue
+    options.setdefault(
+        "drain", max(step_s, DRAIN_OBJECTIVES * objective.seconds)
+    )  # the next step must not find a queue
     options["min_good"] = 1 - objective.errors
     return Settings(**options)
 

@@ -16,9 +16,10 @@ from aembed.bench.scenario import Scenario, Target
 from aembed.bench.settings import RunOptions
 from aembed.bench.stats.fits import linear_fit, usl_fit
 
-FEWEST_PROCESSES = 3
+MIN_VALUES = 3
+MIN_PROCESSES = 3
 """Processes per value from which a line is drawn: their scatter is its interval."""
-NO_LINE = f"no straight line from fewer than {FEWEST_PROCESSES} processes per value: nothing would tell how sure it is"
+NO_LINE = f"no straight line from fewer than {MIN_PROCESSES} processes per value: nothing would show how sure it is"
 
 
 async def scaling(
@@ -34,28 +35,40 @@ async def scaling(
     Once ``stop`` is set, there is no line: the report is that of the value that was being measured.
     ``parameter`` may be left out where the scenario has one with several values; all others must have one value.
     """
-    varied = [name for name, values in scenario.parameters.items() if len(values) > 1]
-    chosen = parameter or (varied[0] if varied else "")
-    if varied != [chosen] or len(scenario.parameters[chosen]) < 3:
-        has = ", ".join(f"{name} ({len(scenario.parameters[name])} values)" for name in varied) or "none"
-        raise InputError(f"{scenario.name} must vary one parameter, with three values or more; it varies {has}")
+    chosen = _varied(scenario, parameter)
     points, xs, ys, reports = [], [], [], []
     for case in scenario.cases():
-        x = case.parameters[chosen]
-        if isinstance(x, str) or x is None:
-            raise InputError(f"{chosen}={x!r} must be a number to scale with")
         report = await micro(case, processes=processes, seconds=seconds, stop=stop)
         if report.micro is None or report.interrupted:
             return report
+        x = case.parameters[chosen]
+        assert isinstance(x, int | float), "_varied rejects all others"
         points.append(ScalingPoint(x=float(x), value=report.micro.wall))
         medians = [sorted(row)[len(row) // 2] for row in report.micro.samples]
         xs += [float(x)] * len(medians)
         ys += medians
         reports.append(report)
-    line = linear_fit(xs, ys) if processes >= FEWEST_PROCESSES else None
+    line = linear_fit(xs, ys) if processes >= MIN_PROCESSES else None
     found = Scaling(parameter=chosen, unit="s", points=tuple(points), linear=line)
     fixed = {name: value for name, value in reports[-1].parameters.items() if name != chosen}
     return _whole(reports, found, fixed, () if line else (NO_LINE,))
+
+
+def _varied(scenario: Scenario, parameter: str | None) -> str:
+    """Name of the one parameter with several values.
+
+    Raises:
+        InputError: none or several are varied, another than ``parameter`` is, or a value is no number.
+    """
+    varied = [name for name, values in scenario.parameters.items() if len(values) > 1]
+    chosen = parameter or (varied[0] if varied else "")
+    if varied != [chosen] or len(scenario.parameters[chosen]) < MIN_VALUES:
+        has = ", ".join(f"{name} ({len(scenario.parameters[name])} values)" for name in varied) or "none"
+        raise InputError(f"{scenario.name} must vary one parameter, with {MIN_VALUES} values or more; it varies {has}")
+    for value in scenario.parameters[chosen]:
+        if isinstance(value, str) or value is None:
+            raise InputError(f"{chosen}={value!r} must be a number to scale with")
+    return chosen
 
 
 async def concurrency(
