@@ -101,7 +101,9 @@ class Assembly:
             whole = any(output.format != "npy" for output, _ in made)
             for block in self._source.blocks(whole=whole):
                 self._write_block(self._survey.judge(block), vectors, record, RejectsFile(lines), writers)
-                yield block.start + len(block.rows)
+                written = block.start + len(block.rows)
+                del block  # or it would be in memory together with the next one
+                yield written
             for (output, _), writer in zip(made, writers, strict=True):
                 for some in self._kept[output].parts() if output in self._kept else ():
                     writer.add(some)

@@ -60,6 +60,7 @@ def _chunks(source: Source, survey: Survey, ledger: Ledger, cutter: Cutter, look
         for left in ledger.earlier.gaps(block.start, block.start + len(block.rows)):
             some = slice(left.start - block.start, left.stop - block.start)
             done += cutter.add(left.start, block.rows[some], None if known is None else known[some])
+        del block  # or it would be in memory together with the next one
         yield done
     yield cutter.flush()
 

@@ -72,11 +72,16 @@ class Source:
                         _renumber(block, file)
                     if conform is not None:
                         block.batch = conform(block.batch)
+                    del part
                     taken += len(block.rows)
-                    for piece in [block] if self.splitter is None else self.splitter.split(block, self.columns):
-                        piece.start = rows
-                        rows += len(piece.rows)
-                        yield piece
+                    if self.splitter is None:
+                        yield block
+                    else:
+                        for piece in self.splitter.split(block, self.columns):
+                            piece.start = rows
+                            rows += len(piece.rows)
+                            yield piece
+                    del block  # or it would be in memory together with the next one
                     if taken == most:
                         return
 

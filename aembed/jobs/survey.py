@@ -89,6 +89,7 @@ def _steps(survey: Survey, source: Source, look: _Look) -> Iterator[None]:
         look.at(block)
         if source.reading.shard is None:
             _count(survey, block)
+        del block  # or it would be in memory together with the next one
         yield
     repeated = look.check()
     if source.reading.shard is None:

@@ -26,16 +26,21 @@ def jsonl_columns(name: str, file: BinaryIO, reading: Reading) -> Columns:
 def read_jsonl(name: str, file: BinaryIO, reading: Reading, columns: Columns) -> Iterator[Block]:
     start = 0
     for lines in read_blocks(file, reading.max_row_bytes):
-        try:
-            records = list(map(DECODER.decode, lines.contents))
-        except DECODING_ERRORS:
-            records = []
-        if set(map(type, records)) == {dict}:
-            block = Block(start, make_rows(lines.first, records, columns))
-        else:
-            block = _one_by_one(start, lines, reading, columns)
-        yield block
+        block = _block(start, lines, reading, columns)
         start += len(block.rows)
+        del lines
+        yield block
+        del block  # or it would be in memory together with the next one
+
+
+def _block(start: int, lines: Lines, reading: Reading, columns: Columns) -> Block:
+    try:
+        records = list(map(DECODER.decode, lines.contents))
+    except DECODING_ERRORS:
+        records = []
+    if set(map(type, records)) == {dict}:
+        return Block(start, make_rows(lines.first, records, columns))
+    return _one_by_one(start, lines, reading, columns)
 
 
 def _one_by_one(start: int, lines: Lines, reading: Reading, columns: Columns) -> Block:

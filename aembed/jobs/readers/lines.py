@@ -44,19 +44,25 @@ def read_blocks(file: BinaryIO, max_bytes: int) -> Iterator[Lines]:
     """The same lines, some at a time: no more than a block of rows has, and a line beyond ``max_bytes`` by itself."""
     file.seek(0)
     number = 1
-    while data := file.read(READ_BYTES):
-        if number == 1 and data.startswith(codecs.BOM_UTF8):
-            data = data[len(codecs.BOM_UTF8) :]
-        if not data.endswith(b"\n"):
-            rest = end = file.readline(max_bytes + 1)
-            while len(rest) > max_bytes and end and not end.endswith(b"\n"):
-                end = file.readline(READ_BYTES)
-            data += rest
-        found = BytesIO(data).readlines()
+    while found := _some_lines(file, max_bytes, is_first=number == 1):
         for start in range(0, len(found), BLOCK):
-            some = found[start : start + BLOCK]
-            yield from _checked(number, some, max_bytes)
-            number += len(some)
+            yield from _checked(number + start, found[start : start + BLOCK], max_bytes)
+        number += len(found)
+        del found  # or they would be in memory together with the next ones
+
+
+def _some_lines(file: BinaryIO, max_bytes: int, *, is_first: bool) -> list[bytes]:
+    """The next whole lines; of one beyond ``max_bytes`` only the beginning."""
+    data = file.read(READ_BYTES)
+    if is_first and data.startswith(codecs.BOM_UTF8):
+        data = data[len(codecs.BOM_UTF8) :]
+    found = BytesIO(data).readlines()
+    if found and not data.endswith(b"\n"):
+        rest = end = file.readline(max_bytes + 1)
+        while len(rest) > max_bytes and end and not end.endswith(b"\n"):
+            end = file.readline(READ_BYTES)
+        found[-1] += rest
+    return found
 
 
 def _checked(number: int, contents: list[bytes], max_bytes: int) -> Iterator[Lines]:

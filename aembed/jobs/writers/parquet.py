@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 from numpy.typing import NDArray
 
-from aembed.jobs.arrow import conformed, pyarrow, some_rows, the_parquet
+from aembed.jobs.arrow import conformed, pyarrow, release_memory, some_rows, the_parquet
 from aembed.jobs.columns import Columns
 from aembed.jobs.json_values import JsonText, json_text
 from aembed.jobs.kinds import Kinds
@@ -72,11 +72,11 @@ class ParquetWriter:
         self._hold(conformed(part, self._schema))
 
     def _hold(self, batch: Any) -> None:
+        if self._held_bytes + batch.nbytes > GROUP_BYTES:
+            self._flush()
         self._held.append(batch)
         self._held_rows += batch.num_rows
         self._held_bytes += batch.nbytes
-        if self._held_bytes >= GROUP_BYTES:
-            self._flush()
 
     def close(self) -> None:
         self._flush()
@@ -85,6 +85,7 @@ class ParquetWriter:
     def _flush(self) -> None:
         if self._held_rows:
             self._file.write_table(pyarrow().Table.from_batches(self._held), row_group_size=self._held_rows)
+            release_memory()
         self._held, self._held_rows, self._held_bytes = [], 0, 0
 
 
