@@ -179,6 +179,7 @@ class Gate:
             return False
         loop = asyncio.get_running_loop()
         now = loop.time()
+        # Documents set nothing aside for themselves: the amount belongs to the first of them.
         aside = lanes.set_aside() if reservation.kind == "query" else NOTHING
         if self._earliest(now, reservation, aside) > now:
             return False
@@ -223,6 +224,7 @@ class Gate:
             else:
                 self.account.ended(now, reservation, error, self.slots.taken)
         finally:
+            # After an error of the account too: its slot is free, and nobody else would wake the next in line.
             if len(self._lanes):
                 if self._lanes.shares_tokens:
                     self._lanes.forget_absent(now)
@@ -286,6 +288,7 @@ class Gate:
             if when is None:
                 return None
             wake_at = when
+        # A document that is owed the slot but has to wait for its quota does not keep a query from it.
         if query is not None and self._has_slot("query", documents_first=lanes.owes_a_slot and wake_at == math.inf):
             when = self._try(query, lanes.set_aside(), now, loop)
             return when if when is None else min(when, wake_at)

@@ -154,6 +154,7 @@ class Lanes:
             return NOTHING
         document = head[1]
         requests, tokens, inputs = self._owed
+        # Whole requests only: a part of one lets no document through, and would delay queries for nothing.
         return (
             min(float(int(requests)), document.requests),
             min(tokens, document.tokens),
