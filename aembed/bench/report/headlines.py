@@ -14,9 +14,14 @@ from aembed.bench.report.tables import Table, printable, table
 
 def title(report: Report) -> str:
     """Such as "open loop: embed_query, openai:m, 1536 numbers, at api.openai.com, no cache"."""
-    loop = " loop" if report.mode in {"open", "closed"} else ""
     model = f", {report.work.described}" if report.work is not None else ""
-    return printable(f"{report.mode}{loop}: {named(report.name, report.parameters)}{model}")
+    return printable(f"{benchmark(report)}{model}")
+
+
+def benchmark(report: Report) -> str:
+    """Such as "open loop: embed_query": equal for two runs that can lie on one chart."""
+    loop = " loop" if report.mode in {"open", "closed"} else ""
+    return printable(f"{report.mode}{loop}: {named(report.name, report.parameters)}")
 
 
 def verdict(report: Report) -> str:
