@@ -274,8 +274,8 @@ def test_fault_127_output_has_only_characters_of_its_encoding(place: Path, encod
 
 
 def test_a_file_that_cannot_be_written_is_reported_last(place: Path) -> None:
-    (place / "o.json").mkdir()
-    done = aembed("cost", "--model", "mock", "--query", "--json", "o.json", "--junit", "o.xml", cwd=place)
+    (place / "subjects.py").write_text("import os\nos.makedirs('o.json', exist_ok=True)\nasync def quick(): pass\n")
+    done = aembed("cost", "subjects.py:quick", "--json", "o.json", "--junit", "o.xml", cwd=place)
     assert "callbacks" in done.stdout
     assert (place / "o.xml").exists()
     assert done.stderr == "aembed: o.json cannot be written: Is a directory\n"
@@ -287,6 +287,7 @@ def test_a_file_that_cannot_be_written_is_reported_last(place: Path) -> None:
     [
         (("load", "--duration", "2x"), "30s, 2m, 1h or 50ms"),
         (("load", "--json", "nowhere/o.json"), "mkdir -p nowhere"),
+        (("load", "--json", "."), ". is a directory; name a file"),
         (("load", "--scenario", "subjects.py:turn"), "did you mean 'turns'"),
         (("load", "--scenario", "nothing.py"), "there is no file nothing.py"),
         (("load", "--model", "moc"), "mock"),

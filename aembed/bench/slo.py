@@ -112,7 +112,7 @@ def measured(judgement: Judgement) -> str:
     if judgement.low is None and judgement.high is None:
         return value
     low, high = ("?" if end is None else _written(goal, end) for end in (judgement.low, judgement.high))
-    return f"{value} ({low} to {high})"
+    return f"{value} ({units.between(low, high)})"
 
 
 def advice(judgement: Judgement) -> str:

@@ -69,7 +69,7 @@ def estimate(value: Estimate | None, unit: Callable[[float], str], missing: str 
     if value.low is None and value.high is None:
         return f"{unit(value.value)} (no interval)"
     low, high = optional(value.low, unit, "?"), optional(value.high, unit, "?")
-    return f"{unit(value.value)} ({_between(low, high)})"
+    return f"{unit(value.value)} ({between(low, high)})"
 
 
 def percentile(value: Percentile) -> str:
@@ -79,10 +79,10 @@ def percentile(value: Percentile) -> str:
     if value.low is None and value.high is None:
         return f"{seconds(value.value)} (too few)"
     low, high = optional(value.low, seconds, "?"), optional(value.high, seconds, "beyond")
-    return f"{seconds(value.value)} ({_between(low, high)})"
+    return f"{seconds(value.value)} ({between(low, high)})"
 
 
-def _between(low: str, high: str) -> str:
+def between(low: str, high: str) -> str:
     """With the unit once, where both have the same."""
     number, _, unit = low.rpartition(" ")
     return f"{number if number and high.endswith(f' {unit}') else low} to {high}"

@@ -56,6 +56,15 @@ class WebServer:
         self._tls = ssl.create_default_context() if place.scheme == "https" else None
 
     async def __aenter__(self) -> WebServer:
+        """Opens the first connection. InputError if that fails: a wrong address is not worth a whole run."""
+        place = self._place
+        try:
+            self._idle.append(await self._connect())
+        except OSError as error:
+            raise InputError(
+                f"nothing answers at {place.scheme}://{place.host}:{place.port}: {error.strerror or error}. "
+                "Start the server, or correct the URL"
+            ) from error
         return self
 
     async def __aexit__(
@@ -84,6 +93,9 @@ class WebServer:
             if connection.is_reusable:
                 return connection
             self._drop(connection)
+        return await self._connect()
+
+    async def _connect(self) -> _Connection:
         loop, place = asyncio.get_running_loop(), self._place
         _, connection = await loop.create_connection(_Connection, place.host, place.port, ssl=self._tls)
         self._all.add(connection)

@@ -279,7 +279,7 @@ def test_evidence_grows_with_bad_requests() -> None:
 
 def test_sentences() -> None:
     late = Judgement(goal=P95, state="broken", value=0.0612, low=0.0581, high=0.0649)
-    assert sentence(late) == "p95: 61.2 ms (58.1 ms to 64.9 ms), at most 50.0 ms allowed: broken"
+    assert sentence(late) == "p95: 61.2 ms (58.1 to 64.9 ms), at most 50.0 ms allowed: broken"
     open_ = Judgement(goal=Goal(metric="errors", limit=0.01), state="inconclusive", value=0.0, seconds_longer=30)
     assert advice(open_) == "inconclusive: run 30 s longer"
     assert "too close to the limit" in advice(Judgement(goal=P95, state="inconclusive", value=0.05))

@@ -66,6 +66,16 @@ def costs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(validity, "generator_cost", cost)
 
 
+async def test_a_thread_that_waited_more_than_it_worked_was_late_by_the_machine(costs: None) -> None:
+    use = replace(USE, cpu=0.06, queued=0.2)
+    state, reasons, _, _ = await verdict(flown(0.02), loop=use)
+    waited = "the loop's thread waited for a core longer than it worked: 0.2 s"
+    assert (state, reasons) == ("invalid", f"p99 of the lag is 20 ms, and {waited}")
+    blocked = (stall("blocked", 0.3),)
+    assert (await verdict(flown(0.02), loop=use, stalls=blocked))[0] == "ok", "the subject's own calls blocked it"
+    assert (await verdict(flown(0.02), loop=replace(use, cpu=0.3)))[0] == "ok", "the subject worked in it"
+
+
 async def test_a_schedule_that_was_kept_is_fine() -> None:
     assert await verdict(flown(0.001)) == ("ok", "", (), None)
 

@@ -157,6 +157,13 @@ async def test_a_connection_that_the_server_closes_is_replaced() -> None:
     assert asked.count(b"connected") == 3
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://nowhere.invalid:80", "https://127.0.0.1:1"])
+async def test_a_server_that_is_not_there_is_an_error_before_the_run(url: str) -> None:
+    with pytest.raises(InputError, match=rf"nothing answers at {url}: .+ Start the server, or correct the URL"):
+        async with WebServer(Place.of(url)):
+            pass
+
+
 @pytest.mark.parametrize("url", ["127.0.0.1:80", "ftp://a", "http://", "http://a:b"])
 def test_values_that_are_no_address(url: str) -> None:
     with pytest.raises(InputError, match="is no address of a web server"):

@@ -23,7 +23,7 @@ from aembed.bench.load.drivers import OpenLoop
 from aembed.bench.load.heap import heap_frozen
 from aembed.bench.load.lag import Watchdog
 from aembed.bench.load.measure import settings_for
-from aembed.bench.load.pacer import Pacer, pacer_for
+from aembed.bench.load.pacer import Pacer, clock_of, pacer_for
 from aembed.bench.load.record import Record
 from aembed.bench.load.reporting import report_of, run_rows
 from aembed.bench.load.run import RunResult, execute
@@ -98,6 +98,7 @@ async def versus(
                 Side(name, subject.drawing(seed, why=settings.why), subject.requests)
                 for name, subject in opened.items()
             ]
+            begun = clock_of(asyncio.get_running_loop())()
             with Watchdog() if real else nullcontext() as watchdog:
                 await _rounds(sides, lambda n: arrivals.times(block_s, seed + n), number, block_s, settings)
             seconds = block_s * len(sides[0].blocks)
@@ -122,7 +123,9 @@ async def versus(
         for side, report in zip(sides, reports, strict=True):
             settings.keep(await off_loop(_rows, side, report, block_s, seed))
     found = _compared(reports, sides, block_s, by)
-    whole = await frame.report("versus", verdict=_verdict(reports), versus=found)
+    stalls = watchdog.stalls(begun) if watchdog else ()
+    reports = [replace(report, stalls=()) for report in reports]  # their time is that of their blocks alone
+    whole = await frame.report("versus", verdict=_verdict(reports), versus=found, stalls=stalls)
     return (replace(whole, name=" versus ".join(targets), parameters={}), *reports)
 
 

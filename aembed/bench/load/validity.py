@@ -107,14 +107,23 @@ async def disturbances(
         elif result.peak_in_flight >= settings.max_in_flight:
             notes.append(f"all {settings.max_in_flight} places (max_in_flight) were taken, and requests waited for one")
         elif not reasons:
-            busy = (
-                "" if loop is None or loop.cpu is None else f"; its thread used {loop.cpu / loop.seconds:.0%} of a core"
-            )
             late = (
                 "more than a percent of all never started" if p99 is None else f"p99 of the lag is {p99 * 1e3:.3g} ms"
             )
-            notes.append(f"{late}: the subject holds up the loop it runs in{busy}")
+            if loop is not None and (waited := _waited_more_than_worked(loop, stalls)) is not None:
+                reasons.append(f"{late}, and the loop's thread waited for a core longer than it worked: {waited:.3g} s")
+            else:
+                used = "" if loop is None or loop.cpu is None else f"; its thread used {loop.cpu / loop.seconds:.0%}"
+                notes.append(f"{late}: the subject holds up the loop it runs in{used and f'{used} of a core'}")
     return Disturbances(reasons=tuple(reasons), notes=tuple(notes), possible_rate=possible)
+
+
+def _waited_more_than_worked(loop: LoopUse, stalls: Sequence[Stall]) -> float | None:
+    """Seconds that the loop's thread waited for a core, if that is more than its work and what blocked it."""
+    if loop.queued is None or loop.cpu is None:
+        return None
+    blocked = sum(stall.seconds for stall in stalls if stall.cause == "blocked")
+    return loop.queued if loop.queued > loop.cpu + blocked else None
 
 
 async def generator_cost() -> float:

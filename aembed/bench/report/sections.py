@@ -39,7 +39,7 @@ def _tables(report: Report, *, brief: bool) -> Iterator[Table]:
         there = getattr(report, part)
         if there is not None:
             yield from describe(there)
-        if part == "micro" and report.response is not None:
+        if part == "micro" and report.response is not None and (report.traffic is None or report.traffic.ok):
             yield latency(report, brief=brief)
     if report.stalls:
         yield conditions.stalls(report.stalls)

@@ -208,6 +208,10 @@ def check_places(outputs: Outputs) -> None:
     for path in (getattr(outputs, "json", None), outputs.html, outputs.junit):
         if path is not None and not path.parent.is_dir():
             raise CommandError(f"the directory {path.parent} does not exist; make it first: mkdir -p {path.parent}")
+        if path is not None and path.is_dir():
+            raise CommandError(f"{path} is a directory; name a file")
+        if path is not None and not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise CommandError(f"{path} cannot be written: Permission denied; name another place")
 
 
 def write(path: Path, data: bytes) -> None:

@@ -12,7 +12,7 @@ from aembed.bench import Report, Scenario
 from aembed.cli.bench.objectives import written
 from aembed.cli.bench.session import Watch, measure, unless_stopped
 from aembed.cli.bench.target import Shared, with_shared
-from aembed.cli.bench.values import counts
+from aembed.cli.bench.values import counts, seconds
 from aembed.cli.errors import CommandError, one_sentence
 
 Processes = Annotated[int, typer.Option("--processes", min=1, help="Fresh processes per case.")]
@@ -43,13 +43,31 @@ def micro(
 @with_shared
 def memory(
     shared: Shared,
-    operations: Annotated[int, typer.Option("--operations", min=100, help="Operations, at most.")] = 20_000,
+    operations: Annotated[
+        int, typer.Option("--operations", min=100, metavar="N", help="Operations, at most.")
+    ] = 20_000,
+    duration: Annotated[
+        float,
+        typer.Option(
+            "--duration",
+            "-d",
+            parser=seconds,
+            metavar="TIME",
+            help="Longest time of the operations: with slow ones, fewer are made.",
+            show_default="1m",
+        ),
+    ] = 60.0,
 ) -> None:
     """Memory of one operation, and whether any is never given back.
 
     - aembed bench memory --model mock --documents 50
     """
-    measure(shared, shared.cases, unless_stopped(lambda case: bench.memory(case, operations=operations)))
+    typer.echo(f"{operations:,} operations, or as many as fit into {duration:g} s, of each case", err=True)
+    measure(
+        shared,
+        shared.cases,
+        unless_stopped(lambda case: bench.memory(case, operations=operations, seconds=duration)),
+    )
 
 
 @with_shared
