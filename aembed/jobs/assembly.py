@@ -98,6 +98,8 @@ class Assembly:
             ]
             lines = files.enter_context(self._directory.open(REJECTS, "w+b", buffered=True))
             writers = [self._open_writer(output, file, record) for output, file in made]
+            for writer in writers:
+                files.callback(writer.release)
             whole = any(output.format != "npy" for output, _ in made)
             for block in self._source.blocks(whole=whole):
                 self._write_block(self._survey.judge(block), vectors, record, RejectsFile(lines), writers)

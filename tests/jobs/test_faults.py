@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import shutil
@@ -22,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aembed import AuthenticationError, Config, EmbedderFactory, Kind, Limits, OverloadedError, Reply, RetryPolicy
-from aembed.jobs import JobChangedError, JobStoppedError, run
+from aembed.jobs import JobChangedError, JobProgress, JobStoppedError, run
 from aembed.jobs.directory import JobDirectory
 from aembed.testing import LoopbackServer
 from aembed.testing.server.request_handler import RequestHandler
@@ -54,6 +55,25 @@ async def test_fault_61_cancelled_job_keeps_finished_rows(rows: str) -> None:
     assert report.resumed >= len(first.asked)
     assert set(first.asked).isdisjoint(second.asked)
     np.testing.assert_array_equal(np.load("v.npy"), await expected())
+
+
+@pytest.mark.parametrize("output", ["v.jsonl", "v.parquet"])
+async def test_fault_61_output_left_half_written_is_not_written_to_later(output: str) -> None:
+    """pyarrow completes a file that was left open when it collects it, and shows the traceback to the user."""
+    if output.endswith(".parquet"):
+        pytest.importorskip("pyarrow", reason="needs the extra parquet")
+    Path("t.txt").write_text("".join(f"line {i}\n" for i in range(20_000)))
+    with anyio.CancelScope() as scope:
+
+        def leave(now: JobProgress) -> None:
+            if now.phase == "writing":
+                scope.cancel()
+
+        await run("t.txt", output, model="mock", dimensions=256, config=Config(), on_progress=leave)
+    assert scope.cancelled_caught
+    gc.collect()
+    report = await run("t.txt", output, model="mock", dimensions=256, config=Config())
+    assert report.resumed == 20_000
 
 
 async def _job(rows: str, provider: Remembers) -> Any:

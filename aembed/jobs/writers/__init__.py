@@ -33,6 +33,9 @@ class Writer(Protocol):
     def close(self) -> None:
         """Write the rest. Without it the file is not complete."""
 
+    def release(self) -> None:
+        """Let go of the file, complete or not."""
+
 
 def _schema(source: Source) -> Any:
     schema = schema_of(source)

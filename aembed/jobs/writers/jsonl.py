@@ -48,6 +48,9 @@ class JsonlWriter:
         """Write the buffer."""
         self._file.flush()
 
+    def release(self) -> None:
+        """Nothing is held."""
+
 
 def _numbers(vectors: NDArray[Any]) -> list[Any]:
     return (short(vectors.astype(np.float32)) if vectors.dtype.kind == "f" else vectors).tolist()  # type: ignore[no-any-return]

@@ -29,3 +29,6 @@ class NpyWriter:
     def close(self) -> None:
         """Write the buffer."""
         self._file.flush()
+
+    def release(self) -> None:
+        """Nothing is held."""

@@ -82,6 +82,9 @@ class ParquetWriter:
         self._flush()
         self._file.close()
 
+    def release(self) -> None:
+        self._file.is_open = False  # or it would complete the file, which is closed, when it is collected
+
     def _flush(self) -> None:
         if self._held_rows:
             self._file.write_table(pyarrow().Table.from_batches(self._held), row_group_size=self._held_rows)
