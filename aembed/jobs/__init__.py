@@ -10,17 +10,17 @@ Modules:
     readers rows                formats -> rows in blocks
     json_values arrow_values    values beyond JSON and beyond Python
     pieces vocabulary           long texts as several rows; the share of tokens a model does not know
-    survey duplicates kinds     the first reading: fingerprint, repeated ids, types of columns
+    survey duplicates column_types    the first reading: fingerprint, repeated ids, types of columns
     chunks embedding budget     the second reading: rows -> requests -> vectors, within max_cost
     ledger journal vectors ranges    progress: finished rows, and their vectors
     assembly writers quantized  the third reading: rows and vectors -> outputs and rejects; smaller numbers
-    place directory placing     outputs; OUTPUT.job/ without links; finished files go to their places
+    paths directory placing     outputs; OUTPUT.job/ without links; finished files go to their places
     record keys                 how an output was made; a digest of each text
     existing reuse keeping      outputs of earlier jobs: complete, or a source of vectors; rows gone from the input
     joining like retry          the outputs of shards as one; their model again; only rejected rows
     models estimate             the embedder, and the settings that decide its vectors; a dry run
     monitor progress            progress reports
-    arrow steps errors          pyarrow, if it is installed; threads and tasks; the errors
+    arrow threads errors        pyarrow, if it is installed; work in threads, and tasks; the errors
 """
 
 from aembed.jobs.errors import JobBudgetError, JobChangedError, JobError, JobInputError, JobOutputError, JobStoppedError

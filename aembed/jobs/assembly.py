@@ -14,7 +14,7 @@ from aembed.jobs.directory import JobDirectory
 from aembed.jobs.keeping import KeptRows
 from aembed.jobs.keys import write_head
 from aembed.jobs.ledger import Ledger
-from aembed.jobs.place import KEYS, REJECTS, VECTORS, Output
+from aembed.jobs.paths import KEYS, REJECTS, VECTORS, Output
 from aembed.jobs.quantized import largest, stored
 from aembed.jobs.record import OutputRecord
 from aembed.jobs.rejects import RejectsFile
@@ -125,15 +125,15 @@ class Assembly:
         self, block: Block, vectors: VectorFile, record: OutputRecord, rejects: RejectsFile, writers: Sequence[Writer]
     ) -> None:
         stop = block.start + len(block.rows)
-        refusals = self._ledger.refusals(block.start, stop) if self._ledger.refused else {}
+        rejections = self._ledger.rejects(block.start, stop) if self._ledger.rejected else {}
         faulty = {at for at, row in enumerate(block.rows) if row.fault}
-        rejected = faulty.union(index - block.start for index in refusals)
+        rejected = faulty.union(index - block.start for index in rejections)
         for at in sorted(rejected.intersection(range(len(block.rows)))):
-            row, refusal = block.rows[at], refusals.get(block.start + at)
+            row, rejection = block.rows[at], rejections.get(block.start + at)
             if row.fault:
                 rejects.write(row, "InputError", row.fault, block.file)
-            elif refusal is not None:
-                rejects.write(row, refusal.error, refusal.message, block.file)
+            elif rejection is not None:
+                rejects.write(row, rejection.error, rejection.message, block.file)
         kept = [at for at in range(len(block.rows)) if at not in rejected]
         if not writers or not block.rows:
             return

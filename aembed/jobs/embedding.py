@@ -16,8 +16,8 @@ from aembed.jobs.chunks import Chunk, Cutter
 from aembed.jobs.ledger import Ledger
 from aembed.jobs.rows import Block
 from aembed.jobs.source import Source
-from aembed.jobs.steps import in_thread, task_group
 from aembed.jobs.survey import Survey
+from aembed.jobs.threads import in_thread, task_group
 
 AHEAD = 2
 """Chunks that wait while as many as the account takes at once are under way."""

@@ -14,8 +14,8 @@ from aembed.jobs.options import JobOptions, split_options
 from aembed.jobs.pieces import Splitter
 from aembed.jobs.rows import Row
 from aembed.jobs.source import Source, open_source
-from aembed.jobs.steps import in_thread
 from aembed.jobs.survey import Survey, take_survey
+from aembed.jobs.threads import in_thread
 
 CALIBRATED_TOKENS = 8192
 """Tokens of the texts that are embedded to see how fast this machine is: about a second of work."""

@@ -9,7 +9,7 @@ from typing import Any
 from aembed.jobs.errors import JobChangedError, JobOutputError
 from aembed.jobs.journal import in_words
 from aembed.jobs.keys import is_written
-from aembed.jobs.place import Output, Place
+from aembed.jobs.paths import JobPaths, Output
 from aembed.jobs.record import OutputRecord, find_record
 from aembed.jobs.wanted import Wanted
 
@@ -36,7 +36,9 @@ class Existing:
         return any(old.output == output for old in self.complete)
 
 
-def look_at_outputs(place: Place, fingerprint: str, settings: dict[str, Any], wanted: Wanted, *, rows: int) -> Existing:
+def look_at_outputs(
+    paths: JobPaths, fingerprint: str, settings: dict[str, Any], wanted: Wanted, *, rows: int
+) -> Existing:
     """Inspect existing files. Reads an output once if its time has changed.
 
     With an unfinished job none is complete: it may have been about to replace them. Of several outputs, one that is
@@ -47,17 +49,17 @@ def look_at_outputs(place: Place, fingerprint: str, settings: dict[str, Any], wa
             whose vectors cannot be used again.
         JobOutputError: an output to be updated was not written by aembed.
     """
-    unfinished = place.directory.exists()
+    unfinished = paths.directory.exists()
     if wanted.force:
         return Existing()
-    found = _found(place.outputs, must_be_ours=wanted.update and not unfinished)
+    found = _found(paths.outputs, must_be_ours=wanted.update and not unfinished)
     complete = tuple(old for old in found if not unfinished and _is_complete(old, fingerprint, settings, wanted))
     if wanted.retry and unfinished and not found:  # it died while files went to their places, and resumes there
         return Existing()
     if wanted.retry:
-        old = _to_be_retried(place.outputs[0], found, fingerprint, settings)
+        old = _to_be_retried(paths.outputs[0], found, fingerprint, settings)
         return Existing(origin=old, kept=(old,))
-    if len(complete) == len(place.outputs):
+    if len(complete) == len(paths.outputs):
         return Existing(complete)
     if wanted.update:
         for old in found:
@@ -67,7 +69,7 @@ def look_at_outputs(place: Place, fingerprint: str, settings: dict[str, Any], wa
         return Existing(origin=found[0] if found else None, kept=tuple(found) if wanted.keep else ())
     same = [old for old in found if _same_content(old, fingerprint, settings)]
     whole = [old for old in same if old.record.dtype == "float32"]
-    if not unfinished and len(place.outputs) > 1:  # a smaller output next to a whole one leaves that as it is
+    if not unfinished and len(paths.outputs) > 1:  # a smaller output next to a whole one leaves that as it is
         complete = tuple(old for old in same if old in complete or old in whole)
     origins = whole or [old for old in same if old.record.dtype == wanted.dtype]
     for old in () if unfinished or origins else found:

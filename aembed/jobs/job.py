@@ -22,16 +22,16 @@ from aembed.jobs.journal import VERSION, Header, Totals, header_in
 from aembed.jobs.models import Model, open_model
 from aembed.jobs.monitor import Listener, Monitor
 from aembed.jobs.options import JobOptions, split_options
+from aembed.jobs.paths import JobPaths, choose_paths
 from aembed.jobs.pieces import Splitter
-from aembed.jobs.place import Place, choose_place
 from aembed.jobs.placing import check_replaceable
 from aembed.jobs.progress import JobReport
 from aembed.jobs.quantized import check_dtype
 from aembed.jobs.reading import Reading
 from aembed.jobs.record import Dtype, OutputRecord
 from aembed.jobs.source import Source, open_source
-from aembed.jobs.steps import in_thread
 from aembed.jobs.survey import take_survey
+from aembed.jobs.threads import in_thread
 from aembed.jobs.wanted import Wanted
 from aembed.jobs.work import Work
 
@@ -113,41 +113,41 @@ async def run_job(
     started = time.perf_counter()
     reading, model_options = split_options(options, model)
     names = [fspath(output)] if isinstance(output, (str, PathLike)) else [fspath(name) for name in output]
-    place = choose_place(names, names_of(source))
-    check_wanted(wanted, place)
-    if reading.in_pieces and not place.has_columns:
+    paths = choose_paths(names, names_of(source))
+    check_wanted(wanted, paths)
+    if reading.in_pieces and not paths.has_columns:
         raise JobOutputError(
-            f'{place.name} has no place for the id of a piece; with overlong="rows" write .jsonl or .parquet'
+            f'{paths.name} has no place for the id of a piece; with overlong="rows" write .jsonl or .parquet'
         )
-    if not place.directory.exists():  # else the job may have been about to replace them
-        replaceable = partial(check_replaceable, place.outputs, (), force=wanted.force)
+    if not paths.directory.exists():  # else the job may have been about to replace them
+        replaceable = partial(check_replaceable, paths.outputs, (), force=wanted.force)
         await anyio.to_thread.run_sync(replaceable)
     monitor = Monitor(on_progress)
-    opening = open_model(model, model_options, config, apart_from=place, cache_limit=wanted.cache_limit)
+    opening = open_model(model, model_options, config, apart_from=paths, cache_limit=wanted.cache_limit)
     async with (
         monitor.telling(),
         opening as (embedder, deciding),
-        open_source(source, reading, outputs=[each.path for each in place.outputs]) as opened,
+        open_source(source, reading, outputs=[each.path for each in paths.outputs]) as opened,
     ):
         check_budget(wanted.max_cost, embedder.spec)
         monitor.embedder, monitor.phase = embedder, "reading"
-        if place.has_columns:
+        if paths.has_columns:
             await anyio.to_thread.run_sync(opened.check_pages)
         if reading.in_pieces:
             opened.splitter = Splitter(embedder.measure)
-        await read_as_before(opened, place)
-        await survey_for(place, wanted, opened, embedder, monitor)
+        await read_as_before(opened, paths)
+        await survey_for(paths, wanted, opened, embedder, monitor)
         columns = {"text_column": opened.columns.text, "id_column": opened.columns.id}
         settings = {**deciding, **columns, **reading.settings()}
         fingerprint = opened.identity(monitor.survey.fingerprint)
-        looking = partial(look_at_outputs, place, fingerprint, settings, wanted, rows=monitor.survey.embeddable)
+        looking = partial(look_at_outputs, paths, fingerprint, settings, wanted, rows=monitor.survey.embeddable)
         existing = await anyio.to_thread.run_sync(looking)
-        if len(existing.complete) == len(place.outputs):
+        if len(existing.complete) == len(paths.outputs):
             monitor.was_complete = True
             made = existing.complete[0].record
             dim, dtype, totals = made.dim, made.dtype, totals_of(made)
         else:
-            todo = place.only([each for each in place.outputs if not existing.has(each)])
+            todo = paths.only([each for each in paths.outputs if not existing.has(each)])
             dim = await embedder.get_dimension() if existing.origin is None else existing.origin.record.dim
             dtype = wanted.dtype
             header = Header(VERSION, monitor.survey.rows, dim, fingerprint, settings)
@@ -166,7 +166,7 @@ async def run_job(
             )
             totals = await work.run()
     # only now the cache has everything, and has counted dropped vectors
-    return monitor.report(place.outputs, dim, totals, time.perf_counter() - started, dtype=dtype)
+    return monitor.report(paths.outputs, dim, totals, time.perf_counter() - started, dtype=dtype)
 
 
 def recorded(source: Inputs, options: JobOptions) -> dict[str, Any]:
@@ -182,15 +182,15 @@ def recorded(source: Inputs, options: JobOptions) -> dict[str, Any]:
     }
 
 
-async def read_as_before(source: Source, place: Place) -> None:
+async def read_as_before(source: Source, paths: JobPaths) -> None:
     """Read no more than the unfinished job for the output did, if the input has only grown since."""
-    earlier = header_in(place.directory)
+    earlier = header_in(paths.directory)
     if earlier is not None:
         async for _ in in_thread(source.shorten(earlier.input)):
             pass
 
 
-def check_wanted(wanted: Wanted, place: Place) -> None:
+def check_wanted(wanted: Wanted, paths: JobPaths) -> None:
     """Reject options that no output can have.
 
     Raises:
@@ -202,13 +202,13 @@ def check_wanted(wanted: Wanted, place: Place) -> None:
     if not wanted.vector_column:
         raise JobOutputError("vector_column is empty; give the vectors a name")
     check_dtype(wanted.dtype)
-    if any(output.format == "parquet" for output in place.outputs):
+    if any(output.format == "parquet" for output in paths.outputs):
         pyarrow()
 
 
-async def survey_for(place: Place, wanted: Wanted, opened: Source, embedder: Embedder, monitor: Monitor) -> None:
+async def survey_for(paths: JobPaths, wanted: Wanted, opened: Source, embedder: Embedder, monitor: Monitor) -> None:
     """The first reading, for the facts about the input that these outputs need."""
-    formats = {output.format for output in place.outputs}
+    formats = {output.format for output in paths.outputs}
     kinds = "parquet" in formats and opened.format != "parquet"
     taken = wanted.vector_column if formats - {"npy"} else None
     await take_survey(monitor.survey, opened, embedder, kinds=kinds, taken=taken)

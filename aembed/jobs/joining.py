@@ -19,7 +19,7 @@ from aembed.jobs.assembly import content
 from aembed.jobs.directory import JobDirectory, opened_directory
 from aembed.jobs.errors import JobOutputError
 from aembed.jobs.keys import HEAD_BYTES, is_written, write_head
-from aembed.jobs.place import JOURNAL, KEYS, REJECTS, Output, choose_place, is_part, output_errors
+from aembed.jobs.paths import JOURNAL, KEYS, REJECTS, Output, choose_paths, is_part, output_errors
 from aembed.jobs.placing import check_replaceable, put_in_place
 from aembed.jobs.quantized import Scale
 from aembed.jobs.record import METADATA, OutputRecord, read_record
@@ -47,9 +47,9 @@ async def join(
 
 
 def _join(names: Sequence[str], name: str, force: bool) -> OutputRecord:
-    place = choose_place([name], names)
+    place = choose_paths([name], names)
     output = place.outputs[0]
-    shards, limits, record = _matched([choose_place([shard]).outputs[0] for shard in names], output)
+    shards, limits, record = _matched([choose_paths([shard]).outputs[0] for shard in names], output)
     check_replaceable(place.outputs, (), force=force)
     with output_errors(name), opened_directory(place.directory, name, is_part) as directory:
         if directory.has(JOURNAL):

@@ -17,7 +17,7 @@ from xxhash import xxh3_64_hexdigest
 
 from aembed.jobs.directory import JobDirectory
 from aembed.jobs.errors import JobChangedError, JobOutputError
-from aembed.jobs.place import JOURNAL
+from aembed.jobs.paths import JOURNAL
 
 VERSION = 2
 HEAD_BYTES = 64

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_128, xxh3_128_digest
 
-from aembed.jobs.place import Output
+from aembed.jobs.paths import Output
 from aembed.jobs.rows import Block, RowId
 
 VERSION = 1

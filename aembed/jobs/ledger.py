@@ -27,7 +27,7 @@ class Ledger:
         self.earlier = Ranges()
         """Rows that an earlier run has done."""
         self.done = 0
-        self.refused = 0
+        self.rejected = 0
         """Rows that the provider rejected."""
         self.truncated = 0
         self.reused = 0
@@ -39,7 +39,7 @@ class Ledger:
         self._dim = dim
         self._output = output
         """A complete output whose vectors are taken over."""
-        self._refusals: list[tuple[int, int, int]] = []
+        self._with_rejects: list[tuple[int, int, int]] = []
         """Start, stop and place of the entries with rejected rows, sorted."""
         self._synced = time.monotonic()
 
@@ -71,20 +71,20 @@ class Ledger:
         if time.monotonic() - self._synced > SYNCED_EVERY:
             self.sync()
 
-    def refusals(self, start: int, stop: int) -> dict[int, Reject]:
+    def rejects(self, start: int, stop: int) -> dict[int, Reject]:
         """Index -> rejection by the provider, for the rows from ``start`` to ``stop``."""
         found: dict[int, Reject] = {}
-        at = bisect_left(self._refusals, (start - ROWS,))
-        while at < len(self._refusals) and self._refusals[at][0] < stop:
-            if self._refusals[at][1] > start:
-                entry = self._journal.entry_at(self._refusals[at][2])
+        at = bisect_left(self._with_rejects, (start - ROWS,))
+        while at < len(self._with_rejects) and self._with_rejects[at][0] < stop:
+            if self._with_rejects[at][1] > start:
+                entry = self._journal.entry_at(self._with_rejects[at][2])
                 found.update((reject.index, reject) for reject in entry.rejects)
             at += 1
         return found
 
-    def refused_rows(self) -> Iterator[list[int]]:
+    def rejected_rows(self) -> Iterator[list[int]]:
         """Indices of all rows that the provider rejected, entry by entry."""
-        for _, _, offset in self._refusals:
+        for _, _, offset in self._with_rejects:
             yield [reject.index for reject in self._journal.entry_at(offset).rejects]
 
     def sync(self) -> None:
@@ -95,13 +95,13 @@ class Ledger:
 
     def _count(self, entry: Entry, offset: int) -> None:
         self.done += entry.stop - entry.start
-        self.refused += len(entry.rejects)
+        self.rejected += len(entry.rejects)
         self.truncated += entry.truncated
         self.requests += entry.requests
         self.reused += entry.reused
         self.tokens = None if self.tokens is None or entry.tokens is None else self.tokens + entry.tokens
         if entry.rejects:
-            insort(self._refusals, (entry.start, entry.stop, offset))
+            insort(self._with_rejects, (entry.start, entry.stop, offset))
 
 
 def _rejects(chunk: Chunk, result: EmbedResult) -> list[Reject]:

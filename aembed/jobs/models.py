@@ -13,7 +13,7 @@ import msgspec
 from xxhash import xxh3_64_hexdigest
 
 from aembed import Config, ConfigError, Embedder, EmbedderFactory, EmbedderOptions, MissingKeyError, Provider
-from aembed.jobs.place import Place, check_apart
+from aembed.jobs.paths import JobPaths, check_apart
 from aembed.stores import SQLiteStore
 
 Model: TypeAlias = str | Provider | Embedder | None
@@ -29,7 +29,7 @@ async def open_model(
     options: EmbedderOptions,
     config: Config | None,
     *,
-    apart_from: Place | None = None,
+    apart_from: JobPaths | None = None,
     cache_limit: int | None = None,
     sends: bool = True,
 ) -> AsyncGenerator[tuple[Embedder, dict[str, Any]], None]:
@@ -97,11 +97,11 @@ def _set_options(config: Config, model: str | Provider | None, options: Mapping[
     return found | dict(options)
 
 
-def _check_cache(place: Place, cache: object) -> None:
+def _check_cache(paths: JobPaths, cache: object) -> None:
     path = cache.path if isinstance(cache, SQLiteStore) else cache
     if isinstance(path, (str, PathLike)):
         for ending in ("", "-wal", "-shm", ".damaged"):
-            check_apart(place, Path(f"{fspath(path)}{ending}").expanduser(), f"the cache {fspath(path)}")
+            check_apart(paths, Path(f"{fspath(path)}{ending}").expanduser(), f"the cache {fspath(path)}")
 
 
 def _named(embedder: Embedder) -> dict[str, Any]:

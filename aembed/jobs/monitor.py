@@ -11,11 +11,11 @@ import anyio
 from aembed import Embedder
 from aembed.jobs.journal import Totals
 from aembed.jobs.ledger import Ledger
-from aembed.jobs.place import Output
+from aembed.jobs.paths import Output
 from aembed.jobs.progress import JobProgress, JobReport, Phase
 from aembed.jobs.record import Dtype
-from aembed.jobs.steps import task_group
 from aembed.jobs.survey import Survey
+from aembed.jobs.threads import task_group
 
 Listener: TypeAlias = Callable[[JobProgress], None]
 
@@ -84,7 +84,7 @@ class Monitor:
             rows=survey.rows,
             done=0 if ledger is None else self.written if self.phase == "writing" else ledger.done,
             resumed=0 if ledger is None else ledger.earlier.total,
-            rejected=survey.faulty + (0 if ledger is None else ledger.refused),
+            rejected=survey.faulty + (0 if ledger is None else ledger.rejected),
             tokens=tokens,
             cost=None if self.embedder is None else self.embedder.spec.cost(tokens),
             waiting_for="" if now is None else now.waiting_for,

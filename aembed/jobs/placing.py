@@ -10,7 +10,7 @@ from aembed.jobs.assembly import content, part
 from aembed.jobs.directory import JobDirectory
 from aembed.jobs.errors import JobOutputError
 from aembed.jobs.keys import belong_to, is_keys_file, is_written
-from aembed.jobs.place import KEYS, REJECTS, VECTORS, Output
+from aembed.jobs.paths import KEYS, REJECTS, VECTORS, Output
 from aembed.jobs.record import OutputRecord, decode_record
 from aembed.jobs.rejects import is_rejects_file
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from aembed.jobs.errors import JobOutputError
-from aembed.jobs.place import ENDINGS, Output
+from aembed.jobs.paths import ENDINGS, Output
 
 Dtype: TypeAlias = Literal["float32", "float16", "int8", "binary"]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from aembed import Vectors
 from aembed.jobs.directory import JobDirectory
 from aembed.jobs.keys import REJECTED, RowKeys, read_keys
-from aembed.jobs.place import EARLIER, Output
+from aembed.jobs.paths import EARLIER, Output
 from aembed.jobs.quantized import STORED, restored
 from aembed.jobs.record import OutputRecord
 from aembed.jobs.vectors import VectorFile

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aembed import Embedder
+from aembed.jobs.column_types import ColumnTypes
 from aembed.jobs.duplicates import Ids
 from aembed.jobs.errors import JobInputError
-from aembed.jobs.kinds import Kinds
 from aembed.jobs.rows import Block, Row
 from aembed.jobs.source import Source
-from aembed.jobs.steps import in_thread
+from aembed.jobs.threads import in_thread
 from aembed.jobs.vocabulary import Vocabulary
 
 MOST_REPEATED = 1_000_000
@@ -31,7 +31,7 @@ class Survey:
     blank: int = 0
     fingerprint: str = ""
     state: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
-    kinds: Kinds = field(default_factory=Kinds)
+    column_types: ColumnTypes = field(default_factory=ColumnTypes)
     numbered: bool = True
     """True if rows get their number as ``id``: no column identifies them, and none has that name."""
     unknown_tokens: float | None = None
@@ -143,7 +143,7 @@ class _Look:
             self._ids.add(block)
         self._vocabulary.sample(block)
         if self._kinds:
-            self._survey.kinds.add(block)
+            self._survey.column_types.add(block)
         if self._taken is not None:
             self._check_taken(block, self._taken)
         if self._unseen:

@@ -20,13 +20,13 @@ from aembed.jobs.keeping import KeptRows
 from aembed.jobs.keys import KeysFile, keys_in
 from aembed.jobs.ledger import Ledger
 from aembed.jobs.monitor import Monitor
-from aembed.jobs.place import JOURNAL, KEYS, VECTORS, Place, is_full, is_part, output_errors, why
+from aembed.jobs.paths import JOURNAL, KEYS, VECTORS, JobPaths, is_full, is_part, output_errors, why
 from aembed.jobs.placing import check_replaceable, is_whole, put_in_place, state
 from aembed.jobs.record import OutputRecord
 from aembed.jobs.reuse import EarlierOutput
 from aembed.jobs.rows import Block
 from aembed.jobs.source import Source
-from aembed.jobs.steps import in_thread
+from aembed.jobs.threads import in_thread
 from aembed.jobs.vectors import VectorFile
 from aembed.jobs.wanted import Wanted
 from aembed.jobs.writers import parquet_schema
@@ -40,7 +40,7 @@ class Work:
 
     def __init__(
         self,
-        place: Place,
+        paths: JobPaths,
         source: Source,
         *,
         embedder: Embedder,
@@ -51,7 +51,7 @@ class Work:
         origin: Origin | None = None,
         kept: Sequence[Origin] = (),
     ) -> None:
-        self._place = place
+        self._paths = paths
         self._source = source
         self._embedder = embedder
         self._monitor = monitor
@@ -64,8 +64,8 @@ class Work:
 
     async def run(self) -> Totals:
         """Bring the job to its end. If it fails before anything was done, nothing is left of it."""
-        place = self._place
-        with output_errors(place.name), opened_directory(place.directory, place.name, is_part) as directory:
+        paths = self._paths
+        with output_errors(paths.name), opened_directory(paths.directory, paths.name, is_part) as directory:
             journal = Journal(directory)
             finished = False
             try:
@@ -83,7 +83,7 @@ class Work:
     async def _run(self, directory: JobDirectory, journal: Journal) -> Totals:
         totals = journal.totals()
         replaced = [] if totals is None else totals.replaced
-        outputs = self._place.outputs
+        outputs = self._paths.outputs
         await anyio.to_thread.run_sync(lambda: check_replaceable(outputs, replaced, force=self._wanted.force))
         if totals is not None:
             ours, over = journal.header() == self._header, not directory.has(VECTORS)
@@ -100,18 +100,18 @@ class Work:
     def _puts_in_place(self, totals: Totals, directory: JobDirectory) -> bool:
         """Go on where the run ended that had written everything. False if that was for other outputs, or is damaged."""
         record = structs.replace(self._record, rejected=totals.rejected)
-        ours = totals.asked == self._asked() and is_whole(self._place.outputs, directory, record)
+        ours = totals.asked == self._asked() and is_whole(self._paths.outputs, directory, record)
         if ours:
-            put_in_place(self._place.outputs, directory, record)
+            put_in_place(self._paths.outputs, directory, record)
         return ours
 
     def _asked(self) -> list[str]:
-        return [self._wanted.dtype, self._wanted.vector_column, *(output.path.name for output in self._place.outputs)]
+        return [self._wanted.dtype, self._wanted.vector_column, *(output.path.name for output in self._paths.outputs)]
 
     def _check_keeping(self) -> None:
         """Reject rows that could not be kept, before anything is paid for."""
         wanted, there = self._wanted, {old.output for old in self._kept}
-        for output in self._place.outputs:
+        for output in self._paths.outputs:
             if wanted.keep and not wanted.force and output not in there and output.path.exists():
                 raise JobOutputError(
                     f"{output.name} was changed since aembed wrote it, and its rows cannot be kept; update "
@@ -148,17 +148,17 @@ class Work:
             try:
                 await embed_rows(self._embedder, self._source, survey, ledger, look_up, max_cost=self._wanted.max_cost)
                 monitor.phase = "writing"
-                keys.finish(ledger.refused_rows())
+                keys.finish(ledger.rejected_rows())
                 ledger.sync()
                 record = structs.replace(
                     self._record,
-                    rejected=survey.faulty + ledger.refused,
+                    rejected=survey.faulty + ledger.rejected,
                     truncated=ledger.truncated,
                     tokens=ledger.tokens,
                     requests=ledger.requests,
                 )
                 kept = [KeptRows(old, keys_in(directory.path / KEYS)) for old in self._kept]
-                assembly = Assembly(self._place.outputs, directory, self._source, survey, ledger, kept=kept)
+                assembly = Assembly(self._paths.outputs, directory, self._source, survey, ledger, kept=kept)
                 async for written in in_thread(assembly.write(vectors, record)):
                     monitor.written = written
                 monitor.written = header.rows
@@ -166,7 +166,7 @@ class Work:
                 with anyio.CancelScope(shield=True), suppress(OSError):
                     await anyio.to_thread.run_sync(ledger.sync)
         await self._check_unchanged(journal)
-        replaced = [state(output) for output in self._place.outputs]
+        replaced = [state(output) for output in self._paths.outputs]
         totals = Totals(
             record.rejected,
             ledger.tokens,
@@ -179,7 +179,7 @@ class Work:
         )
         journal.append(totals)
         journal.sync()
-        put_in_place(self._place.outputs, directory, record)
+        put_in_place(self._paths.outputs, directory, record)
         return totals
 
     def _check_space(self, directory: JobDirectory, rows: int) -> None:
@@ -187,7 +187,7 @@ class Work:
         free, needed = directory.free_bytes(), rows * self._header.dim * 4
         if needed + SPARE_BYTES > free:
             raise JobOutputError(
-                f"no space for {self._place.name}: {rows} x {self._header.dim} float32 take {_size(needed)}, and "
+                f"no space for {self._paths.name}: {rows} x {self._header.dim} float32 take {_size(needed)}, and "
                 f"{_size(free)} are free there; free some, or choose another place"
             )
 
@@ -208,7 +208,7 @@ class Work:
         """The error itself if nothing was done, else one that says how to resume."""
         full = isinstance(error, OSError) and is_full(error)
         if isinstance(error, OSError) and not isinstance(error, AembedError):
-            said = f"the output {self._place.name} {why(error)}"
+            said = f"the output {self._paths.name} {why(error)}"
             failure: AembedError | MemoryError = JobOutputError(said)
         else:
             failure, said = error, str(error) or "not enough memory"

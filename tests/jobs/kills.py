@@ -51,7 +51,7 @@ class Ledger:
     async def embed(self, texts: Sequence[str], /, *, kind: Kind) -> Reply:
         for index, text in enumerate(texts):
             if "unspeakable" in text and not self._speaks:  # rejected, and not billed
-                raise BadTextError("the text is refused", index=index)
+                raise BadTextError("the text is rejected", index=index)
         os.write(self._bills, json.dumps(list(texts)).encode() + b"\n")
         for _ in range(len(texts[0]) % 5):  # answers come in another order
             await anyio.lowlevel.checkpoint()

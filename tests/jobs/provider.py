@@ -35,7 +35,7 @@ class Remembers:
     async def embed(self, texts: Sequence[str], /, *, kind: Kind) -> Reply:
         for index, text in enumerate(texts):
             if "unspeakable" in text and not self._speaks:
-                raise BadTextError("the text is refused", index=index)
+                raise BadTextError("the text is rejected", index=index)
         self._requests += 1
         if self._good is not None and self._requests > self._good:
             if self._failure is not None:

@@ -263,7 +263,7 @@ async def test_fault_62_killed_when_all_was_in_place(rows: str) -> None:
 
 
 async def _begin(rows: str) -> Remembers:
-    provider = Remembers(good=4, failure=AuthenticationError("the key is refused"))
+    provider = Remembers(good=4, failure=AuthenticationError("the key is rejected"))
     with pytest.raises(JobStoppedError):
         await _job(rows, provider)
     return provider

@@ -271,7 +271,7 @@ async def test_fault_117_line_that_is_being_written_is_left_to_the_next_run(name
 
 async def test_fault_117_stopped_job_resumes_though_its_input_has_grown() -> None:
     write("t.txt", *(f"row {i}" for i in range(20)))
-    first = Appends("t.txt", good=3, failure=AuthenticationError("the key is refused"))
+    first = Appends("t.txt", good=3, failure=AuthenticationError("the key is rejected"))
     limits = Limits(max_concurrency=1)
     with pytest.raises(JobStoppedError):
         await run("t.txt", "v.npy", model=first, config=Config(), limits=limits)
@@ -284,7 +284,7 @@ async def test_fault_117_stopped_job_resumes_though_its_input_has_grown() -> Non
 
 async def test_fault_117_input_that_changed_and_grew_is_another_input() -> None:
     write("t.txt", *(f"row {i}" for i in range(20)))
-    first = Remembers(good=3, failure=AuthenticationError("the key is refused"))
+    first = Remembers(good=3, failure=AuthenticationError("the key is rejected"))
     with pytest.raises(JobStoppedError):
         await run("t.txt", "v.npy", model=first, config=Config(), limits=Limits(max_concurrency=1))
     write("t.txt", *(f"other {i}" for i in range(30)))

@@ -91,7 +91,7 @@ async def test_rejects_say_which_row_and_why(rows: str) -> None:
     ]
     reasons = [row["message"] for row in found]
     assert "empty or blank" in reasons[0]
-    assert reasons[1].startswith("the text is refused")
+    assert reasons[1].startswith("the text is rejected")
     assert "not valid JSON" in reasons[2]
     assert "earlier row" in reasons[3]
     assert "unspeakable" not in Path(report.rejects).read_text(), "no text is written there"
@@ -203,7 +203,7 @@ async def test_two_processes_on_one_output(rows: str) -> None:
 
 async def stopped(rows: str, output: str = "v.npy", *, good: int = 3, **options: Any) -> Remembers:
     """A job that the provider ended after ``good`` requests."""
-    provider = Remembers(good=good, failure=AuthenticationError("the key is refused"))
+    provider = Remembers(good=good, failure=AuthenticationError("the key is rejected"))
     with pytest.raises(JobStoppedError) as caught:
         await job(rows, output, provider, limits=ONE_AT_A_TIME, **options)
     assert isinstance(caught.value.__cause__, AuthenticationError)
@@ -229,7 +229,7 @@ async def test_finished_rows_are_not_sent_again(rows: str, output: str) -> None:
 
 
 async def test_error_before_anything_is_done_leaves_nothing(rows: str) -> None:
-    provider = Remembers(good=0, failure=AuthenticationError("the key is refused"))
+    provider = Remembers(good=0, failure=AuthenticationError("the key is rejected"))
     with pytest.raises(AuthenticationError):
         await job(rows, "v.npy", provider)
     assert [path.name for path in Path.cwd().iterdir()] == [rows]

@@ -98,7 +98,7 @@ async def test_links_in_the_directory_are_not_followed(
 ) -> None:
     """Prepared before a resume: nothing elsewhere is overwritten."""
     Path("r.jsonl").write_text("".join(json.dumps({"text": f"row {i}"}) + "\n" for i in range(20)) + '{"text": ""}\n')
-    failing = Remembers(good=2, failure=AuthenticationError("the key is refused"))
+    failing = Remembers(good=2, failure=AuthenticationError("the key is rejected"))
     with pytest.raises(JobStoppedError):
         await job("r.jsonl", "v.jsonl", failing, limits=Limits(max_concurrency=1))
     victim = tmp_path / "elsewhere"

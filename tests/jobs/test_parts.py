@@ -138,7 +138,7 @@ def test_journal_returns_the_entries_written(journal: Journal) -> None:
     assert journal.begin(HEADER) is False
     entries = [
         Entry(0, 4, "a" * 16, 12, 1),
-        Entry(4, 6, "b" * 16, None, 2, 1, [Reject(5, "BadTextError", "refused: ä")]),
+        Entry(4, 6, "b" * 16, None, 2, 1, [Reject(5, "BadTextError", "rejected: ä")]),
         Entry(6, 10, "c" * 16),
     ]
     for entry in entries:
@@ -214,7 +214,7 @@ def test_failed_write_leaves_the_journal_as_it_was(journal: Journal, monkeypatch
 
 def test_every_part_of_a_job_is_known_as_one() -> None:
     from aembed.jobs.assembly import part
-    from aembed.jobs.place import EARLIER, JOURNAL, KEYS, REJECTS, VECTORS, is_part
+    from aembed.jobs.paths import EARLIER, JOURNAL, KEYS, REJECTS, VECTORS, is_part
 
     names = [
         JOURNAL,

@@ -205,7 +205,7 @@ async def test_stopped_update_is_resumed() -> None:
     write(*(f"row {i}" for i in range(20)))
     await job("v.npy")
     write(*(f"row {i}" for i in range(10, 40)))
-    first = Remembers(good=2, failure=AuthenticationError("the key is refused"))
+    first = Remembers(good=2, failure=AuthenticationError("the key is rejected"))
     with pytest.raises(JobStoppedError):
         await job("v.npy", first, update=True, limits=Limits(max_concurrency=1))
     second = Remembers()

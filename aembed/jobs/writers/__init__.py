@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from aembed.jobs.arrow import pyarrow, the_parquet
 from aembed.jobs.errors import JobOutputError
 from aembed.jobs.existing import Origin
+from aembed.jobs.paths import Output
 from aembed.jobs.pieces import with_pieces
-from aembed.jobs.place import Output
 from aembed.jobs.quantized import STORED, stored_width
 from aembed.jobs.record import OutputRecord
 from aembed.jobs.rows import Block
@@ -48,7 +48,7 @@ def parquet_schema(source: Source, survey: Survey, kept: Origin | None) -> Any:
     Raises:
         JobOutputError: a column of the kept rows has a type that does not go together with the input's.
     """
-    schema = schema_of_rows(survey.kinds, source.columns.id) if source.format != "parquet" else _schema(source)
+    schema = schema_of_rows(survey.column_types, source.columns.id) if source.format != "parquet" else _schema(source)
     if kept is None:
         return schema
     own = {"id", kept.record.vector_column} if survey.numbered else {kept.record.vector_column}

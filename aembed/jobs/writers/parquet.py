@@ -8,9 +8,9 @@ from typing import Any, BinaryIO
 from numpy.typing import NDArray
 
 from aembed.jobs.arrow import conformed, pyarrow, release_memory, some_rows, the_parquet
+from aembed.jobs.column_types import ColumnTypes
 from aembed.jobs.columns import Columns
 from aembed.jobs.json_values import JsonText, json_text
-from aembed.jobs.kinds import Kinds
 from aembed.jobs.record import METADATA
 from aembed.jobs.rows import Block
 
@@ -100,7 +100,7 @@ def _has_statistics(field: Any, columns: Columns, vector_column: str) -> bool:
     return field.name == columns.id or not (types.is_string(field.type) or types.is_large_string(field.type))
 
 
-def schema_of_rows(kinds: Kinds, id_column: str | None) -> Any:
+def schema_of_rows(kinds: ColumnTypes, id_column: str | None) -> Any:
     """Writer of rows from JSONL, CSV or text: a column for each field.
 
     Values of several types become strings of JSON; ids of several types become plain strings.

@@ -73,7 +73,7 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class JobPaths:
     """All outputs of a job. It works in the directory of ``home``, one of them."""
 
     outputs: tuple[Output, ...]
@@ -92,9 +92,9 @@ class Place:
         """True if an output has the columns of the input."""
         return any(output.format != "npy" for output in self.outputs)
 
-    def only(self, outputs: Sequence[Output]) -> Place:
+    def only(self, outputs: Sequence[Output]) -> JobPaths:
         """The job of some of the outputs."""
-        return Place(tuple(outputs), self.home if self.home in outputs else outputs[0])
+        return JobPaths(tuple(outputs), self.home if self.home in outputs else outputs[0])
 
     def files(self) -> Iterator[Path]:
         """Every file that is written or removed."""
@@ -104,7 +104,7 @@ class Place:
                 yield from output.directory.iterdir()
 
 
-def choose_place(names: Sequence[str], sources: Sequence[str] = ()) -> Place:
+def choose_paths(names: Sequence[str], sources: Sequence[str] = ()) -> JobPaths:
     """The outputs of these names. A name that cannot be one is rejected before anything is read or sent.
 
     Raises:
@@ -115,21 +115,21 @@ def choose_place(names: Sequence[str], sources: Sequence[str] = ()) -> Place:
         raise JobOutputError("there is no output; name at least one file")
     outputs = tuple(_output(name) for name in names)
     home = next((output for output in outputs if output.directory.exists()), outputs[0])
-    place = Place(outputs, home)
+    paths = JobPaths(outputs, home)
     _check_distinct(outputs)
     for source in sources:
-        check_apart(place, Path(source), f"the input {source}")
-    return place
+        check_apart(paths, Path(source), f"the input {source}")
+    return paths
 
 
-def check_apart(place: Place, path: Path, called: str) -> None:
+def check_apart(paths: JobPaths, path: Path, called: str) -> None:
     """Reject a file that the job reads, if the job would write or remove it.
 
     Raises:
         JobOutputError: it is one of the job's own.
     """
     with output_errors(str(path)):
-        for own in place.files():
+        for own in paths.files():
             if _is_same(own, path):
                 raise JobOutputError(f"{called} is a file that this job writes ({own}); choose another output")
 

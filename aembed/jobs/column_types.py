@@ -18,7 +18,7 @@ NAMES = ((NoneType, "null"), (bool, "bool"), (float, "float"), (str, "str"))
 """Also for numbers and strings that remember how they were written."""
 
 
-class Kinds:
+class ColumnTypes:
     """Column -> the kinds of value seen in it: "bool", "int", "float", "str", and "json" for all else.
 
     A "long" is an int that no float holds; no column has that kind.
