@@ -42,7 +42,7 @@ _NOMIC = {"query": "search_query: ", "document": "search_document: "}
 
 KNOWN_MODELS: tuple[KnownModel, ...] = (
     KnownModel("local:all-MiniLM-L6-v2", 384, ENGLISH, 256, 23, "mean, unit", checked="vectors"),
-    KnownModel("local:sentence-transformers/all-MiniLM-L6-v2", 384, ENGLISH, 256, 90, "mean, unit"),
+    KnownModel("local:sentence-transformers/all-MiniLM-L6-v2", 384, ENGLISH, 256, 90, "mean, unit", checked="vectors"),
     KnownModel("local:BAAI/bge-small-en-v1.5", 384, ENGLISH, 512, 133, "cls, unit"),
     KnownModel("local:BAAI/bge-base-en-v1.5", 768, ENGLISH, 512, 436, "cls, unit"),
     KnownModel("local:BAAI/bge-large-en-v1.5", 1024, ENGLISH, 512, 1340, "cls, unit"),

