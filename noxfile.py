@@ -192,7 +192,7 @@ def wheel(session: nox.Session) -> None:
     for version in PYTHONS:
         try:
             for package in packages:
-                programs = fresh_environment(session, version, package)
+                programs = fresh_environment(session, built / f"env-{version}", version, package)
                 session.run(f"{programs}/python", "-I", "-W", "error", smoke, external=True)
                 session.run(f"{programs}/python", "-m", "pip", "install", "--quiet", "pytest>=8.4", external=True)
                 session.run(
@@ -201,7 +201,7 @@ def wheel(session: nox.Session) -> None:
         except MissingInterpreterError:
             session.warn(f"SKIPPED: no Python {version} here")
             continue
-        programs = fresh_environment(session, version, everything)
+        programs = fresh_environment(session, built / f"env-{version}", version, everything)
         session.run(f"{programs}/python", "-I", "-W", "error", smoke, "--local", external=True)
         session.run(f"{programs}/aembed", "--help", external=True, silent=True)
 
@@ -227,8 +227,8 @@ def fresh_environment(session: nox.Session, version: str, package: str) -> Path:
 def frameworks(session: nox.Session, framework: str) -> None:
     """Each adapter with the real framework, installed alone: ``nox -s "frameworks(langchain)"`` for one of them."""
     session.install("-e", f".[local,{framework}]", "pytest>=8.4", "pytest-asyncio>=1.4", *FRAMEWORKS[framework])
-    tests = f"tests/integrations/test_{framework.replace('-', '_')}.py"
-    session.run("pytest", "--confcutdir=tests/integrations", tests, *session.posargs)
+    tests = [f"tests/integrations/test_{name}.py" for name in (framework.replace("-", "_"), "page")]
+    session.run("pytest", "--confcutdir=tests/integrations", *tests, *session.posargs)
 
 
 @nox.session
