@@ -210,9 +210,8 @@ class MissingInterpreterError(Exception):
     """This version of Python is not here."""
 
 
-def fresh_environment(session: nox.Session, version: str, package: str) -> Path:
+def fresh_environment(session: nox.Session, directory: Path, version: str, package: str) -> Path:
     """Programs of a new environment that has the package and its dependencies, nothing more."""
-    directory = Path(session.create_tmp()).resolve() / f"env-{version}"
     try:
         session.run("virtualenv", "--clear", "--quiet", "--python", version, str(directory), silent=True)
     except CommandFailed:
