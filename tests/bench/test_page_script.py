@@ -23,7 +23,7 @@ from tests.bench.samples import samples
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update", "--virtual-time-budget=4000", "--dump-dom"),
+    *("--disable-background-networking", "--disable-component-update", "--virtual-time-budget=60000", "--dump-dom"),
 )
 DRIVER = """
 const seen = {problems: []};
@@ -71,8 +71,11 @@ window.addEventListener("load", async () => {
       files.items.add(new File([text], name));
       input.files = files.files;
       input.dispatchEvent(new Event("change"));
-      await new Promise((done) => setTimeout(done, 50));
-      return document.querySelector(".compare output").textContent;
+      const said = document.querySelector(".compare output");
+      for (let i = 0; i < 1000 && !said.textContent.startsWith(name); i += 1) {
+        await new Promise((done) => setTimeout(done, 10));
+      }
+      return said.textContent;
     };
     seen.second = await pick("second.json", JSON.stringify(SECOND));
     seen.overlaid = lines(over) - before;

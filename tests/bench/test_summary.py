@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from aembed.bench.load.record import Record
 from aembed.bench.load.summary import Tally, distribution, histogram, traffic, windows
+from aembed.bench.model.under_load import Window
 from aembed.bench.rows.columns import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG
 from aembed.bench.settings import WINDOWS, Settings
 
@@ -103,8 +104,18 @@ def test_windows_lose_nothing(requests: list[tuple[int, int, int]], width: float
     assert sum(window.errors for window in found) == kinds.count(FAILED)
     assert found[-1].backlog == kinds.count(UNFINISHED)
     assert found[-1].rss == 7
+    assert [window.backlog_peak for window in found] == [most_waiting(requests, window) for window in found]
     assert all(window.seconds > 0 for window in found)
     assert all(a.start + a.seconds == pytest.approx(b.start) for a, b in pairwise(found))
+
+
+def most_waiting(requests: list[tuple[int, int, int]], window: Window) -> int:
+    """At its begin, or when one of its requests comes."""
+    spans = [(came / 1000, math.inf if kind == UNFINISHED else (came + took) / 1000) for came, took, kind in requests]
+    begin, end = window.start, window.start + window.seconds
+    at_begin = sum(came < begin - 1e-9 and done >= begin - 1e-9 for came, done in spans)
+    within = [at for at, _ in spans if begin - 1e-9 <= at < end - 1e-9]
+    return max([at_begin, *(sum(came <= at < done for came, done in spans) for at in within)])
 
 
 def test_long_runs_have_wider_windows() -> None:
@@ -132,6 +143,7 @@ def test_windows_count_requests_begun_ended_and_waiting() -> None:
     assert (first.offered, first.started, first.done, first.good, first.errors) == (2, 2, 1, 1, 0)
     assert (second.offered, second.started, second.done, second.good, second.errors) == (1, 0, 1, 0, 1)
     assert (first.backlog, second.backlog) == (1, 1)
+    assert (first.backlog_peak, second.backlog_peak) == (2, 2)
     assert (first.lag_max, second.lag_max) == pytest.approx((0.2, 0))
     assert (first.rss, second.rss) == (7, 9)
     assert (first.start, first.seconds, second.start, second.seconds) == (0, 1, 1, 1)

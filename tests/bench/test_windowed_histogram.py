@@ -110,6 +110,7 @@ def test_a_record_forgets_nothing_that_counts(rows: list[Row], width: float) -> 
             continue
         for q in ("p50", "p95", "p99"):
             assert near(rounded.pop(q), exact.pop(q))
+        exact["backlog_peak"] = None  # peaks of parts do not add up
         assert rounded == exact
 
 

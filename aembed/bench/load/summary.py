@@ -173,13 +173,30 @@ def windows(rows: Rows, *, seconds: float, width: float, rss: Sequence[tuple[flo
     response, window = rows.response, window_of(rows.intended, edges)
     cuts = np.searchsorted(window, np.arange(len(edges)))
     three = [_three(np.sort(response[begin:end])) for begin, end in pairwise(cuts)]
-    return windows_of(Counts.of(rows, edges), edges, three, rss)
+    return windows_of(Counts.of(rows, edges), edges, three, rss, _peaks(rows, edges).tolist())
+
+
+def _peaks(rows: Rows, edges: Floats) -> Ints:
+    """The most requests without an answer at once, in each window."""
+    done = rows.done[rows.done != NEVER]
+    times = np.concatenate([done, rows.intended])
+    order = np.argsort(times, kind="stable")  # who leaves at the moment another comes has left
+    changes = np.concatenate([np.full(len(done), -1), np.ones(len(rows), dtype=np.int64)])
+    waiting = np.cumsum(changes[order])
+    before = np.searchsorted(times[order], np.rint(edges[:-1] * 1e9))
+    peaks = np.where(before > 0, waiting[before - 1], 0)
+    np.maximum.at(peaks, window_of(times[order], edges), waiting)
+    return peaks
 
 
 def windows_of(
-    counts: Counts, edges: Floats, three: Sequence[Three], rss: Sequence[tuple[float, int]]
+    counts: Counts,
+    edges: Floats,
+    three: Sequence[Three],
+    rss: Sequence[tuple[float, int]],
+    peaks: Sequence[int] | None = None,
 ) -> tuple[Window, ...]:
-    """With the p50, p95 and p99 of each."""
+    """With the p50, p95 and p99 of each; ``peaks`` are those of the backlog, where they are known."""
     backlog = np.cumsum(counts.offered - counts.done)
     return tuple(
         Window(
@@ -196,6 +213,7 @@ def windows_of(
             backlog=int(backlog[i]),
             lag_max=float(counts.lag_max[i]),
             rss=_last_before(rss, float(end)),
+            backlog_peak=None if peaks is None else peaks[i],
         )
         for i, (begin, end) in enumerate(pairwise(edges))
     )

@@ -76,6 +76,8 @@ class Window:
     """Intended but not done at the end of the window."""
     lag_max: float
     rss: int | None
+    backlog_peak: int | None = None
+    """Most of them at once within the window; ``None`` in runs too long for every request to be kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -12,9 +11,10 @@ from aembed.bench.model.estimates import Distribution
 from aembed.bench.model.one_at_a_time import Scaling
 from aembed.bench.model.result import Report, named
 from aembed.bench.model.sweep import Sweep
-from aembed.bench.model.under_load import Steps, Window
+from aembed.bench.model.under_load import Steps
+from aembed.bench.report.over_time import over_time
 from aembed.bench.report.stacked import stacked
-from aembed.bench.report.svg import COLOURS, Chart, draw_chart, formatter, time_axis
+from aembed.bench.report.svg import COLOURS, LINES, SHORTEST, Chart, draw_chart, formatter, time_axis
 from aembed.bench.report.tables import printable
 
 if TYPE_CHECKING:
@@ -22,12 +22,8 @@ if TYPE_CHECKING:
 
     from aembed.bench.compare.history import Trend
 
-LINES = (("one", "-"), ("two", "--"), ("three", "-."))
-"""Distinguished by more than their colour."""
 Ends: TypeAlias = tuple[float, float, float]
 """A value, and the ends of its interval."""
-SHORTEST = 1e-6
-"""Seconds: a logarithmic axis has no room for 0."""
 
 
 def charts(report: Report) -> tuple[Chart, ...]:
@@ -54,18 +50,7 @@ def _charts(report: Report) -> Iterator[Chart]:
         yield draw_chart(
             "Percentiles", "latency by percentile", lambda axes: _spectrum(axes, report), x_unit="quantile"
         )
-    if len(_whole(report)) > 1:
-        yield draw_chart(
-            "Percentiles over time", "response time of each window", lambda axes: _over_time(axes, report), time=True
-        )
-        yield draw_chart("Rates", "offered and good requests per second", lambda axes: _rates(axes, report), time=True)
-        if any(window.backlog for window in report.windows):
-            yield draw_chart("Backlog", "requests without an answer", lambda axes: _backlog(axes, report), time=True)
-        yield draw_chart(
-            "Lag of starts and stalls", "how late requests started", lambda axes: _lag(axes, report), time=True
-        )
-        if sum(w.rss is not None for w in report.windows) > 1:
-            yield draw_chart("Memory", "resident memory over time", lambda axes: _rss(axes, report), time=True)
+    yield from over_time(report)
     if report.scaling is not None:
         scaling = report.scaling
         yield draw_chart("Scaling", f"value by {scaling.parameter}", lambda axes: _scaling(axes, scaling))
@@ -152,79 +137,6 @@ def _tail(distribution: Distribution) -> tuple[list[float], list[float]]:
             x.append(distribution.count / max(left, 0.5))
             y.append(max(edge, SHORTEST))
     return x, y
-
-
-def _whole(report: Report) -> list[Window]:
-    """The windows of the schedule; in those after it nothing is asked any more."""
-    until = report.traffic.seconds if report.traffic else float("inf")
-    return [window for window in report.windows if window.start + window.seconds / 2 < until]
-
-
-def _middle(window: Window) -> float:
-    return window.start + window.seconds / 2
-
-
-def _marks(axes: Axes, report: Report) -> None:
-    """The spike, and stalls."""
-    if report.burst is not None:
-        axes.axvspan(report.burst.spike_start, report.burst.spike_end, color=COLOURS["grid"], alpha=0.5, label="spike")
-        if report.burst.recovery:
-            back = report.burst.spike_end + report.burst.recovery
-            axes.axvline(back, color=COLOURS["ink"], linestyle=":", label="recovered")
-    for number, stall in enumerate(sorted(report.stalls, key=lambda stall: -stall.seconds)[:20]):
-        until = stall.at + stall.seconds
-        axes.axvspan(stall.at, until, color=COLOURS["bad"], alpha=0.35, label="_stall" if number else "stall")
-    axes.set_xlabel("seconds")
-
-
-def _over_time(axes: Axes, report: Report) -> None:
-    shown = _whole(report)
-    for (colour, line), name in zip(LINES, ("p50", "p95", "p99"), strict=True):
-        values = [getattr(window, name) for window in shown]
-        known = [math.nan if value is None else value for value in values]
-        axes.plot([_middle(w) for w in shown], known, line, color=COLOURS[colour], label=name)
-    time_axis(axes.yaxis)
-    _marks(axes, report)
-
-
-def _rates(axes: Axes, report: Report) -> None:
-    shown = _whole(report)
-    lines: list[tuple[tuple[str, str], str]] = [(LINES[0], "offered"), (LINES[1], "good")]
-    if any(window.errors for window in shown):
-        lines.append((("bad", ":"), "errors"))
-    for (colour, line), name in lines:
-        values = [getattr(window, name) / window.seconds for window in shown]
-        axes.plot([w.start for w in shown], values, line, color=COLOURS[colour], label=name, drawstyle="steps-post")
-    axes.set_ylabel("requests per second")
-    axes.set_ylim(bottom=0)
-    _marks(axes, report)
-
-
-def _backlog(axes: Axes, report: Report) -> None:
-    ends = [window.start + window.seconds for window in report.windows]
-    backlog = [window.backlog for window in report.windows]
-    axes.fill_between(ends, backlog, color=COLOURS["one"], alpha=0.4, label="_backlog")
-    axes.plot(ends, backlog, color=COLOURS["one"], label="backlog")
-    axes.set_ylabel("asked, not answered")
-    axes.set_ylim(bottom=0)
-    _marks(axes, report)
-
-
-def _lag(axes: Axes, report: Report) -> None:
-    shown = _whole(report)
-    latest = [max(window.lag_max, SHORTEST) for window in shown]
-    axes.plot([_middle(w) for w in shown], latest, color=COLOURS["two"], label="latest start")
-    time_axis(axes.yaxis)
-    _marks(axes, report)
-
-
-def _rss(axes: Axes, report: Report) -> None:
-    there = [(window.start, window.rss) for window in report.windows if window.rss is not None]
-    axes.plot(*zip(*there, strict=True), color=COLOURS["one"], label="memory")
-    axes.yaxis.set_major_formatter(formatter(units.size))
-    low, high = min(size for _, size in there), max(size for _, size in there)
-    axes.set_ylim(0.95 * low, 1.05 * high)  # growth is what matters, and from 0 on it would be a line at the frame
-    axes.set_xlabel("seconds")
 
 
 def _staircase(axes: Axes, steps: Steps) -> None:

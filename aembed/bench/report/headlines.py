@@ -43,6 +43,13 @@ def outcome(report: Report) -> str:
     return "no objective given"
 
 
+def style(report: Report) -> str:
+    """The page's style of the verdict: nothing is good where nothing was asked for."""
+    if report.verdict.state == "ok" and outcome(report) == "no objective given":
+        return "unjudged"
+    return report.verdict.state.replace(" ", "-")
+
+
 def reasons(report: Report) -> tuple[str, ...]:
     """The reasons of the verdict."""
     early = ("interrupted: this is what was measured until then",) if report.interrupted else ()

@@ -7,6 +7,7 @@
   const LINES = ["-", "--", "-.", ":"];
   const HEIGHT = 240, LEFT = 64, RIGHT = 14, TOP = 10, BOTTOM = 38;
   const HEADROOM = 0.05;
+  const ROOM = 12;  // half of a label beyond the last tick
   const STEP_OF_ZOOM = 2;
 
   // ---- elements -----------------------------------------------------------------------------------------------
@@ -56,7 +57,7 @@
     for (let e = Math.floor(Math.log10(low)); e <= Math.log10(high); e += Math.ceil(decades / 8)) {
       found.push(...within.map((n) => n * 10 ** e).filter((v) => v >= low * 0.999 && v <= high * 1.001));
     }
-    return found.length > 1 ? found : [low, high];
+    return found.length > 2 ? found : linearTicks(low, high, 4);
   };
 
   // ---- one chart ----------------------------------------------------------------------------------------------
@@ -222,7 +223,8 @@
         const x = this.x(tick);
         if (x < LEFT - 1 || x > this.width - RIGHT + 1) continue;
         shape(svg, "line", { class: "grid", x1: x, x2: x, y1: TOP, y2: bottom });
-        shape(svg, "text", { class: "tick", x, y: bottom + 15, "text-anchor": "middle" }, words);
+        const anchor = x > this.width - RIGHT - ROOM ? "end" : "middle";
+        shape(svg, "text", { class: "tick", x: anchor === "end" ? this.width : x, y: bottom + 15, "text-anchor": anchor }, words);
       }
       for (const [tick, words] of data.y.ticks ?? this.ticks("y", 5)) {
         const y = this.y(tick);
@@ -414,7 +416,7 @@
       const middle = there.map((w) => w.start + w.seconds / 2), start = there.map((w) => w.start);
       add("Percentiles over time", styled(["p50", "p95", "p99"], (name) => line(name, middle, there.map((w) => w[name]))));
       add("Rates", styled(["offered", "good"], (name) => line(name, start, there.map((w) => w[name] / w.seconds), { step: "post" })));
-      add("Backlog", [line("backlog", start, there.map((w) => w.backlog))]);
+      add("Backlog", [line("backlog", middle, there.map((w) => w.backlog_peak ?? w.backlog))]);
       add("Lag of starts and stalls", [line("latest start", middle, there.map((w) => Math.max(w.lag_max, 1e-6)), { colour: "two" })]);
       const kept = there.filter((w) => w.rss !== null);
       add("Memory", [line("memory", kept.map((w) => w.start), kept.map((w) => w.rss))]);

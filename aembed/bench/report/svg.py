@@ -27,6 +27,10 @@ COLOURS = {
     "paper": "#010107",
 }
 """Stand-ins, replaced by ``var(--name)`` in the SVG."""
+LINES = (("one", "-"), ("two", "--"), ("three", "-."))
+"""Colours and dashes: lines are distinguished by more than their colour."""
+SHORTEST = 1e-6
+"""Seconds: a logarithmic axis has no room for 0."""
 STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "aembed",

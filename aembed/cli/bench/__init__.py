@@ -5,9 +5,10 @@ Modules:
     recorded                 files of earlier runs, shown again
     target text_options      options that name the subject
     options load_options values    options of all, and under load; durations and shares as people write them
+    schedules                when requests come, and for how long
     subject web              a model, a web application
     objectives               objectives and files of them
-    session                  the loop, the progress line, Ctrl-C, and where reports go
+    session progress_line    the loop, the progress line, Ctrl-C, and where reports go
 """
 
 import typer
