@@ -45,13 +45,15 @@ def clock_of(loop: asyncio.AbstractEventLoop) -> Clock:
 class LoopAffinity:
     """Binds its owner to the loop of the first call. While ``busy``, no other loop may take over."""
 
-    __slots__ = ("_busy", "_lock", "_process", "loop")
+    __slots__ = ("_busy", "_lock", "_process", "clock", "loop")
 
     def __init__(self, busy: Callable[[], bool]) -> None:
         self._busy = busy
         self._lock = threading.Lock()
         self.loop: asyncio.AbstractEventLoop | None = None
         """The loop of the last call: that of all calls in flight."""
+        self.clock: Clock = time.perf_counter
+        """The clock of that loop."""
         self._process = os.getpid()
 
     def enter(self, owner: str) -> asyncio.AbstractEventLoop:
@@ -69,7 +71,7 @@ class LoopAffinity:
                     raise EventLoopError(f"{owner} {OTHER_LOOP}")
                 if self._busy():
                     raise EventLoopError(f"{owner} {CUT_OFF}")
-            self.loop, self._process = loop, process
+            self.loop, self._process, self.clock = loop, process, clock_of(loop)
 
 
 class ActiveCalls:
@@ -106,6 +108,14 @@ class ActiveCalls:
             self._cut_off.discard(task)
             if task.uncancel() == 0 and kind is asyncio.CancelledError:
                 raise ClosedError(f"{self._owner} was closed, and did not wait for this call any longer") from None
+
+    def clock(self) -> Clock:
+        """The clock for a call that begins now, even if it is about to be rejected: on another loop, or under trio."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return time.perf_counter
+        return self._home.clock if loop is self._home.loop else clock_of(loop)
 
     @property
     def under_way(self) -> int:

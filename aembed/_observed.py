@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Mapping, Sequence, Sized
 from types import TracebackType
 
@@ -12,7 +10,7 @@ from aembed._engine.call_record import CallRecord
 from aembed._engine.engine import Engine
 from aembed._errors import DeadlineError
 from aembed._events import CallDone, CallStarted, Operation, Outcome, Resource, built
-from aembed._lifecycle import ActiveCalls, Clock, clock_of
+from aembed._lifecycle import ActiveCalls
 from aembed._types import Kind
 
 RESOURCES: tuple[Resource, ...] = ("slots", "requests", "tokens", "inputs", "pause")
@@ -34,7 +32,7 @@ class ObservedCall:
         """The call, after one that has asked for the dimension."""
 
     def __enter__(self) -> ObservedCall:
-        self._clock = _clock()
+        self._clock = self._active.clock()
         gate = self._engine.gate
         if gate.watch is not None:
             gate.watch.clock = self._clock
@@ -88,7 +86,7 @@ class ObservedCall:
         failure = error
         if failure is None and failed and call is not None:
             failure = DeadlineError("") if call.is_late else call.first_failure()
-        values = {
+        values: dict[str, object] = {
             "call": record.number,
             "operation": self._operation,
             "kind": self._kind,
@@ -114,18 +112,12 @@ class ObservedCall:
             "dimension": engine.spec.dim,
             "response_model": record.response_model,
         }
-        emit(built(CallDone, engine.recorder.about | values))
+        values.update(engine.recorder.about)
+        emit(built(CallDone, values))
 
 
 def _longest(waits: Mapping[str, float]) -> Resource:
     return max(RESOURCES, key=lambda name: waits.get(name, 0.0))
-
-
-def _clock() -> Clock:
-    try:
-        return clock_of(asyncio.get_running_loop())
-    except RuntimeError:  # under trio, where the call is about to be rejected
-        return time.perf_counter
 
 
 def _outcome(error: BaseException | None, failure: BaseException | None, failed: int) -> Outcome:

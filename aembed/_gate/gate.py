@@ -95,12 +95,12 @@ class Gate:
         """Report pauses, limits and the circuit breaker to ``hearer`` from now on."""
         if self.watch is None:
             self.watch = GateWatch(self, self.about)
-        self.watch.hearers[hearer] = None
+        self.watch.hear(hearer)
 
     def forget(self, hearer: Hearer) -> None:
         """End that; without any the gate is not watched."""
         if self.watch is not None:
-            self.watch.hearers.pop(hearer, None)
+            self.watch.forget(hearer)
             if not self.watch.hearers:
                 self.watch = None
 

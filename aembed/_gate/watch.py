@@ -43,6 +43,8 @@ class GateWatch:
 
     def __init__(self, gate: Gate, about: AboutGate) -> None:
         self.hearers: dict[Hearer, None] = {}
+        self.has_hearers = False
+        """Its events are wanted."""
         self.clock: Callable[[], float] = time.perf_counter
         """Clock of the calls with listeners: set when one begins."""
         self._gate = gate
@@ -55,10 +57,14 @@ class GateWatch:
         self._is_open = gate.account.backoff.probing
         self._limits = self._now_limits()
 
-    @property
-    def has_hearers(self) -> bool:
-        """Its events are wanted."""
-        return any(hearer.wants_gate for hearer in self.hearers)
+    def hear(self, hearer: Hearer) -> None:
+        """Report to it from now on, or to those of its listeners that are new."""
+        self.hearers[hearer] = None
+        self.has_hearers |= hearer.wants_gate
+
+    def forget(self, hearer: Hearer) -> None:
+        self.hearers.pop(hearer, None)
+        self.has_hearers = any(each.wants_gate for each in self.hearers)
 
     def seconds(self) -> Mapping[str, float]:
         """Total time that the queue has waited for each resource, up to now."""
