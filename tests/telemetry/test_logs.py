@@ -90,6 +90,6 @@ def test_json_is_one_object_a_line_with_the_fields() -> None:
 
 
 def test_the_library_is_silent_unless_logging_is_configured() -> None:
-    code = "import aembed, logging; logging.getLogger('aembed').warning('words')"
+    code = "import aembed, logging; aembed.EmbedderFactory(); logging.getLogger('aembed').warning('words')"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (ran.stdout, ran.stderr) == ("", "")
