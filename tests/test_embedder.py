@@ -1,12 +1,10 @@
-"""The facade: vectors in input order, bad input rejected before any request, an orderly end."""
+"""The facade: vectors in input order, results, health and statistics."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import math
 import time
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -16,7 +14,6 @@ import pytest
 from aembed import (
     AuthenticationError,
     BadTextError,
-    ClosedError,
     Config,
     ConnectError,
     Embedder,
@@ -32,7 +29,6 @@ from aembed._engine import overlong
 from aembed.testing import ScriptedProvider
 
 TEXTS = [f"text {number}" for number in range(20)]
-BAD_TEXTS = ["bare string", b"bytes", {"a set"}, {"a": "dict"}, ["good", 7], ["good", ""], ["good", " "], ["\ud800"], 7]
 
 
 async def test_documents_come_in_input_order(factory: EmbedderFactory) -> None:
@@ -95,78 +91,6 @@ async def test_a_result_has_all_facts_of_the_call(factory: EmbedderFactory) -> N
     assert result.elapsed > 0
 
 
-# ---- bad input
-
-
-@pytest.mark.parametrize("texts", BAD_TEXTS, ids=repr)
-async def test_bad_texts_are_rejected_before_anything_is_sent(factory: EmbedderFactory, texts: Any) -> None:
-    provider = ScriptedProvider()
-    embedder = await factory.new_embedder(provider)
-    for call in (embedder.embed_documents, embedder.embed):
-        with pytest.raises(InputError):
-            await call(texts)
-    assert provider.calls == []
-
-
-@pytest.mark.parametrize("text", ["", "  ", None, b"bytes", ["list"], "\ud800"], ids=repr)
-async def test_a_bad_query_is_rejected_before_anything_is_sent(factory: EmbedderFactory, text: Any) -> None:
-    provider = ScriptedProvider()
-    with pytest.raises(InputError):
-        await (await factory.new_embedder(provider)).embed_query(text)
-    assert provider.calls == []
-
-
-@pytest.mark.parametrize(
-    ("option", "reason"),
-    [
-        ({"kind": "passage"}, "kind is 'passage'; it must be 'document' or 'query'"),
-        ({"on_error": "ignore"}, "on_error is 'ignore'; it must be 'raise' or 'return'"),
-        ({"deadline": 0}, "deadline is 0; it must be a positive"),
-        ({"deadline": -1.0}, r"deadline is -1\.0"),
-        ({"deadline": math.nan}, "deadline is nan"),
-        ({"deadline": "5"}, "deadline is '5'"),
-    ],
-)
-async def test_errors_for_bad_arguments_name_a_remedy(factory: EmbedderFactory, option: Any, reason: str) -> None:
-    with pytest.raises(InputError, match=reason):
-        await (await factory.new_embedder("mock")).embed(TEXTS, **option)
-
-
-# ---- out=
-
-
-@pytest.mark.parametrize("batch_size", [3, 100])
-@pytest.mark.parametrize("dim", [8, None], ids=["known dimension", "unknown dimension"])
-async def test_rows_are_written_where_the_caller_wants_them(
-    factory: EmbedderFactory, batch_size: int, dim: int | None
-) -> None:
-    provider = ScriptedProvider(spec=ModelSpec(name="model", dim=dim))
-    embedder = await factory.new_embedder(provider, batch_size=batch_size)
-    out = np.zeros((len(TEXTS), 8), np.float32)
-    assert await embedder.embed_documents(TEXTS, out=out) is out
-    np.testing.assert_array_equal(out, await embedder.embed_documents(TEXTS))
-
-
-async def test_a_memmap_is_an_array(factory: EmbedderFactory, tmp_path: Path) -> None:
-    embedder = await factory.new_embedder("mock", dimensions=8)
-    out = np.lib.format.open_memmap(tmp_path / "vectors.npy", "w+", np.float32, (len(TEXTS), 8))
-    await embedder.embed_documents(TEXTS, out=out)
-    out.flush()
-    np.testing.assert_array_equal(np.load(tmp_path / "vectors.npy"), await embedder.embed_documents(TEXTS))
-
-
-@pytest.mark.parametrize(
-    "out",
-    [np.zeros((19, 8), np.float32), np.zeros((20, 8)), np.broadcast_to(np.float32(0), (20, 8)), [[0.0] * 8] * 20],
-    ids=["shape", "dtype", "read-only", "list"],
-)
-async def test_an_unsuitable_array_is_rejected_before_anything_is_sent(factory: EmbedderFactory, out: Any) -> None:
-    provider = ScriptedProvider()
-    with pytest.raises(InputError, match="out "):
-        await (await factory.new_embedder(provider)).embed_documents(TEXTS, out=out)
-    assert provider.calls == []
-
-
 # ---- dimension and health
 
 
@@ -210,67 +134,6 @@ async def test_statistics_are_a_snapshot(factory: EmbedderFactory) -> None:
     after = embedder.statistics()
     assert (before.texts, before.requests) == (0, 0)
     assert (after.texts, after.requests, after.retries, after.failed, after.in_flight) == (20, 4, 0, 0, 0)
-
-
-# ---- the end
-
-
-@pytest.mark.virtual_time
-async def test_closing_waits_for_calls_under_way_and_rejects_new_ones(factory: EmbedderFactory) -> None:
-    provider = ScriptedProvider(latency=10.0)
-    embedder = await factory.new_embedder(provider)
-    call = asyncio.create_task(embedder.embed_documents(TEXTS))
-    await anyio.sleep(1)
-    closing = asyncio.create_task(embedder.aclose())
-    await anyio.sleep(1)
-    assert provider.closed == 0
-    with pytest.raises(ClosedError, match="scripted:scripted is closed; make a new one"):
-        await embedder.embed_query("late")
-    assert (await call).shape == (20, 8)
-    await closing
-    assert provider.closed == 1
-
-
-@pytest.mark.virtual_time
-async def test_the_factory_waits_for_embedders_that_are_closing_already(factory: EmbedderFactory) -> None:
-    provider = ScriptedProvider(latency=10.0)
-    embedder = await factory.new_embedder(provider)
-    call = asyncio.create_task(embedder.embed_query("text"))
-    await anyio.sleep(1)
-    closing = asyncio.create_task(embedder.aclose())
-    await anyio.sleep(1)
-    await factory.aclose()
-    assert call.done()
-    assert provider.closed == 1
-    await closing
-
-
-async def test_closing_twice_closes_once(factory: EmbedderFactory) -> None:
-    provider = ScriptedProvider()
-    async with await factory.new_embedder(provider) as embedder:
-        await embedder.embed_query("text")
-    await embedder.aclose()
-    assert provider.closed == 1
-
-
-async def test_every_use_after_the_end_is_rejected(factory: EmbedderFactory) -> None:
-    embedder = await factory.new_embedder("mock")
-    await embedder.aclose()
-    for call in (
-        embedder.embed_query("text"),
-        embedder.embed_documents(TEXTS),
-        embedder.embed(TEXTS),
-        embedder.get_dimension(),
-    ):
-        with pytest.raises(ClosedError):
-            await call
-    assert isinstance((await embedder.check_health()).error, ClosedError)
-    assert "closed" in repr(embedder)
-
-
-async def test_repr_shows_model_and_state(factory: EmbedderFactory) -> None:
-    embedder = await factory.new_embedder("mock", dimensions=16)
-    assert repr(embedder) == "<Embedder mock:mock dim=16 <Gate in_flight=0/16 waiting=0>>"
 
 
 # ---- a text that stands several times in a call
@@ -327,26 +190,6 @@ async def test_fault_90_a_blank_text_fails_alone_if_failures_are_returned(factor
     np.testing.assert_array_equal(result.vectors[[1, 2, 499, 502, 999]], expected[[1, 2, 499, 502, 2]])
     nothing = await embedder.embed([" ", ""], on_error="return")
     assert (list(nothing.failures), nothing.usage.requests, nothing.vectors.shape) == ([0, 1], 0, (2, 128))
-
-
-async def test_a_blank_text_is_rejected_before_anything_is_sent(factory: EmbedderFactory) -> None:
-    provider = ScriptedProvider()
-    embedder = await factory.new_embedder(provider)
-    with pytest.raises(InputError) as caught:
-        await embedder.embed(["good", " "])
-    assert caught.value.index == 1
-    assert provider.calls == []
-
-
-@pytest.mark.parametrize("texts", [np.array(["a", "b"]), [np.str_("a"), np.str_("b")]], ids=["array", "items"])
-async def test_providers_get_plain_strings(factory: EmbedderFactory, texts: Any) -> None:
-    provider = ScriptedProvider()
-    embedder = await factory.new_embedder(provider)
-    await embedder.embed_documents(texts)
-    await embedder.embed(texts, on_error="return")
-    await embedder.embed_query(texts[0])
-    assert [chunk.texts async for chunk in embedder.stream_documents(texts)] == [["a", "b"]]
-    assert {type(text) for call in provider.calls for text in call.texts} == {str}
 
 
 async def test_a_result_as_plain_objects(factory: EmbedderFactory) -> None:
