@@ -155,15 +155,18 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
             stated = limits(**quota)
             if stated is not None:
                 chosen["limits"] = stated
+            unused = _given(reading | {"update": update or None, "keep": keep or None, "force": force or None})
             if query is not None:
                 if source is not None or output or dry_run:
                     raise CommandError("--query prints its vector and takes no INPUT, -o or --dry-run; leave them out")
+                _reject_unused("--query prints its vector", unused)
                 vector = run(_embed_query(query, config, model, like, chosen))
                 say(json.dumps([float(str(number)) for number in vector]))  # the shortest form that reads back the same
                 return
             if retry is not None:
                 if source is not None or output or dry_run:
                     raise CommandError("--retry-rejects takes no INPUT, -o or --dry-run; leave them out")
+                _reject_unused("--retry-rejects reads and writes as the output was made", unused)
                 report = retry_file(retry, model=model, shown=shown, config=config, options=chosen | spending)
             else:
                 if not source:
@@ -184,6 +187,11 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
 def _given(options: Mapping[str, object]) -> dict[str, object]:
     """The options that the command line has."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _reject_unused(why: str, given: Mapping[str, object]) -> None:
+    for name in given:
+        raise CommandError(f"{why} and takes no --{name.replace('_', '-')}; leave it out")
 
 
 def _named(output: list[str] | None, source: list[str]) -> list[str]:

@@ -115,7 +115,7 @@ class _Count:
         self._cutter = Cutter(embedder.spec)
         self._sampled = 0
         self.sample: list[str] = []
-        """Texts that fit the model, from the beginning of each block."""
+        """Texts from the beginning of each block."""
 
     def all(self, source: Source, survey: Survey) -> Iterator[None]:
         """Read the input, block by block."""
@@ -123,27 +123,31 @@ class _Count:
             rows = survey.judge(block).rows
             good = [row for row in rows if not row.fault]
             sizes = self._embedder.measure([row.text for row in good]) if good else []
-            room = CALIBRATED_TOKENS // 4
+            room = CALIBRATED_TOKENS // 4 if self.sample else CALIBRATED_TOKENS
             for row, size in zip(good, sizes, strict=True):
                 self._plan.exact = size.exact
-                room -= size.tokens
-                self._add(row, size, sampled=room > 0)
+                tokens = self._add(row, size)
+                if 0 < tokens <= min(room, CALIBRATED_TOKENS - self._sampled):
+                    self.sample.append(row.text)
+                    self._sampled += tokens
+                    room -= tokens
             self._count(self._cutter.add(block.start, rows))
             yield
         self._count(self._cutter.flush())
 
-    def _add(self, row: Row, size: TextSize, *, sampled: bool) -> None:
-        too_long = size.exact and self._limit is not None and size.tokens > self._limit
-        if too_long and self._overlong == "error":
-            self._plan.rejected += 1
-            row.fault = "the text is too long"
-            return
-        if too_long and self._overlong == "truncate":
-            self._plan.truncated += 1
-        self._plan.tokens += min(size.tokens, self._limit or size.tokens) if self._plan.truncated else size.tokens
-        if sampled and not too_long and self._sampled < CALIBRATED_TOKENS:
-            self._sampled += size.tokens
-            self.sample.append(row.text)
+    def _add(self, row: Row, size: TextSize) -> int:
+        """Count a text. Returns how many of its tokens would be embedded."""
+        tokens = size.tokens
+        if size.exact and self._limit is not None and tokens > self._limit:
+            if self._overlong == "error":
+                self._plan.rejected += 1
+                row.fault = "the text is too long"
+                return 0
+            if self._overlong == "truncate":
+                self._plan.truncated += 1
+                tokens = self._limit
+        self._plan.tokens += tokens
+        return tokens
 
     def _count(self, chunks: Sequence[Chunk]) -> None:
         self._plan.requests += sum(1 for chunk in chunks if chunk.texts)

@@ -227,7 +227,7 @@ def new_record(
     settings: dict[str, Any] = header.settings
     if (wanted.retry or wanted.update) and origin is not None:
         now = settings.get("overlong")
-        retried = [*origin.record.retried, *([now] if wanted.retry and now else [])]
+        retried = list(dict.fromkeys([*origin.record.retried, *([now] if wanted.retry and now else [])]))
         settings = settings | {"overlong": origin.record.settings.get("overlong")}
     return OutputRecord(
         aembed=__version__,

@@ -140,6 +140,9 @@ def test_nothing_to_embed(aembed: Aembed) -> None:
     refused(aembed("embed"), "nothing to embed", "--query")
     refused(aembed("embed", "-o", "v.npy"), "nothing to embed", "--query")
     refused(aembed("embed", "--query", "text", "-o", "v.npy"), "leave them out")
+    refused(aembed("embed", "--query", "text", "--text-column", "body"), "takes no --text-column; leave it out")
+    refused(aembed("embed", "--retry-rejects", "v.npy", "--limit", "3"), "as the output was made", "--limit")
+    refused(aembed("embed", "--retry-rejects", "v.npy", "--force"), "takes no --force")
     refused(aembed("embed", "--query", " ", "--model", "mock"), "--query: the text is empty or blank")
 
 

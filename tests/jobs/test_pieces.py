@@ -135,6 +135,16 @@ async def test_dry_run_counts_with_the_tokenizer() -> None:
     assert pieces.rows == 17
 
 
+@pytest.mark.parametrize("overlong", ["truncate", "split"])
+async def test_dry_run_says_how_long_it_takes_where_every_text_is_too_long(overlong: Any) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra local")
+    Path("long.txt").write_text(f"{'word ' * 500}\n" * 3)
+    found = await plan("long.txt", model="local", config=Config(), overlong=overlong)
+    assert (found.tokens < 3 * 500) == (overlong == "truncate")
+    assert (found.bound_by, found.rejected) == ("machine", 0)
+    assert found.seconds is not None
+
+
 async def test_dry_run_of_the_local_model_rejects_the_same_rows_as_the_job() -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra local")
     Path("t.txt").write_text("short\n" + "word " * 300 + "\nlonger text\n")

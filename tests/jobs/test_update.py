@@ -476,6 +476,8 @@ async def test_overlong_texts_are_retried_truncated() -> None:
     report = await retry_rejects("v.npy", overlong="truncate", config=Config())
     assert (report.rejected, report.truncated) == (0, 1)
     assert not np.isnan(np.load("v.npy")).any()
+    await retry_rejects("v.npy", overlong="truncate", config=Config())
+    assert read_record("v.npy").retried == ["truncate"], "once, however often it is asked for"
     assert (await job("v.npy", "local")).was_complete
 
 
