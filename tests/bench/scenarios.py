@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 
 import anyio
 
-from aembed import EmbedderFactory, bench
+from aembed import bench
 from aembed.bench.scenario import Case
 
 kept: list[bytes] = []
@@ -22,9 +22,17 @@ calls = itertools.count()
 
 @bench.scenario(batch=[1, 10, 40])
 async def documents(case: Case) -> AsyncGenerator[bench.Subject]:
+    from aembed import EmbedderFactory  # other scenarios run in fresh processes, which then need not import it
+
     async with EmbedderFactory() as factory:
         embedder = await factory.new_embedder("mock")
         yield bench.documents(embedder, ["a text"] * case.batch)
+
+
+@bench.scenario(turns=[1, 10, 40])
+async def turns(case: Case) -> None:
+    for _ in range(case.turns):
+        await anyio.lowlevel.checkpoint()
 
 
 @bench.scenario

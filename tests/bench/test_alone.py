@@ -243,10 +243,10 @@ async def test_bad_input_is_named(mode: Mode, options: dict[str, Any], told: str
 
 
 def test_scaling_fits_a_line() -> None:
-    report = here(bench.scaling(scenarios.documents, processes=3, seconds=0.01))
+    report = here(bench.scaling(scenarios.turns, processes=3, seconds=0.01))
     found = report.scaling
     assert found is not None
-    assert (report.mode, found.parameter, found.unit, report.parameters) == ("scaling", "batch", "s", {})
+    assert (report.mode, found.parameter, found.unit, report.parameters) == ("scaling", "turns", "s", {})
     assert [point.x for point in found.points] == [1, 10, 40]
     assert found.linear is not None
 

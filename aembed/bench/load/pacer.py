@@ -3,6 +3,10 @@
 On Linux a timerfd wakes the loop, to some tens of microseconds. Timers of the loops themselves are coarser: asyncio's
 are up to a millisecond late, uvloop's as much too early. A request is never started before its time, never dropped,
 and a late one moves no other.
+
+Requests that are due within one wake-up start together: gaps of the starts shorter than that, some 60 us on a quiet
+machine, are not those of the schedule. At 1,000 Poisson arrivals a second this is one request of seventeen, enough
+for a Kolmogorov-Smirnov test of the starts to notice. Response times are counted from the schedule, which is exact.
 """
 
 from __future__ import annotations
