@@ -132,7 +132,7 @@ def execute(command: list[str], directory: Path) -> str:
 
 
 def is_shown(shown: str, printed: str) -> bool:
-    """True if ``printed`` is the text of the page, in which ``...`` stands for any lines, or for the rest of one."""
+    """True if ``printed`` is the text of the page, in which ``...`` means any lines, or for the rest of one."""
 
     def pattern(line: str) -> str:
         if line == "...\n":

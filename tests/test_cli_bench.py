@@ -182,7 +182,7 @@ def test_fault_126_ctrl_c_ends_every_load_and_reports(
     assert report.interrupted
     assert report.traffic is not None
     assert report.traffic.ok >= 1
-    assert "interrupted: this is what was measured until then" in done.stdout
+    assert "interrupted: these are the results until then" in done.stdout
     assert b'failures="0" errors="1"' in (place / "o.xml").read_bytes()
     assert done.returncode == code
 

@@ -79,7 +79,7 @@ def test_the_reference_has_every_public_module() -> None:
     }
     public = {module.__name__ for module in MODULES} | {"aembed.bench", "aembed.testing.faults"} | integrations
     assert set(re.findall(r"^\.\. exports:: (\S+)", reference, re.MULTILINE)) == public
-    # Of `aembed` itself, each group has its heading; the directive takes all names of the others.
+    # Each group of `aembed` itself has its heading; the directive takes all names of the others.
     assert re.findall(r":only: (\w+)", reference) == ["functions", "rest", "settings", "errors"]
 
 

@@ -224,7 +224,7 @@ class Gate:
             else:
                 self.account.ended(now, reservation, error, self.slots.taken)
         finally:
-            # After an error of the account too: its slot is free, and nobody else would wake the next in line.
+            # After an error of the account too: its slot is free, and the next in line has no other wake-up.
             if len(self._lanes):
                 if self._lanes.shares_tokens:
                     self._lanes.forget_absent(now)

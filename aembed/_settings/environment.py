@@ -76,9 +76,7 @@ def _value(name: str, text: str, kind: object) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise ConfigError(
-            f"{name}: not valid JSON; give a table as JSON, or each field a variable of its own"
-        ) from None
+        raise ConfigError(f"{name}: not valid JSON; give a table as JSON, or one variable per field") from None
 
 
 def _nested(path: Path, value: object) -> dict[str, object]:

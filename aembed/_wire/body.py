@@ -115,7 +115,7 @@ async def _inflate(connection: Connection, head: Head, max_bytes: int, sink: Bod
 def _inflated(raw: bytes, inflate: zlib._Decompress, head: Head) -> Iterator[bytes]:
     """The next bytes of the body, decompressed, a little at a time."""
     while raw:
-        wrong = "goes on behind its end" if inflate.eof else ""
+        wrong = "has bytes after its end" if inflate.eof else ""
         piece = b""
         try:
             piece = b"" if wrong else inflate.decompress(raw, HANDED_ON_BYTES)

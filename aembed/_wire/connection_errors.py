@@ -74,7 +74,7 @@ def redirected(location: str, status: int) -> BadRequestError:
         _ = parts.port  # raises for one that is none
         target = parts.hostname or "another path"
     except ValueError:
-        target = "an address that is none"
+        target = "an invalid address"
     return BadRequestError(
         f"the server redirects to {redact(target, (), (), 100)}, and redirects are not followed; set base_url to where "
         "it really is",

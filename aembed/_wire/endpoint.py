@@ -101,7 +101,7 @@ def root(api: HttpApi, base_url: str | None, *endings: str) -> str:
     """
     if base_url is None:
         if api.base_url is None:
-            raise ConfigError("the API has no address of its own; give base_url")
+            raise ConfigError("the API has no default address; give base_url")
         return api.base_url
     parts = urlsplit(base_url)
     path = re.sub(r"/{2,}", "/", parts.path).rstrip("/")

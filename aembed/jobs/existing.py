@@ -127,7 +127,7 @@ def _check_not_paid_again(old: Origin, fingerprint: str, settings: dict[str, Any
         )
     assert old.record.input != fingerprint, "else its vectors could be used"
     raise JobChangedError(
-        f"the input has changed since {old.output.name} was made, and {again}: embed only what is new with "
+        f"the input has changed since {old.output.name} was made, and {again}: embed only new texts with "
         "update=True, or everything with force=True"
     )
 
@@ -138,7 +138,7 @@ def _check_same_model(old: Origin, settings: dict[str, Any], *, dtype: str) -> N
         changed.append(f"dtype was {old.record.dtype!r} and is {dtype!r}")
     if changed:
         raise JobChangedError(
-            f"{old.output.name} cannot be updated, for {'; '.join(changed)}: use what it was made with, or make it "
+            f"{old.output.name} cannot be updated, for {'; '.join(changed)}: use the same settings, or make it "
             "anew with force=True"
         )
 
@@ -152,8 +152,8 @@ def _check_same_storage(old: Origin, first: Origin, wanted: Wanted) -> None:
         changed.append(f"its scale of int8 is not that of {first.output.name}")
     if changed:
         raise JobChangedError(
-            f"{old.output.name} has rows that cannot be kept, for {'; '.join(changed)}: use what "
-            "it was made with, or update without keep=True"
+            f"{old.output.name} has rows that cannot be kept, for {'; '.join(changed)}: use "
+            "the same settings, or update without keep=True"
         )
 
 

@@ -196,7 +196,7 @@ class Journal:
         return self._file.read(1) == b"\n"
 
     def _way_out(self) -> str:
-        return f"give what it was begun with, or delete {self._path.parent} to begin again"
+        return f"use the original settings, or delete {self._path.parent} to begin again"
 
 
 def header_in(directory: Path) -> Header | None:

@@ -18,7 +18,7 @@ from aembed.jobs.threads import in_thread
 from aembed.jobs.vocabulary import Vocabulary
 
 MOST_REPEATED = 1_000_000
-REPEATED = "the id stands in an earlier row already"
+REPEATED = "an earlier row has the same id"
 
 
 @dataclass(slots=True)
@@ -172,7 +172,7 @@ class _Look:
         if len(repeated) > min(self.rows // 2, MOST_REPEATED):
             raise JobInputError(
                 f"{name}: {len(repeated):,} of {self.rows:,} rows repeat an id of column {self._source.columns.id!r}; "
-                "name the column that tells rows apart with id_column"
+                "name a column without repeated values with id_column"
             )
         return repeated
 

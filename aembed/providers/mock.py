@@ -35,8 +35,8 @@ from aembed._types import Kind, ModelSpec, Provider, Reply, Source, Vectors
 ErrorKind: TypeAlias = Literal["authentication", "bad_request", "connect", "overloaded", "rate_limit", "timeout"]
 
 ERRORS: Mapping[ErrorKind, Callable[[], ProviderError]] = {
-    "authentication": lambda: AuthenticationError("the mock refuses the key", status=401),
-    "bad_request": lambda: BadRequestError("the mock refuses the request", status=400),
+    "authentication": lambda: AuthenticationError("the mock rejects the key", status=401),
+    "bad_request": lambda: BadRequestError("the mock rejects the request", status=400),
     "connect": lambda: ConnectError("the mock broke the connection"),
     "overloaded": lambda: OverloadedError("the mock is overloaded", status=503),
     "rate_limit": lambda: RateLimitError("the mock says: too fast", status=429),

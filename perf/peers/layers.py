@@ -1,4 +1,4 @@
-"""Where the time of a query goes: ``python -m perf.peers.layers``.
+"""The time of a query, layer by layer: ``python -m perf.peers.layers``.
 
 The same queries, 64 in flight, through ever more of aembed: a protocol that knows the one server, aembed's connections,
 its provider (request and reply as JSON), its engine (gate, timeout, retry, check), and the whole embedder. All run in
@@ -29,7 +29,7 @@ from perf.peers.texts import sentences
 from perf.rounds import table
 
 QUERIES = 320
-"""Of a block."""
+"""Queries of a block."""
 
 Query: TypeAlias = Callable[[str], Awaitable[object]]
 

@@ -30,7 +30,7 @@ BUCKETS: dict[str, tuple[int, list[str]]] = {
     "6 s, reported": (12_288, ["--span", "6"]),
     "6 s, hidden": (12_288, ["--span", "6", "--hidden"]),
 }
-"""What the bucket holds -> rows, 64 a request: the bucket, and 36 to 42 seconds at its rate; options of the server."""
+"""Kind of bucket -> rows, 64 a request: the bucket, and 36 to 42 seconds at its rate; options of the server."""
 
 
 def main() -> None:

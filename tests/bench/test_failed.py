@@ -97,7 +97,9 @@ async def test_an_objective_met_at_no_rate_is_over_budget() -> None:
 async def test_a_long_run_without_a_drift_to_judge_is_inconclusive() -> None:
     report = await bench.sustained(lambda: anyio.sleep(0.01), arrivals=bench.trace([0, 1]), duration=60)
     assert (report.verdict.state, report.drift) == ("inconclusive", None)
-    assert report.verdict.reasons == ("fewer than 6 windows have answers: a longer run, or wider windows, would tell",)
+    assert report.verdict.reasons == (
+        "fewer than 6 windows have answers: a longer run, or wider windows, would decide",
+    )
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ window.addEventListener("load", async () => {
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the page does when it is used; one start of the browser for all tests."""
+    """Behaviour of the page in use; one start of the browser for all tests."""
     if CHROMIUM is None:
         pytest.skip("needs Chromium")
     report, other = (replace(samples()[mode], name="get_user") for mode in ("open", "closed"))

@@ -163,9 +163,9 @@ def replace_done(**changes: Any) -> Done:
 
 
 def test_one_process_that_was_disturbed_voids_the_run() -> None:
-    disturbed = replace_done(reasons=("the machine stood still",), notes=("slow",), possible_rate=100.0)
+    disturbed = replace_done(reasons=("the machine stopped",), notes=("slow",), possible_rate=100.0)
     found = merged_disturbances([(DONE, NO_ROWS), (disturbed, NO_ROWS), Lost("it ended")])
-    assert found.reasons == ("process 2 of 3: the machine stood still", "process 3 of 3: it ended")
+    assert found.reasons == ("process 2 of 3: the machine stopped", "process 3 of 3: it ended")
     assert found.notes == ("process 2 of 3: slow",)
     assert found.possible_rate == 300.0, "every process can offer as much as the slowest"
     assert merged_disturbances([(DONE, NO_ROWS)]).reasons == ()
@@ -263,7 +263,7 @@ def test_a_process_that_is_stopped_for_a_while_voids_the_run() -> None:
         loop_factory=asyncio.new_event_loop,
     )
     assert report.verdict.state == "invalid"
-    stood = "process 1 of 2: the machine stood still, or let others run"
+    stood = "process 1 of 2: the machine stopped, or ran other programs"
     assert any(reason.startswith(stood) for reason in report.verdict.reasons), report.verdict.reasons
     assert report.processes[0].valid is False
     assert report.traffic is not None

@@ -262,7 +262,7 @@ def test_interrupted_runs_say_so() -> None:
 
     report = replace(samples()["closed"], interrupted=True)
     assert "interrupted" in headlines.verdict(report)
-    assert "interrupted: this is what was measured until then" in shown(report)
+    assert "interrupted: these are the results until then" in shown(report)
 
 
 @pytest.mark.parametrize(

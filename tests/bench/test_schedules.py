@@ -1,4 +1,4 @@
-"""Schedules as they are written on the command line, and lengths of runs that nobody chose."""
+"""Schedules as they are written on the command line, and lengths of runs without a chosen one."""
 
 from __future__ import annotations
 

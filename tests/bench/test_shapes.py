@@ -79,7 +79,7 @@ def test_failures_before_the_spike_leave_no_band_to_come_back_to() -> None:
     times = [i / 10 for i in range(100)]
     found = describe(rows(times, times, FAILED), base=10, spike=20, start=5, end=6)
     assert (found.band, found.recovery, found.peak_response) == (None, None, None)
-    assert found.recovery_unknown == "requests failed before it, so that what is usual is not known"
+    assert found.recovery_unknown == "requests failed before it, so that the usual latency is unknown"
 
 
 def came(*, base: float = 50, start: float = 10, end: float = 11, seconds: float = 25) -> NDArray[np.float64]:

@@ -74,7 +74,7 @@ def test_verdicts_word_for_word() -> None:
     assert judge(replace(WORSE, steady=True)) == Verdict()
     assert judge(WORSE) == Verdict(state="over budget", reasons=(told,))
     assert judge(WORSE, "it rained") == Verdict(state="inconclusive", reasons=(f"{told}, but it rained",))
-    unsure = Verdict(state="inconclusive", reasons=(f"{told}: a longer run would tell",))
+    unsure = Verdict(state="inconclusive", reasons=(f"{told}: a longer run would decide",))
     assert judge(replace(WORSE, steady=None), "it rained") == unsure
 
 
@@ -137,4 +137,6 @@ async def test_windows_without_answers_are_nothing_to_judge() -> None:
     report = await bench.sustained(_at_once, arrivals=bench.trace([0.1, 0.2, 11.0]), duration=12, window=2.0)
     assert report.drift is None
     assert report.verdict == NOTHING_TO_JUDGE
-    assert report.verdict.reasons == ("fewer than 6 windows have answers: a longer run, or wider windows, would tell",)
+    assert report.verdict.reasons == (
+        "fewer than 6 windows have answers: a longer run, or wider windows, would decide",
+    )

@@ -324,7 +324,7 @@ def test_the_ten_longest_stalls_are_shown_in_their_order() -> None:
         "your code burnt CPU",
         "your code blocked",
         "the machine took the CPU away",
-        "could not be told",
+        "unknown",
     ]
 
 

@@ -146,7 +146,7 @@ async def test_places_that_are_all_taken_are_no_fault_of_the_subjects_loop() -> 
 async def test_only_the_machine_voids_a_run(cause: Cause, state: str) -> None:
     found, reason, _, _ = await verdict(flown(0.001), stalls=(stall(cause, 0.2),))
     assert found == state
-    assert reason == ("the machine stood still, or let others run, for 0.2 s of 10 s" if state == "invalid" else "")
+    assert reason == ("the machine stopped, or ran other programs, for 0.2 s of 10 s" if state == "invalid" else "")
     assert (await verdict(flown(0.001), stalls=(stall(cause, 0.03),)))[0] == "ok"  # too little to matter
 
 
@@ -232,7 +232,7 @@ async def test_the_commonest_kinds_are_named() -> None:
 async def test_a_machine_in_the_way_excuses_missing_answers_and_no_errors(outcome: Outcome, state: str) -> None:
     found, _, notes, _ = await verdict(failing(500, outcome), stalls=(stall("descheduled", 0.2),))
     assert found == state
-    assert ("the machine stood still, or let others run, for 0.2 s of 10 s" in notes) == (state == "failed")
+    assert ("the machine stopped, or ran other programs, for 0.2 s of 10 s" in notes) == (state == "failed")
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_fault_58_a_loop_that_was_cut_off(loop_factory: Callable[[], Any]) -> No
 
 
 def test_fault_58_a_loop_closed_under_its_calls() -> None:
-    """The loop ended without notice: nobody knows which resources are still held, and the error says so."""
+    """The loop ended without notice: which resources are still held is unknown, and the error says so."""
     home = LoopAffinity(lambda: True)
     loop = asyncio.new_event_loop()
     loop.run_until_complete(entering(home))

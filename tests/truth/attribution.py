@@ -71,7 +71,7 @@ def generator_is_stopped() -> Sequence[Figure]:
     return [
         yes("INVALID", report.verdict.state == "invalid"),
         yes("exit code 3", report.verdict.exit_code == 3),
-        yes("says why", "machine stood still" in "".join(report.verdict.reasons)),
+        yes("says why", "machine stopped" in "".join(report.verdict.reasons)),
     ]
 
 

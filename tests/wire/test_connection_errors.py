@@ -104,8 +104,8 @@ def test_a_url_that_is_none() -> None:
         ("https://there.example/x?key=1", "there.example"),
         ("/v2", "another path"),
         ("", "another path"),
-        ("http://[bad:1/", "an address that is none"),
-        ("http://x:99999999/", "an address that is none"),
+        ("http://[bad:1/", "an invalid address"),
+        ("http://x:99999999/", "an invalid address"),
         (f"http://{'h' * 101}/", "h" * 100),
     ],
 )

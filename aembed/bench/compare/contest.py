@@ -69,7 +69,7 @@ async def ab(
         after=first.after.label,
         changes=adjust(changes, rule),
         unjudged=tuple(unjudged),
-        notes=("interrupted: this is what was measured until then",) if interrupted else (),
+        notes=("interrupted: these are the results until then",) if interrupted else (),
         interrupted=interrupted,
     )
 

@@ -160,7 +160,7 @@ def _judge(report: Report, before: Metric, after: Metric, speed: float) -> Chang
 def _too_short(change: Estimate) -> str:
     """The smallest change that intervals of this width would show."""
     assert change.high is not None
-    return f"these runs are too short to tell less than {units.change(change.high - change.value)}: measure longer"
+    return f"these runs are too short to show less than {units.change(change.high - change.value)}: measure longer"
 
 
 def _change(before: Estimate, after: Estimate) -> Estimate:

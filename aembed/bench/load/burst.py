@@ -69,7 +69,7 @@ async def burst(
     if verdict.state == "invalid":
         return replace(report, mode="burst", burst=felt)
     if felt.recovery_unknown is not None:
-        reason = f"how long the spike was felt cannot be told: {felt.recovery_unknown}"
+        reason = f"the recovery time is unknown: {felt.recovery_unknown}"
         verdict = verdict.joined(Verdict(state="inconclusive", reasons=(reason,)))
     recoveries = [recovery_judged(goal, felt) for goal in settings.goals if goal.metric == "recovery"]
     verdict = with_objectives(verdict, recoveries, None)
@@ -120,14 +120,14 @@ def _recovery(came: Floats, response: Floats, usual: Percentile, start: float, e
     band = _band(usual)
     earlier, later = response[came < start], response[came >= end]
     if not np.isfinite(earlier).all():
-        return "requests failed before it, so that what is usual is not known"
+        return "requests failed before it, so that the usual latency is unknown"
     if band is None or usual.value is None:
         return f"{len(earlier)} requests before it say too little about their p95; give it time for {USUAL} or more"
     cluster = len(earlier) / effective_size(earlier > usual.value)  # requests that queue are slow together
     after = _slowness(later > band[1]) / cluster
     enough = math.log(max(len(after), 1) / FALSE_ALARMS)
     if len(after) * EACH_SLOW / cluster < enough:
-        return f"{len(after)} requests after it are too few to tell slow ones from chance"
+        return f"{len(after)} requests after it are too few to distinguish slow ones from chance"
     surely = np.flatnonzero(after >= enough)
     if not len(surely):
         return 0.0

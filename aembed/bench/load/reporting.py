@@ -162,7 +162,7 @@ def _unsent(work: Work | None) -> tuple[str, ...]:
 
 
 def breakdown_of(result: RunResult, watchdog: Watchdog | None) -> Breakdown | None:
-    """Where the time of requests went, if notes were wanted."""
+    """The time of requests, part by part, if notes were wanted."""
     if result.traces is None:
         return None
     stalls, collections = watchdog.pauses() if watchdog else ((), ())

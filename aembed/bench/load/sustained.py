@@ -27,7 +27,7 @@ FEWEST = 6
 
 NOTHING_TO_JUDGE = Verdict(
     state="inconclusive",
-    reasons=(f"fewer than {FEWEST} windows have answers: a longer run, or wider windows, would tell",),
+    reasons=(f"fewer than {FEWEST} windows have answers: a longer run, or wider windows, would decide",),
 )
 
 
@@ -125,7 +125,7 @@ def judge(drift: Drift, excuse: str | None = None) -> Verdict:
     )
     reason = f"{told}; the tolerance is {drift.tolerance:.0%}"
     if drift.steady is None:
-        return Verdict(state="inconclusive", reasons=(f"{reason}: a longer run would tell",))
+        return Verdict(state="inconclusive", reasons=(f"{reason}: a longer run would decide",))
     if excuse is not None:
         return Verdict(state="inconclusive", reasons=(f"{reason}, but {excuse}",))
     return Verdict(state="over budget", reasons=(reason,))

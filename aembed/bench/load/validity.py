@@ -92,7 +92,7 @@ async def disturbances(
     seconds = result.seconds if loop is None else loop.seconds
     stood = sum(stall.seconds for stall in stalls if stall.cause == "descheduled")
     if stood > TAKEN * seconds:
-        reasons.append(f"the machine stood still, or let others run, for {stood:.3g} s of {seconds:.3g} s")
+        reasons.append(f"the machine stopped, or ran other programs, for {stood:.3g} s of {seconds:.3g} s")
     elif loop is not None and loop.queued is not None and loop.queued > QUEUED * seconds:
         reasons.append(f"the loop's thread waited for a core for {loop.queued:.3g} s of {seconds:.3g} s")
     p99 = lag.at(0.99).value

@@ -91,7 +91,7 @@ def _verdict(found: Memory) -> Verdict:
     if found.leaking:
         return Verdict(state="over budget", reasons=(kept,))
     if found.filling:
-        return Verdict(state="inconclusive", reasons=(f"{kept}, but ever fewer: more operations would tell a leak",))
+        return Verdict(state="inconclusive", reasons=(f"{kept}, but ever fewer: more operations would show a leak",))
     return Verdict()
 
 

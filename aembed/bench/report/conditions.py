@@ -21,7 +21,7 @@ def stalls(found: Sequence[Stall]) -> Table:
         "cpu": "your code burnt CPU",
         "blocked": "your code blocked",
         "descheduled": "the machine took the CPU away",
-        "unknown": "could not be told",
+        "unknown": "unknown",
     }
     longest = sorted(found, key=lambda stall: -stall.seconds)[:10]
     rows = [

@@ -52,7 +52,7 @@ def style(report: Report) -> str:
 
 def reasons(report: Report) -> tuple[str, ...]:
     """The reasons of the verdict."""
-    early = ("interrupted: this is what was measured until then",) if report.interrupted else ()
+    early = ("interrupted: these are the results until then",) if report.interrupted else ()
     return (*map(printable, report.verdict.reasons), *early)
 
 

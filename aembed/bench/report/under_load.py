@@ -68,7 +68,7 @@ def _by_length(line: LengthCost, tokens_from: str) -> Table:
     if tokens_from == "provider":
         per_token = _times(per, 1000 * line.characters_per_token)
         rows.append(("per 1,000 tokens", units.estimate(per_token, units.seconds)))
-    note = f"a straight line through {units.count(line.requests)} requests; what they waited for others is in it"
+    note = f"a straight line through {units.count(line.requests)} requests; their wait for others is included"
     return table("Service time by length", ("", "time (95 % interval)"), *rows, note=note)
 
 

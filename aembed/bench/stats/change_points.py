@@ -37,7 +37,7 @@ def change_points(series: ArrayLike, *, min_effect: float = 0.03) -> tuple[Chang
     """All changes of level by ``min_effect`` or more, in order; ``series`` is above 0, such as seconds or rates."""
     values = np.asarray(series, dtype=np.float64)
     if not (np.isfinite(values).all() and (values > 0).all()):
-        raise ValueError("a series must be finite and above 0 to tell relative changes in it")
+        raise ValueError("a series must be finite and above 0 for relative changes in it")
     edges = [0, *sorted(_splits(values, 0)), len(values)]
     while (weak := _weakest(values, edges, min_effect)) is not None:
         edges.remove(weak)

@@ -55,7 +55,7 @@ SteadyArriving = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """What a request may take, and which requests there are."""
+    """Limits of a request, and the source of requests."""
 
     timeout: Annotated[
         float | None,
@@ -96,7 +96,7 @@ class Judged:
 
 @dataclass(frozen=True, kw_only=True)
 class Why:
-    """Where the time of requests went."""
+    """The time of requests, part by part."""
 
     why: Annotated[
         bool,
@@ -111,7 +111,7 @@ class Why:
 
 @dataclass(frozen=True, kw_only=True)
 class InProcesses:
-    """How many processes offer the load."""
+    """Number of processes that offer the load."""
 
     processes: Annotated[
         int,
@@ -127,7 +127,7 @@ class InProcesses:
 
 @dataclass(frozen=True, kw_only=True)
 class OneRun(Judged, Why, InProcesses):
-    """One run: how it ends, and what is noted in it."""
+    """One run: its end, and notes in it."""
 
     abort: Annotated[
         bool,

@@ -18,7 +18,7 @@ from aembed.cli.bench.values import seconds, share
 from aembed.cli.errors import one_sentence
 
 USUAL = 150
-"""Requests before a spike, a quarter of the run, that nearly always show what is usual."""
+"""Requests before a spike, a quarter of the run, that nearly always show the usual latency."""
 
 
 def _each(shared: StepShared, options: RunOptions, load: Callable[[Case, RunOptions], Any]) -> None:

@@ -101,6 +101,6 @@ def with_options(kind: type[Outputs]) -> Callable[[Callable[..., None]], Callabl
 
 
 def _place_in_help(annotation: Any) -> int:
-    """What is measured comes first, results last. Arguments keep their order."""
+    """The subject comes first, results last. Arguments keep their order."""
     about = getattr(annotation, "__metadata__", (None,))[0]
     return {SUBJECT: 0, OUTPUT: 2}.get(getattr(about, "rich_help_panel", None) or "", 1)

@@ -14,7 +14,7 @@ SHOWN = 12
 
 
 class ProgressLine:
-    """What matters most comes first: a narrow terminal cuts off the end."""
+    """The most important figures come first: a narrow terminal cuts off the end."""
 
     def __init__(self) -> None:
         self._p95: deque[float | None] = deque(maxlen=SHOWN)

@@ -11,7 +11,7 @@ from aembed.bench import Arrivals, constant, gamma, poisson, ramp, read_rows, tr
 from aembed.cli.errors import CommandError
 
 SHORTEST, LONGEST = 30.0, 300.0
-"""Seconds of a run whose length nobody chose."""
+"""Seconds of a run without a chosen length."""
 ENOUGH = 400
 """Requests, of which 367 that are independent of each other give the p99 an interval."""
 RATE = 100.0

@@ -34,7 +34,7 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         if tag & 7 == _VARINT:
             value, at = _read_varint(message, at)
         elif tag & 7 not in {_BYTES, *_FIXED_SIZES}:
-            raise ValueError("a group, which nobody writes and others would read differently")
+            raise ValueError("a group, which is deprecated: other readers would read it differently")
         else:
             size, at = (_FIXED_SIZES[tag & 7], at) if tag & 7 in _FIXED_SIZES else _read_varint(message, at)
             value, at = message[at : at + size], at + size
