@@ -109,7 +109,7 @@ class CacheFile:
         newest: dict[bytes, int] = {}
         columns = f"digest, id, CAST(key AS BLOB), used, checksum, iif(length(row) <= {MAX_ROW_BYTES}, row, NULL)"
         statement = f"SELECT {columns} FROM ({rows_at(len(asked))})"  # noqa: S608
-        for place, number, key, used, checksum, row in db.execute(statement, tuple(asked)):
+        for place, number, key, used, checksum, row in db.execute(statement, (*asked, *asked)):
             if key != asked[place]:
                 if digest(key) != place:
                     self._bad.add((place, number))
@@ -198,9 +198,9 @@ def _write(db: sqlite3.Connection, keys: Sequence[bytes], rows: Sequence[bytes])
     latest = dict(zip(keys, rows, strict=True))
     places = [(digest(key), number) for number, key in enumerate(latest, _clock(db) + 1)]
     db.executemany(
-        "INSERT INTO vectors (id, used, key, checksum, row) VALUES (?1, ?1, ?2, ?3, ?4)",
+        "INSERT INTO vectors (id, used, key, checksum, row) VALUES (?, ?, ?, ?, ?)",
         [
-            (number, key, _checksum(place, row), row)
+            (number, number, key, _checksum(place, row), row)
             for (place, number), (key, row) in zip(places, latest.items(), strict=True)
         ],
     )

@@ -26,8 +26,11 @@ def digest(key: bytes) -> int:
 
 
 def rows_at(count: int) -> str:
-    """SQL for the rows of so many digests, each with its digest; of a key written again also the older row."""
-    marks = ", ".join(f"?{number}" for number in range(1, count + 1))
+    """SQL for the rows of so many digests, each with its digest; of a key written again also the older row.
+
+    It takes the digests twice, once for each index.
+    """
+    marks = ", ".join("?" * count)
     return f"""SELECT digest, vectors.* FROM (
             SELECT digest, id FROM places WHERE digest IN ({marks})
             UNION ALL SELECT digest, id FROM recent_places WHERE digest IN ({marks})
@@ -39,9 +42,7 @@ def add_places(db: sqlite3.Connection, places: Sequence[RowPlace]) -> None:
     made = db.executemany("INSERT OR IGNORE INTO recent_places VALUES (?, ?)", places)
     if made.rowcount == len(places):
         return
-    db.executemany(
-        "DELETE FROM vectors WHERE id = (SELECT id FROM recent_places WHERE digest = ?1 AND id <> ?2)", places
-    )
+    db.executemany("DELETE FROM vectors WHERE id = (SELECT id FROM recent_places WHERE digest = ? AND id <> ?)", places)
     db.executemany("INSERT OR REPLACE INTO recent_places VALUES (?, ?)", places)
 
 
