@@ -20,7 +20,7 @@ from aembed import InputError
 from aembed.bench import reports_from_json, reports_to_json
 from aembed.cli.bench.objectives import ladder, written
 from aembed.cli.bench.values import counts, seconds
-from tests.bench.samples import samples
+from tests.bench.samples import invalid, samples
 
 HEEDED = "signal.signal(signal.SIGINT, signal.default_int_handler)"
 IGNORED = "signal.signal(signal.SIGINT, signal.SIG_IGN)"
@@ -327,6 +327,18 @@ def test_history_is_added_to_and_shown(place: Path) -> None:
         assert len((place / "results.jsonl").read_text().splitlines()) == times
     assert "callbacks" in done.stdout
     assert (place / "t.html").exists()
+
+
+def test_an_invalid_report_is_not_added_to_a_history(place: Path) -> None:
+    (place / "a.json").write_bytes(reports_to_json([invalid()]))
+    done = aembed("history", "results.jsonl", "--add", "a.json", cwd=place)
+    assert done.returncode == 2
+    assert done.stdout.startswith("0 reports added\nnot added, because an invalid run has no figures: open loop: ")
+    assert done.stderr == "aembed: there is no file results.jsonl; add valid reports by --add\n"
+    same = aembed("compare", "a.json", "a.json", cwd=place)
+    assert same.returncode == 3
+    assert "Not judged" in same.stdout
+    assert "Comparison" not in same.stdout, "a table without lines"
 
 
 def test_help_lists_the_commands_with_examples(place: Path) -> None:

@@ -13,10 +13,8 @@ def comparison(found: Comparison) -> tuple[Table, ...]:
     rows = [change_row(change) for change in found.changes]
     unjudged = [table("Not judged", ("what and why",), *((reason,) for reason in found.unjudged))]
     columns = ("benchmark", "figure", found.before, found.after, "change (95 % interval)", "finding")
-    return (
-        table("Comparison", columns, *rows, note="; ".join(found.notes)),
-        *(unjudged if found.unjudged else ()),
-    )
+    changes = table("Comparison", columns, *rows, note="; ".join(found.notes))
+    return (*((changes,) if rows or not found.unjudged else ()), *(unjudged if found.unjudged else ()))
 
 
 def change_row(change: Change) -> Row:

@@ -103,4 +103,8 @@ def _of(part: Micro | Steps | Scaling | Burst | Memory | Cost) -> str:
         case Memory():
             return "LEAKING" if part.leaking else f"{units.optional(part.bytes, units.size)} per operation"
         case Cost():
-            return f"{units.count(part.callbacks)} callbacks and {units.count(part.calls)} calls per operation"
+            return f"{_several(part.callbacks, 'callback')} and {_several(part.calls, 'call')} per operation"
+
+
+def _several(number: float, what: str) -> str:
+    return f"{units.count(number)} {what}" + ("" if number == 1 else "s")

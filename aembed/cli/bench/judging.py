@@ -10,8 +10,9 @@ import typer
 from aembed.bench import Change, Comparison, Report, SelfTest, read_reports, reports_from_json
 from aembed.bench.compare.contest import ab_revision
 from aembed.bench.compare.history import append, read, trends
+from aembed.bench.compare.metrics import figures_of
 from aembed.bench.compare.reports import compare as compare_reports
-from aembed.bench.report import html
+from aembed.bench.report import headlines, html
 from aembed.bench.report.trends import table
 from aembed.bench.selftest.self_test import Check
 from aembed.bench.selftest.self_test import selftest as run_selftest
@@ -81,10 +82,13 @@ def history(
     """
     with one_sentence():
         if add is not None:
-            added = append(file, _reports(add))
+            reports = _reports(add)
+            added = append(file, reports)
             say("1 report added" if added == 1 else f"{added} reports added")
+            if left := [headlines.benchmark(report) for report in reports if not figures_of(report)]:
+                say(f"not added, because an invalid run has no figures: {', '.join(left)}")
         if not file.is_file():
-            raise CommandError(f"there is no file {file}")
+            raise CommandError(f"there is no file {file}; add valid reports by --add")
         kept = read(file)
         if not kept.entries:
             raise CommandError(f"{file} holds no results; add reports that --json wrote by --add")
