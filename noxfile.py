@@ -87,8 +87,8 @@ def floors(session: nox.Session) -> None:
     """All tests with every dependency at the lowest version that is declared. Arguments go to pytest."""
     optional = [each for extra in EXTRAS for each in PROJECT["project"]["optional-dependencies"][extra]]
     lowest = [each.replace(">=", "==") for each in (*PROJECT["project"]["dependencies"], *optional)]
-    named = {re.split(r"\W", each)[0] for each in lowest}
-    tools = [each for each in group("test") if re.split(r"\W", each)[0] not in named]
+    named = {re.split(r"[^\w-]", each)[0] for each in lowest}
+    tools = [each for each in group("test") if re.split(r"[^\w-]", each)[0] not in named]
     session.install("-e", ".[all]", *lowest, *tools)
     session.run("pytest", "-n", "auto", *session.posargs)
 

@@ -66,6 +66,24 @@ async def test_rows_not_used_for_longest_make_room() -> None:
     assert ROWS - ROWS // SLABS <= len(left) <= ROWS  # room is made for a few at once
 
 
+async def test_exactly_the_oldest_rows_make_room() -> None:
+    """All of one slab, the only one of its dimension; the others are of other dimensions, and in use."""
+    store, dim = MemoryStore(max_bytes=MIB), 8
+    others = range(dim + 1, dim + SLABS)
+    for other in others:
+        await store.put_many([key(-other)], vectors([other], other))
+    rows = MIB // SLABS // (4 * dim + ROW_OVERHEAD_BYTES)
+    await store.put_many(keys(range(rows)), vectors(range(rows), dim))
+    order = np.random.default_rng(7).permutation(rows).tolist()  # places say nothing about age
+    for name in order:
+        await known(store, range(name, name + 1), dim)
+    for other in others:
+        await store.get_many([key(-other)], other)
+    new = range(rows, rows + 20)
+    await store.put_many(keys(new), vectors(new, dim))
+    assert set(await known(store, range(new.stop), dim)) == {*order[20:], *new}
+
+
 async def look_up(store: MemoryStore, names: range) -> int:
     """Number of hits; misses are put, as a cache does."""
     found = 0

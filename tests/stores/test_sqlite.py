@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aembed import ClosedError, stores
-from aembed.stores import SQLiteStore
+from aembed.stores import SQLiteStore, _cache_file
 from aembed.stores._places import MAX_RECENT_KEYS
 from tests.loops import run
 from tests.stores.cache_file import DIM, NAMES, known, opened, put
@@ -79,6 +79,19 @@ async def test_the_file_stays_within_its_bound(path: Path) -> None:
         assert store.dropped == 3000 - left
     assert path.stat().st_size <= 1.05 * max_bytes
     assert not path.with_name("cache.db-wal").exists()
+
+
+async def test_a_large_put_makes_room_for_all_of_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is nearly full, and one batch that would pass the bound; room is made a few rows at a time."""
+    monkeypatch.setattr(_cache_file, "ROWS_PER_DELETE", 7)
+    monkeypatch.setattr(_cache_file, "ADMIT_ONE_IN", 1)
+    max_bytes = 2**20
+    async with SQLiteStore(path, max_bytes=max_bytes) as store:
+        await put(store, range(560), 384)
+        await put(store, range(1000, 1400), 384)
+        assert await known(store, range(1000, 1400), 384) == list(range(1000, 1400))
+        assert 0 < store.dropped < 560
+    assert path.stat().st_size <= 1.05 * max_bytes
 
 
 async def test_rows_in_use_stay(path: Path) -> None:
