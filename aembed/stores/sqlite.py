@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+from _thread import start_new_thread
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import main_thread
 from types import TracebackType
 from typing import TypeVar
 from weakref import finalize
@@ -105,6 +107,7 @@ class SQLiteStore:
         if not self._closed:
             worker = self._own_worker()
             self._closed = True
+            worker.detach()
             closing = worker.thread.submit(worker.file.close)
             worker.thread.shutdown(wait=False)
             await asyncio.shield(asyncio.wrap_future(closing))
@@ -126,7 +129,7 @@ class SQLiteStore:
 
     def _new_worker(self) -> _Worker:
         worker = _Worker(self.path, self.max_bytes)
-        finalize(self, worker.leave)
+        worker.detach = finalize(self, worker.leave).detach
         return worker
 
 
@@ -137,11 +140,22 @@ class _Worker:
         self.process = os.getpid()
         self.file = CacheFile(path, max_bytes)
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="aembed-cache")
+        self.detach: Callable[[], object] = lambda: None
+        """Forget the store: its file was closed."""
 
     def leave(self) -> None:
-        """Close the file of a store that was left open, without waiting. Doing so after a close is fine."""
+        """Close the file of a store that was left open, without waiting.
+
+        The collector calls this in the middle of anything, also where a lock is held that a thread pool needs.
+        """
         if self.process != os.getpid():
             return
+        if main_thread().is_alive():
+            start_new_thread(self._close, ())
+        else:  # the program ends
+            self._close()
+
+    def _close(self) -> None:
         try:
             self.thread.submit(self.file.close)
         except RuntimeError:  # the program ends, and the thread has ended before

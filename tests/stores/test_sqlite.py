@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
+import threading
+from concurrent.futures import thread as pool
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +52,27 @@ async def test_it_opens_when_it_is_first_used(path: Path) -> None:
 async def test_closing_a_store_that_was_never_opened(path: Path) -> None:
     await SQLiteStore(path).aclose()
     assert not path.exists()
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_collecting_a_store_takes_no_lock_of_the_thread_pools(path: Path, is_closed: bool) -> None:
+    """The collector may run while a pool takes work, in the same thread: that would wait for itself for ever."""
+
+    async def leave() -> None:
+        store = SQLiteStore(path)
+        cycle: list[object] = [store]
+        cycle.append(cycle)  # for the collector
+        await put(store)
+        if is_closed:
+            await store.aclose()
+
+    run(leave())
+    with pool._global_shutdown_lock:
+        gc.collect()
+    for thread in threading.enumerate():
+        if thread.name.startswith("aembed-cache"):
+            thread.join()
+    assert not path.with_name("cache.db-wal").exists(), "the file is closed"
 
 
 async def test_only_the_owner_may_read_it(store: SQLiteStore, path: Path) -> None:
