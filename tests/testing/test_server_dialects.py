@@ -276,6 +276,16 @@ async def test_too_many_requests_get_a_429(name: str) -> None:
 
 
 @everyone
+async def test_a_request_above_the_whole_quota_gets_a_429_each_time(name: str) -> None:
+    facts = FACTS[name]
+    quota = Quota.per_minute(inputs=1, algorithm="sliding")
+    async with LoopbackServer(name, dim=4, quota=quota) as server, connected(server) as client:
+        answers = [await client.ask(facts.path, facts.body(["a", "b"])) for _ in range(2)]
+    assert [answer.status for answer in answers] == [429, 429]
+    assert facts.message(answers[0].json)
+
+
+@everyone
 @pytest.mark.virtual_time
 async def test_a_server_with_a_full_queue_says_so(name: str) -> None:
     facts = FACTS[name]
