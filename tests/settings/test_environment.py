@@ -120,7 +120,7 @@ def test_a_table_may_be_json_and_be_added_to(monkeypatch: pytest.MonkeyPatch) ->
         ("AEMBED_TIMEOUT", "soon", r"timeout: .* valid number.*'soon' \(AEMBED_TIMEOUT\)"),
         ("AEMBED_RETRY__MAX_ATTEMPTS", "0", r"retry\.max_attempts: .* not '0' \(AEMBED_RETRY__MAX_ATTEMPTS\)"),
         ("AEMBED_RETRY", '{"max_attempt": 3}', r"'retry.max_attempt'; did you mean 'max_attempts'\? \(AEMBED_RETRY\)"),
-        ("AEMBED_RETRY", "[3", r"AEMBED_RETRY: not valid JSON; give a table as JSON, or each field a variable"),
+        ("AEMBED_RETRY", "[3", r"AEMBED_RETRY: not valid JSON; give a table as JSON, or one variable per field"),
         ("AEMBED_PROFILES", "sk-secret", r"profiles: .* dictionary, not a str \(AEMBED_PROFILES\)"),
         ("AEMBED_PROFILES__A__TIMEOUT", "3", r"profiles\.a\.model is missing; .* \(AEMBED_PROFILES__A__TIMEOUT\)"),
         ("AEMBED_HTTP__PROXY", "sk-secret", r"http\.proxy: must be http://host:port.* \(AEMBED_HTTP__PROXY\)"),
