@@ -174,7 +174,7 @@ class Connection(AnswerParser, asyncio.Protocol):
         self.since = self._loop.time()
         if self.has_news:
             self._wake()
-            if self.held >= MAX_HELD_BYTES and not (self.is_complete or self.is_paused):
+            if not (self.is_complete or self.is_paused) and self.held >= MAX_HELD_BYTES:
                 self.is_paused = True
                 self._transport.pause_reading()
 
