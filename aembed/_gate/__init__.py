@@ -19,7 +19,7 @@ even_flow        an even rate, held where a few requests in a hundred get a 429
 windowed_flow    a long window with a hidden limit, filled in one go
 known_window_flow  a window of known length and limits, filled in one go
 burst_flow       the record of requests that these two share
-sent_window      its window, counted from when requests are sent
+sent_window      its window, which counts requests from when they are sent, with a margin
 backoff          pauses: after Retry-After, after 429s without it, and while the server does not answer
 concurrency      requests at once: all slots, unless one of the next two allows fewer
 queue_limit      a server without a quota: as many as keep it busy while few wait in its own queue
@@ -41,6 +41,7 @@ States of a quota and what moves it:
 
     unlimited --(a limit stated or reported)--> unknown rule --(headers of a bucket)--> bucket
                                                      |-------(headers of a sliding minute)--> window
+                                                     |-------(headers of a shorter window)--> short
                                                      |-------(resets that point at one moment)--> fixed
     fixed --(not whole at its end)--> unknown rule
 
@@ -51,8 +52,10 @@ States of the pace:
     even --(429s that are not three in a row, no long Retry-After)--> even, slower
     even --(closed for a third of the time before, 15 s of what fits at least)--> windowed
     even --(the same from 4 s on, where requests and tokens are known)--> known window
+    none, even --(headers of a short window)--> known window
     windowed --(open again long before the span is over)--> even
     known window --(three episodes, each within three spans of the last)--> even
+    known window --(a margin of half a span, or a 429 with room left while one limit is unknown)--> even
     even, windowed --(a minute of health at known limits, or thirty times as fast)--> none
 
 States of the backoff:

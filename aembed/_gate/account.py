@@ -91,8 +91,8 @@ class Account:
 
     def earliest(self, now: float, reservation: Reservation, aside: Amounts, *, leave_reserve: bool) -> float:
         """``now``, or a time worth asking again."""
-        probing = self.backoff.probing
-        when = self.quotas.earliest(now, reservation, aside, leave_reserve=leave_reserve, paced=not probing)
+        paced = not self.backoff.probing or self.backoff.is_answered
+        when = self.quotas.earliest(now, reservation, aside, leave_reserve=leave_reserve, paced=paced)
         return max(self.backoff.until, when)
 
     def reason_to_give_up(self, now: float, reservation: Reservation, when: float) -> AembedError | None:

@@ -30,6 +30,8 @@ class Backoff:
         self.wait = 0.0
         """Seconds before the next probe; 0 while none is needed."""
         self._began = -math.inf
+        self.is_answered = False
+        """A request that was sent since the backoff began has succeeded."""
         self._last_success = -math.inf
         self._silent_since: float | None = None
         """The last success before, or the first failure if that was long ago; ``None`` while the server is healthy."""
@@ -68,6 +70,7 @@ class Backoff:
         self._last_success = now
         if sent_at > self._began:
             self.wait = 0.0 if ends else self.wait
+            self.is_answered = True
             self._silent_since = None
             self._announced = False
 
@@ -83,7 +86,7 @@ class Backoff:
                 wait = max(wait, self.wait)
             elif probe:
                 self.wait = FIRST_S
-            self._began = now
+            self._begin(now)
         self.until = max(self.until, now + wait)
 
     def unannounced(self, now: float, sent_at: float, *, is_probe: bool, wait: float = 0.0) -> None:
@@ -95,7 +98,7 @@ class Backoff:
         self.wait = min(LONGEST_S, max(FIRST_S, 2 * self.wait))
         longest = max(self.gives_up_at() - now, 0.0)  # the last probe is sent in the last moment
         self.until = max(self.until, now + (min(max(self.wait, wait), longest) if longest else self.wait))
-        self._began = now
+        self._begin(now)
 
     def failed(self, now: float, sent_at: float, *, is_probe: bool) -> None:
         """Note a missing answer or a server error; ``OUTAGE_FAILURES`` in a row are an outage."""
@@ -104,6 +107,10 @@ class Backoff:
             self.unannounced(now, sent_at, is_probe=is_probe)
         else:
             self._be_silent(now, sent_at)
+
+    def _begin(self, now: float) -> None:
+        self._began = now
+        self.is_answered = False
 
     def _be_silent(self, now: float, sent_at: float) -> None:
         """Silence counts from the last success or, after a long time without requests, from the first new request."""

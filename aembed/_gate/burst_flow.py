@@ -10,9 +10,9 @@ from aembed._gate.window import Window
 class BurstFlow:
     """``windows`` have the latest requests and their tokens; of these the last ``span`` seconds count."""
 
-    def __init__(self, now: float, span: float, windows: tuple[Window, Window], *, is_safe: bool) -> None:
+    def __init__(self, now: float, span: float, windows: tuple[Window, Window]) -> None:
         self.span = span
-        self._windows = tuple(SentWindow.copy(window, span, now, is_safe=is_safe) for window in windows)
+        self._windows = tuple(SentWindow.copy(window, span, now) for window in windows)
 
     def until_room(self, now: float) -> float:
         """Seconds until the oldest entries expire."""
@@ -23,17 +23,17 @@ class BurstFlow:
     def window(self, place: int) -> Window | None:
         return self._windows[place]
 
-    def sent(self, now: float, amounts: Amounts) -> None:
+    def sent(self, now: float, amounts: Amounts, *, is_query: bool) -> None:
         for window, amount in zip(self._windows, amounts, strict=True):
             window.advance(now)
-            window.sent(now, amount)
+            window.sent(now, amount, is_query)
 
-    def corrected(self, tokens: float) -> None:
-        self._windows[1].correct(tokens)
+    def corrected(self, sent_at: float, tokens: float) -> None:
+        self._windows[1].adjust(sent_at, tokens)
 
-    def refunded(self, amounts: Amounts) -> None:
+    def refunded(self, sent_at: float, amounts: Amounts) -> None:
         for window, amount in zip(self._windows, amounts, strict=True):
-            window.correct(-amount)
+            window.adjust(sent_at, -amount)
 
     def answered(self, now: float, sent_at: float, amounts: Amounts, *, is_query: bool, success: bool) -> None:
         for window, amount in zip(self._windows, amounts, strict=True):

@@ -65,6 +65,8 @@ class Episodes:
         self._full_at = self._closed_until = -math.inf
         self._last_sent = -math.inf
         self._rejected_at = self._paused = self._rejected_tokens = 0.0
+        self._small_tokens = 0.0
+        """Tokens of small successes since the last 429."""
 
     def sent(self, now: float, reservation: Reservation) -> None:
         if now - self._last_sent > FORGOTTEN_AFTER_S:
@@ -107,12 +109,15 @@ class Episodes:
         """Note that the server is closed until then at least, by Retry-After or by a 429 to a request sent then."""
         self._closed_until = max(self._closed_until, until)
         self._rejected_at = now
+        self._small_tokens = 0.0
         self._rejected_tokens = max(self._rejected_tokens, rejected.estimate)
 
     def ends_with(self, now: float, success: Reservation) -> bool:
         """True if a success ends the episode; a small one may have fitted where the rejected request does not."""
-        is_small = success.tokens < SMALL * self._rejected_tokens
-        return self.current is not None and (not is_small or now - self._rejected_at > QUIET_S)
+        if success.tokens >= SMALL * self._rejected_tokens or now - self._rejected_at > QUIET_S:
+            return self.current is not None
+        self._small_tokens += success.tokens
+        return self.current is not None and self._small_tokens >= self._rejected_tokens
 
     def end(self, success: Reservation) -> tuple[Episode, Pause]:
         episode = self.current

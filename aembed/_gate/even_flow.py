@@ -115,15 +115,15 @@ class EvenFlow:
     def window(self, place: int) -> Window | None:
         return None
 
-    def sent(self, now: float, amounts: Amounts) -> None:
+    def sent(self, now: float, amounts: Amounts, *, is_query: bool) -> None:
         self._waited, self._waits = self._waits, [False, False]
         self._levels[0] -= amounts[0]
         self._levels[1] -= amounts[1]
 
-    def corrected(self, tokens: float) -> None:
+    def corrected(self, sent_at: float, tokens: float) -> None:
         self._levels[1] -= tokens
 
-    def refunded(self, amounts: Amounts) -> None:
+    def refunded(self, sent_at: float, amounts: Amounts) -> None:
         """Nothing changes: the flow has waited for the request all the same."""
 
     def answered(self, now: float, sent_at: float, amounts: Amounts, *, is_query: bool, success: bool) -> None:

@@ -42,14 +42,14 @@ class Flow(Protocol):
         """The window of requests (0) or tokens (1); ``None`` for an even flow."""
         ...
 
-    def sent(self, now: float, amounts: Amounts) -> None: ...
+    def sent(self, now: float, amounts: Amounts, *, is_query: bool) -> None: ...
 
-    def corrected(self, tokens: float) -> None:
-        """A request in flight has so many more tokens."""
+    def corrected(self, sent_at: float, tokens: float) -> None:
+        """The request sent then has so many more tokens."""
         ...
 
-    def refunded(self, amounts: Amounts) -> None:
-        """A request did not count."""
+    def refunded(self, sent_at: float, amounts: Amounts) -> None:
+        """The request sent then did not count."""
         ...
 
     def answered(self, now: float, sent_at: float, amounts: Amounts, *, is_query: bool, success: bool) -> None: ...

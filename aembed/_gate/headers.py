@@ -57,9 +57,12 @@ class Headers:
         quota.advance(now)
         quota.synced_to = before
         estimate = sent.estimate if self._place == 1 else (sent.requests, 0.0, sent.inputs)[self._place]
-        if remaining + estimate > quota.holds:  # a window or bucket shorter than a minute holds less than its limit
-            quota.holds = remaining + estimate
-            if quota.rule in {"unknown", "fixed"}:
+        counted = sent.tokens if self._place == 1 else estimate
+        if remaining + counted > quota.holds:  # a window or bucket shorter than a minute holds less than its limit
+            quota.holds = remaining + counted
+            if quota.rule == "short":
+                quota.span = quota.holds / quota.rate
+            if quota.rule in {"unknown", "fixed", "short"}:
                 quota.burst = min(quota.capacity, max(1.0, quota.holds))
         if _known(reset):
             self._recognise(sent.sent_at, now, remaining, reset)
@@ -93,7 +96,7 @@ class Headers:
             quota.level = min(max(quota.level, min(sure, self._lowest - quota.window.flying)), remaining, quota.burst)
         elif quota.rule == "unknown":
             quota.level = min(quota.level, most)
-        else:
+        elif quota.rule == "window":
             self._count_foreign(now, self._capacity(quota.limit) - least, reset)
 
     def _adopt(self, limit: float, now: float, remaining: float | None, reset: float | None) -> None:
@@ -153,8 +156,8 @@ class Headers:
             capacity = self._capacity(quota.limit)
             if capacity > SHORT * quota.limit:
                 quota.use_as_window()
-            elif quota.rule == "unknown":
-                quota.span = quota.holds / quota.rate
+            elif not quota.is_capped:  # or the rest of a part says nothing of the whole
+                quota.use_as_short()
 
 
 def _known(value: float | None) -> TypeGuard[float]:

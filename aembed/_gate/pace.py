@@ -22,6 +22,8 @@ BACK_AFTER_S = 60.0
 """Seconds of health after which the rate is back at a stated or reported limit."""
 MAX_KEEP_S = 3600.0
 """Longest time before another burst is tried, doubled from a minute each time that a burst ends in 429s."""
+NO_WINDOW_GROWTH = 4.0
+"""Factor on the time without a known window after each contradiction: each trial costs a row of 429s."""
 MIN_REQUESTS = 3.0
 """Fewest requests in the minute before a 429, its own included, that point to a rate limit."""
 CONTRADICTIONS = 3
@@ -35,7 +37,7 @@ WINDOW_PAUSE_S, WINDOW_PAUSE_SHARE = 2.0, 1 / 3
 MIN_WINDOW_S = 15.0
 """Shortest window filled in bursts while its limit is hidden; in a shorter one evenness costs less than the search."""
 MIN_KNOWN_WINDOW_S = 4.0
-"""Shortest known window filled in bursts: jitter of a network takes several percent of shorter ones."""
+"""Shortest window filled in bursts that a pause has shown; headers show shorter ones, too."""
 FRESH = 0.5
 """Smallest rate of burst plus pause, as a share of the last minute's, at which both together are a whole window."""
 NEARLY_A_MINUTE_S = 50.0
@@ -67,8 +69,8 @@ class Pace:
         self._last_sent = {"document": -math.inf, "query": -math.inf}
         self._closures = 0
         """Closures of the present even flow."""
-        self._has_no_window = False
-        """A known window has been contradicted."""
+        self._no_window_s, self._no_window_until = BACK_AFTER_S, -math.inf
+        """A known window that was contradicted is not tried again for so long, and until then."""
         self._keep_s, self._kept_until = BACK_AFTER_S, -math.inf
         """Seconds of health before a burst is tried again; time of the last trial."""
 
@@ -85,7 +87,7 @@ class Pace:
         self._known = known
         if self.flow is not None:
             self.flow.knows(known)
-            if not self.flow.is_estimate and (self.is_fixed or math.inf in known):
+            if not self.flow.is_estimate and (self.is_fixed or self.is_bucket or known == UNKNOWN):
                 self.flow = None
 
     def earliest(self, now: float, reservation: Reservation, aside: Amounts) -> float:
@@ -103,17 +105,17 @@ class Pace:
     def sent(self, now: float, reservation: Reservation) -> None:
         self._last_sent[reservation.kind] = now
         if self.flow is not None:
-            self.flow.sent(now, (reservation.requests, reservation.tokens))
+            self.flow.sent(now, (reservation.requests, reservation.tokens), is_query=reservation.kind == "query")
 
-    def corrected(self, tokens: float) -> None:
-        """A request in flight has so many more tokens."""
+    def corrected(self, sent_at: float, tokens: float) -> None:
+        """The request sent then has so many more tokens."""
         if self.flow is not None:
-            self.flow.corrected(tokens)
+            self.flow.corrected(sent_at, tokens)
 
-    def refunded(self, requests: float, tokens: float) -> None:
-        """A request did not count."""
+    def refunded(self, sent_at: float, requests: float, tokens: float) -> None:
+        """The request sent then did not count."""
         if self.flow is not None:
-            self.flow.refunded((requests, tokens))
+            self.flow.refunded(sent_at, (requests, tokens))
 
     def answered(self, now: float, sent_at: float, amounts: Amounts, *, is_query: bool, success: bool) -> None:
         if self.flow is not None:
@@ -128,6 +130,9 @@ class Pace:
         assert self.flow is not None, "without a flow no 429 is a stray"
         self._healthy_since = now
         self.flow.rejected(now, sent_at)
+        if isinstance(self.flow, KnownWindowFlow) and self.flow.is_contradicted:
+            self._contradict(now)
+            self._even(now, self.flow)
 
     def slow_down(self, now: float, episode: Episode, *, is_explained: bool = False) -> None:
         """An episode begins. ``is_explained``: a known quota was nearly full."""
@@ -159,9 +164,19 @@ class Pace:
             if self._is_window(episode, pause):
                 self.flow = self._windowed(now, flow, episode, pause, windows)
         elif not is_right:
-            self._has_no_window = self._has_no_window or not flow.is_estimate
-            self.flow = EvenFlow(now, flow.average, self._known)
-            self._closures = 1
+            if not flow.is_estimate:
+                self._contradict(now)
+            self._even(now, flow)
+
+    def _contradict(self, now: float) -> None:
+        """Leave known windows alone, longer each time."""
+        self._no_window_until = now + self._no_window_s
+        self._no_window_s = min(MAX_KEEP_S, NO_WINDOW_GROWTH * self._no_window_s)
+
+    def _even(self, now: float, flow: Flow) -> None:
+        """``flow`` assumed another kind of server."""
+        self.flow = EvenFlow(now, flow.average, self._known)
+        self._closures = 1
 
     def _is_window(self, episode: Episode, pause: Pause) -> bool:
         """A flow that was even for a minute would have filled any window before."""
@@ -202,8 +217,11 @@ class Pace:
 
     def use_window(self, now: float, span: float, windows: tuple[Window, Window]) -> None:
         """Headers have shown a window of known limits, of about ``span`` seconds."""
-        if math.inf not in self._known and not (self.is_fixed or self._has_no_window or span < MIN_KNOWN_WINDOW_S):
-            self.flow = KnownWindowFlow(now, usual_window_s(span), self._known, windows)
+        if self._known == UNKNOWN or self.is_fixed or self.is_bucket or now < self._no_window_until:
+            return
+        span = usual_window_s(span)
+        if not isinstance(self.flow, KnownWindowFlow) or self.flow.span < span:
+            self.flow = KnownWindowFlow(now, span, self._known, windows)
 
     def _known_window(
         self, now: float, flow: EvenFlow, admitted: Amounts, windows: tuple[Window, Window]
@@ -212,7 +230,7 @@ class Pace:
         span = max(amount / rate for amount, rate in zip(admitted, self._known, strict=True))
         if span >= NEARLY_A_MINUTE_S or self.is_fixed:
             return None  # the limits are as stated, and were full slightly sooner than counted
-        if self._has_no_window or span < MIN_KNOWN_WINDOW_S:
+        if now < self._no_window_until or span < MIN_KNOWN_WINDOW_S:
             return flow
         return KnownWindowFlow(now, usual_window_s(span), self._known, windows)
 

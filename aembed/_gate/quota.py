@@ -14,8 +14,8 @@ from typing import Literal, TypeAlias
 from aembed._gate.reserve import LOOK_AGAIN_S, MAX_SHARE, Reserve
 from aembed._gate.window import MINUTE_S, Window, usual_window_s
 
-Rule: TypeAlias = Literal["unknown", "bucket", "fixed", "window"]
-"""``window``: a sliding window of a minute."""
+Rule: TypeAlias = Literal["unknown", "bucket", "fixed", "window", "short"]
+"""``window``: a sliding window of a minute. ``short``: a window shorter than that, which the pace fills."""
 
 DAY_S = 86_400.0
 SHORT = 0.9
@@ -50,7 +50,7 @@ class Quota:
         self.holds = 0.0
         """Largest remaining amount that headers have reported."""
         self.span = 0.0
-        """Seconds of a window shorter than a minute that headers have shown; 0 if they have not."""
+        """Seconds of a short window."""
         self.synced_to = -1.0
         """Value of ``sent`` up to which the level has the count of the server."""
         self.burst = self.level = math.inf
@@ -134,7 +134,7 @@ class Quota:
         when = now
         if self.limit is not None:
             most = min(amount + of_level, self.burst)
-            if self.level < most:
+            if self.level < most and self.rule != "short":
                 when = self.window_end if self.rule == "fixed" else now + (most - self.level) / self.rate
             if self.rule in {"bucket", "fixed"} and (lacking := most - self._allowed) > 0:
                 when = max(when, now + lacking / self.rate)
@@ -234,6 +234,11 @@ class Quota:
         self.rule = "window"
         self.burst = self.capacity = max(1.0, self.limit or math.inf)
 
+    def use_as_short(self) -> None:
+        self.use_as_unknown()
+        self.rule = "short"
+        self.span = self.holds / self.rate
+
     def use_as_fixed(self, window_end: float) -> None:
         self.rule = "fixed"
         self.window_end = window_end
@@ -244,7 +249,11 @@ class Quota:
             self.window_end = other.window_end
         elif other.rule == "fixed":
             self.use_as_fixed(other.window_end)
-            self.level = min(self.level, self.capacity - self.window.used)
+            if other.burst < SHORT * other.capacity:  # most of the last minute was sent in earlier windows
+                self.burst = min(self.capacity, max(1.0, other.burst / other.rate * self.rate))
+                self.level = min(self.level, self.burst - self.window.flying)
+            else:
+                self.level = min(self.level, self.capacity - self.window.used)
         elif other.rule == "bucket" and self.rule != "bucket":
             self.use_as_bucket(other.burst / other.rate * self.rate)
             self.level = min(self.level, self.burst - self.window.flying)

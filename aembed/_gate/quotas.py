@@ -165,7 +165,7 @@ class Quotas:
         ):
             if before != NOT_COUNTED:
                 quota.correct(-amount, before, is_query)
-        self.pace.refunded(amounts[0], amounts[1])
+        self.pace.refunded(reservation.sent_at, amounts[0], amounts[1])
         reservation.requests = reservation.tokens = 0.0
         reservation.inputs = 0
         self.ended(now, reservation, success=False)
@@ -178,7 +178,7 @@ class Quotas:
                 reservation.tokens = reply.tokens
                 self.tokens.correct(delta, reservation.sent_before[1], reservation.kind == "query")
                 self.episodes.corrected(delta)
-                self.pace.corrected(delta)
+                self.pace.corrected(reservation.sent_at, delta)
         self.ended(now, reservation, success=True)
         hints = reply.quota
         if hints is not None:
@@ -187,9 +187,9 @@ class Quotas:
             of_tokens.sync(reservation, now, hints.limit_tokens, hints.remaining_tokens, hints.reset_tokens)
             self._share_rule(now)
             self._knows()
-            span = max(self.requests.span, self.tokens.span)
-            if span and not self.pace.in_force:
-                self.pace.use_window(now, span, (self.requests.window, self.tokens.window))
+            spans = [quota.span for quota in (self.requests, self.tokens) if quota.rule == "short"]
+            if spans:
+                self.pace.use_window(now, max(spans), (self.requests.window, self.tokens.window))
 
     def begin_episode(self, now: float, edge: Reservation, wait: float | None) -> None:
         """The first 429 after successes, with a Retry-After of ``wait`` seconds."""

@@ -18,7 +18,8 @@ MIN_MOVED_S = 0.2
 """Seconds of quota by which ``remaining`` must have moved before fill times are compared."""
 WINDOW_SHARE = 0.1
 """Share of the quota by which it must have moved before they are held to differ: resets may be in whole seconds."""
-
+HALF = 0.5
+"""The same as a share of the largest amount that remained, which is all that a shorter window holds."""
 
 FILLED, FILLED_REPLIES, FILLED_S = 0.02, 3, 10.0
 """A bucket that holds a minute's quota takes a minute to fill, to so much; if that is so in so many replies in a row
@@ -28,7 +29,7 @@ over so many seconds, it is one. A saturated sliding window looks like it only w
 class RefillDetector:
     """``seconds`` an empty bucket takes to fill, as of the last verdict."""
 
-    __slots__ = ("_least", "_longest", "_matches", "_most", "_shortest", "_since", "seconds")
+    __slots__ = ("_highest", "_least", "_longest", "_matches", "_most", "_shortest", "_since", "seconds")
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -36,6 +37,10 @@ class RefillDetector:
 
     def forget(self) -> None:
         """Start again: the limit has changed."""
+        self._highest = 0.0
+        self._begin()
+
+    def _begin(self) -> None:
         self._least = self._shortest = math.inf
         self._most = self._longest = -math.inf
         self._matches, self._since = 0, 0.0
@@ -45,8 +50,9 @@ class RefillDetector:
         time = reset + remaining / rate
         if self._is_filled(now, remaining / rate, time):
             self.seconds = MINUTE_S
-            self.forget()
+            self._begin()
             return "bucket"
+        self._highest = max(self._highest, remaining)
         self._least, self._most = min(self._least, remaining), max(self._most, remaining)
         self._shortest, self._longest = min(self._shortest, time), max(self._longest, time)
         moved = self._most - self._least
@@ -56,10 +62,10 @@ class RefillDetector:
         if self._longest - self._shortest <= (SAME_SHARE * moved + 1) / rate:  # one: whole units
             self.seconds = self._longest
             rule = "bucket"
-        elif moved >= WINDOW_SHARE * MINUTE_S * rate:
+        elif moved >= min(WINDOW_SHARE * MINUTE_S * rate, HALF * self._highest):
             rule = "window"
         if rule != "unknown":
-            self.forget()
+            self._begin()
         return rule
 
     def _is_filled(self, now: float, remains: float, time: float) -> bool:

@@ -1,54 +1,80 @@
-"""A window that counts a request from when it is sent, not from its answer: for an estimate that may err. Pure."""
+"""A window that counts a request from when it is sent, answered or not: for a pace that 429s correct. Pure."""
 
 from __future__ import annotations
-
-import math
 
 from aembed._gate.window import MARGIN_S, MINUTE_S, Cell, Window
 
 
 class SentWindow(Window):
-    """``is_safe``: count from the latest time at which the server can have counted.
+    """``margin``: seconds for which entries count beyond the span."""
 
-    The quickest answer so far bounds the way back, so only the time that an answer took longer is in doubt.
-    """
+    __slots__ = ("margin",)
 
-    __slots__ = ("_is_safe", "_quickest")
-
-    def __init__(self, span: float = MINUTE_S, *, is_safe: bool = False) -> None:
+    def __init__(self, span: float = MINUTE_S) -> None:
         super().__init__(span)
-        self._is_safe = is_safe
-        self._quickest = math.inf
+        self.margin = 0.0
 
     @classmethod
-    def copy(cls, window: Window, span: float, now: float, *, is_safe: bool = False) -> SentWindow:
-        """Copy of the entries sent within ``span``."""
-        copy = cls(span, is_safe=is_safe)
-        copy.under_way, copy.flying = window.under_way, window.flying
-        copy.used = window.used - sum(amount for _, amount, _ in window.foreign)
+    def copy(cls, window: Window, span: float, now: float) -> SentWindow:
+        """Copy of the entries sent within ``span``; those in flight count from now."""
+        copy = cls(span)
         for cell in window.cells:
             if cell.sent_at + span > now:
-                mine = Cell(cell.opened_at)
-                mine.sent_at, mine.amount, mine.queries = cell.sent_at, cell.amount, cell.queries
-                mine.expires = cell.sent_at + span + MARGIN_S
-                copy.cells.append(mine)
-            else:
-                copy.used -= cell.amount
+                copy._append(cell.sent_at, cell.amount, cell.queries)
+        if window.under_way:
+            copy.under_way = window.under_way
+            copy._append(now, window.flying, 0.0)
         return copy
+
+    def sent(self, now: float, amount: float, is_query: bool = False) -> None:
+        if not self.under_way and not self.cells:
+            self.since = now
+        self.under_way += 1
+        self._append(now, amount, amount if is_query else 0.0)
+
+    def answered(self, now: float, sent_at: float, amount: float, is_query: bool = False) -> None:
+        self.under_way -= 1
+
+    def adjust(self, sent_at: float, delta: float) -> None:
+        """The request that was sent then counts ``delta`` more."""
+        for cell in reversed(self.cells):
+            if cell.opened_at <= sent_at:
+                if sent_at <= cell.sent_at:
+                    delta = max(delta, -cell.amount)
+                    cell.amount += delta
+                    self.used += delta
+                return
+
+    def widen(self, seconds: float) -> None:
+        """Raise the margin, also of present entries."""
+        self.margin += seconds
+        for cell in self.cells:
+            cell.expires += seconds
 
     def resize(self, span: float) -> None:
         """Change the span; forgotten entries do not come back."""
         self.span, self.grain = span, self.grain * span / self.span
         for cell in self.cells:
-            cell.expires = cell.sent_at + span + MARGIN_S
+            cell.expires = self._expires(cell.sent_at)
 
-    def forget(self) -> None:
-        """Count only requests in flight: the server has begun a new window."""
-        while self.cells:
-            self.used -= self.cells.popleft().amount
+    def forget(self, before: float) -> None:
+        """Count only what was sent from then on: the server has begun a new window."""
+        while self.cells and self.cells[0].opened_at < before:
+            cell = self.cells.popleft()
+            self.used -= cell.amount
+            self.others -= cell.queries
 
-    def _expiry(self, now: float, sent_at: float, cell: Cell) -> float:
-        elapsed = max(0.0, now - sent_at)
-        self._quickest = min(self._quickest, elapsed)
-        counted_at = sent_at + elapsed - self._quickest if self._is_safe else sent_at
-        return max(cell.expires, counted_at + self.span + MARGIN_S)
+    def _append(self, sent_at: float, amount: float, queries: float) -> None:
+        if self.cells and 0 <= sent_at - self.cells[-1].opened_at <= self.grain:
+            cell = self.cells[-1]
+        else:
+            cell = Cell(sent_at)
+            self.cells.append(cell)
+        cell.sent_at, cell.expires = sent_at, self._expires(sent_at)
+        cell.amount += amount
+        cell.queries += queries
+        self.used += amount
+        self.others += queries
+
+    def _expires(self, sent_at: float) -> float:
+        return sent_at + self.span + self.margin + MARGIN_S

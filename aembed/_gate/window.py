@@ -15,7 +15,7 @@ CELLS = 1200
 """Most cells of a span, so that memory does not grow with the number of requests."""
 MARGIN_S = 1e-6
 """Beyond the span: a server may count an entry that is exactly one span old, and rounding must not decide."""
-USUAL_WINDOWS_S, FILLED = (5.0, 10.0, 15.0, 20.0, 30.0), 0.75
+USUAL_WINDOWS_S, FILLED = (1.0, 5.0, 10.0, 15.0, 20.0, 30.0), 0.75
 """Lengths of documented windows, and the share of one that whole batches fill at least."""
 
 

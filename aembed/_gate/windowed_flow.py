@@ -41,7 +41,7 @@ class WindowedFlow(BurstFlow):
     def __init__(
         self, now: float, span: float, amounts: Amounts, known: Amounts, windows: tuple[Window, Window]
     ) -> None:
-        super().__init__(now, span, windows, is_safe=False)
+        super().__init__(now, span, windows)
         self._known = known
         self.amounts = [max(1.0, amount) for amount in amounts]
         self._explorers = 1
@@ -97,8 +97,8 @@ class WindowedFlow(BurstFlow):
         self._is_exploring = is_exploring
         return when
 
-    def refunded(self, amounts: Amounts) -> None:
-        super().refunded(amounts)
+    def refunded(self, sent_at: float, amounts: Amounts) -> None:
+        super().refunded(sent_at, amounts)
         self._content = [content - amount for content, amount in zip(self._content, amounts, strict=True)]
 
     def answered(self, now: float, sent_at: float, amounts: Amounts, *, is_query: bool, success: bool) -> None:

@@ -51,7 +51,7 @@ def play(flow: EvenFlow, server: Bucket, seconds: float, *, latency: float = 0.2
                 flow.rejected(sent_at + latency, sent_at)
         if when <= now:
             under_way.append((now, server.takes(now)))
-            flow.sent(now, (1.0, 10.0))
+            flow.sent(now, (1.0, 10.0), is_query=False)
         else:
             now = when
     return fates
@@ -105,7 +105,7 @@ def test_only_the_resource_that_kept_requests_waiting_is_slowed_down() -> None:
     flow = EvenFlow(0.0, (100.0, 10.0), UNKNOWN)
     assert flow.earliest(0.0, (1.0, 10.0), NONE, NONE) == pytest.approx(1.0)
     assert flow.earliest(1.0, (1.0, 10.0), NONE, NONE) == 1.0
-    flow.sent(1.0, (1.0, 10.0))
+    flow.sent(1.0, (1.0, 10.0), is_query=False)
     flow.rejected(1.2, 1.0)
     assert flow.rates[0] == 100.0
     assert flow.rates[1] < 10.0

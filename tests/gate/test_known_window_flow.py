@@ -25,7 +25,7 @@ def fill(flow: KnownWindowFlow, now: float, *, latency: float = 0.2) -> int:
     """Send all that may be sent at one moment, and answer it."""
     sent = 0
     while flow.earliest(now, ONE, NONE, NONE) <= now:
-        flow.sent(now, ONE)
+        flow.sent(now, ONE, is_query=False)
         sent += 1
     for _ in range(sent):
         flow.answered(now + latency, now, ONE, is_query=False, success=True)
@@ -40,19 +40,51 @@ def test_a_window_is_filled_at_once_and_again_when_it_has_expired() -> None:
     assert fill(flow, 10.001) == 20
 
 
-def test_an_answer_that_took_longer_may_have_been_counted_later() -> None:
+def test_a_429_widens_the_window_and_answers_narrow_it_again() -> None:
+    """Requests that arrive sooner than those before them find the window of the server full."""
     flow = flow_at()
-    for latency in (0.2, 0.5):
-        flow.sent(0.0, (10.0, 10.0))
-        flow.answered(latency, 0.0, (10.0, 10.0), is_query=False, success=True)
-    assert fill(flow, 10.1) == 10
-    assert fill(flow, 10.31) == 10
+    assert fill(flow, 0.0) == 20
+    flow.rejected(10.0, 9.9)
+    assert fill(flow, 10.001) == 0
+    assert fill(flow, 10.2) == 20
+    for n in range(300):
+        flow.answered(30.0 + n, 29.8 + n, ONE, is_query=False, success=True)
+    assert fill(flow, 400.0) == 20
+    assert fill(flow, 410.001) == 20
+
+
+def test_a_rejected_request_leaves_its_place_to_another() -> None:
+    flow = flow_at()
+    assert fill(flow, 0.0) == 20
+    flow.refunded(0.0, ONE)
+    flow.answered(0.2, 0.0, (0.0, 0.0), is_query=False, success=False)
+    assert fill(flow, 0.3) == 1
+
+
+def test_a_window_with_room_does_not_explain_a_429_while_a_limit_is_unknown() -> None:
+    known = flow_at()
+    hidden = KnownWindowFlow(0.0, 10.0, (2.0, math.inf), (Window(), Window()))
+    for flow in (known, hidden):
+        for _ in range(10):
+            flow.sent(0.0, ONE, is_query=False)
+        flow.rejected(0.2, 0.1)
+    assert [known.is_contradicted, hidden.is_contradicted] == [False, True]
+
+
+def test_a_margin_of_half_a_window_contradicts_it() -> None:
+    flow = flow_at()
+    seconds = 0.0
+    while not flow.is_contradicted:
+        seconds += 1
+        flow.rejected(seconds, seconds - 0.1)
+    assert 2 < seconds < 200
+    assert flow.average[0] < 0.7 * KNOWN[0]
 
 
 def test_a_document_leaves_the_amount_set_aside_and_looks_again_soon() -> None:
     flow = flow_at()
     for _ in range(18):
-        flow.sent(0.0, ONE)
+        flow.sent(0.0, ONE, is_query=False)
     assert flow.earliest(0.0, ONE, (1.0, 0.0), NONE) == 0.0
     assert 0.0 < flow.earliest(0.0, ONE, (2.0, 0.0), NONE) <= 1.0
 

@@ -21,7 +21,7 @@ WORLDS = {
     79: (0.97, 0.02),  # a bucket of a minute, and 5 % of requests answered with 503
     83: (0.95, 0.15),  # a hidden minute of few batches: those in flight when it is full are rejected together
     90: (0.95, 0.01),  # a bucket of 10 s in steady use, whose resets seem to agree on one end
-    88: (0.95, 0.05),  # stated limits in a sliding window of 10 s
+    88: (0.94, 0.07),  # stated limits in a sliding window of 10 s
     137: (0.98, 0.01),  # seven batches fill a window, and queries would need what the last one takes
     145: (0.80, 0.02),  # a pause that a nearly full window does not explain
 }

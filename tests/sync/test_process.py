@@ -125,7 +125,6 @@ def test_the_loop_ends_before_others_take_their_locks_for_a_fork() -> None:
     import os, sys, threading
     alive = []
     import aembed
-    aembed.SyncEmbedder  # names are imported at their first use
     assert "concurrent.futures.thread" in sys.modules
     os.register_at_fork(before=lambda: alive.append("aembed" in {thread.name for thread in threading.enumerate()}))
     embedder = aembed.SyncEmbedder("mock", config=aembed.Config())
