@@ -10,13 +10,17 @@ import sys
 
 from tests.cli.command import COMMAND
 
-HEEDED = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+HEEDED = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "signal.signal(signal.SIGHUP, signal.SIG_DFL)"
+)
 
 
 class Terminal:
     """The command on a separate terminal, whose output is read as it comes.
 
-    It runs the statement ``first`` before anything else. It heeds Ctrl-C even if the parent of the tests ignores it.
+    It runs the statement ``first`` before anything else. It heeds Ctrl-C and SIGHUP even if the parent of the tests
+    ignores them, as nohup does.
 
     Keys such as Ctrl-C need a terminal in ``control``. When its process ends, unread output is lost.
     """

@@ -323,15 +323,15 @@ async def test_a_good_answer_before_the_request_is_sent_is_none(status: int) -> 
 async def test_a_rejection_may_come_before_the_request_is_sent() -> None:
     """A server that finds it too large need not read it all; nothing else can be sent over this connection."""
     with connected() as (connection, wire):
-        connection.start(REQUEST, b"x" * (3 * SLICE_BYTES))
-        sending = asyncio.ensure_future(connection.send_body(b"x" * (3 * SLICE_BYTES)))
+        connection.start(REQUEST, b"x" * (8 * SLICE_BYTES))
+        sending = asyncio.ensure_future(connection.send_body(b"x" * (8 * SLICE_BYTES)))
         await asyncio.wait([sending], timeout=0)
         connection.data_received(b"HTTP/1.1 413 So\r\nContent-Length: 2\r\n\r\nno")
         await sending
         await connection.wait()
         assert connection.head is not None
         assert (connection.head.status, connection.take()) == (413, [b"no"])
-        assert len(wire.written) < 3 * SLICE_BYTES
+        assert len(wire.written) < 8 * SLICE_BYTES
         assert not connection.can_be_kept
 
 
