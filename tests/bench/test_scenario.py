@@ -97,7 +97,7 @@ async def test_plain_functions_take_the_case_or_nothing() -> None:
 
 def test_scenarios_are_found_by_place() -> None:
     assert scenarios.documents.target == "tests.bench.scenarios:documents"
-    assert [made.name for made in find("tests.bench.scenarios")][:2] == ["documents", "yields_to_the_loop"]
+    assert [made.name for made in find("tests.bench.scenarios")][:2] == ["documents", "turns"]
     assert find("tests.bench.scenarios:documents") == (scenarios.documents,)
     (found,) = find("tests.bench.scenarios:nothing")
     assert (found.name, found.function) == ("nothing", scenarios.nothing)

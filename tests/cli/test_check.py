@@ -27,7 +27,7 @@ def test_check_asks_every_profile_and_shows_no_key(aembed: Aembed, monkeypatch: 
     assert found["small"][0] == "mock"
     assert re.fullmatch(r"ok, [\d,]+ ms", found["small"][1])
     assert found["small"][2] == "dimensions=4"
-    assert "refuses the key" in found["refused"][1]
+    assert "rejects the key" in found["refused"][1]
     assert found["remote"][1].startswith("failed: ")
     assert "api_key=**********" in found["remote"][2]
     assert found["remote"][2].endswith(", http=(proxy=**********), retry=(max_attempts=1)")

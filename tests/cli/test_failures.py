@@ -51,7 +51,7 @@ def test_too_little_memory(aembed: Aembed) -> None:
 
 def test_failure_of_the_provider(aembed: Aembed, notes: str) -> None:
     Path("aembed.toml").write_text(PROFILES)
-    refused(aembed("embed", notes, "-o", "v.npy", "-m", "refused"), "refuses the key", "status 401", code=3)
+    refused(aembed("embed", notes, "-o", "v.npy", "-m", "refused"), "rejects the key", "status 401", code=3)
 
 
 def test_failure_in_the_middle_leaves_the_older_file(aembed: Aembed) -> None:
