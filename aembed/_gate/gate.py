@@ -234,6 +234,13 @@ class Gate:
             elif self.watch is not None:
                 self.watch.look()
 
+    def hand_back(self, reservation: Reservation) -> None:
+        """The request has entered and will not be sent."""
+        assert reservation.loop is not None, "only a request that has entered is handed back"
+        self.account.quotas.refund(reservation.sent_at, reservation)
+        self.slots.left(reservation)
+        self._admit(reservation.loop)
+
     def _now(self) -> float:
         return 0.0 if self._loop is None else self._loop.time()
 
@@ -257,9 +264,9 @@ class Gate:
     def _withdraw(self, reservation: Reservation, ticket: Ticket) -> None:
         if ticket.cancelled():
             self._lanes.remove(self._now(), ticket, reservation)
-        elif ticket.exception() is None:  # admitted in the moment of the cancellation: hand everything back
-            self.account.quotas.refund(reservation.sent_at, reservation)
-            self.slots.left(reservation)
+        elif ticket.exception() is None:  # admitted in the moment of the cancellation
+            self.hand_back(reservation)
+            return
         self._admit(ticket.get_loop())
 
     def _admit(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -120,6 +120,9 @@ class SharedCall:
     def wants(self, batch: Batch) -> bool:
         return not self.stopped and self._seats.is_wanted(batch)
 
+    def is_abandoned(self, batch: Batch) -> bool:
+        return self._seats.is_empty(batch)
+
     def cancellable(self, deliver: Deliver) -> Deliver:
         async def deliver_while_wanted(batch: Batch) -> None:
             with anyio.CancelScope() as scope:
