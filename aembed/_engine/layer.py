@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, TypeAlias
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Protocol, TypeAlias
 
 from aembed._engine.call_record import CallRecord
 from aembed._errors import AembedError, ProviderError
@@ -117,6 +117,6 @@ class Recipient(Protocol):
 class Layer(Protocol):
     """A layer above the provider: cache layer, micro-batcher or engine."""
 
-    async def run(self, call: Recipient) -> None:
+    def run(self, call: Recipient) -> Coroutine[Any, Any, None]:
         """Bring every text of ``call`` to its end, and report each row and each failure to ``call``."""
         ...
