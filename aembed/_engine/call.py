@@ -102,9 +102,6 @@ class Call:
     def wants(self, batch: Batch) -> bool:
         return not self.stopped
 
-    def is_abandoned(self, batch: Batch) -> bool:
-        return False
-
     def cancellable(self, deliver: Deliver) -> Deliver:
         return deliver  # a call ends as a whole: its task is cancelled
 

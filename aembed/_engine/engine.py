@@ -186,10 +186,6 @@ class Engine:
             if attempt is not None:
                 attempt.waits()
             await self.gate.wait(reservation, first=retry.goes_first)
-            if call.is_abandoned(batch):  # in the moment in which it was admitted
-                self.gate.hand_back(reservation)
-                call.skip(batch)
-                return
         if attempt is not None:
             attempt.sends()
         reply: Reply | None = None

@@ -61,10 +61,6 @@ class Recipient(Protocol):
         """The batch is still worth sending."""
         ...
 
-    def is_abandoned(self, batch: Batch) -> bool:
-        """Every caller that waited for these texts has left."""
-        ...
-
     def cancellable(self, deliver: Deliver) -> Deliver:
         """``deliver`` in a form that lets the call cancel single batches, where it may want to."""
         ...

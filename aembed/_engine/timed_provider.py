@@ -20,7 +20,7 @@ class TimedProvider:
         self._timeout = None if seconds is None else SharedTimeout(seconds)
 
     def embed(self, texts: Sequence[str], kind: Kind, rows: Vectors | None, time_left: float) -> Awaitable[object]:
-        """Begin one request: awaiting it gives what ``checked`` makes a reply of. ``rows`` are filled if it can.
+        """Begin one request, whose answer goes to ``checked``. ``rows`` are filled if the provider can.
 
         ``time_left``: seconds until the call ends in any case. A timeout that comes later is not set.
 

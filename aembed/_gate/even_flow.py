@@ -144,7 +144,7 @@ class EvenFlow:
     def is_stray(self, wait: float | None) -> bool:
         return self._row + 1 < IN_A_ROW and (wait is None or wait <= MAX_STRAY_WAIT_S)
 
-    def rejected(self, now: float, sent_at: float) -> None:
+    def rejected(self, now: float, sent_at: float) -> bool:
         """Lower the rate, once for all requests that were in flight together."""
         if not self._row:
             self._before = tuple(self.rates)
@@ -153,13 +153,14 @@ class EvenFlow:
         self._successes = 0
         self._rejected += 1
         if sent_at <= self._cut_at:
-            return
+            return True
         share = self._rejected / (self._rejected + self._accepted + DOUBTS)
         cut = CUT if share <= 2 * SHARE else min(MAX_CUT, share)
         self._cut_at, self._accepted, self._rejected = now, 0, 0
         places = self._waited if any(self._waited) else [True, True]
         self._change(places, [rate * (1 - cut) for rate in self.rates])
         self._at_last_429 = tuple(self.rates)
+        return True
 
     def closed(self, now: float, episode: Episode) -> None:
         """Lower the rate after consecutive 429s or a long Retry-After, unless an outage is the likelier cause."""

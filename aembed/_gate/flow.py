@@ -58,8 +58,8 @@ class Flow(Protocol):
         """True if a 429 with this Retry-After concerns a single request that came slightly too early."""
         ...
 
-    def rejected(self, now: float, sent_at: float) -> None:
-        """A stray 429."""
+    def rejected(self, now: float, sent_at: float) -> bool:
+        """A stray 429. False if the server is not of the kind that this flow assumes."""
         ...
 
     def closed(self, now: float, episode: Episode) -> None:

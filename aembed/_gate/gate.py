@@ -12,6 +12,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import anyio.lowlevel
+
 from aembed._errors import AembedError
 from aembed._gate.account import Account
 from aembed._gate.lanes import NOTHING, Amounts, Lanes, Ticket
@@ -207,6 +209,8 @@ class Gate:
             self._admit(loop)
         try:
             await ticket
+            # A cancel scope cancels no task that is about to wake up: it would send a request that nobody waits for.
+            await anyio.lowlevel.checkpoint_if_cancelled()
         except asyncio.CancelledError:
             self._withdraw(reservation, ticket)
             raise
@@ -234,13 +238,6 @@ class Gate:
             elif self.watch is not None:
                 self.watch.look()
 
-    def hand_back(self, reservation: Reservation) -> None:
-        """The request has entered and will not be sent."""
-        assert reservation.loop is not None, "only a request that has entered is handed back"
-        self.account.quotas.refund(reservation.sent_at, reservation)
-        self.slots.left(reservation)
-        self._admit(reservation.loop)
-
     def _now(self) -> float:
         return 0.0 if self._loop is None else self._loop.time()
 
@@ -264,9 +261,9 @@ class Gate:
     def _withdraw(self, reservation: Reservation, ticket: Ticket) -> None:
         if ticket.cancelled():
             self._lanes.remove(self._now(), ticket, reservation)
-        elif ticket.exception() is None:  # admitted in the moment of the cancellation
-            self.hand_back(reservation)
-            return
+        elif ticket.exception() is None:  # admitted in the moment of the cancellation: hand everything back
+            self.account.quotas.refund(reservation.sent_at, reservation)
+            self.slots.left(reservation)
         self._admit(ticket.get_loop())
 
     def _admit(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -129,10 +129,8 @@ class Pace:
         """A stray 429."""
         assert self.flow is not None, "without a flow no 429 is a stray"
         self._healthy_since = now
-        self.flow.rejected(now, sent_at)
-        if isinstance(self.flow, KnownWindowFlow) and self.flow.is_contradicted:
-            self._contradict(now)
-            self._even(now, self.flow)
+        if not self.flow.rejected(now, sent_at):
+            self._contradicted(now, self.flow)
 
     def slow_down(self, now: float, episode: Episode, *, is_explained: bool = False) -> None:
         """An episode begins. ``is_explained``: a known quota was nearly full."""
@@ -164,17 +162,13 @@ class Pace:
             if self._is_window(episode, pause):
                 self.flow = self._windowed(now, flow, episode, pause, windows)
         elif not is_right:
-            if not flow.is_estimate:
-                self._contradict(now)
-            self._even(now, flow)
+            self._contradicted(now, flow)
 
-    def _contradict(self, now: float) -> None:
-        """Leave known windows alone, longer each time."""
-        self._no_window_until = now + self._no_window_s
-        self._no_window_s = min(MAX_KEEP_S, NO_WINDOW_GROWTH * self._no_window_s)
-
-    def _even(self, now: float, flow: Flow) -> None:
-        """``flow`` assumed another kind of server."""
+    def _contradicted(self, now: float, flow: Flow) -> None:
+        """``flow`` assumed another kind of server. A known window is not tried again for some time."""
+        if not flow.is_estimate:
+            self._no_window_until = now + self._no_window_s
+            self._no_window_s = min(MAX_KEEP_S, NO_WINDOW_GROWTH * self._no_window_s)
         self.flow = EvenFlow(now, flow.average, self._known)
         self._closures = 1
 

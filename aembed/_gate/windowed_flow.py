@@ -109,7 +109,7 @@ class WindowedFlow(BurstFlow):
     def is_stray(self, wait: float | None) -> bool:
         return False  # each 429 measures what the window holds
 
-    def rejected(self, now: float, sent_at: float) -> None:
+    def rejected(self, now: float, sent_at: float) -> bool:
         raise AssertionError("no 429 is a stray")
 
     def closed(self, now: float, episode: Episode) -> None:

@@ -107,6 +107,8 @@ class SharedCall:
         if unless is not None and any(each.origin is unless for each in self._seats):
             return False
         self.skip(self._open())
+        for scope in self._under_way:  # before the task's cancellation reaches them, one may be admitted and sent
+            scope.cancel()
         if self.task is not None and not self.task.cancelling():  # a second cancellation would cut short how it ends
             self.task.cancel()
         return True
@@ -119,9 +121,6 @@ class SharedCall:
 
     def wants(self, batch: Batch) -> bool:
         return not self.stopped and self._seats.is_wanted(batch)
-
-    def is_abandoned(self, batch: Batch) -> bool:
-        return self._seats.is_empty(batch)
 
     def cancellable(self, deliver: Deliver) -> Deliver:
         async def deliver_while_wanted(batch: Batch) -> None:

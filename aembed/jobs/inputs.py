@@ -126,7 +126,7 @@ async def open_inputs(given: Inputs, *, outputs: Sequence[Path], asked: str | No
                 files[0].file = files[0].path.open("rb")
         for file in files:
             file.size = file.state()[0]
-    except BaseException:
+    except BaseException:  # Ctrl-C too: the files have no other owner yet
         for file in files:
             file.close()
         raise

@@ -47,14 +47,14 @@ async def join(
 
 
 def _join(names: Sequence[str], name: str, force: bool) -> OutputRecord:
-    place = choose_paths([name], names)
-    output = place.outputs[0]
+    paths = choose_paths([name], names)
+    output = paths.outputs[0]
     shards, limits, record = _matched([choose_paths([shard]).outputs[0] for shard in names], output)
-    check_replaceable(place.outputs, (), force=force)
-    with output_errors(name), opened_directory(place.directory, name, is_part) as directory:
+    check_replaceable(paths.outputs, (), force=force)
+    with output_errors(name), opened_directory(paths.directory, name, is_part) as directory:
         if directory.has(JOURNAL):
-            raise JobOutputError(f"{place.directory} holds an unfinished job; finish it, or choose another output")
-        made = content(place.outputs, 0, record)
+            raise JobOutputError(f"{paths.directory} holds an unfinished job; finish it, or choose another output")
+        made = content(paths.outputs, 0, record)
         with directory.open(made, "w+b", buffered=True) as file:
             _join_content(shards, limits, output, record, file)
             file.flush()
@@ -66,7 +66,7 @@ def _join(names: Sequence[str], name: str, force: bool) -> OutputRecord:
         if output.record is not None:
             with directory.open("record-0", "w+b") as written:
                 written.write(record.encoded())
-        put_in_place(place.outputs, directory, record)
+        put_in_place(paths.outputs, directory, record)
         _clear(directory)
     return record
 

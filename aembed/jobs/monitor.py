@@ -114,7 +114,7 @@ class _Telling:
         try:
             if self._listener is not None:
                 self._listener(self._progress())
-        except BaseException as failure:
+        except BaseException as failure:  # a cancellation too: the group has to be left in any case
             await self._group.__aexit__(type(failure), failure, failure.__traceback__)
             raise
         return await self._group.__aexit__(kind, error, trace)

@@ -24,7 +24,7 @@ async def keep_stream(stream: IO[bytes], name: str) -> BinaryIO:
         while block := await _read(stream, name):
             await anyio.to_thread.run_sync(file.write, block)
         file.flush()
-    except BaseException as error:
+    except BaseException as error:  # a cancellation too: the file has no other owner yet
         with suppress(OSError):
             file.close()
         if not isinstance(error, OSError):

@@ -165,7 +165,7 @@ class CacheFile:
             raise cannot_open(self._path, error) from error
         try:
             prepare(db, self._path)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: the connection has no other owner yet
             db.close()
             raise
         return db

@@ -417,6 +417,18 @@ events = st.tuples(
 )
 
 
+async def test_probes_keep_to_the_pace_once_one_of_them_has_succeeded() -> None:
+    """Small requests that succeed do not end the backoff, and several in a row would overrun a short window."""
+    backoff = Backoff()
+    backoff.unannounced(1.0, 0.5, is_probe=False)
+    backoff.answered(1.1, 0.9, ends=False)  # sent before
+    assert not backoff.is_answered
+    backoff.answered(2.0, 1.6, ends=False)
+    assert (backoff.is_answered, backoff.probing) == (True, True)
+    backoff.unannounced(3.0, 2.5, is_probe=True)
+    assert not backoff.is_answered
+
+
 @given(st.lists(events, max_size=60))
 def test_a_backoff_survives_any_history(history: list[tuple[str, float, float, float, bool]]) -> None:
     backoff = Backoff()

@@ -248,6 +248,45 @@ def test_a_window_shorter_than_a_minute_is_recognised_by_its_amount() -> None:
     assert account.quota.burst == pytest.approx(300.0)
 
 
+def short_window(account: Account, seconds: int) -> None:
+    """Five requests a second, at once at the beginning of each."""
+    for second in range(seconds):
+        for left in (4.0, 3.0, 2.0, 1.0, 0.0):
+            account.exchange(float(second), 300.0, left, 1.0, takes=0.05)
+
+
+def test_a_window_of_a_second_is_recognised_and_does_not_refill_bit_by_bit() -> None:
+    account = Account()
+    short_window(account, 2)
+    assert account.quota.rule == "short"
+    assert account.quota.span == pytest.approx(1.0)
+    assert account.quota.earliest(1.1, 1.0) == 1.1  # its pace knows better when there is room
+
+
+def test_a_part_of_an_account_is_no_short_window() -> None:
+    account = Account(100.0)
+    short_window(account, 2)
+    assert account.quota.rule != "short"
+
+
+def test_the_size_of_a_window_is_measured_in_counted_tokens() -> None:
+    quota = Quota()
+    sent = Reservation("document", tokens=500.0)
+    quota.commit(0.0, 500.0, is_query=False)
+    sent.tokens = 900.0  # as the reply counts them
+    Headers(quota, 1).sync(sent, 0.1, 6000.0, 100.0, None)
+    assert quota.burst == pytest.approx(1000.0)
+
+
+def test_a_silent_quota_has_the_short_fixed_window_of_the_reported_one() -> None:
+    reported, silent = Quota(), Quota(6000.0)
+    reported.set_limit(600.0)
+    reported.burst = 100.0
+    reported.use_as_fixed(10.0)
+    silent.use_as(reported)
+    assert (silent.rule, silent.window_end, silent.burst, silent.level) == ("fixed", 10.0, 1000.0, 1000.0)
+
+
 def test_more_than_a_recognised_bucket_holds_is_never_admitted() -> None:
     assert as_bucket(size=600.0, limit=3600.0).quota.capacity == pytest.approx(600.0, abs=5)
 

@@ -67,16 +67,15 @@ def test_a_window_with_room_does_not_explain_a_429_while_a_limit_is_unknown() ->
     for flow in (known, hidden):
         for _ in range(10):
             flow.sent(0.0, ONE, is_query=False)
-        flow.rejected(0.2, 0.1)
-    assert [known.is_contradicted, hidden.is_contradicted] == [False, True]
+    assert [flow.rejected(0.2, 0.1) for flow in (known, hidden)] == [True, False]
 
 
 def test_a_margin_of_half_a_window_contradicts_it() -> None:
     flow = flow_at()
+    assert fill(flow, 0.0) == 20
     seconds = 0.0
-    while not flow.is_contradicted:
+    while flow.rejected(seconds + 1, seconds + 0.9):
         seconds += 1
-        flow.rejected(seconds, seconds - 0.1)
     assert 2 < seconds < 200
     assert flow.average[0] < 0.7 * KNOWN[0]
 
@@ -95,6 +94,16 @@ def test_a_server_that_opens_before_the_oldest_entries_expire_has_begun_a_new_wi
     flow.closed(1.0, EPISODE)
     assert flow.opened(4.0, Pause(3.0, 3.0, (20.0, 200.0)))
     assert fill(flow, 4.0) == 20
+
+
+def test_requests_sent_since_a_server_has_opened_count_in_its_new_window() -> None:
+    flow = flow_at()
+    assert fill(flow, 0.0) == 20
+    flow.closed(1.0, EPISODE)
+    for _ in range(3):
+        flow.sent(4.1, ONE, is_query=False)
+    assert flow.opened(4.2, Pause(4.0, 4.0, (20.0, 200.0)))
+    assert fill(flow, 4.3) == 17
 
 
 def test_episodes_in_a_row_show_another_rule() -> None:

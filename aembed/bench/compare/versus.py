@@ -147,13 +147,13 @@ async def _rounds(
     """A round that was not completed is forgotten."""
     turns = orders(len(sides))
     total, past = (number + 1) * len(sides) * block_s, 0.0
-    tell = settings.progress
+    report = settings.progress
 
-    def told(now: Progress) -> None:
-        if tell is not None:
-            tell(replace(now, elapsed=past + now.elapsed, seconds=total))
+    def report_whole(now: Progress) -> None:
+        if report is not None:
+            report(replace(now, elapsed=past + now.elapsed, seconds=total))
 
-    settings = replace(settings, progress=told if tell else None)
+    settings = replace(settings, progress=report_whole if report else None)
     for round_ in range(number + 1):
         times = schedule(round_)
         found: dict[int, RunResult] = {}

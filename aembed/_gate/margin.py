@@ -1,0 +1,72 @@
+"""The margin of a known window: seconds for which requests count beyond its span, as they overtake each other. Pure.
+
+A 429 widens it and answers narrow it, so that it settles where a few requests in a hundred get a 429.
+"""
+
+from __future__ import annotations
+
+import math
+
+from aembed._gate.even_flow import DOUBTS
+
+SHARE = 0.04
+"""Share of 429s at which the margin stays as it is."""
+STEP = 0.25
+"""Share of the usual lateness of an answer that a 429 adds to the margin."""
+MIN_STEP = 0.001
+"""The least that it adds, as a share of the span."""
+SOON = 1.5 / SHARE
+"""Consecutive successes after which it shrinks faster, with their square: most runs at ``SHARE`` are shorter."""
+OFTEN, OFTEN_STEP = 0.1, 0.25
+"""Share of 429s from which on the margin grows by a quarter of that share of the span: jitter is not the cause."""
+MEAN_OF = 16.0
+"""Answers of which the lateness is the mean, about."""
+MOST = 0.5
+"""Largest margin as a share of the span; a server that needs more has no such window."""
+
+
+class Margin:
+    """For a window of ``span`` seconds."""
+
+    def __init__(self, now: float, span: float) -> None:
+        self.seconds = 0.0
+        self._span = span
+        self._widened_at = now
+        self._quickest = math.inf
+        self._lateness = 0.0
+        """Seconds that answers take longer than the quickest, on average."""
+        self._accepted = self._rejected = 0
+        """Answers since it was widened."""
+
+    @property
+    def is_too_large(self) -> bool:
+        return self.seconds > MOST * self._span
+
+    @property
+    def speed(self) -> float:
+        """Share of the known rate that it leaves."""
+        return self._span / (self._span + self.seconds)
+
+    def accepted(self, elapsed: float) -> None:
+        """A success, so many seconds after it was sent."""
+        self._accepted += 1
+        elapsed = max(0.0, elapsed)
+        self._quickest = min(self._quickest, elapsed)
+        self._lateness += (elapsed - self._quickest - self._lateness) / MEAN_OF
+        faster = max(1.0, (self._accepted / SOON) ** 2)
+        self.seconds = max(0.0, self.seconds - self._step * SHARE / (1 - SHARE) * faster)
+
+    def rejected(self, now: float, sent_at: float) -> float:
+        """Widen it, once for all requests that were in flight together. Returns by how many seconds."""
+        self._rejected += 1
+        if sent_at <= self._widened_at:
+            return 0.0
+        share = self._rejected / (self._rejected + self._accepted + DOUBTS)
+        step = self._step if share < OFTEN else max(self._step, OFTEN_STEP * share * self._span)
+        self._widened_at, self._accepted, self._rejected = now, 0, 0
+        self.seconds += step
+        return step
+
+    @property
+    def _step(self) -> float:
+        return max(MIN_STEP * self._span, STEP * self._lateness)
