@@ -15,24 +15,24 @@ from aembed._settings.policies import Limits
 from aembed._statistics import AccountStatistics
 from aembed._types import ModelSpec
 
-Account: TypeAlias = tuple[str, str | None, str | None] | int
+AccountId: TypeAlias = tuple[str, str | None, str | None] | int
 """Provider, base_url and a hash of the key; or the identity of a provider handed in."""
 
-QuotaGroup: TypeAlias = tuple[Account, str | None]
+QuotaGroup: TypeAlias = tuple[AccountId, str | None]
 """The users of one quota: all models of an account, or one of them."""
 
 
-def account_of(provider: str, base_url: str | None, key: SecretStr | None) -> Account:
+def account_of(provider: str, base_url: str | None, key: SecretStr | None) -> AccountId:
     digest = None if key is None else hashlib.sha256(key.get_secret_value().encode()).hexdigest()
     return provider, base_url, digest
 
 
-def has_owner(account: Account) -> bool:
+def has_owner(account: AccountId) -> bool:
     """False for models in this process: a provider handed in, or one with neither address nor key."""
     return not isinstance(account, int) and account[1:] != (None, None)
 
 
-def quota_group(account: Account, spec: ModelSpec) -> QuotaGroup:
+def quota_group(account: AccountId, spec: ModelSpec) -> QuotaGroup:
     return account, spec.name if spec.quota_scope == "model" else None
 
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from aembed._engine.call import Call
+from aembed._engine.call import EmbedCall
 from aembed._engine.engine import Engine
 from aembed._engine.layer import Layer
 from aembed._engine.proof import PROBE
@@ -41,12 +41,12 @@ class CallRunner:
 
     async def finish(
         self,
-        call: Call,
+        call: EmbedCall,
         deadline: float | None = None,
         layer: Layer | None = None,
         option: str = "deadline",
         observed: ObservedCall | None = None,
-    ) -> Call:
+    ) -> EmbedCall:
         """Run a call to its end, or to its deadline. Raises the error that stopped it, with the partial result.
 
         ``deadline`` is in seconds; ``None``: that of the embedder; infinite: none. ``option`` is its name in errors.
@@ -80,7 +80,7 @@ class CallRunner:
 
     async def check(self, timeout: float | None, observed: ObservedCall | None) -> None:
         """One test request, which no cache answers: the health of the provider is asked for."""
-        probe = Call([PROBE], "query", is_probe=True)
+        probe = EmbedCall([PROBE], "query", is_probe=True)
         await self.finish(probe, timeout or math.inf, self._engine, option="timeout", observed=observed)
 
     async def dimension(self, observed: ObservedCall | None) -> int:
@@ -88,7 +88,7 @@ class CallRunner:
         if self._engine.spec.dim is None:
             limit = self._timeouts["document"]  # the deadline of queries is for people who wait
             seconds = limit.seconds if limit else math.inf
-            await self.finish(Call([PROBE], "query"), seconds, self._engine, observed=observed)
+            await self.finish(EmbedCall([PROBE], "query"), seconds, self._engine, observed=observed)
         dim = self._engine.spec.dim
         assert dim is not None, "the engine learns the dimension from every reply"
         return dim

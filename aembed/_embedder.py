@@ -10,7 +10,7 @@ from typing import Any, TypeVar, overload
 import anyio
 
 from aembed._call_runner import CallRunner
-from aembed._engine.call import NONE_REJECTED, Call
+from aembed._engine.call import NONE_REJECTED, EmbedCall
 from aembed._engine.engine import Engine
 from aembed._engine.listeners import Listener
 from aembed._engine.proof import PROBE
@@ -120,7 +120,7 @@ class Embedder(Bound):
             text = check_text(text)
             if deadline is not None:
                 deadline = check_seconds(deadline, "deadline")
-            call = await self._runner.finish(Call([text], "query"), deadline, observed=observed)
+            call = await self._runner.finish(EmbedCall([text], "query"), deadline, observed=observed)
             row: Vector = call.vectors(self.spec.dim)[0]
             return row
 
@@ -134,7 +134,7 @@ class Embedder(Bound):
         active = self._calls if self._listeners.emit is None else self._runner.observed("embed_queries", "query", texts)
         with active as observed:
             deadline = check_seconds(deadline, "deadline")
-            call = await self._runner.finish(Call(check_texts(texts), "query"), deadline, observed=observed)
+            call = await self._runner.finish(EmbedCall(check_texts(texts), "query"), deadline, observed=observed)
             return call.vectors(self.spec.dim)
 
     async def embed_documents(
@@ -165,7 +165,7 @@ class Embedder(Bound):
             items = check_texts(texts)
             if out is not None:
                 check_out(out, len(items), await self._runner.dimension(observed))
-            call = Call(items, "document", out=out)
+            call = EmbedCall(items, "document", out=out)
             if progress is not None:
                 call.on_ended = guarded(progress)
             await self._runner.finish(call, deadline, observed=observed)
@@ -199,7 +199,7 @@ class Embedder(Bound):
             check_on_error(on_error)
             deadline = check_seconds(deadline, "deadline")
             items, rejected = (check_texts(texts), NONE_REJECTED) if on_error == "raise" else sort_texts(texts)
-            call = Call(items, kind, on_error, rejected=rejected)
+            call = EmbedCall(items, kind, on_error, rejected=rejected)
             if progress is not None:
                 call.on_ended = guarded(progress)
                 if rejected:

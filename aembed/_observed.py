@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Sized
 from types import TracebackType
 
-from aembed._engine.call import Call
+from aembed._engine.call import EmbedCall
 from aembed._engine.call_record import CallRecord
 from aembed._engine.engine import Engine
 from aembed._errors import DeadlineError
@@ -28,7 +28,7 @@ class ObservedCall:
         self._kind: Kind = kind if kind in {"document", "query"} else "document"  # it is about to be rejected
         self._argument = argument
         self._cached = cached
-        self._calls: tuple[Call, ...] = ()
+        self._calls: tuple[EmbedCall, ...] = ()
         """The call, after one that has asked for the dimension."""
 
     def __enter__(self) -> ObservedCall:
@@ -69,7 +69,7 @@ class ObservedCall:
             raise
         self._end(error)
 
-    def follow(self, call: Call) -> None:
+    def follow(self, call: EmbedCall) -> None:
         """Let the layers record the progress of ``call``."""
         call.record = self._record
         self._calls += (call,)
@@ -130,7 +130,7 @@ def _outcome(error: BaseException | None, failure: BaseException | None, failed:
     return "error" if isinstance(error, Exception) else "cancelled"
 
 
-def _totals(calls: Sequence[Call]) -> tuple[int | None, int]:
+def _totals(calls: Sequence[EmbedCall]) -> tuple[int | None, int]:
     """Tokens, and requests."""
     if len(calls) == 1:
         return calls[0].tokens, calls[0].requests

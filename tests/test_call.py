@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aembed import BadTextError, ModelSpec, OverloadedError, Reply
-from aembed._engine.call import Call
+from aembed._engine.call import EmbedCall
 from aembed._types import Batch
 
 SPEC = ModelSpec(name="model", dim=3)
@@ -27,8 +27,8 @@ def vectors(rows: list[int]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]
     return np.repeat(np.array(rows, np.float32)[:, None] + 1, 3, axis=1)
 
 
-def call(texts: int) -> Call:
-    return Call([f"text {row}" for row in range(texts)], "document", "return", None)
+def call(texts: int) -> EmbedCall:
+    return EmbedCall([f"text {row}" for row in range(texts)], "document", "return", None)
 
 
 @given(st.integers(1, 30).flatmap(lambda n: st.permutations(range(n))), st.data())
@@ -71,7 +71,7 @@ def test_a_failed_text_is_counted_from_the_start_of_the_call(sliced: bool) -> No
 
 def test_rows_without_a_vector_hold_nan_also_in_the_callers_array() -> None:
     out = np.ones((3, 3), np.float32)
-    work = Call(["a", "b", "c"], "document", "return", out)
+    work = EmbedCall(["a", "b", "c"], "document", "return", out)
     work.place(batch([1]), Reply(vectors([1])), vectors([1]))
     assert work.vectors(3) is out
     assert np.isnan(out).all(axis=1).tolist() == [True, False, True]
@@ -93,15 +93,15 @@ def test_cost_is_known_with_tokens_and_price() -> None:
 
 
 class TestRepeatedTexts:
-    def call(self, texts: str = "abacab") -> Call:
-        return Call(list(texts), "document", "return", None)
+    def call(self, texts: str = "abacab") -> EmbedCall:
+        return EmbedCall(list(texts), "document", "return", None)
 
     def test_each_is_there_once(self) -> None:
         assert self.call().texts == ["a", "b", "c"]
 
     @given(st.lists(st.sampled_from("abcde"), min_size=1), st.data())
     def test_every_copy_gets_the_row_of_its_text(self, texts: list[str], data: st.DataObject) -> None:
-        work = Call(
+        work = EmbedCall(
             texts, "document", "return", data.draw(st.sampled_from([None, np.zeros((len(texts), 3), np.float32)]))
         )
         row_of = {text: ord(text) for text in texts}
@@ -132,7 +132,7 @@ class TestRepeatedTexts:
         assert {row: error.index for row, error in work.result(SPEC).failures.items()} == {1: None, 3: None, 5: None}
 
     def test_the_error_of_a_call_names_the_first_copy(self) -> None:
-        work = Call(list("aab"), "document", "raise")
+        work = EmbedCall(list("aab"), "document", "raise")
         work.fail(batch([1]), BadTextError("no"))
         assert work.error is not None
         assert work.error.index == 2

@@ -21,7 +21,7 @@ from aembed._types import Batch, Kind, ModelSpec, OnError, Reply, Vectors
 NONE_REJECTED: Mapping[int, AembedError] = MappingProxyType({})
 
 
-class Call:
+class EmbedCall:
     """The :class:`Recipient` of one caller. Rows are placed into one array, allocated once the dimension is known.
 
     ``texts`` are distinct, and an index is a position in them. Only the result, and the ``index`` of an error, count as

@@ -18,7 +18,7 @@ import anyio.to_thread
 from aembed._engine import overlong
 from aembed._engine.attempt import Attempt
 from aembed._engine.batch_cap import BatchCap
-from aembed._engine.call import Call
+from aembed._engine.call import EmbedCall
 from aembed._engine.check import check_reply
 from aembed._engine.fan_out import fan_out
 from aembed._engine.isolation import may_be_a_text
@@ -102,7 +102,7 @@ class Engine:
         """Nothing more is sent, and its listeners hear no more of the gate."""
         self.gate.forget(self.recorder.listeners)
 
-    def expire(self, call: Call, seconds: float, option: str = "deadline") -> None:
+    def expire(self, call: EmbedCall, seconds: float, option: str = "deadline") -> None:
         """The call has run out of time."""
         self.recorder.deadline_exceeded(call, seconds, *call.expire(seconds, option))
 

@@ -16,7 +16,7 @@ Deliver: TypeAlias = Callable[[Batch], Awaitable[None]]
 class Recipient(Protocol):
     """A call as the layers see it: texts to embed, and methods by which they report the fate of each batch.
 
-    :class:`Call` collects the reports for one caller, :class:`SharedCall` passes them on to several calls.
+    :class:`EmbedCall` collects the reports for one caller, :class:`SharedCall` passes them on to several calls.
     """
 
     on_sent: Callable[[], None] | None

@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 
 import anyio
 
-from aembed._engine.call import Call
+from aembed._engine.call import EmbedCall
 from aembed._engine.layer import Recipient
 from aembed._errors import ProviderError, RequestTimeoutError
 from aembed._types import Batch
@@ -51,7 +51,7 @@ class Proof:
 
     async def _ask(self, call: Recipient) -> None:
         """Send one short text on behalf of ``call``, which pays for it."""
-        probe = Call([PROBE], call.kind, is_probe=True)
+        probe = EmbedCall([PROBE], call.kind, is_probe=True)
         probe.due, probe.record = call.due, call.record
         try:
             await self._send(probe, Batch(probe.texts, slice(0, 1)))

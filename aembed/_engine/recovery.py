@@ -7,7 +7,7 @@ from typing import Protocol
 
 from aembed._engine import overlong
 from aembed._engine.batch_cap import BatchCap
-from aembed._engine.call import Call
+from aembed._engine.call import EmbedCall
 from aembed._engine.isolation import isolate, may_be_a_text
 from aembed._engine.layer import Layer, Recipient
 from aembed._engine.plan import halves, take
@@ -97,7 +97,7 @@ class Recovery:
             await self._average(call, batch, overlong.pieces(text, longest))
 
     async def _average(self, call: Recipient, batch: Batch, pieces: Sequence[str]) -> None:
-        parts = Call(pieces, call.kind)
+        parts = EmbedCall(pieces, call.kind)
         parts.record = call.record
         await self._sender.run(parts)
         call.count(parts.requests, parts.maybe_billed)

@@ -13,7 +13,7 @@ from weakref import finalize
 import anyio
 import anyio.to_thread
 
-from aembed._accounts import Account, Accounts, has_owner, label_of, quota_group
+from aembed._accounts import AccountId, Accounts, has_owner, label_of, quota_group
 from aembed._call_runner import CallRunner
 from aembed._embedder import Embedder
 from aembed._engine.listeners import Listener, check_listener
@@ -192,7 +192,7 @@ class EmbedderFactory(Bound):
         self,
         provider: Provider,
         *,
-        account: Account,
+        account: AccountId,
         settings: Options,
         cache: Cache | None,
         label: str,

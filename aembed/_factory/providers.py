@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 import anyio.to_thread
 
-from aembed._accounts import Account, account_of
+from aembed._accounts import AccountId, account_of
 from aembed._embedder import Embedder
 from aembed._errors import AembedError
 from aembed._factory.embedders import OpenEmbedders
@@ -36,7 +36,7 @@ class Prepared(NamedTuple):
 
     opener: Opener
     source: Source
-    account: Account
+    account: AccountId
     settings: Options
     """The settings of the embedder, with the address in force."""
 
@@ -49,7 +49,7 @@ class Providers:
         self._embedders = embedders
         self._models = SharedModels()
         self._keyrings: WeakValueDictionary[AskKey, KeyRing] = WeakValueDictionary()
-        self._transports: dict[tuple[Account, HttpSettings], HttpTransport] = {}
+        self._transports: dict[tuple[AccountId, HttpSettings], HttpTransport] = {}
 
     async def prepare(self, config: Config, name: str, settings: Options, *, download: bool) -> Prepared:
         """Find the opener of ``"provider:model"``, which may import its module, and the key.
@@ -90,7 +90,7 @@ class Providers:
             await self.leave(provider)
             raise
 
-    async def _source(self, name: str, settings: Options, vendor: Vendor) -> tuple[Source, Account, Options]:
+    async def _source(self, name: str, settings: Options, vendor: Vendor) -> tuple[Source, AccountId, Options]:
         provider, _, model = name.partition(":")
         endpoint = find_endpoint(vendor, settings)
         settings = settings.model_copy(update={"base_url": endpoint.base_url})
@@ -119,7 +119,7 @@ class Providers:
         )
         return source, account, settings
 
-    def _transport(self, account: Account, http: HttpSettings) -> Transport:
+    def _transport(self, account: AccountId, http: HttpSettings) -> Transport:
         """One for each account and way to connect."""
         from aembed._wire.http import HttpTransport
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aembed._gate.episode import Amounts
+from aembed._gate.episode import AdmittedAmounts
 from aembed._gate.sent_window import SentWindow
 from aembed._gate.window import Window
 
@@ -23,7 +23,7 @@ class BurstFlow:
     def window(self, place: int) -> Window | None:
         return self._windows[place]
 
-    def sent(self, now: float, amounts: Amounts, *, is_query: bool) -> None:
+    def sent(self, now: float, amounts: AdmittedAmounts, *, is_query: bool) -> None:
         for window, amount in zip(self._windows, amounts, strict=True):
             window.advance(now)
             window.sent(now, amount, is_query)
@@ -31,10 +31,10 @@ class BurstFlow:
     def corrected(self, sent_at: float, tokens: float) -> None:
         self._windows[1].adjust(sent_at, tokens)
 
-    def refunded(self, sent_at: float, amounts: Amounts) -> None:
+    def refunded(self, sent_at: float, amounts: AdmittedAmounts) -> None:
         for window, amount in zip(self._windows, amounts, strict=True):
             window.adjust(sent_at, -amount)
 
-    def answered(self, now: float, sent_at: float, amounts: Amounts, *, is_query: bool, success: bool) -> None:
+    def answered(self, now: float, sent_at: float, amounts: AdmittedAmounts, *, is_query: bool, success: bool) -> None:
         for window, amount in zip(self._windows, amounts, strict=True):
             window.answered(now, sent_at, amount, is_query)

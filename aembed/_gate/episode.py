@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from aembed._gate.reservation import Reservation
 
-Amounts: TypeAlias = tuple[float, float]
+AdmittedAmounts: TypeAlias = tuple[float, float]
 """Requests and tokens."""
 
 FORGOTTEN_AFTER_S = 60.0
@@ -29,12 +29,12 @@ class Episode:
 
     began_at: float
     """Time at which its first request was sent: the server was full."""
-    admitted: Amounts
+    admitted: AdmittedAmounts
     seconds: float
     from_full: bool
     paused: float
     """Part of the ``seconds`` that belongs to the last episode, without requests."""
-    minute: Amounts
+    minute: AdmittedAmounts
     """Admitted in the minute before it, or in ``minute_seconds`` if requests began later."""
     minute_seconds: float
     burst: float
@@ -47,7 +47,7 @@ class Pause:
 
     closed: float
     seconds: float
-    admitted: Amounts
+    admitted: AdmittedAmounts
     """Amounts sent since the opening before, in any order of arrival."""
 
 
@@ -55,12 +55,12 @@ class Episodes:
     """Counter of admitted amounts; it measures episodes and pauses."""
 
     def __init__(self) -> None:
-        self.admitted: Amounts = 0.0, 0.0
+        self.admitted: AdmittedAmounts = 0.0, 0.0
         """All that was ever sent and not rejected."""
         self.current: Episode | None = None
-        self._before: Amounts = 0.0, 0.0
+        self._before: AdmittedAmounts = 0.0, 0.0
         """``admitted`` when the server was opened before this episode."""
-        self._first: tuple[float, Amounts] | None = None
+        self._first: tuple[float, AdmittedAmounts] | None = None
         """Time of the first request after the last episode, and ``admitted`` at that time."""
         self._full_at = self._closed_until = -math.inf
         self._last_sent = -math.inf
@@ -85,7 +85,7 @@ class Episodes:
         """A request did not count."""
         self._add(-requests, -tokens)
 
-    def begin(self, edge: Reservation, minute: Amounts, seconds: float) -> Episode:
+    def begin(self, edge: Reservation, minute: AdmittedAmounts, seconds: float) -> Episode:
         """With the 429 to ``edge``. ``minute`` was sent in the minute before, or in so many ``seconds`` of it."""
         at, admitted = edge.sent_at, edge.admitted
         first_at, before = self._first or (at, admitted)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from aembed._gate.episode import Amounts, Episode, Pause
+from aembed._gate.episode import AdmittedAmounts, Episode, Pause
 from aembed._gate.window import Window
 
 SHARE = 0.05
@@ -51,7 +51,7 @@ GIVEN_UP = 30.0
 class EvenFlow:
     """``rates`` are units a second, of requests and tokens; ``known`` those that are stated or reported."""
 
-    def __init__(self, now: float, rates: Amounts, known: Amounts) -> None:
+    def __init__(self, now: float, rates: AdmittedAmounts, known: AdmittedAmounts) -> None:
         self.rates = [0.0, 0.0]
         self.known = known
         self._levels = [0.0, 0.0]
@@ -79,16 +79,16 @@ class EvenFlow:
         return True
 
     @property
-    def average(self) -> Amounts:
+    def average(self) -> AdmittedAmounts:
         return self.rates[0], self.rates[1]
 
-    def knows(self, known: Amounts) -> None:
+    def knows(self, known: AdmittedAmounts) -> None:
         self.known = known
 
     def is_out_of_sight(self, now: float) -> bool:
         return all(rate >= GIVEN_UP * before for rate, before in zip(self.rates, self._at_last_429, strict=True))
 
-    def earliest(self, now: float, amounts: Amounts, aside: Amounts, least: Amounts) -> float:
+    def earliest(self, now: float, amounts: AdmittedAmounts, aside: AdmittedAmounts, least: AdmittedAmounts) -> float:
         passed, self._now = max(0.0, now - self._now), now
         waits = [0.0, 0.0]
         for place in (0, 1):
@@ -115,7 +115,7 @@ class EvenFlow:
     def window(self, place: int) -> Window | None:
         return None
 
-    def sent(self, now: float, amounts: Amounts, *, is_query: bool) -> None:
+    def sent(self, now: float, amounts: AdmittedAmounts, *, is_query: bool) -> None:
         self._waited, self._waits = self._waits, [False, False]
         self._levels[0] -= amounts[0]
         self._levels[1] -= amounts[1]
@@ -123,10 +123,10 @@ class EvenFlow:
     def corrected(self, sent_at: float, tokens: float) -> None:
         self._levels[1] -= tokens
 
-    def refunded(self, sent_at: float, amounts: Amounts) -> None:
+    def refunded(self, sent_at: float, amounts: AdmittedAmounts) -> None:
         """Nothing changes: the flow has waited for the request all the same."""
 
-    def answered(self, now: float, sent_at: float, amounts: Amounts, *, is_query: bool, success: bool) -> None:
+    def answered(self, now: float, sent_at: float, amounts: AdmittedAmounts, *, is_query: bool, success: bool) -> None:
         if not success:
             return
         self._row = 0
@@ -136,7 +136,7 @@ class EvenFlow:
         growth = min(MAX_GROWTH, passed / DOUBLING_S, GROWTH * max(1.0, (self._successes / SOON) ** 2))
         self._change(self._waited, [rate * (1 + growth) for rate in self.rates])
 
-    def measured(self, amounts: Amounts, seconds: float) -> None:
+    def measured(self, amounts: AdmittedAmounts, seconds: float) -> None:
         """Lower hidden rates to ``amounts`` per ``seconds``, which filled the server up."""
         hidden = [rate == math.inf for rate in self.known]
         self._change(hidden, [min(rate, amount / seconds) for rate, amount in zip(self.rates, amounts, strict=True)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from aembed._gate.episode import Amounts, Episode, Pause
+from aembed._gate.episode import AdmittedAmounts, Episode, Pause
 from aembed._gate.window import Window
 
 
@@ -22,15 +22,15 @@ class Flow(Protocol):
         ...
 
     @property
-    def average(self) -> Amounts:
+    def average(self) -> AdmittedAmounts:
         """Units a second in the long run."""
         ...
 
-    def knows(self, known: Amounts) -> None:
+    def knows(self, known: AdmittedAmounts) -> None:
         """Units a second that are stated or reported; infinite: none."""
         ...
 
-    def earliest(self, now: float, amounts: Amounts, aside: Amounts, least: Amounts) -> float:
+    def earliest(self, now: float, amounts: AdmittedAmounts, aside: AdmittedAmounts, least: AdmittedAmounts) -> float:
         """When ``amounts`` may be sent and leave ``aside``. ``least``: no rate below it is in force."""
         ...
 
@@ -42,17 +42,19 @@ class Flow(Protocol):
         """The window of requests (0) or tokens (1); ``None`` for an even flow."""
         ...
 
-    def sent(self, now: float, amounts: Amounts, *, is_query: bool) -> None: ...
+    def sent(self, now: float, amounts: AdmittedAmounts, *, is_query: bool) -> None: ...
 
     def corrected(self, sent_at: float, tokens: float) -> None:
         """The request sent then has so many more tokens."""
         ...
 
-    def refunded(self, sent_at: float, amounts: Amounts) -> None:
+    def refunded(self, sent_at: float, amounts: AdmittedAmounts) -> None:
         """The request sent then did not count."""
         ...
 
-    def answered(self, now: float, sent_at: float, amounts: Amounts, *, is_query: bool, success: bool) -> None: ...
+    def answered(
+        self, now: float, sent_at: float, amounts: AdmittedAmounts, *, is_query: bool, success: bool
+    ) -> None: ...
 
     def is_stray(self, wait: float | None) -> bool:
         """True if a 429 with this Retry-After concerns a single request that came slightly too early."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TypeGuard
 
-from aembed._gate.quota import SHORT, Quota
+from aembed._gate.quota import SHORT, ResourceQuota
 from aembed._gate.refill_detector import RefillDetector
 from aembed._gate.reservation import Reservation
 from aembed._gate.window import MINUTE_S
@@ -24,7 +24,7 @@ FULL = 0.5
 class Headers:
     """Adjust ``quota``, the one at ``place`` of a reservation's amounts. A value that is not sensible means unknown."""
 
-    def __init__(self, quota: Quota, place: int) -> None:
+    def __init__(self, quota: ResourceQuota, place: int) -> None:
         self._quota = quota
         self._place = place
         self._refill = RefillDetector()

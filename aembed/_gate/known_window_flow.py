@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 
 from aembed._gate.burst_flow import BurstFlow
-from aembed._gate.episode import Amounts, Episode, Pause
+from aembed._gate.episode import AdmittedAmounts, Episode, Pause
 from aembed._gate.even_flow import IN_A_ROW, MAX_STRAY_WAIT_S
 from aembed._gate.margin import Margin
 from aembed._gate.reserve import LOOK_AGAIN_S
@@ -32,7 +32,7 @@ NEARLY_FULL = 0.7
 class KnownWindowFlow(BurstFlow):
     """``known`` are units a second; a window of ``span`` seconds holds so many times as much."""
 
-    def __init__(self, now: float, span: float, known: Amounts, windows: tuple[Window, Window]) -> None:
+    def __init__(self, now: float, span: float, known: AdmittedAmounts, windows: tuple[Window, Window]) -> None:
         super().__init__(now, span, windows)
         self._known = known
         self._row = 0
@@ -50,14 +50,14 @@ class KnownWindowFlow(BurstFlow):
         return False
 
     @property
-    def average(self) -> Amounts:
+    def average(self) -> AdmittedAmounts:
         speed = self.margin.speed
         return self._known[0] * speed, self._known[1] * speed
 
-    def knows(self, known: Amounts) -> None:
+    def knows(self, known: AdmittedAmounts) -> None:
         self._known = known
 
-    def earliest(self, now: float, amounts: Amounts, aside: Amounts, least: Amounts) -> float:
+    def earliest(self, now: float, amounts: AdmittedAmounts, aside: AdmittedAmounts, least: AdmittedAmounts) -> float:
         when, is_full = now, False
         for place, window in enumerate(self._windows):
             window.advance(now)
@@ -67,7 +67,7 @@ class KnownWindowFlow(BurstFlow):
                 is_full = is_full or room < 0
         return when if is_full else min(when, now + LOOK_AGAIN_S)
 
-    def answered(self, now: float, sent_at: float, amounts: Amounts, *, is_query: bool, success: bool) -> None:
+    def answered(self, now: float, sent_at: float, amounts: AdmittedAmounts, *, is_query: bool, success: bool) -> None:
         if success:
             self._row = 0
             self.margin.accepted(now - sent_at)

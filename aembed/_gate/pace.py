@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from aembed._gate.episode import Amounts, Episode, Pause
+from aembed._gate.episode import AdmittedAmounts, Episode, Pause
 from aembed._gate.even_flow import EvenFlow
 from aembed._gate.flow import Flow
 from aembed._gate.known_window_flow import KnownWindowFlow
@@ -62,7 +62,7 @@ class Pace:
         self._episodes = 0
         """Consecutive ones, each less than a minute after the one before."""
         self.flow: Flow | None = None
-        self._known: Amounts = UNKNOWN
+        self._known: AdmittedAmounts = UNKNOWN
         self._healthy_since = 0.0
         self._had_few = False
         """The last pause came after few requests."""
@@ -82,7 +82,7 @@ class Pace:
         """The window of requests (0) or tokens (1) that is filled in bursts; ``None`` if there is none."""
         return None if self.flow is None else self.flow.window(place)
 
-    def knows(self, known: Amounts) -> None:
+    def knows(self, known: AdmittedAmounts) -> None:
         """Units a second that are stated or reported; infinite: none."""
         self._known = known
         if self.flow is not None:
@@ -90,7 +90,7 @@ class Pace:
             if not self.flow.is_estimate and (self.is_fixed or self.is_bucket or known == UNKNOWN):
                 self.flow = None
 
-    def earliest(self, now: float, reservation: Reservation, aside: Amounts) -> float:
+    def earliest(self, now: float, reservation: Reservation, aside: AdmittedAmounts) -> float:
         """When such a request may be sent and leave ``aside``: ``now``, or a time worth asking again."""
         self._forget(now)
         if self.flow is None:
@@ -117,7 +117,7 @@ class Pace:
         if self.flow is not None:
             self.flow.refunded(sent_at, (requests, tokens))
 
-    def answered(self, now: float, sent_at: float, amounts: Amounts, *, is_query: bool, success: bool) -> None:
+    def answered(self, now: float, sent_at: float, amounts: AdmittedAmounts, *, is_query: bool, success: bool) -> None:
         if self.flow is not None:
             self.flow.answered(now, sent_at, amounts, is_query=is_query, success=success)
 
@@ -218,7 +218,7 @@ class Pace:
             self.flow = KnownWindowFlow(now, span, self._known, windows)
 
     def _known_window(
-        self, now: float, flow: EvenFlow, admitted: Amounts, windows: tuple[Window, Window]
+        self, now: float, flow: EvenFlow, admitted: AdmittedAmounts, windows: tuple[Window, Window]
     ) -> Flow | None:
         """A burst has shown how many seconds' worth of the known limits a window holds."""
         span = max(amount / rate for amount, rate in zip(admitted, self._known, strict=True))
@@ -228,7 +228,7 @@ class Pace:
             return flow
         return KnownWindowFlow(now, usual_window_s(span), self._known, windows)
 
-    def _first_rates(self, episode: Episode) -> Amounts:
+    def _first_rates(self, episode: Episode) -> AdmittedAmounts:
         """Stated or reported rates; else the last minute's, rather too high: the next episode measures it."""
         seconds = max(MIN_BURST_S, episode.minute_seconds)
         rates = [amount / seconds for amount in episode.minute]
@@ -239,7 +239,7 @@ class Pace:
                     rates[other] = max(rates[other], rates[place] * episode.minute[other] / episode.minute[place])
         return rates[0], rates[1]
 
-    def _least(self, now: float) -> Amounts:
+    def _least(self, now: float) -> AdmittedAmounts:
         """The floor that a known limit gives."""
         healthy = max(0.0, now - self._healthy_since)
         if not healthy:

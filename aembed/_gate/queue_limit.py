@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from aembed._gate.service_time import HALF_TICK_S, Line, RecentLine, Sample
+from aembed._gate.service_time import HALF_TICK_S, RecentLine, Sample, ServiceTime
 
 FIRST_ANSWERS = 4
 """One at a time costs all the speed, so a few, enough for a rough base; the first look measures it better."""
@@ -54,7 +54,7 @@ class QueueLimit:
         self._most = most
         self._wanted = 1.0
         self._recent = RecentLine()
-        self._base = Line(math.inf, 0.0)
+        self._base = ServiceTime(math.inf, 0.0)
         """The time without a queue, by size."""
         self._round: list[Sample] = []
         self._answers_needed = FIRST_ANSWERS

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 from aembed._gate.reserve import LOOK_AGAIN_S, MAX_SHARE, Reserve
 from aembed._gate.window import MINUTE_S, Window, usual_window_s
 
-Rule: TypeAlias = Literal["unknown", "bucket", "fixed", "window", "short"]
+WindowRule: TypeAlias = Literal["unknown", "bucket", "fixed", "window", "short"]
 """``window``: a sliding window of a minute. ``short``: a window shorter than that, which the pace fills."""
 
 DAY_S = 86_400.0
@@ -26,7 +26,7 @@ NEARLY = 0.95
 """Used share of a minute from which on the next 429 is an error of counting, most likely: tokens are estimates."""
 
 
-class Quota:
+class ResourceQuota:
     """``limit`` is the lesser of what the user ``stated`` and what replies report; ``None`` while neither is known."""
 
     def __init__(self, stated: float | None = None, a_day: float | None = None) -> None:
@@ -38,7 +38,7 @@ class Quota:
         """Units a second."""
         self.capacity = math.inf
         """Largest amount that is ever admitted at once."""
-        self.rule: Rule = "unknown"
+        self.rule: WindowRule = "unknown"
         self.from_headers = False
         """Replies report the limit."""
         self.window = Window()
@@ -67,7 +67,7 @@ class Quota:
 
     def __repr__(self) -> str:
         limit = "unlimited" if self.limit is None else f"{self.rule} limit={self.limit:g}/min level={self.level:g}"
-        return f"<Quota {limit} used={self.window.used:g}>"
+        return f"<ResourceQuota {limit} used={self.window.used:g}>"
 
     def state(self, limit: float | None, a_day: float | None, share: float | None = None) -> None:
         """Apply new limits of the user."""
@@ -243,7 +243,7 @@ class Quota:
         self.rule = "fixed"
         self.window_end = window_end
 
-    def use_as(self, other: Quota) -> None:
+    def use_as(self, other: ResourceQuota) -> None:
         """Apply the rule of another quota of the same server, of which alone headers report."""
         if other.rule == self.rule == "fixed":
             self.window_end = other.window_end

@@ -14,7 +14,7 @@ from aembed._gate.episode import Episodes
 from aembed._gate.headers import Headers
 from aembed._gate.lanes import NOTHING, Amounts
 from aembed._gate.pace import Pace
-from aembed._gate.quota import Quota
+from aembed._gate.quota import ResourceQuota
 from aembed._gate.reservation import Reservation
 from aembed._gate.tokens import FIRST_GUESS, TokenRatio
 from aembed._gate.window import MINUTE_S
@@ -32,7 +32,7 @@ class Quotas:
     """Limits of the account: by its settings, by headers, and by the pace after 429s."""
 
     def __init__(self, limits: Limits) -> None:
-        self.requests, self.tokens, self.inputs = Quota(), Quota(), Quota()
+        self.requests, self.tokens, self.inputs = ResourceQuota(), ResourceQuota(), ResourceQuota()
         self.token_ratio = TokenRatio()
         self.pace = Pace()
         self.episodes = Episodes()
@@ -46,7 +46,7 @@ class Quotas:
         self.inputs.state(limits.inputs_per_minute, None, limits.query_share)
         self._knows()
 
-    def by_name(self) -> tuple[tuple[str, Quota], ...]:
+    def by_name(self) -> tuple[tuple[str, ResourceQuota], ...]:
         return ("requests", self.requests), ("tokens", self.tokens), ("inputs", self.inputs)
 
     @property
@@ -59,7 +59,7 @@ class Quotas:
         """Replies report one of them at least, so that an error of the count does not last."""
         return self.requests.from_headers or self.tokens.from_headers
 
-    def named(self, reservation: Reservation) -> Iterator[tuple[str, Quota, float]]:
+    def named(self, reservation: Reservation) -> Iterator[tuple[str, ResourceQuota, float]]:
         """Each quota, and the amount that ``reservation`` needs of it."""
         yield "requests", self.requests, reservation.requests
         yield "tokens", self.tokens, reservation.tokens

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from aembed._gate.quota import Rule
+from aembed._gate.quota import WindowRule
 from aembed._gate.window import MINUTE_S
 
 SAME_SHARE = 0.25
@@ -45,7 +45,7 @@ class RefillDetector:
         self._most = self._longest = -math.inf
         self._matches, self._since = 0, 0.0
 
-    def saw(self, now: float, remaining: float, reset: float, rate: float) -> Rule:
+    def saw(self, now: float, remaining: float, reset: float, rate: float) -> WindowRule:
         """Note a reply; return a verdict once there is enough to compare, and start again."""
         time = reset + remaining / rate
         if self._is_filled(now, remaining / rate, time):
@@ -58,7 +58,7 @@ class RefillDetector:
         moved = self._most - self._least
         if moved < max(2.0, MIN_MOVED_S * rate):
             return "unknown"
-        rule: Rule = "unknown"
+        rule: WindowRule = "unknown"
         if self._longest - self._shortest <= (SAME_SHARE * moved + 1) / rate:  # one: whole units
             self.seconds = self._longest
             rule = "bucket"

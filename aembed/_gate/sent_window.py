@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aembed._gate.window import MARGIN_S, MINUTE_S, Cell, Window
+from aembed._gate.window import MARGIN_S, MINUTE_S, Window, WindowCell
 
 
 class SentWindow(Window):
@@ -68,7 +68,7 @@ class SentWindow(Window):
         if self.cells and 0 <= sent_at - self.cells[-1].opened_at <= self.grain:
             cell = self.cells[-1]
         else:
-            cell = Cell(sent_at)
+            cell = WindowCell(sent_at)
             self.cells.append(cell)
         cell.sent_at, cell.expires = sent_at, self._expires(sent_at)
         cell.amount += amount

@@ -20,26 +20,26 @@ Sample: TypeAlias = tuple[float, float]
 """Seconds, and characters, of a request."""
 
 
-class Comparison(NamedTuple):
+class TimeRatio(NamedTuple):
     """``factor``: times as long as expected, in sum; ``error``: its standard error."""
 
     factor: float
     error: float
 
 
-class Line(NamedTuple):
+class ServiceTime(NamedTuple):
     """``fixed`` seconds for a request, and more for each character."""
 
     fixed: float
     per_character: float
 
-    def scaled(self, factor: float) -> Line:
-        return Line(self.fixed * factor, self.per_character * factor)
+    def scaled(self, factor: float) -> ServiceTime:
+        return ServiceTime(self.fixed * factor, self.per_character * factor)
 
-    def between(self, other: Line) -> Line:
-        return Line((self.fixed + other.fixed) / 2, (self.per_character + other.per_character) / 2)
+    def between(self, other: ServiceTime) -> ServiceTime:
+        return ServiceTime((self.fixed + other.fixed) / 2, (self.per_character + other.per_character) / 2)
 
-    def compare(self, samples: Sequence[Sample]) -> Comparison:
+    def compare(self, samples: Sequence[Sample]) -> TimeRatio:
         """Sums are compared, so that a mixture of sizes counts as Little's law counts it: each by its time."""
         ratios: list[tuple[float, float]] = []
         for elapsed, size in samples:
@@ -50,7 +50,7 @@ class Line(NamedTuple):
         total = sum(expected for _, expected in ratios)
         factor = sum(ratio * expected for ratio, expected in ratios) / total
         error = math.sqrt(sum(((ratio - factor) * expected) ** 2 for ratio, expected in ratios)) / total
-        return Comparison(factor, error)
+        return TimeRatio(factor, error)
 
 
 class RecentLine:
@@ -68,12 +68,12 @@ class RecentLine:
         self._size_squared = self._size_squared * kept + sum(size * size for _, size in samples)
         self._size_time = self._size_time * kept + sum(size * (elapsed + HALF_TICK_S) for elapsed, size in samples)
 
-    def line(self) -> Line:
+    def line(self) -> ServiceTime:
         """After one answer at least. Neither part is negative, and the fixed one is never zero."""
         size, time = self._size / self._weight, self._time / self._weight
         variance = self._size_squared / self._weight - size * size
         if variance <= LEVEL_VARIANCE * size * size:
-            return Line(time, 0.0)
+            return ServiceTime(time, 0.0)
         slope = (self._size_time / self._weight - size * time) / variance
         slope = min(max(slope, 0.0), time / size)
-        return Line(max(time - slope * size, HALF_TICK_S), slope)
+        return ServiceTime(max(time - slope * size, HALF_TICK_S), slope)

@@ -24,7 +24,7 @@ def usual_window_s(span: float) -> float:
     return next((usual for usual in USUAL_WINDOWS_S if usual * FILLED <= span <= usual), span)
 
 
-class Cell:
+class WindowCell:
     """Requests answered within one moment; they count until ``expires``."""
 
     __slots__ = ("amount", "expires", "opened_at", "queries", "sent_at")
@@ -50,7 +50,7 @@ class Window:
         self.under_way = 0
         self.flying = 0.0
         """Amount of the requests under way."""
-        self.cells: deque[Cell] = deque()
+        self.cells: deque[WindowCell] = deque()
         """Answered requests, oldest first."""
         self.foreign: list[tuple[float, float, float]] = []
         """Use by other programs: time of expiry, amount, and the part from which their rate is estimated."""
@@ -85,7 +85,7 @@ class Window:
         if cells and 0 <= now - cells[-1].opened_at <= self.grain:
             cell = cells[-1]
         else:
-            cell = Cell(now)
+            cell = WindowCell(now)
             cells.append(cell)
         cell.expires = self._expiry(now, sent_at, cell)
         cell.sent_at = max(cell.sent_at, sent_at)
@@ -139,5 +139,5 @@ class Window:
         if not cells and not foreign and not self.under_way:
             self.used = self.others = self.foreign_rated = 0.0  # rounding must not add up over days
 
-    def _expiry(self, now: float, sent_at: float, cell: Cell) -> float:
+    def _expiry(self, now: float, sent_at: float, cell: WindowCell) -> float:
         return max(cell.expires, now + self.span + MARGIN_S)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from aembed._gate.burst_flow import BurstFlow
-from aembed._gate.episode import Amounts, Episode, Pause
+from aembed._gate.episode import AdmittedAmounts, Episode, Pause
 from aembed._gate.window import MINUTE_S, Window
 
 START = 0.98
@@ -39,7 +39,7 @@ class WindowedFlow(BurstFlow):
     """``amounts`` of requests and tokens fit into ``span`` seconds; ``windows`` have the latest requests."""
 
     def __init__(
-        self, now: float, span: float, amounts: Amounts, known: Amounts, windows: tuple[Window, Window]
+        self, now: float, span: float, amounts: AdmittedAmounts, known: AdmittedAmounts, windows: tuple[Window, Window]
     ) -> None:
         super().__init__(now, span, windows)
         self._known = known
@@ -71,16 +71,16 @@ class WindowedFlow(BurstFlow):
         return True
 
     @property
-    def average(self) -> Amounts:
+    def average(self) -> AdmittedAmounts:
         return self.amounts[0] / self.span, self.amounts[1] / self.span
 
-    def knows(self, known: Amounts) -> None:
+    def knows(self, known: AdmittedAmounts) -> None:
         self._known = known
 
     def is_out_of_sight(self, now: float) -> bool:
         return self.factor(now) >= GIVEN_UP
 
-    def earliest(self, now: float, amounts: Amounts, aside: Amounts, least: Amounts) -> float:
+    def earliest(self, now: float, amounts: AdmittedAmounts, aside: AdmittedAmounts, least: AdmittedAmounts) -> float:
         when = now
         is_exploring = False
         factor = self.factor(now)
@@ -97,11 +97,11 @@ class WindowedFlow(BurstFlow):
         self._is_exploring = is_exploring
         return when
 
-    def refunded(self, sent_at: float, amounts: Amounts) -> None:
+    def refunded(self, sent_at: float, amounts: AdmittedAmounts) -> None:
         super().refunded(sent_at, amounts)
         self._content = [content - amount for content, amount in zip(self._content, amounts, strict=True)]
 
-    def answered(self, now: float, sent_at: float, amounts: Amounts, *, is_query: bool, success: bool) -> None:
+    def answered(self, now: float, sent_at: float, amounts: AdmittedAmounts, *, is_query: bool, success: bool) -> None:
         if success and self._is_exploring:
             self._explorers += 1
         super().answered(now, sent_at, amounts, is_query=is_query, success=success)

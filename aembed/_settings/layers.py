@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from aembed._settings.base import Settings
 from aembed._settings.values import as_bool
 
-Table = Mapping[str, object]
+SettingsTable = Mapping[str, object]
 
 GUARDS = {"public_only"}
 """An upper layer switches these on, and never off."""
@@ -15,12 +15,12 @@ KEYS = {"api_key", "api_key_file"}
 """A key takes the place of another, however that is given."""
 
 
-def as_table(options: Table) -> dict[str, object]:
+def as_table(options: SettingsTable) -> dict[str, object]:
     """The keywords of a call, with nested settings as tables of the fields that were set."""
     return {name: value.table() if isinstance(value, Settings) else value for name, value in options.items()}
 
 
-def merged(lower: Table, upper: Table) -> dict[str, object]:
+def merged(lower: SettingsTable, upper: SettingsTable) -> dict[str, object]:
     """Both, the upper field winning. Tables merge within; a plain ``True`` leaves the table it switches on."""
     both = {name: value for name, value in lower.items() if not (name in KEYS and KEYS & upper.keys())}
     return both | {name: _joined(name, lower.get(name), value) for name, value in upper.items()}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aembed._errors import ConfigError
 from aembed._settings.environment import CONFIG
-from aembed._settings.layers import Table
+from aembed._settings.layers import SettingsTable
 
 NAME = "aembed.toml"
 """File that is read from the working directory."""
@@ -23,7 +23,7 @@ class Origins:
     """Which variable, or which table of the file, has set a field. Two configurations may differ in it and be equal."""
 
     file: Path | None = field(default=None, compare=False)
-    table: Table = field(default_factory=dict, compare=False, repr=False)
+    table: SettingsTable = field(default_factory=dict, compare=False, repr=False)
     variables: Mapping[tuple[str, ...], str] = field(default_factory=dict, compare=False)
     is_trusted: bool = field(default=True, compare=False)
     """False for a file that was found in the working directory, and that its user has not trusted."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from aembed._errors import ConfigError
-from aembed._settings.layers import Table
+from aembed._settings.layers import SettingsTable
 from aembed._settings.values import as_bool
 
 HARMLESS = {
@@ -37,7 +37,7 @@ DOWNLOADED = ("local:", "static:")
 """Models that may be on a hub."""
 
 
-def check_trusted(file: Path, content: bytes, table: Table) -> None:
+def check_trusted(file: Path, content: bytes, table: SettingsTable) -> None:
     """Raises :class:`ConfigError` for a file that sets more than :data:`HARMLESS` fields and is not trusted."""
     wants = sorted(dict.fromkeys(_restricted(table, file.resolve().parent)))
     if wants and not is_trusted(file, content):
@@ -47,7 +47,7 @@ def check_trusted(file: Path, content: bytes, table: Table) -> None:
         )
 
 
-def names_download(table: Table) -> bool:
+def names_download(table: SettingsTable) -> bool:
     """True if the file names a model that may have to be downloaded."""
     profiles = table.get("profiles")
     tables = [table, *(profiles.values() if isinstance(profiles, Mapping) else ())]
@@ -93,7 +93,7 @@ def _directory() -> Path:
     return Path(named or Path.home() / ".local" / "share") / "aembed" / "trusted"
 
 
-def _restricted(table: Table, home: Path, where: str = "") -> Iterator[str]:
+def _restricted(table: SettingsTable, home: Path, where: str = "") -> Iterator[str]:
     for name, value in table.items():
         if name == "profiles" and not where and isinstance(value, Mapping):
             for profile, fields in value.items():

@@ -23,7 +23,7 @@ HOST = b"bench.invalid"
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class AsgiResponse:
     """The answer of one request."""
 
     status: int
@@ -70,7 +70,7 @@ class HttpRequest:
         }
 
 
-async def ask(application: Application, request: HttpRequest) -> Response:
+async def ask(application: Application, request: HttpRequest) -> AsgiResponse:
     """Call ``application`` with one request, and collect its answer."""
     status, chunks, sent = 0, [], False
     disconnected = asyncio.Event()
@@ -93,10 +93,10 @@ async def ask(application: Application, request: HttpRequest) -> Response:
                 disconnected.set()
 
     await application(request.scope(), receive, send)
-    return Response(status, b"".join(chunks))
+    return AsgiResponse(status, b"".join(chunks))
 
 
-def good_status(response: Response) -> str | None:
+def good_status(response: AsgiResponse) -> str | None:
     """The problem with a response that is no answer."""
     return None if 200 <= response.status < 400 else f"HTTP status {response.status}"
 

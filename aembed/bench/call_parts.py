@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aembed import CallDone, CallStarted, Event, RequestDone, RequestFailed, RetryScheduled
-from aembed.bench.marks import TRACE, Trace
+from aembed.bench.marks import TRACE, RequestTrace
 
 GATE = "gate"
 """A wait at the gate, until the end of the call names the resource."""
@@ -25,7 +25,7 @@ class CallParts:
     wants_phases = True
 
     def __init__(self) -> None:
-        self._traces: dict[int, Trace] = {}
+        self._traces: dict[int, RequestTrace] = {}
         """By the number of the call."""
 
     def call_started(self, event: CallStarted) -> None:
@@ -44,7 +44,7 @@ class CallParts:
                 _noted(trace, event)
 
 
-def _noted(trace: Trace, event: RequestDone | RequestFailed | RetryScheduled) -> None:
+def _noted(trace: RequestTrace, event: RequestDone | RequestFailed | RetryScheduled) -> None:
     now = trace.clock()
     if isinstance(event, RetryScheduled):
         if event.delay:
@@ -72,7 +72,7 @@ def _noted(trace: Trace, event: RequestDone | RequestFailed | RetryScheduled) ->
         trace.note("decode", sent, now)
 
 
-def _call_done(trace: Trace, event: CallDone) -> None:
+def _call_done(trace: RequestTrace, event: CallDone) -> None:
     """Name the resources that the call waited for, and note a wait after which nothing was sent."""
     trace.attempts = max(trace.attempts, event.attempts)
     waits = [span for span in trace.spans if span[0] == GATE]

@@ -44,7 +44,7 @@ SCRIPTS = (
 )
 """Shares of scripts in the multilingual corpus, and words of each."""
 
-Lengths: TypeAlias = Callable[[random.Random], float]
+LengthSampler: TypeAlias = Callable[[random.Random], float]
 """Draws the tokens of one text."""
 
 
@@ -109,7 +109,7 @@ def with_copies(made: Corpus, copies: float | None) -> Corpus:
     return made if copies is None else replace(made, copies=_share(copies))
 
 
-def lengths_from(text: str) -> Lengths:
+def lengths_from(text: str) -> LengthSampler:
     """The distribution of lengths that ``text`` describes; InputError for one that cannot be read."""
     if match := re.fullmatch(r"\s*lognormal\(\s*([0-9.]+)\s*,\s*([0-9.]+)\s*\)\s*", text):
         median, sigma = float(match[1]), float(match[2])

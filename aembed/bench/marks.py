@@ -20,18 +20,18 @@ OPEN = -1
 """End of a part that has not ended."""
 LONGEST_LABEL = 80
 
-Span: TypeAlias = list[Any]
+PartSpan: TypeAlias = list[Any]
 """Name, begin and end of a part, in nanoseconds of the run's clock. A list: its end is filled in later."""
 
 
-class Trace:
+class RequestTrace:
     """Notes about one request."""
 
     __slots__ = ("attempts", "clock", "label", "new_connection", "request_ids", "spans", "task")
 
     def __init__(self, clock: Callable[[], int]) -> None:
         self.clock = clock
-        self.spans: list[Span] = []
+        self.spans: list[PartSpan] = []
         self.label = ""
         """Argument or length of the texts: never a text."""
         self.attempts = 0
@@ -47,7 +47,7 @@ class Trace:
         self.spans.append([name, begin, end])
 
 
-TRACE: ContextVar[Trace | None] = ContextVar("aembed_bench_trace", default=None)
+TRACE: ContextVar[RequestTrace | None] = ContextVar("aembed_bench_trace", default=None)
 """That of the request which this task works for; tasks and threads that it starts inherit it."""
 
 

@@ -11,9 +11,9 @@ from typing import TypeAlias
 from aembed import InputError
 from aembed.bench.requests import requests_from
 from aembed.bench.scenario import DATA, Case, Scenario, Target, only_case
-from aembed.bench.subject import Call, Subject
+from aembed.bench.subject import Subject, SubjectCall
 
-Made: TypeAlias = Subject | Call
+Made: TypeAlias = Subject | SubjectCall
 """Type that the generator of a scenario yields."""
 
 

@@ -21,7 +21,7 @@ from aembed import InputError
 from aembed.bench.model.objectives import Goal
 from aembed.bench.model.result import Parameter, named
 from aembed.bench.slo import Slo, goals, is_measured
-from aembed.bench.subject import Call, Subject
+from aembed.bench.subject import Subject, SubjectCall
 
 DATA = "data"
 """Parameter that says where the argument of an undecorated function comes from."""
@@ -82,7 +82,7 @@ class Scenario:
         return f"{place}:{function.__qualname__}"
 
 
-Target: TypeAlias = Call | Subject | Case | Scenario
+Target: TypeAlias = SubjectCall | Subject | Case | Scenario
 
 
 @overload

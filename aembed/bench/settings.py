@@ -80,7 +80,7 @@ class RunOptions(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class RunSettings:
     """The options with their defaults, checked."""
 
     name: str | None = None

@@ -12,7 +12,7 @@ from aembed.bench.marks import label, label_of
 from aembed.bench.model.work import Work
 from aembed.bench.requests import Requests
 
-Call: TypeAlias = Callable[..., Awaitable[Any]]
+SubjectCall: TypeAlias = Callable[..., Awaitable[Any]]
 
 Validate: TypeAlias = Callable[[Any], str | None]
 """Returns the problem with a result, or ``None``; an exception makes the result wrong too."""
@@ -29,7 +29,7 @@ class Metered(Protocol):
         ...
 
 
-Session: TypeAlias = Callable[[int], AbstractAsyncContextManager[Call]]
+Session: TypeAlias = Callable[[int], AbstractAsyncContextManager[SubjectCall]]
 """Opens what one user needs, by number: its own connection, for example. Gives the user's call."""
 
 
@@ -37,7 +37,7 @@ Session: TypeAlias = Callable[[int], AbstractAsyncContextManager[Call]]
 class Subject:
     """One operation, ready to be called any number of times, and what its result must be."""
 
-    call: Call
+    call: SubjectCall
     validate: Validate | None = None
     requests: Requests | None = None
     """Arguments of the call, a new one for each request; without it the call takes none."""
@@ -68,7 +68,7 @@ class Subject:
 
 
 def per_user(
-    session: Callable[[int], AsyncGenerator[Call]],
+    session: Callable[[int], AsyncGenerator[SubjectCall]],
     *,
     validate: Validate | None = None,
     requests: Requests | None = None,
@@ -84,7 +84,7 @@ def per_user(
     return Subject(needs_users, validate, requests, session=asynccontextmanager(session))
 
 
-def with_arguments(call: Call, arguments: Iterator[Any], *, labelled: bool = False) -> Call:
+def with_arguments(call: SubjectCall, arguments: Iterator[Any], *, labelled: bool = False) -> SubjectCall:
     """``call`` with the next argument each time; ``labelled``: it names the request in the list of the slowest."""
     if not labelled:
         return lambda: call(next(arguments))

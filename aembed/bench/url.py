@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import httptools
 
 from aembed import InputError
-from aembed.bench.asgi import HttpRequest, Response
+from aembed.bench.asgi import AsgiResponse, HttpRequest
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
@@ -73,7 +73,7 @@ class WebServer:
         for connection in self._all:
             connection.close()
 
-    async def ask(self, request: HttpRequest) -> Response:
+    async def ask(self, request: HttpRequest) -> AsgiResponse:
         """Send one request and read its answer. Raises OSError if the connection fails."""
         connection = await self._connection()
         try:
@@ -119,7 +119,7 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[Response] | None = None
+        self._answer: asyncio.Future[AsgiResponse] | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._chunks: list[bytes] = []
         self._size = 0
@@ -129,7 +129,7 @@ class _Connection(asyncio.Protocol):
     def is_reusable(self) -> bool:
         return self._open and self._answer is None
 
-    async def exchange(self, data: bytes) -> Response:
+    async def exchange(self, data: bytes) -> AsgiResponse:
         assert self._transport is not None
         self._parser = httptools.HttpResponseParser(self)
         self._chunks, self._size = [], 0
@@ -171,7 +171,7 @@ class _Connection(asyncio.Protocol):
         if not self._parser.should_keep_alive():
             self._open = False
         if self._answer is not None and not self._answer.done():
-            self._answer.set_result(Response(self._parser.get_status_code(), b"".join(self._chunks)))
+            self._answer.set_result(AsgiResponse(self._parser.get_status_code(), b"".join(self._chunks)))
 
     def _fail(self, error: Exception) -> None:
         self._open = False

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from aembed import Config, EmbedderOptions, Limits
-from aembed.cli.progress import Mode, Shown, duration, show_progress
+from aembed.cli.progress import ProgressMode, Shown, duration, show_progress
 from aembed.cli.run import run
 from aembed.jobs import Dtype, JobOptions, JobPlan, JobReport, retry_rejects
 from aembed.jobs import plan as plan_job
@@ -42,7 +42,7 @@ def embed_files(
     outputs: list[str],
     *,
     model: str | None,
-    shown: Mode | None,
+    shown: ProgressMode | None,
     config: Config,
     options: WritingOptions,
 ) -> JobReport:
@@ -57,7 +57,7 @@ def embed_files(
 
 
 def retry_file(
-    output: str, *, model: str | None, shown: Mode | None, config: Config, options: RetryOptions
+    output: str, *, model: str | None, shown: ProgressMode | None, config: Config, options: RetryOptions
 ) -> JobReport:
     """Embed the rejected rows of an output; raises as :func:`embed_files`."""
     with show_progress(shown) as progress, _interrupted(progress):

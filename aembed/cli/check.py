@@ -19,7 +19,7 @@ MASK = "**********"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CheckRow:
     """One configured model."""
 
     name: str
@@ -40,7 +40,7 @@ def sources(config: Config) -> str:
     return f"configuration: {', '.join(config.sources) or 'none; the defaults hold'}"
 
 
-async def check(config: Config) -> list[Row]:
+async def check(config: Config) -> list[CheckRow]:
     """Send one test request to each configured model; with none configured, to the default model."""
     async with EmbedderFactory(config) as factory:
         for name in sorted(config.profiles.keys() & set(factory.available_providers())):
@@ -49,7 +49,7 @@ async def check(config: Config) -> list[Row]:
     return [_row(config, name, health[name]) for name in sorted(health)]
 
 
-def show(rows: list[Row]) -> None:
+def show(rows: list[CheckRow]) -> None:
     """A table on a terminal; lines with tabs in a pipe."""
     if not sys.stdout.isatty():
         say("\n".join(f"{row.name}\t{row.model}\t{row.state}\t{row.settings}" for row in rows))
@@ -60,10 +60,10 @@ def show(rows: list[Row]) -> None:
     Console().print(table)
 
 
-def _row(config: Config, name: str, health: Health) -> Row:
+def _row(config: Config, name: str, health: Health) -> CheckRow:
     profile = config.profiles.get(name)
     said = [*_of_variables(config, name), *([] if profile is None else _settings(profile))]
-    return Row(name, name if profile is None else profile.model, ", ".join(said), health)
+    return CheckRow(name, name if profile is None else profile.model, ", ".join(said), health)
 
 
 def _of_variables(config: Config, name: str) -> list[str]:

@@ -25,44 +25,44 @@ from aembed.cli import output_options as to
 from aembed.cli.bulk import dry_run_summary, embed_files, limits, plan_files, retry_file, summary
 from aembed.cli.errors import EXIT_REJECTED, CommandError, one_sentence, say
 from aembed.cli.flags import in_flags
-from aembed.cli.logs import AsJson, Level, logged
+from aembed.cli.logs import LogJsonOption, LogLevelOption, logged
 from aembed.cli.run import run
 
 
 def embed(  # noqa: PLR0917 (typer hands them over by name)
-    source: of.Sources = None,
-    output: to.Outputs = None,
+    source: of.SourcesArgument = None,
+    output: to.OutputOption = None,
     query: Annotated[
         str | None, typer.Option("--query", metavar="TEXT", help="Embed this text instead, and print its vector.")
     ] = None,
-    text_column: of.TextColumn = None,
-    text: of.Text = None,
-    id_column: of.IdColumn = None,
-    vector_column: to.VectorColumn = "vector",
-    dtype: to.StoredAs = "float32",
-    update: to.Update = False,
-    keep: to.Keep = False,
-    force: to.Force = False,
-    retry: to.RetryRejects = None,
-    like: to.Like = None,
-    limit: of.Limit = None,
-    shard: of.Shard = None,
-    input_format: of.InputFormat = None,
-    encoding: of.Encoding = None,
-    delimiter: of.Delimiter = None,
-    quoting: of.Quoting = None,
-    max_row_bytes: of.MaxRowBytes = None,
-    model: of.Model = None,
-    dimensions: of.Dimensions = None,
-    overlong: of.Overlong = None,
-    base_url: of.BaseUrl = None,
+    text_column: of.TextColumnOption = None,
+    text: of.TextOption = None,
+    id_column: of.IdColumnOption = None,
+    vector_column: to.VectorColumnOption = "vector",
+    dtype: to.StoredAsOption = "float32",
+    update: to.UpdateOption = False,
+    keep: to.KeepOption = False,
+    force: to.ForceOption = False,
+    retry: to.RetryRejectsOption = None,
+    like: to.LikeOption = None,
+    limit: of.LimitOption = None,
+    shard: of.ShardOption = None,
+    input_format: of.InputFormatOption = None,
+    encoding: of.EncodingOption = None,
+    delimiter: of.DelimiterOption = None,
+    quoting: of.QuotingOption = None,
+    max_row_bytes: of.MaxRowBytesOption = None,
+    model: of.ModelOption = None,
+    dimensions: of.DimensionsOption = None,
+    overlong: of.OverlongOption = None,
+    base_url: of.BaseUrlOption = None,
     option: of.ProviderOption = None,
-    batch_size: of.BatchSize = None,
-    concurrency: of.Concurrency = None,
-    timeout: of.Timeout = None,
-    rpm: of.Rpm = None,
-    tpm: of.Tpm = None,
-    max_cost: to.MaxCost = None,
+    batch_size: of.BatchSizeOption = None,
+    concurrency: of.ConcurrencyOption = None,
+    timeout: of.TimeoutOption = None,
+    rpm: of.RpmOption = None,
+    tpm: of.TpmOption = None,
+    max_cost: to.MaxCostOption = None,
     cache: Annotated[
         str | None,
         typer.Option(
@@ -72,8 +72,8 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
             rich_help_panel=of.SPEED,
         ),
     ] = None,
-    cache_limit: to.CacheLimit = None,
-    progress: to.ShownAs = None,
+    cache_limit: to.CacheLimitOption = None,
+    progress: to.ShownAsOption = None,
     config_file: Annotated[
         Path | None,
         typer.Option("--config", metavar="FILE", help="Settings file to use instead of ./aembed.toml; it is trusted."),
@@ -86,8 +86,8 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
             rich_help_panel=of.SPEED,
         ),
     ] = False,
-    log_level: Level = None,
-    log_json: AsJson = False,
+    log_level: LogLevelOption = None,
+    log_json: LogJsonOption = False,
 ) -> None:
     """Embed every row of a file, or one query.
 

@@ -27,7 +27,7 @@ class LogLevel(StrEnum):
     warning = "warning"
 
 
-Level = Annotated[
+LogLevelOption = Annotated[
     LogLevel | None,
     typer.Option(
         "--log-level",
@@ -35,7 +35,7 @@ Level = Annotated[
         rich_help_panel=SPEED,
     ),
 ]
-AsJson = Annotated[
+LogJsonOption = Annotated[
     bool,
     typer.Option(
         "--log-json", help="Log as one JSON object per line; the level is info if not given.", rich_help_panel=SPEED

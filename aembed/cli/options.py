@@ -35,20 +35,20 @@ def complete_format(begun: str) -> list[str]:
     return [value for value in ("text", "jsonl", "csv", "parquet") if value.startswith(begun)]
 
 
-Sources = Annotated[
+SourcesArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="INPUT...",
         help="Files (.jsonl, .csv, .tsv, .parquet or text; also .gz and .zst), directories, or - for standard input.",
     ),
 ]
-TextColumn = Annotated[
+TextColumnOption = Annotated[
     str | None,
     typer.Option(
         "--text-column", metavar="NAME", help="Column that holds the text [default: text].", rich_help_panel=INPUT
     ),
 ]
-Text = Annotated[
+TextOption = Annotated[
     str | None,
     typer.Option(
         "--text",
@@ -57,7 +57,7 @@ Text = Annotated[
         rich_help_panel=INPUT,
     ),
 ]
-IdColumn = Annotated[
+IdColumnOption = Annotated[
     str | None,
     typer.Option(
         "--id-column",
@@ -66,10 +66,10 @@ IdColumn = Annotated[
         rich_help_panel=INPUT,
     ),
 ]
-Limit = Annotated[
+LimitOption = Annotated[
     int | None, typer.Option("--limit", metavar="N", help="Number of rows to read.", rich_help_panel=INPUT)
 ]
-Shard = Annotated[
+ShardOption = Annotated[
     str | None,
     typer.Option(
         "--shard",
@@ -78,7 +78,7 @@ Shard = Annotated[
         rich_help_panel=INPUT,
     ),
 ]
-InputFormat = Annotated[
+InputFormatOption = Annotated[
     str | None,
     typer.Option(
         "--input-format",
@@ -88,7 +88,7 @@ InputFormat = Annotated[
         rich_help_panel=FORMAT,
     ),
 ]
-Encoding = Annotated[
+EncodingOption = Annotated[
     str | None,
     typer.Option(
         "--encoding",
@@ -97,7 +97,7 @@ Encoding = Annotated[
         rich_help_panel=FORMAT,
     ),
 ]
-Delimiter = Annotated[
+DelimiterOption = Annotated[
     str | None,
     typer.Option(
         "--delimiter",
@@ -106,7 +106,7 @@ Delimiter = Annotated[
         rich_help_panel=FORMAT,
     ),
 ]
-Quoting = Annotated[
+QuotingOption = Annotated[
     str | None,
     typer.Option(
         "--quoting",
@@ -115,7 +115,7 @@ Quoting = Annotated[
         rich_help_panel=FORMAT,
     ),
 ]
-MaxRowBytes = Annotated[
+MaxRowBytesOption = Annotated[
     int | None,
     typer.Option(
         "--max-row-bytes",
@@ -124,7 +124,7 @@ MaxRowBytes = Annotated[
         rich_help_panel=FORMAT,
     ),
 ]
-Model = Annotated[
+ModelOption = Annotated[
     str | None,
     typer.Option(
         "--model",
@@ -135,13 +135,13 @@ Model = Annotated[
         rich_help_panel=MODEL,
     ),
 ]
-Dimensions = Annotated[
+DimensionsOption = Annotated[
     int | None,
     typer.Option(
         "--dimensions", metavar="N", help="Length of the vectors, where the model can choose.", rich_help_panel=MODEL
     ),
 ]
-Overlong = Annotated[
+OverlongOption = Annotated[
     str | None,
     typer.Option(
         "--overlong",
@@ -152,7 +152,7 @@ Overlong = Annotated[
         rich_help_panel=MODEL,
     ),
 ]
-BaseUrl = Annotated[
+BaseUrlOption = Annotated[
     str | None,
     typer.Option("--base-url", metavar="URL", help="Address of a self-hosted server.", rich_help_panel=MODEL),
 ]
@@ -165,23 +165,23 @@ ProviderOption = Annotated[
         rich_help_panel=MODEL,
     ),
 ]
-BatchSize = Annotated[
+BatchSizeOption = Annotated[
     int | None,
     typer.Option("--batch-size", metavar="N", help="Largest number of texts per request.", rich_help_panel=SPEED),
 ]
-Concurrency = Annotated[
+ConcurrencyOption = Annotated[
     int | None,
     typer.Option("--concurrency", metavar="N", help="Largest number of requests in flight.", rich_help_panel=SPEED),
 ]
-Timeout = Annotated[
+TimeoutOption = Annotated[
     float | None,
     typer.Option("--timeout", metavar="SECONDS", help="Time limit of one request.", rich_help_panel=SPEED),
 ]
-Rpm = Annotated[
+RpmOption = Annotated[
     float | None,
     typer.Option("--rpm", metavar="N", help="Account's limit in requests per minute.", rich_help_panel=SPEED),
 ]
-Tpm = Annotated[
+TpmOption = Annotated[
     float | None,
     typer.Option("--tpm", metavar="N", help="Account's limit in tokens per minute.", rich_help_panel=SPEED),
 ]

@@ -8,14 +8,14 @@ from typing import Annotated, NoReturn
 import typer
 
 from aembed.cli.errors import CommandError
-from aembed.cli.progress import MODES, Mode
+from aembed.cli.progress import MODES, ProgressMode
 from aembed.jobs import Dtype
 
 PANEL, SPEED = "Input and output", "Speed and cost"
 
 DTYPES: tuple[Dtype, ...] = ("float32", "float16", "int8", "binary")
 
-Outputs = Annotated[
+OutputOption = Annotated[
     list[str] | None,
     typer.Option(
         "--output",
@@ -25,11 +25,11 @@ Outputs = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
-VectorColumn = Annotated[
+VectorColumnOption = Annotated[
     str,
     typer.Option("--vector-column", metavar="NAME", help="Column of the vectors in the output.", rich_help_panel=PANEL),
 ]
-StoredAs = Annotated[
+StoredAsOption = Annotated[
     str,
     typer.Option(
         "--dtype",
@@ -39,7 +39,7 @@ StoredAs = Annotated[
         autocompletion=lambda: DTYPES,
     ),
 ]
-Update = Annotated[
+UpdateOption = Annotated[
     bool,
     typer.Option(
         "--update",
@@ -47,7 +47,7 @@ Update = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
-Keep = Annotated[
+KeepOption = Annotated[
     bool,
     typer.Option(
         "--keep",
@@ -55,7 +55,7 @@ Keep = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
-Force = Annotated[
+ForceOption = Annotated[
     bool,
     typer.Option(
         "--force",
@@ -63,7 +63,7 @@ Force = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
-RetryRejects = Annotated[
+RetryRejectsOption = Annotated[
     str | None,
     typer.Option(
         "--retry-rejects",
@@ -72,11 +72,11 @@ RetryRejects = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
-Like = Annotated[
+LikeOption = Annotated[
     str | None,
     typer.Option("--like", metavar="OUTPUT", help="With --query: the model that this output was made with."),
 ]
-MaxCost = Annotated[
+MaxCostOption = Annotated[
     float | None,
     typer.Option(
         "--max-cost",
@@ -85,7 +85,7 @@ MaxCost = Annotated[
         rich_help_panel=SPEED,
     ),
 ]
-CacheLimit = Annotated[
+CacheLimitOption = Annotated[
     str | None,
     typer.Option(
         "--cache-limit",
@@ -94,7 +94,7 @@ CacheLimit = Annotated[
         rich_help_panel=SPEED,
     ),
 ]
-ShownAs = Annotated[
+ShownAsOption = Annotated[
     str | None,
     typer.Option(
         "--progress",
@@ -126,7 +126,7 @@ def _no_size(given: str) -> NoReturn:
     raise CommandError(f"--cache-limit {given}: not a size; give one such as 4GB")
 
 
-def mode(given: str | None) -> Mode | None:
+def mode(given: str | None) -> ProgressMode | None:
     """The mode of progress with that name.
 
     Raises:

@@ -16,8 +16,8 @@ from rich.text import Text
 
 from aembed.jobs import JobProgress
 
-Mode: TypeAlias = Literal["none", "bar", "lines", "json"]
-MODES: tuple[Mode, ...] = ("none", "bar", "lines", "json")
+ProgressMode: TypeAlias = Literal["none", "bar", "lines", "json"]
+MODES: tuple[ProgressMode, ...] = ("none", "bar", "lines", "json")
 
 LINES_EVERY_S = 30.0
 RATE_OVER_S = 10.0
@@ -46,7 +46,7 @@ class Shown(Protocol):
     def __call__(self, now: JobProgress, /) -> None: ...
 
 
-class Progress:
+class ProgressDisplay:
     """The latest progress, its rate and the time left; shows nothing."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -87,7 +87,7 @@ class Progress:
         ]
 
 
-class Bar(Progress):
+class ProgressBar(ProgressDisplay):
     """One line of a terminal, as wide as that is."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -105,7 +105,7 @@ class Bar(Progress):
         yield Text(line, no_wrap=True, overflow="crop")
 
 
-class Lines(Progress):
+class ProgressLines(ProgressDisplay):
     """A line on ``stream`` every 30 seconds, for people or as JSON."""
 
     def __init__(self, stream: TextIO, *, as_json: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
@@ -130,17 +130,17 @@ class Lines(Progress):
 
 
 @contextmanager
-def show_progress(mode: Mode | None) -> Generator[Shown, None, None]:
+def show_progress(mode: ProgressMode | None) -> Generator[Shown, None, None]:
     """Show progress on stderr while the block runs; without a ``mode``, as a bar on a terminal, else in lines."""
     chosen = mode or ("bar" if sys.stderr.isatty() else "lines")
     if chosen == "bar":
-        bar = Bar()
+        bar = ProgressBar()
         with Live(bar, console=Console(stderr=True), refresh_per_second=5, transient=False):
             yield bar
     elif chosen == "none":
-        yield Progress()
+        yield ProgressDisplay()
     else:
-        lines = Lines(sys.stderr, as_json=chosen == "json")
+        lines = ProgressLines(sys.stderr, as_json=chosen == "json")
         yield lines
         if chosen == "json":
             lines.write()

@@ -18,17 +18,17 @@ from aembed.providers.known_models import ENGLISH, KNOWN_MODELS
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ProviderRow:
     name: str
     state: str
     about: str
 
 
-async def look_at_providers() -> list[Row]:
+async def look_at_providers() -> list[ProviderRow]:
     """Open each provider by its name alone, which shows missing packages."""
     registry = Registry()
     async with EmbedderFactory(Config(), registry=registry) as factory:
-        return [Row(name, await _state(factory, name), _about(registry, name)) for name in registry.names()]
+        return [ProviderRow(name, await _state(factory, name), _about(registry, name)) for name in registry.names()]
 
 
 async def _state(factory: EmbedderFactory, name: str) -> str:
@@ -67,7 +67,7 @@ def _about(registry: Registry, name: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def print_rows(rows: list[Row]) -> None:
+def print_rows(rows: list[ProviderRow]) -> None:
     """A table on a terminal; lines with tabs in a pipe."""
     if not sys.stdout.isatty():
         say("\n".join(f"{row.name}\t{row.state}\t{row.about}" for row in rows))

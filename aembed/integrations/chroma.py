@@ -20,7 +20,7 @@ with imported("chromadb", extra="chroma"):
 
 if TYPE_CHECKING:
     from aembed import EmbedderOptions, Kind, Vector
-    from aembed.integrations.embedders import Model
+    from aembed.integrations.embedders import ModelArgument
 
 __all__ = ["AembedEmbeddingFunction"]
 
@@ -33,7 +33,7 @@ class AembedEmbeddingFunction(EmbeddingFunction[Documents]):
     too, but Chroma cannot save a collection with it. Keys are never saved: set the provider's variable.
     """
 
-    def __init__(self, model: Model = None, **options: Unpack[EmbedderOptions]) -> None:
+    def __init__(self, model: ModelArgument = None, **options: Unpack[EmbedderOptions]) -> None:
         self._embedders = Embedders(model, options)
 
     def __call__(self, input: Documents) -> list[Vector]:  # noqa: A002  # Chroma names it

@@ -24,7 +24,7 @@ from aembed import (
     new_embedder,
 )
 
-Model: TypeAlias = str | Embedder | SyncEmbedder | None
+ModelArgument: TypeAlias = str | Embedder | SyncEmbedder | None
 """``"provider:model"``, the name of a profile, an embedder that is open already, or None for the default model."""
 
 OnError: TypeAlias = Literal["raise", "return"]
@@ -42,7 +42,7 @@ class Embedders:
     both hands in a :class:`SyncEmbedder`, which serves both, or gives limits for half. One handed in stays open.
     """
 
-    def __init__(self, model: Model, options: EmbedderOptions) -> None:
+    def __init__(self, model: ModelArgument, options: EmbedderOptions) -> None:
         if not isinstance(model, str | Embedder | SyncEmbedder | None):
             raise ConfigError(
                 f"model is a {type(model).__name__}: give 'provider:model', a profile's name or an Embedder"
@@ -185,14 +185,14 @@ class _OnLoop:
         self.embedder: Embedder | None = None
 
 
-class Result(Protocol):
+class HasVectors(Protocol):
     """The part of :class:`EmbedResult` that lists are made of."""
 
     @property
     def vectors(self) -> Vectors: ...
 
 
-async def as_lists(result: Result) -> list[list[float]]:
+async def as_lists(result: HasVectors) -> list[list[float]]:
     """Rows as lists of Python floats, which most frameworks want; large results become lists in a worker thread."""
     if result.vectors.size <= INLINE_NUMBERS:
         return cast("list[list[float]]", result.vectors.tolist())

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from aembed import EmbedderOptions, EmbedResult
-from aembed.integrations.embedders import Embedders, Model, as_lists
+from aembed.integrations.embedders import Embedders, ModelArgument, as_lists
 from aembed.integrations.framework import imported
 
 with imported("haystack-ai", extra="haystack"):
@@ -26,10 +26,10 @@ __all__ = ["AembedDocumentEmbedder", "AembedTextEmbedder"]
 T = TypeVar("T")
 
 
-class _Embedding:
+class _Component:
     """Parts that both components share: opening, closing and the model's name and usage."""
 
-    def __init__(self, model: Model, api_key: Secret | None, options: dict[str, Any] | None) -> None:
+    def __init__(self, model: ModelArgument, api_key: Secret | None, options: dict[str, Any] | None) -> None:
         self.model = model
         self.api_key = api_key
         self.options = options or {}
@@ -63,9 +63,9 @@ class AembedTextEmbedder:
     """
 
     def __init__(
-        self, model: Model = None, *, api_key: Secret | None = None, options: dict[str, Any] | None = None
+        self, model: ModelArgument = None, *, api_key: Secret | None = None, options: dict[str, Any] | None = None
     ) -> None:
-        self._embedding = _Embedding(model, api_key, options)
+        self._embedding = _Component(model, api_key, options)
 
     def warm_up(self) -> None:
         """Open the model for :meth:`run`."""
@@ -115,14 +115,14 @@ class AembedDocumentEmbedder:
 
     def __init__(
         self,
-        model: Model = None,
+        model: ModelArgument = None,
         *,
         api_key: Secret | None = None,
         meta_fields_to_embed: list[str] | None = None,
         embedding_separator: str = "\n",
         options: dict[str, Any] | None = None,
     ) -> None:
-        self._embedding = _Embedding(model, api_key, options)
+        self._embedding = _Component(model, api_key, options)
         self.meta_fields_to_embed = meta_fields_to_embed or []
         self.embedding_separator = embedding_separator
 

@@ -16,7 +16,7 @@ with imported("langchain-core", extra="langchain"):
 
 if TYPE_CHECKING:
     from aembed import EmbedderOptions
-    from aembed.integrations.embedders import Model
+    from aembed.integrations.embedders import ModelArgument
 
 __all__ = ["AembedEmbeddings"]
 
@@ -28,7 +28,7 @@ class AembedEmbeddings(Embeddings):
     Documents and queries are embedded as such. A blank text raises :class:`aembed.InputError` with its index.
     """
 
-    def __init__(self, model: Model = None, **options: Unpack[EmbedderOptions]) -> None:
+    def __init__(self, model: ModelArgument = None, **options: Unpack[EmbedderOptions]) -> None:
         self._embedders = Embedders(model, options)
 
     def __repr__(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from aembed.integrations.embedders import Embedders, Model, as_lists
+from aembed.integrations.embedders import Embedders, ModelArgument, as_lists
 from aembed.integrations.framework import imported
 
 with imported("llama-index-core", extra="llama-index"):
@@ -35,7 +35,7 @@ class AembedEmbedding(BaseEmbedding):
 
     def __init__(
         self,
-        model: Model = None,
+        model: ModelArgument = None,
         *,
         model_name: str | None = None,
         embed_batch_size: int = LARGEST_BATCH,

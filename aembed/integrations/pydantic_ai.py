@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Unpack, cast
 import anyio.to_thread
 
 from aembed import ConfigError, EmbedderOptions, ProviderError
-from aembed.integrations.embedders import Embedders, Model, as_lists
+from aembed.integrations.embedders import Embedders, ModelArgument, as_lists
 from aembed.integrations.framework import imported
 
 with imported("pydantic-ai-slim", extra="pydantic-ai"):
@@ -36,7 +36,7 @@ class AembedEmbeddingModel(EmbeddingModel):
 
     def __init__(
         self,
-        model: Model = None,
+        model: ModelArgument = None,
         *,
         settings: EmbeddingSettings | None = None,
         **options: Unpack[EmbedderOptions],

@@ -18,8 +18,8 @@ from aembed.jobs.paths import KEYS, REJECTS, VECTORS, Output
 from aembed.jobs.quantized import largest, stored
 from aembed.jobs.record import OutputRecord
 from aembed.jobs.rejects import RejectsFile
-from aembed.jobs.rows import Block
-from aembed.jobs.source import Source
+from aembed.jobs.rows import RowBlock
+from aembed.jobs.source import JobSource
 from aembed.jobs.survey import Survey
 from aembed.jobs.vectors import VectorFile
 from aembed.jobs.writers import Writer, open_writer
@@ -43,7 +43,7 @@ class Assembly:
         self,
         outputs: Sequence[Output],
         directory: JobDirectory,
-        source: Source,
+        source: JobSource,
         survey: Survey,
         ledger: Ledger,
         *,
@@ -122,7 +122,12 @@ class Assembly:
         return open_writer(output, file, self._source, self._survey, self._record_of(output, record), kept=old)
 
     def _write_block(
-        self, block: Block, vectors: VectorFile, record: OutputRecord, rejects: RejectsFile, writers: Sequence[Writer]
+        self,
+        block: RowBlock,
+        vectors: VectorFile,
+        record: OutputRecord,
+        rejects: RejectsFile,
+        writers: Sequence[Writer],
     ) -> None:
         stop = block.start + len(block.rows)
         rejections = self._ledger.rejects(block.start, stop) if self._ledger.rejected else {}

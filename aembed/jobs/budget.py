@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aembed import ConfigError, ModelSpec, estimate_tokens
-from aembed.jobs.chunks import Chunk
+from aembed.jobs.chunks import RowChunk
 from aembed.jobs.errors import JobBudgetError
 from aembed.jobs.ledger import Ledger
 
@@ -34,15 +34,15 @@ class Budget:
         """Cost of all finished chunks of this run, in US dollars."""
         self._under_way = 0
 
-    def begin(self, chunk: Chunk) -> None:
+    def begin(self, chunk: RowChunk) -> None:
         self._under_way += self._tokens(chunk)
 
-    def end(self, chunk: Chunk) -> None:
+    def end(self, chunk: RowChunk) -> None:
         tokens = self._tokens(chunk)
         self._under_way -= tokens
         self._estimated += tokens
 
-    def allows(self, chunk: Chunk) -> bool:
+    def allows(self, chunk: RowChunk) -> bool:
         """True if the chunk can be paid for, with all that is under way."""
         if self._max_cost is None:
             return True
@@ -53,7 +53,7 @@ class Budget:
         spent = self._cost(self._spent())
         return JobBudgetError(f"the next request would pass max_cost=${self._max_cost:g} (${spent:,.4f} are spent)")
 
-    def _tokens(self, chunk: Chunk) -> int:
+    def _tokens(self, chunk: RowChunk) -> int:
         return 0 if self._max_cost is None else sum(map(estimate_tokens, chunk.texts))
 
     def _spent(self) -> float:

@@ -24,7 +24,7 @@ ROWS = 8192
 
 
 @dataclass(slots=True)
-class Chunk:
+class RowChunk:
     """Rows ``start`` to ``stop``; ``texts[i]`` is that of row ``indices[i]``.
 
     Among the others, row ``known[i]`` has the vector of row ``earlier[i]`` of an earlier output; the rest cannot be
@@ -46,12 +46,12 @@ class Cutter:
     def __init__(self, spec: ModelSpec) -> None:
         self._texts = max(SORTED, spec.max_batch_texts or 0) if spec.pads else spec.max_batch_texts or TEXTS
         self._tokens = max(SORTED_TOKENS, spec.max_batch_tokens or 0) if spec.pads else spec.max_batch_tokens
-        self._chunk: Chunk | None = None
+        self._chunk: RowChunk | None = None
         self._used = 0
 
-    def add(self, start: int, rows: Sequence[Row], earlier: Sequence[int] | None = None) -> list[Chunk]:
+    def add(self, start: int, rows: Sequence[Row], earlier: Sequence[int] | None = None) -> list[RowChunk]:
         """Take the rows from ``start``, of which some may have a vector in ``earlier``. Returns the chunks that end."""
-        count, done = len(rows), list[Chunk]()
+        count, done = len(rows), list[RowChunk]()
         texts = [row.text for row in rows]
         known = np.zeros(count, bool) if earlier is None else np.asarray(earlier) >= 0
         sent = ~(known | np.fromiter([bool(row.fault) for row in rows], bool, count))
@@ -61,7 +61,7 @@ class Cutter:
         at = 0
         while at < count:
             if self._chunk is None:
-                self._chunk = Chunk(start + at, start + at)
+                self._chunk = RowChunk(start + at, start + at)
             chunk = self._chunk
             stop = at + self._fitting(chunk, start + at, sent[at:], sizes[at:], tokens[at:])
             some = range(at, stop) if all_sent else (at + np.flatnonzero(sent[at:stop])).tolist()
@@ -78,13 +78,13 @@ class Cutter:
                 done += self.flush()
         return done
 
-    def flush(self) -> list[Chunk]:
+    def flush(self) -> list[RowChunk]:
         """The chunk that is begun, if any."""
         done, self._chunk, self._used = self._chunk, None, 0
         return [] if done is None else [done]
 
     def _fitting(
-        self, chunk: Chunk, start: int, sent: NDArray[np.bool_], sizes: NDArray[np.int64], tokens: NDArray[np.int64]
+        self, chunk: RowChunk, start: int, sent: NDArray[np.bool_], sizes: NDArray[np.int64], tokens: NDArray[np.int64]
     ) -> int:
         """Number of the next rows that fit in. The first text always does."""
         if start != chunk.stop:

@@ -8,7 +8,7 @@ from types import NoneType
 from typing import Any
 
 from aembed.jobs.errors import JobInputError
-from aembed.jobs.rows import Block
+from aembed.jobs.rows import RowBlock
 
 MOST_COLUMNS = 2000
 LARGEST = 2**63
@@ -27,7 +27,7 @@ class ColumnTypes:
     def __init__(self) -> None:
         self.seen: dict[str, set[str]] = {}
 
-    def add(self, block: Block) -> None:
+    def add(self, block: RowBlock) -> None:
         """Look at every field.
 
         Raises:

@@ -12,9 +12,9 @@ from typing import BinaryIO, Literal, TypeAlias
 
 from aembed.jobs.errors import JobOutputError
 
-Mode: TypeAlias = Literal["rb", "r+b", "w+b", "a+b"]
+OpenMode: TypeAlias = Literal["rb", "r+b", "w+b", "a+b"]
 
-FLAGS: dict[Mode, int] = {
+FLAGS: dict[OpenMode, int] = {
     "rb": os.O_RDONLY,
     "r+b": os.O_RDWR | os.O_CREAT,
     "w+b": os.O_RDWR | os.O_CREAT | os.O_TRUNC,
@@ -33,7 +33,7 @@ class JobDirectory:
         self.path = path
         self._descriptor = descriptor if BY_DESCRIPTOR else None
 
-    def open(self, name: str, mode: Mode, *, buffered: bool = False) -> BinaryIO:
+    def open(self, name: str, mode: OpenMode, *, buffered: bool = False) -> BinaryIO:
         """A file of the directory, made if there is none.
 
         Raises:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_128_intdigest
 
-from aembed.jobs.rows import Block
+from aembed.jobs.rows import RowBlock
 
 PARTS = 64
 """Files. At 100 million rows one of them takes some 40 MB to sort."""
@@ -21,7 +21,7 @@ BUFFERED = 2**15
 ENTRY = np.dtype([("high", np.uint64), ("low", np.uint64), ("index", np.int64), ("first", np.int64)])
 
 
-class Ids:
+class SeenIds:
     """Remembers ids outside the memory; use it as a context manager."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Ids:
         self._buffer = np.empty(BUFFERED, ENTRY)
         self._buffered = 0
 
-    def __enter__(self) -> Ids:
+    def __enter__(self) -> SeenIds:
         return self
 
     def __exit__(
@@ -38,7 +38,7 @@ class Ids:
     ) -> None:
         self._files.close()
 
-    def add(self, block: Block) -> None:
+    def add(self, block: RowBlock) -> None:
         """The ids of all rows that have one and can be embedded."""
         entries = [
             (

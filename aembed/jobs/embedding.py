@@ -12,10 +12,10 @@ import anyio.to_thread
 
 from aembed import AembedError, BadRequestError, BadTextError, Embedder, EmbedResult, InputError, ProviderError
 from aembed.jobs.budget import Budget
-from aembed.jobs.chunks import Chunk, Cutter
+from aembed.jobs.chunks import Cutter, RowChunk
 from aembed.jobs.ledger import Ledger
-from aembed.jobs.rows import Block
-from aembed.jobs.source import Source
+from aembed.jobs.rows import RowBlock
+from aembed.jobs.source import JobSource
 from aembed.jobs.survey import Survey
 from aembed.jobs.threads import in_thread, task_group
 
@@ -27,13 +27,13 @@ MOST_CHARACTERS = 2**24
 """Characters under way at once: a request takes several times its text in memory."""
 
 
-LookUp: TypeAlias = Callable[[Block], Sequence[int] | None]
+LookUp: TypeAlias = Callable[[RowBlock], Sequence[int] | None]
 """Row of an earlier output that has the vector of each row of a block, or -1. Each block comes once."""
 
 
 async def embed_rows(
     embedder: Embedder,
-    source: Source,
+    source: JobSource,
     survey: Survey,
     ledger: Ledger,
     look_up: LookUp,
@@ -48,15 +48,17 @@ async def embed_rows(
     """
     chunks = _chunks(source, survey, ledger, Cutter(embedder.spec), look_up)
     budget = Budget(max_cost, embedder.spec, ledger)
-    await _Embedding(embedder, ledger, budget).run(in_thread(chunks))
+    await _ChunksUnderWay(embedder, ledger, budget).run(in_thread(chunks))
 
 
-def _chunks(source: Source, survey: Survey, ledger: Ledger, cutter: Cutter, look_up: LookUp) -> Iterator[list[Chunk]]:
+def _chunks(
+    source: JobSource, survey: Survey, ledger: Ledger, cutter: Cutter, look_up: LookUp
+) -> Iterator[list[RowChunk]]:
     """The chunks that each block completes."""
     for block in source.blocks():
         survey.judge(block)
         known = look_up(block)
-        done: list[Chunk] = []
+        done: list[RowChunk] = []
         for left in ledger.earlier.gaps(block.start, block.start + len(block.rows)):
             some = slice(left.start - block.start, left.stop - block.start)
             done += cutter.add(left.start, block.rows[some], None if known is None else known[some])
@@ -65,7 +67,7 @@ def _chunks(source: Source, survey: Survey, ledger: Ledger, cutter: Cutter, look
     yield cutter.flush()
 
 
-class _Embedding:
+class _ChunksUnderWay:
     """A bounded number of chunks under way."""
 
     def __init__(self, embedder: Embedder, ledger: Ledger, budget: Budget) -> None:
@@ -73,7 +75,7 @@ class _Embedding:
         self._embedder = embedder
         self._ledger = ledger
         self._disk = anyio.Lock()
-        self._ended = deque[tuple[Chunk, EmbedResult | None]]()
+        self._ended = deque[tuple[RowChunk, EmbedResult | None]]()
         self._most = 0
         """Chunks that may be under way, as the account said when there were so many."""
         self._running = 0
@@ -82,7 +84,7 @@ class _Embedding:
         """Why the texts were rejected, as long as no other was accepted."""
         self._one_ended = anyio.Event()
 
-    async def run(self, blocks: in_thread[list[Chunk]]) -> None:
+    async def run(self, blocks: in_thread[list[RowChunk]]) -> None:
         async with task_group() as tasks:
             async for chunks in blocks:
                 for chunk in chunks:
@@ -96,7 +98,7 @@ class _Embedding:
                     self._characters += chunk.characters
                     tasks.start_soon(self._embed_and_store, chunk)
 
-    def _has_room(self, chunk: Chunk) -> bool:
+    def _has_room(self, chunk: RowChunk) -> bool:
         if not self._running:
             return True
         if not self._budget.allows(chunk):  # chunks in flight may cost less than estimated
@@ -105,7 +107,7 @@ class _Embedding:
             self._most = self._embedder.statistics().slots + AHEAD
         return self._running < self._most and self._characters + chunk.characters <= MOST_CHARACTERS
 
-    async def _embed_and_store(self, chunk: Chunk) -> None:
+    async def _embed_and_store(self, chunk: RowChunk) -> None:
         """Embed a chunk and keep it. The first failure ends all."""
         result = await self._embed(chunk)
         with anyio.CancelScope(shield=True):  # it is paid for
@@ -123,7 +125,7 @@ class _Embedding:
         while self._ended:
             self._ledger.keep(*self._ended.popleft())
 
-    async def _embed(self, chunk: Chunk) -> EmbedResult | None:
+    async def _embed(self, chunk: RowChunk) -> EmbedResult | None:
         if not chunk.texts:
             return None
         result = await self._embedder.embed(chunk.texts, on_error="return")
@@ -133,7 +135,7 @@ class _Embedding:
         self._check_first(chunk, result)
         return result
 
-    def _check_first(self, chunk: Chunk, result: EmbedResult) -> None:
+    def _check_first(self, chunk: RowChunk, result: EmbedResult) -> None:
         """If all of the first texts are rejected in the same words, the texts are hardly the cause."""
         failures = list(result.failures.values())
         alike = all(type(failure) is BadTextError or _is_isolated(failure) for failure in failures)

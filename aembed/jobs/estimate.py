@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Unpack
 
 from aembed import Config, Embedder, TextSize
-from aembed.jobs.chunks import Chunk, Cutter
+from aembed.jobs.chunks import Cutter, RowChunk
 from aembed.jobs.inputs import Inputs
-from aembed.jobs.models import Model, open_model
+from aembed.jobs.models import JobModel, open_model
 from aembed.jobs.options import JobOptions, split_options
 from aembed.jobs.pieces import Splitter
 from aembed.jobs.rows import Row
-from aembed.jobs.source import Source, open_source
+from aembed.jobs.source import JobSource, open_source
 from aembed.jobs.survey import Survey, take_survey
 from aembed.jobs.threads import in_thread
 
@@ -63,7 +63,7 @@ class JobPlan:
 async def plan(
     source: Inputs,
     *,
-    model: Model = None,
+    model: JobModel = None,
     config: Config | None = None,
     **options: Unpack[JobOptions],
 ) -> JobPlan:
@@ -117,7 +117,7 @@ class _Count:
         self.sample: list[str] = []
         """Texts from the beginning of each block."""
 
-    def all(self, source: Source, survey: Survey) -> Iterator[None]:
+    def all(self, source: JobSource, survey: Survey) -> Iterator[None]:
         """Read the input, block by block."""
         for block in source.blocks():
             rows = survey.judge(block).rows
@@ -149,7 +149,7 @@ class _Count:
         self._plan.tokens += tokens
         return tokens
 
-    def _count(self, chunks: Sequence[Chunk]) -> None:
+    def _count(self, chunks: Sequence[RowChunk]) -> None:
         self._plan.requests += sum(1 for chunk in chunks if chunk.texts)
 
 

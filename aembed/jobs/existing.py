@@ -11,11 +11,11 @@ from aembed.jobs.journal import in_words
 from aembed.jobs.keys import is_written
 from aembed.jobs.paths import JobPaths, Output
 from aembed.jobs.record import OutputRecord, find_record
-from aembed.jobs.wanted import Wanted
+from aembed.jobs.wanted import UpdateOptions
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ExistingOutput:
     """A complete output whose vectors are taken over."""
 
     output: Output
@@ -26,9 +26,9 @@ class Origin:
 class Existing:
     """``complete`` outputs are what the job would make; of those that are not, vectors may come from ``origin``."""
 
-    complete: tuple[Origin, ...] = ()
-    origin: Origin | None = None
-    kept: tuple[Origin, ...] = ()
+    complete: tuple[ExistingOutput, ...] = ()
+    origin: ExistingOutput | None = None
+    kept: tuple[ExistingOutput, ...] = ()
     """Outputs of which rows are kept that the input no longer has."""
 
     def has(self, output: Output) -> bool:
@@ -37,7 +37,7 @@ class Existing:
 
 
 def look_at_outputs(
-    paths: JobPaths, fingerprint: str, settings: dict[str, Any], wanted: Wanted, *, rows: int
+    paths: JobPaths, fingerprint: str, settings: dict[str, Any], wanted: UpdateOptions, *, rows: int
 ) -> Existing:
     """Inspect existing files. Reads an output once if its time has changed.
 
@@ -77,12 +77,12 @@ def look_at_outputs(
     return Existing(complete, origins[0] if origins else None)
 
 
-def _found(outputs: Sequence[Output], *, must_be_ours: bool) -> list[Origin]:
+def _found(outputs: Sequence[Output], *, must_be_ours: bool) -> list[ExistingOutput]:
     found = []
     for output in outputs:
         record = find_record(output) if output.path.exists() and is_written(output) else None
         if record is not None:
-            found.append(Origin(output, record))
+            found.append(ExistingOutput(output, record))
         elif must_be_ours and output.path.exists():
             raise JobOutputError(
                 f"{output.name} cannot be updated: aembed did not write it, or it was changed since; "
@@ -91,7 +91,9 @@ def _found(outputs: Sequence[Output], *, must_be_ours: bool) -> list[Origin]:
     return found
 
 
-def _to_be_retried(output: Output, found: Sequence[Origin], fingerprint: str, settings: dict[str, Any]) -> Origin:
+def _to_be_retried(
+    output: Output, found: Sequence[ExistingOutput], fingerprint: str, settings: dict[str, Any]
+) -> ExistingOutput:
     if not found:
         raise JobOutputError(f"{output.name} was changed since aembed wrote it; make it anew with force=True")
     old = found[0]
@@ -103,18 +105,20 @@ def _to_be_retried(output: Output, found: Sequence[Origin], fingerprint: str, se
     return old
 
 
-def _is_complete(old: Origin, fingerprint: str, settings: dict[str, Any], wanted: Wanted) -> bool:
+def _is_complete(old: ExistingOutput, fingerprint: str, settings: dict[str, Any], wanted: UpdateOptions) -> bool:
     same_column = old.output.format == "npy" or old.record.vector_column == wanted.vector_column
     has_more = old.record.kept and wanted.update and not wanted.keep
     stored_so = old.record.dtype == wanted.dtype and same_column
     return _same_content(old, fingerprint, settings) and stored_so and not has_more
 
 
-def _same_content(old: Origin, fingerprint: str, settings: dict[str, Any]) -> bool:
+def _same_content(old: ExistingOutput, fingerprint: str, settings: dict[str, Any]) -> bool:
     return old.record.input == fingerprint and not _changed(old.record, settings, settings.keys())
 
 
-def _check_not_paid_again(old: Origin, fingerprint: str, settings: dict[str, Any], *, dtype: str, rows: int) -> None:
+def _check_not_paid_again(
+    old: ExistingOutput, fingerprint: str, settings: dict[str, Any], *, dtype: str, rows: int
+) -> None:
     """Raise for an output of another input, or made otherwise: it cost something, and so would the new one."""
     changed = _changed(old.record, settings, settings.keys())
     if old.record.dtype != dtype:
@@ -132,7 +136,7 @@ def _check_not_paid_again(old: Origin, fingerprint: str, settings: dict[str, Any
     )
 
 
-def _check_same_model(old: Origin, settings: dict[str, Any], *, dtype: str) -> None:
+def _check_same_model(old: ExistingOutput, settings: dict[str, Any], *, dtype: str) -> None:
     changed = _changed(old.record, settings, MODEL)
     if old.record.dtype != dtype:
         changed.append(f"dtype was {old.record.dtype!r} and is {dtype!r}")
@@ -143,7 +147,7 @@ def _check_same_model(old: Origin, settings: dict[str, Any], *, dtype: str) -> N
         )
 
 
-def _check_same_storage(old: Origin, first: Origin, wanted: Wanted) -> None:
+def _check_same_storage(old: ExistingOutput, first: ExistingOutput, wanted: UpdateOptions) -> None:
     """Rows that are kept stay as they are stored."""
     changed = []
     if old.output.format != "npy" and old.record.vector_column != wanted.vector_column:

@@ -16,11 +16,11 @@ from aembed import Config, Embedder, __version__
 from aembed.jobs.arrow import pyarrow
 from aembed.jobs.budget import check_budget
 from aembed.jobs.errors import JobOutputError
-from aembed.jobs.existing import Origin, look_at_outputs
+from aembed.jobs.existing import ExistingOutput, look_at_outputs
 from aembed.jobs.inputs import STANDARD_INPUT, Inputs, OpenInput, names_of
-from aembed.jobs.journal import VERSION, Header, Totals, header_in
-from aembed.jobs.models import Model, open_model
-from aembed.jobs.monitor import Listener, Monitor
+from aembed.jobs.journal import VERSION, Header, JobTotals, header_in
+from aembed.jobs.models import JobModel, open_model
+from aembed.jobs.monitor import Monitor, ProgressListener
 from aembed.jobs.options import JobOptions, split_options
 from aembed.jobs.paths import JobPaths, choose_paths
 from aembed.jobs.pieces import Splitter
@@ -29,11 +29,11 @@ from aembed.jobs.progress import JobReport
 from aembed.jobs.quantized import check_dtype
 from aembed.jobs.reading import Reading
 from aembed.jobs.record import Dtype, OutputRecord
-from aembed.jobs.source import Source, open_source
+from aembed.jobs.source import JobSource, open_source
 from aembed.jobs.survey import take_survey
 from aembed.jobs.threads import in_thread
-from aembed.jobs.wanted import Wanted
-from aembed.jobs.work import Work
+from aembed.jobs.wanted import UpdateOptions
+from aembed.jobs.work import JobRun
 
 Outputs: TypeAlias = str | PathLike[str] | Sequence[str | PathLike[str]]
 
@@ -42,7 +42,7 @@ async def run(
     source: Inputs,
     output: Outputs,
     *,
-    model: Model = None,
+    model: JobModel = None,
     vector_column: str = "vector",
     dtype: Dtype = "float32",
     update: bool = False,
@@ -50,7 +50,7 @@ async def run(
     force: bool = False,
     max_cost: float | None = None,
     cache_limit: int | None = None,
-    on_progress: Listener | None = None,
+    on_progress: ProgressListener | None = None,
     config: Config | None = None,
     **options: Unpack[JobOptions],
 ) -> JobReport:
@@ -87,7 +87,7 @@ async def run(
         ProviderError: the provider ended the job before anything was done.
         ConfigError: the model cannot be opened.
     """
-    wanted = Wanted(
+    wanted = UpdateOptions(
         vector_column=vector_column,
         dtype=dtype,
         update=update,
@@ -102,12 +102,12 @@ async def run(
 async def run_job(
     source: Inputs,
     output: Outputs,
-    wanted: Wanted,
+    wanted: UpdateOptions,
     *,
-    model: Model,
+    model: JobModel,
     options: JobOptions,
     config: Config | None,
-    on_progress: Listener | None,
+    on_progress: ProgressListener | None,
 ) -> JobReport:
     """Run a job to its end: see :func:`run`."""
     started = time.perf_counter()
@@ -153,7 +153,7 @@ async def run_job(
             header = Header(VERSION, monitor.survey.rows, dim, fingerprint, settings)
             record = new_record(header, embedder, wanted, existing.origin, recorded(source, options))
             record = structs.replace(record, asked=model if isinstance(model, str) else None)
-            work = Work(
+            work = JobRun(
                 todo,
                 opened,
                 embedder=embedder,
@@ -182,7 +182,7 @@ def recorded(source: Inputs, options: JobOptions) -> dict[str, Any]:
     }
 
 
-async def read_as_before(source: Source, paths: JobPaths) -> None:
+async def read_as_before(source: JobSource, paths: JobPaths) -> None:
     """Read no more than the unfinished job for the output did, if the input has only grown since."""
     earlier = header_in(paths.directory)
     if earlier is not None:
@@ -190,7 +190,7 @@ async def read_as_before(source: Source, paths: JobPaths) -> None:
             pass
 
 
-def check_wanted(wanted: Wanted, paths: JobPaths) -> None:
+def check_wanted(wanted: UpdateOptions, paths: JobPaths) -> None:
     """Reject options that no output can have.
 
     Raises:
@@ -206,7 +206,9 @@ def check_wanted(wanted: Wanted, paths: JobPaths) -> None:
         pyarrow()
 
 
-async def survey_for(paths: JobPaths, wanted: Wanted, opened: Source, embedder: Embedder, monitor: Monitor) -> None:
+async def survey_for(
+    paths: JobPaths, wanted: UpdateOptions, opened: JobSource, embedder: Embedder, monitor: Monitor
+) -> None:
     """The first reading, for the facts about the input that these outputs need."""
     formats = {output.format for output in paths.outputs}
     kinds = "parquet" in formats and opened.format != "parquet"
@@ -214,13 +216,13 @@ async def survey_for(paths: JobPaths, wanted: Wanted, opened: Source, embedder: 
     await take_survey(monitor.survey, opened, embedder, kinds=kinds, taken=taken)
 
 
-def totals_of(record: OutputRecord) -> Totals:
+def totals_of(record: OutputRecord) -> JobTotals:
     """Those of an output that was complete already."""
-    return Totals(record.rejected, record.tokens, record.requests, record.truncated, kept=record.kept)
+    return JobTotals(record.rejected, record.tokens, record.requests, record.truncated, kept=record.kept)
 
 
 def new_record(
-    header: Header, embedder: Embedder, wanted: Wanted, origin: Origin | None, source: dict[str, Any]
+    header: Header, embedder: Embedder, wanted: UpdateOptions, origin: ExistingOutput | None, source: dict[str, Any]
 ) -> OutputRecord:
     """The record of the outputs, as far as it is known in advance."""
     retried: list[str] = []

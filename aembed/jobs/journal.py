@@ -46,7 +46,7 @@ class Reject(msgspec.Struct, frozen=True, array_like=True):
     message: str
 
 
-class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+class JournalEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """Rows ``start`` to ``stop`` are done, and their vectors have this checksum."""
 
     start: int
@@ -60,7 +60,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """Rows whose vector comes from an earlier output."""
 
 
-class Totals(msgspec.Struct, frozen=True):
+class JobTotals(msgspec.Struct, frozen=True):
     """The outputs are whole, and about to be put in their places: their counts."""
 
     rejected: int
@@ -109,9 +109,9 @@ class Journal:
         _, first = next(self._lines(), (0, b""))
         return _decode(first, Header)
 
-    def totals(self) -> Totals | None:
+    def totals(self) -> JobTotals | None:
         """Counts of the output, if it was whole at the last line of the journal."""
-        found = (_decode(line, Totals) for _, line in self._lines())
+        found = (_decode(line, JobTotals) for _, line in self._lines())
         return next((totals for totals in found if totals is not None), None)
 
     @property
@@ -130,21 +130,21 @@ class Journal:
         """True if nothing is known to be done."""
         return next(self.entries(), None) is None
 
-    def entries(self) -> Iterator[tuple[int, Entry]]:
+    def entries(self) -> Iterator[tuple[int, JournalEntry]]:
         """Finished chunks, as far as they can be read, each with its place for :meth:`entry_at`."""
         for offset, line in self._lines():
-            entry = _decode(line, Entry)
+            entry = _decode(line, JournalEntry)
             if entry is not None:
                 yield offset, entry
 
-    def entry_at(self, offset: int) -> Entry:
+    def entry_at(self, offset: int) -> JournalEntry:
         with self._directory.open(JOURNAL, "rb", buffered=True) as file:
             file.seek(offset)
-            entry = _decode(file.readline(), Entry)
+            entry = _decode(file.readline(), JournalEntry)
         assert entry is not None, "it was read from there before"
         return entry
 
-    def append(self, record: Entry | Totals) -> int:
+    def append(self, record: JournalEntry | JobTotals) -> int:
         """Add a line, and return its place. Earlier lines on disk stay readable in any case."""
         offset = self._file.seek(0, os.SEEK_END)
         try:

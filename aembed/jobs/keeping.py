@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aembed.jobs.existing import Origin
+from aembed.jobs.existing import ExistingOutput
 from aembed.jobs.keys import EMBEDDED, RowKeys, read_keys
 
 ROWS_AT_ONCE = 64
@@ -21,7 +21,7 @@ COMPARED_AT_ONCE = 2**20
 class KeptRows:
     """Those of one output. ``now`` are the keys of the input: a row is gone if its id is, or, without ids, its text."""
 
-    def __init__(self, old: Origin, now: RowKeys) -> None:
+    def __init__(self, old: ExistingOutput, now: RowKeys) -> None:
         self.old = old
         keys = read_keys(old.output)
         embedded = keys["state"] == EMBEDDED

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from xxhash import xxh3_128, xxh3_128_digest
 
 from aembed.jobs.paths import Output
-from aembed.jobs.rows import Block, RowId
+from aembed.jobs.rows import RowBlock, RowId
 
 VERSION = 1
 HEAD_BYTES = 512
@@ -27,7 +27,7 @@ RowKeys: TypeAlias = NDArray[Any]
 """Records of :data:`ROW`, one for each row of the input, in its order."""
 
 
-class Head(msgspec.Struct, frozen=True):
+class KeysHead(msgspec.Struct, frozen=True):
     """The first bytes of the file: the output that the rows belong to."""
 
     aembed_keys: int
@@ -46,7 +46,7 @@ class KeysFile:
         self._file.truncate(0)
         self._file.seek(HEAD_BYTES)
 
-    def add(self, block: Block) -> RowKeys:
+    def add(self, block: RowBlock) -> RowKeys:
         """Write the keys of the next rows, and return them."""
         keys = np.zeros(len(block.rows), ROW)
         texts = b"".join(map(xxh3_128_digest, map(str.encode, [row.text for row in block.rows])))
@@ -81,7 +81,7 @@ def write_head(file: BinaryIO, content: BinaryIO) -> None:
     """Say whose keys these are: the size, time and checksum of an output that is complete."""
     status = os.fstat(content.fileno())
     rows = max(0, os.fstat(file.fileno()).st_size - HEAD_BYTES) // ROW.itemsize
-    head = Head(VERSION, rows, status.st_size, _checksum(content), status.st_mtime_ns)
+    head = KeysHead(VERSION, rows, status.st_size, _checksum(content), status.st_mtime_ns)
     file.seek(0)
     file.write(msgspec.json.encode(head).ljust(HEAD_BYTES - 1) + b"\n")
 
@@ -106,7 +106,7 @@ def belong_to(keys: Path, content: BinaryIO) -> bool:
     return head is not None and _is_head_of(head, content)
 
 
-def _is_head_of(head: Head, content: BinaryIO) -> bool:
+def _is_head_of(head: KeysHead, content: BinaryIO) -> bool:
     status = os.fstat(content.fileno())
     if status.st_size != head.bytes:
         return False
@@ -125,11 +125,11 @@ def keys_in(path: Path) -> RowKeys:
     return keys
 
 
-def _head(path: Path) -> Head | None:
+def _head(path: Path) -> KeysHead | None:
     try:
         with path.open("rb") as file:
             encoded = file.read(HEAD_BYTES)
-            head = msgspec.json.decode(encoded, type=Head)
+            head = msgspec.json.decode(encoded, type=KeysHead)
             size = os.fstat(file.fileno()).st_size
     except (OSError, msgspec.DecodeError, ValueError, RecursionError):
         return None

@@ -10,8 +10,8 @@ import numpy as np
 from msgspec import structs
 
 from aembed import EmbedResult
-from aembed.jobs.chunks import ROWS, Chunk
-from aembed.jobs.journal import Entry, Journal, Reject
+from aembed.jobs.chunks import ROWS, RowChunk
+from aembed.jobs.journal import Journal, JournalEntry, Reject
 from aembed.jobs.ranges import Ranges
 from aembed.jobs.reuse import EarlierOutput
 from aembed.jobs.vectors import VectorFile
@@ -51,7 +51,7 @@ class Ledger:
                 self._count(entry, offset)
             yield
 
-    def keep(self, chunk: Chunk, result: EmbedResult | None) -> None:
+    def keep(self, chunk: RowChunk, result: EmbedResult | None) -> None:
         """Write vectors, then journal. Blocks while the disk does; call it in a thread."""
         rows = np.full((chunk.stop - chunk.start, self._dim), np.nan, np.float32)
         if result is not None:
@@ -63,7 +63,7 @@ class Ledger:
             known = self._output.rejects(earlier)
             rejects += [Reject(chunk.known[at], error, message) for at, error, message in known]
         checksum = self._vectors.write(chunk.start, rows)
-        entry = Entry(chunk.start, chunk.stop, checksum, reused=len(chunk.known), rejects=rejects)
+        entry = JournalEntry(chunk.start, chunk.stop, checksum, reused=len(chunk.known), rejects=rejects)
         if result is not None:
             usage, truncated = result.usage, len(result.truncated)
             entry = structs.replace(entry, tokens=usage.tokens, requests=usage.requests, truncated=truncated)
@@ -93,7 +93,7 @@ class Ledger:
         self._journal.sync()
         self._synced = time.monotonic()
 
-    def _count(self, entry: Entry, offset: int) -> None:
+    def _count(self, entry: JournalEntry, offset: int) -> None:
         self.done += entry.stop - entry.start
         self.rejected += len(entry.rejects)
         self.truncated += entry.truncated
@@ -104,7 +104,7 @@ class Ledger:
             insort(self._with_rejects, (entry.start, entry.stop, offset))
 
 
-def _rejects(chunk: Chunk, result: EmbedResult) -> list[Reject]:
+def _rejects(chunk: RowChunk, result: EmbedResult) -> list[Reject]:
     return [
         Reject(chunk.indices[at], type(error).__name__, _message(error))
         for at, error in sorted(result.failures.items())

@@ -16,7 +16,7 @@ from aembed import Config, ConfigError, Embedder, EmbedderFactory, EmbedderOptio
 from aembed.jobs.paths import JobPaths, check_apart
 from aembed.stores import SQLiteStore
 
-Model: TypeAlias = str | Provider | Embedder | None
+JobModel: TypeAlias = str | Provider | Embedder | None
 """A model as ``new_embedder`` takes it, or an embedder that is open already and stays so."""
 
 DECIDING = ("base_url", "dimensions", "normalize", "overlong")
@@ -25,7 +25,7 @@ DECIDING = ("base_url", "dimensions", "normalize", "overlong")
 
 @asynccontextmanager
 async def open_model(
-    model: Model,
+    model: JobModel,
     options: EmbedderOptions,
     config: Config | None,
     *,

@@ -9,15 +9,15 @@ from typing import TypeAlias
 import anyio
 
 from aembed import Embedder
-from aembed.jobs.journal import Totals
+from aembed.jobs.journal import JobTotals
 from aembed.jobs.ledger import Ledger
 from aembed.jobs.paths import Output
-from aembed.jobs.progress import JobProgress, JobReport, Phase
+from aembed.jobs.progress import JobPhase, JobProgress, JobReport
 from aembed.jobs.record import Dtype
 from aembed.jobs.survey import Survey
 from aembed.jobs.threads import task_group
 
-Listener: TypeAlias = Callable[[JobProgress], None]
+ProgressListener: TypeAlias = Callable[[JobProgress], None]
 
 TOLD_EVERY = 0.2
 """Seconds between two reports of progress."""
@@ -26,8 +26,8 @@ TOLD_EVERY = 0.2
 class Monitor:
     """Filled in as the job gets on."""
 
-    def __init__(self, listener: Listener | None) -> None:
-        self.phase: Phase = "opening"
+    def __init__(self, listener: ProgressListener | None) -> None:
+        self.phase: JobPhase = "opening"
         self.survey = Survey()
         self.embedder: Embedder | None = None
         self.ledger: Ledger | None = None
@@ -43,7 +43,7 @@ class Monitor:
         return _Telling(self._listener, self._progress)
 
     def report(
-        self, outputs: tuple[Output, ...], dim: int, totals: Totals, elapsed: float, *, dtype: Dtype
+        self, outputs: tuple[Output, ...], dim: int, totals: JobTotals, elapsed: float, *, dtype: Dtype
     ) -> JobReport:
         assert self.embedder is not None, "it is open as long as there is work"
         spec = self.embedder.spec
@@ -97,7 +97,7 @@ class Monitor:
 class _Telling:
     """Reports several times a second while a block runs, and once more when it has ended."""
 
-    def __init__(self, listener: Listener | None, progress: Callable[[], JobProgress]) -> None:
+    def __init__(self, listener: ProgressListener | None, progress: Callable[[], JobProgress]) -> None:
         self._listener = listener
         self._progress = progress
         self._group = task_group()
@@ -119,7 +119,7 @@ class _Telling:
             raise
         return await self._group.__aexit__(kind, error, trace)
 
-    async def _keep_telling(self, listener: Listener) -> None:
+    async def _keep_telling(self, listener: ProgressListener) -> None:
         while True:
             listener(self._progress())
             await anyio.sleep(TOLD_EVERY)

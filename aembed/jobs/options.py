@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Literal, TypedDict, cast
 
 from aembed import EmbedderOptions
-from aembed.jobs.models import Model
+from aembed.jobs.models import JobModel
 from aembed.jobs.reading import Reading
 
 
@@ -46,7 +46,7 @@ class JobOptions(InputOptions, EmbedderOptions, total=False):
     overlong: Literal["error", "truncate", "split", "rows"]  # type: ignore[misc] # one value more than an embedder has
 
 
-def split_options(options: JobOptions, model: Model) -> tuple[Reading, EmbedderOptions]:
+def split_options(options: JobOptions, model: JobModel) -> tuple[Reading, EmbedderOptions]:
     """The two halves.
 
     Raises:

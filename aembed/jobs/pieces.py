@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from aembed import TextSize
 from aembed.jobs.columns import Columns
 from aembed.jobs.errors import JobInputError
-from aembed.jobs.rows import BLOCK, BLOCK_BYTES, Block, Row
+from aembed.jobs.rows import BLOCK, BLOCK_BYTES, Row, RowBlock
 
 Measure: TypeAlias = Callable[[Sequence[str]], Sequence[TextSize]]
 
@@ -23,7 +23,7 @@ class Splitter:
 
     measure: Measure
 
-    def split(self, block: Block, columns: Columns) -> Iterator[Block]:
+    def split(self, block: RowBlock, columns: Columns) -> Iterator[RowBlock]:
         """The rows of ``block`` as blocks of pieces. The text column holds the piece.
 
         Raises:
@@ -46,7 +46,7 @@ class Splitter:
             yield _block(block, pieces, owners, columns)
         # blank lines are those of the whole block: they are counted once
 
-    def _pieces(self, block: Block, columns: Columns) -> Iterator[tuple[int, Row, int]]:
+    def _pieces(self, block: RowBlock, columns: Columns) -> Iterator[tuple[int, Row, int]]:
         good = [row.text for row in block.rows if not row.fault]
         sizes = iter(self.measure(good) if good else ())
         for owner, row in enumerate(block.rows):
@@ -79,10 +79,10 @@ def _is_blank(text: str) -> bool:
     return not text or text.isspace()
 
 
-def _block(block: Block, pieces: list[Row], owners: list[int], columns: Columns) -> Block:
+def _block(block: RowBlock, pieces: list[Row], owners: list[int], columns: Columns) -> RowBlock:
     batch = None if block.batch is None else _batch(block.batch, pieces, owners, columns)
     blank, block.blank = block.blank, 0
-    return Block(block.start, pieces, blank=blank, batch=batch, file=block.file)
+    return RowBlock(block.start, pieces, blank=blank, batch=batch, file=block.file)
 
 
 def _batch(batch: Any, pieces: list[Row], owners: list[int], columns: Columns) -> Any:

@@ -14,11 +14,11 @@ from aembed.jobs.paths import KEYS, REJECTS, VECTORS, Output
 from aembed.jobs.record import OutputRecord, decode_record
 from aembed.jobs.rejects import is_rejects_file
 
-State = tuple[int, int]
+FileState = tuple[int, int]
 """Size and time of a file; zeros where there is none."""
 
 
-def check_replaceable(outputs: Sequence[Output], replaced: Sequence[State], *, force: bool) -> None:
+def check_replaceable(outputs: Sequence[Output], replaced: Sequence[FileState], *, force: bool) -> None:
     """Reject an output whose place is taken.
 
     ``replaced`` are the files that were about to be replaced when the job was last heard of. With ``force`` an output
@@ -49,7 +49,7 @@ def is_whole(outputs: Sequence[Output], directory: JobDirectory, record: OutputR
     return True
 
 
-def state(output: Output) -> State:
+def state(output: Output) -> FileState:
     """The file in the place of an output."""
     try:
         status = output.path.stat()

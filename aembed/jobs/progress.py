@@ -8,14 +8,14 @@ from typing import Literal, TypeAlias
 
 from aembed.jobs.record import Dtype
 
-Phase: TypeAlias = Literal["opening", "reading", "embedding", "writing"]
+JobPhase: TypeAlias = Literal["opening", "reading", "embedding", "writing"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobProgress:
     """A moment of a job. Counts are of all its runs; ``cost`` is in US dollars, ``paused`` in seconds."""
 
-    phase: Phase
+    phase: JobPhase
     rows: int
     """Rows of the input; while it is read for the first time, those counted so far."""
     done: int

@@ -11,7 +11,7 @@ from aembed.jobs.json_values import as_json
 from aembed.jobs.rows import Row
 
 
-class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RejectedRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One rejected row, as it is written."""
 
     row: int
@@ -40,7 +40,7 @@ class RejectsFile:
 
 def is_rejects_file(path: Path) -> bool:
     """True if every line is one that aembed writes."""
-    decoder = msgspec.json.Decoder(Line)
+    decoder = msgspec.json.Decoder(RejectedRow)
     try:
         with path.open("rb") as file:
             return all(decoder.decode(line) is not None for line in file) and file.tell() > 0

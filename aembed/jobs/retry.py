@@ -11,21 +11,21 @@ from aembed import Config, EmbedderOptions
 from aembed.jobs.errors import JobInputError
 from aembed.jobs.job import run_job
 from aembed.jobs.like import named_model
-from aembed.jobs.models import Model
-from aembed.jobs.monitor import Listener
+from aembed.jobs.models import JobModel
+from aembed.jobs.monitor import ProgressListener
 from aembed.jobs.options import JobOptions
 from aembed.jobs.progress import JobReport
 from aembed.jobs.record import read_record
-from aembed.jobs.wanted import Wanted
+from aembed.jobs.wanted import UpdateOptions
 
 
 async def retry_rejects(
     output: str | PathLike[str],
     *,
-    model: Model = None,
+    model: JobModel = None,
     max_cost: float | None = None,
     cache_limit: int | None = None,
-    on_progress: Listener | None = None,
+    on_progress: ProgressListener | None = None,
     config: Config | None = None,
     **options: Unpack[EmbedderOptions],
 ) -> JobReport:
@@ -50,7 +50,7 @@ async def retry_rejects(
     if model is None:
         config = await anyio.to_thread.run_sync(Config.load) if config is None else config
         model, options = named_model(record, config, options)
-    wanted = Wanted(
+    wanted = UpdateOptions(
         vector_column=record.vector_column,
         dtype=record.dtype,
         retry=True,

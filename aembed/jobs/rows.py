@@ -35,7 +35,7 @@ class Row(msgspec.Struct, gc=False):
 
 
 @dataclass(slots=True)
-class Block:
+class RowBlock:
     """Some consecutive rows; ``start`` is the index of the first."""
 
     start: int
@@ -87,9 +87,9 @@ def bad_row(number: int, fault: str, columns: Columns) -> Row:
     return Row(number, number if columns.id is None else None, "", {}, fault)
 
 
-def in_blocks(rows: Iterable[tuple[Row | None, int]]) -> Iterator[Block]:
+def in_blocks(rows: Iterable[tuple[Row | None, int]]) -> Iterator[RowBlock]:
     """Blocks of rows, each given with its size in bytes; ``None`` is a blank line."""
-    block = Block(0, [])
+    block = RowBlock(0, [])
     size = 0
     for row, length in rows:
         if row is None:
@@ -99,7 +99,7 @@ def in_blocks(rows: Iterable[tuple[Row | None, int]]) -> Iterator[Block]:
         size += length
         if size >= BLOCK_BYTES or len(block.rows) + block.blank == BLOCK:
             yield block
-            block, size = Block(block.start + len(block.rows), []), 0
+            block, size = RowBlock(block.start + len(block.rows), []), 0
     if block.rows or block.blank:
         yield block
 

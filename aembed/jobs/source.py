@@ -18,13 +18,13 @@ from aembed.jobs.inputs import ENDINGS, InputFile, Inputs, open_inputs
 from aembed.jobs.pieces import Splitter
 from aembed.jobs.readers import READERS
 from aembed.jobs.reading import InputFormat, Reading
-from aembed.jobs.rows import Block
+from aembed.jobs.rows import RowBlock
 from aembed.jobs.spool import reading_errors
 from aembed.jobs.streams import is_compressed, open_text
 
 
 @dataclass(slots=True)
-class Source:
+class JobSource:
     """An open input whose columns are known."""
 
     name: str
@@ -38,7 +38,7 @@ class Source:
     span: tuple[int, int] | None = None
     """The rows of the shard, where there is one: from the first to before the second."""
 
-    def blocks(self, *, whole: bool = False) -> Iterator[Block]:
+    def blocks(self, *, whole: bool = False) -> Iterator[RowBlock]:
         """The rows of the job, from the start; ``whole`` with the fields that are neither text nor id.
 
         Raises:
@@ -56,7 +56,7 @@ class Source:
                 part.start -= first
                 yield part
 
-    def all_blocks(self, *, whole: bool = False) -> Iterator[Block]:
+    def all_blocks(self, *, whole: bool = False) -> Iterator[RowBlock]:
         """The rows of all shards."""
         reader = READERS[self.format]
         read = reader.whole if whole else reader.rows
@@ -173,7 +173,9 @@ class Source:
 
 
 @asynccontextmanager
-async def open_source(given: Inputs, reading: Reading, *, outputs: Sequence[Path] = ()) -> AsyncGenerator[Source, None]:
+async def open_source(
+    given: Inputs, reading: Reading, *, outputs: Sequence[Path] = ()
+) -> AsyncGenerator[JobSource, None]:
     """Open the input and look at the beginning of its files.
 
     Raises:
@@ -187,7 +189,7 @@ async def open_source(given: Inputs, reading: Reading, *, outputs: Sequence[Path
             file.close()
 
 
-def look_at(files: list[InputFile], reading: Reading) -> Source:
+def look_at(files: list[InputFile], reading: Reading) -> JobSource:
     """Find out the format and the columns.
 
     Raises:
@@ -199,7 +201,7 @@ def look_at(files: list[InputFile], reading: Reading) -> Source:
         listed = " and ".join(f"{file.name} is {name}" for name, file in formats.items())
         raise JobInputError(f"the input has several formats: {listed}; give files of one format, or input_format")
     chosen = next(iter(formats))
-    source = Source(_name(files), files, chosen, Columns(), reading)
+    source = JobSource(_name(files), files, chosen, Columns(), reading)
     for file in files:
         with reading_errors(file.name), file.opened() as raw:
             stream = source.stream(file, raw)
@@ -215,7 +217,7 @@ def look_at(files: list[InputFile], reading: Reading) -> Source:
     return source
 
 
-def schema_of(source: Source) -> Any:
+def schema_of(source: JobSource) -> Any:
     """The Arrow schema of a Parquet input: that of its file, or one that holds the columns of all its files.
 
     Raises:
@@ -237,7 +239,7 @@ def schema_of(source: Source) -> Any:
         raise JobInputError(f"{source.name}: the files have columns that do not go together: {error}") from None
 
 
-def _conformer(source: Source) -> Any:
+def _conformer(source: JobSource) -> Any:
     from aembed.jobs.arrow import conformed
 
     schema = schema_of(source)
@@ -267,7 +269,7 @@ def _name(files: list[InputFile]) -> str:
     return files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
 
 
-def _renumber(block: Block, file: InputFile) -> None:
+def _renumber(block: RowBlock, file: InputFile) -> None:
     """Rows of several files are numbered on; ``number`` stays the place in the file."""
     block.file = file.name
     if file.columns.id is None:
@@ -275,11 +277,11 @@ def _renumber(block: Block, file: InputFile) -> None:
             row.id = index
 
 
-def _cut(block: Block, first: int, stop: int) -> Block:
+def _cut(block: RowBlock, first: int, stop: int) -> RowBlock:
     """The rows of a block from ``first`` to before ``stop``."""
     begin, end = max(0, first - block.start), max(0, min(len(block.rows), stop - block.start))
     if (begin, end) == (0, len(block.rows)):
         return block
     start = block.start + begin
     batch = None if block.batch is None else block.batch.slice(begin, max(0, end - begin))
-    return Block(start, block.rows[begin:end], blank=block.blank, batch=batch, file=block.file)
+    return RowBlock(start, block.rows[begin:end], blank=block.blank, batch=batch, file=block.file)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from aembed import Embedder
 from aembed.jobs.column_types import ColumnTypes
-from aembed.jobs.duplicates import Ids
+from aembed.jobs.duplicates import SeenIds
 from aembed.jobs.errors import JobInputError
-from aembed.jobs.rows import Block, Row
-from aembed.jobs.source import Source
+from aembed.jobs.rows import Row, RowBlock
+from aembed.jobs.source import JobSource
 from aembed.jobs.threads import in_thread
 from aembed.jobs.vocabulary import Vocabulary
 
@@ -49,7 +49,7 @@ class Survey:
         for each in fields(self):
             setattr(self, each.name, getattr(fresh, each.name))
 
-    def judge(self, block: Block) -> Block:
+    def judge(self, block: RowBlock) -> RowBlock:
         """The block with its repeated ids among the faults."""
         first, last = np.searchsorted(self.repeated, (block.start, block.start + len(block.rows)))
         for index in self.repeated[first:last].tolist():
@@ -59,7 +59,7 @@ class Survey:
 
 
 async def take_survey(
-    survey: Survey, source: Source, embedder: Embedder, *, kinds: bool = False, taken: str | None = None
+    survey: Survey, source: JobSource, embedder: Embedder, *, kinds: bool = False, taken: str | None = None
 ) -> None:
     """Read the input once for its fingerprint and once for its rows; with ``kinds`` also for the types of its columns.
 
@@ -70,7 +70,7 @@ async def take_survey(
         JobInputError: it is not what its format says, no row of it can be embedded, or it has a column ``taken``.
     """
     while True:
-        with Ids() as ids:
+        with SeenIds() as ids:
             look = _Look(survey, source, ids, Vocabulary(embedder), kinds=kinds, taken=taken)
             async for _ in in_thread(_steps(survey, source, look)):
                 pass
@@ -79,7 +79,7 @@ async def take_survey(
         survey.reset()
 
 
-def _steps(survey: Survey, source: Source, look: _Look) -> Iterator[None]:
+def _steps(survey: Survey, source: JobSource, look: _Look) -> Iterator[None]:
     survey.numbered = source.columns.id is None and "id" not in source.columns.names
     survey.state = source.state()
     for step in source.fingerprint():
@@ -105,7 +105,7 @@ def _steps(survey: Survey, source: Source, look: _Look) -> Iterator[None]:
     survey.faulty += len(survey.repeated)
 
 
-def _count(survey: Survey, block: Block) -> None:
+def _count(survey: Survey, block: RowBlock) -> None:
     """The rows of the job."""
     survey.rows += len(block.rows)
     survey.blank += block.blank
@@ -116,7 +116,7 @@ class _Look:
     """The whole input, for any shard of it."""
 
     def __init__(
-        self, survey: Survey, source: Source, ids: Ids, vocabulary: Vocabulary, *, kinds: bool, taken: str | None
+        self, survey: Survey, source: JobSource, ids: SeenIds, vocabulary: Vocabulary, *, kinds: bool, taken: str | None
     ) -> None:
         self.rows = 0
         self._survey = survey
@@ -131,7 +131,7 @@ class _Look:
         template = source.columns.template
         self._unseen = set() if template is None or source.columns.names else set(template.names)
 
-    def at(self, block: Block) -> None:
+    def at(self, block: RowBlock) -> None:
         """Look at the rows of a block."""
         self.rows += len(block.rows)
         self._blank += block.blank
@@ -182,7 +182,7 @@ class _Look:
             fault += f"; it has {', '.join(map(repr, row.fields))}: name one with text_column"
         return fault
 
-    def _check_taken(self, block: Block, column: str) -> None:
+    def _check_taken(self, block: RowBlock, column: str) -> None:
         source = self._source
         names = set[str]().union(*[row.fields for row in block.rows])
         if self._survey.numbered and "id" in names:

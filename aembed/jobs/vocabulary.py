@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aembed import Embedder
-from aembed.jobs.rows import Block
+from aembed.jobs.rows import RowBlock
 
 SAMPLED = 8
 """Texts of a block that are looked at."""
@@ -25,7 +25,7 @@ class Vocabulary:
         """The share of unknown tokens, from 0 to 1; ``None`` if the tokenizer is not here."""
         return self._unknown / self._tokens if self._tokens else None
 
-    def sample(self, block: Block) -> None:
+    def sample(self, block: RowBlock) -> None:
         """Look at some texts of a block. Blocks for a millisecond."""
         if not self._is_known:
             return

@@ -10,7 +10,7 @@ from aembed.jobs.record import Dtype
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class UpdateOptions:
     """The options of one call. None of them changes a float32 vector."""
 
     vector_column: str = "vector"

@@ -14,8 +14,8 @@ from aembed.jobs.assembly import Assembly
 from aembed.jobs.directory import JobDirectory, opened_directory
 from aembed.jobs.embedding import embed_rows
 from aembed.jobs.errors import JobInputError, JobOutputError, JobStoppedError
-from aembed.jobs.existing import Origin
-from aembed.jobs.journal import Header, Journal, Totals
+from aembed.jobs.existing import ExistingOutput
+from aembed.jobs.journal import Header, JobTotals, Journal
 from aembed.jobs.keeping import KeptRows
 from aembed.jobs.keys import KeysFile, keys_in
 from aembed.jobs.ledger import Ledger
@@ -24,32 +24,32 @@ from aembed.jobs.paths import JOURNAL, KEYS, VECTORS, JobPaths, is_full, is_part
 from aembed.jobs.placing import check_replaceable, is_whole, put_in_place, state
 from aembed.jobs.record import OutputRecord
 from aembed.jobs.reuse import EarlierOutput
-from aembed.jobs.rows import Block
-from aembed.jobs.source import Source
+from aembed.jobs.rows import RowBlock
+from aembed.jobs.source import JobSource
 from aembed.jobs.threads import in_thread
 from aembed.jobs.vectors import VectorFile
-from aembed.jobs.wanted import Wanted
+from aembed.jobs.wanted import UpdateOptions
 from aembed.jobs.writers import parquet_schema
 
 SPARE_BYTES = 2**20
 """To leave free: a file system needs some for itself."""
 
 
-class Work:
+class JobRun:
     """One run of a job."""
 
     def __init__(
         self,
         paths: JobPaths,
-        source: Source,
+        source: JobSource,
         *,
         embedder: Embedder,
         monitor: Monitor,
-        wanted: Wanted,
+        wanted: UpdateOptions,
         header: Header,
         record: OutputRecord,
-        origin: Origin | None = None,
-        kept: Sequence[Origin] = (),
+        origin: ExistingOutput | None = None,
+        kept: Sequence[ExistingOutput] = (),
     ) -> None:
         self._paths = paths
         self._source = source
@@ -62,7 +62,7 @@ class Work:
         self._origin = origin
         self._kept = kept
 
-    async def run(self) -> Totals:
+    async def run(self) -> JobTotals:
         """Bring the job to its end. If it fails before anything was done, nothing is left of it."""
         paths = self._paths
         with output_errors(paths.name), opened_directory(paths.directory, paths.name, is_part) as directory:
@@ -80,7 +80,7 @@ class Work:
                         *(name for name in directory.names() if is_part(name) and name != JOURNAL), JOURNAL
                     )
 
-    async def _run(self, directory: JobDirectory, journal: Journal) -> Totals:
+    async def _run(self, directory: JobDirectory, journal: Journal) -> JobTotals:
         totals = journal.totals()
         replaced = [] if totals is None else totals.replaced
         outputs = self._paths.outputs
@@ -97,7 +97,7 @@ class Work:
         except (AembedError, OSError, MemoryError) as error:
             raise self._stopped(error, journal) from error
 
-    def _puts_in_place(self, totals: Totals, directory: JobDirectory) -> bool:
+    def _puts_in_place(self, totals: JobTotals, directory: JobDirectory) -> bool:
         """Go on where the run ended that had written everything. False if that was for other outputs, or is damaged."""
         record = structs.replace(self._record, rejected=totals.rejected)
         ours = totals.asked == self._asked() and is_whole(self._paths.outputs, directory, record)
@@ -121,7 +121,7 @@ class Work:
             if old.output.format == "parquet":
                 parquet_schema(self._source, self._monitor.survey, old)
 
-    async def _fill(self, directory: JobDirectory, journal: Journal) -> Totals:
+    async def _fill(self, directory: JobDirectory, journal: Journal) -> JobTotals:
         self._check_keeping()
         ids = self._source.columns.id is not None
         header, monitor, survey = self._header, self._monitor, self._monitor.survey
@@ -139,7 +139,7 @@ class Work:
             async for _ in in_thread(ledger.recover()):
                 pass
 
-            def look_up(block: Block) -> Sequence[int] | None:
+            def look_up(block: RowBlock) -> Sequence[int] | None:
                 found = keys.add(block)
                 return None if earlier is None else earlier.find(found).tolist()
 
@@ -167,7 +167,7 @@ class Work:
                     await anyio.to_thread.run_sync(ledger.sync)
         await self._check_unchanged(journal)
         replaced = [state(output) for output in self._paths.outputs]
-        totals = Totals(
+        totals = JobTotals(
             record.rejected,
             ledger.tokens,
             ledger.requests,

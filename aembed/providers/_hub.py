@@ -35,7 +35,7 @@ _MAX_RESUMPTIONS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class WantedFiles:
     """The files of a model besides ``tokenizer.json``."""
 
     required: Sequence[str] = ()
@@ -58,7 +58,7 @@ class HubFiles:
         return self.directory.name
 
 
-async def fetch(name: HubName, wanted: Wanted, *, refresh: bool = False, download: bool = True) -> HubFiles:
+async def fetch(name: HubName, wanted: WantedFiles, *, refresh: bool = False, download: bool = True) -> HubFiles:
     """The files of a model, from the cache if they are all there.
 
     A branch is resolved once: later calls use the commit in the cache, until ``refresh`` asks the hub again.
@@ -80,7 +80,7 @@ async def fetch(name: HubName, wanted: Wanted, *, refresh: bool = False, downloa
         stop.set()
 
 
-def _fetch(name: HubName, wanted: Wanted, stop: threading.Event, *, refresh: bool, download: bool) -> HubFiles:
+def _fetch(name: HubName, wanted: WantedFiles, stop: threading.Event, *, refresh: bool, download: bool) -> HubFiles:
     hub = load_package("huggingface_hub", extra="hub")
     cached = _Cached(hub, name)
     files = None if refresh else cached.find(wanted)
@@ -97,7 +97,7 @@ def _fetch(name: HubName, wanted: Wanted, stop: threading.Event, *, refresh: boo
         return _without_hub(cached, wanted, error)
 
 
-def _without_hub(cached: _Cached, wanted: Wanted, error: AembedError) -> HubFiles:
+def _without_hub(cached: _Cached, wanted: WantedFiles, error: AembedError) -> HubFiles:
     files = cached.find(wanted, strict=False)
     if files is None:
         raise error
@@ -134,7 +134,7 @@ class _Cached:
         found = self._look_up(file)
         return Path(found) if isinstance(found, str) else None
 
-    def find(self, wanted: Wanted, *, strict: bool = True) -> HubFiles | None:
+    def find(self, wanted: WantedFiles, *, strict: bool = True) -> HubFiles | None:
         """All files, or None if one is missing.
 
         ``strict`` wants to know of each optional file that it does not exist. Without it the cache of another tool
@@ -153,7 +153,7 @@ class _Cached:
             return None
         return HubFiles(directory, weights)
 
-    def _weights(self, directory: Path, wanted: Wanted, *, strict: bool) -> str | None:
+    def _weights(self, directory: Path, wanted: WantedFiles, *, strict: bool) -> str | None:
         for file in wanted.weights:
             if self.path(file):
                 return file
@@ -182,7 +182,7 @@ class _Download:
         self._unavailable = errors.LocalEntryNotFoundError
         self._revision = name.revision
 
-    def run(self, wanted: Wanted, *, refresh: bool) -> HubFiles:
+    def run(self, wanted: WantedFiles, *, refresh: bool) -> HubFiles:
         if not refresh:
             self._revision = self._cached.commit or self._revision
         tokenizer = self._need(_TOKENIZER)
@@ -199,7 +199,7 @@ class _Download:
             self._need(file)
         return HubFiles(directory, weights)
 
-    def _weights(self, wanted: Wanted) -> str:
+    def _weights(self, wanted: WantedFiles) -> str:
         for file in wanted.weights:
             if self._get(file):
                 return file

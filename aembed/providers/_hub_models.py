@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aembed._errors import ConfigError
 from aembed._wire.matryoshka import open_model
-from aembed.providers._hub import HubFiles, Wanted
+from aembed.providers._hub import HubFiles, WantedFiles
 from aembed.providers._model_dir import ModelFiles, read_model_directory
 from aembed.providers._static_files import StaticFiles, static_directory
 from aembed.providers.known_models import ENGLISH, KnownModel, known_model
@@ -26,14 +26,14 @@ _CONFIGURATION = (
     "sentence_bert_config.json",
     "tokenizer_config.json",
 )
-STATIC_FILES = Wanted(required=("config.json",), weights=("model.safetensors",))
+STATIC_FILES = WantedFiles(required=("config.json",), weights=("model.safetensors",))
 
 
-def encoder_wanted(file: str | None) -> Wanted:
+def encoder_wanted(file: str | None) -> WantedFiles:
     """The files of an encoder; ``file`` names its ``*.onnx`` where there are several."""
     if file:
-        return Wanted(optional=_CONFIGURATION, weights=(file,))
-    return Wanted(optional=_CONFIGURATION, weights=("model.onnx", "onnx/model.onnx"), ending=".onnx")
+        return WantedFiles(optional=_CONFIGURATION, weights=(file,))
+    return WantedFiles(optional=_CONFIGURATION, weights=("model.onnx", "onnx/model.onnx"), ending=".onnx")
 
 
 def hub_encoder(name: HubName, files: HubFiles, *, pooling_given: bool) -> ModelFiles:

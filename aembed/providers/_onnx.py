@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aembed._types import Vectors
     from aembed.providers._model_dir import ModelFiles
-    from aembed.providers._tokenize import Ids
+    from aembed.providers._tokenize import TokenIds
 
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _OUTPUTS = ("sentence_embedding", "last_hidden_state", "token_embeddings")
@@ -62,7 +62,7 @@ class Encoder:
         self._files = files
         self._pad_id = pad_id
 
-    def run(self, ids: Sequence[Ids]) -> Vectors:
+    def run(self, ids: Sequence[TokenIds]) -> Vectors:
         """One run over texts of similar length: float32, ``(len(ids), dim)``."""
         lengths = np.fromiter(map(len, ids), dtype=np.intp, count=len(ids))
         try:
@@ -73,7 +73,7 @@ class Encoder:
         vectors: Vectors = np.ascontiguousarray(pooled, dtype=np.float32)
         return unit_length(vectors) if self._files.normalize else vectors
 
-    def _feed(self, ids: Sequence[Ids], lengths: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
+    def _feed(self, ids: Sequence[TokenIds], lengths: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
         shape = (len(ids), int(lengths.max()))
         padded = np.full(shape, self._pad_id, dtype=np.int64)
         for row, own in zip(padded, ids, strict=True):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from aembed._types import Vector, Vectors
-    from aembed.providers._tokenize import Ids
+    from aembed.providers._tokenize import TokenIds
 
 _TABLE_NAMES = ("embeddings", "embedding.weight")
 """Names of the table in model2vec and sentence-transformers."""
@@ -56,11 +56,11 @@ class StaticTable:
     def dim(self) -> int:
         return int(self.rows.shape[1])
 
-    def known(self, ids: Ids) -> Ids:
+    def known(self, ids: TokenIds) -> TokenIds:
         """The ids without the unknown token."""
         return ids if self.unknown is None else ids[ids != self.unknown]
 
-    def mean(self, ids: Ids, *, out: Vector) -> None:
+    def mean(self, ids: TokenIds, *, out: Vector) -> None:
         """The mean of the tokens' vectors. One text at a time is faster here than any vectorised form of many."""
         rows = self.rows.take(ids if self.mapping is None else self.mapping[ids], axis=0)
         if self.weights is not None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from aembed._types import Overlong
 
-Ids = NDArray[np.int64]
+TokenIds = NDArray[np.int64]
 
 CHARACTERS_PER_TOKEN = 8
 """More than most texts have: a beginning of so many for each token of the limit is mostly too long already."""
@@ -37,7 +37,7 @@ class Tokens:
     Piece ``p`` has the token ids ``ids[p]`` (special tokens included) and belongs to text ``owners[p]``.
     """
 
-    ids: Sequence[Ids]
+    ids: Sequence[TokenIds]
     owners: Sequence[int]
     truncated: Sequence[int] = ()
 
@@ -92,11 +92,11 @@ class TextTokenizer:
             for text, each in zip(texts, encodings, strict=True)
         ]
 
-    def encode_whole(self, texts: Sequence[str]) -> list[Ids]:
+    def encode_whole(self, texts: Sequence[str]) -> list[TokenIds]:
         """Token ids of every text, however long."""
         return self._ids(texts)
 
-    def _ids(self, texts: Sequence[str]) -> list[Ids]:
+    def _ids(self, texts: Sequence[str]) -> list[TokenIds]:
         if len(texts) == 1:
             encodings = [self._tokenizer.encode(texts[0], add_special_tokens=self._special)]
         else:
@@ -117,7 +117,7 @@ class TextTokenizer:
             size *= 4
         return text
 
-    def _shorten(self, texts: Sequence[str], ids: list[Ids], too_long: list[int], limit: int) -> Tokens:
+    def _shorten(self, texts: Sequence[str], ids: list[TokenIds], too_long: list[int], limit: int) -> Tokens:
         pieces = {index: self._pieces(texts[index], limit) for index in too_long}
         if self._overlong == "truncate":
             for index, own in pieces.items():
@@ -126,7 +126,7 @@ class TextTokenizer:
         owned = [(piece, index) for index, row in enumerate(ids) for piece in pieces.get(index, [row])]
         return Tokens([piece for piece, _ in owned], [index for _, index in owned])
 
-    def _pieces(self, text: str, limit: int) -> list[Ids]:
+    def _pieces(self, text: str, limit: int) -> list[TokenIds]:
         """The text in pieces that fit, each with the special tokens around it."""
         room = limit - (self._tokenizer.num_special_tokens_to_add(False) if self._special else 0)
         encoding = self._tokenizer.encode(text, add_special_tokens=False)

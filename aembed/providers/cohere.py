@@ -61,23 +61,23 @@ class ByType(msgspec.Struct):
     """Numbers if a gateway ignores the requested encoding."""
 
 
-class Embeddings(msgspec.Struct):
+class CohereReply(msgspec.Struct):
     embeddings: ByType
     meta: Any = None
 
 
-def vector_positions(reply: Embeddings) -> VectorPositions:
+def vector_positions(reply: CohereReply) -> VectorPositions:
     found = reply.embeddings
     vectors = found.float_ or () if found.base64 is None else found.base64
     return range(len(vectors)), vectors
 
 
-def tokens(reply: Embeddings) -> int | None:
+def tokens(reply: CohereReply) -> int | None:
     billed = reply.meta.get("billed_units") if isinstance(reply.meta, dict) else None
     return token_count(billed.get("input_tokens")) if isinstance(billed, dict) else None
 
 
-EMBEDDINGS = ReplyFormat(Embeddings, vector_positions, tokens, base64_key="base64")
+EMBEDDINGS = ReplyFormat(CohereReply, vector_positions, tokens, base64_key="base64")
 
 ERRORS = ErrorDialect(
     parse=openai_error,

@@ -83,21 +83,21 @@ class Values(msgspec.Struct, gc=False):
     values: list[float]
 
 
-class Embeddings(msgspec.Struct):
+class GoogleReply(msgspec.Struct):
     embeddings: list[Values]
     usage: Any = msgspec.field(default=None, name="usageMetadata")
 
 
-def vector_positions(reply: Embeddings) -> VectorPositions:
+def vector_positions(reply: GoogleReply) -> VectorPositions:
     return range(len(reply.embeddings)), [item.values for item in reply.embeddings]
 
 
-def tokens(reply: Embeddings) -> int | None:
+def tokens(reply: GoogleReply) -> int | None:
     """The usage; the API reports 0 if it has not counted."""
     return (token_count(reply.usage.get("promptTokenCount")) or None) if isinstance(reply.usage, dict) else None
 
 
-EMBEDDINGS = ReplyFormat(Embeddings, vector_positions, tokens)
+EMBEDDINGS = ReplyFormat(GoogleReply, vector_positions, tokens)
 
 
 def parse(body: Any) -> ErrorBody:

@@ -40,16 +40,16 @@ class OllamaOptions(Prompts):
     """Tokens of context the model is loaded with. Not set: as Ollama is set."""
 
 
-class Embeddings(msgspec.Struct):
+class OllamaReply(msgspec.Struct):
     embeddings: list[list[float]]
     prompt_eval_count: Any = None
 
 
-def vector_positions(reply: Embeddings) -> VectorPositions:
+def vector_positions(reply: OllamaReply) -> VectorPositions:
     return range(len(reply.embeddings)), reply.embeddings
 
 
-EMBEDDINGS = ReplyFormat(Embeddings, vector_positions, lambda reply: token_count(reply.prompt_eval_count))
+EMBEDDINGS = ReplyFormat(OllamaReply, vector_positions, lambda reply: token_count(reply.prompt_eval_count))
 
 ERRORS = ErrorDialect(
     parse=openai_error,

@@ -120,8 +120,8 @@ class CallHistograms:
     wanted_events = frozenset({CallDone})
 
     def __init__(self) -> None:
-        self.calls = Histogram(CALL_BUCKETS)
-        self.waits = Histogram(WAIT_BUCKETS)
+        self.calls = LabelledHistogram(CALL_BUCKETS)
+        self.waits = LabelledHistogram(WAIT_BUCKETS)
 
     def __call__(self, event: Event) -> None:
         assert isinstance(event, CallDone), "it wants no other"
@@ -131,7 +131,7 @@ class CallHistograms:
             self.waits.observe((embedder, provider, model, kind), event.waited)
 
 
-class Histogram:
+class LabelledHistogram:
     """Counts by label values. One thread observes; others may read meanwhile."""
 
     def __init__(self, bounds: Sequence[float]) -> None:
@@ -153,7 +153,7 @@ class Histogram:
             yield labels, counts.copy(), self._sums[labels]
 
 
-class Totals:
+class LabelledSums:
     """Sums of values by labels: several factories may have an embedder or an account of the same name."""
 
     def __init__(self) -> None:
@@ -171,11 +171,11 @@ class Totals:
 
 def _counters(embedders: Sequence[EmbedderStatistics]) -> Iterator[Metric]:
     for name, documentation, read in COUNTERS:
-        totals = Totals()
+        totals = LabelledSums()
         for each in embedders:
             totals.add(_embedder(each), read(each))
         yield totals.fill(CounterMetricFamily(name, documentation, labels=OF_EMBEDDERS))
-    totals = Totals()
+    totals = LabelledSums()
     for each in embedders:
         for result, count in CACHE_RESULTS:
             totals.add((*_embedder(each), result), count(each))
@@ -184,11 +184,11 @@ def _counters(embedders: Sequence[EmbedderStatistics]) -> Iterator[Metric]:
 
 def _gauges(accounts: Sequence[AccountStatistics]) -> Iterator[Metric]:
     for name, documentation, read in GAUGES:
-        totals = Totals()
+        totals = LabelledSums()
         for each in accounts:
             totals.add(_account(each), read(each))
         yield totals.fill(GaugeMetricFamily(name, documentation, labels=OF_ACCOUNTS))
-    refusals, limits, remaining = Totals(), Totals(), Totals()
+    refusals, limits, remaining = LabelledSums(), LabelledSums(), LabelledSums()
     for each in accounts:
         refusals.add(_account(each), each.refusals)
         for by_resource, values in ((limits, each.limits), (remaining, each.remaining)):
@@ -208,7 +208,7 @@ def _histograms(listeners: Sequence[CallHistograms]) -> Iterator[Metric]:
     yield _filled(waits, WAIT_BUCKETS, [listener.waits for listener in listeners])
 
 
-def _filled(family: HistogramMetricFamily, bounds: Sequence[float], histograms: Iterable[Histogram]) -> Metric:
+def _filled(family: HistogramMetricFamily, bounds: Sequence[float], histograms: Iterable[LabelledHistogram]) -> Metric:
     merged: dict[tuple[str, ...], tuple[list[int], float]] = {}
     for histogram in histograms:
         for labels, counts, total in histogram.read():

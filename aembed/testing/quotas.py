@@ -15,14 +15,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-Resource: TypeAlias = Literal["requests", "tokens", "inputs"]
+MeteredResource: TypeAlias = Literal["requests", "tokens", "inputs"]
 Algorithm: TypeAlias = Literal["bucket", "sliding", "fixed"]
 
 SLACK = 1e-9
 """Share of the capacity, and part of a second, by which rounding may admit a request early."""
 
 
-class Meter(Protocol):
+class QuotaMeter(Protocol):
     """Remaining quota of one resource."""
 
     capacity: float
@@ -143,12 +143,12 @@ class FixedWindow:
 class QuotaRule:
     """One limit on one resource. ``span`` is the length of a window, or how many seconds of quota a bucket holds."""
 
-    resource: Resource
+    resource: MeteredResource
     per_minute: float
     algorithm: Algorithm = "bucket"
     span: float = 60.0
 
-    def meter(self) -> Meter:
+    def meter(self) -> QuotaMeter:
         """A new one, with all of the quota left."""
         capacity = self.per_minute * self.span / 60.0
         match self.algorithm:
@@ -180,16 +180,16 @@ class Quota:
         count_rejected: bool = False,
     ) -> Quota:
         """The usual quota: every resource is kept in the same way."""
-        amounts: dict[Resource, float | None] = {"requests": requests, "tokens": tokens, "inputs": inputs}
+        amounts: dict[MeteredResource, float | None] = {"requests": requests, "tokens": tokens, "inputs": inputs}
         rules = [QuotaRule(name, amount, algorithm, span) for name, amount in amounts.items() if amount is not None]
         return cls(tuple(rules), count_rejected)
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class QuotaLevel:
     """Header values of one rule: ``reset`` is the seconds until the quota is full again."""
 
-    resource: Resource
+    resource: MeteredResource
     limit: float
     remaining: float
     reset: float
@@ -200,13 +200,13 @@ class QuotaKeeper:
 
     def __init__(self, quota: Quota) -> None:
         self.quota = quota
-        self.short_of: Resource = "requests"
+        self.short_of: MeteredResource = "requests"
         """Resource of the last 429."""
         self._meters = [(rule, rule.meter()) for rule in quota.rules]
 
     def take(self, now: float, requests: float = 1, tokens: float = 0, inputs: float = 0) -> float:
         """Take all and return 0; or take none, and return the seconds until all are allowed (infinity: never)."""
-        amounts: dict[Resource, float] = {"requests": requests, "tokens": tokens, "inputs": inputs}
+        amounts: dict[MeteredResource, float] = {"requests": requests, "tokens": tokens, "inputs": inputs}
         longest = 0.0
         for rule, meter in self._meters:
             wait = meter.wait(now, amounts[rule.resource])
@@ -217,9 +217,9 @@ class QuotaKeeper:
                 meter.add(now, amounts[rule.resource])
         return longest
 
-    def levels(self, now: float) -> Sequence[Level]:
+    def levels(self, now: float) -> Sequence[QuotaLevel]:
         """One per rule, in their order."""
         return [
-            Level(rule.resource, rule.per_minute, max(0.0, meter.capacity - meter.used(now)), meter.reset(now))
+            QuotaLevel(rule.resource, rule.per_minute, max(0.0, meter.capacity - meter.used(now)), meter.reset(now))
             for rule, meter in self._meters
         ]

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from aembed._engine.call import Call
+from aembed._engine.call import EmbedCall
 from perf.peers.candidates import CANDIDATES, aembed_embedder
 from perf.peers.child import run_in
 from perf.peers.scenarios import QUERIES_IN_FLIGHT
@@ -54,7 +54,7 @@ async def layers(server: Server) -> AsyncGenerator[dict[str, Query]]:
             await provider.embed([text], kind="query")
 
         async def through_engine(text: str) -> None:
-            await engine.run(Call([text], "query"))
+            await engine.run(EmbedCall([text], "query"))
 
         yield {
             "(aiohttp)": lambda text: raw_aiohttp.query(session, text),

@@ -17,7 +17,7 @@ from scipy.stats import gamma
 
 from aembed import bench
 from aembed.bench.rows.columns import Rows
-from aembed.bench.subject import Call
+from aembed.bench.subject import SubjectCall
 from aembed.bench.sweep.blocks import Block, closed_block
 
 LANES = 4
@@ -61,7 +61,7 @@ class Lanes:
         """The same server in an event loop. ``users`` says how many there are now."""
         dice, free = random.Random(seed), [0.0] * LANES
 
-        async def session(number: int) -> AsyncGenerator[Call]:
+        async def session(number: int) -> AsyncGenerator[SubjectCall]:
             async def call() -> None:
                 lane, loop = number % LANES, asyncio.get_running_loop()
                 free[lane] = max(free[lane], loop.time()) + dice.gammavariate(SHAPE, self.mean(texts, users()) / SHAPE)

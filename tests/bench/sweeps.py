@@ -16,7 +16,7 @@ from aembed.bench.model.sweep import Sweep
 from aembed.bench.sweep.front import beats
 from aembed.bench.sweep.grid import grid
 from aembed.bench.sweep.rounds import USUAL_BLOCKS, next_round
-from aembed.bench.sweep.verdict import Measured, Question, found_in
+from aembed.bench.sweep.verdict import MeasuredCell, Question, found_in
 from tests.bench.lanes import Lanes
 
 TEXTS, USERS = (1, 8, 32), (1, 4, 16)
@@ -44,7 +44,7 @@ def swept(law: Lanes, limit: float, seed: int, *, drift: float = 0.0) -> tuple[S
     chosen, cells = grid(embed, {"users": USERS})
     goal = Goal(metric="p95", limit=limit)
     question = Question(q=0.95, goal=goal, most_errors=0.01, margin=MARGIN, items=None)
-    measured = [Measured(cell) for cell in cells]
+    measured = [MeasuredCell(cell) for cell in cells]
     used, most = 0, USUAL_BLOCKS * len(cells)
     while round_ := next_round(measured, question, order):
         for each in round_[: most - used]:

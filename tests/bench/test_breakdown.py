@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from aembed import EmbedderFactory, HttpSettings, Limits, Registry, bench
 from aembed.bench import Report, Subject
-from aembed.bench.load.attribution import OTHER, Pause, Pauses, divided, parts_of
+from aembed.bench.load.attribution import OTHER, LoopPause, Pauses, divided, parts_of
 from aembed.bench.load.traces import SAMPLE, SLOWEST, Traced, Traces
 from aembed.bench.marks import TRACE, label_of
 from aembed.http import OPENAI_REPLY, HttpApi
@@ -247,8 +247,8 @@ def test_planted_slow_decoding() -> None:
 def test_planted_stall_and_collection() -> None:
     """A stall counts for the requests that wait, not for the part that causes it; a collection counts for no part."""
     ms = 1_000_000
-    stalls = Pauses([Pause(100 * ms, 400 * ms, task=7)])
-    collections = Pauses([Pause(500 * ms, 600 * ms), Pause(900 * ms, 950 * ms)])
+    stalls = Pauses([LoopPause(100 * ms, 400 * ms, task=7)])
+    collections = Pauses([LoopPause(500 * ms, 600 * ms), LoopPause(900 * ms, 950 * ms)])
     spans = (("db", 50 * ms, 450 * ms), ("render", 450 * ms, 700 * ms))
 
     def parts(task: int) -> dict[str, float]:
@@ -262,7 +262,7 @@ def test_planted_stall_and_collection() -> None:
 
 def test_a_stall_in_unmarked_code_is_named_even_for_its_cause() -> None:
     request = Traced(100, 1, 0, 0, 7, "ok", ())
-    assert parts_of(request, Pauses([Pause(20, 90, task=7)]), Pauses([])) == {"other": 30, "loop stalled": 70}
+    assert parts_of(request, Pauses([LoopPause(20, 90, task=7)]), Pauses([])) == {"other": 30, "loop stalled": 70}
 
 
 spans = st.tuples(st.integers(0, 3), st.sampled_from("abc"), st.integers(0, 100), st.integers(0, 100))

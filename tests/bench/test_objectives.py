@@ -27,7 +27,7 @@ from aembed.bench.micro.timing import weighed
 from aembed.bench.model.objectives import Judgement
 from aembed.bench.model.result import Verdict
 from aembed.bench.rows.columns import FAILED, OK, Rows
-from aembed.bench.settings import Settings
+from aembed.bench.settings import RunSettings
 from aembed.bench.slo import advice, goals, goals_for, read, sentence
 from aembed.bench.stats.sample import theil_sen
 from aembed.bench.stats.shares import ShareSample
@@ -141,7 +141,7 @@ def decided(latencies: NDArray[np.float64], slo: str, rate: float = 100.0) -> tu
     )
     result.__dict__["rows"] = chosen
     seen = traffic(Tally.of(chosen), seconds=seconds, peak_in_flight=1, peak_backlog=0, failures=())
-    return judged(result, seen, windows(chosen, seconds=seconds, width=1.0), Settings(slo=slo), open_loop=True)
+    return judged(result, seen, windows(chosen, seconds=seconds, width=1.0), RunSettings(slo=slo), open_loop=True)
 
 
 def scripted(dice: np.random.Generator, count: int, p95: float) -> NDArray[np.float64]:
@@ -200,9 +200,13 @@ def test_errors_decide_and_replace_the_share_that_must_be_good() -> None:
     assert decided(latencies, "errors=10%")[0].state == "kept"
     assert decided(latencies, "errors=1%")[0].state == "broken"
     assert decided(latencies, "errors=4%")[0].state == "inconclusive"
-    assert (Settings(slo="errors=10%").floor, Settings().floor, Settings(min_good=0.5).floor) == (0.0, 0.99, 0.5)
+    assert (RunSettings(slo="errors=10%").floor, RunSettings().floor, RunSettings(min_good=0.5).floor) == (
+        0.0,
+        0.99,
+        0.5,
+    )
     with pytest.raises(InputError, match="say the same"):
-        Settings(slo="errors=10%", min_good=0.9)
+        RunSettings(slo="errors=10%", min_good=0.9)
 
 
 @pytest.mark.virtual_time

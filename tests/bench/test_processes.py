@@ -20,7 +20,7 @@ import pytest
 from aembed import InputError, bench
 from aembed.bench.load.breakdown import joined
 from aembed.bench.load.processes import children
-from aembed.bench.load.processes.children import Lost, Outcome
+from aembed.bench.load.processes.children import Lost, ProcessResult
 from aembed.bench.load.processes.job import work_on
 from aembed.bench.load.processes.measure import Plan, job_of, progress_of
 from aembed.bench.load.processes.merge import (
@@ -34,7 +34,7 @@ from aembed.bench.load.processes.messages import Done, Tick, packed, unpacked
 from aembed.bench.load.share import Share
 from aembed.bench.model.under_load import LoopUse, Stall
 from aembed.bench.rows.columns import NEVER, OK, UNFINISHED, RunRows
-from aembed.bench.settings import Progress, Settings
+from aembed.bench.settings import Progress, RunSettings
 from aembed.bench.subject import SubjectError
 from tests.bench import scenarios
 from tests.loops import matrix, run
@@ -42,10 +42,10 @@ from tests.loops import matrix, run
 linux = pytest.mark.skipif(sys.platform != "linux", reason="signals and process files of Linux")
 
 
-def outcomes_of(case: bench.Case, plan: Plan, processes: int, *, why: bool = False) -> list[Outcome]:
+def outcomes_of(case: bench.Case, plan: Plan, processes: int, *, why: bool = False) -> list[ProcessResult]:
     """The parent's view of each part, run in a separate loop on virtual time."""
-    settings = Settings(processes=processes, keep=lambda _: None, why=why)
-    found: list[Outcome] = []
+    settings = RunSettings(processes=processes, keep=lambda _: None, why=why)
+    found: list[ProcessResult] = []
     for number, schedule in enumerate(plan.schedules(processes)):
         ready = asyncio.Event()
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from aembed.bench.micro.cost import COUNTED
-from aembed.bench.pytest_plugin.counting import Measured
+from aembed.bench.pytest_plugin.counting import OperationCounts
 from aembed.bench.pytest_plugin.judging import judge
-from aembed.bench.pytest_plugin.records import Record, RecordFileError, read, update
+from aembed.bench.pytest_plugin.records import CountRecord, RecordFileError, read, update
 from aembed.bench.pytest_plugin.setting import python_version, setting_name
 
 ROOT = Path(__file__).parents[2]
@@ -197,16 +197,18 @@ def test_a_run_without_the_fixture_imports_nothing_of_aembed(project: Path) -> N
     assert "async benchmark" not in run_pytest(project)
 
 
-def measured(counts: Mapping[str, float], *others: Mapping[str, float], **packages: str) -> Measured:
+def measured(counts: Mapping[str, float], *others: Mapping[str, float], **packages: str) -> OperationCounts:
     passes = tuple(dict.fromkeys(COUNTED, 0.0) | dict(found) for found in (counts, *others))
-    return Measured(passes, "asyncio", packages, ())
+    return OperationCounts(passes, "asyncio", packages, ())
 
 
-def record_of(found: Measured) -> Record:
-    return Record(python_version(), found.packages, found.counts)
+def record_of(found: OperationCounts) -> CountRecord:
+    return CountRecord(python_version(), found.packages, found.counts)
 
 
-def verdict(before: Record, after: Measured, setting: str = setting_name("asyncio"), own: str = "") -> tuple[str, str]:
+def verdict(
+    before: CountRecord, after: OperationCounts, setting: str = setting_name("asyncio"), own: str = ""
+) -> tuple[str, str]:
     judged = judge("test_it", "counts.json", {setting: before}, after, own)
     return judged.outcome, judged.text
 
@@ -240,8 +242,8 @@ def test_another_patch_release_of_python_with_equal_counts_is_kept() -> None:
     assert verdict(before, measured({"tasks": 2}))[0] == "not judged"
 
 
-def replace_python(record: Record) -> Record:
-    return Record("3.0.0", record.packages, record.counts)
+def replace_python(record: CountRecord) -> CountRecord:
+    return CountRecord("3.0.0", record.packages, record.counts)
 
 
 def test_passes_that_differ() -> None:

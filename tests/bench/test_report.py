@@ -17,7 +17,7 @@ from rich.console import Console
 
 from aembed.bench import units
 from aembed.bench.compare.changes import Change, Comparison
-from aembed.bench.compare.history import Entry, trends
+from aembed.bench.compare.history import StoredReport, trends
 from aembed.bench.compare.metrics import Metric
 from aembed.bench.model.estimates import Estimate, Percentile
 from aembed.bench.model.result import Mode, Report
@@ -236,7 +236,7 @@ def test_comparison_shows_intervals_and_unjudged_figures() -> None:
 def test_trends_are_drawn_with_their_changes_of_level() -> None:
     values = [*(1.0 + 0.001 * (i % 3) for i in range(20)), *(1.2 + 0.001 * (i % 3) for i in range(20))]
     entries = [
-        Entry(
+        StoredReport(
             started=f"2026-01-{i // 24 + 1:02}T{i % 24:02}:00:00+00:00",
             revision=f"{i:07x}",
             dirty=False,

@@ -14,7 +14,7 @@ import pytest
 from aembed import InputError, bench
 from aembed.bench.compare.changes import Rule
 from aembed.bench.compare.history import trends
-from aembed.bench.settings import Settings, unless
+from aembed.bench.settings import RunSettings, unless
 
 
 def defaults(function: Callable[..., Any]) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def defaults(function: Callable[..., Any]) -> dict[str, Any]:
         (Rule, {"min_effect": 0.02, "tolerance": 0.05, "alpha": 0.01}),
         (trends, {"min_effect": 0.03}),
         (
-            Settings,
+            RunSettings,
             {
                 "name": None,
                 "timeout": None,
@@ -74,7 +74,7 @@ def test_defaults_are_those_that_are_documented(function: Callable[..., Any], ex
     ],
 )
 def test_limits_themselves_are_allowed(options: dict[str, Any]) -> None:
-    assert Settings(**options)
+    assert RunSettings(**options)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_limits_themselves_are_allowed(options: dict[str, Any]) -> None:
 )
 def test_values_out_of_range_are_named(options: dict[str, Any], told: str) -> None:
     with pytest.raises(InputError) as caught:
-        Settings(**options)
+        RunSettings(**options)
     assert str(caught.value) == told
 
 

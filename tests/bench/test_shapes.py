@@ -17,7 +17,7 @@ from aembed.bench.load.burst import describe
 from aembed.bench.load.sustained import _steady, drift_of, judge
 from aembed.bench.model.estimates import Estimate
 from aembed.bench.model.result import Verdict
-from aembed.bench.model.under_load import Burst, Drift, Window
+from aembed.bench.model.under_load import Burst, Drift, RunWindow
 from aembed.bench.rows.columns import FAILED, OK, Rows
 from aembed.bench.stats.sample import envelope_slope
 
@@ -179,8 +179,8 @@ async def test_a_drift_is_found_and_is_over_budget() -> None:
     assert "p50 changed by +46" in report.verdict.reasons[0]
 
 
-def window(start: int, p50: float | None, *, good: int = 10, rss: int | None = None) -> Window:
-    return Window(
+def window(start: int, p50: float | None, *, good: int = 10, rss: int | None = None) -> RunWindow:
+    return RunWindow(
         start=float(start),
         seconds=1,
         offered=10,

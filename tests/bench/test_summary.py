@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from aembed.bench.load.record import Record
 from aembed.bench.load.summary import Tally, distribution, histogram, traffic, windows
-from aembed.bench.model.under_load import Window
+from aembed.bench.model.under_load import RunWindow
 from aembed.bench.rows.columns import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG
-from aembed.bench.settings import WINDOWS, Settings
+from aembed.bench.settings import WINDOWS, RunSettings
 
 MS = 1_000_000
 ORIGIN = 5_000 * MS
@@ -109,7 +109,7 @@ def test_windows_lose_nothing(requests: list[tuple[int, int, int]], width: float
     assert all(a.start + a.seconds == pytest.approx(b.start) for a, b in pairwise(found))
 
 
-def most_waiting(requests: list[tuple[int, int, int]], window: Window) -> int:
+def most_waiting(requests: list[tuple[int, int, int]], window: RunWindow) -> int:
     """At its begin, or when one of its requests comes."""
     spans = [(came / 1000, math.inf if kind == UNFINISHED else (came + took) / 1000) for came, took, kind in requests]
     begin, end = window.start, window.start + window.seconds
@@ -119,9 +119,9 @@ def most_waiting(requests: list[tuple[int, int, int]], window: Window) -> int:
 
 
 def test_long_runs_have_wider_windows() -> None:
-    assert Settings().width(10) == 1
-    assert Settings().width(86400) == 86400 / WINDOWS
-    assert Settings(window=0.1).width(86400) == 0.1
+    assert RunSettings().width(10) == 1
+    assert RunSettings().width(86400) == 86400 / WINDOWS
+    assert RunSettings(window=0.1).width(86400) == 0.1
 
 
 def test_each_window_has_its_percentiles() -> None:
@@ -151,5 +151,5 @@ def test_windows_count_requests_begun_ended_and_waiting() -> None:
 
 @pytest.mark.parametrize(("seconds", "width"), [(0.5, 1), (600, 1), (601, 2), (1200, 2), (1201, 3)])
 def test_a_run_has_at_most_600_windows(seconds: float, width: float) -> None:
-    assert Settings().width(seconds) == width
-    assert Settings(window=7).width(seconds) == 7
+    assert RunSettings().width(seconds) == width
+    assert RunSettings(window=7).width(seconds) == 7

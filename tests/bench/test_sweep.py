@@ -19,17 +19,17 @@ from aembed.bench.model.result import Report
 from aembed.bench.report import charts, headlines, html, sections
 from aembed.bench.rows.columns import FAILED, NEVER, OK, UNFINISHED, Rows
 from aembed.bench.sweep.blocks import Block, closed_block, open_block, percentile, throughput
-from aembed.bench.sweep.front import Point, Span, beaten, beats, best, may_beat, surely_beats, unsettled
+from aembed.bench.sweep.front import Point, ValueRange, beaten, beats, best, may_beat, surely_beats, unsettled
 from aembed.bench.sweep.grid import grid
 from tests.bench.lanes import Lanes
 from tests.bench.sweeps import BLOCK_S, random_law, score, swept, true_front
 
-SPANS = st.tuples(*[st.floats(0.1, 100)] * 3).map(lambda ends: Span(*sorted(ends)))
+SPANS = st.tuples(*[st.floats(0.1, 100)] * 3).map(lambda ends: ValueRange(*sorted(ends)))
 POINTS = st.builds(Point, SPANS, SPANS)
 
 
 def exact(rate: float, latency: float, objective: Any = None) -> Point:
-    return Point(Span(rate, rate, rate), Span(latency, latency, latency), objective)
+    return Point(ValueRange(rate, rate, rate), ValueRange(latency, latency, latency), objective)
 
 
 def test_truth_the_front_contains_the_true_one() -> None:
@@ -88,7 +88,7 @@ def test_points_that_beat_others() -> None:
 
 
 def test_an_open_objective_needs_blocks_if_it_could_be_the_best() -> None:
-    slow, fast = exact(100, 1.0, "kept"), Point(Span(300, 320, 340), Span(1.5, 2.0, 2.5), "inconclusive")
+    slow, fast = exact(100, 1.0, "kept"), Point(ValueRange(300, 320, 340), ValueRange(1.5, 2.0, 2.5), "inconclusive")
     assert unsettled([slow, fast], 0.05) == {1}
     assert unsettled([exact(400, 1.4, "kept"), fast], 0.05) == set()
 

@@ -20,14 +20,14 @@ from aembed.bench.model.under_load import (
     Objective,
     Pacing,
     ProcessShare,
+    RateStep,
     Stall,
-    Step,
     Steps,
     Traffic,
 )
 from aembed.bench.report import compared, headlines, sections, tables
 from aembed.bench.report.page import INTERVAL, _unparted
-from aembed.bench.report.tables import Row
+from aembed.bench.report.tables import TableRow
 from tests.bench.reports import COST, HERE, around, report
 
 E = Estimate
@@ -83,8 +83,8 @@ def traffic(**parts: Any) -> Traffic:
     return replace(made, **parts)
 
 
-def step(rate: float, p95: float, *, within: bool, valid: bool = True) -> Step:
-    return Step(
+def step(rate: float, p95: float, *, within: bool, valid: bool = True) -> RateStep:
+    return RateStep(
         rate=rate,
         achieved=rate,
         good=rate - 1,
@@ -98,7 +98,7 @@ def step(rate: float, p95: float, *, within: bool, valid: bool = True) -> Step:
     )
 
 
-def rows(made: Report, title: str) -> list[Row]:
+def rows(made: Report, title: str) -> list[TableRow]:
     (found,) = [table for table in sections.tables(made) if table.title == title]
     return list(found.rows)
 

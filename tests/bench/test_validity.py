@@ -16,8 +16,8 @@ from aembed.bench.load.run import RunResult
 from aembed.bench.load.summary import Tally, distribution, traffic, windows
 from aembed.bench.load.validity import disturbances, generator_cost, judge
 from aembed.bench.model.under_load import Cause, Failure, LoopUse, Stall
-from aembed.bench.rows.columns import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Outcome
-from aembed.bench.settings import Settings
+from aembed.bench.rows.columns import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, OutcomeCode
+from aembed.bench.settings import RunSettings
 
 USE = LoopUse(seconds=10, cpu=1, queued=0, pings=1000, slowest_ping=0.001)
 
@@ -46,7 +46,7 @@ async def verdict(
     lag = distribution(run.rows.lag)
     shown = windows(run.rows, seconds=10, width=1)
     counts = traffic(Tally.of(run.rows), seconds=10, peak_in_flight=1, peak_backlog=0, failures=run.failures)
-    settings = Settings(min_good=min_good)
+    settings = RunSettings(min_good=min_good)
     seen = await disturbances(run, lag=lag, windows=shown, stalls=stalls, loop=loop, settings=settings)
     found, notes = judge(run, counts, seen, settings)
     return found.state, "; ".join(found.reasons), notes, found.possible_rate
@@ -186,7 +186,7 @@ def test_rows_of_nothing_say_nothing() -> None:
     assert found[:2] == ("inconclusive", "no request was due within 10 s")
 
 
-def failing(count: int, outcome: Outcome = FAILED) -> RunResult:
+def failing(count: int, outcome: OutcomeCode = FAILED) -> RunResult:
     """A thousand requests, so many of which come to this end."""
     record = Record()
     for i in range(1000):
@@ -210,7 +210,7 @@ def failing(count: int, outcome: Outcome = FAILED) -> RunResult:
     ],
 )
 async def test_a_run_with_too_few_good_requests_has_failed(
-    bad: int, min_good: float, state: str, outcome: Outcome
+    bad: int, min_good: float, state: str, outcome: OutcomeCode
 ) -> None:
     assert (await verdict(failing(bad, outcome), min_good=min_good))[0] == state
 
@@ -229,7 +229,7 @@ async def test_the_commonest_kinds_are_named() -> None:
 @pytest.mark.parametrize(
     ("outcome", "state"), [(FAILED, "failed"), (WRONG, "failed"), (TIMED_OUT, "invalid"), (OK, "invalid")]
 )
-async def test_a_machine_in_the_way_excuses_missing_answers_and_no_errors(outcome: Outcome, state: str) -> None:
+async def test_a_machine_in_the_way_excuses_missing_answers_and_no_errors(outcome: OutcomeCode, state: str) -> None:
     found, _, notes, _ = await verdict(failing(500, outcome), stalls=(stall("descheduled", 0.2),))
     assert found == state
     assert ("the machine stopped, or ran other programs, for 0.2 s of 10 s" in notes) == (state == "failed")
@@ -262,7 +262,7 @@ async def test_the_cost_of_a_request_is_the_best_of_three(monkeypatch: pytest.Mo
     runs: list[tuple[int, int, float]] = []
     times = iter([0.0, 8.0, 10.0, 14.0, 20.0, 26.0])
 
-    async def execute(driver: OpenLoop, seconds: float, _: Settings) -> None:
+    async def execute(driver: OpenLoop, seconds: float, _: RunSettings) -> None:
         schedule = driver._times.tolist()
         runs.append((len(schedule), schedule[1] - schedule[0], seconds))
 

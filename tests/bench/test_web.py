@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aembed import InputError, bench
-from aembed.bench.asgi import HttpRequest, Response, ask, good_status, lifespan
+from aembed.bench.asgi import AsgiResponse, HttpRequest, ask, good_status, lifespan
 from aembed.bench.discovery import imported
 from aembed.bench.opening import opened
 from aembed.bench.url import Place, WebServer
@@ -51,7 +51,7 @@ async def test_an_application_is_asked() -> None:
     events.clear()
     async with lifespan(app):
         answer = await ask(app, HttpRequest.of("POST /a%20b?n=3", '{"x": 1}'))
-    assert answer == Response(200, b'POST /a b n=3 {"x": 1}')
+    assert answer == AsgiResponse(200, b'POST /a b n=3 {"x": 1}')
     assert events == ["up", "down"]
     async with lifespan(without_lifespan):
         assert (await ask(without_lifespan, HttpRequest.of("/hello"))).body == b"GET /hello  "
@@ -64,7 +64,7 @@ async def test_an_application_is_asked() -> None:
     ("status", "problem"), [(200, None), (302, None), (404, "HTTP status 404"), (500, "HTTP status 500")]
 )
 def test_an_error_page_is_no_answer(status: int, problem: str | None) -> None:
-    assert good_status(Response(status, b"")) == problem
+    assert good_status(AsgiResponse(status, b"")) == problem
 
 
 @pytest.mark.parametrize("text", ["GET", "get /", "GET hello", "/a b"])
@@ -129,8 +129,8 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"
 async def test_connections_are_kept_open() -> None:
     not_found = b"HTTP/1.1 404 No\r\ntransfer-encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n"
     async with served(OK, not_found) as (url, asked), WebServer(Place.of(url)) as server:
-        assert await server.ask(HttpRequest.of("GET /a?b=c")) == Response(200, b"hi")
-        assert await server.ask(HttpRequest.of("GET /b")) == Response(404, b"no")
+        assert await server.ask(HttpRequest.of("GET /a?b=c")) == AsgiResponse(200, b"hi")
+        assert await server.ask(HttpRequest.of("GET /b")) == AsgiResponse(404, b"no")
     assert asked[1].startswith(b"GET /base/a?b=c HTTP/1.1\r\nhost: 127.0.0.1:")
     assert asked.count(b"connected") == 1
 

@@ -16,13 +16,13 @@ from aembed import bench
 from aembed.bench.load import record
 from aembed.bench.load.record import Record
 from aembed.bench.load.summary import Tally, distribution, windows
-from aembed.bench.load.windowed_histogram import ROUNDED, Times, WindowedHistogram
+from aembed.bench.load.windowed_histogram import ROUNDED, WindowedHistogram, WindowedTimes
 from aembed.bench.model.estimates import Distribution
-from aembed.bench.rows.columns import FAILED, NEVER, OK, UNFINISHED, Outcome
+from aembed.bench.rows.columns import FAILED, NEVER, OK, UNFINISHED, OutcomeCode
 from aembed.bench.stats.sample import percentiles
 
 MS = 1_000_000
-Row: TypeAlias = tuple[int, int, int, Outcome]
+Row: TypeAlias = tuple[int, int, int, OutcomeCode]
 WITHIN = 0.5 / 64 + 1e-9
 """The relative error that is stated."""
 
@@ -34,7 +34,7 @@ def near(value: float | None, truth: float | None) -> bool:
 
 
 def folded(times: list[float], per_window: int = 7) -> Distribution:
-    made = Times(-(-len(times) // per_window))
+    made = WindowedTimes(-(-len(times) // per_window))
     made.add(np.arange(len(times)) // per_window, np.array(times))
     return made.distribution()
 
@@ -65,7 +65,7 @@ def test_windows_that_differ_make_intervals_wider() -> None:
     """A thousand equal requests in each of 200 windows narrow the interval no more than one request would."""
     dice = np.random.default_rng(2)
     level = np.repeat(dice.lognormal(-5, 1, 200), 1000)
-    made = Times(200)
+    made = WindowedTimes(200)
     made.add(np.arange(len(level)) // 1000, level)
     median = made.distribution().at(0.5)
     (alone,) = percentiles(level[::1000], [0.5], independent=True)

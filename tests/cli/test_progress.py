@@ -17,7 +17,7 @@ pytest.importorskip("rich", reason="needs the extra cli")
 
 from rich.console import Console
 
-from aembed.cli.progress import NOTHING, Bar, Lines, waiting
+from aembed.cli.progress import NOTHING, ProgressBar, ProgressLines, waiting
 
 EMBEDDING = replace(NOTHING, phase="embedding", rows=12_000_000, tokens=4_000_000, cost=1.25)
 
@@ -30,15 +30,15 @@ class Clock:
         return self.now
 
 
-def shown(bar: Bar, width: int) -> str:
+def shown(bar: ProgressBar, width: int) -> str:
     screen = io.StringIO()
     Console(file=screen, width=width, force_terminal=False).print(bar)
     return screen.getvalue()
 
 
-def under_way() -> tuple[Bar, Clock]:
+def under_way() -> tuple[ProgressBar, Clock]:
     clock = Clock()
-    bar = Bar(clock)
+    bar = ProgressBar(clock)
     for second in range(5):
         clock.now = float(second)
         bar(replace(EMBEDDING, done=1_000_000 + second * 1_500, paused=27.0 if second == 4 else 0.0))
@@ -85,7 +85,7 @@ def test_reasons_that_hold_a_job_up(state: dict[str, object], words: str) -> Non
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_line_every_thirty_seconds(as_json: bool) -> None:
     clock, stream = Clock(), io.StringIO()
-    lines = Lines(stream, as_json=as_json, clock=clock)
+    lines = ProgressLines(stream, as_json=as_json, clock=clock)
     for tenth in range(1, 900):
         clock.now = tenth / 10
         lines(replace(EMBEDDING, done=tenth * 100))

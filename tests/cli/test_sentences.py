@@ -20,12 +20,12 @@ from rich.console import Console
 from aembed import AembedError, BadTextError, ConfigError, Health, InputError, Limits, RateLimitError
 from aembed.cli import errors
 from aembed.cli.bulk import _kept, dry_run_summary, limits, summary
-from aembed.cli.check import Row
+from aembed.cli.check import CheckRow
 from aembed.cli.encoding import _alike
 from aembed.cli.errors import CommandError, exit_code, one_sentence, plain
 from aembed.cli.options import complete_format, complete_overlong, provider_options, shard, unescaped
 from aembed.cli.output_options import mode, size
-from aembed.cli.progress import NOTHING, Bar, Lines, Progress, duration, spent, waiting
+from aembed.cli.progress import NOTHING, ProgressBar, ProgressDisplay, ProgressLines, duration, spent, waiting
 from aembed.jobs import JobError, JobPlan, JobReport, JobStoppedError
 
 REPORT = JobReport(
@@ -166,7 +166,7 @@ def test_the_summary_of_a_dry_run(parts: dict[str, Any], changed: dict[str, str]
     ],
 )
 def test_the_sentence_after_an_interruption(moment: dict[str, Any], said: str) -> None:
-    progress = Progress()
+    progress = ProgressDisplay()
     progress.latest = replace(NOTHING, **moment)
     assert _kept(progress) == (f"{said}: run the same command again to resume" if said else "")
 
@@ -224,7 +224,7 @@ class Clock:
 
 def test_the_rate_is_that_of_ten_seconds_of_this_phase() -> None:
     clock = Clock()
-    progress = Progress(clock)
+    progress = ProgressDisplay(clock)
     assert progress.rate == 0.0
     rates = []
     for second in range(1, 31):
@@ -255,7 +255,7 @@ def test_the_rate_is_that_of_ten_seconds_of_this_phase() -> None:
 )
 def test_parts_of_a_moment(moment: dict[str, Any], parts: list[str]) -> None:
     clock = Clock()
-    progress = Progress(clock)
+    progress = ProgressDisplay(clock)
     progress(replace(NOTHING, phase=moment["phase"]))
     clock.now = 2.0
     progress(replace(NOTHING, **moment))
@@ -277,7 +277,7 @@ def test_parts_of_a_moment(moment: dict[str, Any], parts: list[str]) -> None:
     ],
 )
 def test_the_bar_takes_the_room_there_is(done: int, width: int, line: str) -> None:
-    bar = Bar(Clock())
+    bar = ProgressBar(Clock())
     bar(replace(NOTHING, phase="embedding", rows=2000, done=done))
     screen = io.StringIO()
     Console(file=screen, width=width, force_terminal=False).print(bar)
@@ -289,7 +289,7 @@ def test_the_bar_takes_the_room_there_is(done: int, width: int, line: str) -> No
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_line_every_half_minute(as_json: bool) -> None:
     clock, stream = Clock(), io.StringIO()
-    lines = Lines(stream, as_json=as_json, clock=clock)
+    lines = ProgressLines(stream, as_json=as_json, clock=clock)
     counts = []
     for now in (29.9, 30.0, 45.0, 59.9, 60.0, 100.0, 129.9, 130.0):
         clock.now = now
@@ -432,7 +432,7 @@ def test_control_characters_are_question_marks() -> None:
 )
 def test_health_in_words(health: tuple[bool, float, Any], said: str) -> None:
     ok, latency, error = health
-    row = Row("a", "b", "c", Health(ok=ok, latency=latency, error=error))
+    row = CheckRow("a", "b", "c", Health(ok=ok, latency=latency, error=error))
     assert row.state == said
 
 

@@ -23,7 +23,7 @@ from aembed._gate.even_flow import EvenFlow
 from aembed._gate.headers import Headers
 from aembed._gate.lanes import Lanes, Ticket
 from aembed._gate.pace import Pace
-from aembed._gate.quota import Quota
+from aembed._gate.quota import ResourceQuota
 from aembed._gate.quotas import Quotas
 from aembed._gate.refill_detector import RefillDetector
 from aembed._gate.reservation import Reservation
@@ -75,7 +75,7 @@ def sent(now: float, requests: float, tokens: float, is_query: bool) -> Reservat
 
 @given(calls)
 def test_a_quota(history: list[Call]) -> None:
-    quota = Quota()
+    quota = ResourceQuota()
     for which, now, a, b, flag in history:
         positive_or_none = abs(a) + 0.01 if flag else None
         methods: Sequence[Callable[[], object]] = (
@@ -104,7 +104,7 @@ def test_headers(
     stated: float | None,
     replies: list[tuple[float, float, float, float | None, float | None, float | None]],
 ) -> None:
-    quota = Quota(stated)
+    quota = ResourceQuota(stated)
     headers = [Headers(quota, place) for place in range(3)]
     for number, (sent_at, now, amount, limit, remaining, reset) in enumerate(replies):
         reservation = sent(sent_at, amount, amount, is_query=False)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aembed._gate.headers import Headers
-from aembed._gate.quota import Quota
+from aembed._gate.quota import ResourceQuota
 from aembed._gate.refill_detector import FILLED_REPLIES, FILLED_S, RefillDetector
 from aembed._gate.reservation import Reservation
 from aembed.testing import QuotaKeeper
@@ -24,7 +24,7 @@ class Account:
     """A quota of requests, and the headers that teach it."""
 
     def __init__(self, stated: float | None = None) -> None:
-        self.quota = Quota(stated)
+        self.quota = ResourceQuota(stated)
         self.headers = Headers(self.quota, 0)
 
     def send(self, now: float, amount: float = 1.0) -> Reservation:
@@ -270,7 +270,7 @@ def test_a_part_of_an_account_is_no_short_window() -> None:
 
 
 def test_the_size_of_a_window_is_measured_in_counted_tokens() -> None:
-    quota = Quota()
+    quota = ResourceQuota()
     sent = Reservation("document", tokens=500.0)
     quota.commit(0.0, 500.0, is_query=False)
     sent.tokens = 900.0  # as the reply counts them
@@ -279,7 +279,7 @@ def test_the_size_of_a_window_is_measured_in_counted_tokens() -> None:
 
 
 def test_a_silent_quota_has_the_short_fixed_window_of_the_reported_one() -> None:
-    reported, silent = Quota(), Quota(6000.0)
+    reported, silent = ResourceQuota(), ResourceQuota(6000.0)
     reported.set_limit(600.0)
     reported.burst = 100.0
     reported.use_as_fixed(10.0)

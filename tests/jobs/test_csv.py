@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aembed.jobs.readers import records
-from aembed.jobs.readers.records import Record, read_records, syntax_of
+from aembed.jobs.readers.records import FieldsRead, read_records, syntax_of
 from aembed.jobs.reading import Reading
 from tests.jobs.test_inputs import Seen, read
 
@@ -122,7 +122,7 @@ def test_rows_do_not_depend_on_the_parts_a_file_is_read_in(
     content, reading = b"".join(pieces), Reading(max_row_bytes=most)
     syntax = syntax_of(name, reading)
 
-    def found(part_bytes: int) -> list[Record]:
+    def found(part_bytes: int) -> list[FieldsRead]:
         with mock.patch.object(records, "PART_BYTES", part_bytes):
             return list(read_records(io.BytesIO(content), syntax, reading))
 

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from aembed import MissingExtraError
 from aembed.jobs import JobInputError
 from aembed.jobs.columns import Columns
-from aembed.jobs.duplicates import Ids
+from aembed.jobs.duplicates import SeenIds
 from aembed.jobs.inputs import InputFile
 from aembed.jobs.readers.parquet import REPEATED_BYTES, parquet_columns, read_parquet
 from aembed.jobs.reading import Reading
-from aembed.jobs.rows import Block, Row, make_row
+from aembed.jobs.rows import Row, RowBlock, make_row
 from aembed.jobs.source import open_source
 from tests.loops import run as run_on_a_loop
 
@@ -118,9 +118,9 @@ def test_ids_of_every_hashable_type(tmp_path: Path) -> None:
     rows = [make_row(n, {"id": value, "text": "one"}, columns) for n, value in enumerate(ids)]
     assert [row.id for row in rows] == ids
     assert not any(row.fault for row in rows)
-    with Ids() as found:
-        found.add(Block(0, rows))
-        found.add(Block(len(rows), rows))
+    with SeenIds() as found:
+        found.add(RowBlock(0, rows))
+        found.add(RowBlock(len(rows), rows))
         assert found.repeated().tolist() == list(range(len(ids), 2 * len(ids)))
 
 
@@ -238,9 +238,9 @@ def test_ending_that_says_the_format(name: str, ending: str) -> None:
 # --- ids that stand twice
 
 
-def blocks(ids: Iterable[Any], size: int = 97) -> Iterable[Block]:
+def blocks(ids: Iterable[Any], size: int = 97) -> Iterable[RowBlock]:
     rows = [Row(i, value, "text", {}) for i, value in enumerate(ids)]
-    return [Block(start, rows[start : start + size]) for start in range(0, len(rows), size)]
+    return [RowBlock(start, rows[start : start + size]) for start in range(0, len(rows), size)]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -256,14 +256,14 @@ def test_every_id_but_the_first_is_found(monkeypatch: pytest.MonkeyPatch, ids: l
         if (type(value), value) in seen:
             expected.append(index)
         seen.add((type(value), value))
-    with Ids() as found:
+    with SeenIds() as found:
         for block in blocks(ids, size=5):
             found.add(block)
         assert found.repeated().tolist() == expected
 
 
 def test_number_and_string_are_two_ids() -> None:
-    with Ids() as found:
+    with SeenIds() as found:
         for block in blocks([1, "1", 1]):
             found.add(block)
         assert found.repeated().tolist() == [2]
@@ -271,8 +271,8 @@ def test_number_and_string_are_two_ids() -> None:
 
 def test_bad_row_has_no_id_to_repeat() -> None:
     rows = [Row(1, "a", "", {}, "it is bad"), Row(2, "a", "text", {})]
-    with Ids() as found:
-        found.add(Block(0, rows))
+    with SeenIds() as found:
+        found.add(RowBlock(0, rows))
         assert found.repeated().tolist() == []
 
 

@@ -16,10 +16,10 @@ from xxhash import xxh3_64_hexdigest
 
 from aembed import ModelSpec
 from aembed.jobs import JobChangedError
-from aembed.jobs.chunks import ROWS, SORTED, SORTED_TOKENS, TEXTS, Chunk, Cutter
+from aembed.jobs.chunks import ROWS, SORTED, SORTED_TOKENS, TEXTS, Cutter, RowChunk
 from aembed.jobs.columns import Columns
 from aembed.jobs.directory import JobDirectory
-from aembed.jobs.journal import Entry, Header, Journal, Reject, Totals
+from aembed.jobs.journal import Header, JobTotals, Journal, JournalEntry, Reject
 from aembed.jobs.ranges import Ranges
 from aembed.jobs.readers import lines
 from aembed.jobs.rows import Row, make_row, make_rows
@@ -49,10 +49,10 @@ def test_ranges_are_a_set_of_numbers(given_ranges: list[tuple[int, int]]) -> Non
 # --- chunks
 
 
-def cut(spec: ModelSpec, rows: list[tuple[int, Row]]) -> list[Chunk]:
+def cut(spec: ModelSpec, rows: list[tuple[int, Row]]) -> list[RowChunk]:
     cutter = Cutter(spec)
     one_by_one = [chunk for index, row in rows for chunk in cutter.add(index, [row])] + cutter.flush()
-    chunks: list[Chunk] = []
+    chunks: list[RowChunk] = []
     for _, each in groupby(enumerate(rows), lambda at: at[1][0] - at[0]):
         run = [pair for _, pair in each]
         chunks += cutter.add(run[0][0], [row for _, row in run])
@@ -137,16 +137,16 @@ def journal() -> Any:
 def test_journal_returns_the_entries_written(journal: Journal) -> None:
     assert journal.begin(HEADER) is False
     entries = [
-        Entry(0, 4, "a" * 16, 12, 1),
-        Entry(4, 6, "b" * 16, None, 2, 1, [Reject(5, "BadTextError", "rejected: ä")]),
-        Entry(6, 10, "c" * 16),
+        JournalEntry(0, 4, "a" * 16, 12, 1),
+        JournalEntry(4, 6, "b" * 16, None, 2, 1, [Reject(5, "BadTextError", "rejected: ä")]),
+        JournalEntry(6, 10, "c" * 16),
     ]
     for entry in entries:
         assert journal.entry_at(journal.append(entry)) == entry
     assert journal.begin(HEADER) is True
     assert [entry for _, entry in journal.entries()] == entries
     assert journal.totals() is None
-    totals = Totals(1, None, 3, 1)
+    totals = JobTotals(1, None, 3, 1)
     journal.append(totals)
     assert journal.totals() == totals
     assert [entry for _, entry in journal.entries()] == entries
@@ -157,13 +157,13 @@ def test_journal_returns_the_entries_written(journal: Journal) -> None:
 
 def test_journal_of_another_version(journal: Journal) -> None:
     journal.begin(Header(2, 10, 4, "fingerprint", {}))
-    journal.append(Entry(0, 4, "a" * 16))
+    journal.append(JournalEntry(0, 4, "a" * 16))
     with pytest.raises(JobChangedError, match=r"version 2, and this aembed writes 1; .* delete .*v\.npy\.job"):
         journal.begin(HEADER)
 
 
 def test_journal_without_a_head_but_with_entries_is_not_thrown_away(journal: Journal) -> None:
-    journal.append(Entry(0, 4, "a" * 16))
+    journal.append(JournalEntry(0, 4, "a" * 16))
     with pytest.raises(JobChangedError, match=r"the head of .* is damaged"):
         journal.begin(HEADER)
     assert not journal.is_empty
@@ -179,7 +179,7 @@ def test_journal_torn_in_its_head_begins_again(journal: Journal) -> None:
 def test_lines_that_no_journal_has(journal: Journal, body: bytes) -> None:
     """Each with its checksum: intended."""
     journal.begin(HEADER)
-    journal.append(Entry(0, 4, "a" * 16))
+    journal.append(JournalEntry(0, 4, "a" * 16))
     with Path("v.npy.job/journal").open("ab") as file:
         file.write(xxh3_64_hexdigest(body).encode() + b" " + body + b"\n")
     assert journal.begin(HEADER) is True
@@ -205,7 +205,7 @@ def test_failed_write_leaves_the_journal_as_it_was(journal: Journal, monkeypatch
 
     monkeypatch.setattr(module, "write_all", half)
     with pytest.raises(OSError, match="No space"):
-        journal.append(Entry(0, 4, "a" * 16))
+        journal.append(JournalEntry(0, 4, "a" * 16))
     assert Path("v.npy.job/journal").read_bytes() == before
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aembed._engine.call import Call
+from aembed._engine.call import EmbedCall
 from aembed._engine.plan import indices_of
 from aembed._sharing.participant import Participant
 from aembed._sharing.seats import Seats, batch_of
@@ -30,7 +30,7 @@ def test_every_seat_is_counted_until_it_is_taken_or_given_up(
     joins: list[list[int]], steps: list[tuple[bool, int, list[int]]]
 ) -> None:
     seats = Seats()
-    participants = [Participant(Call(TEXTS, "document"), None) for _ in joins]
+    participants = [Participant(EmbedCall(TEXTS, "document"), None) for _ in joins]
     model = [set(indices) for indices in joins]
     for participant, indices in zip(participants, joins, strict=True):
         if indices:

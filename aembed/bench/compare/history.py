@@ -21,7 +21,7 @@ MIN_EFFECT = 0.03
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class StoredReport:
     """The stored part of a report."""
 
     schema: int = SCHEMA
@@ -39,7 +39,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class TrendPoint:
     """One value of a figure. Times are those of a machine on which the canary takes its median."""
 
     started: str
@@ -66,7 +66,7 @@ class Trend:
     unit: str
     machine: str
     more_is_better: bool
-    points: tuple[Point, ...]
+    points: tuple[TrendPoint, ...]
     changes: tuple[ChangePoint, ...]
     is_exact: bool = False
     """Counts, which do not scatter: every difference is a change."""
@@ -80,7 +80,7 @@ class Trend:
 class History:
     """Contents of a file. ``skipped`` are the numbers of lines that could not be read, from 1."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[StoredReport, ...]
     skipped: tuple[int, ...] = ()
 
 
@@ -105,9 +105,9 @@ def _last_byte(path: Path) -> bytes:
         return file.read(1)
 
 
-def _entry(report: Report) -> Entry:
+def _entry(report: Report) -> StoredReport:
     where = report.environment
-    return Entry(
+    return StoredReport(
         started=report.started,
         revision=where.revision,
         dirty=where.dirty,
@@ -124,11 +124,11 @@ def _entry(report: Report) -> Entry:
 
 def read(path: Path | str) -> History:
     """All entries of this schema; lines that are torn or of another one are skipped, and counted."""
-    entries: list[Entry] = []
+    entries: list[StoredReport] = []
     skipped: list[int] = []
     for number, line in enumerate(Path(path).read_bytes().splitlines(), 1):
         try:
-            entry = msgspec.json.decode(line, type=Entry)
+            entry = msgspec.json.decode(line, type=StoredReport)
         except (msgspec.MsgspecError, ValueError, RecursionError):  # ValueError: no UTF-8, or a number of 5,000 digits
             skipped.append(number)
             continue
@@ -139,9 +139,9 @@ def read(path: Path | str) -> History:
     return History(entries=tuple(entries), skipped=tuple(skipped))
 
 
-def trends(entries: Sequence[Entry], *, min_effect: float = MIN_EFFECT) -> tuple[Trend, ...]:
+def trends(entries: Sequence[StoredReport], *, min_effect: float = MIN_EFFECT) -> tuple[Trend, ...]:
     """The figures of ``entries`` over time, each kind of machine for itself, in the order they were first seen."""
-    series: dict[tuple[str, ...], list[tuple[Entry, Metric]]] = {}
+    series: dict[tuple[str, ...], list[tuple[StoredReport, Metric]]] = {}
     for entry in sorted(entries, key=lambda entry: entry.started):
         given = repr(sorted(entry.parameters.items()))
         for figure in entry.figures:
@@ -151,7 +151,7 @@ def trends(entries: Sequence[Entry], *, min_effect: float = MIN_EFFECT) -> tuple
     return tuple(_trend(rows, min_effect) for rows in series.values())
 
 
-def _trend(rows: Sequence[tuple[Entry, Metric]], min_effect: float) -> Trend:
+def _trend(rows: Sequence[tuple[StoredReport, Metric]], min_effect: float) -> Trend:
     entry, figure = rows[-1]
     values = np.array([figure.value.value for _, figure in rows if figure.value is not None])
     if figure.nature == "computing":
@@ -174,14 +174,14 @@ def _trend(rows: Sequence[tuple[Entry, Metric]], min_effect: float) -> Trend:
     )
 
 
-def _points(entries: Sequence[Entry], values: Sequence[float], *, apart: bool) -> tuple[Point, ...]:
+def _points(entries: Sequence[StoredReport], values: Sequence[float], *, apart: bool) -> tuple[TrendPoint, ...]:
     """One for each revision, in the order in which they were first measured; ``apart``: one for each entry."""
-    groups: dict[object, list[tuple[Entry, float]]] = {}
+    groups: dict[object, list[tuple[StoredReport, float]]] = {}
     for number, (entry, value) in enumerate(zip(entries, values, strict=True)):
         alone = apart or entry.dirty or entry.revision is None
         groups.setdefault(number if alone else entry.revision, []).append((entry, value))
     return tuple(
-        Point(
+        TrendPoint(
             started=group[0][0].started,
             revision=group[0][0].revision,
             dirty=bool(group[0][0].dirty),

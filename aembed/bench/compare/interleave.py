@@ -25,7 +25,7 @@ PAIR_SECONDS = 2.0
 SELDOM = 0.1
 """Waits per block, at most, of operations that only compute: their CPU time is the better clock."""
 
-Clock: TypeAlias = Literal["wall", "cpu"]
+PairClock: TypeAlias = Literal["wall", "cpu"]
 
 
 class Side(Protocol):
@@ -91,11 +91,11 @@ def _only_computes(rounds: Rounds) -> bool:
     return None not in waits and sum(filter(None, waits)) <= SELDOM * len(waits)
 
 
-def _median(rounds: Rounds, clock: Clock) -> float:
+def _median(rounds: Rounds, clock: PairClock) -> float:
     return float(statistics.median(getattr(block, clock) for pair in rounds for block in pair)) / 1e9
 
 
-def _ratio(before: Rounds, after: Rounds, clock: Clock) -> float:
+def _ratio(before: Rounds, after: Rounds, clock: PairClock) -> float:
     """Logarithms, so that twice as slow and twice as fast are equally far from no change."""
 
     def level(pair: tuple[Timing, Timing]) -> float:

@@ -38,7 +38,7 @@ from aembed.bench.rows.lengths import lengths_of
 from aembed.bench.rows.output import writes_files
 from aembed.bench.run_context import RunContext
 from aembed.bench.scenario import Target
-from aembed.bench.settings import Progress, RunOptions, Settings, positive
+from aembed.bench.settings import Progress, RunOptions, RunSettings, positive
 from aembed.bench.stats.sample import rank_of
 from aembed.bench.subject import Subject
 
@@ -46,7 +46,7 @@ PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95}
 
 
 @dataclass(slots=True)
-class Side:
+class VersusSide:
     """One of the subjects, open, and the blocks it had."""
 
     name: str
@@ -95,7 +95,7 @@ async def versus(
         async with AsyncExitStack() as stack:
             opened = {n: await stack.enter_async_context(opened_with_requests(t)) for n, t in targets.items()}
             sides = [
-                Side(name, subject.drawing(seed, why=settings.why), subject.requests)
+                VersusSide(name, subject.drawing(seed, why=settings.why), subject.requests)
                 for name, subject in opened.items()
             ]
             begun = clock_of(asyncio.get_running_loop())()
@@ -129,7 +129,7 @@ async def versus(
     return (replace(whole, name=" versus ".join(targets), parameters={}), *reports)
 
 
-def _rows(side: Side, report: Report, block_s: float, seed: int) -> RunRows:
+def _rows(side: VersusSide, report: Report, block_s: float, seed: int) -> RunRows:
     """The rows of one side, its blocks one behind the other."""
     arguments = None if side.requests is None else islice(side.requests(seed), side.drawn, None)
     lengths = [lengths_of(block.rows, arguments) for block in side.blocks]
@@ -142,7 +142,7 @@ def _rows(side: Side, report: Report, block_s: float, seed: int) -> RunRows:
 
 
 async def _rounds(
-    sides: Sequence[Side], schedule: Callable[[int], Ints], number: int, block_s: float, settings: Settings
+    sides: Sequence[VersusSide], schedule: Callable[[int], Ints], number: int, block_s: float, settings: RunSettings
 ) -> None:
     """A round that was not completed is forgotten."""
     turns = orders(len(sides))
@@ -212,7 +212,7 @@ def _failures(blocks: Sequence[RunResult]) -> list[Failure]:
     return list(found.values())
 
 
-def _compared(reports: Sequence[Report], sides: Sequence[Side], block_s: float, by: str) -> Versus:
+def _compared(reports: Sequence[Report], sides: Sequence[VersusSide], block_s: float, by: str) -> Versus:
     q = PERCENTILES[by]
     rounds = finite(
         [[_percentile(block.rows, q) for block in blocks] for blocks in zip(*(s.blocks for s in sides), strict=True)]

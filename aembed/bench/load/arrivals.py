@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from aembed import InputError
 
-Times: TypeAlias = NDArray[np.int64]
+IntendedTimes: TypeAlias = NDArray[np.int64]
 """Nanoseconds since the start of the run, ascending."""
 
 SLACK = 1e-9
@@ -26,7 +26,7 @@ SLACK = 1e-9
 class Arrivals(Protocol):
     """A schedule. It is immutable, and its ``str`` is its name in reports."""
 
-    def times(self, duration: float, seed: int = 0) -> Times:
+    def times(self, duration: float, seed: int = 0) -> IntendedTimes:
         """The intended starts within ``duration`` seconds; the same seed gives the same ones.
 
         Raises InputError where no request, or not the whole shape, fits into ``duration``.
@@ -44,7 +44,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class RateProfile:
     """Rates over time: ``floor(integral of the rate)`` requests, the first at the beginning of the run."""
 
     name: str
@@ -54,7 +54,7 @@ class Profile:
     def __str__(self) -> str:
         return self.name
 
-    def times(self, duration: float, seed: int = 0) -> Times:
+    def times(self, duration: float, seed: int = 0) -> IntendedTimes:
         """The intended starts within ``duration`` seconds, normalised: n gaps of a rate r last n/r in all."""
         lengths = self._lengths(_positive("duration", duration))
         counts = [(piece.start + piece.end) / 2 * length for piece, length in zip(self.pieces, lengths, strict=True)]
@@ -97,7 +97,7 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class RecordedTimes:
     """Times that were recorded elsewhere; ``offsets`` are seconds since its start."""
 
     offsets: tuple[float, ...]
@@ -105,7 +105,7 @@ class Trace:
     def __str__(self) -> str:
         return f"trace({len(self.offsets)} requests in {self.offsets[-1]:g} s)"
 
-    def times(self, duration: float, seed: int = 0) -> Times:
+    def times(self, duration: float, seed: int = 0) -> IntendedTimes:
         """Those before ``duration`` seconds; nothing is random here."""
         _positive("duration", duration)
         chosen = [offset for offset in self.offsets if offset < duration]
@@ -116,29 +116,29 @@ class Trace:
         return np.rint(np.array(chosen) * 1e9).astype(np.int64)
 
 
-def constant(rate: float) -> Profile:
+def constant(rate: float) -> RateProfile:
     """``rate`` requests a second at equal distances."""
-    return Profile(f"constant(rate={rate:g})", (_flat("rate", rate),))
+    return RateProfile(f"constant(rate={rate:g})", (_flat("rate", rate),))
 
 
-def poisson(rate: float) -> Profile:
+def poisson(rate: float) -> RateProfile:
     """``rate`` requests a second from many users who know nothing of each other: exponential gaps."""
-    return Profile(f"poisson(rate={rate:g})", (_flat("rate", rate),), cv=1.0)
+    return RateProfile(f"poisson(rate={rate:g})", (_flat("rate", rate),), cv=1.0)
 
 
-def gamma(rate: float, cv: float) -> Profile:
+def gamma(rate: float, cv: float) -> RateProfile:
     """``rate`` requests a second with gamma-distributed gaps: ``cv`` above 1 comes in bunches, below 1 more evenly."""
-    return Profile(f"gamma(rate={rate:g}, cv={cv:g})", (_flat("rate", rate),), cv=_positive("cv", cv))
+    return RateProfile(f"gamma(rate={rate:g}, cv={cv:g})", (_flat("rate", rate),), cv=_positive("cv", cv))
 
 
-def ramp(start: float, end: float, *, cv: float = 0.0) -> Profile:
+def ramp(start: float, end: float, *, cv: float = 0.0) -> RateProfile:
     """From ``start`` to ``end`` requests a second, linearly over the whole run. One of the two may be 0."""
     if not max(_not_negative("start", start), _not_negative("end", end)) > 0:
         raise InputError("ramp(start=0, end=0) never sends anything; one of them must be above 0 requests/s")
-    return Profile(f"ramp(start={start:g}, end={end:g})", (Piece(start, end),), cv=_not_negative("cv", cv))
+    return RateProfile(f"ramp(start={start:g}, end={end:g})", (Piece(start, end),), cv=_not_negative("cv", cv))
 
 
-def steps(rates: Sequence[float], seconds: float, *, cv: float = 0.0) -> Profile:
+def steps(rates: Sequence[float], seconds: float, *, cv: float = 0.0) -> RateProfile:
     """Each of ``rates`` for ``seconds``, one after the other; the last one lasts to the end of the run."""
     if not rates:
         raise InputError("steps(rates=[]) has no rate; give at least one, in requests/s")
@@ -146,10 +146,10 @@ def steps(rates: Sequence[float], seconds: float, *, cv: float = 0.0) -> Profile
     *first, last = (_positive("rates", rate) for rate in rates)
     pieces = [*(Piece(rate, rate, seconds) for rate in first), Piece(last, last)]
     listed = ", ".join(f"{rate:g}" for rate in rates)
-    return Profile(f"steps([{listed}], seconds={seconds:g})", tuple(pieces), cv=_not_negative("cv", cv))
+    return RateProfile(f"steps([{listed}], seconds={seconds:g})", tuple(pieces), cv=_not_negative("cv", cv))
 
 
-def burst(base: float, spike: float, at: float, spike_s: float, *, cv: float = 0.0) -> Profile:
+def burst(base: float, spike: float, at: float, spike_s: float, *, cv: float = 0.0) -> RateProfile:
     """``base`` requests a second, but ``spike`` for ``spike_s`` seconds from second ``at`` on, then ``base`` again."""
     calm = _flat("base", base)
     if _positive("spike", spike) <= base:
@@ -157,10 +157,10 @@ def burst(base: float, spike: float, at: float, spike_s: float, *, cv: float = 0
     before = Piece(base, base, _positive("at", at))
     pieces = (before, Piece(spike, spike, _positive("spike_s", spike_s)), calm)
     name = f"burst(base={base:g}, spike={spike:g}, at={at:g}, spike_s={spike_s:g})"
-    return Profile(name, pieces, cv=_not_negative("cv", cv))
+    return RateProfile(name, pieces, cv=_not_negative("cv", cv))
 
 
-def trace(times: Sequence[float]) -> Trace:
+def trace(times: Sequence[float]) -> RecordedTimes:
     """Recorded starts, in seconds since the first second of the recording, ascending."""
     offsets = tuple(float(time) for time in times)
     if not offsets:
@@ -172,7 +172,7 @@ def trace(times: Sequence[float]) -> Trace:
                 f"trace times must be finite and ascend from 0 s; times[{i}] is {offset:g}, after {previous:g}"
             )
         previous = offset
-    return Trace(offsets)
+    return RecordedTimes(offsets)
 
 
 def _flat(name: str, rate: float) -> Piece:

@@ -17,7 +17,7 @@ and collections hold up every part under way."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class LoopPause:
     """The event loop was blocked."""
 
     begin: int
@@ -29,12 +29,12 @@ class Pause:
 class Pauses:
     """Pauses that do not overlap, in their order."""
 
-    def __init__(self, pauses: Sequence[Pause]) -> None:
+    def __init__(self, pauses: Sequence[LoopPause]) -> None:
         self._all = sorted(pauses, key=lambda pause: pause.begin)
         self._begins = [pause.begin for pause in self._all]
         self._ends = [pause.end for pause in self._all]
 
-    def between(self, begin: int, end: int) -> list[Pause]:
+    def between(self, begin: int, end: int) -> list[LoopPause]:
         """Those that overlap this time."""
         return self._all[bisect_right(self._ends, begin) : bisect_left(self._begins, end)]
 

@@ -15,11 +15,11 @@ from typing import Protocol
 
 import numpy as np
 
-from aembed.bench.load.in_flight import InFlight, Request
+from aembed.bench.load.in_flight import InFlight, RequestInFlight
 from aembed.bench.load.pacer import Pacer, clock_of, pacer_for
 from aembed.bench.rows.columns import Ints
-from aembed.bench.settings import Settings
-from aembed.bench.subject import Call, Subject
+from aembed.bench.settings import RunSettings
+from aembed.bench.subject import Subject, SubjectCall
 
 
 class Driver(Protocol):
@@ -57,7 +57,7 @@ class OpenLoop:
     pacer: Pacer | None
     thought = waited = 0
 
-    def __init__(self, subject: Subject, times: Ints, settings: Settings) -> None:
+    def __init__(self, subject: Subject, times: Ints, settings: RunSettings) -> None:
         loop = asyncio.get_running_loop()
         clock, timeout, expected = clock_of(loop), settings.timeout, len(times)
         self.flight = InFlight(
@@ -80,7 +80,7 @@ class OpenLoop:
         self._due = due
         self._fill()
 
-    def _fill(self, _ended: Request | None = None, _done: int = 0) -> None:
+    def _fill(self, _ended: RequestInFlight | None = None, _done: int = 0) -> None:
         """Start the requests that are due, up to the places there are."""
         flight, schedule = self.flight, self._schedule
         while self._started < self._due and len(flight) < self._places:
@@ -115,12 +115,12 @@ class ClosedLoop:
     def __init__(
         self,
         subject: Subject,
-        users: Mapping[int, Call],
+        users: Mapping[int, SubjectCall],
         think: Callable[[random.Random], float],
         *,
         seconds: float,
         seed: int,
-        settings: Settings,
+        settings: RunSettings,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.flight = InFlight(
@@ -129,7 +129,7 @@ class ClosedLoop:
         self.finished = asyncio.Event()
         self.thought = self.waited = 0
         self._loop = loop
-        self._users: dict[Call, random.Random] = {
+        self._users: dict[SubjectCall, random.Random] = {
             partial(call): random.Random(f"{seed}/{number}")  # noqa: S311 - thinking is no secret
             for number, call in users.items()
         }
@@ -146,18 +146,18 @@ class ClosedLoop:
         for call in self._users:
             self._think(origin, call)
 
-    def _answered(self, request: Request, done: int) -> None:
+    def _answered(self, request: RequestInFlight, done: int) -> None:
         self.waited += min(done, self._end) - request.intended
         if self._over:
             self._look_for_end()
         else:
             self._think(done, request.call)
 
-    def _think(self, since: int, call: Call) -> None:
+    def _think(self, since: int, call: SubjectCall) -> None:
         """One user, from the last answer on."""
         self._wait(since, since + max(0, round(self._draw(self._users[call]) * 1e9)), call)
 
-    def _wait(self, since: int, intended: int, call: Call) -> None:
+    def _wait(self, since: int, intended: int, call: SubjectCall) -> None:
         def ask() -> None:
             if intended >= self._end:
                 return

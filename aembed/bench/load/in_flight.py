@@ -7,25 +7,25 @@ import math
 from collections import Counter
 from collections.abc import Callable
 
-from aembed.bench.load.pacer import Clock
+from aembed.bench.load.pacer import NanosecondClock
 from aembed.bench.load.record import Record
 from aembed.bench.load.traces import Traces
 from aembed.bench.marks import TRACE
 from aembed.bench.model.under_load import Failure
-from aembed.bench.rows.columns import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Ints, Outcome
-from aembed.bench.subject import Call, Subject
+from aembed.bench.rows.columns import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Ints, OutcomeCode
+from aembed.bench.subject import Subject, SubjectCall
 
 LONGEST_MESSAGE = 200
 PATIENCE = 2.0
 """Seconds that requests which were cancelled get to end, before they are left alone."""
 
 
-class Request:
+class RequestInFlight:
     """One call of the subject. Settled once: by its end, its timeout, or the end of the run."""
 
     __slots__ = ("_flight", "_timer", "call", "done", "intended", "settled", "started", "task")
 
-    def __init__(self, flight: InFlight, intended: int, call: Call) -> None:
+    def __init__(self, flight: InFlight, intended: int, call: SubjectCall) -> None:
         self._flight = flight
         self._timer: asyncio.TimerHandle | None = None
         self.call = call
@@ -65,7 +65,7 @@ class Request:
         self._settle(UNFINISHED, "unfinished", "no answer by the end of the run")
         self.task.cancel()
 
-    def _settle(self, outcome: Outcome, kind: str = "", message: str = "") -> None:
+    def _settle(self, outcome: OutcomeCode, kind: str = "", message: str = "") -> None:
         if self.settled:
             return
         self.settled = True
@@ -76,12 +76,12 @@ class Request:
         self._flight.settle(self, done, kind, message)
 
 
-class TracedRequest(Request):
+class TracedRequest(RequestInFlight):
     """A request whose parts are noted, until its task has ended: the part under way at its timeout is among them."""
 
     __slots__ = ("_outcome", "_settled_at", "_trace", "_traces")
 
-    def __init__(self, flight: InFlight, intended: int, call: Call) -> None:
+    def __init__(self, flight: InFlight, intended: int, call: SubjectCall) -> None:
         assert flight.traces is not None, "made only for a flight that keeps notes"
         self._traces = flight.traces
         self._trace = flight.traces.begin()
@@ -92,9 +92,9 @@ class TracedRequest(Request):
         TRACE.set(self._trace)  # in the context of this task, and of those it starts
         return await super()._run()
 
-    def _settle(self, outcome: Outcome, kind: str = "", message: str = "") -> None:
+    def _settle(self, outcome: OutcomeCode, kind: str = "", message: str = "") -> None:
         if not self.settled:
-            self._outcome: Outcome = outcome
+            self._outcome: OutcomeCode = outcome
             self._settled_at = self.done if self.done != NEVER else self._flight.clock()
         super()._settle(outcome, kind, message)
 
@@ -113,9 +113,9 @@ class InFlight:
         self,
         subject: Subject,
         *,
-        clock: Clock,
+        clock: NanosecondClock,
         timeout: float | None,
-        settled: Callable[[Request, int], None],
+        settled: Callable[[RequestInFlight, int], None],
         expected: int | None = None,
         why: bool = False,
     ) -> None:
@@ -131,8 +131,8 @@ class InFlight:
         """Most in flight at once."""
         self.errors = 0
         self._settled = settled
-        self._request = TracedRequest if why else Request
-        self._live: set[Request] = set()
+        self._request = TracedRequest if why else RequestInFlight
+        self._live: set[RequestInFlight] = set()
         self._stubborn: set[asyncio.Task[str | None]] = set()
         self._kinds: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
@@ -140,7 +140,7 @@ class InFlight:
     def __len__(self) -> int:
         return len(self._live)
 
-    def start(self, intended: int, call: Call | None = None) -> None:
+    def start(self, intended: int, call: SubjectCall | None = None) -> None:
         """``call`` is that of one user, instead of the subject's."""
         self._live.add(self._request(self, intended, call or self.call))
         self.peak = max(self.peak, len(self._live))
@@ -152,7 +152,7 @@ class InFlight:
         latest = self.clock() - round(seconds * 1e9)
         return sum(request.intended < latest for request in self._live)
 
-    def settle(self, request: Request, done: int, kind: str, message: str) -> None:
+    def settle(self, request: RequestInFlight, done: int, kind: str, message: str) -> None:
         """Called by the request, once."""
         self._live.discard(request)
         if not request.task.done():

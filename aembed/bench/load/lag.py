@@ -23,7 +23,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from aembed.bench.environment import waited
-from aembed.bench.load.attribution import Pause
+from aembed.bench.load.attribution import LoopPause
 from aembed.bench.model.under_load import Cause, LoopUse, Stall
 from aembed.bench.rss import resident
 
@@ -116,13 +116,13 @@ class Watchdog:
         """With times from ``origin``; to be asked after the block."""
         return explain(self.pulse, origin=origin, told=self._schedstat is not None)
 
-    def pauses(self) -> tuple[list[Pause], list[Pause]]:
+    def pauses(self) -> tuple[list[LoopPause], list[LoopPause]]:
         """Stalls and collections with their times by the run's clock, and the tasks that caused the stalls."""
         stalls = []
         for before, after in self.pulse.gaps:
             task = next((task for at, task in self.pulse.tasks if before.wall < at <= after.wall), None)
-            stalls.append(Pause(before.wall + int(BEAT * 1e9), after.wall, 0 if task is None else id(task)))
-        return stalls, [Pause(begin, end) for begin, end in self.pulse.collections]
+            stalls.append(LoopPause(before.wall + int(BEAT * 1e9), after.wall, 0 if task is None else id(task)))
+        return stalls, [LoopPause(begin, end) for begin, end in self.pulse.collections]
 
     def _read(self) -> Beat:
         queued = 0 if self._schedstat is None else int(os.pread(self._schedstat, 64, 0).split()[1])

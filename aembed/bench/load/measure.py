@@ -25,7 +25,7 @@ from aembed.bench.model.under_load import Pacing
 from aembed.bench.rows.output import writes_files
 from aembed.bench.run_context import RunContext
 from aembed.bench.scenario import Target, declared_goals
-from aembed.bench.settings import RunOptions, Settings, positive
+from aembed.bench.settings import RunOptions, RunSettings, positive
 from aembed.bench.slo import goals_for
 
 Think: TypeAlias = float | Callable[[random.Random], float]
@@ -86,19 +86,19 @@ def _with_users(report: Report, result: RunResult, users: int) -> Report:
     return replace(report, closed=closed_loop(result, users, report.traffic.offered))
 
 
-def settings_for(mode: str, target: Target, options: RunOptions) -> Settings:
+def settings_for(mode: str, target: Target, options: RunOptions) -> RunSettings:
     """The options of a run, with the objectives of its scenario where the options give none.
 
     Raises InputError for an objective that ``mode`` does not measure.
     """
     if slo := options.get("slo"):
         goals_for(mode, slo)
-        return Settings(**options)
-    return replace(Settings(**options), slo=declared_goals(target, mode))
+        return RunSettings(**options)
+    return replace(RunSettings(**options), slo=declared_goals(target, mode))
 
 
 async def open_loop(
-    target: Target, arrivals: Arrivals, duration: float, seed: int, settings: Settings, *, fold: bool = True
+    target: Target, arrivals: Arrivals, duration: float, seed: int, settings: RunSettings, *, fold: bool = True
 ) -> tuple[Report, RunResult]:
     """The report and its rows: all of them, unless ``fold`` allows counts for very many."""
     times = arrivals.times(duration, seed)
@@ -122,7 +122,7 @@ async def _measure(
     arrivals: str,
     seed: int,
     duration: float,
-    settings: Settings,
+    settings: RunSettings,
     fold: bool = True,
     users: int = 0,
 ) -> tuple[Report, RunResult]:

@@ -18,9 +18,9 @@ from aembed.bench.load.run import RunResult
 from aembed.bench.load.validity import failures_of
 from aembed.bench.model.objectives import Goal, Judgement, ObjectiveState
 from aembed.bench.model.result import Verdict
-from aembed.bench.model.under_load import Traffic, Window
+from aembed.bench.model.under_load import RunWindow, Traffic
 from aembed.bench.rows.columns import FAILED, OK, WRONG
-from aembed.bench.settings import Settings
+from aembed.bench.settings import RunSettings
 from aembed.bench.slo import sentence
 from aembed.bench.stats.sample import TAIL, effective_size, percentiles
 from aembed.bench.stats.shares import ShareSample
@@ -32,7 +32,7 @@ FEWEST_PARTS = 4
 
 
 def judged(
-    result: RunResult, traffic: Traffic, windows: Sequence[Window], settings: Settings, *, open_loop: bool
+    result: RunResult, traffic: Traffic, windows: Sequence[RunWindow], settings: RunSettings, *, open_loop: bool
 ) -> tuple[Judgement, ...]:
     """Each goal of the run that needs no more than its requests. Several share the 5 % of wrong decisions."""
     goals = [goal for goal in settings.goals if goal.q is not None or goal.metric in {"errors", "rate"}]
@@ -88,7 +88,7 @@ def _sample(bad: NDArray[np.bool_]) -> ShareSample:
 
 
 def _rate(
-    goal: Goal, traffic: Traffic, windows: Sequence[Window], settings: Settings, tail: float, *, open_loop: bool
+    goal: Goal, traffic: Traffic, windows: Sequence[RunWindow], settings: RunSettings, tail: float, *, open_loop: bool
 ) -> Judgement:
     """Good answers per second of each part of the schedule.
 
@@ -120,7 +120,7 @@ def _rate(
     )
 
 
-def _parts(windows: Sequence[Window], seconds: float) -> list[tuple[float, int, int]]:
+def _parts(windows: Sequence[RunWindow], seconds: float) -> list[tuple[float, int, int]]:
     """Seconds, offered and good of equal groups of the whole windows within the schedule."""
     whole = [window for window in windows if window.start + window.seconds <= seconds + 1e-9]
     size = max(1, math.ceil(len(whole) / PARTS))
@@ -159,7 +159,7 @@ def with_objectives(verdict: Verdict, judgements: Iterable[Judgement], traffic: 
     return verdict.joined(Verdict(state="inconclusive", reasons=reasons)) if still_open else verdict
 
 
-def of_invalid_run(judgements: Iterable[Judgement], result: RunResult, settings: Settings) -> tuple[Judgement, ...]:
+def of_invalid_run(judgements: Iterable[Judgement], result: RunResult, settings: RunSettings) -> tuple[Judgement, ...]:
     """Nothing is decided by a run that the machine disturbed, but for errors: those that were raised are the subject's.
 
     Late and missing answers may be the machine's.

@@ -12,7 +12,7 @@ from aembed.bench.load.share import WHOLE, Share
 from aembed.bench.opening import opened_with_requests
 from aembed.bench.requests import Requests
 from aembed.bench.scenario import Target
-from aembed.bench.subject import Call, Subject, with_arguments
+from aembed.bench.subject import Subject, SubjectCall, with_arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class OpenedSubject:
 
     subject: Subject
     """Its call takes no argument: each call has the next one."""
-    users: Mapping[int, Call]
+    users: Mapping[int, SubjectCall]
     """The call of each user of a closed loop, by number."""
     frozen: int
     """Objects that were there before it, and are not searched for garbage."""
@@ -43,7 +43,7 @@ async def opened_for_load(
             subject = replace(whole, requests=None if whole.requests is None else share.requests(whole.requests))
             drawn = subject.drawing(seed, why=why)
             if subject.session is None:
-                calls: dict[int, Call] = dict.fromkeys(share.users(users), drawn.call)
+                calls: dict[int, SubjectCall] = dict.fromkeys(share.users(users), drawn.call)
                 yield OpenedSubject(drawn, calls, frozen, subject.requests)
                 return
             if not users:

@@ -22,11 +22,11 @@ from typing import Literal, Protocol, TypeAlias
 
 from aembed.bench.environment import keeps_own_time
 
-Clock: TypeAlias = Callable[[], int]
+NanosecondClock: TypeAlias = Callable[[], int]
 """Nanoseconds; only differences mean something."""
 
 
-def clock_of(loop: asyncio.AbstractEventLoop) -> Clock:
+def clock_of(loop: asyncio.AbstractEventLoop) -> NanosecondClock:
     """The clock a run on ``loop`` is measured with: the best there is, or the loop's own if that is virtual."""
     if keeps_own_time(loop):
         return lambda: round(loop.time() * 1e9)

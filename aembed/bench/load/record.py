@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from aembed.bench.rows.columns import NEVER, Outcome, Rows
+from aembed.bench.rows.columns import NEVER, OutcomeCode, Rows
 
 EMPTY = array("q", [NEVER] * 4)
 GROWTH = 16_384
@@ -56,7 +56,7 @@ class Record:
         """Some rows are counted and dropped."""
         return self._folded > 0
 
-    def add(self, intended: int, started: int, done: int, outcome: Outcome) -> None:
+    def add(self, intended: int, started: int, done: int, outcome: OutcomeCode) -> None:
         rows, i = self._rows, self._used
         if i == self._free:
             i = self._make_room()

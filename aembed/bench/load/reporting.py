@@ -18,12 +18,12 @@ from aembed.bench.load.windowed_histogram import ROUNDED
 from aembed.bench.model.breakdown import Breakdown
 from aembed.bench.model.estimates import Distribution
 from aembed.bench.model.result import Mode, Report, named
-from aembed.bench.model.under_load import Closed, LoopUse, Pacing, ProcessShare, Stall, Traffic, Window
+from aembed.bench.model.under_load import Closed, LoopUse, Pacing, ProcessShare, RunWindow, Stall, Traffic
 from aembed.bench.model.work import Work
 from aembed.bench.rows.columns import Ints, RunRows
 from aembed.bench.rows.lengths import lengths_of
 from aembed.bench.run_context import RunContext
-from aembed.bench.settings import Settings
+from aembed.bench.settings import RunSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +52,11 @@ class Figures:
     response: Distribution
     service: Distribution
     lag: Distribution
-    windows: tuple[Window, ...]
+    windows: tuple[RunWindow, ...]
     observed: Observed
 
     @classmethod
-    def of(cls, result: RunResult, settings: Settings, observed: Observed) -> Figures:
+    def of(cls, result: RunResult, settings: RunSettings, observed: Observed) -> Figures:
         """Takes some seconds for a million requests."""
         rows, seconds, fold = result.rows, result.seconds, result.fold
         return cls(
@@ -76,7 +76,7 @@ class Figures:
             observed=observed,
         )
 
-    async def disturbances(self, result: RunResult, settings: Settings) -> Disturbances:
+    async def disturbances(self, result: RunResult, settings: RunSettings) -> Disturbances:
         """Disturbances of the run by machine and generator."""
         return await disturbances(
             result,
@@ -91,7 +91,7 @@ class Figures:
 async def report_of(
     frame: RunContext,
     result: RunResult,
-    settings: Settings,
+    settings: RunSettings,
     *,
     mode: Mode,
     pacing: Pacing,
@@ -113,7 +113,7 @@ async def judged_report(
     result: RunResult,
     figures: Figures,
     found: Disturbances,
-    settings: Settings,
+    settings: RunSettings,
     *,
     mode: Mode,
     pacing: Pacing,

@@ -19,7 +19,7 @@ from aembed.bench.load.windowed_histogram import WindowedHistogram
 from aembed.bench.model.objectives import Goal
 from aembed.bench.model.under_load import Failure
 from aembed.bench.rows.columns import Rows
-from aembed.bench.settings import Progress, Settings
+from aembed.bench.settings import Progress, RunSettings
 from aembed.bench.stats.sample import rank_of
 
 LEAD = 10_000_000
@@ -63,7 +63,7 @@ class RunResult:
 async def execute(
     driver: Driver,
     seconds: float,
-    settings: Settings,
+    settings: RunSettings,
     fold: WindowedHistogram | None = None,
     origin: int | None = None,
 ) -> RunResult:

@@ -14,11 +14,11 @@ from aembed.bench.load.objectives import with_objectives
 from aembed.bench.model.estimates import Estimate, Percentile
 from aembed.bench.model.objectives import Goal, Judgement, ObjectiveState
 from aembed.bench.model.result import Report, Verdict
-from aembed.bench.model.under_load import Objective, Step, Steps
+from aembed.bench.model.under_load import Objective, RateStep, Steps
 from aembed.bench.rows.columns import RunRows
 from aembed.bench.rows.output import writes_files
 from aembed.bench.scenario import Target
-from aembed.bench.settings import RunOptions, Settings, positive
+from aembed.bench.settings import RunOptions, RunSettings, positive
 from aembed.bench.stats.fits import knee
 from aembed.bench.stats.sample import percentiles
 
@@ -76,14 +76,14 @@ class _RateSearch:
 
     target: Target
     objective: Objective
-    settings: Settings
+    settings: RunSettings
     keep_last: Callable[[float], None]
     step_s: float
     cv: float
     seed: int
     high: float
     low: float = 0.0
-    stairs: list[tuple[Step, Report]] = field(default_factory=list[tuple[Step, Report]])
+    stairs: list[tuple[RateStep, Report]] = field(default_factory=list[tuple[RateStep, Report]])
 
     async def double(self, highest: float) -> None:
         """Up, until a rate breaks the objective."""
@@ -133,7 +133,7 @@ class _RateSearch:
         return not step.valid or report.interrupted
 
 
-def _keeping_last_attempts(settings: Settings) -> tuple[Settings, Callable[[float], None]]:
+def _keeping_last_attempts(settings: RunSettings) -> tuple[RunSettings, Callable[[float], None]]:
     """Settings that collect the rows of all attempts, and the function that keeps the last one's under its rate."""
     keep, attempts = settings.keep, list[RunRows]()
     if keep is None:
@@ -183,7 +183,7 @@ def _check(objective: Objective, start: float, highest: float | None, precision:
         raise InputError(f"highest={highest:g} must not be below start={start:g} requests/s")
 
 
-def _settings(objective: Objective, step_s: float, options: RunOptions) -> Settings:
+def _settings(objective: Objective, step_s: float, options: RunOptions) -> RunSettings:
     if options.get("slo"):
         raise InputError("steps takes its objective by objective= and at_least=: leave slo out")
     if "min_good" in options:
@@ -192,15 +192,15 @@ def _settings(objective: Objective, step_s: float, options: RunOptions) -> Setti
         "drain", max(step_s, DRAIN_OBJECTIVES * objective.seconds)
     )  # the next step must not find a queue
     options["min_good"] = 1 - objective.errors
-    return Settings(**options)
+    return RunSettings(**options)
 
 
-def _step(rate: float, report: Report, objective: Objective, felt: Percentile) -> Step:
+def _step(rate: float, report: Report, objective: Objective, felt: Percentile) -> RateStep:
     traffic, response = report.traffic, report.response
     assert traffic is not None
     assert response is not None
     errors = 1 - traffic.ok / max(1, traffic.offered)
-    return Step(
+    return RateStep(
         rate=rate,
         achieved=traffic.achieved_rate,
         good=traffic.good_rate,
@@ -219,7 +219,7 @@ def _is_valid(report: Report) -> bool:
     return report.verdict.state in {"ok", "failed"}
 
 
-def _report(objective: Objective, stairs: Sequence[tuple[Step, Report]]) -> Report:
+def _report(objective: Objective, stairs: Sequence[tuple[RateStep, Report]]) -> Report:
     """That of the highest rate within the objective, or of the lowest if none was."""
     good = [(step, report) for step, report in stairs if step.valid and step.within]
     lowest = min(stairs, key=lambda stair: (not stair[0].valid, stair[0].rate))
@@ -240,7 +240,7 @@ def _report(objective: Objective, stairs: Sequence[tuple[Step, Report]]) -> Repo
     )
 
 
-def _verdict(objective: Objective, stairs: Sequence[tuple[Step, Report]], base: Report) -> Verdict:
+def _verdict(objective: Objective, stairs: Sequence[tuple[RateStep, Report]], base: Report) -> Verdict:
     """The verdict on the knee. ``base`` is the report of the highest rate within the objective, or of the lowest."""
     good = any(step.valid and step.within for step, _ in stairs)
     limit = next((report.verdict for step, report in stairs if not step.valid), None)
@@ -264,6 +264,6 @@ def _verdict(objective: Objective, stairs: Sequence[tuple[Step, Report]], base: 
     return Verdict(state="over budget", reasons=(reason,))
 
 
-def _judged(step: Step, objective: Objective) -> Percentile:
+def _judged(step: RateStep, objective: Objective) -> Percentile:
     """A rate with too many errors is beyond the objective, however fast the others were answered."""
     return Percentile(q=objective.q, value=None) if step.errors > objective.errors else step.objective

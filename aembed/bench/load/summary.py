@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from aembed.bench.model.estimates import Distribution, Histogram
-from aembed.bench.model.under_load import Failure, Traffic, Window
+from aembed.bench.model.under_load import Failure, RunWindow, Traffic
 from aembed.bench.rows.columns import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Floats, Ints, Rows
 from aembed.bench.stats.sample import QUANTILES, percentiles_and_size, rank_of
 
@@ -165,7 +165,9 @@ def edges_of(seconds: float, width: float, last: float) -> Floats:
     return edges
 
 
-def windows(rows: Rows, *, seconds: float, width: float, rss: Sequence[tuple[float, int]] = ()) -> tuple[Window, ...]:
+def windows(
+    rows: Rows, *, seconds: float, width: float, rss: Sequence[tuple[float, int]] = ()
+) -> tuple[RunWindow, ...]:
     """The run in windows of ``width`` seconds, until all is done."""
     if not len(rows):
         return ()
@@ -195,11 +197,11 @@ def windows_of(
     three: Sequence[Three],
     rss: Sequence[tuple[float, int]],
     peaks: Sequence[int] | None = None,
-) -> tuple[Window, ...]:
+) -> tuple[RunWindow, ...]:
     """With the p50, p95 and p99 of each; ``peaks`` are those of the backlog, where they are known."""
     backlog = np.cumsum(counts.offered - counts.done)
     return tuple(
-        Window(
+        RunWindow(
             start=float(begin),
             seconds=float(end - begin),
             offered=int(counts.offered[i]),

@@ -13,7 +13,7 @@ from aembed.bench.load.arrivals import Arrivals
 from aembed.bench.load.measure import open_loop, settings_for
 from aembed.bench.model.estimates import Estimate
 from aembed.bench.model.result import Report, Verdict
-from aembed.bench.model.under_load import Drift, Window
+from aembed.bench.model.under_load import Drift, RunWindow
 from aembed.bench.rows.columns import Floats
 from aembed.bench.rows.output import writes_files
 from aembed.bench.scenario import Target
@@ -60,7 +60,7 @@ async def sustained(
     return replace(report, mode="sustained", drift=drift, verdict=verdict)
 
 
-def drift_of(windows: Sequence[Window], *, seconds: float, tolerance: float) -> Drift | None:
+def drift_of(windows: Sequence[RunWindow], *, seconds: float, tolerance: float) -> Drift | None:
     """Drift over the windows within the schedule; ``None`` if they are too few. Pure."""
     inside = [
         window for window in windows if window.start + window.seconds <= seconds + 1e-9 and window.p50 is not None

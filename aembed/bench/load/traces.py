@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from aembed.bench.load.pacer import Clock
-from aembed.bench.marks import OPEN, Span, Trace
-from aembed.bench.rows.columns import OUTCOMES, Outcome
+from aembed.bench.load.pacer import NanosecondClock
+from aembed.bench.marks import OPEN, PartSpan, RequestTrace
+from aembed.bench.rows.columns import OUTCOMES, OutcomeCode
 
 SAMPLE = 20_000
 """Requests that are kept, evenly drawn from all: some megabytes, and 800 of them between p95 and p99."""
@@ -33,7 +33,7 @@ class Traced:
     outcome: str = field(compare=False)
     spans: tuple[tuple[str, int, int], ...] = field(compare=False)
     """Name, begin, end."""
-    trace: Trace | None = field(compare=False, default=None)
+    trace: RequestTrace | None = field(compare=False, default=None)
 
     @property
     def done(self) -> int:
@@ -47,7 +47,7 @@ class Traces:
     Those of the sample are bytes: lists and objects would lengthen the garbage collections of the measured code.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: NanosecondClock) -> None:
         self.seen = 0
         self._clock = clock
         self._offset = datetime.now(UTC).timestamp() - clock() / 1e9
@@ -67,15 +67,15 @@ class Traces:
         whole._slowest = heapq.nlargest(SLOWEST, (kept for part in parts for kept in part._slowest))
         return whole
 
-    def begin(self) -> Trace:
+    def begin(self) -> RequestTrace:
         """The notes of a request."""
-        return Trace(self._clock)
+        return RequestTrace(self._clock)
 
     def time_of_day(self, at: int) -> datetime:
         """The time in UTC at a moment of the run's clock."""
         return datetime.fromtimestamp(self._offset + at / 1e9, UTC)
 
-    def add(self, trace: Trace, intended: int, started: int, done: int, outcome: Outcome) -> None:
+    def add(self, trace: RequestTrace, intended: int, started: int, done: int, outcome: OutcomeCode) -> None:
         """A request has ended."""
         self.seen += 1
         response = done - intended
@@ -90,7 +90,7 @@ class Traces:
         else:
             self._sample[place] = row
 
-    def _keep(self, trace: Trace, intended: int, started: int, response: int, outcome: Outcome) -> None:
+    def _keep(self, trace: RequestTrace, intended: int, started: int, response: int, outcome: OutcomeCode) -> None:
         spans = _ended(trace.spans, intended + response)
         kept = Traced(response, self.seen, intended, started, trace.task, OUTCOMES[outcome], spans, trace)
         push = heapq.heappush if len(self._slowest) < SLOWEST else heapq.heappushpop
@@ -108,6 +108,6 @@ class Traces:
             yield Traced(response, number, intended, started, task, OUTCOMES[outcome], ended)
 
 
-def _ended(spans: Iterable[Span], done: int) -> tuple[tuple[str, int, int], ...]:
+def _ended(spans: Iterable[PartSpan], done: int) -> tuple[tuple[str, int, int], ...]:
     """Parts that were under way at the end of the request last until then."""
     return tuple((name, begin, done if end == OPEN else end) for name, begin, end in spans)

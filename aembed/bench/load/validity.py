@@ -13,8 +13,8 @@ from aembed.bench.load.drivers import OpenLoop
 from aembed.bench.load.run import RunResult, execute
 from aembed.bench.model.estimates import Distribution
 from aembed.bench.model.result import Verdict
-from aembed.bench.model.under_load import LoopUse, Stall, Traffic, Window
-from aembed.bench.settings import Settings
+from aembed.bench.model.under_load import LoopUse, RunWindow, Stall, Traffic
+from aembed.bench.settings import RunSettings
 from aembed.bench.subject import Subject
 
 LATE = 0.01
@@ -45,7 +45,7 @@ class Disturbances:
 
 
 def judge(
-    result: RunResult, traffic: Traffic, found: Disturbances, settings: Settings
+    result: RunResult, traffic: Traffic, found: Disturbances, settings: RunSettings
 ) -> tuple[Verdict, tuple[str, ...]]:
     """The verdict, and notes for the reader.
 
@@ -80,10 +80,10 @@ async def disturbances(
     result: RunResult,
     *,
     lag: Distribution,
-    windows: Sequence[Window],
+    windows: Sequence[RunWindow],
     stalls: Sequence[Stall],
     loop: LoopUse | None,
-    settings: Settings,
+    settings: RunSettings,
 ) -> Disturbances:
     """Disturbances by machine or generator, notes, and the possible rate."""
     notes: list[str] = []
@@ -134,9 +134,9 @@ async def generator_cost() -> float:
 
     best = float("inf")
     for _ in range(3):
-        driver = OpenLoop(Subject(nothing), np.arange(CALIBRATION) * SPACING, Settings())
+        driver = OpenLoop(Subject(nothing), np.arange(CALIBRATION) * SPACING, RunSettings())
         await asyncio.sleep(0)
         before = time.thread_time()
-        await execute(driver, CALIBRATION * SPACING / 1e9, Settings())
+        await execute(driver, CALIBRATION * SPACING / 1e9, RunSettings())
         best = min(best, (time.thread_time() - before) / CALIBRATION)
     return best

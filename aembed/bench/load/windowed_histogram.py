@@ -15,9 +15,9 @@ import numpy as np
 from aembed.bench.load.binned_times import BinnedTimes
 from aembed.bench.load.record import MOST
 from aembed.bench.load.summary import SHORTEST, Counts, Tally, edges_of, octave_bins, window_of, windows_of
-from aembed.bench.model.under_load import Window
+from aembed.bench.model.under_load import RunWindow
 from aembed.bench.rows.columns import Floats, Ints, Rows
-from aembed.bench.settings import WINDOWS, Settings
+from aembed.bench.settings import WINDOWS, RunSettings
 
 FINE = 64
 """Bins in an octave, of equal width."""
@@ -30,7 +30,7 @@ AFTER = 20
 ROUNDED = f"of a run of more than {MOST:,} requests counts are kept: percentiles are up to 0.8 % off"
 
 
-class Times(BinnedTimes):
+class WindowedTimes(BinnedTimes):
     """Counts of all requests by window and bin."""
 
     def __init__(self, windows: int) -> None:
@@ -52,10 +52,10 @@ class WindowedHistogram:
         self._edges = edges_of(seconds, width, seconds + AFTER * width)
         self._counts: Counts | None = None
         self.tally = Tally()
-        self.response, self.service, self.lag = (Times(len(self._edges) - 1) for _ in range(3))
+        self.response, self.service, self.lag = (WindowedTimes(len(self._edges) - 1) for _ in range(3))
 
     @classmethod
-    def over(cls, seconds: float, settings: Settings) -> WindowedHistogram:
+    def over(cls, seconds: float, settings: RunSettings) -> WindowedHistogram:
         """A run, whose windows are not too many to keep."""
         return cls(seconds, max(settings.width(seconds), seconds / WINDOWS))
 
@@ -68,7 +68,7 @@ class WindowedHistogram:
         self.service.add(window[rows.begun], rows.service)
         self.lag.add(window, rows.lag)
 
-    def windows(self, rss: Sequence[tuple[float, int]]) -> tuple[Window, ...]:
+    def windows(self, rss: Sequence[tuple[float, int]]) -> tuple[RunWindow, ...]:
         """Those in which anything happened, and all before."""
         if self._counts is None:
             return ()

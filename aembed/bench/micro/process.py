@@ -22,8 +22,8 @@ from aembed.bench.scenario import Target
 from aembed.bench.subject import SubjectError, one
 
 T = TypeVar("T")
-Loop: TypeAlias = Literal["asyncio", "uvloop", "frozen"]
-Options: TypeAlias = Mapping[str, int | float]
+LoopName: TypeAlias = Literal["asyncio", "uvloop", "frozen"]
+MeasureOptions: TypeAlias = Mapping[str, int | float]
 PATIENCE = 300.0
 """Seconds for a whole measurement in one process."""
 GRACE = 2.0
@@ -36,8 +36,8 @@ async def alone(
     measure: Callable[..., Awaitable[T]],
     answer: type[T],
     *,
-    options: Options,
-    loop: Loop = "asyncio",
+    options: MeasureOptions,
+    loop: LoopName = "asyncio",
     hash_seed: int | None = None,
     patience: float = PATIENCE,
 ) -> T:
@@ -54,7 +54,7 @@ async def alone(
         return await started.ask(measure, answer, options, patience)
 
 
-async def _here(target: Target, measure: Callable[..., Awaitable[T]], options: Options, patience: float) -> T:
+async def _here(target: Target, measure: Callable[..., Awaitable[T]], options: MeasureOptions, patience: float) -> T:
     async def run() -> T:
         async with opened(target) as subject:
             await one(subject)
@@ -82,7 +82,9 @@ class Process:
     process: asyncio.subprocess.Process
     errors: IO[bytes]
 
-    async def ask(self, measure: Callable[..., Awaitable[T]], answer: type[T], options: Options, patience: float) -> T:
+    async def ask(
+        self, measure: Callable[..., Awaitable[T]], answer: type[T], options: MeasureOptions, patience: float
+    ) -> T:
         """The answer of ``measure``, a function of that name in any module, in this process. Raises SubjectError."""
         return msgspec.json.decode(await self.say((measure.__module__, options), patience), type=answer)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from aembed import InputError
 from aembed.bench.discovery import fresh_case
 from aembed.bench.micro.blocks import CalibratedBlock, InProcess, Timing, calibrated
-from aembed.bench.micro.process import Loop, alone
+from aembed.bench.micro.process import LoopName, alone
 from aembed.bench.model.estimates import Estimate
 from aembed.bench.model.objectives import Goal, Judgement, ObjectiveState
 from aembed.bench.model.one_at_a_time import Micro
@@ -71,7 +71,7 @@ async def micro(
     positive("seconds", seconds)
     wanted = goals_for("micro", slo) or declared_goals(target, "micro")
     frame = await RunContext.around(target, name)
-    loop: Loop = "asyncio" if isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop) else "uvloop"
+    loop: LoopName = "asyncio" if isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop) else "uvloop"
     found: list[Blocks] = []
     try:
         for _ in range(processes if fresh_case(target) else 1):

@@ -24,10 +24,10 @@ from aembed.bench.model.under_load import (
     LoopUse,
     Pacing,
     ProcessShare,
+    RunWindow,
     Stall,
     Steps,
     Traffic,
-    Window,
 )
 from aembed.bench.model.versus import Versus
 from aembed.bench.model.work import Work
@@ -188,7 +188,7 @@ class Report:
     """Parts of the response time, in a run with ``why=True``."""
     work: Work | None = None
     """Texts, tokens and cost, where the subject embeds."""
-    windows: tuple[Window, ...] = ()
+    windows: tuple[RunWindow, ...] = ()
     stalls: tuple[Stall, ...] = ()
     loop: LoopUse | None = None
     processes: tuple[ProcessShare, ...] = ()

@@ -59,7 +59,7 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class RunWindow:
     """One second, by default, of a run. Offered and percentiles are those of requests intended in it."""
 
     start: float
@@ -184,7 +184,7 @@ class Objective:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class RateStep:
     """One rate of a staircase."""
 
     rate: float
@@ -206,6 +206,6 @@ class Steps:
     """The rate is raised until the objective breaks."""
 
     objective: Objective
-    steps: tuple[Step, ...]
+    steps: tuple[RateStep, ...]
     knee: Estimate | None
     """The highest rate within the objective; ``None``: even the lowest was not. No ``high``: it never broke."""

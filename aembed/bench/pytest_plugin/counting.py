@@ -20,7 +20,7 @@ MOST_ROUNDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class OperationCounts:
     """Counts per operation of each pass, and the setting they depend on."""
 
     passes: tuple[dict[str, float], ...]
@@ -40,7 +40,7 @@ class Measured:
         return {name: found[0] if len(found := self.values(name)) == 1 else None for name in COUNTED}
 
 
-async def measure(subject: Subject, operations: int, warm: int, passes: int, timed: float) -> Measured:
+async def measure(subject: Subject, operations: int, warm: int, passes: int, timed: float) -> OperationCounts:
     """Count in this process and the running loop; then time operations for ``timed`` seconds.
 
     Passes that differ are repeated up to MOST_PASSES times. An exception of the operation is raised as it is.
@@ -53,7 +53,7 @@ async def measure(subject: Subject, operations: int, warm: int, passes: int, tim
         found.append({name: totals[name] / operations for name in COUNTED})
     loop = asyncio.get_running_loop()
     packages = called_packages(await _modules(subject), loop)
-    return Measured(tuple(found), loop_name(loop), packages, await _times(subject, timed))
+    return OperationCounts(tuple(found), loop_name(loop), packages, await _times(subject, timed))
 
 
 async def _modules(subject: Subject) -> set[str]:

@@ -15,10 +15,10 @@ from aembed.bench.micro.frozen_clock import FrozenClockLoop
 from aembed.bench.micro.process import alone
 from aembed.bench.model.one_at_a_time import Cost
 from aembed.bench.opening import opened
-from aembed.bench.pytest_plugin.counting import MOST_PASSES, Measured, measure
-from aembed.bench.pytest_plugin.judging import Judged, judge
-from aembed.bench.pytest_plugin.records import Record, RecordFileError, read
-from aembed.bench.pytest_plugin.session import Result
+from aembed.bench.pytest_plugin.counting import MOST_PASSES, OperationCounts, measure
+from aembed.bench.pytest_plugin.judging import CountJudgement, judge
+from aembed.bench.pytest_plugin.records import CountRecord, RecordFileError, read
+from aembed.bench.pytest_plugin.session import CountedTest
 from aembed.bench.pytest_plugin.setting import python_version, setting_name
 from aembed.bench.scenario import Case, Scenario, Target
 
@@ -36,7 +36,7 @@ class AsyncBenchmark:
     process with a fixed hash seed.
     """
 
-    def __init__(self, node: pytest.Item, results: list[Result]) -> None:
+    def __init__(self, node: pytest.Item, results: list[CountedTest]) -> None:
         config = node.config
         self._results = results
         self._update = bool(config.getoption("async_benchmark_update"))
@@ -81,10 +81,10 @@ class AsyncBenchmark:
         if any(result.test == test for result in self._results):
             pytest.fail(f'{test} is measured twice. Give each measurement a name, as in name="insert".', pytrace=False)
         measured, judged = await self._measured_and_judged(target, key, test, operations, warm)
-        record = Record(python_version(), self._dependencies(measured), measured.counts)
+        record = CountRecord(python_version(), self._dependencies(measured), measured.counts)
         setting = setting_name(measured.loop)
         self._results.append(
-            Result(test, key, str(self._file), setting, record, judged.outcome, judged.text, measured.seconds)
+            CountedTest(test, key, str(self._file), setting, record, judged.outcome, judged.text, measured.seconds)
         )
         if judged.outcome in {"changed", "missing"}:
             pytest.fail(judged.text, pytrace=False)
@@ -93,7 +93,7 @@ class AsyncBenchmark:
 
     async def _measured_and_judged(
         self, target: Target, key: str, test: str, operations: int, warm: int
-    ) -> tuple[Measured, Judged]:
+    ) -> tuple[OperationCounts, CountJudgement]:
         """Measured again after a changed count: an accident of one measurement must not fail the test."""
         passes = MOST_PASSES if self._update else 2
         options = {"operations": operations, "warm": warm, "passes": passes, "timed": self._timed}
@@ -105,24 +105,26 @@ class AsyncBenchmark:
                 return measured, judged
             attempt += 1
 
-    def _judge(self, key: str, test: str, measured: Measured) -> Judged:
+    def _judge(self, key: str, test: str, measured: OperationCounts) -> CountJudgement:
         try:
             records = read(self._file).get(key, {})
         except RecordFileError as error:
             pytest.fail(str(error), pytrace=False)
         if self._update:
             varies = [name for name, count in measured.counts.items() if count is None]
-            return Judged("recorded", f"{test}: {', '.join(varies)} vary between passes: not judged" if varies else "")
+            return CountJudgement(
+                "recorded", f"{test}: {', '.join(varies)} vary between passes: not judged" if varies else ""
+            )
         return judge(test, self._shown, records, measured, self._own)
 
-    def _dependencies(self, measured: Measured) -> dict[str, str]:
+    def _dependencies(self, measured: OperationCounts) -> dict[str, str]:
         return {name: version for name, version in measured.packages.items() if name != self._own}
 
 
-async def _measured(target: Target, options: dict[str, int | float]) -> Measured:
+async def _measured(target: Target, options: dict[str, int | float]) -> OperationCounts:
     """A scenario in a fresh process, anything else here."""
     if isinstance(target, (Case, Scenario)):
-        return await alone(target, measure, Measured, options=options, loop="frozen", hash_seed=0)
+        return await alone(target, measure, OperationCounts, options=options, loop="frozen", hash_seed=0)
     async with opened(target) as subject:
         return await measure(subject, **options)  # type: ignore[arg-type]  # whole numbers but for the seconds
 

@@ -6,23 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from aembed.bench.pytest_plugin.counting import Measured
-from aembed.bench.pytest_plugin.records import Record
+from aembed.bench.pytest_plugin.counting import OperationCounts
+from aembed.bench.pytest_plugin.records import CountRecord
 from aembed.bench.pytest_plugin.setting import python_version, setting_name
 
-Outcome: TypeAlias = Literal["kept", "changed", "missing", "not judged", "recorded"]
+CountOutcome: TypeAlias = Literal["kept", "changed", "missing", "not judged", "recorded"]
 REMEDY = "run pytest --async-benchmark-update and commit"
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class CountJudgement:
     """The outcome for one measurement; ``text`` explains every outcome but "kept"."""
 
-    outcome: Outcome
+    outcome: CountOutcome
     text: str = ""
 
 
-def judge(test: str, file: str, records: Mapping[str, Record], measured: Measured, own: str) -> Judged:
+def judge(
+    test: str, file: str, records: Mapping[str, CountRecord], measured: OperationCounts, own: str
+) -> CountJudgement:
     """Compare with the record of the same setting. Versions that differ can change counts: then nothing fails.
 
     ``own`` is the distribution under test, whose version says nothing about the setting.
@@ -30,15 +32,15 @@ def judge(test: str, file: str, records: Mapping[str, Record], measured: Measure
     setting = setting_name(measured.loop)
     record = records.get(setting)
     if record is None and not records:
-        return Judged("missing", f"{test} has no recorded counts in {file}. To record them, {REMEDY} the file.")
+        return CountJudgement("missing", f"{test} has no recorded counts in {file}. To record them, {REMEDY} the file.")
     if record is None:
-        return Judged("not judged", f"{test}: no counts for {setting}; {file} has {'; '.join(sorted(records))}")
+        return CountJudgement("not judged", f"{test}: no counts for {setting}; {file} has {'; '.join(sorted(records))}")
     lines = changes(record, measured)
     if not lines:
-        return Judged("kept")
+        return CountJudgement("kept")
     if other := other_versions(record, measured, own):
-        return Judged("not judged", f"{test}: counts differ, and so do versions: {', '.join(other)}")
-    return Judged(
+        return CountJudgement("not judged", f"{test}: counts differ, and so do versions: {', '.join(other)}")
+    return CountJudgement(
         "changed",
         f"{test}: counts per operation changed:\n  "
         + "\n  ".join(lines)
@@ -46,7 +48,7 @@ def judge(test: str, file: str, records: Mapping[str, Record], measured: Measure
     )
 
 
-def changes(record: Record, measured: Measured) -> list[str]:
+def changes(record: CountRecord, measured: OperationCounts) -> list[str]:
     """A line for each counter whose recorded count no pass has: ``tasks: 2 -> 3 (+1)``."""
     lines = []
     for name, recorded in record.counts.items():
@@ -60,7 +62,7 @@ def changes(record: Record, measured: Measured) -> list[str]:
     return lines
 
 
-def other_versions(record: Record, measured: Measured, own: str) -> list[str]:
+def other_versions(record: CountRecord, measured: OperationCounts, own: str) -> list[str]:
     """Versions that differ from the record's, as ``anyio 4.8 -> 4.9``.
 
     A package that only one side calls is a change of the code under test, and no reason to let it pass.

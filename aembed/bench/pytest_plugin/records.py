@@ -16,7 +16,7 @@ class RecordFileError(AembedError):
     """A file of counts that cannot be read."""
 
 
-class Record(msgspec.Struct, frozen=True):
+class CountRecord(msgspec.Struct, frozen=True):
     """Counts per operation, and the versions they were counted with."""
 
     python: str
@@ -25,7 +25,7 @@ class Record(msgspec.Struct, frozen=True):
     """None for a counter that varies between operations: it is not judged."""
 
 
-Records: TypeAlias = dict[str, dict[str, Record]]
+Records: TypeAlias = dict[str, dict[str, CountRecord]]
 """By test, then by setting."""
 
 
@@ -42,7 +42,7 @@ def read(file: Path) -> Records:
         ) from error
 
 
-def update(file: Path, new: Mapping[str, Mapping[str, Record]]) -> None:
+def update(file: Path, new: Mapping[str, Mapping[str, CountRecord]]) -> None:
     """Put ``new`` in place of the same tests and settings; others stay. The file is replaced as a whole."""
     records = read(file)
     for test, settings in new.items():

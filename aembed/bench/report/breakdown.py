@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from aembed.bench import units
 from aembed.bench.model.breakdown import Breakdown, SlowRequest
-from aembed.bench.report.tables import Row, Table, table
+from aembed.bench.report.tables import Table, TableRow, table
 
 MEANING = {
     "late start": "late start: due, but not started yet",
@@ -51,7 +51,7 @@ def _slowest(slowest: tuple[SlowRequest, ...]) -> Table:
     }
     usual = {"outcome": "ok", "attempts": "1"}
     shown = {name: cells for name, cells in optional.items() if set(cells) - {"", usual.get(name, "")}}
-    rows: list[Row] = [
+    rows: list[TableRow] = [
         (slow.time, units.seconds(slow.response), _main(slow), *(cells[number] for cells in shown.values()))
         for number, slow in enumerate(slowest)
     ]

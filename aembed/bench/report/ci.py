@@ -14,7 +14,7 @@ from aembed.bench.report.tables import Table, printable
 
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", **{letter: f"&#{ord(letter)};" for letter in "|[]`\\"}}
 
-Outcome = tuple[str, State, str]
+CheckResult = tuple[str, State, str]
 """A name, its outcome, and the reason."""
 OBJECTIVES: dict[ObjectiveState, State] = {
     "kept": "ok",
@@ -71,7 +71,7 @@ def step_summary(reports: Sequence[Report], comparison: Comparison | None = None
     return "\n".join(text)
 
 
-def _outcomes(reports: Sequence[Report], comparison: Comparison | None) -> Iterator[Outcome]:
+def _outcomes(reports: Sequence[Report], comparison: Comparison | None) -> Iterator[CheckResult]:
     for report in reports:
         state = report.verdict.state
         if report.interrupted and state == "ok":

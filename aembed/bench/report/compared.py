@@ -5,7 +5,7 @@ from __future__ import annotations
 from aembed.bench import units
 from aembed.bench.compare.changes import Change, Comparison
 from aembed.bench.model.result import named
-from aembed.bench.report.tables import Row, Table, table
+from aembed.bench.report.tables import Table, TableRow, table
 
 
 def comparison(found: Comparison) -> tuple[Table, ...]:
@@ -17,7 +17,7 @@ def comparison(found: Comparison) -> tuple[Table, ...]:
     return (*((changes,) if rows or not found.unjudged else ()), *(unjudged if found.unjudged else ()))
 
 
-def change_row(change: Change) -> Row:
+def change_row(change: Change) -> TableRow:
     """Benchmark, figure, before, after, change, finding."""
     unit = units.of(change.unit)
     finding = change.finding if change.finding == "same" else change.finding.upper()

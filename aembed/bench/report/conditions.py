@@ -9,7 +9,7 @@ from pathlib import Path
 from aembed.bench import units
 from aembed.bench.model.result import Noise, Report
 from aembed.bench.model.under_load import ProcessShare, Stall
-from aembed.bench.report.tables import Row, Table, table
+from aembed.bench.report.tables import Table, TableRow, table
 
 CALLED_BY = ", called by "
 QUIET, NOISY = 0.01, 0.1
@@ -64,7 +64,7 @@ def processes(found: Sequence[ProcessShare]) -> Table:
 def environment(report: Report) -> Table:
     e, p = report.environment, report.pacing
     revision = "no revision" if e.revision is None else e.revision + (" with changes" if e.dirty else "")
-    rows: list[Row] = [
+    rows: list[TableRow] = [
         ("measured", f"{report.started}, in {units.seconds(report.seconds)}"),
         ("machine", f"{e.cores} x {e.cpu}, {e.system}"),
         ("Python", f"{e.python} on {e.loop}"),

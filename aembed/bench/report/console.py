@@ -13,7 +13,7 @@ from rich.text import Text
 from aembed.bench.compare.changes import Comparison
 from aembed.bench.model.result import Report, State
 from aembed.bench.report import compared, headlines, sections
-from aembed.bench.report.tables import Row, Table, printable
+from aembed.bench.report.tables import Table, TableRow, printable
 
 GAP = 2
 """Blanks between columns."""
@@ -64,7 +64,7 @@ def _fits(table: Table, width: int) -> bool:
     return sum(max(map(cell_len, column)) + GAP for column in columns) - GAP <= width
 
 
-def _on_two_lines(rows: Sequence[Row]) -> list[Row]:
+def _on_two_lines(rows: Sequence[TableRow]) -> list[TableRow]:
     """Intervals below their values: where both are too wide, wrapping would part numbers from their units."""
     return [(name, *(cell.replace(" (", "\n(", 1) for cell in cells)) for name, *cells in rows]
 

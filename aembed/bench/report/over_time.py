@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aembed.bench import units
 from aembed.bench.model.result import Report
-from aembed.bench.model.under_load import Window
+from aembed.bench.model.under_load import RunWindow
 from aembed.bench.report.svg import COLOURS, LINES, SHORTEST, Chart, draw_chart, formatter, time_axis
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ def over_time(report: Report) -> Iterator[Chart]:
         yield draw_chart("Memory", "resident memory over time", lambda axes: _rss(axes, report), time=True)
 
 
-def _whole(report: Report) -> list[Window]:
+def _whole(report: Report) -> list[RunWindow]:
     """The windows of the schedule; in those after it nothing is asked any more."""
     until = report.traffic.seconds if report.traffic else float("inf")
     return [window for window in report.windows if window.start + window.seconds / 2 < until]
 
 
-def _middle(window: Window) -> float:
+def _middle(window: RunWindow) -> float:
     return window.start + window.seconds / 2
 
 
@@ -89,7 +89,7 @@ def _backlog(axes: Axes, report: Report) -> None:
     _marks(axes, report)
 
 
-def _most_waiting(window: Window) -> int:
+def _most_waiting(window: RunWindow) -> int:
     return window.backlog if window.backlog_peak is None else window.backlog_peak
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-Row = tuple[str, ...]
+TableRow = tuple[str, ...]
 
 MAX_CHARS = 2000
 """Length of a name, a reason or a note."""
@@ -18,12 +18,12 @@ class Table:
     """``columns`` are headings; the first cell of a row is its name."""
 
     title: str
-    columns: Row
-    rows: tuple[Row, ...]
+    columns: TableRow
+    rows: tuple[TableRow, ...]
     note: str = ""
 
 
-def table(title: str, columns: Row, *rows: Row, note: str = "") -> Table:
+def table(title: str, columns: TableRow, *rows: TableRow, note: str = "") -> Table:
     """Any text in a cell stays in its cell."""
     cells = tuple(tuple(map(printable, row)) for row in rows)
     return Table(printable(title), tuple(map(printable, columns)), cells, printable(note))

@@ -8,7 +8,7 @@ from aembed.bench import units
 from aembed.bench.model.estimates import Estimate
 from aembed.bench.model.under_load import Closed, Traffic
 from aembed.bench.model.work import LengthCost, Work
-from aembed.bench.report.tables import Row, Table, table
+from aembed.bench.report.tables import Table, TableRow, table
 
 
 def traffic(t: Traffic) -> Iterator[Table]:
@@ -30,7 +30,7 @@ def traffic(t: Traffic) -> Iterator[Table]:
 
 def work(w: Work) -> Iterator[Table]:
     tokens = "tokens" if w.tokens_from == "provider" else "tokens (four characters each)"
-    rows: list[Row] = [
+    rows: list[TableRow] = [
         ("texts", units.count(w.texts), units.rate(w.texts_rate)),
         (tokens, units.count(w.tokens), units.rate(w.tokens_rate)),
         ("bytes", units.size(w.bytes), f"{units.size(w.bytes_rate)}/s"),

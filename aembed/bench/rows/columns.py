@@ -8,12 +8,12 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Outcome: TypeAlias = Literal[0, 1, 2, 3, 4]
-OK: Outcome = 0
-FAILED: Outcome = 1
-WRONG: Outcome = 2
-TIMED_OUT: Outcome = 3
-UNFINISHED: Outcome = 4
+OutcomeCode: TypeAlias = Literal[0, 1, 2, 3, 4]
+OK: OutcomeCode = 0
+FAILED: OutcomeCode = 1
+WRONG: OutcomeCode = 2
+TIMED_OUT: OutcomeCode = 3
+UNFINISHED: OutcomeCode = 4
 OUTCOMES = ("ok", "failed", "wrong", "timed_out", "unfinished")
 """Names of the outcomes in files, by number."""
 NEVER = -1

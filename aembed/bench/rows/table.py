@@ -31,7 +31,7 @@ COLUMNS = (
 )
 NUMBERS = ("intended_ns", "started_ns", "done_ns", "texts", "characters")
 """Columns of whole numbers; an empty cell is :data:`NEVER`."""
-Table: TypeAlias = dict[str, list[Any]]
+ColumnLists: TypeAlias = dict[str, list[Any]]
 
 
 def writer_of(path: Path) -> Callable[[Path, Sequence[RunRows]], None]:
@@ -101,7 +101,7 @@ def _write_parquet(path: Path, runs: Sequence[RunRows]) -> None:
             writer.write_table(pa.Table.from_arrays(coded, schema=schema))
 
 
-def _columns(run: RunRows) -> Table:
+def _columns(run: RunRows) -> ColumnLists:
     """By name, in the order of the file."""
     rows, n = run.rows, len(run.rows)
     missing = [NEVER] * n
@@ -119,12 +119,12 @@ def _columns(run: RunRows) -> Table:
     }
 
 
-def _read_csv(path: Path) -> Table:
+def _read_csv(path: Path) -> ColumnLists:
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.reader(file)
         header = next(reader, [])
         columns = dict(zip(header, zip(*reader, strict=True), strict=False))
-    table: Table = {name: list(columns.get(name, ())) for name in header}
+    table: ColumnLists = {name: list(columns.get(name, ())) for name in header}
     for name in NUMBERS:
         table[name] = [int(value) if value else NEVER for value in table[name]]
     table["valid"] = [value == "True" for value in table["valid"]]
@@ -132,16 +132,16 @@ def _read_csv(path: Path) -> Table:
     return table
 
 
-def _read_parquet(path: Path) -> Table:
+def _read_parquet(path: Path) -> ColumnLists:
     import pyarrow.parquet as pq
 
-    table: Table = pq.read_table(path, columns=list(COLUMNS)).to_pydict()
+    table: ColumnLists = pq.read_table(path, columns=list(COLUMNS)).to_pydict()
     for name in NUMBERS:
         table[name] = [NEVER if value is None else value for value in table[name]]
     return table
 
 
-def _runs(table: Table) -> Iterator[RunRows]:
+def _runs(table: ColumnLists) -> Iterator[RunRows]:
     """The runs, each where its first row is."""
     keys = list(zip(table["case"], table["label"], table["valid"], table["started_unix_s"], strict=True))
     numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}

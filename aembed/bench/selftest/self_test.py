@@ -72,7 +72,7 @@ class SelfTest:
         return "\n".join(lines)
 
 
-Attempt: TypeAlias = Callable[[], Awaitable[tuple[bool, str]]]
+SelfCheck: TypeAlias = Callable[[], Awaitable[tuple[bool, str]]]
 
 
 async def selftest(*, progress: Callable[[Check], None] | None = None) -> SelfTest:
@@ -85,7 +85,7 @@ async def selftest(*, progress: Callable[[Check], None] | None = None) -> SelfTe
     checks: list[Check] = []
     changes: list[tuple[Change, float]] = []
 
-    planted: Sequence[tuple[str, Attempt]] = (
+    planted: Sequence[tuple[str, SelfCheck]] = (
         (f"a stall of {STALL:g} s", _stalled),
         ("code that burns CPU, told from code that blocks", _burnt),
         ("a leak of one object in 20 operations", _leaked),
@@ -106,7 +106,7 @@ async def selftest(*, progress: Callable[[Check], None] | None = None) -> SelfTe
     )
 
 
-async def _check(what: str, attempt: Attempt, losses: list[float]) -> Check:
+async def _check(what: str, attempt: SelfCheck, losses: list[float]) -> Check:
     found, detail, quiet = False, "", True
     for _ in range(ATTEMPTS):
         found, detail = await attempt()

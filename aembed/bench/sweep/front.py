@@ -17,7 +17,7 @@ from aembed.bench.model.objectives import ObjectiveState
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ValueRange:
     """A value between the ends of its interval."""
 
     low: float
@@ -25,7 +25,7 @@ class Span:
     high: float
 
     @classmethod
-    def of(cls, found: Estimate | Percentile) -> Span:
+    def of(cls, found: Estimate | Percentile) -> ValueRange:
         """A bound that is missing, or was not measured, is 0 or infinity."""
         value = math.inf if found.value is None else found.value
         return cls(0.0 if found.low is None else found.low, value, math.inf if found.high is None else found.high)
@@ -35,8 +35,8 @@ class Span:
 class Point:
     """Throughput and latency of a cell. ``objective`` says whether the latency meets its limit."""
 
-    rate: Span
-    latency: Span
+    rate: ValueRange
+    latency: ValueRange
     objective: ObjectiveState | None = None
 
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 from aembed.bench.sweep.front import unsettled
-from aembed.bench.sweep.verdict import Measured, Question, points
+from aembed.bench.sweep.verdict import MeasuredCell, Question, points
 
 FEWEST_BLOCKS = 4
 """Blocks of every cell: with fewer an interval is too wide to decide anything."""
@@ -16,7 +16,7 @@ MOST_SPOILT = 4
 """Blocks that the machine may disturb before a cell is INVALID."""
 
 
-def next_round(measured: Sequence[Measured], question: Question, dice: random.Random) -> list[Measured]:
+def next_round(measured: Sequence[MeasuredCell], question: Question, dice: random.Random) -> list[MeasuredCell]:
     """First every cell, until it has its fewest blocks; then those whose place is undecided. None: all is decided.
 
     In random order, so that nothing that drifts or repeats falls on the same cells.
@@ -29,6 +29,6 @@ def next_round(measured: Sequence[Measured], question: Question, dice: random.Ra
     return chosen
 
 
-def has_had_its_share(measured: Measured) -> bool:
+def has_had_its_share(measured: MeasuredCell) -> bool:
     """It had its fewest blocks, whether or not the machine disturbed them: the time given may end the sweep."""
     return len(measured.blocks) + len(measured.spoilt) >= FEWEST_BLOCKS

@@ -24,12 +24,12 @@ from aembed.bench.opening import opened_with_requests
 from aembed.bench.rows.columns import OK, Rows
 from aembed.bench.run_context import RunContext
 from aembed.bench.scenario import Target
-from aembed.bench.settings import Progress, RunOptions, Settings, positive
-from aembed.bench.subject import Call, Subject, with_arguments
+from aembed.bench.settings import Progress, RunOptions, RunSettings, positive
+from aembed.bench.subject import Subject, SubjectCall, with_arguments
 from aembed.bench.sweep.blocks import Block, closed_block, open_block
 from aembed.bench.sweep.grid import Cell, Over, grid
 from aembed.bench.sweep.rounds import FEWEST_BLOCKS, USUAL_BLOCKS, has_had_its_share, next_round
-from aembed.bench.sweep.verdict import Measured, Question, found_in, verdict_on
+from aembed.bench.sweep.verdict import MeasuredCell, Question, found_in, verdict_on
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class _Opened:
     """A subject that is set up, and the call of each of its users."""
 
     subject: Subject
-    calls: Sequence[Call] = field(default_factory=list)
+    calls: Sequence[SubjectCall] = field(default_factory=list)
 
 
 async def sweep(
@@ -77,7 +77,7 @@ async def sweep(
     settings = settings_for("sweep", target, options)
     question = Question.of(settings, margin, items, cells)
     frame = await RunContext.around(cells[0].target, settings.name)
-    measured = [Measured(cell) for cell in cells]
+    measured = [MeasuredCell(cell) for cell in cells]
     with heap_frozen():
         async with _all_opened(cells, seed) as subjects:
             run = _Run(subjects, settings, block_s, seconds, seed)
@@ -97,7 +97,7 @@ def sweep_seconds(cells: int, block_s: float, duration: float | None) -> tuple[f
     return FEWEST_BLOCKS * cells * block_s, USUAL_BLOCKS * cells * block_s if duration is None else duration
 
 
-def _notes(measured: Sequence[Measured]) -> tuple[str, ...]:
+def _notes(measured: Sequence[MeasuredCell]) -> tuple[str, ...]:
     spoilt = [reason for each in measured for reason in each.spoilt]
     if not spoilt:
         return ()
@@ -136,7 +136,7 @@ class _Run:
     def __init__(
         self,
         subjects: Mapping[tuple[Parameter, ...], _Opened],
-        settings: Settings,
+        settings: RunSettings,
         block_s: float,
         seconds: float,
         seed: int,
@@ -150,7 +150,7 @@ class _Run:
         self._started = self._loop.time()
         self._watch = not keeps_own_time(self._loop)
 
-    async def until_decided(self, measured: Sequence[Measured], question: Question) -> None:
+    async def until_decided(self, measured: Sequence[MeasuredCell], question: Question) -> None:
         """Until every place is decided, the time is over, or Ctrl-C."""
         while round_ := next_round(measured, question, self._dice):
             for each in round_:
@@ -161,7 +161,7 @@ class _Run:
                 if self._settings.stop is not None and self._settings.stop.is_set():
                     return
 
-    async def _block(self, measured: Measured) -> None:
+    async def _block(self, measured: MeasuredCell) -> None:
         """Measure one block; one that was interrupted is forgotten."""
         cell, opened = measured.cell, self._subjects[measured.cell.subject]
         meter = opened.subject.meter
@@ -179,7 +179,7 @@ class _Run:
         texts = None if meter is None else meter.work(result.seconds).texts
         measured.add(self._counted(result.rows, cell), Tally.of(result.rows).outcomes[OK], texts)
 
-    def _driver(self, cell: Cell, opened: _Opened, settings: Settings) -> Driver:
+    def _driver(self, cell: Cell, opened: _Opened, settings: RunSettings) -> Driver:
         seed = self._dice.getrandbits(32)
         if cell.rate is not None:
             return OpenLoop(opened.subject, poisson(cell.rate).times(self._block_s, seed), settings)

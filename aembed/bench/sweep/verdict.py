@@ -12,9 +12,9 @@ from aembed.bench.model.estimates import Percentile
 from aembed.bench.model.objectives import Goal, Judgement, ObjectiveState
 from aembed.bench.model.result import Parameter, Verdict
 from aembed.bench.model.sweep import CellState, Sweep, SweepCell
-from aembed.bench.settings import Settings
+from aembed.bench.settings import RunSettings
 from aembed.bench.sweep.blocks import Block, percentile, throughput
-from aembed.bench.sweep.front import Point, Span, beaten, best, rivals
+from aembed.bench.sweep.front import Point, ValueRange, beaten, best, rivals
 from aembed.bench.sweep.grid import Cell
 
 USUAL_Q = 0.95
@@ -31,7 +31,7 @@ class Question:
     items: str | None
 
     @classmethod
-    def of(cls, settings: Settings, margin: float, items: str | None, cells: Sequence[Cell]) -> Question:
+    def of(cls, settings: RunSettings, margin: float, items: str | None, cells: Sequence[Cell]) -> Question:
         """Raises InputError for several percentiles, a margin that is none, and items that are no numbers."""
         times = [goal for goal in settings.goals if goal.q is not None]
         if len(times) > 1:
@@ -51,7 +51,7 @@ def _parameters(cell: Cell) -> Mapping[str, Parameter]:
 
 
 @dataclass(slots=True)
-class Measured:
+class MeasuredCell:
     """A cell, and the results of its blocks so far."""
 
     cell: Cell
@@ -82,17 +82,19 @@ class Measured:
         return [block.times(float(value)) for block in self.blocks]
 
 
-def points(measured: Sequence[Measured], question: Question) -> list[Point]:
+def points(measured: Sequence[MeasuredCell], question: Question) -> list[Point]:
     """Each as a point of the plane; one that fails is beaten by any other."""
     return [_point(each, question) for each in measured]
 
 
-def _point(measured: Measured, question: Question) -> Point:
+def _point(measured: MeasuredCell, question: Question) -> Point:
     if measured.errors > question.most_errors or not measured.requests:
-        never = Span.of(Percentile(q=question.q, value=None, low=float("inf")))
-        return Point(Span(0.0, 0.0, 0.0), never, None if question.goal is None else "broken")
+        never = ValueRange.of(Percentile(q=question.q, value=None, low=float("inf")))
+        return Point(ValueRange(0.0, 0.0, 0.0), never, None if question.goal is None else "broken")
     latency = percentile(measured.blocks, question.q)
-    return Point(Span.of(throughput(measured.scaled(question))), Span.of(latency), _objective(latency, question.goal))
+    return Point(
+        ValueRange.of(throughput(measured.scaled(question))), ValueRange.of(latency), _objective(latency, question.goal)
+    )
 
 
 def _objective(latency: Percentile, goal: Goal | None) -> ObjectiveState | None:
@@ -105,7 +107,7 @@ def _objective(latency: Percentile, goal: Goal | None) -> ObjectiveState | None:
 
 
 def found_in(
-    measured: Sequence[Measured], question: Question, over: Mapping[str, tuple[Parameter, ...]], block_s: float
+    measured: Sequence[MeasuredCell], question: Question, over: Mapping[str, tuple[Parameter, ...]], block_s: float
 ) -> Sweep:
     """Every cell with its place."""
     there = [m for m in measured if len(m.blocks) > 1]
@@ -147,7 +149,7 @@ def found_in(
     )
 
 
-def _without_figures(measured: Measured) -> SweepCell:
+def _without_figures(measured: MeasuredCell) -> SweepCell:
     spoilt = measured.spoilt
     return SweepCell(
         parameters=measured.cell.parameters,

@@ -17,14 +17,14 @@ from aembed.bench.report.trends import table
 from aembed.bench.selftest.self_test import Check
 from aembed.bench.selftest.self_test import selftest as run_selftest
 from aembed.bench.settings import unless
-from aembed.cli.bench.options import Outputs, with_options
+from aembed.cli.bench.options import ReportOutputs, with_options
 from aembed.cli.bench.session import Watch, check_places, publish, watched, write
 from aembed.cli.errors import EXIT_INTERRUPTED, CommandError, one_sentence, say
 
 
-@with_options(Outputs)
+@with_options(ReportOutputs)
 def compare(
-    outputs: Outputs,
+    outputs: ReportOutputs,
     before: Annotated[Path, typer.Argument(metavar="A", help="Written by --json, --rows or --hlog.")],
     after: Annotated[Path, typer.Argument(metavar="B", help="The later one.")],
 ) -> None:
@@ -39,9 +39,9 @@ def compare(
         raise typer.Exit(found.exit_code)
 
 
-@with_options(Outputs)
+@with_options(ReportOutputs)
 def ab(
-    outputs: Outputs,
+    outputs: ReportOutputs,
     base: Annotated[str, typer.Option("--base", metavar="REV", help="The git revision to compare with.")],
     scenario: Annotated[
         str, typer.Option("--scenario", metavar="FILE.py[:NAME]", help="Scenario to measure on both sides.")

@@ -13,7 +13,7 @@ from aembed.cli.bench.values import seconds, share
 from aembed.cli.errors import one_sentence
 
 LOAD, OBJECTIVES = "Load", "Objectives"
-Duration = Annotated[
+DurationOption = Annotated[
     float | None,
     typer.Option(
         "--duration",
@@ -26,13 +26,13 @@ Duration = Annotated[
         rich_help_panel=LOAD,
     ),
 ]
-Rate = Annotated[
+RateOption = Annotated[
     float | None,
     typer.Option(
         "--rate", "-r", min=1e-6, metavar="N", help="Requests per second.", show_default="100", rich_help_panel=LOAD
     ),
 ]
-Arriving = Annotated[
+ArrivingOption = Annotated[
     str,
     typer.Option(
         "--arrivals",
@@ -42,7 +42,7 @@ Arriving = Annotated[
         rich_help_panel=LOAD,
     ),
 ]
-SteadyArriving = Annotated[
+SteadyArrivingOption = Annotated[
     str,
     typer.Option(
         "--arrivals",
@@ -54,7 +54,7 @@ SteadyArriving = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class RequestOptions:
     """Limits of a request, and the source of requests."""
 
     timeout: Annotated[
@@ -126,7 +126,7 @@ class InProcesses:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneRun(Judged, Why, InProcesses):
+class OneRun(RequestOptions, Why, InProcesses):
     """One run: its end, and notes in it."""
 
     abort: Annotated[

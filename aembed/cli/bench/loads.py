@@ -9,7 +9,7 @@ import typer
 
 from aembed import bench
 from aembed.bench import Case, Report, RunOptions
-from aembed.cli.bench.load_options import LOAD, Arriving, Duration, Rate, SteadyArriving
+from aembed.cli.bench.load_options import LOAD, ArrivingOption, DurationOption, RateOption, SteadyArrivingOption
 from aembed.cli.bench.objectives import ladder, written
 from aembed.cli.bench.schedules import RATE, any_schedule, seconds_for, steady
 from aembed.cli.bench.session import Watch, measure
@@ -36,7 +36,9 @@ def _each(shared: StepShared, options: RunOptions, load: Callable[[Case, RunOpti
 
 
 @with_run_options
-def load(shared: RunShared, *, rate: Rate = None, duration: Duration = None, arrivals: Arriving = "poisson") -> None:
+def load(
+    shared: RunShared, *, rate: RateOption = None, duration: DurationOption = None, arrivals: ArrivingOption = "poisson"
+) -> None:
     """Offer a rate of requests, answered or not, and measure the response times of users.
 
     - aembed bench load --model local --rate 50 --duration 30s
@@ -70,7 +72,7 @@ def users(
             rich_help_panel=LOAD,
         ),
     ] = 1.0,
-    duration: Duration = None,
+    duration: DurationOption = None,
 ) -> None:
     """Let users ask, wait for the answer, think, and ask again.
 
@@ -113,7 +115,7 @@ def burst(
             rich_help_panel=LOAD,
         ),
     ] = 2.0,
-    duration: Duration = None,
+    duration: DurationOption = None,
 ) -> None:
     """A spike of load: how slow it gets, and how long it takes to recover.
 
@@ -133,7 +135,7 @@ def burst(
 def sustained(
     shared: RunShared,
     *,
-    rate: Rate = None,
+    rate: RateOption = None,
     duration: Annotated[
         float,
         typer.Option(
@@ -146,7 +148,7 @@ def sustained(
             rich_help_panel=LOAD,
         ),
     ] = 300.0,
-    arrivals: SteadyArriving = "poisson",
+    arrivals: SteadyArrivingOption = "poisson",
     tolerance: Annotated[
         float,
         typer.Option(

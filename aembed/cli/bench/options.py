@@ -25,7 +25,7 @@ class Loop(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outputs:
+class ReportOutputs:
     """Outputs in addition to the terminal."""
 
     html: Annotated[
@@ -44,7 +44,7 @@ class Outputs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured(Outputs):
+class MeasuringOptions(ReportOutputs):
     """A command that measures: its loop, and its reports as JSON."""
 
     loop: Annotated[Loop | None, typer.Option("--loop", help="Event loop; uvloop where it is installed.")] = None
@@ -55,7 +55,7 @@ class Measured(Outputs):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recorded(Measured):
+class Recorded(MeasuringOptions):
     """A command that puts a subject under load: files of its requests."""
 
     rows: Annotated[
@@ -76,7 +76,7 @@ class Recorded(Measured):
         return Files(rows=self.rows, hlog=self.hlog, openmetrics=self.openmetrics)
 
 
-def with_options(kind: type[Outputs]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_options(kind: type[ReportOutputs]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """``command(options, ...)``, taking the options of ``kind`` in addition to the command's."""
     hints = get_type_hints(kind, include_extras=True)
     shared = [

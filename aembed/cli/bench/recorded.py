@@ -10,7 +10,7 @@ import typer
 
 from aembed.bench import Report, read_reports
 from aembed.bench.rows.output import Files
-from aembed.cli.bench.options import OUTPUT, Outputs, with_options
+from aembed.cli.bench.options import OUTPUT, ReportOutputs, with_options
 from aembed.cli.bench.session import check_places, publish
 from aembed.cli.bench.values import quantiles
 from aembed.cli.errors import one_sentence
@@ -24,9 +24,9 @@ class Unit(StrEnum):
     ms = "ms"
 
 
-@with_options(Outputs)
+@with_options(ReportOutputs)
 def report(
-    outputs: Outputs,
+    outputs: ReportOutputs,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Written by --json, --rows or --hlog.")],
     percentiles: Annotated[
         str | None,

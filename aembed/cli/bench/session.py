@@ -22,12 +22,12 @@ from aembed.bench.compare.changes import Comparison
 from aembed.bench.report import github_annotations, html, junit, show, step_summary
 from aembed.bench.rows.output import Files
 from aembed.bench.settings import unless
-from aembed.cli.bench.options import Loop, Measured, Outputs
+from aembed.cli.bench.options import Loop, MeasuringOptions, ReportOutputs
 from aembed.cli.bench.progress_line import ProgressLine
 from aembed.cli.errors import CommandError, heeded_signals, one_sentence, printing
 
 T = TypeVar("T")
-Found = TypeVar("Found")
+ResultT = TypeVar("ResultT")
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Watch:
 
 
 def measure(
-    shared: Measured,
+    shared: MeasuringOptions,
     subjects: Callable[[], Iterable[T]],
     run: Callable[[T, Watch], Coroutine[Any, Any, Report | None]],
     files: Files | None = None,
@@ -81,7 +81,7 @@ def measure(
 
 
 def measure_all(
-    options: Measured,
+    options: MeasuringOptions,
     run: Callable[[Watch], Coroutine[Any, Any, Sequence[Report]]],
     files: Files | None = None,
 ) -> None:
@@ -94,16 +94,18 @@ def measure_all(
 
 
 def unless_stopped(
-    work: Callable[[T], Coroutine[Any, Any, Found]],
-) -> Callable[[T, Watch], Coroutine[Any, Any, Found | None]]:
+    work: Callable[[T], Coroutine[Any, Any, ResultT]],
+) -> Callable[[T, Watch], Coroutine[Any, Any, ResultT | None]]:
     """``work``, which has nothing to report before its end."""
     return lambda subject, watch: unless(watch.stop, work(subject))
 
 
-def watched(main: Callable[[Watch], Coroutine[Any, Any, Found]], loop: Loop | None = None) -> tuple[Found, int | None]:
+def watched(
+    main: Callable[[Watch], Coroutine[Any, Any, ResultT]], loop: Loop | None = None
+) -> tuple[ResultT, int | None]:
     """The result of ``main`` on ``loop``, with a progress line and Ctrl-C; and the exit code of what stopped it."""
 
-    async def run() -> tuple[Found, int | None]:
+    async def run() -> tuple[ResultT, int | None]:
         with _progress_line() as say:
             watch = Watch(asyncio.Event(), say)
             with _stopped_by_signals(watch):
@@ -114,7 +116,7 @@ def watched(main: Callable[[Watch], Coroutine[Any, Any, Found]], loop: Loop | No
 
 
 def publish(
-    outputs: Outputs, reports: Sequence[Report], comparison: Comparison | None = None, files: Files | None = None
+    outputs: ReportOutputs, reports: Sequence[Report], comparison: Comparison | None = None, files: Files | None = None
 ) -> None:
     """Write the reports wherever the options say, and print them: the reports survive a terminal that fails."""
     problem = _written(outputs, reports, comparison)
@@ -132,10 +134,10 @@ def publish(
         raise problem
 
 
-def _written(outputs: Outputs, reports: Sequence[Report], comparison: Comparison | None) -> CommandError | None:
+def _written(outputs: ReportOutputs, reports: Sequence[Report], comparison: Comparison | None) -> CommandError | None:
     """All that can be; the first problem."""
     contents: list[tuple[Path | None, Callable[[], bytes]]] = [
-        (outputs.json if isinstance(outputs, Measured) else None, lambda: reports_to_json(reports)),
+        (outputs.json if isinstance(outputs, MeasuringOptions) else None, lambda: reports_to_json(reports)),
         (outputs.junit, lambda: junit(reports, comparison)),
         (outputs.html, lambda: html(reports, comparison=comparison).encode()),
     ]
@@ -203,7 +205,7 @@ def _loop(wanted: Loop | None) -> Callable[[], asyncio.AbstractEventLoop] | None
     return factory  # type: ignore[no-any-return]
 
 
-def check_places(outputs: Outputs) -> None:
+def check_places(outputs: ReportOutputs) -> None:
     """Before anything is measured: CommandError for a place where no result can go."""
     for path in (getattr(outputs, "json", None), outputs.html, outputs.junit):
         if path is not None and not path.parent.is_dir():

@@ -12,7 +12,7 @@ from aembed.bench import Case, Scenario
 from aembed.bench.discovery import find
 from aembed.bench.scenario import DATA
 from aembed.cli.bench import web
-from aembed.cli.bench.load_options import InProcesses, Judged, OneRun
+from aembed.cli.bench.load_options import InProcesses, OneRun, RequestOptions
 from aembed.cli.bench.options import SUBJECT, Recorded, with_options
 from aembed.cli.bench.text_options import TextOptions
 from aembed.cli.errors import CommandError
@@ -131,7 +131,7 @@ class Shared(TextOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepShared(Shared, Recorded, Judged, InProcesses):
+class StepShared(Shared, Recorded, RequestOptions, InProcesses):
     """Options of every command that puts the subject under load, with files of the requests."""
 
 
@@ -141,7 +141,7 @@ class RunShared(OneRun, StepShared):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepShared(Shared, Judged):
+class SweepShared(Shared, RequestOptions):
     """Options of a grid."""
 
 

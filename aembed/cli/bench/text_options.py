@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 
 from aembed.bench import Scenario
-from aembed.cli.bench.options import SUBJECT, Measured
+from aembed.cli.bench.options import SUBJECT, MeasuringOptions
 from aembed.cli.bench.subject import embed_documents, embed_query
 from aembed.cli.bench.values import share
 
 
-class Kind(StrEnum):
+class CorpusKind(StrEnum):
     """Built-in corpora."""
 
     queries = "queries"
@@ -25,7 +25,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextOptions(Measured):
+class TextOptions(MeasuringOptions):
     """The options that all models of a command share."""
 
     documents: Annotated[
@@ -49,7 +49,7 @@ class TextOptions(Measured):
         ),
     ] = None
     corpus: Annotated[
-        Kind | None,
+        CorpusKind | None,
         typer.Option("--corpus", help="Made-up texts; all differ, but for some copies.", rich_help_panel=SUBJECT),
     ] = None
     tokens: Annotated[

@@ -11,7 +11,7 @@ from aembed import bench
 from aembed.bench import Case, Report
 from aembed.bench.discovery import find
 from aembed.bench.scenario import only_case
-from aembed.cli.bench.load_options import LOAD, Judged, SteadyArriving, Why
+from aembed.cli.bench.load_options import LOAD, RequestOptions, SteadyArrivingOption, Why
 from aembed.cli.bench.options import SUBJECT, Recorded, with_options
 from aembed.cli.bench.schedules import steady
 from aembed.cli.bench.session import Watch, measure_all
@@ -23,7 +23,7 @@ TURNS = "Turns"
 
 
 @dataclass(frozen=True, kw_only=True)
-class VersusOptions(TextOptions, Recorded, Judged, Why):
+class VersusOptions(TextOptions, Recorded, RequestOptions, Why):
     """Options of all sides, with files of the requests."""
 
 
@@ -61,7 +61,7 @@ def versus(
     by: Annotated[
         str, typer.Option("--by", help="Percentile that ranks: p50, p90 or p95.", rich_help_panel=TURNS)
     ] = "p50",
-    arrivals: SteadyArriving = "poisson",
+    arrivals: SteadyArrivingOption = "poisson",
 ) -> None:
     """Compare models or servers in turns: same texts, same schedule, alternating blocks, ranks with ties.
 

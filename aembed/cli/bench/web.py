@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from aembed import InputError, bench
-from aembed.bench.asgi import Application, HttpRequest, Response, ask, good_status, lifespan
+from aembed.bench.asgi import Application, AsgiResponse, HttpRequest, ask, good_status, lifespan
 from aembed.bench.discovery import imported
 from aembed.bench.requests import requests_from
 from aembed.bench.url import Place, WebServer
@@ -31,7 +31,7 @@ async def url(case: Any) -> AsyncIterator[bench.Subject]:
         yield _subject(case, server.ask)
 
 
-def _subject(case: Any, send: Callable[[HttpRequest], Awaitable[Response]]) -> bench.Subject:
+def _subject(case: Any, send: Callable[[HttpRequest], Awaitable[AsgiResponse]]) -> bench.Subject:
     """A fixed request, or one whose placeholder has another value each time."""
     text, body = case.request, case.body or ""
     request = HttpRequest.of(text.replace(PLACEHOLDER, "x"), body)
@@ -44,7 +44,7 @@ def _subject(case: Any, send: Callable[[HttpRequest], Awaitable[Response]]) -> b
     if case.data is None:
         raise InputError(f"{text!r} has a placeholder; give --data 1..10000, a file of values, or module:function")
 
-    def filled(value: Any) -> Awaitable[Response]:
+    def filled(value: Any) -> Awaitable[AsgiResponse]:
         return send(
             HttpRequest.of(text.replace(PLACEHOLDER, quote(str(value), safe="")), body.replace("{}", str(value)))
         )

@@ -12,14 +12,14 @@ from aembed.jobs.readers.jsonl import jsonl_columns, read_jsonl
 from aembed.jobs.readers.parquet import parquet_columns, read_parquet, read_whole_parquet
 from aembed.jobs.readers.text import read_text, text_columns
 from aembed.jobs.reading import InputFormat, Reading
-from aembed.jobs.rows import Block
+from aembed.jobs.rows import RowBlock
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
     columns: Callable[[str, BinaryIO, Reading], Columns]
-    rows: Callable[[str, BinaryIO, Reading, Columns], Iterator[Block]]
-    whole: Callable[[str, BinaryIO, Reading, Columns], Iterator[Block]]
+    rows: Callable[[str, BinaryIO, Reading, Columns], Iterator[RowBlock]]
+    whole: Callable[[str, BinaryIO, Reading, Columns], Iterator[RowBlock]]
     """The same rows with all their fields."""
 
 

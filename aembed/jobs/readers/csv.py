@@ -9,7 +9,7 @@ from aembed.jobs.columns import Columns, columns_of_file
 from aembed.jobs.errors import JobInputError
 from aembed.jobs.readers.records import read_records, syntax_of
 from aembed.jobs.reading import Reading
-from aembed.jobs.rows import Block, Row, bad_row, in_blocks, make_row
+from aembed.jobs.rows import Row, RowBlock, bad_row, in_blocks, make_row
 
 
 def csv_columns(name: str, file: BinaryIO, reading: Reading) -> Columns:
@@ -22,7 +22,7 @@ def csv_columns(name: str, file: BinaryIO, reading: Reading) -> Columns:
     return columns_of_file(name, names, reading)
 
 
-def read_csv(name: str, file: BinaryIO, reading: Reading, columns: Columns) -> Iterator[Block]:
+def read_csv(name: str, file: BinaryIO, reading: Reading, columns: Columns) -> Iterator[RowBlock]:
     return in_blocks(_rows(name, file, reading, columns))
 
 

@@ -12,7 +12,7 @@ from aembed.jobs import json_values
 from aembed.jobs.columns import Columns, columns_of_rows
 from aembed.jobs.readers.lines import Lines, read_blocks
 from aembed.jobs.reading import Reading
-from aembed.jobs.rows import Block, bad_row, make_row, make_rows
+from aembed.jobs.rows import RowBlock, bad_row, make_row, make_rows
 
 DECODER = msgspec.json.Decoder()
 DECODING_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -23,7 +23,7 @@ def jsonl_columns(name: str, file: BinaryIO, reading: Reading) -> Columns:
     return columns_of_rows(reading)
 
 
-def read_jsonl(name: str, file: BinaryIO, reading: Reading, columns: Columns) -> Iterator[Block]:
+def read_jsonl(name: str, file: BinaryIO, reading: Reading, columns: Columns) -> Iterator[RowBlock]:
     start = 0
     for lines in read_blocks(file, reading.max_row_bytes):
         block = _block(start, lines, reading, columns)
@@ -33,19 +33,19 @@ def read_jsonl(name: str, file: BinaryIO, reading: Reading, columns: Columns) ->
         del block  # or it would be in memory together with the next one
 
 
-def _block(start: int, lines: Lines, reading: Reading, columns: Columns) -> Block:
+def _block(start: int, lines: Lines, reading: Reading, columns: Columns) -> RowBlock:
     try:
         records = list(map(DECODER.decode, lines.contents))
     except DECODING_ERRORS:
         records = []
     if set(map(type, records)) == {dict}:
-        return Block(start, make_rows(lines.first, records, columns))
+        return RowBlock(start, make_rows(lines.first, records, columns))
     return _one_by_one(start, lines, reading, columns)
 
 
-def _one_by_one(start: int, lines: Lines, reading: Reading, columns: Columns) -> Block:
+def _one_by_one(start: int, lines: Lines, reading: Reading, columns: Columns) -> RowBlock:
     """Lines of which one at least is blank, or no record."""
-    block = Block(start, [])
+    block = RowBlock(start, [])
     for number, content in enumerate(lines.contents, lines.first):
         if content.isspace():
             block.blank += 1

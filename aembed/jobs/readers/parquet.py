@@ -12,7 +12,7 @@ from aembed.jobs.columns import Columns, columns_of_file
 from aembed.jobs.errors import JobInputError
 from aembed.jobs.readers.pages import dictionary_bytes, page_bytes
 from aembed.jobs.reading import Reading
-from aembed.jobs.rows import BLOCK, BLOCK_BYTES, Block, Row, make_row
+from aembed.jobs.rows import BLOCK, BLOCK_BYTES, Row, RowBlock, make_row
 
 PAGES_BYTES = 2**20
 """Read from the file at a time."""
@@ -74,12 +74,12 @@ def _chunks(group: Any, names: Sequence[str] | None) -> list[Any]:
     ]
 
 
-def read_parquet(name: str, file: BinaryIO, reading: Reading, columns: Columns) -> Iterator[Block]:
+def read_parquet(name: str, file: BinaryIO, reading: Reading, columns: Columns) -> Iterator[RowBlock]:
     """Rows with their text and id."""
     return _blocks(name, file, columns, columns.used)
 
 
-def read_whole_parquet(name: str, file: BinaryIO, reading: Reading, columns: Columns) -> Iterator[Block]:
+def read_whole_parquet(name: str, file: BinaryIO, reading: Reading, columns: Columns) -> Iterator[RowBlock]:
     """Blocks with everything the file has, as Arrow batches."""
     return _blocks(name, file, columns, None)
 
@@ -95,12 +95,12 @@ def open_parquet(name: str, file: BinaryIO) -> Any:
         raise JobInputError(f"{name} is not Parquet: {error}") from None
 
 
-def _blocks(name: str, file: BinaryIO, columns: Columns, wanted: Sequence[str] | None) -> Iterator[Block]:
+def _blocks(name: str, file: BinaryIO, columns: Columns, wanted: Sequence[str] | None) -> Iterator[RowBlock]:
     start = size = 0
     try:
         for batch in _batches(file, open_parquet(name, file), wanted):
             size += batch.nbytes
-            block = Block(start, _rows(batch, start, columns), batch=batch if wanted is None else None)
+            block = RowBlock(start, _rows(batch, start, columns), batch=batch if wanted is None else None)
             start += batch.num_rows
             del batch  # or it would be in memory together with the next one
             yield block

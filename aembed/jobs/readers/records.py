@@ -12,7 +12,7 @@ from typing import BinaryIO, Literal, TypeAlias
 from aembed.jobs.readers.lines import Line, decode, too_long
 from aembed.jobs.reading import Reading
 
-Record: TypeAlias = tuple[list[str], int, str]
+FieldsRead: TypeAlias = tuple[list[str], int, str]
 """Fields, size in bytes, and why it cannot be read, or ""."""
 
 PART_BYTES = 2**16
@@ -36,7 +36,7 @@ def syntax_of(name: str, reading: Reading) -> Syntax:
     return Syntax(delimiter, quoting, lenient=delimiter == "\t" and reading.quoting is None)
 
 
-def read_records(file: BinaryIO, syntax: Syntax, reading: Reading) -> Iterator[Record]:
+def read_records(file: BinaryIO, syntax: Syntax, reading: Reading) -> Iterator[FieldsRead]:
     """From the start. Of a record that is broken only the first line is one; the next record begins behind it.
 
     A record whose end is not found within ``max_row_bytes`` is broken. Bytes read ahead to find it are kept as bytes.
@@ -52,7 +52,7 @@ def read_records(file: BinaryIO, syntax: Syntax, reading: Reading) -> Iterator[R
             yield [], 0, too_long(number, most)
             data, number = _behind_the_line(file), number + 1
             continue
-        part = _Part(data[:stop], number, reading.encoding)
+        part = _DecodedLines(data[:stop], number, reading.encoding)
         done = yield from _parse(part, syntax, most, may_go_on=not ended, beyond=len(data) - stop)
         number = part.line_at(done)
         del part  # it may be as large as a row may be
@@ -62,7 +62,9 @@ def read_records(file: BinaryIO, syntax: Syntax, reading: Reading) -> Iterator[R
         data = rest + more if rest else more
 
 
-def _parse(part: _Part, syntax: Syntax, most: int, *, may_go_on: bool, beyond: int) -> Generator[Record, None, int]:
+def _parse(
+    part: _DecodedLines, syntax: Syntax, most: int, *, may_go_on: bool, beyond: int
+) -> Generator[FieldsRead, None, int]:
     """The records of a part. Returns where the last one ends, of which the file ``may_go_on`` to have the rest."""
     at, size, tell, lenient = 0, len(part.data), part.stream.tell, syntax.lenient
     while True:
@@ -96,7 +98,7 @@ def _parse(part: _Part, syntax: Syntax, most: int, *, may_go_on: bool, beyond: i
         part.go_to(at)
 
 
-class _Part:
+class _DecodedLines:
     """Some lines of the file, as text; ``fault`` belongs to one of those read last."""
 
     def __init__(self, data: bytes, number: int, encoding: str | None) -> None:

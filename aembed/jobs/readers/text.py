@@ -9,7 +9,7 @@ from aembed.jobs.columns import Columns
 from aembed.jobs.errors import JobInputError
 from aembed.jobs.readers.lines import decode, read_lines
 from aembed.jobs.reading import Reading
-from aembed.jobs.rows import Block, Row, bad_row, in_blocks, make_row
+from aembed.jobs.rows import Row, RowBlock, bad_row, in_blocks, make_row
 
 
 def text_columns(name: str, file: BinaryIO, reading: Reading) -> Columns:
@@ -23,7 +23,7 @@ def text_columns(name: str, file: BinaryIO, reading: Reading) -> Columns:
     return Columns()
 
 
-def read_text(name: str, file: BinaryIO, reading: Reading, columns: Columns) -> Iterator[Block]:
+def read_text(name: str, file: BinaryIO, reading: Reading, columns: Columns) -> Iterator[RowBlock]:
     return in_blocks(_rows(file, reading, columns))
 
 

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from aembed.jobs.arrow import pyarrow, the_parquet
 from aembed.jobs.errors import JobOutputError
-from aembed.jobs.existing import Origin
+from aembed.jobs.existing import ExistingOutput
 from aembed.jobs.paths import Output
 from aembed.jobs.pieces import with_pieces
 from aembed.jobs.quantized import STORED, stored_width
 from aembed.jobs.record import OutputRecord
-from aembed.jobs.rows import Block
-from aembed.jobs.source import Source, schema_of
+from aembed.jobs.rows import RowBlock
+from aembed.jobs.source import JobSource, schema_of
 from aembed.jobs.survey import Survey
 from aembed.jobs.writers.jsonl import JsonlWriter
 from aembed.jobs.writers.npy import NpyWriter
@@ -25,7 +25,7 @@ from aembed.jobs.writers.parquet import ParquetWriter, schema_of_rows
 class Writer(Protocol):
     """Takes the rows ``kept`` of each block; ``vectors`` are those of all its rows, as they are stored."""
 
-    def write(self, block: Block, kept: Sequence[int], vectors: NDArray[Any]) -> None: ...
+    def write(self, block: RowBlock, kept: Sequence[int], vectors: NDArray[Any]) -> None: ...
 
     def add(self, part: Any) -> None:
         """Take rows as an earlier output of this format has them: see :class:`KeptRows`."""
@@ -37,12 +37,12 @@ class Writer(Protocol):
         """Let go of the file, complete or not."""
 
 
-def _schema(source: Source) -> Any:
+def _schema(source: JobSource) -> Any:
     schema = schema_of(source)
     return schema if source.splitter is None else with_pieces(schema, source.columns)
 
 
-def parquet_schema(source: Source, survey: Survey, kept: Origin | None) -> Any:
+def parquet_schema(source: JobSource, survey: Survey, kept: ExistingOutput | None) -> Any:
     """The columns of a Parquet output, without its vectors and numbers: those of the rows that are kept, as well.
 
     Raises:
@@ -66,11 +66,11 @@ def parquet_schema(source: Source, survey: Survey, kept: Origin | None) -> Any:
 def open_writer(
     output: Output,
     file: BinaryIO,
-    source: Source,
+    source: JobSource,
     survey: Survey,
     record: OutputRecord,
     *,
-    kept: Origin | None = None,
+    kept: ExistingOutput | None = None,
 ) -> Writer:
     """The writer for an output; the file stays open when it is closed.
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from aembed import Vectors
 from aembed.jobs.json_values import as_json
-from aembed.jobs.rows import Block
+from aembed.jobs.rows import RowBlock
 
 DIGITS = 9
 """Enough for every float32 to be read back as it was."""
@@ -30,7 +30,7 @@ class JsonlWriter:
         self._file = file
         self._encoder = msgspec.json.Encoder(enc_hook=as_json)
 
-    def write(self, block: Block, kept: Sequence[int], vectors: NDArray[Any]) -> None:
+    def write(self, block: RowBlock, kept: Sequence[int], vectors: NDArray[Any]) -> None:
         records = _records(block)
         step = max(1, NUMBERS_AT_ONCE // vectors.shape[1])
         for start in range(0, len(kept), step):
@@ -65,7 +65,7 @@ def short(vectors: Vectors) -> NDArray[np.float64]:
     return np.where((places >= 0) & (places <= EXACT), np.round(exact * scale) / scale, exact)
 
 
-def _records(block: Block) -> Sequence[Mapping[str, Any]]:
+def _records(block: RowBlock) -> Sequence[Mapping[str, Any]]:
     if block.batch is None:
         return [row.fields for row in block.rows]
     from aembed.jobs.arrow_values import plain_records

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from aembed.jobs.rows import Block
+from aembed.jobs.rows import RowBlock
 
 
 class NpyWriter:
@@ -20,7 +20,7 @@ class NpyWriter:
         header = {"descr": descr, "fortran_order": False, "shape": (rows, width)}
         np.lib.format.write_array_header_1_0(file, header)
 
-    def write(self, block: Block, kept: Sequence[int], vectors: NDArray[Any]) -> None:
+    def write(self, block: RowBlock, kept: Sequence[int], vectors: NDArray[Any]) -> None:
         self._file.write(np.ascontiguousarray(vectors).data)
 
     def add(self, part: Any) -> None:

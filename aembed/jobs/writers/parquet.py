@@ -12,7 +12,7 @@ from aembed.jobs.column_types import ColumnTypes
 from aembed.jobs.columns import Columns
 from aembed.jobs.json_values import JsonText, json_text
 from aembed.jobs.record import METADATA
-from aembed.jobs.rows import Block
+from aembed.jobs.rows import RowBlock
 
 GROUP_BYTES = 2**24
 """Rows of a row group before it is encoded, all in memory."""
@@ -56,7 +56,7 @@ class ParquetWriter:
         self._held_rows = 0
         self._held_bytes = 0
 
-    def write(self, block: Block, kept: Sequence[int], vectors: NDArray[Any]) -> None:
+    def write(self, block: RowBlock, kept: Sequence[int], vectors: NDArray[Any]) -> None:
         pa = pyarrow()
         batch = some_rows(block.batch, kept) if block.batch is not None else _batch(block, kept, self._rows)
         if batch.schema.names != self._rows.names:  # rows that are kept have more columns
@@ -118,7 +118,7 @@ def _stored_as(name: str, kind: str, id_column: str | None) -> dict[str, str] | 
     return None if kind != "json" else {"format": "text" if name == id_column else "json"}
 
 
-def _batch(block: Block, kept: Sequence[int], schema: Any) -> Any:
+def _batch(block: RowBlock, kept: Sequence[int], schema: Any) -> Any:
     pa = pyarrow()
     arrays = []
     records = [block.rows[at].fields for at in kept]

@@ -47,7 +47,7 @@ class Lost:
     reason: str
 
 
-Outcome: TypeAlias = tuple[Done, Ints] | Lost
+ProcessResult: TypeAlias = tuple[Done, Ints] | Lost
 """The result of one process and its columns, or the reason why there is none."""
 
 
@@ -72,7 +72,7 @@ class Child:
         if not isinstance(await self._next(), Ready):
             raise SubjectError(f"{self.share}: {await self._last_words()}")
 
-    async def result(self, ticked: Callable[[], None]) -> Outcome:
+    async def result(self, ticked: Callable[[], None]) -> ProcessResult:
         """Its result, or why there is none."""
         while (message := await self._next()) is not None:
             if isinstance(message, Tick):
@@ -150,7 +150,7 @@ async def run_all(
     patience: float,
     stop: asyncio.Event | None,
     progress: Callable[[Sequence[Tick], float], None] | None,
-) -> list[Outcome]:
+) -> list[ProcessResult]:
     """The outcome of each, in their order; all start together. ``stop`` ends the run early, and its requests count.
 
     None where it was stopped before all were set up. Raises SubjectError if a subject cannot be set up.

@@ -19,7 +19,7 @@ from aembed.bench.load.run import execute
 from aembed.bench.load.share import Share
 from aembed.bench.rows.columns import Ints
 from aembed.bench.rows.lengths import lengths_of
-from aembed.bench.settings import Progress, Settings
+from aembed.bench.settings import Progress, RunSettings
 from aembed.bench.subject import Subject
 
 
@@ -33,7 +33,7 @@ async def work_on(
 ) -> tuple[Done, list[Ints]]:
     """Set up the subject, say so, start at the origin that ``ready`` gives, and return what happened, with its rows."""
     share = Share(job.number, job.of)
-    settings = Settings(
+    settings = RunSettings(
         timeout=job.timeout,
         drain=job.drain,
         max_in_flight=share.places(job.max_in_flight),
@@ -90,7 +90,7 @@ async def work_on(
     return done, columns
 
 
-def _driver(job: Job, opened: OpenedSubject, schedule: Ints, settings: Settings) -> Driver:
+def _driver(job: Job, opened: OpenedSubject, schedule: Ints, settings: RunSettings) -> Driver:
     subject: Subject = opened.subject
     if not job.users:
         return OpenLoop(subject, np.array(schedule), settings)

@@ -11,7 +11,7 @@ from aembed import InputError
 from aembed.bench.discovery import fresh_case
 from aembed.bench.environment import off_loop
 from aembed.bench.load.breakdown import joined
-from aembed.bench.load.processes.children import Lost, Outcome, children, run_all
+from aembed.bench.load.processes.children import Lost, ProcessResult, children, run_all
 from aembed.bench.load.processes.merge import (
     NOTHING,
     merged_disturbances,
@@ -29,7 +29,7 @@ from aembed.bench.model.under_load import Pacing
 from aembed.bench.rows.columns import Ints
 from aembed.bench.run_context import RunContext
 from aembed.bench.scenario import Case, Target
-from aembed.bench.settings import Progress, Settings
+from aembed.bench.settings import Progress, RunSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class Plan:
         return [NOTHING if self.times is None else Share(i, processes).times(self.times) for i in range(processes)]
 
 
-async def measure_in_processes(target: Target, plan: Plan, settings: Settings) -> tuple[Report, RunResult]:
+async def measure_in_processes(target: Target, plan: Plan, settings: RunSettings) -> tuple[Report, RunResult]:
     """The report and its rows. Raises InputError for a target that other processes cannot find."""
     case, number = fresh_case(target), settings.processes
     if case is None:
@@ -83,7 +83,7 @@ def loop_place() -> str:
     return "uvloop:new_event_loop" if uvloop else "asyncio:new_event_loop"
 
 
-def job_of(case: Case, plan: Plan, settings: Settings, number: int, schedule: Ints) -> Job:
+def job_of(case: Case, plan: Plan, settings: RunSettings, number: int, schedule: Ints) -> Job:
     return Job(
         target=case.scenario.target,
         parameters=dict(case.parameters),
@@ -124,7 +124,7 @@ def progress_of(plan: Plan, tell: Callable[[Progress], None] | None) -> Callable
 
 
 async def _report(
-    frame: RunContext, plan: Plan, settings: Settings, outcomes: Sequence[Outcome], schedules: Sequence[Ints]
+    frame: RunContext, plan: Plan, settings: RunSettings, outcomes: Sequence[ProcessResult], schedules: Sequence[Ints]
 ) -> tuple[Report, RunResult]:
     dones = [outcome[0] for outcome in outcomes if not isinstance(outcome, Lost)]
     result, table = await off_loop(merged_result, outcomes, schedules, plan.seconds)

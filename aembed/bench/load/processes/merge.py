@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from aembed.bench.load.processes.children import Lost, Outcome
+from aembed.bench.load.processes.children import Lost, ProcessResult
 from aembed.bench.load.processes.messages import Done
 from aembed.bench.load.record import Record
 from aembed.bench.load.reporting import Observed
@@ -24,7 +24,9 @@ from aembed.bench.stats.sample import rank_of
 NOTHING: Ints = np.empty(0, dtype=np.int64)
 
 
-def merged_result(outcomes: Sequence[Outcome], schedules: Sequence[Ints], seconds: float) -> tuple[RunResult, Ints]:
+def merged_result(
+    outcomes: Sequence[ProcessResult], schedules: Sequence[Ints], seconds: float
+) -> tuple[RunResult, Ints]:
     """The run, and the columns of all its requests in the order of intention.
 
     The requests of a process without a result are unfinished: they were due, and their answers are unknown. No
@@ -86,7 +88,7 @@ def _failures(dones: Iterable[Done], *, lost: int) -> tuple[Failure, ...]:
     return tuple(sorted(found.values(), key=lambda failure: -failure.count))
 
 
-def merged_disturbances(outcomes: Sequence[Outcome]) -> Disturbances:
+def merged_disturbances(outcomes: Sequence[ProcessResult]) -> Disturbances:
     """Each reason and note with its process. One process that was disturbed voids the run."""
     reasons: list[str] = []
     notes: list[str] = []
@@ -160,12 +162,12 @@ def merged_work(works: Sequence[Work | None]) -> Work | None:
     return replace(found[0], **totals, cost=costs, repeated=most.repeated, lengths=most.lengths)
 
 
-def shares_of(outcomes: Sequence[Outcome], schedules: Sequence[Ints]) -> tuple[ProcessShare, ...]:
+def shares_of(outcomes: Sequence[ProcessResult], schedules: Sequence[Ints]) -> tuple[ProcessShare, ...]:
     """A line for each process in the report."""
     return tuple(_share(outcome, schedule) for outcome, schedule in zip(outcomes, schedules, strict=False))
 
 
-def _share(outcome: Outcome, schedule: Ints) -> ProcessShare:
+def _share(outcome: ProcessResult, schedule: Ints) -> ProcessShare:
     if isinstance(outcome, Lost):
         return ProcessShare(offered=len(schedule), lag_p99=None, cpu=None, valid=False)
     done, table = outcome

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from aembed.testing.quotas import Level
+from aembed.testing.quotas import QuotaLevel
 from aembed.testing.server.dialects.dialect import (
     Ask,
     Caps,
@@ -32,7 +32,7 @@ from aembed.testing.server.parse import Request
 INPUT_TYPES = ("search_document", "search_query", "classification", "clustering")
 
 
-class _Body(msgspec.Struct, forbid_unknown_fields=True):
+class _CohereBody(msgspec.Struct, forbid_unknown_fields=True):
     model: str = ""
     texts: list[str] | None = None
     input_type: str | None = None
@@ -42,11 +42,11 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     max_tokens: int | None = None
 
 
-_decode = reader(_Body)
+_decode = reader(_CohereBody)
 
 
 def read(request: Request, model: str) -> Ask:
-    body: _Body = _decode(request.body)
+    body: _CohereBody = _decode(request.body)
     if not body.model:
         raise Refusal("field", "a model parameter is required for this endpoint.")
     if body.texts is None:
@@ -108,7 +108,7 @@ def refuse(refusal: Refusal) -> tuple[int, Any]:
     return status, {"id": "00000000-0000-0000-0000-000000000000", "message": message}
 
 
-def announce(levels: Sequence[Level]) -> Mapping[str, str]:
+def announce(levels: Sequence[QuotaLevel]) -> Mapping[str, str]:
     """Trial keys get headers with their calls."""
     return {
         name: value

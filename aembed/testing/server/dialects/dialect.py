@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from aembed.testing.quotas import Level, Resource
+from aembed.testing.quotas import MeteredResource, QuotaLevel
 from aembed.testing.server.parse import Request
 
 Problem: TypeAlias = Literal[
@@ -40,7 +40,7 @@ class Refusal(Exception):  # noqa: N818  # an answer, no failure of ours
     limit: float = 0
     got: float = 0
     index: int = 0
-    resource: Resource = "requests"
+    resource: MeteredResource = "requests"
     wait: float = 0.0
     model: str = ""
 
@@ -85,7 +85,7 @@ class Caps:
     body_bytes: int | None = None
 
 
-def _nothing_announced(levels: Sequence[Level]) -> Mapping[str, str]:
+def _nothing_announced(levels: Sequence[QuotaLevel]) -> Mapping[str, str]:
     return {}
 
 
@@ -114,7 +114,7 @@ class Dialect:
     request_id: str = "x-request-id"
     headers: Callable[[ReplyParts], Mapping[str, str]] = _no_headers
     """Headers of good answers."""
-    announce: Callable[[Sequence[Level]], Mapping[str, str]] = _nothing_announced
+    announce: Callable[[Sequence[QuotaLevel]], Mapping[str, str]] = _nothing_announced
     """Quota headers."""
     mixes: bool = True
     """One reply may hold base64 and numbers."""

@@ -60,11 +60,11 @@ class _Item(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     output_dimensionality: int | None = None
 
 
-class _Body(msgspec.Struct, forbid_unknown_fields=True):
+class _GoogleBody(msgspec.Struct, forbid_unknown_fields=True):
     requests: list[_Item]
 
 
-_decode = reader(_Body)
+_decode = reader(_GoogleBody)
 
 
 def route(path: str) -> str | None:
@@ -77,7 +77,7 @@ def key(request: Request) -> str | None:
 
 
 def read(request: Request, model: str) -> Ask:
-    body: _Body = _decode(request.body)
+    body: _GoogleBody = _decode(request.body)
     texts, dimensions = [], set()
     for index, item in enumerate(body.requests):
         if item.model != f"models/{model}":

@@ -33,7 +33,7 @@ class _Text(msgspec.Struct, forbid_unknown_fields=True):
     text: str
 
 
-class _Body(msgspec.Struct, forbid_unknown_fields=True):
+class _JinaBody(msgspec.Struct, forbid_unknown_fields=True):
     model: str
     input: str | list[str | _Text]
     task: str | None = None
@@ -45,11 +45,11 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     return_multivector: bool = False
 
 
-_decode = reader(_Body)
+_decode = reader(_JinaBody)
 
 
 def read(request: Request, model: str) -> Ask:
-    body: _Body = _decode(request.body)
+    body: _JinaBody = _decode(request.body)
     one_of("embedding_type", body.embedding_type, ("float", "base64"))
     positive("dimensions", body.dimensions)
     given = [body.input] if isinstance(body.input, str) else body.input

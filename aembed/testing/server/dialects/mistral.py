@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from aembed.testing.quotas import Level
+from aembed.testing.quotas import QuotaLevel
 from aembed.testing.server.dialects.dialect import (
     Ask,
     Caps,
@@ -31,7 +31,7 @@ from aembed.testing.server.dialects.openai import items
 from aembed.testing.server.parse import Request
 
 
-class _Body(msgspec.Struct, forbid_unknown_fields=True):
+class _MistralBody(msgspec.Struct, forbid_unknown_fields=True):
     model: str
     input: str | list[str]
     encoding_format: str | None = None
@@ -40,11 +40,11 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     metadata: dict[str, Any] | None = None
 
 
-_decode = reader(_Body)
+_decode = reader(_MistralBody)
 
 
 def read(request: Request, model: str) -> Ask:
-    body: _Body = _decode(request.body)
+    body: _MistralBody = _decode(request.body)
     one_of("encoding_format", body.encoding_format, (None, "float", "base64"))
     one_of("output_dtype", body.output_dtype, (None, "float"))
     positive("output_dimension", body.output_dimension)
@@ -99,7 +99,7 @@ def refuse(refusal: Refusal) -> tuple[int, Any]:
     return status, {"object": "error", "message": words, "type": kind, "param": None, "code": code}
 
 
-def announce(levels: Sequence[Level]) -> Mapping[str, str]:
+def announce(levels: Sequence[QuotaLevel]) -> Mapping[str, str]:
     headers = {}
     for level in levels:
         if level.resource != "inputs":

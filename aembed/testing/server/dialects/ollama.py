@@ -26,20 +26,20 @@ from aembed.testing.server.dialects.dialect import (
 from aembed.testing.server.parse import Request
 
 
-class _Body(msgspec.Struct):
+class _OllamaBody(msgspec.Struct):
     model: str = ""
     input: str | list[str] | None = None
     truncate: bool | None = None
     dimensions: int = 0
 
 
-_decode = reader(_Body)
+_decode = reader(_OllamaBody)
 
 
 def read(request: Request, model: str) -> Ask:
     if not request.body:
         raise Refusal("field", "missing request body")
-    body: _Body = _decode(request.body)
+    body: _OllamaBody = _decode(request.body)
     if not body.model:
         raise Refusal("model")
     given = body.input or []

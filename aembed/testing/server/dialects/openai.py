@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from aembed.testing.quotas import Level
+from aembed.testing.quotas import QuotaLevel
 from aembed.testing.server.dialects.dialect import (
     Ask,
     Caps,
@@ -29,7 +29,7 @@ from aembed.testing.server.dialects.dialect import (
 from aembed.testing.server.parse import Request
 
 
-class _Body(msgspec.Struct, forbid_unknown_fields=True):
+class _OpenAIBody(msgspec.Struct, forbid_unknown_fields=True):
     input: str | list[str | int | list[int]]
     model: str = ""
     encoding_format: str | None = None
@@ -37,12 +37,12 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     user: str | None = None
 
 
-_decode = reader(_Body)
+_decode = reader(_OpenAIBody)
 
 
 def read(request: Request, model: str) -> Ask:
     """Texts or tokens, one or many."""
-    body: _Body = _decode(request.body)
+    body: _OpenAIBody = _decode(request.body)
     if not (model or body.model):
         raise Refusal("field", "you must provide a model parameter")
     one_of("encoding_format", body.encoding_format, (None, "float", "base64"))
@@ -154,7 +154,7 @@ def duration(seconds: float) -> str:
     return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{rest / 1000:g}s"
 
 
-def announce(levels: Sequence[Level]) -> Mapping[str, str]:
+def announce(levels: Sequence[QuotaLevel]) -> Mapping[str, str]:
     headers = {}
     for level in levels:
         if level.resource != "inputs":

@@ -29,7 +29,7 @@ from aembed.testing.server.dialects.dialect import (
 from aembed.testing.server.parse import Request
 
 
-class _Body(msgspec.Struct):
+class _TeiBody(msgspec.Struct):
     inputs: str | list[str]
     truncate: bool | None = None
     normalize: bool = True
@@ -38,11 +38,11 @@ class _Body(msgspec.Struct):
     dimensions: int | None = None
 
 
-_decode = reader(_Body)
+_decode = reader(_TeiBody)
 
 
 def read(request: Request, model: str) -> Ask:
-    body: _Body = _decode(request.body)
+    body: _TeiBody = _decode(request.body)
     one_of("truncation_direction", body.truncation_direction.lower(), ("left", "right"))
     if body.dimensions is not None and body.dimensions < 1:
         raise Refusal("field", "`dimensions` should be positive")

@@ -29,7 +29,7 @@ from aembed.testing.server.dialects.openai import items
 from aembed.testing.server.parse import Request
 
 
-class _Body(msgspec.Struct, forbid_unknown_fields=True):
+class _VoyageBody(msgspec.Struct, forbid_unknown_fields=True):
     input: str | list[str]
     model: str
     input_type: str | None = None
@@ -39,11 +39,11 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     encoding_format: str | None = None
 
 
-_decode = reader(_Body)
+_decode = reader(_VoyageBody)
 
 
 def read(request: Request, model: str) -> Ask:
-    body: _Body = _decode(request.body)
+    body: _VoyageBody = _decode(request.body)
     one_of("input_type", body.input_type, (None, "query", "document"))
     one_of("encoding_format", body.encoding_format, (None, "base64"))
     one_of("output_dtype", body.output_dtype, ("float",))
