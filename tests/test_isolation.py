@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from math import ceil, log2
-from random import Random
 from typing import Any
 
 import anyio
@@ -13,86 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aembed import (
-    AembedError,
-    AuthenticationError,
-    BadTextError,
-    BatchSplit,
-    Config,
-    ConnectError,
-    EmbedderFactory,
-    Event,
-    Kind,
-    Limits,
-    ModelSpec,
-    OverloadedError,
-    RateLimitError,
-    Reply,
-    ReplyError,
-    RequestTimeoutError,
-    RetryPolicy,
-)
+from aembed import AembedError, Config, EmbedderFactory, Limits, RetryPolicy
 from aembed._engine.proof import PROBE
 from aembed._gate.backoff import OUTAGE_FAILURES
-from aembed.testing import ScriptedProvider
 from tests.loops import run
+from tests.poisoned import ATTEMPTS, CRASH, FAILURES, QUICK, TEXTS, Failure, Poisoned, embed, splits
 from tests.scripted import batches, expected
 
-ATTEMPTS = 3
-QUICK = RetryPolicy(max_attempts=ATTEMPTS, initial_delay=1e-3, max_delay=1e-3)
-TEXTS = [f"text {number}" for number in range(20)]
-
-Failure = Callable[[Sequence[str], set[str]], Any]
-
-
-class Poisoned(ScriptedProvider):
-    """Fails with every batch that holds one of the ``bad`` texts, as ``failure`` says."""
-
-    def __init__(self, bad: Sequence[str], failure: Failure, *, size: int = 100, latency: float = 0.0) -> None:
-        spec = ModelSpec(name="poisoned", provider="scripted", dim=8, max_batch_texts=size)
-        super().__init__(spec=spec, latency=latency)
-        self.bad = set(bad)
-        self._failure = failure
-
-    async def _answer(self, texts: Sequence[str], kind: Kind) -> Reply:
-        reply = await super()._answer(texts, kind)
-        if self.bad.isdisjoint(texts):
-            return reply
-        failed = self._failure(texts, self.bad)
-        if isinstance(failed, BaseException):
-            raise failed
-        reply.vectors[[text in self.bad for text in texts]] = failed
-        return reply
-
-
-FAILURES: dict[str, tuple[type[AembedError], int, Failure]] = {
-    "500": (OverloadedError, ATTEMPTS, lambda texts, bad: OverloadedError("crashed", status=500)),
-    "connection": (ConnectError, ATTEMPTS, lambda texts, bad: ConnectError("dropped", maybe_billed=True)),
-    "no vector": (ReplyError, 2, lambda texts, bad: ReplyError("null in a vector's place")),
-    "named": (
-        ReplyError,
-        2,
-        lambda texts, bad: ReplyError("an empty vector", index=[text in bad for text in texts].index(True)),
-    ),
-    "NaN": (ReplyError, 2, lambda texts, bad: np.nan),
-    "infinity": (ReplyError, 2, lambda texts, bad: np.inf),
-    "zeros": (ReplyError, 2, lambda texts, bad: 0.0),
-}
-CRASH = FAILURES["500"][2]
-
 failing = pytest.mark.parametrize(("kind", "attempts", "failure"), FAILURES.values(), ids=FAILURES)
-
-
-async def embed(provider: ScriptedProvider, texts: Sequence[str], **options: Any) -> tuple[Any, Any, list[Event]]:
-    events: list[Event] = []
-    async with EmbedderFactory(Config()) as factory:
-        embedder = await factory.new_embedder(provider, on_event=events.append, **{"retry": QUICK, **options})
-        result = await embedder.embed(texts, on_error="return")
-    return result, embedder.statistics(), events
-
-
-def splits(events: Sequence[Event]) -> list[int]:
-    return [event.texts for event in events if isinstance(event, BatchSplit)]
 
 
 @failing
@@ -204,132 +130,3 @@ async def test_they_are_found_although_every_batch_holds_one(concurrency: int) -
     assert sorted(result.failures) == list(range(3, 400, 20))
     assert all(error.isolated for error in result.failures.values())
     assert len(provider.calls) <= most_requests(provider, 400, 20)
-
-
-@pytest.mark.virtual_time
-@pytest.mark.parametrize("failure", [OverloadedError("down", status=503), ConnectError("refused")], ids=str)
-@pytest.mark.parametrize("concurrency", [1, 16])
-async def test_fault_84_in_an_outage_nothing_is_halved(failure: AembedError, concurrency: int) -> None:
-    spec = ModelSpec(name="down", provider="scripted", dim=8, max_batch_texts=4)
-    provider = ScriptedProvider([failure] * 9999, spec=spec)
-    result, statistics, events = await embed(provider, TEXTS, limits=Limits(max_concurrency=concurrency))
-    assert len(result.failures) == 20
-    assert not any(getattr(error, "isolated", False) for error in result.failures.values())
-    assert [call for call in batches(provider) if len(call) < 4] == [(PROBE,)], "one short text in all"
-    assert splits(events) == []
-    assert statistics.failed == 20
-
-
-@pytest.mark.virtual_time
-async def test_an_outage_that_begins_during_the_search_ends_it() -> None:
-    class Dying(Poisoned):
-        async def _answer(self, texts: Sequence[str], kind: Kind) -> Reply:
-            if len(self.calls) > ATTEMPTS + 2:
-                raise OverloadedError("down", status=503)
-            return await super()._answer(texts, kind)
-
-    texts = [f"text {number}" for number in range(1000)]
-    provider = Dying(texts[:1], CRASH, size=1000)
-    result, _, _ = await embed(provider, texts)
-    assert sorted(result.failures) == list(range(500))
-    assert len(provider.calls) < 30
-    assert not any(error.isolated for error in result.failures.values() if error.status == 503)
-
-
-@pytest.mark.virtual_time
-@pytest.mark.parametrize(
-    "failure",
-    [
-        RateLimitError("too fast", retry_after=1e6),
-        OverloadedError("busy", retry_after=1e6),
-        OverloadedError("no use", retryable=False),
-        RequestTimeoutError("slow"),
-        AuthenticationError("who are you"),
-    ],
-    ids=lambda failure: type(failure).__name__,
-)
-async def test_an_error_about_the_server_is_no_fault_of_a_text(failure: AembedError) -> None:
-    provider = ScriptedProvider([failure] * 99)
-    async with EmbedderFactory(Config()) as factory:
-        embedder = await factory.new_embedder(provider, retry=QUICK)
-        with pytest.raises(type(failure)):
-            await embedder.embed_documents(TEXTS)
-    assert {len(call) for call in batches(provider)} == {20}
-
-
-@pytest.mark.virtual_time
-async def test_a_batch_that_is_too_slow_is_halved_if_others_are_answered() -> None:
-    class Slow(ScriptedProvider):
-        async def _answer(self, texts: Sequence[str], kind: Kind) -> Reply:
-            if "slow" in texts:
-                await anyio.sleep(100.0)
-            await anyio.sleep(1.0)
-            return await super()._answer(texts, kind)
-
-    spec = ModelSpec(name="slow", provider="scripted", dim=8, max_batch_texts=4)
-    texts = [*TEXTS[:4], "slow", *TEXTS[4:7], *TEXTS]
-    result, _, _ = await embed(Slow(spec=spec), texts, timeout=2.0, limits=Limits(max_concurrency=2))
-    assert list(result.failures) == [4]
-
-
-@pytest.mark.virtual_time
-async def test_one_text_to_a_request_is_isolated_by_its_siblings() -> None:
-    provider = Poisoned([TEXTS[7]], CRASH, size=1)
-    result, _, _ = await embed(provider, TEXTS)
-    assert {index: (error.index, error.isolated) for index, error in result.failures.items()} == {7: (7, True)}
-
-
-@pytest.mark.virtual_time
-async def test_a_document_without_siblings_is_blamed_if_the_server_works() -> None:
-    """It may be the last row of a bulk job, which would never end."""
-    provider = Poisoned(TEXTS[:1], CRASH)
-    result, _, _ = await embed(provider, TEXTS[:1])
-    assert (result.failures[0].isolated, result.failures[0].attempts) == (True, ATTEMPTS)
-    assert batches(provider)[ATTEMPTS:] == [(PROBE,)]
-    assert result.usage.requests == ATTEMPTS + 1
-
-
-@pytest.mark.virtual_time
-async def test_a_single_query_asks_for_no_proof() -> None:
-    provider = Poisoned(TEXTS[:1], CRASH)
-    async with EmbedderFactory(Config()) as factory:
-        embedder = await factory.new_embedder(provider, retry=QUICK)
-        with pytest.raises(OverloadedError) as caught:
-            await embedder.embed_query(TEXTS[0])
-    assert not caught.value.isolated
-    assert len(provider.calls) == ATTEMPTS
-
-
-@pytest.mark.virtual_time
-async def test_other_ends_of_a_part_are_seen_to() -> None:
-    """A half holds a text that is rejected for a reason."""
-
-    class Both(Poisoned):
-        async def _answer(self, texts: Sequence[str], kind: Kind) -> Reply:
-            if self.bad & set(texts):
-                raise OverloadedError("crashed", status=500)
-            if TEXTS[15] in texts:
-                raise BadTextError("not allowed")
-            return await super()._answer(texts, kind)
-
-    result, _, _ = await embed(Both([TEXTS[2]], CRASH), TEXTS)
-    assert {index: type(error) for index, error in result.failures.items()} == {2: OverloadedError, 15: BadTextError}
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_failures_at_random_blame_no_text(seed: int) -> None:
-    """A fifth of all requests fail, with any texts."""
-
-    class Flaky(ScriptedProvider):
-        dice = Random(seed)
-
-        async def _answer(self, texts: Sequence[str], kind: Kind) -> Reply:
-            await anyio.sleep(0.01)
-            if self.dice.random() < 0.2:
-                raise OverloadedError("busy", status=503)
-            return await super()._answer(texts, kind)
-
-    texts = [f"text {number}" for number in range(2000)]
-    spec = ModelSpec(name="flaky", provider="scripted", dim=8, max_batch_texts=8)
-    result, _, _ = run(embed(Flaky(spec=spec), texts, retry=RetryPolicy(initial_delay=0.01)))
-    assert not [error for error in result.failures.values() if error.isolated]

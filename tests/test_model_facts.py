@@ -13,7 +13,7 @@ import pytest
 from aembed import ModelSpec
 from aembed._wire.catalogue import HostedModel
 from aembed._wire.matryoshka import OPEN_MODELS
-from tests.test_providers import opened
+from tests.provider_requests import opened
 from tests.wire.fake import Fake
 
 # model, dimension, dimensions that may be asked for, tokens of a text, tokens and texts of a request, US dollars for a

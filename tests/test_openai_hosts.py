@@ -12,7 +12,7 @@ from aembed._settings.config import find_vendor
 from aembed._settings.keys import find_endpoint
 from aembed._settings.options import Options
 from aembed.testing import LoopbackServer
-from tests.test_providers import KEY, asked, opened
+from tests.provider_requests import KEY, asked, opened
 from tests.wire.fake import Fake, answer
 
 ADDRESSES = {

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from aembed._errors import ReplyError
-from tests.test_providers import opened
+from tests.provider_requests import opened
 from tests.wire.fake import Fake, answer
 
 VECTORS = np.array([[0.5, -1.0], [2.0, 0.25]], np.float32)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from aembed._errors import ConfigError, MissingKeyError
-from tests.test_providers import opened
+from tests.provider_requests import opened
 from tests.wire.fake import Fake
 
 HERE = "http://localhost:9000"

@@ -36,18 +36,7 @@ from aembed.testing.faults import (
     Truncate,
     Understate,
 )
-from tests.faults.case import (
-    DIM,
-    Case,
-    always,
-    assert_outcome,
-    attempt,
-    check,
-    embedding,
-    messages,
-    mock,
-    settled,
-)
+from tests.faults.case import DIM, Case, always, assert_outcome, attempt, check, embedding, messages, mock, settled
 from tests.faults.privacy import KEY, TEXTS, assert_private
 
 FAILING: dict[str, Any] = {"error": ConnectError, "attempts": 3, "requests": 3, "retryable": True}

@@ -23,7 +23,7 @@ from aembed import (
     Source,
 )
 from aembed.testing import Quota, QuotaKeeper, ScriptedProvider
-from tests.test_providers import opened
+from tests.provider_requests import opened
 from tests.wire.fake import Fake
 
 Scope = Literal["account", "model"]

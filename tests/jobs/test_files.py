@@ -9,29 +9,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from aembed import AuthenticationError, Config, EmbedderFactory, Limits, MissingExtraError
-from aembed.jobs import JobChangedError, JobInputError, JobStoppedError, run
-from aembed.jobs.reading import Reading
-from aembed.jobs.source import open_source
-from aembed.jobs.survey import Survey, take_survey
-from tests.jobs.conftest import mock_vectors, records
+from aembed import Config, MissingExtraError
+from aembed.jobs import JobInputError, run
+from tests.jobs.conftest import records
 from tests.jobs.provider import Remembers
 from tests.jobs.test_inputs import read
-
-
-def write(name: str, *texts: str) -> str:
-    Path(name).parent.mkdir(exist_ok=True, parents=True)
-    if name.endswith(".jsonl"):
-        Path(name).write_text("".join(json.dumps({"text": text, "from": name}) + "\n" for text in texts))
-    else:
-        Path(name).write_text("".join(f"{text}\n" for text in texts))
-    return name
-
-
-# --- several
+from tests.jobs.written import write
 
 
 def test_files_are_read_one_after_the_other_and_rows_numbered_on() -> None:
@@ -103,9 +88,6 @@ def test_limit() -> None:
     assert read("a.txt", limit=1)[0] == [(1, 1, "row 0")]
 
 
-# --- compressed
-
-
 @pytest.mark.parametrize("name", ["r.jsonl.gz", "r.jsonl.zst", "r.jsonl"])
 def test_compressed_text_is_read(name: str) -> None:
     content = b"".join(b'{"text": "row %d"}\n' % i for i in range(3000))
@@ -132,9 +114,6 @@ def test_zstandard_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("t.txt.zst").write_bytes(b"\x28\xb5\x2f\xfd")
     with pytest.raises(MissingExtraError, match=r'pip install "aembed\[zstd\]"'):
         read("t.txt.zst")
-
-
-# --- encodings and other kinds
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "cp1252", "utf-8", "shift_jis"])
@@ -223,112 +202,3 @@ def test_options_that_make_no_sense(options: Any, words: str) -> None:
     write("t.txt", "one")
     with pytest.raises(JobInputError, match=re.escape(words)):
         read("t.txt", **options)
-
-
-# --- 117: an input that grows
-
-
-class Appends(Remembers):
-    """Appends rows to the input while it is asked."""
-
-    def __init__(self, name: str, **options: Any) -> None:
-        super().__init__(**options)
-        self._name = name
-
-    async def embed(self, texts: Any, /, *, kind: Any) -> Any:
-        with Path(self._name).open("a") as file:
-            file.write("late\n" * 100)
-        return await super().embed(texts, kind=kind)
-
-
-@pytest.mark.parametrize("output", ["v.npy", "v.jsonl"])
-async def test_fault_117_job_ends_with_the_rows_it_surveyed(output: str) -> None:
-    write("t.txt", *(f"row {i}" for i in range(20)))
-    report = await run("t.txt", output, model=Appends("t.txt"), config=Config())
-    assert (report.rows, report.grown) == (20, True)
-    found = np.load(output) if output == "v.npy" else np.array([row["vector"] for row in records(output)], np.float32)
-    np.testing.assert_array_equal(found, await mock_vectors([f"row {i}" for i in range(20)]))
-    write("t.txt", "one")
-    assert not (await run("t.txt", f"w-{output}", model=Remembers(), config=Config())).grown
-
-
-@pytest.mark.parametrize("name", ["t.txt", "t.csv", "t.jsonl"])
-async def test_fault_117_line_that_is_being_written_is_left_to_the_next_run(name: str) -> None:
-    lines = (
-        ["text", "one", "two, and mo", "re"] if name != "t.jsonl" else ["", '{"text": "one"}', '{"text": "tw', 'o"}']
-    )
-    Path(name).write_text("\n".join(lines[:3]).lstrip())
-    async with EmbedderFactory(Config()) as factory, open_source(name, Reading()) as source:
-        with Path(name).open("a") as file:
-            file.write(lines[3] + "\n")
-        survey = Survey()
-        await take_survey(survey, source, await factory.new_embedder(Remembers()))
-        texts = [row.text for block in source.blocks() for row in block.rows]
-        assert texts[-1] == "one"
-        assert (survey.rows, survey.faulty) == (len(texts), 0)
-        assert source.has_grown()
-
-
-async def test_fault_117_stopped_job_resumes_though_its_input_has_grown() -> None:
-    write("t.txt", *(f"row {i}" for i in range(20)))
-    first = Appends("t.txt", good=3, failure=AuthenticationError("the key is rejected"))
-    limits = Limits(max_concurrency=1)
-    with pytest.raises(JobStoppedError):
-        await run("t.txt", "v.npy", model=first, config=Config(), limits=limits)
-    second = Appends("unread.txt")
-    report = await run("t.txt", "v.npy", model=second, config=Config())
-    assert (report.rows, report.resumed, report.grown) == (20, len(first.asked), True)
-    assert set(first.asked).isdisjoint(second.asked)
-    assert "late" not in second.asked
-
-
-async def test_fault_117_input_that_changed_and_grew_is_another_input() -> None:
-    write("t.txt", *(f"row {i}" for i in range(20)))
-    first = Remembers(good=3, failure=AuthenticationError("the key is rejected"))
-    with pytest.raises(JobStoppedError):
-        await run("t.txt", "v.npy", model=first, config=Config(), limits=Limits(max_concurrency=1))
-    write("t.txt", *(f"other {i}" for i in range(30)))
-    with pytest.raises(JobChangedError, match="the input has changed"):
-        await run("t.txt", "v.npy", model=Remembers(), config=Config())
-
-
-# --- text from several columns
-
-
-def test_text_of_several_columns() -> None:
-    rows = [
-        {"t": "A", "a": "b"},
-        {"t": "C"},
-        {"a": None, "t": "D"},
-        {"x": 1},
-        {"t": 5, "a": "\ud800"},
-        {"t": 5, "a": [1]},
-    ]
-    Path("r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    found = [row[2] for row in read("r.jsonl", text="{t}: {a} {{}}")[0]]
-    assert found[:3] == ["A: b {}", "C:  {}", "D:  {}"]
-    assert found[3] == "'t' and 'a' are empty or blank, and have no meaning to embed"
-    assert found[4:] == ["the text has a lone surrogate at character 3", "5: [1] {}"]
-    Path("r.csv").write_text("t,a\nA,b\nC,\n")
-    assert [row[2] for row in read("r.csv", text="{t}\n\n{a}")[0]] == ["A\n\nb", "C\n\n"]
-    with pytest.raises(JobInputError, match="has no column 'title'; it has 't', 'a': name one in the template"):
-        read("r.csv", text="{title}")
-
-
-async def test_template_with_a_name_that_no_row_has() -> None:
-    Path("r.jsonl").write_text('{"title": "A"}\n')
-    with pytest.raises(JobInputError, match="no row has 'abstrct'; check the template"):
-        await run("r.jsonl", "v.npy", model=Remembers(), config=Config(), text="{title} {abstrct}")
-
-
-@pytest.mark.parametrize("output", ["v.jsonl", "v.parquet"])
-async def test_columns_of_a_template_stay(output: str) -> None:
-    pa = pytest.importorskip("pyarrow", reason="needs the extra parquet")
-    import pyarrow.parquet as pq
-
-    pq.write_table(pa.table({"title": ["A", None], "year": [1990, 1991]}), "r.parquet")
-    provider = Remembers()
-    await run("r.parquet", output, model=provider, config=Config(), text="{title} ({year})")
-    assert provider.asked == ["A (1990)", " (1991)"]
-    rows = records(output) if output == "v.jsonl" else pq.read_table(output).to_pylist()
-    assert [(row["title"], row["year"]) for row in rows] == [("A", 1990), (None, 1991)]

@@ -17,61 +17,21 @@ from aembed import (
     CallDone,
     ClosedError,
     Config,
-    DeadlineError,
     Embedder,
     EmbedderFactory,
     Event,
     InputError,
-    Limits,
     ModelSpec,
-    OverloadedError,
-    RateLimitError,
     Reply,
     RequestDone,
     RequestFailed,
-    RetryPolicy,
-    RetryScheduled,
 )
 from aembed.testing import LoopbackServer, ScriptedProvider
-from tests.engine.call import AT_ONCE, TEXTS
-from tests.scripted import PAIRS, expected
+from tests.engine.call import TEXTS
+from tests.scripted import expected
+from tests.telemetry.call_log import SHARING, Log, opened
 
 Operate = Callable[[Embedder], Awaitable[Any]]
-
-
-class Log(list[Any]):
-    """A listener that keeps events."""
-
-    def __call__(self, event: Event) -> None:
-        self.append(event)
-
-    def of(self, kind: type[Any]) -> list[Any]:
-        return [event for event in self if type(event) is kind]
-
-    @property
-    def done(self) -> CallDone:
-        """The only one."""
-        (event,) = self.of(CallDone)
-        assert isinstance(event, CallDone)
-        return event
-
-
-@pytest.fixture
-def log() -> Log:
-    return Log()
-
-
-async def opened(factory: EmbedderFactory, log: Log, model: Any = None, **options: Any) -> Embedder:
-    model = model or ScriptedProvider(spec=ModelSpec(name="scripted", provider="scripted"))
-    return await factory.new_embedder(model, **{"on_event": log, "retry": AT_ONCE, **options})
-
-
-SHARING: dict[str, dict[str, Any]] = {
-    "nothing": {},
-    "cache": {"cache": True},
-    "merge": {"merge": True},
-    "both": {"cache": True, "merge": True},
-}
 CALLS: dict[str, tuple[Operate, str, int]] = {
     "embed_query": (lambda embedder: embedder.embed_query(TEXTS[0]), "query", 1),
     "embed_queries": (lambda embedder: embedder.embed_queries(TEXTS[:3]), "query", 3),
@@ -172,101 +132,6 @@ async def test_a_closed_embedder_still_says_so(factory: EmbedderFactory, log: Lo
     with pytest.raises(ClosedError):
         await embedder.embed_query("one")
     assert (log.done.outcome, log.done.error_class) == ("error", "ClosedError")
-
-
-@pytest.mark.virtual_time
-@pytest.mark.parametrize("sharing", SHARING)
-async def test_a_cancelled_call_has_one(factory: EmbedderFactory, log: Log, sharing: str) -> None:
-    embedder = await opened(factory, log, ScriptedProvider([3600.0]), **SHARING[sharing])
-    with anyio.move_on_after(5.0):
-        await embedder.embed_query("one")
-    done = log.done
-    assert (done.outcome, done.error_class, done.elapsed, done.sending) == ("cancelled", "CancelledError", 5.0, 5.0)
-    (failed,) = log.of(RequestFailed)
-    assert (failed.elapsed, failed.error) == (5.0, None)
-
-
-@pytest.mark.virtual_time
-async def test_a_call_cut_off_by_closing_is_an_error(log: Log) -> None:
-    async with EmbedderFactory(Config()) as factory:
-        embedder = await opened(factory, log, ScriptedProvider([3600.0]))
-        task = asyncio.ensure_future(embedder.embed_query("one"))
-        await anyio.sleep(1.0)
-        await factory.aclose(grace=2.0)
-        with pytest.raises(ClosedError):
-            await task
-    assert (log.done.outcome, log.done.error_class, log.done.elapsed) == ("error", "ClosedError", 3.0)
-
-
-@pytest.mark.virtual_time
-async def test_a_deadline_differs_from_other_errors(factory: EmbedderFactory, log: Log) -> None:
-    embedder = await opened(factory, log, ScriptedProvider([3600.0, 3600.0]))
-    with pytest.raises(DeadlineError):
-        await embedder.embed_query("one", deadline=2.0)
-    assert not (await embedder.embed(["two"], on_error="return", deadline=2.0)).ok
-    for done in log.of(CallDone):
-        assert (done.outcome, done.error_class, done.elapsed, done.failed) == ("deadline", "DeadlineError", 2.0, 1)
-
-
-@pytest.mark.virtual_time
-async def test_a_deadline_before_anything_was_sent_is_one_too(factory: EmbedderFactory, log: Log) -> None:
-    embedder = await opened(factory, log, limits=Limits(requests_per_minute=1))
-    await embedder.embed_query("one")
-    result = await embedder.embed(["two", "three"], on_error="return", deadline=2.0)
-    assert (result.failures, result.not_attempted) == ({}, (0, 1))
-    _, done = log.of(CallDone)
-    assert (done.outcome, done.error_class, done.failed, done.requests) == ("deadline", "DeadlineError", 2, 0)
-    assert done.waits == {"requests": pytest.approx(2.0, abs=1e-6)}
-
-
-@pytest.mark.virtual_time
-async def test_gate_attempts_and_backoff_add_up_to_the_duration(factory: EmbedderFactory, log: Log) -> None:
-    """Two requests a minute: the second call waits for the quota; its request fails twice before it succeeds."""
-    script = [None, OverloadedError("busy"), OverloadedError("busy")]
-    provider = ScriptedProvider(script, latency=2.0)
-    retry = RetryPolicy(initial_delay=4.0, max_delay=4.0)
-    embedder = await opened(factory, log, provider, retry=retry, limits=Limits(requests_per_minute=2))
-    await embedder.embed_documents(["one"])
-    await embedder.embed_documents(["two"])
-    _, done = log.of(CallDone)
-    assert (done.attempts, done.requests) == (3, 3)
-    assert done.waited_for == "requests"
-    assert set(done.waits) == {"requests"}
-    assert done.waits["requests"] == pytest.approx(done.waited)
-    assert done.sending == pytest.approx(3 * 2.0)
-    assert done.backoff == pytest.approx(sum(retry.delay for retry in log.of(RetryScheduled)))
-    assert done.waited > 50.0
-    assert done.waited + done.sending + done.backoff == pytest.approx(done.elapsed, abs=1e-6)
-    requests = [event for event in [*log.of(RequestFailed), *log.of(RequestDone)] if event.calls == (done.call,)]
-    assert [(type(event), event.attempt) for event in requests] == [
-        (RequestFailed, 1),
-        (RequestFailed, 2),
-        (RequestDone, 3),
-    ]
-    assert sum(event.elapsed for event in requests) == pytest.approx(done.sending)
-    assert sum(event.waited for event in requests) == pytest.approx(done.waited)
-
-
-@pytest.mark.virtual_time
-async def test_a_call_in_many_requests_waits_while_one_of_them_does(factory: EmbedderFactory, log: Log) -> None:
-    provider = ScriptedProvider([2.0] * 3, spec=PAIRS)
-    embedder = await opened(factory, log, provider)
-    await embedder.embed_documents(TEXTS)  # a new account is sent two requests at first: the third waits
-    done = log.done
-    assert done.requests == 3
-    assert done.elapsed == pytest.approx(4.0, abs=1e-6)
-    assert done.waited == pytest.approx(2.0, abs=1e-6)
-    assert done.sending == pytest.approx(2.0, abs=1e-6)
-    assert done.waited_for == "slots"
-
-
-@pytest.mark.virtual_time
-async def test_a_call_waits_for_a_pause_after_a_429(factory: EmbedderFactory, log: Log) -> None:
-    embedder = await opened(factory, log, ScriptedProvider([RateLimitError("slow", retry_after=7.0)]))
-    await embedder.embed_query("one")
-    assert log.done.waited_for == "pause"
-    assert log.done.waited == pytest.approx(7.0, abs=0.1)
-    assert log.done.attempts == 2
 
 
 async def test_cache_results_are_counted_by_call(factory: EmbedderFactory, log: Log) -> None:

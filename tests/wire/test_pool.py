@@ -15,7 +15,7 @@ from aembed._wire.http import HttpTransport
 from aembed.testing import LoopbackServer
 from aembed.testing.faults import Hang
 from tests.faults.case import settled
-from tests.wire.test_http import OK, post, served
+from tests.wire.raw_server import OK, post, served
 
 BODY = b'{"model": "m", "input": "text"}'
 

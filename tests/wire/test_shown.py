@@ -9,7 +9,7 @@ import pytest
 
 import aembed
 from aembed import AembedError
-from tests.test_providers import KEY, opened
+from tests.provider_requests import KEY, opened
 from tests.wire.fake import Fake, answer
 
 

@@ -23,7 +23,7 @@ from aembed._wire.split_vectors import Yield
 from aembed._wire.streaming import StreamingDecoder
 from aembed.providers.ollama import EMBEDDINGS
 from tests.loops import run
-from tests.wire.test_decode import encoded, matrices, reply, written
+from tests.wire.written_replies import encoded, matrices, reply, written
 
 TWO = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
 
