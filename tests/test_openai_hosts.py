@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from aembed import Config, ConfigError, EmbedderFactory, MissingKeyError, Regist
 from aembed._settings.config import find_vendor
 from aembed._settings.keys import find_endpoint
 from aembed._settings.options import Options
+from aembed.http import HttpApi
+from aembed.providers import openai_hosts
 from aembed.testing import LoopbackServer
 from tests.provider_requests import KEY, asked, opened
 from tests.wire.fake import Fake, answer
@@ -145,3 +148,12 @@ async def test_a_model_is_named_where_there_is_no_default(name: str) -> None:
     if provider != "dashscope":
         with pytest.raises(ConfigError, match=f"name the model: '{provider}:"):
             await opened(Fake([]), provider)
+
+
+@every_host
+def test_the_sources_of_its_facts_are_named(name: str) -> None:
+    """In a paragraph of its own, which the page on providers shows below the host's models."""
+    labels = re.findall(r"^- ([^:]+): ", openai_hosts.__doc__ or "", re.MULTILINE)
+    host = Registry().get(name.partition(":")[0])
+    assert isinstance(host, HttpApi)
+    assert len([label for label in labels if label in host.about]) == 1
