@@ -41,7 +41,7 @@ def loads(line: bytes) -> Any:
     Raises:
         ValueError: not JSON even so.
     """
-    decoded = json.loads(line.decode(), parse_constant=JsonNumber, parse_float=_number)
+    decoded = json.loads(line.decode(), parse_constant=JsonNumber, parse_float=_number, parse_int=_integer)
     return _marked(decoded)
 
 
@@ -60,6 +60,13 @@ def json_text(value: object) -> str:
 def _number(raw: str) -> float:
     number = float(raw)
     return number if math.isfinite(number) else JsonNumber(raw)
+
+
+def _integer(raw: str) -> float:
+    try:
+        return int(raw)
+    except ValueError:  # Python reads no more than 4,300 digits
+        return JsonNumber(raw)
 
 
 def _marked(value: Any) -> Any:

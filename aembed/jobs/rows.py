@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import repeat
 from operator import itemgetter
 from typing import Any, TypeAlias, TypeGuard
 
@@ -61,13 +62,23 @@ def make_row(number: int, fields: Mapping[str, Any], columns: Columns) -> Row:
 
 def make_rows(first: int, records: Sequence[Mapping[str, Any]], columns: Columns) -> list[Row]:
     """A row of each record, as :func:`make_row` makes it, numbered from ``first``: at once if nothing is wrong."""
-    numbers = range(first, first + len(records))
     with suppress(KeyError):
         texts = [] if columns.template is not None else list(map(itemgetter(columns.text), records))
-        names = numbers if columns.id is None else list(map(itemgetter(columns.id), records))
-        if texts and _are_texts(texts) and (columns.id is None or _are_ids(names)):
-            return list(map(Row, numbers, names, texts, records))
-    return [make_row(number, record, columns) for number, record in zip(numbers, records, strict=True)]
+        names = None if columns.id is None else list(map(itemgetter(columns.id), records))
+        rows = ordinary_rows(first, texts, names, records) if texts else None
+        if rows is not None:
+            return rows
+    return [make_row(number, record, columns) for number, record in enumerate(records, first)]
+
+
+def ordinary_rows(
+    first: int, texts: Sequence[Any], names: Sequence[Any] | None, fields: Iterable[Mapping[str, Any]] = repeat({})
+) -> list[Row] | None:
+    """Rows numbered from ``first``, which is their id if ``names`` is ``None``; nothing if one may have a fault."""
+    if not _are_texts(texts) or (names is not None and not _are_ids(names)):
+        return None
+    numbers = range(first, first + len(texts))
+    return list(map(Row, numbers, numbers if names is None else names, texts, fields))
 
 
 def _are_ids(values: Sequence[Any]) -> bool:

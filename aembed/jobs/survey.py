@@ -85,7 +85,7 @@ def _steps(survey: Survey, source: JobSource, look: _Look) -> Iterator[None]:
     for step in source.fingerprint():
         survey.fingerprint = step
         yield
-    for block in source.all_blocks():
+    for block in source.all_blocks(whole=look.needs_fields):
         look.at(block)
         if source.reading.shard is None:
             _count(survey, block)
@@ -130,6 +130,11 @@ class _Look:
         self._first_fault = ""
         template = source.columns.template
         self._unseen = set() if template is None or source.columns.names else set(template.names)
+
+    @property
+    def needs_fields(self) -> bool:
+        """True if the names of columns have to be found in the rows."""
+        return (self._kinds or self._taken is not None) and not self._source.columns.names
 
     def at(self, block: RowBlock) -> None:
         """Look at the rows of a block."""

@@ -22,6 +22,8 @@ from aembed.jobs.directory import JobDirectory
 from aembed.jobs.journal import Header, JobTotals, Journal, JournalEntry, Reject
 from aembed.jobs.ranges import Ranges
 from aembed.jobs.readers import lines
+from aembed.jobs.readers.jsonl import read_jsonl, read_whole_jsonl
+from aembed.jobs.reading import Reading
 from aembed.jobs.rows import Row, make_row, make_rows
 
 HEADER = Header(1, 10, 4, "fingerprint", {"model": "a:b", "text_column": "text"})
@@ -121,6 +123,39 @@ def test_rows_made_at_once_are_those_made_one_by_one(records: list[dict[str, Any
     columns = Columns(id=name)
     one_by_one = [make_row(number, record, columns) for number, record in enumerate(records, 5)]
     assert make_rows(5, records, columns) == one_by_one
+
+
+ODD = [
+    b"NaN",
+    b"-1e400",
+    b"1" * 5000,
+    b'"\\ud800"',
+    b'"\xff"',
+    b'"\xed\xa0\x80"',
+    b"01",
+    b"[1",
+    b"",
+    b'"\x00"',
+    b"null",
+    b"1.0",
+]
+FIELD = st.sampled_from(ODD) | st.sampled_from([b'"a"', b'"\xc3\xa9"', b"7"])
+NAME = st.sampled_from([b"text", b"id", b"te\\u0078t", b"other", b"\xff", b"\\ud800"])
+LINE = st.one_of(
+    st.sampled_from([b"", b" ", b"[]", b"{}", b"{}{}", b'{"text": "a"} x']),
+    st.lists(st.tuples(NAME, FIELD)).map(lambda some: b"{%s}" % b",".join(b'"%s":%s' % field for field in some)),
+)
+
+
+@given(st.lists(LINE), st.sampled_from([None, "id", "text", 'i"d']))
+def test_rows_are_the_same_without_the_fields_that_are_not_used(parts: list[bytes], name: str | None) -> None:
+    data, columns = b"\n".join(parts), Columns(id=name)
+    narrow, whole = (list(read("in", BytesIO(data), Reading(), columns)) for read in (read_jsonl, read_whole_jsonl))
+    assert [(block.start, block.blank) for block in narrow] == [(block.start, block.blank) for block in whole]
+    for one, other in zip(narrow, whole, strict=True):
+        assert [(row.number, row.id, row.text, row.fault) for row in one.rows] == [
+            (row.number, row.id, row.text, row.fault) for row in other.rows
+        ]
 
 
 # --- journals

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from aembed.jobs.columns import Columns
 from aembed.jobs.readers.csv import csv_columns, read_csv
-from aembed.jobs.readers.jsonl import jsonl_columns, read_jsonl
+from aembed.jobs.readers.jsonl import jsonl_columns, read_jsonl, read_whole_jsonl
 from aembed.jobs.readers.parquet import parquet_columns, read_parquet, read_whole_parquet
 from aembed.jobs.readers.text import read_text, text_columns
 from aembed.jobs.reading import InputFormat, Reading
@@ -25,7 +25,7 @@ class Reader:
 
 READERS: dict[InputFormat, Reader] = {
     "text": Reader(text_columns, read_text, read_text),
-    "jsonl": Reader(jsonl_columns, read_jsonl, read_jsonl),
+    "jsonl": Reader(jsonl_columns, read_jsonl, read_whole_jsonl),
     "csv": Reader(csv_columns, read_csv, read_csv),
     "parquet": Reader(parquet_columns, read_parquet, read_whole_parquet),
 }
