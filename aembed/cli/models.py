@@ -16,8 +16,8 @@ from aembed.providers.known_models import KNOWN_MODELS, KnownModel
 _COLUMNS = ("model", "dimension", "languages", "tokens", "MB", "pooling", "checked")
 _CHECKED = {"vectors": "vectors compared", "rules": "rules only"}
 _NOTE = (
-    "checked: 'vectors compared' with another implementation; 'rules only': the rules that read the model's own "
-    "configuration are tested, the model itself is not."
+    "checked: 'vectors compared' with another implementation; 'rules only': pooling, length and prompts are read "
+    "correctly from the model's configuration as published, but its vectors were not compared."
 )
 
 

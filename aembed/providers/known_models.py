@@ -1,8 +1,9 @@
 """Models of the Hugging Face hub that are known to work, with the facts that choose one.
 
 Facts come from the models' cards and from the table of fastembed 0.9.1 (dimension, length, pooling); sizes are those of
-the file that is downloaded. ``checked`` says how the pooling was verified: ``rules`` where only the rules that read it
-are tested, on small files of the same layout, because the model itself could not be downloaded by the tests.
+the file that is downloaded. ``checked`` says what was verified: ``vectors`` where they were compared with another
+implementation's; ``rules`` where pooling, length and prompts are read from configuration files as the authors publish
+them, with a toy's weights, because the tests cannot download the model.
 """
 
 from __future__ import annotations
