@@ -199,6 +199,12 @@ def stubbed(documents: StubEncoder, queries: StubEncoder) -> local.LocalProvider
     )
 
 
+def test_threads_of_a_run_spin_for_microseconds_and_not_between_runs(minilm: local.LocalProvider) -> None:
+    options = minilm._encoders["query"]._session.get_session_options()
+    entries = ("session.intra_op.spin_duration_us", "session.force_spinning_stop")
+    assert [options.get_session_config_entry(entry) for entry in entries] == ["20", "1"]
+
+
 async def until(event: threading.Event) -> None:
     """Wait for a worker thread the way a busy loop would: that this returns shows that the loop is free."""
     while not event.is_set():

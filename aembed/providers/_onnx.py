@@ -34,6 +34,11 @@ DEVICE_RUN_TOKENS = 16_384
 RUN_OVERHEAD_TOKENS = 24
 """Fixed cost of a run in tokens, because it reads all weights: padding may cost as much."""
 
+_WAITING = {"session.intra_op.spin_duration_us": "20", "session.force_spinning_stop": "1"}
+"""Threads of a run wait for each other spinning, as waking one takes longer than the gaps between two operations; but
+not for long, since a thread that spins may keep the very thread that it waits for from the core, and not at all after
+the run. onnxruntime before 1.26 has no such duration, ignores it, and spins until the run is over."""
+
 
 class Encoder:
     """An ``InferenceSession`` that uses ``threads`` threads a run.
@@ -94,8 +99,8 @@ def _session(
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    # Threads wait for each other spinning while a run lasts, and leave the cores to others as soon as it is over.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
+    for entry, value in _WAITING.items():
+        options.add_session_config_entry(entry, value)
     try:
         source = model if isinstance(model, bytes) else str(model)
         return ort.InferenceSession(source, options, providers=list(device))

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import anyio
 import anyio.to_thread
 import numpy as np
 
 from aembed._errors import BadTextError, ClosedError
-from aembed._groups import first_error
 from aembed._types import Kind, ModelSpec, Reply, Source, TextSize, Vectors
 from aembed._vectors import shorten, unit_length, weighted_means
 from aembed.providers._background import WorkerLanes
@@ -64,8 +62,8 @@ class LocalProvider:
 
     A batch is cut into runs of nearly equal length that go to the cores side by side, a thread each, which is the most
     texts a second; on Linux these threads have a lower priority than others. Queries have a session and a lane of their
-    own, where all threads work on one query. A cancelled
-    ``embed`` waits for the run its thread is in, some tens of milliseconds.
+    own, where all threads work on one query. A cancelled ``embed`` waits for the runs its threads are in, some tens of
+    milliseconds.
     """
 
     def __init__(
@@ -82,7 +80,6 @@ class LocalProvider:
         self._encoders = dict(encoders)
         self._tokenizer = tokenizer
         self._files = files
-        self._widths = lanes
         self._lanes = WorkerLanes(lanes)
         self._run_tokens = run_tokens
 
@@ -131,17 +128,11 @@ class LocalProvider:
 
     async def _finish(self, encoder: Encoder, job: _Job, kind: Kind) -> None:
         """Share the remaining runs between the threads of the lane."""
-        runs = iter(job.runs)
 
-        async def work() -> None:
-            for run in runs:
-                ids = [job.tokens.ids[piece] for piece in run]
-                job.pieces[run] = await self._lanes.run(kind, partial(encoder.run, ids))
+        def step(run: list[int]) -> None:
+            job.pieces[run] = encoder.run([job.tokens.ids[piece] for piece in run])
 
-        with first_error():
-            async with anyio.create_task_group() as group:
-                for _ in range(min(self._widths[kind], len(job.runs))):
-                    group.start_soon(work)
+        await self._lanes.run_all(kind, [partial(step, run) for run in job.runs])
 
     def _reply(self, job: _Job, count: int) -> Reply:
         lengths = np.array([len(ids) for ids in job.tokens.ids])
