@@ -34,6 +34,10 @@ class Flow(Protocol):
         """When ``amounts`` may be sent and leave ``aside``. ``least``: no rate below it is in force."""
         ...
 
+    def left_over(self, now: float, amounts: AdmittedAmounts) -> AdmittedAmounts:
+        """Requests and tokens that may be sent now without a delay of ``amounts``, which wait."""
+        ...
+
     def until_room(self, now: float) -> float:
         """Seconds until a window has room again, if it is full as of now and no header says so."""
         ...

@@ -289,7 +289,7 @@ class Gate:
         wake_at = math.inf
         if document is not None and documents_first and self._has_slot("document"):
             when = self._try(document, NOTHING, now, loop)
-            if when is None:
+            if when is None or self._fill(document, now, loop):
                 return None
             wake_at = when
         # A document that is owed the slot but has to wait for its quota does not keep a query from it.
@@ -316,6 +316,20 @@ class Gate:
                 ticket.set_result(None)
         self._lanes.remove(now, ticket, reservation)
         return None
+
+    def _fill(self, head: tuple[Ticket, Reservation], now: float, loop: asyncio.AbstractEventLoop) -> bool:
+        """Admit a smaller document before one that waits, if that is not delayed: windows would have unused ends."""
+        if self.account.backoff.until > now:
+            return False
+        quotas = self.account.quotas
+        for ticket, reservation in self._lanes.smaller(head):
+            quotas.estimate(reservation)
+            if self._earliest(now, reservation, NOTHING) <= now and quotas.leaves(now, head[1], reservation):
+                self._enter(reservation, now, loop)
+                ticket.set_result(None)
+                self._lanes.remove(now, ticket, reservation)
+                return True
+        return False
 
     def _give_up_impatient(self, now: float) -> None:
         """Fail each waiting call that does not have the patience for a pause that has become longer."""

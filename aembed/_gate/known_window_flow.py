@@ -67,6 +67,13 @@ class KnownWindowFlow(BurstFlow):
                 is_full = is_full or room < 0
         return when if is_full else min(when, now + LOOK_AGAIN_S)
 
+    def left_over(self, now: float, amounts: AdmittedAmounts) -> AdmittedAmounts:
+        requests, tokens = (
+            window.left_over(now, known * self.span, amount)[1]
+            for window, known, amount in zip(self._windows, self._known, amounts, strict=True)
+        )
+        return requests, tokens
+
     def answered(self, now: float, sent_at: float, amounts: AdmittedAmounts, *, is_query: bool, success: bool) -> None:
         if success:
             self._row = 0

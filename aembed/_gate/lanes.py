@@ -2,19 +2,24 @@
 
 While documents wait, an eighth of the amount that queries take is set aside for them, so that even a large document
 fits in the end. A document that does not fit yet delays no query that fits without the part set aside. Among documents,
-owners (embedders) share by amount, and each owner's come in their order.
+owners (embedders) share by amount, and each owner's come in their order, but for smaller ones that fit into what the
+first leaves unused.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Iterator
+from itertools import islice
 from typing import TypeAlias
 
 from aembed._gate.reservation import Reservation
 
 SHARE_OF_DOCUMENTS = 1 / 8
 """Amount set aside for waiting documents, per amount of queries: documents get a ninth of all."""
+LOOKED_AT = 16
+"""Documents behind one that waits that may fit before it."""
 PRESENT_S = 1.0
 """Seconds that an owner keeps its turn without a waiting batch: its next one comes as soon as a reply is placed."""
 
@@ -128,6 +133,13 @@ class Lanes:
         owner = min(self._documents, key=self._served.__getitem__) if len(self._documents) > 1 else None
         lane = self._documents[owner] if owner is not None else next(iter(self._documents.values()))
         return next(iter(lane.items()))
+
+    def smaller(self, head: tuple[Ticket, Reservation]) -> Iterator[tuple[Ticket, Reservation]]:
+        """Documents behind the first of an owner that have fewer tokens: of the next few, so that a look is cheap."""
+        lane = self._documents[head[1].owner]
+        for waiter in islice(lane.items(), 1, 1 + LOOKED_AT):
+            if waiter[1].tokens < head[1].tokens and not waiter[0].done():
+                yield waiter
 
     def waiting(self) -> list[tuple[Ticket, Reservation]]:
         """All waiting requests."""

@@ -98,6 +98,10 @@ class Pace:
         when = self.flow.earliest(now, (reservation.requests, reservation.tokens), aside, self._least(now))
         return when if when <= now else min(when, max(now, self._last_sent[reservation.kind] + MAX_WAIT_S))
 
+    def left_over(self, now: float, head: Reservation) -> AdmittedAmounts:
+        """Requests and tokens that may be sent now without a delay of ``head``, which waits."""
+        return UNKNOWN if self.flow is None else self.flow.left_over(now, (head.requests, head.tokens))
+
     def until_room(self, now: float) -> float:
         """Seconds until a window has room again, if it is full as of now and no header says so."""
         return 0.0 if self.flow is None else self.flow.until_room(now)

@@ -22,6 +22,9 @@ SHORT = 0.9
 """Share of the limit below which a capacity means a window shorter than a minute."""
 MAX_END_ERROR_S = 2.0
 """Seconds by which a Retry-After may end before the window that it concerns: both may be in whole seconds."""
+NO_RESERVE_S = 1.0
+"""Longest window in which documents leave nothing to queries. They are next as soon as there is room, within that
+time; a reserve would be a whole batch where few of them fill such a window."""
 NEARLY = 0.95
 """Used share of a minute from which on the next 429 is an error of counting, most likely: tokens are estimates."""
 
@@ -110,6 +113,13 @@ class ResourceQuota:
         """Amount that the stated limit allows at once: of a fixed window's, one more, as two windows meet."""
         return self._allowance if self.rule == "bucket" else self._allowance + max(1.0, self.stated or math.inf)
 
+    @property
+    def _a_minute(self) -> float:
+        """Largest amount of any sixty seconds."""
+        if self.is_capped:  # the server would admit more, but no minute may see more than the user states
+            return max(1.0, self.limit or math.inf)
+        return math.inf if self.rule in {"bucket", "fixed"} else self.capacity
+
     def never_allows(self, amount: float) -> bool:
         return amount > self.capacity or amount > self.a_day
 
@@ -138,15 +148,23 @@ class ResourceQuota:
                 when = self.window_end if self.rule == "fixed" else now + (most - self.level) / self.rate
             if self.rule in {"bucket", "fixed"} and (lacking := most - self._allowed) > 0:
                 when = max(when, now + lacking / self.rate)
-            if self.is_capped:  # the server would admit more, but no minute may see more than the user states
-                a_minute = max(1.0, self.limit)
-            else:
-                a_minute = math.inf if self.rule in {"bucket", "fixed"} else self.capacity
-            if 0 < self.window.used > a_minute - amount - of_window:
+            if 0 < self.window.used > self._a_minute - amount - of_window:
                 when = max(when, self.window.next_expiry(now))
         if self.day is not None and 0 < self.day.used > self.a_day - amount:
             when = max(when, self.day.next_expiry(now))
         return when
+
+    def left_over(self, now: float, amount: float) -> float:
+        """Amount that may be used now without a delay of ``amount``, which waits."""
+        if self.limit is None:
+            return math.inf
+        when, rest = self.window.left_over(now, self._a_minute, amount)
+        refilled = (when - now) * self.rate
+        if self.rule in {"bucket", "fixed"}:
+            rest = min(rest, self._allowed + refilled - amount)
+        if self.rule != "short" and not (self.rule == "fixed" and self.level < amount):  # else its end refills it
+            rest = min(rest, self.level + refilled - amount)
+        return max(0.0, rest)
 
     def remaining(self, now: float) -> float | None:
         """About the amount that could be sent now; ``None`` without a limit. It changes nothing: any thread may ask."""
@@ -162,6 +180,8 @@ class ResourceQuota:
     def reserve(self, now: float, window: Window | None = None) -> float:
         """Amount that documents leave to queries until there is room again, in the quota or in a shorter ``window``."""
         if window is not None:
+            if window.span <= NO_RESERVE_S:
+                return 0.0
             return min(self._reserve.until_room(now, self.window, window), MAX_SHARE * self.rate * window.span)
         if self.rule == "fixed":
             return self._reserve.until(now, self.window, max(0.0, self.window_end - now))

@@ -123,6 +123,15 @@ class Quotas:
             when = max(when, self.pace.earliest(now, reservation, both))
         return when
 
+    def leaves(self, now: float, head: Reservation, other: Reservation) -> bool:
+        """True if ``other`` may be admitted now without a delay of ``head``, which waits."""
+        of_pace = self.pace.left_over(now, head)
+        return (
+            other.requests <= min(self.requests.left_over(now, head.requests), of_pace[0])
+            and other.tokens <= min(self.tokens.left_over(now, head.tokens), of_pace[1])
+            and other.inputs <= self.inputs.left_over(now, head.inputs)
+        )
+
     def covers(self, aside: Amounts, document: Reservation) -> bool:
         """True if ``aside`` covers the limited amounts of ``document``: it leaves no reserve for queries then."""
         return aside is not NOTHING and all(

@@ -110,6 +110,19 @@ class Window:
         own = self.cells[0].expires if self.cells else now + self.span
         return min(own, self.foreign[0][0]) if self.foreign else own
 
+    def left_over(self, now: float, capacity: float, amount: float) -> tuple[float, float]:
+        """When ``amount`` fits into ``capacity``, and what is still free then: that may be used now.
+
+        An entry of now expires later. Those in flight, and those of other programs, are not waited for.
+        """
+        room, when = capacity - self.used - amount, now
+        for cell in self.cells:
+            if room >= 0:
+                break
+            room += cell.amount
+            when = cell.expires
+        return when, max(0.0, room)
+
     def documents_expire(self, now: float, amount: float) -> tuple[float, float]:
         """Seconds until ``amount`` of documents has expired, and the use by others that expires by then.
 

@@ -61,6 +61,8 @@ def test_no_minute_sees_more_than_the_quota(visits: list[Visit], slots: int, lim
 
 @given(histories(), slots_, limits_)
 def test_a_lane_is_first_come_first_served(visits: list[Visit], slots: int, limits: Limits) -> None:
+    """Where all need the same: a smaller document may use what one before it leaves unused."""
+    visits = [replace(visit, tokens=5.0, inputs=2) for visit in visits]
     log = run(play(Gate(slots, limits), visits))
     turn = {number: place for place, number in enumerate(log.queue)}
     for kind in ("query", "document"):
@@ -101,6 +103,16 @@ def test_fault_77_a_large_request_is_served_in_its_turn(before: int, after: int)
     visits = [*small, Visit(1.0, tokens=100.0), *[Visit(2.0, tokens=1.0)] * after]
     starts = run(play(enough(Gate(100, limited(tokens=100.0))), visits)).starts()
     assert all(starts[before] <= starts[before + 1 + later] for later in range(after))
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize(("size", "is_first"), [(9.0, True), (10.0, True), (11.0, False), (20.0, False)])
+async def test_a_smaller_document_goes_first_only_if_that_delays_none(size: float, is_first: bool) -> None:
+    """Of 100 tokens a minute 80 are used. As soon as the 50 expire, 70 are free, and the larger one needs 60."""
+    visits = [Visit(0.0, tokens=50.0), Visit(1.0, tokens=30.0), Visit(2.0, tokens=60.0), Visit(3.0, tokens=size)]
+    starts = (await play(enough(Gate(100, limited(tokens=100.0))), visits)).starts()
+    assert starts[2] == pytest.approx(60.0, abs=0.01)
+    assert (starts[3] < 60.0) is is_first
 
 
 def busy(queries_a_second: float, requests: float) -> Log:
@@ -281,5 +293,5 @@ async def test_it_names_the_resource_it_waits_for() -> None:
         if seen == ["slots"]:
             gate.leave(inside[0])
     assert seen == ["slots", "tokens", "inputs"]
-    assert repr(gate).startswith("<Gate in_flight=1/2 waiting=0 requests=<Quota unknown limit=60/min")
+    assert repr(gate).startswith("<Gate in_flight=1/2 waiting=0 requests=<ResourceQuota unknown limit=60/min")
     gate.leave(inside[1])

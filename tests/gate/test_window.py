@@ -18,6 +18,35 @@ def reserve_of(limit: float, share: float | None = None) -> Reserve:
     return reserve
 
 
+@given(
+    st.lists(st.tuples(st.floats(0.0, 59.0), st.floats(0.5, 40.0)), max_size=12),
+    st.floats(1.0, 100.0),
+    st.floats(0.0, 1.0),
+)
+def test_what_an_amount_leaves_over_may_be_used_without_delaying_it(
+    entries: list[tuple[float, float]], amount: float, part: float
+) -> None:
+    """Of a window of 100 in its last second: the amount fits as soon with the rest in use as without."""
+    fits: list[float] = []
+    for share in (0.0, part):
+        window = Window()
+        for at, used in sorted(entries):
+            window.advance(at)
+            if window.used + used <= 100.0:
+                window.sent(at, used)
+                window.answered(at, at, used)
+        now = 59.5
+        window.advance(now)
+        if extra := share * min(100.0 - window.used, window.left_over(now, 100.0, amount)[1]):
+            window.sent(now, extra)
+            window.answered(now, now, extra)
+        while window.used + amount > 100.0 + 1e-9:
+            now = window.next_expiry(now)
+            window.advance(now)
+        fits.append(now)
+    assert fits[0] == fits[1]
+
+
 def test_documents_leave_room_for_as_many_queries_as_there_were_and_some_more() -> None:
     reserve, window = reserve_of(1000.0), Window()
     for n in range(120):
