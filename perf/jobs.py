@@ -4,6 +4,8 @@ Each output is written in a separate process. Resident memory is read every tent
 after the first tenth of the rows is printed next to the peak, because a job that keeps finished rows
 would show it there. ``copy`` reads the input and writes as many bytes, and does nothing else: the floor.
 ``loop-*`` is a hand-written loop of msgspec, the mock itself and numpy or pyarrow: no journal, no rejects, no resume.
+``cache`` is the job that writes ``npy`` with a new cache file, ``cache-again`` the next one with the same file; for a
+tenth of the rows as well, because their number must not change the speed. ``loop-cache`` has a plain SQLite table.
 CPU time (of the process and the system) is what to compare where other programs run on the machine.
 """
 
@@ -12,11 +14,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,14 +29,14 @@ import msgspec
 import numpy as np
 import psutil
 
-from aembed import Config
+from aembed import Config, Vectors
 from aembed.jobs import JobProgress, run
 from aembed.jobs.writers.jsonl import short
 from aembed.providers.mock import MockOptions, MockProvider
 
 MEGABYTE = 1e6
 BATCH = 256
-OUTPUTS = ("copy", "npy", "loop-npy", "jsonl", "loop-jsonl", "parquet", "loop-parquet")
+OUTPUTS = ("copy", "npy", "loop-npy", "jsonl", "loop-jsonl", "parquet", "loop-parquet", "cache", "loop-cache")
 
 
 def write_rows(path: Path, rows: int) -> None:
@@ -58,9 +62,9 @@ class Watch:
             self.at_tenth = resident
 
 
-async def job(source: str, output: str, rows: int, dim: int) -> dict[str, float]:
+async def job(source: str, output: str, rows: int, dim: int, cache: str | None) -> dict[str, float]:
     watch = Watch(rows)
-    report = await run(source, output, model="mock", dimensions=dim, config=Config(), on_progress=watch)
+    report = await run(source, output, model="mock", dimensions=dim, config=Config(), cache=cache, on_progress=watch)
     return {
         "seconds": report.elapsed,
         "start": watch.at_start / MEGABYTE,
@@ -69,15 +73,45 @@ async def job(source: str, output: str, rows: int, dim: int) -> dict[str, float]
     }
 
 
-async def loop(source: str, output: str, rows: int, dim: int) -> dict[str, float]:
+class SqliteTable:
+    """The least that a cache in SQLite does: digest -> row, a transaction for each batch."""
+
+    def __init__(self, path: str, provider: MockProvider) -> None:
+        self._provider = provider
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.executescript(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; "
+            "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, row BLOB) WITHOUT ROWID"
+        )
+
+    async def embed(self, texts: list[str]) -> Vectors:
+        keys = [sha256(text.encode()).digest() for text in texts]
+        marks = ", ".join("?" * len(keys))
+        found = dict(self._db.execute(f"SELECT key, row FROM vectors WHERE key IN ({marks})", keys))  # noqa: S608
+        missing = [at for at, key in enumerate(keys) if key not in found]
+        if missing:
+            reply = await self._provider.embed([texts[at] for at in missing], kind="document")
+            new = {keys[at]: row.tobytes() for at, row in zip(missing, reply.vectors, strict=True)}
+            self._db.execute("BEGIN")
+            self._db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", new.items())
+            self._db.execute("COMMIT")
+            found |= new
+        return np.frombuffer(b"".join([found[key] for key in keys]), np.float32).reshape(len(keys), -1)
+
+
+async def loop(source: str, output: str, rows: int, dim: int, cache: str | None) -> dict[str, float]:
     """The same job as a hand-written script."""
     started = time.perf_counter()
     provider = MockProvider(MockOptions(dim=dim))
+    table = None if cache is None else SqliteTable(cache, provider)
     write, close = _writer(output, rows, dim)
     with Path(source).open("rb") as file:  # noqa: ASYNC230 (nothing else is going on)
         while lines := list(islice(file, BATCH)):
             records = [msgspec.json.decode(line) for line in lines]
-            vectors = (await provider.embed([record["text"] for record in records], kind="document")).vectors
+            texts = [record["text"] for record in records]
+            embedding = provider.embed(texts, kind="document") if table is None else table.embed(texts)
+            embedded = await embedding
+            vectors = embedded if isinstance(embedded, np.ndarray) else embedded.vectors
             write(records, vectors)
     close()
     resident = psutil.Process().memory_info().rss / MEGABYTE
@@ -146,6 +180,7 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=128)
     parser.add_argument("--outputs", nargs="+", choices=OUTPUTS, default=OUTPUTS)
     parser.add_argument("--one", nargs=2, metavar=("INPUT", "OUTPUT"), help=argparse.SUPPRESS)
+    parser.add_argument("--cache", metavar="FILE", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         source, output = options.one
@@ -154,27 +189,49 @@ def main() -> None:
             act = copy(source, output, options.rows, options.dim)
         else:
             run_one = loop if ".loop-" in output else job
-            act = asyncio.run(run_one(source, output, options.rows, options.dim))
+            act = asyncio.run(run_one(source, output, options.rows, options.dim, options.cache))
         print(json.dumps({**act, "cpu": time.process_time() - before}))
         return
     with tempfile.TemporaryDirectory() as directory:
-        source = Path(directory, "rows.jsonl")
-        write_rows(source, options.rows)
-        print(f"{options.rows:,} rows of JSONL, {source.stat().st_size / MEGABYTE:,.0f} MB; {options.dim} dimensions")
-        head = f"{'output':13} {'MB':>7} {'s':>7} {'CPU s':>7} {'rows/s':>9}"
+        sources = {rows: Path(directory, f"rows-{rows}.jsonl") for rows in (options.rows // 10, options.rows)}
+        for rows, source in sources.items():
+            write_rows(source, rows)
+        size = sources[options.rows].stat().st_size / MEGABYTE
+        print(f"{options.rows:,} rows of JSONL, {size:,.0f} MB; {options.dim} dimensions")
+        head = f"{'output':16} {'rows':>9} {'MB':>7} {'s':>7} {'CPU s':>7} {'rows/s':>9}"
         print(f"{head} {'RSS at start':>13} {'at a tenth':>11} {'most':>6}  MB")
         for name in options.outputs:
-            output = Path(directory, f"out.{name}")
-            size = ["--rows", str(options.rows), "--dim", str(options.dim)]
-            command = [sys.executable, "-m", "perf.jobs", *size, "--one", str(source), str(output)]
-            found = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-            print(
-                f"{name:13} {output.stat().st_size / MEGABYTE:7,.0f} {found['seconds']:7.1f} "
-                f"{found['cpu']:7.1f} "
-                f"{options.rows / found['seconds']:9,.0f} {found['start']:13.0f} {found['tenth']:11.0f} "
-                f"{found['most']:6.0f}"
-            )
-            output.unlink()
+            if not name.endswith("cache"):
+                show(
+                    name,
+                    options.rows,
+                    run_alone(sources[options.rows], Path(directory, f"out.{name}"), options.rows, options.dim),
+                )
+                continue
+            for rows, source in sources.items():
+                output, cache = Path(directory, f"out.{name}.npy"), Path(directory, f"{name}-{rows}.db")
+                for run_name in (name, f"{name}-again"):
+                    show(run_name, rows, run_alone(source, output, rows, options.dim, "--cache", str(cache)))
+                cache.unlink()
+
+
+def run_alone(source: Path, output: Path, rows: int, dim: int, *more: str) -> dict[str, float]:
+    """One job in a process of its own; its output is measured and removed."""
+    size = ["--rows", str(rows), "--dim", str(dim)]
+    command = [sys.executable, "-m", "perf.jobs", *size, "--one", str(source), str(output), *more]
+    found: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    found["size"] = output.stat().st_size / MEGABYTE
+    for made in output.parent.glob(f"{output.name}*"):
+        made.unlink()
+    return found
+
+
+def show(name: str, rows: int, found: dict[str, float]) -> None:
+    print(
+        f"{name:16} {rows:9,} {found['size']:7,.0f} {found['seconds']:7.1f} {found['cpu']:7.1f} "
+        f"{rows / found['seconds']:9,.0f} {found['start']:13.0f} {found['tenth']:11.0f} {found['most']:6.0f}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":
