@@ -17,7 +17,9 @@ MAX_ROWS_PER_PUT = 4096
 """Small batches are stored together: a transaction costs as much as hundreds of rows. More would hold up reads."""
 GET_TIMEOUT_S, PUT_TIMEOUT_S = 15.0, 90.0
 """Timeouts of one store call. The store may be the user's and hang; our SQLite store waits 5 s for a locked file."""
-MAX_UNSTORED_BYTES = 2**26
+MAX_BYTES_PER_PUT = 2**23
+"""Bytes of batches that are stored together: the store copies them."""
+MAX_UNSTORED_BYTES = 2**25
 """Bytes that may wait to be stored before calls that would bring more wait too."""
 
 NOTHING: NDArray[np.intp] = np.empty(0, np.intp)
@@ -125,10 +127,8 @@ class Cache:
     async def _write(self) -> None:
         while self._unstored:
             parts = [self._unstored.popleft()]
-            rows = len(parts[0].keys)
-            while self._unstored and _fits(rows, parts[0], self._unstored[0]):
+            while self._unstored and _fits([*parts, self._unstored[0]]):
                 parts.append(self._unstored.popleft())
-                rows += len(parts[-1].keys)
             try:
                 await self._put_many(parts)
             finally:
@@ -168,8 +168,11 @@ class Cache:
                 part.report("put", len(part.keys), error)
 
 
-def _fits(rows: int, first: Unstored, more: Unstored) -> bool:
-    return rows + len(more.keys) <= MAX_ROWS_PER_PUT and first.vectors.shape[1] == more.vectors.shape[1]
+def _fits(parts: Sequence[Unstored]) -> bool:
+    """True if batches can be stored together."""
+    rows, size = sum(len(part.keys) for part in parts), sum(part.vectors.nbytes for part in parts)
+    same_length = parts[0].vectors.shape[1] == parts[-1].vectors.shape[1]
+    return same_length and rows <= MAX_ROWS_PER_PUT and size <= MAX_BYTES_PER_PUT
 
 
 def _usable(

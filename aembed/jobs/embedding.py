@@ -23,8 +23,9 @@ AHEAD = 2
 """Chunks that wait while as many as the account takes at once are under way."""
 ALIKE = 20
 """Texts whose rejection in the same words has another cause than the texts, if no other text is accepted."""
-MOST_CHARACTERS = 2**24
-"""Characters under way at once: a request takes several times its text in memory."""
+MAX_BYTES = 2**26
+"""Bytes under way at once: those of the vectors, and four for each character, as a request takes several times its text
+in memory."""
 
 
 LookUp: TypeAlias = Callable[[RowBlock], Sequence[int] | None]
@@ -79,7 +80,7 @@ class _ChunksUnderWay:
         self._most = 0
         """Chunks that may be under way, as the account said when there were so many."""
         self._running = 0
-        self._characters = 0
+        self._bytes = 0
         self._first_rejected: list[str] | None = None if ledger.done else []
         """Why the texts were rejected, as long as no other was accepted."""
         self._one_ended = anyio.Event()
@@ -95,7 +96,7 @@ class _ChunksUnderWay:
                         raise self._budget.passed()
                     self._budget.begin(chunk)
                     self._running += 1
-                    self._characters += chunk.characters
+                    self._bytes += self._size(chunk)
                     tasks.start_soon(self._embed_and_store, chunk)
 
     def _has_room(self, chunk: RowChunk) -> bool:
@@ -105,7 +106,10 @@ class _ChunksUnderWay:
             return False
         if self._running >= self._most:
             self._most = self._embedder.statistics().slots + AHEAD
-        return self._running < self._most and self._characters + chunk.characters <= MOST_CHARACTERS
+        return self._running < self._most and self._bytes + self._size(chunk) <= MAX_BYTES
+
+    def _size(self, chunk: RowChunk) -> int:
+        return 4 * chunk.characters + self._ledger.row_bytes * len(chunk.texts)
 
     async def _embed_and_store(self, chunk: RowChunk) -> None:
         """Embed a chunk and keep it. The first failure ends all."""
@@ -117,7 +121,7 @@ class _ChunksUnderWay:
                     await anyio.to_thread.run_sync(self._store)
         self._budget.end(chunk)
         self._running -= 1
-        self._characters -= chunk.characters
+        self._bytes -= self._size(chunk)
         self._one_ended.set()
 
     def _store(self) -> None:

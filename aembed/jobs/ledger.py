@@ -34,6 +34,7 @@ class Ledger:
         """Rows whose vectors come from an earlier output."""
         self.requests = 0
         self.tokens: int | None = 0
+        self.row_bytes = dim * 4
         self._journal = journal
         self._vectors = vectors
         self._dim = dim
@@ -53,9 +54,12 @@ class Ledger:
 
     def keep(self, chunk: RowChunk, result: EmbedResult | None) -> None:
         """Write vectors, then journal. Blocks while the disk does; call it in a thread."""
-        rows = np.full((chunk.stop - chunk.start, self._dim), np.nan, np.float32)
-        if result is not None:
-            rows[np.array(chunk.indices) - chunk.start] = result.vectors
+        if result is not None and len(chunk.indices) == chunk.stop - chunk.start:
+            rows = result.vectors
+        else:
+            rows = np.full((chunk.stop - chunk.start, self._dim), np.nan, np.float32)
+            if result is not None:
+                rows[np.array(chunk.indices) - chunk.start] = result.vectors
         rejects = [] if result is None else _rejects(chunk, result)
         if self._output is not None and chunk.known:
             earlier = np.array(chunk.earlier)
