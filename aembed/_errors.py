@@ -212,6 +212,14 @@ class ReplyError(ProviderError):
 class DeadlineError(AembedError, TimeoutError):
     """The total time given to the call is over. ``partial`` holds the finished part."""
 
+    def __init__(self, message: str, *, index: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, index=index)
+        self.retry_after = retry_after
+        """Seconds for which the provider allows no request, if that is longer than the time left."""
+
+    def _facts(self) -> dict[str, object]:
+        return {**super()._facts(), "retry after": None if self.retry_after is None else _in_words(self.retry_after)}
+
 
 class ClosedError(AembedError):
     """The embedder or factory was used after ``aclose()``."""

@@ -201,7 +201,8 @@ class Account:
     def _after_deadline(self, now: float, wait: float, reservation: Reservation) -> DeadlineError:
         return DeadlineError(
             f"the provider allows no request for {_duration(wait)}, and the deadline is in "
-            f"{max(0.0, reservation.deadline - now):.1f} s; give it more, or try again later"
+            f"{max(0.0, reservation.deadline - now):.1f} s; give it more, or try again later",
+            retry_after=wait,
         )
 
 

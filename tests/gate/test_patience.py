@@ -48,8 +48,10 @@ async def test_a_call_that_waits_already_fails_as_soon_as_the_pause_is_known() -
 async def test_a_pause_beyond_the_deadline_is_an_error_at_once() -> None:
     gate = enough(Gate(16, Limits()))
     await fail(gate, RateLimitError("soon", retry_after=30.0))
-    with pytest.raises(DeadlineError, match=r"no request for 30 s, and the deadline is in 20\.0 s"):
+    with pytest.raises(DeadlineError, match=r"no request for 30 s, and the deadline is in 20\.0 s") as caught:
         await enter(gate, Reservation("document", deadline=20.0))
+    assert caught.value.retry_after == 30.0
+    assert str(caught.value).endswith("[retry after 30 s]")
     assert now() == 0.0
     reservation = Reservation("document", deadline=31.0)
     assert await enter(gate, reservation) == pytest.approx(30.0)
