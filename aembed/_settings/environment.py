@@ -8,6 +8,7 @@ creates for a service called ``aembed``; a near miss of a known name causes a wa
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 from collections.abc import Iterable, Mapping
 
@@ -45,8 +46,14 @@ def read_variables(environ: Mapping[str, str], model: type[BaseModel]) -> tuple[
             table = merged(table, _nested(path, _value(name, environ[name], kind)))
     if near:
         hints = [f"{name}, did you mean {known}?" for name, known in near.items()]
-        warnings.warn(f"ignored variables of the environment: {' '.join(hints)}", stacklevel=3)
+        warnings.warn(f"ignored variables of the environment: {' '.join(hints)}", stacklevel=_level_of_caller())
     return table, variables
+
+
+def _level_of_caller() -> int:
+    """Stack level of the line that loads the configuration. A worker thread does not know it, and names aembed."""
+    caller = sys._getframe(3).f_globals.get("__name__", "")
+    return 2 if caller.startswith(("anyio.", "asyncio.", "concurrent.")) else 3
 
 
 def _find(model: type[BaseModel], path: Path, name: str, near: dict[str, str]) -> object:

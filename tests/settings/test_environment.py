@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import pytest
 
 from aembed import Config, ConfigError, EmbedderFactory, HttpSettings, MergePolicy
@@ -52,6 +53,13 @@ def test_fault_91_a_near_miss_is_warned_of(monkeypatch: pytest.MonkeyPatch, name
         Config.load()
     assert len(caught) == 1
     assert caught[0].filename == __file__
+
+
+async def test_in_a_worker_thread_a_near_miss_is_a_warning_of_aembed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AEMBED_MODLE", "mock")
+    with pytest.warns(UserWarning, match="AEMBED_MODEL") as caught:
+        await anyio.to_thread.run_sync(Config.load)
+    assert [Path(warning.filename).parts[-3:-1] for warning in caught] == [("aembed", "_settings")]
 
 
 def test_fault_91_near_misses_are_one_warning(monkeypatch: pytest.MonkeyPatch) -> None:
