@@ -84,6 +84,14 @@ async def test_tei_reports_tokens_in_a_header() -> None:
         assert (await provider.embed(["a", "b"], kind="query")).tokens == tokens
 
 
+async def test_the_calls_left_to_a_trial_key_of_cohere_are_read() -> None:
+    said = {"x_trial_endpoint_call_limit": "20", "x_trial_endpoint_call_remaining": "19"}
+    provider = await opened(Fake([answer({"embeddings": {"float": NUMBERS}}, **said)]), "cohere:new")
+    quota = (await provider.embed(["a", "b"], kind="query")).quota
+    assert quota is not None
+    assert (quota.limit_requests, quota.remaining_requests, quota.reset_requests) == (20, 19, None)
+
+
 async def test_the_quota_is_read() -> None:
     fake = Fake([answer(listed(NUMBERS, None), x_ratelimit_remaining_requests="59")])
     quota = (await (await opened(fake, "openai:m", base_url=HERE)).embed(["a", "b"], kind="query")).quota

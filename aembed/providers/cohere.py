@@ -27,6 +27,7 @@ from aembed.http import (
     HostedModel,
     HttpApi,
     ProviderOptions,
+    QuotaHeaders,
     ReplyFormat,
     RequestFeatures,
     VectorPositions,
@@ -121,4 +122,7 @@ COHERE = HttpApi(
     max_batch_texts=96,
     # of all embedding models together, for trial and production keys alike: https://docs.cohere.com/v2/docs/rate-limits
     inputs_per_minute=2000,
+    # Only for trial keys and not with a 429: seen in replies of 2026, and in Elasticsearch's CohereResponseHandler.
+    # The documentation names no header.
+    quota_headers=(QuotaHeaders("x-trial-endpoint-call-{}"),),
 )
