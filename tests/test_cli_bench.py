@@ -294,8 +294,8 @@ def test_a_file_that_cannot_be_written_is_reported_last(place: Path) -> None:
         (("steps", "--slo", "95=50ms"), "p95=50ms"),
         (("scaling", "--query", "--model", "mock"), "--users"),
         (("compare", "a.json", "subjects.py"), "a.json cannot be read"),
-        (("history", "nothing.jsonl"), "there is no file nothing.jsonl"),
-        (("history", "subjects.py"), "subjects.py holds no results"),
+        (("history", "nothing.jsonl"), "no such file: nothing.jsonl. Add"),
+        (("history", "subjects.py"), "no results: subjects.py. Add"),
         (("ab", "--base", "HEAD", "--scenario", "nothing.py", "--junit", "nowhere/o.xml"), "mkdir -p nowhere"),
     ],
 )
@@ -334,7 +334,7 @@ def test_an_invalid_report_is_not_added_to_a_history(place: Path) -> None:
     done = aembed("history", "results.jsonl", "--add", "a.json", cwd=place)
     assert done.returncode == 2
     assert done.stdout.startswith("0 reports added\nnot added, because an invalid run has no figures: open loop: ")
-    assert done.stderr == "aembed: there is no file results.jsonl; add valid reports by --add\n"
+    assert done.stderr == "aembed: no such file: results.jsonl. Add reports of valid runs with --add\n"
     same = aembed("compare", "a.json", "a.json", cwd=place)
     assert same.returncode == 3
     assert "Not judged" in same.stdout

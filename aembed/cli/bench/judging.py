@@ -88,10 +88,10 @@ def history(
             if left := [headlines.benchmark(report) for report in reports if not figures_of(report)]:
                 say(f"not added, because an invalid run has no figures: {', '.join(left)}")
         if not file.is_file():
-            raise CommandError(f"there is no file {file}; add valid reports by --add")
+            raise CommandError(f"no such file: {file}. Add reports of valid runs with --add")
         kept = read(file)
         if not kept.entries:
-            raise CommandError(f"{file} holds no results; add reports that --json wrote by --add")
+            raise CommandError(f"no results: {file}. Add reports that --json wrote with --add")
         found = trends(kept.entries)
         say(table(found))
         if kept.skipped:
