@@ -199,6 +199,22 @@ def stubbed(documents: StubEncoder, queries: StubEncoder) -> local.LocalProvider
     )
 
 
+async def test_a_run_on_a_processor_has_few_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    padded = []
+    run = Encoder.run
+
+    def noted(self: Encoder, ids: Sequence[Any]) -> Any:
+        padded.append(len(ids) * max(map(len, ids)))
+        return run(self, ids)
+
+    provider = await local.open_provider(Source(provider="local"))
+    monkeypatch.setattr(Encoder, "run", noted)
+    await provider.embed(["one two three"] * 200, kind="document")
+    await provider.aclose()
+    assert sum(padded) == 5 * 200
+    assert max(padded) == RUN_TOKENS // 5 * 5
+
+
 def test_threads_of_a_run_spin_for_microseconds_and_not_between_runs(minilm: local.LocalProvider) -> None:
     options = minilm._encoders["query"]._session.get_session_options()
     entries = ("session.intra_op.spin_duration_us", "session.force_spinning_stop")

@@ -13,6 +13,8 @@ import pytest
 from aembed import ModelSpec
 from aembed._wire.catalogue import HostedModel
 from aembed._wire.matryoshka import OPEN_MODELS
+from aembed.http import HttpApi
+from aembed.providers import openai_hosts
 from tests.provider_requests import opened
 from tests.wire.fake import Fake
 
@@ -67,6 +69,43 @@ HOSTED = """
     voyage:voyage-2                       1024  -                           4000    320000   1000  0.1
 """
 
+# models that other hosts offer through OpenAI's API, with the same columns
+OF_OTHER_HOSTS = """
+    together:intfloat/multilingual-e5-large-instruct    1024  -                                  514    -  -   0.02
+    together:togethercomputer/m2-bert-80M-8k-retrieval  768   -                                  8192   -  -   -
+    fireworks:fireworks/qwen3-embedding-8b              4096  32-4096                            32768  -  -   -
+    fireworks:fireworks/qwen3-embedding-4b              2560  32-2560                            32768  -  -   -
+    fireworks:fireworks/qwen3-embedding-0p6b            1024  32-1024                            32768  -  -   -
+    fireworks:nomic-ai/nomic-embed-text-v1.5            768   64-768                             8192   -  -   -
+    fireworks:WhereIsAI/UAE-Large-V1                    1024  -                                  -      -  -   -
+    deepinfra:BAAI/bge-m3                               1024  -                                  8192   -  -   -
+    deepinfra:intfloat/multilingual-e5-large            1024  -                                  512    -  -   0.01
+    deepinfra:intfloat/multilingual-e5-large-instruct   1024  -                                  512    -  -   -
+    deepinfra:Qwen/Qwen3-Embedding-8B                   4096  32-4096                            32768  -  -   -
+    nebius:BAAI/bge-en-icl                              4096  -                                  -      -  -   -
+    nebius:BAAI/bge-multilingual-gemma2                 3584  -                                  -      -  -   -
+    nebius:intfloat/e5-mistral-7b-instruct              4096  -                                  4096   -  -   -
+    nebius:Qwen/Qwen3-Embedding-8B                      4096  32-4096                            32768  -  -   -
+    openrouter:openai/text-embedding-3-small            1536  1-1536                             8192   -  -   0.02
+    openrouter:openai/text-embedding-3-large            3072  1-3072                             8192   -  -   0.13
+    openrouter:openai/text-embedding-ada-002            1536  -                                  8192   -  -   0.1
+    openrouter:intfloat/multilingual-e5-large           1024  -                                  512    -  -   0.01
+    openrouter:qwen/qwen3-embedding-8b                  4096  32-4096                            32768  -  -   0.01
+    scaleway:bge-multilingual-gemma2                    3584  -                                  -      -  -   -
+    siliconflow:BAAI/bge-large-en-v1.5                  1024  -                                  512    -  -   -
+    siliconflow:BAAI/bge-large-zh-v1.5                  1024  -                                  512    -  -   -
+    siliconflow:BAAI/bge-m3                             1024  -                                  8192   -  -   -
+    siliconflow:Pro/BAAI/bge-m3                         1024  -                                  8192   -  -   -
+    siliconflow:netease-youdao/bce-embedding-base_v1    768   -                                  512    -  -   -
+    siliconflow:Qwen/Qwen3-Embedding-8B                 4096  32-4096                            32768  -  -   -
+    siliconflow:Qwen/Qwen3-Embedding-4B                 2560  32-2560                            32768  -  -   -
+    siliconflow:Qwen/Qwen3-Embedding-0.6B               1024  32-1024                            32768  -  -   -
+    dashscope:text-embedding-v4                         1024  64,128,256,512,768,1024,1536,2048  8192   -  -   0.072
+    dashscope:text-embedding-v3                         1024  64,128,256,512,768,1024            8192   -  -   -
+    dashscope:text-embedding-v2                         1536  -                                  2048   -  25  -
+    dashscope:text-embedding-v1                         1536  -                                  2048   -  25  -
+"""
+
 # model, dimension, dimensions that may be asked for
 OPEN = """
     nomic-embed-text               768   64-768
@@ -98,6 +137,7 @@ OPEN = """
     multilingual-e5-large          1024  -
 """
 
+HOSTS = ("TOGETHER", "FIREWORKS", "DEEPINFRA", "NEBIUS", "OPENROUTER", "SCALEWAY", "SILICONFLOW", "DASHSCOPE")
 PROVIDERS = ("openai", "cohere", "google", "jina", "mistral", "voyage")
 
 
@@ -115,6 +155,10 @@ def offered(model: HostedModel) -> str:
     return ",".join(map(str, model.dimensions)) or "-"
 
 
+def caps_of(model: HostedModel) -> tuple[int | None, int | None, int | None]:
+    return model.max_text_tokens, model.max_batch_tokens, model.max_batch_texts
+
+
 async def test_hosted_models() -> None:
     found = []
     for provider in PROVIDERS:
@@ -123,6 +167,16 @@ async def test_hosted_models() -> None:
             caps = spec.max_text_tokens, spec.max_batch_tokens, spec.max_batch_texts
             found.append(cells(f"{provider}:{name}", spec.dim, offered(model), *caps, spec.price))
     assert found == rows(HOSTED)
+
+
+def test_models_of_other_hosts() -> None:
+    apis = {name.lower(): api for name, api in vars(openai_hosts).items() if isinstance(api, HttpApi) and name in HOSTS}
+    found = [
+        cells(f"{host}:{name}", model.dim, offered(model), *caps_of(model), model.price)
+        for host, api in apis.items()
+        for name, model in api.models.items()
+    ]
+    assert found == rows(OF_OTHER_HOSTS)
 
 
 def test_open_models() -> None:

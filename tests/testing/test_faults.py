@@ -87,6 +87,16 @@ async def test_a_close_is_in_good_order(at: Stage, length: int | None) -> None:
     assert len(answer) == length if length is not None else 0 < len(body) < len(good())
 
 
+async def test_a_request_is_spoilt_at_its_first_bytes() -> None:
+    async with LoopbackServer("openai", faults=[Reset("request")]) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(ASK[:10])
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+        writer.close()
+        assert server.log[0].reason == "fault: Reset(at='request')"
+
+
 async def test_a_truncated_body_and_bytes_that_are_too_many() -> None:
     assert good().startswith((await ask(Truncate())).partition(b"\r\n\r\n")[2])
     async with LoopbackServer(dim=4, faults=[Understate(3), Surplus(b"more")]) as server, connected(server) as client:
