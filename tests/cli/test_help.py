@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import sys
 from pathlib import Path
 
@@ -28,6 +29,16 @@ def test_providers(aembed: Aembed, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_providers_say_the_language_of_a_model(aembed: Aembed) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra local")
     assert "local\tready, 384 dimensions, English only (for about 100 languages: local:" in aembed("providers").out
+
+
+def test_the_package_runs_as_a_module(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from aembed import __version__
+
+    monkeypatch.setattr(sys, "argv", ["aembed", "--version"])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_module("aembed", run_name="__main__")
+    assert not left.value.code
+    assert capsys.readouterr().out == f"aembed {__version__}\n"
 
 
 def test_version_and_help(aembed: Aembed) -> None:
