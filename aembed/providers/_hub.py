@@ -107,14 +107,14 @@ def _without_hub(cached: _Cached, wanted: WantedFiles, error: AembedError) -> Hu
 def _offline(name: HubName) -> str:
     return (
         f"{name} is not complete in the cache, and HF_HUB_OFFLINE is set: unset it, or run "
-        f"`aembed download {name}` on a machine with a network and copy its HF_HOME"
+        f"`aembed download {name.model}` on a machine with a network and copy its HF_HOME"
     )
 
 
 def _untrusted(name: HubName) -> str:
     return (
         f"{name} is not on this disk, and a configuration file found in the working directory starts no download: run "
-        "`aembed download` for the model, or read the file and run `aembed trust`, or name it in AEMBED_CONFIG"
+        f"`aembed download {name.model}`, or read the file and run `aembed trust`, or name it in AEMBED_CONFIG"
     )
 
 

@@ -46,20 +46,20 @@ def _translated(error: BaseException, name: HubName) -> AembedError:
     if isinstance(error, errors.GatedRepoError):
         return AuthenticationError(
             f"{name.repo} is gated: accept its terms on the model's page, and set HF_TOKEN to a token of that account",
-            provider="local",
+            provider=name.provider,
             status=_status(error),
         )
     if isinstance(error, errors.RepositoryNotFoundError):
         return ModelNotFoundError(
             f"the hub has no model {name.repo}, or it is private: check the name, or set HF_TOKEN; "
-            f"a directory on this disk is written local:./{name.repo}",
-            provider="local",
+            f"a directory on this disk is written {name.provider}:./{name.repo}",
+            provider=name.provider,
             status=_status(error),
         )
     if isinstance(error, errors.RevisionNotFoundError):
         return ModelNotFoundError(
             f"{name.repo} has no revision {name.revision!r}: name a branch, a tag or a whole commit, or leave it out",
-            provider="local",
+            provider=name.provider,
             status=_status(error),
         )
     if isinstance(error, errors.HfHubHTTPError):
@@ -72,7 +72,7 @@ def _translated(error: BaseException, name: HubName) -> AembedError:
 
 
 def _of_status(status: int | None, name: HubName) -> AembedError:
-    facts: Any = {"provider": "local", "status": status}
+    facts: Any = {"provider": name.provider, "status": status}
     if status in {401, 403}:
         return AuthenticationError("the hub rejects HF_TOKEN: make another at huggingface.co/settings/tokens", **facts)
     if status == 429:
@@ -85,8 +85,8 @@ def _of_status(status: int | None, name: HubName) -> AembedError:
 def _unreachable(error: BaseException, name: HubName) -> ConnectError:
     return ConnectError(
         f"{name} cannot be downloaded ({type(error.__cause__ or error).__name__}): check the network, proxies and "
-        f"HF_ENDPOINT, and try again; or run `aembed download {name}` elsewhere and copy its HF_HOME",
-        provider="local",
+        f"HF_ENDPOINT, and try again; or run `aembed download {name.model}` elsewhere and copy its HF_HOME",
+        provider=name.provider,
     )
 
 

@@ -15,14 +15,20 @@ class HubName:
 
     repo: str
     revision: str = "main"
+    provider: str = "local"
+
+    @property
+    def model(self) -> str:
+        """The name that users give."""
+        return f"{self.provider}:{self}"
 
     def __str__(self) -> str:
         return self.repo if self.revision == "main" else f"{self.repo}@{self.revision}"
 
 
-def hub_name(model: str | None) -> HubName | None:
+def hub_name(model: str | None, provider: str = "local") -> HubName | None:
     """The name if ``model`` is one. A directory that exists is a directory; ``./a/b`` and ``/a/b`` always are."""
     found = _NAME.fullmatch(model or "")
     if found is None or Path(found.string).is_dir():
         return None
-    return HubName(found["repo"], found["revision"] or "main")
+    return HubName(found["repo"], found["revision"] or "main", provider)

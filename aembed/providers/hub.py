@@ -37,7 +37,7 @@ async def download_model(model: str, *, provider_options: Mapping[str, object] |
     :func:`aembed.providers.local.open_provider`.
     """
     provider, _, asked = model.rpartition(":")
-    name = hub_name(asked)
+    name = hub_name(asked, provider or "local")
     if provider not in {*_FAMILIES, ""} or name is None:
         raise ConfigError(
             f"{model!r} is no model of the hub: give local:organisation/model, or static: for one of model2vec"
@@ -47,6 +47,4 @@ async def download_model(model: str, *, provider_options: Mapping[str, object] |
         raise ConfigError(f"file={file!r}: give the name of a file of the repository")
     files = await fetch(name, STATIC_FILES if provider == "static" else encoder_wanted(file), refresh=True)
     size = sum(path.stat().st_size for path in files.directory.rglob("*") if path.is_file())
-    return DownloadedModel(
-        model=f"{provider or 'local'}:{name}", revision=files.commit, directory=files.directory, size=size
-    )
+    return DownloadedModel(model=name.model, revision=files.commit, directory=files.directory, size=size)

@@ -56,7 +56,7 @@ async def open_provider(source: Source) -> StaticProvider:
     """
     check_no_server(source)
     options = StaticOptions.from_table(source.options, lambda _: "provider_options of static")
-    name = hub_name(source.model)
+    name = hub_name(source.model, "static")
     files = None
     if name is not None:
         with while_opening(str(name)):

@@ -224,13 +224,13 @@ async def test_an_ailing_hub_is_an_error_that_may_pass(hub: Hub, monkeypatch: py
         await opened()
     assert caught.value.retryable
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", "http://127.0.0.1:9/{repo_id}/{revision}/{filename}")
-    with pytest.raises(ConnectError, match=r"aembed download BAAI/bge-toy-en"):
+    with pytest.raises(ConnectError, match=r"aembed download local:BAAI/bge-toy-en"):
         await opened()
 
 
 async def test_offline_means_the_cache_alone(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(ConfigError, match=r"HF_HUB_OFFLINE is set.*aembed download BAAI/bge-toy-en"):
+    with pytest.raises(ConfigError, match=r"HF_HUB_OFFLINE is set.*aembed download local:BAAI/bge-toy-en"):
         await opened()
     assert hub.requests == []
 

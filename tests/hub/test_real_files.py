@@ -91,3 +91,12 @@ async def test_an_encoder_is_no_static_model(hub: Hub, tmp_path: Path) -> None:
     hub.repository("a/b").push(tmp_path)
     with pytest.raises(ConfigError, match=r"a/b has no \.safetensors file.*model2vec"):
         await static.open_provider(Source(provider="static", model="a/b"))
+
+
+async def test_a_table_that_cannot_be_had_is_named_with_the_command_that_downloads_it(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ConfigError, match="`aembed download static:a/b@v1` on a machine with a network"):
+        await static.open_provider(Source(provider="static", model="a/b@v1"))
+    assert hub.requests == []
