@@ -15,6 +15,7 @@ from scipy.stats import binom
 
 from aembed.bench.model.estimates import Estimate, Percentile
 from aembed.bench.stats.sample import (
+    cautious_size,
     effective_size,
     hodges_lehmann,
     holm,
@@ -23,6 +24,7 @@ from aembed.bench.stats.sample import (
     t_interval,
     theil_sen,
 )
+from aembed.bench.stats.shares import ShareSample
 from aembed.bench.stats.special import binomial_quantile
 
 INF = math.inf
@@ -197,3 +199,29 @@ def test_effective_size_is_that_of_the_first_sum_that_is_a_fifth_of_its_window()
 
 def test_times_of_zero_are_taken_for_a_picosecond() -> None:
     assert processes_interval([[0.0], [0.0]]).value == pytest.approx(1e-12)
+
+
+def test_no_percentile_has_an_interval_where_p90_has_none() -> None:
+    """All slow requests came in one stretch: those beyond p95 look as if they were independent."""
+    latencies = np.repeat(np.random.default_rng(2).random(14), 30)
+    p90, p95, p99 = percentiles(latencies, (0.9, 0.95, 0.99))
+    assert (p90.low, p95.low, p99.low) == (None, None, None)
+    assert percentiles(latencies, (0.99,))[0].low is None
+    assert None not in [found.low for found in percentiles(latencies, (0.9, 0.95, 0.99), independent=True)]
+
+
+def test_a_share_of_few_groups_counts_for_less() -> None:
+    assert ShareSample.of_groups([0] * 30, [100] * 30).size == pytest.approx(2756, abs=1)
+    assert ShareSample.of_groups([0, 0], [1000, 1000]).size < 50
+    alike, apart = ShareSample.of_groups([5, 6, 5, 4], [100] * 4), ShareSample.of_groups([0, 20, 0, 0], [100] * 4)
+    assert (alike.bad, alike.count) == (apart.bad, apart.count) == (20, 400)
+    assert apart.size < 10 < alike.size
+
+
+def test_an_uncertain_effective_size_is_smaller() -> None:
+    dice = np.random.default_rng(1)
+    series = dice.random(4000) < 0.05
+    assert 0.9 * effective_size(series) < cautious_size([series]) <= effective_size(series)
+    clustered = np.repeat(series[:400], 10)
+    assert cautious_size([series, clustered]) < 0.95 * effective_size(clustered)
+    assert cautious_size([np.zeros(50)]) == 50

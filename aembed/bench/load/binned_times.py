@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from aembed.bench.load.summary import PER_OCTAVE, Three, histogram_of, octave_bins
 from aembed.bench.model.estimates import Distribution, Histogram, Percentile
 from aembed.bench.rows.columns import Floats, Ints
-from aembed.bench.stats.sample import QUANTILES, TAIL, rank_of, ranks_around
+from aembed.bench.stats.sample import QUANTILES, TAIL, rank_of, ranks_around, up_to
 from aembed.bench.stats.shares import ShareSample
 
 
@@ -53,7 +53,7 @@ class BinnedTimes:
         bins = len(self.middles)
         first = bins if math.isinf(seconds) else int(np.searchsorted(self.middles, seconds, side="right"))
         bad = self.counts[:, first:].sum(axis=1)
-        return ShareSample(int(bad.sum()), int(self.counts.sum()), self._size_of(bad))
+        return ShareSample.of_groups(bad, self.counts.sum(axis=1))
 
     def percentile(self, q: float, tail: float) -> Percentile:
         """One percentile with its interval."""
@@ -79,11 +79,16 @@ class BinnedTimes:
     def _percentile(self, q: float, cumulated: Ints, tail: float = TAIL) -> Percentile:
         n = int(cumulated[-1])
         value = self._at(rank_of(q, n), cumulated)
-        ranks = ranks_around(q, n, self._size_at(value, n), tail) if n else None
-        if ranks is None:
+        all_ranks = [self._ranks(inner, cumulated, tail) for inner in up_to(q)]
+        if not all(all_ranks):
             return Percentile(q=q, value=value)
-        low, high = (self._at(rank, cumulated) for rank in ranks)
+        low, high = (self._at(rank, cumulated) for rank in all_ranks[-1] or ())
         return Percentile(q=q, value=value, low=self.longest if low is None else low, high=high)
+
+    def _ranks(self, q: float, cumulated: Ints, tail: float) -> tuple[int, int] | None:
+        """Order statistics around the percentile; ``None``: too few."""
+        n = int(cumulated[-1])
+        return ranks_around(q, n, self._size_at(self._at(rank_of(q, n), cumulated), n), tail) if n else None
 
     def _at(self, rank: int, cumulated: Ints) -> float | None:
         """The order statistic, from 1; ``None``: it failed, or there is none."""

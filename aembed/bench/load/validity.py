@@ -84,14 +84,18 @@ async def disturbances(
     stalls: Sequence[Stall],
     loop: LoopUse | None,
     settings: RunSettings,
+    taken: float = TAKEN,
 ) -> Disturbances:
-    """Disturbances by machine or generator, notes, and the possible rate."""
+    """Disturbances by machine or generator, notes, and the possible rate.
+
+    ``taken`` is the share of the run in which the machine may not have run the loop.
+    """
     notes: list[str] = []
     reasons: list[str] = []
     possible = None
     seconds = result.seconds if loop is None else loop.seconds
     stood = sum(stall.seconds for stall in stalls if stall.cause == "descheduled")
-    if stood > TAKEN * seconds:
+    if stood > taken * seconds:
         reasons.append(f"the machine stopped, or ran other programs, for {stood:.3g} s of {seconds:.3g} s")
     elif loop is not None and loop.queued is not None and loop.queued > QUEUED * seconds:
         reasons.append(f"the loop's thread waited for a core for {loop.queued:.3g} s of {seconds:.3g} s")

@@ -29,8 +29,13 @@ TAIL = (1 - CONFIDENCE) / 2
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 LONGEST_SERIES = 1000
 """Points of a Theil-Sen slope, which looks at every pair."""
+SPAN = 10
+"""Lengths of the dependence over which an effective size is estimated: five on either side."""
 GROUPS = 60
 """Groups of values, whose minima are a lower envelope."""
+INNER = (0.9, 0.95, 0.99)
+"""Quantiles that need an interval before any beyond them gets one: fewer values lie there, and so few look independent
+although they are not."""
 
 
 def percentiles(
@@ -41,7 +46,8 @@ def percentiles(
     A percentile is the smallest value that at least a share ``q`` of all do not exceed (the inverse of the empirical
     distribution; type 1 of Hyndman and Fan 1996): always a value that was measured. Its interval lies between two
     order statistics and holds for any distribution. Requests that queue behind each other are not independent:
-    the ranks are then those of as many independent values as say the same (``effective_size``).
+    the ranks are then those of as many independent values as say the same (``effective_size``). Where these are too
+    few for an interval of p90, p95 and above have none either.
     """
     return percentiles_and_size(times, qs, independent=independent, tail=tail)[0]
 
@@ -55,21 +61,26 @@ def percentiles_and_size(
         raise ValueError("times must not hold nan; a request without an answer is inf")
     if not len(values):
         return tuple(Percentile(q=q, value=None) for q in qs), 0
-    ordered = np.sort(values)
-    sizes = [len(values) if independent else _size(values, float(ordered[rank_of(q, len(ordered)) - 1])) for q in qs]
-    found = tuple(_percentile(ordered, q, size, tail) for q, size in zip(qs, sizes, strict=True))
-    return found, min(sizes, default=len(values))
+    ordered, n = np.sort(values), len(values)
+    wanted = sorted({inner for q in qs for inner in up_to(q)})
+    sizes = {q: n if independent else int(_size(values, float(ordered[rank_of(q, n) - 1]))) for q in wanted}
+    ranks = {q: ranks_around(q, n, size, tail) for q, size in sizes.items()}
+    found = tuple(_percentile(ordered, q, ranks[q] if all(ranks[i] for i in up_to(q)) else None) for q in qs)
+    return found, min((sizes[q] for q in qs), default=n)
 
 
-def _size(values: Floats, value: float) -> int:
+def up_to(q: float) -> tuple[float, ...]:
+    """``q``, and the quantiles before it that need an interval for it to have one."""
+    return (*(inner for inner in INNER if inner < q), q)
+
+
+def _size(values: Floats, value: float) -> float:
     """Number of independent requests with as much information on the share of those up to ``value``."""
-    return len(values) if math.isinf(value) else int(effective_size(values <= value))
+    return effective_size(values <= value if math.isfinite(value) else np.isfinite(values))
 
 
-def _percentile(ordered: Floats, q: float, size: int, tail: float) -> Percentile:
-    n = len(ordered)
-    value = float(ordered[rank_of(q, n) - 1])
-    ranks = ranks_around(q, n, size, tail)
+def _percentile(ordered: Floats, q: float, ranks: tuple[int, int] | None) -> Percentile:
+    value = float(ordered[rank_of(q, len(ordered)) - 1])
     if ranks is None:
         return Percentile(q=q, value=_measured(value))
     finite = ordered[np.isfinite(ordered)]
@@ -98,7 +109,7 @@ def ranks_around(q: float, n: int, size: int, tail: float = TAIL) -> tuple[int, 
 def effective_size(series: ArrayLike) -> float:
     """The number of independent values with as much information on the mean as this series, ``len(series)`` at most.
 
-    n / (1 + 2 * sum of autocorrelations), the sum cut off at five times its own value (Sokal 1997).
+    n / (1 + 2 * sum of autocorrelations), the sum cut off at five times its value (Sokal 1997).
     """
     values = np.asarray(series, dtype=np.float64)
     n = len(values)
@@ -109,6 +120,20 @@ def effective_size(series: ArrayLike) -> float:
     window = np.arange(n) >= 5 * times
     time = float(times[np.argmax(window)]) if window.any() else float(n)
     return n / max(1.0, time)
+
+
+def cautious_size(series: Sequence[ArrayLike]) -> float:
+    """The effective size for a decision: the smallest of these series, less what is uncertain about it.
+
+    An effective size is estimated over some ten times the length of the dependence: its autocorrelations are too low by
+    the error of the mean (Wolff 2004), and a decision allows for its error as Student's t does (Korn and Graubard
+    1998). Series without any sign of dependence are taken as independent.
+    """
+    size = min(effective_size(each) for each in series)
+    if size >= len(np.asarray(series[0])):
+        return size
+    freedom = max(1.0, size / SPAN)
+    return size / (1 + SPAN / size) * (normal_quantile(1 - TAIL) / t_quantile(freedom, 1 - TAIL)) ** 2
 
 
 def _autocovariance(values: Floats) -> Floats:

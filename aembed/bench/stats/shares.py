@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aembed.bench.stats.special import beta_cdf, beta_quantile
+import numpy as np
+from numpy.typing import ArrayLike
+
+from aembed.bench.stats.special import beta_cdf, beta_quantile, normal_quantile, t_quantile
 
 MOST_TIMES = 1000.0
 """A run that many times as long is no advice: the share is too close to its limit."""
@@ -17,6 +20,21 @@ class ShareSample:
     bad: int
     count: int
     size: float
+
+    @classmethod
+    def of_groups(cls, bad: ArrayLike, sizes: ArrayLike) -> ShareSample:
+        """Requests in groups such as blocks or windows, dependent on each other within a group as they may be.
+
+        How the groups differ shows the number of independent requests that say as much; few groups show it badly, and
+        the size allows for that as Student's t does (Korn and Graubard 1998).
+        """
+        worse, each = np.asarray(bad, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
+        count, groups = float(each.sum()), int(np.count_nonzero(each))
+        share = float(worse.sum()) / max(1.0, count)
+        variance = float(((worse - share * each) ** 2).sum()) / max(1.0, count) ** 2 * groups / max(1, groups - 1)
+        size = count if variance <= 0 else min(count, share * (1 - share) / variance)
+        unsure = normal_quantile(0.975) / t_quantile(max(1, groups - 1), 0.975)
+        return cls(int(worse.sum()), int(count), size * unsure**2)
 
     def interval(self, tail: float) -> tuple[float, float]:
         """Clopper-Pearson bounds of the share; it lies beyond each with a probability of ``tail`` at most."""

@@ -15,6 +15,7 @@ import numpy as np
 from aembed.bench.model.estimates import Estimate, Percentile
 from aembed.bench.rows.columns import NEVER, OK, Floats, Rows
 from aembed.bench.stats.sample import TAIL, rank_of, t_interval
+from aembed.bench.stats.shares import ShareSample
 from aembed.bench.stats.special import t_quantile
 
 FILLING = 0.2
@@ -86,3 +87,9 @@ def percentile(blocks: Sequence[Block], q: float, tail: float = TAIL) -> Percent
     low, high = rank_of(max(q - half, 0.0), n), rank_of(q + half, n)
     worst = float(ordered[high - 1]) if high <= n else math.inf
     return Percentile(q=q, value=value, low=float(ordered[low - 1]), high=worst if math.isfinite(worst) else None)
+
+
+def slower(blocks: Sequence[Block], seconds: float) -> ShareSample:
+    """Requests that took longer, or failed."""
+    bad = [int((block.response > seconds).sum()) for block in blocks]
+    return ShareSample.of_groups(bad, [len(block.response) for block in blocks])

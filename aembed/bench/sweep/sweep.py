@@ -18,7 +18,7 @@ from aembed.bench.load.lag import Watchdog
 from aembed.bench.load.measure import settings_for
 from aembed.bench.load.run import RunResult, execute
 from aembed.bench.load.summary import Tally, distribution, traffic, windows
-from aembed.bench.load.validity import disturbances, judge
+from aembed.bench.load.validity import TAKEN, disturbances, judge
 from aembed.bench.model.result import Parameter, Report
 from aembed.bench.opening import opened_with_requests
 from aembed.bench.rows.columns import OK, Rows
@@ -80,7 +80,7 @@ async def sweep(
     measured = [MeasuredCell(cell) for cell in cells]
     with heap_frozen():
         async with _all_opened(cells, seed) as subjects:
-            run = _Run(subjects, settings, block_s, seconds, seed)
+            run = _Run(subjects, settings, block_s, seconds, margin=margin, seed=seed)
             await run.until_decided(measured, question)
     stopped = settings.stop is not None and settings.stop.is_set()
     fixed = {name: value for name, value in frame.parameters.items() if name not in chosen}
@@ -139,12 +139,15 @@ class _Run:
         settings: RunSettings,
         block_s: float,
         seconds: float,
+        *,
+        margin: float,
         seed: int,
     ) -> None:
         self._subjects = subjects
         self._settings = settings
         self._block_s = block_s
         self._seconds = seconds
+        self._margin = margin
         self._dice = random.Random(seed)  # noqa: S311 - an order is no secret
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.time()
@@ -197,7 +200,10 @@ class _Run:
         return lambda now: tell(replace(now, elapsed=elapsed + now.elapsed, seconds=self._seconds))
 
     async def _disturbed(self, result: RunResult, watchdog: Watchdog | None) -> str | None:
-        """The reason why a block says nothing about its subject."""
+        """The reason why a block says nothing about its subject.
+
+        The machine may take half of the margin: that much makes no difference that counts, and blocks differ by it.
+        """
         rows, settings = result.rows, self._settings
         counts = traffic(
             Tally.of(rows),
@@ -213,6 +219,7 @@ class _Run:
             stalls=watchdog.stalls(result.origin) if watchdog else (),
             loop=watchdog.use() if watchdog else None,
             settings=settings,
+            taken=max(TAKEN, self._margin / 2),
         )
         verdict, _ = judge(result, counts, found, settings)
         return verdict.reasons[0] if verdict.state == "invalid" else None
