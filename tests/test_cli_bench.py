@@ -333,7 +333,9 @@ def test_an_invalid_report_is_not_added_to_a_history(place: Path) -> None:
     (place / "a.json").write_bytes(reports_to_json([invalid()]))
     done = aembed("history", "results.jsonl", "--add", "a.json", cwd=place)
     assert done.returncode == 2
-    assert done.stdout.startswith("0 reports added\nnot added, because an invalid run has no figures: open loop: ")
+    assert done.stdout.startswith(
+        "not added to results.jsonl, because a run that is INVALID has no figures: open loop: "
+    )
     assert done.stderr == "aembed: no such file: results.jsonl. Add reports of valid runs with --add\n"
     same = aembed("compare", "a.json", "a.json", cwd=place)
     assert same.returncode == 3

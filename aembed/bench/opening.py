@@ -41,14 +41,16 @@ async def opened_with_requests(target: Target) -> AsyncIterator[Subject]:
         async with asynccontextmanager(setup)(case) as made:
             yield _subject(made, f"what {case} yields")
     elif target.scenario.takes_request:
-        data = case.parameters[DATA]
-        if data is None:
-            argument = next(iter(inspect.signature(function).parameters))
+        data, argument = case.parameters[DATA], next(iter(inspect.signature(function).parameters.values()))
+        if data is not None:
+            yield Subject(function, requests=requests_from(str(data)))
+        elif argument.default is not inspect.Parameter.empty:
+            yield Subject(function)
+        else:
             raise InputError(
-                f"{target.scenario.name} takes an argument, {argument!r}; "
+                f"{target.scenario.name} takes an argument, {argument.name!r}; "
                 "give --data 1..10000, --data FILE with a value per line, or --data module:function"
             )
-        yield Subject(function, requests=requests_from(str(data)))
     else:
         takes_case = bool(inspect.signature(function).parameters)
         yield Subject((lambda: function(case)) if takes_case else function)

@@ -121,7 +121,9 @@ class RunSettings:
         if self.processes < 1:
             raise InputError(f"processes={self.processes!r} must be 1 or more")
         if self.processes > 1 and self.abort:
-            raise InputError("abort sees the requests of one process: leave it out, or processes")
+            raise InputError(
+                f"abort with processes={self.processes}: each sees only a part of the requests. Leave one of the two out"
+            )
 
     @property
     def goals(self) -> tuple[Goal, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -18,6 +19,7 @@ from aembed.bench.micro.timing import Blocks, _micro, measure
 from aembed.bench.scenario import Case
 from aembed.bench.subject import SubjectError
 from tests.bench import scenarios
+from tests.bench.reports import micro, report
 from tests.loops import run
 
 Mode = Callable[..., Awaitable[bench.Report]]
@@ -242,13 +244,26 @@ async def test_bad_input_is_named(mode: Mode, options: dict[str, Any], told: str
         await mode(scenarios.nothing, **options)
 
 
-def test_scaling_fits_a_line() -> None:
-    report = here(bench.scaling(scenarios.turns, processes=3, seconds=0.01))
-    found = report.scaling
+async def test_scaling_fits_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through the medians of every process: 2 us, and 3 us for each turn."""
+    asked = []
+
+    async def measured(case: Case, **options: Any) -> bench.Report:
+        asked.append(options)
+        seconds = 2e-6 + 3e-6 * case.turns
+        rows = tuple((seconds * (1 + off), seconds * (1 + off), 1.0) for off in (-0.001, 0.0, 0.001))
+        return report(parameters=case.parameters, micro=replace(micro(seconds), samples=rows))
+
+    monkeypatch.setattr(sys.modules[bench.scaling.__module__], "micro", measured)
+    made = await bench.scaling(scenarios.turns, processes=3, seconds=0.01)
+    found = made.scaling
     assert found is not None
-    assert (report.mode, found.parameter, found.unit, report.parameters) == ("scaling", "turns", "s", {})
+    assert (made.mode, found.parameter, found.unit, made.parameters) == ("scaling", "turns", "s", {})
     assert [point.x for point in found.points] == [1, 10, 40]
     assert found.linear is not None
+    assert found.linear.fixed.value == pytest.approx(2e-6, rel=0.01)
+    assert found.linear.per_unit.value == pytest.approx(3e-6, rel=0.01)
+    assert asked == [{"processes": 3, "seconds": 0.01, "stop": None}] * 3
 
 
 async def test_scaling_that_is_stopped_has_no_line() -> None:

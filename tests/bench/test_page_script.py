@@ -18,7 +18,7 @@ pytest.importorskip("jinja2", reason="needs the extra bench-report")
 
 from aembed.bench import reports_to_json
 from aembed.bench.report import html
-from tests.bench.samples import samples
+from tests.bench.samples import sample
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
@@ -102,7 +102,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Behaviour of the page in use; one start of the browser for all tests."""
     if CHROMIUM is None:
         pytest.skip("needs Chromium")
-    report, other = (replace(samples()[mode], name="get_user") for mode in ("open", "closed"))
+    report, other = (replace(each, name="get_user") for each in (sample("open"), sample("closed")))
     second = json.loads(reports_to_json([other, report]))
     driver = DRIVER.replace("SECOND_REPORT", json.dumps(second).replace("<", "\\u003c"))
     page = re.sub(r"script-src '[^']*'", "script-src 'unsafe-inline'", html([report, other]))

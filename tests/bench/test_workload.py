@@ -204,3 +204,15 @@ async def test_any_async_def_gets_its_argument() -> None:
             pass
     async with opened(replace(found, parameters={"data": ("7..7",)})) as subject:
         assert await subject.call() == 7
+
+
+async def get_page(number: int = 1) -> int:
+    return number
+
+
+async def test_an_argument_with_a_default_may_be_left_out() -> None:
+    (found,) = find("tests.bench.test_workload:get_page")
+    async with opened(found) as subject:
+        assert await subject.call() == 1
+    async with opened(replace(found, parameters={"data": ("7..7",)})) as subject:
+        assert await subject.call() == 7

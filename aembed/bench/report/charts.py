@@ -149,7 +149,7 @@ def _staircase(axes: Axes, steps: Steps) -> None:
         low, high = steps.knee.low, steps.knee.high
         axes.axvline(steps.knee.value, color=COLOURS["ink"], linestyle=":", label="knee")
         if low is not None and high is not None:
-            axes.axvspan(low, high, color=COLOURS["grid"], alpha=0.5)
+            axes.axvspan(low, high, color=COLOURS["soft"], alpha=0.3, label="interval of the knee")
     time_axis(axes.yaxis)
     axes.set_xlabel("offered, requests per second")
 

@@ -46,7 +46,7 @@ def _middle(window: RunWindow) -> float:
 def _marks(axes: Axes, report: Report) -> None:
     """The spike, and stalls."""
     if report.burst is not None:
-        axes.axvspan(report.burst.spike_start, report.burst.spike_end, color=COLOURS["grid"], alpha=0.5, label="spike")
+        axes.axvspan(report.burst.spike_start, report.burst.spike_end, color=COLOURS["soft"], alpha=0.3, label="spike")
         if report.burst.recovery:
             back = report.burst.spike_end + report.burst.recovery
             axes.axvline(back, color=COLOURS["ink"], linestyle=":", label="recovered")

@@ -6,6 +6,7 @@
   const DASHES = { "--": "6 4", "-.": "8 3 2 3", ":": "2 3" };
   const LINES = ["-", "--", "-.", ":"];
   const HEIGHT = 240, LEFT = 64, RIGHT = 14, TOP = 10, BOTTOM = 38;
+  const LONGEST = 9;  // letters of a label beside the chart; longer ones are inside, above their line
   const HEADROOM = 0.05;
   const ROOM = 12;  // half of a label beyond the last tick
   const STEP_OF_ZOOM = 2;
@@ -230,7 +231,8 @@
         const y = this.y(tick);
         if (y < TOP - 1 || y > bottom + 1) continue;
         shape(svg, "line", { class: "grid", x1: LEFT, x2: this.width - RIGHT, y1: y, y2: y });
-        shape(svg, "text", { class: "tick", x: LEFT - 6, y: y + 4, "text-anchor": "end" }, words);
+        const long = words.length > LONGEST;
+        shape(svg, "text", { class: "tick", x: long ? LEFT + 4 : LEFT - 6, y: long ? y - 6 : y + 4, "text-anchor": long ? "start" : "end" }, words);
       }
       shape(svg, "text", { class: "tick", x: (LEFT + this.width - RIGHT) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, data.x.label);
       if (data.y.label) shape(svg, "text", { class: "tick", transform: `translate(12 ${(TOP + bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, data.y.label);

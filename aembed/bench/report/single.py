@@ -16,7 +16,7 @@ def micro(micro: Micro) -> Iterator[Table]:
         ("wall", units.estimate(micro.wall, units.seconds)),
         ("CPU", units.estimate(micro.cpu, units.seconds)),
         note=f"{micro.processes} fresh processes, {micro.blocks} blocks of "
-        f"{units.count(micro.operations)} operations each",
+        f"{units.count(micro.operations)} operation{'s' * (micro.operations != 1)} each",
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 COLOURS = {
     "ink": "#010101",
     "grid": "#010102",
+    "soft": "#010108",
     "one": "#010103",
     "two": "#010104",
     "three": "#010105",

@@ -84,9 +84,10 @@ def history(
         if add is not None:
             reports = _reports(add)
             added = append(file, reports)
-            say("1 report added" if added == 1 else f"{added} reports added")
+            if added:
+                say(f"{added} report{'s' * (added != 1)} added to {file}")
             if left := [headlines.benchmark(report) for report in reports if not figures_of(report)]:
-                say(f"not added, because an invalid run has no figures: {', '.join(left)}")
+                say(f"not added to {file}, because a run that is INVALID has no figures: {', '.join(left)}")
         if not file.is_file():
             raise CommandError(f"no such file: {file}. Add reports of valid runs with --add")
         kept = read(file)
