@@ -122,7 +122,7 @@ class RunSettings:
             raise InputError(f"processes={self.processes!r} must be 1 or more")
         if self.processes > 1 and self.abort:
             raise InputError(
-                f"abort with processes={self.processes}: each sees only a part of the requests. Leave one of the two out"
+                f"abort with processes={self.processes}: each sees only a part of the requests. Leave one out"
             )
 
     @property

@@ -314,7 +314,7 @@ def test_no_process_survives_its_parent() -> None:
         ({"processes": 0}, "processes=0 must be 1 or more"),
         (
             {"processes": 2, "abort": True, "slo": "errors=1%"},
-            "abort with processes=2: each sees only a part of the requests. Leave one of the two out",
+            "abort with processes=2: each sees only a part of the requests. Leave one out",
         ),
         ({"processes": 2}, "processes=2 needs an async def or a scenario in a file or module"),
     ],
