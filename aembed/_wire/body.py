@@ -15,7 +15,7 @@ from aembed._errors import ConnectError, ReplyError
 from aembed._wire.answer import HANDED_ON_BYTES, MAX_REJECTION_BYTES, Head
 from aembed._wire.api_errors import request_id
 from aembed._wire.connection import Connection
-from aembed._wire.connection_errors import redirected, refused_by_proxy
+from aembed._wire.connection_errors import redirected, rejected_by_proxy
 from aembed._wire.headers import lookup
 from aembed._wire.transport import BodySink, Response
 
@@ -73,7 +73,7 @@ def _rejection(connection: Connection, head: Head) -> bytes:
     if head.status < 400:
         raise redirected(head.headers.get("location", ""), head.status)
     if head.status == 407:
-        raise refused_by_proxy(head.status, "", None)
+        raise rejected_by_proxy(head.status, "", None)
     body = b"".join(connection.take())
     if _encoding(head) == "identity":
         return body[:MAX_REJECTION_BYTES]

@@ -82,7 +82,7 @@ def redirected(location: str, status: int) -> BadRequestError:
     )
 
 
-def refused_by_proxy(status: int, reason: str, host: str | None) -> ConnectError:
+def rejected_by_proxy(status: int, reason: str, host: str | None) -> ConnectError:
     """A proxy that wants credentials, does not connect to ``host``, or cannot."""
     if status == 407:
         return ConnectError(

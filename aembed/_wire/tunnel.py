@@ -8,7 +8,7 @@ import httptools
 
 from aembed._errors import ConnectError, ProviderError
 from aembed._wire.answer import BEGINNING, MAX_HEAD_BYTES
-from aembed._wire.connection_errors import no_http, refused_by_proxy
+from aembed._wire.connection_errors import no_http, rejected_by_proxy
 from aembed._wire.route import USER_AGENT, Origin, Proxy
 
 END_OF_HEAD = b"\r\n\r\n"
@@ -31,7 +31,7 @@ class Tunnel(asyncio.Protocol):
         if self._failure is not None:
             raise self._failure
         if self._status >= 300:
-            raise refused_by_proxy(self._status, self._reason.decode("utf-8", "replace"), origin.host)
+            raise rejected_by_proxy(self._status, self._reason.decode("utf-8", "replace"), origin.host)
 
     def data_received(self, data: bytes) -> None:
         self._received += data

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aembed import ConnectError, ProviderError, ReplyError, RequestTimeoutError
-from aembed._wire.connection_errors import broke, no_http, no_url, not_connected, redirected, refused_by_proxy, silent
+from aembed._wire.connection_errors import broke, no_http, no_url, not_connected, redirected, rejected_by_proxy, silent
 from aembed._wire.public import NotPublicError
 
 TRUST = "no trusted TLS connection to host"
@@ -118,14 +118,14 @@ def test_a_redirect_names_the_host_alone(location: str, target: str) -> None:
 
 @pytest.mark.parametrize(("status", "retryable"), [(403, False), (499, False), (500, True), (502, True)])
 def test_a_proxy_that_cannot_is_asked_again(status: int, retryable: bool) -> None:
-    error = refused_by_proxy(status, "R" * 101, "api.example")
+    error = rejected_by_proxy(status, "R" * 101, "api.example")
     words = f"the proxy does not connect to api.example: {status} {'R' * 100}; check that it may"
     assert str(error) == f"{words} [status {status}]"
     assert error.retryable is retryable
 
 
 def test_a_proxy_that_wants_a_password() -> None:
-    error = refused_by_proxy(407, "", None)
+    error = rejected_by_proxy(407, "", None)
     assert str(error) == (
         "the proxy wants a user and password, or others than it got (407); set http.proxy to "
         "http://user:password@host:port [status 407]"

@@ -84,13 +84,13 @@ class Shared(TextOptions):
     def scenarios(self) -> tuple[Scenario, ...]:
         """The scenarios that the options name."""
         if self.asgi is not None or self.url is not None:
-            self._refuse_model_options()
+            self._reject_model_options()
             return (self._web(),)
         if self.body is not None:
             raise CommandError("--body needs --asgi or --url")
         place = self.target or self.scenario
         if place is not None:
-            self._refuse_model_options()
+            self._reject_model_options()
             return tuple(map(self._with_data, find(place)))
         if self.data is not None:
             raise CommandError("--data is for an async def; name it, such as: aembed bench load app.queries:get_user")
@@ -111,7 +111,7 @@ class Shared(TextOptions):
             raise CommandError(f"--data is for an async def with an argument, and {scenario.name} takes none")
         return replace(scenario, parameters={DATA: (self.data,)})
 
-    def _refuse_model_options(self) -> None:
+    def _reject_model_options(self) -> None:
         """A scenario defines its subject: an option that it would ignore is an error."""
         of_model = {field.name for field in fields(TextOptions)} - {field.name for field in fields(Recorded)}
         default = {field.name: field.default for field in fields(self)}

@@ -12,9 +12,9 @@ class Quirks:
     always_floats: bool = False
     """Always answers with numbers."""
     rejects_encoding_format: bool = False
-    """Refuses a request that says how to encode vectors."""
+    """Rejects a request that says how to encode vectors."""
     rejects_dimensions: bool = False
-    """Refuses a request that says how many dimensions."""
+    """Rejects a request that says how many dimensions."""
     no_usage: bool = False
     """Reports no usage."""
     shuffled: bool = False

@@ -11,7 +11,7 @@ import msgspec
 
 from aembed.testing.quotas import Quota, QuotaKeeper
 from aembed.testing.server.dialects import Caps, Dialect
-from aembed.testing.server.dialects.dialect import Ask, Refusal, ReplyParts
+from aembed.testing.server.dialects.dialect import Ask, Rejection, ReplyParts
 from aembed.testing.server.hints import Hints
 from aembed.testing.server.latency import Capacity, Latency, Workers
 from aembed.testing.server.parse import Request
@@ -75,8 +75,8 @@ class RequestHandler:
             _check(ask, caps, lengths, tokens)
             self._spend(ask, tokens, now)
             delay = self._work(ask, tokens, now)
-        except Refusal as refusal:
-            response = self._refuse(refusal)
+        except Rejection as rejection:
+            response = self._reject(rejection)
         else:
             response = self._accept(ask, tokens, number, delay)
         if ask is not None:
@@ -89,23 +89,23 @@ class RequestHandler:
         dialect, script = self._dialect, self._script
         model = dialect.route(request.head.path)
         if model is None:
-            raise Refusal("path", f"{request.head.method} {request.head.path}")
+            raise Rejection("path", f"{request.head.method} {request.head.path}")
         if request.head.method != "POST":
-            raise Refusal("method", f"{request.head.method} {request.head.path}")
+            raise Rejection("method", f"{request.head.method} {request.head.path}")
         if script.api_key is not None:
             key = dialect.key(request)
             if key != script.api_key:
-                raise Refusal("key" if key else "no_key")
+                raise Rejection("key" if key else "no_key")
         most = (script.caps or dialect.caps).body_bytes
         if most is not None and len(request.body) > most:
-            raise Refusal("body", limit=most, got=len(request.body))
+            raise Rejection("body", limit=most, got=len(request.body))
         ask = dialect.read(request, model)
         if script.models is not None and ask.model and ask.model not in script.models:
-            raise Refusal("model", model=ask.model)
+            raise Rejection("model", model=ask.model)
         if script.quirks.rejects_encoding_format and ask.encoding_format:
-            raise Refusal("field", "Unrecognized request argument supplied: encoding_format")
+            raise Rejection("field", "Unrecognized request argument supplied: encoding_format")
         if script.quirks.rejects_dimensions and ask.dimensions is not None:
-            raise Refusal("field", "This model does not support specifying dimensions.")
+            raise Rejection("field", "This model does not support specifying dimensions.")
         return ask
 
     def _lengths(self, ask: Ask, caps: Caps) -> list[int]:
@@ -126,7 +126,7 @@ class RequestHandler:
             short = self._quota.short_of
             limit = next(level.limit for level in self._quota.levels(now) if level.resource == short)
             got = {"requests": 1, "tokens": tokens, "inputs": len(ask.texts)}[short]
-            raise Refusal(
+            raise Rejection(
                 "rate" if wait < math.inf else "never", limit=limit, got=got, resource=short, wait=wait, model=ask.model
             )
 
@@ -136,7 +136,7 @@ class RequestHandler:
             return delay
         done = self._workers.take(now, delay)
         if done is None:
-            raise Refusal("overloaded")
+            raise Rejection("overloaded")
         return done
 
     def _accept(self, ask: Ask, tokens: int, number: int, delay: float) -> PlannedResponse:
@@ -161,21 +161,21 @@ class RequestHandler:
             vectors = [vector.replace(b"/", b"\\/") for vector in vectors]
         return vectors
 
-    def _refuse(self, refusal: Refusal) -> PlannedResponse:
+    def _reject(self, rejection: Rejection) -> PlannedResponse:
         hints = self._script.hints
-        headers = hints.retry_after_headers(refusal.wait) if self._dialect.retry_after else {}
+        headers = hints.retry_after_headers(rejection.wait) if self._dialect.retry_after else {}
         if hints.retry_after is None:
-            refusal.wait = 0.0  # the body does not have it either
-        status, body = self._dialect.refuse(refusal)
-        return PlannedResponse(status, headers, [msgspec.json.encode(body)], reason=refusal.problem)
+            rejection.wait = 0.0  # the body does not have it either
+        status, body = self._dialect.reject(rejection)
+        return PlannedResponse(status, headers, [msgspec.json.encode(body)], reason=rejection.problem)
 
 
 def _check(ask: Ask, caps: Caps, lengths: list[int], tokens: int) -> None:
     if caps.inputs is not None and len(lengths) > caps.inputs:
-        raise Refusal("batch", limit=caps.inputs, got=len(lengths), model=ask.model)
+        raise Rejection("batch", limit=caps.inputs, got=len(lengths), model=ask.model)
     longest = max(lengths, default=0)
     if caps.text_tokens is not None and longest > caps.text_tokens:
         index = lengths.index(longest)
-        raise Refusal("text_tokens", limit=caps.text_tokens, got=longest, index=index, model=ask.model)
+        raise Rejection("text_tokens", limit=caps.text_tokens, got=longest, index=index, model=ask.model)
     if caps.request_tokens is not None and tokens > caps.request_tokens:
-        raise Refusal("request_tokens", limit=caps.request_tokens, got=tokens, model=ask.model)
+        raise Rejection("request_tokens", limit=caps.request_tokens, got=tokens, model=ask.model)

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from aembed.testing.server.dialects import openai
-from aembed.testing.server.dialects.dialect import Ask, Caps, Dialect, Refusal, bearer
+from aembed.testing.server.dialects.dialect import Ask, Caps, Dialect, Rejection, bearer
 from aembed.testing.server.parse import Request
 
 _DEPLOYMENT = re.compile(r"/openai/deployments/([^/]+)/embeddings")
@@ -48,20 +48,20 @@ def key(request: Request) -> str | None:
 
 def read(request: Request, model: str) -> Ask:
     if request.head.path != _V1 and not parse_qs(request.head.query).get("api-version"):
-        raise Refusal("path")
+        raise Rejection("path")
     return openai.read(request, model)
 
 
-def refuse(refusal: Refusal) -> tuple[int, Any]:
-    status, body = openai.refuse(refusal)
+def reject(rejection: Rejection) -> tuple[int, Any]:
+    status, body = openai.reject(rejection)
     error = body["error"]
-    if refusal.problem in CODES:
-        error = {"code": CODES[refusal.problem], "message": MESSAGES.get(refusal.problem) or _too_fast(refusal)}
+    if rejection.problem in CODES:
+        error = {"code": CODES[rejection.problem], "message": MESSAGES.get(rejection.problem) or _too_fast(rejection)}
     return status, {"error": error}
 
 
-def _too_fast(refusal: Refusal) -> str:
-    soon = f" Please retry after {math.ceil(refusal.wait)} seconds." if 0 < refusal.wait < math.inf else ""
+def _too_fast(rejection: Rejection) -> str:
+    soon = f" Please retry after {math.ceil(rejection.wait)} seconds." if 0 < rejection.wait < math.inf else ""
     return (
         "Requests to the Embeddings_Create Operation under Azure OpenAI API have exceeded call rate limit of your"
         f" current OpenAI S0 pricing tier.{soon}"
@@ -73,7 +73,7 @@ AZURE = Dialect(
     key=key,
     read=read,
     write=openai.write,
-    refuse=refuse,
+    reject=reject,
     caps=Caps(inputs=2048, text_tokens=8192),
     request_id="apim-request-id",
     announce=openai.announce,

@@ -7,7 +7,6 @@ Sources: https://docs.cohere.com/reference/embed (fields, 96 texts, shapes), htt
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 
@@ -16,7 +15,7 @@ from aembed.testing.server.dialects.dialect import (
     Ask,
     Caps,
     Dialect,
-    Refusal,
+    Rejection,
     ReplyParts,
     Wording,
     at,
@@ -25,7 +24,7 @@ from aembed.testing.server.dialects.dialect import (
     positive,
     reader,
     strings,
-    words,
+    worded,
 )
 from aembed.testing.server.parse import Request
 
@@ -48,17 +47,17 @@ _decode = reader(_CohereBody)
 def read(request: Request, model: str) -> Ask:
     body: _CohereBody = _decode(request.body)
     if not body.model:
-        raise Refusal("field", "a model parameter is required for this endpoint.")
+        raise Rejection("field", "a model parameter is required for this endpoint.")
     if body.texts is None:
-        raise Refusal("field", "invalid request: one of texts, images or inputs is required")
+        raise Rejection("field", "invalid request: one of texts, images or inputs is required")
     if body.input_type is None:
-        raise Refusal("field", "invalid request: input_type parameter is required for this model")
+        raise Rejection("field", "invalid request: input_type parameter is required for this model")
     if not body.embedding_types:
-        raise Refusal("field", "embedding_types parameter is required")
+        raise Rejection("field", "embedding_types parameter is required")
     one_of("input_type", body.input_type, INPUT_TYPES)
     one_of("truncate", body.truncate, ("NONE", "START", "END"))
     if body.embedding_types not in (["float"], ["base64"]):
-        raise Refusal("field", "invalid request: this server gives embedding_types float or base64, one at a time")
+        raise Rejection("field", "invalid request: this server gives embedding_types float or base64, one at a time")
     positive("output_dimension", body.output_dimension)
     return Ask(
         strings(body.texts),
@@ -103,11 +102,6 @@ WORDING: Wording = {
 }
 
 
-def refuse(refusal: Refusal) -> tuple[int, Any]:
-    status, message = words(refusal, WORDING)
-    return status, {"id": "00000000-0000-0000-0000-000000000000", "message": message}
-
-
 def announce(levels: Sequence[QuotaLevel]) -> Mapping[str, str]:
     """Trial keys get headers with their calls."""
     return {
@@ -121,13 +115,15 @@ def announce(levels: Sequence[QuotaLevel]) -> Mapping[str, str]:
     }
 
 
+NO_ID = "00000000-0000-0000-0000-000000000000"
+
 COHERE = Dialect(
     base="/v2",
     route=at("/v2/embed"),
     key=bearer,
     read=read,
     write=write,
-    refuse=refuse,
+    reject=worded(WORDING, lambda rejection, status, message: {"id": NO_ID, "message": message}),
     caps=Caps(inputs=96, text_tokens=128_000),
     announce=announce,
     mixes=False,

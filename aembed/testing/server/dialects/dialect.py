@@ -32,7 +32,7 @@ Problem: TypeAlias = Literal[
 
 
 @dataclass
-class Refusal(Exception):  # noqa: N818  # an answer, no failure of ours
+class Rejection(Exception):  # noqa: N818  # an answer, no failure of ours
     """A request that is not answered with vectors."""
 
     problem: Problem
@@ -54,7 +54,7 @@ class Ask:
     dimensions: int | None = None
     base64: bool = False
     truncate: bool = False
-    """Cut texts that are too long, instead of refusing them."""
+    """Cut texts that are too long, instead of rejecting them."""
     tokens: Sequence[int] | None = None
     """Per text, where the client sent tokens; else they are estimated."""
     encoding_format: bool = False
@@ -95,7 +95,7 @@ def _no_headers(answer: ReplyParts) -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """One provider. ``read`` and ``key`` parse a request; ``write`` and ``refuse`` answer it, well or with an error."""
+    """One provider. ``read`` and ``key`` parse a request; ``write`` and ``reject`` answer it, well or with an error."""
 
     base: str = ""
     """Path of the base URL that clients are given, without a slash at its end."""
@@ -103,10 +103,10 @@ class Dialect:
     """Path of a request -> the model named in it (perhaps ""), or ``None`` if embeddings are not served there."""
     key: Callable[[Request], str | None]
     read: Callable[[Request, str], Ask]
-    """Request and the model named in its path -> its content. Raises :class:`Refusal`."""
+    """Request and the model named in its path -> its content. Raises :class:`Rejection`."""
     write: Callable[[ReplyParts], list[bytes]]
     """The pieces of the body, without any blanks."""
-    refuse: Callable[[Refusal], tuple[int, Any]]
+    reject: Callable[[Rejection], tuple[int, Any]]
     """Status, and the body before it is made JSON."""
     caps: Caps
     model_caps: Mapping[str, Caps] = field(default_factory=dict[str, Caps])
@@ -126,9 +126,14 @@ Wording: TypeAlias = Mapping[Problem, tuple[int, str]]
 """Status and message of each problem; names in braces are fields of the rejection."""
 
 
-def words(refusal: Refusal, wording: Wording) -> tuple[int, str]:
-    status, message = wording[refusal.problem]
-    return status, message.format_map(vars(refusal))
+def worded(wording: Wording, body: Callable[[Rejection, int, str], Any]) -> Callable[[Rejection], tuple[int, Any]]:
+    """``reject`` of a dialect: ``body`` has the error, given the rejection, its status and its message."""
+
+    def reject(rejection: Rejection) -> tuple[int, Any]:
+        status, message = wording[rejection.problem]
+        return status, body(rejection, status, message.format_map(vars(rejection)))
+
+    return reject
 
 
 def bearer(request: Request) -> str | None:
@@ -143,16 +148,16 @@ def at(*paths: str) -> Callable[[str], str | None]:
 
 
 def reader(type_: type[Any]) -> Callable[[bytes], Any]:
-    """A body -> a struct of this type, or the :class:`Refusal` for its fault."""
+    """A body -> a struct of this type, or the :class:`Rejection` for its fault."""
     decoder = msgspec.json.Decoder(type_)
 
     def decode(body: bytes) -> Any:
         try:
             return decoder.decode(body)
         except msgspec.ValidationError as error:
-            raise Refusal("field", str(error)) from None
+            raise Rejection("field", str(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Refusal("json", str(error)) from None
+            raise Rejection("json", str(error)) from None
 
     return decode
 
@@ -161,17 +166,17 @@ def strings(given: str | list[str]) -> list[str]:
     """One text or several, none of them empty."""
     texts = [given] if isinstance(given, str) else given
     if not texts or "" in texts:
-        raise Refusal("empty", index=texts.index("") if texts else 0)
+        raise Rejection("empty", index=texts.index("") if texts else 0)
     return texts
 
 
 def one_of(name: str, value: str | None, allowed: Collection[str | None]) -> None:
     """The value must be allowed."""
     if value not in allowed:
-        raise Refusal("field", f"{value!r} is not a valid value of {name}")
+        raise Rejection("field", f"{value!r} is not a valid value of {name}")
 
 
 def positive(name: str, value: int | None) -> None:
     """The number, if there is one, must be 1 or more."""
     if value is not None and value < 1:
-        raise Refusal("field", f"{value} is less than the minimum of 1 - '{name}'")
+        raise Rejection("field", f"{value} is less than the minimum of 1 - '{name}'")

@@ -18,12 +18,12 @@ from aembed.testing.server.dialects.dialect import (
     Ask,
     Caps,
     Dialect,
-    Refusal,
+    Rejection,
     ReplyParts,
     Wording,
     positive,
     reader,
-    words,
+    worded,
 )
 from aembed.testing.server.parse import Request
 
@@ -81,19 +81,19 @@ def read(request: Request, model: str) -> Ask:
     texts, dimensions = [], set()
     for index, item in enumerate(body.requests):
         if item.model != f"models/{model}":
-            raise Refusal("field", f"* BatchEmbedContentsRequest.requests[{index}].model: must be models/{model}\n")
+            raise Rejection("field", f"* BatchEmbedContentsRequest.requests[{index}].model: must be models/{model}\n")
         if item.task_type not in TASK_TYPES:
-            raise Refusal("field", f"Invalid value at 'requests[{index}].task_type' (TaskType)")
+            raise Rejection("field", f"Invalid value at 'requests[{index}].task_type' (TaskType)")
         text = "\n".join(part.text for part in item.content.parts)
         if not text:
-            raise Refusal("empty", index=index)
+            raise Rejection("empty", index=index)
         positive("output_dimensionality", item.output_dimensionality)
         texts.append(text)
         dimensions.add(item.output_dimensionality)
     if not texts:
-        raise Refusal("field", "* BatchEmbedContentsRequest.requests: must not be empty\n")
+        raise Rejection("field", "* BatchEmbedContentsRequest.requests: must not be empty\n")
     if len(dimensions) > 1:
-        raise Refusal("field", "this server gives one output_dimensionality for a batch")
+        raise Rejection("field", "this server gives one output_dimensionality for a batch")
     return Ask(texts, model, dimensions.pop(), truncate=True)
 
 
@@ -140,24 +140,23 @@ WORDING: Wording = {
 }
 
 
-def refuse(refusal: Refusal) -> tuple[int, Any]:
-    status, message = words(refusal, WORDING)
+def error_body(rejection: Rejection, status: int, message: str) -> Any:
     error = {"code": status, "message": message, "status": NAMES[status]}
-    details = _details(refusal)
-    return status, {"error": {**error, "details": details} if details else error}
+    details = _details(rejection)
+    return {"error": {**error, "details": details} if details else error}
 
 
-def _details(refusal: Refusal) -> list[dict[str, Any]]:
+def _details(rejection: Rejection) -> list[dict[str, Any]]:
     details: list[dict[str, Any]] = []
-    if refusal.problem == "key":
+    if rejection.problem == "key":
         details.append(_typed("ErrorInfo", reason="API_KEY_INVALID", domain="googleapis.com"))
-    if refusal.problem in {"rate", "never"}:
-        metric = f"generativelanguage.googleapis.com/embed_content_{refusal.resource}"
+    if rejection.problem in {"rate", "never"}:
+        metric = f"generativelanguage.googleapis.com/embed_content_{rejection.resource}"
         details.append(
-            _typed("QuotaFailure", violations=[{"quotaMetric": metric, "quotaValue": f"{refusal.limit:.0f}"}])
+            _typed("QuotaFailure", violations=[{"quotaMetric": metric, "quotaValue": f"{rejection.limit:.0f}"}])
         )
-    if refusal.problem == "rate" and refusal.wait:
-        details.append(_typed("RetryInfo", retryDelay=f"{math.ceil(refusal.wait * 1000) / 1000:g}s"))
+    if rejection.problem == "rate" and rejection.wait:
+        details.append(_typed("RetryInfo", retryDelay=f"{math.ceil(rejection.wait * 1000) / 1000:g}s"))
     return details
 
 
@@ -171,7 +170,7 @@ GOOGLE = Dialect(
     key=key,
     read=read,
     write=write,
-    refuse=refuse,
+    reject=worded(WORDING, error_body),
     caps=Caps(inputs=100, text_tokens=2048, body_bytes=4 * 2**20),
     retry_after=False,
 )

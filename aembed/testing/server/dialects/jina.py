@@ -6,15 +6,12 @@ for v4, 2048 for others) as quoted in public issue threads. The wording for text
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from aembed.testing.server.dialects.dialect import (
     Ask,
     Caps,
     Dialect,
-    Refusal,
     ReplyParts,
     Wording,
     at,
@@ -23,7 +20,7 @@ from aembed.testing.server.dialects.dialect import (
     positive,
     reader,
     strings,
-    words,
+    worded,
 )
 from aembed.testing.server.dialects.openai import items
 from aembed.testing.server.parse import Request
@@ -89,18 +86,13 @@ WORDING: Wording = {
 }
 
 
-def refuse(refusal: Refusal) -> tuple[int, Any]:
-    status, message = words(refusal, WORDING)
-    return status, {"detail": message}
-
-
 JINA = Dialect(
     base="/v1",
     route=at("/v1/embeddings"),
     key=bearer,
     read=read,
     write=write,
-    refuse=refuse,
+    reject=worded(WORDING, lambda rejection, status, message: {"detail": message}),
     caps=Caps(inputs=2048, text_tokens=8192),
     model_caps={"jina-embeddings-v4": Caps(inputs=512, text_tokens=32_768)},
 )

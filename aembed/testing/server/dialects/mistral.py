@@ -18,7 +18,7 @@ from aembed.testing.server.dialects.dialect import (
     Caps,
     Dialect,
     Problem,
-    Refusal,
+    Rejection,
     ReplyParts,
     at,
     bearer,
@@ -69,7 +69,7 @@ def write(answer: ReplyParts) -> list[bytes]:
     return [head, *items(answer), b'],"model":%b%b}' % (model, usage)]
 
 
-REFUSALS: Mapping[Problem, tuple[int, str, str | None, str]] = {
+ERRORS: Mapping[Problem, tuple[int, str, str | None, str]] = {
     "path": (404, "invalid_request_error", None, "no Route matched with those values"),
     "method": (405, "invalid_request_error", None, "Method Not Allowed"),
     "no_key": (401, "invalid_request_error", None, "Unauthorized"),
@@ -93,9 +93,9 @@ REFUSALS: Mapping[Problem, tuple[int, str, str | None, str]] = {
 }
 
 
-def refuse(refusal: Refusal) -> tuple[int, Any]:
-    status, kind, code, message = REFUSALS[refusal.problem]
-    words = message.format_map(vars(refusal))
+def reject(rejection: Rejection) -> tuple[int, Any]:
+    status, kind, code, message = ERRORS[rejection.problem]
+    words = message.format_map(vars(rejection))
     return status, {"object": "error", "message": words, "type": kind, "param": None, "code": code}
 
 
@@ -115,7 +115,7 @@ MISTRAL = Dialect(
     key=bearer,
     read=read,
     write=write,
-    refuse=refuse,
+    reject=reject,
     caps=Caps(inputs=256, request_tokens=16_384, text_tokens=8192),
     announce=announce,
     request_id="mistral-correlation-id",

@@ -7,21 +7,19 @@ is asked for as a proxy before it would.
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from aembed.testing.server.dialects.dialect import (
     Ask,
     Caps,
     Dialect,
-    Refusal,
+    Rejection,
     ReplyParts,
     Wording,
     at,
     bearer,
     reader,
-    words,
+    worded,
 )
 from aembed.testing.server.parse import Request
 
@@ -38,10 +36,10 @@ _decode = reader(_OllamaBody)
 
 def read(request: Request, model: str) -> Ask:
     if not request.body:
-        raise Refusal("field", "missing request body")
+        raise Rejection("field", "missing request body")
     body: _OllamaBody = _decode(request.body)
     if not body.model:
-        raise Refusal("model")
+        raise Rejection("model")
     given = body.input or []
     return Ask(
         [given] if isinstance(given, str) else given,
@@ -80,9 +78,11 @@ WORDING: Wording = {
 }
 
 
-def refuse(refusal: Refusal) -> tuple[int, Any]:
-    status, message = words(refusal, WORDING)
-    return status, {"error": message}
-
-
-OLLAMA = Dialect(route=at("/api/embed"), key=bearer, read=read, write=write, refuse=refuse, caps=Caps(text_tokens=2048))
+OLLAMA = Dialect(
+    route=at("/api/embed"),
+    key=bearer,
+    read=read,
+    write=write,
+    reject=worded(WORDING, lambda rejection, status, message: {"error": message}),
+    caps=Caps(text_tokens=2048),
+)

@@ -18,7 +18,7 @@ from aembed.testing.server.dialects.dialect import (
     Caps,
     Dialect,
     Problem,
-    Refusal,
+    Rejection,
     ReplyParts,
     at,
     bearer,
@@ -44,7 +44,7 @@ def read(request: Request, model: str) -> Ask:
     """Texts or tokens, one or many."""
     body: _OpenAIBody = _decode(request.body)
     if not (model or body.model):
-        raise Refusal("field", "you must provide a model parameter")
+        raise Rejection("field", "you must provide a model parameter")
     one_of("encoding_format", body.encoding_format, (None, "float", "base64"))
     positive("dimensions", body.dimensions)
     texts, tokens = _texts(body.input)
@@ -64,7 +64,7 @@ def _texts(given: str | list[str | int | list[int]]) -> tuple[list[str], list[in
     elif given and isinstance(given[0], int):
         given = [given]  # type: ignore[list-item]  # one text, as tokens
     if not given:
-        raise Refusal("empty")
+        raise Rejection("empty")
     if isinstance(given[0], str):
         texts = [text for text in given if isinstance(text, str)]
         lengths = None
@@ -73,9 +73,9 @@ def _texts(given: str | list[str | int | list[int]]) -> tuple[list[str], list[in
         texts = ["" if not text else msgspec.json.encode(text).decode() for text in tokens]
         lengths = [len(text) for text in tokens]
     if len(texts) != len(given):
-        raise Refusal("field", "'$.input' is invalid")
+        raise Rejection("field", "'$.input' is invalid")
     if "" in texts:
-        raise Refusal("empty", index=texts.index(""))
+        raise Rejection("empty", index=texts.index(""))
     return texts, lengths
 
 
@@ -97,7 +97,7 @@ def write(answer: ReplyParts) -> list[bytes]:
 
 INVALID = "invalid_request_error"
 
-REFUSALS: Mapping[Problem, tuple[int, str, str | None, str]] = {
+ERRORS: Mapping[Problem, tuple[int, str, str | None, str]] = {
     "path": (404, INVALID, "unknown_url", "Unknown request URL: {detail}."),
     "method": (405, INVALID, "method_not_supported", "Not allowed: {detail}."),
     "no_key": (401, INVALID, None, "You didn't provide an API key."),
@@ -136,10 +136,10 @@ REFUSALS: Mapping[Problem, tuple[int, str, str | None, str]] = {
 }
 
 
-def refuse(refusal: Refusal) -> tuple[int, Any]:
-    status, kind, code, message = REFUSALS[refusal.problem]
-    soon = f" Please try again in {duration(refusal.wait)}." if 0 < refusal.wait < math.inf else ""
-    facts = {**vars(refusal), "soon": soon}
+def reject(rejection: Rejection) -> tuple[int, Any]:
+    status, kind, code, message = ERRORS[rejection.problem]
+    soon = f" Please try again in {duration(rejection.wait)}." if 0 < rejection.wait < math.inf else ""
+    facts = {**vars(rejection), "soon": soon}
     error = {"message": message.format_map(facts), "type": kind.format_map(facts), "param": None, "code": code}
     return status, {"error": error}
 
@@ -170,7 +170,7 @@ OPENAI = Dialect(
     key=bearer,
     read=read,
     write=write,
-    refuse=refuse,
+    reject=reject,
     caps=Caps(inputs=2048, request_tokens=300_000, text_tokens=8192),
     announce=announce,
 )

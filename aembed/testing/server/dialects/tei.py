@@ -16,7 +16,7 @@ from aembed.testing.server.dialects.dialect import (
     Ask,
     Caps,
     Dialect,
-    Refusal,
+    Rejection,
     ReplyParts,
     Wording,
     at,
@@ -24,7 +24,7 @@ from aembed.testing.server.dialects.dialect import (
     one_of,
     reader,
     strings,
-    words,
+    worded,
 )
 from aembed.testing.server.parse import Request
 
@@ -45,9 +45,9 @@ def read(request: Request, model: str) -> Ask:
     body: _TeiBody = _decode(request.body)
     one_of("truncation_direction", body.truncation_direction.lower(), ("left", "right"))
     if body.dimensions is not None and body.dimensions < 1:
-        raise Refusal("field", "`dimensions` should be positive")
+        raise Rejection("field", "`dimensions` should be positive")
     if body.prompt_name is not None:
-        raise Refusal("prompt", body.prompt_name)
+        raise Rejection("prompt", body.prompt_name)
     return Ask(strings(body.inputs), "", body.dimensions, truncate=body.truncate is True)
 
 
@@ -89,9 +89,8 @@ WORDING: Wording = {
 TYPES = {"empty": "Empty", "rate": "Overloaded", "never": "Overloaded", "overloaded": "Overloaded"}
 
 
-def refuse(refusal: Refusal) -> tuple[int, Any]:
-    status, message = words(refusal, WORDING)
-    return status, {"error": message, "error_type": TYPES.get(refusal.problem, "Validation")}
+def error_body(rejection: Rejection, status: int, message: str) -> Any:
+    return {"error": message, "error_type": TYPES.get(rejection.problem, "Validation")}
 
 
 TEI = Dialect(
@@ -99,7 +98,7 @@ TEI = Dialect(
     key=bearer,
     read=read,
     write=write,
-    refuse=refuse,
+    reject=worded(WORDING, error_body),
     headers=headers,
     caps=Caps(inputs=32, text_tokens=512, body_bytes=2_000_000),
 )

@@ -6,15 +6,12 @@ and /docs/error-codes; ``{"detail"}`` messages as quoted in public issue threads
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from aembed.testing.server.dialects.dialect import (
     Ask,
     Caps,
     Dialect,
-    Refusal,
     ReplyParts,
     Wording,
     at,
@@ -23,7 +20,7 @@ from aembed.testing.server.dialects.dialect import (
     positive,
     reader,
     strings,
-    words,
+    worded,
 )
 from aembed.testing.server.dialects.openai import items
 from aembed.testing.server.parse import Request
@@ -94,11 +91,6 @@ WORDING: Wording = {
 }
 
 
-def refuse(refusal: Refusal) -> tuple[int, Any]:
-    status, message = words(refusal, WORDING)
-    return status, {"detail": message}
-
-
 SMALL = Caps(inputs=1000, request_tokens=120_000, text_tokens=32_000)
 MIDDLE = Caps(inputs=1000, request_tokens=320_000, text_tokens=32_000)
 LARGE = Caps(inputs=1000, request_tokens=1_000_000, text_tokens=32_000)
@@ -109,7 +101,7 @@ VOYAGE = Dialect(
     key=bearer,
     read=read,
     write=write,
-    refuse=refuse,
+    reject=worded(WORDING, lambda rejection, status, message: {"detail": message}),
     caps=SMALL,
     model_caps={
         "voyage-4-lite": LARGE,
