@@ -115,7 +115,7 @@ def _is_good(items: list[Any]) -> bool:
             return False
         if all(map(str.isascii, items)):
             return True
-    except TypeError:  # an item is no str; other types may also object to bool()
+    except TypeError:  # an item is not str; other types may also object to bool()
         return False
     return not any(map(_reason, items))
 
@@ -128,7 +128,7 @@ def _raise_first(items: list[Any], name: str) -> NoReturn:
 
 
 def _reason(text: object, several: str = "give one flat list of strings") -> str | None:
-    """Why it is no text."""
+    """Why it is not a text."""
     if not isinstance(text, str):
         kind = type(text).__name__
         if isinstance(text, (list, tuple, np.ndarray)):

@@ -19,7 +19,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton", "exports
 exclude_patterns = ["_build", "_extensions", "pictures", "observability"]
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r".*")]  # autodoc links the names it knows; numpy's and typing's have no target
-suppress_warnings = ["ref.python"]  # a field named like a builtin type, such as bytes, is no target of annotations
+suppress_warnings = ["ref.python"]  # a field named like a builtin type, such as bytes, is not a target of annotations
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

@@ -1,4 +1,4 @@
-"""The project's benchmarks work: each is measured for a moment, and its results are validated. Speed is no matter.
+"""The project's benchmarks work: each is measured for a moment, and its results are validated. Speed does not matter.
 
 Those on the mock run on virtual time, so that waiting costs nothing.
 """

@@ -75,7 +75,7 @@ async def test_a_provider_that_returns_no_reply(factory: EmbedderFactory, answer
 
 async def test_a_provider_that_is_none(factory: EmbedderFactory) -> None:
     embedder = await factory.new_embedder(NotAsync())
-    with pytest.raises(ConfigError, match=r"NotAsync.embed is no async function; write `async def embed`"):
+    with pytest.raises(ConfigError, match=r"NotAsync.embed is not an async function; write `async def embed`"):
         await embedder.embed_query("text")
     with pytest.raises(ConfigError, match=r"NoSpec.spec is a str; give an aembed.ModelSpec"):
         await factory.new_embedder(NoSpec())

@@ -24,8 +24,8 @@ REJECTIONS_BEFORE_SPLIT = 8
 class Retry:
     """The attempts of one batch.
 
-    A 429, and any failure while the account backs off, is no attempt of the batch: the gate decides when the account is
-    asked again and when to give up. All other failures count, up to ``max_attempts``; with ``once`` the first of
+    A 429, and any failure while the account backs off, does not count as an attempt: the gate decides when to ask the
+    account again and when to give up. All other failures count, up to ``max_attempts``; with ``once`` the first of
     them is the last.
     """
 

@@ -34,7 +34,7 @@ class TimedProvider:
         else:
             answer = self._embed_into(rows, texts, kind=kind)
         if not hasattr(answer, "__await__"):
-            raise ConfigError(f"{type(self.inner).__name__}.embed is no async function; write `async def embed`")
+            raise ConfigError(f"{type(self.inner).__name__}.embed is not an async function; write `async def embed`")
         if self._timeout is None or time_left <= self._timeout.seconds:
             return answer
         return self._in_time(answer, self._timeout)

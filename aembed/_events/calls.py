@@ -56,7 +56,7 @@ class CallDone:
     operation: Operation
     kind: Kind
     texts: int
-    """Texts handed in; 0 where the argument was no collection of texts."""
+    """Texts handed in; 0 where the argument was not a collection of texts."""
     outcome: Outcome
     error_class: str | None = None
     """Class name of the error that was raised, or of the first failure with ``on_error="return"``."""

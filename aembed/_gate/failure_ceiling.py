@@ -16,7 +16,7 @@ GROWTH_SLOTS_PER_S3 = 0.4
 LEAST_LEFT = 0.5
 """Share of the slots left by one round trip at least: it may have been a restart, and not their number."""
 IDLE_AFTER_S = 1.0
-"""A longer silence between answers, unless they take that long, is no health."""
+"""A longer silence between answers, unless they take that long, says nothing about health."""
 
 
 class FailureCeiling:

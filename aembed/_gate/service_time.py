@@ -11,7 +11,7 @@ HALF_TICK_S = 0.0005
 KEPT_PER_ANSWER = 0.98
 """Weight of an answer once the next has come: the line runs through the last fifty or so, several of each size."""
 SLOWEST_LEFT_OUT = 8
-"""One of so many: a pause of the server is no queue. The rest keep their mean, which Little's law is about."""
+"""One of so many: a pause of the server is not a queue. The rest keep their mean, which Little's law is about."""
 LEVEL_VARIANCE = 1e-6
 """Relative variance of the sizes below which they are all alike, and no slope can be seen."""
 

@@ -31,7 +31,7 @@ def read_variables(environ: Mapping[str, str], model: type[BaseModel]) -> tuple[
     """The table that the variables set, and the variable of each path.
 
     Raises:
-        ConfigError: a table that is no JSON.
+        ConfigError: a table that is not JSON.
     """
     table: dict[str, object] = {}
     variables: dict[Path, str] = {}

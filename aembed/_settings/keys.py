@@ -167,7 +167,7 @@ def _read(file: Path, origin: str) -> SecretStr:
 
 
 def _address_of(host: str) -> IPv4Address | IPv6Address | None:
-    """The address of a host that is no name, in any spelling that a resolver takes: 127.1, 0x7f.1, 2130706433."""
+    """The address of a host that is not a name, in any spelling that a resolver takes: 127.1, 0x7f.1, 2130706433."""
     try:
         return IPv4Address(socket.inet_aton(host))
     except OSError:

@@ -178,7 +178,7 @@ def _fits(parts: Sequence[Unstored]) -> bool:
 def _usable(
     positions: NDArray[np.intp], vectors: Vectors, keys: int, dim: int | None
 ) -> tuple[NDArray[np.intp], Vectors]:
-    """Without rows that are no embedding: NaN, infinity, zeros. Raises ValueError for an answer that makes no sense."""
+    """Drop rows that are not embeddings: NaN, infinity, zeros. Raises ValueError for an answer that makes no sense."""
     # The store may be the user's: a wrong position would give a text the vector of another, so each is checked.
     positions = np.asarray(positions, np.intp)
     vectors = np.ascontiguousarray(vectors, np.float32)

@@ -73,7 +73,7 @@ class AnswerParser:
         self._wakes_at = HANDED_ON_BYTES
 
     def feed(self, data: bytes) -> bool:
-        """False if this is no answer, or has no end."""
+        """False if this is not an answer, or has no end."""
         if self.received < len(BEGINNING) and not self._begins_well(data):
             return False
         self.received += len(data)

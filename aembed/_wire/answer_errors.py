@@ -20,7 +20,7 @@ HAVE_ID = frozenset(REQUEST_IDS)
 MAX_ANSWER_CHARS = 120
 """Characters of a media type, or of a field's path and types, that an error quotes."""
 MAX_NO_REPLIES = 2
-"""Answers that are no reply of this API, after which ``base_url`` must be wrong. The first may be an accident."""
+"""Answers that are not replies of this API, after which ``base_url`` must be wrong. The first may be an accident."""
 
 
 class AnswerErrors:
@@ -58,7 +58,7 @@ class AnswerErrors:
     def no_reply(
         self, response: Response, texts: Sequence[str], url: str, mismatch: str | None, *, proven: bool
     ) -> ReplyError:
-        """A 200 that is no reply of this API: a login page, or another API.
+        """A 200 that is not a reply of this API: a login page, or another API.
 
         If no valid reply has ever come, ``base_url`` is wrong: the second such answer ends all calls. It is no outage,
         for the server does answer.

@@ -75,7 +75,7 @@ STOCK_PHRASES = (
     r"(input should be|input tag|input is not valid|extra inputs?|invalid input: expected|failed to (deserialize|parse)"
     r"|unknown field|missing field|invalid JSON payload)[^;]*|input (payload )?validation (error|failed)"
 )
-"""Phrases of pydantic, TEI, serde, zod, flask-restx and Google's servers about any field: "input" is no text here."""
+"""Phrases of pydantic, TEI, serde, zod, flask-restx and Google's servers about any field: "input" is not text here."""
 
 MAX_FIELDS = 8
 """Complaints that are read of a validation error; it may list every text of a batch."""
@@ -130,7 +130,7 @@ def api_error(
     path: str = "",
     quota_headers: Sequence[QuotaHeaders] = USUAL,
 ) -> ProviderError:
-    """The error of a reply that is no success. ``path`` is the path of the request."""
+    """The error of a reply that is not a success. ``path`` is the path of the request."""
     headers = response.headers
     kind = _kind(response.status, body, dialect)
     # No wait helps a model that the plan does not include.

@@ -28,7 +28,7 @@ async def read_answer(connection: Connection, max_bytes: int, sink: BodySink | N
     """The answer to the request that was sent. Its body lacks the beginning that ``sink`` has taken.
 
     Raises:
-        ReplyError: the answer is no HTTP, has more than ``max_bytes``, or an encoding that was not requested.
+        ReplyError: the answer is not HTTP, has more than ``max_bytes``, or an encoding that was not requested.
         ConnectError: the connection breaks, or the compressed body ends too early.
         BadRequestError: a redirect.
     """

@@ -20,7 +20,7 @@ NO_TLS = {
     "RECORD_LAYER_FAILURE",
     "PACKET_LENGTH_TOO_LONG",
 }
-"""OpenSSL's reasons for an answer to its greeting that is no TLS."""
+"""OpenSSL's reasons for an answer to its greeting that is not TLS."""
 
 
 def not_connected(error: Exception, host: str, port: int, *, is_proxy: bool = False) -> ConnectError:

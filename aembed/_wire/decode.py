@@ -36,7 +36,7 @@ ROWS_PER_YIELD = 16
 
 
 class NoReplyError(ReplyError):
-    """The body is no reply of this kind of server, from its beginning on. Never leaves ``_wire``."""
+    """The body is not a reply of this kind of server, from its beginning on. Never leaves ``_wire``."""
 
     mismatch: str | None = None
     """Field that is missing or of another type, where the body is JSON."""

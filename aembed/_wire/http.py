@@ -50,7 +50,7 @@ class HttpTransport:
 
         Raises:
             ConnectError, RequestTimeoutError: no connection, or it broke; retryable, except an untrusted certificate.
-            ReplyError: the answer is no HTTP, or larger than ``max_bytes`` once inflated.
+            ReplyError: the answer is not HTTP, or larger than ``max_bytes`` once inflated.
             BadRequestError: a redirect, or ``url`` is none.
             ConfigError: a setting, or a variable of the environment, cannot be used.
         """

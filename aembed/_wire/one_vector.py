@@ -13,7 +13,7 @@ from aembed._types import Vectors
 def from_base64(encoded: memoryview, index: int) -> Vectors:
     try:
         return np.frombuffer(pybase64.b64decode(encoded, validate=True), "<f4")
-    except ValueError:  # binascii.Error is one; so is a length that is no multiple of four
+    except ValueError:  # binascii.Error is one; so is a length that is not a multiple of four
         plain = bytes(encoded)
     unescaped = plain.replace(b"\\/", b"/")  # JSON allows escaped slashes, and some servers write them
     if unescaped != plain:
@@ -30,7 +30,7 @@ def from_numbers(numbers: memoryview, index: int) -> Vectors:
         with np.errstate(over="ignore"):  # an overflow becomes infinity, which the engine rejects
             return np.array(_NUMBERS.decode(b"".join((b"[", numbers, b"]"))), np.float32)
     except (msgspec.DecodeError, ValueError):
-        raise ReplyError("a vector holds a value that is no number", index=index) from None
+        raise ReplyError("a vector holds a value that is not a number", index=index) from None
 
 
 def of_dimension(dim: int, row: Vectors, index: int) -> Vectors:

@@ -1,4 +1,4 @@
-"""Retry-After and rate-limit headers, in seconds and counts. A value that is no sensible number counts as unknown."""
+"""Retry-After and rate-limit headers, in seconds and counts. A value that makes no sense counts as unknown."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def split(url: str) -> tuple[Origin, str]:
     """The server that ``url`` names, and the rest of it as a request line has it.
 
     Raises:
-        BadRequestError: it is no http or https URL.
+        BadRequestError: it is not an http or https URL.
     """
     try:
         parts = urlsplit(url)

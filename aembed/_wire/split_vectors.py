@@ -158,7 +158,7 @@ def _quotes(body: bytes | bytearray, start: int, end: int) -> int:
 
 
 def _next_item(body: bytes | bytearray, position: int) -> int:
-    """Position of the next item of an array, or of a character that is no quote."""
+    """Position of the next item of an array, or of a character that is not a quote."""
     position = _skip_blanks(body, position)
     return _skip_blanks(body, position + 1) if body[position : position + 1] == b"," else position
 

@@ -1,6 +1,6 @@
 """An ASGI application called in the loop that is measured: its handlers without a server or a socket.
 
-The status must be 2xx or 3xx, because a fast error page is no answer. Lifespan events are sent once, as a server would.
+The status must be 2xx or 3xx: a fast error page is not an answer. Lifespan events are sent once, as by a server.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class HttpRequest:
         """Reads ``METHOD PATH`` or ``PATH``; InputError for anything else."""
         match = re.fullmatch(r"\s*(?:([A-Z]+)\s+)?(/\S*)\s*", text)
         if match is None:
-            raise InputError(f"{text!r} is no request; write 'GET /hello?n=3'")
+            raise InputError(f"{text!r} is not a request; write 'GET /hello?n=3'")
         parts = urlsplit(match[2])
         return cls(match[1] or ("POST" if body else "GET"), parts.path, parts.query, body.encode())
 
@@ -97,7 +97,7 @@ async def ask(application: Application, request: HttpRequest) -> AsgiResponse:
 
 
 def good_status(response: AsgiResponse) -> str | None:
-    """The problem with a response that is no answer."""
+    """The problem with a response that is not an answer."""
     return None if 200 <= response.status < 400 else f"HTTP status {response.status}"
 
 

@@ -118,7 +118,7 @@ def lengths_from(text: str) -> LengthSampler:
         low, high = int(match[1]), int(match[2] or match[1])
         if 0 < low <= high:
             return lambda dice: dice.uniform(low, high)
-    raise InputError(f"tokens={text!r} is no distribution of lengths; write 120, 20..500 or lognormal(120, 0.8)")
+    raise InputError(f"tokens={text!r} is not a distribution of lengths; write 120, 20..500 or lognormal(120, 0.8)")
 
 
 def _text(dice: random.Random, tokens: float, words: list[str]) -> str:

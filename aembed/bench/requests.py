@@ -69,7 +69,7 @@ def requests_from(text: str) -> Requests:
     except (ImportError, AttributeError) as error:
         raise InputError(f"data={text!r} cannot be imported: {error}") from None
     if not callable(function):
-        raise InputError(f"data={text!r} is no source; write 1..10000, a file of values, or module:function")
+        raise InputError(f"data={text!r} is not a source; write 1..10000, a file of values, or module:function")
     return _drawn_by(function)
 
 

@@ -106,7 +106,7 @@ def scenario(
     """Make an ``async def`` that takes a :class:`Case` a :class:`Scenario`; each parameter is a list of values.
 
     ``slo`` holds its objectives, such as "p95=50ms,errors=1%": a run without other objectives has to keep them.
-    Raises InputError for a function that is not async, and for parameters that are no lists.
+    Raises InputError for a function that is not async, and for parameters that are not lists.
     """
     for parameter, values in parameters.items():
         if isinstance(values, str) or not isinstance(values, Sequence) or not values:

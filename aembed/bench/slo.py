@@ -145,7 +145,7 @@ def _parsed(text: str) -> tuple[Goal, ...]:
 def _goal(text: str) -> Goal:
     metric, equals, value = (part.strip() for part in text.partition("="))
     if not equals:
-        raise InputError(f"{text!r} is no objective; write p95=50ms, errors=1% or rate=200/s")
+        raise InputError(f"{text!r} is not an objective; write p95=50ms, errors=1% or rate=200/s")
     if re.fullmatch(r"p[0-9.]+", metric) or metric in {"recovery", "time", "cpu"}:
         limit = seconds(value)
     elif metric == "errors":
@@ -155,9 +155,11 @@ def _goal(text: str) -> Goal:
         limit = number if unit in {"", "/s"} else math.nan
     else:
         near = get_close_matches(metric, EXAMPLES, 1)
-        raise InputError(f"{text!r} is no objective; write {EXAMPLES[near[0]] if near else 'p95=50ms or errors=1%'}")
+        raise InputError(
+            f"{text!r} is not an objective; write {EXAMPLES[near[0]] if near else 'p95=50ms or errors=1%'}"
+        )
     if math.isnan(limit):
-        raise InputError(f"{text!r} is no objective; write {EXAMPLES.get(metric, f'{metric}=50ms')}")
+        raise InputError(f"{text!r} is not an objective; write {EXAMPLES.get(metric, f'{metric}=50ms')}")
     return Goal(metric=metric, limit=limit)
 
 
@@ -168,7 +170,7 @@ def _check(goal: Goal) -> None:
         except ValueError:
             q = None
         if q is None or not 0 < q < 1:
-            raise InputError(f"{goal.metric} is no percentile; write one between p0 and p100, such as p95=50ms")
+            raise InputError(f"{goal.metric} is not a percentile; write one between p0 and p100, such as p95=50ms")
     elif goal.metric not in EXAMPLES:
         raise InputError(f"objectives have no metric {goal.metric!r}; write p95, {_listed(EXAMPLES)}")
     if goal.metric == "errors":

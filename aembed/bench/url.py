@@ -40,7 +40,7 @@ class Place:
         except ValueError:
             port = -1
         if parts.scheme not in {"http", "https"} or not parts.hostname or port == -1:
-            raise InputError(f"{url!r} is no address of a web server; write http://127.0.0.1:8000")
+            raise InputError(f"{url!r} is not the address of a web server; write http://127.0.0.1:8000")
         return cls(
             parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80), parts.path.rstrip("/")
         )

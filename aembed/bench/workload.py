@@ -32,7 +32,7 @@ class Sizes:
         match = re.fullmatch(r"\s*(\d+)\s*(?:\.\.\s*(\d+)\s*)?", str(written))
         found = cls(int(match[1]), int(match[2] or match[1])) if match else cls(0, 0)
         if not 1 <= found.low <= found.high:
-            raise InputError(f"documents={written!r} is no number of texts; write 20 or 1..32")
+            raise InputError(f"documents={written!r} is not a number of texts; write 20 or 1..32")
         return found
 
 

@@ -111,7 +111,7 @@ def size(given: str | None) -> int | None:
     """A number of bytes from ``"4GB"`` or ``"500 M"``.
 
     Raises:
-        CommandError: it is no size.
+        CommandError: it is not a size.
     """
     if given is None:
         return None

@@ -49,7 +49,7 @@ class JobReport:
     rejects: Path | None
     """List of the rejected rows, if there are any."""
     blank: int
-    """Blank lines of a text or JSONL file. They are no rows."""
+    """Blank lines of a text or JSONL file. They are not rows."""
     grown: bool
     """True if rows were appended to the input while the job ran. They are not in the output."""
     resumed: int

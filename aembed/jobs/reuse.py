@@ -26,7 +26,7 @@ Positions = NDArray[np.int64]
 
 
 class EarlierOutput:
-    """Looks texts up. ``prepare`` must have run to its end first; it reads the output once, if it is no plain array."""
+    """Looks texts up. ``prepare`` must have ended first; it reads the output once, unless that is a plain array."""
 
     def __init__(self, output: Output, record: OutputRecord, directory: JobDirectory, *, rejects: bool) -> None:
         self.keys: RowKeys = read_keys(output)

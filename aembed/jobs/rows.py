@@ -42,7 +42,7 @@ class RowBlock:
     start: int
     rows: list[Row]
     blank: int = 0
-    """Blank lines among them. These are no rows."""
+    """Blank lines among them. These are not rows."""
     batch: Any = None
     """The same rows as a ``pyarrow.RecordBatch``, where they come from Parquet and were asked for whole."""
     file: str = ""

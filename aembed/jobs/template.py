@@ -33,7 +33,7 @@ class Template:
             raise JobInputError(f"text={pattern!r} names no column; put names in braces, as in '{{title}}'")
 
     def fill(self, fields: Mapping[str, Any]) -> str:
-        """The text of a row. A missing field is empty; a value that is no string is written as in JSON."""
+        """The text of a row. A missing field is empty; a value that is not a string is written as in JSON."""
         return "".join(
             literal if name is None else f"{literal}{_text(fields.get(name))}" for literal, name in self._parts
         )

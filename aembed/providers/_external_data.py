@@ -37,7 +37,7 @@ _MAX_DEPTH = 64
 
 
 def check_external_data(file: Path, directory: Path) -> None:
-    """Raises :class:`ConfigError` if the ONNX file names a file outside of ``directory``, or is no ONNX file."""
+    """Raises :class:`ConfigError` if the ONNX file names a file outside of ``directory``, or is not an ONNX file."""
     for location in _named(file):
         if not _is_within(file.parent / location, directory):
             raise ConfigError(

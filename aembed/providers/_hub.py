@@ -265,7 +265,7 @@ def _says_pooling(directory: Path) -> bool:
 
 
 def _stoppable_bar(stop: threading.Event) -> type:
-    """The hub's progress bar, which shows nothing where standard error is no terminal, and ends a stopped download."""
+    """The hub's progress bar, which ends a stopped download. It is shown only if standard error is a terminal."""
 
     class Bar(load_package("huggingface_hub.utils", extra="hub").tqdm):  # type: ignore[misc]  # the package is loaded on demand
         def update(self, n: float | None = 1) -> bool | None:

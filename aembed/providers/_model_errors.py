@@ -42,5 +42,5 @@ def while_tokenizing(provider: str) -> Generator[None]:
 
 
 def is_panic(error: BaseException) -> bool:
-    """True for that of Rust code, which is no Exception, and of a class that cannot be imported."""
+    """True for that of Rust code, which is not an Exception, and of a class that cannot be imported."""
     return type(error).__name__ == "PanicException"

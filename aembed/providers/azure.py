@@ -7,7 +7,7 @@ from the first reply, unless ``provider_options={"model": ...}`` names the model
 deployment, and are not guessed. The server rejects a text beyond the model's length.
 
 Sources: https://learn.microsoft.com/azure/foundry/openai/reference (path, ``api-version`` with 2024-10-21 as the
-newest that is no preview, ``api-key``), openai-python ``lib/azure.py`` (the same, and Entra ID),
+newest that is not a preview, ``api-key``), openai-python ``lib/azure.py`` (the same, and Entra ID),
 https://azure-foundry.mintlify.app/api-reference/embeddings (a copy of the v1 reference: no ``api-version`` needed;
 2048 inputs, 8192 tokens a text, 300,000 a request), api-version-deprecation (``encoding_format`` and ``dimensions``
 since 2024-03-01-preview), https://learn.microsoft.com/azure/ai-services/openai/how-to/quota (tokens and requests a

@@ -40,7 +40,7 @@ async def download_model(model: str, *, provider_options: Mapping[str, object] |
     name = hub_name(asked, provider or "local")
     if provider not in {*_FAMILIES, ""} or name is None:
         raise ConfigError(
-            f"{model!r} is no model of the hub: give local:organisation/model, or static: for one of model2vec"
+            f"{model!r} is not a model of the hub: give local:organisation/model, or static: for one of model2vec"
         )
     file = (provider_options or {}).get("file")
     if file is not None and not isinstance(file, str):

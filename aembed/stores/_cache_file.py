@@ -215,5 +215,5 @@ def _checksum(place: int, row: bytes) -> bytes:
 def _clock(db: sqlite3.Connection) -> int:
     now: int = db.execute("SELECT ifnull(max(id), 0) FROM vectors").fetchone()[0]
     if now > MAX_CLOCK:
-        raise sqlite3.DatabaseError("the cache counts more rows than anybody has written; delete the file")
+        raise sqlite3.DatabaseError("the cache counts more rows than were written; delete the file")
     return now

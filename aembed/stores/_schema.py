@@ -50,7 +50,7 @@ def create(path: Path) -> None:
     except OSError as error:
         raise ConfigError(f"the cache {str(path)!r} cannot be made: {error.strerror}; check its directory") from error
     if not path.is_file():  # a directory, a pipe
-        raise cannot_open(path, "unable to open: it is no file")
+        raise cannot_open(path, "unable to open: it is not a file")
 
 
 def prepare(db: sqlite3.Connection, path: Path) -> None:

@@ -7,7 +7,7 @@
             assert (await embedder.embed_query("text")).any()
         assert server.counters.requests == 2
 
-The fixture is no coroutine: it serves tests of asyncio, anyio, trio, and of programs without any loop.
+The fixture is not a coroutine: it serves tests of asyncio, anyio, trio, and of programs without any loop.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def _memory(case: Case) -> Measure:
 
 
 async def _here(case: Case, measure: Callable[[Target], Awaitable[Report]]) -> Report:
-    """In this process, for subjects that are no scenario."""
+    """In this process, for subjects that are not scenarios."""
     async with opened(case) as subject:
         report = await measure(subject)
     return replace(report, name=case.scenario.name, parameters=case.parameters)

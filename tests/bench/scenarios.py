@@ -74,7 +74,7 @@ async def dies(_case: Case) -> None:
 
 @bench.scenario
 async def is_wrong(_case: Case) -> AsyncGenerator[bench.Subject]:
-    yield bench.Subject(nothing, lambda result: f"{result!r} is no vector")
+    yield bench.Subject(nothing, lambda result: f"{result!r} is not a vector")
 
 
 async def nothing() -> None:

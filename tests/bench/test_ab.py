@@ -164,7 +164,7 @@ async def ends():
 
 @bench.scenario(size=[1, 2])
 async def wrong(case):
-    print("noise on stdout is no answer")
+    print("noise on stdout is not an answer")
     yield bench.Subject(quick, lambda result: f"size {case.size} is wrong")
 
 @bench.scenario

@@ -93,7 +93,7 @@ def test_micro_reports_the_processes_measured_until_ctrl_c(
         (bench.micro, scenarios.fails, "ConnectionError: no such luck"),
         (bench.memory, scenarios.fails, "ConnectionError: no such luck"),
         (bench.cost, scenarios.fails, "ConnectionError: no such luck"),
-        (bench.micro, scenarios.is_wrong, "wrong result: None is no vector"),
+        (bench.micro, scenarios.is_wrong, "wrong result: None is not a vector"),
         (bench.micro, scenarios.dies, "out of memory"),
     ],
 )

@@ -166,7 +166,7 @@ V1 = "HISTEwAAAD942pNpmSzMwMAgwwABTBDKT4GBgdnNYMcCBvsPEBEXDg4A"
         ("0.1,1.0,2.0,SElTVA==\n", "line 1: not an encoded histogram"),
         ("0.1,1.0,2.0,????\n", "line 1: not an encoded histogram"),
         (None, "cannot be read"),
-        (b"\xff\xfe", "it is no text"),
+        (b"\xff\xfe", "it is not text"),
     ],
 )
 def test_other_files_are_errors(tmp_path: Path, content: str | bytes | None, problem: str) -> None:

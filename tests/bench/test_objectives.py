@@ -53,13 +53,13 @@ def test_objectives_are_read() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("p95", "'p95' is no objective; write p95=50ms"),
-        ("error=1%", "'error=1%' is no objective; write errors=1%"),
-        ("p95=fast", "'p95=fast' is no objective; write p95=50ms"),
-        ("p100=1s", "p100 is no percentile"),
+        ("p95", "'p95' is not an objective; write p95=50ms"),
+        ("error=1%", "'error=1%' is not an objective; write errors=1%"),
+        ("p95=fast", "'p95=fast' is not an objective; write p95=50ms"),
+        ("p100=1s", "p100 is not a percentile"),
         ("errors=100%", r"errors=1 must be a share from 0 to below 1"),
         ("rate=0", "rate=0 must be above 0, such as rate=200/s"),
-        ("rate=5%", "'rate=5%' is no objective; write rate=200/s"),
+        ("rate=5%", "'rate=5%' is not an objective; write rate=200/s"),
         ("p95=1s,p95=2s", "slo has p95 2 times"),
     ],
 )

@@ -147,7 +147,7 @@ def test_a_report_without_times_has_no_percentiles(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(reports_to_json([samples()["cost"]]))
     with pytest.raises(InputError, match="has no response times"):
         bench.read_reports(tmp_path / "a.json", percentiles=(0.75,))
-    with pytest.raises(InputError, match=r"percentile 75 is no share"):
+    with pytest.raises(InputError, match=r"percentile 75 is not a share"):
         bench.read_reports(tmp_path / "a.json", percentiles=(75,))
 
 

@@ -85,7 +85,7 @@ def test_exit_codes(state: State, code: int) -> None:
 def test_a_percentile_is_found_or_missed() -> None:
     assert REPORT.response is not None
     assert REPORT.response.at(0.5).value == 0.1
-    with pytest.raises(ValueError, match="q=95 is no percentile"):
+    with pytest.raises(ValueError, match="q=95 is not a percentile"):
         REPORT.response.at(95)
 
 

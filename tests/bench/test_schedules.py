@@ -34,8 +34,8 @@ def test_schedules(text: str, rate: float | None, duration: float | None, same: 
 @pytest.mark.parametrize(
     ("text", "rate", "problem"),
     [
-        ("even", None, "'even' is no schedule; write poisson, constant, gamma:2"),
-        ("poisson:2", None, "'poisson:2' is no schedule"),
+        ("even", None, "'even' is not a schedule; write poisson, constant, gamma:2"),
+        ("poisson:2", None, "'poisson:2' is not a schedule"),
         ("gamma", None, "'gamma' has no number"),
         ("gamma:-1", None, r"cv=-1.0 must be a finite number above 0"),
         ("ramp:10", None, "'ramp:10' has no number"),
@@ -66,7 +66,7 @@ def test_a_trace_begins_with_its_first_request_and_lasts_to_its_last(tmp_path: P
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(b"", "has no request"), (b"0\nsoon\n", ":2 is no number of seconds: 'soon'"), (b"\xff", "it is not UTF-8")],
+    [(b"", "has no request"), (b"0\nsoon\n", ":2 is not a number of seconds: 'soon'"), (b"\xff", "it is not UTF-8")],
 )
 def test_what_is_no_trace(tmp_path: Path, content: bytes, problem: str) -> None:
     file = tmp_path / "times"

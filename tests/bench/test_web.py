@@ -69,7 +69,7 @@ def test_an_error_page_is_no_answer(status: int, problem: str | None) -> None:
 
 @pytest.mark.parametrize("text", ["GET", "get /", "GET hello", "/a b"])
 def test_functions_that_take_no_request(text: str) -> None:
-    with pytest.raises(InputError, match="is no request; write 'GET /hello"):
+    with pytest.raises(InputError, match="is not a request; write 'GET /hello"):
         HttpRequest.of(text)
 
 
@@ -166,5 +166,5 @@ async def test_a_server_that_is_not_there_is_an_error_before_the_run(url: str) -
 
 @pytest.mark.parametrize("url", ["127.0.0.1:80", "ftp://a", "http://", "http://a:b"])
 def test_values_that_are_no_address(url: str) -> None:
-    with pytest.raises(InputError, match="is no address of a web server"):
+    with pytest.raises(InputError, match="is not the address of a web server"):
         Place.of(url)

@@ -62,7 +62,7 @@ def test_known_models_are_named_as_they_are_opened() -> None:
 
 @pytest.mark.parametrize("model", ["openai:a/b", "local:model", "local:/tmp", "bge"])
 async def test_only_models_of_the_hub_are_downloaded(model: str) -> None:
-    with pytest.raises(ConfigError, match="is no model of the hub: give local:organisation/model"):
+    with pytest.raises(ConfigError, match="is not a model of the hub: give local:organisation/model"):
         await hub.download_model(model)
 
 

@@ -42,7 +42,7 @@ def tight(fleet: Fleet) -> Target:
 
 
 async def test_same_vectors_as_the_local_model(infinity: Target, factory: EmbedderFactory) -> None:
-    """Its weights are rounded to eight bits, which shows a little in texts that are no language."""
+    """Its weights are rounded to eight bits, which shows a little in texts that are not language."""
     served, local = await infinity.embedder(factory), await factory.new_embedder("local", overlong="truncate")
     likeness = similarity(await served.embed_documents(SENTENCES), await local.embed_documents(SENTENCES))
     assert np.min(likeness) >= 0.999

@@ -16,7 +16,7 @@ from aembed.providers.mock import MockOptions, MockProvider
 
 @pytest.fixture
 def rows() -> str:
-    """A JSONL file of 30 rows: one without text, one that will be rejected, one that is no JSON, one id twice."""
+    """A JSONL file of 30 rows: one without text, one that will be rejected, one that is not JSON, one id twice."""
     lines = [json.dumps({"id": f"id-{i}", "text": f"row {i}", "group": i % 3}) for i in range(30)]
     lines[5] = json.dumps({"id": "id-5", "text": "", "group": 0})
     lines[11] = json.dumps({"id": "id-11", "text": "unspeakable", "group": 1})

@@ -63,7 +63,7 @@ async def test_rejects_name_the_file() -> None:
     (reject,) = records("d/v.jsonl.rejects.jsonl")
     assert (reject["file"], reject["row"], reject["id"]) == ("d/b.jsonl", 2, 3)
     await run("d", "d/v.jsonl", model=Remembers(), config=Config())
-    assert len(records("d/v.jsonl")) == 2, "outputs are no input"
+    assert len(records("d/v.jsonl")) == 2, "outputs are not input"
 
 
 async def test_parquet_files_with_other_columns() -> None:

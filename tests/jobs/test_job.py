@@ -82,7 +82,7 @@ async def test_row_without_an_id_column_is_called_by_its_number() -> None:
 
 
 async def test_only_rows_that_cannot_be_embedded_after_the_first() -> None:
-    """A chunk without a text is no request."""
+    """A chunk without a text is not a request."""
     Path("r.jsonl").write_text('{"text": "one"}\n' + '{"text": ""}\n' * 20_000)
     provider = Remembers()
     report = await job("r.jsonl", "v.npy", provider)

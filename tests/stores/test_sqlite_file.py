@@ -227,7 +227,7 @@ async def test_odd_values_are_misses_or_errors_of_sqlite(
     with opened(path) as db, suppress(sqlite3.IntegrityError):
         db.execute(f"UPDATE vectors SET {change} WHERE id = 5")  # noqa: S608
     if gone is None:
-        with pytest.raises(sqlite3.DatabaseError, match="counts more rows than anybody has written; delete the file"):
+        with pytest.raises(sqlite3.DatabaseError, match="counts more rows than were written; delete the file"):
             await known(store)
     else:
         assert set(NAMES) - set(await known(store)) == gone
@@ -240,6 +240,6 @@ async def test_a_path_that_leads_to_no_file(path: Path, kind: str) -> None:
     else:
         path.symlink_to(path.parent)
     store = SQLiteStore(path)
-    with pytest.raises(ConfigError, match="cannot be opened: unable to open: it is no file; mend that, or name"):
+    with pytest.raises(ConfigError, match="cannot be opened: unable to open: it is not a file; mend that, or name"):
         await store.open()
     await store.aclose()

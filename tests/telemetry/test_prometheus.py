@@ -235,7 +235,7 @@ def test_a_real_prometheus_scrapes_it(tmp_path: Path) -> None:
             (limit,) = await anyio.to_thread.run_sync(ask, server, "aembed_quota_limit")
             assert limit["value"][1] == "600"
             for expression in dashboard():
-                await anyio.to_thread.run_sync(ask, server, expression)  # an error if it is no PromQL
+                await anyio.to_thread.run_sync(ask, server, expression)  # an error if it is not PromQL
 
     exposed, thread = start_http_server(0, "127.0.0.1", registry)
     try:

@@ -195,7 +195,7 @@ PROMPT = "`default-prompt-name` is set to `q` but no prompts were found in the S
         {"message": "Validation errors in 1 fields", "errors": [{"field": "task", "message": TASKS}]},
         {"detail": TASKS},
         {"error": {"message": "Extra inputs are not permitted"}},
-        {"error": {"message": "text is no task", "type": "invalid_request_error", "param": "task"}},
+        {"error": {"message": "text is not a task", "type": "invalid_request_error", "param": "task"}},
         {"message": f"Input validation error: {PROMPT}", "code": 422, "type": "Validation"},
         {"error": {"message": f"litellm.BadRequestError: {{'detail': [{{'loc': ['body', 'task'], 'msg': {TASKS!r}"}},
         {"error": "Failed to deserialize the JSON body: unknown field `task`, expected one of `inputs`, `truncate`"},

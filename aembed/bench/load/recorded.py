@@ -36,7 +36,7 @@ def read_reports(path: Path | str, *, percentiles: Sequence[float] = (), unit: s
     path = Path(path)
     for q in percentiles:
         if not 0 < q < 1:
-            raise InputError(f"percentile {q!r} is no share between 0 and 1, such as 0.75")
+            raise InputError(f"percentile {q!r} is not a share between 0 and 1, such as 0.75")
     if is_table(path):
         return tuple(report_of_rows(run, percentiles, path.name) for run in read_rows(path))
     if path.suffix == ".hlog":

@@ -95,7 +95,7 @@ def _ends(estimate: Estimate) -> tuple[float, float]:
 
 
 def _steady(response: Estimate, rate: Estimate, tolerance: float) -> bool | None:
-    """That something gets better is no matter."""
+    """An improvement does not count."""
     (fastest, slowest), (fewest, most) = _ends(response), _ends(rate)
     if fastest > tolerance or most < -tolerance:
         return False

@@ -78,7 +78,7 @@ def main() -> None:
     import msgspec
 
     answers = os.dup(1)
-    os.dup2(2, 1)  # what the subject prints is no answer
+    os.dup2(2, 1)  # what the subject prints is not an answer
     with os.fdopen(answers, "wb") as stream:
 
         def say(answer: object) -> None:

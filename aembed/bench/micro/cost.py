@@ -37,7 +37,7 @@ async def cost(target: Target, *, operations: int = 50, name: str | None = None)
         found = await alone(target, measure, Cost, options={"operations": operations}, loop="frozen", hash_seed=0)
     except SubjectError as error:
         return await frame.report("cost", verdict=Verdict(state="failed", reasons=(str(error),)))
-    notes = () if found.exact else ("two passes differ: the operation itself varies, and equality is no gate for it",)
+    notes = () if found.exact else ("two passes differ: the operation itself varies, and equality cannot be its gate",)
     return await frame.report("cost", verdict=Verdict(), notes=notes, cost=found)
 
 

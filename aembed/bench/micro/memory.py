@@ -35,7 +35,7 @@ COUNTED = 100
 """Operations whose allocations are counted, and at most as many whose peak is looked at."""
 MINUTE = 60.0
 """Seconds added to the clock in the warm-up: objects kept for a minute, such as the record of requests sent to an
-account with a quota, are no leak."""
+account with a quota, are not leaks."""
 TIRED = 0.5
 """Share of the first half's growth. A leak is the same in each operation, so its second half stays above this."""
 NATIVE_GROWTH = 8e6

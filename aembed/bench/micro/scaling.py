@@ -58,7 +58,7 @@ def _varied(scenario: Scenario, parameter: str | None) -> str:
     """Name of the one parameter with several values.
 
     Raises:
-        InputError: none or several are varied, another than ``parameter`` is, or a value is no number.
+        InputError: none or several are varied, another than ``parameter`` is, or a value is not a number.
     """
     varied = [name for name, values in scenario.parameters.items() if len(values) > 1]
     chosen = parameter or (varied[0] if varied else "")

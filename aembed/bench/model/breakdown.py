@@ -25,7 +25,7 @@ class SlowRequest:
     parts: Mapping[str, float]
     """They add up to ``response``."""
     attempts: int | None
-    """Attempts of the request that needed most; ``None`` where the subject is no model."""
+    """Attempts of the request that needed most; ``None`` where the subject is not a model."""
     new_connection: bool | None
     request_ids: tuple[str, ...] = ()
     """Names that the server gave the requests."""

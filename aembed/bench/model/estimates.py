@@ -69,7 +69,7 @@ class Distribution:
             if abs(percentile.q - q) < 1e-9:
                 return percentile
         if not 0 < q < 1:
-            raise ValueError(f"q={q!r} is no percentile: give a share between 0 and 1, such as 0.95")
+            raise ValueError(f"q={q!r} is not a percentile: give a share between 0 and 1, such as 0.95")
         return self._from_histogram(q)
 
     def _from_histogram(self, q: float) -> Percentile:

@@ -96,7 +96,7 @@ class Cost:
 
     operations: int
     exact: bool
-    """Two passes counted the same. If not, the operation itself varies, and equality is no gate for it."""
+    """Two passes counted the same. If not, the operation itself varies, and equality cannot be its gate."""
     tasks: float
     callbacks: float
     """Calls of ``call_soon``, those of tasks' steps included."""

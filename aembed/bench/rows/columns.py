@@ -71,7 +71,7 @@ class RunRows:
     """Start of the run, in seconds since 1970 (UTC); 0 if unknown."""
     rows: Rows
     texts: Ints | None = None
-    """Texts in each request; ``None`` where the requests are no texts, ``NEVER`` for requests that never started."""
+    """Texts in each request; ``None`` where the requests are not texts, ``NEVER`` for requests that never started."""
     characters: Ints | None = None
     """Characters in each request, all of its texts together."""
 

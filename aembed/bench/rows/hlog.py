@@ -74,7 +74,7 @@ def read_hlog(path: Path | str) -> HistogramLog:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise InputError(f"{path} is no histogram log: it is no text") from None
+        raise InputError(f"{path} is not a histogram log: it is not text") from None
     found: dict[str, list[Interval]] = {}
     started, invalid = 0.0, []
     for number, line in enumerate(lines, 1):
@@ -90,7 +90,7 @@ def read_hlog(path: Path | str) -> HistogramLog:
                 raise InputError(f"{path}, line {number}: {error}") from None
             found.setdefault(match["tag"] or "", []).append(interval)
         elif line.strip() and line[0] not in '#"':
-            raise InputError(f"{path} is no histogram log: line {number} is neither an interval nor a comment")
+            raise InputError(f"{path} is not a histogram log: line {number} is neither an interval nor a comment")
     if not found:
         raise InputError(f"{path} has no interval: it is empty, or no histogram log")
     return HistogramLog(found, started, tuple(invalid))

@@ -56,7 +56,7 @@ def read_rows(path: Path | str) -> tuple[RunRows, ...]:
     """
     path = Path(path)
     if not is_table(path):
-        raise InputError(f"{str(path)!r} is no file of rows. Name one that ends in .csv or .parquet")
+        raise InputError(f"{str(path)!r} is not a file of rows. Name one that ends in .csv or .parquet")
     if path.suffix == ".parquet":
         need("pyarrow", "parquet", f"reading {path.name}")
     try:
@@ -65,7 +65,7 @@ def read_rows(path: Path | str) -> tuple[RunRows, ...]:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
     except (KeyError, ValueError, csv.Error) as error:  # pyarrow's errors are ValueErrors
-        raise InputError(f"{path} is no file of rows that aembed wrote: {error}") from None
+        raise InputError(f"{path} is not a file of rows that aembed wrote: {error}") from None
 
 
 def _write_csv(path: Path, runs: Sequence[RunRows]) -> None:

@@ -68,7 +68,7 @@ def _line(sums: NDArray[np.float64], shift: float) -> tuple[float, float]:
     n, x, y, xx, xy = map(float, sums)
     spread = xx - x * x / n if n else 0.0
     if spread <= 0:
-        raise ValueError("without one group of values there is no line: they have the same x")
+        raise ValueError("no line without one group of values: the others have the same x")
     slope = (xy - x * y / n) / spread
     return y / n - slope * (x / n + shift), slope
 

@@ -216,7 +216,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def envelope_slope(x: Floats, y: Floats) -> Estimate:
-    """Theil-Sen slope of the lower envelope: minima of consecutive groups, so that memory freed again is no growth."""
+    """Theil-Sen slope of the lower envelope: minima of consecutive groups, so that memory freed again is not growth."""
     groups = np.array_split(np.arange(len(x)), min(GROUPS, max(2, len(x) // 3)))
     lowest = [group[np.argmin(y[group])] for group in groups]
     return theil_sen(x[lowest], y[lowest])

@@ -32,7 +32,7 @@ def steady(text: str, rate: float) -> Arrivals:
             return gamma(rate, _number(text, value))
         case "ramp" | "trace", _:
             raise CommandError(f"--arrivals {text} has no steady rate, which is needed here; give poisson or gamma:2")
-    raise CommandError(f"--arrivals {text!r} is no schedule; {EXAMPLES}")
+    raise CommandError(f"--arrivals {text!r} is not a schedule; {EXAMPLES}")
 
 
 def any_schedule(text: str, rate: float | None, duration: float | None) -> tuple[Arrivals, float]:
@@ -88,5 +88,5 @@ def _of_lines(path: Path) -> list[float]:
         try:
             found += [float(line)] if line.strip() else []
         except ValueError:
-            raise InputError(f"{path}:{number} is no number of seconds: {line.strip()[:40]!r}") from None
+            raise InputError(f"{path}:{number} is not a number of seconds: {line.strip()[:40]!r}") from None
     return found

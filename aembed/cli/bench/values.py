@@ -23,7 +23,7 @@ def share(text: str | float) -> float:
         return text
     value = slo.share(text)
     if not 0 <= value <= 1:
-        raise typer.BadParameter(f"{text!r} is no share; write 99% or 0.99")
+        raise typer.BadParameter(f"{text!r} is not a share; write 99% or 0.99")
     return value
 
 
@@ -36,7 +36,7 @@ def counts(text: str | tuple[int, ...]) -> tuple[int, ...]:
     except ValueError:
         values = ()
     if not values or min(values) < 1:
-        raise typer.BadParameter(f"{text!r} is no list of whole numbers; write 1,5,20,100")
+        raise typer.BadParameter(f"{text!r} is not a list of whole numbers; write 1,5,20,100")
     return values
 
 
@@ -49,5 +49,5 @@ def quantiles(text: str | tuple[float, ...]) -> tuple[float, ...]:
     except ValueError:
         values = ()
     if not values or not all(0 < value < 1 for value in values):
-        raise typer.BadParameter(f"{text!r} is no list of percentiles between 0 and 100; write 75,97.5")
+        raise typer.BadParameter(f"{text!r} is not a list of percentiles between 0 and 100; write 75,97.5")
     return values

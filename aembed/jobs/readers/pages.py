@@ -51,7 +51,7 @@ def _pages(file: BinaryIO, chunk: Any) -> Iterator[tuple[int, int]]:
 
 
 def _fields(data: BytesIO) -> Iterator[tuple[int, int]]:
-    """Number and value of the fields of a struct; a value that is no integer is skipped, and 0."""
+    """Number and value of the fields of a struct; a value that is not an integer is skipped, and 0."""
     number = 0
     while (head := _byte(data)) != 0:
         number = number + (head >> 4) if head >> 4 else _integer(data)

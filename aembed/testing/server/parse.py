@@ -131,7 +131,7 @@ def _parse_head(head: bytes) -> RequestHead:
     first, *lines = head.decode("latin-1").split("\r\n")
     parts = first.split(" ")
     if len(parts) != 3 or parts[2] not in {"HTTP/1.1", "HTTP/1.0"}:
-        raise Malformed(400, "the first line is no HTTP/1.1 request")
+        raise Malformed(400, "the first line is not an HTTP/1.1 request")
     method, target, version = parts
     path, _, query = target.partition("?")
     headers: dict[str, str] = {}
@@ -157,7 +157,7 @@ def _length(headers: Mapping[str, str]) -> int | None:
     if length is None:
         return 0
     if not (length.isascii() and length.isdigit()):
-        raise Malformed(400, "content-length is no number")
+        raise Malformed(400, "content-length is not a number")
     return int(length)
 
 

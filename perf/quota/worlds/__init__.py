@@ -22,5 +22,5 @@ judge       the rule that a world passes or fails by
 report      distributions, bars, and the worst worlds
 session     many worlds in a pool of processes, or one
 situations  situations that went wrong, as worlds with a target
-scripts     those that are no job
+scripts     those that are not jobs
 """

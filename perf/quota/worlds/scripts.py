@@ -1,4 +1,4 @@
-"""Situations that are no job: a short exchange with a server that answers by a rule, and its required outcome."""
+"""Situations that are not jobs: a short exchange with a server that answers by a rule, and its required outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Situations in which the gate once failed, and what each must come to. Those that are no job are in `scripts`."""
+"""Situations in which the gate once failed, and what each must come to. Those that are not jobs are in `scripts`."""
 
 from __future__ import annotations
 

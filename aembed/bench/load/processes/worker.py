@@ -85,7 +85,7 @@ def main() -> None:
     """Answer the parent."""
     _die_with_parent()
     answers = os.dup(1)
-    os.dup2(2, 1)  # prints of the subject are no messages
+    os.dup2(2, 1)  # prints of the subject are not messages
     with os.fdopen(answers, "wb") as stream, asyncio.Runner(loop_factory=_loop_factory(sys.argv[1])) as runner:
         runner.run(_serve(stream))
 

@@ -17,7 +17,7 @@ Problem: TypeAlias = Literal[
     "no_key",
     "key",  # a wrong one
     "model",  # unknown
-    "json",  # the body is no JSON
+    "json",  # the body is not JSON
     "field",  # a field is missing, wrong, or unknown; ``detail`` says which
     "prompt",  # the model has none of the name ``detail``
     "empty",  # no text, or an empty one
@@ -77,7 +77,7 @@ class ReplyParts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caps:
-    """Limits of one request; ``None`` is no limit."""
+    """Limits of one request; ``None`` is unlimited."""
 
     inputs: int | None = None
     request_tokens: int | None = None
