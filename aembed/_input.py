@@ -128,7 +128,7 @@ def _raise_first(items: list[Any], name: str) -> NoReturn:
 
 
 def _reason(text: object, several: str = "give one flat list of strings") -> str | None:
-    """Why it is not a text."""
+    """The reason why an item is not a text."""
     if not isinstance(text, str):
         kind = type(text).__name__
         if isinstance(text, (list, tuple, np.ndarray)):

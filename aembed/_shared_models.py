@@ -49,7 +49,7 @@ def _key(source: Source) -> Hashable:
 
 
 def _files(directory: str | None) -> Hashable:
-    """Names, times and sizes: another model in the same place is another model."""
+    """Names, times and sizes of the files: a model that replaced another in the same directory is a different one."""
     if directory is None or not Path(directory).is_dir():
         return None
     files = islice((path for path in Path(directory).rglob("*") if path.is_file()), MAX_FILES)

@@ -215,7 +215,7 @@ class Source:
     """Gives the HTTP transport of the account; made on first use, and closed by the factory."""
 
     def __getstate__(self) -> list[object]:
-        """Secrets are not written into bytes that others may keep."""
+        """Pickle all fields. TypeError if there is a key or headers: bytes may be stored anywhere."""
         if self.api_key is not None or self.headers:
             raise TypeError("Source holds a key or headers and cannot be pickled; let the other process read them")
         return [getattr(self, each.name) for each in fields(self)]

@@ -95,7 +95,7 @@ class Settings(BaseModel, metaclass=_RaisesConfigError):
 
 
 def plain(value: object) -> object:
-    """A number of numpy's as Python's own; anything else as it is."""
+    """A numpy number as a Python number; anything else unchanged."""
     return value.item() if isinstance(value, np.generic) else value
 
 

@@ -71,7 +71,7 @@ class Meter:
         self._before = embedder.statistics()
 
     def start(self) -> None:
-        """The run begins now."""
+        """Called when the run begins."""
         self._before = self._embedder.statistics()
         if self._workload is not None:
             self._workload.reset()

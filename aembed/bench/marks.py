@@ -40,7 +40,7 @@ class RequestTrace:
         self.task = 0
         """Identity of its task, once that has ended."""
         self.request_ids: list[str] = []
-        """Names that the server gave the requests."""
+        """Request ids that the server returned."""
 
     def note(self, name: str, begin: int, end: int) -> None:
         """A part that is over."""

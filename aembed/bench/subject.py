@@ -22,7 +22,7 @@ class Metered(Protocol):
     """Counts the work of a subject."""
 
     def start(self) -> None:
-        """The run begins now."""
+        """Called when the run begins."""
 
     def work(self, seconds: float) -> Work:
         """The work since the start, at rates over ``seconds``."""

@@ -23,7 +23,7 @@ def _likeness(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def _alike(character: str) -> str:
-    """In ASCII, which every encoding has."""
+    """The character in ASCII, which every encoding contains."""
     if ord(character) in SPINNER:
         return "*"
     plain = ALIKE.get(character) or unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()

@@ -64,7 +64,7 @@ def say(sentence: str) -> None:
 
 
 def plain(sentence: str) -> str:
-    """Without what would control a terminal, as the name of a file or of a profile may; lines and tabs stay."""
+    """The text without control characters, which names of files and profiles may contain; lines and tabs stay."""
     return "".join(letter if letter.isprintable() or letter in KEPT else "?" for letter in sentence)
 
 

@@ -67,7 +67,7 @@ IdColumnOption = Annotated[
     ),
 ]
 LimitOption = Annotated[
-    int | None, typer.Option("--limit", metavar="N", help="Number of rows to read.", rich_help_panel=INPUT)
+    int | None, typer.Option("--limit", metavar="N", help="Largest number of rows to read.", rich_help_panel=INPUT)
 ]
 ShardOption = Annotated[
     str | None,

@@ -49,7 +49,7 @@ class Budget:
         return self._cost(self._spent() + self._corrected(self._under_way + self._tokens(chunk))) <= self._max_cost
 
     def passed(self) -> JobBudgetError:
-        """The error for a chunk that cannot be paid for."""
+        """The error for a chunk that would exceed ``max_cost``."""
         spent = self._cost(self._spent())
         return JobBudgetError(f"the next request would pass max_cost=${self._max_cost:g} (${spent:,.4f} are spent)")
 

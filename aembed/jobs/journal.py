@@ -22,7 +22,7 @@ from aembed.jobs.paths import JOURNAL
 VERSION = 2
 HEAD_BYTES = 64
 TORN_HEAD = re.compile(rb"[0-9a-f]{0,15}\Z|[0-9a-f]{16}( (\Z|\{))?|\0*\Z")
-"""The beginning of a journal, as far as it got; a disk may have made zeros of it."""
+"""The first bytes of a journal that a crash truncated, or replaced with zeros."""
 
 T = TypeVar("T")
 

@@ -50,7 +50,7 @@ def is_whole(outputs: Sequence[Output], directory: JobDirectory, record: OutputR
 
 
 def state(output: Output) -> FileState:
-    """The file in the place of an output."""
+    """State of the file that an output would replace."""
     try:
         status = output.path.stat()
     except FileNotFoundError:
@@ -81,7 +81,7 @@ def put_in_place(outputs: Sequence[Output], directory: JobDirectory, record: Out
 
 
 def _check_parts(output: Output) -> None:
-    """Reject a file where one of ours has to be."""
+    """Reject a file of another program where a companion file of the output must go."""
     checks = [(output.keys, is_keys_file), (output.rejects, is_rejects_file)]
     if output.record is not None:
         checks.append((output.record, _is_record))

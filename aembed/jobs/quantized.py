@@ -78,7 +78,7 @@ class Scale:
         return self.mine == self.other
 
     def applied(self, rows: NDArray[np.int8]) -> NDArray[np.int8]:
-        """These rows, on the other scale."""
+        """The rows, converted to the other scale."""
         numbers = rows * np.float64((self.mine or 1.0) / (self.other or 1.0))
         return np.clip(np.rint(numbers), -LARGEST_INT8, LARGEST_INT8).astype(np.int8)
 

@@ -87,7 +87,7 @@ class EarlierOutput:
         return rows
 
     def rejects(self, positions: Positions) -> Iterator[tuple[int, str, str]]:
-        """Each of them that was rejected: its place in ``positions``, class and message of the error."""
+        """Rejected rows: index in ``positions``, class and message of the error."""
         for at in np.flatnonzero(self.keys["state"][positions] == REJECTED).tolist():
             line = msgspec.json.decode(self._lines[self._reject_number[positions[at]]])
             yield at, line["error"], line["message"]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _MAX_QUERY_THREADS = 4
-"""A short text has too little work in it for more."""
+"""Threads for one query: a short text is too little work for more."""
 
 
 async def open_provider(source: Source) -> LocalProvider:

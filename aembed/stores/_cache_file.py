@@ -53,7 +53,7 @@ class CacheFile:
         self._used: set[int] = set()
         self._bad: set[RowPlace] = set()
         self.dropped = 0
-        """Rows that were not taken, or made room for others."""
+        """Rows that were dropped, or evicted."""
 
     def open(self) -> sqlite3.Connection:
         """The connection, made if there is none.

@@ -78,7 +78,7 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _owner(db: sqlite3.Connection) -> int | None:
-    """Whose file it says it is: 0 says nothing, ``None`` is an empty file."""
+    """The application id in the file: 0 if there is none, ``None`` for an empty file."""
     try:
         owner = pragma(db, "application_id")
         if owner == 0 and not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:

@@ -32,7 +32,7 @@ EVICTED_ONE_IN = 16
 ADMIT_ONE_IN = 16
 """One in so many new rows is kept in a full store without a trial."""
 PROVEN_BONUS = 2**62
-"""Added to the last use of a row that is not on trial, when rows to make room are chosen."""
+"""Added to the last use of a row that is not on trial, so that rows on trial are evicted first."""
 MIN_BYTES = 2**20
 
 

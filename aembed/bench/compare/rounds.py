@@ -19,10 +19,10 @@ from aembed.bench.stats.sample import TAIL, holm
 from aembed.bench.stats.special import t_cdf, t_quantile
 
 ALPHA = 0.03
-"""Largest rate at which two equal sides are called different: of all pairs together, and of the last pair left too."""
+"""Largest rate of false positives for two equal sides: of all pairs together, and of the last pair left."""
 FEWEST_ROUNDS = 6
 BEYOND = 100.0
-"""A percentile among failed requests counts as so many times the slowest that was measured."""
+"""Factor: a percentile that falls among failed requests counts as this multiple of the slowest time measured."""
 
 
 def orders(sides: int) -> list[list[int]]:

@@ -130,7 +130,7 @@ async def versus(
 
 
 def _rows(side: VersusSide, report: Report, block_s: float, seed: int) -> RunRows:
-    """The rows of one side, its blocks one behind the other."""
+    """The rows of one side: its blocks in order."""
     arguments = None if side.requests is None else islice(side.requests(seed), side.drawn, None)
     lengths = [lengths_of(block.rows, arguments) for block in side.blocks]
     texts, characters = (

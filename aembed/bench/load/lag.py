@@ -53,7 +53,7 @@ class Pulse:
     """All that was noticed, for :func:`stalls` to explain."""
 
     gaps: list[tuple[Beat, Beat]] = field(default_factory=list)
-    """The last beat in time, and the late one."""
+    """The last beat that came on time, and the late one after it."""
     lines: list[tuple[int, str]] = field(default_factory=list)
     """Times at which the watchdog looked, and the line that the loop's thread was in."""
     tasks: list[tuple[int, asyncio.Task[Any]]] = field(default_factory=list)

@@ -28,7 +28,7 @@ class SlowRequest:
     """Attempts of the request that needed most; ``None`` where the subject is not a model."""
     new_connection: bool | None
     request_ids: tuple[str, ...] = ()
-    """Names that the server gave the requests."""
+    """Request ids that the server returned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

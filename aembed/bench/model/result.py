@@ -71,7 +71,7 @@ SEVERITY: Mapping[State, int] = {
     "invalid": 4,
     "failed": 5,
 }
-"""Which of two verdicts on one run counts."""
+"""The worse of two verdicts on one run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

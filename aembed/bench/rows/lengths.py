@@ -32,7 +32,7 @@ def lengths_of(rows: Rows, arguments: Iterator[Any] | None) -> tuple[Ints | None
 
 
 def _sizes(arguments: Iterator[Any]) -> Ints | None:
-    """A row of texts and characters for each argument."""
+    """Numbers of texts and characters, a row for each argument."""
     found = []
     for argument in arguments:
         texts = [argument] if isinstance(argument, str) else argument

@@ -107,7 +107,7 @@ def _objective(blocks: Sequence[Block], goal: Goal) -> ObjectiveState:
 def found_in(
     measured: Sequence[MeasuredCell], question: Question, over: Mapping[str, tuple[Parameter, ...]], block_s: float
 ) -> Sweep:
-    """Every cell with its place."""
+    """Every cell with its rank."""
     there = [m for m in measured if len(m.blocks) > 1]
     places = points(there, question)
     by, undecided = beaten(places, question.margin), rivals(places, question.margin)

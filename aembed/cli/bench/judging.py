@@ -25,8 +25,12 @@ from aembed.cli.errors import EXIT_INTERRUPTED, CommandError, one_sentence, say
 @with_options(ReportOutputs)
 def compare(
     outputs: ReportOutputs,
-    before: Annotated[Path, typer.Argument(metavar="A", help="Written by --json, --rows or --hlog.")],
-    after: Annotated[Path, typer.Argument(metavar="B", help="The later one.")],
+    before: Annotated[
+        Path, typer.Argument(metavar="A", help="Earlier report: a file written by --json, --rows or --hlog.")
+    ],
+    after: Annotated[
+        Path, typer.Argument(metavar="B", help="Later report: a file written by --json, --rows or --hlog.")
+    ],
 ) -> None:
     """Compare two files of reports, rows or histograms, and say what cannot be compared.
 

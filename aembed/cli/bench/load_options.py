@@ -144,7 +144,7 @@ class OneRun(RequestOptions, Why, InProcesses):
             "--drain",
             parser=seconds,
             metavar="TIME",
-            help="Time after the run in which answers still count.",
+            help="Time after the run during which answers still count.",
             show_default="10s",
             rich_help_panel=LOAD,
         ),

@@ -59,7 +59,7 @@ def users(
     shared: RunShared,
     *,
     users: Annotated[
-        int, typer.Option("--users", "-u", min=1, help="Number of users at once.", rich_help_panel=LOAD)
+        int, typer.Option("--users", "-u", min=1, help="Number of concurrent users.", rich_help_panel=LOAD)
     ] = 10,
     think: Annotated[
         float,

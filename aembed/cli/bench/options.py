@@ -36,7 +36,8 @@ class ReportOutputs:
         Path | None, typer.Option("--junit", metavar="FILE", help="JUnit XML for CI.", rich_help_panel=OUTPUT)
     ] = None
     everything: Annotated[
-        bool, typer.Option("--all", help="Service time, lag and the machine too.", rich_help_panel=OUTPUT)
+        bool,
+        typer.Option("--all", help="Also print service time, lag and facts about the machine.", rich_help_panel=OUTPUT),
     ] = False
     github: Annotated[
         bool, typer.Option("--github", help="GitHub annotations and step summary.", rich_help_panel=OUTPUT)

@@ -27,7 +27,7 @@ class Unit(StrEnum):
 @with_options(ReportOutputs)
 def report(
     outputs: ReportOutputs,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Written by --json, --rows or --hlog.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Report: a file written by --json, --rows or --hlog.")],
     percentiles: Annotated[
         str | None,
         typer.Option(

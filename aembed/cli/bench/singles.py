@@ -44,7 +44,7 @@ def micro(
 def memory(
     shared: Shared,
     operations: Annotated[
-        int, typer.Option("--operations", min=100, metavar="N", help="Operations, at most.")
+        int, typer.Option("--operations", min=100, metavar="N", help="Largest number of operations.")
     ] = 20_000,
     duration: Annotated[
         float,
@@ -88,7 +88,10 @@ def scaling(
     users: Annotated[
         str | None,
         typer.Option(
-            "--users", parser=counts, metavar="N,N,...", help="Numbers of users at once, instead of documents."
+            "--users",
+            parser=counts,
+            metavar="N,N,...",
+            help="Numbers of concurrent users to vary, not documents.",
         ),
     ] = None,
     processes: Processes = 5,

@@ -85,7 +85,11 @@ def sweep(
     margin: Annotated[
         float,
         typer.Option(
-            "--margin", parser=share, metavar="SHARE", help="Relative difference that counts.", rich_help_panel=GRID
+            "--margin",
+            parser=share,
+            metavar="SHARE",
+            help="Smallest relative difference that counts.",
+            rich_help_panel=GRID,
         ),
     ] = 0.05,
 ) -> None:

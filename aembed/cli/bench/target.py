@@ -64,7 +64,7 @@ class Shared(TextOptions):
     ] = None
     body: Annotated[
         str | None,
-        typer.Option("--body", metavar="JSON", help="Body of the request.", rich_help_panel=SUBJECT),
+        typer.Option("--body", metavar="JSON", help="Request body.", rich_help_panel=SUBJECT),
     ] = None
     data: Annotated[
         str | None,

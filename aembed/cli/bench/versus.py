@@ -55,7 +55,7 @@ def versus(
     block: Annotated[
         float,
         typer.Option(
-            "--block", parser=seconds, metavar="TIME", help="Length of a turn of each.", rich_help_panel=TURNS
+            "--block", parser=seconds, metavar="TIME", help="Length of each subject's turn.", rich_help_panel=TURNS
         ),
     ] = 3.0,
     by: Annotated[

@@ -17,7 +17,7 @@ FieldsRead: TypeAlias = tuple[list[str], int, str]
 
 PART_BYTES = 2**16
 NO_END = "unexpected end of data"
-"""The csv module's words where a quote is not closed."""
+"""Message of the csv module for a quote that is not closed."""
 
 
 @dataclass(frozen=True, slots=True)

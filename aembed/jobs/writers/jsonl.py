@@ -49,7 +49,7 @@ class JsonlWriter:
         self._file.flush()
 
     def release(self) -> None:
-        """Nothing is held."""
+        """Nothing to release: no rows are held in memory."""
 
 
 def _numbers(vectors: NDArray[Any]) -> list[Any]:

@@ -31,4 +31,4 @@ class NpyWriter:
         self._file.flush()
 
     def release(self) -> None:
-        """Nothing is held."""
+        """Nothing to release: no rows are held in memory."""

@@ -30,7 +30,7 @@ TRANSIENT: tuple[Fault, ...] = (
 
 
 def at_random(rate: float, seed: int = 0, among: Iterable[Fault] = TRANSIENT) -> Iterator[Fault | None]:
-    """Without end: each answer is spoilt with the probability ``rate``, in one of these ways."""
+    """An endless sequence: each answer is damaged with probability ``rate``, in one of these ways."""
     random, faults = Random(seed), tuple(among)  # noqa: S311
     while True:
         yield random.choice(faults) if random.random() < rate else None

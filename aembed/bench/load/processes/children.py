@@ -42,7 +42,7 @@ GRACE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A process that gave no result."""
+    """A process that ended without a result."""
 
     reason: str
 
