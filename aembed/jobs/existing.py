@@ -62,11 +62,7 @@ def look_at_outputs(
     if len(complete) == len(paths.outputs):
         return Existing(complete)
     if wanted.update:
-        for old in found:
-            _check_same_model(old, settings, dtype=wanted.dtype)
-            if wanted.keep:
-                _check_same_storage(old, found[0], wanted)
-        return Existing(origin=found[0] if found else None, kept=tuple(found) if wanted.keep else ())
+        return _to_be_updated(found, settings, wanted)
     same = [old for old in found if _same_content(old, fingerprint, settings)]
     whole = [old for old in same if old.record.dtype == "float32"]
     if not unfinished and len(paths.outputs) > 1:  # a smaller output next to a whole one leaves that as it is
@@ -103,6 +99,14 @@ def _to_be_retried(
     if changed:
         raise JobChangedError(f"rejected rows of {output.name} cannot be retried, for {'; '.join(changed)}")
     return old
+
+
+def _to_be_updated(found: Sequence[ExistingOutput], settings: dict[str, Any], wanted: UpdateOptions) -> Existing:
+    for old in found:
+        _check_same_model(old, settings, dtype=wanted.dtype)
+        if wanted.keep:
+            _check_same_storage(old, found[0], wanted)
+    return Existing(origin=found[0] if found else None, kept=tuple(found) if wanted.keep else ())
 
 
 def _is_complete(old: ExistingOutput, fingerprint: str, settings: dict[str, Any], wanted: UpdateOptions) -> bool:

@@ -98,9 +98,14 @@ def _matched(shards: Sequence[Output], output: Output) -> tuple[list[Output], li
     for shard, record in ordered[1:]:
         _check_same(first, whole, shard, _whole(record))
     records = [record for _, record in ordered]
+    return [shard for shard, _ in ordered], [record.limit for record in records], _sum(whole, records)
+
+
+def _sum(whole: OutputRecord, records: Sequence[OutputRecord]) -> OutputRecord:
+    """``whole`` with the counts of all shards."""
     tokens = [record.tokens for record in records if record.tokens is not None]
     used = [record.limit for record in records if record.limit is not None and record.rejected < record.rows]
-    joined = structs.replace(
+    return structs.replace(
         whole,
         limit=max(used) if used else records[0].limit,
         rows=sum(record.rows for record in records),
@@ -110,7 +115,6 @@ def _matched(shards: Sequence[Output], output: Output) -> tuple[list[Output], li
         requests=sum(record.requests for record in records),
         tokens=sum(tokens) if len(tokens) == len(records) else None,
     )
-    return [shard for shard, _ in ordered], [record.limit for record in records], joined
 
 
 def _shard_of(shard: Output, record: OutputRecord) -> tuple[int, int]:

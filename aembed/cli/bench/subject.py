@@ -10,22 +10,13 @@ from typing import Any
 from aembed import Embedder, EmbedderFactory, EmbedderOptions, InputError, Limits, bench
 
 NONE = [None]
-
-
-@bench.scenario(
-    model=NONE,
-    documents=[1],
-    texts=NONE,
-    corpus=NONE,
-    tokens=NONE,
-    copies=NONE,
-    price=NONE,
-    base_url=NONE,
-    rpm=NONE,
-    tpm=NONE,
-    with_cache=NONE,
-    with_merge=NONE,
+OPTIONS: dict[str, Any] = dict.fromkeys(
+    ("texts", "corpus", "tokens", "copies", "price", "base_url", "rpm", "tpm", "with_cache", "with_merge"), NONE
 )
+"""Parameters of both scenarios, as the command's options set them."""
+
+
+@bench.scenario(model=NONE, documents=[1], **OPTIONS)
 async def embed_documents(case: Any) -> AsyncIterator[bench.Subject]:
     """One call with ``documents`` texts."""
     async with _opened(case) as embedder:
@@ -33,19 +24,7 @@ async def embed_documents(case: Any) -> AsyncIterator[bench.Subject]:
         yield bench.documents(embedder, _corpus(case, "passages"), size=case.documents, price=case.price)
 
 
-@bench.scenario(
-    model=NONE,
-    texts=NONE,
-    corpus=NONE,
-    tokens=NONE,
-    copies=NONE,
-    price=NONE,
-    base_url=NONE,
-    rpm=NONE,
-    tpm=NONE,
-    with_cache=NONE,
-    with_merge=NONE,
-)
+@bench.scenario(model=NONE, **OPTIONS)
 async def embed_query(case: Any) -> AsyncIterator[bench.Subject]:
     """One query."""
     async with _opened(case) as embedder:
