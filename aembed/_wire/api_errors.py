@@ -81,11 +81,13 @@ MAX_FIELDS = 8
 """Complaints that are read of a validation error; it may list every text of a batch."""
 
 NOT_ABOUT_A_TEXT = {401, 403, 429}
+"""Statuses about the key or the quota, even if the message quotes a text."""
 
 REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "mistral-correlation-id", "x-debug-trace-id")
 """Headers with the server's id for a reply: most servers, some, Azure's gateway, Mistral, Cohere."""
 
 MAX_REQUEST_ID_CHARS = 100
+"""Real ids have 20 to 40; a server could put anything there, and it ends up in messages and logs."""
 
 SHORT_TEXT_CHARS = 16
 """Length up to which a text may equal a word of the server: redacted from the message, but not for classification."""

@@ -20,6 +20,7 @@ from aembed._wire.headers import lookup
 from aembed._wire.transport import BodySink, Response
 
 GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+"""zlib's flag that finds out which header there is: a server may name one and send the other."""
 ENCODINGS = {"identity", "gzip", "x-gzip", "deflate", "br", "compress", "zstd"}
 """https://www.iana.org/assignments/http-parameters, content codings; other names are not repeated."""
 

@@ -34,6 +34,7 @@ ADMIT_ONE_IN = 16
 PROVEN_BONUS = 2**62
 """Added to the last use of a row that is not on trial, so that rows on trial are evicted first."""
 MIN_BYTES = 2**20
+"""Room for 160 vectors of 1,536 numbers: less is a mistake, most likely megabytes given as bytes."""
 
 
 class MemoryStore:
