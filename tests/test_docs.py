@@ -11,7 +11,7 @@ import aembed
 from aembed import Config, EmbedderFactory
 from aembed.testing import faults
 from tests.documents import PAGES, ROOT, blocks, is_shown, run_page
-from tests.test_exports import MODULES
+from tests.house.test_exports import MODULES
 
 README_LINES = 150
 """One screen of reasons, and links for the rest."""

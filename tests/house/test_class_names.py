@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.test_import_rule import PACKAGE, sources
+from tests.house.test_import_rule import PACKAGE, sources
 
 SHARED = {
     "Step": "public in aembed.testing (a reply) and in aembed.testing.faults (a part of an answer)",

@@ -21,7 +21,7 @@ import aembed.telemetry
 import aembed.testing
 
 PACKAGE = Path(aembed.__file__).parent
-CONTRIBUTING = Path(__file__).parents[1] / "CONTRIBUTING.md"
+CONTRIBUTING = Path(__file__).parents[2] / "CONTRIBUTING.md"
 MODULES = [aembed, aembed.http, aembed.testing, aembed.jobs, aembed.stores, aembed.telemetry]
 
 

@@ -12,7 +12,7 @@ import pytest
 import aembed
 
 PACKAGE = Path(aembed.__file__).parent
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 ROOMS = """
     _types _results _errors _version _lifecycle _groups _vectors
     stores _events _statistics _input _quantize _http_status _registry
