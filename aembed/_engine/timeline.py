@@ -63,7 +63,7 @@ class Timeline:
             follower.move(IDLE, self._state, self._clock())
 
     def release(self, follower: Timeline) -> None:
-        """The call behind ``follower`` has left."""
+        """The call of ``follower`` has left."""
         if follower in self.followers:
             self.followers = tuple(each for each in self.followers if each is not follower)
             follower.move(self._state, IDLE, self._clock())

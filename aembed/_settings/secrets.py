@@ -41,7 +41,7 @@ def in_clear(headers: Mapping[str, str | SecretStr]) -> SecretHeaders[str]:
 
 
 def clear(secret: str | SecretStr) -> str:
-    """A secret as it is sent."""
+    """The plain text of a secret."""
     return secret.get_secret_value() if isinstance(secret, SecretStr) else secret
 
 

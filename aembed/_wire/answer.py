@@ -57,7 +57,7 @@ class AnswerParser:
         self.begin()
 
     def begin(self) -> None:
-        """The next answer. One that was malformed has none behind it."""
+        """The next answer. None follows a malformed one."""
         self.head: Head | None = None
         self.is_complete = False
         self.body_bytes = 0

@@ -53,7 +53,7 @@ async def read_answer(connection: Connection, max_bytes: int, sink: BodySink | N
 
 
 async def _read(connection: Connection, head: Head, max_bytes: int, sink: BodySink | None) -> bytes:
-    """A body as it comes."""
+    """The bytes of a body, as they arrive."""
     pieces: list[bytes] = []
     while True:
         is_last, held = connection.is_complete, connection.held

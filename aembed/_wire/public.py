@@ -1,9 +1,9 @@
 """Sockets that lead to the public internet only (protection from SSRF), for a ``base_url`` from a third party.
 
-The address is looked at when the socket for it is made: behind any name resolution, and each time anew.
+The address is checked when its socket is made: after name resolution, and again for every connection.
 
-The table is our own: what :mod:`ipaddress` takes for global differs by the version of Python, and has none of what
-clouds keep for themselves. Source: https://owasp.org/www-community/attacks/Server_Side_Request_Forgery.
+The table is written here: the addresses that :mod:`ipaddress` calls global differ by version of Python, and include
+those that clouds use internally. Source: https://owasp.org/www-community/attacks/Server_Side_Request_Forgery.
 """
 
 from __future__ import annotations

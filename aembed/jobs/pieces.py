@@ -14,7 +14,7 @@ from aembed.jobs.rows import BLOCK, BLOCK_BYTES, Row, RowBlock
 Measure: TypeAlias = Callable[[Sequence[str]], Sequence[TextSize]]
 
 PIECE_COLUMNS = ("piece", "start", "end")
-"""Columns that a row of a piece has besides those of its row: number from 0, first character, and the one behind it."""
+"""Columns that a row of a piece has besides those of its row: number from 0, first character, and end."""
 
 
 @dataclass(frozen=True, slots=True)

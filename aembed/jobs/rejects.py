@@ -12,7 +12,7 @@ from aembed.jobs.rows import Row
 
 
 class RejectedRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One rejected row, as it is written."""
+    """One rejected row in the file of rejects."""
 
     row: int
     id: Any

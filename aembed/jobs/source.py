@@ -255,7 +255,7 @@ def _format(file: InputFile, reading: Reading) -> InputFormat:
 
 
 def _check_kind(file: InputFile, stream: BinaryIO, chosen: InputFormat) -> None:
-    """Name a file that is none of text, JSONL or CSV."""
+    """Reject a file that is not text, JSONL or CSV."""
     head = stream.read(HEAD_BYTES)
     stream.seek(0)
     if chosen == "parquet" and head.startswith(b"PAR1"):

@@ -31,7 +31,7 @@ codecs.register_error(BROKEN, _mark_broken)
 
 
 def open_text(file: BinaryIO, size: int, encoding: str | None) -> BinaryIO:
-    """A stream of UTF-8 over the first ``size`` bytes of ``file``; a character that is none makes its line invalid."""
+    """A stream of UTF-8 over the first ``size`` bytes of ``file``; an undecodable character makes its line invalid."""
     stream: BinaryIO = io.BufferedReader(_Prefix(file, size), CHUNK)
     stream = _decompressed(stream)
     return stream if encoding is None else io.BufferedReader(_Utf8(stream, encoding), CHUNK)

@@ -1,6 +1,6 @@
 """The schema of a cache's SQLite file: whose file it is, and whether it is the file that aembed made.
 
-A file may be anybody's. One that says it is a cache must have the schema of one to the letter: no view, trigger or
+A file may come from any program. One that claims to be a cache must have exactly the schema of one: no view, trigger or
 other index, which could make a lookup run for ever, or say anything.
 """
 

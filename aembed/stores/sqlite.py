@@ -23,7 +23,7 @@ from aembed.stores._cache_file import CacheFile
 T = TypeVar("T")
 
 MIN_BYTES = 2**20
-"""As in memory: less is a mistake, most likely megabytes given as bytes."""
+"""The same as in memory: less is a mistake, most likely megabytes given as bytes."""
 
 
 class SQLiteStore:

@@ -1,4 +1,4 @@
-"""How a command ends: exit codes, sentences for errors, tracebacks for bugs."""
+"""The end of a command: exit codes, sentences for errors, tracebacks for bugs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replies of odd forms: what is rejected, and what is taken."""
+"""Replies of odd forms, rejected or decoded."""
 
 from __future__ import annotations
 

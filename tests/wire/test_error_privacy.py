@@ -1,4 +1,4 @@
-"""An error shows no part of the request, whatever the body of the reply repeats."""
+"""An error shows no part of the request, even if the body of the reply repeats it."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ async def _rounds(
 
 
 def _joined(blocks: Sequence[RunResult], block_s: float) -> RunResult:
-    """The blocks of a side as one run, one behind the other."""
+    """The blocks of a side as one run, one after another."""
     record = Record(sum(len(block.rows) for block in blocks))
     length = round(block_s * 1e9)
     for number, block in enumerate(blocks):

@@ -34,11 +34,11 @@ class RunResult:
     origin: int
     """Start of the run in nanoseconds, by its clock."""
     seconds: float
-    """Length of the schedule, as far as it was followed."""
+    """Length of the part of the schedule that was followed."""
     started: float = 0.0
     """Start of the run in seconds since 1970 (UTC)."""
     fold: WindowedHistogram | None = None
-    """Instead of the rows, where they were too many to keep."""
+    """Counts in place of the rows, if those were too many to keep."""
     interrupted: bool
     aborted: Goal | None = None
     """The objective that was surely broken, so that the run was stopped."""

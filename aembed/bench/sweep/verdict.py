@@ -33,7 +33,7 @@ class Question:
 
     @classmethod
     def of(cls, settings: RunSettings, margin: float, items: str | None, cells: Sequence[Cell]) -> Question:
-        """Raises InputError for several percentiles, a margin that is none, and items that are not numbers."""
+        """Raises InputError for several percentiles, a margin that is not a share, and items that are not numbers."""
         times = [goal for goal in settings.goals if goal.q is not None]
         if len(times) > 1:
             raise InputError(f"a sweep compares one percentile; slo has {times[0].metric} and {times[1].metric}")

@@ -37,7 +37,7 @@ def syntax_of(name: str, reading: Reading) -> Syntax:
 
 
 def read_records(file: BinaryIO, syntax: Syntax, reading: Reading) -> Iterator[FieldsRead]:
-    """From the start. Of a record that is broken only the first line is one; the next record begins behind it.
+    """From the start. Of a broken record only the first line counts; the next record begins after it.
 
     A record whose end is not found within ``max_row_bytes`` is broken. Bytes read ahead to find it are kept as bytes.
     """

@@ -1,4 +1,4 @@
-"""Messages between the processes of a run: a line of JSON, and behind it as many raw bytes as it says."""
+"""Messages between the processes of a run: a line of JSON, followed by as many raw bytes as it names."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Tick(msgspec.Struct, frozen=True, tag="tick"):
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
-    """The part is over. Its columns follow, one behind the other: int64, times from the common start."""
+    """The part is over. Its columns follow, one after another: int64, times from the common start."""
 
     rows: int
     columns: int
