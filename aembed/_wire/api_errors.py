@@ -35,7 +35,7 @@ from aembed._wire.quota_headers import (
     retry_after,
     wait_in_words,
 )
-from aembed._wire.redact import GAP, redact
+from aembed._wire.redact import ELLIPSIS, redact
 from aembed._wire.transport import Response
 
 ErrorType: TypeAlias = type[ProviderError]
@@ -118,7 +118,9 @@ def parse_error(response: Response, dialect: ErrorDialect, texts: Sequence[str],
         code=redact(body.code, longer, secrets),
         message=redact(body.message, longer, secrets),
         fields=tuple(redact(name, longer, secrets) for name in body.fields[:MAX_FIELDS]),
-        rejects=rejected_fields(f"{redact(body.code, longer, ())} {redact(body.message, longer, ())}", secrets, GAP),
+        rejects=rejected_fields(
+            f"{redact(body.code, longer, ())} {redact(body.message, longer, ())}", secrets, ELLIPSIS
+        ),
     )
 
 

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
-MOST = 300
+MAX_MESSAGE_CHARS = 300
 """Characters of a message that an error quotes."""
-MARGIN = 64
+SEARCH_MARGIN_CHARS = 64
 """Characters searched beyond those, so that a secret across the cut is found too."""
 
-GAP = "[...]"
+ELLIPSIS = "[...]"
 
 _STARRED = re.compile(r"\S*\*{3,}\S*")
 """A key that the server has masked: it still shows the beginning and end of the key."""
@@ -25,9 +25,9 @@ _COMMAND = re.compile(r"(?<!\S)::(?=\S)|##(?=\[)")
 https://docs.github.com/actions/reference/workflow-commands-for-github-actions."""
 
 
-def redact(words: str, texts: Iterable[str], secrets: Iterable[str], most: int = MOST) -> str:
+def redact(words: str, texts: Iterable[str], secrets: Iterable[str], most: int = MAX_MESSAGE_CHARS) -> str:
     """The beginning of ``words``. Everything after a longer piece of a text or secret is left out with it."""
-    words = _STARRED.sub(GAP, _printable(words[: 8 * (most + MARGIN)])[: most + MARGIN])
+    words = _STARRED.sub(ELLIPSIS, _printable(words[: 8 * (most + SEARCH_MARGIN_CHARS)])[: most + SEARCH_MARGIN_CHARS])
     for secret in secrets:
         for written in {secret, quote(secret, safe="")}:
             words = _without(words, written, least=4, window=8, step=1)
@@ -55,14 +55,14 @@ def _without(words: str, private: str, *, least: int, window: int, step: int) ->
     if len(private) > window:
         for i in range(0, len(words) - window + 1, step):
             if folded[i : i + window] in private:  # the piece begins up to ``step`` characters earlier
-                return words[: max(0, i - step + 1)] + GAP
+                return words[: max(0, i - step + 1)] + ELLIPSIS
     return words
 
 
 def _cut_out(words: str, folded: str, pattern: str) -> str:
     kept, end = [], 0
     for found in re.finditer(pattern, folded):
-        kept += [words[end : found.start()], GAP]
+        kept += [words[end : found.start()], ELLIPSIS]
         end = found.end()
     return "".join([*kept, words[end:]])
 

@@ -18,7 +18,7 @@ from aembed.bench.workload import Sizes, Workload
 if TYPE_CHECKING:
     from aembed import Embedder
 
-ALIKE = 0.99
+MIN_COSINE = 0.99
 """Cosine between the vectors of a text in two calls, at least."""
 CHARACTERS_PER_TOKEN = 4
 
@@ -159,6 +159,6 @@ def vectors(shape: tuple[int | None, ...], *, same: bool = True) -> Validate:
         if not first:
             first.extend((result.copy(), squares))
         alike = np.einsum("...d,...d->...", result, first[0]) / np.sqrt(squares * first[1])
-        return None if (alike > ALIKE).all() else "rows that differ from those of the first result"
+        return None if (alike > MIN_COSINE).all() else "rows that differ from those of the first result"
 
     return validate

@@ -24,7 +24,7 @@ T = TypeVar("T")
 PACKAGES = ("aembed", "aiometer", "anyio", "httptools", "msgspec", "numpy", "onnxruntime", "pydantic", "uvloop")
 LOOK = 0.1
 """Seconds the noise meter spins."""
-GAP = 20_000
+LOST_GAP_NS = 20_000
 """Nanoseconds without running, from which on they are lost: a spinning thread takes less for one turn."""
 CANARY = 5
 """Times the fixed calculation is done; the best counts."""
@@ -54,7 +54,7 @@ def look() -> Noise:
     end = begun + int(LOOK * 1e9)
     while previous < end:
         now = time.perf_counter_ns()
-        if (gap := now - previous) > GAP:
+        if (gap := now - previous) > LOST_GAP_NS:
             lost += gap
             longest = max(longest, gap)
         previous = now

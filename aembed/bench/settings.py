@@ -17,7 +17,7 @@ from aembed.bench.slo import Slo, goals
 T = TypeVar("T")
 MIN_GOOD = 0.99
 """Share of the requests that must be good where nothing else is asked for."""
-WINDOWS = 600
+MAX_WINDOWS = 600
 """At most, of a run: longer ones get wider windows."""
 
 
@@ -145,7 +145,7 @@ class RunSettings:
 
     def width(self, seconds: float) -> float:
         """Seconds of a window."""
-        return self.window or max(1.0, math.ceil(seconds / WINDOWS))
+        return self.window or max(1.0, math.ceil(seconds / MAX_WINDOWS))
 
 
 def positive(name: str, value: float, unit: str = "seconds") -> float:

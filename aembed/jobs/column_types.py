@@ -10,9 +10,9 @@ from typing import Any
 from aembed.jobs.errors import JobInputError
 from aembed.jobs.rows import RowBlock
 
-MOST_COLUMNS = 2000
-LARGEST = 2**63
-EXACT = 2**53
+MAX_COLUMNS = 2000
+INT64_LIMIT = 2**63
+MAX_EXACT_INTEGER = 2**53
 """Up to this one every whole number is a float as well."""
 NAMES = ((NoneType, "null"), (bool, "bool"), (float, "float"), (str, "str"))
 """Also for numbers and strings that remember how they were written."""
@@ -37,9 +37,9 @@ class ColumnTypes:
         for row in block.rows:
             for column, value in row.fields.items():
                 columns[column].append(value)
-        if len(self.seen.keys() | columns) > MOST_COLUMNS:
+        if len(self.seen.keys() | columns) > MAX_COLUMNS:
             raise JobInputError(
-                f"the rows have more than {MOST_COLUMNS} different fields; write JSONL instead of Parquet"
+                f"the rows have more than {MAX_COLUMNS} different fields; write JSONL instead of Parquet"
             )
         for column, values in columns.items():
             self.seen.setdefault(column, set()).update(_kinds(values))
@@ -70,4 +70,10 @@ def _kind(of: type) -> str:
 
 
 def _size(value: int) -> str:
-    return "int" if -EXACT <= value <= EXACT else "long" if -LARGEST <= value < LARGEST else "json"
+    return (
+        "int"
+        if -MAX_EXACT_INTEGER <= value <= MAX_EXACT_INTEGER
+        else "long"
+        if -INT64_LIMIT <= value < INT64_LIMIT
+        else "json"
+    )

@@ -14,9 +14,9 @@ from xxhash import xxh3_128_intdigest
 
 from aembed.jobs.rows import RowBlock
 
-PARTS = 64
+PART_FILES = 64
 """Files. At 100 million rows one of them takes some 40 MB to sort."""
-BUFFERED = 2**15
+BUFFERED_IDS = 2**15
 
 ENTRY = np.dtype([("high", np.uint64), ("low", np.uint64), ("index", np.int64), ("first", np.int64)])
 
@@ -27,7 +27,7 @@ class SeenIds:
     def __init__(self) -> None:
         self._files = ExitStack()
         self._parts: list[Any] = []
-        self._buffer = np.empty(BUFFERED, ENTRY)
+        self._buffer = np.empty(BUFFERED_IDS, ENTRY)
         self._buffered = 0
 
     def __enter__(self) -> SeenIds:
@@ -49,7 +49,7 @@ class SeenIds:
             for index, row in enumerate(block.rows, block.start)
             if not row.fault
         ]
-        if self._buffered + len(entries) > BUFFERED:
+        if self._buffered + len(entries) > BUFFERED_IDS:
             self._spill()
         self._buffer[self._buffered : self._buffered + len(entries)] = entries
         self._buffered += len(entries)
@@ -63,9 +63,9 @@ class SeenIds:
 
     def _spill(self) -> None:
         if not self._parts:
-            self._parts = [self._files.enter_context(tempfile.TemporaryFile()) for _ in range(PARTS)]  # noqa: SIM115
+            self._parts = [self._files.enter_context(tempfile.TemporaryFile()) for _ in range(PART_FILES)]  # noqa: SIM115
         entries = self._buffer[: self._buffered]
-        part = entries["high"] % PARTS
+        part = entries["high"] % PART_FILES
         for number in np.unique(part):
             self._parts[number].write(entries[part == number].tobytes())
         self._buffered = 0

@@ -19,9 +19,9 @@ from aembed.jobs.source import JobSource
 from aembed.jobs.survey import Survey
 from aembed.jobs.threads import in_thread, task_group
 
-AHEAD = 2
+CHUNKS_AHEAD = 2
 """Chunks that wait while as many as the account takes at once are under way."""
-ALIKE = 20
+MAX_ALIKE_REJECTIONS = 20
 """Texts whose rejection in the same words has another cause than the texts, if no other text is accepted."""
 MAX_BYTES = 2**26
 """Bytes under way at once: those of the vectors, and four for each character, as a request takes several times its text
@@ -105,7 +105,7 @@ class _ChunksUnderWay:
         if not self._budget.allows(chunk):  # chunks in flight may cost less than estimated
             return False
         if self._running >= self._most:
-            self._most = self._embedder.statistics().slots + AHEAD
+            self._most = self._embedder.statistics().slots + CHUNKS_AHEAD
         return self._running < self._most and self._bytes + self._size(chunk) <= MAX_BYTES
 
     def _size(self, chunk: RowChunk) -> int:
@@ -148,7 +148,7 @@ class _ChunksUnderWay:
         if self._first_rejected is None:
             return
         self._first_rejected += [re.sub(r"\d+", "", str(failure.args[0])) for failure in failures]
-        if len(self._first_rejected) < ALIKE or len(set(self._first_rejected)) > 1:
+        if len(self._first_rejected) < MAX_ALIKE_REJECTIONS or len(set(self._first_rejected)) > 1:
             return
         first = failures[0]
         assert isinstance(first, ProviderError), "they all are"

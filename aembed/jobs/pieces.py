@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from aembed import TextSize
 from aembed.jobs.columns import Columns
 from aembed.jobs.errors import JobInputError
-from aembed.jobs.rows import BLOCK, BLOCK_BYTES, Row, RowBlock
+from aembed.jobs.rows import BLOCK_BYTES, BLOCK_ROWS, Row, RowBlock
 
 Measure: TypeAlias = Callable[[Sequence[str]], Sequence[TextSize]]
 
@@ -39,7 +39,7 @@ class Splitter:
             pieces.append(piece)
             owners.append(owner)
             size += weight
-            if len(pieces) == BLOCK or size >= BLOCK_BYTES:
+            if len(pieces) == BLOCK_ROWS or size >= BLOCK_BYTES:
                 yield _block(block, pieces, owners, columns)
                 pieces, owners, size = [], [], 0
         if pieces or not block.rows:

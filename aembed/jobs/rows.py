@@ -16,7 +16,7 @@ from aembed.jobs.template import Template
 
 RowId: TypeAlias = Hashable
 
-BLOCK = 512
+BLOCK_ROWS = 512
 """Rows that are read, and written, at a time."""
 BLOCK_BYTES = 2**23
 """A block ends with the row that brings it to this size, so that long rows take no more memory than short ones."""
@@ -108,7 +108,7 @@ def in_blocks(rows: Iterable[tuple[Row | None, int]]) -> Iterator[RowBlock]:
         else:
             block.rows.append(row)
         size += length
-        if size >= BLOCK_BYTES or len(block.rows) + block.blank == BLOCK:
+        if size >= BLOCK_BYTES or len(block.rows) + block.blank == BLOCK_ROWS:
             yield block
             block, size = RowBlock(block.start + len(block.rows), []), 0
     if block.rows or block.blank:

@@ -13,7 +13,7 @@ from aembed.bench.compare import history
 from aembed.bench.compare.history import Trend, append, read, trends
 from aembed.bench.model.result import Report, Verdict
 from aembed.bench.report.trends import table
-from aembed.bench.stats.change_points import SHORTEST, ChangePoint
+from aembed.bench.stats.change_points import MIN_SEGMENT, ChangePoint
 from tests.bench.reports import COST, HERE, micro, report, response
 
 
@@ -138,9 +138,9 @@ def test_columns_of_the_table_are_aligned(file: Path) -> None:
 
 def test_too_few_revisions_are_reported_and_without_a_change_there_is_a_dash(file: Path) -> None:
     (line, _) = table(trends_of(file, [day(1, 1.0), day(2, 1.0)])).splitlines()[1:]
-    assert line.split("  ")[-1] == f"needs {2 * SHORTEST} revisions, has 2"
+    assert line.split("  ")[-1] == f"needs {2 * MIN_SEGMENT} revisions, has 2"
     assert "1.00 s" in line
-    (line, _) = table(trends_of(file, [day(i, 1.0) for i in range(3, 2 * SHORTEST + 1)])).splitlines()[1:]
+    (line, _) = table(trends_of(file, [day(i, 1.0) for i in range(3, 2 * MIN_SEGMENT + 1)])).splitlines()[1:]
     assert line.endswith("-")
 
 

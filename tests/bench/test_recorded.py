@@ -132,7 +132,7 @@ def test_a_report_gives_percentiles_and_says_how_exact_they_are(tmp_path: Path) 
     [
         ("a.json", None, "cannot be read: No such file"),
         ("a.json", b"{}", "not a file of reports"),
-        ("a.csv", b"", "no file of rows"),
+        ("a.csv", b"", "not a file of rows"),
         ("a.hlog", b"", "has no interval"),
     ],
 )

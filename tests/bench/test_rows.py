@@ -172,9 +172,9 @@ async def test_parquet_without_pyarrow_names_the_extra(monkeypatch: pytest.Monke
     ("name", "content", "problem"),
     [
         ("a.txt", b"", "Name one that ends in .csv or .parquet"),
-        ("a.csv", b"x,y\n1,2\n", "no file of rows that aembed wrote"),
-        ("a.csv", b"", "no file of rows that aembed wrote"),
-        ("a.parquet", b"PAR1", "no file of rows that aembed wrote"),
+        ("a.csv", b"x,y\n1,2\n", "not a file of rows that aembed wrote"),
+        ("a.csv", b"", "not a file of rows that aembed wrote"),
+        ("a.parquet", b"PAR1", "not a file of rows that aembed wrote"),
         ("b.csv", None, "cannot be read: No such file"),
     ],
 )

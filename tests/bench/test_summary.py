@@ -14,7 +14,7 @@ from aembed.bench.load.record import Record
 from aembed.bench.load.summary import Tally, distribution, histogram, traffic, windows
 from aembed.bench.model.under_load import RunWindow
 from aembed.bench.rows.columns import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG
-from aembed.bench.settings import WINDOWS, RunSettings
+from aembed.bench.settings import MAX_WINDOWS, RunSettings
 
 MS = 1_000_000
 ORIGIN = 5_000 * MS
@@ -120,7 +120,7 @@ def most_waiting(requests: list[tuple[int, int, int]], window: RunWindow) -> int
 
 def test_long_runs_have_wider_windows() -> None:
     assert RunSettings().width(10) == 1
-    assert RunSettings().width(86400) == 86400 / WINDOWS
+    assert RunSettings().width(86400) == 86400 / MAX_WINDOWS
     assert RunSettings(window=0.1).width(86400) == 0.1
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aembed._wire.redact import MOST, redact
+from aembed._wire.redact import MAX_MESSAGE_CHARS, redact
 
 KEY = "sk-made-up-0123456789"
 TEXT = "The quick brown fox jumps over the lazy dog, and nobody is told of it."
@@ -41,7 +41,7 @@ def test_short_texts_go_where_they_are_words() -> None:
 
 
 def test_it_is_short() -> None:
-    assert len(redact("x" * 10_000, [], [])) == MOST
+    assert len(redact("x" * 10_000, [], [])) == MAX_MESSAGE_CHARS
 
 
 @given(st.text(min_size=40, max_size=400), st.text(max_size=350), st.text(max_size=30), st.integers(0, 30))
@@ -113,9 +113,9 @@ def test_how_much_of_it_counts(words: str, texts: list[str], secrets: list[str],
 
 def test_a_piece_that_begins_at_the_end_of_the_quotation() -> None:
     """The quotation ends there, but not the search."""
-    before = "x" * (MOST - 7) + " "
+    before = "x" * (MAX_MESSAGE_CHARS - 7) + " "
     assert redact(before + KEY, [], [KEY]) == f"{before}[...]"
-    assert redact("x" * MOST + KEY, [], [KEY]) == "x" * MOST
+    assert redact("x" * MAX_MESSAGE_CHARS + KEY, [], [KEY]) == "x" * MAX_MESSAGE_CHARS
     assert redact("word " * 100, [], [], 10) == "word word "
 
 

@@ -126,7 +126,7 @@ def test_other_numbers_are_no_vectors() -> None:
         ([encoded(TWO[0]), encoded(TWO[1])[:-4]], 0, "damaged or incomplete"),
         ([encoded(TWO[0]), encoded(np.ones(3, np.float32))], 0, "dimension 3 where 2"),
         ([written(TWO[0]), [1.0]], 0, "dimension 1 where 2"),
-        ([written(TWO[0]), [1.0, None]], 0, "no number"),
+        ([written(TWO[0]), [1.0, None]], 0, "not a number"),
         ([written(TWO[0]), encoded(TWO[1])[:-4]], 0, "damaged or incomplete"),
         ([[1.0], encoded(TWO[1])], 1, "dimension 1 where 2"),
     ],

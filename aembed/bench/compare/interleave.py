@@ -16,7 +16,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from aembed.bench.micro.blocks import Runs, Timing, calibrated
 
-WARM_UP = 0.15
+WARM_UP_S = 0.15
 """Seconds for each side before anything counts."""
 ROUNDS = 20
 FEWEST_ROUNDS = 3
@@ -58,7 +58,7 @@ async def measure_pair(before: Side, after: Side, seed: int) -> Pair:
     order = (after, before) if seed % 2 else (before, after)
     async with AsyncExitStack() as stack:
         first, second = [await calibrated(await stack.enter_async_context(side.open(seed))) for side in order]
-        for _ in range(math.ceil(2 * WARM_UP / (first.seconds + second.seconds))):
+        for _ in range(math.ceil(2 * WARM_UP_S / (first.seconds + second.seconds))):
             await first.block()
             await second.block()
         blocks: list[list[Timing]] = []

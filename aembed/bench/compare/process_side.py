@@ -12,7 +12,7 @@ from aembed.bench.micro.blocks import Runs, Timing
 from aembed.bench.micro.process import Process, process
 from aembed.bench.model.result import Parameter
 
-PATIENCE = 60.0
+ANSWER_TIMEOUT_S = 60.0
 """Seconds a process gets to set up, or to answer beyond what its block should take."""
 
 
@@ -38,7 +38,7 @@ class ProcessSide:
             loop=self.loop,
             tree=self.tree,
             hash_seed=seed + 1,
-            patience=PATIENCE,
+            patience=ANSWER_TIMEOUT_S,
             pinned=True,
         ) as started:
             yield _Runs(started)
@@ -51,7 +51,7 @@ class _Runs:
         """Seconds an operation took."""
 
     async def block(self, operations: int) -> Timing:
-        patience = PATIENCE + 10 * operations * self._longest
+        patience = ANSWER_TIMEOUT_S + 10 * operations * self._longest
         timing = await self._process.ask(blocks.measure, Timing, {"operations": operations}, patience)
         self._longest = max(self._longest, timing.wall / operations / 1e9)
         return timing

@@ -21,7 +21,7 @@ from aembed.bench.stats.special import t_cdf, t_quantile
 ALPHA = 0.03
 """Largest rate of false positives for two equal sides: of all pairs together, and of the last pair left."""
 FEWEST_ROUNDS = 6
-BEYOND = 100.0
+FAILED_PERCENTILE_FACTOR = 100.0
 """Factor: a percentile that falls among failed requests counts as this multiple of the slowest time measured."""
 
 
@@ -35,7 +35,7 @@ def orders(sides: int) -> list[list[int]]:
 def finite(rounds: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
     """The same rounds, with a time for what failed."""
     measured = [value for row in rounds for value in row if math.isfinite(value)]
-    worst = BEYOND * max(measured, default=1.0)
+    worst = FAILED_PERCENTILE_FACTOR * max(measured, default=1.0)
     return tuple(tuple(value if math.isfinite(value) else worst for value in row) for row in rounds)
 
 

@@ -19,11 +19,11 @@ from aembed.bench.model.objectives import Goal
 from aembed.bench.rows.columns import OK
 from aembed.bench.stats.special import beta_cdf
 
-ERROR = 0.01
+ERROR_PROBABILITY = 0.01
 """Probability, over a whole run, to stop one that keeps all of its objectives."""
-FEWEST = 5
+FIRST_DECISION_S = 5
 """Seconds before the first decision: the dispersion of fewer counts says nothing."""
-PERIOD = 1.0
+PERIOD_S = 1.0
 
 
 def evidence(bad: float, count: float, limit: float) -> float:
@@ -75,7 +75,7 @@ class SequentialTest:
 
     def is_broken(self, overdue: int = 0) -> bool:
         """The goal is surely broken; ``overdue`` requests are unanswered, and too late already."""
-        if len(self._counts) < FEWEST:
+        if len(self._counts) < FIRST_DECISION_S:
             return False
         counts = [*self._counts, (overdue, overdue)] if overdue else self._counts
         bad, count = (float(sum(column)) for column in zip(*counts, strict=True))
@@ -93,10 +93,10 @@ class Abort:
         self.broken = asyncio.Event()
         self.goal: Goal | None = None
         self._flight = driver.flight
-        self._tests = [SequentialTest(goal, ERROR / len(tested)) for goal in tested]
+        self._tests = [SequentialTest(goal, ERROR_PROBABILITY / len(tested)) for goal in tested]
         self._seen = 0
         self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(PERIOD, self._look)
+        self._timer = self._loop.call_later(PERIOD_S, self._look)
 
     def _look(self) -> None:
         record = self._flight.record
@@ -111,7 +111,7 @@ class Abort:
                 self.goal = test.goal
                 self.broken.set()
                 return
-        self._timer = self._loop.call_later(PERIOD, self._look)
+        self._timer = self._loop.call_later(PERIOD_S, self._look)
 
     def stop(self) -> None:
         """Look no more."""

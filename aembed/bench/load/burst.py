@@ -26,18 +26,18 @@ from aembed.bench.model.under_load import Burst
 from aembed.bench.rows.columns import NEVER, Floats, Rows
 from aembed.bench.rows.output import writes_files
 from aembed.bench.scenario import Target
-from aembed.bench.settings import WINDOWS, RunOptions, positive
+from aembed.bench.settings import MAX_WINDOWS, RunOptions, positive
 from aembed.bench.stats.sample import effective_size, percentiles
 
 Q = 0.95
-USUAL = 150
+REQUESTS_BEFORE_SPIKE = 150
 """Requests that nearly always have an interval of their p95: 72 at least, and more where they depend on each other."""
-MARGIN = 0.1
+BAND_MARGIN = 0.1
 """The band is so much wider, relatively, than the interval of the p95 before the spike."""
-SLOW = 0.5
+SLOW_SHARE = 0.5
 """Share of slow requests that a stretch is tested for."""
-EACH_SLOW = math.log(SLOW / (1 - Q))
-FALSE_ALARMS = 0.01
+EACH_SLOW = math.log(SLOW_SHARE / (1 - Q))
+FALSE_ALARM_SHARE = 0.01
 """In how many runs, at most, chance alone makes a slow stretch."""
 
 
@@ -61,7 +61,7 @@ async def burst(
     start = positive("duration", duration) / 4 if at is None else at
     arrivals = arrivals_of(base, spike, start, spike_s, cv=cv)
     settings = settings_for("burst", target, options)
-    fine = max(min(1.0, spike_s / 4), duration / WINDOWS)
+    fine = max(min(1.0, spike_s / 4), duration / MAX_WINDOWS)
     settings = replace(settings, window=settings.window or fine)
     report, result = await open_loop(target, arrivals, duration, seed, settings, fold=False)
     felt = describe(result.rows, base=base, spike=spike, start=start, end=start + spike_s)
@@ -112,7 +112,7 @@ def describe(rows: Rows, *, base: float, spike: float, start: float, end: float)
 def _band(usual: Percentile) -> tuple[float, float] | None:
     if usual.low is None or usual.high is None:
         return None
-    return usual.low * (1 - MARGIN), usual.high * (1 + MARGIN)
+    return usual.low * (1 - BAND_MARGIN), usual.high * (1 + BAND_MARGIN)
 
 
 def _recovery(came: Floats, response: Floats, usual: Percentile, start: float, end: float) -> float | str | None:
@@ -122,10 +122,11 @@ def _recovery(came: Floats, response: Floats, usual: Percentile, start: float, e
     if not np.isfinite(earlier).all():
         return "requests failed before it, so that the usual latency is unknown"
     if band is None or usual.value is None:
-        return f"{len(earlier)} requests before it say too little about their p95; give it time for {USUAL} or more"
+        remedy = f"give it time for {REQUESTS_BEFORE_SPIKE} or more"
+        return f"{len(earlier)} requests before it say too little about their p95; {remedy}"
     cluster = len(earlier) / effective_size(earlier > usual.value)  # requests that queue are slow together
     after = _slowness(later > band[1]) / cluster
-    enough = math.log(max(len(after), 1) / FALSE_ALARMS)
+    enough = math.log(max(len(after), 1) / FALSE_ALARM_SHARE)
     if len(after) * EACH_SLOW / cluster < enough:
         return f"{len(after)} requests after it are too few to distinguish slow ones from chance"
     surely = np.flatnonzero(after >= enough)
@@ -133,14 +134,14 @@ def _recovery(came: Floats, response: Floats, usual: Percentile, start: float, e
         return 0.0
     first = int(np.flatnonzero(after[: surely[-1]] == 0).max(initial=0))
     peak = first + int(np.argmax(after[first:]))
-    if after[peak:].min() > 0 and after[peak] - after[-1] < math.log(1 / FALSE_ALARMS):
+    if after[peak:].min() > 0 and after[peak] - after[-1] < math.log(1 / FALSE_ALARM_SHARE):
         return None
     return float(came[came >= end][peak + 1] - end)
 
 
 def _slowness(slow: NDArray[np.bool_]) -> Floats:
     """The log of that likelihood against the other, of the stretch up to each request that makes it largest."""
-    walk = np.cumsum(np.where(slow, EACH_SLOW, math.log((1 - SLOW) / Q)))
+    walk = np.cumsum(np.where(slow, EACH_SLOW, math.log((1 - SLOW_SHARE) / Q)))
     return np.asarray(walk - np.minimum(np.minimum.accumulate(walk), 0.0), dtype=np.float64)
 
 

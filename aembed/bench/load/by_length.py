@@ -14,7 +14,7 @@ from aembed.bench.stats.fits import line_by_groups
 
 GROUPS = 20
 """Groups of consecutive requests that the intervals come from."""
-FEWEST = 4 * GROUPS
+MIN_ANSWERS = 4 * GROUPS
 """Good answers: with fewer, a group is hardly more than one request."""
 LEAST_SPREAD = 0.05
 """Relative spread of the lengths: below it a slope says nothing about texts that people send."""
@@ -24,7 +24,7 @@ def length_cost(rows: Rows, arguments: Iterator[Any], work: Work) -> LengthCost 
     """The line through the good answers, whose ``arguments`` are drawn again; ``None`` where there is none to find."""
     _, characters = lengths_of(rows, arguments)
     good = rows.outcome == OK
-    if characters is None or int(good.sum()) < FEWEST:
+    if characters is None or int(good.sum()) < MIN_ANSWERS:
         return None
     lengths, times = characters[good].astype(np.float64), (rows.done - rows.started)[good] / 1e9
     if lengths.std() < LEAST_SPREAD * lengths.mean():

@@ -16,7 +16,7 @@ from aembed.bench.rows.columns import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, 
 from aembed.bench.subject import Subject, SubjectCall
 
 LONGEST_MESSAGE = 200
-PATIENCE = 2.0
+CANCEL_GRACE_S = 2.0
 """Seconds that requests which were cancelled get to end, before they are left alone."""
 
 
@@ -177,7 +177,7 @@ class InFlight:
         for request in tuple(self._live):
             request.give_up()
         if self._stubborn:
-            await asyncio.wait(tuple(self._stubborn), timeout=PATIENCE)
+            await asyncio.wait(tuple(self._stubborn), timeout=CANCEL_GRACE_S)
         return len(self._stubborn)
 
     def failures(self) -> tuple[Failure, ...]:

@@ -26,9 +26,9 @@ from aembed.bench.stats.sample import TAIL, cautious_size, percentiles, rank_of,
 from aembed.bench.stats.shares import ShareSample
 from aembed.bench.stats.special import t_quantile
 
-PARTS = 20
+MAX_PARTS = 20
 """Equal parts of a run whose rates are compared, at most: each is long enough to be independent of the next."""
-FEWEST_PARTS = 4
+MIN_PARTS = 4
 
 
 def judged(
@@ -105,13 +105,13 @@ def _rate(
     """
     limit = goal.limit * settings.least_good if open_loop else goal.limit
     parts = _parts(windows, traffic.seconds)
-    if len(parts) < FEWEST_PARTS:
+    if len(parts) < MIN_PARTS:
         return Judgement(
             goal=goal,
             state="inconclusive",
             value=traffic.good_rate,
-            seconds_longer=FEWEST_PARTS * 1.0,
-            note=f"a rate is judged in {FEWEST_PARTS} windows or more",
+            seconds_longer=MIN_PARTS * 1.0,
+            note=f"a rate is judged in {MIN_PARTS} windows or more",
         )
     lost = np.array([(offered - good) / seconds for seconds, offered, good in parts])
     rates = traffic.offered_rate - lost if open_loop else np.array([good / seconds for seconds, _, good in parts])
@@ -132,7 +132,7 @@ def _rate(
 def _parts(windows: Sequence[RunWindow], seconds: float) -> list[tuple[float, int, int]]:
     """Seconds, offered and good of equal groups of the whole windows within the schedule."""
     whole = [window for window in windows if window.start + window.seconds <= seconds + 1e-9]
-    size = max(1, math.ceil(len(whole) / PARTS))
+    size = max(1, math.ceil(len(whole) / MAX_PARTS))
     groups = [whole[i : i + size] for i in range(0, len(whole) - size + 1, size)]
     return [(sum(w.seconds for w in g), sum(w.offered for w in g), sum(w.good for w in g)) for g in groups]
 

@@ -10,11 +10,11 @@ import numpy as np
 from aembed.bench.rows.columns import NEVER, OutcomeCode, Rows
 
 EMPTY = array("q", [NEVER] * 4)
-GROWTH = 16_384
+ROWS_PER_GROWTH = 16_384
 """Rows at a time."""
-MOST = 2_097_152
+MAX_ROWS = 2_097_152
 """Rows that are kept, 64 MiB; of longer runs the oldest are counted, and forgotten."""
-AT_ONCE = 2048
+ROWS_AT_ONCE = 2048
 """Rows that are counted together: it takes the loop less than a millisecond."""
 
 
@@ -28,14 +28,14 @@ class Record:
     """Rows of intended, started and done, in nanoseconds of the run's clock, and the outcome.
 
     Room for ``expected`` rows is taken, and touched, beforehand: that the record grows must not look like a leak.
-    With a ``fold``, no more than ``MOST`` are kept.
+    With a ``fold``, no more than ``MAX_ROWS`` are kept.
     """
 
-    def __init__(self, expected: int = GROWTH) -> None:
+    def __init__(self, expected: int = ROWS_PER_GROWTH) -> None:
         self.origin = 0
         """Start of the run, by its clock."""
         self.fold: Counting | None = None
-        self._rows = EMPTY * min(expected, MOST)
+        self._rows = EMPTY * min(expected, MAX_ROWS)
         self._used = 0
         self._free = len(self._rows)
         """End of the free room: rows that were not folded yet, or the end of the array."""
@@ -69,12 +69,12 @@ class Record:
     def _make_room(self) -> int:
         """Begin of the free room: behind all others, or once there are too many, in place of the oldest."""
         rows, i = self._rows, self._used
-        if not self._folded and (self.fold is None or len(rows) < 4 * MOST):
-            rows.extend(EMPTY * GROWTH)
+        if not self._folded and (self.fold is None or len(rows) < 4 * MAX_ROWS):
+            rows.extend(EMPTY * ROWS_PER_GROWTH)
             self._free = len(rows)
             return i
         begin = i % len(rows)
-        self._free = min(begin + 4 * AT_ONCE, len(rows))
+        self._free = min(begin + 4 * ROWS_AT_ONCE, len(rows))
         self._fold(rows[begin : self._free])
         return begin
 
@@ -85,7 +85,7 @@ class Record:
 
     def latest(self, count: int) -> Rows:
         """The last ``count`` rows, of those that are kept; while the run lasts."""
-        begin = self._used - 4 * min(count, MOST - AT_ONCE)
+        begin = self._used - 4 * min(count, MAX_ROWS - ROWS_AT_ONCE)
         flat = self._rows[begin : self._used] if begin >= 0 else self._rows[begin:] + self._rows[: self._used]
         return self._table(flat)
 
@@ -97,8 +97,8 @@ class Record:
         if self._folded:
             rest = self._rows[self._free :] + self._rows[: self._used]
             self._rows, self._used, self._free = self._rows[:0], 0, 0
-            for begin in range(0, len(rest), 4 * GROWTH):
-                self._fold(rest[begin : begin + 4 * GROWTH])
+            for begin in range(0, len(rest), 4 * ROWS_PER_GROWTH):
+                self._fold(rest[begin : begin + 4 * ROWS_PER_GROWTH])
         return self._table(self._rows[: self._used])
 
     def _table(self, flat: array[int]) -> Rows:

@@ -22,7 +22,7 @@ from aembed.bench.rows.columns import Rows
 from aembed.bench.settings import Progress, RunSettings
 from aembed.bench.stats.sample import rank_of
 
-LEAD = 10_000_000
+START_LEAD_NS = 10_000_000
 """Nanoseconds between the decision to start and the first request: no request is late because of the start-up."""
 
 
@@ -74,7 +74,7 @@ async def execute(
     """
     flight = driver.flight
     record = flight.record
-    origin = record.origin = flight.clock() + LEAD if origin is None else origin
+    origin = record.origin = flight.clock() + START_LEAD_NS if origin is None else origin
     record.fold = fold
     end = origin + round(seconds * 1e9)
     stop = settings.stop or asyncio.Event()

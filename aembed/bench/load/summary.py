@@ -19,7 +19,7 @@ Three: TypeAlias = tuple[float | None, float | None, float | None]
 
 PER_OCTAVE = 8
 """Linear bins in each doubling of a histogram: none is wider than an eighth of its value."""
-SHORTEST = 1e-9
+SHORTEST_S = 1e-9
 """Seconds: the lower end of the first octave. Shorter times, 0 among them, are counted there."""
 
 
@@ -97,7 +97,7 @@ def histogram(times: Floats) -> Histogram:
 
 def octave_bins(times: Floats, per_octave: int) -> Ints:
     """The numbers of their bins; ``2^n`` s begins bin ``(n + 1) * per_octave``."""
-    fraction, exponent = np.frexp(np.maximum(times, SHORTEST))
+    fraction, exponent = np.frexp(np.maximum(times, SHORTEST_S))
     return exponent.astype(np.int64) * per_octave + ((fraction - 0.5) * 2 * per_octave).astype(np.int64)
 
 

@@ -20,14 +20,14 @@ from aembed.bench.scenario import Target
 from aembed.bench.settings import RunOptions, positive
 from aembed.bench.stats.sample import envelope_slope, theil_sen
 
-WINDOWS = 60
+DEFAULT_WINDOWS = 60
 """Default number of windows of a run."""
-FEWEST = 6
+MIN_WINDOWS = 6
 """Windows that a slope needs at least."""
 
 NOTHING_TO_JUDGE = Verdict(
     state="inconclusive",
-    reasons=(f"fewer than {FEWEST} windows have answers: a longer run, or wider windows, would decide",),
+    reasons=(f"fewer than {MIN_WINDOWS} windows have answers: a longer run, or wider windows, would decide",),
 )
 
 
@@ -49,9 +49,9 @@ async def sustained(
     """
     positive("tolerance", tolerance, "a share")
     settings = settings_for("sustained", target, options)
-    settings = replace(settings, window=settings.window or positive("duration", duration) / WINDOWS)
-    if duration / settings.width(duration) < FEWEST:
-        raise InputError(f"window={settings.window:g} s gives fewer than {FEWEST} windows in {duration:g} s")
+    settings = replace(settings, window=settings.window or positive("duration", duration) / DEFAULT_WINDOWS)
+    if duration / settings.width(duration) < MIN_WINDOWS:
+        raise InputError(f"window={settings.window:g} s gives fewer than {MIN_WINDOWS} windows in {duration:g} s")
     report, result = await open_loop(target, arrivals, duration, seed, settings)
     drift = drift_of(report.windows, seconds=result.seconds, tolerance=tolerance)
     verdict = report.verdict
@@ -65,7 +65,7 @@ def drift_of(windows: Sequence[RunWindow], *, seconds: float, tolerance: float) 
     inside = [
         window for window in windows if window.start + window.seconds <= seconds + 1e-9 and window.p50 is not None
     ]
-    if len(inside) < FEWEST:
+    if len(inside) < MIN_WINDOWS:
         return None
     starts = np.array([window.start for window in inside])
     response = _change(starts, np.array([window.p50 for window in inside], dtype=np.float64), seconds)
@@ -74,7 +74,7 @@ def drift_of(windows: Sequence[RunWindow], *, seconds: float, tolerance: float) 
     return Drift(
         response=response,
         rate=rate,
-        rss=envelope_slope(sizes[:, 0], sizes[:, 1]) if len(sizes) >= FEWEST else None,
+        rss=envelope_slope(sizes[:, 0], sizes[:, 1]) if len(sizes) >= MIN_WINDOWS else None,
         tolerance=tolerance,
         steady=_steady(response, rate, tolerance),
     )

@@ -17,19 +17,19 @@ from aembed.bench.model.under_load import LoopUse, RunWindow, Stall, Traffic
 from aembed.bench.settings import RunSettings
 from aembed.bench.subject import Subject
 
-LATE = 0.01
+MAX_LATE_S = 0.01
 """Seconds: a schedule is kept if 99 % of its requests start less late than this."""
-OWN = 0.5
+MAX_GENERATOR_SHARE = 0.5
 """Share of the loop's thread that the generator may take for itself at most."""
-TAKEN = 0.005
+MAX_TAKEN_SHARE = 0.005
 """Share of a run in which the machine may not have run the loop."""
-QUEUED = 0.1
+MAX_QUEUED_SHARE = 0.1
 """Share of a run in which the loop's thread may have waited for a core."""
-KINDS = 5
+MAX_KINDS_NAMED = 5
 """Kinds of failures that a verdict names, the most frequent ones."""
-CALIBRATION = 2000
+CALIBRATION_REQUESTS = 2000
 """Requests, three times."""
-SPACING = 20_000
+CALIBRATION_SPACING_NS = 20_000
 """Nanoseconds between them: as close as they come where the limit is looked for, and not all at once."""
 
 
@@ -67,8 +67,10 @@ def judge(
 
 def failures_of(traffic: Traffic, min_good: float) -> str:
     """Such as "3 of 300 requests were good (1 %, at least 99 % must be): 297 ConnectionResetError"."""
-    kinds = ", ".join(f"{failure.count:,} {failure.kind}" for failure in traffic.failures[:KINDS])
-    more = f" and {len(traffic.failures) - KINDS} other kinds" if len(traffic.failures) > KINDS else ""
+    kinds = ", ".join(f"{failure.count:,} {failure.kind}" for failure in traffic.failures[:MAX_KINDS_NAMED])
+    more = (
+        f" and {len(traffic.failures) - MAX_KINDS_NAMED} other kinds" if len(traffic.failures) > MAX_KINDS_NAMED else ""
+    )
     share = 100 * traffic.ok / max(1, traffic.offered)
     return (
         f"{traffic.ok:,} of {traffic.offered:,} requests were good "
@@ -97,14 +99,14 @@ async def disturbances(
     stood = sum(stall.seconds for stall in stalls if stall.cause == "descheduled")
     if stood > taken * seconds:
         reasons.append(f"the machine stopped, or ran other programs, for {stood:.3g} s of {seconds:.3g} s")
-    elif loop is not None and loop.queued is not None and loop.queued > QUEUED * seconds:
+    elif loop is not None and loop.queued is not None and loop.queued > MAX_QUEUED_SHARE * seconds:
         reasons.append(f"the loop's thread waited for a core for {loop.queued:.3g} s of {seconds:.3g} s")
     p99 = lag.at(0.99).value
-    if lag.count and (p99 is None or p99 > LATE):
+    if lag.count and (p99 is None or p99 > MAX_LATE_S):
         cost = 0.0 if loop is None else await generator_cost()  # virtual time costs nothing
         rate = max(window.offered / window.seconds for window in windows)
-        if cost * rate > OWN:
-            possible = OWN / cost
+        if cost * rate > MAX_GENERATOR_SHARE:
+            possible = MAX_GENERATOR_SHARE / cost
             reasons.append(
                 f"{rate:,.0f} requests/s are beyond what this machine can offer; it can do {possible:,.0f}/s"
             )
@@ -138,9 +140,9 @@ async def generator_cost() -> float:
 
     best = float("inf")
     for _ in range(3):
-        driver = OpenLoop(Subject(nothing), np.arange(CALIBRATION) * SPACING, RunSettings())
+        driver = OpenLoop(Subject(nothing), np.arange(CALIBRATION_REQUESTS) * CALIBRATION_SPACING_NS, RunSettings())
         await asyncio.sleep(0)
         before = time.thread_time()
-        await execute(driver, CALIBRATION * SPACING / 1e9, RunSettings())
-        best = min(best, (time.thread_time() - before) / CALIBRATION)
+        await execute(driver, CALIBRATION_REQUESTS * CALIBRATION_SPACING_NS / 1e9, RunSettings())
+        best = min(best, (time.thread_time() - before) / CALIBRATION_REQUESTS)
     return best

@@ -13,21 +13,21 @@ from collections.abc import Sequence
 import numpy as np
 
 from aembed.bench.load.binned_times import BinnedTimes
-from aembed.bench.load.record import MOST
-from aembed.bench.load.summary import SHORTEST, Counts, Tally, edges_of, octave_bins, window_of, windows_of
+from aembed.bench.load.record import MAX_ROWS
+from aembed.bench.load.summary import SHORTEST_S, Counts, Tally, edges_of, octave_bins, window_of, windows_of
 from aembed.bench.model.under_load import RunWindow
 from aembed.bench.rows.columns import Floats, Ints, Rows
-from aembed.bench.settings import WINDOWS, RunSettings
+from aembed.bench.settings import MAX_WINDOWS, RunSettings
 
 FINE = 64
 """Bins in an octave, of equal width."""
-FIRST = math.frexp(SHORTEST)[1] * FINE
+FIRST = math.frexp(SHORTEST_S)[1] * FINE
 BINS = 13 * FINE - FIRST
 """Up to 2^12 s, more than an hour; longer times are counted in the last."""
 MIDDLES = np.ldexp(0.5 + (np.arange(BINS) % FINE + 0.5) / (2 * FINE), (FIRST + np.arange(BINS)) // FINE)
 AFTER = 20
 """Windows after the schedule, while answers are waited for."""
-ROUNDED = f"of a run of more than {MOST:,} requests counts are kept: percentiles are up to 0.8 % off"
+ROUNDED = f"of a run of more than {MAX_ROWS:,} requests counts are kept: percentiles are up to 0.8 % off"
 
 
 class WindowedTimes(BinnedTimes):
@@ -57,7 +57,7 @@ class WindowedHistogram:
     @classmethod
     def over(cls, seconds: float, settings: RunSettings) -> WindowedHistogram:
         """A run, whose windows are not too many to keep."""
-        return cls(seconds, max(settings.width(seconds), seconds / WINDOWS))
+        return cls(seconds, max(settings.width(seconds), seconds / MAX_WINDOWS))
 
     def add(self, rows: Rows) -> None:
         """Count them. They need not be in order."""

@@ -19,7 +19,7 @@ from aembed.bench.run_context import RunContext
 from aembed.bench.scenario import Target
 from aembed.bench.subject import Subject, SubjectError
 
-WARM = 20
+WARM_UP_OPERATIONS = 20
 """Operations before the first that counts: caches fill, connections open."""
 COUNTED = ("tasks", "callbacks", "timers", "threads", "calls")
 
@@ -56,7 +56,7 @@ async def measure(subject: Subject, operations: int) -> Cost:
     )
 
 
-async def count(subject: Subject, operations: int, warm: int = WARM) -> dict[str, int]:
+async def count(subject: Subject, operations: int, warm: int = WARM_UP_OPERATIONS) -> dict[str, int]:
     """Totals over ``operations`` in this task, after ``warm`` that do not count. Another profiler pauses meanwhile."""
     call, other_profiler = subject.call, sys.getprofile()
     counts: dict[str, int] = dict.fromkeys(COUNTED, 0)

@@ -17,7 +17,7 @@ import numpy as np
 
 from aembed import InputError
 from aembed.bench.micro.frozen_clock import FrozenClockLoop
-from aembed.bench.micro.process import PATIENCE, alone
+from aembed.bench.micro.process import MEASUREMENT_TIMEOUT_S, alone
 from aembed.bench.model.one_at_a_time import Memory
 from aembed.bench.model.result import Report, Verdict
 from aembed.bench.rss import resident
@@ -29,14 +29,14 @@ from aembed.bench.subject import Subject, SubjectError, one
 
 LOOKS = 48
 """Times memory is looked at."""
-WARM_UP = LOOKS // 6
+WARM_UP_LOOKS = LOOKS // 6
 """Looks that do not count: caches fill."""
-COUNTED = 100
+COUNTED_OPERATIONS = 100
 """Operations whose allocations are counted, and at most as many whose peak is looked at."""
-MINUTE = 60.0
+MINUTE_S = 60.0
 """Seconds added to the clock in the warm-up: objects kept for a minute, such as the record of requests sent to an
 account with a quota, are not leaks."""
-TIRED = 0.5
+SECOND_HALF_SHARE = 0.5
 """Share of the first half's growth. A leak is the same in each operation, so its second half stays above this."""
 NATIVE_GROWTH = 8e6
 """Bytes of growth outside of Python's own blocks that are worth a note."""
@@ -61,7 +61,7 @@ class Looks:
     peak: int
     """Bytes an operation held at once."""
     allocated: Allocated | None
-    """By ``COUNTED`` operations."""
+    """By ``COUNTED_OPERATIONS`` operations."""
 
 
 async def memory(target: Target, *, operations: int = 20_000, seconds: float = 60.0, name: str | None = None) -> Report:
@@ -77,7 +77,9 @@ async def memory(target: Target, *, operations: int = 20_000, seconds: float = 6
     frame = await RunContext.around(target, name)
     options = {"operations": operations, "seconds": seconds}
     try:
-        seen = await alone(target, measure, Looks, options=options, patience=PATIENCE + seconds, loop="frozen")
+        seen = await alone(
+            target, measure, Looks, options=options, patience=MEASUREMENT_TIMEOUT_S + seconds, loop="frozen"
+        )
     except SubjectError as error:
         return await frame.report("memory", verdict=Verdict(state="failed", reasons=(str(error),)))
     found, notes = _memory(seen), []
@@ -97,7 +99,7 @@ def _verdict(found: Memory) -> Verdict:
 
 def _memory(seen: Looks) -> Memory:
     done, blocks, rss = (
-        np.array(values, dtype=np.float64)[WARM_UP:]
+        np.array(values, dtype=np.float64)[WARM_UP_LOOKS:]
         for values in (range(seen.each, seen.each * (LOOKS + 1), seen.each), seen.blocks, seen.rss)
     )
     retained = theil_sen(done, blocks)
@@ -107,12 +109,12 @@ def _memory(seen: Looks) -> Memory:
     rises = bool(blocks[-third:].min() > blocks[:third].max()) and (retained.low or 0.0) > 0
     half = len(blocks) // 2
     earlier, later = (theil_sen(done[part], blocks[part]).value for part in (slice(half), slice(half, None)))
-    tires = later < earlier * TIRED
+    tires = later < earlier * SECOND_HALF_SHARE
     counted = seen.allocated
     return Memory(
         operations=seen.each * LOOKS,
-        bytes=None if counted is None else counted.bytes / COUNTED,
-        allocations=None if counted is None else counted.count / COUNTED,
+        bytes=None if counted is None else counted.bytes / COUNTED_OPERATIONS,
+        allocations=None if counted is None else counted.count / COUNTED_OPERATIONS,
         peak=seen.peak,
         retained=retained,
         rss=envelope_slope(done, rss),
@@ -137,12 +139,14 @@ async def measure(subject: Subject, operations: int, seconds: float) -> Looks:
             for _ in range(each):
                 await call()
             if isinstance(loop, FrozenClockLoop):
-                loop.pass_(MINUTE / (WARM_UP - 1))
+                loop.pass_(MINUTE_S / (WARM_UP_LOOKS - 1))
             _clean()
             blocks[i], rss[i] = sys.getallocatedblocks(), size() if size else 0
     finally:
         gc.unfreeze()
-    return Looks(each, blocks.tolist(), rss.tolist(), await _peak(subject), await allocated(subject, COUNTED))
+    return Looks(
+        each, blocks.tolist(), rss.tolist(), await _peak(subject), await allocated(subject, COUNTED_OPERATIONS)
+    )
 
 
 def _clean() -> None:

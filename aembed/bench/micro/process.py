@@ -24,11 +24,11 @@ from aembed.bench.subject import SubjectError, one
 T = TypeVar("T")
 LoopName: TypeAlias = Literal["asyncio", "uvloop", "frozen"]
 MeasureOptions: TypeAlias = Mapping[str, int | float]
-PATIENCE = 300.0
+MEASUREMENT_TIMEOUT_S = 300.0
 """Seconds for a whole measurement in one process."""
-GRACE = 2.0
+EXIT_GRACE_S = 2.0
 """Seconds a process gets to end."""
-LONGEST_LINE = 1 << 30
+MAX_LINE_BYTES = 1 << 30
 
 
 async def alone(
@@ -39,7 +39,7 @@ async def alone(
     options: MeasureOptions,
     loop: LoopName = "asyncio",
     hash_seed: int | None = None,
-    patience: float = PATIENCE,
+    patience: float = MEASUREMENT_TIMEOUT_S,
 ) -> T:
     """The answer of ``measure(subject, **options)`` in a fresh process. A bare callable is bound to this one: here.
 
@@ -117,7 +117,7 @@ async def process(
     label: str = "",
     tree: str | None = None,
     hash_seed: int | None = None,
-    patience: float = PATIENCE,
+    patience: float = MEASUREMENT_TIMEOUT_S,
     pinned: bool = False,
 ) -> AsyncIterator[Process]:
     """One that has set up ``target``, with the packages of ``tree`` before all others; it ends with the block.
@@ -132,7 +132,7 @@ async def process(
             stdout=pipe,
             stderr=errors,
             env=_environment(tree, hash_seed),
-            limit=LONGEST_LINE,
+            limit=MAX_LINE_BYTES,
             start_new_session=True,
         )
         try:
@@ -171,7 +171,7 @@ async def _end(child: asyncio.subprocess.Process) -> None:
     child.stdin.close()
     try:
         with suppress(TimeoutError):
-            async with asyncio.timeout(GRACE):
+            async with asyncio.timeout(EXIT_GRACE_S):
                 await child.wait()
     finally:
         if child.returncode is None:

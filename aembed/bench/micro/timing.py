@@ -24,17 +24,17 @@ from aembed.bench.slo import Slo, goals_for, sentence
 from aembed.bench.stats.sample import processes_interval
 from aembed.bench.subject import Subject, SubjectError
 
-FEWEST = 5
+MIN_BLOCKS = 5
 """Blocks of a process, at least."""
-WARM = 5
+WARM_UP_BLOCKS = 5
 """Blocks whose median is compared with that of as many before them."""
-STILL = 0.02
+GAIN_OF_WARM_UP = 0.02
 """Relative gain from which on it is still getting faster."""
-LONGEST_WARM_UP = 2.0
+MAX_WARM_UP_S = 2.0
 """Seconds."""
-NOISY = 0.1
+NOISY_SHARE = 0.1
 """Share of the time that other programs may take before or after it: a quiet machine loses less than a percent."""
-WIDE = 0.1
+WIDE_HALF_INTERVAL = 0.1
 """Half of an interval, relative to the value: a noisy machine alone makes it that wide."""
 
 
@@ -89,7 +89,7 @@ async def micro(
     if fresh_case(target) is None:
         notes.append("measured in this process alone; decorate it with @bench.scenario for fresh processes")
     if not all(blocks.warm for blocks in found):
-        notes.append(f"it was still getting faster after {LONGEST_WARM_UP:g} s of warm-up")
+        notes.append(f"it was still getting faster after {MAX_WARM_UP_S:g} s of warm-up")
     figures = _micro(found)
     report = await frame.report("micro", verdict=Verdict(), notes=tuple(notes), micro=figures, interrupted=interrupted)
     return judged(weighed(report), wanted)
@@ -104,7 +104,7 @@ def weighed(report: Report) -> Report:
         return report
     lost = max((noise.lost for noise in (report.before, report.after) if noise is not None), default=0.0)
     half = (wall.high - wall.low) / 2 / wall.value
-    if lost <= NOISY or half <= WIDE:
+    if lost <= NOISY_SHARE or half <= WIDE_HALF_INTERVAL:
         return report
     reason = (
         f"the machine is too noisy: {lost:.0%} of the time went to other programs, and the interval is "
@@ -164,7 +164,7 @@ async def measure(subject: Subject, seconds: float) -> Blocks:
     try:
         timings: list[Timing] = []
         end = time.perf_counter() + seconds
-        while len(timings) < FEWEST or time.perf_counter() < end:
+        while len(timings) < MIN_BLOCKS or time.perf_counter() < end:
             timings.append(await turn.block())
     finally:
         gc.unfreeze()
@@ -173,11 +173,11 @@ async def measure(subject: Subject, seconds: float) -> Blocks:
 
 async def _warm_up(turn: CalibratedBlock) -> bool:
     """Warm up; ``False`` if it was still getting faster at the time limit."""
-    end = time.perf_counter() + LONGEST_WARM_UP
+    end = time.perf_counter() + MAX_WARM_UP_S
     walls: list[float] = []
     while time.perf_counter() < end:
-        walls += [(await turn.block()).wall for _ in range(WARM)]
-        earlier, later = walls[-2 * WARM : -WARM], walls[-WARM:]
-        if earlier and statistics.median(later) > (1 - STILL) * statistics.median(earlier):
+        walls += [(await turn.block()).wall for _ in range(WARM_UP_BLOCKS)]
+        earlier, later = walls[-2 * WARM_UP_BLOCKS : -WARM_UP_BLOCKS], walls[-WARM_UP_BLOCKS:]
+        if earlier and statistics.median(later) > (1 - GAIN_OF_WARM_UP) * statistics.median(earlier):
             return True
-    return len(walls) <= WARM  # slow operations: one round is all there is time for
+    return len(walls) <= WARM_UP_BLOCKS  # slow operations: one round is all there is time for

@@ -14,7 +14,7 @@ from aembed.bench.model.sweep import Sweep
 from aembed.bench.model.under_load import Steps
 from aembed.bench.report.over_time import over_time
 from aembed.bench.report.stacked import stacked
-from aembed.bench.report.svg import COLOURS, LINES, SHORTEST, Chart, draw_chart, formatter, time_axis
+from aembed.bench.report.svg import COLOURS, LINES, SHORTEST_TICK_S, Chart, draw_chart, formatter, time_axis
 from aembed.bench.report.tables import printable
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _tail(distribution: Distribution) -> tuple[list[float], list[float]]:
         left = distribution.count - below
         if number:
             x.append(distribution.count / max(left, 0.5))
-            y.append(max(edge, SHORTEST))
+            y.append(max(edge, SHORTEST_TICK_S))
     return x, y
 
 

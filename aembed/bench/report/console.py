@@ -15,7 +15,7 @@ from aembed.bench.model.result import Report, State
 from aembed.bench.report import compared, headlines, sections
 from aembed.bench.report.tables import Table, TableRow, printable
 
-GAP = 2
+COLUMN_GAP = 2
 """Blanks between columns."""
 STYLES: dict[State, str] = {
     "ok": "",
@@ -61,7 +61,7 @@ def _verdict(console: Console, report: Report) -> None:
 
 def _fits(table: Table, width: int) -> bool:
     columns = zip(table.columns, *table.rows, strict=True)
-    return sum(max(map(cell_len, column)) + GAP for column in columns) - GAP <= width
+    return sum(max(map(cell_len, column)) + COLUMN_GAP for column in columns) - COLUMN_GAP <= width
 
 
 def _on_two_lines(rows: Sequence[TableRow]) -> list[TableRow]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aembed.bench import units
 from aembed.bench.model.result import Report
 from aembed.bench.model.under_load import RunWindow
-from aembed.bench.report.svg import COLOURS, LINES, SHORTEST, Chart, draw_chart, formatter, time_axis
+from aembed.bench.report.svg import COLOURS, LINES, SHORTEST_TICK_S, Chart, draw_chart, formatter, time_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,7 +95,7 @@ def _most_waiting(window: RunWindow) -> int:
 
 def _lag(axes: Axes, report: Report) -> None:
     shown = _whole(report)
-    latest = [max(window.lag_max, SHORTEST) for window in shown]
+    latest = [max(window.lag_max, SHORTEST_TICK_S) for window in shown]
     axes.plot([_middle(w) for w in shown], latest, color=COLOURS["two"], label="latest start")
     time_axis(axes.yaxis)
     _marks(axes, report)

@@ -30,7 +30,7 @@ COLOURS = {
 """Stand-ins, replaced by ``var(--name)`` in the SVG."""
 LINES = (("one", "-"), ("two", "--"), ("three", "-."))
 """Colours and dashes: lines are distinguished by more than their colour."""
-SHORTEST = 1e-6
+SHORTEST_TICK_S = 1e-6
 """Seconds: a logarithmic axis has no room for 0."""
 STYLE: Any = {
     "svg.fonttype": "none",

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from aembed.bench import units
 from aembed.bench.compare.history import Trend
 from aembed.bench.model.result import named
-from aembed.bench.stats.change_points import SHORTEST
+from aembed.bench.stats.change_points import MIN_SEGMENT
 
-FEWEST = 2 * SHORTEST
+MIN_POINTS = 2 * MIN_SEGMENT
 """Points that a change of level needs: half of them before it, half after it."""
 
 
@@ -32,5 +32,5 @@ def _row(trend: Trend) -> tuple[str, str, str, str, str]:
     name = f"{trend.mode} {named(trend.name, trend.parameters)}"
     latest = units.of(trend.unit)(trend.points[-1].value)
     number = len(trend.points)
-    few = f"needs {FEWEST} revisions, has {number}" if number < FEWEST and not trend.is_exact else "-"
+    few = f"needs {MIN_POINTS} revisions, has {number}" if number < MIN_POINTS and not trend.is_exact else "-"
     return name, trend.metric, str(number), latest, "; ".join(said) or few

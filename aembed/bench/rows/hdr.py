@@ -27,9 +27,9 @@ HALF_BYTE = 0xF0
 HEADER = struct.Struct(">iiiiqqd")
 """Cookie, bytes of the counts, index offset, digits, lowest and highest value, ratio of floating point values."""
 FRAME = struct.Struct(">ii")
-LARGEST = 64 << 20
+MAX_COUNTS_BYTES = 64 << 20
 """Bytes of counts, uncompressed, that are read at most: files may be of others."""
-LONGEST = 9
+MAX_NUMBER_BYTES = 9
 """Bytes of a number; the ninth has eight bits of it, all others seven."""
 DIGITS = 3
 
@@ -85,7 +85,7 @@ class HdrHistogram:
             if cookie & ~HALF_BYTE != COMPRESSED:
                 raise ValueError(f"cookie {cookie:#x} is not that of a compressed V2 histogram")
             unpacking = zlib.decompressobj()
-            plain = unpacking.decompress(data[FRAME.size : FRAME.size + length], LARGEST)
+            plain = unpacking.decompress(data[FRAME.size : FRAME.size + length], MAX_COUNTS_BYTES)
             cookie, length, offset, digits, lowest, highest, ratio = HEADER.unpack_from(plain)
         except (binascii.Error, struct.error, zlib.error) as error:
             raise ValueError(f"not an encoded histogram: {error}") from None
@@ -126,7 +126,7 @@ def _written(value: int) -> bytes:
     """One number: zigzag, then seven bits a byte, the lowest first."""
     rest = value << 1 if value >= 0 else (-value << 1) - 1
     found = bytearray()
-    while rest > 0x7F and len(found) < LONGEST - 1:
+    while rest > 0x7F and len(found) < MAX_NUMBER_BYTES - 1:
         found.append(rest & 0x7F | 0x80)
         rest >>= 7
     found.append(rest)
@@ -138,12 +138,12 @@ def _read(data: bytes) -> tuple[Ints, Ints]:
     bins, counts, place, i = [], [], 0, 0
     while i < len(data):
         value = shift = 0
-        for n in range(1, LONGEST + 1):
+        for n in range(1, MAX_NUMBER_BYTES + 1):
             if i == len(data):
                 raise ValueError("a histogram whose last number is cut off")
             byte = data[i]
             i += 1
-            if n == LONGEST:
+            if n == MAX_NUMBER_BYTES:
                 value |= byte << shift
                 break
             value |= (byte & 0x7F) << shift

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from aembed.bench.stats.sample import hodges_lehmann
 
-SHORTEST = 5
+MIN_SEGMENT = 5
 """Values on either side of a change: fewer cannot be distinguished from a spike."""
 FALSE_ALARMS = 0.01
 """In how many series without any change one is found."""
@@ -46,13 +46,13 @@ def change_points(series: ArrayLike, *, min_effect: float = 0.03) -> tuple[Chang
 
 def _splits(values: NDArray[np.float64], offset: int) -> Iterator[int]:
     """Binary segmentation."""
-    if len(values) < 2 * SHORTEST:
+    if len(values) < 2 * MIN_SEGMENT:
         return
     statistics = _statistics(_ranks(values)[None, :])[0]
     best = int(np.argmax(statistics))
     if statistics[best] <= _threshold(len(values)):
         return
-    split = best + SHORTEST
+    split = best + MIN_SEGMENT
     yield from _splits(values[:split], offset)
     yield offset + split
     yield from _splits(values[split:], offset + split)
@@ -81,7 +81,7 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _statistics(ranks: NDArray[np.float64]) -> NDArray[np.float64]:
     """Distance of the rank sum before each split from its mean, in standard deviations, for rows of ranks."""
     n = ranks.shape[1]
-    first = np.arange(SHORTEST, n - SHORTEST + 1)
+    first = np.arange(MIN_SEGMENT, n - MIN_SEGMENT + 1)
     sums = np.cumsum(ranks, axis=1)[:, first - 1]
     variance = ranks.var(axis=1, ddof=1)[:, None] * first * (n - first) / n
     return np.asarray(np.abs(sums - first * (n + 1) / 2) / np.sqrt(np.where(variance > 0, variance, 1.0)))

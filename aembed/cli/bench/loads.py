@@ -11,13 +11,13 @@ from aembed import bench
 from aembed.bench import Case, Report, RunOptions
 from aembed.cli.bench.load_options import LOAD, ArrivingOption, DurationOption, RateOption, SteadyArrivingOption
 from aembed.cli.bench.objectives import ladder, written
-from aembed.cli.bench.schedules import RATE, any_schedule, seconds_for, steady
+from aembed.cli.bench.schedules import DEFAULT_RATE, any_schedule, seconds_for, steady
 from aembed.cli.bench.session import Watch, measure
 from aembed.cli.bench.target import RunShared, StepShared, with_run_options, with_step_options
 from aembed.cli.bench.values import seconds, share
 from aembed.cli.errors import one_sentence
 
-USUAL = 150
+REQUESTS_BEFORE_SPIKE = 150
 """Requests before a spike, a quarter of the run, that nearly always show the usual latency."""
 
 
@@ -121,7 +121,7 @@ def burst(
 
     - aembed bench burst --base 50 --spike 500 --spike-for 2s --duration 20s --html burst.html
     """
-    length = duration or seconds_for(base, 4 * USUAL)
+    length = duration or seconds_for(base, 4 * REQUESTS_BEFORE_SPIKE)
 
     def run(case: Case, options: RunOptions) -> Any:
         return bench.burst(
@@ -164,7 +164,7 @@ def sustained(
     - aembed bench sustained --rate 50 --duration 10m
     """
     with one_sentence():
-        schedule = steady(arrivals, RATE if rate is None else rate)
+        schedule = steady(arrivals, DEFAULT_RATE if rate is None else rate)
 
     def run(case: Case, options: RunOptions) -> Any:
         return bench.sustained(

@@ -10,12 +10,12 @@ from aembed import InputError
 from aembed.bench import Arrivals, constant, gamma, poisson, ramp, read_rows, trace
 from aembed.cli.errors import CommandError
 
-SHORTEST, LONGEST = 30.0, 300.0
+MIN_DURATION_S, MAX_DURATION_S = 30.0, 300.0
 """Seconds of a run without a chosen length."""
-ENOUGH = 400
+ENOUGH_REQUESTS = 400
 """Requests, of which 367 that are independent of each other give the p99 an interval."""
-RATE = 100.0
-AFTER_LAST = 0.001
+DEFAULT_RATE = 100.0
+AFTER_LAST_S = 0.001
 """Seconds from the last request of a trace to the end of the run."""
 EXAMPLES = "write poisson, constant, gamma:2, ramp:10..200 or trace:FILE"
 
@@ -39,20 +39,20 @@ def any_schedule(text: str, rate: float | None, duration: float | None) -> tuple
     """A schedule and its seconds. A ramp and a trace have their rates: another is a CommandError."""
     kind, _, value = text.partition(":")
     if kind not in {"ramp", "trace"}:
-        chosen = RATE if rate is None else rate
+        chosen = DEFAULT_RATE if rate is None else rate
         return steady(text, chosen), seconds_for(chosen) if duration is None else duration
     if rate is not None:
         raise CommandError(f"--rate and --arrivals {kind} exclude each other: the schedule has its rates")
     if kind == "ramp":
         start, _, end = value.partition("..")
-        return ramp(_number(text, start), _number(text, end)), duration or SHORTEST
+        return ramp(_number(text, start), _number(text, end)), duration or MIN_DURATION_S
     times = _recorded(Path(value))
-    return trace(times), duration or times[-1] + AFTER_LAST
+    return trace(times), duration or times[-1] + AFTER_LAST_S
 
 
-def seconds_for(rate: float, requests: int = ENOUGH) -> float:
+def seconds_for(rate: float, requests: int = ENOUGH_REQUESTS) -> float:
     """A duration in which so many requests come, within reason."""
-    return min(LONGEST, max(SHORTEST, math.ceil(requests / rate)))
+    return min(MAX_DURATION_S, max(MIN_DURATION_S, math.ceil(requests / rate)))
 
 
 def _number(text: str, value: str) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO
 
-from aembed.jobs.rows import BLOCK
+from aembed.jobs.rows import BLOCK_ROWS
 
 READ_BYTES = 2**16
 
@@ -45,8 +45,8 @@ def read_blocks(file: BinaryIO, max_bytes: int) -> Iterator[Lines]:
     file.seek(0)
     number = 1
     while found := _some_lines(file, max_bytes, is_first=number == 1):
-        for start in range(0, len(found), BLOCK):
-            yield from _checked(number + start, found[start : start + BLOCK], max_bytes)
+        for start in range(0, len(found), BLOCK_ROWS):
+            yield from _checked(number + start, found[start : start + BLOCK_ROWS], max_bytes)
         number += len(found)
         del found  # or they would be in memory together with the next ones
 

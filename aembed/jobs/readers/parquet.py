@@ -12,7 +12,7 @@ from aembed.jobs.columns import Columns, columns_of_file
 from aembed.jobs.errors import JobInputError
 from aembed.jobs.readers.pages import dictionary_bytes, page_bytes
 from aembed.jobs.reading import Reading
-from aembed.jobs.rows import BLOCK, BLOCK_BYTES, Row, RowBlock, make_row
+from aembed.jobs.rows import BLOCK_BYTES, BLOCK_ROWS, Row, RowBlock, make_row
 
 PAGES_BYTES = 2**20
 """Read from the file at a time."""
@@ -155,7 +155,7 @@ def _batches(raw: BinaryIO, file: Any, wanted: Sequence[str] | None) -> Iterator
         group = metadata.row_group(number)
         row_bytes = group.total_byte_size // max(1, group.num_rows)
         repeated = sum(dictionary_bytes(raw, chunk) for chunk in _chunks(group, wanted))
-        size = max(1, min(BLOCK, BLOCK_BYTES // max(1, row_bytes), REPEATED_BYTES // max(1, repeated)))
+        size = max(1, min(BLOCK_ROWS, BLOCK_BYTES // max(1, row_bytes), REPEATED_BYTES // max(1, repeated)))
         yield from file.iter_batches(
             batch_size=size, row_groups=[number], columns=None if wanted is None else list(wanted), use_threads=False
         )

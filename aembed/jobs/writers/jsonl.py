@@ -13,11 +13,11 @@ from aembed import Vectors
 from aembed.jobs.json_values import as_json
 from aembed.jobs.rows import RowBlock
 
-DIGITS = 9
+FLOAT32_DIGITS = 9
 """Enough for every float32 to be read back as it was."""
 NUMBERS_AT_ONCE = 2**13
 """Few enough for all that is made of them to stay in the processor's cache."""
-EXACT = 22
+MAX_EXACT_POWER = 22
 """Powers of ten up to this one are exact in float64."""
 
 
@@ -60,9 +60,9 @@ def short(vectors: Vectors) -> NDArray[np.float64]:
     """The same numbers with nine digits, which say which float32 is meant; a float64 would be written with 17."""
     exact = vectors.astype(np.float64)
     with np.errstate(divide="ignore"):
-        places = DIGITS - 1 - np.floor(np.log10(np.abs(exact)))
-    scale = 10.0 ** np.clip(places, 0, EXACT)
-    return np.where((places >= 0) & (places <= EXACT), np.round(exact * scale) / scale, exact)
+        places = FLOAT32_DIGITS - 1 - np.floor(np.log10(np.abs(exact)))
+    scale = 10.0 ** np.clip(places, 0, MAX_EXACT_POWER)
+    return np.where((places >= 0) & (places <= MAX_EXACT_POWER), np.round(exact * scale) / scale, exact)
 
 
 def _records(block: RowBlock) -> Sequence[Mapping[str, Any]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import IO, TypeAlias
 
 from aembed.bench.load.processes.messages import (
-    LONGEST_LINE,
+    MAX_LINE_BYTES,
     Done,
     FromWorker,
     Go,
@@ -32,11 +32,11 @@ from aembed.bench.subject import SubjectError
 
 SETUP = 300.0
 """Seconds for all processes to set up their subjects."""
-LEAD = 50_000_000
+START_LEAD_NS = 50_000_000
 """Nanoseconds from "go" to the common start: more than it takes to send it to all of them."""
 OVERDUE = 30.0
 """Seconds after the end of the run in which a process has to give its result."""
-GRACE = 2.0
+EXIT_GRACE_S = 2.0
 """Seconds to end once the input is closed; then it is killed, which also ends a process that is stopped."""
 
 
@@ -102,7 +102,7 @@ class Child:
         self.process.stdin.close()
         try:
             with suppress(TimeoutError):
-                async with asyncio.timeout(GRACE):
+                async with asyncio.timeout(EXIT_GRACE_S):
                     await self.process.wait()
         finally:
             if self.process.returncode is None:
@@ -133,7 +133,7 @@ async def _child(share: Share, loop: str) -> AsyncIterator[Child]:
             stdout=PIPE,
             stderr=errors,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(place or os.getcwd() for place in sys.path)},
-            limit=LONGEST_LINE,
+            limit=MAX_LINE_BYTES,
             start_new_session=True,
         )
         child = Child(share, process, errors)
@@ -157,7 +157,7 @@ async def run_all(
     """
     if not await _all_set_up(found, jobs, stop):
         return []
-    origin = time.perf_counter_ns() + LEAD
+    origin = time.perf_counter_ns() + START_LEAD_NS
     for child in found:
         child.send(Go(origin))
 

@@ -13,7 +13,7 @@ from aembed.bench.model.under_load import Failure, LoopUse, Stall
 from aembed.bench.model.work import Work
 from aembed.bench.rows.columns import Ints
 
-LONGEST_LINE = 1 << 26
+MAX_LINE_BYTES = 1 << 26
 """Bytes of the JSON of one message: stalls and memory of a long run."""
 
 

@@ -18,7 +18,7 @@ from typing import IO
 
 from aembed.bench.load.processes.job import work_on
 from aembed.bench.load.processes.messages import (
-    LONGEST_LINE,
+    MAX_LINE_BYTES,
     Job,
     Ready,
     Stop,
@@ -39,7 +39,7 @@ async def _serve(answers: IO[bytes]) -> None:
         answers.write(payload)
         answers.flush()
 
-    reader = asyncio.StreamReader(limit=LONGEST_LINE)
+    reader = asyncio.StreamReader(limit=MAX_LINE_BYTES)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     job = await receive(reader, Job)
