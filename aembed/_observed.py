@@ -37,7 +37,6 @@ class ObservedCall:
         if gate.watch is not None:
             gate.watch.clock = self._clock
         self._record = CallRecord(self._clock, gate.watch)
-        self._began = self._clock()
         recorder = self._engine.recorder
         if (start := recorder.listeners.start) is not None:
             start(
@@ -82,18 +81,22 @@ class ObservedCall:
         waited, sending, backoff = record.time.spent(now)
         call = self._calls[-1] if self._calls else None
         failed, truncated = (0, 0) if call is None else call.tally()
-        tokens, requests = _totals(self._calls)
+        if call is not None and len(self._calls) == 1:
+            tokens, requests = call.tokens, call.requests
+        else:
+            tokens, requests = _totals(self._calls)
         failure = error
         if failure is None and failed and call is not None:
             failure = DeadlineError("") if call.is_late else call.first_failure()
         values: dict[str, object] = {
+            **engine.recorder.about,
             "call": record.number,
             "operation": self._operation,
             "kind": self._kind,
             "texts": _count(self._argument) if call is None else call.row_count,
-            "outcome": _outcome(error, failure, failed),
+            "outcome": "ok" if failure is None and not failed else _outcome(error, failure, failed),
             "error_class": None if failure is None else type(failure).__name__,
-            "elapsed": now - self._began,
+            "elapsed": now - record.time.began,
             "waited": waited,
             "waited_for": _longest(record.time.waits) if waited else "",
             "waits": dict(record.time.waits) if waited else {},
@@ -112,7 +115,6 @@ class ObservedCall:
             "dimension": engine.spec.dim,
             "response_model": record.response_model,
         }
-        values.update(engine.recorder.about)
         emit(built(CallDone, values))
 
 
@@ -132,8 +134,6 @@ def _outcome(error: BaseException | None, failure: BaseException | None, failed:
 
 def _totals(calls: Sequence[EmbedCall]) -> tuple[int | None, int]:
     """Tokens, and requests."""
-    if len(calls) == 1:
-        return calls[0].tokens, calls[0].requests
     tokens = [call.tokens for call in calls if call.tokens is not None]
     return sum(tokens) if len(tokens) == len(calls) else None, sum(call.requests for call in calls)
 

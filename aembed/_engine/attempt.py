@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Protocol
 
 from aembed._engine.call_record import CallRecord
@@ -26,7 +25,7 @@ class Reports(Protocol):
 
 
 class Attempt:
-    """``with`` around an attempt: an end without :meth:`answered` is a failure, and is reported as one."""
+    """From ``waits`` or ``sends`` on, until it is :meth:`answered` or has :meth:`failed`."""
 
     # Defaults of the class: set as the attempt proceeds, some of them only where a listener wants them.
     calls: tuple[int, ...] = ()
@@ -46,22 +45,6 @@ class Attempt:
         self._call = call
         self._batch = batch
         self._record = record
-
-    def __enter__(self) -> Attempt:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._timer is not None:
-            PHASES.set(None)
-        if self._state == SENDING:
-            self.calls = self._call.numbers(self._batch)
-            self._finish()
-            failure = error if isinstance(error, AembedError) else None
-            self._recorder.request_failed(self._call, self._batch, self, failure)
-        elif self._state == WAITING:  # the gate let it go: nothing was sent
-            self._record.time.move(WAITING, IDLE, self._record.clock())
 
     def waits(self) -> None:
         """It is not admitted at once."""
@@ -90,8 +73,21 @@ class Attempt:
         self._finish()
         if self._timer is not None:
             self.phases = self._timer.phases()
+            PHASES.set(None)
         if reply.other_model is not None:
             self._record.answered_by(reply.other_model)
+
+    def failed(self, error: BaseException) -> None:
+        """It has ended with ``error``; one that was answered before that is no failure."""
+        if self._timer is not None:
+            PHASES.set(None)
+        if self._state == SENDING:
+            self.calls = self._call.numbers(self._batch)
+            self._finish()
+            failure = error if isinstance(error, AembedError) else None
+            self._recorder.request_failed(self._call, self._batch, self, failure)
+        elif self._state == WAITING:  # the gate let it go: nothing was sent
+            self._record.time.move(WAITING, IDLE, self._record.clock())
 
     def _finish(self) -> None:
         record = self._record

@@ -59,7 +59,8 @@ class EmbedCall:
     ) -> None:
         scattered = rejected or (len(texts) > 1 and len(set(texts)) < len(texts))
         self._row_map = RowMap(texts, rejected) if scattered else None
-        self._rows = len(texts)
+        self.row_count = len(texts)
+        """Texts as the caller handed them in, repeated and rejected ones included."""
         self.texts = texts = texts if self._row_map is None else self._row_map.texts
         self.kind: Kind = kind
         self.is_probe = is_probe
@@ -74,11 +75,6 @@ class EmbedCall:
     @property
     def dim(self) -> int | None:
         return None if self._out is None else self._out.shape[1]
-
-    @property
-    def row_count(self) -> int:
-        """Texts as the caller handed them in, repeated and rejected ones included."""
-        return self._rows
 
     def tally(self) -> tuple[int, int]:
         """Rows without a vector, and rows that were truncated."""
@@ -142,7 +138,7 @@ class EmbedCall:
             self._truncated.update(indices[position] for position in reply.truncated)
         if not in_place:
             rows = batch.rows if self._row_map is None else self._row_map.first[batch.rows]
-            is_whole = len(vectors) == self._rows and isinstance(rows, slice)
+            is_whole = len(vectors) == self.row_count and isinstance(rows, slice)
             if self._out is None and is_whole and vectors.flags.writeable:
                 self._out = vectors
             else:
@@ -190,7 +186,7 @@ class EmbedCall:
     def vectors(self, dim: int | None) -> Vectors:
         """The rows; NaN where a text has none."""
         if self._out is None:
-            self._out = np.full((self._rows, dim or 0), np.nan, np.float32)
+            self._out = np.full((self.row_count, dim or 0), np.nan, np.float32)
             return self._out
         if self._missing:
             without = as_array(self._states) != DONE
@@ -217,7 +213,7 @@ class EmbedCall:
 
     def _array(self, dim: int) -> Vectors:
         if self._out is None:
-            self._out = np.empty((self._rows, dim), np.float32)
+            self._out = np.empty((self.row_count, dim), np.float32)
         return self._out
 
     def _row_count(self, batch: Batch) -> int:

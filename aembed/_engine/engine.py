@@ -157,8 +157,12 @@ class Engine:
             try:
                 if record is None:
                     return await self._attempt(call, batch, retry)
-                with Attempt(self.recorder, call, batch, record, retry.attempts) as attempt:
+                attempt = Attempt(self.recorder, call, batch, record, retry.attempts)
+                try:
                     return await self._attempt(call, batch, retry, attempt)
+                except BaseException as error:
+                    attempt.failed(error)
+                    raise
             except ProviderError as error:
                 delay = await self._delay_after(error, call, batch, retry)
                 if delay is None:

@@ -44,7 +44,7 @@ class Timeline:
         self._gate = gate
         self._counts = [0, 0, 0, 0]
         self._spent = [0.0, 0.0, 0.0, 0.0]
-        self._since = clock()
+        self.began = self._since = clock()
 
     def move(self, before: int, after: int, now: float) -> None:
         """At ``now``, one request goes from one state to another."""

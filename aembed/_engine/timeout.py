@@ -21,38 +21,23 @@ class SharedTimeout:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._open: dict[TimeoutScope, None] = {}
+        self.open: dict[TimeoutScope, None] = {}
         """Oldest first."""
-        self._timer: asyncio.TimerHandle | None = None
+        self.timer: asyncio.TimerHandle | None = None
 
     def scope(self) -> TimeoutScope:
         return TimeoutScope(self)
 
-    def enter(self, scope: TimeoutScope, loop: asyncio.AbstractEventLoop) -> float:
-        """Returns the time at which it expires."""
-        due = loop.time() + self.seconds
-        self._open[scope] = None
-        if self._timer is None:
-            self._set(due, loop)
-        return due
-
-    def leave(self, scope: TimeoutScope) -> None:
-        open_scopes = self._open
-        del open_scopes[scope]
-        if not open_scopes and self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _set(self, due: float, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer = loop.call_at(due, self._ring, due, loop)
+    def set_timer(self, due: float, loop: asyncio.AbstractEventLoop) -> None:
+        self.timer = loop.call_at(due, self._ring, due, loop)
 
     def _ring(self, due: float, loop: asyncio.AbstractEventLoop) -> None:
         """The scope that the timer was set for has often been left by now: then it is set for the oldest."""
-        self._timer = None
+        self.timer = None
         now = max(due, loop.time())
-        for scope in list(self._open):
+        for scope in list(self.open):
             if scope.due > now:
-                self._set(scope.due, loop)
+                self.set_timer(scope.due, loop)
                 break
             scope.expire()
 
@@ -75,12 +60,20 @@ class TimeoutScope:
         assert task is not None, "only a task can be cancelled"
         self._task = task
         self._cancelling = task.cancelling()
-        self.due = self._timeout.enter(self, loop)
+        timeout = self._timeout
+        self.due = loop.time() + timeout.seconds
+        timeout.open[self] = None
+        if timeout.timer is None:
+            timeout.set_timer(self.due, loop)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._timeout.leave(self)
+        timeout = self._timeout
+        del timeout.open[self]
+        if not timeout.open and timeout.timer is not None:
+            timeout.timer.cancel()
+            timeout.timer = None
         if self.expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error
 

@@ -74,16 +74,16 @@ class Episodes:
         elif self._first is None:
             self._first = now, self.admitted
         self._last_sent = now
-        reservation.admitted = self.admitted
-        self._add(reservation.requests, reservation.tokens)
+        reservation.admitted = requests, tokens = self.admitted
+        self.admitted = requests + reservation.requests, tokens + reservation.tokens
 
     def corrected(self, tokens: float) -> None:
         """A request has so many more tokens."""
-        self._add(0.0, tokens)
+        self.admitted = self.admitted[0], self.admitted[1] + tokens
 
     def rejected(self, requests: float, tokens: float) -> None:
         """A request did not count."""
-        self._add(-requests, -tokens)
+        self.admitted = self.admitted[0] - requests, self.admitted[1] - tokens
 
     def begin(self, edge: Reservation, minute: AdmittedAmounts, seconds: float) -> Episode:
         """With the 429 to ``edge``. ``minute`` was sent in the minute before, or in so many ``seconds`` of it."""
@@ -129,6 +129,3 @@ class Episodes:
         self._paused = max(0.0, success.sent_at - at)
         requests, tokens = (max(0.0, a - b) for a, b in zip(success.admitted, self._before, strict=True))
         return episode, Pause(closed, self._paused, (requests, tokens))
-
-    def _add(self, requests: float, tokens: float) -> None:
-        self.admitted = self.admitted[0] + requests, self.admitted[1] + tokens

@@ -235,7 +235,7 @@ class Gate:
                     self._wake(now + RETURN_S, loop)
                 else:
                     self._admit(loop)
-            elif self.watch is not None:
+            elif self.watch is not None and self.watch.has_hearers:
                 self.watch.look()
 
     def _now(self) -> float:

@@ -161,9 +161,10 @@ class Lanes:
 
     def set_aside(self) -> Amounts:
         """Amounts that queries leave to the first document."""
-        head = self.document()
-        if head is None or self._owed == NOTHING:
+        if not self._waiting or self._owed == NOTHING:
             return NOTHING
+        head = self.document()
+        assert head is not None, "one waits"
         document = head[1]
         requests, tokens, inputs = self._owed
         # Whole requests only: a part of one lets no document through, and would delay queries for nothing.

@@ -118,7 +118,7 @@ class Quotas:
             if quota.limit is not None or quota.day is not None:
                 later = quota.earliest(now, amount, left, leave_reserve=leave_reserve)
                 when = max(when, later)
-        if paced and self.pace.in_force:
+        if paced and self.pace.flow is not None:
             both = self._reserve(now) if leave_reserve else (aside[0], aside[1])
             when = max(when, self.pace.earliest(now, reservation, both))
         return when
@@ -187,7 +187,8 @@ class Quotas:
                 reservation.tokens = reply.tokens
                 self.tokens.correct(delta, reservation.sent_before[1], reservation.kind == "query")
                 self.episodes.corrected(delta)
-                self.pace.corrected(reservation.sent_at, delta)
+                if self.pace.flow is not None:
+                    self.pace.corrected(reservation.sent_at, delta)
         self.ended(now, reservation, success=True)
         hints = reply.quota
         if hints is not None:

@@ -87,7 +87,7 @@ class Window:
         else:
             cell = WindowCell(now)
             cells.append(cell)
-        cell.expires = self._expiry(now, sent_at, cell)
+        cell.expires = max(cell.expires, now + self.span + MARGIN_S)
         cell.sent_at = max(cell.sent_at, sent_at)
         cell.amount += amount
         if is_query:
@@ -151,6 +151,3 @@ class Window:
             self.foreign_rated -= counted
         if not cells and not foreign and not self.under_way:
             self.used = self.others = self.foreign_rated = 0.0  # rounding must not add up over days
-
-    def _expiry(self, now: float, sent_at: float, cell: WindowCell) -> float:
-        return max(cell.expires, now + self.span + MARGIN_S)
