@@ -85,8 +85,9 @@ async def test_tei_reports_tokens_in_a_header() -> None:
 
 
 async def test_the_calls_left_to_a_trial_key_of_cohere_are_read() -> None:
-    said = {"x_trial_endpoint_call_limit": "20", "x_trial_endpoint_call_remaining": "19"}
-    provider = await opened(Fake([answer({"embeddings": {"float": NUMBERS}}, **said)]), "cohere:new")
+    body = {"embeddings": {"float": NUMBERS}}
+    said = answer(body, x_trial_endpoint_call_limit="20", x_trial_endpoint_call_remaining="19")
+    provider = await opened(Fake([said]), "cohere:new")
     quota = (await provider.embed(["a", "b"], kind="query")).quota
     assert quota is not None
     assert (quota.limit_requests, quota.remaining_requests, quota.reset_requests) == (20, 19, None)

@@ -86,7 +86,7 @@ async def disturbances(
     stalls: Sequence[Stall],
     loop: LoopUse | None,
     settings: RunSettings,
-    taken: float = TAKEN,
+    taken: float = MAX_TAKEN_SHARE,
 ) -> Disturbances:
     """Disturbances by machine or generator, notes, and the possible rate.
 

@@ -18,7 +18,7 @@ from aembed.bench.load.lag import Watchdog
 from aembed.bench.load.measure import settings_for
 from aembed.bench.load.run import RunResult, execute
 from aembed.bench.load.summary import Tally, distribution, traffic, windows
-from aembed.bench.load.validity import TAKEN, disturbances, judge
+from aembed.bench.load.validity import MAX_TAKEN_SHARE, disturbances, judge
 from aembed.bench.model.result import Parameter, Report
 from aembed.bench.opening import opened_with_requests
 from aembed.bench.rows.columns import OK, Rows
@@ -219,7 +219,7 @@ class _Run:
             stalls=watchdog.stalls(result.origin) if watchdog else (),
             loop=watchdog.use() if watchdog else None,
             settings=settings,
-            taken=max(TAKEN, self._margin / 2),
+            taken=max(MAX_TAKEN_SHARE, self._margin / 2),
         )
         verdict, _ = judge(result, counts, found, settings)
         return verdict.reasons[0] if verdict.state == "invalid" else None
