@@ -41,7 +41,11 @@ async def read_answer(connection: Connection, max_bytes: int, sink: BodySink | N
     if head.length is not None and head.length > max_bytes:
         raise _too_large(head, max_bytes)
     encoding = _encoding(head)
-    if encoding == "identity":
+    if encoding == "identity" and connection.is_complete and connection.held < HANDED_ON_BYTES:
+        if connection.body_bytes > max_bytes:
+            raise _too_large(head, max_bytes)
+        body = b"".join(connection.take())  # the usual case: no coroutine more
+    elif encoding == "identity":
         body = await _read(connection, head, max_bytes, sink)
     elif encoding in {"gzip", "x-gzip", "deflate"}:
         body = await _inflate(connection, head, max_bytes, sink)

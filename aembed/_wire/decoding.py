@@ -35,14 +35,20 @@ class ReplyDecoder:
         """A decoder that fills ``rows`` while the reply arrives."""
         return StreamingDecoder(self._format, rows, self.in_thread)
 
+    def at_once(
+        self, body: bytes, texts: Sequence[str], rows: Vectors | None, streaming: StreamingDecoder | None = None
+    ) -> Decoded | None:
+        """Like ``decode``, for a body that takes the event loop no time; ``None`` for any other."""
+        if len(body) > MAX_BYTES_ON_LOOP or (streaming is not None and streaming.begun):
+            return None
+        return decode(body, self._format, len(texts), rows, echoed=texts)
+
     async def decode(
         self, body: bytes, texts: Sequence[str], rows: Vectors | None, streaming: StreamingDecoder | None = None
     ) -> Decoded:
         """The vectors of ``body``, in ``rows`` if given. Raises the ReplyError of a malformed reply."""
         if streaming is not None and streaming.begun:
             return await self.in_thread(partial(streaming.finish, body, len(texts), echoed=texts))
-        if len(body) <= MAX_BYTES_ON_LOOP:
-            return decode(body, self._format, len(texts), rows, echoed=texts)
         return await self.in_thread(partial(decode, body, self._format, len(texts), rows, echoed=texts))
 
     async def decode_any_dimension(self, body: bytes, texts: Sequence[str]) -> Decoded:

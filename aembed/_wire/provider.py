@@ -94,7 +94,10 @@ class HttpProvider:
         decoded: Decoded | None = None
         failure: ProviderError | None = None
         try:
-            decoded = await self._decoder.decode(response.body, texts, rows if is_chosen else None, streaming)
+            place = rows if is_chosen else None
+            decoded = self._decoder.at_once(response.body, texts, place, streaming)
+            if decoded is None:
+                decoded = await self._decoder.decode(response.body, texts, place, streaming)
         except ReplyError as error:
             decoded, failure = await self._recover(error, response, texts)
         if decoded is None:
