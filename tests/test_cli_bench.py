@@ -259,7 +259,7 @@ def test_fault_127_output_has_only_characters_of_its_encoding(place: Path, encod
     """With microseconds among the figures, and a name that few encodings have."""
     (place / "subjects.py").write_text("async def μ_二_ß():\n    pass\n", encoding="utf-8")
     done = aembed(
-        *("load", "--scenario", "subjects.py:μ_二_ß", *SHORT["load"]),
+        *("load", "--scenario", "subjects.py:μ_二_ß", *SHORT["load"], "--slo", "p95=50us"),
         *("--json", "o.json", "--html", "o.html", "--junit", "o.xml"),
         cwd=place,
         PYTHONIOENCODING=encoding,
