@@ -60,6 +60,8 @@ if way == "collected":
 if way == "closed on another loop":
     asyncio.run(factory.aclose())
 if way == "forked":
+    import warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: a fork beside a thread, here of the cache
     if os.fork() == 0:
         sys.exit()
     assert os.wait()[1] == 0
