@@ -24,13 +24,16 @@ from perf.rounds import cell, keep, table
 
 ACTORS = 2
 QUOTA = 240
-"""Requests a minute of the server that has a quota, as a bucket that is full at the start."""
-BUCKETS: dict[str, tuple[int, list[str]]] = {
-    "a minute, reported": (24_576, []),
-    "6 s, reported": (12_288, ["--span", "6"]),
-    "6 s, hidden": (12_288, ["--span", "6", "--hidden"]),
+"""Requests a minute of the servers that have a quota, none of it used at the start."""
+QUOTAS: dict[str, tuple[int, list[str]]] = {
+    "bucket of a minute, reported": (24_576, []),
+    "bucket of a minute, hidden": (24_576, ["--hidden"]),
+    "any 60 s, reported": (24_576, ["--algorithm", "sliding"]),
+    "any 60 s, hidden": (24_576, ["--algorithm", "sliding", "--hidden"]),
+    "bucket of 6 s, reported": (12_288, ["--span", "6"]),
+    "bucket of 6 s, hidden": (12_288, ["--span", "6", "--hidden"]),
 }
-"""Kind of bucket -> rows, 64 a request: the bucket, and 36 to 42 seconds at its rate; options of the server."""
+"""How the server keeps the quota -> rows, 64 a request: more than it admits at once; options of the server."""
 
 
 def main() -> None:
@@ -45,12 +48,15 @@ def main() -> None:
             rates["Ray's HttpRequestProcessor"].append(of_ray(server.base_url, options.rows // 16))
             rates["aembed"].append(of_aembed(server.base_url, options.rows))
     ratio = median(rates["aembed"]) / median(rates["Ray's HttpRequestProcessor"])
-    refused = {bucket: [with_a_quota(bucket, actors) for actors in (1, ACTORS)] for bucket in BUCKETS}
+    refused = {
+        quota: [[with_a_quota(quota, actors) for _ in range(options.repeats)] for actors in (1, ACTORS)]
+        for quota in QUOTAS
+    }
     ray.shutdown()
     print(table(["rows a second, 2 actors", "median (range)"], [[name, cell(each)] for name, each in rates.items()]))
     print(f"\nratio: {ratio:.0f}")
-    for bucket, (alone, halves) in refused.items():
-        print(f"429s at {QUOTA} requests a minute, bucket of {bucket}: {alone} with one actor, {halves} with two")
+    print(f"\n429s at {QUOTA} requests a minute, of which each actor is told its part")
+    print(table(["quota", "one actor", "two actors"], [[name, *map(numbers, pair)] for name, pair in refused.items()]))
     print("\nwritten to", keep("ray", {"rows": options.rows, "ratio": ratio}, rates=rates, refused=refused))
 
 
@@ -92,12 +98,16 @@ def of_aembed(base_url: str, rows: int, *, actors: int = ACTORS, limits: dict[st
     return rate
 
 
-def with_a_quota(bucket: str, actors: int) -> int:
+def with_a_quota(quota: str, actors: int) -> int:
     """Requests that a server with a quota answered with 429. Each actor has its part of the quota."""
-    rows, options = BUCKETS[bucket]
+    rows, options = QUOTAS[quota]
     with running("--rpm", str(QUOTA), *options) as server:
         of_aembed(server.base_url, rows, actors=actors, limits={"requests_per_minute": QUOTA})
     return int(server.counters["statuses"].get("429", 0))
+
+
+def numbers(counts: list[int]) -> str:
+    return ", ".join(map(str, sorted(counts)))
 
 
 def corpus(rows: int) -> Any:
@@ -109,6 +119,9 @@ def arguments() -> Any:
     parser = argparse.ArgumentParser(prog="python -m perf.ray", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", type=int, default=49_152, help="for aembed; a sixteenth for Ray's own (%(default)s)")
+    parser.add_argument(
+        "--repeats", type=int, default=1, help="runs with each quota and number of actors (%(default)s)"
+    )
     return parser.parse_args()
 
 
