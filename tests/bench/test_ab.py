@@ -127,7 +127,7 @@ async def test_rounds_measured_until_ctrl_c_are_judged(
 
 async def test_ctrl_c_ends_a_pair_that_is_under_way(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stop = asyncio.Event()
-    monkeypatch.setattr(fresh_process, "GRACE", 0.1)
+    monkeypatch.setattr(fresh_process, "EXIT_GRACE_S", 0.1)
     monkeypatch.setattr(fresh_process, "pin", lambda pid: stop.set())
     side = ProcessSide(label="stuck", target=f"{file}:stuck")
     result = await ab([Contest(name="planted", before=side, after=side)], stop=stop)
@@ -178,7 +178,7 @@ async def package():
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Scenarios; and comparisons so short that only gross differences show, which is all these tests look at."""
     monkeypatch.setattr(blocks, "BLOCK", 1e-4)
-    monkeypatch.setattr(interleave, "WARM_UP", 1e-3)
+    monkeypatch.setattr(interleave, "WARM_UP_S", 1e-3)
     monkeypatch.setattr(interleave, "ROUNDS", 3)
     monkeypatch.setattr(contest_room, "FEWEST_PAIRS", 3)
     monkeypatch.setattr(contest_room, "MOST_PAIRS", 3)
@@ -234,8 +234,8 @@ async def test_wrong_results_are_not_timed(file: Path) -> None:
 
 
 async def test_a_side_that_never_answers_is_given_up(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process_side, "PATIENCE", 0.5)
-    monkeypatch.setattr(fresh_process, "GRACE", 0.1)
+    monkeypatch.setattr(process_side, "ANSWER_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(fresh_process, "EXIT_GRACE_S", 0.1)
     result = await compare(file, "stuck", "quick")
     assert result.unjudged == ("planted: stuck: no answer within 0.5 s",)
 
@@ -244,7 +244,7 @@ async def test_nothing_is_left_running_by_a_comparison_that_is_cancelled(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = asyncio.Event()
-    monkeypatch.setattr(fresh_process, "GRACE", 0.1)
+    monkeypatch.setattr(fresh_process, "EXIT_GRACE_S", 0.1)
     monkeypatch.setattr(fresh_process, "pin", lambda pid: started.set())
     comparison = asyncio.create_task(compare(file, "stuck", "quick"))
     await started.wait()

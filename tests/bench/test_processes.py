@@ -237,7 +237,7 @@ def test_real_processes_start_together_and_keep_one_schedule() -> None:
 @linux
 def test_a_process_that_stops_or_dies_voids_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(children, "OVERDUE", 0.5)
-    monkeypatch.setattr(children, "GRACE", 0.1)
+    monkeypatch.setattr(children, "EXIT_GRACE_S", 0.1)
     before = set(workers_of(os.getpid()))
     case = scenarios.roles.case(place=str(tmp_path))
     report = run(

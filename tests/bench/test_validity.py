@@ -93,7 +93,7 @@ async def test_a_late_schedule_is_the_subjects_doing_while_the_generator_has_tim
 async def test_beyond_its_capacity_a_run_is_invalid_and_names_the_possible_rate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(validity, "OWN", 0.005)
+    monkeypatch.setattr(validity, "MAX_GENERATOR_SHARE", 0.005)
     state, reason, _, possible = await verdict(flown(0.5, rate=1000))
     assert state == "invalid"
     assert possible == pytest.approx(500)

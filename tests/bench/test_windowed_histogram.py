@@ -88,9 +88,9 @@ def test_a_record_forgets_nothing_that_counts(rows: list[Row], width: float) -> 
     kept, counted = Record(), Record(4)
     fold = counted.fold = WindowedHistogram(9, width)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(record, "MOST", 16)
-        patch.setattr(record, "GROWTH", 8)
-        patch.setattr(record, "AT_ONCE", 5)
+        patch.setattr(record, "MAX_ROWS", 16)
+        patch.setattr(record, "ROWS_PER_GROWTH", 8)
+        patch.setattr(record, "ROWS_AT_ONCE", 5)
         for number, row in enumerate(rows, 1):
             kept.add(*row)
             counted.add(*row)
@@ -121,7 +121,7 @@ async def test_a_long_run_says_the_same_in_little_memory(monkeypatch: pytest.Mon
         return await bench.load(lambda: anyio.sleep(next(times)), arrivals=bench.constant(100), duration=30)
 
     kept = await report()
-    monkeypatch.setattr(record, "MOST", 500)
+    monkeypatch.setattr(record, "MAX_ROWS", 500)
     counted = await report()
     assert (kept.notes, counted.notes) == ((), (ROUNDED,))
     assert counted.traffic is not None
@@ -137,8 +137,8 @@ async def test_a_long_run_says_the_same_in_little_memory(monkeypatch: pytest.Mon
 
 @pytest.mark.virtual_time
 async def test_users_of_a_long_run_obey_littles_law(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record, "MOST", 100)
-    monkeypatch.setattr(record, "GROWTH", 50)
+    monkeypatch.setattr(record, "MAX_ROWS", 100)
+    monkeypatch.setattr(record, "ROWS_PER_GROWTH", 50)
     report = await bench.closed(lambda: anyio.sleep(0.01), users=3, think=0.05, duration=100)
     assert report.notes == (ROUNDED,)
     assert report.closed is not None

@@ -249,7 +249,7 @@ def test_every_id_but_the_first_is_found(monkeypatch: pytest.MonkeyPatch, ids: l
     """Also when they do not fit into the buffer."""
     from aembed.jobs import duplicates
 
-    monkeypatch.setattr(duplicates, "BUFFERED", buffered)
+    monkeypatch.setattr(duplicates, "BUFFERED_IDS", buffered)
     seen: set[tuple[type, Any]] = set()
     expected = []
     for index, value in enumerate(ids):
