@@ -1,9 +1,8 @@
 """One quota of an account: so many units a minute, enforced as its server enforces it. Pure.
 
-The server's rule is not known at first, so the strictest of the usual ones is enforced: no sixty seconds see more
-than the quota. That is safe for a sliding window, a fixed window and a bucket. Headers may show a bucket or a fixed
-window; then it is used as one. Headers never raise a limit that the user states: it is exceeded by no more than a
-bucket of one minute's quota allows, and not at all while the rule is unknown.
+The server's rule is unknown at first, so the strictest usual one is enforced: no sixty seconds see more than the quota,
+which is safe for sliding windows, fixed windows and buckets. Headers may show one of them. They never raise a limit
+of the user: it is exceeded by a bucket of one minute's quota at most, and not at all while the rule is unknown.
 """
 
 from __future__ import annotations
@@ -64,8 +63,7 @@ class ResourceQuota:
         """The stated limit is below the reported one, so that the server does not enforce it."""
         self._allowance = math.inf
         """Level of a bucket of the stated limit."""
-        self._reserve = Reserve()
-        self._now = 0.0
+        self._reserve, self._now = Reserve(), 0.0
         self.state(stated, a_day)
 
     def __repr__(self) -> str:
