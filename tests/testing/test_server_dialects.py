@@ -26,6 +26,25 @@ async def ask(name: str, body: Any, headers: Mapping[str, str] | None = None, **
         return await client.ask(facts.path, body, facts.headers if headers is None else headers)
 
 
+# texts of a request, tokens of a request, tokens of a text, bytes of a request
+CAPS = {
+    "azure": (2048, None, 8192, None),
+    "cohere": (96, None, 128_000, None),
+    "google": (100, None, 2048, 4_194_304),
+    "jina": (2048, None, 8192, None),
+    "mistral": (256, 16_384, 8192, None),
+    "ollama": (None, None, 2048, None),
+    "openai": (2048, 300_000, 8192, None),
+    "tei": (32, None, 512, 2_000_000),
+    "voyage": (1000, 120_000, 32_000, None),
+}
+
+
+def test_the_caps_of_each_dialect_are_its_providers() -> None:
+    caps = {name: dialect.caps for name, dialect in DIALECTS.items() if dialect.caps != Caps()}
+    assert {name: (c.inputs, c.request_tokens, c.text_tokens, c.body_bytes) for name, c in caps.items()} == CAPS
+
+
 def test_every_dialect_is_here() -> None:
     assert FACTS.keys() == DIALECTS.keys()
 

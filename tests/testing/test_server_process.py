@@ -12,7 +12,9 @@ from typing import IO
 
 import pytest
 
+from aembed.testing.server.__main__ import _loop_factory as loop_factory
 from aembed.testing.server.__main__ import parser, server
+from aembed.testing.server.log import Entry
 
 END: dict[str, Callable[[subprocess.Popen[str], IO[str]], None]] = {
     "end of input": lambda _, stdin: stdin.close(),
@@ -65,6 +67,17 @@ def test_options_become_the_script() -> None:
     assert (script.hints.retry_after, script.hints.limits) == (None, True)
     assert script.quirks.always_floats
     assert not script.quirks.spaced
+
+
+def test_it_keeps_no_log_and_runs_on_the_loop_of_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = server(parser().parse_args([])).log
+    log.append(Entry("POST", "/", (), 1, 0, 0, 200, 0.0, 0.0))
+    assert not len(log)
+    assert loop_factory("asyncio") is None
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    assert loop_factory("auto") is None
+    with pytest.raises(SystemExit, match="pip install uvloop, or --loop asyncio"):
+        loop_factory("uvloop")
 
 
 def test_hidden_hides_all_and_plain_is_plain() -> None:
