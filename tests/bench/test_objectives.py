@@ -170,10 +170,14 @@ def behind_one_server(dice: np.random.Generator, count: int, p95: float) -> NDAr
 def test_truth_wrong_decisions_are_rare(
     times: Callable[[np.random.Generator, int, float], NDArray[np.float64]], p95: float, right: str
 ) -> None:
-    """A p95 of 0.9, 1 and 1.1 times the objective, 200 runs each: at most 5 % of the decisions are wrong."""
+    """A p95 of 0.9, 1 and 1.1 times the objective: at most 5 % of the decisions are wrong.
+
+    200 runs each; 600 at the limit, where a decision is wrong in some 3 % of them.
+    """
     dice = np.random.default_rng(7)
-    states = [decided(times(dice, 4000, p95), "p95=50ms")[0].state for _ in range(200)]
-    assert sum(state not in {right, "inconclusive"} for state in states) <= 10
+    runs = 600 if right == "inconclusive" else 200
+    states = [decided(times(dice, 4000, p95), "p95=50ms")[0].state for _ in range(runs)]
+    assert sum(state not in {right, "inconclusive"} for state in states) <= 0.05 * runs
 
 
 @pytest.mark.parametrize("times", [queued, behind_one_server])

@@ -31,6 +31,8 @@ LONGEST_SERIES = 1000
 """Points of a Theil-Sen slope, which looks at every pair."""
 SPAN = 10
 """Lengths of the dependence over which an effective size is estimated: five on either side."""
+SKEW = 0.25
+"""Additional share of requests for a decision where all depend on their neighbours, by trials with queues."""
 GROUPS = 60
 """Groups of values, whose minima are a lower envelope."""
 INNER = (0.9, 0.95, 0.99)
@@ -127,13 +129,15 @@ def cautious_size(series: Sequence[ArrayLike]) -> float:
 
     An effective size is estimated over some ten times the length of the dependence: its autocorrelations are too low by
     the error of the mean (Wolff 2004), and a decision allows for its error as Student's t does (Korn and Graubard
-    1998). Series without any sign of dependence are taken as independent.
+    1998). Slow stretches differ in length, so that a run with few of them is more often misleading than its variance
+    says: SKEW allows for that. Series without any sign of dependence are taken as independent.
     """
-    size = min(effective_size(each) for each in series)
-    if size >= len(np.asarray(series[0])):
+    n, size = len(np.asarray(series[0])), min(effective_size(each) for each in series)
+    if size >= n:
         return size
     freedom = max(1.0, size / SPAN)
-    return size / (1 + SPAN / size) * (normal_quantile(1 - TAIL) / t_quantile(freedom, 1 - TAIL)) ** 2
+    unsure = (1 + SPAN / size) * (1 + SKEW * (1 - size / n))
+    return size / unsure * (normal_quantile(1 - TAIL) / t_quantile(freedom, 1 - TAIL)) ** 2
 
 
 def _autocovariance(values: Floats) -> Floats:
