@@ -27,6 +27,7 @@ TOKENS_PER_WORD = 1.3
 RECENT = 1000
 """A copy repeats one of so many latest texts, as a chunk that is embedded again, or a popular query."""
 MOST_TOKENS = 8192
+"""Tokens of a made-up text: what most models read."""
 
 LATIN = (
     "a about after and answer before between book build change city day every field find for from garden green "

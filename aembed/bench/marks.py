@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 OPEN = -1
 """End of a part that has not ended."""
 LONGEST_LABEL = 80
+"""Characters of a request in the list of the slowest."""
 
 PartSpan: TypeAlias = list[Any]
 """Name, begin and end of a part, in nanoseconds of the run's clock. A list: its end is filled in later."""

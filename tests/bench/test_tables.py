@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from aembed.bench import units
 from aembed.bench.compare.changes import Change, Comparison
 from aembed.bench.model.estimates import Distribution, Estimate, Histogram, Percentile
 from aembed.bench.model.one_at_a_time import LinearFit, Memory, Micro, Scaling, ScalingPoint, UslFit
@@ -413,80 +412,6 @@ def test_only_ok_is_printed_quietly(state: Any, said: str) -> None:
 @pytest.mark.parametrize(("mode", "said"), [("open", "open loop"), ("closed", "closed loop"), ("steps", "steps")])
 def test_titles_name_the_mode(mode: Any, said: str) -> None:
     assert headlines.title(replace(report(parameters={"n": 1}), mode=mode)) == f"{said}: embed(n=1)"
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (1.0, "1 s"),
-        (0.999, "0.999 s"),
-        (0.9989, "998.9 ms"),
-        (0.25, "250 ms"),
-        (1e-3, "1 ms"),
-        (5e-6, "5 µs"),
-        (9.99e-7, "0.999 µs"),
-        (2.5e-8, "25 ns"),
-        (0, "0"),
-    ],
-)
-def test_ticks_are_short(value: float, text: str) -> None:
-    assert units.tick(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(1e-3, "1.00 ms"), (9.99e-4, "999 µs"), (1e-6, "1.00 µs"), (9.9e-7, "990 ns"), (-2.0, "-2.00 s"), (0.0, "0 s")],
-)
-def test_each_unit_begins_at_one(value: float, text: str) -> None:
-    assert units.seconds(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(1e3, "1.00 kB"), (999, "999 B"), (1e6, "1.00 MB"), (1e9, "1.00 GB"), (-2e3, "-2.00 kB")]
-)
-def test_each_unit_of_size_begins_at_one(value: float, text: str) -> None:
-    assert units.size(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0, "0"),
-        (float("inf"), "inf"),
-        (1, "1.00"),
-        (-5, "-5.00"),
-        (12.34, "12.3"),
-        (100, "100"),
-        (1234.6, "1,235"),
-        (0.0123, "0.0123"),
-        (1e-20, "0.000000000000"),
-    ],
-)
-def test_digits_are_three(value: float, text: str) -> None:
-    assert units.digits(value) == text
-
-
-@pytest.mark.parametrize(("value", "text"), [(3.0, "3"), (1234567.0, "1,234,567"), (61.5, "61.5")])
-def test_counts_are_whole_where_they_can_be(value: float, text: str) -> None:
-    assert units.count(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (E(value=1.0, low=0.5), "1.00 s (500 ms to ?)"),
-        (E(value=1.0, high=2.0), "1.00 s (? to 2.00 s)"),
-        (E(value=1.0, low=0.5, high=2.0), "1.00 s (500 ms to 2.00 s)"),
-        (E(value=1.5, low=1.0, high=2.0), "1.50 s (1.00 to 2.00 s)"),
-    ],
-)
-def test_an_end_that_is_missing_is_a_question_mark(value: Estimate, text: str) -> None:
-    assert units.estimate(value, units.seconds) == text
-
-
-def test_units_by_name() -> None:
-    assert [units.of(name)(2000.0) for name in ("s", "1/s", "B", "")] == ["2,000 s", "2,000/s", "2.00 kB", "2,000"]
-    assert [units.quantile(q) for q in (0.5, 0.999)] == ["p50", "p99.9"]
 
 
 def test_text_is_cut_at_two_thousand_characters() -> None:

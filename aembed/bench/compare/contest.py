@@ -21,6 +21,7 @@ from aembed.bench.subject import SubjectError
 
 FEWEST_PAIRS = 6
 MOST_PAIRS = 30
+"""Pairs of processes for one case."""
 BUDGET = 60.0
 """Seconds after which an unclear comparison is left as it is."""
 

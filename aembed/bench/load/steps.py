@@ -24,6 +24,7 @@ from aembed.bench.stats.sample import percentiles
 
 MAX_ATTEMPTS = 3
 MAX_DOUBLINGS = 24
+"""Doublings of the first rate, before the search ends."""
 MIN_REQUESTS = 20
 """Requests of a step, when going down."""
 DRAIN_OBJECTIVES = 10.0

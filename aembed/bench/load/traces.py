@@ -17,6 +17,7 @@ from aembed.bench.rows.columns import OUTCOMES, OutcomeCode
 SAMPLE = 20_000
 """Requests that are kept, evenly drawn from all: some megabytes, and 800 of them between p95 and p99."""
 SLOWEST = 10
+"""Requests in the list of the slowest."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

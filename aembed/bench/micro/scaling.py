@@ -17,6 +17,7 @@ from aembed.bench.settings import RunOptions
 from aembed.bench.stats.fits import linear_fit, usl_fit
 
 MIN_VALUES = 3
+"""Values of the parameter: a line through two always fits."""
 MIN_PROCESSES = 3
 """Processes per value from which a line is drawn: their scatter is its interval."""
 NO_LINE = f"no straight line from fewer than {MIN_PROCESSES} processes per value: nothing would show how sure it is"

@@ -15,6 +15,7 @@ from aembed.bench.subject import Subject, one
 MOST_PASSES = 5
 """Passes at most: counts that five passes do not agree on are those of an operation that varies."""
 FEWEST_ROUNDS = 5
+"""Timed rounds of an operation, at least."""
 MOST_ROUNDS = 1000
 """Limits of the number of timed operations; between them, the time for the export decides."""
 

@@ -56,6 +56,7 @@ STYLE: Any = {
 LEGEND = 0.24
 """Inches of a row of the legend, which is above the lines: inside it would cover some."""
 IN_A_ROW = 4
+"""Names in a row of the legend."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ MAX_COUNTS_BYTES = 64 << 20
 MAX_NUMBER_BYTES = 9
 """Bytes of a number; the ninth has eight bits of it, all others seven."""
 DIGITS = 3
+"""Significant digits of a value."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from aembed.bench.rows.columns import NEVER, OK, Ints, RunRows
 from aembed.bench.rows.hdr import HdrHistogram
 
 SECOND = 1_000_000_000
+"""Nanoseconds."""
 MILLISECOND = 1_000_000
 """The third column of a log has the longest time in milliseconds, by convention, for the eyes of a reader."""
 PARTS = ("response", "service", "lag", "failed")

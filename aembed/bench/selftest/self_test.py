@@ -20,6 +20,7 @@ from aembed.bench.model.result import EXIT_CODES, State
 from aembed.bench.selftest.injected import block, burn, leaky, slower, spin, stalls
 
 ATTEMPTS = 3
+"""Runs of a check that noise disturbed."""
 NOISE = 0.02
 """Share of time a spinning thread may lose before a miss is the machine's."""
 RATE, SECONDS, STALL, AT = 200.0, 4.0, 0.4, 200

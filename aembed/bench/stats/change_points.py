@@ -21,6 +21,7 @@ MIN_SEGMENT = 5
 FALSE_ALARMS = 0.01
 """In how many series without any change one is found."""
 SHUFFLES = 10_000
+"""Random orders whose largest step shows what chance does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,11 @@ from functools import lru_cache
 from statistics import NormalDist
 
 TINY = 1e-300
+"""In place of a zero that would be divided by."""
 ROUNDS = 100_000
 """Terms of the fraction: some multiple of the square root of its parameters is enough."""
 CLOSE = 1e-15
+"""Relative change that ends a series."""
 
 
 def beta_cdf(x: float, a: float, b: float) -> float:

@@ -19,6 +19,7 @@ from aembed.bench.sweep.front import Point, ValueRange, beaten, best, rivals
 from aembed.bench.sweep.grid import Cell
 
 USUAL_Q = 0.95
+"""The percentile that is compared without an objective."""
 
 
 @dataclass(frozen=True, slots=True)
