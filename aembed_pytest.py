@@ -14,9 +14,9 @@ import pytest
 
 if TYPE_CHECKING:
     from aembed.bench.pytest_plugin import AsyncBenchmark
-    from aembed.bench.pytest_plugin.session import Result
+    from aembed.bench.pytest_plugin.session import CountedTest
 
-OF_TEST: pytest.StashKey[list[Result]] = pytest.StashKey()
+OF_TEST: pytest.StashKey[list[CountedTest]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,7 +46,7 @@ def async_benchmark(request: pytest.FixtureRequest) -> AsyncBenchmark:
     from aembed.bench.pytest_plugin import AsyncBenchmark
 
     node: pytest.Item = request.node
-    results: list[Result] = []
+    results: list[CountedTest] = []
     node.stash[OF_TEST] = results  # anew when a plugin runs a test again
     return AsyncBenchmark(node, results)
 

@@ -31,13 +31,13 @@ class Server:
         self._random = Random(seed)
 
     async def embed(self, texts: Sequence[str], *, kind: Kind) -> Reply:
-        await asyncio.sleep(self._random.uniform(0.01, 0.1))
+        await anyio.sleep(self._random.uniform(0.01, 0.1))
         now = asyncio.get_running_loop().time()
         if self._meter.wait(now, 1) > 0:
             self.refused += 1
             raise RateLimitError("too fast")
         self._meter.add(now, 1)
-        await asyncio.sleep(self._random.uniform(0.01, 0.5))
+        await anyio.sleep(self._random.uniform(0.01, 0.5))
         return Reply(np.ones((len(texts), 2), np.float32))
 
     async def aclose(self) -> None:
