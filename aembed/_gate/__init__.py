@@ -63,7 +63,8 @@ States of the backoff:
 
     healthy --(429 or failure with a time)--> waiting --(the time has passed)--> healthy, or probing if nothing is known
     healthy --(429 without a time, or ten failures in a row)--> probing --(a probe succeeds)--> healthy
-    waiting, probing --(90 s without a success; 900 s if the server names times)--> calls that wait are given up
+    waiting, probing --(90 s without a success since then or the end of the first Retry-After; 900 s if each 429 names
+                        a time)--> calls that wait are given up
 """
 
 from aembed._gate.gate import Gate, Snapshot

@@ -59,7 +59,8 @@ class Backoff:
             return math.inf
         if self._announced:
             return max(self._silent_since + GIVE_UP_ANNOUNCED_AFTER_S, self._first_until)
-        return self._silent_since + GIVE_UP_AFTER_S
+        asked_to_wait = self._first_until  # a server that has named a time is not silent before that
+        return max(self._silent_since, asked_to_wait) + GIVE_UP_AFTER_S
 
     def answered(self, now: float, sent_at: float, *, ends: bool = True) -> None:
         """Note a success, or an error of a healthy server. It ends a backoff only if it was sent after that began.

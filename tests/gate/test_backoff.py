@@ -21,6 +21,7 @@ from aembed._gate import Gate, Reservation
 from aembed._gate.account import MAX_RETRY_AFTER_S
 from aembed._gate.backoff import (
     FIRST_S,
+    GIVE_UP_AFTER_S,
     LONGEST_S,
     OUTAGE_FAILURES,
     Backoff,
@@ -207,3 +208,17 @@ def test_a_backoff_survives_any_history(history: list[tuple[str, float, float, f
         assert backoff.until <= max(before, at + MAX_RETRY_AFTER_S)
         assert not math.isnan(backoff.gives_up_at())
         assert backoff.silent(at) >= 0.0
+
+
+def test_a_server_is_not_silent_while_calls_wait_as_it_asked() -> None:
+    """An answer at second 1, a Retry-After of a minute at second 2, and from its end on nothing but failures."""
+    backoff = Backoff()
+    backoff.answered(1.0, 0.5)
+    backoff.announced(2.0, 60.0, 1.5, probe=True)
+    for number in range(8):
+        at = 62.0 + 5 * number
+        backoff.failed(at + 0.1, at, is_probe=True)
+    assert backoff.gives_up_at() == pytest.approx(62.0 + GIVE_UP_AFTER_S)
+    backoff.announced(105.0, 60.0, 104.0, probe=True)
+    backoff.failed(166.0, 165.5, is_probe=True)
+    assert backoff.gives_up_at() == pytest.approx(62.0 + GIVE_UP_AFTER_S), "a second one gives it no more time"
