@@ -110,7 +110,7 @@ class EvenFlow:
         return now + longest
 
     def left_over(self, now: float, amounts: AdmittedAmounts) -> AdmittedAmounts:
-        return 0.0, 0.0  # whatever is sent delays the next
+        return 0.0, 0.0  # each request delays the next
 
     def until_room(self, now: float) -> float:
         return 0.0

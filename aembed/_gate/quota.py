@@ -154,14 +154,14 @@ class ResourceQuota:
 
     def left_over(self, now: float, amount: float) -> float:
         """Amount that may be used now without a delay of ``amount``, which waits."""
-        if self.limit is None:
-            return math.inf
-        when, rest = self.window.left_over(now, self._a_minute, amount)
-        refilled = (when - now) * self.rate
-        if self.rule in {"bucket", "fixed"}:
-            rest = min(rest, self._allowed + refilled - amount)
-        if self.rule != "short" and not (self.rule == "fixed" and self.level < amount):  # else its end refills it
-            rest = min(rest, self.level + refilled - amount)
+        rest = math.inf if self.day is None else self.a_day - self.day.used - amount
+        if self.limit is not None:
+            when, free = self.window.left_over(now, self._a_minute, amount)
+            rest, refilled = min(rest, free), (when - now) * self.rate
+            if self.rule in {"bucket", "fixed"}:
+                rest = min(rest, self._allowed + refilled - amount)
+            if self.rule != "short" and not (self.rule == "fixed" and self.level < amount):  # else its end refills it
+                rest = min(rest, self.level + refilled - amount)
         return max(0.0, rest)
 
     def remaining(self, now: float) -> float | None:

@@ -111,7 +111,7 @@ class Window:
         return min(own, self.foreign[0][0]) if self.foreign else own
 
     def left_over(self, now: float, capacity: float, amount: float) -> tuple[float, float]:
-        """When ``amount`` fits into ``capacity``, and what is still free then: that may be used now.
+        """When ``amount`` fits into ``capacity``, and the part that is still free then: it may be used now.
 
         An entry of now expires later. Those in flight, and those of other programs, are not waited for.
         """

@@ -115,6 +115,16 @@ async def test_a_smaller_document_goes_first_only_if_that_delays_none(size: floa
     assert (starts[3] < 60.0) is is_first
 
 
+@pytest.mark.virtual_time
+async def test_a_smaller_document_leaves_the_larger_one_its_part_of_the_day() -> None:
+    """Of 145 tokens a day 80 are used, and the larger one needs 60."""
+    limits = Limits(tokens_per_minute=100, tokens_per_day=145)
+    visits = [Visit(0.0, tokens=50.0), Visit(1.0, tokens=30.0), Visit(2.0, tokens=60.0), Visit(3.0, tokens=9.0)]
+    starts = (await play(enough(Gate(100, limits)), visits)).starts()
+    assert starts[2] == pytest.approx(60.0, abs=0.01)
+    assert starts[3] > 60.0
+
+
 def busy(queries_a_second: float, requests: float) -> Log:
     queries = [Visit(n / queries_a_second, "query") for n in range(int(300 * queries_a_second))]
     return run(play(enough(Gate(8, limited(requests))), [Visit(0.0)] * 100 + queries))
