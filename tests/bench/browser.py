@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from aembed.bench.report import html
 from tests.bench.samples import invalid, samples
-from tests.bench.test_report import compared
+from tests.bench.shown import compared
 
 SHOTS = Path(os.environ.get("AEMBED_SHOTS", "perf/results/browser"))
 LEAST_CONTRAST = 4.5

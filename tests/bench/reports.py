@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from aembed.bench.model.estimates import Distribution, Estimate, Histogram, Percentile
 from aembed.bench.model.one_at_a_time import Cost, Memory, Micro
 from aembed.bench.model.result import Environment, Noise, Parameter, Report, Verdict
+from aembed.bench.model.under_load import RunWindow
 
 HERE = Environment(
     machine="here",
@@ -98,4 +99,22 @@ def report(
         response=response,
         memory=memory,
         cost=cost,
+    )
+
+
+def window(start: int, p50: float | None, *, good: int = 10, rss: int | None = None) -> RunWindow:
+    return RunWindow(
+        start=float(start),
+        seconds=1,
+        offered=10,
+        started=10,
+        done=10,
+        good=good,
+        errors=0,
+        p50=p50,
+        p95=p50,
+        p99=p50,
+        backlog=0,
+        lag_max=0,
+        rss=rss,
     )

@@ -18,6 +18,7 @@ from aembed.bench.model.result import Environment, Mode, Noise, Report, Verdict
 from aembed.bench.model.under_load import Objective, Stall
 from tests.loops import run
 
+MODES: tuple[Mode, ...] = ("open", "closed", "burst", "sustained", "steps", "scaling", "micro", "memory", "cost")
 E = bench.Estimate
 HERE = Environment(
     machine="0123456789ab",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -19,25 +18,19 @@ from aembed.bench.micro.timing import Blocks, _micro, measure
 from aembed.bench.scenario import Case
 from aembed.bench.subject import SubjectError
 from tests.bench import scenarios
-from tests.bench.reports import micro, report
-from tests.loops import run
+from tests.bench.subjects import here
 
 Mode = Callable[..., Awaitable[bench.Report]]
+
+
 FAST: dict[Mode, dict[str, Any]] = {
     bench.micro: {"processes": 2, "seconds": 0.02},
     bench.memory: {"operations": 480},
     bench.cost: {"operations": 10},
 }
+
+
 processes = pytest.mark.parametrize("mode", FAST, ids=lambda mode: mode.__name__)
-
-
-def here(measuring: Awaitable[bench.Report]) -> bench.Report:
-    """On one loop: the fresh process has its own."""
-
-    async def main() -> bench.Report:
-        return await measuring
-
-    return run(main(), loop_factory=asyncio.new_event_loop)
 
 
 def test_micro_in_fresh_processes() -> None:
@@ -187,48 +180,6 @@ async def test_an_operation_that_varies_is_not_exact() -> None:
     assert "the operation itself varies" in report.notes[0]
 
 
-def test_a_leak_is_found() -> None:
-    report = here(bench.memory(scenarios.leaks, operations=4800))
-    found = report.memory
-    assert found is not None
-    assert found.leaking
-    assert found.retained.value == pytest.approx(1, rel=0.1)
-    assert found.smallest_leak < 0.5
-    assert report.verdict.state == "over budget"
-    assert "1 blocks of memory stay after each operation" in report.verdict.reasons[0]
-
-
-def test_a_cache_that_fills_is_no_leak() -> None:
-    report = here(bench.memory(scenarios.fills, operations=4800))
-    assert report.memory is not None
-    assert not report.memory.leaking
-    assert report.memory.filling
-    assert report.verdict.state == "inconclusive"
-    assert "but ever fewer" in report.verdict.reasons[0]
-
-
-def test_pythons_own_caches_are_no_leak() -> None:
-    report = here(bench.memory(scenarios.asks_for_new_names, operations=4800))
-    assert report.memory is not None
-    assert report.memory.retained.value == pytest.approx(0, abs=0.001)
-    assert report.verdict.state == "ok"
-
-
-async def test_freed_memory_is_no_leak_but_is_counted() -> None:
-    async def holds() -> int:
-        return len([bytes(1000) for _ in range(100)])
-
-    report = await bench.memory(holds, operations=480)
-    found = report.memory
-    assert found is not None
-    assert not found.leaking
-    assert found.peak is not None
-    assert found.peak == pytest.approx(100_000, rel=0.2)
-    if found.bytes is not None:
-        assert found.bytes == pytest.approx(100_000, rel=0.2)
-        assert found.allocations == pytest.approx(100, rel=0.2)
-
-
 @pytest.mark.parametrize(
     ("mode", "options", "told"),
     [
@@ -242,64 +193,6 @@ async def test_freed_memory_is_no_leak_but_is_counted() -> None:
 async def test_bad_input_is_named(mode: Mode, options: dict[str, Any], told: str) -> None:
     with pytest.raises(InputError, match=told):
         await mode(scenarios.nothing, **options)
-
-
-async def test_scaling_fits_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Through the medians of every process: 2 us, and 3 us for each turn."""
-    asked = []
-
-    async def measured(case: Case, **options: Any) -> bench.Report:
-        asked.append(options)
-        seconds = 2e-6 + 3e-6 * case.turns
-        rows = tuple((seconds * (1 + off), seconds * (1 + off), 1.0) for off in (-0.001, 0.0, 0.001))
-        return report(parameters=case.parameters, micro=replace(micro(seconds), samples=rows))
-
-    monkeypatch.setattr(sys.modules[bench.scaling.__module__], "micro", measured)
-    made = await bench.scaling(scenarios.turns, processes=3, seconds=0.01)
-    found = made.scaling
-    assert found is not None
-    assert (made.mode, found.parameter, found.unit, made.parameters) == ("scaling", "turns", "s", {})
-    assert [point.x for point in found.points] == [1, 10, 40]
-    assert found.linear is not None
-    assert found.linear.fixed.value == pytest.approx(2e-6, rel=0.01)
-    assert found.linear.per_unit.value == pytest.approx(3e-6, rel=0.01)
-    assert asked == [{"processes": 3, "seconds": 0.01, "stop": None}] * 3
-
-
-async def test_scaling_that_is_stopped_has_no_line() -> None:
-    stop = asyncio.Event()
-    stop.set()
-    report = await bench.scaling(scenarios.documents, stop=stop)
-    assert (report.mode, report.scaling, report.interrupted, report.verdict.exit_code) == ("micro", None, True, 3)
-
-
-async def test_scaling_wants_one_parameter_of_numbers() -> None:
-    with pytest.raises(InputError, match=r"leaks must vary one parameter, with 3 values or more; it varies none"):
-        await bench.scaling(scenarios.leaks)
-    with pytest.raises(InputError, match="word='a' must be a number"):
-        await bench.scaling(scenarios.words)
-
-
-async def test_scaling_of_a_failing_operation_is_its_report() -> None:
-    @bench.scenario(n=[1, 2, 3])
-    async def fails(case: Case) -> None:
-        raise ValueError(f"not {case.n}")
-
-    report = await bench.scaling(fails)
-    assert (report.mode, report.verdict.reasons) == ("micro", ("ValueError: not 1",))
-
-
-@pytest.mark.virtual_time
-async def test_concurrency_fits_the_universal_law() -> None:
-    """No contention: throughput is proportional to the users."""
-    report = await bench.concurrency(lambda: anyio.sleep(0.01), users=(1, 2, 4, 8), duration=1)
-    assert report.scaling is not None
-    assert [point.value.value for point in report.scaling.points] == pytest.approx([100, 200, 400, 800], rel=0.02)
-    assert report.scaling.usl is not None
-    assert report.scaling.usl.gain.value == pytest.approx(100, rel=0.02)
-    assert report.scaling.usl.contention.value == pytest.approx(0, abs=1e-3)
-    with pytest.raises(InputError, match="four numbers or more"):
-        await bench.concurrency(scenarios.nothing, users=(1, 2))
 
 
 def test_the_fewest_blocks_of_a_process_are_reported() -> None:

@@ -15,8 +15,7 @@ from aembed.bench.model.result import Report, Verdict
 from aembed.bench.model.under_load import Drift
 from aembed.bench.rows.columns import Floats
 from aembed.bench.stats.sample import envelope_slope
-from tests.bench.reports import noise, report
-from tests.bench.test_shapes import window
+from tests.bench.reports import noise, report, window
 
 SAME = Estimate(value=0.0, low=0.0, high=0.0)
 WORSE = Drift(response=Estimate(value=0.5, low=0.4, high=0.6), rate=SAME, rss=None, tolerance=0.1, steady=False)

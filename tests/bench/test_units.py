@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aembed.bench import units
-from aembed.bench.model.estimates import Estimate
+from aembed.bench.model.estimates import Estimate, Percentile
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,23 @@ def test_an_end_that_is_missing_is_a_question_mark(value: Estimate, text: str) -
 def test_units_by_name() -> None:
     assert [units.of(name)(2000.0) for name in ("s", "1/s", "B", "")] == ["2,000 s", "2,000/s", "2.00 kB", "2,000"]
     assert [units.quantile(q) for q in (0.5, 0.999)] == ["p50", "p99.9"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0 s"), (3.2e-9, "3.20 ns"), (0.000_045_6, "45.6 µs"), (0.012, "12.0 ms"), (1, "1.00 s"), (123.4, "123 s")],
+)
+def test_times_have_three_digits_and_a_unit(value: float, text: str) -> None:
+    assert units.seconds(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(9.0, "9.00 B"), (27_544, "27.5 kB"), (1.5e9, "1.50 GB")])
+def test_sizes(value: float, text: str) -> None:
+    assert units.size(value) == text
+
+
+def test_missing_figures_are_named() -> None:
+    assert units.estimate(None, units.seconds) == units.NOT_MEASURED
+    assert units.estimate(Estimate(value=1.0), units.seconds) == "1.00 s (no interval)"
+    assert units.percentile(Percentile(q=0.99, value=None)) == units.BEYOND
+    assert units.percentile(Percentile(q=0.99, value=0.1, low=0.09)) == "100 ms (90.0 ms to beyond)"

@@ -1,0 +1,100 @@
+"""Charts of a page: what they show and describe, and that their legends fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aembed.bench.compare.history import StoredReport, trends
+from aembed.bench.compare.metrics import Metric
+from aembed.bench.model.estimates import Estimate
+from aembed.bench.model.result import Mode
+from aembed.bench.report import (
+    charts,
+    html,
+    shapes,
+    svg,
+)
+from tests.bench.samples import MODES, samples
+from tests.bench.shown import Page
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode not in {"memory", "cost"}])
+def test_charts_are_described_in_words_and_follow_the_colour_scheme(mode: Mode) -> None:
+    drawn = charts.charts(samples()[mode])
+    assert drawn
+    for chart in drawn:
+        assert chart.label.startswith(chart.title)
+        assert chart.svg.count("<path") + chart.svg.count("<rect") > 3
+        assert "var(--one)" in chart.svg or "var(--two)" in chart.svg
+        assert "#01010" not in chart.svg
+
+
+def test_burst_shows_spike_and_recovery() -> None:
+    (rates,) = [chart for chart in charts.charts(samples()["burst"]) if chart.title == "Rates"]
+    assert "spike" in rates.svg
+    assert "recovered" in rates.svg
+
+
+@pytest.mark.parametrize(
+    ("recovery", "recovery_unknown", "said"),
+    [
+        (1.25, None, "after 1.25 s"),
+        (0.0, None, "none needed, no degradation was seen"),
+        (None, None, "not within the run"),
+        (None, "too few", "INCONCLUSIVE"),
+    ],
+)
+def test_recovery_is_a_number_only_where_it_is_one(
+    recovery: float | None, recovery_unknown: str | None, said: str
+) -> None:
+    burst = samples()["burst"].burst
+    assert burst is not None
+    assert shapes.recovery(replace(burst, recovery=recovery, recovery_unknown=recovery_unknown)) == said
+
+
+def test_trends_are_drawn_with_their_changes_of_level() -> None:
+    values = [*(1.0 + 0.001 * (i % 3) for i in range(20)), *(1.2 + 0.001 * (i % 3) for i in range(20))]
+    entries = [
+        StoredReport(
+            started=f"2026-01-{i // 24 + 1:02}T{i % 24:02}:00:00+00:00",
+            revision=f"{i:07x}",
+            dirty=False,
+            machine="m",
+            python="3.11.7",
+            loop="uvloop",
+            mode="micro",
+            name="query",
+            parameters={},
+            canary=0.01,
+            figures=(Metric(metric="time", unit="s", nature="computing", value=Estimate(value=value)),),
+        )
+        for i, value in enumerate(values)
+    ]
+    found = trends(entries)
+    assert len(found[0].changes) == 1
+    page = Page(html(trends=found))
+    assert "query(): time" in page.text or "query: time" in page.text
+
+
+@pytest.mark.parametrize("names", [1, 4, 6])
+def test_the_legend_is_above_the_lines(names: int) -> None:
+    drawn = []
+
+    def draw(axes: Axes) -> None:
+        drawn.append(axes)
+        for number in range(names):
+            axes.plot([0, 1], [number, number], label=f"line {number}")
+
+    svg.draw_chart("Chart", "lines", draw)
+    (axes,) = drawn
+    legend = axes.get_legend()
+    assert legend is not None
+    assert legend.get_window_extent().y0 >= axes.get_window_extent().y1
+    assert legend.get_window_extent().y1 <= axes.figure.bbox.y1
+    assert legend.get_window_extent().x1 <= axes.figure.bbox.x1
