@@ -18,19 +18,19 @@ from aembed._gate.reservation import Reservation
 from aembed._settings.policies import Limits
 from aembed._types import Kind, ModelSpec, Reply
 
-FIRST_AT_ONCE = 2
+FIRST_REQUESTS = 2
 """Requests sent before the first answer; each answer allows one more, so that a small quota is not overrun unseen."""
-UNKNOWN_GROWTH = 0.25
+HIDDEN_GROWTH_REQUESTS = 0.25
 """Requests more that each answer allows while a limit may be hidden and no 429 has come: the requests in flight are
 rejected together when it is reached, and by then they are a fifth of all that were admitted, instead of half."""
 MAX_RETRY_AFTER_S = 7 * 86_400.0
 """A Retry-After beyond a week is no quota but a mistake, and counts as none."""
-RETRY_DAY_AFTER_S = 3600.0
+DAY_QUOTA_PAUSE_S = 3600.0
 """Pause after a day's quota is used up, if the server names none: it ends at midnight, in an unknown time zone."""
 
 MAX_WAIT_FOR_LIMITS_S = 3600.0
 """Longest wait for a limit without a Retry-After; a longer one can only mean a day's quota."""
-LATENCY_DECAY = 0.99
+LATENCY_DECAY_FACTOR = 0.99
 """Factor on the longest latency at each success: after some hundred answers it is forgotten."""
 
 
@@ -43,7 +43,7 @@ class Account:
         self.backoff = Backoff()
         self.budget = RetryBudget()
         self.successes = self.rejections = 0
-        self.slow_start = float(FIRST_AT_ONCE)
+        self.slow_start = float(FIRST_REQUESTS)
         self._per_input = per_input
         self._latency = 0.0
         """Seconds, about the longest of late."""
@@ -118,14 +118,14 @@ class Account:
     def succeeded(self, now: float, reservation: Reservation, reply: Reply, *, alone: bool) -> None:
         """``alone``: no request of the other kind was in flight, so that its time depends on its own size."""
         self.successes += 1
-        self.slow_start += 1.0 if self.quotas.are_known else 0.5 if self.rejections else UNKNOWN_GROWTH
+        self.slow_start += 1.0 if self.quotas.are_known else 0.5 if self.rejections else HIDDEN_GROWTH_REQUESTS
         episodes = self.quotas.episodes
         is_new = self.backoff.began_before(reservation.sent_at)
         ends = is_new and episodes.ends_with(now, reservation)
         self.backoff.answered(now, reservation.sent_at, ends=ends or episodes.current is None)
         self._used_up = ""
         elapsed = now - reservation.sent_at
-        self._latency = max(elapsed, LATENCY_DECAY * self._latency)
+        self._latency = max(elapsed, LATENCY_DECAY_FACTOR * self._latency)
         if alone or not self.concurrency.adaptive:
             self.concurrency.answered(now, elapsed, reservation.characters)
         self.quotas.answered(now, reservation, reply)
@@ -156,7 +156,7 @@ class Account:
         is_paced = quotas.pace.in_force
         wait = _sensible(error.retry_after)
         if wait is None and error.scope == "day":
-            wait = RETRY_DAY_AFTER_S
+            wait = DAY_QUOTA_PAUSE_S
         if self.concurrency.adaptive:
             self.concurrency.overloaded(now, reservation.sent_at, in_flight)
         if begins and quotas.pace.is_stray(wait):
@@ -165,7 +165,7 @@ class Account:
             return
         if begins:
             quotas.begin_episode(now, reservation, wait)
-            self.slow_start = float(FIRST_AT_ONCE)
+            self.slow_start = float(FIRST_REQUESTS)
         quotas.refund(now, reservation)
         if is_new:  # the refund has emptied the reservation: an estimate is as good
             quotas.episodes.goes_on(now, reservation, reservation.sent_at if wait is None else now + wait)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 
-FIRST_S = 0.5
+FIRST_PROBE_WAIT_S = 0.5
 """Seconds before the first probe; doubled each time."""
-LONGEST_S = 5.0
+MAX_PROBE_WAIT_S = 5.0
 """Longest time between probes: a quota may refill at any moment of a minute, and one probe costs a server nothing."""
 OUTAGE_FAILURES = 10
 """Consecutive failures of requests of the account that open the circuit breaker."""
@@ -83,10 +83,10 @@ class Backoff:
                 self._first_until = now + wait
             self._be_silent(now, sent_at)
             if self.probing:  # the server was still closed after the last Retry-After
-                self.wait = min(LONGEST_S, 2 * self.wait)
+                self.wait = min(MAX_PROBE_WAIT_S, 2 * self.wait)
                 wait = max(wait, self.wait)
             elif probe:
-                self.wait = FIRST_S
+                self.wait = FIRST_PROBE_WAIT_S
             self._begin(now)
         self.until = max(self.until, now + wait)
 
@@ -96,7 +96,7 @@ class Backoff:
             return  # it was in flight when the backoff began
         self._be_silent(now, sent_at)
         self._announced = False
-        self.wait = min(LONGEST_S, max(FIRST_S, 2 * self.wait))
+        self.wait = min(MAX_PROBE_WAIT_S, max(FIRST_PROBE_WAIT_S, 2 * self.wait))
         longest = max(self.gives_up_at() - now, 0.0)  # the last probe is sent in the last moment
         self.until = max(self.until, now + (min(max(self.wait, wait), longest) if longest else self.wait))
         self._begin(now)

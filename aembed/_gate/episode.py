@@ -15,11 +15,11 @@ from aembed._gate.reservation import Reservation
 AdmittedAmounts: TypeAlias = tuple[float, float]
 """Requests and tokens."""
 
-FORGOTTEN_AFTER_S = 60.0
+MAX_IDLE_S = 60.0
 """Seconds without a request after which every window of a minute is empty."""
-SMALL = 0.1
+SMALL_SUCCESS_SHARE = 0.1
 """Share of a rejected request's tokens below which a success does not end the episode: it may have fitted alone."""
-QUIET_S = 10.0
+QUIET_PERIOD_S = 10.0
 """Seconds without a 429 after which any success ends an episode: by then two probes have been sent."""
 
 
@@ -69,7 +69,7 @@ class Episodes:
         """Tokens of small successes since the last 429."""
 
     def sent(self, now: float, reservation: Reservation) -> None:
-        if now - self._last_sent > FORGOTTEN_AFTER_S:
+        if now - self._last_sent > MAX_IDLE_S:
             self._first, self._full_at = (now, self.admitted), -math.inf
         elif self._first is None:
             self._first = now, self.admitted
@@ -114,7 +114,7 @@ class Episodes:
 
     def ends_with(self, now: float, success: Reservation) -> bool:
         """True if a success ends the episode; a small one may have fitted where the rejected request does not."""
-        if success.tokens >= SMALL * self._rejected_tokens or now - self._rejected_at > QUIET_S:
+        if success.tokens >= SMALL_SUCCESS_SHARE * self._rejected_tokens or now - self._rejected_at > QUIET_PERIOD_S:
             return self.current is not None
         self._small_tokens += success.tokens
         return self.current is not None and self._small_tokens >= self._rejected_tokens

@@ -14,38 +14,38 @@ from collections.abc import Sequence
 from aembed._gate.episode import AdmittedAmounts, Episode, Pause
 from aembed._gate.window import Window
 
-SHARE = 0.05
+REJECTED_SHARE = 0.05
 """Equilibrium share of 429s. Windows of a second with network jitter reject several percent at full use anyway."""
-CUT = 0.04
+CUT_SHARE = 0.04
 """Share of the rate that a 429 takes, while the share of 429s is about right."""
-MAX_CUT = 0.5
-"""Largest cut. Above twice ``SHARE`` a cut equals the share of 429s: the remaining rate is the admitted one."""
-DOUBTS = 2
+MAX_CUT_SHARE = 0.5
+"""Largest cut. Above twice ``REJECTED_SHARE`` a cut equals the share of 429s, and leaves the rate that was admitted."""
+PRIOR_ANSWERS = 2
 """Answers added to the denominator of a share, so that the first one or two decide little."""
-GROWTH = CUT * SHARE / (1 - SHARE)
-"""Share of the rate that a success adds: growth and cuts balance at ``SHARE``."""
-SOON = 1.5 / SHARE
-"""Consecutive successes after which growth accelerates, with their square. Most runs at ``SHARE`` are shorter."""
-MAX_GROWTH, DOUBLING_S = 0.05, 5.0
+GROWTH_SHARE = CUT_SHARE * REJECTED_SHARE / (1 - REJECTED_SHARE)
+"""Share of the rate that a success adds: growth and cuts balance at ``REJECTED_SHARE``."""
+RUN_SUCCESSES = 1.5 / REJECTED_SHARE
+"""Consecutive successes after which growth accelerates, with their square; most runs are shorter: 20 on average."""
+MAX_GROWTH_SHARE, DOUBLING_S = 0.05, 5.0
 """Caps on growth per success and per second, because the 429s that would stop it arrive a round trip later."""
-LEFT = 0.7
+CLOSED_RATE_SHARE = 0.7
 """Share of the rate kept when the server closes and no rate was measured (CUBIC's factor, RFC 9438)."""
-LEFT_AS_MEASURED = 0.3
+MIN_MEASURED_SHARE = 0.3
 """Smallest share of the rate left by a measurement."""
 MEASURED_REQUESTS, MEASURED_S = 2, 0.5
 """Fewest requests and shortest time that measure a rate."""
-MAX_UNUSED = 0.3
+MAX_IDLE_SHARE = 0.3
 """Largest share of that time in which the flow may have been idle."""
-IN_A_ROW = 3
+CLOSED_REJECTIONS = 3
 """Consecutive 429s that mean a closed server. Fewer come from jitter between requests."""
 MAX_STRAY_WAIT_S = 2.0
 """Longest Retry-After that concerns one request only; a longer one pauses the account."""
-MIN_RATE = 1 / 60
+MIN_RATE_PER_S = 1 / 60
 """Units a second: one a minute, the slowest quota that vendors document."""
-SUSPECT = 0.95
+SUSPECT_WAIT_SHARE = 0.95
 """Share of the longer wait from which on the other resource is suspected as well."""
-GIVEN_UP = 30.0
-"""Growth since the last 429 after which the flow is dropped."""
+MAX_GROWTH_FACTOR = 30.0
+"""Growth since the last 429 after which the flow is dropped, as it is far from any limit of this server."""
 
 
 class EvenFlow:
@@ -86,7 +86,8 @@ class EvenFlow:
         self.known = known
 
     def is_out_of_sight(self, now: float) -> bool:
-        return all(rate >= GIVEN_UP * before for rate, before in zip(self.rates, self._at_last_429, strict=True))
+        since_429 = zip(self.rates, self._at_last_429, strict=True)
+        return all(rate >= MAX_GROWTH_FACTOR * before for rate, before in since_429)
 
     def earliest(self, now: float, amounts: AdmittedAmounts, aside: AdmittedAmounts, least: AdmittedAmounts) -> float:
         passed, self._now = max(0.0, now - self._now), now
@@ -106,7 +107,7 @@ class EvenFlow:
                 waits[place] = (needed - level) / rate
         longest = max(waits)
         if longest > 0:
-            self._waits = [wait >= SUSPECT * longest for wait in waits]
+            self._waits = [wait >= SUSPECT_WAIT_SHARE * longest for wait in waits]
         return now + longest
 
     def left_over(self, now: float, amounts: AdmittedAmounts) -> AdmittedAmounts:
@@ -136,7 +137,8 @@ class EvenFlow:
         self._successes += 1
         self._accepted += 1
         passed, self._raised_at = now - self._raised_at, now
-        growth = min(MAX_GROWTH, passed / DOUBLING_S, GROWTH * max(1.0, (self._successes / SOON) ** 2))
+        faster = max(1.0, (self._successes / RUN_SUCCESSES) ** 2)
+        growth = min(MAX_GROWTH_SHARE, passed / DOUBLING_S, GROWTH_SHARE * faster)
         self._change(self._waited, [rate * (1 + growth) for rate in self.rates])
 
     def measured(self, amounts: AdmittedAmounts, seconds: float) -> None:
@@ -145,7 +147,7 @@ class EvenFlow:
         self._change(hidden, [min(rate, amount / seconds) for rate, amount in zip(self.rates, amounts, strict=True)])
 
     def is_stray(self, wait: float | None) -> bool:
-        return self._row + 1 < IN_A_ROW and (wait is None or wait <= MAX_STRAY_WAIT_S)
+        return self._row + 1 < CLOSED_REJECTIONS and (wait is None or wait <= MAX_STRAY_WAIT_S)
 
     def rejected(self, now: float, sent_at: float) -> bool:
         """Lower the rate, once for all requests that were in flight together."""
@@ -157,8 +159,8 @@ class EvenFlow:
         self._rejected += 1
         if sent_at <= self._cut_at:
             return True
-        share = self._rejected / (self._rejected + self._accepted + DOUBTS)
-        cut = CUT if share <= 2 * SHARE else min(MAX_CUT, share)
+        share = self._rejected / (self._rejected + self._accepted + PRIOR_ANSWERS)
+        cut = CUT_SHARE if share <= 2 * REJECTED_SHARE else min(MAX_CUT_SHARE, share)
         self._cut_at, self._accepted, self._rejected = now, 0, 0
         places = self._waited if any(self._waited) else [True, True]
         self._change(places, [rate * (1 - cut) for rate in self.rates])
@@ -169,16 +171,16 @@ class EvenFlow:
         """Lower the rate after consecutive 429s or a long Retry-After, unless an outage is the likelier cause."""
         rates = self._before if self._row else self.rates
         healthy = self._healthy if self._row else self._successes
-        share = LEFT if healthy < SOON else 1.0
+        share = CLOSED_RATE_SHARE if healthy < RUN_SUCCESSES else 1.0
         seconds = episode.seconds
         if (
             episode.from_full
             and episode.admitted[0] >= MEASURED_REQUESTS
             and seconds >= MEASURED_S
-            and min(self._unused_s) + episode.paused <= MAX_UNUSED * seconds
+            and min(self._unused_s) + episode.paused <= MAX_IDLE_SHARE * seconds
         ):
             measured = max(amount / seconds / rate for amount, rate in zip(episode.admitted, rates, strict=True))
-            share = min(share if measured > 1 - CUT else 1 - CUT, max(LEFT_AS_MEASURED, measured))
+            share = min(share if measured > 1 - CUT_SHARE else 1 - CUT_SHARE, max(MIN_MEASURED_SHARE, measured))
         self._change([True, True], [rate * share for rate in rates])
         self._row = self._successes = 0
         self._at_last_429 = tuple(self.rates)
@@ -192,4 +194,4 @@ class EvenFlow:
     def _change(self, places: Sequence[bool], rates: Sequence[float]) -> None:
         for place in (0, 1):
             if places[place]:
-                self.rates[place] = max(MIN_RATE, min(self.known[place], rates[place]))
+                self.rates[place] = max(MIN_RATE_PER_S, min(self.known[place], rates[place]))

@@ -13,9 +13,9 @@ from aembed._gate.failure_trial import FailureTrial
 
 GROWTH_SLOTS_PER_S3 = 0.4
 """C of RFC 9438, section 5: from 1 to 1,000 slots takes 14 s, and around the last failure about one slot a second."""
-LEAST_LEFT = 0.5
+MIN_LEFT_SHARE = 0.5
 """Share of the slots left by one round trip at least: it may have been a restart, and not their number."""
-IDLE_AFTER_S = 1.0
+MAX_SILENCE_S = 1.0
 """A longer silence between answers, unless they take that long, says nothing about health."""
 
 
@@ -52,7 +52,7 @@ class FailureCeiling:
         self._allow_for_clock(now)
         if self._slots < self._most and now - elapsed >= self._lowered_at:
             if self._has_answered:
-                self._healthy_s += max(0.0, min(now - self._last_answer, max(elapsed, IDLE_AFTER_S)))
+                self._healthy_s += max(0.0, min(now - self._last_answer, max(elapsed, MAX_SILENCE_S)))
             self._has_answered = True
             self._last_answer = now
             self._recover()
@@ -72,7 +72,7 @@ class FailureCeiling:
                 self._failed_at = self._slots
             self._has_answered = False
             self._lowered_at = now
-            self._floor = max(1.0, self._slots * LEAST_LEFT)
+            self._floor = max(1.0, self._slots * MIN_LEFT_SHARE)
             self._slots -= 1.0
         self._slots = self._lowest = max(self._floor, min(self._slots, in_flight))
         self._healthy_s = 0.0

@@ -9,25 +9,25 @@ from __future__ import annotations
 
 import math
 
-KEPT_PER_ANSWER = 0.995
+DECAY_FACTOR = 0.995
 """Weight of a failure once the next answer has come: shares are those of the last two hundred answers."""
-FORGOTTEN = 0.05
+FORGOTTEN_FAILURES = 0.05
 """Failures, weighed so, that no longer matter: one failure is forgotten in 600 answers."""
-TRIAL_AFTER_EPISODES = 3.0
+TRIAL_EPISODES = 3.0
 """Failures, weighed so, that were not of one round trip: 2 % of the answers. A limit found once is met more rarely."""
-FAILURES_EXPECTED = 6.0
+EXPECTED_FAILURES = 6.0
 """The trial has so many outcomes that this many would be failures if the number in flight made no difference."""
 MAX_OUTCOMES = 150.0
-SAME_SHARE = 1 / 3
+SAME_SHARE_RATIO = 1 / 3
 """Ratio of the shares of failures from which they count as equal. Less than two of six is chance once in sixty trials.
 With half the slots, below any limit that was only just exceeded, none fails."""
-VALID_ANSWERS = 2000
+EXCUSE_ANSWERS = 2000
 """Answers for which failures are excused: a trial of a hundred outcomes at half speed then costs 2.5 %."""
-REPEATED_AFTER_ANSWERS = 200
+RETRIAL_ANSWERS = 200
 """Answers before the next trial where the last excused nothing: it may have been chance."""
-BY_CHANCE = 1.5
+EXCUSE_FACTOR = 1.5
 """Times as many failures are excused as the trial saw."""
-MAX_EXCUSED = 10.0
+MAX_EXCUSED_FAILURES = 10.0
 """Failures excused in a row. At one failure in five, so many are rarer than one in a million."""
 
 
@@ -50,17 +50,17 @@ class FailureTrial:
     @property
     def is_over(self) -> bool:
         """Nothing is remembered that matters."""
-        return not (self.running or self.unrelated) and self._failures < FORGOTTEN
+        return not (self.running or self.unrelated) and self._failures < FORGOTTEN_FAILURES
 
     def answered(self, now: float, sent_at: float) -> None:
-        self._answers = self._answers * KEPT_PER_ANSWER + 1.0
-        self._failures *= KEPT_PER_ANSWER
-        self._episodes *= KEPT_PER_ANSWER
+        self._answers = self._answers * DECAY_FACTOR + 1.0
+        self._failures *= DECAY_FACTOR
+        self._episodes *= DECAY_FACTOR
         if self.running:
             self._count(now, sent_at, failures=0)
         elif self._answers_until_trial > 0:
             self._answers_until_trial -= 1
-            self._excused = min(MAX_EXCUSED, self._excused + self._excused_per_answer)
+            self._excused = min(MAX_EXCUSED_FAILURES, self._excused + self._excused_per_answer)
 
     def excuses(self, now: float, sent_at: float, *, is_episode: bool) -> bool:
         """True if a failure is no reason for fewer slots. ``is_episode``: it is the first after answers."""
@@ -72,7 +72,7 @@ class FailureTrial:
             self._excused -= 1.0
             return True
         self._episodes += is_episode
-        if self._answers_until_trial <= 0 and (self.unrelated or self._episodes >= TRIAL_AFTER_EPISODES):
+        if self._answers_until_trial <= 0 and (self.unrelated or self._episodes >= TRIAL_EPISODES):
             self._begin(now)
         return self.running
 
@@ -80,7 +80,7 @@ class FailureTrial:
         self.running = True
         self._began = now
         self._share_before = self._failures / (self._failures + self._answers)
-        self._outcomes_needed = min(MAX_OUTCOMES, FAILURES_EXPECTED / self._share_before)
+        self._outcomes_needed = min(MAX_OUTCOMES, EXPECTED_FAILURES / self._share_before)
         self._trial_outcomes = self._trial_failures = 0
 
     def _count(self, now: float, sent_at: float, *, failures: int) -> None:
@@ -94,11 +94,11 @@ class FailureTrial:
             return
         self.running = False
         self._episodes = self._excused = self._excused_per_answer = 0.0
-        self.unrelated = self._trial_failures >= SAME_SHARE * self._share_before * self._trial_outcomes
-        self._answers_until_trial = VALID_ANSWERS if self.unrelated else REPEATED_AFTER_ANSWERS
+        self.unrelated = self._trial_failures >= SAME_SHARE_RATIO * self._share_before * self._trial_outcomes
+        self._answers_until_trial = EXCUSE_ANSWERS if self.unrelated else RETRIAL_ANSWERS
         if self.unrelated:
-            self._excused = MAX_EXCUSED
-            self._excused_per_answer = BY_CHANCE * max(
+            self._excused = MAX_EXCUSED_FAILURES
+            self._excused_per_answer = EXCUSE_FACTOR * max(
                 self._trial_failures / max(1, self._trial_outcomes - self._trial_failures),
                 self._failures / max(1.0, self._answers),
             )

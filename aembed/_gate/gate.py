@@ -16,14 +16,14 @@ import anyio.lowlevel
 
 from aembed._errors import AembedError
 from aembed._gate.account import Account
-from aembed._gate.lanes import NOTHING, Amounts, Lanes, Ticket
+from aembed._gate.lanes import NO_AMOUNTS, Amounts, Lanes, Ticket
 from aembed._gate.reservation import Reservation
 from aembed._gate.slots import Slots
 from aembed._gate.watch import AboutGate, GateWatch, Hearer
 from aembed._settings.policies import Limits
 from aembed._types import Kind, ModelSpec, Reply
 
-RETURN_S = 0.001
+OWNER_RETURN_S = 0.001
 """Seconds that a free slot waits for the next batch of an owner that shares the account: by then it is in the queue."""
 
 
@@ -182,7 +182,7 @@ class Gate:
         loop = asyncio.get_running_loop()
         now = loop.time()
         # Documents set nothing aside for themselves: the amount belongs to the first of them.
-        aside = lanes.set_aside() if reservation.kind == "query" else NOTHING
+        aside = lanes.set_aside() if reservation.kind == "query" else NO_AMOUNTS
         if self._earliest(now, reservation, aside) > now:
             return False
         self._enter(reservation, now, loop)
@@ -204,7 +204,7 @@ class Gate:
         ticket: Ticket = loop.create_future()
         self._lanes.add(now, ticket, reservation, first=first)
         if self._lanes.shares_tokens and reservation.kind == "document":
-            self._wake(now + RETURN_S, loop)
+            self._wake(now + OWNER_RETURN_S, loop)
         else:
             self._admit(loop)
         try:
@@ -232,7 +232,7 @@ class Gate:
             if len(self._lanes):
                 if self._lanes.shares_tokens:
                     self._lanes.forget_absent(now)
-                    self._wake(now + RETURN_S, loop)
+                    self._wake(now + OWNER_RETURN_S, loop)
                 else:
                     self._admit(loop)
             elif self.watch is not None and self.watch.has_hearers:
@@ -288,7 +288,7 @@ class Gate:
         documents_first = lanes.owes_a_slot or query is None
         wake_at = math.inf
         if document is not None and documents_first and self._has_slot("document"):
-            when = self._try(document, NOTHING, now, loop)
+            when = self._try(document, NO_AMOUNTS, now, loop)
             if when is None or self._fill(document, now, loop):
                 return None
             wake_at = when
@@ -324,7 +324,7 @@ class Gate:
         quotas = self.account.quotas
         for ticket, reservation in self._lanes.smaller(head):
             quotas.estimate(reservation)
-            if self._earliest(now, reservation, NOTHING) <= now and quotas.leaves(now, head[1], reservation):
+            if self._earliest(now, reservation, NO_AMOUNTS) <= now and quotas.leaves(now, head[1], reservation):
                 self._enter(reservation, now, loop)
                 ticket.set_result(None)
                 self._lanes.remove(now, ticket, reservation)

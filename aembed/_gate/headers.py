@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 from typing import TypeGuard
 
-from aembed._gate.quota import SHORT, ResourceQuota
+from aembed._gate.quota import SHORT_WINDOW_SHARE, ResourceQuota
 from aembed._gate.refill_detector import RefillDetector
 from aembed._gate.reservation import Reservation
 from aembed._gate.window import MINUTE_S
 from aembed._gate.window_end import WindowEnd
 
-MIN_SENSIBLE, MAX_SENSIBLE = 1e-3, 1e12
+MIN_SENSIBLE_VALUE, MAX_SENSIBLE_VALUE = 1e-3, 1e12
 """Bounds of sensible limits, amounts and seconds; beyond them a rate may be no finite number."""
-NEARLY = 1.1
+RESET_MARGIN_FACTOR = 1.1
 """Factor on the longest reset: the first reply comes slightly after its window began."""
-MAX_END_MOVES_S = 2.0
+MAX_END_SHIFT_S = 2.0
 """Seconds by which the end of a fixed window may move: resets in whole seconds. More shows a bucket in steady use."""
-FULL = 0.5
+FULL_SHARE = 0.5
 """Smallest share left at the first reply of a fixed window."""
 
 
@@ -131,19 +131,19 @@ class Headers:
 
     def _capacity(self, limit: float) -> float:
         """Capacity of the server's window as far as headers show: below the limit if the window is short."""
-        return min(limit, max(self._quota.holds, limit * NEARLY * self._longest_reset / MINUTE_S))
+        return min(limit, max(self._quota.holds, limit * RESET_MARGIN_FACTOR * self._longest_reset / MINUTE_S))
 
     def _recognise(self, sent_at: float, now: float, remaining: float, reset: float) -> None:
         quota = self._quota
         self._longest_reset = max(self._longest_reset, reset)
         if quota.rule == "fixed" and sent_at >= quota.window_began > self._proved:
             self._proved = quota.window_began
-            if quota.level - remaining > FULL * quota.burst:
+            if quota.level - remaining > FULL_SHARE * quota.burst:
                 self._end.reject()
                 quota.use_as_unknown()
         rule = self._refill.saw(now, remaining, reset, quota.rate)
         agrees = self._end.saw(sent_at, now, remaining, reset, quota.rate)
-        if quota.rule == "fixed" and self._end.latest > quota.window_end + MAX_END_MOVES_S:
+        if quota.rule == "fixed" and self._end.latest > quota.window_end + MAX_END_SHIFT_S:
             self._end.reject()
             quota.use_as_unknown()
         elif quota.rule == "fixed":
@@ -154,11 +154,11 @@ class Headers:
             quota.use_as_bucket(self._refill.seconds * quota.rate)
         elif rule == "window" and quota.limit is not None:
             capacity = self._capacity(quota.limit)
-            if capacity > SHORT * quota.limit:
+            if capacity > SHORT_WINDOW_SHARE * quota.limit:
                 quota.use_as_window()
             elif not quota.is_capped:  # or the rest of a part says nothing of the whole
                 quota.use_as_short()
 
 
 def _known(value: float | None) -> TypeGuard[float]:
-    return value is not None and (value == 0 or MIN_SENSIBLE <= value <= MAX_SENSIBLE)
+    return value is not None and (value == 0 or MIN_SENSIBLE_VALUE <= value <= MAX_SENSIBLE_VALUE)

@@ -13,19 +13,19 @@ import math
 
 from aembed._gate.burst_flow import BurstFlow
 from aembed._gate.episode import AdmittedAmounts, Episode, Pause
-from aembed._gate.even_flow import IN_A_ROW, MAX_STRAY_WAIT_S
+from aembed._gate.even_flow import CLOSED_REJECTIONS, MAX_STRAY_WAIT_S
 from aembed._gate.margin import Margin
 from aembed._gate.reserve import LOOK_AGAIN_S
 from aembed._gate.window import Window
 
-ROUNDING = 1e-9
+ROUNDING_SHARE = 1e-9
 """Share of a window by which sums may err."""
-TOO_SOON = 0.1
+EARLY_OPENING_SHARE = 0.1
 """Share of the span by which a server may open sooner than its oldest entries expire; more shows a fixed window."""
-CONTRADICTIONS = 3
-"""Episodes, each within ``CONTRADICTED_SPANS`` of the one before, that show another kind of server."""
-CONTRADICTED_SPANS = 3.0
-NEARLY_FULL = 0.7
+CONTRADICTING_EPISODES = 3
+"""Episodes, each within ``CONTRADICTION_SPANS`` of the one before, that show another kind of server."""
+CONTRADICTION_SPANS = 3.0
+NEARLY_FULL_SHARE = 0.7
 """Share of a window from which on it explains a 429."""
 
 
@@ -61,7 +61,7 @@ class KnownWindowFlow(BurstFlow):
         when, is_full = now, False
         for place, window in enumerate(self._windows):
             window.advance(now)
-            room = self._known[place] * self.span * (1 + ROUNDING) - window.used - amounts[place]
+            room = self._known[place] * self.span * (1 + ROUNDING_SHARE) - window.used - amounts[place]
             if window.used > 0 and room < aside[place]:
                 when = max(when, window.next_expiry(now))
                 is_full = is_full or room < 0
@@ -83,7 +83,7 @@ class KnownWindowFlow(BurstFlow):
         super().answered(now, sent_at, amounts, is_query=is_query, success=success)
 
     def is_stray(self, wait: float | None) -> bool:
-        return self._row + 1 < IN_A_ROW and (wait is None or wait <= MAX_STRAY_WAIT_S)
+        return self._row + 1 < CLOSED_REJECTIONS and (wait is None or wait <= MAX_STRAY_WAIT_S)
 
     def rejected(self, now: float, sent_at: float) -> bool:
         self._row += 1
@@ -98,21 +98,21 @@ class KnownWindowFlow(BurstFlow):
         for window, known in zip(self._windows, self._known, strict=True):
             window.advance(now)
             used.append(window.used / (known * self.span))
-        return max(used) >= NEARLY_FULL or math.inf not in self._known
+        return max(used) >= NEARLY_FULL_SHARE or math.inf not in self._known
 
     def closed(self, now: float, episode: Episode) -> None:
         self._is_explained = self._explains_429s(now)
         self._full_at = episode.began_at
         self._row = 0
-        is_again = now - self._closed_at < CONTRADICTED_SPANS * self.span
+        is_again = now - self._closed_at < CONTRADICTION_SPANS * self.span
         self._contradictions = self._contradictions + 1 if is_again else 1
         self._closed_at = now
 
     def opened(self, now: float, pause: Pause) -> bool:
-        if self.until_room(now) > TOO_SOON * self.span:
+        if self.until_room(now) > EARLY_OPENING_SHARE * self.span:
             for window in self._windows:
                 window.forget(self._full_at + pause.seconds)
-        return self._contradictions < CONTRADICTIONS and self._is_explained
+        return self._contradictions < CONTRADICTING_EPISODES and self._is_explained
 
     def is_out_of_sight(self, now: float) -> bool:
         return False

@@ -16,11 +16,11 @@ from typing import TypeAlias
 
 from aembed._gate.reservation import Reservation
 
-SHARE_OF_DOCUMENTS = 1 / 8
+DOCUMENT_SHARE = 1 / 8
 """Amount set aside for waiting documents, per amount of queries: documents get a ninth of all."""
-LOOKED_AT = 16
+LOOKAHEAD_DOCUMENTS = 16
 """Documents behind one that waits that may fit before it."""
-PRESENT_S = 1.0
+OWNER_ABSENCE_S = 1.0
 """Seconds that an owner keeps its turn without a waiting batch: its next one comes as soon as a reply is placed."""
 
 Ticket: TypeAlias = "asyncio.Future[None]"
@@ -28,7 +28,7 @@ Lane: TypeAlias = "OrderedDict[Ticket, Reservation]"
 Amounts: TypeAlias = tuple[float, float, float]
 """Requests, tokens and inputs."""
 
-NOTHING: Amounts = 0.0, 0.0, 0.0
+NO_AMOUNTS: Amounts = 0.0, 0.0, 0.0
 
 
 class Lanes:
@@ -42,7 +42,7 @@ class Lanes:
         self._absent_since: dict[object, float] = {}
         """Owners without a waiting document."""
         self._waiting = 0
-        self._owed = NOTHING
+        self._owed = NO_AMOUNTS
         self.by_tokens = False
         """Tokens are limited, so the turn of documents is counted in tokens instead of requests."""
 
@@ -83,7 +83,7 @@ class Lanes:
 
     def forget_absent(self, now: float) -> None:
         """Forget the turn of owners that have had no waiting document for some time."""
-        for owner in [owner for owner, since in self._absent_since.items() if now - since > PRESENT_S]:
+        for owner in [owner for owner, since in self._absent_since.items() if now - since > OWNER_ABSENCE_S]:
             del self._absent_since[owner], self._served[owner]
 
     def remove(self, now: float, ticket: Ticket, reservation: Reservation) -> None:
@@ -99,7 +99,7 @@ class Lanes:
             del self._documents[reservation.owner]
             self._absent_since[reservation.owner] = now
         if not self._waiting:
-            self._owed = NOTHING
+            self._owed = NO_AMOUNTS
 
     def went(self, reservation: Reservation) -> None:
         """Count an admitted request."""
@@ -109,7 +109,7 @@ class Lanes:
             return
         requests, tokens, inputs = self._owed
         if reservation.kind == "query":
-            share = SHARE_OF_DOCUMENTS
+            share = DOCUMENT_SHARE
             self._owed = (
                 requests + share * reservation.requests,
                 tokens + share * reservation.tokens,
@@ -137,7 +137,7 @@ class Lanes:
     def smaller(self, head: tuple[Ticket, Reservation]) -> Iterator[tuple[Ticket, Reservation]]:
         """Documents behind the first of an owner that have fewer tokens: of the next few, so that a look is cheap."""
         lane = self._documents[head[1].owner]
-        for waiter in islice(lane.items(), 1, 1 + LOOKED_AT):
+        for waiter in islice(lane.items(), 1, 1 + LOOKAHEAD_DOCUMENTS):
             if waiter[1].tokens < head[1].tokens and not waiter[0].done():
                 yield waiter
 
@@ -161,8 +161,8 @@ class Lanes:
 
     def set_aside(self) -> Amounts:
         """Amounts that queries leave to the first document."""
-        if not self._waiting or self._owed == NOTHING:
-            return NOTHING
+        if not self._waiting or self._owed == NO_AMOUNTS:
+            return NO_AMOUNTS
         head = self.document()
         assert head is not None, "one waits"
         document = head[1]

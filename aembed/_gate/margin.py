@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import math
 
-from aembed._gate.even_flow import DOUBTS
+from aembed._gate.even_flow import PRIOR_ANSWERS
 
-SHARE = 0.04
+REJECTED_SHARE = 0.04
 """Share of 429s at which the margin stays as it is."""
-STEP = 0.25
+STEP_LATENESS_SHARE = 0.25
 """Share of the usual lateness of an answer that a 429 adds to the margin."""
-MIN_STEP = 0.001
+MIN_STEP_SHARE = 0.001
 """The least that it adds, as a share of the span."""
-SOON = 1.5 / SHARE
-"""Consecutive successes after which it shrinks faster, with their square: most runs at ``SHARE`` are shorter."""
-OFTEN, OFTEN_STEP = 0.1, 0.25
+RUN_SUCCESSES = 1.5 / REJECTED_SHARE
+"""Consecutive successes after which it shrinks faster, with their square; most runs are shorter: 25 on average."""
+FREQUENT_SHARE, FREQUENT_STEP_SHARE = 0.1, 0.25
 """Share of 429s from which on the margin grows by a quarter of that share of the span: jitter is not the cause."""
-MEAN_OF = 16.0
+MEAN_ANSWERS = 16.0
 """Answers of which the lateness is the mean, about."""
-MOST = 0.5
+MAX_MARGIN_SHARE = 0.5
 """Largest margin as a share of the span; a server that needs more has no such window."""
 
 
@@ -40,7 +40,7 @@ class Margin:
 
     @property
     def is_too_large(self) -> bool:
-        return self.seconds > MOST * self._span
+        return self.seconds > MAX_MARGIN_SHARE * self._span
 
     @property
     def speed(self) -> float:
@@ -52,21 +52,21 @@ class Margin:
         self._accepted += 1
         elapsed = max(0.0, elapsed)
         self._quickest = min(self._quickest, elapsed)
-        self._lateness += (elapsed - self._quickest - self._lateness) / MEAN_OF
-        faster = max(1.0, (self._accepted / SOON) ** 2)
-        self.seconds = max(0.0, self.seconds - self._step * SHARE / (1 - SHARE) * faster)
+        self._lateness += (elapsed - self._quickest - self._lateness) / MEAN_ANSWERS
+        faster = max(1.0, (self._accepted / RUN_SUCCESSES) ** 2)
+        self.seconds = max(0.0, self.seconds - self._step * REJECTED_SHARE / (1 - REJECTED_SHARE) * faster)
 
     def rejected(self, now: float, sent_at: float) -> float:
         """Widen it, once for all requests that were in flight together. Returns by how many seconds."""
         self._rejected += 1
         if sent_at <= self._widened_at:
             return 0.0
-        share = self._rejected / (self._rejected + self._accepted + DOUBTS)
-        step = self._step if share < OFTEN else max(self._step, OFTEN_STEP * share * self._span)
+        share = self._rejected / (self._rejected + self._accepted + PRIOR_ANSWERS)
+        step = self._step if share < FREQUENT_SHARE else max(self._step, FREQUENT_STEP_SHARE * share * self._span)
         self._widened_at, self._accepted, self._rejected = now, 0, 0
         self.seconds += step
         return step
 
     @property
     def _step(self) -> float:
-        return max(MIN_STEP * self._span, STEP * self._lateness)
+        return max(MIN_STEP_SHARE * self._span, STEP_LATENESS_SHARE * self._lateness)

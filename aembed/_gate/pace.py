@@ -18,15 +18,15 @@ from aembed._gate.reservation import Reservation
 from aembed._gate.window import MINUTE_S, Window, usual_window_s
 from aembed._gate.windowed_flow import WindowedFlow
 
-BACK_AFTER_S = 60.0
+RECOVERY_S = 60.0
 """Seconds of health after which the rate is back at a stated or reported limit."""
-MAX_KEEP_S = 3600.0
+MAX_RETRIAL_S = 3600.0
 """Longest time before another burst is tried, doubled from a minute each time that a burst ends in 429s."""
-NO_WINDOW_GROWTH = 4.0
+NO_WINDOW_FACTOR = 4.0
 """Factor on the time without a known window after each contradiction: each trial costs a row of 429s."""
 MIN_REQUESTS = 3.0
 """Fewest requests in the minute before a 429, its own included, that point to a rate limit."""
-CONTRADICTIONS = 3
+CONTRADICTING_EPISODES = 3
 """Episodes, less than a minute apart, that outweigh headers; fewer are chance or an outage."""
 MIN_WINDOW_REQUESTS = 6.0
 """Fewest requests that fill a window; after fewer, only a second pause is taken for one."""
@@ -38,14 +38,14 @@ MIN_WINDOW_S = 15.0
 """Shortest window filled in bursts while its limit is hidden; in a shorter one evenness costs less than the search."""
 MIN_KNOWN_WINDOW_S = 4.0
 """Shortest window filled in bursts that a pause has shown; headers show shorter ones, too."""
-FRESH = 0.5
+FRESH_RATE_SHARE = 0.5
 """Smallest rate of burst plus pause, as a share of the last minute's, at which both together are a whole window."""
-NEARLY_A_MINUTE_S = 50.0
+MIN_MINUTE_S = 50.0
 """Known limits that held this long are minute limits after all, full slightly early."""
 MAX_WAIT_S = 60.0
 """Longest wait for an estimate, counted from the last request of the same kind: servers count by the minute."""
-UNKNOWN = math.inf, math.inf
-NO_FLOOR = 0.0, 0.0
+UNKNOWN_RATES = math.inf, math.inf
+NO_MIN_RATES = 0.0, 0.0
 
 
 class Pace:
@@ -62,16 +62,16 @@ class Pace:
         self._episodes = 0
         """Consecutive ones, each less than a minute after the one before."""
         self.flow: Flow | None = None
-        self._known: AdmittedAmounts = UNKNOWN
+        self._known: AdmittedAmounts = UNKNOWN_RATES
         self._healthy_since = 0.0
         self._had_few = False
         """The last pause came after few requests."""
         self._last_sent = {"document": -math.inf, "query": -math.inf}
         self._closures = 0
         """Closures of the present even flow."""
-        self._no_window_s, self._no_window_until = BACK_AFTER_S, -math.inf
+        self._no_window_s, self._no_window_until = RECOVERY_S, -math.inf
         """A known window that was contradicted is not tried again for so long, and until then."""
-        self._keep_s, self._kept_until = BACK_AFTER_S, -math.inf
+        self._keep_s, self._kept_until = RECOVERY_S, -math.inf
         """Seconds of health before a burst is tried again; time of the last trial."""
 
     @property
@@ -87,7 +87,7 @@ class Pace:
         self._known = known
         if self.flow is not None:
             self.flow.knows(known)
-            if not self.flow.is_estimate and (self.is_fixed or self.is_bucket or known == UNKNOWN):
+            if not self.flow.is_estimate and (self.is_fixed or self.is_bucket or known == UNKNOWN_RATES):
                 self.flow = None
 
     def earliest(self, now: float, reservation: Reservation, aside: AdmittedAmounts) -> float:
@@ -100,7 +100,7 @@ class Pace:
 
     def left_over(self, now: float, head: Reservation) -> AdmittedAmounts:
         """Requests and tokens that may be sent now without a delay of ``head``, which waits."""
-        return UNKNOWN if self.flow is None else self.flow.left_over(now, (head.requests, head.tokens))
+        return UNKNOWN_RATES if self.flow is None else self.flow.left_over(now, (head.requests, head.tokens))
 
     def until_room(self, now: float) -> float:
         """Seconds until a window has room again, if it is full as of now and no header says so."""
@@ -145,7 +145,7 @@ class Pace:
         elif episode.minute[0] >= MIN_REQUESTS and not self._is_chance(now, is_explained):
             self.flow = EvenFlow(now, self._first_rates(episode), self._known)
             self._closures = 0
-            self._keep_s = min(MAX_KEEP_S, 2 * self._keep_s) if now < self._kept_until + BACK_AFTER_S else BACK_AFTER_S
+            self._keep_s = min(MAX_RETRIAL_S, 2 * self._keep_s) if now < self._kept_until + RECOVERY_S else RECOVERY_S
 
     def _is_chance(self, now: float, is_explained: bool) -> bool:
         """A known quota explains the 429, or headers show how the server counts, and few episodes contradict that."""
@@ -153,7 +153,7 @@ class Pace:
             self._episodes = 0
         self._last_episode = now
         self._episodes += 1
-        return (is_explained or self.is_understood) and self._episodes < CONTRADICTIONS
+        return (is_explained or self.is_understood) and self._episodes < CONTRADICTING_EPISODES
 
     def recover(self, now: float, episode: Episode, pause: Pause, windows: tuple[Window, Window]) -> None:
         """An episode has ended. ``windows`` are those of the last minute, of requests and tokens."""
@@ -172,7 +172,7 @@ class Pace:
         """``flow`` assumed another kind of server. A known window is not tried again for some time."""
         if not flow.is_estimate:
             self._no_window_until = now + self._no_window_s
-            self._no_window_s = min(MAX_KEEP_S, NO_WINDOW_GROWTH * self._no_window_s)
+            self._no_window_s = min(MAX_RETRIAL_S, NO_WINDOW_FACTOR * self._no_window_s)
         self.flow = EvenFlow(now, flow.average, self._known)
         self._closures = 1
 
@@ -189,7 +189,7 @@ class Pace:
     ) -> Flow | None:
         """The flow for the window that a pause has shown; ``None``: known limits suffice, or too little is known."""
         span, admitted = pause.seconds + episode.burst, pause.admitted
-        if admitted[0] / span < FRESH * episode.minute[0] / MINUTE_S:
+        if admitted[0] / span < FRESH_RATE_SHARE * episode.minute[0] / MINUTE_S:
             span, admitted = MINUTE_S, episode.minute  # it holds more than this burst, of which the age is not known
         is_few = admitted[0] < MIN_WINDOW_REQUESTS
         if is_few and not self._had_few:
@@ -201,7 +201,7 @@ class Pace:
             if isinstance(known, KnownWindowFlow):
                 known.opened(now, pause)
             return known
-        if self._known != UNKNOWN and not self._closures:
+        if self._known != UNKNOWN_RATES and not self._closures:
             return flow  # a short window of the known limit explains it as well
         span = min(MINUTE_S, span)
         if span < MIN_WINDOW_S:
@@ -215,7 +215,7 @@ class Pace:
 
     def use_window(self, now: float, span: float, windows: tuple[Window, Window]) -> None:
         """Headers have shown a window of known limits, of about ``span`` seconds."""
-        if self._known == UNKNOWN or self.is_fixed or self.is_bucket or now < self._no_window_until:
+        if self._known == UNKNOWN_RATES or self.is_fixed or self.is_bucket or now < self._no_window_until:
             return
         span = usual_window_s(span)
         if not isinstance(self.flow, KnownWindowFlow) or self.flow.span < span:
@@ -226,7 +226,7 @@ class Pace:
     ) -> Flow | None:
         """A burst has shown how many seconds' worth of the known limits a window holds."""
         span = max(amount / rate for amount, rate in zip(admitted, self._known, strict=True))
-        if span >= NEARLY_A_MINUTE_S or self.is_fixed:
+        if span >= MIN_MINUTE_S or self.is_fixed:
             return None  # the limits are as stated, and were full slightly sooner than counted
         if now < self._no_window_until or span < MIN_KNOWN_WINDOW_S:
             return flow
@@ -247,8 +247,8 @@ class Pace:
         """The floor that a known limit gives."""
         healthy = max(0.0, now - self._healthy_since)
         if not healthy:
-            return NO_FLOOR
-        back = min(1.0, healthy / BACK_AFTER_S) ** 3
+            return NO_MIN_RATES
+        back = min(1.0, healthy / RECOVERY_S) ** 3
         requests, tokens = (rate * back if rate < math.inf else 0.0 for rate in self._known)
         return requests, tokens
 

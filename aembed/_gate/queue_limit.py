@@ -28,21 +28,21 @@ ROUND_ANSWERS = 16
 """With a spread of 30 % their mean has an error of 7.5 %: less than one request in eight, the share that waits."""
 ROUND_CYCLES = 3
 """Times each slot is used in a round, so that few of a round's requests are cut off at its ends."""
-GROWTH, RENEWED_GROWTH = 4, 2
+GROWTH_FACTOR, RENEWED_GROWTH_FACTOR = 4, 2
 """Times as many slots in the next round: from 1 to 64 in three; with more care later, and once some may wait."""
-ROUNDS_BEFORE_LOOK = 64
+LOOK_ROUNDS = 64
 """A look costs about two rounds' worth of answers at half speed: under 2 % of 64 rounds."""
-LEAST_FALL, CHANCE_ERRORS = 0.15, 2.0
+MIN_FALL_SHARE, CHANCE_ERRORS = 0.15, 2.0
 """A base is confirmed by times that differ by less, or by so many standard errors."""
-HALVED_IF = 0.75
+HALVED_TIME_RATIO = 0.75
 """Halving the slots halves the time where all had to wait, and leaves it where none had: a mean of both, as a ratio."""
-DRIFTED = 0.75
+DRIFT_SLOTS_SHARE = 0.75
 """Share of the slots found by the last look below which Little's law may be misled by a server that became slower."""
-NO_QUEUE = 1.05
+NO_QUEUE_RATIO = 1.05
 """Times as long as without a queue, within chance: where slots are kept busy there is room for more."""
-USED = 0.5
+MIN_BUSY_SHARE = 0.5
 """Share of the slots kept busy, on average, without which nothing is known of more."""
-MOVED = 1 / 8
+MIN_MOVE_SHARE = 1 / 8
 """A smaller change of the slots is no reason to leave out those sent before it."""
 
 
@@ -93,7 +93,7 @@ class QueueLimit:
 
     def _first(self, now: float, slots: int) -> None:
         self._base = self._recent.line()
-        self._grow(now, GROWTH)
+        self._grow(now, GROWTH_FACTOR)
 
     def _growing(self, now: float, slots: int) -> None:
         factor, error = self._base.compare(self._round)
@@ -103,20 +103,20 @@ class QueueLimit:
             self._found = self._wanted
             self._hold(now, self._wanted)
         else:
-            may_be_near = self._looks > 0 or factor - error > NO_QUEUE
-            self._grow(now, RENEWED_GROWTH if may_be_near else GROWTH)
+            may_be_near = self._looks > 0 or factor - error > NO_QUEUE_RATIO
+            self._grow(now, RENEWED_GROWTH_FACTOR if may_be_near else GROWTH_FACTOR)
 
     def _holding(self, now: float, slots: int) -> None:
         factor, error = self._base.compare(self._round)
         self._rounds_since_look += 1
         at_most = slots / max(factor - error, factor / 2) + _waiting(slots)
-        drifted = at_most < DRIFTED * max(self._found, self._wanted)
+        drifted = at_most < DRIFT_SLOTS_SHARE * max(self._found, self._wanted)
         faster = factor < 1.0 - _chance(error)
         in_use = self._in_use(now, slots)
-        if self._rounds_since_look >= ROUNDS_BEFORE_LOOK or (self._rounds_since_look > 1 and (drifted or faster)):
+        if self._rounds_since_look >= LOOK_ROUNDS or (self._rounds_since_look > 1 and (drifted or faster)):
             self._look(now, slots, factor)
-        elif factor < NO_QUEUE and in_use and self._wanted < self._most:
-            self._grow(now, RENEWED_GROWTH)
+        elif factor < NO_QUEUE_RATIO and in_use and self._wanted < self._most:
+            self._grow(now, RENEWED_GROWTH_FACTOR)
         else:
             wanted = (self._wanted + slots / factor + _waiting(slots)) / 2
             self._hold(now, wanted if in_use else min(wanted, self._wanted))
@@ -125,7 +125,7 @@ class QueueLimit:
         factor, error = self._base.compare(self._round)
         self._speed = max(self._speed, slots / factor)
         confirmed = abs(factor - 1.0) <= _chance(error)
-        if slots > 1 and not confirmed and factor < HALVED_IF * self._last_factor:
+        if slots > 1 and not confirmed and factor < HALVED_TIME_RATIO * self._last_factor:
             self._last_factor = factor
             self._begin(now, self._looking, slots / 2, ROUND_ANSWERS)
             return
@@ -142,7 +142,7 @@ class QueueLimit:
         self._hold(now, self._found)
 
     def _in_use(self, now: float, slots: int) -> bool:
-        return self._busy_s > USED * slots * (now - self._round_began)
+        return self._busy_s > MIN_BUSY_SHARE * slots * (now - self._round_began)
 
     def _grow(self, now: float, growth: int) -> None:
         self._begin(now, self._growing, self._wanted * growth, GROWING_ANSWERS)
@@ -161,8 +161,8 @@ class QueueLimit:
         before = self.slots
         self._wanted = min(float(self._most), max(1.0, wanted))
         self.slots = int(self._wanted)
-        self._settling = self.slots > before * (1 + MOVED)
-        if self._settling or self.slots < before * (1 - MOVED):
+        self._settling = self.slots > before * (1 + MIN_MOVE_SHARE)
+        if self._settling or self.slots < before * (1 - MIN_MOVE_SHARE):
             self._sent_after = now
         self._finish = finish
         self._answers_needed = max(answers, cycles * self.slots)
@@ -178,4 +178,4 @@ def _waiting(slots: float) -> float:
 
 def _chance(error: float) -> float:
     """A difference of a factor from one that means nothing."""
-    return max(LEAST_FALL, CHANCE_ERRORS * error)
+    return max(MIN_FALL_SHARE, CHANCE_ERRORS * error)

@@ -10,21 +10,21 @@ from __future__ import annotations
 import math
 from typing import Literal, TypeAlias
 
-from aembed._gate.reserve import LOOK_AGAIN_S, MAX_SHARE, Reserve
+from aembed._gate.reserve import LOOK_AGAIN_S, MAX_RESERVE_SHARE, Reserve
 from aembed._gate.window import MINUTE_S, Window, usual_window_s
 
 WindowRule: TypeAlias = Literal["unknown", "bucket", "fixed", "window", "short"]
 """``window``: a sliding window of a minute. ``short``: a window shorter than that, which the pace fills."""
 
 DAY_S = 86_400.0
-SHORT = 0.9
+SHORT_WINDOW_SHARE = 0.9
 """Share of the limit below which a capacity means a window shorter than a minute."""
 MAX_END_ERROR_S = 2.0
 """Seconds by which a Retry-After may end before the window that it concerns: both may be in whole seconds."""
-NO_RESERVE_S = 1.0
+MAX_UNRESERVED_S = 1.0
 """Longest window in which documents leave nothing to queries. They are next as soon as there is room, within that
 time; a reserve would be a whole batch where few of them fill such a window."""
-NEARLY = 0.95
+NEARLY_FULL_SHARE = 0.95
 """Used share of a minute from which on the next 429 is an error of counting, most likely: tokens are estimates."""
 
 
@@ -89,7 +89,7 @@ class ResourceQuota:
     @property
     def is_short(self) -> bool:
         """Headers show a window shorter than a minute, in which an unused reserve expires soon."""
-        return self.rule == "unknown" and self.burst < SHORT * self.capacity
+        return self.rule == "unknown" and self.burst < SHORT_WINDOW_SHARE * self.capacity
 
     def explains(self, amount: float, until: float | None) -> bool:
         """True if an error of the estimates explains a 429 to ``amount``. ``until``: end of its Retry-After."""
@@ -98,13 +98,13 @@ class ResourceQuota:
         if self.rule == "fixed" and until is not None and until < self.window_end - MAX_END_ERROR_S:
             return False
         if self.rule in {"bucket", "fixed"}:
-            return self.level <= amount + (1 - NEARLY) * self.window.flying
-        return self.window.used >= NEARLY * self.capacity
+            return self.level <= amount + (1 - NEARLY_FULL_SHARE) * self.window.flying
+        return self.window.used >= NEARLY_FULL_SHARE * self.capacity
 
     @property
     def window_s(self) -> float:
         """Length of the server's window, by the largest amount that it was seen to hold."""
-        return MINUTE_S if self.burst >= SHORT * self.capacity else usual_window_s(self.burst / self.rate)
+        return MINUTE_S if self.burst >= SHORT_WINDOW_SHARE * self.capacity else usual_window_s(self.burst / self.rate)
 
     @property
     def _allowed(self) -> float:
@@ -132,7 +132,7 @@ class ResourceQuota:
         kept = aside + (self.usual_query() if self.is_short else self.reserve(now))
         # A document that fits along with this minute's queries does not wait for those of the next.
         of_window = min(kept, max(0.0, self.capacity - amount - self.window.others))
-        when = self._when(now, amount, min(of_window, MAX_SHARE * self.burst), of_window)
+        when = self._when(now, amount, min(of_window, MAX_RESERVE_SHARE * self.burst), of_window)
         if when > now + LOOK_AGAIN_S and self._when(now, amount, aside, aside) <= now:
             return now + LOOK_AGAIN_S
         return when
@@ -178,9 +178,9 @@ class ResourceQuota:
     def reserve(self, now: float, window: Window | None = None) -> float:
         """Amount that documents leave to queries until there is room again, in the quota or in a shorter ``window``."""
         if window is not None:
-            if window.span <= NO_RESERVE_S:
+            if window.span <= MAX_UNRESERVED_S:
                 return 0.0
-            return min(self._reserve.until_room(now, self.window, window), MAX_SHARE * self.rate * window.span)
+            return min(self._reserve.until_room(now, self.window, window), MAX_RESERVE_SHARE * self.rate * window.span)
         if self.rule == "fixed":
             return self._reserve.until(now, self.window, max(0.0, self.window_end - now))
         return self._reserve.until_room(now, self.window, self.window)
@@ -267,7 +267,7 @@ class ResourceQuota:
             self.window_end = other.window_end
         elif other.rule == "fixed":
             self.use_as_fixed(other.window_end)
-            if other.burst < SHORT * other.capacity:  # most of the last minute was sent in earlier windows
+            if other.burst < SHORT_WINDOW_SHARE * other.capacity:  # most of the last minute was sent in earlier windows
                 self.burst = min(self.capacity, max(1.0, other.burst / other.rate * self.rate))
                 self.level = min(self.level, self.burst - self.window.flying)
             else:

@@ -12,16 +12,16 @@ from dataclasses import replace
 from aembed._errors import InputError
 from aembed._gate.episode import Episodes
 from aembed._gate.headers import Headers
-from aembed._gate.lanes import NOTHING, Amounts
+from aembed._gate.lanes import NO_AMOUNTS, Amounts
 from aembed._gate.pace import Pace
 from aembed._gate.quota import ResourceQuota
 from aembed._gate.reservation import Reservation
-from aembed._gate.tokens import FIRST_GUESS, TokenRatio
+from aembed._gate.tokens import TOKENS_PER_CHARACTER, TokenRatio
 from aembed._gate.window import MINUTE_S
 from aembed._settings.policies import Limits
 from aembed._types import ModelSpec, Reply
 
-BATCHES_A_MINUTE = 16
+BATCHES_PER_MINUTE = 16
 """Batches per minute that a quota of tokens allows at least, unless it allows fewer requests: large batches leave
 unused ends of windows."""
 NOT_COUNTED = -1.0
@@ -73,8 +73,9 @@ class Quotas:
         tokens = math.inf
         if self.tokens.limit is not None:
             requests = self.requests.limit or math.inf
-            share = min(1.0, max(1 / BATCHES_A_MINUTE, 2 / requests))  # smaller ones would use up the requests
-            tokens = self.tokens.capacity * share * FIRST_GUESS / self.token_ratio.value  # as a plan counts them
+            share = min(1.0, max(1 / BATCHES_PER_MINUTE, 2 / requests))  # smaller ones would use up the requests
+            # A plan counts tokens by the ratio that was assumed first.
+            tokens = self.tokens.capacity * share * TOKENS_PER_CHARACTER / self.token_ratio.value
         if texts >= (spec.max_batch_texts or math.inf) and tokens >= (spec.max_batch_tokens or math.inf):
             return spec
         most_texts, most_tokens = _least(spec.max_batch_texts, texts), _least(spec.max_batch_tokens, tokens)
@@ -134,7 +135,7 @@ class Quotas:
 
     def covers(self, aside: Amounts, document: Reservation) -> bool:
         """True if ``aside`` covers the limited amounts of ``document``: it leaves no reserve for queries then."""
-        return aside is not NOTHING and all(
+        return aside is not NO_AMOUNTS and all(
             left >= amount
             for left, (_, quota, amount) in zip(aside, self.named(document), strict=True)
             if quota.limit is not None

@@ -12,16 +12,16 @@ import math
 from aembed._gate.quota import WindowRule
 from aembed._gate.window import MINUTE_S
 
-SAME_SHARE = 0.25
+SAME_TIME_SHARE = 0.25
 """Fill times are the same if they differ by less than this share of what ``remaining`` has moved."""
 MIN_MOVED_S = 0.2
 """Seconds of quota by which ``remaining`` must have moved before fill times are compared."""
-WINDOW_SHARE = 0.1
+MIN_MOVED_SHARE = 0.1
 """Share of the quota by which it must have moved before they are held to differ: resets may be in whole seconds."""
-HALF = 0.5
+MIN_MOVED_SHARE_OF_HIGHEST = 0.5
 """The same as a share of the largest amount that remained, which is all that a shorter window holds."""
 
-FILLED, FILLED_REPLIES, FILLED_S = 0.02, 3, 10.0
+FILLED_TOLERANCE_SHARE, FILLED_REPLIES, FILLED_S = 0.02, 3, 10.0
 """A bucket that holds a minute's quota takes a minute to fill, to so much; if that is so in so many replies in a row
 over so many seconds, it is one. A saturated sliding window looks like it only while nothing remains."""
 
@@ -59,17 +59,17 @@ class RefillDetector:
         if moved < max(2.0, MIN_MOVED_S * rate):
             return "unknown"
         rule: WindowRule = "unknown"
-        if self._longest - self._shortest <= (SAME_SHARE * moved + 1) / rate:  # one: whole units
+        if self._longest - self._shortest <= (SAME_TIME_SHARE * moved + 1) / rate:  # one: whole units
             self.seconds = self._longest
             rule = "bucket"
-        elif moved >= min(WINDOW_SHARE * MINUTE_S * rate, HALF * self._highest):
+        elif moved >= min(MIN_MOVED_SHARE * MINUTE_S * rate, MIN_MOVED_SHARE_OF_HIGHEST * self._highest):
             rule = "window"
         if rule != "unknown":
             self._begin()
         return rule
 
     def _is_filled(self, now: float, remains: float, time: float) -> bool:
-        if not 0.1 * MINUTE_S < remains < 0.9 * MINUTE_S or abs(time - MINUTE_S) > FILLED * MINUTE_S:
+        if not 0.1 * MINUTE_S < remains < 0.9 * MINUTE_S or abs(time - MINUTE_S) > FILLED_TOLERANCE_SHARE * MINUTE_S:
             self._matches = 0
             return False
         self._matches += 1

@@ -10,13 +10,13 @@ import math
 
 from aembed._gate.window import MINUTE_S, Window
 
-MAX_SHARE = 0.2
+MAX_RESERVE_SHARE = 0.2
 """Largest reserve as a share of the quota, unless the user sets a larger ``query_share``."""
-SPREAD = 2.0
+SPREAD_DEVIATIONS = 2.0
 """Standard deviations that the reserve adds to the mean: enough for 98 % of all windows."""
 UNSEEN_QUERIES = 0.5
 """Queries expected in a time in which none came, for as long a time to come (Jeffreys' prior of a rate)."""
-UNSEEN_SHARE = 0.1
+UNSEEN_RESERVE_SHARE = 0.1
 """Largest reserve, as a share of the quota, while no query has come."""
 MAX_UNSEEN_S = 10.0
 """Seconds without a query that end the reserve: documents held back longer would delay the next window as well."""
@@ -44,7 +44,7 @@ class Reserve:
     def set_limit(self, limit: float, share: float | None) -> None:
         """Set the bounds; ``share`` is the ``query_share`` of the user."""
         self._least = (share or 0.0) * limit
-        self._most = max(MAX_SHARE, share or 0.0) * limit
+        self._most = max(MAX_RESERVE_SHARE, share or 0.0) * limit
         if self._last_query == -math.inf:
             self.query = max(1.0, limit / TYPICAL_QUERIES)
 
@@ -78,7 +78,7 @@ class Reserve:
         if seen.others > 0:
             needed = mean + self._doubt(mean, seconds / watched) - expiring
         else:
-            needed = min(mean, UNSEEN_SHARE / MAX_SHARE * self._most)
+            needed = min(mean, UNSEEN_RESERVE_SHARE / MAX_RESERVE_SHARE * self._most)
         return float(int(min(max(needed, self._least - max(0.0, seen.others), 0.0), self._most)))
 
     def _rate(self, now: float, seen: Window) -> tuple[float, float]:
@@ -94,4 +94,4 @@ class Reserve:
 
     def _doubt(self, mean: float, longer: float) -> float:
         """Margin above ``mean``, which was measured in a time shorter by the factor ``longer``."""
-        return SPREAD * math.sqrt(mean * self.query * (1 + longer))
+        return SPREAD_DEVIATIONS * math.sqrt(mean * self.query * (1 + longer))

@@ -8,9 +8,9 @@ from typing import NamedTuple, TypeAlias
 
 HALF_TICK_S = 0.0005
 """Half the resolution of uvloop's clock. Added to every time, so that one of no tick is not infinitely short."""
-KEPT_PER_ANSWER = 0.98
+DECAY_FACTOR = 0.98
 """Weight of an answer once the next has come: the line runs through the last fifty or so, several of each size."""
-SLOWEST_LEFT_OUT = 8
+ANSWERS_PER_OUTLIER = 8
 """One of so many: a pause of the server is not a queue. The rest keep their mean, which Little's law is about."""
 LEVEL_VARIANCE = 1e-6
 """Relative variance of the sizes below which they are all alike, and no slope can be seen."""
@@ -46,7 +46,7 @@ class ServiceTime(NamedTuple):
             expected = self.fixed + size * self.per_character
             ratios.append(((elapsed + HALF_TICK_S) / expected, expected))
         ratios.sort()
-        ratios = ratios[: len(ratios) - len(ratios) // SLOWEST_LEFT_OUT]
+        ratios = ratios[: len(ratios) - len(ratios) // ANSWERS_PER_OUTLIER]
         total = sum(expected for _, expected in ratios)
         factor = sum(ratio * expected for ratio, expected in ratios) / total
         error = math.sqrt(sum(((ratio - factor) * expected) ** 2 for ratio, expected in ratios)) / total
@@ -61,7 +61,7 @@ class RecentLine:
 
     def add(self, samples: Sequence[Sample]) -> None:
         """Those of one call weigh the same."""
-        kept = KEPT_PER_ANSWER ** len(samples)
+        kept = DECAY_FACTOR ** len(samples)
         self._weight = self._weight * kept + len(samples)
         self._size = self._size * kept + sum(size for _, size in samples)
         self._time = self._time * kept + sum(elapsed + HALF_TICK_S for elapsed, _ in samples)

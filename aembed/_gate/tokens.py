@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-FIRST_GUESS = 0.25
+TOKENS_PER_CHARACTER = 0.25
 """Tokens in a character, of English under a subword tokenizer."""
-REMEMBERED = 10.0
+MEMORY_REPLIES = 10.0
 """Replies of the largest size whose mean the ratio is: it follows texts that change, and one reply errs little."""
 
 
@@ -17,12 +17,12 @@ class TokenRatio:
     __slots__ = ("_characters", "_largest", "value")
 
     def __init__(self) -> None:
-        self.value = FIRST_GUESS
+        self.value = TOKENS_PER_CHARACTER
         self._characters = self._largest = 0.0
 
     def answered(self, tokens: float | None, characters: int) -> None:
         """A reply to a request of so many characters, with the server's count if it reports one."""
         if tokens is not None and tokens > 0:
             self._largest = max(self._largest, characters)
-            self._characters = min(self._characters + characters, REMEMBERED * self._largest)
+            self._characters = min(self._characters + characters, MEMORY_REPLIES * self._largest)
             self.value += characters / self._characters * (tokens / characters - self.value)

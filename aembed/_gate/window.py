@@ -11,17 +11,17 @@ from collections import deque
 from heapq import heappop, heappush
 
 MINUTE_S = 60.0
-CELLS = 1200
+MAX_CELLS = 1200
 """Most cells of a span, so that memory does not grow with the number of requests."""
 MARGIN_S = 1e-6
 """Beyond the span: a server may count an entry that is exactly one span old, and rounding must not decide."""
-USUAL_WINDOWS_S, FILLED = (1.0, 5.0, 10.0, 15.0, 20.0, 30.0), 0.75
+USUAL_WINDOWS_S, FILLED_SHARE = (1.0, 5.0, 10.0, 15.0, 20.0, 30.0), 0.75
 """Lengths of documented windows, and the share of one that whole batches fill at least."""
 
 
 def usual_window_s(span: float) -> float:
     """The documented length that a window of ``span`` seconds may have, if whole batches have nearly filled it."""
-    return next((usual for usual in USUAL_WINDOWS_S if usual * FILLED <= span <= usual), span)
+    return next((usual for usual in USUAL_WINDOWS_S if usual * FILLED_SHARE <= span <= usual), span)
 
 
 class WindowCell:
@@ -44,7 +44,7 @@ class Window:
 
     def __init__(self, span: float = MINUTE_S) -> None:
         self.span = span
-        self.grain = span / CELLS
+        self.grain = span / MAX_CELLS
         self.since = 0.0
         """Time of the first request after a span without any."""
         self.under_way = 0

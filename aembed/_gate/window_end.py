@@ -13,7 +13,7 @@ MIN_RESET_S = 5.0
 """Shortest reset that counts, in seconds: an even flow loses little in shorter windows."""
 ROUNDING_S, WHOLE_SECONDS_S = 0.01, 1.0
 """Error of a reset; a whole number is probably rounded."""
-CERTAIN = 2.0
+CERTAINTY_RATIO = 2.0
 """Ratio of the movement a bucket would show to the uncertainty of the end."""
 
 
@@ -55,4 +55,4 @@ class WindowEnd:
         moved = self._most - self._least
         if self._is_rejected or self._replies < MIN_REPLIES or self._longest < MIN_RESET_S:
             return False
-        return moved >= 2 + CERTAIN * rate * (self.latest - self._earliest)
+        return moved >= 2 + CERTAINTY_RATIO * rate * (self.latest - self._earliest)

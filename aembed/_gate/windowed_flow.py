@@ -13,25 +13,25 @@ from aembed._gate.burst_flow import BurstFlow
 from aembed._gate.episode import AdmittedAmounts, Episode, Pause
 from aembed._gate.window import MINUTE_S, Window
 
-START = 0.98
+FIRST_SHARE = 0.98
 """Share of the measured amount to begin with."""
 RECOVERY_S, MAX_RECOVERY_S = 10.0, 90.0
 """Seconds until the limit is back where it was: six closures a minute at most."""
 REQUESTS_PER_CLOSURE = 100.0
 """A slower server gets as much more time to recover, so that probing costs about one 429 in a hundred requests."""
-PROBING = 0.3
+PROBING_SHARE = 0.3
 """The limit is 1 + this at twice the recovery time, 1 + 8 x this at three times: a doubled quota is found in 2.5."""
-GIVEN_UP = 30.0
+MAX_GROWTH_FACTOR = 30.0
 """A limit that has grown so many times limits nothing any more."""
-SUSPECT = 0.95
+SUSPECT_FILL_SHARE = 0.95
 """A resource whose share of its limit is this near to the highest may be the one that is short."""
-NEARLY_EMPTY = 0.5
+NEARLY_EMPTY_SHARE = 0.5
 """A closure with less content than this share has another cause than a full window."""
-MOSTLY_CLOSED = 0.5
+CLOSED_TIME_SHARE = 0.5
 """Smallest closed share of the time between two openings if one burst filled the window."""
-SHORTER = 0.4
+EARLY_OPENING_SHARE = 0.4
 """A server that opens within this share of the time until the oldest entries expire has no such window."""
-NO_WINDOW_S = 2.0
+MIN_CLOSURE_S = 2.0
 """Closures this short prove nothing: the oldest entries may just have expired."""
 
 
@@ -63,8 +63,8 @@ class WindowedFlow(BurstFlow):
         """Share of ``amounts`` that is in force."""
         passed = (now - self._healthy_since) / self._recovery
         if passed < 1:
-            return 1 - (1 - START) * (1 - max(0.0, passed)) ** 3
-        return min(GIVEN_UP, 1 + PROBING * (passed - 1) ** 3)
+            return 1 - (1 - FIRST_SHARE) * (1 - max(0.0, passed)) ** 3
+        return min(MAX_GROWTH_FACTOR, 1 + PROBING_SHARE * (passed - 1) ** 3)
 
     @property
     def is_estimate(self) -> bool:
@@ -78,7 +78,7 @@ class WindowedFlow(BurstFlow):
         self._known = known
 
     def is_out_of_sight(self, now: float) -> bool:
-        return self.factor(now) >= GIVEN_UP
+        return self.factor(now) >= MAX_GROWTH_FACTOR
 
     def earliest(self, now: float, amounts: AdmittedAmounts, aside: AdmittedAmounts, least: AdmittedAmounts) -> float:
         when = now
@@ -128,23 +128,23 @@ class WindowedFlow(BurstFlow):
         period, self._opened_at = now - self._opened_at, now
         self._healthy_since = now
         shares = [content / amount for content, amount in zip(self._content, self.amounts, strict=True)]
-        if closed_s >= MOSTLY_CLOSED * period:
+        if closed_s >= CLOSED_TIME_SHARE * period:
             span = min(period, max(self.span, self._last_period), MINUTE_S)  # an outage is longer, but only once
             self._last_period = period
             if span > self.span:
                 self._resize(span)
-                if max(shares) < NEARLY_EMPTY:
+                if max(shares) < NEARLY_EMPTY_SHARE:
                     return True
             elif span < self.span:  # it was full, and is open again
                 self._resize(span)
                 self.amounts = [max(1.0, content) for content in self._content]
                 return True
-        elif max(closed_s, NO_WINDOW_S) < SHORTER * self._expected:
+        elif max(closed_s, MIN_CLOSURE_S) < EARLY_OPENING_SHARE * self._expected:
             return False
-        if max(shares) < NEARLY_EMPTY:  # closed for another reason
+        if max(shares) < NEARLY_EMPTY_SHARE:  # closed for another reason
             return True
         for place, share in enumerate(shares):
-            if share >= SUSPECT * max(shares):
+            if share >= SUSPECT_FILL_SHARE * max(shares):
                 holds = self.amounts[place]
                 self.amounts[place] = max(1.0, holds * share if share > 1 else holds * (1 + share) / 2)
         return True

@@ -20,9 +20,9 @@ from aembed import (
 from aembed._gate import Gate, Reservation
 from aembed._gate.account import MAX_RETRY_AFTER_S
 from aembed._gate.backoff import (
-    FIRST_S,
+    FIRST_PROBE_WAIT_S,
     GIVE_UP_AFTER_S,
-    LONGEST_S,
+    MAX_PROBE_WAIT_S,
     OUTAGE_FAILURES,
     Backoff,
 )
@@ -72,7 +72,7 @@ async def test_a_batch_that_was_rejected_goes_first_and_no_herd_follows() -> Non
 async def test_a_time_that_makes_no_sense_counts_as_none(nonsense: float) -> None:
     gate = enough(Gate(8, Limits()))
     await fail(gate, RateLimitError("slow down", retry_after=nonsense))
-    assert gate.paused() == pytest.approx(FIRST_S)
+    assert gate.paused() == pytest.approx(FIRST_PROBE_WAIT_S)
     await succeed(gate)
 
 
@@ -93,9 +93,11 @@ async def test_without_a_time_one_asks_at_a_time_and_ever_more_seldom() -> None:
     await anyio.lowlevel.checkpoint()
     for reservation in reservations:  # all under way, all rejected at once
         gate.leave(reservation, error=RateLimitError("slow down"))
-    assert gate.paused() == pytest.approx(FIRST_S)
+    assert gate.paused() == pytest.approx(FIRST_PROBE_WAIT_S)
     probes = [await fail(gate, RateLimitError("slow down"), takes=0.1) for _ in range(6)]
-    assert [b - a for a, b in pairwise(probes)] == pytest.approx([1.1, 2.1, 4.1, LONGEST_S + 0.1, LONGEST_S + 0.1])
+    assert [b - a for a, b in pairwise(probes)] == pytest.approx(
+        [1.1, 2.1, 4.1, MAX_PROBE_WAIT_S + 0.1, MAX_PROBE_WAIT_S + 0.1]
+    )
     probe, other = Reservation("document"), Reservation("query")
     await enter(gate, probe)
     behind = asyncio.create_task(enter(gate, other))
@@ -115,7 +117,7 @@ async def test_an_answer_to_an_earlier_request_does_not_end_the_backoff() -> Non
     await fail(gate, RateLimitError("slow down"))
     gate.leave(early, REPLY)
     assert gate.account.backoff.probing
-    assert gate.paused() == pytest.approx(FIRST_S)
+    assert gate.paused() == pytest.approx(FIRST_PROBE_WAIT_S)
     await succeed(gate)
     assert not gate.account.backoff.probing
 
@@ -127,7 +129,7 @@ async def test_a_429_to_an_earlier_request_does_not_prolong_the_backoff() -> Non
         await enter(gate, reservation)
     for reservation in early:
         gate.leave(reservation, error=RateLimitError("slow down"))
-    assert gate.account.backoff.wait == FIRST_S
+    assert gate.account.backoff.wait == FIRST_PROBE_WAIT_S
     await succeed(gate)
 
 
@@ -137,7 +139,7 @@ async def test_a_server_that_is_down_is_asked_by_one_request_at_a_time() -> None
         await fail(gate, ConnectError("reset"))
     assert gate.paused() == 0
     await fail(gate, ConnectError("reset"))
-    assert gate.paused() == FIRST_S
+    assert gate.paused() == FIRST_PROBE_WAIT_S
     reservations = [Reservation("document") for _ in range(5)]
     waiting = [asyncio.create_task(enter(gate, reservation)) for reservation in reservations]
     await anyio.sleep(10.0)
@@ -203,7 +205,7 @@ def test_a_backoff_survives_any_history(history: list[tuple[str, float, float, f
             backoff.unannounced(at, sent_at, is_probe=flag, wait=wait)
         else:
             backoff.failed(at, sent_at, is_probe=flag)
-        assert 0.0 <= backoff.wait <= LONGEST_S
+        assert 0.0 <= backoff.wait <= MAX_PROBE_WAIT_S
         assert backoff.until >= before
         assert backoff.until <= max(before, at + MAX_RETRY_AFTER_S)
         assert not math.isnan(backoff.gives_up_at())

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aembed import Config, ConnectError, Embedder, EmbedderFactory, Kind, ModelSpec, Provider, Reply, RetryPolicy
-from aembed._gate.budget import A_SECOND, SHARE, START, RetryBudget
+from aembed._gate.budget import MAX_RETRIES, RETRIES_PER_ATTEMPT, RETRIES_PER_S, RetryBudget
 from aembed.testing import ScriptedProvider
 
 SPEC = ModelSpec(name="scripted", provider="scripted", dim=8, max_batch_texts=1, max_concurrency=4)
@@ -20,8 +20,10 @@ SPEC = ModelSpec(name="scripted", provider="scripted", dim=8, max_batch_texts=1,
 
 def test_a_new_account_has_some_retries_at_once_and_then_one_a_second() -> None:
     budget = RetryBudget()
-    waits = [budget.take(100.0) for _ in range(int(START) + 3)]
-    assert waits == pytest.approx([0.0] * int(START) + [1.0 / A_SECOND, 2.0 / A_SECOND, 3.0 / A_SECOND])
+    waits = [budget.take(100.0) for _ in range(int(MAX_RETRIES) + 3)]
+    assert waits == pytest.approx(
+        [0.0] * int(MAX_RETRIES) + [1.0 / RETRIES_PER_S, 2.0 / RETRIES_PER_S, 3.0 / RETRIES_PER_S]
+    )
 
 
 def test_first_attempts_pay_for_a_share_of_retries() -> None:
@@ -30,7 +32,7 @@ def test_first_attempts_pay_for_a_share_of_retries() -> None:
     for _ in range(10_000):
         budget.attempted()
         at_once += budget._left >= 1 and budget.take(0.0) == 0.0
-    assert at_once == pytest.approx(SHARE * 10_000 + START, abs=2)
+    assert at_once == pytest.approx(RETRIES_PER_ATTEMPT * 10_000 + MAX_RETRIES, abs=2)
 
 
 def test_no_more_is_saved_up_than_a_new_account_has() -> None:
@@ -38,8 +40,8 @@ def test_no_more_is_saved_up_than_a_new_account_has() -> None:
     for _ in range(1000):
         budget.attempted()
     budget.take(0.0)
-    waits = [budget.take(1e6) for _ in range(int(START) + 1)]
-    assert waits.count(0.0) == int(START)
+    waits = [budget.take(1e6) for _ in range(int(MAX_RETRIES) + 1)]
+    assert waits.count(0.0) == int(MAX_RETRIES)
 
 
 @given(st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False), max_size=50))
@@ -49,7 +51,7 @@ def test_every_wait_for_a_retry_is_finite_at_any_time_of_the_clock(times: list[f
         if now is None:
             budget.attempted()
         else:
-            assert 0.0 <= budget.take(now) <= (n + 1) / A_SECOND
+            assert 0.0 <= budget.take(now) <= (n + 1) / RETRIES_PER_S
             assert math.isfinite(budget.take(now))
 
 
@@ -66,7 +68,7 @@ async def test_a_server_that_fails_every_other_request_gets_little_more_traffic_
     result = await (await embedder(factory, provider)).embed([f"text {n}" for n in range(1000)], on_error="return")
     assert result.ok
     retries = len(provider.calls) - 1000
-    assert retries <= 1000 * SHARE + START + asyncio.get_running_loop().time() * A_SECOND + 1
+    assert retries <= 1000 * RETRIES_PER_ATTEMPT + MAX_RETRIES + asyncio.get_running_loop().time() * RETRIES_PER_S + 1
 
 
 @pytest.mark.virtual_time

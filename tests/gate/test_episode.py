@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aembed._gate.episode import QUIET_S, Episodes
+from aembed._gate.episode import QUIET_PERIOD_S, Episodes
 from aembed._gate.reservation import Reservation
 
 
@@ -33,4 +33,4 @@ def test_another_429_makes_small_successes_count_from_zero() -> None:
 
 
 def test_any_success_ends_it_after_a_quiet_time() -> None:
-    assert rejected(400.0).ends_with(QUIET_S + 0.1, Reservation("query", tokens=1.0))
+    assert rejected(400.0).ends_with(QUIET_PERIOD_S + 0.1, Reservation("query", tokens=1.0))

@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aembed._gate.episode import Episode
-from aembed._gate.even_flow import CUT, IN_A_ROW, MAX_CUT, MAX_STRAY_WAIT_S, SHARE, EvenFlow
+from aembed._gate.even_flow import (
+    CLOSED_REJECTIONS,
+    CUT_SHARE,
+    MAX_CUT_SHARE,
+    MAX_STRAY_WAIT_S,
+    REJECTED_SHARE,
+    EvenFlow,
+)
 
 UNKNOWN = (math.inf, math.inf)
 NONE = (0.0, 0.0)
@@ -64,7 +71,7 @@ def test_a_hidden_rate_is_found_from_above_and_from_below(rate: float, first: fl
     play(flow, server, 1200 / rate)
     fates = play(flow, server, 600 / rate, begin=1200 / rate)
     assert sum(fates) >= 0.93 * 600
-    assert fates.count(False) <= 2.5 * SHARE * len(fates)
+    assert fates.count(False) <= 2.5 * REJECTED_SHARE * len(fates)
 
 
 def test_a_known_rate_is_never_passed() -> None:
@@ -82,17 +89,17 @@ def test_requests_in_flight_together_lower_the_rate_once() -> None:
     before = flow.rates[0]
     flow.rejected(5.0, 4.5)
     once = flow.rates[0]
-    assert once == pytest.approx(before * (1 - CUT))
+    assert once == pytest.approx(before * (1 - CUT_SHARE))
     for _ in range(10):
         flow.rejected(5.0, 4.9)
     assert flow.rates[0] == once
     flow.rejected(5.5, 5.1)
-    assert flow.rates[0] == pytest.approx(once * (1 - MAX_CUT), rel=0.2)
+    assert flow.rates[0] == pytest.approx(once * (1 - MAX_CUT_SHARE), rel=0.2)
 
 
 def test_a_few_429s_are_strays_and_a_row_of_them_is_a_closed_server() -> None:
     flow = EvenFlow(0.0, (10.0, 100.0), UNKNOWN)
-    for n in range(IN_A_ROW - 1):
+    for n in range(CLOSED_REJECTIONS - 1):
         assert flow.is_stray(MAX_STRAY_WAIT_S)
         assert not flow.is_stray(MAX_STRAY_WAIT_S + 0.1)
         flow.rejected(n + 1.0, n + 0.5)

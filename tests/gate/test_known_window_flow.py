@@ -7,7 +7,7 @@ import math
 import pytest
 
 from aembed._gate.episode import Episode, Pause
-from aembed._gate.known_window_flow import CONTRADICTIONS, KnownWindowFlow
+from aembed._gate.known_window_flow import CONTRADICTING_EPISODES, KnownWindowFlow
 from aembed._gate.window import Window
 
 NONE = (0.0, 0.0)
@@ -108,10 +108,10 @@ def test_requests_sent_since_a_server_has_opened_count_in_its_new_window() -> No
 
 def test_episodes_in_a_row_show_another_rule() -> None:
     flow = flow_at()
-    for n in range(CONTRADICTIONS):
+    for n in range(CONTRADICTING_EPISODES):
         now = 10.0 * n
         flow.closed(now, EPISODE)
-        assert flow.opened(now + 1, Pause(1.0, 1.0, ONE)) == (n + 1 < CONTRADICTIONS)
+        assert flow.opened(now + 1, Pause(1.0, 1.0, ONE)) == (n + 1 < CONTRADICTING_EPISODES)
 
 
 def test_an_episode_long_after_the_last_one_is_an_outage() -> None:

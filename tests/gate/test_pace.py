@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from aembed import Kind, Limits, RateLimitError
 from aembed._gate import Gate, Reservation
 from aembed._gate.even_flow import EvenFlow
-from aembed._gate.pace import BACK_AFTER_S
+from aembed._gate.pace import RECOVERY_S
 from tests.gate.visits import REPLY, enough, enter, limited, succeed
 from tests.loops import run
 
@@ -56,7 +56,7 @@ async def test_fault_102_after_a_minute_of_health_the_stated_limit_is_used_again
     gate = enough(Gate(64, limited(A_MINUTE, tokens)))
     await suffer(gate, history)
     began = await succeed(gate, reservation=Reservation("document", 0, 10.0))
-    while asyncio.get_running_loop().time() < began + BACK_AFTER_S:
+    while asyncio.get_running_loop().time() < began + RECOVERY_S:
         await succeed(gate, reservation=Reservation("document", 0, 10.0))
     assert await in_the_next_minute(gate) >= 0.95 * A_MINUTE
 

@@ -13,7 +13,7 @@ from aembed import (
     RateLimitError,
 )
 from aembed._gate import Gate, Reservation
-from aembed._gate.account import RETRY_DAY_AFTER_S
+from aembed._gate.account import DAY_QUOTA_PAUSE_S
 from tests.gate.virtual_clock import WEEK, now
 from tests.gate.visits import REPLY, enough, enter, fail
 
@@ -98,6 +98,6 @@ async def test_fault_113_a_days_quota_without_a_time_is_asked_for_in_an_hour() -
     used_up = RateLimitError("the day's quota")
     used_up.scope = "day"
     await fail(gate, used_up)
-    assert gate.paused() == RETRY_DAY_AFTER_S
+    assert gate.paused() == DAY_QUOTA_PAUSE_S
     with pytest.raises(RateLimitError, match=r"the day's quota is used up; the provider allows no request for 1\.0 h"):
         await enter(gate, Reservation("document", patience=120.0))

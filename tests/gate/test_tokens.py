@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from aembed import Limits, QuotaHints, Reply
 from aembed._gate import Gate
-from aembed._gate.tokens import FIRST_GUESS, TokenRatio
+from aembed._gate.tokens import TOKENS_PER_CHARACTER, TokenRatio
 from tests.gate.visits import REPLY, enough, enter, limited
 
 
 def test_tokens_in_a_character_are_learnt_from_usage() -> None:
     ratio = TokenRatio()
-    assert ratio.value == FIRST_GUESS
+    assert ratio.value == TOKENS_PER_CHARACTER
     ratio.answered(100, 100)
     assert ratio.value == 1.0
     for _ in range(60):
@@ -39,7 +39,7 @@ def test_the_whole_tokens_of_many_queries_do_not_change_the_ratio_of_documents()
 def test_a_usage_of_nothing_is_no_usage(none: int | None) -> None:
     ratio = TokenRatio()
     ratio.answered(none, 100)
-    assert ratio.value == FIRST_GUESS
+    assert ratio.value == TOKENS_PER_CHARACTER
 
 
 @given(st.lists(st.tuples(st.integers(1, 10**9), st.integers(1, 10**9)), min_size=1, max_size=50))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aembed._gate.reserve import MAX_SHARE, Reserve
-from aembed._gate.window import CELLS, MARGIN_S, MINUTE_S, Window
+from aembed._gate.reserve import MAX_RESERVE_SHARE, Reserve
+from aembed._gate.window import MARGIN_S, MAX_CELLS, MINUTE_S, Window
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -127,7 +127,7 @@ def test_the_reserve_is_always_within_its_share(
         window.sent(now, abs(amount) % 1e15, is_query)
         if is_query:
             reserve.queried(now, abs(amount) % 1e15)
-        assert 0.0 <= reserve.until_room(now, window, window) <= max(MAX_SHARE, share or 0.0) * limit
+        assert 0.0 <= reserve.until_room(now, window, window) <= max(MAX_RESERVE_SHARE, share or 0.0) * limit
 
 
 def test_the_window_has_a_bounded_memory() -> None:
@@ -136,7 +136,7 @@ def test_the_window_has_a_bounded_memory() -> None:
         window.advance(n / 1000)
         window.sent(n / 1000, 1.0, n % 2 == 0)
         window.answered(n / 1000, n / 1000, 1.0, n % 2 == 0)
-    assert len(window.cells) <= CELLS + 1
+    assert len(window.cells) <= MAX_CELLS + 1
     assert window.used == pytest.approx(60_000, rel=0.01)
     window.advance(1000.0)
     assert (len(window.cells), window.used, window.others) == (0, 0.0, 0.0)
