@@ -46,7 +46,7 @@ PROMPT = (
 )
 RETRY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "3.5s"}
 HELP = {"@type": "type.googleapis.com/google.rpc.Help", "links": []}
-REFUSALS: list[tuple[str, int, Any, type[ProviderError]]] = [
+REJECTIONS: list[tuple[str, int, Any, type[ProviderError]]] = [
     (
         "cohere",
         400,

@@ -32,7 +32,7 @@ class Picky:
     async def aclose(self) -> None: ...
 
     @property
-    def refused(self) -> int:
+    def rejected(self) -> int:
         return sum(asked > self.most for asked in self.asked)
 
 
@@ -42,7 +42,7 @@ async def test_it_is_remembered_by_the_next_call(factory: EmbedderFactory) -> No
     texts = list(map(str, range(100)))
     for _ in range(3):
         np.testing.assert_array_equal((await embedder.embed_documents(texts))[:, 1], np.arange(100))
-    assert provider.refused == 4  # 100, 50, 25, 12
+    assert provider.rejected == 4  # 100, 50, 25, 12
     assert max(provider.asked[-30:]) == 6
 
 
@@ -52,8 +52,8 @@ async def test_batches_that_wait_are_parted_before_they_go(factory: EmbedderFact
     embedder = await factory.new_embedder(provider)
     vectors = await embedder.embed_documents(list(map(str, range(4000))))
     np.testing.assert_array_equal(vectors[:, 1], np.arange(4000))
-    assert provider.refused <= 16 * (1 + 2) + 4
-    assert len(provider.asked) <= 400 + provider.refused + FULL_BATCHES_BEFORE_GROWTH
+    assert provider.rejected <= 16 * (1 + 2) + 4
+    assert len(provider.asked) <= 400 + provider.rejected + FULL_BATCHES_BEFORE_GROWTH
 
 
 async def test_it_is_looked_at_again_and_found_to_have_risen(factory: EmbedderFactory) -> None:
@@ -98,17 +98,17 @@ def test_the_spec_is_only_ever_tightened() -> None:
 @given(st.integers(1, 300), st.integers(301, 1000))
 def test_it_settles_at_the_most_that_the_server_takes(limit: int, planned: int) -> None:
     cap = BatchCap()
-    sent = refused = 0
+    sent = rejected = 0
     while sent < 20 * FULL_BATCHES_BEFORE_GROWTH:
         texts = min(planned, cap.most or planned)
         sent += 1
         if texts > limit:
-            refused += 1
+            rejected += 1
             cap.rejected(texts)
         else:
             cap.accepted(texts)
     assert cap.most in {limit, 2 * limit}
-    assert refused <= 10 + 20
+    assert rejected <= 10 + 20
 
 
 def test_only_full_batches_count() -> None:
@@ -131,8 +131,8 @@ def test_the_steps_to_a_cap_and_beyond_it() -> None:
     """One in a hundred full batches tries more: half way to the rejected size, or the double where that is no more."""
     cap = BatchCap()
     steps: list[int | None] = []
-    for refused in (101, 51):
-        cap.rejected(refused)
+    for rejected in (101, 51):
+        cap.rejected(rejected)
         steps.append(cap.most)
     for _ in range(4):
         for _ in range(FULL_BATCHES_BEFORE_GROWTH - 1):
@@ -156,8 +156,8 @@ def test_the_steps_to_a_cap_and_beyond_it() -> None:
 def test_two_texts_become_one() -> None:
     cap = BatchCap()
     steps: list[int | None] = []
-    for refused in (1, 2):
-        cap.rejected(refused)
+    for rejected in (1, 2):
+        cap.rejected(rejected)
         steps.append(cap.most)
     for _ in range(FULL_BATCHES_BEFORE_GROWTH):
         cap.accepted(1)

@@ -73,8 +73,8 @@ def broad() -> ScriptedProvider:
 
 
 def fussy() -> ScriptedProvider:
-    refused = {TEXTS[4]: BadTextError("no"), TEXTS[7]: BadTextError("no", index=0)}
-    return ScriptedProvider([BatchTooLargeError("too much"), BUSY], latency=1.0, refused=refused)
+    rejected = {TEXTS[4]: BadTextError("no"), TEXTS[7]: BadTextError("no", index=0)}
+    return ScriptedProvider([BatchTooLargeError("too much"), BUSY], latency=1.0, refused=rejected)
 
 
 def of_unknown_dimension() -> ScriptedProvider:

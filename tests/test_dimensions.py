@@ -115,17 +115,19 @@ async def test_the_server_shortens_where_it_can() -> None:
 
 @pytest.mark.parametrize("as_base64", [True, False])
 @pytest.mark.parametrize(
-    "refusal", [None, "dimensions is currently not supported", "model does not support matryoshka representation"]
+    "rejection", [None, "dimensions is currently not supported", "model does not support matryoshka representation"]
 )
-async def test_dimensions_the_server_rejects_or_ignores_are_applied_here(as_base64: bool, refusal: str | None) -> None:
+async def test_dimensions_the_server_rejects_or_ignores_are_applied_here(
+    as_base64: bool, rejection: str | None
+) -> None:
     whole = answer(openai_reply(WHOLE, as_base64=as_base64))
-    fake = Fake([whole] if refusal is None else [answer({"message": refusal}, 400), whole])
+    fake = Fake([whole] if rejection is None else [answer({"message": rejection}, 400), whole])
     provider = await opened(fake, f"openai:nomic-ai/{NOMIC}", 256)
     for _ in range(2):
         reply = await provider.embed(TEXTS, kind="document")
         np.testing.assert_allclose(reply.vectors, unit(WHOLE[:, :256]), rtol=1e-6)
         assert reply.vectors.flags.c_contiguous
-    assert [body.get("dimensions") for body in fake.asked] == [256, None] + [None] * (refusal is not None)
+    assert [body.get("dimensions") for body in fake.asked] == [256, None] + [None] * (rejection is not None)
 
 
 @pytest.mark.parametrize("name", [f"ollama:{NOMIC}", f"tei:{NOMIC}"])

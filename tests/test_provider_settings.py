@@ -36,7 +36,7 @@ async def test_values_that_cannot_be_a_key(key: str) -> None:
     assert not key or key not in str(caught.value)
 
 
-REFUSED: list[tuple[str, dict[str, Any], str]] = [
+REJECTED: list[tuple[str, dict[str, Any], str]] = [
     ("azure", {"base_url": HERE}, "name the model: 'azure:DEPLOYMENT'"),
     ("azure:d", {}, "base_url.*https://NAME.openai.azure.com"),
     ("azure:d", {"key": None, "base_url": HERE}, "azure needs an api_key.*AZURE_OPENAI_API_KEY"),
@@ -74,7 +74,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "settings", "says"), REFUSED)
+@pytest.mark.parametrize(("name", "settings", "says"), REJECTED)
 async def test_settings_rejected_before_any_request(name: str, settings: dict[str, Any], says: str) -> None:
     fake = Fake([])
     with pytest.raises(ConfigError, match=says):

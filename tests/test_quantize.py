@@ -180,7 +180,7 @@ def test_float16_keeps_three_digits(vectors: Vectors) -> None:
 
 GOOD = np.ones((3, 4), np.float32)
 HOLED = np.where(np.arange(3)[:, None] == 1, np.nan, GOOD)
-REFUSED: Sequence[tuple[object, object, dict[str, Any], str]] = [
+REJECTED: Sequence[tuple[object, object, dict[str, Any], str]] = [
     (GOOD, "int4", {}, "precision is 'int4'; it must be one of 'float16', 'int8', 'binary'"),
     (GOOD.tolist(), "int8", {}, "vectors is a list; give a float32 array"),
     (GOOD.astype(np.int8), "binary", {}, "vectors is an array of int8; give a float32 array"),
@@ -195,7 +195,7 @@ REFUSED: Sequence[tuple[object, object, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("vectors", "precision", "options", "message"), REFUSED)
+@pytest.mark.parametrize(("vectors", "precision", "options", "message"), REJECTED)
 def test_errors_name_the_value(vectors: Any, precision: Any, options: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         quantize(vectors, precision, **options)

@@ -109,10 +109,10 @@ LONG = "red green blue dark light"
 
 async def test_overlong_in_its_three_forms(tmp_path: Path) -> None:
     saved = save_model2vec(tmp_path, max_length=3)
-    refusing = await open_directory(tmp_path)
-    assert refusing.spec.max_text_tokens == 3
+    rejecting = await open_directory(tmp_path)
+    assert rejecting.spec.max_text_tokens == 3
     with pytest.raises(TextTooLongError, match="5 tokens and the model takes 3") as caught:
-        await refusing.embed(["red", LONG], kind="document")
+        await rejecting.embed(["red", LONG], kind="document")
     assert caught.value.index == 1
     cut = await (await open_directory(tmp_path, overlong="truncate")).embed(["red", LONG], kind="document")
     np.testing.assert_allclose(cut.vectors, saved.encode(["red", "red green blue"]), rtol=1e-5)

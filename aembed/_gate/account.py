@@ -153,7 +153,7 @@ class Account:
         is_new = self.backoff.began_before(reservation.sent_at)
         quotas = self.quotas
         begins = is_new and quotas.episodes.current is None
-        is_paced = quotas.pace.in_force
+        is_paced = quotas.pace.flow is not None
         wait = _sensible(error.retry_after)
         if wait is None and error.scope == "day":
             wait = DAY_QUOTA_PAUSE_S

@@ -125,7 +125,7 @@ class Gate:
         for name, quota, amount in self.account.quotas.named(first):
             if quota.earliest(now, amount, leave_reserve=first.kind == "document") > now:
                 return name
-        return "requests" if self.account.quotas.pace.in_force else "slots"
+        return "requests" if self.account.quotas.pace.flow is not None else "slots"
 
     def paused(self) -> float:
         """Seconds until the server may be asked again."""

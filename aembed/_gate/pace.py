@@ -62,6 +62,7 @@ class Pace:
         self._episodes = 0
         """Consecutive ones, each less than a minute after the one before."""
         self.flow: Flow | None = None
+        """The flow in force; ``None`` while the pace limits nothing."""
         self._known: AdmittedAmounts = UNKNOWN_RATES
         self._healthy_since = 0.0
         self._had_few = False
@@ -73,10 +74,6 @@ class Pace:
         """A known window that was contradicted is not tried again for so long, and until then."""
         self._keep_s, self._kept_until = RECOVERY_S, -math.inf
         """Seconds of health before a burst is tried again; time of the last trial."""
-
-    @property
-    def in_force(self) -> bool:
-        return self.flow is not None
 
     def window(self, place: int) -> Window | None:
         """The window of requests (0) or tokens (1) that is filled in bursts; ``None`` if there is none."""

@@ -78,7 +78,7 @@ class Monitor:
         done = 0 if ledger is None else ledger.done
         if now is not None and done != self._moved[0]:
             self._moved = done, now.retries, now.refusals
-        _, retries, refusals = self._moved
+        _, retries, rejections = self._moved
         return JobProgress(
             phase=self.phase,
             rows=survey.rows,
@@ -90,7 +90,7 @@ class Monitor:
             waiting_for="" if now is None else now.waiting_for,
             paused=0.0 if now is None else now.paused,
             retries=0 if now is None else now.retries - retries,
-            limited=now is not None and now.refusals > refusals,
+            limited=now is not None and now.refusals > rejections,
         )
 
 

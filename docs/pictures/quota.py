@@ -51,7 +51,7 @@ def drawn(found: dict[str, dict[str, Outcome]]) -> list[str]:
         parts.append(text(LEFT, y - 12, SCENARIOS[name], "small"))
         parts += [dot(panel.at(clients[client].efficiency, 0)[0], y, kind) for client, kind in CLIENTS.items()]
         for place, each in enumerate(clients.values()):
-            share = f"{100 * each.refused / each.answered:.0f}"
+            share = f"{100 * each.rejected / each.answered:.0f}"
             parts.append(text(WIDTH - RIGHT + 44 + COLUMN * place, y + 4, share, "small", "middle"))
     return parts
 
@@ -60,7 +60,7 @@ def main() -> None:
     """Run, draw, and print."""
     found = outcomes()
     for name, clients in found.items():
-        cells = [f"{each.efficiency:.3f}, {each.refused / each.answered:.3f} 429s" for each in clients.values()]
+        cells = [f"{each.efficiency:.3f}, {each.rejected / each.answered:.3f} 429s" for each in clients.values()]
         print(f"| {SCENARIOS[name]} | {' | '.join(cells)} |")
     title = "Part of the quota that aembed, aiolimiter and a semaphore use"
     write("quota.svg", title, drawn(found), width=WIDTH, height=TOP + ROW * len(found) + 26)

@@ -22,7 +22,7 @@ HEADER = (
 
 @dataclass(frozen=True)
 class Row:
-    """One scenario with one client, over all seeds. Times are seconds; ``refusals`` are 429s per success."""
+    """One scenario with one client, over all seeds. Times are seconds; ``rejections`` are 429s per success."""
 
     scenario: str
     client: str
@@ -32,7 +32,7 @@ class Row:
     lowest: float
     highest: float
     failed: int
-    refusals: float
+    rejections: float
     query_p50: float
     query_p95: float
     query_max: float
@@ -47,7 +47,7 @@ class Row:
         efficiency = f"{self.efficiency:.3f} ({self.lowest:.3f}-{self.highest:.3f})"
         verdict = "" if self.client != "aembed" else f"missed: {', '.join(self.missed)}" if self.missed else "met"
         return (
-            f"{self.scenario:25} {self.client:10} {efficiency:>19} {self.failed:6} {self.refusals:7.4f}"
+            f"{self.scenario:25} {self.client:10} {efficiency:>19} {self.failed:6} {self.rejections:7.4f}"
             f" {self.query_p50:9.2f} {self.query_p95:7.2f} {self.query_max:7.2f}"
             f" {self.unloaded_p95:6.2f} {self.ratio:6.1f}  {verdict}"
         )
@@ -60,14 +60,14 @@ def summarise(
     efficiencies = [outcome.efficiency for outcome in outcomes]
     queries = np.array([wait for outcome in outcomes for wait in outcome.queries] or [np.nan])
     failed = sum(outcome.failed for outcome in outcomes)
-    refusals = sum(outcome.refused for outcome in outcomes) / max(1, sum(outcome.answered for outcome in outcomes))
+    rejections = sum(outcome.rejected for outcome in outcomes) / max(1, sum(outcome.answered for outcome in outcomes))
     p95, alone = float(np.percentile(queries, 95)), float(np.percentile(unloaded, 95))
     missed = [
         name
         for name, is_missed in {
             "efficiency": float(np.median(efficiencies)) < scenario.target,
             "failed": failed > 0,
-            "429s": refusals > scenario.refusals,
+            "429s": rejections > scenario.rejections,
             "queries": p95 > 2 * alone,
         }.items()
         if is_missed
@@ -81,7 +81,7 @@ def summarise(
         lowest=min(efficiencies),
         highest=max(efficiencies),
         failed=failed,
-        refusals=refusals,
+        rejections=rejections,
         query_p50=float(np.percentile(queries, 50)),
         query_p95=p95,
         query_max=float(queries.max()),

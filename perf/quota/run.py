@@ -24,7 +24,7 @@ class Outcome:
     seconds: float
     bound: float
     failed: int
-    refused: int
+    rejected: int
     answered: int
     queries: tuple[float, ...]
 
@@ -74,7 +74,7 @@ async def _run(scenario: Scenario, client_name: str, seed: int) -> Outcome:
         bound = least_time(scenario, server, seconds)
         asking.cancel()
         spending.cancel()
-    return Outcome(seconds, bound, failed, server.refused, server.answered, tuple(waits))
+    return Outcome(seconds, bound, failed, server.rejected, server.answered, tuple(waits))
 
 
 async def _spend(server: StrictServer, scope: anyio.CancelScope) -> None:

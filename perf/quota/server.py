@@ -57,7 +57,7 @@ class StrictServer:
             max_concurrency=32,
             adaptive=config.algorithm is None,
         )
-        self.refused = self.answered = 0
+        self.rejected = self.answered = 0
         self.admitted = {"document": (0, 0.0), "query": (0, 0.0), "foreign": (0, 0.0)}
         """Requests and tokens."""
         self._random = Random(seed)
@@ -75,7 +75,7 @@ class StrictServer:
         tokens = sum(map(len, texts)) / 4 * config.token_factor
         wait = self._take(now, tokens)
         if wait > 0:
-            self.refused += 1
+            self.rejected += 1
             await anyio.sleep(there)
             raise RateLimitError("too fast", status=429, retry_after=wait if config.tells_wait else None)
         self._count(kind, tokens)

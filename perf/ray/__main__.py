@@ -48,7 +48,7 @@ def main() -> None:
             rates["Ray's HttpRequestProcessor"].append(of_ray(server.base_url, options.rows // 16))
             rates["aembed"].append(of_aembed(server.base_url, options.rows))
     ratio = median(rates["aembed"]) / median(rates["Ray's HttpRequestProcessor"])
-    refused = {
+    rejected = {
         quota: [[with_a_quota(quota, actors) for _ in range(options.repeats)] for actors in (1, ACTORS)]
         for quota in QUOTAS
     }
@@ -56,8 +56,8 @@ def main() -> None:
     print(table(["rows a second, 2 actors", "median (range)"], [[name, cell(each)] for name, each in rates.items()]))
     print(f"\nratio: {ratio:.0f}")
     print(f"\n429s at {QUOTA} requests a minute, of which each actor is told its part")
-    print(table(["quota", "one actor", "two actors"], [[name, *map(numbers, pair)] for name, pair in refused.items()]))
-    print("\nwritten to", keep("ray", {"rows": options.rows, "ratio": ratio}, rates=rates, refused=refused))
+    print(table(["quota", "one actor", "two actors"], [[name, *map(numbers, pair)] for name, pair in rejected.items()]))
+    print("\nwritten to", keep("ray", {"rows": options.rows, "ratio": ratio}, rates=rates, rejected=rejected))
 
 
 def of_ray(base_url: str, rows: int) -> float:

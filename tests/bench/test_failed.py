@@ -15,7 +15,7 @@ virtual = pytest.mark.virtual_time
 EVEN = bench.Objective(q=0.95, seconds=0.05)
 
 
-async def refuses() -> None:
+async def rejects() -> None:
     await anyio.lowlevel.checkpoint()
     raise ConnectionRefusedError("nobody listens")
 
@@ -33,7 +33,7 @@ LOADS: dict[str, Mode] = {
 @virtual
 @pytest.mark.parametrize("mode", LOADS)
 async def test_fault_125_where_every_request_fails_no_mode_is_ok(mode: str) -> None:
-    report = await LOADS[mode](refuses)
+    report = await LOADS[mode](rejects)
     assert (report.verdict.state, report.verdict.exit_code) == ("failed", 1)
     assert report.traffic is not None
     (reason,) = report.verdict.reasons
@@ -119,7 +119,7 @@ async def test_a_long_run_without_a_drift_to_judge_is_inconclusive() -> None:
 @virtual
 async def test_steps_without_a_range_are_rejected(given: dict[str, Any], told: str) -> None:
     with pytest.raises(InputError, match=told):
-        await bench.steps(refuses, **{"objective": EVEN, "start": 1.0, **given})
+        await bench.steps(rejects, **{"objective": EVEN, "start": 1.0, **given})
 
 
 @virtual
@@ -134,6 +134,6 @@ async def test_answers_within_the_objective_count_however_short_a_step_is() -> N
 @virtual
 @pytest.mark.parametrize("mode", LOADS)
 async def test_the_seed_is_0_unless_another_is_asked_for(mode: str) -> None:
-    report = await LOADS[mode](refuses)
+    report = await LOADS[mode](rejects)
     assert report.pacing is not None
     assert report.pacing.seed == (2 if mode == "steps" else 0)  # the third and lowest step was the one reported

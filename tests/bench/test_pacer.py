@@ -114,10 +114,10 @@ async def test_other_systems_are_named_with_the_missing_call(monkeypatch: pytest
 
 @pytest.mark.skipif(sys.platform != "linux", reason="timerfd is of Linux")
 async def test_a_missing_timerfd_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse() -> int:
+    def reject() -> int:
         raise OSError("no more descriptors")
 
-    monkeypatch.setattr(room, "_timerfd_create", refuse)
+    monkeypatch.setattr(room, "_timerfd_create", reject)
     pacer = pacer_for(asyncio.get_running_loop())
     assert pacer.name == "call_at"
     assert pacer.fallback is not None

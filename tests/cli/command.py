@@ -44,7 +44,7 @@ def left_over() -> list[str]:
     return sorted(path.name for path in Path.cwd().iterdir() if path.suffix not in inputs)
 
 
-def refused(outcome: Outcome, *words: str, code: int = 2) -> None:
+def rejected(outcome: Outcome, *words: str, code: int = 2) -> None:
     assert outcome.code == code, outcome
     assert outcome.out == ""
     assert outcome.err.startswith("aembed: ")

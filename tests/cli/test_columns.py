@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.cli.command import Aembed, refused
+from tests.cli.command import Aembed, rejected
 
 
 def test_columns_are_kept(aembed: Aembed, table: str) -> None:
@@ -25,21 +25,21 @@ def test_columns_are_kept(aembed: Aembed, table: str) -> None:
 
 
 def test_columns_that_are_not_there(aembed: Aembed, table: str) -> None:
-    refused(
+    rejected(
         aembed("embed", table, "-o", "v.npy", "-m", "mock"),
         "no column 'text'",
         "'key', 'body', 'year': name one with --text-column",
     )
-    refused(aembed("embed", table, "-o", "v.npy", "-m", "mock", "--text-column", ""), "no column ''")
-    refused(aembed("embed", table, "-o", "v.npy", "-m", "mock", "--text-column", "title"), "no column 'title'")
+    rejected(aembed("embed", table, "-o", "v.npy", "-m", "mock", "--text-column", ""), "no column ''")
+    rejected(aembed("embed", table, "-o", "v.npy", "-m", "mock", "--text-column", "title"), "no column 'title'")
     arguments = ("--input-format", "xml", "-m", "mock")
-    refused(aembed("embed", table, "-o", "v.npy", *arguments), "input format 'xml'", "jsonl, csv, parquet")
+    rejected(aembed("embed", table, "-o", "v.npy", *arguments), "input format 'xml'", "jsonl, csv, parquet")
 
 
 def test_lines_without_the_column(aembed: Aembed, stdin: Callable[[bytes], None]) -> None:
     stdin(b'{"body": "one", "year": 1990}\n')
     outcome = aembed("embed", "-", "--input-format", "jsonl", "-o", "v.npy", "-m", "mock")
-    refused(outcome, "row 1: there is no 'text'; it has 'body', 'year': name one with --text-column")
+    rejected(outcome, "row 1: there is no 'text'; it has 'body', 'year': name one with --text-column")
 
 
 def test_input_format_of_a_pipe(aembed: Aembed, stdin: Callable[[bytes], None]) -> None:
@@ -59,9 +59,9 @@ def test_text_of_several_columns_with_escapes(aembed: Aembed, table: str) -> Non
 def test_several_files_limit_and_shard(aembed: Aembed, table: str) -> None:
     Path("more.csv").write_text("body;key\nfourth;d\nfifth;e\n")
     arguments = ("-o", "v.npy", "--text-column", "body", "-m", "mock")
-    refused(aembed("embed", table, "more.csv", *arguments), "more.csv has no column 'body'; it has 'body;key'")
-    refused(aembed("embed", table, *arguments, "--shard", "9"), "--shard 9 is not two numbers", "3/8")
-    refused(aembed("embed", table, *arguments, "--limit", "0"), "--limit 0: give at least 1")
+    rejected(aembed("embed", table, "more.csv", *arguments), "more.csv has no column 'body'; it has 'body;key'")
+    rejected(aembed("embed", table, *arguments, "--shard", "9"), "--shard 9 is not two numbers", "3/8")
+    rejected(aembed("embed", table, *arguments, "--limit", "0"), "--limit 0: give at least 1")
     assert aembed("embed", "more.csv", *arguments, "--delimiter", ";").code == 0
     assert np.load("v.npy").shape == (2, 128)
     Path("v.npy").unlink()

@@ -75,10 +75,10 @@ def test_named_pipe(tmp_path: Path) -> None:
 def test_profile_dimensions_and_an_older_output(aembed: Aembed, notes: str) -> None:
     Path("aembed.toml").write_text(PROFILES)
     Path("v.npy").write_bytes(OLDER)
-    refused = aembed("embed", notes, "-o", "v.npy", "-m", "small")
-    assert (refused.code, Path("v.npy").read_bytes()) == (2, OLDER)
-    assert "aembed did not write it" in refused.err
-    assert "--force" in refused.err
+    rejected = aembed("embed", notes, "-o", "v.npy", "-m", "small")
+    assert (rejected.code, Path("v.npy").read_bytes()) == (2, OLDER)
+    assert "aembed did not write it" in rejected.err
+    assert "--force" in rejected.err
     assert aembed("embed", notes, "-o", "v.npy", "-m", "small", "--force").code == 0
     assert np.load("v.npy").shape == (3, 4)
     assert aembed("embed", notes, "-o", "v.npy", "-m", "small", "--dimensions", "7", "--force").code == 0

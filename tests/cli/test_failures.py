@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.command import COMMAND, OLDER, PROFILES, Aembed, left_over, refused
+from tests.cli.command import COMMAND, OLDER, PROFILES, Aembed, left_over, rejected
 from tests.full_disk import small_files
 
 
@@ -18,7 +18,7 @@ def test_disk_that_is_full(aembed: Aembed) -> None:
     Path("t.txt").write_text("line\n" * 2000)
     with small_files(100_000):
         outcome = aembed("embed", "t.txt", "-o", "v.npy", "--model", "mock")
-    refused(outcome, "cannot be written", "free some space", "run the same job again", code=3)
+    rejected(outcome, "cannot be written", "free some space", "run the same job again", code=3)
 
 
 def test_output_stream_that_is_full() -> None:
@@ -44,14 +44,14 @@ def test_output_stream_without_a_reader() -> None:
 
 
 def test_too_little_memory(aembed: Aembed) -> None:
-    refused(
+    rejected(
         aembed("embed", "--query", "x", "--model", "mock", "--dimensions", f"{10**15}"), "not enough memory", code=3
     )
 
 
 def test_failure_of_the_provider(aembed: Aembed, notes: str) -> None:
     Path("aembed.toml").write_text(PROFILES)
-    refused(aembed("embed", notes, "-o", "v.npy", "-m", "refused"), "rejects the key", "status 401", code=3)
+    rejected(aembed("embed", notes, "-o", "v.npy", "-m", "refused"), "rejects the key", "status 401", code=3)
 
 
 def test_failure_in_the_middle_leaves_the_older_file(aembed: Aembed) -> None:

@@ -57,7 +57,7 @@ outcomes: st.SearchStrategy[Step] = st.sampled_from(
 def test_every_input_ends_as_exactly_one_of_ok_failed_or_not_attempted(
     texts: list[str],
     script: list[Step],
-    refused: set[str],
+    rejected: set[str],
     batch_size: int,
     pads: bool,
     slots: int,
@@ -66,7 +66,7 @@ def test_every_input_ends_as_exactly_one_of_ok_failed_or_not_attempted(
 ) -> None:
     async def main() -> None:
         spec = ModelSpec(name="model", dim=8, pads=pads, max_batch_tokens=20)
-        bad = {text: BadTextError("refused") for text in refused}
+        bad = {text: BadTextError("refused") for text in rejected}
         provider = ScriptedProvider(script, spec=spec, refused=bad, latency=0.2)
         async with EmbedderFactory(Config()) as factory:
             limits = Limits(max_concurrency=slots)

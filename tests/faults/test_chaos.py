@@ -45,7 +45,7 @@ SILENCE = 1e6
 Trouble = Response | Exception | float | Literal["good", "lies"]
 """The outcome of one request; a number is the delay of the good answer."""
 
-REFUSED = {"error": {"message": f"no {KEY}", "type": "no", "code": "no"}}
+REJECTED = {"error": {"message": f"no {KEY}", "type": "no", "code": "no"}}
 TOO_MANY = {"error": {"message": "too many inputs", "code": "max_tokens_per_request"}}
 
 TROUBLES: list[Trouble] = [
@@ -55,17 +55,17 @@ TROUBLES: list[Trouble] = [
     0.3,
     5.0,
     SILENCE,
-    answer(REFUSED, 429),
-    answer(REFUSED, 429, retry_after="2"),
-    answer(REFUSED, 429, retry_after_ms="1"),
-    answer(REFUSED, 429, retry_after="nan", x_ratelimit_remaining_requests="0", x_ratelimit_reset_requests="1s"),
-    answer(REFUSED, 500),
-    answer(REFUSED, 503, retry_after="1"),
-    answer(REFUSED, 503, x_should_retry="false"),
+    answer(REJECTED, 429),
+    answer(REJECTED, 429, retry_after="2"),
+    answer(REJECTED, 429, retry_after_ms="1"),
+    answer(REJECTED, 429, retry_after="nan", x_ratelimit_remaining_requests="0", x_ratelimit_reset_requests="1s"),
+    answer(REJECTED, 500),
+    answer(REJECTED, 503, retry_after="1"),
+    answer(REJECTED, 503, x_should_retry="false"),
     answer(TOO_MANY, 400),
-    answer(REFUSED, 413),
-    answer(REFUSED, 401),
-    answer(REFUSED),
+    answer(REJECTED, 413),
+    answer(REJECTED, 401),
+    answer(REJECTED),
     answer(b"<html>", 200),
     answer(b"", 502),
     ConnectError("the connection broke", maybe_billed=True),
@@ -101,7 +101,7 @@ class Server(Fake):
         if self._keeper is not None:
             wait = self._keeper.take(asyncio.get_running_loop().time(), 1, 3 * len(texts), len(texts))
             if wait > 0:
-                return answer(REFUSED, 429, retry_after=str(wait))
+                return answer(REJECTED, 429, retry_after=str(wait))
         if isinstance(trouble, Exception):
             raise type(trouble)(*trouble.args)
         if isinstance(trouble, Response):

@@ -174,7 +174,7 @@ def test_headers_say_sensible_numbers_or_nothing(headers: Headers, value: str) -
     dialect=st.sampled_from(DIALECTS),
     echo=st.sampled_from(["", KEY, TEXTS[0]]),
 )
-def test_any_refusal_is_an_error_of_ours(
+def test_any_rejection_is_an_error_of_ours(
     body: bytes, status: int, headers: Headers, dialect: ErrorDialect, echo: str
 ) -> None:
     if echo:

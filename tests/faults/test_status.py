@@ -27,10 +27,10 @@ from aembed.testing.server import DIALECTS
 from tests.faults.case import DIM, Case, always, attempt, check, embedding, messages, mock
 from tests.faults.privacy import KEY, TEXTS, assert_private
 
-REFUSED: dict[str, Any] = {"retryable": False, "attempts": 1}
+REJECTED: dict[str, Any] = {"retryable": False, "attempts": 1}
 ONE_BY_ONE: dict[str, Any] = {"batch_size": 2, "limits": Limits(max_concurrency=1)}
-STOPPED: dict[str, Any] = {**REFUSED, "failed": [0, 1], "not_attempted": [2, 3, 4], "options": ONE_BY_ONE}
-STOPPED_ONE: dict[str, Any] = {**REFUSED, "requests": 1}
+STOPPED: dict[str, Any] = {**REJECTED, "failed": [0, 1], "not_attempted": [2, 3, 4], "options": ONE_BY_ONE}
+STOPPED_ONE: dict[str, Any] = {**REJECTED, "requests": 1}
 FAILING: dict[str, Any] = {"error": OverloadedError, "attempts": 3, "requests": 3, "retryable": True, "probes": 1}
 
 
@@ -39,7 +39,7 @@ def said(message: str, code: str | None = None) -> dict[str, Any]:
     return {"error": {"message": f"{message} (key {KEY}, sent {TEXTS[0]!r})", "type": code, "code": code}}
 
 
-def refused(status: int, message: str = "no", code: str | None = None) -> Any:
+def rejected(status: int, message: str = "no", code: str | None = None) -> Any:
     return always(Status(status, said(message, code)))
 
 
@@ -58,7 +58,7 @@ class RefuseWith:
 
 CASES = {
     "fault_17_bad_request": Case(
-        faults=refused(400, "unknown parameter"), error=BadRequestError, status=400, **REFUSED
+        faults=rejected(400, "unknown parameter"), error=BadRequestError, status=400, **REJECTED
     ),
     "fault_18_too_many_tokens": Case(faults=[Status(400, said("no", "max_tokens_per_request"))], requests=3),
     "fault_18_at_most_so_many": Case(faults=[Status(400, said("at most 2 inputs"))] * 2, requests=7),
@@ -74,7 +74,7 @@ CASES = {
         status=400,
         failed=[3],
         index=3,
-        **REFUSED,
+        **REJECTED,
     ),
     "fault_19_one_bad_text_is_named": Case(
         faults=always(RefuseWith(TEXTS[1], Status(400, said("Invalid 'input[1]': the text is empty")))),
@@ -83,19 +83,19 @@ CASES = {
         status=400,
         failed=[1],
         index=1,
-        **REFUSED,
+        **REJECTED,
     ),
-    "fault_20_key_refused": Case(faults=refused(401), error=AuthenticationError, status=401, **STOPPED),
-    "fault_20_forbidden": Case(faults=refused(403), error=AuthenticationError, status=403, **STOPPED),
-    "fault_21_payment_required": Case(faults=refused(402), error=QuotaExhaustedError, status=402, **STOPPED),
+    "fault_20_key_refused": Case(faults=rejected(401), error=AuthenticationError, status=401, **STOPPED),
+    "fault_20_forbidden": Case(faults=rejected(403), error=AuthenticationError, status=403, **STOPPED),
+    "fault_21_payment_required": Case(faults=rejected(402), error=QuotaExhaustedError, status=402, **STOPPED),
     "fault_21_quota_spent": Case(
-        faults=refused(429, "spent", "insufficient_quota"), error=QuotaExhaustedError, status=429, **STOPPED
+        faults=rejected(429, "spent", "insufficient_quota"), error=QuotaExhaustedError, status=429, **STOPPED
     ),
-    "fault_22_no_such_model": Case(faults=refused(404), error=ModelNotFoundError, status=404, **STOPPED),
+    "fault_22_no_such_model": Case(faults=rejected(404), error=ModelNotFoundError, status=404, **STOPPED),
     "fault_23_request_timeout": Case(faults=[Status(408)], requests=2),
-    "fault_23_always_request_timeout": Case(faults=refused(408), status=408, **FAILING),
+    "fault_23_always_request_timeout": Case(faults=rejected(408), status=408, **FAILING),
     "fault_24_conflict": Case(faults=[Status(409)], requests=2),
-    "fault_24_always_conflict": Case(faults=refused(409), status=409, **FAILING),
+    "fault_24_always_conflict": Case(faults=rejected(409), status=409, **FAILING),
     "fault_25_too_large": Case(faults=[Status(413)], requests=3),
     "fault_25_one_text_too_large": Case(
         faults=always(RefuseWith(TEXTS[2], Status(413, said("too large")))),
@@ -104,20 +104,20 @@ CASES = {
         status=413,
         failed=[2],
         index=2,
-        **REFUSED,
+        **REJECTED,
     ),
     "fault_26_failed_dependency": Case(faults=[Status(424)], requests=2),
-    "fault_26_always_failed_dependency": Case(faults=refused(424), status=424, **FAILING),
+    "fault_26_always_failed_dependency": Case(faults=rejected(424), status=424, **FAILING),
     "fault_27_server_busy": Case(faults=[Status(499), Status(503, said("server busy"))], requests=3),
-    "fault_27_always_busy": Case(faults=refused(503, "server busy"), status=503, **FAILING),
+    "fault_27_always_busy": Case(faults=rejected(503, "server busy"), status=503, **FAILING),
     **{f"fault_28_{code}": Case(faults=[Status(code)], requests=2) for code in (500, 502, 504)},
-    **{f"fault_28_always_{code}": Case(faults=refused(code), status=code, **FAILING) for code in (500, 502, 504)},
-    "fault_28_not_implemented": Case(faults=refused(501), error=BadRequestError, status=501, **STOPPED_ONE),
+    **{f"fault_28_always_{code}": Case(faults=rejected(code), status=code, **FAILING) for code in (500, 502, 504)},
+    "fault_28_not_implemented": Case(faults=rejected(501), error=BadRequestError, status=501, **STOPPED_ONE),
     "fault_37_do_not_retry": Case(
         faults=always(Status(503, headers={"x-should-retry": "false"})),
         error=OverloadedError,
         status=503,
-        **REFUSED,
+        **REJECTED,
     ),
     "fault_37_do_retry": Case(
         faults=always(Status(400, said("try again"), {"x-should-retry": "true"})),
@@ -156,10 +156,10 @@ async def test_fault_18_a_batch_size_that_was_too_large_is_remembered() -> None:
     with LoopbackServer("openai", dim=DIM, api_key=KEY, caps=Caps(inputs=2)) as server:
         async with embedding(server) as embedder:
             await embedder.embed_documents(TEXTS)
-            refused_before = server.counters.statuses[400]
-            assert refused_before > 0
+            rejected_before = server.counters.statuses[400]
+            assert rejected_before > 0
             assert (await embedder.embed_documents(TEXTS) == mock(TEXTS)).all()
-            assert server.counters.statuses[400] == refused_before
+            assert server.counters.statuses[400] == rejected_before
 
 
 async def test_fault_25_too_long_for_the_model(caplog: pytest.LogCaptureFixture) -> None:

@@ -38,7 +38,7 @@ GOOD = answer(VECTOR, x_request_id="req-1")
 FAST = {"error": {"message": f"too fast, {KEY}", "code": "rate_limit_exceeded"}}
 
 
-def refused(status: int = 429, **headers: str) -> Response:
+def rejected(status: int = 429, **headers: str) -> Response:
     return answer(FAST, status, **headers)
 
 
@@ -89,31 +89,31 @@ def in_words(sentence: str) -> Response:
 
 
 WAITS: dict[str, tuple[Response, float]] = {
-    "fault_29_unavailable_until": (refused(503, retry_after="7"), 7.0),
-    "fault_30_seconds": (refused(retry_after="30"), 30.0),
-    "fault_31_a_date_by_the_servers_own_clock": (refused(**LATER), 20.0),
+    "fault_29_unavailable_until": (rejected(503, retry_after="7"), 7.0),
+    "fault_30_seconds": (rejected(retry_after="30"), 30.0),
+    "fault_31_a_date_by_the_servers_own_clock": (rejected(**LATER), 20.0),
     "fault_31_a_date_that_has_passed": (
-        refused(date=format_datetime(DATE), retry_after=format_datetime(DATE - timedelta(days=1))),
+        rejected(date=format_datetime(DATE), retry_after=format_datetime(DATE - timedelta(days=1))),
         0.5,
     ),
-    "fault_32_milliseconds": (refused(retry_after_ms="1500"), 1.5),
-    "fault_32_milliseconds_win": (refused(retry_after_ms="1500", retry_after="60"), 1.5),
-    "fault_33_nothing_said": (refused(), 0.5),
-    "fault_34_negative": (refused(retry_after="-5"), 0.5),
-    "fault_34_nan": (refused(retry_after="nan"), 0.5),
-    "fault_34_infinite": (refused(retry_after="inf"), 0.5),
-    "fault_34_absurd_date": (refused(date="soon", retry_after="Tue, 99 Foo 2020"), 0.5),
-    "fault_34_words": (refused(retry_after="a while"), 0.5),
+    "fault_32_milliseconds": (rejected(retry_after_ms="1500"), 1.5),
+    "fault_32_milliseconds_win": (rejected(retry_after_ms="1500", retry_after="60"), 1.5),
+    "fault_33_nothing_said": (rejected(), 0.5),
+    "fault_34_negative": (rejected(retry_after="-5"), 0.5),
+    "fault_34_nan": (rejected(retry_after="nan"), 0.5),
+    "fault_34_infinite": (rejected(retry_after="inf"), 0.5),
+    "fault_34_absurd_date": (rejected(date="soon", retry_after="Tue, 99 Foo 2020"), 0.5),
+    "fault_34_words": (rejected(retry_after="a while"), 0.5),
     "fault_96_words": (in_words("Rate limit reached. Please try again in 6s."), 6.0),
     "fault_96_more_words": (in_words("Please try again in 1m3s."), 63.0),
-    "fault_96_a_quota_that_refills": (refused(x_ratelimit_reset_requests="20s"), 20.0),
-    "fault_96_a_date_without_date": (refused(retry_after="Fri, 31 Dec 1999 23:59:59 GMT"), 0.5),
+    "fault_96_a_quota_that_refills": (rejected(x_ratelimit_reset_requests="20s"), 20.0),
+    "fault_96_a_date_without_date": (rejected(retry_after="Fri, 31 Dec 1999 23:59:59 GMT"), 0.5),
 }
 
 
-@pytest.mark.parametrize(("refusal", "wait"), WAITS.values(), ids=WAITS)
-async def test_the_next_request_goes_when_the_server_allows(refusal: Response, wait: float) -> None:
-    transport = Clocked([refusal, GOOD])
+@pytest.mark.parametrize(("rejection", "wait"), WAITS.values(), ids=WAITS)
+async def test_the_next_request_goes_when_the_server_allows(rejection: Response, wait: float) -> None:
+    transport = Clocked([rejection, GOOD])
     async with asking(transport) as embedder:
         assert await outcome(embedder) is None
         assert transport.times[1] - transport.times[0] == pytest.approx(wait)
@@ -122,7 +122,7 @@ async def test_the_next_request_goes_when_the_server_allows(refusal: Response, w
 
 async def test_fault_96_a_date_without_date_is_one_of_our_clock() -> None:
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
-    transport = Clocked([refused(retry_after=later), GOOD])
+    transport = Clocked([rejected(retry_after=later), GOOD])
     async with asking(transport) as embedder:
         assert await outcome(embedder) is None
         assert 60.0 < transport.times[1] - transport.times[0] <= 90.0
@@ -139,7 +139,7 @@ async def test_fault_36_a_quota_that_refills_in_years() -> None:
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_fault_34_longer_than_anyone_waits(status: int) -> None:
-    transport = Clocked([refused(status, retry_after="1e9", x_request_id="req-7")])
+    transport = Clocked([rejected(status, retry_after="1e9", x_request_id="req-7")])
     async with asking(transport) as embedder:
         error = await outcome(embedder)
         assert type(error) is (RateLimitError if status == 429 else OverloadedError)
@@ -150,7 +150,7 @@ async def test_fault_34_longer_than_anyone_waits(status: int) -> None:
 
 async def test_fault_30_siblings_wait_too() -> None:
     """The 429 pauses the account, not only the call that got it."""
-    transport = Clocked(lambda now: refused(retry_after="30") if now < 1.0 else GOOD)
+    transport = Clocked(lambda now: rejected(retry_after="30") if now < 1.0 else GOOD)
     async with asking(transport, limits=Limits(max_concurrency=4)) as embedder, anyio.create_task_group() as tasks:
         for number in range(12):
             tasks.start_soon(embedder.embed_documents, [f"{TEXTS[0]} {number}"])
@@ -160,8 +160,8 @@ async def test_fault_30_siblings_wait_too() -> None:
     assert len(transport.times) == 12 + len(before)
 
 
-async def test_fault_33_a_bare_refusal_backs_off_and_one_at_a_time_asks() -> None:
-    transport = Clocked(lambda now: refused() if now < 20.0 else GOOD)
+async def test_fault_33_a_bare_rejection_backs_off_and_one_at_a_time_asks() -> None:
+    transport = Clocked(lambda now: rejected() if now < 20.0 else GOOD)
     async with asking(transport, limits=Limits(max_concurrency=8)) as embedder, anyio.create_task_group() as tasks:
         for number in range(20):
             tasks.start_soon(embedder.embed_documents, [f"{TEXTS[0]} {number}"])
@@ -179,7 +179,7 @@ async def test_fault_35_a_storm_costs_a_fifth_at_most() -> None:
 
     def decide(now: float) -> Response:
         wait = keeper.take(now, 1, 3, 1)
-        return GOOD if wait <= 0 else refused(retry_after=str(wait))
+        return GOOD if wait <= 0 else rejected(retry_after=str(wait))
 
     transport = Clocked(decide)
     async with asking(transport, limits=Limits(max_concurrency=64)) as embedder, anyio.create_task_group() as tasks:
@@ -212,9 +212,9 @@ async def test_odd_quota_headers_stop_nothing(said: dict[str, str], unit: str) -
     assert transport.times[-1] < 600.0, "an odd header made it crawl"
 
 
-async def test_fault_36_a_refusal_with_odd_headers() -> None:
+async def test_fault_36_a_rejection_with_odd_headers() -> None:
     headers: dict[str, Any] = {"x_ratelimit_limit_requests": "0", "x_ratelimit_remaining_requests": "0"}
-    transport = Clocked([refused(**headers), GOOD])
+    transport = Clocked([rejected(**headers), GOOD])
     async with asking(transport) as embedder:
         assert await outcome(embedder) is None
 

@@ -76,7 +76,7 @@ def test_a_probe_is_not_paced_until_a_request_is_answered() -> None:
     for number in range(4):
         account.succeeded(number + 0.5, sent(account, number), REPLY, alone=True)
     account.ended(5.0, sent(account, 4.5), RateLimitError("too fast", status=429), 0)
-    assert account.quotas.pace.in_force
+    assert account.quotas.pace.flow is not None
     probe_at = account.backoff.until
     first, second = Reservation("document", 0, 10.0), Reservation("document", 0, 1e6)
     assert account.earliest(probe_at, first, (0.0, 0.0, 0.0), leave_reserve=True) == probe_at

@@ -26,7 +26,7 @@ class Server:
     spec = ModelSpec(name="m", provider="p", dim=2, max_batch_texts=1, max_concurrency=16)
 
     def __init__(self, meter: Bucket | SlidingWindow, seed: int) -> None:
-        self.refused = 0
+        self.rejected = 0
         self._meter = meter
         self._random = Random(seed)
 
@@ -34,7 +34,7 @@ class Server:
         await anyio.sleep(self._random.uniform(0.01, 0.1))
         now = asyncio.get_running_loop().time()
         if self._meter.wait(now, 1) > 0:
-            self.refused += 1
+            self.rejected += 1
             raise RateLimitError("too fast")
         self._meter.add(now, 1)
         await anyio.sleep(self._random.uniform(0.01, 0.5))
@@ -44,7 +44,7 @@ class Server:
         """Nothing is open."""
 
 
-async def refused(meter: Bucket | SlidingWindow, seed: int, processes: int) -> int:
+async def rejected(meter: Bucket | SlidingWindow, seed: int, processes: int) -> int:
     """429s while ``processes`` factories embed equal parts of the texts."""
     server = Server(meter, seed)
     limits = Limits(requests_per_minute=QUOTA / processes)
@@ -57,7 +57,7 @@ async def refused(meter: Bucket | SlidingWindow, seed: int, processes: int) -> i
     async with anyio.create_task_group() as tasks:
         for number in range(processes):
             tasks.start_soon(process, [f"{number} {text}" for text in range(TEXTS // processes)])
-    return server.refused
+    return server.rejected
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 4])
@@ -66,4 +66,4 @@ async def refused(meter: Bucket | SlidingWindow, seed: int, processes: int) -> i
 def test_stated_limits_are_kept_by_all_processes_together(kind: str, seed: int, processes: int) -> None:
     meter = Bucket(QUOTA / A_MINUTE, QUOTA) if kind == "bucket" else SlidingWindow(QUOTA, A_MINUTE)
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-        assert runner.run(refused(meter, seed, processes)) == 0
+        assert runner.run(rejected(meter, seed, processes)) == 0

@@ -29,34 +29,34 @@ def litellm(fleet: Fleet) -> Target:
     return fleet["litellm"]
 
 
-def refused(target: Target) -> int:
+def rejected(target: Target) -> int:
     """Requests that the server has answered with 400."""
     return target.server.said().count('/embeddings HTTP/1.1" 400')
 
 
-@pytest.mark.parametrize(("name", "refusals"), [("litellm", 0), ("litellm, numbers", 1), ("litellm, dropping", 0)])
+@pytest.mark.parametrize(("name", "rejections"), [("litellm", 0), ("litellm, numbers", 1), ("litellm, dropping", 0)])
 async def test_base64_is_requested_until_it_is_rejected(
-    fleet: Fleet, factory: EmbedderFactory, name: str, refusals: int
+    fleet: Fleet, factory: EmbedderFactory, name: str, rejections: int
 ) -> None:
     target = fleet[name]
-    before = refused(target)
+    before = rejected(target)
     embedder = await target.embedder(factory, batch_size=16)
     await embedder.embed_query("first")
     vectors = await embedder.embed_documents(mixed(60))
-    assert refused(target) - before == refusals
+    assert rejected(target) - before == rejections
     direct = await (await fleet["infinity"].embedder(factory)).embed_documents(mixed(60))
     assert np.min(similarity(vectors, direct)) > 0.9999
 
 
-@pytest.mark.parametrize(("name", "refusals"), [("litellm", 1), ("litellm, numbers", 2), ("litellm, dropping", 0)])
-async def test_dimensions_are_rejected(fleet: Fleet, factory: EmbedderFactory, name: str, refusals: int) -> None:
+@pytest.mark.parametrize(("name", "rejections"), [("litellm", 1), ("litellm, numbers", 2), ("litellm, dropping", 0)])
+async def test_dimensions_are_rejected(fleet: Fleet, factory: EmbedderFactory, name: str, rejections: int) -> None:
     """The model's own dimension is no reason to fail; another one is."""
     target = fleet[name]
-    before = refused(target)
+    before = rejected(target)
     embedder = await target.embedder(factory, dimensions=384)
     await embedder.embed_query("first")
     assert (await embedder.embed_documents(mixed(20))).shape == (20, 384)
-    assert refused(target) - before == refusals
+    assert rejected(target) - before == rejections
     other = await target.embedder(factory, dimensions=64)
     with pytest.raises(ProviderError, match=r"384.*64"):
         await other.embed_query("text")

@@ -98,9 +98,9 @@ async def test_a_call_that_has_failed_does_not_wait_for_requests_of_others(facto
 
 @pytest.mark.virtual_time
 async def test_a_rejected_key_ends_all_calls_of_the_embedder_and_none_of_another(factory: EmbedderFactory) -> None:
-    refused = ScriptedProvider([1.0, AuthenticationError("who are you")], spec=PAIRS)
+    rejected = ScriptedProvider([1.0, AuthenticationError("who are you")], spec=PAIRS)
     known = ScriptedProvider(spec=PAIRS)
-    embedder = await factory.new_embedder(refused, cache=True, limits=Limits(max_concurrency=1))
+    embedder = await factory.new_embedder(rejected, cache=True, limits=Limits(max_concurrency=1))
     other = await factory.new_embedder(known, cache=True)
     calls = [embedder.embed_documents(TEXTS), embedder.embed(TEXTS[8:], on_error="return"), other.embed(TEXTS[2:])]
     errors = await asyncio.gather(*calls, return_exceptions=True)

@@ -122,7 +122,7 @@ async def test_a_collector_keeps_no_factory_alive_and_can_be_unregistered() -> N
 
 
 @pytest.mark.virtual_time
-async def test_refusals_and_retries_are_seen() -> None:
+async def test_rejections_and_retries_are_seen() -> None:
     registry = CollectorRegistry()
     errors = [RateLimitError("slow", retry_after=0.001), *[OverloadedError("busy", retry_after=0.0)] * 2]
     async with EmbedderFactory(Config()) as factory:

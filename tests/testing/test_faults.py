@@ -114,9 +114,9 @@ async def test_chunks_garbage_redirects_and_statuses() -> None:
     redirect = await talks(Redirect("http://elsewhere.example/", 308))
     assert redirect.startswith(b"HTTP/1.1 308 Permanent Redirect\r\n")
     assert b"\r\nlocation: http://elsewhere.example/\r\n" in redirect
-    refusal = await talks(Status(499, {"error": "no"}, {"x-more": "1"}))
-    assert refusal.startswith(b"HTTP/1.1 499 Unassigned\r\n")
-    assert refusal.endswith(b'\r\ncontent-length: 14\r\n\r\n{"error":"no"}')
+    rejection = await talks(Status(499, {"error": "no"}, {"x-more": "1"}))
+    assert rejection.startswith(b"HTTP/1.1 499 Unassigned\r\n")
+    assert rejection.endswith(b'\r\ncontent-length: 14\r\n\r\n{"error":"no"}')
     changed = await talks(Rewrite(lambda body: body | {"model": "other"}))
     assert b'"model":"other"' in changed
 

@@ -90,7 +90,7 @@ def test_lognormal_latency_has_the_median_and_spread_it_says() -> None:
     assert latency.sample(again, 1, 1) == latency.sample(once_more, 1, 1)
 
 
-def test_workers_take_requests_in_turn_and_refuse_beyond_their_queue() -> None:
+def test_workers_take_requests_in_turn_and_reject_beyond_their_queue() -> None:
     workers = Workers(Capacity(workers=2, max_waiting=2))
     assert [workers.take(0.0, 10.0) for _ in range(5)] == [10.0, 10.0, 20.0, 20.0, None]
     assert workers.take(10.0, 5.0) == 15.0, "those that waited have started, and two more may wait"
@@ -136,7 +136,7 @@ def test_durations_are_written_as_go_does(seconds: float, written: str) -> None:
     assert duration(seconds) == written
 
 
-async def refused(hints: Hints) -> Answer:
+async def rejected(hints: Hints) -> Answer:
     quota = Quota.per_minute(requests=2, algorithm="sliding")
     async with LoopbackServer(dim=4, quota=quota, hints=hints) as server, connected(server) as client:
         answers = [await client.embed("text") for _ in range(3)]
@@ -148,16 +148,16 @@ async def refused(hints: Hints) -> Answer:
 
 @pytest.mark.virtual_time
 async def test_a_rejection_names_the_time_to_retry() -> None:
-    assert (await refused(Hints())).headers["retry-after"] == "60"
-    answer = await refused(Hints(retry_after="milliseconds"))
+    assert (await rejected(Hints())).headers["retry-after"] == "60"
+    answer = await rejected(Hints(retry_after="milliseconds"))
     assert (answer.headers["retry-after-ms"], answer.headers["retry-after"]) == ("60000", "60")
     assert answer.json["error"]["code"] == "rate_limit_exceeded"
     assert "try again in 1m0s" in answer.json["error"]["message"]
 
 
 @pytest.mark.virtual_time
-async def test_a_refusal_may_give_a_date_by_a_clock_that_is_wrong() -> None:
-    right, wrong = [await refused(Hints(retry_after="date", skew=skew)) for skew in (0.0, 86_400.0)]
+async def test_a_rejection_may_give_a_date_by_a_clock_that_is_wrong() -> None:
+    right, wrong = [await rejected(Hints(retry_after="date", skew=skew)) for skew in (0.0, 86_400.0)]
     dates = [parsedate_to_datetime(answer.headers["date"]) for answer in (right, wrong)]
     for answer, date in zip((right, wrong), dates, strict=True):
         assert parsedate_to_datetime(answer.headers["retry-after"]) - date == timedelta(seconds=60)
@@ -166,7 +166,7 @@ async def test_a_refusal_may_give_a_date_by_a_clock_that_is_wrong() -> None:
 
 @pytest.mark.virtual_time
 async def test_a_hidden_quota_shows_nowhere() -> None:
-    answer = await refused(Hints.hidden())
+    answer = await rejected(Hints.hidden())
     assert not [name for name in answer.headers if "ratelimit" in name or "retry" in name]
     assert "try again in" not in answer.json["error"]["message"]
 

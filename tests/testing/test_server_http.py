@@ -73,9 +73,9 @@ def test_a_head_is_taken_apart() -> None:
 async def test_bytes_that_are_no_request_are_rejected_and_logged(sent: bytes, status: int) -> None:
     parser = Parser(1000)
     parser.feed(sent)
-    with pytest.raises(Malformed) as refused:
+    with pytest.raises(Malformed) as rejected:
         parser.next()
-    assert refused.value.status == status
+    assert rejected.value.status == status
     async with LoopbackServer(max_body=1000) as server, connected(server) as client:
         client.writer.write(sent)
         answer = await client.read()

@@ -62,12 +62,12 @@ def layers(name: str, limits: Limits | None = None) -> EmbedderOptions:
 )
 def test_case_53_cancelled_at_every_point_nothing_is_left(operation: Operation, floor: str, limits: Limits) -> None:
     async def cancelled_at(suspension: int) -> bool:
-        refused = {TEXTS[4]: BadTextError("no"), TEXTS[7]: BadTextError("no", index=0)}
+        rejected = {TEXTS[4]: BadTextError("no"), TEXTS[7]: BadTextError("no", index=0)}
         provider = ScriptedProvider(
             [BUSY, 0.5, None, BUSY],
             latency=1.0,
             spec=NARROW,
-            refused=refused if operation is everything_returned else {},
+            refused=rejected if operation is everything_returned else {},
         )
         with nothing_left_behind():
             async with EmbedderFactory(Config()) as factory:

@@ -123,7 +123,7 @@ async def live(world: World) -> None:
             ]
             errors = [outcome for outcome in outcomes if isinstance(outcome, AembedError)]
             assert len({id(error) for error in errors}) == len(errors)
-            assert server.quota_refusals == 0
+            assert server.quota_rejections == 0
             wanted = Counter(
                 (("query" if call.method == "query" else "document"), text)
                 for call in world.calls

@@ -68,7 +68,7 @@ class StrictServer:
 
     world: World
     in_flight: int = 0
-    quota_refusals: int = 0
+    quota_rejections: int = 0
     requests: int = 0
     answered: Counter[tuple[Kind, str]] = field(default_factory=Counter)
     """Number of vectors that each text got."""
@@ -87,7 +87,7 @@ class StrictServer:
         assert len(set(texts)) == len(texts), "a text twice in a request"
         wait = self._keeper.take(anyio.current_time(), 1, 0, len(texts))
         if wait:
-            self.quota_refusals += 1
+            self.quota_rejections += 1
             raise RateLimitError("too fast", retry_after=wait)
         self.in_flight += 1
         try:

@@ -1,4 +1,4 @@
-"""Error bodies of servers, as recorded or documented."""
+"""Error replies of servers: their status, and bodies as recorded or documented."""
 
 from __future__ import annotations
 
@@ -21,6 +21,39 @@ from aembed._errors import (
 from aembed._wire.error_body import ErrorBody, fastapi_error
 from tests.wire.error_replies import error_of
 from tests.wire.fake import answer
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, BadRequestError),
+        (401, AuthenticationError),
+        (402, QuotaExhaustedError),
+        (403, AuthenticationError),
+        (404, ModelNotFoundError),
+        (405, BadRequestError),
+        (408, OverloadedError),
+        (409, OverloadedError),
+        (413, BatchTooLargeError),
+        (422, BadRequestError),
+        (424, OverloadedError),
+        (429, RateLimitError),
+        (498, AuthenticationError),
+        (499, OverloadedError),
+        (500, OverloadedError),
+        (502, OverloadedError),
+        (503, OverloadedError),
+        (501, BadRequestError),
+        (505, BadRequestError),
+        (529, OverloadedError),
+    ],
+)
+def test_the_status_alone(status: int, error: type[ProviderError]) -> None:
+    for body in (b"", b"<html>nginx</html>", b"{}", b"[]", b"null", b"17", b'{"error": {}}', b"[" * 100_000, b"\xff"):
+        found = error_of(answer(body, status, x_request_id="req-7"))
+        assert type(found) is error
+        assert (found.status, found.provider, found.request_id) == (status, "openai", "req-7")
+        assert f"status {status}" in str(found)
 
 
 @pytest.mark.parametrize(

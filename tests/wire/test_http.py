@@ -63,12 +63,12 @@ async def test_redirects_are_rejected(location: str, words: str) -> None:
     ("status", "encoding", "body"),
     [(503, "identity", b"<html>" + b"x" * 3_000_000), (401, "gzip", b""), (401, "br", b"no brotli")],
 )
-async def test_the_status_of_a_refusal_survives_its_body(status: int, encoding: str, body: bytes) -> None:
-    def refuse(request: int, writer: asyncio.StreamWriter) -> None:
+async def test_the_status_of_a_rejection_survives_its_body(status: int, encoding: str, body: bytes) -> None:
+    def reject(request: int, writer: asyncio.StreamWriter) -> None:
         head = f"HTTP/1.1 {status} No\r\nContent-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)
 
-    async with served(refuse) as (transport, url):
+    async with served(reject) as (transport, url):
         response = await transport.post(url, b"{}", {}, max_bytes=1000)
         assert response.status == status
         assert len(response.body) <= MAX_REJECTION_BYTES

@@ -25,15 +25,15 @@ async def test_numbers_are_not_asked_for_otherwise_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "refusal",
+    "rejection",
     [
         answer({"error": {"message": "encoding_format is not supported"}}, 400),
         answer({"error": {"message": "unsupported value", "param": "encoding_format"}}, 400),
         answer({"detail": [{"loc": ["body", "encoding_format"], "msg": "Extra inputs are not permitted"}]}, 422),
     ],
 )
-async def test_an_endpoint_without_base64(refusal: Any) -> None:
-    fake = Fake([refusal, answer(vectors([1.0, 2.0]))])
+async def test_an_endpoint_without_base64(rejection: Any) -> None:
+    fake = Fake([rejection, answer(vectors([1.0, 2.0]))])
     provider = await OPENAI(local(fake))
     for _ in range(2):
         await provider.embed(["a"], kind="document")

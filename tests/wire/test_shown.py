@@ -17,7 +17,7 @@ def test_a_response_does_not_show_its_content() -> None:
     assert KEY not in repr(answer({"error": KEY}, 401, location=KEY))
 
 
-async def test_a_refusal_that_repeats_the_key() -> None:
+async def test_a_rejection_that_repeats_the_key() -> None:
     provider = await opened(Fake([answer({"error": {"message": f"wrong key {KEY}"}}, 401, echo=KEY)]), "openai")
     with pytest.raises(AembedError) as caught:
         await provider.embed(["a text"], kind="query")

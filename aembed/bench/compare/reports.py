@@ -70,8 +70,8 @@ def _compare(before: Report, after: Report) -> list[Change | str]:
             return [
                 f"{which} run is {report.verdict.state}: {'; '.join(report.verdict.reasons) or 'it has no figures'}"
             ]
-    refused = {"count": _other_counts(before, after), "size": _other_counts(before, after)}
-    refused |= {
+    rejected = {"count": _other_counts(before, after), "size": _other_counts(before, after)}
+    rejected |= {
         "computing": _other_machine(before, after),
         "waiting": _other_machine(before, after) or _restless(before, after),
     }
@@ -79,7 +79,7 @@ def _compare(before: Report, after: Report) -> list[Change | str]:
     earlier = {figure.metric: figure for figure in figures_of(before)}
     verdicts: dict[str, Change | str] = {}
     for figure in figures_of(after):
-        if (reason := refused[figure.nature]) is not None:
+        if (reason := rejected[figure.nature]) is not None:
             verdicts[reason] = reason
         elif figure.metric not in earlier:
             verdicts[figure.metric] = f"{figure.metric}: not in the earlier run"

@@ -155,7 +155,7 @@ def together_from_the_start() -> list[Situation]:
     ]  # fmt: skip
 
 
-def refused_for_a_while() -> list[Situation]:
+def rejected_for_a_while() -> list[Situation]:
     minute, ten = (Outage(60.0, 120.0, "429", 2.0),), (Outage(60.0, 660.0, "429", 30.0),)
     rules: dict[Headers, Rule] = {"all": requests(1200, "bucket"), "none": requests(1200, "sliding")}
     return [
@@ -280,7 +280,7 @@ SITUATIONS = [
     *many_answers(),
     *large_batches(),
     *together_from_the_start(),
-    *refused_for_a_while(),
+    *rejected_for_a_while(),
     *short_windows(),
     *other_causes(),
     *never_above_what_is_stated(),

@@ -50,9 +50,9 @@ def test_compare_judges_and_rejects(place: Path) -> None:
     assert (place / "c.html").exists()
     other = json.loads((place / "a.json").read_bytes())
     (place / "b.json").write_text(json.dumps({**other, "schema": 999}))
-    refused = aembed("compare", "a.json", "b.json", cwd=place)
-    assert refused.returncode == 2
-    assert "schema 999" in refused.stderr
+    rejected = aembed("compare", "a.json", "b.json", cwd=place)
+    assert rejected.returncode == 2
+    assert "schema 999" in rejected.stderr
 
 
 def test_history_is_added_to_and_shown(place: Path) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from aembed._errors import ProviderError, RateLimitError
-from tests.provider_errors import HELP, REFUSALS, RETRY, google
+from tests.provider_errors import HELP, REJECTIONS, RETRY, google
 from tests.provider_requests import KEY, opened
 from tests.wire.fake import Fake, answer
 
 TEXT = "a private text that nobody else should read, ever"
 
 
-async def refused(name: str, status: int, body: Any) -> ProviderError:
+async def rejected(name: str, status: int, body: Any) -> ProviderError:
     fake = Fake([answer(body, status, x_request_id="req-5")])
     provider = await opened(fake, name, base_url="http://localhost:9000")
     with pytest.raises(ProviderError) as caught:
@@ -22,14 +22,14 @@ async def refused(name: str, status: int, body: Any) -> ProviderError:
     return caught.value
 
 
-@pytest.mark.parametrize(("name", "status", "body", "error"), REFUSALS)
-async def test_refusal(name: str, status: int, body: Any, error: type[ProviderError]) -> None:
-    found = await refused(name, status, body)
+@pytest.mark.parametrize(("name", "status", "body", "error"), REJECTIONS)
+async def test_rejection(name: str, status: int, body: Any, error: type[ProviderError]) -> None:
+    found = await rejected(name, status, body)
     assert type(found) is error
     assert (found.status, found.request_id, found.provider) == (status, "req-5", name.partition(":")[0])
 
 
-@pytest.mark.parametrize("name", sorted({name for name, *_ in REFUSALS}))
+@pytest.mark.parametrize("name", sorted({name for name, *_ in REJECTIONS}))
 async def test_neither_text_nor_key_is_repeated(name: str) -> None:
     said = f"cannot embed {TEXT!r} with key {KEY}"
     for body in (
@@ -39,22 +39,22 @@ async def test_neither_text_nor_key_is_repeated(name: str) -> None:
         {"error": {"message": said}},
         {"detail": [{"msg": said}]},
     ):
-        found = await refused(name, 400, body)
+        found = await rejected(name, 400, body)
         assert TEXT not in f"{found} {found!r}"
         assert KEY not in f"{found} {found!r}"
 
 
-@pytest.mark.parametrize("name", sorted({name for name, *_ in REFUSALS}))
+@pytest.mark.parametrize("name", sorted({name for name, *_ in REJECTIONS}))
 async def test_a_gateways_own_words_are_heard(name: str) -> None:
     for body in ({"error": "no such route"}, {"message": "no such route"}, {"error": {"message": "no such route"}}):
-        assert "no such route" in str(await refused(name, 400, body))
+        assert "no such route" in str(await rejected(name, 400, body))
 
 
 async def test_google_names_the_time_to_retry() -> None:
     body = google(429, "quota", "RESOURCE_EXHAUSTED", HELP, RETRY)
-    assert (await refused("google", 429, body)).retry_after == 3.5
-    assert (await refused("google", 429, [body])).retry_after == 3.5
-    assert (await refused("google", 429, google(429, "quota", "RESOURCE_EXHAUSTED"))).retry_after is None
+    assert (await rejected("google", 429, body)).retry_after == 3.5
+    assert (await rejected("google", 429, [body])).retry_after == 3.5
+    assert (await rejected("google", 429, google(429, "quota", "RESOURCE_EXHAUSTED"))).retry_after is None
 
 
 def exceeded(*quotas: str) -> dict[str, Any]:
@@ -74,14 +74,14 @@ DAY = "EmbedContentRequestsPerDayPerUserPerProjectPerModel-FreeTier"
 async def test_google_names_the_quota_that_is_used_up(
     quotas: list[str], scope: str | None, retry_after: float | None
 ) -> None:
-    error = await refused("google", 429, exceeded(*quotas))
+    error = await rejected("google", 429, exceeded(*quotas))
     assert isinstance(error, RateLimitError)
     assert (error.scope, error.retry_after) == (scope, retry_after)
 
 
 @pytest.mark.parametrize("violations", [None, 7, [7], [{"quotaId": None}], "x"])
 async def test_google_names_it_in_odd_forms(violations: Any) -> None:
-    error = await refused("google", 429, google(429, "quota", "RESOURCE_EXHAUSTED", {"violations": violations}))
+    error = await rejected("google", 429, google(429, "quota", "RESOURCE_EXHAUSTED", {"violations": violations}))
     assert isinstance(error, RateLimitError)
     assert error.scope is None
 
