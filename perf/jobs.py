@@ -216,7 +216,7 @@ def main() -> None:
 
 
 def run_alone(source: Path, output: Path, rows: int, dim: int, *more: str) -> dict[str, float]:
-    """One job in a process of its own; its output is measured and removed."""
+    """Run one job in a fresh process; measure its output and remove it."""
     size = ["--rows", str(rows), "--dim", str(dim)]
     command = [sys.executable, "-m", "perf.jobs", *size, "--one", str(source), str(output), *more]
     found: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)

@@ -152,7 +152,7 @@ async def test_a_model_is_named_where_there_is_no_default(name: str) -> None:
 
 @every_host
 def test_the_sources_of_its_facts_are_named(name: str) -> None:
-    """In a paragraph of its own, which the page on providers shows below the host's models."""
+    """Each host has its paragraph of sources, which the page on providers shows below its models."""
     labels = re.findall(r"^- ([^:]+): ", openai_hosts.__doc__ or "", re.MULTILINE)
     host = Registry().get(name.partition(":")[0])
     assert isinstance(host, HttpApi)

@@ -25,7 +25,7 @@ class Reports(Protocol):
 
 
 class Attempt:
-    """From ``waits`` or ``sends`` on, until it is :meth:`answered` or has :meth:`failed`."""
+    """An attempt, from :meth:`waits` or :meth:`sends` until it is :meth:`answered` or has :meth:`failed`."""
 
     # Defaults of the class: set as the attempt proceeds, some of them only where a listener wants them.
     calls: tuple[int, ...] = ()
@@ -47,13 +47,13 @@ class Attempt:
         self._record = record
 
     def waits(self) -> None:
-        """It is not admitted at once."""
+        """Note that it is not admitted at once."""
         self._began = self._record.clock()
         self._state = WAITING
         self._record.time.move(IDLE, WAITING, self._began)
 
     def sends(self) -> None:
-        """It is admitted."""
+        """Note that it is admitted."""
         record, before = self._record, self._state
         now = record.clock()
         if before == WAITING:
@@ -67,7 +67,8 @@ class Attempt:
             PHASES.set(self._timer)
 
     def answered(self, reply: Reply) -> None:
-        """Its vectors have passed the check. They are not placed yet: the calls that wait for them are still known."""
+        """Note that its vectors have passed the check. They are not placed yet: the calls that wait for them are still
+        known."""
         if self._recorder.listeners.wants_requests:
             self.calls = self._call.numbers(self._batch)
         self._finish()
@@ -78,7 +79,7 @@ class Attempt:
             self._record.answered_by(reply.other_model)
 
     def failed(self, error: BaseException) -> None:
-        """It has ended with ``error``; one that was answered before that is no failure."""
+        """Note that it has ended with ``error``; once answered, it is no failure."""
         if self._timer is not None:
             PHASES.set(None)
         if self._state == SENDING:

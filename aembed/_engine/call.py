@@ -24,8 +24,8 @@ NONE_REJECTED: Mapping[int, AembedError] = MappingProxyType({})
 class EmbedCall:
     """The :class:`Recipient` of one caller. Rows are placed into one array, allocated once the dimension is known.
 
-    ``texts`` are distinct, and an index is a position in them. Only the result, and the ``index`` of an error, count as
-    the caller does. The rows in ``rejected`` have failed before the call began.
+    ``texts`` are distinct, and an index is a position in them. Only the result, and the ``index`` of an error, use the
+    caller's positions. The rows in ``rejected`` have failed before the call began.
     """
 
     # Defaults of the class, since most calls never set them.
@@ -35,9 +35,9 @@ class EmbedCall:
     on_ended: Callable[[int], None] | None = None
     """Called with the number of rows that have just received their vector, or failed."""
     is_late = False
-    """Its deadline has passed."""
+    """True once its deadline has passed."""
     out_of_time = False
-    """No request can be sent before the deadline: the call ends now."""
+    """True if no request can be sent before the deadline: the call ends now."""
     stopped = False
     error: AembedError | None = None
     """The error that ends the call, once it has stopped."""
@@ -99,7 +99,7 @@ class EmbedCall:
         return not self.stopped
 
     def cancellable(self, deliver: Deliver) -> Deliver:
-        return deliver  # a call ends as a whole: its task is cancelled
+        return deliver  # a call is cancelled as a whole, by its task
 
     def rows(self, batch: Batch, dim: int | None) -> Vectors | None:
         if dim is None or self._row_map is not None or not isinstance(batch.rows, slice):
@@ -221,7 +221,7 @@ class EmbedCall:
         return len(batch.texts) if self._row_map is None else int(self._row_map.occurrences[batch.rows].sum())
 
     def _row(self, index: int) -> int:
-        """The first row that holds the text, as the caller counts."""
+        """The first row of the caller that holds the text."""
         return index if self._row_map is None else int(self._row_map.first[index])
 
     def _deadline_error(self, seconds: float, option: str, unsent: int) -> DeadlineError:

@@ -19,7 +19,7 @@ class CallRecord:
     followers: tuple[CallRecord, ...] = ()
     """Records of the calls that wait for this one, a shared call."""
     attempts = 0
-    """Attempts of the request that needed most."""
+    """Largest number of attempts of a request."""
     cache_hits = cache_misses = cache_shared = 0
     merged = False
     response_model: str | None = None
@@ -37,24 +37,24 @@ class CallRecord:
         self.time.lead(follower.time)
 
     def release(self, follower: CallRecord) -> None:
-        """The call of ``follower`` has left."""
+        """Stop passing notes on to ``follower``, whose call has left."""
         self.followers = tuple(each for each in self.followers if each is not follower)
         self.time.release(follower.time)
 
     def attempted(self, attempts: int) -> None:
-        """A request is sent for the ``attempts``-th time."""
+        """Note that a request is sent for the ``attempts``-th time."""
         self.attempts = max(self.attempts, attempts)
         for follower in self.followers:
             follower.attempted(attempts)
 
     def answered_by(self, model: str) -> None:
-        """The server named another model than was requested."""
+        """Note the model that the server named, if it is not the requested one."""
         self.response_model = model
         for follower in self.followers:
             follower.answered_by(model)
 
     def merge(self) -> None:
-        """The micro-batcher sends the call together with others."""
+        """Note that the micro-batcher sends the call together with others."""
         self.merged = True
         for follower in self.followers:
             follower.merge()

@@ -35,7 +35,7 @@ def _checked(vectors: Vectors, texts: int, spec: ModelSpec) -> Vectors:
     if spec.dim is not None and vectors.shape[1] != spec.dim:
         raise _unusable(spec, f"vectors of dimension {vectors.shape[1]} where {spec.dim} was expected")
     if texts == 1:
-        least = most = float(np.vdot(vectors, vectors))  # of one row the cheapest way
+        least = most = float(np.vdot(vectors, vectors))  # the cheapest way for one row
     else:
         least, most = _squared_norms(vectors)
     if not 0.0 < least <= most < math.inf:  # NaN fails every comparison
@@ -44,7 +44,7 @@ def _checked(vectors: Vectors, texts: int, spec: ModelSpec) -> Vectors:
 
 
 def _squared_norms(vectors: Vectors) -> tuple[float, float]:
-    """The least and the greatest; infinite where they overflow."""
+    """Smallest and largest of the squared norms; infinite where they overflow."""
     with np.errstate(over="ignore"):
         squares = np.vecdot(vectors, vectors)
     return float(np.minimum.reduce(squares)), float(np.maximum.reduce(squares))
@@ -59,7 +59,7 @@ def _as_float32(vectors: object, spec: ModelSpec) -> Vectors:
 
 
 def _check_rows(vectors: Vectors, spec: ModelSpec) -> None:
-    """The exact check, for rows whose squared norm under- or overflows, or is really bad."""
+    """The exact check, for rows that are bad, or whose squared norm under- or overflows."""
     bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1) | ~vectors.any(axis=1)).tolist()
     if bad:
         what = "a vector of zeros" if np.isfinite(vectors[bad[0]]).all() else "a vector with NaN or infinity"

@@ -76,11 +76,11 @@ class Engine:
 
     @property
     def is_down(self) -> bool:
-        """Nothing but failures for some time, on the whole account."""
+        """True while every request of the account fails."""
         return self.gate.account.is_down
 
     def effective_spec(self) -> ModelSpec:
-        """``spec`` with batches no larger than the quotas allow and earlier rejections have taught."""
+        """``spec``, with batches no larger than the quotas and earlier rejections allow."""
         return self._cap.fit(self.gate.fitted(self.spec))
 
     def measure(self, texts: Sequence[str]) -> list[TextSize]:
@@ -94,23 +94,23 @@ class Engine:
         self._watch_gate()
 
     def _watch_gate(self) -> None:
-        """Its events go to the listeners of all embedders that use it."""
+        """Report the gate's events to the listeners, as every embedder that uses the gate does."""
         if self.recorder.listeners.emit is not None:
             self.gate.observe(self.recorder.listeners)
 
     def close(self) -> None:
-        """Nothing more is sent, and its listeners hear no more of the gate."""
+        """Stop reporting the gate's events; nothing more will be sent."""
         self.gate.forget(self.recorder.listeners)
 
     def expire(self, call: EmbedCall, seconds: float, option: str = "deadline") -> None:
-        """The call has run out of time."""
+        """End a call that has run out of time."""
         self.recorder.deadline_exceeded(call, seconds, *call.expire(seconds, option))
 
     def statistics(self) -> Statistics:
         return self.recorder.statistics(self.gate.snapshot())
 
     def run(self, call: Recipient) -> Coroutine[Any, Any, None]:
-        if len(call.texts) == 1:  # the way of a query, as short as it can be
+        if len(call.texts) == 1:  # the shortest path, for a query
             return self.deliver(call, Batch(call.texts, slice(0, 1)))
         return self._run_batches(call)
 
@@ -152,7 +152,7 @@ class Engine:
         """
         retry = Retry(self._policy, self.gate.account, len(batch.texts), once=once or call.is_probe)
         while True:
-            record = call.record  # of a shared call it appears when the first call with listeners joins
+            record = call.record  # that of a shared call appears when the first call with listeners joins
             retry.begin()
             try:
                 if record is None:
@@ -176,14 +176,14 @@ class Engine:
         call.count(0, error.maybe_billed)
         call.attempt_failed(batch, error)
         if self.is_down and may_be_a_text(error) and worth_asking(call, error):
-            await self._proof.works(call, self._recovery.delivered)  # if it does, only this batch is bad
+            await self._proof.works(call, self._recovery.delivered)  # if it works, only this batch is bad
         delay = retry.after(error)
         if delay is not None:
             self.recorder.retry_scheduled(call, batch, error, retry.attempts, delay)
         return delay
 
     async def _attempt(self, call: Recipient, batch: Batch, retry: Retry, attempt: Attempt | None = None) -> None:
-        """Admission, one request, the check, and the rows are in their place. ``attempt``: for listeners."""
+        """Admission, one request, the check, and the placing of the rows. ``attempt``: for listeners."""
         patience = self._policy.max_retry_after
         reservation = self.gate.reservation(call.kind, batch.texts, patience, deadline=call.due, owner=self)
         if retry.goes_first or not self.gate.try_enter(reservation):

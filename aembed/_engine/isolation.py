@@ -32,15 +32,15 @@ class PartSender(Protocol):
 
     @property
     def is_down(self) -> bool:
-        """Nothing but failures for some time, on the whole account."""
+        """True while every request of the account fails."""
         ...
 
     async def works(self, call: Recipient, delivered: int) -> bool:
-        """The server has delivered a text since ``delivered`` was the count, or does now."""
+        """True if the server has delivered a text since ``delivered`` was the count, or delivers one now."""
         ...
 
     async def send_part(self, call: Recipient, batch: Batch, *, once: bool) -> ProviderError | None:
-        """The failure, if it may again be that of a text; any other end is seen to."""
+        """Send a batch once. Returns the failure if a text may have caused it; any other outcome is dealt with."""
         ...
 
     def give_up(self, call: Recipient, batch: Batch, error: ProviderError) -> None: ...
@@ -55,11 +55,11 @@ class _Suspect(NamedTuple):
     error: ProviderError
     certain: bool
     delivered: int
-    """The count when it failed."""
+    """Number of delivered texts when it failed."""
 
 
 def may_be_a_text(error: Exception) -> bool:
-    """A failure of a server that may work for other texts. One that says when to come back is about the server."""
+    """True for a failure that a text may have caused. One with a Retry-After concerns the server."""
     kinds = (OverloadedError, ConnectError, RequestTimeoutError, ReplyError)
     return isinstance(error, kinds) and error.retryable and not error.fatal and error.retry_after is None
 
@@ -81,7 +81,7 @@ async def isolate(sender: PartSender, call: Recipient, batch: Batch, error: Prov
 
 
 async def _may_go_on(sender: PartSender, call: Recipient, suspect: _Suspect) -> bool:
-    """Without proof no text is blamed, and no server asked that has answered nothing for long."""
+    """Without proof no text is given up, and a server that has long been silent gets no more requests."""
     if sender.is_down:
         return await sender.works(call, sender.delivered)
     return suspect.certain or len(suspect.batch) > 1 or await sender.works(call, suspect.delivered)
@@ -100,7 +100,7 @@ async def _try_parts(sender: PartSender, call: Recipient, suspect: _Suspect) -> 
 
 
 async def _judge(sender: PartSender, call: Recipient, suspect: _Suspect) -> None:
-    """A single text: it fails whenever it is sent, or it gets all the attempts there are."""
+    """Give up a single text if it has failed whenever it was sent; else it gets the remaining attempts."""
     error: ProviderError | None = suspect.error
     if not suspect.certain:
         error = await sender.send_part(call, suspect.batch, once=False)
@@ -110,7 +110,7 @@ async def _judge(sender: PartSender, call: Recipient, suspect: _Suspect) -> None
 
 
 def _parts(batch: Batch, error: ProviderError) -> tuple[Batch, Batch]:
-    """The texts that the error names, after the others; halves where it names none, or all."""
+    """The batch in two: other texts, then those that the error names; halves if it names none, or all."""
     named = set(error.unusable) if isinstance(error, ReplyError) else set()
     if error.index is not None:
         named.add(error.index)

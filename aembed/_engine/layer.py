@@ -40,12 +40,12 @@ class Recipient(Protocol):
 
     @property
     def is_probe(self) -> bool:
-        """The call asks whether the provider works: a failure is the answer, and is not retried."""
+        """True for a call that tests whether the provider works: a failure is the answer, and is not retried."""
         ...
 
     @property
     def stopped(self) -> bool:
-        """No further batch is worth sending."""
+        """True once no further batch is worth sending."""
         ...
 
     @property
@@ -58,7 +58,7 @@ class Recipient(Protocol):
         ...
 
     def wants(self, batch: Batch) -> bool:
-        """The batch is still worth sending."""
+        """True if the batch is still worth sending."""
         ...
 
     def cancellable(self, deliver: Deliver) -> Deliver:
@@ -70,35 +70,35 @@ class Recipient(Protocol):
         ...
 
     def count(self, requests: int, maybe_billed: int = 0) -> None:
-        """Requests were sent for the call; ``maybe_billed`` of those that failed may be on the bill."""
+        """Count requests sent for the call, and failed ones that the provider may bill."""
         ...
 
     def begin(self, batch: Batch) -> None:
-        """The batch is on its way."""
+        """Note that the batch is sent."""
         ...
 
     def attempt_failed(self, batch: Batch, error: ProviderError) -> None:
-        """A request failed; it may be retried."""
+        """Note that a request failed; it may be retried."""
         ...
 
     def truncate(self, batch: Batch) -> None:
-        """The texts of the batch will be sent shortened."""
+        """Note that the texts of the batch will be sent shortened."""
         ...
 
     def put_back(self, batch: Batch) -> None:
-        """The batch was sent in vain, and counts as not attempted."""
+        """Count the batch as not attempted, since it was sent in vain."""
         ...
 
     def skip(self, batch: Batch) -> None:
-        """The batch will not be sent, or not again."""
+        """Note that the batch will not be sent, or not again."""
         ...
 
     def place(self, batch: Batch, reply: Reply, vectors: Vectors, *, in_place: bool = False) -> None:
-        """The rows of the batch. ``in_place``: they were decoded into those that ``rows`` gave."""
+        """Place the rows of the batch. ``in_place``: they were decoded into those that ``rows`` gave."""
         ...
 
     def fail(self, batch: Batch, error: AembedError) -> None:
-        """The texts of the batch get no vector."""
+        """Note that the texts of the batch get no vector."""
         ...
 
     def stop(self, error: AembedError) -> None:
@@ -106,7 +106,7 @@ class Recipient(Protocol):
         ...
 
     def run_out(self) -> None:
-        """No request can be sent before the deadline. Requests in flight may still be answered."""
+        """Send no more, as no request can be sent before the deadline. Requests in flight may still be answered."""
         ...
 
 

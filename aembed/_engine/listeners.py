@@ -31,10 +31,10 @@ Listener: TypeAlias = Callable[[Event], object]
 GATE_EVENTS = frozenset({GatePaused, GateResumed, LimitChanged, CircuitOpened, CircuitClosed})
 
 SLOW_LISTENER_S = 0.1
-"""Seconds for one event. The event loop is blocked meanwhile, so that every call on it waits."""
+"""Seconds for one event from which on a listener is reported as slow: it blocks the event loop for that time."""
 
 logger = logging.getLogger("aembed")
-logger.addHandler(logging.NullHandler())  # silent unless the program configures logging
+logger.addHandler(logging.NullHandler())  # shown only if the program configures logging
 
 
 class Listeners:
@@ -56,9 +56,9 @@ class Listeners:
         self.start: Callable[[CallStarted], None] | None = None
         """Emits the beginning of a call; ``None`` if no listener has ``call_started``."""
         self.wants_requests = self.wants_gate = False
-        """A listener wants events of successful requests, or of gates."""
+        """True if a listener wants events of successful requests, or of gates."""
         self.wants_phases = False
-        """The phases of requests are measured."""
+        """True if the phases of requests are measured."""
         self._listeners: list[tuple[Listener, frozenset[type[Any]] | None]] = []
         self._counts = counts
         self._reported: set[tuple[int, str]] = set()
@@ -82,7 +82,7 @@ class Listeners:
         self.wants_phases |= bool(getattr(listener, "wants_phases", False))
 
     def emit_once(self, event: Event, heard: set[int]) -> None:
-        """To those listeners that have not ``heard`` it from another embedder."""
+        """Hand an event to the listeners that have not ``heard`` it from another embedder."""
         for number, (listener, wanted) in enumerate(self._listeners):
             if id(listener) not in heard and (wanted is None or type(event) in wanted):
                 heard.add(id(listener))
@@ -116,7 +116,7 @@ class Listeners:
             self._report(number, "slow", held, traceback=False)
 
     def _report(self, number: int, kind: str, what: str, *, traceback: bool) -> None:
-        """Log it once for each listener, which is likely to do the same with every event."""
+        """Log it once for each listener, since it is likely to happen with every event."""
         if (number, kind) in self._reported:
             return
         self._reported.add((number, kind))

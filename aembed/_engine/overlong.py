@@ -18,9 +18,9 @@ from aembed._vectors import unit_length, weighted_means
 LIMIT_SHARE = 0.9
 """Share of the limit aimed for, because the estimate may be low."""
 MAX_KEPT_SHARE = 0.8
-"""Share of a rejected text that is kept, at most: an estimate that says more would fit is wrong."""
+"""Largest share of a rejected text that is kept: an estimate by which more would fit is wrong."""
 UNIT_LENGTH_TOLERANCE = 1e-3
-"""Servers that scale in float16 or round to a few digits miss 1 by up to so much."""
+"""Largest distance from 1 of a unit length, since servers scale in float16 or round to a few digits."""
 MIN_CUT_CHARACTERS = 16
 """Characters below which a text is not cut further: the server rejects it for something other than its length."""
 
@@ -46,7 +46,7 @@ def estimated_size(text: str, limit: int | None) -> TextSize:
 
 
 def _spans(text: str, wanted: int) -> list[tuple[int, int]]:
-    """About so many parts of the text, from the first character of each to the one behind its last."""
+    """Start and end of about ``wanted`` parts of the text."""
     size = math.ceil(len(text) / wanted)
     spans: list[tuple[int, int]] = []
     start = 0

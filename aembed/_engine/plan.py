@@ -9,11 +9,13 @@ import numpy as np
 from aembed._types import Batch, ModelSpec
 
 CHARACTERS_PER_TOKEN = 4
-"""English under a subword tokenizer; source: OpenAI, "What are tokens and how to count them?"."""
+"""Characters per token of English under a subword tokenizer; source:
+OpenAI, "What are tokens and how to count them?"."""
 
 
 def estimate_tokens(text: str) -> int:
-    """Tokens of a text, about, from its length alone: a byte of non-ASCII text weighs more than a letter of English."""
+    """Estimate the tokens of a text from its length alone: a byte of non-ASCII text weighs more than an English
+    letter."""
     size = len(text) if text.isascii() else len(text.encode()) * 4 // 3
     return size // CHARACTERS_PER_TOKEN + 1
 

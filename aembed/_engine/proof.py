@@ -13,11 +13,11 @@ from aembed._errors import ProviderError, RequestTimeoutError
 from aembed._types import Batch
 
 PROBE = "How long is a vector of this model?"
-"""The text that is sent to learn something about the server. No model has trouble with it."""
+"""The text that tests the server: one that every model accepts."""
 
 
 class Proof:
-    """A text that was delivered meanwhile; where there is none, the answer to one short text.
+    """Proof that the server works: a text delivered meanwhile, or else the answer to one short text.
 
     Calls that ask while a probe is in flight share its answer. A call that got no proof does not ask again before any
     text is delivered, so that an outage costs it one request.
@@ -34,7 +34,7 @@ class Proof:
         """Calls that asked without getting proof, and the count of delivered texts at that time."""
 
     async def works(self, call: Recipient, delivered: int) -> bool:
-        """The server has delivered a text since ``delivered`` was the count, or does so now."""
+        """True if the server has delivered a text since ``delivered`` was the count, or delivers one now."""
         if self._delivered() > delivered:
             return True
         if self._in_vain.get(call) == delivered:

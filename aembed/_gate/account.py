@@ -24,7 +24,7 @@ HIDDEN_GROWTH_REQUESTS = 0.25
 """Requests more that each answer allows while a limit may be hidden and no 429 has come: the requests in flight are
 rejected together when it is reached, and by then they are a fifth of all that were admitted, instead of half."""
 MAX_RETRY_AFTER_S = 7 * 86_400.0
-"""A Retry-After beyond a week is no quota but a mistake, and counts as none."""
+"""Longest Retry-After that is believed: no quota lasts longer than a week, so a longer one is a mistake."""
 DAY_QUOTA_PAUSE_S = 3600.0
 """Pause after a day's quota is used up, if the server names none: it ends at midnight, in an unknown time zone."""
 
@@ -46,11 +46,11 @@ class Account:
         self.slow_start = float(FIRST_REQUESTS)
         self._per_input = per_input
         self._latency = 0.0
-        """Seconds, about the longest of late."""
+        """Seconds of the slowest recent answers, about."""
         self._last_failure = ""
-        """Its kind alone: the rest of its message may concern another model or request."""
+        """Kind and status of the last failure, without its message, which may concern another model or request."""
         self._used_up = ""
-        """"day" where the last 429 said so."""
+        """"day" if the last 429 named the quota of a day."""
 
     def set_limits(self, limits: Limits) -> None:
         """Apply new limits of the user; requests that were sent stay counted."""
@@ -60,7 +60,7 @@ class Account:
 
     @property
     def is_down(self) -> bool:
-        """Nothing but failures for some time: one request at a time asks whether the server works again."""
+        """True while every request fails: single probes test whether the server works again."""
         return self.backoff.probing
 
     @property
@@ -75,7 +75,7 @@ class Account:
     def reservation(
         self, kind: Kind, texts: Sequence[str], patience: float, deadline: float, owner: object
     ) -> Reservation:
-        """Amounts that a request needs; tokens in any case, since their quota may be known by the time it is sent."""
+        """The amounts that a request needs. Tokens always count: their quota may be known by the time it is sent."""
         inputs = len(texts)
         characters = sum(map(len, texts))
         return Reservation(
@@ -118,6 +118,7 @@ class Account:
     def succeeded(self, now: float, reservation: Reservation, reply: Reply, *, alone: bool) -> None:
         """``alone``: no request of the other kind was in flight, so that its time depends on its own size."""
         self.successes += 1
+        # Known limits, or the pace that a 429 has set, keep requests in flight from being rejected together.
         self.slow_start += 1.0 if self.quotas.are_known else 0.5 if self.rejections else HIDDEN_GROWTH_REQUESTS
         episodes = self.quotas.episodes
         is_new = self.backoff.began_before(reservation.sent_at)
@@ -133,14 +134,15 @@ class Account:
             self.quotas.end_episode(now, reservation)
 
     def ended(self, now: float, reservation: Reservation, error: AembedError | None, in_flight: int) -> None:
-        """With an error, or with nothing as it was cancelled. ``in_flight``: the others."""
+        """Note a request that failed, or was cancelled (``None``). ``in_flight``: the number of other requests."""
         if isinstance(error, RateLimitError):
             self._rejected(now, reservation, error, in_flight)
             return
         if isinstance(error, OverloadedError) and self.quotas.are_reported:
-            self.quotas.refund(now, reservation)  # few servers count it; of one that does, the next reply says so
+            # Few servers count a request that they could not serve; headers of the next reply correct the count.
+            self.quotas.refund(now, reservation)
         else:
-            arrived = now if error is not None else now + self._latency  # one that was cancelled may be on its way
+            arrived = now if error is not None else now + self._latency  # a cancelled request may still be on its way
             self.quotas.ended(arrived, reservation, success=False)
         if isinstance(error, ProviderError):
             self._failed(now, reservation, error, in_flight)
@@ -164,13 +166,15 @@ class Account:
             quotas.pace.rejected(now, reservation.sent_at)
             return
         if begins:
+            # Before the refund: the minute before the 429 includes the rejected request.
             quotas.begin_episode(now, reservation, wait)
             self.slow_start = float(FIRST_REQUESTS)
         quotas.refund(now, reservation)
-        if is_new:  # the refund has emptied the reservation: an estimate is as good
+        if is_new:  # the refund has emptied the reservation, whose estimate serves as well
             quotas.episodes.goes_on(now, reservation, reservation.sent_at if wait is None else now + wait)
         if wait is None:
-            until_room = quotas.pace.until_room(now) * (0.5 if begins else 1.0)  # is it a window at all?
+            # The first probe is sent half-way: it tests whether there is a window at all.
+            until_room = quotas.pace.until_room(now) * (0.5 if begins else 1.0)
             self.backoff.unannounced(now, reservation.sent_at, is_probe=reservation.is_probe, wait=until_room)
         else:
             probe = is_new and not (begins and is_paced)
@@ -207,7 +211,7 @@ class Account:
 
 
 def _sensible(retry_after: float | None) -> float | None:
-    """A wait that says something: none at all, right after a 429, does not."""
+    """The Retry-After if it can be true: zero seconds, right after a 429, cannot."""
     return retry_after if retry_after is not None and 0 < retry_after <= MAX_RETRY_AFTER_S else None
 
 

@@ -34,10 +34,10 @@ class Backoff:
         """A request that was sent since the backoff began has succeeded."""
         self._last_success = -math.inf
         self._silent_since: float | None = None
-        """The last success before, or the first failure if that was long ago; ``None`` while the server is healthy."""
+        """Time of the last success, or of the first failure if that success was long ago; ``None`` while healthy."""
         self._failures = 0
         self._first_until = -math.inf
-        """End of the first Retry-After since the last success: it may be long, and is waited for."""
+        """End of the first Retry-After since the last success; no call is given up before it, however long it is."""
         self._announced = False
         """The last 429 had a Retry-After."""
 
@@ -46,7 +46,7 @@ class Backoff:
         return self.wait > 0
 
     def began_before(self, sent_at: float) -> bool:
-        """True if a request sent at that time was sent after the backoff began, so that its outcome is news."""
+        """True if the backoff began before ``sent_at``: only such a request shows something new."""
         return sent_at > self._began
 
     def silent(self, now: float) -> float:
@@ -59,13 +59,13 @@ class Backoff:
             return math.inf
         if self._announced:
             return max(self._silent_since + GIVE_UP_ANNOUNCED_AFTER_S, self._first_until)
-        asked_to_wait = self._first_until  # a server that has named a time is not silent before that
+        asked_to_wait = self._first_until  # until its Retry-After the server was not asked
         return max(self._silent_since, asked_to_wait) + GIVE_UP_AFTER_S
 
     def answered(self, now: float, sent_at: float, *, ends: bool = True) -> None:
         """Note a success, or an error of a healthy server. It ends a backoff only if it was sent after that began.
 
-        ``ends`` is False for a success that says little of whether other requests would succeed.
+        ``ends`` is False for a success that does not show that other requests would succeed.
         """
         self._failures = 0
         self._last_success = now

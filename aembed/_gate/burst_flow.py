@@ -1,4 +1,4 @@
-"""The record that flows in bursts share: requests and tokens sent within the span of a window. Pure."""
+"""Base of flows in bursts: a record of the requests and tokens sent within a window. Pure."""
 
 from __future__ import annotations
 

@@ -11,9 +11,9 @@ from aembed._gate.failure_ceiling import FailureCeiling
 from aembed._gate.queue_limit import QueueLimit
 
 MAX_ELAPSED_S = 86_400.0
-"""Longest time of a request that counts; only a clock that jumps shows a longer one."""
+"""Longest request time that is believed; a longer one means that the clock has jumped."""
 MAX_CHARACTERS = 1e12
-"""Most characters of a request that count: their square is far from the range of a float."""
+"""Largest request size that counts: its square stays well within the range of a float."""
 
 
 class AdaptiveConcurrency:

@@ -25,7 +25,7 @@ QUIET_PERIOD_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """``admitted`` within ``seconds`` before it; ``from_full``: they began with the server as full as they ended."""
+    """``admitted`` in the ``seconds`` before the episode. ``from_full``: the server was full when those began, too."""
 
     began_at: float
     """Time at which its first request was sent: the server was full."""
@@ -86,7 +86,7 @@ class Episodes:
         self.admitted = self.admitted[0] - requests, self.admitted[1] - tokens
 
     def begin(self, edge: Reservation, minute: AdmittedAmounts, seconds: float) -> Episode:
-        """With the 429 to ``edge``. ``minute`` was sent in the minute before, or in so many ``seconds`` of it."""
+        """Begin with the 429 to ``edge``. ``minute``: amounts sent in the last ``seconds``, a minute at most."""
         at, admitted = edge.sent_at, edge.admitted
         first_at, before = self._first or (at, admitted)
         self._before = before
@@ -125,6 +125,7 @@ class Episodes:
         self.current = None
         self._first = success.sent_at, success.admitted
         at = episode.began_at
+        # A Retry-After may end later than the server opens: the success shows that it was open by then.
         closed = min(self._closed_until, success.sent_at) - at
         self._paused = max(0.0, success.sent_at - at)
         requests, tokens = (max(0.0, a - b) for a, b in zip(success.admitted, self._before, strict=True))

@@ -56,7 +56,7 @@ class EvenFlow:
         self.known = known
         self._levels = [0.0, 0.0]
         self._needed = [1.0, 1.0]
-        """The largest amounts that were asked for: a flow saves up for them, so that queries find no debt."""
+        """The largest amounts requested so far: credit accumulates up to them, so that no request leaves a debt."""
         self._waits = [False, False]
         """Resources that delay the next request."""
         self._waited = [False, False]
@@ -111,7 +111,7 @@ class EvenFlow:
         return now + longest
 
     def left_over(self, now: float, amounts: AdmittedAmounts) -> AdmittedAmounts:
-        return 0.0, 0.0  # each request delays the next
+        return 0.0, 0.0  # in an even flow each request delays the next
 
     def until_room(self, now: float) -> float:
         return 0.0
@@ -157,7 +157,7 @@ class EvenFlow:
         self._row += 1
         self._successes = 0
         self._rejected += 1
-        if sent_at <= self._cut_at:
+        if sent_at <= self._cut_at:  # it was in flight at the last cut, and shows nothing of the lower rate
             return True
         share = self._rejected / (self._rejected + self._accepted + PRIOR_ANSWERS)
         cut = CUT_SHARE if share <= 2 * REJECTED_SHARE else min(MAX_CUT_SHARE, share)
@@ -187,7 +187,7 @@ class EvenFlow:
         self._unused_s = [0.0, 0.0]
 
     def opened(self, now: float, pause: Pause) -> bool:
-        """Start again from zero: probes leave no debt."""
+        """Start again without credit, and without a debt for the probes."""
         self._levels = [0.0, 0.0]
         return True
 

@@ -14,9 +14,9 @@ from aembed._gate.failure_trial import FailureTrial
 GROWTH_SLOTS_PER_S3 = 0.4
 """C of RFC 9438, section 5: from 1 to 1,000 slots takes 14 s, and around the last failure about one slot a second."""
 MIN_LEFT_SHARE = 0.5
-"""Share of the slots left by one round trip at least: it may have been a restart, and not their number."""
+"""Smallest share of the slots that one round trip of failures leaves: a restart may have caused them."""
 MAX_SILENCE_S = 1.0
-"""A longer silence between answers, unless they take that long, says nothing about health."""
+"""Longest time between two answers that counts as health, unless answers take longer."""
 
 
 class FailureCeiling:
@@ -26,11 +26,11 @@ class FailureCeiling:
         self._most = most
         self._slots: float = most
         self._failed_at: float = most
-        """Slots with which it failed, when last it had answered before: the curve is flat there."""
+        """Slots at the last failure that followed an answer: the curve is flat there."""
         self._lowest: float = most
-        """Slots after the last failure: the curve begins there."""
+        """Slots after the last failure, where the curve begins."""
         self._healthy_s = 0.0
-        """Seconds with answers since."""
+        """Seconds of health since the last failure."""
         self._floor = 1.0
         self._lowered_at = -math.inf
         self._last_answer = -math.inf
@@ -38,7 +38,7 @@ class FailureCeiling:
         """A request sent after the ceiling was lowered was answered."""
         self._trial = FailureTrial()
         self.is_open = True
-        """All slots, and nothing to learn from answers."""
+        """The ceiling limits nothing, and answers need not be noted."""
 
     @property
     def slots(self) -> int:
@@ -78,7 +78,7 @@ class FailureCeiling:
         self._healthy_s = 0.0
 
     def _allow_for_clock(self, now: float) -> None:
-        """If it was set back, no earlier time compares."""
+        """Forget the time of the last failure if the clock was set back to before it."""
         if now < self._lowered_at:
             self._lowered_at = -math.inf
 

@@ -10,29 +10,30 @@ from __future__ import annotations
 import math
 
 DECAY_FACTOR = 0.995
-"""Weight of a failure once the next answer has come: shares are those of the last two hundred answers."""
+"""Factor on all weights at each answer: shares are those of the last two hundred answers, about."""
 FORGOTTEN_FAILURES = 0.05
-"""Failures, weighed so, that no longer matter: one failure is forgotten in 600 answers."""
+"""Weight of failures below which they are forgotten: a single one after 600 answers."""
 TRIAL_EPISODES = 3.0
-"""Failures, weighed so, that were not of one round trip: 2 % of the answers. A limit found once is met more rarely."""
+"""Weight of separate failures that starts a trial: 1.5 % of the answers. A limit once found fails fewer."""
 EXPECTED_FAILURES = 6.0
-"""The trial has so many outcomes that this many would be failures if the number in flight made no difference."""
+"""Failures that the trial would see if the number in flight made no difference; it gives the number of outcomes."""
 MAX_OUTCOMES = 150.0
+"""Longest trial. Where fewer than 4 % fail it expects less than ``EXPECTED_FAILURES``."""
 SAME_SHARE_RATIO = 1 / 3
 """Ratio of the shares of failures from which they count as equal. Less than two of six is chance once in sixty trials.
 With half the slots, below any limit that was only just exceeded, none fails."""
 EXCUSE_ANSWERS = 2000
-"""Answers for which failures are excused: a trial of a hundred outcomes at half speed then costs 2.5 %."""
+"""Answers until the next trial while failures are excused: a hundred outcomes at half speed cost 2.5 % of them."""
 RETRIAL_ANSWERS = 200
-"""Answers before the next trial where the last excused nothing: it may have been chance."""
+"""Answers until the next trial after one that excused nothing, since chance may have decided it."""
 EXCUSE_FACTOR = 1.5
-"""Times as many failures are excused as the trial saw."""
+"""Ratio of excused failures to those that the trial saw."""
 MAX_EXCUSED_FAILURES = 10.0
 """Failures excused in a row. At one failure in five, so many are rarer than one in a million."""
 
 
 class FailureTrial:
-    """While it is ``running`` the server is to get half the slots."""
+    """While ``running``, the server gets half the slots."""
 
     def __init__(self) -> None:
         self.running = False
@@ -49,7 +50,7 @@ class FailureTrial:
 
     @property
     def is_over(self) -> bool:
-        """Nothing is remembered that matters."""
+        """True if no failure matters any more."""
         return not (self.running or self.unrelated) and self._failures < FORGOTTEN_FAILURES
 
     def answered(self, now: float, sent_at: float) -> None:

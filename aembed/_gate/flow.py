@@ -9,7 +9,7 @@ from aembed._gate.window import Window
 
 
 class Flow(Protocol):
-    """A rule for when the next request may be sent. Amounts are of requests and tokens."""
+    """Decides when the next request may be sent. Amounts are pairs of requests and tokens."""
 
     @property
     def span(self) -> float | None:
@@ -18,7 +18,7 @@ class Flow(Protocol):
 
     @property
     def is_estimate(self) -> bool:
-        """True if a minute of health at known limits outweighs it."""
+        """True for an estimate, which a minute of health at known limits disproves."""
         ...
 
     @property
@@ -65,7 +65,7 @@ class Flow(Protocol):
         ...
 
     def rejected(self, now: float, sent_at: float) -> bool:
-        """A stray 429. False if the server is not of the kind that this flow assumes."""
+        """Note a stray 429. False if the server is not of the kind that this flow assumes."""
         ...
 
     def closed(self, now: float, episode: Episode) -> None:
@@ -77,5 +77,5 @@ class Flow(Protocol):
         ...
 
     def is_out_of_sight(self, now: float) -> bool:
-        """True once it has outgrown every limit."""
+        """True once the flow allows so much that it limits nothing."""
         ...

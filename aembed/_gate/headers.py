@@ -18,7 +18,7 @@ RESET_MARGIN_FACTOR = 1.1
 MAX_END_SHIFT_S = 2.0
 """Seconds by which the end of a fixed window may move: resets in whole seconds. More shows a bucket in steady use."""
 FULL_SHARE = 0.5
-"""Smallest share left at the first reply of a fixed window."""
+"""Share of the quota that may be missing in the first reply of a fixed window; more shows another rule."""
 
 
 class Headers:
@@ -45,7 +45,7 @@ class Headers:
         if limit != self._limit and _known(limit) and limit:
             self._adopt(limit, now, remaining, reset)
         elif not quota.from_headers and not remaining:
-            return  # nothing left of an unknown limit: Azure says so where it has none
+            return  # Azure reports 0 remaining where it has no limit
         before = sent.sent_before[self._place]
         if quota.limit is None or not _known(remaining):
             return
@@ -67,7 +67,7 @@ class Headers:
         if _known(reset):
             self._recognise(sent.sent_at, now, remaining, reset)
         least = remaining - (quota.sent - before - estimate)
-        # Most likely the server counted half-way, and has refilled since.
+        # The server counted between sending and now, half-way on average, and has refilled since.
         most = max(least, remaining + (now - sent.sent_at) / 2 * quota.rate)
         self._correct(now, remaining, reset, least, most)
 
@@ -88,7 +88,7 @@ class Headers:
         assert quota.limit is not None, "the caller looked"
         # Replies overtake each other: requests in flight may have been sent before this one and be counted after it.
         sure = remaining - quota.window.flying
-        if quota.rule in {"bucket", "fixed"} and quota.is_capped:  # never raised: what others left is not ours
+        if quota.rule in {"bucket", "fixed"} and quota.is_capped:  # never raised: the rest may belong to others
             quota.level = min(quota.level, most, quota.burst)
         elif quota.rule == "bucket":
             quota.level = min(max(quota.level, sure), most, quota.burst)
@@ -111,7 +111,7 @@ class Headers:
         if before is None:
             quota.burst = quota.capacity
             quota.level = quota.capacity - quota.window.used
-            if _known(remaining):  # something was sent before anybody counted
+            if _known(remaining):  # requests were sent before the count began
                 self._count_foreign(now, limit - remaining, reset, is_recent=False)
         self._refill.forget()
 

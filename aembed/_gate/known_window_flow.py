@@ -19,12 +19,13 @@ from aembed._gate.reserve import LOOK_AGAIN_S
 from aembed._gate.window import Window
 
 ROUNDING_SHARE = 1e-9
-"""Share of a window by which sums may err."""
+"""Rounding error of a sum, as a share of the window."""
 EARLY_OPENING_SHARE = 0.1
 """Share of the span by which a server may open sooner than its oldest entries expire; more shows a fixed window."""
 CONTRADICTING_EPISODES = 3
 """Episodes, each within ``CONTRADICTION_SPANS`` of the one before, that show another kind of server."""
 CONTRADICTION_SPANS = 3.0
+"""Spans between two episodes within which they add up: a wrong window brings one in almost every span."""
 NEARLY_FULL_SHARE = 0.7
 """Share of a window from which on it explains a 429."""
 

@@ -19,7 +19,7 @@ from aembed._gate.reservation import Reservation
 DOCUMENT_SHARE = 1 / 8
 """Amount set aside for waiting documents, per amount of queries: documents get a ninth of all."""
 LOOKAHEAD_DOCUMENTS = 16
-"""Documents behind one that waits that may fit before it."""
+"""Waiting documents that are examined for one that fits before the first: each look costs time on the event loop."""
 OWNER_ABSENCE_S = 1.0
 """Seconds that an owner keeps its turn without a waiting batch: its next one comes as soon as a reply is placed."""
 
@@ -40,7 +40,7 @@ class Lanes:
         self._served: dict[object, float] = {}
         """Amount admitted for each owner of documents that wait, or waited a moment ago; the lowest is next."""
         self._absent_since: dict[object, float] = {}
-        """Owners without a waiting document."""
+        """Owners without a waiting document, and the time since then."""
         self._waiting = 0
         self._owed = NO_AMOUNTS
         self.by_tokens = False
@@ -73,7 +73,7 @@ class Lanes:
             lane.move_to_end(ticket, last=False)
 
     def _lane_of(self, now: float, owner: object) -> Lane:
-        """An owner that comes, or comes back, has no claim to what others got in the meantime."""
+        """The lane of an owner. A new or returning owner is not compensated for what others got meanwhile."""
         if owner not in self._documents:
             self.forget_absent(now)
             self._absent_since.pop(owner, None)
@@ -104,6 +104,7 @@ class Lanes:
     def went(self, reservation: Reservation) -> None:
         """Count an admitted request."""
         if reservation.kind == "document" and reservation.owner in self._served:
+            # At least one: a request without tokens would cost its owner no turn.
             self._served[reservation.owner] += max(1.0, reservation.tokens)
         if not self._waiting:
             return
@@ -147,13 +148,13 @@ class Lanes:
         return [waiter for lane in lanes for waiter in lane.items()]
 
     def first(self) -> Reservation | None:
-        """The head of the queue."""
+        """The reservation at the head of the queue."""
         head = self.query() or self.document()
         return None if head is None else head[1]
 
     @property
     def owes_a_slot(self) -> bool:
-        """Documents wait, and were overtaken often enough to have the next slot."""
+        """True if queries have overtaken waiting documents so often that the next slot belongs to a document."""
         if not self.by_tokens:
             return self._owed[0] >= 1
         head = self.document()

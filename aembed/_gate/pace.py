@@ -39,13 +39,17 @@ MIN_WINDOW_S = 15.0
 MIN_KNOWN_WINDOW_S = 4.0
 """Shortest window filled in bursts that a pause has shown; headers show shorter ones, too."""
 FRESH_RATE_SHARE = 0.5
-"""Smallest rate of burst plus pause, as a share of the last minute's, at which both together are a whole window."""
+"""Rate of a burst and its pause, as a share of the rate of the last minute, below which they show only a part of a
+window: it was partly full before."""
 MIN_MINUTE_S = 50.0
-"""Known limits that held this long are minute limits after all, full slightly early."""
+"""Shortest apparent window that is taken for the stated minute, filled slightly early."""
 MAX_WAIT_S = 60.0
-"""Longest wait for an estimate, counted from the last request of the same kind: servers count by the minute."""
+"""Longest time between requests of one kind that an estimate enforces: servers count by the minute, so a longer one
+could only be wrong."""
 UNKNOWN_RATES = math.inf, math.inf
+"""Requests and tokens a second while no limit is known."""
 NO_MIN_RATES = 0.0, 0.0
+"""Requests and tokens a second while no known limit sets a floor."""
 
 
 class Pace:
@@ -71,7 +75,7 @@ class Pace:
         self._closures = 0
         """Closures of the present even flow."""
         self._no_window_s, self._no_window_until = RECOVERY_S, -math.inf
-        """A known window that was contradicted is not tried again for so long, and until then."""
+        """Seconds for which a contradicted known window is not tried again, and the time at which they end."""
         self._keep_s, self._kept_until = RECOVERY_S, -math.inf
         """Seconds of health before a burst is tried again; time of the last trial."""
 
@@ -127,14 +131,14 @@ class Pace:
         return self.flow is not None and self.flow.is_stray(wait)
 
     def rejected(self, now: float, sent_at: float) -> None:
-        """A stray 429."""
+        """Note a stray 429."""
         assert self.flow is not None, "without a flow no 429 is a stray"
         self._healthy_since = now
         if not self.flow.rejected(now, sent_at):
             self._contradicted(now, self.flow)
 
     def slow_down(self, now: float, episode: Episode, *, is_explained: bool = False) -> None:
-        """An episode begins. ``is_explained``: a known quota was nearly full."""
+        """Note that an episode begins. ``is_explained``: a known quota was nearly full."""
         self._healthy_since = math.inf
         if self.flow is not None:
             self.flow.closed(now, episode)
@@ -153,7 +157,7 @@ class Pace:
         return (is_explained or self.is_understood) and self._episodes < CONTRADICTING_EPISODES
 
     def recover(self, now: float, episode: Episode, pause: Pause, windows: tuple[Window, Window]) -> None:
-        """An episode has ended. ``windows`` are those of the last minute, of requests and tokens."""
+        """Note that the episode has ended. ``windows``: requests and tokens of the last minute."""
         self._healthy_since = now
         flow = self.flow
         if flow is None:
@@ -187,7 +191,7 @@ class Pace:
         """The flow for the window that a pause has shown; ``None``: known limits suffice, or too little is known."""
         span, admitted = pause.seconds + episode.burst, pause.admitted
         if admitted[0] / span < FRESH_RATE_SHARE * episode.minute[0] / MINUTE_S:
-            span, admitted = MINUTE_S, episode.minute  # it holds more than this burst, of which the age is not known
+            span, admitted = MINUTE_S, episode.minute  # the window held more than this burst, of unknown age
         is_few = admitted[0] < MIN_WINDOW_REQUESTS
         if is_few and not self._had_few:
             self._had_few = True
@@ -199,7 +203,7 @@ class Pace:
                 known.opened(now, pause)
             return known
         if self._known != UNKNOWN_RATES and not self._closures:
-            return flow  # a short window of the known limit explains it as well
+            return flow  # a short window of the known limit would look the same
         span = min(MINUTE_S, span)
         if span < MIN_WINDOW_S:
             flow.measured(admitted, span)
@@ -224,7 +228,7 @@ class Pace:
         """A burst has shown how many seconds' worth of the known limits a window holds."""
         span = max(amount / rate for amount, rate in zip(admitted, self._known, strict=True))
         if span >= MIN_MINUTE_S or self.is_fixed:
-            return None  # the limits are as stated, and were full slightly sooner than counted
+            return None  # the stated limits hold; the server just counted slightly more
         if now < self._no_window_until or span < MIN_KNOWN_WINDOW_S:
             return flow
         return KnownWindowFlow(now, usual_window_s(span), self._known, windows)
@@ -236,12 +240,12 @@ class Pace:
         for place, other in ((0, 1), (1, 0)):
             if self._known[place] < math.inf:
                 rates[place] = self._known[place]
-                if self._known[other] == math.inf and episode.minute[place]:  # what goes along with a known rate
+                if self._known[other] == math.inf and episode.minute[place]:  # in proportion to the known rate
                     rates[other] = max(rates[other], rates[place] * episode.minute[other] / episode.minute[place])
         return rates[0], rates[1]
 
     def _least(self, now: float) -> AdmittedAmounts:
-        """The floor that a known limit gives."""
+        """The rate below which no flow falls, as a known limit recovers."""
         healthy = max(0.0, now - self._healthy_since)
         if not healthy:
             return NO_MIN_RATES

@@ -21,29 +21,30 @@ from collections.abc import Callable
 from aembed._gate.service_time import HALF_TICK_S, RecentLine, Sample, ServiceTime
 
 FIRST_ANSWERS = 4
-"""One at a time costs all the speed, so a few, enough for a rough base; the first look measures it better."""
+"""Answers of the first round, with one slot: few, because it is slow; a rough base that the first look corrects."""
 GROWING_ANSWERS = 6
-"""Growth that goes too far is corrected by the look that follows."""
+"""Answers of a round while the slots grow: few, because the look that follows corrects growth that went too far."""
 ROUND_ANSWERS = 16
-"""With a spread of 30 % their mean has an error of 7.5 %: less than one request in eight, the share that waits."""
+"""Answers of every later round. With a spread of 30 % their mean has an error of 7.5 %: less than one request in
+eight, the share that waits."""
 ROUND_CYCLES = 3
 """Times each slot is used in a round, so that few of a round's requests are cut off at its ends."""
 GROWTH_FACTOR, RENEWED_GROWTH_FACTOR = 4, 2
 """Times as many slots in the next round: from 1 to 64 in three; with more care later, and once some may wait."""
 LOOK_ROUNDS = 64
-"""A look costs about two rounds' worth of answers at half speed: under 2 % of 64 rounds."""
+"""Rounds between two looks. A look costs about two rounds' worth of answers at half speed: under 2 %."""
 MIN_FALL_SHARE, CHANCE_ERRORS = 0.15, 2.0
-"""A base is confirmed by times that differ by less, or by so many standard errors."""
+"""Differences of times, as a share and in standard errors, up to which they confirm the base."""
 HALVED_TIME_RATIO = 0.75
-"""Halving the slots halves the time where all had to wait, and leaves it where none had: a mean of both, as a ratio."""
+"""Ratio of times below which halving the slots has shown a queue: 0.5 if all requests waited in it, 1 if none did."""
 DRIFT_SLOTS_SHARE = 0.75
 """Share of the slots found by the last look below which Little's law may be misled by a server that became slower."""
 NO_QUEUE_RATIO = 1.05
-"""Times as long as without a queue, within chance: where slots are kept busy there is room for more."""
+"""Ratio to the time without a queue up to which the difference is chance, so that busy slots may become more."""
 MIN_BUSY_SHARE = 0.5
-"""Share of the slots kept busy, on average, without which nothing is known of more."""
+"""Mean share of busy slots below which times say nothing about more slots."""
 MIN_MOVE_SHARE = 1 / 8
-"""A smaller change of the slots is no reason to leave out those sent before it."""
+"""Change of the slots, as a share, up to which requests sent before it still count."""
 
 
 class QueueLimit:
@@ -59,13 +60,13 @@ class QueueLimit:
         self._round: list[Sample] = []
         self._answers_needed = FIRST_ANSWERS
         self._finish: Callable[[float, int], None] = self._first
-        """Method that ends the round; it gets the time and the slots."""
+        """Method that ends the round, called with the time and the slots."""
         self._sent_after = -math.inf
         self._settling = False
         """The slots have grown: their queue is complete once the first request sent with them is answered."""
         self._round_began = -math.inf
         self._busy_s = 0.0
-        """Seconds that answers of this round took together."""
+        """Sum of the seconds that the answers of this round took."""
         self._rounds_since_look = 0
         self._looks = 0
         self._found = 1.0
@@ -79,7 +80,7 @@ class QueueLimit:
         self._busy_s += elapsed
         if now < self._sent_after:  # the clock was set back
             self._sent_after = -math.inf
-        if now - elapsed < self._sent_after - HALF_TICK_S:
+        if now - elapsed < self._sent_after - HALF_TICK_S:  # sent with other slots, whose queue it met
             return
         if self._settling:
             self._settling = False
@@ -97,6 +98,7 @@ class QueueLimit:
 
     def _growing(self, now: float, slots: int) -> None:
         factor, error = self._base.compare(self._round)
+        # Little's law: slots / factor requests are enough to keep the server busy, and the rest wait.
         if slots - slots / max(1.0, factor - error) > _waiting(slots):
             self._look(now, slots, factor)
         elif self._wanted >= self._most or not self._in_use(now, slots):
@@ -118,6 +120,7 @@ class QueueLimit:
         elif factor < NO_QUEUE_RATIO and in_use and self._wanted < self._most:
             self._grow(now, RENEWED_GROWTH_FACTOR)
         else:
+            # Only half of the way: the mean time of one round errs, and the next round measures again.
             wanted = (self._wanted + slots / factor + _waiting(slots)) / 2
             self._hold(now, wanted if in_use else min(wanted, self._wanted))
 
@@ -131,7 +134,7 @@ class QueueLimit:
             return
         recent = self._recent.line()
         base = recent.scaled(recent.compare(self._round).factor)
-        if confirmed:
+        if confirmed:  # two measurements of the same: their mean errs less than either
             base = base.between(self._base)
             factor = (1.0 + factor) / 2
         self._base = base
@@ -172,10 +175,10 @@ class QueueLimit:
 
 
 def _waiting(slots: float) -> float:
-    """The number that should wait: as many as chance takes from the queue, for independent arrivals the root."""
+    """Requests that should wait: as many as chance takes from the queue, which is the root for independent arrivals."""
     return math.sqrt(slots)
 
 
 def _chance(error: float) -> float:
-    """A difference of a factor from one that means nothing."""
+    """The difference of a factor from one up to which it may be chance."""
     return max(MIN_FALL_SHARE, CHANCE_ERRORS * error)

@@ -19,7 +19,7 @@ MIN_MOVED_S = 0.2
 MIN_MOVED_SHARE = 0.1
 """Share of the quota by which it must have moved before they are held to differ: resets may be in whole seconds."""
 MIN_MOVED_SHARE_OF_HIGHEST = 0.5
-"""The same as a share of the largest amount that remained, which is all that a shorter window holds."""
+"""The same as a share of the largest amount that remained: a shorter window holds no more than that."""
 
 FILLED_TOLERANCE_SHARE, FILLED_REPLIES, FILLED_S = 0.02, 3, 10.0
 """A bucket that holds a minute's quota takes a minute to fill, to so much; if that is so in so many replies in a row

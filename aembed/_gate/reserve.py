@@ -55,7 +55,7 @@ class Reserve:
         if self._last_query == -math.inf:
             self.query = amount
         self._last_query = now
-        self.query += 0.1 * (amount - self.query)
+        self.query += 0.1 * (amount - self.query)  # an exponential mean of about ten queries
 
     def until_room(self, now: float, seen: Window, window: Window) -> float:
         """Amount that documents leave in ``window`` until enough of them expire. ``seen`` has the use by others."""

@@ -21,7 +21,7 @@ class SentWindow(Window):
         for cell in window.cells:
             if cell.sent_at + span > now:
                 copy._append(cell.sent_at, cell.amount, cell.queries)
-        if window.under_way:
+        if window.under_way:  # when each of them was sent is not recorded: the latest time is safe
             copy.under_way = window.under_way
             copy._append(now, window.flying, 0.0)
         return copy
@@ -38,7 +38,7 @@ class SentWindow(Window):
     def adjust(self, sent_at: float, delta: float) -> None:
         """The request that was sent then counts ``delta`` more."""
         for cell in reversed(self.cells):
-            if cell.opened_at <= sent_at:
+            if cell.opened_at <= sent_at:  # the only cell that may hold it
                 if sent_at <= cell.sent_at:
                     delta = max(delta, -cell.amount)
                     cell.amount += delta

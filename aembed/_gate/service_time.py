@@ -9,9 +9,10 @@ from typing import NamedTuple, TypeAlias
 HALF_TICK_S = 0.0005
 """Half the resolution of uvloop's clock. Added to every time, so that one of no tick is not infinitely short."""
 DECAY_FACTOR = 0.98
-"""Weight of an answer once the next has come: the line runs through the last fifty or so, several of each size."""
+"""Factor on all weights at each answer: the line runs through the last fifty or so, several of each size."""
 ANSWERS_PER_OUTLIER = 8
-"""One of so many: a pause of the server is not a queue. The rest keep their mean, which Little's law is about."""
+"""One answer of so many, the slowest, is left out: a pause of the server is not a queue. The mean of the others stays,
+since Little's law is about means."""
 LEVEL_VARIANCE = 1e-6
 """Relative variance of the sizes below which they are all alike, and no slope can be seen."""
 

@@ -24,7 +24,7 @@ class Slots:
         if self.probe is not None:
             return False
         if kind == "document":
-            return self.taken - (self.queries > 0) < most
+            return self.taken - (self.queries > 0) < most  # one query has the additional slot, and takes none of these
         return self.taken <= most and not (self.queries and is_documents_turn)
 
     def took(self, reservation: Reservation, probing: bool) -> None:

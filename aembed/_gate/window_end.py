@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 MIN_REPLIES = 3
+"""Replies, each to a request sent after the first of them came, that must agree on one end."""
 MIN_RESET_S = 5.0
 """Shortest reset that counts, in seconds: an even flow loses little in shorter windows."""
 ROUNDING_S, WHOLE_SECONDS_S = 0.01, 1.0

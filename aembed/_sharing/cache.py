@@ -14,20 +14,20 @@ from aembed._sharing.entries import CacheEntry, ReportFailure, Requested, Unstor
 from aembed._types import Store, Vectors
 
 MAX_ROWS_PER_PUT = 4096
-"""Small batches are stored together: a transaction costs as much as hundreds of rows. More would hold up reads."""
+"""Small batches are stored together, since a transaction costs as much as hundreds of rows; more would delay reads."""
 GET_TIMEOUT_S, PUT_TIMEOUT_S = 15.0, 90.0
 """Timeouts of one store call. The store may be the user's and hang; our SQLite store waits 5 s for a locked file."""
 MAX_BYTES_PER_PUT = 2**23
-"""Bytes of batches that are stored together: the store copies them."""
+"""Largest size of batches that are stored together, in bytes: the store copies them."""
 MAX_UNSTORED_BYTES = 2**25
-"""Bytes that may wait to be stored before calls that would bring more wait too."""
+"""Bytes of unstored rows from which on calls wait for the store before they send more texts."""
 
 NOTHING: NDArray[np.intp] = np.empty(0, np.intp)
 
 
 @runtime_checkable
 class Opens(Protocol):
-    """A store that can find out beforehand whether it will work."""
+    """A store that can check in advance whether it will work."""
 
     async def open(self) -> None: ...
 
@@ -67,7 +67,8 @@ class Cache:
     async def get(
         self, keys: Sequence[bytes], dim: int | None, report: ReportFailure
     ) -> tuple[NDArray[np.intp], Vectors | None]:
-        """Positions in ``keys`` of what the store knows, and the rows: usable ones, and the caller's own."""
+        """Positions of the keys that the store has, and their rows, which belong to the caller; unusable rows are
+        dropped."""
         try:
             if self._never_waits:
                 positions, vectors = await self._store.get_many(keys, dim)
@@ -80,7 +81,7 @@ class Cache:
             return NOTHING, None
 
     def put(self, keys: list[bytes], vectors: Vectors, report: ReportFailure, replaces: Requested) -> None:
-        """Hand rows to the store without waiting for it; until it has them they are entries.
+        """Hand rows to the store without waiting for it; they are entries until it has them.
 
         They replace the request that brought them, but no entry of another call.
         """
@@ -103,7 +104,7 @@ class Cache:
 
     async def room(self) -> None:
         """Wait while too many rows wait to be stored."""
-        # Without a writer nothing gets less: waiting would never end.
+        # Without a writer the number never falls: waiting would never end.
         while self._unstored_bytes > MAX_UNSTORED_BYTES and self._is_writing():
             if self._written is None:
                 self._written = asyncio.Event()
@@ -132,7 +133,7 @@ class Cache:
             try:
                 await self._put_many(parts)
             finally:
-                # After a failure too: rows that the store did not take are no reason to hold calls up, or memory.
+                # After a failure, too: rows that the store did not take must not delay calls, nor fill memory.
                 for part in parts:
                     self._unstored_bytes -= part.vectors.nbytes
                     self.forget(part.keys, part)
@@ -193,6 +194,6 @@ def _usable(
     good = (squares > 0) & (squares < np.inf)
     if good.all():
         return positions, vectors
-    doubtful = np.flatnonzero(~good)  # its norm may only be beyond what float32 can hold
+    doubtful = np.flatnonzero(~good)  # its norm may have overflowed or vanished in float32
     good[doubtful] = np.isfinite(vectors[doubtful]).all(axis=1) & vectors[doubtful].any(axis=1)
     return positions[good], vectors[good]

@@ -13,7 +13,7 @@ from aembed._settings.secrets import KEY_HEADERS, clear
 from aembed._types import Kind, ModelSpec
 
 KEY_VERSION = 1
-"""Raise it whenever a change of aembed itself gives the same texts other vectors."""
+"""Version of the keys: raise it when a change of aembed gives the same texts other vectors."""
 
 
 class CacheKeys:
@@ -41,11 +41,11 @@ class CacheKeys:
         }
         route = {name.lower(): _digest(value) for name, value in options.headers.items()}
         route = {name: digest for name, digest in route.items() if name not in KEY_HEADERS}
-        # Added only if given, so that an option that is new and unused leaves old keys valid.
+        # Added only if set, so that a new option leaves the keys of those who do not use it valid.
         decides |= {"headers": route} if route else {}
         decides |= {"namespace": options.cache_namespace} if options.cache_namespace else {}
         known = json.dumps(decides, sort_keys=True, default=repr).encode()
-        # Only after `known` was made: vectors in the cache do depend on it.
+        # Removed only after `known` was made: vectors in the cache depend on it.
         overlong = decides.pop("overlong")
         assert overlong, "it has a default"
         self.model = sha256(json.dumps(decides, sort_keys=True, default=repr).encode()).hexdigest()

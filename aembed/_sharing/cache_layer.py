@@ -19,18 +19,17 @@ from aembed._sharing.shared_call import SharedCall
 from aembed._types import Reply, Vectors
 
 MAX_TEXTS_PER_LOOKUP = 1024
-"""Their keys take a millisecond to hash; between two lookups the event loop is free for other tasks."""
+"""Texts of one lookup: their keys take a millisecond to hash, and other tasks run between two lookups."""
 MAX_TEXTS_PER_STEP = 4096
-"""Texts that join a shared call before the event loop is free for other tasks."""
+"""Texts that join a shared call before other tasks get to run."""
 
 HIT = Reply(np.empty((0, 0), np.float32), tokens=0)
 """The cost of a row from the cache."""
 
 
 class CacheLayer:
-    """One embedder's way to a cache, which it may share with others.
-
-    Texts found nowhere are sent in a shared call, in a task that this layer owns. The call that began it pays for it.
+    """The cache of one embedder, which may share it with others. Texts that are neither cached nor in flight are sent
+    in a shared call, in a task that this layer owns. The call that began it pays for it.
     Failures, and vectors of shortened texts, are not cached.
     """
 
@@ -45,7 +44,7 @@ class CacheLayer:
         self._in_flight: dict[SharedCall, Requested] = {}
 
     async def run(self, call: Recipient) -> None:
-        """Bring every text to its end: by a hit, by the request of another call, or by a request for it."""
+        """Bring every text to its end: by a hit, by a request of another call, or by a new request."""
         participant = Participant(call, self)
         left: Sequence[int] = range(len(call.texts))
         try:
@@ -65,7 +64,8 @@ class CacheLayer:
         await self._cache.flush()
 
     async def _seek(self, participant: Participant, left: Sequence[int]) -> list[int]:
-        """Look up every text once, and send those found nowhere. Returns the texts that other calls were looking up."""
+        """Look up every text once, and send those that are missing. Returns the texts that other calls were looking
+        up."""
         call, entries, lookup = participant.call, self._cache.entries, LookedUp()
         missing: dict[bytes, int] = {}
         elsewhere: dict[bytes, int] = {}
@@ -127,7 +127,7 @@ class CacheLayer:
                 seats = range(start, min(start + MAX_TEXTS_PER_STEP, len(keys)))
                 shared.join(participant, seats, indices[seats.start : seats.stop])
                 self._cache.entries.update(dict.fromkeys(keys[seats.start : seats.stop], in_flight))
-        except BaseException:  # cancelled: calls that have joined meanwhile take their texts back
+        except BaseException:  # cancelled: calls that have joined meanwhile send their texts themselves
             shared.release()
             del self._in_flight[shared]
             raise
@@ -160,7 +160,7 @@ class CacheLayer:
         return sorted(again)
 
     def _settled(self, shared: SharedCall, indices: Sequence[int], vectors: Vectors | None) -> None:
-        """Texts of a shared call have their end. Their rows are cached, but for those of shortened texts."""
+        """Note that texts of a shared call have ended, and cache their rows, except those of shortened texts."""
         in_flight = self._in_flight[shared]
         keys = [in_flight.keys[index] for index in indices]
         if vectors is not None and not shared.truncated.isdisjoint(indices):

@@ -17,7 +17,7 @@ ReportFailure: TypeAlias = Callable[[StoreOperation, int, Exception], None]
 
 @dataclass(slots=True, eq=False)
 class LookedUp:
-    """A call asks the store for the keys. Other calls wait until it has ended, and look again."""
+    """A lookup in progress: a call has asked the store for the keys. Other calls wait for it, and look again."""
 
     _is_over: bool = False
     _over: asyncio.Event | None = None
@@ -38,7 +38,7 @@ class LookedUp:
 
 @dataclass(slots=True, eq=False)
 class Requested:
-    """A shared call brings the texts of the keys."""
+    """A request in progress: a shared call will bring the rows of the keys."""
 
     call: SharedCall
     keys: list[bytes]
@@ -52,7 +52,7 @@ class Requested:
 
 @dataclass(slots=True, eq=False)
 class Unstored:
-    """The rows are here, and the store does not have them yet."""
+    """Rows that have arrived, and that the store does not have yet."""
 
     keys: list[bytes]
     vectors: Vectors

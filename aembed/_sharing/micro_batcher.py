@@ -1,8 +1,8 @@
 """Concurrent calls with few texts share their requests.
 
-A call that finds nothing under way is sent at once, as it is. While something is under way further calls gather. They
-leave together when it has landed, when they fill a batch, or when the first of them has waited for the window. At most
-one batch at a time waits for its admission, so that calls the account cannot take yet continue to gather.
+A call is sent at once, alone, if no request is in flight. While one is in flight, further calls gather. They are sent
+together when it has ended, when they fill a batch, or when the first of them has waited for the window. At most one
+batch at a time waits for admission, so that calls the account cannot take yet continue to gather.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ class MicroBatcher:
             await self._engine.run(call)
 
     async def aclose(self) -> None:
-        """Wait for the end of shared calls that no call waits for any more."""
+        """Wait for the end of shared calls that have lost all their participants."""
         for queue in self._queues.values():
             await queue.aclose()
 
     def _most_texts(self) -> int:
-        """Texts in a batch, at most."""
+        """Largest number of texts in a batch."""
         return min(self._policy.max_texts, self._engine.effective_spec().max_batch_texts or self._policy.max_texts)
 
 
 class _Queue:
-    """Calls of one kind: those that gather, in the order they came, and the batches that have left."""
+    """Calls of one kind: those that gather, in the order they came, and the batches that were sent."""
 
     def __init__(
         self, kind: Kind, window: float, most_texts: Callable[[], int], below: Layer, counts: EmbedderCounts
@@ -60,13 +60,13 @@ class _Queue:
         self._below = below
         self._counts = counts
         self._gathered: OrderedDict[Participant, float] = OrderedDict()
-        """Calls that wait for company, and the loop time until which they do."""
+        """Calls that gather, and the loop time at which each is sent at the latest."""
         self._texts = 0
-        """Texts of the calls that gather."""
+        """Number of texts in the calls that gather."""
         self._under_way: set[Recipient] = set()
-        """Batches, and a call that found nothing under way."""
+        """Batches in flight, and calls that were sent alone."""
         self._unsent: Recipient | None = None
-        """The one of these that waits for its admission."""
+        """The batch that waits for admission."""
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self, call: Recipient) -> None:
@@ -102,22 +102,23 @@ class _Queue:
                 self._set_timer()
 
     async def _send_alone(self, participant: Participant, indices: Sequence[int]) -> None:
-        """A batch that was rejected as a whole, or has crashed, says nothing about these texts of it."""
-        # Not through `run`: it would gather with the same company, and be rejected with it again.
+        """Send texts again, alone, after their batch was rejected as a whole or has crashed: that says nothing about
+        them."""
+        # Not through `run`: the same calls would gather, and be rejected together again.
         shared = SharedCall([participant.call.texts[index] for index in indices], self._kind, self)
         shared.join(participant, range(len(indices)), indices)
         await self._below.run(shared)
 
     def _depart(self, *, landed: bool = False) -> None:
-        """Let batches leave whose time has come. ``landed``: a place has become free, and one batch may leave."""
+        """Send the batches whose time has come. ``landed``: a request has ended, so that one batch may be sent."""
         now = asyncio.get_running_loop().time()
         while self._gathered and self._unsent is None:
-            # Nothing under way will land and let this batch leave, so it leaves now.
+            # No request is in flight whose end would let this batch leave, so it is sent now.
             landed = landed or not self._under_way
             until = next(iter(self._gathered.values()))
             if not landed and self._texts < self._most_texts() and now < until:
                 break
-            # One landing makes room for one batch; more at once would defeat the gathering.
+            # The end of one request makes room for one batch; more at once would defeat the gathering.
             landed = False
             self._send_next()
         self._set_timer()
@@ -132,7 +133,7 @@ class _Queue:
         shared = SharedCall(list(texts), self._kind, self, leader=leader)
         for participant in together:
             own = participant.call.texts
-            participant.missing = 0  # from here on its seats are counted
+            participant.missing = 0  # from now on its seats are counted
             shared.join(participant, [index_of[text] for text in own], range(len(own)))
         if leader is None:
             self._counts.merged_calls += len(together)
@@ -145,7 +146,7 @@ class _Queue:
     def _take_next(self) -> list[Participant]:
         together: list[Participant] = []
         room = self._most_texts()
-        # The first always leaves, even if the limit has shrunk below its texts since it came: the engine splits it.
+        # The first call is always sent, even if the limit has since shrunk below its texts: the engine splits it.
         while self._gathered and (not together or len(next(iter(self._gathered)).call.texts) <= room):
             participant, _ = self._gathered.popitem(last=False)
             room -= len(participant.call.texts)
@@ -170,7 +171,7 @@ class _Queue:
         self._depart(landed=True)
 
     def _set_timer(self) -> None:
-        """One timer. It may ring too early, which does no harm and saves setting it anew for each call."""
+        """Set the one timer. It may fire too early, which is harmless and cheaper than a change for each call."""
         if self._timer is not None and not self._gathered:
             self._timer.cancel()
             self._timer = None

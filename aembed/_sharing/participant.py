@@ -23,7 +23,7 @@ class Leavable(Protocol):
 
 
 class Participant:
-    """A call and the shared calls it waits in. ``origin`` is the layer that the call came through.
+    """One call and the shared calls that it waits for. ``origin`` is the layer that the call came through.
 
     ``missing`` is the number of its texts without an end: those it has in ``shared_calls``, and those of a micro-batch
     that is still being gathered.
@@ -42,7 +42,7 @@ class Participant:
         self._crash: BaseException | None = None
 
     async def finish(self) -> None:
-        """Wait for every text. Once the call has stopped, only for texts already sent in shared calls that it leads."""
+        """Wait for every text; once the call has stopped, only for texts already sent in shared calls that it leads."""
         while self.missing and self._crash is None:
             if self.call.stopped and not self._retired:
                 self._retired = True
@@ -60,7 +60,7 @@ class Participant:
             return
         ending = [shared.task for shared in tuple(self.shared_calls) if shared.leave(self) and shared.task is not None]
         if ending:
-            # A cancelled call waits too: nothing that it began outlives it, nor the slots of its requests.
+            # A cancelled call waits, too: no request that it began may outlive it, nor hold a slot.
             with anyio.CancelScope(shield=True):
                 await asyncio.wait(ending)
 
@@ -85,19 +85,19 @@ class Participant:
         self.settle(len(batch.texts))
 
     def give_back(self, batch: Batch) -> None:
-        """The shared call will not bring these texts to an end."""
+        """Take back texts that the shared call will not bring to an end."""
         self.call.put_back(batch)
         self._given_back += indices_of(batch)
         self.settle(len(batch.texts))
 
     def crash(self, error: BaseException) -> None:
-        """The shared call that it leads has raised an error that is no failure of a text."""
+        """Note that the shared call it leads has raised an error that is no failure of a text."""
         self._crash = error
         self.settle(0)
 
     def settle(self, texts: int) -> None:
-        """Texts have their end. Wake the call if those were the last, or if it waits for no more."""
+        """Note that texts have ended, and wake the call if it waits for no more."""
         self.missing -= texts
-        # Not once per batch: a call of many batches would be woken for each, only to wait again.
+        # Not at every batch: a call of many batches would be woken for each, only to wait again.
         if self._news is not None and not self._news.done() and (not self.missing or self.call.stopped or self._crash):
             self._news.set_result(None)

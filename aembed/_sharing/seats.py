@@ -23,7 +23,7 @@ class Part(NamedTuple):
 
 
 class Seats:
-    """A seat is a text of a shared call with the index that it has in the call of one participant.
+    """Seats: a seat is a text of a shared call, with the index that it has in the call of one participant.
 
     Invariants:
 
@@ -53,7 +53,7 @@ class Seats:
         return list(self._own.get(participant, ()))
 
     def add(self, participant: Participant, indices: Sequence[int], own: Sequence[int]) -> None:
-        """Seats for texts that have no end yet: their indices here, and in the participant's call."""
+        """Add seats for texts that have not ended: ``indices`` here, ``own`` in the participant's call."""
         self._own.setdefault(participant, {}).update(zip(indices, own, strict=True))
         participant.missing += len(indices)
 
@@ -70,17 +70,17 @@ class Seats:
             yield _part(participant, batch, positions, [own[index] for index in indices])
 
     def take(self, batch: Batch) -> Iterator[Part]:
-        """The same, and the seats are gone: each participant has to settle its part."""
+        """Like :meth:`parts`, and remove the seats: each participant has to settle its part."""
         for participant, positions, indices in self._found(batch):
             yield _part(participant, batch, positions, self._pop(participant, indices))
 
     def is_wanted(self, batch: Batch) -> bool:
-        """A participant whose call has not stopped waits for one of the texts."""
+        """True if a participant whose call has not stopped waits for one of the texts."""
         indices = indices_of(batch)
         return any(not each.call.stopped and not own.keys().isdisjoint(indices) for each, own in self._own.items())
 
     def is_empty(self, batch: Batch) -> bool:
-        """No participant waits for any of the texts."""
+        """True if no participant waits for any of the texts."""
         indices = indices_of(batch)
         return all(own.keys().isdisjoint(indices) for own in self._own.values())
 

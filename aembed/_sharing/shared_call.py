@@ -26,7 +26,7 @@ from aembed._sharing.token_shares import TokenShares
 from aembed._types import Batch, Kind, Reply, Vectors
 
 Settled: TypeAlias = Callable[["SharedCall", Sequence[int], Vectors | None], None]
-"""Receives the indices of texts that have their end, and their rows, if they have any."""
+"""Receives the indices of texts that have ended, and their rows, if any."""
 
 
 class SharedCall:
@@ -40,7 +40,8 @@ class SharedCall:
     dim = None
     record: CallRecord | None = None
     due = math.inf
-    """A deadline belongs to one call: it makes that call leave, and ends no request that others wait for."""
+    """Infinite, since a deadline belongs to one call: it makes that call leave, and ends no request that others wait
+    for."""
 
     def __init__(
         self,
@@ -63,21 +64,21 @@ class SharedCall:
         self._error: AembedError | None = None
         self._on_settled = on_settled
         self._states = bytearray(len(texts))
-        """FAILED here means that the text has its end without a row, failed or skipped."""
+        """FAILED here means that the text has ended without a row, failed or skipped."""
         self._seats = Seats()
         self._under_way: dict[anyio.CancelScope, Batch] = {}
 
     # ---- for its layer
 
     def start(self, below: Layer) -> asyncio.Task[None]:
-        """Let the layer below run it, after the calls it was made for have joined."""
+        """Let the layer below run it, once the calls that it was made for have joined."""
         # Its own task, so that a call which is cancelled does not take the requests of the others with it.
         self.task = asyncio.get_running_loop().create_task(below.run(self))
         self.task.add_done_callback(self._ended)
         return self.task
 
     def join(self, participant: Participant, indices: Sequence[int], own: Sequence[int]) -> None:
-        """Let a call wait for texts that have no end yet: their indices here, and in the participant's call."""
+        """Let a call wait for texts that have not ended: ``indices`` here, ``own`` in the participant's call."""
         self._seats.add(participant, indices, own)
         participant.shared_calls[self] = None
         if (record := participant.call.record) is not None:
@@ -89,7 +90,8 @@ class SharedCall:
             participant.call.begin(batch_of([self.texts[index] for index, _ in sent], [mine for _, mine in sent]))
 
     def leave(self, participant: Participant, *, but_sent: bool = False) -> bool:
-        """Let a call wait no more; with ``but_sent`` only for texts already sent. True if no participant is left."""
+        """End a call's wait; with ``but_sent`` it still waits for texts already sent. True if no participant is
+        left."""
         indices = self._seats.of(participant)
         if but_sent:
             indices = [index for index in indices if self._states[index] != SENT]
@@ -103,13 +105,14 @@ class SharedCall:
         return self._drop_unwanted()
 
     def release(self, unless: object = None) -> bool:
-        """Give every text back to the participants, and end; but not while one of them is of the origin ``unless``."""
+        """Give every text back to the participants, and end. Does nothing while a participant is of the origin
+        ``unless``."""
         if unless is not None and any(each.origin is unless for each in self._seats):
             return False
         self.skip(self._open())
-        for scope in self._under_way:  # before the task's cancellation reaches them, one may be admitted and sent
+        for scope in self._under_way:  # or one may be admitted and sent before the task's cancellation reaches it
             scope.cancel()
-        if self.task is not None and not self.task.cancelling():  # a second cancellation would cut short how it ends
+        if self.task is not None and not self.task.cancelling():  # a second cancellation would interrupt its clean-up
             self.task.cancel()
         return True
 
@@ -134,7 +137,7 @@ class SharedCall:
         return deliver_while_wanted
 
     def rows(self, batch: Batch, dim: int | None) -> Vectors | None:
-        return None  # a participant may have left meanwhile, and its caller owns its array again
+        return None  # a participant may leave at any time, and then its array belongs to its caller again
 
     def count(self, requests: int, maybe_billed: int = 0) -> None:
         """The first participant pays, so that every request counts once."""
@@ -162,7 +165,8 @@ class SharedCall:
             part.participant.call.put_back(part.batch)
 
     def skip(self, batch: Batch) -> None:
-        """A fatal error is the reason for calls of this origin. Calls of another origin get their texts back."""
+        """Calls of this origin stop with the fatal error, if there is one. Calls of another origin get their texts
+        back."""
         mark(self._states, batch, FAILED)
         for participant, _, part in self._seats.take(batch):
             if not participant.call.stopped and (self._error is None or participant.origin is not self.origin):
@@ -242,7 +246,8 @@ class SharedCall:
         return False
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """Texts without an end get none: the leader's call raises the reason, the others send theirs themselves."""
+        """The task has ended. If it crashed, the leader's call raises the error; the others send their open texts
+        themselves."""
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is not None and self.leader is not None and self.leader in self._seats:
             self.leave(self.leader)
@@ -250,7 +255,7 @@ class SharedCall:
         self.skip(self._open())
 
     def _open(self) -> Batch:
-        """All texts without an end."""
+        """All texts that have not ended."""
         indices = np.flatnonzero(as_array(self._states) < DONE).tolist()
         return batch_of([self.texts[index] for index in indices], indices)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 class TokenShares:
-    """Shares follow the length of the texts, and add up to ``tokens`` exactly."""
+    """Shares in proportion to the length of the texts, which add up to ``tokens`` exactly."""
 
     def __init__(self, tokens: int | None, texts: Sequence[str]) -> None:
         self._tokens = tokens

@@ -1,8 +1,8 @@
-"""The answer that arrives on a connection, as far as it has come.
+"""The answer on a connection, as far as it has arrived.
 
-llhttp, through httptools, reads heads and chunks, as strictly as it can. The checks here are of what a parser cannot
-know: that no good answer comes before its request has gone out, that its head and the framing of its body have an end,
-and that nothing behind its end is taken for another answer.
+llhttp, through httptools, reads heads and chunks, as strictly as it can. The checks here are those that a parser cannot
+make: that no good answer comes before its request was sent, that its head and the framing of its body end, and that
+bytes after its end are not taken for another answer.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from aembed._wire.headers import ReplyHeaders, lookup
 from aembed._wire.phases import PhaseTimer
 
 MAX_HEAD_BYTES = 2**16
-"""Heads, interim ones included, and trailers: twice the largest that nginx sends, as much as h11 reads."""
+"""Largest size of heads, interim ones included, and trailers in bytes: twice the largest that nginx sends, and as much
+as h11 reads."""
 FRAMING_PER_BYTE = 16
 """Bytes of chunk sizes and extensions allowed for each byte of a body. A server that sends every byte as a chunk,
 ``1 CR LF x CR LF``, needs five; an endless chunk extension needs more."""
 HANDED_ON_BYTES = 2**19
-"""Bytes of a body that wake its reader: half a millisecond's work as base64, two as numbers."""
+"""Bytes of a body that wake its reader: half a millisecond of decoding as base64, two as numbers."""
 MAX_REJECTION_BYTES = 2**16
-"""Bytes of a rejection's body that are read: its words come first."""
+"""Bytes of an error reply that are read: its message comes first."""
 BEGINNING = b"HTTP/1."
-"""llhttp takes RTSP, ICE and HTTP/2.0 in text for HTTP as well."""
+"""Beginning of a head; llhttp would also accept RTSP, ICE and a textual HTTP/2.0."""
 
 
 @dataclass(slots=True, eq=False)
@@ -57,14 +58,14 @@ class AnswerParser:
         self.begin()
 
     def begin(self) -> None:
-        """The next answer. None follows a malformed one."""
+        """Begin the next answer. None follows a malformed one."""
         self.head: Head | None = None
         self.is_complete = False
         self.body_bytes = 0
         self.received = 0
-        """Bytes of it so far, body and all else."""
+        """Bytes of the answer so far, head and framing included."""
         self.keeps_alive = False
-        """The connection may serve another request: set when the answer is complete."""
+        """True if the connection may serve another request; set when the answer is complete."""
         self._headers = ReplyHeaders()
         self._codings = 0
         """Headers that name a transfer coding."""
@@ -73,7 +74,7 @@ class AnswerParser:
         self._wakes_at = HANDED_ON_BYTES
 
     def feed(self, data: bytes) -> bool:
-        """False if this is not an answer, or has no end."""
+        """Parse more bytes. False if this is not an answer, or does not end."""
         if self.received < len(BEGINNING) and not self._begins_well(data):
             return False
         self.received += len(data)
@@ -86,17 +87,17 @@ class AnswerParser:
 
     @property
     def held(self) -> int:
-        """Bytes of the body that have come and were not taken."""
+        """Bytes of the body that have arrived and were not taken."""
         return self.body_bytes - self._taken_bytes
 
     @property
     def has_news(self) -> bool:
-        """The answer is complete, or enough of its body has come to be handed on."""
+        """True if the answer is complete, or enough of its body has arrived to be handed on."""
         return self.is_complete or self.body_bytes >= self._wakes_at
 
     @property
     def is_unsent(self) -> bool:
-        """True while a part of the request has not gone out."""
+        """True while a part of the request has not been sent."""
         raise NotImplementedError
 
     def take(self) -> list[bytes]:
@@ -128,11 +129,11 @@ class AnswerParser:
         status, headers = self._parser.get_status_code(), self._headers
         if status < 200:
             self._headers, self._codings = ReplyHeaders(), 0
-            self._is_malformed |= status < 100 or status == 101  # 101: another protocol, which was not asked for
+            self._is_malformed |= status < 100 or status == 101  # 101 switches protocols, which was not requested
             return
         if status >= 400:
             self._wakes_at = MAX_REJECTION_BYTES
-        elif self.is_unsent:  # a rejection may come early: the request is too large, or not wanted
+        elif self.is_unsent:  # an error reply may come early, to a request that is too large or not allowed
             self._is_malformed = True
         if self._codings and not self._is_chunked():
             self._is_malformed = True
@@ -142,11 +143,11 @@ class AnswerParser:
             self.timer.end("first_byte")
 
     def _is_chunked(self) -> bool:
-        """No other transfer coding was asked for, and of several llhttp believes the last."""
+        """Only chunked is allowed: no other coding was requested, and of several llhttp believes the last."""
         return self._codings == 1 and self._headers["transfer-encoding"].lower() == "chunked"
 
     def on_body(self, piece: bytes) -> None:
-        if not self.is_complete:  # else it is of another answer behind the end of this one
+        if not self.is_complete:  # otherwise it belongs to another answer after the end of this one
             self._pieces.append(piece)
             self.body_bytes += len(piece)
 

@@ -15,12 +15,12 @@ from aembed._wire.redact import redact
 from aembed._wire.transport import Response
 
 USUAL_ID = re.compile(r"[\w.:=+/-]{1,100}", re.ASCII)
-"""A request id that cannot hide a text of several words."""
+"""Pattern of request ids that are shown: none can hide a text of several words."""
 HAVE_ID = frozenset(REQUEST_IDS)
 MAX_ANSWER_CHARS = 120
 """Characters of a media type, or of a field's path and types, that an error quotes."""
 MAX_NO_REPLIES = 2
-"""Answers that are not replies of this API, after which ``base_url`` must be wrong. The first may be an accident."""
+"""Number of answers from another API after which ``base_url`` must be wrong; a single one may be an accident."""
 
 
 class AnswerErrors:
@@ -37,7 +37,7 @@ class AnswerErrors:
         return parse_error(response, self._dialect, texts, self._secrets)
 
     def rejection(self, response: Response, body: ErrorBody, texts: Sequence[str], url: str) -> ProviderError:
-        """The error that status and body of an answer mean."""
+        """The error for the status and body of an answer."""
         error = api_error(
             response,
             body,
@@ -75,12 +75,12 @@ class AnswerErrors:
         return self.located(error, response, texts)
 
     def other_model(self, response: Response, texts: Sequence[str], requested: str, answered: str) -> ReplyError:
-        """Another model than the requested one answered."""
+        """The error for a reply of another model than the requested one."""
         words = f"{self._provider} answered with the model {answered!r} instead of {requested!r}"
         return self.located(ReplyError(words, retryable=False), response, texts)
 
     def truncated(self, response: Response, texts: Sequence[str], max_tokens: int) -> TextTooLongError:
-        """The server counted as many tokens as the model takes, and truncates longer texts silently."""
+        """The error for a text that the server truncated silently: it counted as many tokens as the model takes."""
         return TextTooLongError(
             f"the server counted {max_tokens} tokens, the model's limit, and truncates a longer text silently; "
             f"{REMEDIES[TextTooLongError]}",

@@ -18,7 +18,7 @@ from aembed._wire.reply_format import ReplyFormat
 
 
 class NoOptions(Settings):
-    """The ``provider_options`` of an API that has none."""
+    """The class of the ``provider_options`` of an API without any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class HttpApi(Vendor):
     model_prefix: str = ""
     """Prefix that users may write before a model's name, and that the API adds itself."""
     hub_models: bool = False
-    """The server runs open models of a hub: the dimensions of well-known ones are checked by name."""
+    """True if the server runs open models of a hub: the dimensions of well-known ones are checked by name."""
     options: type[Settings] = NoOptions
     """Class of the ``provider_options``."""
 
@@ -109,9 +109,9 @@ class HttpApi(Vendor):
     tokens_header: str | None = None
     """Response header with the usage, for APIs whose reply has none."""
     truncates_silently: bool = False
-    """The server truncates overlong texts silently: a usage of ``max_text_tokens`` counts as truncation."""
+    """True if the server truncates overlong texts silently: a usage of ``max_text_tokens`` counts as truncation."""
     echoes_model: bool = False
-    """The reply names the model that answered; another than the requested one is reported."""
+    """True if replies name the model; one other than the requested model is reported."""
     adapt: Callable[[HttpApi, Source], HttpApi] | None = None
     """Returns the API as it is at the address of a ``Source``, for APIs that differ between addresses or keys."""
 

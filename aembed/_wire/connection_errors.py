@@ -46,7 +46,7 @@ def not_connected(error: Exception, host: str, port: int, *, is_proxy: bool = Fa
 
 
 def broke(error: Exception | None, *, in_body: bool) -> ConnectError:
-    """The connection ended before the answer did."""
+    """The error for a connection that ended before its answer."""
     if in_body:
         return ConnectError("the connection broke in the middle of the answer", maybe_billed=True)
     reason = "closed by the server" if error is None else type(error).__name__
@@ -58,7 +58,7 @@ def silent() -> ProviderError:
 
 
 def no_http(*, is_tls: bool) -> ReplyError:
-    """The answer breaks a rule of HTTP/1.1, or came without being asked for."""
+    """The error for an answer that breaks a rule of HTTP/1.1, or that no request asked for."""
     hint = "" if is_tls else "; base_url may have to begin with https://"
     return ReplyError(f"the server's answer is not valid HTTP{hint}")
 
@@ -83,7 +83,7 @@ def redirected(location: str, status: int) -> BadRequestError:
 
 
 def rejected_by_proxy(status: int, reason: str, host: str | None) -> ConnectError:
-    """A proxy that wants credentials, does not connect to ``host``, or cannot."""
+    """The error for a proxy that wants credentials, or does not connect to ``host``."""
     if status == 407:
         return ConnectError(
             "the proxy wants a user and password, or others than it got (407); set http.proxy to "

@@ -13,20 +13,20 @@ from aembed._types import Source
 from aembed._wire.auth import checked_headers, key_of
 
 KEYS_KEPT = 2
-"""Latest keys that are redacted from errors: a server may still quote the key before the current one."""
+"""Number of recent keys that are redacted from errors: a server may still quote the one before the current key."""
 
 
 class Credentials:
     """Headers and secrets of one provider. ``keyed`` holds the key of ``source`` in the headers of the API."""
 
     def __init__(self, keyed: Mapping[str, str], source: Source) -> None:
-        keyed = SecretHeaders(keyed)  # a traceback that shows local variables shows no key
+        keyed = SecretHeaders(keyed)  # hidden from a traceback that shows local variables
         self._source = source
         self._headers_of_user = checked_headers(source.headers)
         self._of_user = [value for value in source.headers.values() if value]
         self._keys = [SecretText(key) for key in [key_of(source)] if key]
         self.secrets: list[str] = [*self._keys, *self._of_user]
-        """Split out of everything that a server says."""
+        """Texts that are redacted from everything a server sends."""
         self.headers = SecretHeaders({"Content-Type": "application/json", **keyed, **self._headers_of_user})
         self.may_change = source.keys is not None
 

@@ -1,4 +1,4 @@
-"""A reply's body -> rows of float32, through no tree and no second copy.
+"""Decodes a reply's body into rows of float32, without a tree of objects and without a second copy.
 
 The vectors are split off the JSON (see ``split_vectors``), and the skeleton that is left is parsed strictly by the
 API's :class:`ReplyFormat`, which lists the positions of the vectors. A reply may mix base64 and numbers.
@@ -25,18 +25,18 @@ from aembed._wire.split_vectors import Split, Yield, split_numbers, split_string
 T = TypeVar("T")
 
 PLACEHOLDER = b"<vector>"
-"""Value in the skeleton in the place of the only vector."""
+"""Placeholder of the only vector in the skeleton."""
 ONE_VECTOR: VectorPositions = [0], ["<vector>"]
 UNCOUNTED_BYTES = 2**16
 """Size up to which a skeleton is parsed without a count of its values: at worst it costs a few megabytes."""
 VALUES_PER_VECTOR = 16
-"""JSON values in the skeleton for each vector, at most; an item of OpenAI's has three."""
+"""Largest number of JSON values in the skeleton per vector; an item of OpenAI's has three."""
 ROWS_PER_YIELD = 16
 """Rows decoded between two calls of ``pause``: about 100 microseconds of work."""
 
 
 class NoReplyError(ReplyError):
-    """The body is not a reply of this kind of server, from its beginning on. Never leaves ``_wire``."""
+    """Raised for a body that is not a reply of this API at all. Never leaves ``_wire``."""
 
     mismatch: str | None = None
     """Field that is missing or of another type, where the body is JSON."""

@@ -29,7 +29,8 @@ class ReplyDecoder:
 
     def __init__(self, reply_format: ReplyFormat[Any]) -> None:
         self._format = reply_format
-        self._one_thread = anyio.CapacityLimiter(1)  # several would wait for each other, and the event loop with them
+        # One thread: several would wait for each other, and the event loop with them.
+        self._one_thread = anyio.CapacityLimiter(1)
 
     def streaming(self, rows: Vectors) -> StreamingDecoder:
         """A decoder that fills ``rows`` while the reply arrives."""
@@ -38,7 +39,7 @@ class ReplyDecoder:
     def at_once(
         self, body: bytes, texts: Sequence[str], rows: Vectors | None, streaming: StreamingDecoder | None = None
     ) -> Decoded | None:
-        """Like ``decode``, for a body that takes the event loop no time; ``None`` for any other."""
+        """Like ``decode``, for a body small enough to decode on the event loop; ``None`` for any other."""
         if len(body) > MAX_BYTES_ON_LOOP or (streaming is not None and streaming.begun):
             return None
         return decode(body, self._format, len(texts), rows, echoed=texts)

@@ -1,4 +1,4 @@
-"""New connections: a name becomes addresses, an address a socket, and TLS or a proxy comes on top."""
+"""New connections: name resolution, a socket to the first address that answers, then TLS or a proxy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from aembed._wire.route import Origin
 from aembed._wire.tunnel import Tunnel
 
 HEAD_START_S = 0.25
-"""Seconds that an address is given before the next one is tried as well: RFC 8305 section 5."""
+"""Head start of an address before the next one is tried as well, in seconds: RFC 8305 section 5."""
 
 Address: TypeAlias = tuple[Any, ...]
 """Family, kind, protocol, name and address of a socket, as ``getaddrinfo`` gives them."""
@@ -184,7 +184,7 @@ def open_any(address: Address) -> socket.socket:
 
 @contextmanager
 def _explained(host: str, port: int, *, is_proxy: bool = False) -> Generator[None]:
-    """Errors of the system become :class:`ConnectError`, but for the end of the time, which is the caller's."""
+    """Turn errors of the system into :class:`ConnectError`, but not a timeout, which is the caller's."""
     try:
         yield
     except (OSError, UnicodeError) as error:

@@ -10,7 +10,8 @@ from aembed._wire.matryoshka import open_model
 
 
 class ChosenDimension:
-    """``wanted`` is the dimension that requests ask for; ``None`` if the model has no choice or the user no wish."""
+    """``wanted`` is the dimension that requests ask for; ``None`` if the model offers no choice, or the user made
+    none."""
 
     def __init__(self, spec: ModelSpec, wanted: int | None) -> None:
         self._spec = spec

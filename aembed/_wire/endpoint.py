@@ -1,4 +1,4 @@
-"""From an API and the user's settings to one endpoint: its URL, its headers, and the model behind it."""
+"""One endpoint, made from an API and the user's settings: its URL, its headers, and its model."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ REDUCIBLE = {
     "encoding_format": r"(encoding|embedding)_?(format|type)|base64",
     "dimensions": r"dimension|matryoshka",
 }
-"""Fields that a request can do without, and the words by which error messages name them."""
+"""Optional fields of a request, and the words by which error messages name them."""
 
 TEXT_FIELDS = {"content", "contents", "input", "input_tokens", "inputs", "parts", "requests", "text", "texts"}
 """Names of the field that holds the texts. Google's ``requests`` have other fields too: they count at the end only."""

@@ -1,4 +1,4 @@
-"""Lessons of one endpoint: optional fields that it rejects, the path that it serves, the encoding that it sends."""
+"""Facts learnt about one endpoint: optional fields that it rejects, its path, and the encoding that it sends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class EndpointFeatures:
     def __init__(self, endpoint: Endpoint) -> None:
         self.url = endpoint.url
         self.proven = False
-        """True once a valid reply has come: then a malformed one is an accident and teaches nothing."""
+        """True after a valid reply: a later malformed one is an accident, and teaches nothing."""
         self.base64 = endpoint.api.reply.base64_key is not None
         self.gives_dimension = True
         """False once the endpoint has rejected ``dimensions`` or ignored it."""
@@ -52,7 +52,7 @@ class EndpointFeatures:
     def drop_rejected_field(self, error: ErrorBody, sent: RequestFeatures) -> bool:
         """Leave out the field that a 400 or 422 names. True if a plainer request is worth sending."""
         if sent is not self.by_kind[sent.kind]:
-            return True  # another request has learnt it meanwhile
+            return True  # another request has learnt the same meanwhile
         if sent.base64 and "encoding_format" in error.rejects:
             self.drop_base64()
             return True

@@ -38,7 +38,7 @@ class HttpTransport:
         self._tls: ssl.SSLContext | None = None
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = WeakKeyDictionary()
         self._pool: Pool | None = None
-        """That of the loop which asked last."""
+        """The pool of the loop that sent the last request."""
         self._closers: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None]] = WeakKeyDictionary()
         self._opening = anyio.Lock()
         finalize(self, _abandon, self._pools, os.getpid())
@@ -70,7 +70,7 @@ class HttpTransport:
                 if len(body) > SLICE_BYTES:
                     await connection.send_body(body)
                 response = await read_answer(connection, max_bytes, sink)
-            except BaseException as error:  # a cancellation too: a request under way cannot be called back
+            except BaseException as error:  # after a cancellation, too: a request in flight cannot be withdrawn
                 connection.abort()
                 if not (isinstance(error, ConnectError) and connection.died_idle):
                     raise
@@ -109,7 +109,7 @@ class HttpTransport:
         return self._routes.setdefault(url, Route(origin, target, user))
 
     async def _open(self) -> Pool:
-        """Another task may have been quicker."""
+        """Open a pool for the running loop, unless another task has done so meanwhile."""
         loop = asyncio.get_running_loop()
         async with self._opening:
             if loop not in self._pools:

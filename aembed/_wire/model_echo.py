@@ -10,7 +10,7 @@ from aembed._wire.redact import redact
 
 _MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]{1,200})"')
 SEARCHED_BYTES = 1000
-"""Bytes searched at the end and at the beginning of a reply: between them are vectors."""
+"""Bytes that are searched at either end of a reply; between them are vectors."""
 MAX_NAME_CHARS = 100
 """Characters of a server's name for its model that errors and events quote."""
 

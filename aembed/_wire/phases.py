@@ -25,14 +25,14 @@ class PhaseTimer:
         self._spent: dict[Phase, float] = {"connecting": 0.0, "first_byte": 0.0, "body": 0.0, "decoding": 0.0}
 
     def end(self, phase: Phase) -> None:
-        """The time since the last phase ended was spent on this one."""
+        """End a phase, which began when the last one ended."""
         now = self._clock()
         self._spent[phase] += now - self._since
         self._since = now
         self._is_http = True
 
     def connected(self) -> None:
-        """A new connection is open."""
+        """Note that a new connection is open."""
         self.end("connecting")
         self.new_connection = True
 

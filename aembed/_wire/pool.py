@@ -1,4 +1,4 @@
-"""The connections of one event loop: which are free, and which have been silent for too long."""
+"""The connections of one event loop: free ones, and timeouts of silent and idle ones."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Pool:
             public_only=self._settings.public_only,
             forget=self._forget,
         )
-        if not connection.gone.done():  # else it has been forgotten already
+        if not connection.gone.done():  # otherwise it is no longer in the pool
             self._all.add(connection)
             if self._timer is None and not self.is_closed:
                 self._timer = self.loop.call_at(connection.since + self._longest_nap, self._look)
@@ -65,13 +65,13 @@ class Pool:
         return connection
 
     def _forget(self, connection: Connection) -> None:
-        """It is closed."""
+        """Forget a connection that was closed."""
         self._all.discard(connection)
         for free in self._free.values():
             free.pop(connection, None)
 
     def give_back(self, connection: Connection, origin: Origin) -> None:
-        """Its answer has been read."""
+        """Keep a connection whose answer has been read."""
         if connection.can_be_kept and not self.is_closed:
             connection.rest()
             self._free[origin][connection] = None
@@ -79,7 +79,7 @@ class Pool:
             connection.close()
 
     def _look(self) -> None:
-        """One timer serves all. It rings when the first of them may be due, and at least every ``_longest_nap``.
+        """One timer for all connections: it fires when the first may be due, and at least every ``_longest_nap``.
 
         A request or an idle time that begins meanwhile cannot be due before that, and so sets no timer.
         """
@@ -87,7 +87,7 @@ class Pool:
         next_look = now + self._longest_nap
         for connection in list(self._all):
             patience = self._settings.read_timeout if connection.is_busy else IDLE_S
-            # A decoder that is slow is not a silent server.
+            # A slow decoder is no silence of the server.
             waits_for_us = connection.is_busy and not connection.waits_for_server
             due = patience + (now if waits_for_us else connection.since)
             if due > now:

@@ -1,4 +1,4 @@
-"""Prompts before a text, for servers that do not add them."""
+"""Prompts that aembed puts before a text, for servers that do not add them."""
 
 from __future__ import annotations
 

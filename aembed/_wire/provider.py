@@ -34,11 +34,11 @@ from aembed._wire.transport import Response, Transport
 MAX_DIM = 8192
 """Dimension that a reply may have before the real one is known."""
 MAX_BYTES_PER_NUMBER = 32
-"""A float written out takes up to 25 characters, with whitespace and a comma."""
+"""Longest number in a reply, in characters, with whitespace and a comma."""
 MAX_BYTES_AROUND = 2**20
-"""Bytes of a reply's JSON around the vectors, or of an error."""
+"""Bytes allowed for the JSON around the vectors, or for an error."""
 MAX_ECHOES = 4
-"""Some servers repeat the texts, in more bytes than the request if they escape all but ASCII."""
+"""Ratio of the bytes of repeated texts in a reply to those in the request: servers may escape all but ASCII."""
 
 
 class HttpProvider:
@@ -101,7 +101,8 @@ class HttpProvider:
         except ReplyError as error:
             decoded, failure = await self._recover(error, response, texts)
         if decoded is None:
-            raise failure or AssertionError  # out of the handler, so that no answer that repeats a key hangs on it
+            # Outside of the handler: as its context, the answer would stay in memory, and it may repeat a key.
+            raise failure or AssertionError
         if features.base64 and not decoded.base64:
             features.drop_base64()
         features.proven = True
@@ -125,7 +126,7 @@ class HttpProvider:
         self._closed = True
 
     async def _send(self, texts: Sequence[str], kind: Kind, streaming: StreamingDecoder | None) -> Response:
-        """The reply to a batch; a plainer request follows each one that the endpoint does not understand."""
+        """The reply to a batch, after a plainer request for each feature that the endpoint rejects."""
         features, credentials = self._features, self._credentials
         most = len(texts) * self._max_bytes_per_text + MAX_BYTES_AROUND
         headers, is_renewed = credentials.headers, False
@@ -134,7 +135,7 @@ class HttpProvider:
         while True:
             asked, url = features.by_kind[kind], features.url
             body = msgspec.json.encode(self._api.request(texts, asked))
-            sink = streaming if features.gives_dimension else None  # else its rows are of another length
+            sink = streaming if features.gives_dimension else None  # otherwise its rows have another length
             try:
                 response = await self._transport.post(
                     url, body, headers, max_bytes=most + MAX_ECHOES * len(body), sink=sink
@@ -166,7 +167,7 @@ class HttpProvider:
                 response, texts, features.url, error.mismatch, proven=features.proven
             )
         errors.located(error, response, texts)
-        if error.index is not None and not features.proven:  # one vector is wrong, and none has been right yet
+        if error.index is not None and not features.proven:  # a wrong vector, and no right one so far
             decoded = await self._decode_other_dimension(response, texts)
             if decoded is not None:
                 return decoded, None

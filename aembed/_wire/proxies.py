@@ -50,7 +50,7 @@ def proxy_from_environment(origin: Origin) -> Proxy | None:
     if not url or _is_exempt(origin, proxies.get("no", "")):
         return None
     if "//" not in url:
-        url = f"http://{url}"  # as curl takes it
+        url = f"http://{url}"  # the meaning that curl gives it
     proxy = None
     try:
         if urlsplit(url).scheme in PORTS and urlsplit(url).hostname:

@@ -16,7 +16,7 @@ Scope: TypeAlias = Literal["minute", "day"]
 """The period of a quota."""
 
 MAX_DURATION_CHARS = 40
-"""Length of a header value that is parsed; a real duration is far shorter."""
+"""Longest header value that is parsed; real durations are far shorter."""
 MAX_RESET_S = 86_400.0
 """Longest reset that is believed, in seconds: no known quota takes more than a day, so the header must be broken."""
 

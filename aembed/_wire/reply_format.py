@@ -15,7 +15,7 @@ VectorPositions: TypeAlias = tuple[Sequence[int], Sequence[str | list[float] | N
 """Indices of the texts, and the value in the place of each text's vector, both in the order of the body.
 
 The values come from a skeleton of the reply, without its vectors: ``""`` in the place of a base64 string, ``[k]`` in
-the place of the ``k``-th array of numbers. A function that lists them need not care.
+the place of the ``k``-th array of numbers. ``vector_positions`` just lists them.
 """
 
 

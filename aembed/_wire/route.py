@@ -1,4 +1,4 @@
-"""The way to a URL: the server or proxy to connect to, and the head of the request."""
+"""The route to a URL: the server or proxy to connect to, and the head of the request."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Origin:
-    """A server, and the way to it. Connections to one are interchangeable."""
+    """A server, and the proxy before it, if any. Connections to one origin are interchangeable."""
 
     is_tls: bool
     host: str
@@ -49,7 +49,7 @@ class Origin:
     @property
     def authority(self) -> str:
         """Host and port, as the head of a request names them."""
-        host = self.host.partition("%")[0]  # of an address the zone is this machine's own
+        host = self.host.partition("%")[0]  # the zone of an address concerns this machine alone
         return f"[{host}]" if ":" in host else host
 
     @property
@@ -72,7 +72,7 @@ class Route:
         self._head = b""
 
     def head(self, headers: Mapping[str, str]) -> bytes:
-        """All before the length of the body. A provider gives the same headers each time, until its key changes."""
+        """The head up to the length of the body, kept while a provider passes the same object of headers."""
         if headers is not self._headers:
             self._head = self._encoded(SecretHeaders(headers))
             self._headers = headers

@@ -58,7 +58,7 @@ def split_strings(body: bytes | bytearray, key: bytes, pause: Yield | None = Non
 
 def usual_spelling(body: bytes | bytearray, key: bytes) -> bytes | None:
     """The bytes before the first value, if it is a string in the usual spelling."""
-    first = body.find(key + b":")  # -1 is the last byte, where none of them fits
+    first = body.find(key + b":")  # -1 is the last byte, where no prefix fits
     return next((written for written in (key + b':"', key + b': "') if body.startswith(written, first)), None)
 
 

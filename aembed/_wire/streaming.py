@@ -33,7 +33,7 @@ Landed: TypeAlias = int | ReplyError
 """The row of a decoded vector, or its error."""
 
 LONGEST_GAP = 2**24
-"""Bytes between two vectors, at most: they are searched again with every piece that arrives."""
+"""Largest number of bytes between two vectors: they are searched again with every piece that arrives."""
 
 
 class StreamingDecoder:

@@ -1,4 +1,4 @@
-"""CONNECT: the way through a proxy to a server that speaks TLS. RFC 9110 section 9.3.6."""
+"""CONNECT: a tunnel through a proxy to a server that speaks TLS. RFC 9110 section 9.3.6."""
 
 from __future__ import annotations
 

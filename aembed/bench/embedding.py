@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MIN_COSINE = 0.99
 """Cosine between the vectors of a text in two calls, at least."""
 CHARACTERS_PER_TOKEN = 4
-"""Of English, where the provider counts no tokens."""
+"""Characters of English per token, for a provider that counts no tokens."""
 
 
 def documents(

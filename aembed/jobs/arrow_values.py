@@ -11,7 +11,7 @@ from aembed.jobs.arrow import pyarrow
 from aembed.jobs.columns import unique_names
 
 UNREPRESENTABLE = (ValueError, OverflowError, KeyError)
-"""Raised by pyarrow for a moment outside the years 1 to 9999, an unknown time zone, a string that is not UTF-8."""
+"""Exceptions of pyarrow for a time outside the years 1 to 9999, an unknown time zone, a string that is not UTF-8."""
 
 
 def plain_records(batch: Any) -> list[dict[str, Any]]:

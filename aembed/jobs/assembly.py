@@ -26,7 +26,7 @@ from aembed.jobs.writers import Writer, open_writer
 
 
 def part(name: str, number: int) -> str:
-    """The file of that output in the job's directory."""
+    """The file in the job's directory that becomes the output."""
     return name if number == 0 else f"{name}-{number}"
 
 
@@ -57,7 +57,7 @@ class Assembly:
         self._kept = {rows.old.output: rows for rows in kept if len(rows)}
 
     def write(self, vectors: VectorFile, record: OutputRecord) -> Iterator[int]:
-        """Everything, block by block; yields how many rows are written."""
+        """Write everything, block by block; yields the number of rows written."""
         if record.dtype == "int8" and record.limit is None:
             record = structs.replace(record, limit=largest(vectors, record.rows))
         names = [content(self._outputs, number, record) for number in range(len(self._outputs))]
@@ -104,7 +104,7 @@ class Assembly:
             for block in self._source.blocks(whole=whole):
                 self._write_block(self._survey.judge(block), vectors, record, RejectsFile(lines), writers)
                 written = block.start + len(block.rows)
-                del block  # or it would be in memory together with the next one
+                del block  # otherwise two blocks would be in memory at once
                 yield written
             for (output, _), writer in zip(made, writers, strict=True):
                 for some in self._kept[output].parts() if output in self._kept else ():
@@ -147,7 +147,7 @@ class Assembly:
             writer.write(block, kept, rows)
 
     def _write_keys(self, names: Sequence[str]) -> None:
-        """Per output, because any of them may be moved away or made anew."""
+        """Write the record of each output, because any of them may be moved away or made anew."""
         for number in range(1, len(names)):
             self._copy(KEYS, part(KEYS, number))
         for number, name in enumerate(names):

@@ -9,7 +9,7 @@ from aembed.jobs.ledger import Ledger
 
 
 def check_budget(max_cost: float | None, spec: ModelSpec) -> None:
-    """Reject a limit that nothing can be compared with.
+    """Reject a limit that cannot be enforced.
 
     Raises:
         ConfigError: it is not positive, or the model has no listed price.
@@ -23,7 +23,7 @@ def check_budget(max_cost: float | None, spec: ModelSpec) -> None:
 
 
 class Budget:
-    """Adds up tokens: those reported, and estimates of those under way."""
+    """Adds up the tokens of finished chunks, as reported, and of chunks in flight, as estimated."""
 
     def __init__(self, max_cost: float | None, spec: ModelSpec, ledger: Ledger) -> None:
         self._max_cost = max_cost
@@ -43,7 +43,7 @@ class Budget:
         self._estimated += tokens
 
     def allows(self, chunk: RowChunk) -> bool:
-        """True if the chunk can be paid for, with all that is under way."""
+        """True if the limit allows the chunk, with all chunks in flight."""
         if self._max_cost is None:
             return True
         return self._cost(self._spent() + self._corrected(self._under_way + self._tokens(chunk))) <= self._max_cost
@@ -57,7 +57,7 @@ class Budget:
         return 0 if self._max_cost is None else sum(map(estimate_tokens, chunk.texts))
 
     def _spent(self) -> float:
-        """Tokens of all runs; of this one estimated, where the provider reports none."""
+        """Tokens of all runs; those of this run are estimated where the provider reports none."""
         reported = self._ledger.tokens
         return self._reported_before + self._estimated if reported is None else reported
 

@@ -1,4 +1,4 @@
-"""Rows -> chunks: the unit that is embedded, stored and journalled, and paid for again if the job dies meanwhile."""
+"""Chunks of rows: the unit that is embedded, stored and journalled, and paid for again if the job dies meanwhile."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SORTED = 2048
 SORTED_TOKENS = 2**15
 """Estimated tokens in such a chunk: a second or two of work, which is what a killed job loses."""
 CHARACTERS = 2**21
-"""Characters in a chunk: many of them are under way at once, and all are in memory."""
+"""Characters in a chunk: many chunks are in flight at once, all in memory."""
 ROWS = 8192
 """Rows in a chunk, those that cannot be embedded included."""
 
@@ -79,14 +79,14 @@ class Cutter:
         return done
 
     def flush(self) -> list[RowChunk]:
-        """The chunk that is begun, if any."""
+        """The unfinished chunk, if any."""
         done, self._chunk, self._used = self._chunk, None, 0
         return [] if done is None else [done]
 
     def _fitting(
         self, chunk: RowChunk, start: int, sent: NDArray[np.bool_], sizes: NDArray[np.int64], tokens: NDArray[np.int64]
     ) -> int:
-        """Number of the next rows that fit in. The first text always does."""
+        """Number of the next rows that fit. The first text always does."""
         if start != chunk.stop:
             return 0
         most = ROWS - (chunk.stop - chunk.start)

@@ -13,7 +13,7 @@ from aembed.jobs.rows import RowBlock
 MAX_COLUMNS = 2000
 INT64_LIMIT = 2**63
 MAX_EXACT_INTEGER = 2**53
-"""Up to this one every whole number is a float as well."""
+"""Largest whole number up to which every one is a float as well."""
 NAMES = ((NoneType, "null"), (bool, "bool"), (float, "float"), (str, "str"))
 """Also for numbers and strings that remember how they were written."""
 
@@ -28,7 +28,7 @@ class ColumnTypes:
         self.seen: dict[str, set[str]] = {}
 
     def add(self, block: RowBlock) -> None:
-        """Look at every field.
+        """Note the type of every field.
 
         Raises:
             JobInputError: there are too many columns for them to be columns.

@@ -17,7 +17,7 @@ class Columns:
     text: str = "text"
     id: str | None = None
     names: tuple[str, ...] = ()
-    """All columns, where the file names them beforehand."""
+    """All columns, where the file names them at its beginning."""
     template: Template | None = None
     """The text's pattern, where it comes from several columns; ``text`` says nothing then."""
 

@@ -40,7 +40,7 @@ class JobDirectory:
             JobOutputError: it is a link, or has a second name elsewhere.
         """
         try:
-            flags = FLAGS[mode] & ~os.O_TRUNC  # nothing is lost before it is known to be ours
+            flags = FLAGS[mode] & ~os.O_TRUNC  # not truncated before it is known to be ours
             file = os.open(self._at(name), flags | NO_LINK | BINARY, 0o600, dir_fd=self._descriptor)
         except OSError:
             if self._is_link(name):
@@ -76,7 +76,7 @@ class JobDirectory:
         sync_directory(target.parent)
 
     def sync(self) -> None:
-        """Bring the names of new files to the disk."""
+        """Sync the names of new files to the disk."""
         sync_directory(self.path)
 
     def free_bytes(self) -> int:
@@ -147,12 +147,12 @@ def _lock(descriptor: int, name: str) -> None:
 
 
 def _leave(path: Path) -> None:
-    with suppress(OSError):  # there is something in it
+    with suppress(OSError):  # the directory is not empty
         path.rmdir()
 
 
 def sync_directory(path: Path) -> None:
-    """Bring names to the disk, where the system knows how."""
+    """Sync names to the disk, where the system can."""
     with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY)
         try:

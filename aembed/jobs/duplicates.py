@@ -15,7 +15,7 @@ from xxhash import xxh3_128_intdigest
 from aembed.jobs.rows import RowBlock
 
 PART_FILES = 64
-"""Files. At 100 million rows one of them takes some 40 MB to sort."""
+"""Number of files: at 100 million rows one of them takes some 40 MB to sort."""
 BUFFERED_IDS = 2**15
 
 ENTRY = np.dtype([("high", np.uint64), ("low", np.uint64), ("index", np.int64), ("first", np.int64)])

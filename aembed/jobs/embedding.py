@@ -20,9 +20,9 @@ from aembed.jobs.survey import Survey
 from aembed.jobs.threads import in_thread, task_group
 
 CHUNKS_AHEAD = 2
-"""Chunks that wait while as many as the account takes at once are under way."""
+"""Chunks that wait besides those in flight, of which there are as many as the account takes at once."""
 MAX_ALIKE_REJECTIONS = 20
-"""Texts whose rejection in the same words has another cause than the texts, if no other text is accepted."""
+"""Texts rejected in the same words, with no other accepted, from which on the cause is not the texts."""
 MAX_BYTES = 2**26
 """Bytes under way at once: those of the vectors, and four for each character, as a request takes several times its text
 in memory."""
@@ -63,13 +63,13 @@ def _chunks(
         for left in ledger.earlier.gaps(block.start, block.start + len(block.rows)):
             some = slice(left.start - block.start, left.stop - block.start)
             done += cutter.add(left.start, block.rows[some], None if known is None else known[some])
-        del block  # or it would be in memory together with the next one
+        del block  # otherwise two blocks would be in memory at once
         yield done
     yield cutter.flush()
 
 
 class _ChunksUnderWay:
-    """A bounded number of chunks under way."""
+    """Embeds a bounded number of chunks at once."""
 
     def __init__(self, embedder: Embedder, ledger: Ledger, budget: Budget) -> None:
         self._budget = budget
@@ -112,7 +112,7 @@ class _ChunksUnderWay:
         return 4 * chunk.characters + self._ledger.row_bytes * len(chunk.texts)
 
     async def _embed_and_store(self, chunk: RowChunk) -> None:
-        """Embed a chunk and keep it. The first failure ends all."""
+        """Embed a chunk and store its vectors. The first failure ends the job."""
         result = await self._embed(chunk)
         with anyio.CancelScope(shield=True):  # it is paid for
             self._ended.append((chunk, result))
@@ -125,7 +125,7 @@ class _ChunksUnderWay:
         self._one_ended.set()
 
     def _store(self) -> None:
-        """Keep all that have ended: going to a thread for each takes longer than writing it."""
+        """Store all finished chunks in one step, since a thread hop takes longer than writing a chunk."""
         while self._ended:
             self._ledger.keep(*self._ended.popleft())
 
@@ -134,7 +134,7 @@ class _ChunksUnderWay:
             return None
         result = await self._embedder.embed(chunk.texts, on_error="return")
         for error in result.failures.values():
-            if not _is_isolated(error) and not isinstance(error, (InputError, BadTextError)):  # it is not about a text
+            if not _is_isolated(error) and not isinstance(error, (InputError, BadTextError)):  # no text is the cause
                 raise error
         self._check_first(chunk, result)
         return result
@@ -162,5 +162,5 @@ class _ChunksUnderWay:
 
 
 def _is_isolated(error: AembedError) -> bool:
-    """The server fails with this text, and works for others."""
+    """True if the server fails with this text and works for others."""
     return isinstance(error, ProviderError) and error.isolated

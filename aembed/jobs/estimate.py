@@ -38,7 +38,7 @@ class JobPlan:
     """The share of tokens that the model does not know, from 0 to 1, in a sample of the input."""
     rows: int
     rejected: int
-    """Rows that cannot be embedded, as far as can be seen without asking the provider."""
+    """Rows that cannot be embedded, as far as aembed can tell without a request."""
     blank: int
     tokens: int = 0
     exact: bool = False
@@ -161,7 +161,7 @@ async def _calibrate(tokens: int, embedder: Embedder, sample: list[str]) -> floa
 
 
 def _time(plan: JobPlan, embedder: Embedder) -> None:
-    """A quota is used up and refills in a minute: everything beyond the first minute's has to wait."""
+    """Set the time that the quota needs: it is full at first, and refills in a minute."""
     now = embedder.statistics()
     needs = {
         "requests": (plan.requests, now.requests_per_minute),

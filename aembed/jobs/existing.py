@@ -24,7 +24,7 @@ class ExistingOutput:
 
 @dataclass(frozen=True, slots=True)
 class Existing:
-    """``complete`` outputs are what the job would make; of those that are not, vectors may come from ``origin``."""
+    """``complete`` outputs are as the job would make them; of those that are not, vectors may come from ``origin``."""
 
     complete: tuple[ExistingOutput, ...] = ()
     origin: ExistingOutput | None = None
@@ -32,7 +32,7 @@ class Existing:
     """Outputs of which rows are kept that the input no longer has."""
 
     def has(self, output: Output) -> bool:
-        """True if that one is complete."""
+        """True if the output is complete."""
         return any(old.output == output for old in self.complete)
 
 
@@ -123,7 +123,7 @@ def _same_content(old: ExistingOutput, fingerprint: str, settings: dict[str, Any
 def _check_not_paid_again(
     old: ExistingOutput, fingerprint: str, settings: dict[str, Any], *, dtype: str, rows: int
 ) -> None:
-    """Raise for an output of another input, or made otherwise: it cost something, and so would the new one."""
+    """Raise for an output of another input or other settings: replacing it would cost money twice."""
     changed = _changed(old.record, settings, settings.keys())
     if old.record.dtype != dtype:
         changed.append(f"dtype was {old.record.dtype!r} and is {dtype!r}")

@@ -116,7 +116,7 @@ class Journal:
 
     @property
     def is_over(self) -> bool:
-        """True if nothing is lost with the directory."""
+        """True if the directory may be removed without a loss."""
         if not self.is_empty:
             return False
         try:
@@ -179,7 +179,7 @@ class Journal:
                 offset += len(line)
 
     def _check_ours(self) -> None:
-        """Nothing is lost with the files of a job that had done nothing, or died with its first line half written."""
+        """Raise for files that are not of a job which had done nothing, or died with its first line half written."""
         with self._directory.open(JOURNAL, "rb", buffered=True) as file:
             head = file.read(HEAD_BYTES)
         others = [name for name in self._directory.names() if name != JOURNAL]
@@ -239,7 +239,7 @@ def _compare(earlier: Header, now: Header, way_out: str) -> None:
 
 
 def in_words(before: Mapping[str, Any], after: Mapping[str, Any], names: Iterable[str]) -> list[str]:
-    """Those of the settings that differ."""
+    """The settings that differ."""
     different = [name for name in names if before.get(name) != after.get(name)]
     plain = [name for name in different if name != "identity"]
     changed = [f"{name} was {before.get(name)!r} and is {after.get(name)!r}" for name in plain]

@@ -17,7 +17,7 @@ from aembed.jobs.reuse import EarlierOutput
 from aembed.jobs.vectors import VectorFile
 
 SYNCED_EVERY = 2.0
-"""Seconds between two waits for the disk. A process that dies loses nothing; a machine that does, this much."""
+"""Seconds between two syncs to the disk: a crash of the machine loses so much work, one of the process none."""
 
 
 class Ledger:
@@ -45,7 +45,7 @@ class Ledger:
         self._synced = time.monotonic()
 
     def recover(self) -> Iterator[None]:
-        """Take over what an earlier run has left and the checksums confirm, entry by entry."""
+        """Take over the entries of an earlier run that their checksums confirm."""
         for offset, entry in self._journal.entries():
             intact = self._vectors.holds(entry.start, entry.stop, entry.checksum)
             if intact and self.earlier.add(entry.start, entry.stop):
@@ -92,7 +92,7 @@ class Ledger:
             yield [reject.index for reject in self._journal.entry_at(offset).rejects]
 
     def sync(self) -> None:
-        """Bring everything to the disk."""
+        """Sync everything to the disk."""
         self._vectors.sync()
         self._journal.sync()
         self._synced = time.monotonic()
@@ -116,7 +116,7 @@ def _rejects(chunk: RowChunk, result: EmbedResult) -> list[Reject]:
 
 
 def _message(error: Exception) -> str:
-    """Without the position in the chunk, which means nothing to a user."""
+    """The message without the position in the chunk, which means nothing to a user."""
     index = getattr(error, "index", None)
     if index is None:
         return str(error)

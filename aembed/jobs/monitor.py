@@ -39,7 +39,7 @@ class Monitor:
         self._listener = listener
 
     def telling(self) -> _Telling:
-        """Tell the listener how it gets on, while the block runs and when it ends."""
+        """Report progress to the listener while the block runs, and when it ends."""
         return _Telling(self._listener, self._progress)
 
     def report(

@@ -1,4 +1,4 @@
-"""The rows that have no vector, and why. The list holds no text."""
+"""Rows without a vector, with the reasons. The list holds no text."""
 
 from __future__ import annotations
 

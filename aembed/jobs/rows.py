@@ -50,7 +50,7 @@ class RowBlock:
 
 
 def make_row(number: int, fields: Mapping[str, Any], columns: Columns) -> Row:
-    """A row of a record, looked at: nothing that is sent to a provider is wrong in a way that can be seen here."""
+    """Make a checked row of a record: a text with a visible fault is never sent to a provider."""
     name, fault = (number, "") if columns.id is None else _id(fields, columns.id)
     if columns.template is None:
         fault = fault or _fault(fields, columns.text)

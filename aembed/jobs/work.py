@@ -32,7 +32,7 @@ from aembed.jobs.wanted import UpdateOptions
 from aembed.jobs.writers import parquet_schema
 
 SPARE_BYTES = 2**20
-"""To leave free: a file system needs some for itself."""
+"""Bytes to leave free, since a file system needs some for itself."""
 
 
 class JobRun:
@@ -98,7 +98,7 @@ class JobRun:
             raise self._stopped(error, journal) from error
 
     def _puts_in_place(self, totals: JobTotals, directory: JobDirectory) -> bool:
-        """Go on where the run ended that had written everything. False if that was for other outputs, or is damaged."""
+        """Resume a run that had written everything. False if it was for other outputs, or is damaged."""
         record = structs.replace(self._record, rejected=totals.rejected)
         ours = totals.asked == self._asked() and is_whole(self._paths.outputs, directory, record)
         if ours:

@@ -17,7 +17,7 @@ from aembed._types import Kind
 T = TypeVar("T")
 
 NICENESS = 10
-"""A tenth of the share of a thread with 0, and all of a core that is otherwise idle (Linux, ``man 7 sched``)."""
+"""Nice value of document threads: a tenth of a normal thread's share, and all of an idle core (``man 7 sched``)."""
 
 
 class WorkerLanes:
@@ -48,7 +48,7 @@ class WorkerLanes:
 
 
 class WorkerThreads:
-    """``width`` threads of their own, since a priority once lowered cannot be raised again.
+    """``width`` threads that run nothing else, since a priority once lowered cannot be raised again.
 
     Only Linux has priorities for threads; elsewhere these are like any other. They start with the first step.
     """
@@ -104,7 +104,7 @@ class _Turns:
             executor.submit(self._turn)
 
     def stop(self) -> bool:
-        """Begin no further step. False: some are still running."""
+        """Begin no further step. False if some are still running."""
         with self._lock:
             nothing_begun = bool(self._left) and not self._running
             self._left.clear()
@@ -118,7 +118,7 @@ class _Turns:
             try:
                 self._executor.submit(self._turn)
             except RuntimeError:
-                continue  # closed: the threads take no more turns, and this one brings the call to its end
+                continue  # closed: the threads take no more steps, and this one ends the call
             return
 
     def _next(self) -> Callable[[], object] | None:

@@ -27,7 +27,7 @@ class LocalOptions(Settings):
     threads: Count | None = None
     """Runs of documents at once. Not set: one for each core, one on another device."""
     query_threads: Count | None = None
-    """Cores that work on one query together. Not set: up to 4; 1 saves the second copy of the weights it takes."""
+    """Cores that work on one query together. Not set: up to 4. More than 1 takes a second copy of the weights."""
     file: str | None = None
     """The ``*.onnx`` of a directory or a model of the hub. Not set: the one that it has, or the usual name."""
     pooling: Pooling | None = None

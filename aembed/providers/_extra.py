@@ -1,4 +1,4 @@
-"""Packages of an extra: imported where they are first needed, and missed with the command that brings them."""
+"""Packages of an extra, imported where they are first needed; an error names the command that installs them."""
 
 from __future__ import annotations
 

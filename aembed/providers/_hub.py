@@ -48,7 +48,7 @@ class WantedFiles:
 
 @dataclass(frozen=True, slots=True)
 class HubFiles:
-    """A model on this disk: its directory, which file has the weights, and the commit it belongs to."""
+    """A model on this disk: its directory, its file of weights, and its commit."""
 
     directory: Path
     weights: str
@@ -59,7 +59,7 @@ class HubFiles:
 
 
 async def fetch(name: HubName, wanted: WantedFiles, *, refresh: bool = False, download: bool = True) -> HubFiles:
-    """The files of a model, from the cache if they are all there.
+    """The files of a model, from the cache if it has them all.
 
     A branch is resolved once: later calls use the commit in the cache, until ``refresh`` asks the hub again.
     A cancelled call ends the download at its next piece.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check_no_server(source: Source) -> None:
-    """Raises :class:`ConfigError` for a setting that only a provider with a server has a use for."""
+    """Raises :class:`ConfigError` for a setting that only a provider with a server can use."""
     remote = {"base_url": source.base_url, "api_key": source.api_key, "headers": source.headers}
     for name, value in remote.items():
         if value:
@@ -47,5 +47,5 @@ def usable_cores() -> int:
     """Number of cores that this process may run on: those of its container, not of the machine."""
     if sys.version_info >= (3, 13):
         return os.process_cpu_count() or 1
-    affinity = getattr(os, "sched_getaffinity", None)  # Linux alone has it
+    affinity = getattr(os, "sched_getaffinity", None)  # only Linux has it
     return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _PROMPT_NAMES: Mapping[Kind, tuple[str, ...]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
 _UNBOUNDED_TOKENS = 1_000_000
-"""Tokenizers without a limit say ``model_max_length`` = 1e30."""
+"""Largest plausible limit: tokenizers without one have ``model_max_length`` = 1e30."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _OUTPUTS = ("sentence_embedding", "last_hidden_state", "token_embeddings")
-"""In order of preference. ``pooler_output`` is none of them: it is BERT's head for another task."""
+"""Outputs of token vectors, in order of preference. ``pooler_output`` is not among them: it is BERT's head for another
+task."""
 RUN_TOKENS = 384
-"""Tokens of one run, padding included. Beyond it the activations leave the cache: see ``perf/local/README.md``."""
+"""Largest run in tokens, padding included: with more the activations do not fit the cache, see
+``perf/local/README.md``."""
 
 DEVICE_RUN_TOKENS = 16_384
 """The same on a GPU, which is slow at small runs: a whole batch. Not measured; ``max_batch_tokens`` is the limit."""

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 TokenIds = NDArray[np.int64]
 
 CHARACTERS_PER_TOKEN = 8
-"""More than most texts have: a beginning of so many for each token of the limit is mostly too long already."""
+"""Characters per token, more than most texts have: a beginning of so many per token of the limit is mostly too long
+already."""
 UNSETTLED_CHARACTERS = 128
-"""Tokens at the end of a beginning that may be others in the whole text: WordPiece takes words of 100 characters."""
+"""Tokens at the end of a beginning that the whole text may split otherwise: WordPiece takes words of 100 characters."""
 
 UNKNOWN = ("[UNK]", "<unk>", "<UNK>")
 """Usual names of the token for words that a vocabulary lacks."""

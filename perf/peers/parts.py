@@ -1,4 +1,4 @@
-"""Where the time of a query goes: ``python -m perf.peers.parts``.
+"""Time of a query by part: ``python -m perf.peers.parts``.
 
 Queries, 64 in flight, through the whole embedder, with a clock around one part at a time. A part takes about twice as
 long there as alone in a loop, because the others use the same caches; so it is measured in its place. Medians: a part

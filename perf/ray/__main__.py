@@ -33,7 +33,7 @@ QUOTAS: dict[str, tuple[int, list[str]]] = {
     "bucket of 6 s, reported": (12_288, ["--span", "6"]),
     "bucket of 6 s, hidden": (12_288, ["--span", "6", "--hidden"]),
 }
-"""How the server keeps the quota -> rows, 64 a request: more than it admits at once; options of the server."""
+"""Kind of quota -> number of rows, at 64 a request more than the server admits at once; options of the server."""
 
 
 def main() -> None:

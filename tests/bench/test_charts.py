@@ -1,4 +1,4 @@
-"""Charts of a page: what they show and describe, and that their legends fit."""
+"""Charts of a page: their content, their descriptions, and legends that fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory of an operation: leaks, and what is none."""
+"""Memory of an operation: leaks, and growth that is no leak."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the cost of an operation grows with a parameter, and with the number at once."""
+"""Growth of an operation's cost with a parameter, and with the number of operations at once."""
 
 from __future__ import annotations
 

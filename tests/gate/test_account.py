@@ -1,4 +1,4 @@
-"""What an account counts when a request ends, and when a paced request may be sent."""
+"""An account counts requests as they end, and decides when a paced request may be sent."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def test_no_minute_sees_more_than_the_quota(visits: list[Visit], slots: int, lim
 
 @given(histories(), slots_, limits_)
 def test_a_lane_is_first_come_first_served(visits: list[Visit], slots: int, limits: Limits) -> None:
-    """Where all need the same: a smaller document may use what one before it leaves unused."""
+    """All need the same: a smaller document may use what one before it leaves unused."""
     visits = [replace(visit, tokens=5.0, inputs=2) for visit in visits]
     log = run(play(Gate(slots, limits), visits))
     turn = {number: place for place, number in enumerate(log.queue)}
@@ -95,7 +95,7 @@ def test_fault_77_a_large_request_is_served_in_its_turn(before: int, after: int)
 @pytest.mark.virtual_time
 @pytest.mark.parametrize(("size", "is_first"), [(9.0, True), (10.0, True), (11.0, False), (20.0, False)])
 async def test_a_smaller_document_goes_first_only_if_that_delays_none(size: float, is_first: bool) -> None:
-    """Of 100 tokens a minute 80 are used. As soon as the 50 expire, 70 are free, and the larger one needs 60."""
+    """80 of 100 tokens a minute are used. As soon as the 50 expire, 70 are free, and the larger one needs 60."""
     visits = [Visit(0.0, tokens=50.0), Visit(1.0, tokens=30.0), Visit(2.0, tokens=60.0), Visit(3.0, tokens=size)]
     starts = (await play(enough(Gate(100, limited(tokens=100.0))), visits)).starts()
     assert starts[2] == pytest.approx(60.0, abs=0.01)
@@ -104,7 +104,7 @@ async def test_a_smaller_document_goes_first_only_if_that_delays_none(size: floa
 
 @pytest.mark.virtual_time
 async def test_a_smaller_document_leaves_the_larger_one_its_part_of_the_day() -> None:
-    """Of 145 tokens a day 80 are used, and the larger one needs 60."""
+    """80 of 145 tokens a day are used, and the larger one needs 60."""
     limits = Limits(tokens_per_minute=100, tokens_per_day=145)
     visits = [Visit(0.0, tokens=50.0), Visit(1.0, tokens=30.0), Visit(2.0, tokens=60.0), Visit(3.0, tokens=9.0)]
     starts = (await play(enough(Gate(100, limits)), visits)).starts()

@@ -8,7 +8,7 @@ from aembed._gate.margin import Margin
 
 
 def usual(lateness: float, answers: int = 200) -> Margin:
-    """Of a window of ten seconds, after answers that took a second and ``lateness`` more."""
+    """The margin of a window of ten seconds, after answers that took a second and ``lateness`` more."""
     margin = Margin(0.0, 10.0)
     margin.accepted(1.0)
     for _ in range(answers):

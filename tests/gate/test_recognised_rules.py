@@ -74,7 +74,7 @@ def test_observations_of_another_limit_do_not_count() -> None:
 def test_a_window_is_never_taken_for_a_bucket(
     limit: float, steps: list[tuple[float, float]], algorithm: Algorithm, whole: bool
 ) -> None:
-    """For any requests at any times, also with resets in whole seconds."""
+    """Any requests at any times, also with resets in whole seconds."""
     account = Account()
     keeper = QuotaKeeper(Rules.per_minute(requests=limit, algorithm=algorithm))
     now = 0.0

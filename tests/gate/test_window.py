@@ -26,7 +26,7 @@ def reserve_of(limit: float, share: float | None = None) -> Reserve:
 def test_what_an_amount_leaves_over_may_be_used_without_delaying_it(
     entries: list[tuple[float, float]], amount: float, part: float
 ) -> None:
-    """Of a window of 100 in its last second: the amount fits as soon with the rest in use as without."""
+    """A window of 100 in its last second: the amount fits as soon with the rest in use as without."""
     fits: list[float] = []
     for share in (0.0, part):
         window = Window()

@@ -33,7 +33,7 @@ QUERY = "Represent this sentence for searching relevant passages: "
 
 @dataclass(frozen=True)
 class Published:
-    """What the files of a repository say."""
+    """Facts from the files of a repository."""
 
     pooling: str
     normalizes: bool

@@ -125,7 +125,7 @@ def effective_size(series: ArrayLike) -> float:
 
 
 def cautious_size(series: Sequence[ArrayLike]) -> float:
-    """The effective size for a decision: the smallest of these series, less what is uncertain about it.
+    """The effective size for a decision: the smallest of these series, less its uncertainty.
 
     An effective size is estimated over some ten times the length of the dependence: its autocorrelations are too low by
     the error of the mean (Wolff 2004), and a decision allows for its error as Student's t does (Korn and Graubard

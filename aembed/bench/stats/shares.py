@@ -25,8 +25,8 @@ class ShareSample:
     def of_groups(cls, bad: ArrayLike, sizes: ArrayLike) -> ShareSample:
         """Requests in groups such as blocks or windows, dependent on each other within a group as they may be.
 
-        How the groups differ shows the number of independent requests that say as much; few groups show it badly, and
-        the size allows for that as Student's t does (Korn and Graubard 1998).
+        The spread between groups gives the effective size: the number of independent requests that say as much. Few
+        groups give it badly, and the size allows for that as Student's t does (Korn and Graubard 1998).
         """
         worse, each = np.asarray(bad, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
         count, groups = float(each.sum()), int(np.count_nonzero(each))

@@ -32,7 +32,7 @@ def _rows(name: str, file: BinaryIO, reading: Reading, columns: Columns) -> Iter
     names, width = columns.names, len(columns.names)
     for number, (fields, size, fault) in enumerate(records, 1):
         if len(fields) > width and not any(fields[width:]):
-            del fields[width:]  # a comma at the end of the line, where the header has none
+            del fields[width:]  # a trailing comma, which the header lacks
         if fault:
             yield bad_row(number, fault, columns), 0
         elif len(fields) == width:

@@ -48,7 +48,7 @@ def read_jsonl(name: str, file: BinaryIO, reading: Reading, columns: Columns) ->
 
 
 def _narrow_decoder(columns: Columns) -> msgspec.json.Decoder[Any] | None:
-    """Of records with a text and, where there is a column for it, an id."""
+    """A decoder of records with a text and, where there is a column for it, an id."""
     if columns.template is not None:
         return None
     used: dict[str, Any] = {"text": str} if columns.id is None else {"text": str, "id": Any}

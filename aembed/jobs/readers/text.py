@@ -13,7 +13,7 @@ from aembed.jobs.rows import Row, RowBlock, bad_row, in_blocks, make_row
 
 
 def text_columns(name: str, file: BinaryIO, reading: Reading) -> Columns:
-    """None: there is the line, and its number."""
+    """The usual ones: a row has its line and number, and no other fields."""
     options = {"text_column": reading.text_column, "text": reading.text, "id_column": reading.id_column}
     given = [option for option, value in options.items() if value is not None]
     if given:

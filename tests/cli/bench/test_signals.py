@@ -1,4 +1,4 @@
-"""Ctrl+C and other signals end a run, which reports what it has; signals that the parent ignores stay ignored."""
+"""Ctrl+C and other signals end a run, which reports its results so far; ignored signals stay ignored."""
 
 from __future__ import annotations
 
