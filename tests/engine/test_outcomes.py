@@ -47,7 +47,7 @@ outcomes: st.SearchStrategy[Step] = st.sampled_from(
 @given(
     texts=st.lists(st.text("abc\u00e4", min_size=1, max_size=3), max_size=15),
     script=st.lists(outcomes, max_size=12),
-    refused=st.sets(st.text("abc\u00e4", min_size=1, max_size=2), max_size=4),
+    rejected=st.sets(st.text("abc\u00e4", min_size=1, max_size=2), max_size=4),
     batch_size=st.integers(1, 16),
     pads=st.booleans(),
     slots=st.integers(1, 3),
