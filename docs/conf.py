@@ -27,6 +27,7 @@ myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_mock_imports = ["chromadb", "haystack", "langchain_core", "llama_index", "pydantic_ai", "ray"]
 autodoc_typehints = "signature"
+autodoc_type_aliases = {name: name for name in ("ArrayLike", "Vector", "Vectors")}
 autodoc_default_options = {"members": True, "show-inheritance": True}
 
 html_theme = "furo"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 from types import ModuleType
 from typing import ClassVar
 
@@ -71,7 +72,16 @@ class Exports(SphinxDirective):
         return node.children
 
 
+def with_plain_aliases(
+    _app: Sphinx, _what: str, _name: str, _value: object, _options: object, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """Names in place of the wrapper that autodoc shows around a type alias in a union."""
+    plain = [text and re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", text) for text in (signature, returns)]
+    return plain[0], plain[1]
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directive."""
     app.add_directive("exports", Exports)
+    app.connect("autodoc-process-signature", with_plain_aliases)
     return {"parallel_read_safe": True}
