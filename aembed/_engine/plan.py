@@ -29,21 +29,21 @@ def plan(texts: Sequence[str], spec: ModelSpec) -> list[Batch]:
     """
     if len(texts) <= 1:
         return [Batch(texts, slice(0, 1))] if texts else []
-    cap = spec.max_batch_texts or len(texts)
-    if spec.max_batch_tokens is None and len(texts) <= cap and (spec.max_text_tokens is None or spec.pads):
+    longest = spec.max_text_tokens
+    is_one_batch = spec.max_batch_tokens is None and len(texts) <= (spec.max_batch_texts or len(texts))
+    if is_one_batch and (longest is None or spec.pads):
         return [Batch(texts, slice(0, len(texts)))]
     sizes = [estimate_tokens(text) for text in texts]
-    longest = spec.max_text_tokens
-    if longest is not None and not spec.pads and max(sizes) > longest:
-        return _set_apart(texts, sizes, spec, longest)
     if spec.pads:
         order = sorted(range(len(texts)), key=sizes.__getitem__, reverse=True)
-        cuts = _cuts([sizes[i] for i in order], cap, spec.max_batch_tokens, pads=True)
-        if len(cuts) == 1:
-            return [Batch(texts, slice(0, len(texts)))]
-        return [_gather(texts, order[start:stop]) for start, stop in cuts]
-    cuts = _cuts(sizes, cap, spec.max_batch_tokens, pads=False)
-    return [Batch(texts[start:stop], slice(start, stop)) for start, stop in cuts]
+        batches = _in_order(texts, order, sizes, spec)
+        return batches if len(batches) > 1 else [Batch(texts, slice(0, len(texts)))]
+    if longest is not None and max(sizes) > longest:
+        # Texts that look too long go alone, so that no other text is rejected with them.
+        fitting = [i for i, size in enumerate(sizes) if size <= longest]
+        alone = [_gather(texts, [i]) for i, size in enumerate(sizes) if size > longest]
+        return _in_order(texts, fitting, sizes, spec) + alone
+    return [Batch(texts[start:stop], slice(start, stop)) for start, stop in _cuts(sizes, spec)]
 
 
 def halves(batch: Batch) -> tuple[Batch, Batch]:
@@ -64,31 +64,26 @@ def indices_of(batch: Batch) -> Sequence[int]:
     return range(rows.start, rows.stop) if isinstance(rows, slice) else rows.tolist()
 
 
-def _set_apart(texts: Sequence[str], sizes: list[int], spec: ModelSpec, longest: int) -> list[Batch]:
-    """Texts that look too long go alone, so that no other text is rejected with them."""
-    fitting = [i for i, size in enumerate(sizes) if size <= longest]
-    whole = Batch([texts[i] for i in fitting], np.array(fitting, dtype=np.intp))
-    others = [
-        take(whole, list(range(b.rows.start, b.rows.stop)))
-        for b in plan(whole.texts, spec)
-        if isinstance(b.rows, slice)
-    ]
-    return others + [_gather(texts, [i]) for i, size in enumerate(sizes) if size > longest]
+def _in_order(texts: Sequence[str], order: list[int], sizes: list[int], spec: ModelSpec) -> list[Batch]:
+    cuts = _cuts([sizes[i] for i in order], spec)
+    return [_gather(texts, order[start:stop]) for start, stop in cuts]
 
 
 def _gather(texts: Sequence[str], order: list[int]) -> Batch:
     return Batch([texts[i] for i in order], np.array(order, dtype=np.intp))
 
 
-def _cuts(sizes: list[int], cap: int, budget: int | None, *, pads: bool) -> list[tuple[int, int]]:
+def _cuts(sizes: list[int], spec: ModelSpec) -> list[tuple[int, int]]:
     """Greedy cuts of consecutive texts. ``sizes`` descend where the model pads: the first of a batch is its width."""
+    cap, budget = spec.max_batch_texts or len(sizes), spec.max_batch_tokens
     cuts: list[tuple[int, int]] = []
     start, used = 0, 0
     for i, size in enumerate(sizes):
-        cost = sizes[start] * (i - start + 1) if pads else used + size
+        cost = sizes[start] * (i - start + 1) if spec.pads else used + size
         if i > start and (i - start >= cap or (budget is not None and cost > budget)):
             cuts.append((start, i))
             start, used = i, 0
         used += size
-    cuts.append((start, len(sizes)))
+    if sizes:
+        cuts.append((start, len(sizes)))
     return cuts
