@@ -67,8 +67,7 @@ class Attempt:
             PHASES.set(self._timer)
 
     def answered(self, reply: Reply) -> None:
-        """Note that its vectors have passed the check. They are not placed yet: the calls that wait for them are still
-        known."""
+        """Note that its vectors have passed the check, before they are placed: then calls that wait are forgotten."""
         if self._recorder.listeners.wants_requests:
             self.calls = self._call.numbers(self._batch)
         self._finish()

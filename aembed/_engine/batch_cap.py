@@ -22,8 +22,7 @@ class BatchCap:
         self._full_batches = 0
 
     def rejected(self, texts: int) -> None:
-        """Return to the largest accepted size, or else to half. A batch above the cap was sent before it, and teaches
-        nothing."""
+        """Return to the largest accepted size, or else to half. A batch sent before the cap teaches nothing."""
         if texts < 2 or (self.most is not None and texts > self.most):
             return
         if texts <= self._accepted:

@@ -14,8 +14,7 @@ OpenAI, "What are tokens and how to count them?"."""
 
 
 def estimate_tokens(text: str) -> int:
-    """Estimate the tokens of a text from its length alone: a byte of non-ASCII text weighs more than an English
-    letter."""
+    """Estimate a text's tokens from its length alone: a byte of non-ASCII text weighs more than a letter."""
     size = len(text) if text.isascii() else len(text.encode()) * 4 // 3
     return size // CHARACTERS_PER_TOKEN + 1
 

@@ -67,8 +67,7 @@ class Cache:
     async def get(
         self, keys: Sequence[bytes], dim: int | None, report: ReportFailure
     ) -> tuple[NDArray[np.intp], Vectors | None]:
-        """Positions of the keys that the store has, and their rows, which belong to the caller; unusable rows are
-        dropped."""
+        """Positions of the keys that the store has, and their usable rows, which belong to the caller."""
         try:
             if self._never_waits:
                 positions, vectors = await self._store.get_many(keys, dim)

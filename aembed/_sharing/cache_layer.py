@@ -64,8 +64,7 @@ class CacheLayer:
         await self._cache.flush()
 
     async def _seek(self, participant: Participant, left: Sequence[int]) -> list[int]:
-        """Look up every text once, and send those that are missing. Returns the texts that other calls were looking
-        up."""
+        """Look up every text once, and send the missing ones. Returns the texts that other calls were looking up."""
         call, entries, lookup = participant.call, self._cache.entries, LookedUp()
         missing: dict[bytes, int] = {}
         elsewhere: dict[bytes, int] = {}

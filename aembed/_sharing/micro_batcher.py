@@ -102,8 +102,7 @@ class _Queue:
                 self._set_timer()
 
     async def _send_alone(self, participant: Participant, indices: Sequence[int]) -> None:
-        """Send texts again, alone, after their batch was rejected as a whole or has crashed: that says nothing about
-        them."""
+        """Send texts again, alone, after their batch was rejected as a whole or crashed: they may be good."""
         # Not through `run`: the same calls would gather, and be rejected together again.
         shared = SharedCall([participant.call.texts[index] for index in indices], self._kind, self)
         shared.join(participant, range(len(indices)), indices)

@@ -40,8 +40,7 @@ class SharedCall:
     dim = None
     record: CallRecord | None = None
     due = math.inf
-    """Infinite, since a deadline belongs to one call: it makes that call leave, and ends no request that others wait
-    for."""
+    """Never: a deadline belongs to one call, and makes that call leave. Others still wait for the request."""
 
     def __init__(
         self,
@@ -90,8 +89,7 @@ class SharedCall:
             participant.call.begin(batch_of([self.texts[index] for index, _ in sent], [mine for _, mine in sent]))
 
     def leave(self, participant: Participant, *, but_sent: bool = False) -> bool:
-        """End a call's wait; with ``but_sent`` it still waits for texts already sent. True if no participant is
-        left."""
+        """End a call's wait, but for texts already sent if ``but_sent``. True if no participant is left."""
         indices = self._seats.of(participant)
         if but_sent:
             indices = [index for index in indices if self._states[index] != SENT]
@@ -105,8 +103,7 @@ class SharedCall:
         return self._drop_unwanted()
 
     def release(self, unless: object = None) -> bool:
-        """Give every text back to the participants, and end. Does nothing while a participant is of the origin
-        ``unless``."""
+        """Give all texts back to the participants, and end; not while one of them is of the origin ``unless``."""
         if unless is not None and any(each.origin is unless for each in self._seats):
             return False
         self.skip(self._open())
@@ -165,8 +162,7 @@ class SharedCall:
             part.participant.call.put_back(part.batch)
 
     def skip(self, batch: Batch) -> None:
-        """Calls of this origin stop with the fatal error, if there is one. Calls of another origin get their texts
-        back."""
+        """Calls of this origin stop with the fatal error, if any; calls of another one get their texts back."""
         mark(self._states, batch, FAILED)
         for participant, _, part in self._seats.take(batch):
             if not participant.call.stopped and (self._error is None or participant.origin is not self.origin):
@@ -246,8 +242,7 @@ class SharedCall:
         return False
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """The task has ended. If it crashed, the leader's call raises the error; the others send their open texts
-        themselves."""
+        """End open texts with the task: the leader's call raises its error, the others send theirs themselves."""
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is not None and self.leader is not None and self.leader in self._seats:
             self.leave(self.leader)

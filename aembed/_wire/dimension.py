@@ -10,8 +10,7 @@ from aembed._wire.matryoshka import open_model
 
 
 class ChosenDimension:
-    """``wanted`` is the dimension that requests ask for; ``None`` if the model offers no choice, or the user made
-    none."""
+    """``wanted`` is the dimension that requests ask for; ``None`` if the user or the model leaves no choice."""
 
     def __init__(self, spec: ModelSpec, wanted: int | None) -> None:
         self._spec = spec
