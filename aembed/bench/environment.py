@@ -93,8 +93,10 @@ def _steal(before: tuple[int, int] | None, after: tuple[int, int] | None) -> flo
 
 
 def _loop(loop: asyncio.AbstractEventLoop) -> str:
-    room = type(loop).__module__.split(".", 1)[0]
-    return f"uvloop {version(room)}" if room == "uvloop" else room if room == "asyncio" else type(loop).__qualname__
+    package = type(loop).__module__.split(".", 1)[0]
+    if package == "uvloop":
+        return f"uvloop {version(package)}"
+    return package if package == "asyncio" else type(loop).__qualname__
 
 
 @functools.cache

@@ -2,8 +2,8 @@
 
 Run as a file, for the revision that is measured may have another ``aembed.bench``, or none, and all must be measured
 by the same code: this revision's runner is put in place of theirs.
-Lines of JSON: a job comes in, then a module and its options for each measurement; the number of modules loaded goes
-out, then the answers.
+Lines of JSON: a job comes in, then for each measurement its function, as ``module:name``, and its options; the number
+of modules loaded goes out, then the answers.
 Any failure ends the process, and its parent reads the traceback's last line.
 """
 
@@ -59,8 +59,9 @@ async def serve(job: dict[str, Any], lines: Iterable[str], say: Callable[[object
         gc.collect()
         gc.freeze()
         for line in lines:
-            room, options = json.loads(line)
-            say(await importlib.import_module(room).measure(subject, **options))
+            function, options = json.loads(line)
+            module, name = function.split(":")
+            say(await getattr(importlib.import_module(module), name)(subject, **options))
 
 
 def loop_factory(loop: str) -> Callable[[], asyncio.AbstractEventLoop] | None:

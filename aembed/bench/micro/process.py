@@ -85,8 +85,9 @@ class Process:
     async def ask(
         self, measure: Callable[..., Awaitable[T]], answer: type[T], options: MeasureOptions, patience: float
     ) -> T:
-        """The answer of ``measure``, a function of that name in any module, in this process. Raises SubjectError."""
-        return msgspec.json.decode(await self.say((measure.__module__, options), patience), type=answer)
+        """The answer of ``measure``, a function of a module, in this process. Raises SubjectError."""
+        function = f"{measure.__module__}:{measure.__name__}"
+        return msgspec.json.decode(await self.say((function, options), patience), type=answer)
 
     async def say(self, what: object, patience: float) -> bytes:
         """A line of JSON for a line of JSON."""
