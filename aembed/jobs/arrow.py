@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aembed import MissingExtraError
 
@@ -31,6 +32,41 @@ def the_parquet() -> Any:
     import pyarrow.parquet as pq
 
     return pq
+
+
+def array_of(values: Sequence[Any], kind: Any) -> Any:
+    """``pyarrow.array``, which would import pandas, for values of one of four types: bool, int64, float64, string."""
+    pa = pyarrow()
+    is_text, validity = pa.types.is_string(kind), None
+    if None in values:
+        there = np.fromiter((value is not None for value in values), bool, len(values))
+        nothing = "" if is_text else 0
+        validity, values = _bits(there), [nothing if value is None else value for value in values]
+    if not is_text:
+        return _numbers(np.array(values, kind.to_pandas_dtype()), kind, validity)
+    text = "".join(values)
+    data = text.encode()
+    sizes = map(len, values if len(data) == len(text) else map(str.encode, values))
+    ends = np.zeros(len(values) + 1, np.int32)
+    np.cumsum(np.fromiter(sizes, np.int32, len(values)), out=ends[1:])
+    return pa.StringArray.from_buffers(len(values), pa.py_buffer(ends), pa.py_buffer(data), validity)
+
+
+def lists_of(rows: NDArray[Any]) -> Any:
+    """A list of fixed size for each row of numbers, without a copy of them."""
+    pa = pyarrow()
+    numbers = np.ascontiguousarray(rows).reshape(-1)
+    return pa.FixedSizeListArray.from_arrays(_numbers(numbers, pa.from_numpy_dtype(rows.dtype)), rows.shape[1])
+
+
+def _numbers(numbers: NDArray[Any], kind: Any, validity: Any = None) -> Any:
+    pa = pyarrow()
+    data = _bits(numbers) if numbers.dtype == bool else pa.py_buffer(numbers)
+    return pa.Array.from_buffers(kind, len(numbers), [validity, data])
+
+
+def _bits(flags: NDArray[np.bool_]) -> Any:
+    return pyarrow().py_buffer(np.packbits(flags, bitorder="little"))
 
 
 def release_memory() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from operator import itemgetter
 from types import NoneType
 from typing import Any
 
@@ -33,10 +35,7 @@ class ColumnTypes:
         Raises:
             JobInputError: there are too many columns for them to be columns.
         """
-        columns = defaultdict[str, list[Any]](list)
-        for row in block.rows:
-            for column, value in row.fields.items():
-                columns[column].append(value)
+        columns = _columns([row.fields for row in block.rows])
         if len(self.seen.keys() | columns) > MAX_COLUMNS:
             raise JobInputError(
                 f"the rows have more than {MAX_COLUMNS} different fields; write JSONL instead of Parquet"
@@ -54,6 +53,19 @@ class ColumnTypes:
         if not kinds:
             return "str"
         return kinds.pop() if len(kinds) == 1 else "json"
+
+
+def _columns(records: Sequence[Mapping[str, Any]]) -> Mapping[str, Sequence[Any]]:
+    """Values by column: at once if all records have the same ones."""
+    names = list(records[0]) if records else []
+    if {len(names)}.issuperset(map(len, records)):
+        with suppress(KeyError):
+            return {name: list(map(itemgetter(name), records)) for name in names}
+    columns = defaultdict[str, list[Any]](list)
+    for record in records:
+        for name, value in record.items():
+            columns[name].append(value)
+    return columns
 
 
 def _kinds(values: Sequence[Any]) -> set[str]:

@@ -87,16 +87,16 @@ def _block(block: RowBlock, pieces: list[Row], owners: list[int], columns: Colum
 
 def _batch(batch: Any, pieces: list[Row], owners: list[int], columns: Columns) -> Any:
     """The rows of a Parquet file, each as often as it has pieces."""
-    from aembed.jobs.arrow import pyarrow
+    from aembed.jobs.arrow import array_of, pyarrow
 
     pa = pyarrow()
     schema = with_pieces(batch.schema, columns)
     arrays = []
     for field, array in zip(schema, batch.columns, strict=False):
         if field.name == columns.text and columns.template is None:
-            arrays.append(pa.array([piece.text or None for piece in pieces], field.type))
+            arrays.append(array_of([piece.text or None for piece in pieces], field.type))
         else:  # slices, because pyarrow's take does not know all types
             arrays.append(pa.concat_arrays([array.slice(owner, 1) for owner in owners]))
     added = [[piece.fields.get(name) for piece in pieces] for name in PIECE_COLUMNS]
-    arrays += [pa.array(values, pa.int64()) for values in added]
+    arrays += [array_of(values, pa.int64()) for values in added]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)

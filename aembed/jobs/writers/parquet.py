@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any, BinaryIO
 
 from numpy.typing import NDArray
 
-from aembed.jobs.arrow import conformed, pyarrow, release_memory, some_rows, the_parquet
+from aembed.jobs.arrow import array_of, conformed, lists_of, pyarrow, release_memory, some_rows, the_parquet
 from aembed.jobs.column_types import ColumnTypes
 from aembed.jobs.columns import Columns
 from aembed.jobs.json_values import JsonText, json_text
@@ -39,7 +40,6 @@ class ParquetWriter:
         pa = pyarrow()
         self._rows = schema
         self._numbered = numbered
-        self._width = width
         if self._numbered:
             schema = schema.insert(0, pa.field("id", pa.int64()))
         self._schema = schema.append(pa.field(vector_column, pa.list_(pa.from_numpy_dtype(kind), width)))
@@ -63,9 +63,8 @@ class ParquetWriter:
             batch = conformed(batch, self._rows)
         columns = list(batch.columns)
         if self._numbered:
-            columns.insert(0, pa.array([block.rows[at].id for at in kept], pa.int64()))
-        flat = pa.array(vectors[kept].reshape(-1))
-        columns.append(pa.FixedSizeListArray.from_arrays(flat, self._width))
+            columns.insert(0, array_of([block.rows[at].id for at in kept], pa.int64()))
+        columns.append(lists_of(vectors if len(kept) == len(vectors) else vectors[kept]))
         self._hold(pa.RecordBatch.from_arrays(columns, schema=self._schema))
 
     def add(self, part: Any) -> None:
@@ -123,11 +122,14 @@ def _batch(block: RowBlock, kept: Sequence[int], schema: Any) -> Any:
     arrays = []
     records = [block.rows[at].fields for at in kept]
     for field in schema:
-        values = [record.get(field.name) for record in records]
+        try:
+            values = list(map(itemgetter(field.name), records))
+        except KeyError:
+            values = [record.get(field.name) for record in records]
         if field.metadata:
             keep = str if field.metadata[b"format"] == b"text" else ()
             values = [value if value is None or isinstance(value, keep) else json_text(value) for value in values]
         if JsonText in set(map(type, values)):
             values = [value.escaped() if isinstance(value, JsonText) else value for value in values]
-        arrays.append(pa.array(values, field.type))
+        arrays.append(array_of(values, field.type))
     return pa.RecordBatch.from_arrays(arrays, schema=schema)

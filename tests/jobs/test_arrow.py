@@ -1,0 +1,72 @@
+"""Arrow arrays from Python's values, without pandas."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aembed.jobs.arrow import array_of, lists_of
+
+pa: Any = pytest.importorskip("pyarrow", reason="needs the extra parquet")
+
+VALUES = {
+    pa.string(): st.text(st.characters(exclude_categories=["Cs"]), max_size=9),
+    pa.int64(): st.integers(-(2**63), 2**63 - 1),
+    pa.float64(): st.floats(allow_nan=False) | st.integers(-(2**53), 2**53),
+    pa.bool_(): st.booleans(),
+}
+KINDS = pytest.mark.parametrize("kind", list(VALUES), ids=str)
+
+
+@KINDS
+@given(st.data())
+def test_arrays_are_those_of_pyarrow(kind: Any, data: st.DataObject) -> None:
+    values = data.draw(st.lists(VALUES[kind] | st.none(), max_size=20))
+    made = array_of(values, kind)
+    made.validate(full=True)
+    assert made.equals(pa.array(values, kind))
+    assert made.null_count == values.count(None)
+
+
+def test_not_a_number_is_no_missing_number() -> None:
+    made = array_of([float("nan"), None, 1.5], pa.float64())
+    assert [made[at].is_valid for at in range(3)] == [True, False, True]
+    assert np.isnan(made[0].as_py())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8", "uint8"])
+def test_lists_of_fixed_size_are_the_rows_themselves(dtype: str) -> None:
+    rows = np.arange(12, dtype=dtype).reshape(4, 3)
+    made = lists_of(rows)
+    assert made.type == pa.list_(pa.from_numpy_dtype(rows.dtype), 3)
+    assert made.to_pylist() == rows.tolist()
+    assert lists_of(rows[::2]).to_pylist() == rows[::2].tolist()
+    assert made.flatten().buffers()[1].address == rows.ctypes.data, "there is no copy"
+
+
+JOB = """
+import asyncio, sys
+asked = set()
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        asked.add(name)
+sys.meta_path.insert(0, Finder())
+from aembed import Config
+from aembed.jobs import run
+with open("r.jsonl", "w") as file:
+    file.write('{"text": "a", "id": 1, "flag": true, "number": 1.5, "list": [1]}' + chr(10) + '{"text": "b", "id": 2}')
+asyncio.run(run("r.jsonl", "v.parquet", model="mock", dimensions=8, config=Config()))
+print("pyarrow" in asked, "pandas" in asked)
+"""
+
+
+def test_pandas_is_not_imported() -> None:
+    """pyarrow imports it, where it is installed, to see whether values are pandas'; that takes half a second."""
+    ended = subprocess.run([sys.executable, "-c", JOB], capture_output=True, check=True)
+    assert ended.stdout.split() == [b"True", b"False"]
