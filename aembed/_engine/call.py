@@ -197,6 +197,8 @@ class EmbedCall:
 
     def result(self, spec: ModelSpec) -> EmbedResult:
         failures, truncated = self.failures, self._truncated
+        if self._failed_requests:
+            self._forget_frames()
         not_attempted = as_array(self._states) == NOT_ATTEMPTED
         if self._row_map is not None:
             failures, truncated = self._row_map.failures(failures), self._row_map.rows(truncated)
@@ -210,6 +212,12 @@ class EmbedCall:
             usage=Usage(requests=self.requests, tokens=self.tokens, cost=cost, maybe_billed=self.maybe_billed),
             elapsed=time.perf_counter() - self._started,
         )
+
+    def _forget_frames(self) -> None:
+        """The tracebacks of failures refer to frames, and those to this call: its rows would stay in memory."""
+        self._last_failure = None
+        for failure in self.failures.values():
+            failure.__traceback__ = None
 
     def _array(self, dim: int) -> Vectors:
         if self._out is None:

@@ -207,6 +207,7 @@ class Engine:
             raise
         finally:
             self.gate.leave(reservation, reply, failure)
+            failure = None  # its traceback refers to this frame
         assert reply is not None, "an error was raised otherwise"
         texts, spec = len(batch.texts), self.spec
         if texts * (spec.dim or 0) < MAX_NUMBERS_CHECKED_ON_LOOP:

@@ -165,6 +165,7 @@ class _Queue:
 
     def _landed(self, call: Recipient) -> None:
         self._under_way.discard(call)
+        call.on_sent = None  # it refers to the call
         if self._unsent is call:
             self._unsent = None
         self._depart(landed=True)

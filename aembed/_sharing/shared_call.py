@@ -247,6 +247,7 @@ class SharedCall:
         if error is not None and self.leader is not None and self.leader in self._seats:
             self.leave(self.leader)
             self.leader.crash(error)
+        self.leader = None  # they refer to each other, and rows would be in memory until the cycle is collected
         self.skip(self._open())
 
     def _open(self) -> Batch:
