@@ -19,7 +19,7 @@ GET_TIMEOUT_S, PUT_TIMEOUT_S = 15.0, 90.0
 """Timeouts of one store call. The store may be the user's and hang; our SQLite store waits 5 s for a locked file."""
 MAX_BYTES_PER_PUT = 2**23
 """Largest size of batches that are stored together, in bytes: the store copies them."""
-MAX_UNSTORED_BYTES = 2**25
+MAX_UNSTORED_BYTES = 2**24
 """Bytes of unstored rows from which on calls wait for the store before they send more texts."""
 
 NOTHING: NDArray[np.intp] = np.empty(0, np.intp)

@@ -20,7 +20,7 @@ Modules:
     joining like retry          the outputs of shards as one; their model again; only rejected rows
     models estimate             the embedder, and the settings that decide its vectors; a dry run
     monitor progress            progress reports
-    arrow threads errors        pyarrow, if it is installed; work in threads, and tasks; the errors
+    arrow threads memory errors     pyarrow, if it is installed; work in threads, and tasks; free memory; the errors
 """
 
 from aembed.jobs.errors import JobBudgetError, JobChangedError, JobError, JobInputError, JobOutputError, JobStoppedError

@@ -17,8 +17,10 @@ SORTED = 2048
 """Texts in a chunk for a model that pads: it runs in this process without a bill, and more texts sort better."""
 SORTED_TOKENS = 2**15
 """Estimated tokens in such a chunk: a second or two of work, which is what a killed job loses."""
-CHARACTERS = 2**21
-"""Characters in a chunk: many chunks are in flight at once, all in memory."""
+BYTES = 2**21
+"""Largest size of a chunk of several texts, in bytes: as many chunks as the account takes at once are in memory."""
+CHARACTER_BYTES = 4
+"""Bytes of a character: a request takes several times its text."""
 ROWS = 8192
 """Rows in a chunk, those that cannot be embedded included."""
 
@@ -37,15 +39,17 @@ class RowChunk:
     indices: list[int] = field(default_factory=list[int])
     known: list[int] = field(default_factory=list[int])
     earlier: list[int] = field(default_factory=list[int])
-    characters: int = 0
+    size: int = 0
+    """Bytes of its texts and vectors while it is under way."""
 
 
 class Cutter:
     """Cuts chunks of consecutive rows that fit into one request each, as far as lengths can be estimated."""
 
-    def __init__(self, spec: ModelSpec) -> None:
+    def __init__(self, spec: ModelSpec, dim: int | None) -> None:
         self._texts = max(SORTED, spec.max_batch_texts or 0) if spec.pads else spec.max_batch_texts or TEXTS
         self._tokens = max(SORTED_TOKENS, spec.max_batch_tokens or 0) if spec.pads else spec.max_batch_tokens
+        self._vector_bytes = 4 * (dim or 0)
         self._chunk: RowChunk | None = None
         self._used = 0
 
@@ -56,7 +60,8 @@ class Cutter:
         known = np.zeros(count, bool) if earlier is None else np.asarray(earlier) >= 0
         sent = ~(known | np.fromiter([bool(row.fault) for row in rows], bool, count))
         all_sent = bool(sent.all())
-        sizes = sent * np.fromiter(map(len, texts), np.int64, count)
+        lengths = np.fromiter(map(len, texts), np.int64, count)
+        sizes = self._vector_bytes + CHARACTER_BYTES * sent * lengths
         tokens = sent * (0 if self._tokens is None else np.fromiter(map(estimate_tokens, texts), np.int64, count))
         at = 0
         while at < count:
@@ -71,7 +76,7 @@ class Cutter:
                 chunk.known += (start + at + np.flatnonzero(known[at:stop])).tolist()
                 chunk.earlier += np.asarray(earlier)[at:stop][known[at:stop]].tolist()
             chunk.stop += stop - at
-            chunk.characters += int(sizes[at:stop].sum())
+            chunk.size += int(sizes[at:stop].sum())
             self._used += int(tokens[at:stop].sum())
             at = stop
             if at < count:
@@ -86,13 +91,13 @@ class Cutter:
     def _fitting(
         self, chunk: RowChunk, start: int, sent: NDArray[np.bool_], sizes: NDArray[np.int64], tokens: NDArray[np.int64]
     ) -> int:
-        """Number of the next rows that fit. The first text always does."""
+        """Number of the next rows that fit. The first row and the first text always do."""
         if start != chunk.stop:
             return 0
         most = ROWS - (chunk.stop - chunk.start)
         texts = len(chunk.texts) + np.cumsum(sent[:most])
-        full = (texts > self._texts) | (chunk.characters + np.cumsum(sizes[:most]) > CHARACTERS)
+        full = (texts > self._texts) | (chunk.size + np.cumsum(sizes[:most]) > BYTES)
         if self._tokens is not None:
             full |= self._used + np.cumsum(tokens[:most]) > self._tokens
-        full &= sent[:most] & (texts > 1)
+        full &= np.where(sent[:most], texts > 1, np.arange(len(full)) > chunk.start - chunk.stop)
         return int(full.argmax()) if full.any() else len(full)

@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from aembed import AembedError, BadRequestError, BadTextError, Embedder, EmbedResult, InputError, ProviderError
 from aembed.jobs.budget import Budget
-from aembed.jobs.chunks import Cutter, RowChunk
+from aembed.jobs.chunks import BYTES, Cutter, RowChunk
 from aembed.jobs.ledger import Ledger
 from aembed.jobs.rows import RowBlock
 from aembed.jobs.source import JobSource
@@ -23,9 +23,6 @@ CHUNKS_AHEAD = 2
 """Chunks that wait besides those in flight, of which there are as many as the account takes at once."""
 MAX_ALIKE_REJECTIONS = 20
 """Texts rejected in the same words, with no other accepted, from which on the cause is not the texts."""
-MAX_BYTES = 2**26
-"""Bytes under way at once: those of the vectors, and four for each character, as a request takes several times its text
-in memory."""
 
 
 LookUp: TypeAlias = Callable[[RowBlock], Sequence[int] | None]
@@ -47,7 +44,7 @@ async def embed_rows(
     and is raised: an :class:`AembedError` of the provider, an ``OSError`` of the disk. Finished rows are kept, also
     when this is cancelled.
     """
-    chunks = _chunks(source, survey, ledger, Cutter(embedder.spec), look_up)
+    chunks = _chunks(source, survey, ledger, Cutter(embedder.spec, ledger.dim), look_up)
     budget = Budget(max_cost, embedder.spec, ledger)
     await _ChunksUnderWay(embedder, ledger, budget).run(in_thread(chunks))
 
@@ -96,7 +93,7 @@ class _ChunksUnderWay:
                         raise self._budget.passed()
                     self._budget.begin(chunk)
                     self._running += 1
-                    self._bytes += self._size(chunk)
+                    self._bytes += chunk.size
                     tasks.start_soon(self._embed_and_store, chunk)
 
     def _has_room(self, chunk: RowChunk) -> bool:
@@ -104,12 +101,12 @@ class _ChunksUnderWay:
             return True
         if not self._budget.allows(chunk):  # chunks in flight may cost less than estimated
             return False
-        if self._running >= self._most:
+        if not self._fits(chunk):
             self._most = self._embedder.statistics().slots + CHUNKS_AHEAD
-        return self._running < self._most and self._bytes + self._size(chunk) <= MAX_BYTES
+        return self._fits(chunk)
 
-    def _size(self, chunk: RowChunk) -> int:
-        return 4 * chunk.characters + self._ledger.row_bytes * len(chunk.texts)
+    def _fits(self, chunk: RowChunk) -> bool:
+        return self._running < self._most and self._bytes + chunk.size <= self._most * BYTES
 
     async def _embed_and_store(self, chunk: RowChunk) -> None:
         """Embed a chunk and store its vectors. The first failure ends the job."""
@@ -121,7 +118,7 @@ class _ChunksUnderWay:
                     await anyio.to_thread.run_sync(self._store)
         self._budget.end(chunk)
         self._running -= 1
-        self._bytes -= self._size(chunk)
+        self._bytes -= chunk.size
         self._one_ended.set()
 
     def _store(self) -> None:

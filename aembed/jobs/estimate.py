@@ -112,7 +112,7 @@ class _Count:
         self._embedder = embedder
         self._overlong = overlong
         self._limit = embedder.spec.max_text_tokens
-        self._cutter = Cutter(embedder.spec)
+        self._cutter = Cutter(embedder.spec, embedder.spec.dim)
         self._sampled = 0
         self.sample: list[str] = []
         """Texts from the beginning of each block."""

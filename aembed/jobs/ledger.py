@@ -34,10 +34,9 @@ class Ledger:
         """Rows whose vectors come from an earlier output."""
         self.requests = 0
         self.tokens: int | None = 0
-        self.row_bytes = dim * 4
+        self.dim = dim
         self._journal = journal
         self._vectors = vectors
-        self._dim = dim
         self._output = output
         """A complete output whose vectors are taken over."""
         self._with_rejects: list[tuple[int, int, int]] = []
@@ -57,7 +56,7 @@ class Ledger:
         if result is not None and len(chunk.indices) == chunk.stop - chunk.start:
             rows = result.vectors
         else:
-            rows = np.full((chunk.stop - chunk.start, self._dim), np.nan, np.float32)
+            rows = np.full((chunk.stop - chunk.start, self.dim), np.nan, np.float32)
             if result is not None:
                 rows[np.array(chunk.indices) - chunk.start] = result.vectors
         rejects = [] if result is None else _rejects(chunk, result)

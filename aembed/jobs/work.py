@@ -19,6 +19,7 @@ from aembed.jobs.journal import Header, JobTotals, Journal
 from aembed.jobs.keeping import KeptRows
 from aembed.jobs.keys import KeysFile, keys_in
 from aembed.jobs.ledger import Ledger
+from aembed.jobs.memory import give_back_memory
 from aembed.jobs.monitor import Monitor
 from aembed.jobs.paths import JOURNAL, KEYS, VECTORS, JobPaths, is_full, is_part, output_errors, why
 from aembed.jobs.placing import check_replaceable, is_whole, put_in_place, state
@@ -148,6 +149,7 @@ class JobRun:
             try:
                 await embed_rows(self._embedder, self._source, survey, ledger, look_up, max_cost=self._wanted.max_cost)
                 monitor.phase = "writing"
+                give_back_memory()
                 keys.finish(ledger.rejected_rows())
                 ledger.sync()
                 record = structs.replace(

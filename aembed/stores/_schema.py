@@ -33,8 +33,8 @@ PAGE_BYTES = 8192
 """Rows of 384 and 1536 numbers fill it better than SQLite's 4096, and reading is no slower."""
 LOG_BYTES = 2**26
 """The log is copied into the file when it has so much, and cut back to it after a large write."""
-PAGES_IN_MEMORY = 2**26
-"""Bytes: those of the index of keys of two million rows."""
+PAGES_IN_MEMORY = 2**25
+"""Bytes: those of the index of keys of a million rows."""
 LOOK_AGAIN_INSTRUCTIONS = 10_000
 """Instructions of SQLite's virtual machine between two looks at the clock: a tenth of a millisecond or so."""
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}

@@ -131,3 +131,21 @@ def test_row_group_of_parquet_takes_no_more_memory() -> None:
     pq.write_table(pa.table({"text": [f"{i:09} " * 1000 for i in range(10_000)]}), "r.parquet")
     ended = subprocess.run([sys.executable, "-c", OTHER_ROWS, "r.parquet"], capture_output=True, check=True)
     assert int(ended.stdout) < 300_000
+
+
+WIDE_ROWS = """
+import asyncio, pathlib, re, sys
+from aembed import Config
+from aembed.jobs import run
+pathlib.Path("t.txt").write_text("".join(f"row {number}" + chr(10) for number in range(40_000)))
+asyncio.run(run("t.txt", sys.argv[1:], model="mock", dimensions=1536, cache="./c.db", config=Config()))
+print(*re.findall("VmHWM:(.*)kB", pathlib.Path("/proc/self/status").read_text()))  # ru_maxrss begins at the parent's
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts in kilobytes as Linux does")
+def test_wide_vectors_and_a_cache_take_no_more_memory() -> None:
+    """250 MB of vectors that come faster than the cache stores them."""
+    pytest.importorskip("pyarrow", reason="needs the extra parquet")
+    ended = subprocess.run([sys.executable, "-c", WIDE_ROWS, "v.npy", "v.parquet"], capture_output=True, check=True)
+    assert int(ended.stdout) < 300_000

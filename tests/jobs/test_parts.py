@@ -16,7 +16,7 @@ from xxhash import xxh3_64_hexdigest
 
 from aembed import ModelSpec
 from aembed.jobs import JobChangedError
-from aembed.jobs.chunks import ROWS, SORTED, SORTED_TOKENS, TEXTS, Cutter, RowChunk
+from aembed.jobs.chunks import BYTES, ROWS, SORTED, SORTED_TOKENS, TEXTS, Cutter, RowChunk
 from aembed.jobs.columns import Columns
 from aembed.jobs.directory import JobDirectory
 from aembed.jobs.journal import Header, JobTotals, Journal, JournalEntry, Reject
@@ -51,8 +51,8 @@ def test_ranges_are_a_set_of_numbers(given_ranges: list[tuple[int, int]]) -> Non
 # --- chunks
 
 
-def cut(spec: ModelSpec, rows: list[tuple[int, Row]]) -> list[RowChunk]:
-    cutter = Cutter(spec)
+def cut(spec: ModelSpec, rows: list[tuple[int, Row]], dim: int | None = None) -> list[RowChunk]:
+    cutter = Cutter(spec, dim)
     one_by_one = [chunk for index, row in rows for chunk in cutter.add(index, [row])] + cutter.flush()
     chunks: list[RowChunk] = []
     for _, each in groupby(enumerate(rows), lambda at: at[1][0] - at[0]):
@@ -68,9 +68,10 @@ def cut(spec: ModelSpec, rows: list[tuple[int, Row]]) -> list[RowChunk]:
     st.one_of(st.none(), st.integers(1, 6)),
     st.one_of(st.none(), st.integers(1, 40)),
     st.booleans(),
+    st.sampled_from([None, 8, 2**16, 2**18, 2**20]),
 )
 def test_chunks_hold_every_row_once_within_the_caps(
-    steps: list[tuple[int, bool, int]], texts: int | None, tokens: int | None, pads: bool
+    steps: list[tuple[int, bool, int]], texts: int | None, tokens: int | None, pads: bool, dim: int | None
 ) -> None:
     spec = ModelSpec(name="m", max_batch_texts=texts, max_batch_tokens=tokens, pads=pads)
     rows, index = [], 0
@@ -78,12 +79,16 @@ def test_chunks_hold_every_row_once_within_the_caps(
         index += gap
         rows.append((index, Row(index, index, "" if faulty else "x" * length, {}, "bad" if faulty else "")))
         index += 1
-    chunks = cut(spec, rows)
+    chunks = cut(spec, rows, dim)
     assert [i for chunk in chunks for i in range(chunk.start, chunk.stop)] == [i for i, _ in rows]
     good = [(i, row.text) for i, row in rows if not row.fault]
     assert [pair for chunk in chunks for pair in zip(chunk.indices, chunk.texts, strict=True)] == good
     for chunk in chunks:
         assert len(chunk.texts) <= (max(SORTED, texts or 0) if pads else texts or TEXTS)
+        size = (chunk.stop - chunk.start) * 4 * (dim or 0) + 4 * sum(map(len, chunk.texts))
+        assert chunk.size == size
+        assert size <= BYTES or len(chunk.texts) <= 1
+        assert size - 4 * (dim or 0) - 4 * 60 <= BYTES, "rows without a text take the memory of their vectors"
         if pads and len(chunk.texts) > 1:
             assert sum(len(text) // 4 + 1 for text in chunk.texts) <= max(SORTED_TOKENS, tokens or 0)
         if tokens is not None and not pads and len(chunk.texts) > 1:
