@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from types import FrameType
-from typing import NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # importing typing alone takes longer than Python takes to start
+    from types import FrameType
+    from typing import NoReturn
 
 
 def main() -> None:

@@ -49,6 +49,14 @@ def test_handlers_of_signals_are_those_of_before(aembed: Aembed, notes: str) -> 
     assert [signal.getsignal(number) for number in numbers] == before
 
 
+def test_nothing_slow_is_imported_before_signals_are_answered() -> None:
+    """A signal until then ends Python with a traceback. Without ``site``, whose own imports come before."""
+    root = Path(__file__).parents[2]
+    found = "import sys; before = set(sys.modules); import aembed_command; print(*sorted(set(sys.modules) - before))"
+    made = subprocess.run([sys.executable, "-S", "-c", found], cwd=root, capture_output=True, check=True, text=True)
+    assert {"typing", "re", "aembed"}.isdisjoint(made.stdout.split())
+
+
 @posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_before_the_command_has_begun(number: signal.Signals) -> None:
