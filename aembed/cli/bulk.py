@@ -103,6 +103,7 @@ def summary(report: JobReport) -> str:
         (report.grown, "more rows came meanwhile and are not in it"),
         (report.truncated, f"{report.truncated:,} cut to the model's length"),
         (report.cache_dropped, f"{_rows(report.cache_dropped)} dropped by the full cache"),
+        (report.cache_failures, f"the cache failed for {_rows(report.cache_failures)}"),
         (report.tokens, f"{report.tokens:,} token{'' if report.tokens == 1 else 's'}" if report.tokens else ""),
         (report.cost, _dollars(report.cost or 0)),
     ]

@@ -46,7 +46,7 @@ class Monitor:
         self, outputs: tuple[Output, ...], dim: int, totals: JobTotals, elapsed: float, *, dtype: Dtype
     ) -> JobReport:
         assert self.embedder is not None, "it is open as long as there is work"
-        spec = self.embedder.spec
+        spec, statistics = self.embedder.spec, self.embedder.statistics()
         return JobReport(
             outputs=tuple(output.name for output in outputs),
             rows=self.survey.rows,
@@ -58,7 +58,8 @@ class Monitor:
             reused=totals.reused,
             kept=totals.kept,
             was_complete=self.was_complete,
-            cache_dropped=self.embedder.statistics().cache_dropped,
+            cache_dropped=statistics.cache_dropped,
+            cache_failures=statistics.cache_failures,
             truncated=totals.truncated,
             model=f"{spec.provider}:{spec.name}",
             language=spec.language,

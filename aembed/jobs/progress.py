@@ -62,6 +62,8 @@ class JobReport:
     """True if the outputs were complete already, and nothing was done."""
     cache_dropped: int
     """Rows for which the cache had no room within its limit, or has none any more; the next job pays for them again."""
+    cache_failures: int
+    """Rows that the cache failed to look up or to store, as on a full disk; the next job pays for them again."""
     truncated: int
     """Texts that were cut to the model's length (only with ``overlong="truncate"``)."""
     model: str

@@ -187,7 +187,7 @@ class JobRun:
     def _check_space(self, directory: JobDirectory, rows: int) -> None:
         """Reject vectors that the disk cannot hold, before any is paid for."""
         free, needed = directory.free_bytes(), rows * self._header.dim * 4
-        if needed + SPARE_BYTES > free:
+        if needed and needed + SPARE_BYTES > free:
             raise JobOutputError(
                 f"no space for {self._paths.name}: {rows} x {self._header.dim} float32 take {_size(needed)}, and "
                 f"{_size(free)} are free there; free some, or choose another place"

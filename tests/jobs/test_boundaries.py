@@ -11,6 +11,7 @@ import pytest
 
 from aembed import Config, ConfigError, Limits
 from aembed.jobs import JobOutputError, JobStoppedError, plan, run
+from aembed.jobs.assembly import Assembly
 from aembed.jobs.directory import JobDirectory
 from tests.jobs.provider import Remembers
 
@@ -99,6 +100,20 @@ async def test_vectors_must_fit_on_the_disk_with_a_megabyte_to_spare(
     )
     assert made.asked == []
     assert sorted(path.name for path in Path.cwd().iterdir()) == ["t.txt"]
+
+
+async def test_a_job_whose_vectors_are_written_asks_for_no_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the output does not fit, the error of the disk says so."""
+
+    def full(*_: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Assembly, "write", full)
+        with pytest.raises(JobStoppedError, match="No space left on device"):
+            await run(lines(10), "v.jsonl", model=provider(), config=Config())
+    monkeypatch.setattr(JobDirectory, "free_bytes", lambda _: 0)
+    assert (await run(lines(10), "v.jsonl", model=provider(), config=Config())).resumed == 10
 
 
 @pytest.mark.parametrize(

@@ -191,3 +191,18 @@ async def test_the_report_waits_until_the_cache_has_everything(rows: str) -> Non
 
     report = await job(rows, "v.npy", cache=Late())
     assert report.cache_dropped == report.embedded
+
+
+async def test_the_report_counts_the_rows_that_the_cache_failed_to_store(rows: str) -> None:
+    class Full:
+        async def get_many(self, keys: Sequence[bytes], dim: int | None) -> tuple[NDArray[np.intp], Vectors]:
+            return np.empty(0, np.intp), np.empty((0, dim or 0), np.float32)
+
+        async def put_many(self, keys: Sequence[bytes], vectors: Vectors) -> None:
+            raise OSError(28, "no space left on device")
+
+        async def aclose(self) -> None:
+            """There is nothing to close."""
+
+    report = await job(rows, "v.npy", cache=Full())
+    assert report.cache_failures == report.embedded
