@@ -11,7 +11,7 @@ from aembed.jobs.chunks import Cutter, RowChunk
 from aembed.jobs.inputs import Inputs
 from aembed.jobs.models import JobModel, open_model
 from aembed.jobs.options import JobOptions, split_options
-from aembed.jobs.pieces import Splitter
+from aembed.jobs.pieces import splitter_for
 from aembed.jobs.rows import Row
 from aembed.jobs.source import JobSource, open_source
 from aembed.jobs.survey import Survey, take_survey
@@ -82,7 +82,7 @@ async def plan(
         open_source(source, reading) as opened,
     ):
         if reading.in_pieces:
-            opened.splitter = Splitter(embedder.measure)
+            opened.splitter = splitter_for(embedder)
         await take_survey(survey, opened, embedder)
         spec = embedder.spec
         found = JobPlan(

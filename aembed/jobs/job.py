@@ -23,7 +23,7 @@ from aembed.jobs.models import JobModel, open_model
 from aembed.jobs.monitor import Monitor, ProgressListener
 from aembed.jobs.options import JobOptions, split_options
 from aembed.jobs.paths import JobPaths, choose_paths
-from aembed.jobs.pieces import Splitter
+from aembed.jobs.pieces import splitter_for
 from aembed.jobs.placing import check_replaceable
 from aembed.jobs.progress import JobReport
 from aembed.jobs.quantized import check_dtype
@@ -134,7 +134,7 @@ async def run_job(
         if paths.has_columns:
             await anyio.to_thread.run_sync(opened.check_pages)
         if reading.in_pieces:
-            opened.splitter = Splitter(embedder.measure)
+            opened.splitter = splitter_for(embedder)
         await read_as_before(opened, paths)
         await survey_for(paths, wanted, opened, embedder, monitor)
         columns = {"text_column": opened.columns.text, "id_column": opened.columns.id}

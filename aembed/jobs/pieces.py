@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from aembed import TextSize
+from aembed import Embedder, TextSize
 from aembed.jobs.columns import Columns
 from aembed.jobs.errors import JobInputError
 from aembed.jobs.rows import BLOCK_BYTES, BLOCK_ROWS, Row, RowBlock
@@ -60,6 +60,21 @@ class Splitter:
                 shown = {} if columns.template is not None else {columns.text: text}
                 fields = {**row.fields, **shown, **dict(zip(PIECE_COLUMNS, (number, start, end), strict=True))}
                 yield owner, Row(row.number, row.id, text, fields, piece=number), len(row.text)
+
+
+def splitter_for(embedder: Embedder) -> Splitter:
+    """The splitter for a model.
+
+    Raises:
+        JobInputError: nobody knows how long its texts may be.
+    """
+    spec, (size,) = embedder.spec, embedder.measure(["text"])
+    if spec.max_text_tokens is None and not size.exact:
+        raise JobInputError(
+            f'the longest text that {spec.provider}:{spec.name} takes is not known, and overlong="rows" needs it; '
+            'use overlong="split", which averages the pieces of a text that is rejected'
+        )
+    return Splitter(embedder.measure)
 
 
 def with_pieces(schema: Any, columns: Columns) -> Any:

@@ -214,3 +214,12 @@ async def test_pieces_cover_texts_without_words(text: str) -> None:
         assert all(start < end for start, end in size.pieces)
         if size.tokens > 256:
             assert len(size.pieces) > 1
+
+
+async def test_pieces_need_a_model_whose_length_is_known() -> None:
+    """Else a long text would be one row, with the average of pieces that the provider rejected as a whole."""
+    made = Remembers()
+    for act in (run(write(), "v.jsonl", model=made, overlong="rows"), plan(write(), model=made, overlong="rows")):
+        with pytest.raises(JobInputError, match=r'test:remembers takes is not known, and overlong="rows" needs it'):
+            await act
+    assert made.asked == []
