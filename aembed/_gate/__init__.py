@@ -19,8 +19,8 @@ even_flow        an even rate, held where a few requests in a hundred get a 429
 windowed_flow    a long window with a hidden limit, filled in one go
 known_window_flow  a window of known length and limits, filled in one go
 burst_flow       the record of requests that these two share
-margin           seconds for which a known window counts requests beyond its span
 sent_window      its window, which counts requests from when they are sent, with a margin
+margin           seconds for which a known window counts requests beyond its span
 backoff          pauses: after Retry-After, after 429s without it, and while the server does not answer
 concurrency      requests at once: all slots, unless one of the next two allows fewer
 queue_limit      a server without a quota: as many as keep it busy while few wait in its own queue
