@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import anyio
 import anyio.lowlevel
@@ -116,6 +117,19 @@ def test_a_thread_can_still_wake_it() -> None:
         return await anyio.to_thread.run_sync(lambda: 7)
 
     assert run(main()) == 7
+
+
+def test_the_end_of_a_run_waits_for_threads_however_much_time_passes() -> None:
+    """Python gives them five minutes from 3.12 on, which nothing but timers would fill."""
+    ended = threading.Event()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.run_in_executor(None, ended.wait)
+        loop.call_later(3600.0, ended.set)
+
+    run(main())
+    assert ended.is_set()
 
 
 async def test_a_test_cannot_sleep_on_a_real_loop() -> None:

@@ -70,3 +70,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Seconds since the loop was made."""
         return self._virtual.now
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Wait for its threads without a timeout, which would pass at once: nothing else happens at the end."""
+        await super().shutdown_default_executor()
