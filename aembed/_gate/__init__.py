@@ -22,6 +22,7 @@ burst_flow       the record of requests that these two share
 sent_window      its window, which counts requests from when they are sent, with a margin
 margin           seconds for which a known window counts requests beyond its span
 backoff          pauses: after Retry-After, after 429s without it, and while the server does not answer
+bypass           queries that go on while documents wait after a 429
 concurrency      requests at once: all slots, unless one of the next two allows fewer
 queue_limit      a server without a quota: as many as keep it busy while few wait in its own queue
 service_time     seconds for a request, by its size
@@ -50,11 +51,12 @@ States of the pace:
 
     none --(a 429, three requests or more in the minute before it)--> even
     none --(the same, but a known quota was nearly full, or headers show the rule)--> none twice a minute, then even
-    even --(429s that are not three in a row, no long Retry-After)--> even, slower
+    even --(429s that are not three in a row, no long Retry-After)--> even, slower in what the request needs most
     even --(closed for a third of the time before, 15 s of what fits at least)--> windowed
     even --(the same from 4 s on, where requests and tokens are known)--> known window
     none, even --(headers of a short window)--> known window
-    windowed --(open again long before the span is over)--> even
+    windowed --(open again long before the span is over, or two closures in a row that find it nearly empty)--> even
+    known window --(closed with at most nine tenths of its content)--> a shorter one
     known window --(three episodes, each within three spans of the last)--> even
     known window --(a margin of half a span, or a 429 with room left while one limit is unknown)--> even
     even, windowed --(a minute of health at known limits, or thirty times as fast)--> none

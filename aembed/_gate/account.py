@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from aembed._errors import AembedError, ConnectError, DeadlineError, OverloadedError, ProviderError, RateLimitError
 from aembed._gate.backoff import Backoff
 from aembed._gate.budget import RetryBudget
+from aembed._gate.bypass import Bypass
 from aembed._gate.concurrency import AdaptiveConcurrency
 from aembed._gate.lanes import Amounts
 from aembed._gate.quotas import Quotas
@@ -20,9 +21,11 @@ from aembed._types import Kind, ModelSpec, Reply
 
 FIRST_REQUESTS = 2
 """Requests sent before the first answer; each answer allows one more, so that a small quota is not overrun unseen."""
-HIDDEN_GROWTH_REQUESTS = 0.25
+HIDDEN_GROWTH_REQUESTS = 0.125
 """Requests more that each answer allows while a limit may be hidden and no 429 has come: the requests in flight are
-rejected together when it is reached, and by then they are a fifth of all that were admitted, instead of half."""
+rejected together when it is reached, and by then they are a ninth of all that were admitted, instead of half."""
+STATED_GROWTH_REQUESTS = 0.5
+"""The same where limits are stated, or 429s have come: the server may count them by a few seconds."""
 MAX_RETRY_AFTER_S = 7 * 86_400.0
 """Longest Retry-After that is believed: no quota lasts longer than a week, so a longer one is a mistake."""
 DAY_QUOTA_PAUSE_S = 3600.0
@@ -41,6 +44,7 @@ class Account:
         self.concurrency = AdaptiveConcurrency(slots, adaptive=adaptive)
         self.quotas = Quotas(limits)
         self.backoff = Backoff()
+        self.bypass = Bypass()
         self.budget = RetryBudget()
         self.successes = self.rejections = 0
         self.slow_start = float(FIRST_REQUESTS)
@@ -93,7 +97,12 @@ class Account:
         """``now``, or a time worth asking again."""
         paced = not self.backoff.probing or self.backoff.is_answered
         when = self.quotas.earliest(now, reservation, aside, leave_reserve=leave_reserve, paced=paced)
-        return max(self.backoff.until, when)
+        return max(self.paused_until(now, reservation), when)
+
+    def paused_until(self, now: float, reservation: Reservation) -> float:
+        """End of a pause that concerns such a request."""
+        until = self.backoff.until
+        return now if until > now and self.bypass.allows(reservation) else until
 
     def reason_to_give_up(self, now: float, reservation: Reservation, when: float) -> AembedError | None:
         """Return an error if waiting until ``when`` is pointless."""
@@ -105,7 +114,7 @@ class Account:
                 retryable=False,
             )
         wait = when - now
-        if backoff.until > now:
+        if backoff.until > now and not self.bypass.spares(reservation):
             until_then = backoff.until - now
             if until_then > reservation.patience:
                 return self._too_long(until_then, reservation)
@@ -118,12 +127,13 @@ class Account:
     def succeeded(self, now: float, reservation: Reservation, reply: Reply, *, alone: bool) -> None:
         """``alone``: no request of the other kind was in flight, so that its time depends on its own size."""
         self.successes += 1
-        # Known limits, or the pace that a 429 has set, keep requests in flight from being rejected together.
-        self.slow_start += 1.0 if self.quotas.are_known else 0.5 if self.rejections else HIDDEN_GROWTH_REQUESTS
+        self.slow_start += self._growth()
         episodes = self.quotas.episodes
         is_new = self.backoff.began_before(reservation.sent_at)
         ends = is_new and episodes.ends_with(now, reservation)
         self.backoff.answered(now, reservation.sent_at, ends=ends or episodes.current is None)
+        if reservation is self.bypass.trial:
+            self.bypass.succeeded()
         self._used_up = ""
         elapsed = now - reservation.sent_at
         self._latency = max(elapsed, LATENCY_DECAY_FACTOR * self._latency)
@@ -131,10 +141,25 @@ class Account:
             self.concurrency.answered(now, elapsed, reservation.characters)
         self.quotas.answered(now, reservation, reply)
         if ends:
+            self.bypass.end()
             self.quotas.end_episode(now, reservation)
+
+    def withdrawn(self, reservation: Reservation) -> None:
+        """It was admitted in the moment of its cancellation, and is not sent."""
+        self.quotas.refund(reservation.sent_at, reservation)
+        if reservation is self.bypass.trial:
+            self.bypass.failed(is_cancelled=True)
+
+    def _growth(self) -> float:
+        """Requests more that an answer allows: known limits, or the pace that a 429 has set, hold the others back."""
+        if self.quotas.are_known:
+            return 1.0 if self.quotas.are_reported else STATED_GROWTH_REQUESTS
+        return STATED_GROWTH_REQUESTS if self.rejections else HIDDEN_GROWTH_REQUESTS
 
     def ended(self, now: float, reservation: Reservation, error: AembedError | None, in_flight: int) -> None:
         """Note a request that failed, or was cancelled (``None``). ``in_flight``: the number of other requests."""
+        if reservation is self.bypass.trial:
+            self.bypass.failed(is_cancelled=error is None)
         if isinstance(error, RateLimitError):
             self._rejected(now, reservation, error, in_flight)
             return
@@ -157,14 +182,15 @@ class Account:
         begins = is_new and quotas.episodes.current is None
         is_paced = quotas.pace.flow is not None
         wait = _sensible(error.retry_after)
-        if wait is None and error.scope == "day":
-            wait = DAY_QUOTA_PAUSE_S
+        if error.scope == "day":
+            self.bypass.close()
+            wait = DAY_QUOTA_PAUSE_S if wait is None else wait
         if self.concurrency.adaptive:
             self.concurrency.overloaded(now, reservation.sent_at, in_flight)
         if begins and quotas.pace.is_stray(wait):
-            quotas.refund(now, reservation)
-            quotas.pace.rejected(now, reservation.sent_at)
+            quotas.rejected(now, reservation)
             return
+        self.bypass.rejected(reservation)
         if begins:
             # Before the refund: the minute before the 429 includes the rejected request.
             quotas.begin_episode(now, reservation, wait)
@@ -190,6 +216,7 @@ class Account:
             self.concurrency.overloaded(now, reservation.sent_at, in_flight)
         wait = _sensible(error.retry_after)
         if wait is not None:
+            self.bypass.close()
             self.backoff.announced(now, wait, reservation.sent_at, probe=False)
         self.backoff.failed(now, reservation.sent_at, is_probe=reservation.is_probe)
 

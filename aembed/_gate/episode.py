@@ -39,6 +39,8 @@ class Episode:
     minute_seconds: float
     burst: float
     """Seconds from the first success after the last episode."""
+    rejected: AdmittedAmounts
+    """Amounts of its first request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class Episodes:
             minute=minute,
             minute_seconds=seconds,
             burst=max(0.0, at - first_at),
+            rejected=(edge.requests, edge.tokens),
         )
         self._full_at = self._closed_until = at
         self._rejected_tokens = 0.0

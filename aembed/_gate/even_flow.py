@@ -2,16 +2,18 @@
 
 Every server admits an even flow at its rate, whether it has a bucket or windows, and of any size. The flow seeks the
 rate at which a small share of requests gets a 429; a lower one would waste quota. A success raises the rate slightly, a
-429 lowers it more, and the rise accelerates while no 429 comes, to find a quota that has grown. Only the resource
-(requests or tokens) that delayed the last request changes, since the other one cannot be the cause.
+429 lowers it more, and the rise accelerates while no 429 comes, to find a quota that has grown.
+
+Requests and tokens have a rate each. An answer concerns the one that its request needs most, in seconds of that rate:
+a large document's 429 must not slow queries down, nor their successes speed documents up.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from aembed._gate.episode import AdmittedAmounts, Episode, Pause
+from aembed._gate.flow import Suspects
 from aembed._gate.window import Window
 
 REJECTED_SHARE = 0.05
@@ -28,6 +30,8 @@ RUN_SUCCESSES = 1.5 / REJECTED_SHARE
 """Consecutive successes after which growth accelerates, with their square; most runs are shorter: 20 on average."""
 MAX_GROWTH_SHARE, DOUBLING_S = 0.05, 5.0
 """Caps on growth per success and per second, because the 429s that would stop it arrive a round trip later."""
+CALM_FACTOR, MAX_CALM_S = 1.5, 30.0
+"""Times the last time between two closures, and seconds, before growth accelerates: a window closes once in a span."""
 CLOSED_RATE_SHARE = 0.7
 """Share of the rate kept when the server closes and no rate was measured (CUBIC's factor, RFC 9438)."""
 MIN_MEASURED_SHARE = 0.3
@@ -43,7 +47,7 @@ MAX_STRAY_WAIT_S = 2.0
 MIN_RATE_PER_S = 1 / 60
 """Units a second: one a minute, the slowest quota that vendors document."""
 SUSPECT_WAIT_SHARE = 0.95
-"""Share of the longer wait from which on the other resource is suspected as well."""
+"""Share of the longer time from which on a request needs the other resource as much."""
 MAX_GROWTH_FACTOR = 30.0
 """Growth since the last 429 after which the flow is dropped, as it is far from any limit of this server."""
 
@@ -62,12 +66,18 @@ class EvenFlow:
         self._waited = [False, False]
         """Resources that delayed the last request."""
         self._unused_s = [0.0, 0.0]
-        self._now = self._raised_at = self._cut_at = now
-        self._row = self._successes = self._healthy = 0
-        """429s since the last success, successes since the last 429, and those before this row of 429s."""
-        self._accepted = self._rejected = 0
+        self._now = self._raised_at = now
+        self._cut_at, self._calm_s = [now, now], [0.0, 0.0]
+        """Time of the last cut, and seconds after it in which the rise does not accelerate."""
+        self._closed_at = now
+        self._row = 0
+        """429s since the last success."""
+        self._successes, self._healthy = [0, 0], [0, 0]
+        """Successes of each resource since its last 429, and those before this row of 429s."""
+        self._accepted, self._rejected = [0, 0], [0, 0]
         """Answers since the rate was lowered."""
-        self._change([True, True], rates)
+        for place in (0, 1):
+            self._set(place, rates[place])
         self._before = self._at_last_429 = tuple(self.rates)
 
     @property
@@ -134,55 +144,67 @@ class EvenFlow:
         if not success:
             return
         self._row = 0
-        self._successes += 1
-        self._accepted += 1
         passed, self._raised_at = now - self._raised_at, now
-        faster = max(1.0, (self._successes / RUN_SUCCESSES) ** 2)
-        growth = min(MAX_GROWTH_SHARE, passed / DOUBLING_S, GROWTH_SHARE * faster)
-        self._change(self._waited, [rate * (1 + growth) for rate in self.rates])
+        self._successes = [count + 1 for count in self._successes]
+        for place in (0, 1):
+            self._accepted[place] += 1
+            if self._waited[place]:
+                is_calm = now - self._cut_at[place] > self._calm_s[place]
+                streak = (self._successes[place] / RUN_SUCCESSES) ** 2 if is_calm else 1.0
+                growth = min(MAX_GROWTH_SHARE, passed / DOUBLING_S, GROWTH_SHARE * max(1.0, streak))
+                self._set(place, self.rates[place] * (1 + growth))
 
-    def measured(self, amounts: AdmittedAmounts, seconds: float) -> None:
-        """Lower hidden rates to ``amounts`` per ``seconds``, which filled the server up."""
-        hidden = [rate == math.inf for rate in self.known]
-        self._change(hidden, [min(rate, amount / seconds) for rate, amount in zip(self.rates, amounts, strict=True)])
+    def measured(self, amounts: AdmittedAmounts, seconds: float, rejected: AdmittedAmounts) -> None:
+        """Lower hidden rates to ``amounts`` per ``seconds``, which left no room for ``rejected``."""
+        for place in self._needs_most(rejected):
+            if self.known[place] == math.inf:
+                self._set(place, min(self.rates[place], amounts[place] / seconds))
 
     def is_stray(self, wait: float | None) -> bool:
         return self._row + 1 < CLOSED_REJECTIONS and (wait is None or wait <= MAX_STRAY_WAIT_S)
 
-    def rejected(self, now: float, sent_at: float) -> bool:
+    def rejected(self, now: float, sent_at: float, amounts: AdmittedAmounts, suspects: Suspects) -> bool:
         """Lower the rate, once for all requests that were in flight together."""
         if not self._row:
             self._before = tuple(self.rates)
-            self._healthy = self._successes
+            self._healthy = list(self._successes)
         self._row += 1
-        self._successes = 0
-        self._rejected += 1
-        if sent_at <= self._cut_at:  # it was in flight at the last cut, and shows nothing of the lower rate
-            return True
-        share = self._rejected / (self._rejected + self._accepted + PRIOR_ANSWERS)
-        cut = CUT_SHARE if share <= 2 * REJECTED_SHARE else min(MAX_CUT_SHARE, share)
-        self._cut_at, self._accepted, self._rejected = now, 0, 0
-        places = self._waited if any(self._waited) else [True, True]
-        self._change(places, [rate * (1 - cut) for rate in self.rates])
+        for place in self._needs_most(amounts, suspects):
+            self._successes[place] = 0
+            self._rejected[place] += 1
+            if (
+                sent_at > self._cut_at[place]
+            ):  # else it was in flight at the last cut, and shows nothing of the lower rate
+                accepted, rejected = self._accepted[place], self._rejected[place]
+                share = rejected / (rejected + accepted + PRIOR_ANSWERS)
+                cut = CUT_SHARE if share <= 2 * REJECTED_SHARE else min(MAX_CUT_SHARE, share)
+                self._cut_at[place], self._accepted[place], self._rejected[place] = now, 0, 0
+                self._set(place, self.rates[place] * (1 - cut))
         self._at_last_429 = tuple(self.rates)
         return True
 
-    def closed(self, now: float, episode: Episode) -> None:
+    def closed(self, now: float, episode: Episode, suspects: Suspects) -> None:
         """Lower the rate after consecutive 429s or a long Retry-After, unless an outage is the likelier cause."""
-        rates = self._before if self._row else self.rates
-        healthy = self._healthy if self._row else self._successes
-        share = CLOSED_RATE_SHARE if healthy < RUN_SUCCESSES else 1.0
-        seconds = episode.seconds
+        rates, healthy = (self._before, self._healthy) if self._row else (self.rates, self._successes)
+        places = self._needs_most(episode.rejected, suspects)
+        share = CLOSED_RATE_SHARE if max(healthy[place] for place in places) < RUN_SUCCESSES else 1.0
+        seconds, calm_s = episode.seconds, 0.0
         if (
             episode.from_full
             and episode.admitted[0] >= MEASURED_REQUESTS
             and seconds >= MEASURED_S
             and min(self._unused_s) + episode.paused <= MAX_IDLE_SHARE * seconds
         ):
-            measured = max(amount / seconds / rate for amount, rate in zip(episode.admitted, rates, strict=True))
+            calm_s = min(MAX_CALM_S, CALM_FACTOR * (now - self._closed_at))
+            measured = max(episode.admitted[place] / seconds / rates[place] for place in places)
             share = min(share if measured > 1 - CUT_SHARE else 1 - CUT_SHARE, max(MIN_MEASURED_SHARE, measured))
-        self._change([True, True], [rate * share for rate in rates])
-        self._row = self._successes = 0
+        for place in places:
+            self._set(place, rates[place] * share)
+            self._successes[place] = 0
+            self._calm_s[place] = calm_s
+            self._cut_at[place] = now
+        self._closed_at = now
+        self._row = 0
         self._at_last_429 = tuple(self.rates)
         self._unused_s = [0.0, 0.0]
 
@@ -191,7 +213,10 @@ class EvenFlow:
         self._levels = [0.0, 0.0]
         return True
 
-    def _change(self, places: Sequence[bool], rates: Sequence[float]) -> None:
-        for place in (0, 1):
-            if places[place]:
-                self.rates[place] = max(MIN_RATE_PER_S, min(self.known[place], rates[place]))
+    def _needs_most(self, amounts: AdmittedAmounts, suspects: Suspects = (True, True)) -> list[int]:
+        """Places of the suspects that a request with these amounts needs for the longest time."""
+        times = [amounts[place] / self.rates[place] if suspects[place] else -1.0 for place in (0, 1)]
+        return [place for place in (0, 1) if times[place] >= SUSPECT_WAIT_SHARE * max(times)]
+
+    def _set(self, place: int, rate: float) -> None:
+        self.rates[place] = max(MIN_RATE_PER_S, min(self.known[place], rate))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from aembed._gate.episode import AdmittedAmounts, Episode, Pause
 from aembed._gate.window import Window
+
+Suspects: TypeAlias = tuple[bool, bool]
+"""Requests and tokens: the resources that a 429 may concern, as far as headers do not show room."""
 
 
 class Flow(Protocol):
@@ -64,11 +67,11 @@ class Flow(Protocol):
         """True if a 429 with this Retry-After concerns a single request that came slightly too early."""
         ...
 
-    def rejected(self, now: float, sent_at: float) -> bool:
+    def rejected(self, now: float, sent_at: float, amounts: AdmittedAmounts, suspects: Suspects) -> bool:
         """Note a stray 429. False if the server is not of the kind that this flow assumes."""
         ...
 
-    def closed(self, now: float, episode: Episode) -> None:
+    def closed(self, now: float, episode: Episode, suspects: Suspects) -> None:
         """An episode of 429s begins."""
         ...
 

@@ -118,7 +118,7 @@ class Gate:
         if first is None:
             return ""
         now = self._now()
-        if self.account.backoff.until > now or self.slots.probe is not None:
+        if self.account.paused_until(now, first) > now or (self.slots.probe and not self._joins_probe(first.kind)):
             return "pause"
         if not self._has_slot(first.kind):
             return "slots"
@@ -243,7 +243,13 @@ class Gate:
 
     def _has_slot(self, kind: Kind, *, documents_first: bool | None = None) -> bool:
         first = self._lanes.owes_a_slot if documents_first is None else documents_first
+        if self.slots.probe is not None and not self._joins_probe(kind):
+            return False
         return self.slots.free(kind, self.account.slots, first)
+
+    def _joins_probe(self, kind: Kind) -> bool:
+        """A probe is the only request in flight, but for queries to which the server has shown to be open."""
+        return kind == "query" and self.account.bypass.is_proven
 
     def _earliest(self, now: float, reservation: Reservation, aside: Amounts) -> float:
         leave_reserve = reservation.kind == "document"
@@ -254,15 +260,18 @@ class Gate:
     def _enter(self, reservation: Reservation, now: float, loop: asyncio.AbstractEventLoop) -> None:
         reservation.sent_at = now
         reservation.loop = self._loop = loop
-        self.account.quotas.commit(now, reservation)
+        account = self.account
+        account.quotas.commit(now, reservation)
+        if account.backoff.until > now:
+            account.bypass.sent(reservation)
         self._lanes.went(reservation)
-        self.slots.took(reservation, self.account.backoff.probing)
+        self.slots.took(reservation, account.backoff.probing and not self._joins_probe(reservation.kind))
 
     def _withdraw(self, reservation: Reservation, ticket: Ticket) -> None:
         if ticket.cancelled():
             self._lanes.remove(self._now(), ticket, reservation)
         elif ticket.exception() is None:  # admitted in the moment of the cancellation: hand everything back
-            self.account.quotas.refund(reservation.sent_at, reservation)
+            self.account.withdrawn(reservation)
             self.slots.left(reservation)
         self._admit(ticket.get_loop())
 

@@ -14,9 +14,10 @@ import math
 from aembed._gate.burst_flow import BurstFlow
 from aembed._gate.episode import AdmittedAmounts, Episode, Pause
 from aembed._gate.even_flow import CLOSED_REJECTIONS, MAX_STRAY_WAIT_S
+from aembed._gate.flow import Suspects
 from aembed._gate.margin import Margin
 from aembed._gate.reserve import LOOK_AGAIN_S
-from aembed._gate.window import Window
+from aembed._gate.window import Window, usual_window_s
 
 ROUNDING_SHARE = 1e-9
 """Rounding error of a sum, as a share of the window."""
@@ -26,6 +27,8 @@ CONTRADICTING_EPISODES = 3
 """Episodes, each within ``CONTRADICTION_SPANS`` of the one before, that show another kind of server."""
 CONTRADICTION_SPANS = 3.0
 """Spans between two episodes within which they add up: a wrong window brings one in almost every span."""
+MIN_CONTENT_SHARE, MAX_CONTENT_SHARE = 0.4, 0.9
+"""Content at a closure, as shares of the window, that shows a shorter one: less has another cause, more is jitter."""
 NEARLY_FULL_SHARE = 0.7
 """Share of a window from which on it explains a 429."""
 
@@ -44,6 +47,10 @@ class KnownWindowFlow(BurstFlow):
         self._full_at = now
         """Time at which the request was sent that the last episode began with."""
         self._closed_at = now
+        self._content = [window.used for window in self._windows]
+        """Admitted content of the window at the last closure."""
+        self._sent = [1.0, 1.0]
+        """Amounts sent in all."""
         self.margin = Margin(now, span)
 
     @property
@@ -52,8 +59,13 @@ class KnownWindowFlow(BurstFlow):
 
     @property
     def average(self) -> AdmittedAmounts:
-        speed = self.margin.speed
-        return self._known[0] * speed, self._known[1] * speed
+        """A hidden rate is what goes along with the known one."""
+        (requests, tokens), speed = self._known, self.margin.speed
+        if tokens == math.inf:
+            tokens = requests * self._sent[1] / self._sent[0]
+        elif requests == math.inf:
+            requests = tokens * self._sent[0] / self._sent[1]
+        return requests * speed, tokens * speed
 
     def knows(self, known: AdmittedAmounts) -> None:
         self._known = known
@@ -67,6 +79,10 @@ class KnownWindowFlow(BurstFlow):
                 when = max(when, window.next_expiry(now))
                 is_full = is_full or room < 0
         return when if is_full else min(when, now + LOOK_AGAIN_S)
+
+    def sent(self, now: float, amounts: AdmittedAmounts, *, is_query: bool) -> None:
+        self._sent = [total + amount for total, amount in zip(self._sent, amounts, strict=True)]
+        super().sent(now, amounts, is_query=is_query)
 
     def left_over(self, now: float, amounts: AdmittedAmounts) -> AdmittedAmounts:
         requests, tokens = (
@@ -83,10 +99,14 @@ class KnownWindowFlow(BurstFlow):
                 window.margin = self.margin.seconds
         super().answered(now, sent_at, amounts, is_query=is_query, success=success)
 
+    def refunded(self, sent_at: float, amounts: AdmittedAmounts) -> None:
+        super().refunded(sent_at, amounts)
+        self._content = [content - amount for content, amount in zip(self._content, amounts, strict=True)]
+
     def is_stray(self, wait: float | None) -> bool:
         return self._row + 1 < CLOSED_REJECTIONS and (wait is None or wait <= MAX_STRAY_WAIT_S)
 
-    def rejected(self, now: float, sent_at: float) -> bool:
+    def rejected(self, now: float, sent_at: float, amounts: AdmittedAmounts, suspects: Suspects) -> bool:
         self._row += 1
         wider = self.margin.rejected(now, sent_at)
         for window in self._windows:
@@ -101,10 +121,11 @@ class KnownWindowFlow(BurstFlow):
             used.append(window.used / (known * self.span))
         return max(used) >= NEARLY_FULL_SHARE or math.inf not in self._known
 
-    def closed(self, now: float, episode: Episode) -> None:
+    def closed(self, now: float, episode: Episode, suspects: Suspects) -> None:
         self._is_explained = self._explains_429s(now)
         self._full_at = episode.began_at
         self._row = 0
+        self._content = [window.used for window in self._windows]
         is_again = now - self._closed_at < CONTRADICTION_SPANS * self.span
         self._contradictions = self._contradictions + 1 if is_again else 1
         self._closed_at = now
@@ -113,7 +134,16 @@ class KnownWindowFlow(BurstFlow):
         if self.until_room(now) > EARLY_OPENING_SHARE * self.span:
             for window in self._windows:
                 window.forget(self._full_at + pause.seconds)
+        held = max(content / known for content, known in zip(self._content, self._known, strict=True))
+        if self._is_explained and MIN_CONTENT_SHARE * self.span <= held < MAX_CONTENT_SHARE * self.span:
+            self._resize(usual_window_s(held))
         return self._contradictions < CONTRADICTING_EPISODES and self._is_explained
+
+    def _resize(self, span: float) -> None:
+        """The window is shorter than it seemed."""
+        for window in self._windows:
+            window.resize(span)
+        self.span = span
 
     def is_out_of_sight(self, now: float) -> bool:
         return False

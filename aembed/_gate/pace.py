@@ -11,12 +11,12 @@ from __future__ import annotations
 import math
 
 from aembed._gate.episode import AdmittedAmounts, Episode, Pause
-from aembed._gate.even_flow import EvenFlow
-from aembed._gate.flow import Flow
+from aembed._gate.even_flow import SUSPECT_WAIT_SHARE, EvenFlow
+from aembed._gate.flow import Flow, Suspects
 from aembed._gate.known_window_flow import KnownWindowFlow
 from aembed._gate.reservation import Reservation
 from aembed._gate.window import MINUTE_S, Window, usual_window_s
-from aembed._gate.windowed_flow import WindowedFlow
+from aembed._gate.windowed_flow import MIN_WINDOW_S, WindowedFlow
 
 RECOVERY_S = 60.0
 """Seconds of health after which the rate is back at a stated or reported limit."""
@@ -34,10 +34,12 @@ MIN_BURST_S = 0.5
 """Shortest duration assumed for a burst, so that its rate stays finite."""
 WINDOW_PAUSE_S, WINDOW_PAUSE_SHARE = 2.0, 1 / 3
 """Shortest pause that means a window: seconds, and share of the time since the last one. Buckets refill sooner."""
-MIN_WINDOW_S = 15.0
-"""Shortest window filled in bursts while its limit is hidden; in a shorter one evenness costs less than the search."""
 MIN_KNOWN_WINDOW_S = 4.0
 """Shortest window filled in bursts that a pause has shown; headers show shorter ones, too."""
+LONGEST_WINDOW_S = 1.05 * MINUTE_S
+"""A minute, and the time until its end is noticed: a longer pause is an outage."""
+MIN_FITTING_REQUESTS = 4.0
+"""Fewest requests that a window of known limits holds if it is filled in bursts: of fewer, the rest is a large part."""
 FRESH_RATE_SHARE = 0.5
 """Rate of a burst and its pause, as a share of the rate of the last minute, below which they show only a part of a
 window: it was partly full before."""
@@ -50,6 +52,9 @@ UNKNOWN_RATES = math.inf, math.inf
 """Requests and tokens a second while no limit is known."""
 NO_MIN_RATES = 0.0, 0.0
 """Requests and tokens a second while no known limit sets a floor."""
+UNSUSPECTED_FACTOR = 4.0
+"""Times as much as was admitted, of a resource that the rejected request hardly needs: few had asked for it."""
+ALL_SUSPECTS: Suspects = True, True
 
 
 class Pace:
@@ -130,18 +135,20 @@ class Pace:
         """True if a 429 with this Retry-After concerns a single request that came slightly too early."""
         return self.flow is not None and self.flow.is_stray(wait)
 
-    def rejected(self, now: float, sent_at: float) -> None:
-        """Note a stray 429."""
+    def rejected(self, now: float, sent_at: float, amounts: AdmittedAmounts, suspects: Suspects) -> None:
+        """Note a stray 429 to a request of these amounts."""
         assert self.flow is not None, "without a flow no 429 is a stray"
         self._healthy_since = now
-        if not self.flow.rejected(now, sent_at):
+        if not self.flow.rejected(now, sent_at, amounts, suspects):
             self._contradicted(now, self.flow)
 
-    def slow_down(self, now: float, episode: Episode, *, is_explained: bool = False) -> None:
+    def slow_down(
+        self, now: float, episode: Episode, suspects: Suspects = ALL_SUSPECTS, *, is_explained: bool = False
+    ) -> None:
         """Note that an episode begins. ``is_explained``: a known quota was nearly full."""
         self._healthy_since = math.inf
         if self.flow is not None:
-            self.flow.closed(now, episode)
+            self.flow.closed(now, episode, suspects)
             self._closures += 1
         elif episode.minute[0] >= MIN_REQUESTS and not self._is_chance(now, is_explained):
             self.flow = EvenFlow(now, self._first_rates(episode), self._known)
@@ -178,10 +185,14 @@ class Pace:
         self._closures = 1
 
     def _is_window(self, episode: Episode, pause: Pause) -> bool:
-        """A flow that was even for a minute would have filled any window before."""
+        """A flow that was even for a minute would have filled any window before, and no window is closed for longer.
+
+        An even burst fills a window of a minute in the rest of that minute. At most one more lay before that.
+        """
         return (
             not self.is_bucket
             and episode.burst < MINUTE_S
+            and episode.burst + 2 * pause.closed < 2 * LONGEST_WINDOW_S
             and pause.closed >= max(WINDOW_PAUSE_S, WINDOW_PAUSE_SHARE * episode.burst)
         )
 
@@ -198,7 +209,7 @@ class Pace:
             return None
         self._had_few = is_few
         if math.inf not in self._known:
-            known = self._known_window(now, flow, admitted, windows)
+            known = self._known_window(now, flow, admitted, episode.rejected, windows)
             if isinstance(known, KnownWindowFlow):
                 known.opened(now, pause)
             return known
@@ -206,13 +217,14 @@ class Pace:
             return flow  # a short window of the known limit would look the same
         span = min(MINUTE_S, span)
         if span < MIN_WINDOW_S:
-            flow.measured(admitted, span)
+            flow.measured(admitted, span, episode.rejected)
             return flow
-        holds = tuple(
+        hidden = _unsuspected_more(admitted, episode.rejected, admitted)
+        requests, tokens = (
             known * span if known < math.inf else amount or math.inf
-            for known, amount in zip(self._known, admitted, strict=True)
+            for known, amount in zip(self._known, hidden, strict=True)
         )
-        return WindowedFlow(now, span, (holds[0], holds[1]), self._known, windows)
+        return WindowedFlow(now, span, (requests, tokens), self._known, windows)
 
     def use_window(self, now: float, span: float, windows: tuple[Window, Window]) -> None:
         """Headers have shown a window of known limits, of about ``span`` seconds."""
@@ -223,13 +235,21 @@ class Pace:
             self.flow = KnownWindowFlow(now, span, self._known, windows)
 
     def _known_window(
-        self, now: float, flow: EvenFlow, admitted: AdmittedAmounts, windows: tuple[Window, Window]
+        self,
+        now: float,
+        flow: EvenFlow,
+        admitted: AdmittedAmounts,
+        rejected: AdmittedAmounts,
+        windows: tuple[Window, Window],
     ) -> Flow | None:
         """A burst has shown how many seconds' worth of the known limits a window holds."""
         span = max(amount / rate for amount, rate in zip(admitted, self._known, strict=True))
         if span >= MIN_MINUTE_S or self.is_fixed:
             return None  # the stated limits hold; the server just counted slightly more
-        if now < self._no_window_until or span < MIN_KNOWN_WINDOW_S:
+        is_coarse = any(
+            span * rate < MIN_FITTING_REQUESTS * amount for amount, rate in zip(rejected, self._known, strict=True)
+        )
+        if now < self._no_window_until or span < MIN_KNOWN_WINDOW_S or is_coarse:
             return flow
         return KnownWindowFlow(now, usual_window_s(span), self._known, windows)
 
@@ -242,7 +262,7 @@ class Pace:
                 rates[place] = self._known[place]
                 if self._known[other] == math.inf and episode.minute[place]:  # in proportion to the known rate
                     rates[other] = max(rates[other], rates[place] * episode.minute[other] / episode.minute[place])
-        return rates[0], rates[1]
+        return _unsuspected_more((rates[0], rates[1]), episode.rejected, episode.minute)
 
     def _least(self, now: float) -> AdmittedAmounts:
         """The rate below which no flow falls, as a known limit recovers."""
@@ -261,3 +281,15 @@ class Pace:
         if is_back or flow.is_out_of_sight(now):
             self.flow = None
             self._kept_until = now
+
+
+def _unsuspected_more(
+    amounts: AdmittedAmounts, rejected: AdmittedAmounts, admitted: AdmittedAmounts
+) -> AdmittedAmounts:
+    """``amounts``, and more of a resource of which the rejected request is a smaller part of all that was admitted."""
+    parts = [need / amount if need < amount else 1.0 for need, amount in zip(rejected, admitted, strict=True)]
+    requests, tokens = (
+        amount if part >= SUSPECT_WAIT_SHARE * max(parts) else amount * UNSUSPECTED_FACTOR
+        for amount, part in zip(amounts, parts, strict=True)
+    )
+    return requests, tokens

@@ -11,9 +11,10 @@ from dataclasses import replace
 
 from aembed._errors import InputError
 from aembed._gate.episode import Episodes
+from aembed._gate.flow import Suspects
 from aembed._gate.headers import Headers
 from aembed._gate.lanes import NO_AMOUNTS, Amounts
-from aembed._gate.pace import Pace
+from aembed._gate.pace import ALL_SUSPECTS, Pace
 from aembed._gate.quota import ResourceQuota
 from aembed._gate.reservation import Reservation
 from aembed._gate.tokens import TOKENS_PER_CHARACTER, TokenRatio
@@ -24,6 +25,8 @@ from aembed._types import ModelSpec, Reply
 BATCHES_PER_MINUTE = 16
 """Batches per minute that a quota of tokens allows at least, unless it allows fewer requests: large batches leave
 unused ends of windows."""
+SPARE_SHARE = 0.1
+"""Reported share of a quota beyond which other programs and replies that overtake each other do not exhaust it."""
 NOT_COUNTED = -1.0
 """Mark in place of an amount whose quota was unknown when the request was sent."""
 
@@ -202,6 +205,12 @@ class Quotas:
             if spans:
                 self.pace.use_window(now, max(spans), (self.requests.window, self.tokens.window))
 
+    def rejected(self, now: float, reservation: Reservation) -> None:
+        """A stray 429: it slows the pace, and begins no episode."""
+        suspects, amounts = self.suspects(), (reservation.requests, reservation.tokens)
+        self.refund(now, reservation)
+        self.pace.rejected(now, reservation.sent_at, amounts, suspects)
+
     def begin_episode(self, now: float, edge: Reservation, wait: float | None) -> None:
         """The first 429 after successes, with a Retry-After of ``wait`` seconds."""
         for quota in (self.requests, self.tokens):
@@ -214,7 +223,7 @@ class Quotas:
             for quota, amount in ((self.requests, edge.requests), (self.tokens, edge.tokens))
             if quota.explains(amount, None if wait is None else now + wait)
         ]
-        self.pace.slow_down(now, episode, is_explained=bool(full))
+        self.pace.slow_down(now, episode, self.suspects(), is_explained=bool(full))
         for quota, amount in full:
             quota.overran(now, amount)
 
@@ -224,6 +233,11 @@ class Quotas:
         for quota in (self.requests, self.tokens):
             quota.advance(now)
         self.pace.recover(now, episode, pause, (self.requests.window, self.tokens.window))
+
+    def suspects(self) -> Suspects:
+        """The resources that a 429 may concern: not one of which replies report enough, unless they do of both."""
+        requests, tokens = not _has_room(self.requests), not _has_room(self.tokens)
+        return (requests, tokens) if requests or tokens else ALL_SUSPECTS
 
     def _reserve(self, now: float) -> tuple[float, float]:
         """Amounts of the pace that documents leave: the reserve of a window, or one query's of an even flow."""
@@ -251,3 +265,11 @@ class Quotas:
 
 def _least(cap: int | None, quota: float) -> int | None:
     return cap if quota >= (cap or math.inf) else max(1, int(quota))
+
+
+def _has_room(quota: ResourceQuota) -> bool:
+    """True if replies report so much left that a 429 hardly concerns this quota."""
+    if not quota.from_headers or quota.rule == "short":
+        return False
+    room = quota.level if quota.rule in {"bucket", "fixed"} else min(quota.level, quota.capacity - quota.window.used)
+    return room >= SPARE_SHARE * quota.burst

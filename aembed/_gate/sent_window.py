@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 from aembed._gate.window import MARGIN_S, MINUTE_S, Window, WindowCell
 
 
 class SentWindow(Window):
     """``margin``: seconds for which entries count beyond the span."""
 
-    __slots__ = ("margin",)
+    __slots__ = ("_copied_at", "margin")
 
     def __init__(self, span: float = MINUTE_S) -> None:
         super().__init__(span)
         self.margin = 0.0
+        self._copied_at = -math.inf
 
     @classmethod
     def copy(cls, window: Window, span: float, now: float) -> SentWindow:
@@ -24,6 +27,7 @@ class SentWindow(Window):
         if window.under_way:  # when each of them was sent is not recorded: the latest time is safe
             copy.under_way = window.under_way
             copy._append(now, window.flying, 0.0)
+            copy._copied_at = now
         return copy
 
     def sent(self, now: float, amount: float, is_query: bool = False) -> None:
@@ -37,6 +41,7 @@ class SentWindow(Window):
 
     def adjust(self, sent_at: float, delta: float) -> None:
         """The request that was sent then counts ``delta`` more."""
+        sent_at = max(sent_at, self._copied_at)  # it was in flight when the copy was made
         for cell in reversed(self.cells):
             if cell.opened_at <= sent_at:  # the only cell that may hold it
                 if sent_at <= cell.sent_at:

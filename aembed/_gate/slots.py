@@ -21,8 +21,6 @@ class Slots:
 
     def free(self, kind: Kind, most: int, is_documents_turn: bool) -> bool:
         """When it is the documents' turn, only the query's own slot is for queries."""
-        if self.probe is not None:
-            return False
         if kind == "document":
             return self.taken - (self.queries > 0) < most  # one query has the additional slot, and takes none of these
         return self.taken <= most and not (self.queries and is_documents_turn)

@@ -11,6 +11,7 @@ import math
 
 from aembed._gate.burst_flow import BurstFlow
 from aembed._gate.episode import AdmittedAmounts, Episode, Pause
+from aembed._gate.flow import Suspects
 from aembed._gate.window import MINUTE_S, Window
 
 FIRST_SHARE = 0.98
@@ -27,6 +28,12 @@ SUSPECT_FILL_SHARE = 0.95
 """A resource whose share of its limit is this near to the highest may be the one that is short."""
 NEARLY_EMPTY_SHARE = 0.5
 """A closure with less content than this share has another cause than a full window."""
+EMPTY_CLOSURES = 2
+"""So many in a row contradict the window: one may be an outage."""
+MIN_WINDOW_S = 15.0
+"""Shortest window filled in bursts while its limit is hidden; in a shorter one evenness costs less than the search."""
+SCOUT_S = 2.0
+"""After so long a wait for room a single request finds out whether the window is open: its end is known roughly."""
 CLOSED_TIME_SHARE = 0.5
 """Smallest closed share of the time between two openings if one burst filled the window."""
 EARLY_OPENING_SHARE = 0.4
@@ -54,6 +61,11 @@ class WindowedFlow(BurstFlow):
         self._expected = 0.0
         """Seconds from the closure until there should be room again."""
         self._last_period = math.inf
+        self._sent_at, self._is_open = now, True
+        """Time of the last request; one was answered since the last wait for room."""
+        self._suspects: Suspects = True, True
+        self._empty_closures = 0
+        """Consecutive closures with little content."""
 
     @property
     def _recovery(self) -> float:
@@ -81,6 +93,8 @@ class WindowedFlow(BurstFlow):
         return self.factor(now) >= MAX_GROWTH_FACTOR
 
     def earliest(self, now: float, amounts: AdmittedAmounts, aside: AdmittedAmounts, least: AdmittedAmounts) -> float:
+        if self._windows[0].under_way and not self._is_open:
+            return now + SCOUT_S
         when = now
         is_exploring = False
         factor = self.factor(now)
@@ -97,6 +111,11 @@ class WindowedFlow(BurstFlow):
         self._is_exploring = is_exploring
         return when
 
+    def sent(self, now: float, amounts: AdmittedAmounts, *, is_query: bool) -> None:
+        self._is_open = self._is_open and now - self._sent_at < SCOUT_S
+        self._sent_at = now
+        super().sent(now, amounts, is_query=is_query)
+
     def left_over(self, now: float, amounts: AdmittedAmounts) -> AdmittedAmounts:
         return 0.0, 0.0  # the limit is an estimate, and a 429 costs more than an unused end of a window
 
@@ -105,22 +124,25 @@ class WindowedFlow(BurstFlow):
         self._content = [content - amount for content, amount in zip(self._content, amounts, strict=True)]
 
     def answered(self, now: float, sent_at: float, amounts: AdmittedAmounts, *, is_query: bool, success: bool) -> None:
-        if success and self._is_exploring:
-            self._explorers += 1
+        if success:
+            self._is_open = True
+            self._explorers += self._is_exploring
         super().answered(now, sent_at, amounts, is_query=is_query, success=success)
 
     def is_stray(self, wait: float | None) -> bool:
         return False  # each 429 measures what the window holds
 
-    def rejected(self, now: float, sent_at: float) -> bool:
+    def rejected(self, now: float, sent_at: float, amounts: AdmittedAmounts, suspects: Suspects) -> bool:
         raise AssertionError("no 429 is a stray")
 
-    def closed(self, now: float, episode: Episode) -> None:
+    def until_room(self, now: float) -> float:
+        return super().until_room(now) if max(self._shares(now)) >= NEARLY_EMPTY_SHARE else 0.0
+
+    def closed(self, now: float, episode: Episode, suspects: Suspects) -> None:
         self._explorers = 1
+        self._suspects = suspects
         self._expected = self.until_room(now)
-        for place, window in enumerate(self._windows):
-            window.advance(now)
-            self._content[place] = window.used
+        self._content = [window.used for window in self._windows]
 
     def opened(self, now: float, pause: Pause) -> bool:
         """Correct span and amounts."""
@@ -128,26 +150,37 @@ class WindowedFlow(BurstFlow):
         period, self._opened_at = now - self._opened_at, now
         self._healthy_since = now
         shares = [content / amount for content, amount in zip(self._content, self.amounts, strict=True)]
+        is_empty = max(shares) < NEARLY_EMPTY_SHARE
+        self._empty_closures = self._empty_closures + 1 if is_empty else 0
+        if self._empty_closures >= EMPTY_CLOSURES:
+            return False
         if closed_s >= CLOSED_TIME_SHARE * period:
             span = min(period, max(self.span, self._last_period), MINUTE_S)  # an outage is longer, but only once
             self._last_period = period
             if span > self.span:
                 self._resize(span)
-                if max(shares) < NEARLY_EMPTY_SHARE:
-                    return True
-            elif span < self.span:  # it was full, and is open again
+            elif span < self.span and not is_empty:  # it was full, and is open again
                 self._resize(span)
-                self.amounts = [max(1.0, content) for content in self._content]
-                return True
+                for place in (0, 1):
+                    known = self._known[place] * span
+                    is_known = known < math.inf and not self._suspects[place]
+                    self.amounts[place] = known if is_known else max(1.0, self._content[place])
+                return span >= MIN_WINDOW_S
         elif max(closed_s, MIN_CLOSURE_S) < EARLY_OPENING_SHARE * self._expected:
             return False
-        if max(shares) < NEARLY_EMPTY_SHARE:  # closed for another reason
+        if is_empty:  # closed for another reason
             return True
         for place, share in enumerate(shares):
-            if share >= SUSPECT_FILL_SHARE * max(shares):
+            if self._suspects[place] and share >= SUSPECT_FILL_SHARE * max(shares):
                 holds = self.amounts[place]
                 self.amounts[place] = max(1.0, holds * share if share > 1 else holds * (1 + share) / 2)
         return True
+
+    def _shares(self, now: float) -> list[float]:
+        """Content of the windows, as shares of what they hold."""
+        for window in self._windows:
+            window.advance(now)
+        return [window.used / amount for window, amount in zip(self._windows, self.amounts, strict=True)]
 
     def _resize(self, span: float) -> None:
         for window in self._windows:

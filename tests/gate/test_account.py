@@ -31,11 +31,24 @@ def test_each_reply_is_a_success_and_each_429_a_rejection() -> None:
     assert (account.successes, account.rejections) == (3, 1)
 
 
-@pytest.mark.parametrize(("known", "more"), [(True, 1.0), (False, 0.25)], ids=["known limits", "nothing known"])
-def test_each_reply_allows_one_more_at_once_or_a_quarter_while_limits_may_be_hidden(known: bool, more: float) -> None:
-    account = opened(limited(600.0, 60_000.0) if known else None)
+REPORTED = Reply(
+    REPLY.vectors,
+    quota=QuotaHints(limit_requests=600.0, remaining_requests=599.0, limit_tokens=60_000.0, remaining_tokens=59_000.0),
+)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reply", "more"),
+    [(None, REPORTED, 1.0), (limited(600.0, 60_000.0), REPLY, 0.5), (None, REPLY, 0.125)],
+    ids=["reported limits", "stated limits", "nothing known"],
+)
+def test_each_reply_allows_the_more_requests_the_better_limits_are_known(
+    limits: Limits | None, reply: Reply, more: float
+) -> None:
+    account = opened(limits)
+    account.succeeded(1.0, sent(account, 0.0), reply, alone=True)
     before = account.slow_start
-    account.succeeded(1.0, sent(account, 0.0), REPLY, alone=True)
+    account.succeeded(2.0, sent(account, 1.0), reply, alone=True)
     assert account.slow_start - before == more
 
 

@@ -100,12 +100,12 @@ def test_a_pace(history: list[Call]) -> None:
     pace = Pace()
     windows = Window(), Window()
     for which, now, a, b, flag in history:
-        one = Episode(now, (abs(a), abs(b)), abs(b), flag, abs(a), (abs(b), abs(a)), abs(a), abs(b))
+        one = Episode(now, (abs(a), abs(b)), abs(b), flag, abs(a), (abs(b), abs(a)), abs(a), abs(b), (abs(b), abs(a)))
         pause = Pause(a, b, (abs(b), abs(a)))
         reservation = Reservation("query" if flag else "document", 0, a, requests=b)
         known = (abs(a) + 0.01, math.inf) if flag else (math.inf, math.inf)
         methods: Sequence[Callable[[], object]] = (
-            lambda: pace.slow_down(now, one, is_explained=flag),
+            lambda: pace.slow_down(now, one, (flag, True), is_explained=flag),
             lambda: pace.recover(now, one, pause, windows),
             lambda: pace.earliest(now, reservation, (abs(a), abs(b))),
             lambda: pace.earliest(now, Reservation("document", 0, b), (0.0, 0.0)),
@@ -117,7 +117,7 @@ def test_a_pace(history: list[Call]) -> None:
             lambda: windows[flag].sent(now, a),
             lambda: windows[flag].answered(now, b, a),
             lambda: pace.knows(known),
-            lambda: pace.rejected(now, a) if pace.is_stray(b) else None,
+            lambda: pace.rejected(now, a, (abs(b), abs(a)), (True, flag)) if pace.is_stray(b) else None,
             lambda: pace.window(flag),
         )
         call(methods, which)

@@ -21,6 +21,8 @@ from aembed._gate.even_flow import (
 
 UNKNOWN = (math.inf, math.inf)
 NONE = (0.0, 0.0)
+ONE = (1.0, 10.0)
+BOTH = (True, True)
 
 
 class Bucket:
@@ -55,7 +57,7 @@ def play(flow: EvenFlow, server: Bucket, seconds: float, *, latency: float = 0.2
             if taken:
                 succeed(flow, sent_at + latency)
             else:
-                flow.rejected(sent_at + latency, sent_at)
+                flow.rejected(sent_at + latency, sent_at, ONE, BOTH)
         if when <= now:
             under_way.append((now, server.takes(now)))
             flow.sent(now, (1.0, 10.0), is_query=False)
@@ -87,13 +89,13 @@ def test_requests_in_flight_together_lower_the_rate_once() -> None:
     for n in range(40):
         succeed(flow, n / 10)
     before = flow.rates[0]
-    flow.rejected(5.0, 4.5)
+    flow.rejected(5.0, 4.5, ONE, BOTH)
     once = flow.rates[0]
     assert once == pytest.approx(before * (1 - CUT_SHARE))
     for _ in range(10):
-        flow.rejected(5.0, 4.9)
+        flow.rejected(5.0, 4.9, ONE, BOTH)
     assert flow.rates[0] == once
-    flow.rejected(5.5, 5.1)
+    flow.rejected(5.5, 5.1, ONE, BOTH)
     assert flow.rates[0] == pytest.approx(once * (1 - MAX_CUT_SHARE), rel=0.2)
 
 
@@ -102,7 +104,7 @@ def test_a_few_429s_are_strays_and_a_row_of_them_is_a_closed_server() -> None:
     for n in range(CLOSED_REJECTIONS - 1):
         assert flow.is_stray(MAX_STRAY_WAIT_S)
         assert not flow.is_stray(MAX_STRAY_WAIT_S + 0.1)
-        flow.rejected(n + 1.0, n + 0.5)
+        flow.rejected(n + 1.0, n + 0.5, ONE, BOTH)
     assert not flow.is_stray(None)
     succeed(flow, 4.0)
     assert flow.is_stray(None)
@@ -113,7 +115,7 @@ def test_only_the_resource_that_kept_requests_waiting_is_slowed_down() -> None:
     assert flow.earliest(0.0, (1.0, 10.0), NONE, NONE) == pytest.approx(1.0)
     assert flow.earliest(1.0, (1.0, 10.0), NONE, NONE) == 1.0
     flow.sent(1.0, (1.0, 10.0), is_query=False)
-    flow.rejected(1.2, 1.0)
+    flow.rejected(1.2, 1.0, ONE, BOTH)
     assert flow.rates[0] == 100.0
     assert flow.rates[1] < 10.0
 
@@ -122,8 +124,8 @@ def test_an_outage_after_long_health_leaves_the_rate_as_it_is() -> None:
     flow = EvenFlow(0.0, (10.0, 100.0), (10.0, 100.0))
     for n in range(100):
         succeed(flow, n / 10)
-    outage = Episode(10.0, (100.0, 1000.0), 10.0, False, 0.0, (100.0, 1000.0), 10.0, 10.0)
-    flow.closed(10.0, outage)
+    outage = Episode(10.0, (100.0, 1000.0), 10.0, False, 0.0, (100.0, 1000.0), 10.0, 10.0, ONE)
+    flow.closed(10.0, outage, BOTH)
     assert flow.rates == [10.0, 100.0]
-    flow.closed(10.0, outage)
+    flow.closed(10.0, outage, BOTH)
     assert flow.rates[0] < 8.0
