@@ -86,7 +86,7 @@ class Meter:
         reported = now.tokens - before.tokens
         tokens = reported or round(texts * self._characters_per_text() / CHARACTERS_PER_TOKEN)
         return Work(
-            model=f"{spec.provider}:{spec.name}, {spec.dim} numbers",
+            model=f"{spec.provider}:{spec.name}, {spec.dim} dimensions",
             source=self._source(),
             texts=texts,
             texts_rate=texts / seconds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 
 from aembed.bench.model.estimates import Estimate, Percentile
@@ -43,7 +44,8 @@ def share(value: float) -> str:
 
 
 def change(value: float) -> str:
-    return f"{100 * value:+.1f} %"
+    written = f"{100 * value:+.1f} %"
+    return "0.0 %" if float(written[:-2]) == 0 else written
 
 
 def count(value: float) -> str:
@@ -84,8 +86,8 @@ def percentile(value: Percentile) -> str:
 
 def between(low: str, high: str) -> str:
     """With the unit once, where both have the same."""
-    number, _, unit = low.rpartition(" ")
-    return f"{number if number and high.endswith(f' {unit}') else low} to {high}"
+    found = re.fullmatch(r"([-+0-9.,]+)( \S+|/s)", low)
+    return f"{found[1] if found and high.endswith(found[2]) else low} to {high}"
 
 
 def quantile(q: float) -> str:

@@ -116,6 +116,17 @@ def test_an_unknown_recovery_has_its_reason(start: float, end: float, told: str)
     assert told in found.recovery_unknown
 
 
+def test_more_requests_are_asked_for_than_there_were() -> None:
+    """Requests that all depend on each other say little, however many."""
+    times = came(start=20.0, end=22.0)
+    response = np.where((times > 10) & (times < 20), times - 9, 0.01)  # one slow stretch before the spike
+    found = felt(times, response, start=20.0, end=22.0)
+    assert found.recovery_unknown is not None
+    before = int(np.sum(times < 20.0))
+    assert before > 150
+    assert found.recovery_unknown.endswith(f"give it time for {2 * before} or more")
+
+
 @virtual
 async def test_an_unknown_recovery_is_inconclusive() -> None:
     report = await bench.burst(lambda: anyio.sleep(0.01), base=10, spike=100, spike_s=0.5, duration=4)

@@ -17,6 +17,7 @@ from aembed.bench.report import (
     shapes,
     svg,
 )
+from tests.bench.reports import window
 from tests.bench.samples import MODES, samples
 from tests.bench.shown import Page
 
@@ -80,6 +81,33 @@ def test_trends_are_drawn_with_their_changes_of_level() -> None:
     assert len(found[0].changes) == 1
     page = Page(html(trends=found))
     assert "query(): time" in page.text or "query: time" in page.text
+
+
+def test_one_moment_is_at_one_place_in_all_charts_over_time() -> None:
+    plots = [chart.plot for chart in charts.charts(samples()["burst"]) if chart.plot and chart.plot["time"]]
+    assert len(plots) > 3
+    assert len({(plot["x"]["low"], plot["x"]["high"]) for plot in plots}) == 1
+
+
+def test_the_rate_of_the_last_window_is_drawn_to_its_end() -> None:
+    made = replace(
+        samples()["open"], windows=(window(0, 0.01), window(1, 0.01), window(2, 0.01)), stalls=(), burst=None
+    )
+    (rates,) = [chart for chart in charts.charts(made) if chart.title == "Rates"]
+    assert rates.plot is not None
+    offered = next(series for series in rates.plot["series"] if series["name"] == "offered")
+    assert (offered["x"], offered["y"]) == ([0, 1, 2, 3], [10, 10, 10, 10])
+
+
+def test_no_percentiles_are_drawn_where_every_request_failed() -> None:
+    made = replace(samples()["open"], windows=(window(0, None, good=0), window(1, None, good=0)))
+    assert "Percentiles over time" not in {chart.title for chart in charts.charts(made)}
+
+
+def test_charts_of_one_of_several_rates_say_which() -> None:
+    titles = [chart.title for chart in charts.charts(samples()["steps"])]
+    assert titles[0] == "Steps"
+    assert all(title.endswith("/s") for title in titles[1:])
 
 
 @pytest.mark.parametrize("names", [1, 4, 6])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,7 +27,8 @@ from aembed.bench.model.result import Verdict
 from aembed.bench.rows.columns import FAILED, OK, Rows
 from aembed.bench.settings import RunSettings
 from aembed.bench.slo import goals
-from aembed.bench.stats.shares import ShareSample
+from aembed.bench.stats.shares import ShareSample, as_decided
+from tests.bench.queues import behind_one_server
 from tests.bench.reports import micro, report
 from tests.bench.samples import samples
 
@@ -97,16 +97,11 @@ def queued(dice: np.random.Generator, count: int, p95: float) -> NDArray[np.floa
     return np.exp(0.5 * series - 0.5 * 1.6448536) * p95
 
 
-def behind_one_server(dice: np.random.Generator, count: int, p95: float) -> NDArray[np.float64]:
-    """Response times of a single server, busy half of the time, that answers in order: exponential, and dependent."""
-    warm = 3000
-    gaps, work = dice.exponential(2, count + warm), dice.exponential(1, count + warm)
-    ahead = np.concatenate([[0], np.cumsum(work[:-1] - gaps[1:])])
-    waited = ahead - np.minimum.accumulate(ahead)
-    return (waited + work)[warm:] * 0.5 / math.log(20) * p95
+def half_busy(dice: np.random.Generator, count: int, p95: float) -> NDArray[np.float64]:
+    return behind_one_server(dice, count, p95, q=0.95, busy=0.5)
 
 
-@pytest.mark.parametrize("times", [scripted, queued, behind_one_server])
+@pytest.mark.parametrize("times", [scripted, queued, half_busy])
 @pytest.mark.parametrize(("p95", "right"), [(0.045, "kept"), (0.05, "inconclusive"), (0.055, "broken")])
 def test_truth_wrong_decisions_are_rare(
     times: Callable[[np.random.Generator, int, float], NDArray[np.float64]], p95: float, right: str
@@ -121,7 +116,44 @@ def test_truth_wrong_decisions_are_rare(
     assert sum(state not in {right, "inconclusive"} for state in states) <= 0.05 * runs
 
 
-@pytest.mark.parametrize("times", [queued, behind_one_server])
+@pytest.mark.parametrize("q", [0.5, 0.9, 0.95, 0.99])
+@pytest.mark.parametrize("busy", [0.8, 0.9])
+def test_truth_queues_of_busy_servers_are_decided_as_seldom_wrongly(busy: float, q: float) -> None:
+    """At the limit exactly, where any decision is wrong, with slow stretches of hundreds of requests."""
+    dice = np.random.default_rng(round(1000 * busy + 100 * q))
+    runs = [behind_one_server(dice, 4000, 0.05, q, busy) for _ in range(300)]
+    decisions = [decided(times, f"p{100 * q:g}=50ms")[0].state for times in runs]
+    assert sum(state != "inconclusive" for state in decisions) <= 0.05 * len(runs)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "within", "shown"),
+    [
+        (0.02, 0.03, True, (0.02, 0.03)),
+        (0.02, 0.06, True, (0.02, 0.05)),
+        (0.02, None, True, (0.02, 0.05)),
+        (0.04, 0.06, False, (0.05, 0.06)),
+        (None, None, False, (0.05, None)),
+        (0.02, 0.03, None, (0.02, 0.05)),
+        (0.06, 0.07, None, (0.05, 0.07)),
+        (None, 0.03, None, (None, 0.05)),
+    ],
+)
+def test_an_interval_lies_where_the_decision_says(
+    low: float | None, high: float | None, within: bool | None, shown: tuple[float | None, float | None]
+) -> None:
+    assert as_decided(low, high, 0.05, within) == shown
+
+
+def test_a_decision_and_its_interval_agree() -> None:
+    dice = np.random.default_rng(21)
+    for _ in range(40):
+        found = decided(behind_one_server(dice, 2000, dice.uniform(0.02, 0.09), 0.95, 0.7), "p95=50ms")[0]
+        assert found.low is None or found.low <= 0.05 or found.state == "broken"
+        assert found.high is None or found.high >= 0.05 or found.state == "kept"
+
+
+@pytest.mark.parametrize("times", [queued, half_busy])
 def test_dependent_requests_are_decided_in_a_longer_run(
     times: Callable[[np.random.Generator, int, float], NDArray[np.float64]],
 ) -> None:

@@ -63,6 +63,7 @@ def test_scaling_shows_points_line_and_law() -> None:
         ("1", "10.0 ms (9.90 to 10.1 ms)"),
         ("1,000", "100 ms (99.0 to 101 ms)"),
     ]
+    assert rows(made, "Straight line")[3] == ("a straight line", "fits (lack of fit: p = 0.0310)")
     law = rows(made, "Universal scalability law")
     assert law == [
         ("alone", "900/s (no interval)"),
@@ -72,6 +73,10 @@ def test_scaling_shows_points_line_and_law() -> None:
         ("R²", "0.9877"),
     ]
     assert headlines.headline(made) == "20.0 ms (10.0 to 30.0 ms) per unit of batch"
+    curved = LinearFit(fixed=WIDE, per_unit=WIDE, r2=0.9, lack_of_fit=1e-20)
+    bent = replace(made, scaling=replace(scaling, linear=curved))
+    assert rows(bent, "Straight line")[3] == ("a straight line", "does not fit (lack of fit: p < 0.001)")
+    assert headlines.headline(bent).endswith(" per unit of batch, but not a straight line")
     without = replace(made, scaling=replace(scaling, linear=None, usl=None))
     assert headlines.headline(without) == "see below per unit of batch"
     assert [table.title for table in sections.tables(without)] == ["Scaling", "Where and how"]
@@ -160,7 +165,10 @@ def test_a_comparison_says_before_after_and_by_how_much() -> None:
     assert compared.change_row(bare)[4:] == ("none to give", "IMPROVED")
     found = Comparison(before="a", after="b", changes=(change,), unjudged=(), notes=("one", "two"))
     (table,) = compared.comparison(found)
-    assert (table.columns[2:4], table.note) == (("a", "b"), "one; two")
+    assert (table.title, table.columns[1:3], table.note) == ("Comparison: embed(batch=2)", ("a", "b"), "one; two")
+    assert table.rows == (compared.change_row(change)[1:],)
+    (several,) = compared.comparison(replace(found, changes=(change, replace(change, name="other"))))
+    assert (several.title, several.columns[0], several.rows[1][0]) == ("Comparison", "benchmark", "other(batch=2)")
 
 
 @pytest.mark.parametrize(
@@ -191,5 +199,5 @@ def test_text_is_cut_at_two_thousand_characters() -> None:
 
 
 def test_intervals_are_kept_in_one_line_of_the_page() -> None:
-    assert INTERVAL.findall("1 (2 to 3) and (too few)") == ["(2 to 3)"]
+    assert INTERVAL.findall("1 (2 to 3), 4 (too few) and (5)") == ["(2 to 3)", "(too few)"]
     assert _unparted("<1 (2 to 3)>") == '&lt;1 <span class="interval">(2 to 3)</span>&gt;'

@@ -138,7 +138,7 @@ def test_a_drift_shows_its_intervals() -> None:
     made = replace(report(), mode="sustained", drift=DRIFT)
     assert rows(made, "Drift over the run") == [
         ("median response", "+50.0 % (+40.0 to +60.0 %)"),
-        ("rate", "-1.0 % (-2.0 to +0.0 %)"),
+        ("rate", "-1.0 % (-2.0 to 0.0 %)"),
         ("memory per second", "2.00 kB (1.00 to 3.00 kB)"),
     ]
     assert note(made, "Drift over the run") == "it drifts: steady means within 10.0 %"
@@ -158,11 +158,13 @@ def test_steps_show_which_rates_are_within() -> None:
         ("400/s", "399/s", "0.500 %", "10.0 ms (5.00 to 20.0 ms)", "INVALID"),
     ]
     said = "objective: p95 within 50.0 ms, errors within 1.00 %. Highest rate within it: "
-    assert note(made, "Steps") == f"{said}150/s (100/s to 200/s)"
+    assert note(made, "Steps") == f"{said}150/s (100 to 200/s)"
     none = replace(made, steps=replace(steps, knee=None))
     assert note(none, "Steps") == f"{said}none: the objective was met at no rate"
+    no_step = replace(none, steps=replace(steps, knee=None, steps=table[2:]))
+    assert note(no_step, "Steps") == f"{said}none: no step was valid"
     open_end = replace(steps, knee=Estimate(value=150, low=100))
-    assert headlines.headline(made) == "highest rate within the objective: 150/s (100/s to 200/s)"
+    assert headlines.headline(made) == "highest rate within the objective: 150/s (100 to 200/s)"
     assert headlines.headline(replace(made, steps=open_end)) == "highest rate within the objective: at least 150/s"
     assert headlines.headline(none).endswith(": none: the objective was met at no rate")
 

@@ -8,7 +8,10 @@ from dataclasses import replace
 import pytest
 
 from aembed.bench import units
+from aembed.bench.compare.changes import Change, Comparison
+from aembed.bench.model.estimates import Estimate
 from aembed.bench.model.result import Mode
+from aembed.bench.model.work import Work
 from aembed.bench.report import (
     headlines,
     sections,
@@ -43,6 +46,64 @@ def test_an_interval_is_next_to_its_value_if_there_is_room() -> None:
     report = samples()["micro"]
     assert report.micro is not None
     assert units.estimate(report.micro.wall, units.seconds) in shown(report, width=80)
+
+
+def test_figures_between_words_are_not_parted() -> None:
+    """A comparison of one benchmark has no column of names, and only its finding is on several lines."""
+    change = Change(
+        name="get_user",
+        parameters={"data": "1..1000"},
+        metric="response p99",
+        unit="s",
+        before=0.0294,
+        after=0.0294,
+        change=Estimate(value=0.0, low=-0.23, high=0.298),
+        finding="inconclusive",
+        note="these runs are too short to show less than +29.8 %: measure longer",
+    )
+    found = Comparison(before="main.json", after="mine.json", changes=(change,), unjudged=())
+    text = shown(comparison=found, width=80)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "Comparison: get_user(data=1..1000)" in text
+    assert all(part in text for part in ("response p99", "29.4 ms", "(-23.0 to +29.8 %)", "INCONCLUSIVE"))
+    one, other = (replace(change, name=name, finding="same", note="") for name in ("get_user", "get_item"))
+    several = shown(comparison=replace(found, changes=(one, other)), width=80)
+    assert all(part in several for part in ("response p99", "29.4 ms", "(-23.0 to +29.8 %)", "same"))
+
+
+def test_a_model_is_named_once() -> None:
+    described = Work(
+        model="openai:small, 3 dimensions",
+        server="127.0.0.1:8000",
+        source="lines.txt",
+        texts=10,
+        texts_rate=1.0,
+        tokens=10,
+        tokens_rate=1.0,
+        tokens_from="provider",
+        bytes=10,
+        bytes_rate=1.0,
+        sent=10,
+        retries=0,
+        cache_hits=0,
+        shared=0,
+        merged=0,
+        repeated=0,
+        lengths=None,
+        price=None,
+        cost=None,
+    )
+    made = replace(
+        samples()["open"],
+        name="embed_query",
+        parameters={"model": "openai:small", "base_url": "http://127.0.0.1:8000/v1", "texts": "lines.txt"},
+        work=described,
+    )
+    assert headlines.title(made) == (
+        "open loop: embed_query(texts=lines.txt), openai:small, 3 dimensions, at 127.0.0.1:8000, no cache"
+    )
+    profile = replace(made, parameters={"model": "search"})
+    assert headlines.title(profile).startswith("open loop: embed_query(model=search), openai:small, 3 dimensions")
 
 
 def test_the_verdict_of_a_report_is_before_and_after_its_tables() -> None:

@@ -71,10 +71,30 @@ def test_counts_are_whole_where_they_can_be(value: float, text: str) -> None:
         (Estimate(value=1.0, high=2.0), "1.00 s (? to 2.00 s)"),
         (Estimate(value=1.0, low=0.5, high=2.0), "1.00 s (500 ms to 2.00 s)"),
         (Estimate(value=1.5, low=1.0, high=2.0), "1.50 s (1.00 to 2.00 s)"),
+        (Estimate(value=-0.5, low=-1.0, high=2.0), "-500 ms (-1.00 to 2.00 s)"),
     ],
 )
 def test_an_end_that_is_missing_is_a_question_mark(value: Estimate, text: str) -> None:
     assert units.estimate(value, units.seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        ("1.00 ms", "2.00 ms", "1.00 to 2.00 ms"),
+        ("900 µs", "2.00 ms", "900 µs to 2.00 ms"),
+        ("95,013/s", "98,159/s", "95,013 to 98,159/s"),
+        ("-1.0 %", "+2.0 %", "-1.0 to +2.0 %"),
+        ("1", "2", "1 to 2"),
+    ],
+)
+def test_two_ends_have_their_unit_once(low: str, high: str, text: str) -> None:
+    assert units.between(low, high) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0, "0.0 %"), (-0.0001, "0.0 %"), (0.0006, "+0.1 %"), (-0.5, "-50.0 %")])
+def test_no_change_has_no_sign(value: float, text: str) -> None:
+    assert units.change(value) == text
 
 
 def test_units_by_name() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from aembed import InputError, bench
 from aembed.bench.compare.rounds import compared, detectable, finite, orders, ranks
 from aembed.bench.model.estimates import Estimate
+from aembed.bench.model.result import Verdict
 from aembed.bench.model.versus import PairOfSides, Versus
 from aembed.bench.report import headlines, sections, side_by_side
 
@@ -141,6 +143,22 @@ async def test_sides_take_turns_with_the_same_requests() -> None:
     assert [table.title for table in sections.tables(whole)][:2] == ["Side by side", "Differences"]
     (again,) = bench.reports_from_json(bench.reports_to_json([whole]))
     assert again == whole
+    (table,) = [table for table in sections.tables(whole) if table.title == "Side by side"]
+    assert table.columns == ("rank", "what", "p50", "p95", "good", "errors")
+
+
+@pytest.mark.virtual_time
+async def test_nothing_is_decided_by_a_run_that_was_disturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def judge(*_: object, **__: object) -> tuple[Verdict, tuple[str, ...]]:
+        return Verdict(state="invalid", reasons=("the machine stopped",)), ()
+
+    monkeypatch.setattr(sys.modules["aembed.bench.load.reporting"], "judge", judge)
+    subjects = {"fast": bench.Subject(lambda: anyio.sleep(0.01)), "slow": bench.Subject(lambda: anyio.sleep(0.1))}
+    whole, *_ = await bench.versus(subjects, arrivals=bench.constant(10), duration=18, block_s=3)
+    assert whole.versus is not None
+    assert [standing.rank for standing in whole.versus.standings] == [1, 1]
+    (table,) = [table for table in sections.tables(whole) if table.title == "INVALID: Differences"]
+    assert [row[2] for row in table.rows] == ["not judged"]
 
 
 @pytest.mark.virtual_time

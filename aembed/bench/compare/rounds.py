@@ -67,7 +67,9 @@ def _order(change: Estimate, p_value: float) -> Order:
 
 def ranks(names: Sequence[str], pairs: Sequence[PairOfSides]) -> dict[str, int]:
     """1 plus the number of sides that are surely faster."""
-    beaten = [pair.second if pair.order == "faster" else pair.first for pair in pairs if pair.order != "tied"]
+    beaten = [
+        pair.second if pair.order == "faster" else pair.first for pair in pairs if pair.order in {"faster", "slower"}
+    ]
     return {name: 1 + beaten.count(name) for name in names}
 
 

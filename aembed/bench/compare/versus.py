@@ -122,10 +122,11 @@ async def versus(
     if settings.keep is not None:
         for side, report in zip(sides, reports, strict=True):
             settings.keep(await off_loop(_rows, side, report, block_s, seed))
-    found = _compared(reports, sides, block_s, by)
+    verdict = _verdict(reports)
+    found = _compared(reports, sides, block_s, by, valid=verdict.state != "invalid")
     stalls = watchdog.stalls(begun) if watchdog else ()
     reports = [replace(report, stalls=()) for report in reports]  # their time is that of their blocks alone
-    whole = await frame.report("versus", verdict=_verdict(reports), versus=found, stalls=stalls)
+    whole = await frame.report("versus", verdict=verdict, versus=found, stalls=stalls)
     return (replace(whole, name=" versus ".join(targets), parameters={}), *reports)
 
 
@@ -212,13 +213,17 @@ def _failures(blocks: Sequence[RunResult]) -> list[Failure]:
     return list(found.values())
 
 
-def _compared(reports: Sequence[Report], sides: Sequence[VersusSide], block_s: float, by: str) -> Versus:
+def _compared(
+    reports: Sequence[Report], sides: Sequence[VersusSide], block_s: float, by: str, *, valid: bool
+) -> Versus:
     q = PERCENTILES[by]
     rounds = finite(
         [[_percentile(block.rows, q) for block in blocks] for blocks in zip(*(s.blocks for s in sides), strict=True)]
     )
     names = [side.name for side in sides]
     pairs = compared(names, rounds)
+    if not valid:
+        pairs = tuple(replace(pair, order="not judged") for pair in pairs)
     places = ranks(names, pairs)
     standings = [_standing(report, places[report.name]) for report in reports]
     return Versus(

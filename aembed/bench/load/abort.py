@@ -3,7 +3,8 @@
 It looks at the share of bad requests once a second, and may look as often as it likes: the likelihood of all larger
 shares together, against the share allowed, is a martingale if no more than that share is bad, so it ever reaches
 1 / ERROR with a probability of ERROR at most (Robbins 1970; Ville's inequality). Where bad requests come in clusters,
-a cluster counts as one: the evidence is divided by the dispersion of the counts of seconds.
+a cluster counts as one: the evidence is divided by the dispersion of the counts of seconds, and by as much again as
+these seconds depend on each other.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ import numpy as np
 from aembed.bench.load.drivers import Driver
 from aembed.bench.model.objectives import Goal
 from aembed.bench.rows.columns import OK
+from aembed.bench.stats.sample import cautious_size
 from aembed.bench.stats.special import beta_cdf
 
 ERROR_PROBABILITY = 0.01
 """Probability, over a whole run, to stop one that keeps all of its objectives."""
-FIRST_DECISION_S = 5
-"""Seconds before the first decision: the dispersion of fewer counts says nothing."""
+FIRST_DECISION_S = 30
+"""Seconds before the first decision: fewer may be one slow stretch of a busy server, and show no dependence at all."""
 PERIOD_S = 1.0
 
 
@@ -81,7 +83,8 @@ class SequentialTest:
         bad, count = (float(sum(column)) for column in zip(*counts, strict=True))
         if most_evidence(bad, count, self._limit) < self._enough:  # nearly always, and soon found
             return False
-        cluster = dispersion(self._counts)
+        each = [bad for bad, _ in self._counts]
+        cluster = dispersion(self._counts) * len(each) / cautious_size([each])
         return evidence(bad / cluster, count / cluster, self._limit) >= self._enough
 
 

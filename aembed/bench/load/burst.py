@@ -122,8 +122,8 @@ def _recovery(came: Floats, response: Floats, usual: Percentile, start: float, e
     if not np.isfinite(earlier).all():
         return "requests failed before it, so that the usual latency is unknown"
     if band is None or usual.value is None:
-        remedy = f"give it time for {REQUESTS_BEFORE_SPIKE} or more"
-        return f"{len(earlier)} requests before it say too little about their p95; {remedy}"
+        wanted = max(REQUESTS_BEFORE_SPIKE, 2 * len(earlier))  # those that depend on each other say less
+        return f"{len(earlier)} requests before it say too little about their p95; give it time for {wanted} or more"
     cluster = len(earlier) / effective_size(earlier > usual.value)  # requests that queue are slow together
     after = _slowness(later > band[1]) / cluster
     enough = math.log(max(len(after), 1) / FALSE_ALARM_SHARE)

@@ -23,7 +23,7 @@ from aembed.bench.rows.columns import FAILED, OK, WRONG
 from aembed.bench.settings import RunSettings
 from aembed.bench.slo import sentence
 from aembed.bench.stats.sample import TAIL, cautious_size, percentiles, rank_of, up_to
-from aembed.bench.stats.shares import ShareSample
+from aembed.bench.stats.shares import ShareSample, as_decided
 from aembed.bench.stats.special import t_quantile
 
 MAX_PARTS = 20
@@ -65,6 +65,7 @@ def _share(goal: Goal, result: RunResult, traffic: Traffic, tail: float) -> Judg
         (found,) = percentiles(result.rows.response, (q,), tail=tail)
         value, low, high = found.value, found.low, found.high
     times = sample.times_to_decide(limit, tail) if within is None else None
+    low, high = as_decided(low, high, goal.limit, within)
     return Judgement(
         goal=goal, state=_state(within), value=value, low=low, high=high, seconds_longer=_longer(times, result.seconds)
     )

@@ -152,10 +152,8 @@ def _unsent(work: Work | None) -> tuple[str, ...]:
         return ()
     found = []
     if work.unsent:
-        found.append(
-            f"{work.unsent:,} of {work.texts:,} texts were answered from a cache, not by the model "
-            f"({work.cache_hits:,} stored, {work.shared:,} on their way already)"
-        )
+        shared = f" ({work.shared:,} of them shared a request in flight)" if work.shared else ""
+        found.append(f"{work.unsent:,} of {work.texts:,} texts were answered from a cache, not by the model{shared}")
     if work.merged:
         found.append(f"{work.merged:,} calls were merged: {work.sent:,} requests were sent")
     return tuple(found)

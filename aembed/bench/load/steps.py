@@ -228,12 +228,14 @@ def _report(objective: Objective, stairs: Sequence[tuple[RateStep, Report]]) -> 
     table = tuple(sorted((step for step, _ in stairs), key=lambda step: step.rate))
     valid = [step for step in table if step.valid]
     found = knee([s.rate for s in valid], [_judged(s, objective) for s in valid], objective.seconds) if valid else None
+    verdict = _verdict(objective, stairs, base)
     reasons = [reason for step, report in stairs if not step.valid for reason in report.verdict.reasons]
-    notes = [f"a step was not valid and says nothing: {reason}" for reason in reasons]
+    told = " ".join(verdict.reasons)
+    notes = [f"a step was not valid and says nothing: {reason}" for reason in reasons if reason not in told]
     return replace(
         base,
         mode="steps",
-        verdict=_verdict(objective, stairs, base),
+        verdict=verdict,
         notes=(*base.notes, *notes),
         seconds=sum(report.seconds for _, report in stairs),
         interrupted=any(report.interrupted for _, report in stairs),

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from aembed.bench.model.estimates import Estimate
 
-Order: TypeAlias = Literal["faster", "slower", "tied"]
+Order: TypeAlias = Literal["faster", "slower", "tied", "not judged"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,7 @@ class PairOfSides:
     change: Estimate
     """Relative: 0.1 says that the second took 10 % longer. Its interval is one of 95 %."""
     order: Order
-    """Order of the first. ``tied``: the rounds show no sure difference."""
+    """Order of the first. ``tied``: the rounds show no sure difference; ``not judged``: the run is INVALID."""
     p_value: float
     """That two equal sides differ so much, adjusted for the number of pairs (Holm)."""
 

@@ -78,7 +78,7 @@ class Work:
 
     @property
     def described(self) -> str:
-        """Such as "openai:m, 1536 numbers, at api.openai.com, no cache"."""
+        """Such as "openai:m, 1536 dimensions, at api.openai.com, no cache"."""
         place = "" if self.server is None else f", at {self.server}"
         return f"{self.model}{place}, {'with a' if self.cached else 'no'} cache"
 

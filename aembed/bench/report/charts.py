@@ -12,6 +12,7 @@ from aembed.bench.model.one_at_a_time import Scaling
 from aembed.bench.model.result import Report, named
 from aembed.bench.model.sweep import Sweep
 from aembed.bench.model.under_load import Steps
+from aembed.bench.report.latency import at_rate
 from aembed.bench.report.over_time import over_time
 from aembed.bench.report.stacked import stacked
 from aembed.bench.report.svg import COLOURS, LINES, SHORTEST_TICK_S, Chart, draw_chart, formatter, time_axis
@@ -24,11 +25,17 @@ if TYPE_CHECKING:
 
 Ends: TypeAlias = tuple[float, float, float]
 """A value, and the ends of its interval."""
+OF_ALL_RATES = {"Steps"}
+"""Charts that show more than one of a report's several rates."""
 
 
 def charts(report: Report) -> tuple[Chart, ...]:
     """The charts of ``report``."""
-    return tuple(_charts(report))
+    one_of_several = at_rate(report)
+    return tuple(
+        chart if chart.title in OF_ALL_RATES else chart.titled(f"{chart.title}{one_of_several}")
+        for chart in _charts(report)
+    )
 
 
 def _charts(report: Report) -> Iterator[Chart]:
@@ -56,7 +63,11 @@ def _charts(report: Report) -> Iterator[Chart]:
         yield draw_chart("Scaling", f"value by {scaling.parameter}", lambda axes: _scaling(axes, scaling))
     if report.micro is not None:
         samples = report.micro.samples
-        yield draw_chart("Blocks", "time per operation of each block", lambda axes: _blocks(axes, samples))
+        yield draw_chart(
+            "Time per operation, block by block",
+            "time per operation of each block",
+            lambda axes: _blocks(axes, samples),
+        )
 
 
 def comparison(found: Comparison) -> tuple[Chart, ...]:

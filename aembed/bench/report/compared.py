@@ -11,9 +11,14 @@ from aembed.bench.report.tables import Table, TableRow, table
 def comparison(found: Comparison) -> tuple[Table, ...]:
     """The changes, and figures that were not judged."""
     rows = [change_row(change) for change in found.changes]
+    names = {row[0] for row in rows}
     unjudged = [table("Not judged", ("what and why",), *((reason,) for reason in found.unjudged))]
     columns = ("benchmark", "figure", found.before, found.after, "change (95 % interval)", "finding")
-    changes = table("Comparison", columns, *rows, note="; ".join(found.notes))
+    note = "; ".join(found.notes)
+    if len(names) == 1:  # its name in each row would take the place of the figures
+        changes = table(f"Comparison: {names.pop()}", columns[1:], *(row[1:] for row in rows), note=note)
+    else:
+        changes = table("Comparison", columns, *rows, note=note)
     return (*((changes,) if rows or not found.unjudged else ()), *(unjudged if found.unjudged else ()))
 
 

@@ -17,6 +17,8 @@ from aembed.bench.report.tables import Table, TableRow, printable
 
 COLUMN_GAP = 2
 """Blanks between columns."""
+ROOM_FOR_WORDS = 22
+"""Characters of the first and the last column together, at least."""
 STYLES: dict[State, str] = {
     "ok": "",
     "failed": "bold white on red",
@@ -69,11 +71,23 @@ def _on_two_lines(rows: Sequence[TableRow]) -> list[TableRow]:
     return [(name, *(cell.replace(" (", "\n(", 1) for cell in cells)) for name, *cells in rows]
 
 
+def _spares_words(rows: Sequence[TableRow], width: int) -> bool:
+    """The columns between the first and the last, which have words, leave them room if none of their lines breaks."""
+    inner = list(zip(*rows, strict=True))[1:-1]
+    widest = (max(cell_len(line) for cell in column for line in cell.split("\n")) for column in inner)
+    return width - sum(each + COLUMN_GAP for each in widest) >= ROOM_FOR_WORDS
+
+
 def _show(console: Console, table: Table) -> None:
     grid = RichTable(box=None, pad_edge=False, row_styles=["dim"] if table.title.startswith("INVALID") else None)
-    for number, column in enumerate(table.columns):
-        grid.add_column(Text(column), overflow="fold", style="dim" if number == 0 else "")
-    for row in table.rows if _fits(table, console.width) else _on_two_lines(table.rows):
+    columns, *rows = (table.columns, *table.rows)
+    if not _fits(table, console.width):
+        columns, *rows = _on_two_lines([columns, *rows])
+    spared = _spares_words([columns, *rows], console.width)
+    for number, column in enumerate(columns):
+        figures = spared and 0 < number < len(columns) - 1
+        grid.add_column(Text(column), overflow="fold", style="dim" if number == 0 else "", no_wrap=figures)
+    for row in rows:
         grid.add_row(*(Text(cell) for cell in row))
     console.print()
     console.print(Text(table.title, style="italic"))  # as wide as the terminal, not as the table

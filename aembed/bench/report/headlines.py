@@ -8,20 +8,30 @@ from aembed.bench import units
 from aembed.bench.model.one_at_a_time import Cost, Memory, Micro, Scaling
 from aembed.bench.model.result import Report, named
 from aembed.bench.model.under_load import Burst, Steps
-from aembed.bench.report import shapes, side_by_side, swept
+from aembed.bench.report import shapes, side_by_side, single, swept
 from aembed.bench.report.tables import Table, printable, table
+
+TOLD_OF_MODELS = {"base_url", "with_cache"}
+"""Parameters that the description of a model has in its own words."""
 
 
 def title(report: Report) -> str:
-    """Such as "open loop: embed_query, openai:m, 1536 numbers, at api.openai.com, no cache"."""
-    model = f", {report.work.described}" if report.work is not None else ""
-    return printable(f"{benchmark(report)}{model}")
+    """Such as "open loop: embed_query, openai:m, 1536 dimensions, at api.openai.com, no cache"."""
+    if report.work is None:
+        return benchmark(report)
+    described = report.work.described
+    further = {name: value for name, value in report.parameters.items() if name not in TOLD_OF_MODELS}
+    further = {name: value for name, value in further.items() if str(value) != report.work.model.partition(",")[0]}
+    return printable(f"{_mode(report)}: {named(report.name, further)}, {described}")
 
 
 def benchmark(report: Report) -> str:
     """Such as "open loop: embed_query": equal for two runs that can lie on one chart."""
-    loop = " loop" if report.mode in {"open", "closed"} else ""
-    return printable(f"{report.mode}{loop}: {named(report.name, report.parameters)}")
+    return printable(f"{_mode(report)}: {named(report.name, report.parameters)}")
+
+
+def _mode(report: Report) -> str:
+    return f"{report.mode} loop" if report.mode in {"open", "closed"} else report.mode
 
 
 def verdict(report: Report) -> str:
@@ -97,7 +107,8 @@ def _of(part: Micro | Steps | Scaling | Burst | Memory | Cost) -> str:
             return f"highest rate within the objective: {shapes.knee(part)}"
         case Scaling():
             slope = None if part.linear is None else part.linear.per_unit
-            return f"{units.estimate(slope, units.of(part.unit), 'see below')} per unit of {part.parameter}"
+            curved = ", but not a straight line" if part.linear is not None and single.is_curved(part.linear) else ""
+            return f"{units.estimate(slope, units.of(part.unit), 'see below')} per unit of {part.parameter}{curved}"
         case Burst():
             return f"recovery: {shapes.recovery(part)}"
         case Memory():

@@ -32,7 +32,16 @@ def latency(report: Report, *, brief: bool) -> Table:
     if not brief:
         meaning += "; service: from the real start; lag: how late requests started"
     failed = ". Failed requests count as slower than all others" if first.censored else ""
-    return table("Latency (95 % intervals)", ("", *there), *rows, note=f"{meaning}{failed}.{_too_few(report)}")
+    return table(
+        f"Latency{at_rate(report)} (95 % intervals)", ("", *there), *rows, note=f"{meaning}{failed}.{_too_few(report)}"
+    )
+
+
+def at_rate(report: Report) -> str:
+    """Such as " at 217/s", where the report has several rates and its times are those of one."""
+    if report.steps is None or report.traffic is None:
+        return ""
+    return f" at {units.rate(report.traffic.offered_rate)}"
 
 
 def _percentile(times: Distribution, q: float) -> str:

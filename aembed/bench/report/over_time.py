@@ -19,9 +19,10 @@ def over_time(report: Report) -> Iterator[Chart]:
     """None of a run in one window, which would be a point on an empty axis."""
     if len(_whole(report)) < 2:
         return
-    yield draw_chart(
-        "Percentiles over time", "response time of each window", lambda axes: _percentiles(axes, report), time=True
-    )
+    if any(window.p50 is not None for window in _whole(report)):
+        yield draw_chart(
+            "Percentiles over time", "response time of each window", lambda axes: _percentiles(axes, report), time=True
+        )
     yield draw_chart("Rates", "offered and good requests per second", lambda axes: _rates(axes, report), time=True)
     if any(map(_most_waiting, report.windows)):
         label = "most requests without an answer"
@@ -53,6 +54,13 @@ def _marks(axes: Axes, report: Report) -> None:
     for number, stall in enumerate(sorted(report.stalls, key=lambda stall: -stall.seconds)[:20]):
         until = stall.at + stall.seconds
         axes.axvspan(stall.at, until, color=COLOURS["bad"], alpha=0.35, label="_stall" if number else "stall")
+    _run_axis(axes, report)
+
+
+def _run_axis(axes: Axes, report: Report) -> None:
+    """The same in all charts, so that one moment is at one place."""
+    last = report.windows[-1]
+    axes.set_xlim(0, last.start + last.seconds)
     axes.set_xlabel("seconds")
 
 
@@ -73,7 +81,9 @@ def _rates(axes: Axes, report: Report) -> None:
         lines.append((("bad", ":"), "errors"))
     for (colour, line), name in lines:
         values = [getattr(window, name) / window.seconds for window in shown]
-        axes.plot([w.start for w in shown], values, line, color=COLOURS[colour], label=name, drawstyle="steps-post")
+        edges = [*(window.start for window in shown), shown[-1].start + shown[-1].seconds]
+        steps = [*values, values[-1]]
+        axes.plot(edges, steps, line, color=COLOURS[colour], label=name, drawstyle="steps-post")
     axes.set_ylabel("requests per second")
     axes.set_ylim(bottom=0)
     _marks(axes, report)
@@ -107,4 +117,4 @@ def _rss(axes: Axes, report: Report) -> None:
     axes.yaxis.set_major_formatter(formatter(units.size))
     low, high = min(size for _, size in there), max(size for _, size in there)
     axes.set_ylim(0.95 * low, 1.05 * high)  # growth is what matters, and from 0 on it would be a line at the frame
-    axes.set_xlabel("seconds")
+    _run_axis(axes, report)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 HERE = Path(__file__).parent
-INTERVAL = re.compile(r"(\([^()]{1,40} to [^()]{1,40}\))")
+INTERVAL = re.compile(r"(\([^()]{1,40} to [^()]{1,40}\)|\((?:too few|no interval)\))")
 
 
 def html(reports: Sequence[Report] = (), *, comparison: Comparison | None = None, trends: Sequence[Trend] = ()) -> str:

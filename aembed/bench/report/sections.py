@@ -33,7 +33,7 @@ def tables(report: Report, *, brief: bool = False) -> tuple[Table, ...]:
 def _tables(report: Report, *, brief: bool) -> Iterator[Table]:
     if report.objectives:
         yield objectives(report)
-    first = ("traffic",) if report.verdict.state == "failed" else ()
+    first = ("traffic",) if report.verdict.state == "failed" else ("steps",)
     for part in dict.fromkeys((*first, *_SECTIONS)):
         describe = _SECTIONS[part]
         there = getattr(report, part)

@@ -74,7 +74,8 @@ def knee(steps: Steps) -> str:
     """The highest rate within the objective; a lower bound where no rate that was offered broke it."""
     found = steps.knee
     if found is None:
-        return "none: the objective was met at no rate"
+        measured = any(step.valid for step in steps.steps)
+        return f"none: {'the objective was met at no rate' if measured else 'no step was valid'}"
     if found.high is None:
         return f"at least {units.rate(found.value)}"
     return units.estimate(found, units.rate)

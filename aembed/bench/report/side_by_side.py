@@ -27,10 +27,11 @@ def versus(v: Versus) -> Iterator[Table]:
         for s in v.standings
     ]
     columns = ("rank", "what", "p50", "p95", "good", "errors", "texts", "per million tokens")
+    known = [place for place, cells in enumerate(zip(*rows, strict=True)) if set(cells) != {"-"}]
     yield table(
         "Side by side",
-        columns,
-        *rows,
+        tuple(columns[place] for place in known),
+        *(tuple(row[place] for place in known) for row in rows),
         note=f"ranks by {v.by}; equal ranks are tied. {v.rounds} rounds of {units.seconds(v.block_s)} for each, in "
         "turns, with the same requests",
     )
@@ -53,8 +54,8 @@ def _power(v: Versus) -> str:
 
 
 def _tied(pair: PairOfSides) -> str:
-    if pair.order == "tied":
-        return "tied"
+    if pair.order in {"tied", "not judged"}:
+        return pair.order
     return f"{pair.first if pair.order == 'faster' else pair.second} is faster"
 
 

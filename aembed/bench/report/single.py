@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aembed.bench import units
-from aembed.bench.model.one_at_a_time import Cost, Memory, Micro, Scaling
+from aembed.bench.model.one_at_a_time import Cost, LinearFit, Memory, Micro, Scaling
 from aembed.bench.report.tables import Table, table
+
+SURELY_CURVED = 0.01
+"""A lack of fit is no chance below this p-value."""
 
 
 def micro(micro: Micro) -> Iterator[Table]:
@@ -39,7 +42,7 @@ def scaling(scaling: Scaling) -> Iterator[Table]:
             ("fixed", units.estimate(line.fixed, unit)),
             (f"per unit of {scaling.parameter}", units.estimate(line.per_unit, unit)),
             ("R²", f"{line.r2:.4f}"),
-            ("lack of fit, p", units.optional(line.lack_of_fit, units.digits)),
+            ("a straight line", units.optional(line.lack_of_fit, _fits)),
         )
     if scaling.usl is not None:
         u = scaling.usl
@@ -52,6 +55,17 @@ def scaling(scaling: Scaling) -> Iterator[Table]:
             ("most throughput at", units.optional(u.peak, units.digits, "no limit seen")),
             ("R²", f"{u.r2:.4f}"),
         )
+
+
+def is_curved(line: LinearFit) -> bool:
+    """The points surely do not lie on a straight line."""
+    return line.lack_of_fit is not None and line.lack_of_fit < SURELY_CURVED
+
+
+def _fits(p: float) -> str:
+    """The p-value of the lack of fit, in words."""
+    shown = "p < 0.001" if p < 0.001 else f"p = {units.digits(p)}"
+    return f"{'does not fit' if p < SURELY_CURVED else 'fits'} (lack of fit: {shown})"
 
 
 def memory(m: Memory) -> Iterator[Table]:

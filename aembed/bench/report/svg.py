@@ -7,7 +7,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from aembed.bench import units
@@ -68,6 +68,10 @@ class Chart:
     svg: str
     plot: Plot | None = None
     """The same as data, for the page's script; None for a picture that stays as it is."""
+
+    def titled(self, title: str) -> Chart:
+        """The same chart under another title."""
+        return replace(self, title=title, label=self.label.replace(self.title, title, 1))
 
 
 def draw_chart(

@@ -29,13 +29,14 @@ TAIL = (1 - CONFIDENCE) / 2
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 LONGEST_SERIES = 1000
 """Points of a Theil-Sen slope, which looks at every pair."""
-SPAN = 10
+DEPENDENCES_OBSERVED = 10
 """Lengths of the dependence over which an effective size is estimated: five on either side."""
-SKEW = 0.25
-"""Additional share of requests for a decision where all depend on their neighbours, by trials with queues."""
+SHARE_FOR_QUEUES = 0.5
+"""Additional share of requests for a decision where all depend on their neighbours: enough in trials with queues that
+are busy for 50 to 90 % of the time."""
 GROUPS = 60
 """Groups of values, whose minima are a lower envelope."""
-INNER = (0.9, 0.95, 0.99)
+QUANTILES_BEFORE_TAIL = (0.5, 0.9, 0.95, 0.99)
 """Quantiles that need an interval before any beyond them gets one: fewer values lie there, and so few look independent
 although they are not."""
 
@@ -73,7 +74,7 @@ def percentiles_and_size(
 
 def up_to(q: float) -> tuple[float, ...]:
     """``q``, and the quantiles before it that need an interval for it to have one."""
-    return (*(inner for inner in INNER if inner < q), q)
+    return (*(inner for inner in QUANTILES_BEFORE_TAIL if inner < q), q)
 
 
 def _size(values: Floats, value: float) -> float:
@@ -130,13 +131,13 @@ def cautious_size(series: Sequence[ArrayLike]) -> float:
     An effective size is estimated over some ten times the length of the dependence: its autocorrelations are too low by
     the error of the mean (Wolff 2004), and a decision allows for its error as Student's t does (Korn and Graubard
     1998). Slow stretches differ in length, so that a run with few of them is more often misleading than its variance
-    says: SKEW allows for that. Series without any sign of dependence are taken as independent.
+    says: SHARE_FOR_QUEUES allows for that. Series without any sign of dependence are taken as independent.
     """
     n, size = len(np.asarray(series[0])), min(effective_size(each) for each in series)
     if size >= n:
         return size
-    freedom = max(1.0, size / SPAN)
-    unsure = (1 + SPAN / size) * (1 + SKEW * (1 - size / n))
+    freedom = max(1.0, size / DEPENDENCES_OBSERVED)
+    unsure = (1 + DEPENDENCES_OBSERVED / size) * (1 + SHARE_FOR_QUEUES * (1 - size / n))
     return size / unsure * (normal_quantile(1 - TAIL) / t_quantile(freedom, 1 - TAIL)) ** 2
 
 

@@ -73,3 +73,17 @@ def _decided(found: tuple[float, float], limit: float, tail: float) -> bool | No
     if beta_cdf(limit, bad + 1, good) >= 1 - tail:
         return True
     return False if bad > 0 and beta_cdf(limit, bad, good + 1) < tail else None
+
+
+def as_decided(
+    low: float | None, high: float | None, limit: float, within: bool | None
+) -> tuple[float | None, float | None]:
+    """The interval of a percentile, on the side of ``limit`` that was decided for, and around it where nothing was.
+
+    The decision knows how requests beyond the limit depend on each other, the interval those beyond the percentile.
+    """
+    if within is None:
+        return None if low is None else min(low, limit), None if high is None else max(high, limit)
+    if within:
+        return low, limit if high is None else min(high, limit)
+    return limit if low is None else max(low, limit), high

@@ -64,13 +64,7 @@ async def sweep(
     if options.get("abort"):
         raise InputError("a sweep has no abort: its cells are compared, not stopped")
     chosen, cells = grid(target, over)
-    least = FEWEST_BLOCKS * len(cells) * positive("block_s", block_s)
-    seconds = USUAL_BLOCKS * len(cells) * block_s if duration is None else positive("duration", duration)
-    if seconds < least:
-        raise InputError(
-            f"a duration of {seconds:g} s is too short for {FEWEST_BLOCKS} blocks of {block_s:g} s for each of "
-            f"{len(cells)} cells; make it {least:g} s or longer"
-        )
+    _, seconds = sweep_seconds(len(cells), block_s, duration)
     for option in ("processes", "rows", "hlog", "openmetrics", "keep"):
         if option in options:
             raise InputError(f"sweep has no option {option}: it measures blocks of many cells in one process")
@@ -93,15 +87,26 @@ async def sweep(
 
 
 def sweep_seconds(cells: int, block_s: float, duration: float | None) -> tuple[float, float]:
-    """The shortest and the longest time of a sweep, without the set-up of its subjects."""
-    return FEWEST_BLOCKS * cells * block_s, USUAL_BLOCKS * cells * block_s if duration is None else duration
+    """The shortest and the longest time of a sweep, without the set-up of its subjects.
+
+    InputError for a duration that is too short.
+    """
+    least = FEWEST_BLOCKS * cells * positive("block_s", block_s)
+    most = USUAL_BLOCKS * cells * block_s if duration is None else positive("duration", duration)
+    if most < least:
+        raise InputError(
+            f"a duration of {most:g} s is too short for {FEWEST_BLOCKS} blocks of {block_s:g} s for each of "
+            f"{cells} cells; make it {least:g} s or longer"
+        )
+    return least, most
 
 
 def _notes(measured: Sequence[MeasuredCell]) -> tuple[str, ...]:
     spoilt = [reason for each in measured for reason in each.spoilt]
     if not spoilt:
         return ()
-    return (f"{len(spoilt)} blocks were disturbed and do not count; the first: {spoilt[0]}",)
+    blocks = "a block was disturbed and does" if len(spoilt) == 1 else f"{len(spoilt)} blocks were disturbed and do"
+    return (f"{blocks} not count: {spoilt[0]}",)
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from aembed.bench.model.result import Parameter, Verdict
 from aembed.bench.model.sweep import CellState, Sweep, SweepCell
 from aembed.bench.settings import RunSettings
 from aembed.bench.stats.sample import TAIL
+from aembed.bench.stats.shares import as_decided
 from aembed.bench.sweep.blocks import Block, percentile, slower, throughput
 from aembed.bench.sweep.front import Point, ValueRange, beaten, best, rivals
 from aembed.bench.sweep.grid import Cell
@@ -169,10 +170,10 @@ def verdict_on(sweep: Sweep) -> tuple[Verdict, tuple[Judgement, ...]]:
     deciding = sweep.cells[sweep.best] if sweep.best is not None else _closest(there)
     assert deciding.latency is not None
     assert deciding.objective is not None
-    latency = deciding.latency
-    judgement = Judgement(
-        goal=sweep.goal, state=deciding.objective, value=latency.value, low=latency.low, high=latency.high
-    )
+    latency, state = deciding.latency, deciding.objective
+    within = None if state == "inconclusive" else state == "kept"
+    low, high = as_decided(latency.low, latency.high, sweep.goal.limit, within)
+    judgement = Judgement(goal=sweep.goal, state=state, value=latency.value, low=low, high=high)
     if sweep.best is not None:
         return Verdict(), (judgement,)
     where = ", ".join(f"{name}={value}" for name, value in deciding.parameters.items())

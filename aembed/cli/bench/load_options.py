@@ -133,7 +133,7 @@ class OneRun(RequestOptions, Why, InProcesses):
         bool,
         typer.Option(
             "--abort",
-            help="Stop as soon as an objective is surely broken (wrong in 1 % of runs at most). Not with --processes, "
+            help="Stop once an objective is surely broken, after 30 s at the soonest. Not with --processes, "
             "each of which sees only a part of the requests.",
             rich_help_panel=OBJECTIVES,
         ),

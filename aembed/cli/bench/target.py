@@ -100,7 +100,7 @@ class Shared(TextOptions):
         """The application or the server, and the request."""
         if self.scenario is not None or (self.asgi is not None and self.url is not None):
             raise CommandError("--asgi, --url and --scenario exclude each other: give one of them")
-        made, place = (web.url, {"url": self.url}) if self.asgi is None else (web.asgi, {"application": self.asgi})
+        made, place = (web.http, {"url": self.url}) if self.asgi is None else (web.asgi, {"application": self.asgi})
         given = {**place, "request": self.target or "GET /", "body": self.body, "data": self.data}
         return replace(made, parameters={name: (given[name],) for name in made.parameters})
 

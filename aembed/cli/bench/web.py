@@ -25,7 +25,7 @@ async def asgi(case: Any) -> AsyncIterator[bench.Subject]:
 
 
 @bench.scenario(url=NONE, request=["GET /"], body=NONE, data=NONE)
-async def url(case: Any) -> AsyncIterator[bench.Subject]:
+async def http(case: Any) -> AsyncIterator[bench.Subject]:
     """One request over HTTP."""
     async with WebServer(Place.of(case.url)) as server:
         yield _subject(case, server.ask)
