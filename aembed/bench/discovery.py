@@ -25,7 +25,7 @@ def find(target: str) -> tuple[Scenario, ...]:
     Runs the file, as importing it would. Raises InputError where there is none.
     """
     place, colon, name = target.rpartition(":")
-    if not colon or (len(place) == 1 and place.isalpha()):  # C:\file.py
+    if not colon or name.startswith(("\\", "/")):  # C:\file.py
         place, name = target, ""
     module = _load(place)
     scenarios = {value.function.__qualname__: value for value in vars(module).values() if isinstance(value, Scenario)}

@@ -53,6 +53,14 @@ def test_a_process_that_was_stopped_is_the_machine() -> None:
     assert explain(pulse, origin=START, told=True)[0].cause == "blocked"
 
 
+def test_a_stall_that_was_over_before_the_run_is_none_of_it() -> None:
+    """The subject was opened, and its modules were imported."""
+    pulse = late(cpu=100)
+    ((_, after),) = pulse.gaps
+    assert explain(pulse, origin=after.wall, told=True) == ()
+    assert len(explain(pulse, origin=after.wall - MS, told=True)) == 1
+
+
 def test_the_line_is_that_of_the_stall() -> None:
     pulse = late(cpu=100)
     pulse.lines += [(START - MS, "before"), (START + 50 * MS, "mine.py:7 in f"), (START + 900 * MS, "after")]

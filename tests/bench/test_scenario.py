@@ -112,6 +112,14 @@ def test_scenarios_are_found_in_files(tmp_path: Path) -> None:
     assert find(f"{file}:two")[0].name == "two"
 
 
+def test_a_module_of_one_letter_is_no_drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "q.py").write_text("async def get(): ...\n")
+    monkeypatch.chdir(tmp_path)
+    assert find("q:get")[0].name == "get"
+    with pytest.raises(InputError, match=r"no file .*C:.mine\.py"):
+        find("C:\\mine.py")
+
+
 @pytest.mark.parametrize(
     ("target", "told"),
     [

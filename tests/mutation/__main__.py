@@ -32,7 +32,7 @@ def files(room: str) -> list[Path]:
     later = list(ROOMS)[list(ROOMS).index(room) + 1 :]
     others = {ROOT / source for name in later for source in ROOMS[name]["sources"]}
     others |= {ROOT / source for source in ROOMS[room].get("left_out", ())}
-    return [path for path in found if path not in others]
+    return [path for path in found if others.isdisjoint({path, *path.parents})]
 
 
 def candidates(room: str) -> list[Mutant]:

@@ -178,6 +178,8 @@ def explain(pulse: Pulse, *, origin: int, told: bool) -> tuple[Stall, ...]:
     found = []
     for before, after in pulse.gaps:
         due = before.wall + int(BEAT * 1e9)
+        if after.wall <= origin:  # while the subject was opened
+            continue
         seconds = (after.wall - due) / 1e9
         cpu, queued = (after.cpu - before.cpu) / 1e9, (after.queued - before.queued) / 1e9
         slept = max(0.0, seconds - cpu - queued)

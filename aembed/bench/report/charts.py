@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 Ends: TypeAlias = tuple[float, float, float]
 """A value, and the ends of its interval."""
+ABOVE: Any = {"xytext": (-5, 5), "ha": "right"}
+BELOW: Any = {"xytext": (5, -12), "ha": "left"}
+"""Places of a name beside its point."""
 OF_ALL_RATES = {"Steps"}
 """Charts that show more than one of a report's several rates."""
 
@@ -180,7 +183,8 @@ def _front(axes: Axes, sweep: Sweep) -> None:
         if cell.throughput is not None and cell.latency is not None and cell.latency.value is not None:
             values = ", ".join(str(value) for value in cell.parameters.values())
             place = (cell.throughput.value, cell.latency.value)
-            axes.annotate(values, place, (-5, 5), textcoords="offset points", ha="right", fontsize=9)
+            beside = BELOW if cell.state == "front" else ABOVE  # cells that beat each other are often close
+            axes.annotate(values, place, textcoords="offset points", fontsize=9, **beside)
     if sweep.goal is not None:
         axes.axhline(sweep.goal.limit, color=COLOURS["bad"], linestyle="--", label="objective")
     time_axis(axes.yaxis)

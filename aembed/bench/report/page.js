@@ -211,7 +211,9 @@
       this.layer = shape(svg, "g", { "clip-path": `url(#${id})` });
       for (const each of this.shown) this.drawSeries(each);
       for (const label of data.labels) {
-        shape(this.layer, "text", { class: "name", x: this.x(label.x) - 6, y: this.y(label.y) - 6, "text-anchor": "end" }, label.text);
+        const [right, down, anchor] = label.end ? [-6, -6, "end"] : [6, 14, "start"];
+        const place = { x: this.x(label.x) + right, y: this.y(label.y) + down };
+        shape(this.layer, "text", { class: "name", ...place, "text-anchor": anchor }, label.text);
       }
       this.mark = shape(svg, "g", {});
       this.drawLegend();

@@ -28,7 +28,10 @@ def plot_of(axes: Axes, colours: dict[str, str], *, time: bool, x_unit: str) -> 
         "x": _axis(axes.xaxis, axes.get_xlim(), x_unit),
         "y": _axis(axes.yaxis, axes.get_ylim(), ""),
         "series": [{**found, "colour": names.get(found["colour"], "ink")} for found in _series(axes)],
-        "labels": [{"x": _short(t.xy[0]), "y": _short(t.xy[1]), "text": t.get_text()} for t in _annotations(axes)],
+        "labels": [
+            {"x": _short(t.xy[0]), "y": _short(t.xy[1]), "text": t.get_text(), "end": t.get_ha() == "right"}
+            for t in _annotations(axes)
+        ],
     }
 
 
