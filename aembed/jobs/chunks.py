@@ -15,7 +15,7 @@ TEXTS = 256
 """Texts in a chunk where a request may hold any number."""
 SORTED = 2048
 """Texts in a chunk for a model that pads: it runs in this process without a bill, and more texts sort better."""
-SORTED_TOKENS = 2**15
+SORTED_TOKENS = 2**14
 """Estimated tokens in such a chunk: a second or two of work, which is what a killed job loses."""
 BYTES = 2**21
 """Largest size of a chunk of several texts, in bytes: as many chunks as the account takes at once are in memory."""
