@@ -105,9 +105,10 @@ def test_no_percentiles_are_drawn_where_every_request_failed() -> None:
 
 
 def test_charts_of_one_of_several_rates_say_which() -> None:
-    titles = [chart.title for chart in charts.charts(samples()["steps"])]
-    assert titles[0] == "Steps"
-    assert all(title.endswith("/s") for title in titles[1:])
+    found = [(chart.title, chart.at) for chart in charts.charts(samples()["steps"])]
+    assert found[0] == ("Steps", "")
+    assert {at for _, at in found[1:]} == {" at 190/s"}
+    assert "<figcaption>Rates at 190/s</figcaption>" in html([samples()["steps"]])
 
 
 @pytest.mark.parametrize("names", [1, 4, 6])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aembed.bench import units
@@ -34,11 +35,8 @@ OF_ALL_RATES = {"Steps"}
 
 def charts(report: Report) -> tuple[Chart, ...]:
     """The charts of ``report``."""
-    one_of_several = at_rate(report)
-    return tuple(
-        chart if chart.title in OF_ALL_RATES else chart.titled(f"{chart.title}{one_of_several}")
-        for chart in _charts(report)
-    )
+    rate = at_rate(report)
+    return tuple(chart if chart.title in OF_ALL_RATES else replace(chart, at=rate) for chart in _charts(report))
 
 
 def _charts(report: Report) -> Iterator[Chart]:

@@ -3,7 +3,8 @@
 // Without this script the page shows the same charts as images. It needs no network, and no text becomes markup.
 (() => {
   const SVG = "http://www.w3.org/2000/svg";
-  const DASHES = { "--": "6 4", "-.": "8 3 2 3", ":": "2 3" };
+  const SECOND = "second";  // the other report's lines: in dots, as no line of a report
+  const DASHES = { "--": "6 4", "-.": "8 3 2 3", ":": "2 3", [SECOND]: "1 4" };
   const LINES = ["-", "--", "-.", ":"];
   const HEIGHT = 240, LEFT = 64, RIGHT = 14, TOP = 10, BOTTOM = 38;
   const LONGEST = 9;  // letters of a label beside the chart; longer ones are inside, above their line
@@ -456,7 +457,7 @@
       const other = counterpart(plot, others);
       plot.overlay = (other?.series ?? [])
         .filter((each) => ["line", "points", "stairs"].includes(each.kind) && !(each.kind === "stairs" && each.fill))
-        .map((each) => ({ ...each, name: isNamed(each) ? `${each.name} (${name})` : `_${name}`, dash: "--" }));
+        .map((each) => ({ ...each, name: isNamed(each) ? `${each.name} (${name})` : `_${name}`, dash: SECOND }));
       number += plot.overlay.length ? 1 : 0;
       plot.draw();
     }

@@ -7,7 +7,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aembed.bench import units
@@ -68,10 +68,8 @@ class Chart:
     svg: str
     plot: Plot | None = None
     """The same as data, for the page's script; None for a picture that stays as it is."""
-
-    def titled(self, title: str) -> Chart:
-        """The same chart under another title."""
-        return replace(self, title=title, label=self.label.replace(self.title, title, 1))
+    at: str = ""
+    """Such as " at 217/s", where the report has several rates: two reports are laid on each other whatever theirs."""
 
 
 def draw_chart(

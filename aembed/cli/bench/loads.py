@@ -153,7 +153,9 @@ def sustained(
         float,
         typer.Option(
             "--tolerance",
-            min=0.001,
+            parser=share,
+            metavar="SHARE",
+            show_default="10%",
             help="Relative change over the run that still counts as steady.",
             rich_help_panel=LOAD,
         ),
