@@ -21,9 +21,9 @@ from aembed._types import Kind, ModelSpec, Reply
 
 FIRST_REQUESTS = 2
 """Requests sent before the first answer; each answer allows one more, so that a small quota is not overrun unseen."""
-HIDDEN_GROWTH_REQUESTS = 0.125
+HIDDEN_GROWTH_REQUESTS = 0.25
 """Requests more that each answer allows while a limit may be hidden and no 429 has come: the requests in flight are
-rejected together when it is reached, and by then they are a ninth of all that were admitted, instead of half."""
+rejected together when it is reached, and by then they are a fifth of all that were admitted, instead of half."""
 STATED_GROWTH_REQUESTS = 0.5
 """The same where limits are stated, or 429s have come: the server may count them by a few seconds."""
 MAX_RETRY_AFTER_S = 7 * 86_400.0

@@ -135,7 +135,7 @@ class KnownWindowFlow(BurstFlow):
             for window in self._windows:
                 window.forget(self._full_at + pause.seconds)
         held = max(content / known for content, known in zip(self._content, self._known, strict=True))
-        if self._is_explained and MIN_CONTENT_SHARE * self.span <= held < MAX_CONTENT_SHARE * self.span:
+        if math.inf not in self._known and MIN_CONTENT_SHARE * self.span <= held < MAX_CONTENT_SHARE * self.span:
             self._resize(usual_window_s(held))
         return self._contradictions < CONTRADICTING_EPISODES and self._is_explained
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from aembed._gate.episode import AdmittedAmounts, Episode, Pause
-from aembed._gate.even_flow import SUSPECT_WAIT_SHARE, EvenFlow
+from aembed._gate.even_flow import EvenFlow
 from aembed._gate.flow import Flow, Suspects
 from aembed._gate.known_window_flow import KnownWindowFlow
 from aembed._gate.reservation import Reservation
@@ -53,7 +53,7 @@ UNKNOWN_RATES = math.inf, math.inf
 NO_MIN_RATES = 0.0, 0.0
 """Requests and tokens a second while no known limit sets a floor."""
 UNSUSPECTED_FACTOR = 4.0
-"""Times as much as was admitted, of a resource that the rejected request hardly needs: few had asked for it."""
+"""Times as much as was admitted, of a resource that the rejected request needs by as much less: few asked for it."""
 ALL_SUSPECTS: Suspects = True, True
 
 
@@ -286,10 +286,10 @@ class Pace:
 def _unsuspected_more(
     amounts: AdmittedAmounts, rejected: AdmittedAmounts, admitted: AdmittedAmounts
 ) -> AdmittedAmounts:
-    """``amounts``, and more of a resource of which the rejected request is a smaller part of all that was admitted."""
+    """``amounts``, and more of a resource of which the rejected request is a far smaller part of what was admitted."""
     parts = [need / amount if need < amount else 1.0 for need, amount in zip(rejected, admitted, strict=True)]
     requests, tokens = (
-        amount if part >= SUSPECT_WAIT_SHARE * max(parts) else amount * UNSUSPECTED_FACTOR
+        amount * UNSUSPECTED_FACTOR if part * UNSUSPECTED_FACTOR < max(parts) else amount
         for amount, part in zip(amounts, parts, strict=True)
     )
     return requests, tokens

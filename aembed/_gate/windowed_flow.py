@@ -159,7 +159,7 @@ class WindowedFlow(BurstFlow):
             self._last_period = period
             if span > self.span:
                 self._resize(span)
-            elif span < self.span and not is_empty:  # it was full, and is open again
+            elif span < self.span:  # it was full, and is open again
                 self._resize(span)
                 for place in (0, 1):
                     known = self._known[place] * span

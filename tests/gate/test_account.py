@@ -39,7 +39,7 @@ REPORTED = Reply(
 
 @pytest.mark.parametrize(
     ("limits", "reply", "more"),
-    [(None, REPORTED, 1.0), (limited(600.0, 60_000.0), REPLY, 0.5), (None, REPLY, 0.125)],
+    [(None, REPORTED, 1.0), (limited(600.0, 60_000.0), REPLY, 0.5), (None, REPLY, 0.25)],
     ids=["reported limits", "stated limits", "nothing known"],
 )
 def test_each_reply_allows_the_more_requests_the_better_limits_are_known(
