@@ -154,7 +154,7 @@ async def test_a_child_answers_lines_with_times(file: Path) -> None:
     """It runs in this process; the other tests start one for it."""
     said: list[Any] = []
     job = {"target": f"{file}:quick", "parameters": {}, "tree": str(file.parent)}
-    asked = [json.dumps(["aembed.bench.micro.blocks", {"operations": n}]) for n in (1, 3)]
+    asked = [json.dumps(["aembed.bench.micro.blocks:measure", {"operations": n}]) for n in (1, 3)]
     await child.serve(job, asked, said.append)
     assert said[0] >= 1  # the scenarios themselves
     assert [type(each) for each in said[1:]] == [blocks.Timing] * 2
