@@ -159,13 +159,11 @@ class WindowedFlow(BurstFlow):
             self._last_period = period
             if span > self.span:
                 self._resize(span)
+            elif span < MIN_WINDOW_S:  # the rate is that of the window as it seemed
+                return False
             elif span < self.span:  # it was full, and is open again
-                self._resize(span)
-                for place in (0, 1):
-                    known = self._known[place] * span
-                    is_known = known < math.inf and not self._suspects[place]
-                    self.amounts[place] = known if is_known else max(1.0, self._content[place])
-                return span >= MIN_WINDOW_S
+                self._shorten(span)
+                return True
         elif max(closed_s, MIN_CLOSURE_S) < EARLY_OPENING_SHARE * self._expected:
             return False
         if is_empty:  # closed for another reason
@@ -181,6 +179,14 @@ class WindowedFlow(BurstFlow):
         for window in self._windows:
             window.advance(now)
         return [window.used / amount for window, amount in zip(self._windows, self.amounts, strict=True)]
+
+    def _shorten(self, span: float) -> None:
+        """The content at the closure is all that the window holds."""
+        self._resize(span)
+        for place in (0, 1):
+            known = self._known[place] * span
+            is_known = known < math.inf and not self._suspects[place]
+            self.amounts[place] = known if is_known else max(1.0, self._content[place])
 
     def _resize(self, span: float) -> None:
         for window in self._windows:
