@@ -20,7 +20,7 @@ from aembed._settings.policies import Limits
 from aembed._types import Kind, ModelSpec, Reply
 
 FIRST_REQUESTS = 2
-"""Requests sent before the first answer; each answer allows one more, so that a small quota is not overrun unseen."""
+"""Requests sent before the first answer; answers allow more, so that a small quota is not overrun unseen."""
 HIDDEN_GROWTH_REQUESTS = 0.25
 """Requests more that each answer allows while a limit may be hidden and no 429 has come: the requests in flight are
 rejected together when it is reached, and by then they are a fifth of all that were admitted, instead of half."""
@@ -145,7 +145,7 @@ class Account:
             self.quotas.end_episode(now, reservation)
 
     def withdrawn(self, reservation: Reservation) -> None:
-        """It was admitted in the moment of its cancellation, and is not sent."""
+        """Take back a request that was admitted in the moment of its cancellation, and is not sent."""
         self.quotas.refund(reservation.sent_at, reservation)
         if reservation is self.bypass.trial:
             self.bypass.failed(is_cancelled=True)

@@ -1,4 +1,4 @@
-"""Queries that go on while documents wait after a 429. Pure.
+"""Queries continue while documents pause after a 429. Pure.
 
 A server's Retry-After says when the rejected request fits. A query of a few tokens may fit at once where a batch of
 documents does not: one is tried during the pause, and if it succeeds, others follow. A 429 to a query shows that the
@@ -20,17 +20,17 @@ class Bypass:
 
     def __init__(self) -> None:
         self.trial: Reservation | None = None
-        """The query in flight that finds out."""
+        """The query in flight that is tried."""
         self.end()
 
     def end(self) -> None:
-        """Documents succeed again."""
+        """Note that documents succeed again."""
         self.is_proven = self._is_refuted = False
         self._rejected_tokens = 0.0
-        """Of the smallest rejected document; 0 before there is one."""
+        """Tokens of the smallest rejected document; 0 before the first."""
 
     def close(self) -> None:
-        """Nothing may pass, until documents succeed again."""
+        """Let no query pass until documents succeed again."""
         self.is_proven, self._is_refuted = False, True
 
     def rejected(self, reservation: Reservation) -> None:
@@ -50,17 +50,17 @@ class Bypass:
         return self.spares(reservation) and (self.is_proven or self.trial is None)
 
     def sent(self, reservation: Reservation) -> None:
-        """A query is sent during the pause."""
+        """Note that a query is sent during the pause."""
         if not self.is_proven:
             self.trial = reservation
 
     def succeeded(self) -> None:
-        """The trial has: others follow."""
+        """Note that the trial has succeeded: other queries follow."""
         self.trial = None
         self.is_proven = not self._is_refuted
 
     def failed(self, *, is_cancelled: bool) -> None:
-        """The trial has; if it was cancelled, another one takes its place."""
+        """Note that the trial has failed; if it was cancelled, another query takes its place."""
         self.trial = None
         if not is_cancelled:
             self.close()

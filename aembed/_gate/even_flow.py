@@ -4,8 +4,8 @@ Every server admits an even flow at its rate, whether it has a bucket or windows
 rate at which a small share of requests gets a 429; a lower one would waste quota. A success raises the rate slightly, a
 429 lowers it more, and the rise accelerates while no 429 comes, to find a quota that has grown.
 
-Requests and tokens have a rate each. An answer concerns the one that its request needs most, in seconds of that rate:
-a large document's 429 must not slow queries down, nor their successes speed documents up.
+Requests and tokens have a rate each. A 429 concerns the one that its request needs most, in seconds of that rate: that
+of a large document must not slow queries down.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 
 from aembed._gate.episode import AdmittedAmounts, Episode, Pause
-from aembed._gate.flow import Suspects
+from aembed._gate.flow import ALL_SUSPECTS, Suspects
 from aembed._gate.window import Window
 
 REJECTED_SHARE = 0.05
@@ -158,7 +158,8 @@ class EvenFlow:
         """Lower hidden rates to ``amounts`` per ``seconds``, which left no room for ``rejected``."""
         for place in self._needs_most(rejected):
             if self.known[place] == math.inf:
-                self._set(place, min(self.rates[place], amounts[place] / seconds))
+                held = max(amounts[place], rejected[place])  # or a single such request would take for ever
+                self._set(place, min(self.rates[place], held / seconds))
 
     def is_stray(self, wait: float | None) -> bool:
         return self._row + 1 < CLOSED_REJECTIONS and (wait is None or wait <= MAX_STRAY_WAIT_S)
@@ -172,9 +173,7 @@ class EvenFlow:
         for place in self._needs_most(amounts, suspects):
             self._successes[place] = 0
             self._rejected[place] += 1
-            if (
-                sent_at > self._cut_at[place]
-            ):  # else it was in flight at the last cut, and shows nothing of the lower rate
+            if sent_at > self._cut_at[place]:  # else it was in flight at the last cut: nothing new
                 accepted, rejected = self._accepted[place], self._rejected[place]
                 share = rejected / (rejected + accepted + PRIOR_ANSWERS)
                 cut = CUT_SHARE if share <= 2 * REJECTED_SHARE else min(MAX_CUT_SHARE, share)
@@ -213,7 +212,7 @@ class EvenFlow:
         self._levels = [0.0, 0.0]
         return True
 
-    def _needs_most(self, amounts: AdmittedAmounts, suspects: Suspects = (True, True)) -> list[int]:
+    def _needs_most(self, amounts: AdmittedAmounts, suspects: Suspects = ALL_SUSPECTS) -> list[int]:
         """Places of the suspects that a request with these amounts needs for the longest time."""
         times = [amounts[place] / self.rates[place] if suspects[place] else -1.0 for place in (0, 1)]
         return [place for place in (0, 1) if times[place] >= SUSPECT_WAIT_SHARE * max(times)]

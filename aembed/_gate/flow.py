@@ -9,6 +9,7 @@ from aembed._gate.window import Window
 
 Suspects: TypeAlias = tuple[bool, bool]
 """Requests and tokens: the resources that a 429 may concern, as far as headers do not show room."""
+ALL_SUSPECTS: Suspects = True, True
 
 
 class Flow(Protocol):

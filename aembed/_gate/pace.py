@@ -54,7 +54,6 @@ NO_MIN_RATES = 0.0, 0.0
 """Requests and tokens a second while no known limit sets a floor."""
 UNSUSPECTED_FACTOR = 4.0
 """Times as much as was admitted, of a resource that the rejected request needs by as much less: few asked for it."""
-ALL_SUSPECTS: Suspects = True, True
 
 
 class Pace:
@@ -142,9 +141,7 @@ class Pace:
         if not self.flow.rejected(now, sent_at, amounts, suspects):
             self._contradicted(now, self.flow)
 
-    def slow_down(
-        self, now: float, episode: Episode, suspects: Suspects = ALL_SUSPECTS, *, is_explained: bool = False
-    ) -> None:
+    def slow_down(self, now: float, episode: Episode, suspects: Suspects, *, is_explained: bool = False) -> None:
         """Note that an episode begins. ``is_explained``: a known quota was nearly full."""
         self._healthy_since = math.inf
         if self.flow is not None:
@@ -286,7 +283,7 @@ class Pace:
 def _unsuspected_more(
     amounts: AdmittedAmounts, rejected: AdmittedAmounts, admitted: AdmittedAmounts
 ) -> AdmittedAmounts:
-    """``amounts``, and more of a resource of which the rejected request is a far smaller part of what was admitted."""
+    """``amounts``, raised for a resource of which the rejected request needs a far smaller part of the admitted one."""
     parts = [need / amount if need < amount else 1.0 for need, amount in zip(rejected, admitted, strict=True)]
     requests, tokens = (
         amount * UNSUSPECTED_FACTOR if part * UNSUSPECTED_FACTOR < max(parts) else amount

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 from aembed._errors import InputError
 from aembed._gate.episode import Episodes
-from aembed._gate.flow import Suspects
+from aembed._gate.flow import ALL_SUSPECTS, Suspects
 from aembed._gate.headers import Headers
 from aembed._gate.lanes import NO_AMOUNTS, Amounts
-from aembed._gate.pace import ALL_SUSPECTS, Pace
+from aembed._gate.pace import Pace
 from aembed._gate.quota import ResourceQuota
 from aembed._gate.reservation import Reservation
 from aembed._gate.tokens import TOKENS_PER_CHARACTER, TokenRatio

@@ -11,7 +11,7 @@ import math
 
 from aembed._gate.burst_flow import BurstFlow
 from aembed._gate.episode import AdmittedAmounts, Episode, Pause
-from aembed._gate.flow import Suspects
+from aembed._gate.flow import ALL_SUSPECTS, Suspects
 from aembed._gate.window import MINUTE_S, Window
 
 FIRST_SHARE = 0.98
@@ -29,7 +29,7 @@ SUSPECT_FILL_SHARE = 0.95
 NEARLY_EMPTY_SHARE = 0.5
 """A closure with less content than this share has another cause than a full window."""
 EMPTY_CLOSURES = 2
-"""So many in a row contradict the window: one may be an outage."""
+"""Consecutive nearly empty closures that contradict the window: a single one may be an outage."""
 MIN_WINDOW_S = 15.0
 """Shortest window filled in bursts while its limit is hidden; in a shorter one evenness costs less than the search."""
 SCOUT_S = 2.0
@@ -63,7 +63,9 @@ class WindowedFlow(BurstFlow):
         self._last_period = math.inf
         self._sent_at, self._is_open = now, True
         """Time of the last request; one was answered since the last wait for room."""
-        self._suspects: Suspects = True, True
+        self._suspects = ALL_SUSPECTS
+        self._rejected: AdmittedAmounts = 0.0, 0.0
+        """Amounts of the request that began the last closure."""
         self._empty_closures = 0
         """Consecutive closures with little content."""
 
@@ -140,7 +142,7 @@ class WindowedFlow(BurstFlow):
 
     def closed(self, now: float, episode: Episode, suspects: Suspects) -> None:
         self._explorers = 1
-        self._suspects = suspects
+        self._suspects, self._rejected = suspects, episode.rejected
         self._expected = self.until_room(now)
         self._content = [window.used for window in self._windows]
 
@@ -175,18 +177,18 @@ class WindowedFlow(BurstFlow):
         return True
 
     def _shares(self, now: float) -> list[float]:
-        """Content of the windows, as shares of what they hold."""
+        """Used shares of the two windows."""
         for window in self._windows:
             window.advance(now)
         return [window.used / amount for window, amount in zip(self._windows, self.amounts, strict=True)]
 
     def _shorten(self, span: float) -> None:
-        """The content at the closure is all that the window holds."""
+        """The content at the closure is all that the window holds, but a request like the rejected one fits."""
         self._resize(span)
         for place in (0, 1):
             known = self._known[place] * span
             is_known = known < math.inf and not self._suspects[place]
-            self.amounts[place] = known if is_known else max(1.0, self._content[place])
+            self.amounts[place] = known if is_known else max(1.0, self._content[place], self._rejected[place])
 
     def _resize(self, span: float) -> None:
         for window in self._windows:

@@ -47,7 +47,7 @@ async def visit(gate: Gate, reservation: Reservation, error: ProviderError | Non
 
 async def test_one_query_is_tried_and_others_follow_its_success() -> None:
     gate = await after(PAUSE)
-    first = query()
+    first = query(100.0)
     assert await enter(gate, first) == 0.0
     waiting = [asyncio.create_task(visit(gate, query())) for _ in range(2)]
     await anyio.sleep(1.0)
@@ -105,8 +105,8 @@ async def test_a_cancelled_trial_leaves_its_place_to_the_next() -> None:
 
 @pytest.mark.parametrize(
     ("error", "tokens"),
-    [(PAUSE, 150.0), (used_up_for_today(), 5.0), (ConnectError("refused", retry_after=30.0), 5.0)],
-    ids=["as large as the document", "day", "not a 429"],
+    [(PAUSE, 100.1), (used_up_for_today(), 5.0), (ConnectError("refused", retry_after=30.0), 5.0)],
+    ids=["more than a tenth of the document", "day", "not a 429"],
 )
 async def test_a_pause_that_concerns_a_query_too_stops_it(error: ProviderError, tokens: float) -> None:
     gate = await after(error)

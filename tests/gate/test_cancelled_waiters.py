@@ -40,13 +40,19 @@ def test_a_call_that_gives_up_waiting_changes_nothing_for_the_others(
     assert {n: without[n] for n in starts} == pytest.approx(starts, abs=EXACT)
 
 
-async def test_admission_in_the_moment_of_cancellation_passes_the_place_on() -> None:
+async def two_waiting() -> tuple[Gate, Reservation, list[Reservation], list[asyncio.Task[None]]]:
+    """A gate with its one slot taken, and two documents that wait for it."""
     gate = Gate(1, Limits())
     inside = Reservation("document")
     assert gate.try_enter(inside)
     reservations = [Reservation("document"), Reservation("document")]
-    first, second = (asyncio.create_task(gate.wait(reservation)) for reservation in reservations)
+    waiting = [asyncio.create_task(gate.wait(reservation)) for reservation in reservations]
     await anyio.wait_all_tasks_blocked()
+    return gate, inside, reservations, waiting
+
+
+async def test_admission_in_the_moment_of_cancellation_passes_the_place_on() -> None:
+    gate, inside, reservations, (first, second) = await two_waiting()
     gate.leave(inside)  # first is admitted ...
     first.cancel()  # ... and cancelled before it could run
     with pytest.raises(asyncio.CancelledError):
@@ -57,12 +63,7 @@ async def test_admission_in_the_moment_of_cancellation_passes_the_place_on() -> 
 
 
 async def test_a_waiter_cancelled_before_its_turn_is_passed_over() -> None:
-    gate = Gate(1, Limits())
-    inside = Reservation("document")
-    assert gate.try_enter(inside)
-    reservations = [Reservation("document"), Reservation("document")]
-    first, second = (asyncio.create_task(gate.wait(reservation)) for reservation in reservations)
-    await anyio.wait_all_tasks_blocked()
+    gate, inside, reservations, (first, second) = await two_waiting()
     first.cancel()
     gate.leave(inside)  # first is still in the queue
     with pytest.raises(asyncio.CancelledError):

@@ -129,3 +129,9 @@ def test_an_outage_after_long_health_leaves_the_rate_as_it_is() -> None:
     assert flow.rates == [10.0, 100.0]
     flow.closed(10.0, outage, BOTH)
     assert flow.rates[0] < 8.0
+
+
+def test_a_measurement_leaves_room_for_a_request_like_the_rejected_one() -> None:
+    flow = EvenFlow(0.0, (10.0, 100.0), UNKNOWN)
+    flow.measured((0.0, 0.0), 10.0, (1.0, 10.0))
+    assert flow.rates == [0.1, 1.0]

@@ -69,7 +69,7 @@ def test_replies_that_report_much_left_leave_the_other_resource(remaining: float
 
 def test_of_a_resource_that_the_rejected_request_hardly_needs_more_is_allowed_at_first() -> None:
     pace = Pace()
-    pace.slow_down(10.0, episode((1.0, 50_000.0), (60.0, 100_000.0)))
+    pace.slow_down(10.0, episode((1.0, 50_000.0), (60.0, 100_000.0)), BOTH)
     assert isinstance(pace.flow, EvenFlow)
     assert pace.flow.rates == [pytest.approx(4.0), pytest.approx(100_000 / 60)]
 
@@ -78,7 +78,7 @@ def pause_after(pace: Pace, burst: float, closed: float) -> None:
     """Bursts of two requests a second, an episode, and the end of its pause."""
     amounts = 2 * burst, 2000 * burst
     one = Episode(burst, amounts, burst, False, 0.0, amounts, burst, burst, (1.0, 1000.0))
-    pace.slow_down(burst, one)
+    pace.slow_down(burst, one, BOTH)
     pace.recover(burst + closed, one, Pause(closed, closed, amounts), (Window(), Window()))
 
 

@@ -73,6 +73,15 @@ def test_a_window_that_proves_too_short_is_given_up() -> None:
         assert close(flow, 1.0, seconds) == holds
 
 
+def test_a_shortened_window_takes_a_request_like_the_rejected_one() -> None:
+    flow = flow_at()
+    send(flow, 0.0, most=1)
+    flow.closed(1.0, Episode(1.0, ONE, 1.0, True, 0.0, ONE, 60.0, 1.0, (1.0, 150.0)), BOTH)
+    flow.refunded(0.0, ONE)
+    assert flow.opened(41.0, Pause(40.0, 40.0, ONE))
+    assert flow.amounts == [1.0, 150.0]
+
+
 def test_a_request_in_flight_when_the_window_was_copied_can_be_taken_back() -> None:
     window = Window()
     window.sent(0.0, 10.0)
