@@ -66,7 +66,7 @@ def splitter_for(embedder: Embedder) -> Splitter:
     """The splitter for a model.
 
     Raises:
-        JobInputError: nobody knows how long its texts may be.
+        JobInputError: the length of its longest text is not known.
     """
     spec, (size,) = embedder.spec, embedder.measure(["text"])
     if spec.max_text_tokens is None and not size.exact:

@@ -1,4 +1,4 @@
-"""Queries go on during a pause that concerns large documents; a 429 to one of them ends that."""
+"""Queries continue during a pause that concerns large documents; a 429 to one of them ends that."""
 
 from __future__ import annotations
 
