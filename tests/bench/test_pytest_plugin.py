@@ -83,18 +83,22 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def plugin() -> list[str]:
-    """Options that load the plugin where the installed package was built before it had an entry point."""
-    return (
-        [] if any(one.value == "aembed_pytest" for one in entry_points(group="pytest11")) else ["-p", "aembed_pytest"]
-    )
+COMMAND = [
+    *("-p", "no:cacheprovider", "-p", "aembed_pytest"),
+    *("-p", "pytest_asyncio.plugin", "-p", "anyio.pytest_plugin", "-p", "xdist.plugin"),
+]
+"""Other plugins take seconds to load, and are not what is tested."""
 
 
-def run_pytest(project: Path, *options: str, failed: int = 0, **environment: str) -> str:
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:cov", *plugin(), *options]
-    variables = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **environment}
-    variables.pop("CI", None)  # there pytest repeats whole messages in its summary
-    done = subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True, timeout=300, check=False)
+def environment(**more: str) -> dict[str, str]:
+    found = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT), "COLUMNS": "200", **more}
+    found.pop("CI", None)  # there pytest repeats whole messages in its summary
+    return found
+
+
+def run_pytest(project: Path, *options: str, failed: int = 0, **variables: str) -> str:
+    command, env = [sys.executable, "-m", "pytest", *COMMAND, *options], environment(**variables)
+    done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == (1 if failed else 0), done.stdout + done.stderr
     assert not failed or f"{failed} failed" in done.stdout, done.stdout
     return done.stdout
@@ -132,9 +136,8 @@ print("ENDS", *ends)
 
 def test_twenty_runs_of_equal_code_pass_and_a_planted_task_is_always_found(project: Path) -> None:
     (project / "repeated.py").write_text(REPEATED)
-    command = [sys.executable, "repeated.py", "-p", "no:cacheprovider", "-p", "no:cov", *plugin()]
-    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True, timeout=300, check=True)
+    command, env = [sys.executable, "repeated.py", *COMMAND], environment()
+    done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.splitlines()[-1] == "ENDS 0" + " 0 1 0 0 0" * 5, done.stdout
 
 
@@ -187,6 +190,10 @@ def test_one_file_for_all_tests_and_their_times(project: Path) -> None:
     found = one["stats"]
     assert found["min"] <= found["q1"] <= found["median"] <= found["q3"] <= found["max"]
     assert found["ops"] == pytest.approx(1 / found["mean"])
+
+
+def test_pytest_finds_the_plugin_by_itself() -> None:
+    assert [one.name for one in entry_points(group="pytest11") if one.value == "aembed_pytest"] == ["aembed"]
 
 
 def test_a_run_without_the_fixture_imports_nothing_of_aembed(project: Path) -> None:

@@ -17,6 +17,8 @@ ROUNDS = 100_000
 """Terms of the fraction: some multiple of the square root of its parameters is enough."""
 CLOSE = 1e-15
 """Relative change that ends a series."""
+SOLVED = 1e-12
+"""Relative change that ends the search for a quantile."""
 
 
 def beta_cdf(x: float, a: float, b: float) -> float:
@@ -62,8 +64,15 @@ def binomial_cdf(k: int, n: int, q: float) -> float:
 
 
 def binomial_quantile(p: float, n: int, q: float) -> int:
-    """The smallest k with P(B <= k) >= p."""
-    low, high = -1, n
+    """The smallest k with P(B <= k) >= p: looked for around that of the normal distribution, ever further away."""
+    low = high = min(max(round(n * q + normal_quantile(p) * math.sqrt(n * q * (1 - q))), -1), n)
+    step = 1
+    if binomial_cdf(low, n, q) >= p:
+        while binomial_cdf(low, n, q) >= p:  # none is below -1
+            low, high, step = max(low - step, -1), low, 2 * step
+    else:
+        while binomial_cdf(high, n, q) < p:
+            low, high, step = high, min(high + step, n), 2 * step
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if binomial_cdf(middle, n, q) >= p else (middle, high)
@@ -98,10 +107,18 @@ def normal_quantile(p: float) -> float:
 
 
 def _solve(rising: Callable[[float], float], p: float, low: float, high: float) -> float:
-    """By bisection, to the last digits: it is asked for seldom."""
-    for _ in range(80):
-        middle = (low + high) / 2
-        if middle in {low, high}:
+    """By false position; an end that stays is taken for half as far off (the Illinois method), so that both close in."""
+    below, above, stayed = rising(low) - p, rising(high) - p, 0
+    middle = (low + high) / 2
+    for step in range(200):
+        last, middle = middle, (low * above - high * below) / (above - below) if step % 8 else (low + high) / 2
+        if step > 1 and abs(middle - last) <= SOLVED * abs(middle) or not low < middle < high:
             break
-        low, high = (low, middle) if rising(middle) >= p else (middle, high)
-    return (low + high) / 2
+        found = rising(middle) - p
+        if found >= 0:
+            high, above, below = middle, found, below / 2 if stayed < 0 else below
+            stayed = -1
+        else:
+            low, below, above = middle, found, above / 2 if stayed > 0 else above
+            stayed = 1
+    return middle
