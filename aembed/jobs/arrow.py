@@ -59,6 +59,12 @@ def lists_of(rows: NDArray[Any]) -> Any:
     return pa.FixedSizeListArray.from_arrays(_numbers(numbers, pa.from_numpy_dtype(rows.dtype)), rows.shape[1])
 
 
+def numbers_of(array: Any) -> NDArray[Any]:
+    """The values of an array of numbers without a null, not copied. ``to_numpy`` would import pandas."""
+    kind = np.dtype(array.type.to_pandas_dtype())
+    return np.frombuffer(array.buffers()[1], kind, len(array), array.offset * kind.itemsize)
+
+
 def _numbers(numbers: NDArray[Any], kind: Any, validity: Any = None) -> Any:
     pa = pyarrow()
     data = _bits(numbers) if numbers.dtype == bool else pa.py_buffer(numbers)

@@ -210,13 +210,12 @@ def _join_parquet(shards: Sequence[Output], scales: Sequence[Scale], record: Out
 
 def _rescaled(table: Any, scale: Scale) -> Any:
     """The same with other vectors, which are the last column."""
-    from aembed.jobs.arrow import pyarrow
+    from aembed.jobs.arrow import lists_of, numbers_of
 
-    pa, at = pyarrow(), table.num_columns - 1
+    at = table.num_columns - 1
     field = table.schema.field(at)
-    numbers = table.column(at).combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    vectors = pa.FixedSizeListArray.from_arrays(pa.array(scale.applied(numbers)), field.type.list_size)
-    return table.set_column(at, field, vectors)
+    numbers = numbers_of(table.column(at).combine_chunks().flatten())
+    return table.set_column(at, field, lists_of(scale.applied(numbers).reshape(-1, field.type.list_size)))
 
 
 def _join_keys(shards: Sequence[Output], output: BinaryIO, keys: BinaryIO) -> None:

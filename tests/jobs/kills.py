@@ -1,12 +1,15 @@
 """A program that kills jobs: each attempt is a process, ended by SIGKILL at a line drawn by lot.
 
-Prints the billed texts and the state of the outputs as JSON.
+    python kills.py DIRECTORY OUTPUT KILLS SEED MODE...
 
-    python kills.py DIRECTORY OUTPUT KILLS SEED [damage] [files|shards|pieces|update|keep|retry|several]
+Prints, for each mode, the billed texts and the state of the outputs as JSON. The input of a ``plain`` job is one file,
+that of ``files`` several; ``shards`` are three jobs and their join; in ``pieces`` each row is several pieces; an
+``update`` or ``keep`` has an output of other rows before it; ``retry`` embeds rejected rows again; ``several`` has three
+outputs. In ``damage`` the last bytes of journal and vectors are torn off after some kills, as a machine that dies may
+do.
 
-With ``damage`` the last bytes of journal and vectors are torn off after some kills, as a machine that dies may do. The
-input is one file, or several; or the job is three shards and their join; or each row is several pieces; or the output
-is that of other rows, and is updated, or keeps them; or its rejected rows are retried; or there are three outputs.
+Children are forked from a process that has done jobs already, so that they import nothing. They sync nothing to the
+disk: what a process has written outlives it without that.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ PARTS += ["directory", "keys", "joining", "reuse", "keeping"]
 CODE = {str(path) for part in PARTS for path in HOME.glob(f"{part}.py")}
 """Steps that send or write: a process that dies while it only reads has nothing to lose."""
 ROWS, BATCH, SLOTS, SHARDS = 90, 5, 4, 3
+ENDINGS = {".npy", ".jsonl", ".parquet"}
 
 
 class Ledger:
@@ -106,8 +110,18 @@ def begin(output: str, mode: str) -> None:
         path.unlink()
     if mode in {"update", "keep", "retry"}:
         prepare(range(ROWS) if mode == "retry" else range(ROWS // 2, ROWS * 3 // 2))
-        assert attempt(output, Path(os.devnull), -1, "") == 1
+        assert attempt(output, Path(os.devnull), -1, "plain") == 1
     prepare(range(ROWS))
+
+
+def warm_up(output: str) -> None:
+    """Do a job and an update in this process: each attempt would spend most of its time on imports."""
+    for mode, rows in (("plain", ROWS // 2), ("update", ROWS)):
+        prepare(range(rows))
+        asyncio.run(job(output, Path(os.devnull), mode))
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():  # a fork has only this one
+            thread.join()
 
 
 def shard_names(output: str) -> list[str]:
@@ -155,7 +169,7 @@ def tear(directory: Path, lot: random.Random) -> None:
             os.truncate(path, max(0, path.stat().st_size - lot.randrange(1, 200)))
 
 
-def main(output: str, kills: int, seed: int, *, damage: bool, mode: str) -> dict[str, Any]:
+def main(output: str, kills: int, seed: int, mode: str) -> dict[str, Any]:
     lot = random.Random(seed)
     found: list[dict[str, Any]] = []
     whole = Path("whole" + Path(output).suffix)
@@ -163,7 +177,7 @@ def main(output: str, kills: int, seed: int, *, damage: bool, mode: str) -> dict
     assert attempt(str(whole), Path("bills-whole"), -1, mode) == 1
     lines = int(Path("lines").read_text())
     left = kills
-    while left > 0:
+    while left > 0 and all(job["ended"] for job in found):
         for name in (output, *shard_names(output)):
             Path(name).unlink(missing_ok=True)
         begin(output, mode)
@@ -171,28 +185,29 @@ def main(output: str, kills: int, seed: int, *, damage: bool, mode: str) -> dict
         died = 0
         while not (ended := attempt(output, bills, lot.randrange(1, lines * 5 // 4), mode)):
             died += 1
-            if damage and lot.random() < 0.5:
+            if mode == "damage" and lot.random() < 0.5:
                 tear(Path(f"{output}.job"), lot)
         left -= died
-        found.append(
-            {
-                "ended": ended == 1,
-                "kills": died,
-                "left": [str(path) for path in Path.cwd().glob("*.job/*")],
-                "billed": [text for line in bills.read_text().splitlines() for text in json.loads(line)],
-                "same": all(
-                    _content(Path(name.replace("whole" + whole.suffix, output))) == _content(Path(name))
-                    for name in (str(path) for path in Path.cwd().glob(f"*{whole}*"))
-                    if name.endswith((".npy", ".jsonl", ".parquet")) and "rejects" not in name
-                ),
-                "same_rejects": Path(f"{output}.rejects.jsonl").read_text()
-                == Path(f"{whole}.rejects.jsonl").read_text(),
-            }
-        )
-        if ended != 1:
-            break
-    once = [text for line in Path("bills-whole").read_text().splitlines() for text in json.loads(line)]
-    return {"once": once, "jobs": found}
+        found.append({"ended": ended == 1, "kills": died, "billed": _billed(bills), **compared(output, whole)})
+    return {"once": _billed(Path("bills-whole")), "jobs": found}
+
+
+def compared(output: str, whole: Path) -> dict[str, Any]:
+    """The state of an output next to that of a job without kills."""
+    outputs = [str(path) for path in Path.cwd().glob(f"*{whole}*") if path.suffix in ENDINGS]
+    return {
+        "left": [str(path) for path in Path.cwd().glob("*.job/*")],
+        "same": all(
+            _content(Path(name.replace(whole.name, output))) == _content(Path(name))
+            for name in outputs
+            if "rejects" not in name
+        ),
+        "same_rejects": Path(f"{output}.rejects.jsonl").read_text() == Path(f"{whole}.rejects.jsonl").read_text(),
+    }
+
+
+def _billed(bills: Path) -> list[str]:
+    return [text for line in bills.read_text().splitlines() for text in json.loads(line)]
 
 
 def _content(path: Path) -> Any:
@@ -203,7 +218,18 @@ def _content(path: Path) -> Any:
     return pyarrow.parquet.read_table(path).to_pylist()
 
 
+def each_in_its_directory(output: str, kills: int, seed: int, modes: Sequence[str]) -> dict[str, Any]:
+    warm_up(output)
+    found = {}
+    for mode in modes:
+        Path(mode).mkdir()
+        os.chdir(mode)
+        found[mode] = main(output, kills, seed, mode)
+        os.chdir("..")
+    return found
+
+
 if __name__ == "__main__":
     os.chdir(sys.argv[1])
-    found = main(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), damage="damage" in sys.argv, mode=sys.argv[-1])
-    sys.stdout.write(json.dumps(found))
+    os.fsync = lambda fd: None
+    sys.stdout.write(json.dumps(each_in_its_directory(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5:])))

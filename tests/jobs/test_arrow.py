@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aembed.jobs.arrow import array_of, lists_of
+from aembed.jobs.arrow import array_of, lists_of, numbers_of
 
 pa: Any = pytest.importorskip("pyarrow", reason="needs the extra parquet")
 
@@ -50,6 +50,15 @@ def test_lists_of_fixed_size_are_the_rows_themselves(dtype: str) -> None:
     assert made.flatten().buffers()[1].address == rows.ctypes.data, "there is no copy"
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8", "uint8"])
+def test_numbers_of_a_part_of_an_array_are_not_copied(dtype: str) -> None:
+    rows = np.arange(12, dtype=dtype).reshape(4, 3)
+    part = numbers_of(lists_of(rows).slice(1, 2).flatten())
+    assert part.dtype == rows.dtype
+    assert part.tolist() == rows[1:3].ravel().tolist()
+    assert part.ctypes.data == rows[1:].ctypes.data
+
+
 JOB = """
 import asyncio, sys
 asked = set()
@@ -58,10 +67,18 @@ class Finder:
         asked.add(name)
 sys.meta_path.insert(0, Finder())
 from aembed import Config
-from aembed.jobs import run
+from aembed.jobs import join, run
 with open("r.jsonl", "w") as file:
     file.write('{"text": "a", "id": 1, "flag": true, "number": 1.5, "list": [1]}' + chr(10) + '{"text": "b", "id": 2}')
-asyncio.run(run("r.jsonl", "v.parquet", model="mock", dimensions=8, config=Config()))
+def embed(output, shard=None, **options):
+    asyncio.run(run("r.jsonl", output, model="mock", dimensions=8, config=Config(), shard=shard, **options))
+embed("v.parquet")
+with open("r.jsonl", "a") as file:
+    file.write(chr(10) + '{"text": "c", "id": 3}')
+embed("v.parquet", update=True)
+for number in (1, 2):
+    embed(f"{number}.parquet", (number, 2), dtype="int8")
+asyncio.run(join(["1.parquet", "2.parquet"], "whole.parquet"))
 print("pyarrow" in asked, "pandas" in asked)
 """
 

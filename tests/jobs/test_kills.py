@@ -24,81 +24,46 @@ from tests.jobs.conftest import expected
 from tests.jobs.interrupted import AHEAD, posix, run_job, stopped_job
 from tests.jobs.provider import Remembers
 
-
-@posix
-@pytest.mark.parametrize(
-    ("output", "count"), [("v.npy", 12), ("v.jsonl", 12), ("v.parquet", 12)], ids=["npy", "jsonl", "parquet"]
-)
-def test_fault_62_killed_anywhere_and_resumed(output: str, count: int, tmp_path: Path) -> None:
-    """The output equals that of an uninterrupted job, and only texts in flight are billed twice."""
-    if output.endswith(".parquet"):
-        pytest.importorskip("pyarrow", reason="needs the extra parquet")
-    found = _kill(tmp_path, output, count, seed=62)
-    assert sum(job["kills"] for job in found["jobs"]) >= count
-    for job in found["jobs"]:
-        assert (job["ended"], job["same"], job["same_rejects"], job["left"]) == (True, True, True, [])
-        assert set(job["billed"]) == set(found["once"])
-        again = len(job["billed"]) - len(found["once"])
-        assert again <= job["kills"] * (kills.SLOTS + AHEAD) * kills.BATCH
+KILLS = 8
+"""The fewest of each kind of job."""
+SEED = 62
+MODES = ["plain", "files", "shards", "pieces", "update", "keep", "retry", "several"]
 
 
 @posix
 @pytest.mark.parametrize("output", ["v.npy", "v.jsonl", "v.parquet"])
-@pytest.mark.parametrize("mode", ["files", "shards", "pieces"])
-def test_fault_124_killed_with_several_files_with_shards_and_with_pieces(
-    output: str, mode: str, tmp_path: Path
-) -> None:
+def test_fault_62_and_124_killed_anywhere_and_resumed(output: str, tmp_path: Path) -> None:
+    """Each kind of job ends as it would without a kill, and only texts in flight are billed twice."""
     if output.endswith(".parquet"):
         pytest.importorskip("pyarrow", reason="needs the extra parquet")
-    if mode == "pieces" and output == "v.npy":
-        pytest.skip("pieces need columns")
-    found = _kill(tmp_path, output, 6, mode, seed=124)
-    for job in found["jobs"]:
-        assert (job["ended"], job["same"], job["same_rejects"], job["left"]) == (True, True, True, [])
-        assert set(job["billed"]) == set(found["once"])
-        again = len(job["billed"]) - len(found["once"])
-        assert again <= job["kills"] * (kills.SLOTS + AHEAD) * kills.BATCH
+    modes = [mode for mode in MODES if mode != "pieces" or output != "v.npy"]  # pieces need columns
+    results = _kill(tmp_path, output, *modes)
+    for mode, found in results.items():
+        assert sum(job["kills"] for job in found["jobs"]) >= KILLS, mode
+        for job in found["jobs"]:
+            _check_whole(job, mode)
+            assert set(job["billed"]) == set(found["once"]), mode
+            again = len(job["billed"]) - len(found["once"])
+            assert again <= job["kills"] * (kills.SLOTS + AHEAD) * kills.BATCH, mode
+    assert len(results["update"]["once"]) < kills.ROWS // 2 + 5
+    assert len(results["keep"]["once"]) < kills.ROWS // 2 + 5
+    assert all("unspeakable" in text for text in results["retry"]["once"])
 
 
 @posix
 def test_fault_62_killed_while_the_machine_loses_the_last_writes(tmp_path: Path) -> None:
-    for job in _kill(tmp_path, "v.npy", 15, "damage", seed=63)["jobs"]:
-        assert (job["ended"], job["same"], job["same_rejects"], job["left"]) == (True, True, True, [])
+    for job in _kill(tmp_path, "v.npy", "damage", count=15)["damage"]["jobs"]:
+        _check_whole(job, "damage")
 
 
-@posix
-@pytest.mark.parametrize(
-    ("mode", "output"),
-    [
-        ("update", "v.npy"),
-        ("update", "v.parquet"),
-        ("keep", "v.npy"),
-        ("keep", "v.jsonl"),
-        ("keep", "v.parquet"),
-        ("several", "v.jsonl"),
-        ("retry", "v.npy"),
-        ("retry", "v.jsonl"),
-    ],
-)
-def test_fault_124_killed_anywhere_and_resumed(mode: str, output: str, tmp_path: Path) -> None:
-    """Updates, several outputs and retried rejects end as without a kill, and pay for nothing twice."""
-    if output.endswith(".parquet"):
-        pytest.importorskip("pyarrow", reason="needs the extra parquet")
-    found = _kill(tmp_path, output, 8, mode, seed=124)
-    assert sum(job["kills"] for job in found["jobs"]) >= 8
-    for job in found["jobs"]:
-        assert (job["ended"], job["same"], job["same_rejects"], job["left"]) == (True, True, True, [])
-        assert set(job["billed"]) == set(found["once"])
-        again = len(job["billed"]) - len(found["once"])
-        assert again <= job["kills"] * (kills.SLOTS + AHEAD) * kills.BATCH
-    if mode in {"update", "keep"}:
-        assert len(found["once"]) < kills.ROWS // 2 + 5
-    if mode == "retry":
-        assert all("unspeakable" in text for text in found["once"])
+def _check_whole(job: Any, mode: str) -> None:
+    found = job["ended"], job["same"], job["same_rejects"], job["left"]
+    assert found == (True, True, True, []), f"{mode}: {job}"
 
 
-def _kill(place: Path, output: str, count: int, *options: str, seed: int) -> Any:
-    program = [sys.executable, "-W", "error", kills.__file__, str(place), output, str(count), str(seed), *options]
+def _kill(place: Path, output: str, *modes: str, count: int = KILLS) -> Any:
+    """Results by mode, with at least so many kills of each."""
+    program = [sys.executable, "-W", "error", kills.__file__, str(place), output, str(count), str(SEED), *modes]
     ended = subprocess.run(program, capture_output=True, check=True, timeout=600)
     return json.loads(ended.stdout)
 
@@ -130,7 +95,7 @@ async def test_fault_62_command_killed_by_the_request_it_sends(monkeypatch: pyte
         monkeypatch.setenv("AEMBED_CONFIG", "aembed.toml")
         command = [sys.executable, "-c", "from aembed.cli import main; main()"]
         died = 0
-        for _ in range(3):
+        for _ in range(2):
             arrived.clear()
             fatal = lot.randrange(1, 5)
             process = await asyncio.create_subprocess_exec(*command, "embed", "t.txt", "-o", "v.npy", "-m", "here")
@@ -140,7 +105,7 @@ async def test_fault_62_command_killed_by_the_request_it_sends(monkeypatch: pyte
         process = await asyncio.create_subprocess_exec(*command, "embed", "t.txt", "-o", "v.npy", "-m", "here")
         assert await process.wait() == 0
         billed = server.counters.inputs
-    assert died == 3
+    assert died == 2
     assert len(texts) <= billed <= len(texts) + died * (slots + AHEAD) * batch
     async with LoopbackServer("openai", dim=8) as server, EmbedderFactory(Config()) as factory:
         embedder = await factory.new_embedder("openai:any", base_url=server.base_url, dimensions=8)
