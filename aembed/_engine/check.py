@@ -11,36 +11,41 @@ from aembed._types import ModelSpec, Reply, Vectors
 from aembed._vectors import unit_length
 
 
-def check_reply(reply: Reply, texts: int, spec: ModelSpec, *, scale: bool = False) -> Vectors:
+def check_reply(reply: Reply, texts: int, spec: ModelSpec, *, in_place: bool = False, scale: bool = False) -> Vectors:
     """The vectors of ``reply``: float32, C-contiguous, one finite, non-zero row per text.
 
-    ``scale``: to unit length, in place where the array may be written to.
+    ``in_place``: they are in the array that the provider was handed, whose type and shape are right. ``scale``: to unit
+    length, in place where the array may be written to.
 
     Raises:
         ReplyError: count, dimension or values are wrong; ``index`` names the first bad row.
     """
     try:
-        vectors = _checked(reply.vectors, texts, spec)
+        vectors = reply.vectors if in_place else _as_rows(reply.vectors, texts, spec)
+        _check_values(vectors, texts, spec)
     except ReplyError as error:
         error.request_id = reply.request_id
         raise
     return unit_length(vectors) if scale else vectors
 
 
-def _checked(vectors: Vectors, texts: int, spec: ModelSpec) -> Vectors:
+def _as_rows(vectors: Vectors, texts: int, spec: ModelSpec) -> Vectors:
     if type(vectors) is not np.ndarray or vectors.dtype != np.float32 or not vectors.flags.c_contiguous:
         vectors = _as_float32(vectors, spec)
     if vectors.ndim != 2 or len(vectors) != texts:
         raise _unusable(spec, f"an array of shape {vectors.shape} for {texts} texts")
     if spec.dim is not None and vectors.shape[1] != spec.dim:
         raise _unusable(spec, f"vectors of dimension {vectors.shape[1]} where {spec.dim} was expected")
+    return vectors
+
+
+def _check_values(vectors: Vectors, texts: int, spec: ModelSpec) -> None:
     if texts == 1:
         least = most = float(np.vdot(vectors, vectors))  # the cheapest way for one row
     else:
         least, most = _squared_norms(vectors)
     if not 0.0 < least <= most < math.inf:  # NaN fails every comparison
         _check_rows(vectors, spec)
-    return vectors
 
 
 def _squared_norms(vectors: Vectors) -> tuple[float, float]:

@@ -210,15 +210,16 @@ class Engine:
             failure = None  # its traceback refers to this frame
         assert reply is not None, "an error was raised otherwise"
         texts, spec = len(batch.texts), self.spec
+        in_place = rows is not None and reply.vectors is rows
         if texts * (spec.dim or 0) < MAX_NUMBERS_CHECKED_ON_LOOP:
-            vectors = check_reply(reply, texts, spec, scale=self._normalize)
+            vectors = check_reply(reply, texts, spec, in_place=in_place, scale=self._normalize)
         else:
-            check = partial(check_reply, reply, texts, spec, scale=self._normalize)
+            check = partial(check_reply, reply, texts, spec, in_place=in_place, scale=self._normalize)
             vectors = await anyio.to_thread.run_sync(check)
         self._cap.accepted(texts)
         if self.spec.dim is None:  # the first reply shows it
             self.spec = replace(spec, dim=vectors.shape[1])
         if attempt is not None:
             attempt.answered(reply)
-        call.place(batch, reply, vectors, in_place=rows is not None and reply.vectors is rows)
+        call.place(batch, reply, vectors, in_place=in_place)
         self.recorder.delivered(call, batch, reply, attempt)

@@ -39,6 +39,8 @@ class Quotas:
         self.token_ratio = TokenRatio()
         self.pace = Pace()
         self.episodes = Episodes()
+        self._are_limited = False
+        """A limit is stated or reported. Without any there is nothing to compare an amount with."""
         self._headers = Headers(self.requests, 0), Headers(self.tokens, 1)
         self.state(limits)
 
@@ -86,7 +88,7 @@ class Quotas:
 
     def check_capacity(self, reservation: Reservation) -> None:
         """Raise :class:`InputError` for more than is ever admitted at once."""
-        if (
+        if not self._are_limited or (
             reservation.requests <= self.requests.capacity
             and reservation.tokens <= self.tokens.capacity
             and reservation.inputs <= self.inputs.capacity
@@ -113,18 +115,21 @@ class Quotas:
 
         ``paced``: at the pace; a probe is sent to find out whether that still holds.
         """
+        when = self._when_limits_allow(now, reservation, aside, leave_reserve) if self._are_limited else now
+        if paced and self.pace.flow is not None:
+            both = self._reserve(now) if leave_reserve else (aside[0], aside[1])
+            when = max(when, self.pace.earliest(now, reservation, both))
+        return when
+
+    def _when_limits_allow(self, now: float, reservation: Reservation, aside: Amounts, leave_reserve: bool) -> float:
         when = now
         for quota, amount, left in (
             (self.requests, reservation.requests, aside[0]),
             (self.tokens, reservation.tokens, aside[1]),
             (self.inputs, reservation.inputs, aside[2]),
         ):
-            if quota.limit is not None or quota.day is not None:
-                later = quota.earliest(now, amount, left, leave_reserve=leave_reserve)
-                when = max(when, later)
-        if paced and self.pace.flow is not None:
-            both = self._reserve(now) if leave_reserve else (aside[0], aside[1])
-            when = max(when, self.pace.earliest(now, reservation, both))
+            if _is_limited(quota):
+                when = max(when, quota.earliest(now, amount, left, leave_reserve=leave_reserve))
         return when
 
     def leaves(self, now: float, head: Reservation, other: Reservation) -> bool:
@@ -256,6 +261,7 @@ class Quotas:
                 silent.use_as(reported)
 
     def _knows(self) -> None:
+        self._are_limited = any(map(_is_limited, (self.requests, self.tokens, self.inputs)))
         rules = {self.requests.rule, self.tokens.rule}
         self.pace.is_bucket = "bucket" in rules
         self.pace.is_fixed = rules == {"fixed"}
@@ -265,6 +271,10 @@ class Quotas:
 
 def _least(cap: int | None, quota: float) -> int | None:
     return cap if quota >= (cap or math.inf) else max(1, int(quota))
+
+
+def _is_limited(quota: ResourceQuota) -> bool:
+    return quota.limit is not None or quota.day is not None
 
 
 def _has_room(quota: ResourceQuota) -> bool:

@@ -52,8 +52,8 @@ class Reserve:
         """Count a query."""
         if now - self._last_query > MINUTE_S:
             self._began = now
-        if self._last_query == -math.inf:
-            self.query = amount
+            if self._last_query == -math.inf:
+                self.query = amount
         self._last_query = now
         self.query += 0.1 * (amount - self.query)  # an exponential mean of about ten queries
 
