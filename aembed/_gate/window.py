@@ -88,9 +88,9 @@ class Window:
             cells.append(cell)
         # `if` and not `max`: every answer passes here twice, and a call takes three times as long
         expires = now + self.span + MARGIN_S
-        if expires > cell.expires:
+        if expires > cell.expires:  # noqa: PLR1730
             cell.expires = expires
-        if sent_at > cell.sent_at:
+        if sent_at > cell.sent_at:  # noqa: PLR1730
             cell.sent_at = sent_at
         cell.amount += amount
         if is_query:

@@ -4,9 +4,9 @@
 
 Prints, for each mode, the billed texts and the state of the outputs as JSON. The input of a ``plain`` job is one file,
 that of ``files`` several; ``shards`` are three jobs and their join; in ``pieces`` each row is several pieces; an
-``update`` or ``keep`` has an output of other rows before it; ``retry`` embeds rejected rows again; ``several`` has three
-outputs. In ``damage`` the last bytes of journal and vectors are torn off after some kills, as a machine that dies may
-do.
+``update`` or ``keep`` has an output of other rows before it; ``retry`` embeds rejected rows again; ``several`` has
+three outputs. In ``damage`` the last bytes of journal and vectors are torn off after some kills, as a machine that
+dies may do.
 
 Children are forked from a process that has done jobs already, so that they import nothing. They sync nothing to the
 disk: what a process has written outlives it without that.

@@ -107,12 +107,12 @@ def normal_quantile(p: float) -> float:
 
 
 def _solve(rising: Callable[[float], float], p: float, low: float, high: float) -> float:
-    """By false position; an end that stays is taken for half as far off (the Illinois method), so that both close in."""
+    """By false position; an end that stays counts as half as far off (the Illinois method), so that both close in."""
     below, above, stayed = rising(low) - p, rising(high) - p, 0
     middle = (low + high) / 2
     for step in range(200):
         last, middle = middle, (low * above - high * below) / (above - below) if step % 8 else (low + high) / 2
-        if step > 1 and abs(middle - last) <= SOLVED * abs(middle) or not low < middle < high:
+        if (step > 1 and abs(middle - last) <= SOLVED * abs(middle)) or not low < middle < high:
             break
         found = rising(middle) - p
         if found >= 0:
