@@ -83,11 +83,13 @@ def limits(**given: float | None) -> Limits | None:
     return Limits(**here) if here else None
 
 
-def summary(report: JobReport) -> str:
-    """The sentence at the end of a job."""
+def summary(report: JobReport, *, retry: bool = False) -> str:
+    """The sentence at the end of a job, perhaps a ``retry`` of rejected rows."""
     files = ", ".join(report.outputs)
     if report.was_complete:
-        return f"{files}: already complete, {_rows(report.embedded)} from {report.model}; --force makes it anew"
+        rows = f"{_rows(report.embedded)} from {report.model}"
+        found = f"no row to retry, {rows}" if retry else f"already complete, {rows}; --force makes it anew"
+        return f"{files}: {found}{_rejected(report)}"
     shown = report.output.lower().endswith(".npy")
     vectors = f"{_rows(report.embedded)} with {report.dim} dimensions"
     if shown:
@@ -108,18 +110,18 @@ def summary(report: JobReport) -> str:
         (report.cost, _dollars(report.cost or 0)),
     ]
     said = "".join(f", {aside}" for there, aside in asides if there)
-    rejected = ""
-    if report.rejects is not None:
-        empty = f" ({_missing(report.dtype)} in the output)" if shown else ""
-        rejected = f"\n{report.rejected:,} of {_rows(report.rows)} rejected{empty}: see {_near(report.rejects)}"
     return (
         f"{files}: {vectors} from {report.model}{_language(report)}{said}, "
-        f"in {report.elapsed:.2f} s ({fresh / report.elapsed:,.0f} rows/s){rejected}"
+        f"in {report.elapsed:.2f} s ({fresh / report.elapsed:,.0f} rows/s){_rejected(report)}"
     )
 
 
-def _missing(dtype: str) -> str:
-    return "NaN" if dtype.startswith("float") else "zeros"
+def _rejected(report: JobReport) -> str:
+    if report.rejects is None:
+        return ""
+    missing = "NaN" if report.dtype.startswith("float") else "zeros"
+    empty = f" ({missing} in the output)" if report.output.lower().endswith(".npy") else ""
+    return f"\n{report.rejected:,} of {_rows(report.rows)} rejected{empty}: see {_near(report.rejects)}"
 
 
 def dry_run_summary(plan: JobPlan) -> str:

@@ -179,7 +179,7 @@ def embed(  # noqa: PLR0917 (typer hands them over by name)
                 chosen |= {**writing, "force": force, **spending}
                 outputs = _named(output, source)
                 report = embed_files(source, outputs, model=model, shown=shown, config=config, options=chosen)
-            say(summary(report))
+            say(summary(report, retry=retry is not None))
     if report.rejected:
         raise typer.Exit(EXIT_REJECTED)
 

@@ -36,10 +36,11 @@ class JobChangedError(JobError):
 class JobStoppedError(JobError):
     """The provider or the disk ended the job; ``__cause__`` says how.
 
-    ``done`` of ``rows`` rows are done. The same call resumes where this one ended.
+    ``done`` of ``rows`` rows are done, both 0 where the disk was full before the input was read. The same call resumes
+    where this one ended.
     """
 
-    def __init__(self, message: str, *, done: int, rows: int) -> None:
+    def __init__(self, message: str, *, done: int = 0, rows: int = 0) -> None:
         super().__init__(message)
         self.done = done
         self.rows = rows

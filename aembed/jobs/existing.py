@@ -8,7 +8,7 @@ from typing import Any
 
 from aembed.jobs.errors import JobChangedError, JobOutputError
 from aembed.jobs.journal import in_words
-from aembed.jobs.keys import is_written
+from aembed.jobs.keys import has_rejected_texts, is_written
 from aembed.jobs.paths import JobPaths, Output
 from aembed.jobs.record import OutputRecord, find_record
 from aembed.jobs.wanted import UpdateOptions
@@ -58,6 +58,8 @@ def look_at_outputs(
         return Existing()
     if wanted.retry:
         old = _to_be_retried(paths.outputs[0], found, fingerprint, settings)
+        if not unfinished and not has_rejected_texts(old.output):
+            return Existing(complete=(old,))
         return Existing(origin=old, kept=(old,))
     if len(complete) == len(paths.outputs):
         return Existing(complete)

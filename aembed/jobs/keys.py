@@ -118,6 +118,12 @@ def read_keys(output: Output) -> RowKeys:
     return keys_in(output.keys)
 
 
+def has_rejected_texts(output: Output) -> bool:
+    """True if the provider rejected a row: the others without a vector have no text that could be embedded."""
+    keys = read_keys(output)
+    return bool(keys["text"][keys["state"] == REJECTED].any())
+
+
 def keys_in(path: Path) -> RowKeys:
     """The keys in a file, whether it is complete or still without its head."""
     rows = (path.stat().st_size - HEAD_BYTES) // ROW.itemsize

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from aembed import AembedError
-from aembed.jobs.errors import JobOutputError
+from aembed.jobs.errors import JobError, JobOutputError, JobStoppedError
 
 OutputFormat: TypeAlias = Literal["npy", "jsonl", "parquet"]
 
@@ -179,15 +179,21 @@ def output_errors(name: str) -> Generator[None, None, None]:
     except AembedError:  # some of them are timeouts, and so OSErrors
         raise
     except OSError as error:
-        raise JobOutputError(f"the output {name} {why(error)}") from None
+        raise _output_error(name, error) from None
 
 
-def why(error: OSError) -> str:
-    """The system's reason against writing, and a remedy."""
+def _output_error(name: str, error: OSError) -> JobError:
+    """For a full disk one that stops the job; any other error of the system means that the output cannot be there."""
+    said = f"the output {name} {why(error)}"
+    return JobStoppedError(f"{said}; then run the same job again") if is_full(error) else JobOutputError(said)
+
+
+def why(error: OSError, done: str = "written") -> str:
+    """The system's reason against it, and a remedy."""
+    reason = f"cannot be {done}: {error.strerror or error}"
     if error.errno in {errno.EMFILE, errno.ENFILE}:
-        return f"cannot be written: {error.strerror}; raise the limit of open files (ulimit -n)"
-    mend = "free some space" if is_full(error) else "check its directory"
-    return f"cannot be written: {error.strerror or error}; {mend}, or choose another place"
+        return f"{reason}; raise the limit of open files (ulimit -n)"
+    return f"{reason}; {'free some space' if is_full(error) else 'check its directory'}, or choose another place"
 
 
 def is_full(error: OSError) -> bool:

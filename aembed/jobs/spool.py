@@ -13,7 +13,8 @@ from typing import IO, BinaryIO
 import anyio
 import anyio.to_thread
 
-from aembed.jobs.errors import JobInputError
+from aembed.jobs.errors import JobInputError, JobStoppedError
+from aembed.jobs.paths import is_full, why
 from aembed.jobs.streams import damage
 
 
@@ -29,7 +30,8 @@ async def keep_stream(stream: IO[bytes], name: str) -> BinaryIO:
             file.close()
         if not isinstance(error, OSError):
             raise
-        raise JobInputError(
+        kind = JobStoppedError if is_full(error) else JobInputError
+        raise kind(
             f"{name} cannot be kept in {tempfile.gettempdir()}: {error.strerror}; "
             "free space there, or set TMPDIR to another directory"
         ) from None
@@ -69,4 +71,6 @@ def reading_errors(name: str) -> Generator[None, None, None]:
     except damage() as error:
         raise JobInputError(f"{name} is damaged: {error}; it cannot be decompressed to its end") from None
     except OSError as error:
+        if is_full(error):
+            raise JobStoppedError(f"{name} {why(error, 'read')}") from None
         raise JobInputError(f"{name} cannot be read: {error.strerror}; check its type and permissions") from None

@@ -188,7 +188,7 @@ class JobRun:
         """Reject vectors that the disk cannot hold, before any is paid for."""
         free, needed = directory.free_bytes(), rows * self._header.dim * 4
         if needed and needed + SPARE_BYTES > free:
-            raise JobOutputError(
+            raise JobStoppedError(
                 f"no space for {self._paths.name}: {rows} x {self._header.dim} float32 take {_size(needed)}, and "
                 f"{_size(free)} are free there; free some, or choose another place"
             )

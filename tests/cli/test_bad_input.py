@@ -58,7 +58,7 @@ def test_standard_input_that_gives_nothing(
 def test_standard_input_that_cannot_be_kept(aembed: Aembed, stdin: Callable[[bytes], None]) -> None:
     stdin(b"text\n" * 10_000)
     with small_files(4096):
-        rejected(aembed("embed", "-", "-o", "v.npy"), "standard input cannot be kept", "TMPDIR")
+        rejected(aembed("embed", "-", "-o", "v.npy"), "standard input cannot be kept", "TMPDIR", code=3)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,7 @@ def test_too_little_space_is_reported_beforehand(aembed: Aembed, notes: str, mon
         aembed("embed", notes, "-o", "v.npy", "--model", "mock"),
         "no space",
         "3 x 128 float32 take 1.5 kB, and 1.5 kB are free",
+        code=3,
     )
 
 
@@ -109,6 +110,7 @@ def test_size_of_a_large_output_is_in_gigabytes(aembed: Aembed, notes: str, monk
     rejected(
         aembed("embed", notes, "-o", "v.npy", "--model", "mock", "--dimensions", "1000000000"),
         "3 x 1000000000 float32 take 12.0 GB",
+        code=3,
     )
 
 

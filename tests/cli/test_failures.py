@@ -21,6 +21,15 @@ def test_disk_that_is_full(aembed: Aembed) -> None:
     rejected(outcome, "cannot be written", "free some space", "run the same job again", code=3)
 
 
+def test_disk_that_is_full_from_the_beginning(aembed: Aembed, notes: str) -> None:
+    """Nothing was sent, and the same command does everything."""
+    command = ["embed", notes, "-o", "v.npy", "--model", "mock"]
+    with small_files(10):
+        outcome = aembed(*command)
+    rejected(outcome, "the output v.npy cannot be written", "free some space", "run the same job again", code=3)
+    assert aembed(*command).code == 0
+
+
 def test_output_stream_that_is_full() -> None:
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")

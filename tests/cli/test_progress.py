@@ -135,7 +135,20 @@ def test_rejected_rows_from_the_command(aembed: Aembed) -> None:
     outcome = aembed("embed", "--retry-rejects", "v.npy", "--overlong", "truncate")
     assert (outcome.code, outcome.err) == (0, "")
     assert "1 cut to the model's length" in outcome.out
+    again = aembed("embed", "--retry-rejects", "v.npy", "--overlong", "truncate")
+    assert (again.code, again.out) == (0, "v.npy: no row to retry, 2 rows from local:all-MiniLM-L6-v2\n")
     assert aembed("embed", "t.txt", "--retry-rejects", "v.npy").code == 2
+
+
+def test_a_complete_output_says_what_it_lacks(aembed: Aembed, table: str) -> None:
+    command = ["embed", table, "-o", "v.npy", "-m", "mock", "--text-column", "body"]
+    assert aembed(*command).code == 1
+    code, out, err = aembed(*command)
+    assert (code, err) == (1, "")
+    assert out == (
+        "v.npy: already complete, 2 rows from mock:mock; --force makes it anew\n"
+        "1 of 3 rows rejected (NaN in the output): see v.npy.rejects.jsonl\n"
+    )
 
 
 def test_limits_of_cost_and_cache(aembed: Aembed, notes: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aembed import Config, ConfigError, Limits
-from aembed.jobs import JobOutputError, JobStoppedError, plan, run
+from aembed.jobs import JobStoppedError, plan, run
 from aembed.jobs.assembly import Assembly
 from aembed.jobs.directory import JobDirectory
 from tests.jobs.provider import Remembers
@@ -92,8 +92,9 @@ async def test_vectors_must_fit_on_the_disk_with_a_megabyte_to_spare(
     if fits:
         assert (await run(lines(10), "v.npy", model=made, config=Config())).rows == 10
         return
-    with pytest.raises(JobOutputError) as caught:
+    with pytest.raises(JobStoppedError) as caught:
         await run(lines(10), "v.npy", model=made, config=Config())
+    assert (caught.value.done, caught.value.rows) == (0, 0)
     assert str(caught.value) == (
         "no space for v.npy: 10 x 8 float32 take 320 bytes, and 1.0 MB are free there; free some, or choose another "
         "place"
@@ -122,7 +123,7 @@ async def test_a_job_whose_vectors_are_written_asks_for_no_space(monkeypatch: py
 )
 async def test_sizes_in_words(free: int, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(JobDirectory, "free_bytes", lambda _: free)
-    with pytest.raises(JobOutputError, match=f"and {said} are free there"):
+    with pytest.raises(JobStoppedError, match=f"and {said} are free there"):
         await run(lines(10), "v.npy", model=provider(), config=Config())
 
 

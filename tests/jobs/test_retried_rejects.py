@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,20 @@ async def test_rejected_rows_are_put_in_their_places(output: str) -> None:
     assert (await job(output)).was_complete
 
 
+@pytest.mark.parametrize("output", FORMATS)
+async def test_an_output_without_a_row_to_retry_is_left_alone(output: str) -> None:
+    """A text that is blank is rejected whatever the model does."""
+    write("one", "", "three")
+    await job(output)
+    before = {path.name: path.read_bytes() for path in Path.cwd().iterdir()}
+    times = {path.name: path.stat().st_mtime_ns for path in Path.cwd().iterdir()}
+    provider = Remembers(speaks=True)
+    report = await retry_rejects(output, model=provider, config=Config())
+    assert (report.was_complete, report.rejected, report.embedded, provider.asked) == (True, 1, 2, [])
+    assert {path.name: path.read_bytes() for path in Path.cwd().iterdir()} == before
+    assert {path.name: path.stat().st_mtime_ns for path in Path.cwd().iterdir()} == times
+
+
 async def test_rejected_rows_of_another_input_or_model() -> None:
     write("one", "unspeakable")
     await job("v.npy")
@@ -61,6 +77,6 @@ async def test_overlong_texts_are_retried_truncated() -> None:
     report = await retry_rejects("v.npy", overlong="truncate", config=Config())
     assert (report.rejected, report.truncated) == (0, 1)
     assert not np.isnan(np.load("v.npy")).any()
-    await retry_rejects("v.npy", overlong="truncate", config=Config())
-    assert read_record("v.npy").retried == ["truncate"], "once, however often it is asked for"
+    assert (await retry_rejects("v.npy", overlong="truncate", config=Config())).was_complete
+    assert read_record("v.npy").retried == ["truncate"]
     assert (await job("v.npy", "local")).was_complete
