@@ -49,13 +49,16 @@ def try_room(room: str, chosen: list[Mutant]) -> float:
     """The share in percent of the changes that are noticed."""
     survivors = []
     with tempfile.TemporaryDirectory(prefix="aembed-mutation-") as directory:
-        workplace = Workplace(ROOT, Path(directory), ROOMS[room]["tests"])
+        workplace = Workplace(ROOT, Path(directory), given.tests or ROOMS[room]["tests"], given.seconds)
         workplace.measure(ROOMS[room]["sources"])
-        for number, mutant in enumerate(chosen, 1):
-            noticed = workplace.is_noticed(mutant)
-            print(f"{number}/{len(chosen)} {'noticed ' if noticed else 'SURVIVES'} {mutant.kind}: {mutant}", flush=True)
-            if not noticed:
-                survivors.append((mutant, len(workplace.reaching(mutant))))
+        with workplace.servers():
+            for number, mutant in enumerate(chosen, 1):
+                noticed = workplace.is_noticed(mutant)
+                mark = "noticed " if noticed else "SURVIVES"
+                print(f"{number}/{len(chosen)} {mark} {mutant.kind}: {mutant}", flush=True)
+                if not noticed:
+                    survivors.append((mutant, len(workplace.reaching(mutant))))
+            workplace.check()
     rate = 100 * (1 - len(survivors) / len(chosen))
     for mutant, reached in survivors:
         print(f"  {mutant}\n      {mutant.text}\n      reached by {reached} tests")
@@ -70,6 +73,8 @@ parser.add_argument("--seed", type=int, default=1)
 parser.add_argument(
     "--at", action="append", default=[], metavar="FILE[:LINE[:COLUMN]]", help="only changes there, all of them"
 )
+parser.add_argument("--tests", nargs="+", metavar="PATH", help="these, not the tests of the room")
+parser.add_argument("--seconds", type=float, default=30.0, help="of tests for one change, short ones first")
 parser.add_argument("--bar", type=float, default=BAR, help=f"percent below which it fails [default: {BAR:g}]")
 given = parser.parse_args()
 if unknown := [room for room in given.rooms if room not in ROOMS]:

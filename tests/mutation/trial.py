@@ -2,51 +2,92 @@
 
 from __future__ import annotations
 
+import json
+import multiprocessing
+import multiprocessing.connection
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from coverage import CoverageData
 
+from tests.mutation.forks import CONNECTION, NOT_HERE, Request
 from tests.mutation.mutants import Mutant
+from tests.mutation.warm import DURATIONS, FAILED
 
 COPIED = ("aembed", "tests", "perf", "pyproject.toml", "README.md", "noxfile.py")
-LONGER_THAN_UNCHANGED = 2
-"""Times the duration of all tests of the room; more, and the change has made something hang."""
-EXTRA_S = 30.0
+REWRITTEN = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
+"""A server has imported pytest's plugins before it begins."""
+PYTEST = ("-x", "-q", "-p", "no:cacheprovider", "--no-header", "-p", "tests.mutation.warm")
+LONGER_THAN_UNCHANGED = 3
+"""Times the processor time that the tests take; more, and the change has made something hang."""
+EXTRA_S = 10.0
+WAITING_S = 60.0
+"""Seconds that tests wait on top, for each other and for the processor."""
+
+
+class Server:
+    """A process that runs tests in copies of itself."""
+
+    def __init__(self, directory: Path, *arguments: str) -> None:
+        self.connection, theirs = multiprocessing.Pipe()
+        environment = os.environ | {"PYTHONPATH": str(directory), CONNECTION: str(theirs.fileno())}
+        command = [sys.executable, "-m", *arguments]
+        with theirs:
+            self._process = subprocess.Popen(
+                command,
+                cwd=directory,
+                env=environment,
+                pass_fds=[theirs.fileno()],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def exit_code(self, request: Request) -> int:
+        self.connection.send(request)
+        code = self.connection.recv()
+        assert isinstance(code, int)
+        return code
+
+    def close(self) -> None:
+        self.connection.close()
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
 
 
 class Workplace:
     """A copy of the project, and which tests reach which of its lines."""
 
-    def __init__(self, root: Path, directory: Path, tests: list[str]) -> None:
+    def __init__(self, root: Path, directory: Path, tests: list[str], seconds: float) -> None:
         self.directory = directory
         self.tests = tests
+        self._seconds = seconds
+        self._failed: set[str] = set()
         for name in COPIED:
             if (root / name).is_dir():
                 shutil.copytree(root / name, directory / name, ignore=shutil.ignore_patterns("__pycache__", "results"))
             else:
                 shutil.copy(root / name, directory / name)
         self._by_line: dict[str, dict[int, set[str]]] = {}
-        self._duration = 0.0
+        self._durations: dict[str, float] = {}
 
     def measure(self, sources: list[str]) -> None:
         """Runs the tests once, unchanged. They have to pass."""
         config = self.directory / "mutation.coveragerc"
         include = ",".join(f"{source}/*" if (self.directory / source).is_dir() else source for source in sources)
         config.write_text(f"[run]\nrelative_files = true\ninclude = {include}\ndata_file = {self.directory}/reached\n")
-        begun = time.monotonic()
         cov = ["--cov", f"--cov-config={config}", "--cov-context=test", "--cov-report="]
-        if (code := self._pytest([*self.tests, *cov], 3600, show=True)) != 0:
+        command = [sys.executable, "-m", "pytest", *PYTEST, *cov, *self.tests]
+        environment = os.environ | {"PYTHONPATH": str(self.directory)}
+        if (code := subprocess.run(command, cwd=self.directory, env=environment, check=False).returncode) != 0:
             sys.exit(f"the tests fail without any change (exit code {code})")
-        self._duration = time.monotonic() - begun
+        self._durations = json.loads((self.directory / DURATIONS).read_text(encoding="utf-8"))
         data = CoverageData(str(self.directory / "reached"))
         data.read()
         for path in data.measured_files():
@@ -54,18 +95,37 @@ class Workplace:
             name = Path(path).as_posix().removeprefix(f"{self.directory}/")
             self._by_line[name] = {line: {c.partition("|")[0] for c in found} for line, found in by_line.items()}
 
-    def reaching(self, mutant: Mutant) -> list[str]:
-        """Tests that run the line; what runs at import is reached by all that run anything else of the file.
+    @contextmanager
+    def servers(self) -> Iterator[None]:
+        """Starts the processes that run the tests."""
+        self._warm = Server(self.directory, "pytest", *PYTEST, *self.tests)
+        self._cold = Server(self.directory, "tests.mutation.cold")
+        try:
+            self._cold.connection.send(self._warm.connection.recv())
+            yield
+        finally:
+            self._warm.close()
+            self._cold.close()
 
-        Those come first that are few of their kind: they are likely to be about the line, and soon over.
+    def reaching(self, mutant: Mutant) -> list[str]:
+        """Tests that run the line, the shortest first.
+
+        What runs at import is reached by all that run anything else of the file.
         """
         lines = self._by_line.get(mutant.path, {})
-        found = lines.get(mutant.line, set())
+        found = lines.get(mutant.line, set()) - {""}
         if mutant.at_import:
-            found = set().union(self._importing(mutant.path), *lines.values())
-        found = found - {""}  # none: in another process, if at all
-        of_file = Counter(test.partition("::")[0] for test in found)
-        return sorted(found, key=lambda test: (of_file[test.partition("::")[0]], test))
+            found = set().union(self._importing(mutant.path), *lines.values()) - {""}
+        return sorted(found or self._durations, key=lambda test: (self._durations.get(test, 0.0), test))
+
+    def _affordable(self, tests: list[str]) -> tuple[list[str], float]:
+        chosen, duration = [], 0.0
+        for test in tests:
+            chosen.append(test)
+            duration += self._durations.get(test, 0.0)
+            if duration > self._seconds:
+                break
+        return chosen, duration
 
     def _importing(self, path: str) -> set[str]:
         """Test files that name a module: they may look at its tables, and run none of its lines."""
@@ -80,16 +140,35 @@ class Workplace:
 
     def is_noticed(self, mutant: Mutant) -> bool:
         """True if a test fails, or none ends, with this change."""
-        with self._changed(mutant):
-            return self._pytest(self.reaching(mutant) or self.tests, self._duration * LONGER_THAN_UNCHANGED) != 0
+        tests, duration = self._affordable(self.reaching(mutant))
+        limits = LONGER_THAN_UNCHANGED * duration + EXTRA_S, LONGER_THAN_UNCHANGED * duration + WAITING_S
+        code = NOT_HERE
+        with self._changed(mutant) as before:
+            if not self._is_run_at_import(mutant):
+                code = self._warm.exit_code(Request(tuple(tests), *limits, mutant.path, before, mutant.source))
+                self._failed.update(json.loads((self.directory / FAILED).read_text(encoding="utf-8")))
+            if code == NOT_HERE:
+                selection = self.directory / "selection"
+                selection.write_text("\n".join(tests), encoding="utf-8")
+                code = self._cold.exit_code(Request((*PYTEST, *REWRITTEN, f"@{selection}"), *limits))
+        return code != 0
+
+    def check(self) -> None:
+        """Tests that noticed a change in a copy of the process pass there without one."""
+        if self._failed and self._warm.exit_code(Request(tuple(sorted(self._failed)), 3600, 3600)) != 0:
+            failed = json.loads((self.directory / FAILED).read_text(encoding="utf-8"))
+            sys.exit(f"fails in a copy of the process without any change: {failed}")
+
+    def _is_run_at_import(self, mutant: Mutant) -> bool:
+        return mutant.at_import or "" in self._by_line.get(mutant.path, {}).get(mutant.line, ())
 
     @contextmanager
-    def _changed(self, mutant: Mutant) -> Iterator[None]:
+    def _changed(self, mutant: Mutant) -> Iterator[str]:
         path = self.directory / mutant.path
         before = path.read_text(encoding="utf-8")
         try:
             self._write(path, mutant.source)
-            yield
+            yield before
         finally:
             self._write(path, before)
 
@@ -99,21 +178,3 @@ class Workplace:
         path.write_text(source, encoding="utf-8")
         for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
             compiled.unlink()
-
-    def _pytest(self, arguments: list[str], limit_s: float, *, show: bool = False) -> int:
-        selection = self.directory / "selection"
-        selection.write_text("\n".join(arguments), encoding="utf-8")
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header", f"@{selection}"]
-        output = None if show else subprocess.DEVNULL
-        environment = os.environ | {"PYTHONPATH": str(self.directory)}
-        process = subprocess.Popen(
-            command, cwd=self.directory, env=environment, stdout=output, stderr=output, start_new_session=True
-        )
-        try:
-            return process.wait(limit_s + EXTRA_S)
-        except subprocess.TimeoutExpired:
-            return -signal.SIGKILL
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()

@@ -1,0 +1,63 @@
+"""A pytest plugin: tests are collected once, and run in copies of the process, each with a change of functions."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Generator
+from pathlib import Path
+from types import FunctionType
+
+import pytest
+
+from tests.mutation.forks import NOT_HERE, connection, copied, is_server
+from tests.mutation.swap import swapped
+
+DURATIONS = "durations.json"
+FAILED = "failed.json"
+"""Written by a copy: the tests that failed with its change."""
+OURS = {"aembed", "aembed_pytest", "tests", "__main__"}
+
+_durations: defaultdict[str, float] = defaultdict(float)
+_failed: set[str] = set()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    _durations[report.nodeid] += report.duration
+    if report.failed:
+        _failed.add(report.nodeid)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Nothing is run in this process itself."""
+    here = Path.cwd()  # tests change it
+    if not is_server():  # measured, without a change
+        result = yield
+        (here / DURATIONS).write_text(json.dumps(_durations), encoding="utf-8")
+        return result
+    requests = connection()
+    gc.unfreeze()
+    functions = [each for each in gc.get_objects() if isinstance(each, FunctionType)]
+    gc.freeze()
+    items = {item.nodeid: item for item in session.items}
+    session.items = []
+    requests.send([name for name in sys.modules if name.partition(".")[0] not in OURS])
+    while (request := requests.recv()) is not None:
+        if (code := copied(request)) is None:
+            code = 1
+            try:
+                session.items = [items[test] for test in request.tests if test in items]
+                if request.path and not swapped(here / request.path, request.before, request.after, functions):
+                    code = NOT_HERE
+                else:
+                    yield
+                    code = 1 if session.testsfailed else 0
+            finally:
+                (here / FAILED).write_text(json.dumps(sorted(_failed)), encoding="utf-8")
+                os._exit(code)
+        requests.send(code)
+    return (yield)
