@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 ROOMS: dict[str, dict[str, list[str]]] = tomllib.loads((HERE / "rooms.toml").read_text(encoding="utf-8"))
 BAR = 90.0
+SAMPLE = 40
 
 
 def equivalents() -> set[tuple[str, str, int, str]]:
@@ -68,11 +69,9 @@ def try_room(room: str, chosen: list[Mutant]) -> float:
 
 parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
 parser.add_argument("rooms", nargs="*", metavar="ROOM", help=f"of {', '.join(ROOMS)} [default: all]")
-parser.add_argument("--sample", type=int, default=40, help="changes drawn for each room")
+parser.add_argument("--sample", type=int, help="changes drawn for each room [default: 40, with --at all]")
 parser.add_argument("--seed", type=int, default=1)
-parser.add_argument(
-    "--at", action="append", default=[], metavar="FILE[:LINE[:COLUMN]]", help="only changes there, all of them"
-)
+parser.add_argument("--at", action="append", default=[], metavar="FILE[:LINE[:COLUMN]]", help="only changes there")
 parser.add_argument("--tests", nargs="+", metavar="PATH", help="these, not the tests of the room")
 parser.add_argument("--seconds", type=float, default=30.0, help="of tests for one change, short ones first")
 parser.add_argument("--bar", type=float, default=BAR, help=f"percent below which it fails [default: {BAR:g}]")
@@ -84,8 +83,9 @@ for room in given.rooms or ROOMS:
     drawn = candidates(room)
     if given.at:
         drawn = [mutant for mutant in drawn if f"{mutant.place}:".startswith(tuple(f"{at}:" for at in given.at))]
-    elif len(drawn) > given.sample:
-        drawn = random.Random(f"{given.seed} {room}").sample(drawn, given.sample)
+    sample = given.sample or (len(drawn) if given.at else SAMPLE)
+    if len(drawn) > sample:
+        drawn = random.Random(f"{given.seed} {room}").sample(drawn, sample)
     if drawn:
         rates[room] = try_room(room, drawn)
 for room, rate in rates.items():
