@@ -148,6 +148,19 @@ async def test_sides_take_turns_with_the_same_requests() -> None:
 
 
 @pytest.mark.virtual_time
+async def test_progress_is_that_of_all_rounds_and_sides() -> None:
+    """Six rounds and one to warm up, of two sides, each in blocks of three seconds."""
+    seen: list[bench.Progress] = []
+    subjects = {name: bench.Subject(lambda: anyio.sleep(0.01)) for name in ("one", "two")}
+    await bench.versus(subjects, arrivals=bench.constant(10), duration=18, block_s=3, progress=seen.append)
+    assert {now.seconds for now in seen} == {42.0}
+    elapsed = [now.elapsed for now in seen]
+    assert elapsed == sorted(elapsed)
+    assert all(any(abs(each - whole) < 1.5 for each in elapsed) for whole in range(3, 42, 3))
+    assert 39.0 < elapsed[-1] <= 43.0
+
+
+@pytest.mark.virtual_time
 async def test_nothing_is_decided_by_a_run_that_was_disturbed(monkeypatch: pytest.MonkeyPatch) -> None:
     def judge(*_: object, **__: object) -> tuple[Verdict, tuple[str, ...]]:
         return Verdict(state="invalid", reasons=("the machine stopped",)), ()

@@ -1,0 +1,64 @@
+"""A quota and the rule of its server: how long its window is, and what it holds. Numbers by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from aembed._gate.quota import ResourceQuota
+from tests.gate.quotas import bucket, fixed, reported, sent
+
+
+@pytest.mark.parametrize(("burst", "window_s"), [(60.0, 60.0), (54.0, 60.0), (53.9, 53.9), (10.0, 10.0), (8.0, 10.0)])
+def test_the_window_is_as_long_as_what_it_holds(burst: float, window_s: float) -> None:
+    quota = reported()
+    quota.burst = burst
+    assert quota.window_s == pytest.approx(window_s)
+    assert quota.is_short is (burst < 54.0)
+
+
+def test_a_bucket_holds_no_more_than_a_minutes_quota_and_one_at_least() -> None:
+    assert (bucket(holds=20.0).burst, bucket(holds=20.0).capacity) == (20.0, 21.0)
+    assert (bucket(holds=90.0).burst, bucket(holds=90.0).capacity) == (60.0, 60.0)
+    assert bucket(holds=0.1).burst == 1.0
+
+
+def test_a_window_holds_the_limit_again() -> None:
+    quota = bucket(holds=20.0)
+    quota.use_as_window()
+    assert (quota.rule, quota.burst, quota.capacity) == ("window", 60.0, 60.0)
+    quota.use_as_bucket(20.0)
+    quota.use_as_unknown()
+    assert (quota.rule, quota.capacity, quota.window_end) == ("unknown", 60.0, math.inf)
+
+
+def test_a_short_window_has_the_seconds_of_what_remained_at_most() -> None:
+    quota = reported()
+    quota.holds = 5.0
+    quota.use_as_short()
+    assert (quota.rule, quota.span) == ("short", 5.0)
+
+
+def test_the_rule_of_the_quota_that_is_reported_is_that_of_the_others() -> None:
+    for told, rule in [(bucket(600.0, 100.0), "bucket"), (fixed(600.0, 30.0), "fixed"), (reported(600.0), "unknown")]:
+        silent = ResourceQuota(60.0)
+        silent.use_as(told)
+        assert silent.rule == rule
+    silent = ResourceQuota(60.0)
+    silent.commit(0.0, 4.0, False)
+    silent.use_as(bucket(600.0, 100.0))
+    assert (silent.burst, silent.level) == (10.0, 6.0)
+    silent.use_as(bucket(600.0, 300.0))
+    assert silent.burst == 10.0, "it is one already"
+    silent.use_as(reported(600.0))
+    assert silent.rule == "unknown"
+
+
+def test_the_end_of_a_fixed_window_is_that_of_the_reported_quota() -> None:
+    silent = ResourceQuota(60.0)
+    sent(silent, 0.0, 20.0)
+    silent.use_as(fixed(600.0, 30.0))
+    assert (silent.window_end, silent.level) == (30.0, 40.0)
+    silent.use_as(fixed(600.0, 31.0))
+    assert silent.window_end == 31.0
