@@ -62,3 +62,11 @@ def test_the_end_of_a_fixed_window_is_that_of_the_reported_quota() -> None:
     assert (silent.window_end, silent.level) == (30.0, 40.0)
     silent.use_as(fixed(600.0, 31.0))
     assert silent.window_end == 31.0
+
+
+@pytest.mark.parametrize(("holds", "burst"), [(540.0, 60.0), (530.0, 53.0)])
+def test_a_fixed_window_that_holds_less_than_nine_tenths_is_a_short_one(holds: float, burst: float) -> None:
+    told, silent = fixed(600.0, 30.0), ResourceQuota(60.0)
+    told.burst = holds
+    silent.use_as(told)
+    assert silent.burst == pytest.approx(burst)
