@@ -1,0 +1,76 @@
+"""All quotas of an account: the batches they take, what is too much, and usage that the pace hears of."""
+
+from __future__ import annotations
+
+import pytest
+
+from aembed import InputError, Limits, ModelSpec, RateLimitError, Reply
+from aembed._gate import Reservation
+from aembed._gate.account import Account
+from tests.gate.visits import REPLY, limited
+
+
+def test_usage_is_taken_back_from_the_pace_too() -> None:
+    """After a 429 the account is paced, and a reply says that its request had 90 tokens more."""
+    account = Account(8, Limits(), adaptive=False, per_input=False)
+    requests = [Reservation("document", 40, 10.0) for _ in range(4)]
+    for now, reservation in enumerate(requests):
+        reservation.sent_at = float(now)
+        account.quotas.commit(float(now), reservation)
+    for now, reservation in enumerate(requests[:3]):
+        account.succeeded(now + 0.5, reservation, REPLY, alone=True)
+    account.ended(5.0, requests[3], RateLimitError("too fast", status=429), 0)
+    pace = account.quotas.pace
+    assert pace.flow is not None
+    probe = Reservation("document", 40, 10.0)
+    probe.sent_at = 6.0
+    account.quotas.commit(6.0, probe)
+    corrected: list[tuple[float, float]] = []
+    pace.corrected = lambda sent_at, tokens: corrected.append((sent_at, tokens))  # type: ignore[method-assign]
+    account.quotas.answered(6.5, probe, Reply(REPLY.vectors, tokens=100))
+    assert corrected == [(6.0, 90.0)]
+
+
+@pytest.mark.parametrize(
+    ("limits", "per_input", "texts", "tokens"),
+    [
+        (limited(), False, 96, 1000),
+        (limited(inputs=96.0), False, 96, 1000),
+        (limited(inputs=50.0), False, 50, 1000),
+        (limited(requests=50.0), False, 96, 1000),
+        (limited(requests=50.0), True, 50, 1000),
+        (limited(tokens=16_000.0), False, 96, 1000),
+        (limited(tokens=8_000.0), False, 96, 500),
+        (limited(tokens=8_000.0, requests=4.0), False, 96, 1000),
+        (limited(tokens=400.0, requests=1.0), False, 96, 400),
+    ],
+)
+def test_batches_are_a_sixteenth_of_a_minutes_tokens_and_no_more_than_a_quota_takes(
+    limits: Limits, per_input: bool, texts: int, tokens: int
+) -> None:
+    """With two requests a minute at least."""
+    spec = ModelSpec(name="m", max_batch_texts=96, max_batch_tokens=1000)
+    found = Account(8, limits, adaptive=False, per_input=per_input).fitted(spec)
+    assert (found.max_batch_texts, found.max_batch_tokens) == (texts, tokens)
+    assert (found is spec) is ((texts, tokens) == (96, 1000))
+
+
+@pytest.mark.parametrize(
+    ("limits", "reservation", "says"),
+    [
+        (
+            limited(requests=5.0),
+            Reservation("query", requests=6.0),
+            "a request of 6 requests is more than the 5",
+        ),
+        (limited(tokens=5.0), Reservation("query", 0, 6.0), "a request of 6 tokens is more than the 5 tokens"),
+        (limited(inputs=5.0), Reservation("query", 0, 1.0, 6), "a request of 6 inputs is more than the 5 inputs"),
+        (Limits(tokens_per_day=5), Reservation("query", 0, 6.0), "a request of 6 tokens is more than the 5 tokens"),
+        (Limits(requests_per_day=5), Reservation("query", requests=6.0), "a request of 6 requests is more than the 5"),
+    ],
+)
+def test_a_request_larger_than_a_quota_is_named(limits: Limits, reservation: Reservation, says: str) -> None:
+    quotas = Account(8, limits, adaptive=False, per_input=False).quotas
+    with pytest.raises(InputError, match=says):
+        quotas.check_capacity(reservation)
+    quotas.check_capacity(Reservation("query", 0, 5.0, 5, requests=5.0))

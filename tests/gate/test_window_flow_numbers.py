@@ -1,0 +1,237 @@
+"""Flows that fill windows, step by step: what fits, what a closure teaches. Numbers by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from aembed._gate.episode import AdmittedAmounts, Episode, Pause
+from aembed._gate.known_window_flow import KnownWindowFlow
+from aembed._gate.queue_limit import QueueLimit
+from aembed._gate.window import Window
+from aembed._gate.windowed_flow import WindowedFlow
+
+NONE = (0.0, 0.0)
+ONE = (1.0, 10.0)
+HIDDEN = (math.inf, math.inf)
+BOTH = (True, True)
+
+
+def hidden(
+    span: float = 60.0, amounts: AdmittedAmounts = (20.0, 200.0), known: AdmittedAmounts = HIDDEN
+) -> WindowedFlow:
+    return WindowedFlow(0.0, span, amounts, known, (Window(), Window()))
+
+
+def known(span: float = 10.0, a_second: AdmittedAmounts = (2.0, 20.0)) -> KnownWindowFlow:
+    return KnownWindowFlow(0.0, span, a_second, (Window(), Window()))
+
+
+def fill(flow: WindowedFlow | KnownWindowFlow, now: float, count: int, amounts: AdmittedAmounts = ONE) -> None:
+    """Each answered at once."""
+    for _ in range(count):
+        flow.sent(now, amounts, is_query=False)
+        flow.answered(now, now, amounts, is_query=False, success=True)
+
+
+def begin(now: float = 0.0, rejected: AdmittedAmounts = ONE) -> Episode:
+    return Episode(now, NONE, 1.0, True, 0.0, NONE, 60.0, 1.0, rejected)
+
+
+# --- a window of which the limit is hidden
+
+
+@pytest.mark.parametrize(
+    ("now", "factor"),
+    [(0.0, 0.98), (5.0, 1 - 0.02 * 0.5**3), (10.0, 1.0), (20.0, 1.3), (30.0, 3.4), (1000.0, 30.0), (-5.0, 0.98)],
+)
+def test_the_limit_recovers_in_ten_seconds_and_then_grows(now: float, factor: float) -> None:
+    """A hundred requests in a window of ten seconds."""
+    assert hidden(10.0, (100.0, 1000.0)).factor(now) == pytest.approx(factor)
+
+
+@pytest.mark.parametrize(("requests", "seconds"), [(600.0, 10.0), (600.1, 10.0), (120.0, 50.0), (20.0, 90.0)])
+def test_a_slow_server_has_as_much_more_time(requests: float, seconds: float) -> None:
+    flow = hidden(60.0, (requests, 1e9))
+    assert flow.factor(seconds - 0.01) < 1.0
+    assert flow.factor(seconds) == pytest.approx(1.0)
+
+
+def test_it_limits_nothing_at_thirty_times_the_amount() -> None:
+    flow = hidden(10.0, (100.0, 1000.0))
+    last = 10.0 * (1 + ((30.0 - 1) / 0.3) ** (1 / 3))
+    assert not flow.is_out_of_sight(last - 0.01)
+    assert flow.is_out_of_sight(last + 0.01)
+
+
+def test_it_is_filled_to_its_factor_and_then_waits_for_the_oldest() -> None:
+    flow = hidden()
+    fill(flow, 1.0, 18)
+    assert flow.earliest(1.0, ONE, NONE, NONE) == 1.0, "0.98 of 20"
+    fill(flow, 1.0, 1)
+    assert flow.earliest(1.0, ONE, NONE, NONE) == pytest.approx(61.0, abs=1e-5)
+    assert flow.earliest(1.0, ONE, NONE, (0.5, 5.0)) == 1.0, "the least rate admits thirty"
+    limited_by_tokens = hidden(amounts=(1000.0, 200.0))
+    fill(limited_by_tokens, 1.0, 19)
+    assert limited_by_tokens.earliest(1.0, ONE, NONE, NONE) > 60.0
+    stated = hidden(known=(0.2, math.inf))
+    fill(stated, 1.0, 11)
+    assert stated.earliest(1.0, ONE, NONE, NONE) == 1.0
+    assert stated.earliest(1.0, ONE, (1.0, 0.0), NONE) > 60.0
+
+
+def test_a_closure_with_little_content_has_another_cause_and_two_end_it() -> None:
+    flow = hidden()
+    fill(flow, 1.0, 9)
+    ends = []
+    for _ in range(2):
+        flow.closed(5.0, begin(5.0), BOTH)
+        ends.append(flow.opened(5.1, Pause(0.1, 0.1, NONE)))
+    assert ends == [True, False]
+    assert flow.amounts == [20.0, 200.0]
+
+
+def closure(flow: WindowedFlow, begins: float, count: int, amounts: AdmittedAmounts = ONE) -> bool:
+    """So many requests, a closure 49 s later, and room again after a minute."""
+    fill(flow, begins + 1.0, count, amounts)
+    flow.closed(begins + 50.0, begin(begins + 50.0), BOTH)
+    return flow.opened(begins + 62.0, Pause(12.0, 12.0, NONE))
+
+
+def test_a_full_closure_between_them_begins_the_count_again() -> None:
+    flow = hidden()
+    found = [closure(flow, 1000.0 * number, count) for number, count in enumerate((9, 20, 9, 9))]
+    assert found == [True, True, True, False]
+
+
+def test_a_closure_at_less_than_the_amount_takes_half_of_the_difference() -> None:
+    flow = hidden()
+    assert closure(flow, 0.0, 16)
+    assert flow.amounts == pytest.approx([18.0, 180.0])
+
+
+def test_a_closure_beyond_the_amount_raises_it() -> None:
+    flow = hidden()
+    fill(flow, 1.0, 24)
+    flow.closed(30.0, begin(30.0), (True, False))
+    assert flow.opened(60.0, Pause(25.0, 25.0, NONE))
+    assert flow.amounts == pytest.approx([24.0, 200.0]), "tokens are no suspect"
+
+
+def test_the_resource_that_was_fuller_is_the_one_that_is_short() -> None:
+    for tokens, amounts in [(9.4, [18.0, 200.0]), (9.6, [18.0, 200.0 * (1 + 0.768) / 2])]:
+        flow = hidden()
+        closure(flow, 0.0, 16, (1.0, tokens))
+        assert flow.amounts == pytest.approx(amounts)
+
+
+def test_a_server_that_opens_too_early_has_no_such_window() -> None:
+    """The oldest entries of second 1 expire at 61: 56 s after the closure, of which 0.4 are 22.4."""
+    for closed_s, holds in [(22.3, False), (22.5, True)]:
+        flow = hidden()
+        fill(flow, 1.0, 20)
+        flow.closed(5.0, begin(5.0), BOTH)
+        assert flow.opened(100.0, Pause(closed_s, closed_s, NONE)) is holds
+
+
+def test_after_two_seconds_of_waiting_one_request_finds_out() -> None:
+    flow = hidden()
+    flow.sent(0.0, ONE, is_query=False)
+    assert flow.earliest(1.9, ONE, NONE, NONE) == 1.9
+    flow.sent(1.9, ONE, is_query=False)
+    flow.sent(4.0, ONE, is_query=False)
+    assert flow.earliest(4.1, ONE, NONE, NONE) == 6.1
+    flow.answered(4.2, 4.0, ONE, is_query=False, success=False)
+    assert flow.earliest(4.3, ONE, NONE, NONE) == 6.3
+    flow.answered(4.4, 4.0, ONE, is_query=False, success=True)
+    assert flow.earliest(4.5, ONE, NONE, NONE) == 4.5
+
+
+def test_its_average_is_the_amount_over_the_span_and_nothing_is_left_over() -> None:
+    flow = hidden()
+    assert flow.average == (20.0 / 60.0, 200.0 / 60.0)
+    assert (flow.left_over(0.0, ONE), flow.is_stray(None), flow.is_estimate) == (NONE, False, True)
+
+
+# --- a window of which length and limit are known
+
+
+def test_a_known_window_is_filled_at_once() -> None:
+    flow = known()
+    fill(flow, 1.0, 19)
+    assert flow.earliest(1.0, ONE, NONE, NONE) == 1.0
+    fill(flow, 1.0, 1)
+    assert flow.earliest(1.0, ONE, NONE, NONE) == pytest.approx(11.0, abs=1e-5)
+    flow.knows((3.0, 30.0))
+    assert flow.earliest(1.0, ONE, NONE, NONE) == 1.0
+
+
+def test_a_document_that_fits_but_for_what_is_set_aside_looks_again_soon() -> None:
+    flow = known()
+    fill(flow, 1.0, 18)
+    again = flow.earliest(1.0, ONE, (2.0, 0.0), NONE)
+    assert 1.0 < again < 2.0
+
+
+def test_what_is_free_once_a_waiting_request_fits() -> None:
+    flow = known()
+    fill(flow, 1.0, 15)
+    assert flow.left_over(2.0, (3.0, 40.0)) == pytest.approx((2.0, 10.0))
+
+
+def test_a_hidden_rate_is_what_goes_along_with_the_known_one() -> None:
+    """One of each is counted before the first."""
+    by_requests, by_tokens = known(a_second=(2.0, math.inf)), known(a_second=(math.inf, 20.0))
+    for flow in (by_requests, by_tokens):
+        fill(flow, 1.0, 9, (1.0, 11.0))
+    assert by_requests.average == pytest.approx((2.0, 2.0 * 100 / 10))
+    assert by_tokens.average == pytest.approx((20.0 * 10 / 100, 20.0))
+    assert known().average == (2.0, 20.0)
+
+
+@pytest.mark.parametrize(("sent", "explained"), [(14, True), (13, False)])
+def test_a_window_seven_tenths_full_explains_a_429(sent: int, explained: bool) -> None:
+    flow = known(a_second=(2.0, math.inf))
+    fill(flow, 1.0, sent)
+    assert flow.rejected(1.5, 1.0, ONE, BOTH) is explained
+    all_known = known()
+    assert all_known.rejected(1.5, 1.0, ONE, BOTH) is True
+
+
+def test_three_429s_in_a_row_close_it() -> None:
+    flow, stray = known(), []
+    for _ in range(3):
+        stray.append((flow.is_stray(None), flow.is_stray(2.0), flow.is_stray(2.1)))
+        flow.rejected(1.5, 1.0, ONE, BOTH)
+    assert stray == [(True, True, False), (True, True, False), (False, False, False)]
+    fill(flow, 3.0, 1)
+    assert flow.is_stray(None)
+
+
+def test_three_closures_soon_after_each_other_show_another_server() -> None:
+    for apart, holds in [(29.0, [True, True, False]), (31.0, [True, True, True])]:
+        flow, found = known(), []
+        for number in range(3):
+            now = 100.0 + number * apart
+            flow.closed(now, begin(now), BOTH)
+            found.append(flow.opened(now + 1.0, Pause(1.0, 1.0, NONE)))
+        assert found == holds
+
+
+# --- a queue
+
+
+def rounds(limit: QueueLimit, elapsed: float, count: int, now: float = 0.0) -> list[int]:
+    """Slots after each of so many answers, one after the other."""
+    slots = []
+    for _ in range(count):
+        now += elapsed
+        limit.answered(now, elapsed, 100.0, limit.slots)
+        slots.append(limit.slots)
+    return slots
+
+
+def test_four_answers_of_one_request_at_a_time_are_the_first_base() -> None:
+    assert rounds(QueueLimit(64), 1.0, 5) == [1, 1, 1, 4, 4]
+    assert rounds(QueueLimit(1), 1.0, 20) == [1] * 20
