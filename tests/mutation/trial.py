@@ -146,7 +146,7 @@ class Workplace:
         with self._changed(mutant) as before:
             if not self._is_run_at_import(mutant):
                 code = self._warm.exit_code(Request(tuple(tests), *limits, mutant.path, before, mutant.source))
-                self._failed.update(json.loads((self.directory / FAILED).read_text(encoding="utf-8")))
+                self._failed.update(self._failures())
             if code == NOT_HERE:
                 selection = self.directory / "selection"
                 selection.write_text("\n".join(tests), encoding="utf-8")
@@ -156,8 +156,16 @@ class Workplace:
     def check(self) -> None:
         """Tests that noticed a change in a copy of the process pass there without one."""
         if self._failed and self._warm.exit_code(Request(tuple(sorted(self._failed)), 3600, 3600)) != 0:
-            failed = json.loads((self.directory / FAILED).read_text(encoding="utf-8"))
-            sys.exit(f"fails in a copy of the process without any change: {failed}")
+            sys.exit(f"fails in a copy of the process without any change: {self._failures()}")
+
+    def _failures(self) -> list[str]:
+        """Tests that failed in the last copy; none if that was ended."""
+        path = self.directory / FAILED
+        if not path.exists():
+            return []
+        failed: list[str] = json.loads(path.read_text(encoding="utf-8"))
+        path.unlink()
+        return failed
 
     def _is_run_at_import(self, mutant: Mutant) -> bool:
         return mutant.at_import or "" in self._by_line.get(mutant.path, {}).get(mutant.line, ())
