@@ -213,7 +213,10 @@ async def test_quotas_refill_to_the_minute_and_no_more() -> None:
         await provider.embed(["x" * 480], kind="query")
 
 
-@pytest.mark.parametrize(("kind", "status"), [("overloaded", 503), ("rate_limit", 429), ("timeout", 408)])
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [("authentication", 401), ("bad_request", 400), ("overloaded", 503), ("rate_limit", 429), ("timeout", 408)],
+)
 async def test_errors_have_the_status_of_real_ones(kind: Any, status: int) -> None:
     assert ERRORS[kind]().status == status
 
