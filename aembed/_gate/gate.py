@@ -294,7 +294,9 @@ class Gate:
         lanes = self._lanes
         lanes.by_tokens = self.account.quotas.tokens.limit is not None
         document, query = lanes.document(), lanes.query()
-        documents_first = lanes.owes_a_slot or query is None
+        # A query's success does not end an episode: a document finds out whether documents succeed, too.
+        backoff = self.account.backoff
+        documents_first = lanes.owes_a_slot or query is None or (backoff.wait > 0 and backoff.is_answered)
         wake_at = math.inf
         if document is not None and documents_first and self._has_slot("document"):
             when = self._try(document, NO_AMOUNTS, now, loop)

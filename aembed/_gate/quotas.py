@@ -41,6 +41,8 @@ class Quotas:
         self.episodes = Episodes()
         self._are_limited = False
         """A limit is stated or reported. Without any there is nothing to compare an amount with."""
+        self.are_reported = False
+        """Replies report one of them at least, so that an error of the count does not last."""
         self._headers = Headers(self.requests, 0), Headers(self.tokens, 1)
         self.state(limits)
 
@@ -58,11 +60,6 @@ class Quotas:
     def are_known(self) -> bool:
         """Limits of requests and tokens are stated or reported."""
         return self.requests.limit is not None and self.tokens.limit is not None
-
-    @property
-    def are_reported(self) -> bool:
-        """Replies report one of them at least, so that an error of the count does not last."""
-        return self.requests.from_headers or self.tokens.from_headers
 
     def named(self, reservation: Reservation) -> Iterator[tuple[str, ResourceQuota, float]]:
         """Each quota, and the amount that ``reservation`` needs of it."""
@@ -262,6 +259,7 @@ class Quotas:
 
     def _knows(self) -> None:
         self._are_limited = any(map(_is_limited, (self.requests, self.tokens, self.inputs)))
+        self.are_reported = self.requests.from_headers or self.tokens.from_headers
         rules = {self.requests.rule, self.tokens.rule}
         self.pace.is_bucket = "bucket" in rules
         self.pace.is_fixed = rules == {"fixed"}

@@ -131,3 +131,24 @@ async def test_after_documents_succeed_the_next_pause_is_tried_anew() -> None:
     await visit(gate, document(), error=PAUSE)
     now = asyncio.get_running_loop().time()
     assert await visit(gate, query()) == now
+
+
+async def test_a_document_is_tried_as_soon_as_a_query_has_succeeded_after_an_outage() -> None:
+    gate = enough(Gate(8, Limits()))
+    sent = [document(), query()]
+    for reservation in sent:
+        await enter(gate, reservation)
+    for reservation in sent:  # the query's 429 shows that the server is closed to all
+        gate.leave(reservation, error=RateLimitError("slow down"))
+    order: list[str] = []
+
+    async def ask(reservation: Reservation) -> None:
+        await enter(gate, reservation)
+        order.append(reservation.kind)
+        await anyio.sleep(0.1)
+        gate.leave(reservation, REPLY)
+
+    async with anyio.create_task_group() as tasks:
+        for reservation in (query(), query(), query(), document()):
+            tasks.start_soon(ask, reservation)
+    assert order == ["query", "document", "query", "query"]
