@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from contextlib import suppress
 
 import pytest
@@ -16,6 +17,7 @@ def serve() -> None:
     for name in requests.recv():
         with suppress(Exception):  # whatever it is, the tests that need it import it themselves
             importlib.import_module(name)
+    assert "aembed" not in sys.modules, "a copy would not read the changed file"
     while (request := requests.recv()) is not None:
         if (code := copied(request)) is None:
             code = 1

@@ -19,8 +19,6 @@ from tests.mutation.swap import swapped
 DURATIONS = "durations.json"
 FAILED = "failed.json"
 """Written by a copy: the tests that failed with its change."""
-OURS = {"aembed", "aembed_pytest", "tests", "__main__"}
-
 _durations: defaultdict[str, float] = defaultdict(float)
 _failed: set[str] = set()
 
@@ -45,7 +43,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     gc.freeze()
     items = {item.nodeid: item for item in session.items}
     session.items = []
-    requests.send([name for name in sys.modules if name.partition(".")[0] not in OURS])
+    requests.send(_of_others(here))
     while (request := requests.recv()) is not None:
         if (code := copied(request)) is None:
             code = 1
@@ -61,3 +59,9 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
                 os._exit(code)
         requests.send(code)
     return (yield)
+
+
+def _of_others(here: Path) -> list[str]:
+    """Modules that are imported and lie elsewhere: none of them imports what is changed."""
+    files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
+    return [name for name, file in files.items() if name != "__main__" and not file.startswith(f"{here}/")]
