@@ -74,3 +74,29 @@ def test_a_request_larger_than_a_quota_is_named(limits: Limits, reservation: Res
     with pytest.raises(InputError, match=says):
         quotas.check_capacity(reservation)
     quotas.check_capacity(Reservation("query", 0, 5.0, 5, requests=5.0))
+
+
+def test_a_request_that_did_not_count_is_taken_back_in_each_of_its_amounts() -> None:
+    quotas = Account(8, limited(600.0, 60_000.0, 6000.0), adaptive=False, per_input=False).quotas
+    reservation = Reservation("document", 0, 50.0, 7)
+    before = quotas.episodes.admitted
+    quotas.commit(1.0, reservation)
+    assert quotas.episodes.admitted == (before[0] + 1.0, before[1] + 50.0)
+    quotas.refund(2.0, reservation)
+    assert quotas.episodes.admitted == before
+    assert [quota.window.used for quota in (quotas.requests, quotas.tokens, quotas.inputs)] == [0.0, 0.0, 0.0]
+    assert (reservation.requests, reservation.tokens, reservation.inputs) == (0.0, 0.0, 0)
+
+
+@pytest.mark.parametrize(
+    ("requests", "tokens", "inputs", "leaves"),
+    [(2.0, 50.0, 5, True), (2.1, 1.0, 1, False), (1.0, 50.1, 1, False), (1.0, 1.0, 6, False)],
+)
+def test_another_goes_first_if_it_delays_none_of_the_amounts_of_one_that_waits(
+    requests: float, tokens: float, inputs: int, leaves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pace leaves two requests and 50 tokens, and the quota of inputs five."""
+    quotas = Account(8, limited(inputs=10.0), adaptive=False, per_input=False).quotas
+    monkeypatch.setattr(quotas.pace, "left_over", lambda now, head: (2.0, 50.0))
+    head = Reservation("document", 0, 10.0, 5)
+    assert quotas.leaves(1.0, head, Reservation("query", 0, tokens, inputs, requests=requests)) is leaves
