@@ -38,6 +38,11 @@ def test_a_short_window_has_the_seconds_of_what_remained_at_most() -> None:
     quota.holds = 5.0
     quota.use_as_short()
     assert (quota.rule, quota.span) == ("short", 5.0)
+    small = bucket(holds=20.0)
+    small.holds = 5.0
+    small.use_as_fixed(30.0)
+    small.use_as_short()
+    assert (small.capacity, small.window_end) == (60.0, math.inf), "nothing of another rule is left"
 
 
 def test_the_rule_of_the_quota_that_is_reported_is_that_of_the_others() -> None:

@@ -210,7 +210,7 @@ def test_three_429s_in_a_row_close_it() -> None:
 
 
 def test_three_closures_soon_after_each_other_show_another_server() -> None:
-    for apart, holds in [(29.0, [True, True, False]), (31.0, [True, True, True])]:
+    for apart, holds in [(29.9, [True, True, False]), (30.0, [True, True, True])]:
         flow, found = known(), []
         for number in range(3):
             now = 100.0 + number * apart
