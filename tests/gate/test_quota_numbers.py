@@ -161,11 +161,11 @@ def test_what_may_be_used_now_without_a_delay_of_an_amount_that_waits() -> None:
     half = fixed()
     sent(half, 10.0, 30.0)
     assert half.left_over(10.0, 20.0) == 10.0
-    capped = reported(120.0, stated=60.0)
-    capped.use_as_bucket(60.0)
-    sent(capped, 0.0, 40.0)
-    capped.level = 60.0  # as its headers say; the user allows 20 more
-    assert capped.left_over(0.0, 15.0) == 5.0
+    stated = reported(60.0, stated=60.0)
+    stated.use_as_bucket(60.0)
+    sent(stated, 0.0, 40.0)
+    stated.level = 60.0  # as its headers say; the user allows 20 more
+    assert stated.left_over(0.0, 15.0) == 5.0
     assert quota.left_over(40.0, 61.0) == 0.0
 
 

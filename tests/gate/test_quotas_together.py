@@ -76,16 +76,19 @@ def test_a_request_larger_than_a_quota_is_named(limits: Limits, reservation: Res
     quotas.check_capacity(Reservation("query", 0, 5.0, 5, requests=5.0))
 
 
-def test_a_request_that_did_not_count_is_taken_back_in_each_of_its_amounts() -> None:
+def test_a_request_that_did_not_count_is_taken_back_in_each_of_its_amounts(monkeypatch: pytest.MonkeyPatch) -> None:
     quotas = Account(8, limited(600.0, 60_000.0, 6000.0), adaptive=False, per_input=False).quotas
     reservation = Reservation("document", 0, 50.0, 7)
-    before = quotas.episodes.admitted
+    before, refunded = quotas.episodes.admitted, list[tuple[float, float, float]]()
+    monkeypatch.setattr(quotas.pace, "refunded", lambda *amounts: refunded.append(amounts))
+    reservation.sent_at = 1.0
     quotas.commit(1.0, reservation)
     assert quotas.episodes.admitted == (before[0] + 1.0, before[1] + 50.0)
     quotas.refund(2.0, reservation)
     assert quotas.episodes.admitted == before
     assert [quota.window.used for quota in (quotas.requests, quotas.tokens, quotas.inputs)] == [0.0, 0.0, 0.0]
     assert (reservation.requests, reservation.tokens, reservation.inputs) == (0.0, 0.0, 0)
+    assert refunded == [(1.0, 1.0, 50.0)]
 
 
 @pytest.mark.parametrize(
