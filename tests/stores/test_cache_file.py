@@ -227,3 +227,15 @@ async def test_the_largest_row_in_memory_fills_a_sixteenth_with_its_overhead() -
     for dim, kept in [(16_299, 1), (16_300, 1)]:
         await store.put_many([key(dim)], np.ones((1, dim), np.float32))
         assert len(store) == kept
+
+
+async def test_a_store_left_open_closes_its_file_also_where_its_thread_has_ended(path: Path) -> None:
+    """The end of the program ends threads first."""
+    store = SQLiteStore(path, max_bytes=MIB)
+    await store.open()
+    worker = store._worker
+    worker.detach()
+    worker.thread.shutdown()
+    assert worker.file._db is not None
+    worker._close()
+    assert worker.file._db is None
