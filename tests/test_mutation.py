@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from pathlib import Path
+from types import FunctionType, ModuleType
 
 import pytest
 
 from tests.mutation.mutants import mutants
+from tests.mutation.swap import swapped
 
 ROOT = Path(__file__).parent.parent
 ROOMS = tomllib.loads((ROOT / "tests/mutation/rooms.toml").read_text(encoding="utf-8"))
@@ -59,3 +62,38 @@ def test_code_that_runs_at_import_is_recognised(tmp_path: Path) -> None:
 @pytest.mark.parametrize("room", ROOMS)
 def test_rooms_exist(room: str) -> None:
     assert all((ROOT / path).exists() for paths in ROOMS[room].values() for path in paths)
+
+
+MODULE = "def outer(x):\n    def inner():\n        return x + 1\n    return inner\n\ndef other():\n    return 5\n"
+
+
+def imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[FunctionType]]:
+    """A module with a function that was made when it was imported."""
+    path = tmp_path / "some_changed_module.py"
+    path.write_text(MODULE, encoding="utf-8")
+    module = ModuleType(path.stem)
+    module.__file__ = str(path)
+    exec(compile(MODULE, str(path), "exec", dont_inherit=True), module.__dict__)  # noqa: S102
+    monkeypatch.setitem(sys.modules, path.stem, module)
+    return path, [module.outer, module.outer(10), module.other]
+
+
+def test_a_change_reaches_functions_wherever_they_are_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, functions = imported(tmp_path, monkeypatch)
+    _, made_before, other = functions
+    assert swapped(path, MODULE, MODULE.replace("x + 1", "x - 1"), functions)
+    assert (made_before(), functions[0](10)(), other()) == (9, 9, 5)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("x + 1", "1"), ("    return inner\n", "    return (lambda: 5)\n"), ("return 5", "return 5")]
+)
+def test_a_change_that_cannot_be_put_there_is_said_so(
+    before: str, after: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, functions = imported(tmp_path, monkeypatch)
+    assert not swapped(path, MODULE, MODULE.replace(before, after), functions[1:])
+
+
+def test_a_module_that_is_not_imported_yet_will_be_read_from_its_file(tmp_path: Path) -> None:
+    assert swapped(tmp_path / "never_imported.py", MODULE, MODULE.replace("x + 1", "x - 1"), [])
