@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from aembed.testing import faults
+from aembed.testing.server.__main__ import parser
 from aembed.testing.server.dialects import DIALECTS, Caps
 from aembed.testing.server.dialects.dialect import Problem, Rejection
 from aembed.testing.server.dialects.openai import duration
@@ -73,3 +77,62 @@ def test_some_replies_are_peculiar() -> None:
 )
 def test_durations_are_written_as_go_does(seconds: float, written: str) -> None:
     assert duration(seconds) == written
+
+
+TYPE = "type.googleapis.com/google.rpc."
+
+
+@pytest.mark.parametrize(
+    ("rejection", "details"),
+    [
+        (Rejection("model"), None),
+        (
+            Rejection("key"),
+            [{"@type": f"{TYPE}ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com"}],
+        ),
+        (Rejection("rate", limit=100, wait=1.2341), ["QuotaFailure 100", "RetryInfo 1.235s"]),
+        (Rejection("rate", limit=100), ["QuotaFailure 100"]),
+        (Rejection("never", limit=100, wait=1.0), ["QuotaFailure 100"]),
+    ],
+)
+def test_google_explains_some_errors(rejection: Rejection, details: list[Any] | None) -> None:
+    metric = "generativelanguage.googleapis.com/embed_content_requests"
+    known = {
+        "QuotaFailure 100": {
+            "@type": f"{TYPE}QuotaFailure",
+            "violations": [{"quotaMetric": metric, "quotaValue": "100"}],
+        },
+        "RetryInfo 1.235s": {"@type": f"{TYPE}RetryInfo", "retryDelay": "1.235s"},
+    }
+    _, body = DIALECTS["google"].reject(rejection)
+    wanted = None if details is None else [known[each] if isinstance(each, str) else each for each in details]
+    assert body["error"].get("details") == wanted
+
+
+def test_a_server_that_is_told_nothing_is_openai_without_latency_or_limits() -> None:
+    options = vars(parser().parse_args([]))
+    told = {name: value for name, value in options.items() if value is not None and value is not False}
+    assert told == {
+        "dialect": "openai",
+        "host": "127.0.0.1",
+        "port": 0,
+        "dim": 1536,
+        "seed": 0,
+        "loop": "auto",
+        "cache_bytes": 2**29,
+        "latency": 0.0,
+        "sigma": 0.0,
+        "per_text": 0.0,
+        "per_token": 0.0,
+        "max_waiting": 512,
+        "algorithm": "bucket",
+        "span": 60.0,
+        "retry_after": "seconds",
+        "fault_rate": 0.0,
+    }
+
+
+def test_faults_that_are_told_nothing() -> None:
+    assert (faults.SlowBody().seconds, faults.SlowBody().size) == (1.0, 1)
+    assert (faults.EndlessHeaders().seconds, faults.Redirect("/").code, faults.Understate().by) == (0.0, 307, 10)
+    assert (faults.GzipBomb().size, faults.HugeBody().size, faults.HugeBody().says_so) == (50_000_000, 10**9, False)
