@@ -164,7 +164,11 @@ def _least(plan: JobPlan) -> str:
 def _kept(progress: Shown) -> str:
     now = progress.latest
     done = now.rows if now.phase == "writing" else now.done
-    return f"{done:,} of {now.rows:,} rows are done: run the same command again to resume" if done else ""
+    return (
+        f"{done:,} of {now.rows:,} rows are done: run the same command again to resume"
+        if done
+        else "nothing was written"
+    )
 
 
 def _dollars(cost: float, about: str = "") -> str:

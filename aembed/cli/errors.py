@@ -99,7 +99,7 @@ def one_sentence() -> Generator[None, None, None]:
     except OSError as error:  # not of a file that was given: those are sentences already
         _leave(f"the system gives an error: {error.strerror or error}; {_remedy(error)}", EXIT_STOPPED)
     except KeyboardInterrupt as interrupt:
-        _leave(f"interrupted; {str(interrupt) or 'nothing was written'}", 128 + stopped_by)
+        _leave(f"interrupted; {str(interrupt) or 'run the same command again'}", 128 + stopped_by)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

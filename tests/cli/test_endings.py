@@ -65,7 +65,7 @@ def kept_handlers() -> Iterator[None]:
             "the system gives an error: broken; fix that, and run the same command again",
         ),
         (OSError("odd"), 3, "the system gives an error: odd; fix that, and run the same command again"),
-        (KeyboardInterrupt(), 130, "interrupted; nothing was written"),
+        (KeyboardInterrupt(), 130, "interrupted; run the same command again"),
         (KeyboardInterrupt("3 rows are done"), 130, "interrupted; 3 rows are done"),
         (CommandError("a\x1b[31mb\n\tc"), 2, "a?[31mb\n\tc"),
     ],
