@@ -11,17 +11,21 @@ from numpy.typing import NDArray
 from aembed import ModelSpec, estimate_tokens
 from aembed.jobs.rows import Row
 
-TEXTS = 256
+USUAL_BATCH_TEXTS = 256
 """Texts in a chunk where a request may hold any number."""
-SORTED = 2048
+SORTED_TEXTS = 2048
 """Texts in a chunk for a model that pads: it runs in this process without a bill, and more texts sort better."""
 SORTED_TOKENS = 2**14
-"""Estimated tokens in such a chunk: a second or two of work, which is what a killed job loses."""
-BYTES = 2**21
+"""Most estimated tokens in such a chunk."""
+FIRST_TOKENS = 2**9
+"""Estimated tokens in the first of such chunks, and in the smallest."""
+CHUNK_S = 2.0
+"""Seconds that such a chunk should take at most: a killed job loses no more, and progress moves as often."""
+CHUNK_BYTES = 2**21
 """Largest size of a chunk of several texts, in bytes: as many chunks as the account takes at once are in memory."""
 CHARACTER_BYTES = 4
 """Bytes of a character: a request takes several times its text."""
-ROWS = 8192
+CHUNK_ROWS = 8192
 """Rows in a chunk, those that cannot be embedded included."""
 
 
@@ -44,11 +48,20 @@ class RowChunk:
 
 
 class Cutter:
-    """Cuts chunks of consecutive rows that fit into one request each, as far as lengths can be estimated."""
+    """Cuts chunks of consecutive rows that fit into one request each, as far as lengths can be estimated.
 
-    def __init__(self, spec: ModelSpec, dim: int | None) -> None:
-        self._texts = max(SORTED, spec.max_batch_texts or 0) if spec.pads else spec.max_batch_texts or TEXTS
+    With ``paced``, those for a model that pads begin small, and become as large as :meth:`pace` finds good.
+    """
+
+    def __init__(self, spec: ModelSpec, dim: int | None, *, paced: bool = False) -> None:
+        self._texts = (
+            max(SORTED_TEXTS, spec.max_batch_texts or 0) if spec.pads else spec.max_batch_texts or USUAL_BATCH_TEXTS
+        )
         self._tokens = max(SORTED_TOKENS, spec.max_batch_tokens or 0) if spec.pads else spec.max_batch_tokens
+        self._most_tokens = self._tokens
+        self._paced = paced and spec.pads
+        if self._paced:
+            self._tokens = FIRST_TOKENS
         self._vector_bytes = 4 * (dim or 0)
         self._chunk: RowChunk | None = None
         self._used = 0
@@ -83,6 +96,15 @@ class Cutter:
                 done += self.flush()
         return done
 
+    def pace(self, seconds: float) -> None:
+        """Double the tokens of later chunks if one took less than half of its time, and halve them if it took more."""
+        if not self._paced or self._tokens is None or self._most_tokens is None:
+            return
+        if seconds < CHUNK_S / 2:
+            self._tokens = min(2 * self._tokens, self._most_tokens)
+        elif seconds > CHUNK_S:
+            self._tokens = max(self._tokens // 2, FIRST_TOKENS)
+
     def flush(self) -> list[RowChunk]:
         """The unfinished chunk, if any."""
         done, self._chunk, self._used = self._chunk, None, 0
@@ -91,13 +113,13 @@ class Cutter:
     def _fitting(
         self, chunk: RowChunk, start: int, sent: NDArray[np.bool_], sizes: NDArray[np.int64], tokens: NDArray[np.int64]
     ) -> int:
-        """Number of the next rows that fit. The first row and the first text always do."""
+        """Number of the next rows that fit. The first row always does."""
         if start != chunk.stop:
             return 0
-        most = ROWS - (chunk.stop - chunk.start)
+        most = CHUNK_ROWS - (chunk.stop - chunk.start)
         texts = len(chunk.texts) + np.cumsum(sent[:most])
-        full = (texts > self._texts) | (chunk.size + np.cumsum(sizes[:most]) > BYTES)
+        full = (texts > self._texts) | (chunk.size + np.cumsum(sizes[:most]) > CHUNK_BYTES)
         if self._tokens is not None:
             full |= self._used + np.cumsum(tokens[:most]) > self._tokens
-        full &= np.where(sent[:most], texts > 1, np.arange(len(full)) > chunk.start - chunk.stop)
+        full &= np.arange(len(full)) > chunk.start - chunk.stop
         return int(full.argmax()) if full.any() else len(full)

@@ -16,7 +16,7 @@ MAX_COLUMNS = 2000
 INT64_LIMIT = 2**63
 MAX_EXACT_INTEGER = 2**53
 """Largest whole number up to which every one is a float as well."""
-NAMES = ((NoneType, "null"), (bool, "bool"), (float, "float"), (str, "str"))
+KIND_NAMES = ((NoneType, "null"), (bool, "bool"), (float, "float"), (str, "str"))
 """Also for numbers and strings that remember how they were written."""
 
 
@@ -78,7 +78,7 @@ def _kinds(values: Sequence[Any]) -> set[str]:
 
 
 def _kind(of: type) -> str:
-    return next((name for known, name in NAMES if issubclass(of, known)), "json")
+    return next((name for known, name in KIND_NAMES if issubclass(of, known)), "json")
 
 
 def _size(value: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
@@ -12,7 +13,7 @@ import anyio.to_thread
 
 from aembed import AembedError, BadRequestError, BadTextError, Embedder, EmbedResult, InputError, ProviderError
 from aembed.jobs.budget import Budget
-from aembed.jobs.chunks import BYTES, Cutter, RowChunk
+from aembed.jobs.chunks import CHUNK_BYTES, Cutter, RowChunk
 from aembed.jobs.ledger import Ledger
 from aembed.jobs.rows import RowBlock
 from aembed.jobs.source import JobSource
@@ -21,6 +22,8 @@ from aembed.jobs.threads import in_thread, task_group
 
 CHUNKS_AHEAD = 2
 """Chunks that wait besides those in flight, of which there are as many as the account takes at once."""
+CHUNKS_HERE = 2
+"""Chunks in flight for a model in this process. They share its threads, so that more would all end late."""
 MAX_ALIKE_REJECTIONS = 20
 """Texts rejected in the same words, with no other accepted, from which on the cause is not the texts."""
 
@@ -44,9 +47,10 @@ async def embed_rows(
     and is raised: an :class:`AembedError` of the provider, an ``OSError`` of the disk. Finished rows are kept, also
     when this is cancelled.
     """
-    chunks = _chunks(source, survey, ledger, Cutter(embedder.spec, ledger.dim), look_up)
+    cutter = Cutter(embedder.spec, ledger.dim, paced=True)
+    chunks = _chunks(source, survey, ledger, cutter, look_up)
     budget = Budget(max_cost, embedder.spec, ledger)
-    await _ChunksUnderWay(embedder, ledger, budget).run(in_thread(chunks))
+    await _ChunksUnderWay(embedder, ledger, budget, cutter).run(in_thread(chunks))
 
 
 def _chunks(
@@ -68,8 +72,9 @@ def _chunks(
 class _ChunksUnderWay:
     """Embeds a bounded number of chunks at once."""
 
-    def __init__(self, embedder: Embedder, ledger: Ledger, budget: Budget) -> None:
+    def __init__(self, embedder: Embedder, ledger: Ledger, budget: Budget, cutter: Cutter) -> None:
         self._budget = budget
+        self._cutter = cutter
         self._embedder = embedder
         self._ledger = ledger
         self._disk = anyio.Lock()
@@ -102,15 +107,19 @@ class _ChunksUnderWay:
         if not self._budget.allows(chunk):  # chunks in flight may cost less than estimated
             return False
         if not self._fits(chunk):
-            self._most = self._embedder.statistics().slots + CHUNKS_AHEAD
+            here = self._embedder.spec.pads
+            self._most = CHUNKS_HERE if here else self._embedder.statistics().slots + CHUNKS_AHEAD
         return self._fits(chunk)
 
     def _fits(self, chunk: RowChunk) -> bool:
-        return self._running < self._most and self._bytes + chunk.size <= self._most * BYTES
+        return self._running < self._most and self._bytes + chunk.size <= self._most * CHUNK_BYTES
 
     async def _embed_and_store(self, chunk: RowChunk) -> None:
         """Embed a chunk and store its vectors. The first failure ends the job."""
+        began = time.monotonic()
         result = await self._embed(chunk)
+        if chunk.texts:
+            self._cutter.pace(time.monotonic() - began)
         with anyio.CancelScope(shield=True):  # it is paid for
             self._ended.append((chunk, result))
             async with self._disk:

@@ -95,7 +95,7 @@ def _to_be_retried(
     if not found:
         raise JobOutputError(f"{output.name} was changed since aembed wrote it; make it anew with force=True")
     old = found[0]
-    changed = _changed(old.record, settings, [name for name in MODEL if name != "overlong"])
+    changed = _changed(old.record, settings, [name for name in MODEL_SETTINGS if name != "overlong"])
     if old.record.input != fingerprint:
         changed.insert(0, "the input has changed")
     if changed:
@@ -143,7 +143,7 @@ def _check_not_paid_again(
 
 
 def _check_same_model(old: ExistingOutput, settings: dict[str, Any], *, dtype: str) -> None:
-    changed = _changed(old.record, settings, MODEL)
+    changed = _changed(old.record, settings, MODEL_SETTINGS)
     if old.record.dtype != dtype:
         changed.append(f"dtype was {old.record.dtype!r} and is {dtype!r}")
     if changed:
@@ -167,7 +167,7 @@ def _check_same_storage(old: ExistingOutput, first: ExistingOutput, wanted: Upda
         )
 
 
-MODEL = ("model", "revision", "base_url", "normalize", "overlong", "provider_options", "identity")
+MODEL_SETTINGS = ("model", "revision", "base_url", "normalize", "overlong", "provider_options", "identity")
 """Settings that decide vectors."""
 
 

@@ -23,7 +23,7 @@ from aembed.jobs.spool import keep_stream, reading_errors
 from aembed.jobs.streams import COMPRESSED
 
 STANDARD_INPUT = "-"
-HASHED_AT_A_TIME = 2**16
+HASH_BYTES = 2**16
 
 ENDINGS: dict[str, InputFormat] = {
     "jsonl": "jsonl",
@@ -91,10 +91,10 @@ class InputFile:
         """The hash of the first ``size`` bytes, in several steps; the last step has it."""
         digest, left = xxh3_128(), size
         with self.opened() as file:
-            while left and (block := file.read(min(left, HASHED_AT_A_TIME))):
+            while left and (block := file.read(min(left, HASH_BYTES))):
                 digest.update(block)
                 left -= len(block)
-                if left // HASHED_AT_A_TIME % 64 == 63:
+                if left // HASH_BYTES % 64 == 63:
                     yield ""
         yield digest.hexdigest()
 

@@ -15,7 +15,7 @@ from aembed.jobs.keys import EMBEDDED, RowKeys, read_keys
 
 ROWS_AT_ONCE = 64
 """They may be long."""
-COMPARED_AT_ONCE = 2**20
+COMPARED_KEYS = 2**20
 
 
 class KeptRows:
@@ -66,7 +66,7 @@ class KeptRows:
 def _are_there(digests: NDArray[Any], now: NDArray[Any]) -> NDArray[np.bool_]:
     """Which of the digests, each of two numbers, are among those of ``now``."""
     found = np.zeros(len(digests), bool)
-    for start in range(0, len(now), COMPARED_AT_ONCE):
-        some = now[start : start + COMPARED_AT_ONCE]
+    for start in range(0, len(now), COMPARED_KEYS):
+        some = now[start : start + COMPARED_KEYS]
         found |= np.isin(digests[:, 0], some[:, 0]) & np.isin(digests[:, 1], some[:, 1])
     return found

@@ -10,13 +10,13 @@ import numpy as np
 from msgspec import structs
 
 from aembed import EmbedResult
-from aembed.jobs.chunks import ROWS, RowChunk
+from aembed.jobs.chunks import CHUNK_ROWS, RowChunk
 from aembed.jobs.journal import Journal, JournalEntry, Reject
 from aembed.jobs.ranges import Ranges
 from aembed.jobs.reuse import EarlierOutput
 from aembed.jobs.vectors import VectorFile
 
-SYNCED_EVERY = 2.0
+SYNC_INTERVAL_S = 2.0
 """Seconds between two syncs to the disk: a crash of the machine loses so much work, one of the process none."""
 
 
@@ -71,13 +71,13 @@ class Ledger:
             usage, truncated = result.usage, len(result.truncated)
             entry = structs.replace(entry, tokens=usage.tokens, requests=usage.requests, truncated=truncated)
         self._count(entry, self._journal.append(entry))
-        if time.monotonic() - self._synced > SYNCED_EVERY:
+        if time.monotonic() - self._synced > SYNC_INTERVAL_S:
             self.sync()
 
     def rejects(self, start: int, stop: int) -> dict[int, Reject]:
         """Index -> rejection by the provider, for the rows from ``start`` to ``stop``."""
         found: dict[int, Reject] = {}
-        at = bisect_left(self._with_rejects, (start - ROWS,))
+        at = bisect_left(self._with_rejects, (start - CHUNK_ROWS,))
         while at < len(self._with_rejects) and self._with_rejects[at][0] < stop:
             if self._with_rejects[at][1] > start:
                 entry = self._journal.entry_at(self._with_rejects[at][2])

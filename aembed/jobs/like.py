@@ -47,10 +47,10 @@ def named_model(record: OutputRecord, config: Config, options: EmbedderOptions) 
 
 def other_model(output: str, record: OutputRecord) -> str:
     """The sentence for a model that is not that of the output."""
-    made = [record.model, *(f"{name}={value}" for name, value in record.settings.items() if name in SAID)]
+    made = [record.model, *(f"{name}={value}" for name, value in record.settings.items() if name in NAMED_SETTINGS)]
     if record.asked is not None:
         made.append(f"asked for as {record.asked!r}")
     return f"{output} was made with {', '.join(made)}: another model is open; give the same profile or options"
 
 
-SAID = ("revision", "base_url", "dimensions", "normalize")
+NAMED_SETTINGS = ("revision", "base_url", "dimensions", "normalize")

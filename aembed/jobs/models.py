@@ -19,7 +19,7 @@ from aembed.stores import SQLiteStore
 JobModel: TypeAlias = str | Provider | Embedder | None
 """A model as ``new_embedder`` takes it, or an embedder that is open already and stays so."""
 
-DECIDING = ("base_url", "dimensions", "normalize", "overlong")
+DECIDING_OPTIONS = ("base_url", "dimensions", "normalize", "overlong")
 """Options that make other vectors; so do the model and its dimensions."""
 
 
@@ -80,7 +80,7 @@ async def _limited_cache(
 def deciding(config: Config, model: str | Provider | None, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that change vectors, as set in the configuration, the profile, or here."""
     set_options = _set_options(config, model, options)
-    settings = {"overlong": "error"} | {name: set_options[name] for name in DECIDING if name in set_options}
+    settings = {"overlong": "error"} | {name: set_options[name] for name in DECIDING_OPTIONS if name in set_options}
     special = set_options.get("provider_options")
     if special:  # they may hold secrets
         encoded = msgspec.json.encode(special, enc_hook=lambda value: type(value).__name__, order="deterministic")

@@ -19,7 +19,7 @@ from aembed.jobs.threads import task_group
 
 ProgressListener: TypeAlias = Callable[[JobProgress], None]
 
-TOLD_EVERY = 0.2
+PROGRESS_INTERVAL_S = 0.2
 """Seconds between two reports of progress."""
 
 
@@ -123,4 +123,4 @@ class _Telling:
     async def _keep_telling(self, listener: ProgressListener) -> None:
         while True:
             listener(self._progress())
-            await anyio.sleep(TOLD_EVERY)
+            await anyio.sleep(PROGRESS_INTERVAL_S)

@@ -15,7 +15,7 @@ from aembed import MissingExtraError
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 COMPRESSED = ("gz", "zst", "zstd")
 """Endings of files that are decompressed."""
-CHUNK = 2**16
+READ_BYTES = 2**16
 DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
 
 BROKEN = "aembed.broken"
@@ -32,9 +32,9 @@ codecs.register_error(BROKEN, _mark_broken)
 
 def open_text(file: BinaryIO, size: int, encoding: str | None) -> BinaryIO:
     """A stream of UTF-8 over the first ``size`` bytes of ``file``; an undecodable character makes its line invalid."""
-    stream: BinaryIO = io.BufferedReader(_Prefix(file, size), CHUNK)
+    stream: BinaryIO = io.BufferedReader(_Prefix(file, size), READ_BYTES)
     stream = _decompressed(stream)
-    return stream if encoding is None else io.BufferedReader(_Utf8(stream, encoding), CHUNK)
+    return stream if encoding is None else io.BufferedReader(_Utf8(stream, encoding), READ_BYTES)
 
 
 def is_compressed(head: bytes) -> bool:
@@ -46,9 +46,9 @@ def _decompressed(stream: BinaryIO) -> BinaryIO:
     magic = stream.read(4)
     stream.seek(0)
     if magic.startswith(GZIP):
-        return io.BufferedReader(gzip.GzipFile(fileobj=stream), CHUNK)
+        return io.BufferedReader(gzip.GzipFile(fileobj=stream), READ_BYTES)
     if magic == ZSTD:
-        return io.BufferedReader(_zstd_file(stream), CHUNK)
+        return io.BufferedReader(_zstd_file(stream), READ_BYTES)
     return stream
 
 
@@ -132,7 +132,7 @@ class _Utf8(_Raw):
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
         while not self._left:
-            data = self._stream.read(CHUNK)
+            data = self._stream.read(READ_BYTES)
             self._left = memoryview(self._decoder.decode(data, final=not data).encode("utf-8", "surrogatepass"))
             if not data:
                 break

@@ -17,8 +17,8 @@ from aembed.jobs.source import JobSource
 from aembed.jobs.threads import in_thread
 from aembed.jobs.vocabulary import Vocabulary
 
-MOST_REPEATED = 1_000_000
-REPEATED = "an earlier row has the same id"
+MAX_REPEATED_ROWS = 1_000_000
+REPEATED_ID = "an earlier row has the same id"
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class Survey:
         first, last = np.searchsorted(self.repeated, (block.start, block.start + len(block.rows)))
         for index in self.repeated[first:last].tolist():
             row = block.rows[index - block.start]
-            row.fault, row.text = REPEATED, ""
+            row.fault, row.text = REPEATED_ID, ""
         return block
 
 
@@ -174,7 +174,7 @@ class _Look:
             )
         self._survey.unknown_tokens = self._vocabulary.unknown_share
         repeated = self._ids.repeated()
-        if len(repeated) > min(self.rows // 2, MOST_REPEATED):
+        if len(repeated) > min(self.rows // 2, MAX_REPEATED_ROWS):
             raise JobInputError(
                 f"{name}: {len(repeated):,} of {self.rows:,} rows repeat an id of column {self._source.columns.id!r}; "
                 "name a column without repeated values with id_column"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from aembed import Embedder
 from aembed.jobs.rows import RowBlock
 
-SAMPLED = 8
+SAMPLE_TEXTS = 8
 """Texts of a block that are looked at."""
-SAMPLED_CHARACTERS = 1000
+SAMPLE_CHARACTERS = 1000
 """Characters of each."""
 
 
@@ -29,8 +29,8 @@ class Vocabulary:
         """Look at some texts of a block. Blocks for a millisecond."""
         if not self._is_known:
             return
-        good = [row.text[:SAMPLED_CHARACTERS] for row in block.rows if not row.fault]
-        texts = [text for text in good[:: max(1, len(good) // SAMPLED)] if not text.isspace()]
+        good = [row.text[:SAMPLE_CHARACTERS] for row in block.rows if not row.fault]
+        texts = [text for text in good[:: max(1, len(good) // SAMPLE_TEXTS)] if not text.isspace()]
         for size in self._embedder.measure(texts) if texts else ():
             self._is_known = size.exact
             if size.exact:

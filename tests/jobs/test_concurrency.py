@@ -10,7 +10,7 @@ import pytest
 
 from aembed import Config, Kind, Limits, ModelSpec, Reply
 from aembed.jobs import run
-from aembed.jobs.chunks import BYTES
+from aembed.jobs.chunks import CHUNK_BYTES
 from aembed.providers.mock import MockOptions, MockProvider
 
 
@@ -43,7 +43,7 @@ class Crowd:
 async def test_large_vectors_make_smaller_requests_and_not_fewer_at_once(dim: int) -> None:
     slots = 6
     crowd = Crowd(slots, dim)
-    per_request = min(2048, BYTES // (4 * dim))
+    per_request = min(2048, CHUNK_BYTES // (4 * dim))
     Path("t.txt").write_text("".join(f"{number}\n" for number in range(5 * slots * per_request)))
     with anyio.fail_after(20):
         await run("t.txt", "v.npy", model=crowd, config=Config(), limits=Limits(max_concurrency=slots))

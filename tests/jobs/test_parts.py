@@ -16,7 +16,7 @@ from xxhash import xxh3_64_hexdigest
 
 from aembed import ModelSpec
 from aembed.jobs import JobChangedError
-from aembed.jobs.chunks import BYTES, ROWS, SORTED, SORTED_TOKENS, TEXTS, Cutter, RowChunk
+from aembed.jobs.chunks import CHUNK_BYTES, CHUNK_ROWS, SORTED_TEXTS, SORTED_TOKENS, USUAL_BATCH_TEXTS, Cutter, RowChunk
 from aembed.jobs.columns import Columns
 from aembed.jobs.directory import JobDirectory
 from aembed.jobs.journal import Header, JobTotals, Journal, JournalEntry, Reject
@@ -84,11 +84,10 @@ def test_chunks_hold_every_row_once_within_the_caps(
     good = [(i, row.text) for i, row in rows if not row.fault]
     assert [pair for chunk in chunks for pair in zip(chunk.indices, chunk.texts, strict=True)] == good
     for chunk in chunks:
-        assert len(chunk.texts) <= (max(SORTED, texts or 0) if pads else texts or TEXTS)
+        assert len(chunk.texts) <= (max(SORTED_TEXTS, texts or 0) if pads else texts or USUAL_BATCH_TEXTS)
         size = (chunk.stop - chunk.start) * 4 * (dim or 0) + 4 * sum(map(len, chunk.texts))
         assert chunk.size == size
-        assert size <= BYTES or len(chunk.texts) <= 1
-        assert size - 4 * (dim or 0) - 4 * 60 <= BYTES, "rows without a text take the memory of their vectors"
+        assert size <= CHUNK_BYTES or chunk.stop - chunk.start == 1, "rows without a text have vectors, too"
         if pads and len(chunk.texts) > 1:
             assert sum(len(text) // 4 + 1 for text in chunk.texts) <= max(SORTED_TOKENS, tokens or 0)
         if tokens is not None and not pads and len(chunk.texts) > 1:
@@ -96,8 +95,11 @@ def test_chunks_hold_every_row_once_within_the_caps(
 
 
 def test_rows_without_a_text_do_not_fill_a_chunk_without_end() -> None:
-    rows = [(i, Row(i, i, "", {}, "bad")) for i in range(ROWS + 1)]
-    assert [(chunk.start, chunk.stop) for chunk in cut(ModelSpec(name="m"), rows)] == [(0, ROWS), (ROWS, ROWS + 1)]
+    rows = [(i, Row(i, i, "", {}, "bad")) for i in range(CHUNK_ROWS + 1)]
+    assert [(chunk.start, chunk.stop) for chunk in cut(ModelSpec(name="m"), rows)] == [
+        (0, CHUNK_ROWS),
+        (CHUNK_ROWS, CHUNK_ROWS + 1),
+    ]
 
 
 def test_long_texts_of_a_model_that_pads_make_small_chunks() -> None:
