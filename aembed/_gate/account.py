@@ -26,10 +26,6 @@ HIDDEN_GROWTH_REQUESTS = 0.25
 rejected together when it is reached, and by then they are a fifth of all that were admitted, instead of half."""
 STATED_GROWTH_REQUESTS = 0.5
 """The same where limits are stated, or 429s have come: the server may count them by a few seconds."""
-DOUBLING_S, MAX_RAMP_S = 1.0, 10.0
-"""Shortest time in which the requests in flight double before the first 429, and end of that bound: at 50 ms a
-request, answers alone would double them within 0.15 s, and a whole row be rejected at a limit reached in half a second.
-After ten doublings there are more than slots."""
 MAX_RETRY_AFTER_S = 7 * 86_400.0
 """Longest Retry-After that is believed: no quota lasts longer than a week, so a longer one is a mistake."""
 DAY_QUOTA_PAUSE_S = 3600.0
@@ -52,8 +48,6 @@ class Account:
         self.budget = RetryBudget()
         self.successes = self.rejections = 0
         self.slow_start = float(FIRST_REQUESTS)
-        self._first_sent: float | None = None
-        """Time at which the first request was sent that succeeded."""
         self._per_input = per_input
         self._latency = 0.0
         """Seconds of the slowest recent answers, about."""
@@ -133,7 +127,7 @@ class Account:
     def succeeded(self, now: float, reservation: Reservation, reply: Reply, *, alone: bool) -> None:
         """``alone``: no request of the other kind was in flight, so that its time depends on its own size."""
         self.successes += 1
-        self.slow_start += self._growth(now, reservation.sent_at)
+        self.slow_start += self._growth()
         episodes = self.quotas.episodes
         is_new = self.backoff.began_before(reservation.sent_at)
         ends = is_new and episodes.ends_with(now, reservation)
@@ -156,21 +150,11 @@ class Account:
         if reservation is self.bypass.trial:
             self.bypass.failed(is_cancelled=True)
 
-    def _growth(self, now: float, sent_at: float) -> float:
+    def _growth(self) -> float:
         """Requests more that an answer allows: known limits, or the pace that a 429 has set, hold the others back."""
-        are_known = self.quotas.are_known
-        if are_known and self.quotas.are_reported:
-            return 1.0
-        if self.rejections:
-            return STATED_GROWTH_REQUESTS
-        growth = STATED_GROWTH_REQUESTS if are_known else HIDDEN_GROWTH_REQUESTS
-        if self._first_sent is None:
-            self._first_sent = sent_at
-        seconds = now - self._first_sent
-        if self.concurrency.adaptive or self.quotas.are_reported or seconds >= MAX_RAMP_S:
-            return growth
-        room = FIRST_REQUESTS * 2.0 ** (seconds / DOUBLING_S) - self.slow_start
-        return growth if room > growth else room if room > 0 else 0.0
+        if self.quotas.are_known:
+            return 1.0 if self.quotas.are_reported else STATED_GROWTH_REQUESTS
+        return STATED_GROWTH_REQUESTS if self.rejections else HIDDEN_GROWTH_REQUESTS
 
     def ended(self, now: float, reservation: Reservation, error: AembedError | None, in_flight: int) -> None:
         """Note a request that failed, or was cancelled (``None``). ``in_flight``: the number of other requests."""

@@ -52,37 +52,6 @@ def test_each_reply_allows_the_more_requests_the_better_limits_are_known(
     assert account.slow_start - before == more
 
 
-@pytest.mark.parametrize(
-    ("adaptive", "rejected", "reply", "slots"),
-    [(False, False, REPLY, 2), (True, False, REPLY, 12), (False, True, REPLY, 22), (False, False, REPORTED, 41)],
-    ids=["a limit may be hidden", "no quota, only capacity", "after a 429", "reported limits"],
-)
-def test_quick_answers_allow_more_requests_at_once_unless_a_limit_may_be_hidden(
-    adaptive: bool, rejected: bool, reply: Reply, slots: int
-) -> None:
-    account = Account(64, Limits(), adaptive=adaptive, per_input=False)
-    account.rejections = int(rejected)
-    for number in range(40):
-        account.succeeded(number / 1000 + 0.001, sent(account, number / 1000), reply, alone=True)
-    assert int(account.slow_start) == slots
-
-
-def test_requests_at_once_double_once_a_second_while_a_limit_may_be_hidden() -> None:
-    account = Account(64, Limits(), adaptive=False, per_input=False)
-    for second, slots in enumerate((2, 4, 8, 16, 32)):
-        for _ in range(200):
-            account.succeeded(float(second), sent(account, 0.0), REPLY, alone=True)
-        assert account.slow_start == slots
-
-
-def test_the_bound_of_time_ends_and_stays_finite_whatever_the_clock_does() -> None:
-    account = Account(64, Limits(), adaptive=False, per_input=False)
-    for now in (0.1, 1e9, -1e9):
-        before = account.slow_start
-        account.succeeded(now, sent(account, now), REPLY, alone=True)
-        assert before <= account.slow_start <= before + 0.25
-
-
 def test_a_failed_request_counts_for_a_minute_after_its_failure() -> None:
     account = opened(limited(tokens=100.0))
     window = account.quotas.tokens.window
