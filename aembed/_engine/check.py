@@ -22,7 +22,12 @@ def check_reply(reply: Reply, texts: int, spec: ModelSpec, *, in_place: bool = F
     """
     try:
         vectors = reply.vectors if in_place else _as_rows(reply.vectors, texts, spec)
-        _check_values(vectors, texts, spec)
+        if texts == 1:
+            least = most = float(np.vdot(vectors, vectors))  # the cheapest way for one row
+        else:
+            least, most = _squared_norms(vectors)
+        if not 0.0 < least <= most < math.inf:  # NaN fails every comparison
+            _check_rows(vectors, spec)
     except ReplyError as error:
         error.request_id = reply.request_id
         raise
@@ -37,15 +42,6 @@ def _as_rows(vectors: Vectors, texts: int, spec: ModelSpec) -> Vectors:
     if spec.dim is not None and vectors.shape[1] != spec.dim:
         raise _unusable(spec, f"vectors of dimension {vectors.shape[1]} where {spec.dim} was expected")
     return vectors
-
-
-def _check_values(vectors: Vectors, texts: int, spec: ModelSpec) -> None:
-    if texts == 1:
-        least = most = float(np.vdot(vectors, vectors))  # the cheapest way for one row
-    else:
-        least, most = _squared_norms(vectors)
-    if not 0.0 < least <= most < math.inf:  # NaN fails every comparison
-        _check_rows(vectors, spec)
 
 
 def _squared_norms(vectors: Vectors) -> tuple[float, float]:

@@ -125,7 +125,7 @@ class Quotas:
             (self.tokens, reservation.tokens, aside[1]),
             (self.inputs, reservation.inputs, aside[2]),
         ):
-            if _is_limited(quota):
+            if quota.limit is not None or quota.day is not None:
                 when = max(when, quota.earliest(now, amount, left, leave_reserve=leave_reserve))
         return when
 
@@ -258,7 +258,7 @@ class Quotas:
                 silent.use_as(reported)
 
     def _knows(self) -> None:
-        self._are_limited = any(map(_is_limited, (self.requests, self.tokens, self.inputs)))
+        self._are_limited = any(quota.limit is not None or quota.day is not None for _, quota in self.by_name())
         self.are_reported = self.requests.from_headers or self.tokens.from_headers
         rules = {self.requests.rule, self.tokens.rule}
         self.pace.is_bucket = "bucket" in rules
@@ -269,10 +269,6 @@ class Quotas:
 
 def _least(cap: int | None, quota: float) -> int | None:
     return cap if quota >= (cap or math.inf) else max(1, int(quota))
-
-
-def _is_limited(quota: ResourceQuota) -> bool:
-    return quota.limit is not None or quota.day is not None
 
 
 def _has_room(quota: ResourceQuota) -> bool:
