@@ -32,7 +32,7 @@ class Backoff:
         self._began = -math.inf
         self.is_answered = False
         """A request that was sent since the backoff began has succeeded."""
-        self._last_success = -math.inf
+        self._last_success = self._last_failed = -math.inf
         self._silent_since: float | None = None
         """Time of the last success, or of the first failure if that success was long ago; ``None`` while healthy."""
         self._failures = 0
@@ -118,5 +118,6 @@ class Backoff:
         if self._silent_since is None:
             recent = sent_at - self._last_success < GIVE_UP_AFTER_S
             self._silent_since = self._last_success if recent else sent_at
-        elif now - max(self.until, self._began) > GIVE_UP_AFTER_S:
+        elif sent_at - max(self.until, self._last_failed) > GIVE_UP_AFTER_S:
             self._silent_since = sent_at
+        self._last_failed = now

@@ -68,12 +68,21 @@ def test_after_a_long_rest_silence_counts_from_the_first_request(sent_at: float,
     assert backoff.gives_up_at() == since + 90.0
 
 
-@pytest.mark.parametrize(("now", "gives_up_at"), [(92.5, 91.0), (92.6, 182.1)])
-def test_silence_counts_anew_if_nobody_asked_for_90_seconds(now: float, gives_up_at: float) -> None:
+@pytest.mark.parametrize(("sent_at", "gives_up_at"), [(92.5, 91.0), (92.6, 182.6)])
+def test_silence_counts_anew_if_nobody_asked_for_90_seconds(sent_at: float, gives_up_at: float) -> None:
     """The pause ended at 2.5."""
     backoff = failing()
-    backoff.failed(now, now - 0.5, is_probe=True)
+    backoff.failed(sent_at + 0.5, sent_at, is_probe=True)
     assert backoff.gives_up_at() == pytest.approx(gives_up_at)
+
+
+def test_each_failure_of_a_row_is_part_of_one_silence() -> None:
+    """Before the tenth, too: there is no pause yet."""
+    backoff = Backoff()
+    backoff.answered(1.0, 0.5)
+    for number in range(10):
+        backoff.failed(5.0 + 4 * number, 4.0 + 4 * number, is_probe=False)
+    assert backoff.gives_up_at() == 91.0
 
 
 def test_a_server_that_names_times_has_a_quarter_of_an_hour_or_until_its_first_time_ends() -> None:
