@@ -21,6 +21,8 @@ JobModel: TypeAlias = str | Provider | Embedder | None
 
 DECIDING_OPTIONS = ("base_url", "dimensions", "normalize", "overlong")
 """Options that make other vectors; so do the model and its dimensions."""
+MIN_CACHE_BYTES = 2**20
+"""Least size of an ``SQLiteStore``."""
 
 
 @asynccontextmanager
@@ -73,6 +75,8 @@ async def _limited_cache(
     cache = _set_options(config, model, options).get("cache")
     if not isinstance(cache, (str, PathLike)):
         raise ConfigError("cache_limit bounds a cache file, and none is given; add cache, as in cache='vectors.db'")
+    if limit < MIN_CACHE_BYTES:
+        raise ConfigError(f"cache_limit={limit}: a file takes at least {MIN_CACHE_BYTES} bytes; raise it")
     async with SQLiteStore(fspath(cache), max_bytes=limit) as store:
         yield {"cache": store}
 

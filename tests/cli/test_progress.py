@@ -156,6 +156,7 @@ def test_limits_of_cost_and_cache(aembed: Aembed, notes: str) -> None:
     assert (priceless.code, "--max-cost: the price of mock:mock is not known" in priceless.err) == (2, True)
     arguments = ("embed", notes, "-o", "v.npy", "-m", "mock", "--cache", "c.db", "--cache-limit")
     assert "--cache-limit much: not a size" in aembed(*arguments, "much").err
+    assert "--cache-limit 100000: a file takes at least 1048576 bytes" in aembed(*arguments, "100kB").err
     assert "dropped" not in aembed(*arguments, "4GB").out
     assert Path("c.db").exists()
     assert "none is given" in aembed("embed", notes, "-o", "w.npy", "-m", "mock", "--cache-limit", "4GB").err
