@@ -55,6 +55,7 @@ PLAN = JobPlan(
     requests=20,
 )
 MADE = "v.npy: shape (1200, 8) float32 from mock:mock"
+RESUME = "run the same command again to resume"
 RATE = "in 0.50 s (2,400 rows/s)"
 
 
@@ -153,15 +154,15 @@ def test_the_summary_of_a_dry_run(parts: dict[str, Any], changed: dict[str, str]
 @pytest.mark.parametrize(
     ("moment", "said"),
     [
-        ({"rows": 1000, "done": 0}, ""),
-        ({"rows": 1000, "done": 7, "phase": "embedding"}, "7 of 1,000 rows are done"),
-        ({"rows": 1000, "done": 7, "phase": "writing"}, "1,000 of 1,000 rows are done"),
+        ({"rows": 1000, "done": 0}, "nothing was written"),
+        ({"rows": 1000, "done": 7, "phase": "embedding"}, f"7 of 1,000 rows are done: {RESUME}"),
+        ({"rows": 1000, "done": 7, "phase": "writing"}, f"1,000 of 1,000 rows are done: {RESUME}"),
     ],
 )
 def test_the_sentence_after_an_interruption(moment: dict[str, Any], said: str) -> None:
     progress = ProgressDisplay()
     progress.latest = replace(NOTHING, **moment)
-    assert _kept(progress) == (f"{said}: run the same command again to resume" if said else "")
+    assert _kept(progress) == said
 
 
 def test_limits_that_were_given() -> None:
