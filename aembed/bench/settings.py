@@ -108,7 +108,8 @@ class RunSettings:
             raise InputError(f"drain={self.drain!r} must be a number of seconds, 0 or more")
         if self.max_in_flight < 1:
             raise InputError(f"max_in_flight={self.max_in_flight!r} must be 1 or more")
-        self._check_processes()
+        if self.processes < 1:
+            raise InputError(f"processes={self.processes!r} must be 1 or more")
         if self.min_good is not None and not 0 <= self.min_good <= 1:
             raise InputError(f"min_good={self.min_good!r} must be a share from 0 to 1, such as 0.99")
         errors = next((goal.limit for goal in self.goals if goal.metric == "errors"), None)
@@ -116,14 +117,6 @@ class RunSettings:
             raise InputError(f"min_good={self.min_good!r} and errors={errors!r} say the same; give one of them")
         if self.abort and not any(goal.q is not None or goal.metric == "errors" for goal in self.goals):
             raise InputError("abort needs an objective for errors or a percentile, such as slo='errors=1%'")
-
-    def _check_processes(self) -> None:
-        if self.processes < 1:
-            raise InputError(f"processes={self.processes!r} must be 1 or more")
-        if self.processes > 1 and self.abort:
-            raise InputError(
-                f"abort with processes={self.processes}: each sees only a part of the requests. Leave one out"
-            )
 
     @property
     def goals(self) -> tuple[Goal, ...]:

@@ -112,6 +112,15 @@ async def test_rounds_measured_until_ctrl_c_are_judged(
     assert "interrupted" in result.notes[0]
 
 
+@pytest.mark.parametrize(("budget", "pairs"), [(0.0, 6), (3600.0, 30)])
+async def test_an_unclear_comparison_ends_with_its_budget(budget: float, pairs: int) -> None:
+    """After the fewest pairs at once; with time enough, after the most."""
+    before = SimulatedSide("before", 1e-3, Machine(1), spread=0.3)
+    contest = Contest(name="operation", before=before, after=replace(before, seconds=1.02e-3))
+    (change,) = (await ab([contest], budget=budget)).changes
+    assert (change.pairs, change.finding) == (pairs, "inconclusive")
+
+
 async def test_nothing_to_compare_is_reported() -> None:
     with pytest.raises(InputError, match="give at least one contest"):
         await ab([])

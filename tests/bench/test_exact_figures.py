@@ -1,72 +1,57 @@
-"""Figures of the runner against other ways to compute them: evidence, dispersion, percentiles of a histogram."""
+"""Figures of the runner against other ways to compute them: shares of a series, percentiles of a histogram."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy import integrate
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from aembed.bench import Goal
-from aembed.bench.load.abort import SequentialTest, dispersion, evidence, most_evidence
+from aembed.bench.load.abort import SequentialTest
 from aembed.bench.model.estimates import Distribution, Histogram, Percentile
 from aembed.bench.rows.columns import NEVER
 from aembed.bench.rows.lengths import lengths_of
+from aembed.bench.stats.shares import ShareSample
 from aembed.bench.stats.special import beta_cdf, beta_quantile, binomial_quantile, t_cdf, t_quantile
 from tests.bench.test_objectives import decided
 
 MS = 10**6
 
 
-@pytest.mark.parametrize(("bad", "count", "limit"), [(3, 20, 0.05), (0, 20, 0.05), (20, 20, 0.3), (7, 9, 0.5)])
-def test_evidence_is_the_mean_likelihood_of_all_larger_shares(bad: int, count: int, limit: float) -> None:
-    def likelihood(share: float) -> float:
-        return share**bad * (1 - share) ** (count - bad)
-
-    mean = integrate.quad(likelihood, limit, 1)[0] / (1 - limit)
-    assert evidence(bad, count, limit) == pytest.approx(math.log(mean / likelihood(limit)), rel=1e-6)
-
-
-@pytest.mark.parametrize(("bad", "count", "limit"), [(3, 20, 0.05), (20, 20, 0.3), (7, 9, 0.5)])
-def test_the_most_evidence_is_that_of_the_share_that_was_seen(bad: int, count: int, limit: float) -> None:
-    share = bad / count
-    seen = bad * math.log(share / limit)
-    if bad < count:
-        seen += (count - bad) * math.log((1 - share) / (1 - limit))
-    assert most_evidence(bad, count, limit) == pytest.approx(seen)
-    assert most_evidence(bad, count, limit) >= evidence(bad, count, limit)
+def test_parts_of_a_series_weigh_as_they_differ_and_depend_on_each_other() -> None:
+    """Bad are 2 and 6 of 10 in turns, so that neighbours are as unlike as can be, and then twice each."""
+    tail = 0.001
+    turns = ShareSample.of_series([2, 6] * 10, [10] * 20, tail)
+    size = 0.4 * 0.6 / (20 * 4 / 200**2 * 20 / 19)
+    unsure = norm.isf(tail) / student.isf(tail, 19)
+    assert (turns.bad, turns.count) == (80, 200)
+    assert turns.size == pytest.approx(min(size, 200) * unsure**2)
+    pairs = ShareSample.of_series([0, 0, 8, 8] * 5, [10] * 20, tail)
+    neighbours = (10 - 9) / 20 + 1 / 20
+    independent = (1 - neighbours) / (1 + neighbours)
+    size = 0.4 * 0.6 / (20 * 16 / 200**2 * 20 / 19) * independent
+    unsure = norm.isf(tail) / student.isf(tail, 19 * independent)
+    assert pairs.size == pytest.approx(size * unsure**2)
 
 
-def test_there_is_no_evidence_up_to_the_limit_and_any_where_none_is_allowed() -> None:
-    assert most_evidence(1, 20, 0.05) == 0.0
-    assert most_evidence(1, 20, 0.0) == math.inf
-    assert (evidence(0, 20, 0.0), evidence(1, 20, 0.0), most_evidence(0, 20, 0.0)) == (0.0, math.inf, 0.0)
-
-
-def test_dispersion_compares_with_independent_requests() -> None:
-    """Ten requests a second, of which 2 and 6 are bad in turns: 4 * n / (n - 1) over 0.4 * 0.6 * 10."""
-    assert dispersion([(2, 10), (6, 10)] * 5) == pytest.approx(4 * 10 / 9 / 2.4)
-    assert dispersion([(0, 10), (0, 10)]) == 1.0
-    assert dispersion([(10, 10), (10, 10)]) == 1.0
-    assert dispersion([(2, 10)]) == 1.0
-    assert dispersion([(0, 0), (0, 0)]) == 1.0
-
-
-@pytest.mark.parametrize(("seconds", "broken"), [(29, False), (30, True)])
-def test_nothing_is_decided_in_the_first_half_minute(seconds: int, broken: bool) -> None:
+@pytest.mark.parametrize(("seconds", "broken"), [(59, False), (60, True)])
+def test_nothing_is_decided_in_the_first_minute(seconds: int, broken: bool) -> None:
     test = SequentialTest(Goal(metric="p95", limit=0.05), 0.01)
     for number in range(seconds):
         test.add(100 - number % 2, 100)
     assert test.is_broken() is broken
 
 
-def test_requests_that_are_overdue_count_as_bad() -> None:
-    test = SequentialTest(Goal(metric="p95", limit=0.05), 0.01)
-    for number in range(60):
-        test.add(number % 2, 10)
-    assert [test.is_broken(), test.is_broken(1), test.is_broken(600)] == [False, False, True]
+def test_the_next_look_is_when_the_run_is_half_as_long_again() -> None:
+    test, looks = SequentialTest(Goal(metric="errors", limit=0.0), 0.01), []
+    for second in range(1, 210):
+        test.add(int(second > 200), 100)
+        if test.is_broken():
+            looks.append(second)
+    assert looks == [203], "60, 90 and 135 see no error"
 
 
 def distribution(*, independent: int | None = None, longest: float | None = 4.0, censored: int = 0) -> Distribution:

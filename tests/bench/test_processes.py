@@ -177,10 +177,6 @@ def test_memory_and_loops_add_up() -> None:
     ("options", "problem"),
     [
         ({"processes": 0}, "processes=0 must be 1 or more"),
-        (
-            {"processes": 2, "abort": True, "slo": "errors=1%"},
-            "abort with processes=2: each sees only a part of the requests. Leave one out",
-        ),
         ({"processes": 2}, "processes=2 needs an async def or a scenario in a file or module"),
     ],
 )

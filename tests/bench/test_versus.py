@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import math
 import random
@@ -20,6 +21,7 @@ from aembed.bench.model.estimates import Estimate
 from aembed.bench.model.result import Verdict
 from aembed.bench.model.versus import PairOfSides, Versus
 from aembed.bench.report import headlines, sections, side_by_side
+from aembed.bench.report.charts import charts
 
 NAMES = ("one", "two", "slow")
 TRUE = (1.0, 1.0, 1.1)
@@ -110,6 +112,18 @@ def test_too_few_requests_are_called_so() -> None:
     assert "too few" not in enough.note
 
 
+@pytest.mark.parametrize("spread", [0.1, 0.4, 1.0])
+def test_an_interval_and_its_decision_agree(spread: float) -> None:
+    """A decision asks for more than the interval of 95 % does."""
+    dice = np.random.default_rng(4)
+    for _ in range(100):
+        rounds = np.exp(dice.normal([0, 0.2, 0.3], spread, (10, 3))).tolist()
+        for pair in compared(NAMES, rounds):
+            assert pair.change.low is not None
+            assert pair.change.high is not None
+            assert (pair.order == "tied") == (pair.change.low <= 0 <= pair.change.high)
+
+
 def server(mean: float, asked: list[float]) -> Callable[[float], Awaitable[None]]:
     """Slower with time, as all of them."""
     dice = random.Random(mean)
@@ -141,6 +155,7 @@ async def test_sides_take_turns_with_the_same_requests() -> None:
     assert whole.verdict.state == "ok"
     assert "are tied by p50" in headlines.headline(whole)
     assert [table.title for table in sections.tables(whole)][:2] == ["Side by side", "Differences"]
+    assert [chart.title for chart in charts(whole)] == ["Round by round", "Differences"]
     (again,) = bench.reports_from_json(bench.reports_to_json([whole]))
     assert again == whole
     (table,) = [table for table in sections.tables(whole) if table.title == "Side by side"]
@@ -188,3 +203,17 @@ async def test_sides_that_cannot_be_compared_are_named(given: dict[str, float | 
         await bench.versus(subjects, arrivals=bench.constant(10), **given)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="versus compares two subjects or more, got 1"):
         await bench.versus({"one": subjects["one"]}, arrivals=bench.constant(10))
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize(("seconds", "sides", "judged"), [(3, 0, False), (20, 2, False), (60, 2, True)])
+async def test_the_blocks_measured_until_ctrl_c_are_reported(seconds: float, sides: int, judged: bool) -> None:
+    """Too few rounds are no comparison, but what was measured of each side is shown."""
+    stop = asyncio.Event()
+    subjects = {name: bench.Subject(server(0.02, []), requests=bench.integers(1, 9)) for name in ("one", "two")}
+    asyncio.get_running_loop().call_later(seconds, stop.set)
+    whole, *measured = await bench.versus(subjects, arrivals=bench.poisson(20), duration=60, block_s=3, stop=stop)
+    assert (whole.interrupted, len(measured)) == (True, sides)
+    assert (whole.versus is not None) == judged
+    assert judged or whole.verdict.state == "inconclusive"
+    assert judged or headlines.headline(whole) == "nothing was decided"

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from aembed import bench
+from aembed.bench.load import abort
 from aembed.bench.load.processes import children
 from aembed.bench.load.share import Share
 from aembed.bench.rows.columns import RunRows
@@ -150,3 +151,23 @@ def test_no_process_survives_its_parent() -> None:
         parent.wait()
         parent.stdout.close()  # type: ignore[union-attr]
     assert [gone(pid) for pid in workers] == [True, True]
+
+
+def test_processes_stop_together_once_an_objective_is_surely_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every request is too slow, and each process sees half of them. On a busy machine the run may be INVALID."""
+    monkeypatch.setattr(abort, "FIRST_LOOK_S", 2)
+    report = run(
+        bench.load(
+            scenarios.documents.case(batch=1),
+            arrivals=bench.constant(50),
+            duration=60,
+            processes=2,
+            slo="p95=1us",
+            abort=True,
+        ),
+        loop_factory=asyncio.new_event_loop,
+    )
+    assert report.traffic is not None
+    assert report.traffic.seconds < 30
+    assert not report.interrupted
+    assert report.objectives[0].state in {"broken", "not judged"}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def compared(names: Sequence[str], rounds: Sequence[Sequence[float]]) -> tuple[P
     adjusted = holm([p_value for _, p_value in found])
     pairs = itertools.combinations(names, 2)
     return tuple(
-        PairOfSides(first=first, second=second, change=change, order=_order(change, p), p_value=p)
+        PairOfSides(first=first, second=second, change=_as_decided(change, p), order=_order(change, p), p_value=p)
         for (first, second), (change, _), p in zip(pairs, found, adjusted, strict=True)
     )
 
@@ -57,6 +58,13 @@ def _pair(differences: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[Es
     half = t_quantile(n - 1, 1 - TAIL) * error
     change = Estimate(value=math.expm1(mean), low=math.expm1(mean - half), high=math.expm1(mean + half))
     return change, min(1.0, 2 * t_cdf(n - 1, -abs(mean) / error))
+
+
+def _as_decided(change: Estimate, p_value: float) -> Estimate:
+    """The interval of a tie holds 0: the decision asks for more than 95 %."""
+    if p_value < ALPHA or change.low is None or change.high is None:
+        return change
+    return replace(change, low=min(change.low, 0.0), high=max(change.high, 0.0))
 
 
 def _order(change: Estimate, p_value: float) -> Order:

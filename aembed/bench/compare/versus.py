@@ -103,9 +103,11 @@ async def versus(
                 await _rounds(sides, lambda n: arrivals.times(block_s, seed + n), number, block_s, settings)
             seconds = block_s * len(sides[0].blocks)
             works = [side.subject.meter.work(seconds) if side.subject.meter else None for side in sides]
-    if len(sides[0].blocks) < FEWEST_ROUNDS:
-        verdict = Verdict(state="inconclusive", reasons=(f"interrupted before {FEWEST_ROUNDS} rounds were measured",))
-        return (await frame.report("versus", verdict=verdict, interrupted=True),)
+    interrupted = settings.stop is not None and settings.stop.is_set()
+    rounds = len(sides[0].blocks)
+    too_few = Verdict(state="inconclusive", reasons=(f"interrupted before {FEWEST_ROUNDS} rounds were measured",))
+    if not rounds:
+        return (await frame.report("versus", verdict=too_few, interrupted=True),)
     pacing = Pacing(arrivals=f"{arrivals} in blocks of {block_s:g} s", seed=seed, pacer=_pacer().name)
     reports = [
         await report_of(
@@ -123,10 +125,12 @@ async def versus(
         for side, report in zip(sides, reports, strict=True):
             settings.keep(await off_loop(_rows, side, report, block_s, seed))
     verdict = _verdict(reports)
+    if rounds < FEWEST_ROUNDS:
+        return (await frame.report("versus", verdict=too_few, interrupted=True), *reports)
     found = _compared(reports, sides, block_s, by, valid=verdict.state != "invalid")
     stalls = watchdog.stalls(begun) if watchdog else ()
     reports = [replace(report, stalls=()) for report in reports]  # their time is that of their blocks alone
-    whole = await frame.report("versus", verdict=verdict, versus=found, stalls=stalls)
+    whole = await frame.report("versus", verdict=verdict, versus=found, stalls=stalls, interrupted=interrupted)
     return (replace(whole, name=" versus ".join(targets), parameters={}), *reports)
 
 

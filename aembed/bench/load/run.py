@@ -80,7 +80,7 @@ async def execute(
     stop = settings.stop or asyncio.Event()
     ticker = _Ticker(driver, origin, seconds, settings.progress) if settings.progress else None
     abort = Abort(driver, settings.goals) if settings.abort else None
-    ends = (driver.finished, stop, *((abort.broken,) if abort else ()))
+    ends = (driver.finished, stop, *((abort.tests.broken,) if abort else ()))
     try:
         driver.begin(origin)
         while (ended := flight.clock()) < end and not any(event.is_set() for event in ends):
@@ -95,7 +95,7 @@ async def execute(
         ignored_cancellation = await flight.land()
     flight.never_start(driver.never_started())
     interrupted = stop.is_set() and ended < end
-    aborted = abort.goal if abort is not None and ended < end else None
+    aborted = abort.tests.goal if abort is not None and ended < end else None
     return RunResult(
         record=record,
         fold=fold if record.folded else None,

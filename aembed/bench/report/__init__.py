@@ -5,7 +5,7 @@ Modules:
     headlines sections compared   titles, verdicts and tables of reports and comparisons
     latency breakdown under_load shapes side_by_side single conditions    the sections
     console                       a terminal
-    charts over_time stacked page    one HTML file that needs nothing else
+    charts versus_charts over_time stacked page    one HTML file that needs nothing else
     ci                            JUnit, GitHub annotations and step summary
 """
 

@@ -18,6 +18,7 @@ from aembed.bench.report.over_time import over_time
 from aembed.bench.report.stacked import stacked
 from aembed.bench.report.svg import COLOURS, LINES, SHORTEST_TICK_S, Chart, draw_chart, formatter, time_axis
 from aembed.bench.report.tables import printable
+from aembed.bench.report.versus_charts import versus_charts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,6 +41,8 @@ def charts(report: Report) -> tuple[Chart, ...]:
 
 
 def _charts(report: Report) -> Iterator[Chart]:
+    if report.versus is not None:
+        yield from versus_charts(report.versus)
     if report.sweep is not None and any(cell.state in {"front", "beaten"} for cell in report.sweep.cells):
         swept = report.sweep
         yield draw_chart("Throughput against latency", _swept_label(swept), lambda axes: _front(axes, swept))

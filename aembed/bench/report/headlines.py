@@ -96,7 +96,7 @@ def headline(report: Report) -> str:
         if p95 is None or p95.value is None:
             return f"fewer than 95 of 100 requests had a good answer{rate}"
         return f"95 of 100 requests are answered within {units.percentile(p95)}{rate}"
-    return "see below"
+    return "nothing was decided"
 
 
 def _of(part: Micro | Steps | Scaling | Burst | Memory | Cost) -> str:

@@ -36,6 +36,27 @@ class ShareSample:
         unsure = normal_quantile(0.975) / t_quantile(max(1, groups - 1), 0.975)
         return cls(int(worse.sum()), int(count), size * unsure**2)
 
+    @classmethod
+    def of_series(cls, bad: ArrayLike, sizes: ArrayLike, tail: float) -> ShareSample:
+        """Equal parts of a run one after another, of which neighbours may still depend on each other.
+
+        So do those of an autoregressive series; its bias towards independence is taken out (Marriott and Pope 1954).
+        The size allows for a decision with this ``tail``, farther out than that of an interval of 95 %.
+        """
+        worse, each = np.asarray(bad, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
+        count, parts = float(each.sum()), len(each)
+        share = float(worse.sum()) / max(1.0, count)
+        off = worse - share * each
+        squares = float((off**2).sum())
+        if squares <= 0:
+            return cls(int(worse.sum()), int(count), count)
+        neighbours = min(max(float((off[1:] * off[:-1]).sum()) / squares + 1 / parts, 0.0), 0.9)
+        independent = (1 - neighbours) / (1 + neighbours)
+        variance = squares / count**2 * parts / (parts - 1)
+        size = min(count, share * (1 - share) / variance) * independent
+        unsure = normal_quantile(1 - tail) / t_quantile(max(1.0, (parts - 1) * independent), 1 - tail)
+        return cls(int(worse.sum()), int(count), size * unsure**2)
+
     def interval(self, tail: float) -> tuple[float, float]:
         """Clopper-Pearson bounds of the share; it lies beyond each with a probability of ``tail`` at most."""
         bad, good = self._independent()

@@ -19,6 +19,7 @@ from aembed.bench.selftest.self_test import selftest as run_selftest
 from aembed.bench.settings import unless
 from aembed.cli.bench.options import ReportOutputs, with_options
 from aembed.cli.bench.session import Watch, check_places, publish, watched, write
+from aembed.cli.bench.values import seconds
 from aembed.cli.errors import EXIT_INTERRUPTED, CommandError, one_sentence, say
 
 
@@ -50,7 +51,16 @@ def ab(
     scenario: Annotated[
         str, typer.Option("--scenario", metavar="FILE.py[:NAME]", help="Scenario to measure on both sides.")
     ],
-    budget: Annotated[float, typer.Option("--budget", min=1, help="Seconds for each case, about.")] = 60.0,
+    budget: Annotated[
+        float,
+        typer.Option(
+            "--budget",
+            parser=seconds,
+            metavar="TIME",
+            help="Time after which an unclear case is left as it is; six pairs of processes are measured anyway.",
+            show_default="60s",
+        ),
+    ] = 60.0,
 ) -> None:
     """Measure a git revision and the working tree in turns: the sharpest comparison there is.
 
@@ -61,7 +71,7 @@ def ab(
     """
 
     async def run(watch: Watch) -> Comparison:
-        watch.say(f"measuring {base} and the working tree in turns; Ctrl-C ends and reports")
+        watch.say(f"measuring {base} and the working tree in turns; Ctrl-C ends")
         return await ab_revision(
             scenario, base, budget=budget, stop=watch.stop, progress=lambda change: watch.say(_so_far(change))
         )
@@ -76,7 +86,8 @@ def ab(
 def history(
     file: Annotated[Path, typer.Argument(metavar="FILE.jsonl", help="Results, a line each.")],
     add: Annotated[
-        Path | None, typer.Option("--add", metavar="A.json", help="Reports to add first, written by --json.")
+        list[Path] | None,
+        typer.Option("--add", metavar="A.json", help="Reports to add first, written by --json; may be repeated."),
     ] = None,
     page: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="HTML page with charts.")] = None,
 ) -> None:
@@ -85,8 +96,8 @@ def history(
     - aembed bench history results.jsonl --add today.json --html trends.html
     """
     with one_sentence():
-        if add is not None:
-            reports = _reports(add)
+        if add:
+            reports = [report for each in add for report in _reports(each)]
             added = append(file, reports)
             if added:
                 say(f"{added} report{'s' * (added != 1)} added to {file}")
@@ -131,7 +142,7 @@ def selftest() -> None:
 
 def _so_far(change: Change) -> str:
     told = "" if change.change is None else f", {change.change.value:+.1%}"
-    return f"{change.name}: {change.pairs} pairs of processes{told}, {change.finding}; Ctrl-C ends and reports"
+    return f"{change.name}: {change.pairs} pairs of processes{told}, {change.finding}; Ctrl-C ends"
 
 
 def _reports(path: Path) -> tuple[Report, ...]:

@@ -133,8 +133,7 @@ class OneRun(RequestOptions, Why, InProcesses):
         bool,
         typer.Option(
             "--abort",
-            help="Stop once an objective is surely broken, after 30 s at the soonest. Not with --processes, "
-            "each of which sees only a part of the requests.",
+            help="Stop once an objective is surely broken, after a minute at the soonest.",
             rich_help_panel=OBJECTIVES,
         ),
     ] = False

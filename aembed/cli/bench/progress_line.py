@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from aembed.bench import Progress, units
 
 BARS = "▁▂▃▄▅▆▇█"
-SHOWN = 12
+BARS_SHOWN = 10
 """Seconds in the row of bars."""
 
 
@@ -17,7 +17,7 @@ class ProgressLine:
     """The most important figures come first: a narrow terminal cuts off the end."""
 
     def __init__(self) -> None:
-        self._p95: deque[float | None] = deque(maxlen=SHOWN)
+        self._p95: deque[float | None] = deque(maxlen=BARS_SHOWN)
         self._now: Progress | None = None
 
     def add(self, now: Progress) -> None:
@@ -35,11 +35,11 @@ class ProgressLine:
         if now.p50 is not None:
             tail = "" if now.p95 is None else f", p95 {units.seconds(now.p95)} {bars(self._p95)}"
             parts.append(f"p50 {units.seconds(now.p50)}{tail}")
-        parts.append(f"{now.done:,}/{now.offered:,} done")
+        parts.append(f"{now.done:,} done")
         if now.errors:
             parts.append(f"{now.errors:,} errors")
         waiting = now.in_flight + now.backlog
-        return ", ".join([*parts, f"{waiting:,} open"]) + "; Ctrl-C ends and reports"
+        return ", ".join([*parts, f"{waiting:,} open"]) + "; Ctrl-C ends"
 
 
 def bars(values: Iterable[float | None]) -> str:

@@ -50,16 +50,32 @@ def versus(
     ] = 20.0,
     duration: Annotated[
         float,
-        typer.Option("--duration", "-d", parser=seconds, metavar="TIME", help="Time of each.", rich_help_panel=TURNS),
+        typer.Option(
+            "--duration",
+            "-d",
+            parser=seconds,
+            metavar="TIME",
+            help="Time that each is measured, in blocks; all together take that many times as long.",
+            show_default="90s",
+            rich_help_panel=TURNS,
+        ),
     ] = 90.0,
     block: Annotated[
         float,
         typer.Option(
-            "--block", parser=seconds, metavar="TIME", help="Length of each subject's turn.", rich_help_panel=TURNS
+            "--block",
+            parser=seconds,
+            metavar="TIME",
+            help="Length of each subject's turn.",
+            show_default="3s",
+            rich_help_panel=TURNS,
         ),
     ] = 3.0,
     by: Annotated[
-        str, typer.Option("--by", help="Percentile that ranks: p50, p90 or p95.", rich_help_panel=TURNS)
+        str,
+        typer.Option(
+            "--by", metavar="PERCENTILE", help="Percentile that ranks: p50, p90 or p95.", rich_help_panel=TURNS
+        ),
     ] = "p50",
     arrivals: SteadyArrivingOption = "poisson",
 ) -> None:
@@ -92,7 +108,7 @@ def versus(
 
     async def run(watch: Watch) -> tuple[Report, ...]:
         chosen = sides()
-        watch.say(f"measuring {', '.join(chosen)} in turns; Ctrl-C ends and reports")
+        watch.say(f"measuring {', '.join(chosen)} in turns; Ctrl-C ends")
         load["stop"], load["progress"] = watch.stop, watch.tell
         return await bench.versus(
             chosen, arrivals=schedule, duration=duration, block_s=block, by=by, seed=options.seed, **load

@@ -65,6 +65,15 @@ def test_history_is_added_to_and_shown(place: Path) -> None:
     assert (place / "t.html").exists()
 
 
+def test_several_files_are_added_to_a_history(place: Path) -> None:
+    for name, made in (("a.json", samples()["cost"]), ("b.json", samples()["micro"])):
+        (place / name).write_bytes(reports_to_json([made]))
+    done = aembed("history", "results.jsonl", "--add", "a.json", "--add", "b.json", cwd=place)
+    assert "2 reports added to results.jsonl" in done.stdout
+    assert "callbacks" in done.stdout
+    assert "CPU time" in done.stdout
+
+
 def test_an_invalid_report_is_not_added_to_a_history(place: Path) -> None:
     (place / "a.json").write_bytes(reports_to_json([invalid()]))
     done = aembed("history", "results.jsonl", "--add", "a.json", cwd=place)

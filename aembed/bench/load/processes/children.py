@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import IO, TypeAlias
 
+from aembed.bench.load.abort import AbortOfProcesses
 from aembed.bench.load.processes.messages import (
     MAX_LINE_BYTES,
     Done,
@@ -150,8 +151,11 @@ async def run_all(
     patience: float,
     stop: asyncio.Event | None,
     progress: Callable[[Sequence[Tick], float], None] | None,
+    abort: AbortOfProcesses | None = None,
 ) -> list[ProcessResult]:
     """The outcome of each, in their order; all start together. ``stop`` ends the run early, and its requests count.
+
+    So does ``abort``.
 
     None where it was stopped before all were set up. Raises SubjectError if a subject cannot be set up.
     """
@@ -164,8 +168,11 @@ async def run_all(
     def ticked() -> None:
         if progress is not None:
             progress([child.tick for child in found], (time.perf_counter_ns() - origin) / 1e9)
+        if abort is not None:
+            abort.add([child.tick.counts for child in found], min(child.tick.number for child in found))
 
-    stopping = asyncio.create_task(_pass_on(stop, found))
+    ends = [event for event in (stop, None if abort is None else abort.tests.broken) if event is not None]
+    stopping = asyncio.create_task(_pass_on(ends, found))
     running = [asyncio.create_task(child.result(ticked)) for child in found]
     try:
         await asyncio.wait(running, timeout=patience + OVERDUE)
@@ -201,8 +208,15 @@ async def _all_set_up(found: Sequence[Child], jobs: Sequence[tuple[Job, bytes]],
     return True
 
 
-async def _pass_on(stop: asyncio.Event | None, found: Sequence[Child]) -> None:
-    if stop is not None:
-        await stop.wait()
-        for child in found:
-            child.send(Stop())
+async def _pass_on(ends: Sequence[asyncio.Event], found: Sequence[Child]) -> None:
+    """As soon as one of them is set."""
+    if not ends:
+        return
+    waiting = [asyncio.create_task(event.wait()) for event in ends]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+    for child in found:
+        child.send(Stop())

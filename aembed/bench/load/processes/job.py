@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from aembed.bench.discovery import find
 from aembed.bench.environment import keeps_own_time, off_loop
+from aembed.bench.load.abort import BadCounter
 from aembed.bench.load.drivers import ClosedLoop, Driver, OpenLoop
 from aembed.bench.load.lag import Watchdog
 from aembed.bench.load.opened import OpenedSubject, opened_for_load
@@ -33,13 +35,20 @@ async def work_on(
 ) -> tuple[Done, list[Ints]]:
     """Set up the subject, say so, start at the origin that ``ready`` gives, and return what happened, with its rows."""
     share = Share(job.number, job.of)
+    counter: BadCounter | None = None
+    numbers = itertools.count(1)
+
+    def say(now: Progress) -> None:
+        counts = None if counter is None else counter.read()
+        tick(Tick(now.offered, now.done, now.errors, now.in_flight, now.backlog, next(numbers), counts))
+
     settings = RunSettings(
         timeout=job.timeout,
         drain=job.drain,
         max_in_flight=share.places(job.max_in_flight),
         why=job.why,
         stop=stop,
-        progress=lambda now: tick(_tick(now)),
+        progress=say,
     )
     (scenario,) = find(job.target)
     real = not keeps_own_time(asyncio.get_running_loop())
@@ -50,6 +59,8 @@ async def work_on(
         origin = common if real else None  # a virtual clock shares no time with others
         with Watchdog() if real else nullcontext() as watchdog:
             driver = _driver(job, opened, schedule, settings)
+            if job.limits_s:
+                counter = BadCounter(driver.flight, job.limits_s)
             meter = opened.subject.meter
             if meter is not None:
                 meter.start()
@@ -104,7 +115,3 @@ def _driver(job: Job, opened: OpenedSubject, schedule: Ints, settings: RunSettin
         seed=job.seed,
         settings=settings,
     )
-
-
-def _tick(now: Progress) -> Tick:
-    return Tick(now.offered, now.done, now.errors, now.in_flight, now.backlog)

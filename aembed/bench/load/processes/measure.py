@@ -10,6 +10,7 @@ from typing import Literal
 from aembed import InputError
 from aembed.bench.discovery import fresh_case
 from aembed.bench.environment import off_loop
+from aembed.bench.load.abort import AbortOfProcesses, limits_s
 from aembed.bench.load.breakdown import joined
 from aembed.bench.load.processes.children import Lost, ProcessResult, children, run_all
 from aembed.bench.load.processes.merge import (
@@ -24,6 +25,7 @@ from aembed.bench.load.processes.messages import Job, Tick, packed
 from aembed.bench.load.reporting import Figures, judged_report, rows_with_lengths
 from aembed.bench.load.run import RunResult
 from aembed.bench.load.share import Share
+from aembed.bench.model.objectives import Goal
 from aembed.bench.model.result import Report
 from aembed.bench.model.under_load import Pacing
 from aembed.bench.rows.columns import Ints
@@ -66,6 +68,7 @@ async def measure_in_processes(target: Target, plan: Plan, settings: RunSettings
         raise InputError(f"processes={number} must not be more than users={plan.users}")
     frame = await RunContext.around(target, settings.name)
     schedules = plan.schedules(number)
+    abort = AbortOfProcesses(settings.goals) if settings.abort else None
     async with children(number, loop_place()) as found:
         outcomes = await run_all(
             found,
@@ -73,8 +76,9 @@ async def measure_in_processes(target: Target, plan: Plan, settings: RunSettings
             patience=plan.seconds + settings.drain,
             stop=settings.stop,
             progress=progress_of(plan, settings.progress),
+            abort=abort,
         )
-    return await _report(frame, plan, settings, outcomes, schedules)
+    return await _report(frame, plan, settings, outcomes, schedules, aborted=abort.tests.goal if abort else None)
 
 
 def loop_place() -> str:
@@ -97,6 +101,7 @@ def job_of(case: Case, plan: Plan, settings: RunSettings, number: int, schedule:
         drain=settings.drain,
         max_in_flight=settings.max_in_flight,
         why=settings.why,
+        limits_s=limits_s(settings.goals) if settings.abort else [],
         with_lengths=settings.keep is not None,
         size=schedule.nbytes,
     )
@@ -124,10 +129,18 @@ def progress_of(plan: Plan, tell: Callable[[Progress], None] | None) -> Callable
 
 
 async def _report(
-    frame: RunContext, plan: Plan, settings: RunSettings, outcomes: Sequence[ProcessResult], schedules: Sequence[Ints]
+    frame: RunContext,
+    plan: Plan,
+    settings: RunSettings,
+    outcomes: Sequence[ProcessResult],
+    schedules: Sequence[Ints],
+    *,
+    aborted: Goal | None,
 ) -> tuple[Report, RunResult]:
     dones = [outcome[0] for outcome in outcomes if not isinstance(outcome, Lost)]
     result, table = await off_loop(merged_result, outcomes, schedules, plan.seconds)
+    if aborted is not None and result.interrupted and not (settings.stop and settings.stop.is_set()):
+        result = replace(result, aborted=aborted, interrupted=False)
     figures = await off_loop(Figures.of, result, settings, merged_observed(dones))
     first = dones[0] if dones else None
     report = await judged_report(

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from aembed.bench.load.abort import BadCounts
 from aembed.bench.model.breakdown import Breakdown
 from aembed.bench.model.under_load import Failure, LoopUse, Stall
 from aembed.bench.model.work import Work
@@ -34,6 +35,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     max_in_flight: int
     why: bool
     """The parts of requests are asked for."""
+    limits_s: list[float | None]
+    """Counts of answers that take longer are asked for once a second; ``None`` asks for those of errors."""
     with_lengths: bool
     """Texts and characters of each request are asked for."""
     size: int = 0
@@ -62,6 +65,9 @@ class Tick(msgspec.Struct, frozen=True, tag="tick"):
     errors: int
     in_flight: int
     backlog: int
+    number: int = 0
+    """Seconds that have been reported."""
+    counts: BadCounts | None = None
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
