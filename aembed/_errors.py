@@ -207,6 +207,8 @@ class ReplyError(ProviderError):
     maybe_billed = True
     unusable: Sequence[int] = ()
     """Positions in the batch of texts whose vectors cannot be used, where the others' can."""
+    server_works: bool = False
+    """The server has answered in the form of its API, in full; only the vectors are wrong. This is no outage."""
 
 
 class DeadlineError(AembedError, TimeoutError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from numbers import Real
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def check_texts(texts: Iterable[str], name: str = "texts") -> list[str]:
     """
     items = listed(texts, name)
     if not _is_good(items):
-        _raise_first(items, name)
+        _check_each(items, name)
     return _all_plain(items)
 
 
@@ -120,11 +120,11 @@ def _is_good(items: list[Any]) -> bool:
     return not any(map(_reason, items))
 
 
-def _raise_first(items: list[Any], name: str) -> NoReturn:
+def _check_each(items: list[Any], name: str) -> None:
+    """Raise the error of the first bad item. There may be none: a subclass of ``str`` may call itself empty."""
     for index, text in enumerate(items):
         if reason := _reason(text):
             raise InputError(f"{name}: {reason}", index=index)
-    raise InputError(f"{name}: an item changed its type while it was read")
 
 
 def _reason(text: object, several: str = "give one flat list of strings") -> str | None:

@@ -70,4 +70,6 @@ def _check_rows(vectors: Vectors, spec: ModelSpec) -> None:
 
 
 def _unusable(spec: ModelSpec, what: str, index: int | None = None) -> ReplyError:
-    return ReplyError(f"{spec.name} answered with {what}", provider=spec.provider, index=index)
+    error = ReplyError(f"{spec.name} answered with {what}", provider=spec.provider, index=index)
+    error.server_works = True
+    return error

@@ -8,7 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from aembed._errors import AembedError, ConnectError, DeadlineError, OverloadedError, ProviderError, RateLimitError
+from aembed._errors import (
+    AembedError,
+    ConnectError,
+    DeadlineError,
+    OverloadedError,
+    ProviderError,
+    RateLimitError,
+    ReplyError,
+)
 from aembed._gate.backoff import Backoff
 from aembed._gate.budget import RetryBudget
 from aembed._gate.bypass import Bypass
@@ -207,8 +215,8 @@ class Account:
             self.backoff.announced(now, wait, reservation.sent_at, probe=probe)
 
     def _failed(self, now: float, reservation: Reservation, error: ProviderError, in_flight: int) -> None:
-        """An error with a reason shows a healthy server; silence and server errors do not."""
-        if not error.retryable:
+        """An error with a reason, or wrong vectors, show a healthy server; silence and server errors do not."""
+        if not error.retryable or (isinstance(error, ReplyError) and error.server_works):
             self.backoff.answered(now, reservation.sent_at)
             return
         self._last_failure = _kind(error)

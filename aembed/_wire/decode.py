@@ -71,9 +71,7 @@ def decode(
         if decoded is not None:
             return decoded
     strings = Split(body, []) if key is None else split_strings(body, key, pause)
-    numbers = split_numbers(strings.skeleton, pause)
-    check_size(numbers.skeleton, count, echoed)
-    skeleton = parse(numbers.skeleton, reply_format)
+    numbers, skeleton = _parse_skeleton(strings.skeleton, reply_format, count, pause, echoed=echoed)
     positions = reply_format.vector_positions(skeleton)
     check_positions(positions, count, len(strings.spans), len(numbers.spans))
     if rows is not None and len(strings.spans) == count and sys.byteorder == "little":
@@ -81,6 +79,27 @@ def decode(
     else:
         rows = _decode_mixed(body, positions, strings, numbers, rows=rows, pause=pause)
     return Decoded(rows, reply_format.tokens(skeleton), base64=bool(strings.spans))
+
+
+def _parse_skeleton(
+    body: bytes | bytearray,
+    reply_format: ReplyFormat[T],
+    count: int,
+    pause: Yield | None,
+    *,
+    echoed: Sequence[str],
+) -> tuple[Split, T]:
+    """Split the numbers off and parse the rest. Nulls are a vector or, if that does not parse, missing vectors."""
+    numbers = split_numbers(body, pause)
+    check_size(numbers.skeleton, count, echoed)
+    try:
+        return numbers, parse(numbers.skeleton, reply_format)
+    except NoReplyError:
+        bare = split_numbers(body, pause, nulls=False)
+        if len(bare.spans) == len(numbers.spans):
+            raise
+    check_size(bare.skeleton, count, echoed)
+    return bare, parse(bare.skeleton, reply_format)
 
 
 def _decode_one(body: bytes, reply_format: ReplyFormat[Any], rows: Vectors) -> Decoded | None:

@@ -167,6 +167,7 @@ class HttpProvider:
                 response, texts, features.url, error.mismatch, proven=features.proven
             )
         errors.located(error, response, texts)
+        error.server_works = True
         if error.index is not None and not features.proven:  # a wrong vector, and no right one so far
             decoded = await self._decode_other_dimension(response, texts)
             if decoded is not None:

@@ -15,7 +15,8 @@ from typing import NamedTuple, TypeAlias
 
 QUOTE, COLON, BRACKET = b'":['
 BLANKS = b" \t\r\n"
-NUMBERS_BEGIN = frozenset(b"-0123456789nN")
+DIGITS_BEGIN = frozenset(b"-0123456789")
+NUMBERS_BEGIN = DIGITS_BEGIN | frozenset(b"nN")
 """First characters of an array of numbers; null and NaN are rejected when the numbers are decoded."""
 
 _ESCAPE_OR_QUOTE = re.compile(rb'\\.|"', re.DOTALL)
@@ -112,15 +113,23 @@ def _split_values(body: bytes | bytearray, key: bytes, pause: Yield | None) -> S
     return _joined(body, Found(pieces, spans, kept))
 
 
-def split_numbers(body: bytes | bytearray, pause: Yield | None = None) -> Split:
+def split_numbers(body: bytes | bytearray, pause: Yield | None = None, *, nulls: bool = True) -> Split:
     """Split the innermost arrays that begin with a number, but not what looks like one within a string.
 
-    The ``k``-th is replaced by ``[k]``: a reply may hold other numbers than vectors.
+    The ``k``-th is replaced by ``[k]``: a reply may hold other numbers than vectors. ``nulls``: those that begin with
+    null as well. Such an array may also be a list of vectors, all of them missing.
     """
-    return _joined(body, find_numbers(body, pause=pause))
+    return _joined(body, find_numbers(body, pause=pause, beginnings=NUMBERS_BEGIN if nulls else DIGITS_BEGIN))
 
 
-def find_numbers(body: bytes | bytearray, first: int = 0, pause: Yield | None = None, quotes: int = 0) -> Found:
+def find_numbers(
+    body: bytes | bytearray,
+    first: int = 0,
+    pause: Yield | None = None,
+    quotes: int = 0,
+    *,
+    beginnings: frozenset[int] = NUMBERS_BEGIN,
+) -> Found:
     """The arrays, numbered from ``first``. ``quotes``: 1 if ``body`` begins with the end of a string, else 0."""
     find = body.find
     pieces: list[bytes | bytearray] = []
@@ -129,7 +138,7 @@ def find_numbers(body: bytes | bytearray, first: int = 0, pause: Yield | None = 
     while (position := find(b"[", position)) >= 0:
         position += 1
         begins = _skip_blanks(body, position)
-        if begins < len(body) and body[begins] in NUMBERS_BEGIN:
+        if begins < len(body) and body[begins] in beginnings:
             quotes += _quotes(body, counted, position)
             counted = position
             if quotes % 2:  # within a string
@@ -137,6 +146,8 @@ def find_numbers(body: bytes | bytearray, first: int = 0, pause: Yield | None = 
             end = find(b"]", begins)
             if end < 0:
                 break
+            if body[begins] not in DIGITS_BEGIN and find(b"[", begins, end) >= 0:
+                continue  # a list of vectors, the first of which is null
             pieces.append(body[kept:position])
             pieces.append(b"%d" % (first + len(spans)))
             spans.append((position, end))

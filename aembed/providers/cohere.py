@@ -57,8 +57,8 @@ class CohereOptions(ProviderOptions):
 
 
 class ByType(msgspec.Struct):
-    float_: list[list[float]] | None = msgspec.field(default=None, name="float")
-    base64: list[str | list[float]] | None = None
+    float_: list[list[float] | None] | None = msgspec.field(default=None, name="float")
+    base64: list[str | list[float] | None] | None = None
     """Numbers if a gateway ignores the requested encoding."""
 
 

@@ -80,7 +80,7 @@ class GoogleOptions(ProviderOptions):
 
 
 class Values(msgspec.Struct, gc=False):
-    values: list[float]
+    values: list[float] | None = None
 
 
 class GoogleReply(msgspec.Struct):

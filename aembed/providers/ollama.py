@@ -41,7 +41,7 @@ class OllamaOptions(Prompts):
 
 
 class OllamaReply(msgspec.Struct):
-    embeddings: list[list[float]]
+    embeddings: list[list[float] | None]
     prompt_eval_count: Any = None
 
 

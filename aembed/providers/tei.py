@@ -38,11 +38,11 @@ class TeiOptions(ProviderOptions):
     normalize: bool = True
 
 
-def vector_positions(reply: list[list[float]]) -> VectorPositions:
+def vector_positions(reply: list[list[float] | None]) -> VectorPositions:
     return range(len(reply)), reply
 
 
-ARRAYS = ReplyFormat(list[list[float]], vector_positions)
+ARRAYS = ReplyFormat(list[list[float] | None], vector_positions)
 
 ERRORS = ErrorDialect(
     parse=openai_error,
