@@ -62,12 +62,21 @@ def _find(model: type[BaseModel], path: Path, name: str, near: dict[str, str]) -
     for depth, part in enumerate(path):
         inner = field_type(kind, part)
         if inner is None:
-            close = closest(part, _names(kind, depth), cutoff=MIN_SIMILARITY)
+            close = _in_table(kind, part) or closest(part, _names(kind, depth), cutoff=MIN_SIMILARITY)
             if close is not None:
                 near[name] = PREFIX + "__".join([*path[:depth], close, *path[depth + 1 :]]).upper()
             return None
         kind = inner
     return kind
+
+
+def _in_table(kind: object, part: str) -> str | None:
+    """The field of a table that is meant where one of two underscores is missing, as in ``retry_max_attempts``."""
+    for name in _names(kind, depth=1):
+        field = part.removeprefix(f"{name}_")
+        if field != part and any(field in table.model_fields for table in tables(field_type(kind, name))):
+            return f"{name}__{field}"
+    return None
 
 
 def _names(kind: object, depth: int) -> Iterable[str]:

@@ -44,6 +44,8 @@ def test_fault_91_unknown_variables_are_ignored(monkeypatch: pytest.MonkeyPatch)
         ("AEMBED_PROFILE__A__MODEL", "AEMBED_PROFILES__A__MODEL"),
         ("AEMBED_PROFILES__A__DIMENSION", "AEMBED_PROFILES__A__DIMENSIONS"),
         ("AEMBED_MERGE__WINDOWS", "AEMBED_MERGE__WINDOW"),
+        ("AEMBED_RETRY_MAX_ATTEMPTS", "AEMBED_RETRY__MAX_ATTEMPTS"),
+        ("AEMBED_HTTP_PROXY", "AEMBED_HTTP__PROXY"),
     ],
 )
 def test_fault_91_a_near_miss_is_warned_of(monkeypatch: pytest.MonkeyPatch, name: str, meant: str) -> None:
