@@ -23,7 +23,7 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ServerAddress:
     """The server that a base URL names."""
 
     scheme: str
@@ -32,7 +32,7 @@ class Place:
     prefix: str
 
     @classmethod
-    def of(cls, url: str) -> Place:
+    def of(cls, url: str) -> ServerAddress:
         """InputError for anything but http:// and https://."""
         parts = urlsplit(url)
         try:
@@ -49,7 +49,7 @@ class Place:
 class WebServer:
     """Its connections: as many as there are requests at once."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: ServerAddress) -> None:
         self._place = place
         self._idle: deque[_Connection] = deque()
         self._all: set[_Connection] = set()

@@ -36,37 +36,37 @@ def late(cpu: int = 0, queued: int = 0) -> Pulse:
     ],
 )
 def test_the_cause_of_a_stall(pulse: Pulse, cause: Cause) -> None:
-    (stall,) = explain(pulse, origin=0, told=True)
+    (stall,) = explain(pulse, origin=0, is_reported=True)
     assert stall.cause == cause
     assert (stall.at, stall.seconds) == pytest.approx((1.01, 0.1))
-    assert explain(pulse, origin=0, told=False)[0].cause == "unknown"
+    assert explain(pulse, origin=0, is_reported=False)[0].cause == "unknown"
 
 
 def test_a_process_that_was_stopped_is_the_machine() -> None:
     """The thread neither ran nor waited, and neither did the watchdog."""
     pulse = late(cpu=2)
     pulse.stops.append((START + 8 * MS, START + 105 * MS))
-    (stall,) = explain(pulse, origin=START, told=True)
+    (stall,) = explain(pulse, origin=START, is_reported=True)
     assert (stall.cause, stall.line) == ("descheduled", None)
     assert stall.queued == pytest.approx(0.097)
     pulse.stops[:] = [(START - 500 * MS, START)]  # another time
-    assert explain(pulse, origin=START, told=True)[0].cause == "blocked"
+    assert explain(pulse, origin=START, is_reported=True)[0].cause == "blocked"
 
 
 def test_a_stall_that_was_over_before_the_run_is_none_of_it() -> None:
     """The subject was opened, and its modules were imported."""
     pulse = late(cpu=100)
     ((_, after),) = pulse.gaps
-    assert explain(pulse, origin=after.wall, told=True) == ()
-    assert len(explain(pulse, origin=after.wall - MS, told=True)) == 1
+    assert explain(pulse, origin=after.wall, is_reported=True) == ()
+    assert len(explain(pulse, origin=after.wall - MS, is_reported=True)) == 1
 
 
 def test_the_line_is_that_of_the_stall() -> None:
     pulse = late(cpu=100)
     pulse.lines += [(START - MS, "before"), (START + 50 * MS, "mine.py:7 in f"), (START + 900 * MS, "after")]
-    assert explain(pulse, origin=0, told=True)[0].line == "mine.py:7 in f"
+    assert explain(pulse, origin=0, is_reported=True)[0].line == "mine.py:7 in f"
     pulse.collections.append((START + 20 * MS, START + 90 * MS))
-    assert explain(pulse, origin=0, told=True)[0].line == "garbage collection"
+    assert explain(pulse, origin=0, is_reported=True)[0].line == "garbage collection"
 
 
 def test_lines_are_those_outside_the_standard_library() -> None:
@@ -154,9 +154,9 @@ def test_a_collection_is_the_cause_from_half_of_the_stall_on() -> None:
     pulse = late(cpu=100)
     pulse.lines.append((START + 50 * MS, "mine.py:7 in f"))
     pulse.collections.append((START + 20 * MS, START + 69 * MS))
-    assert explain(pulse, origin=0, told=True)[0].line == "mine.py:7 in f"
+    assert explain(pulse, origin=0, is_reported=True)[0].line == "mine.py:7 in f"
     pulse.collections.append((START + 70 * MS, START + 72 * MS))
-    assert explain(pulse, origin=0, told=True)[0].line == "garbage collection"
+    assert explain(pulse, origin=0, is_reported=True)[0].line == "garbage collection"
 
 
 @pytest.mark.parametrize(("took", "kept"), [(MS, False), (MS + 1, True)])
@@ -207,12 +207,12 @@ def test_within_the_standard_library_it_is_the_innermost_line() -> None:
     assert line_of(alone) == f"{STDLIB}/a.py:4 in f"  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("told", "cpu", "queued"), [(True, 0.03, 0.045), (False, 0.03, None)])
-def test_a_stall_in_figures(told: bool, cpu: float, queued: float | None) -> None:
+@pytest.mark.parametrize(("is_reported", "cpu", "queued"), [(True, 0.03, 0.045), (False, 0.03, None)])
+def test_a_stall_in_figures(is_reported: bool, cpu: float, queued: float | None) -> None:
     """110 ms since the last beat, 100 of them too late; 20 ms in which the process was stopped count as queued."""
     pulse = late(cpu=30, queued=25)
     pulse.stops += [(START - 10 * MS, START + 10 * MS), (START + 100 * MS, START + 200 * MS)]
-    (stall,) = explain(pulse, origin=START - 990 * MS, told=told)
+    (stall,) = explain(pulse, origin=START - 990 * MS, is_reported=is_reported)
     assert (stall.at, stall.seconds, stall.cpu) == pytest.approx((1.0, 0.1, cpu))
     assert stall.queued == (None if queued is None else pytest.approx(queued))
 
@@ -220,7 +220,7 @@ def test_a_stall_in_figures(told: bool, cpu: float, queued: float | None) -> Non
 def test_looks_at_the_edges_of_a_stall() -> None:
     pulse = late(cpu=100)
     pulse.lines += [(START, "with the beat before"), (START + 110 * MS, "with the late one")]
-    assert explain(pulse, origin=0, told=True)[0].line == "with the late one"
+    assert explain(pulse, origin=0, is_reported=True)[0].line == "with the late one"
 
 
 async def test_waits_for_a_core_are_known_only_where_the_system_reports_them(
@@ -229,10 +229,10 @@ async def test_waits_for_a_core_are_known_only_where_the_system_reports_them(
     clock = [Beat(0, 0, 0)]
     monkeypatch.setattr(Watchdog, "_read", lambda _: clock[-1])
     with Watchdog() as watchdog:
-        told = watchdog._schedstat is not None
+        is_reported = watchdog._schedstat is not None
         clock.append(Beat(2_000 * MS, 500 * MS, 250 * MS))
     use = watchdog.use()
-    assert (use.seconds, use.cpu, use.queued) == (2.0, 0.5, 0.25 if told else None)
+    assert (use.seconds, use.cpu, use.queued) == (2.0, 0.5, 0.25 if is_reported else None)
     watchdog._schedstat = None
     assert watchdog.use().queued is None
     assert [stall.cause for stall in watchdog.stalls(0)] == ["unknown"]

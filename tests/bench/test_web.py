@@ -13,7 +13,7 @@ from aembed import InputError, bench
 from aembed.bench.asgi import AsgiResponse, HttpRequest, ask, good_status, lifespan
 from aembed.bench.discovery import imported
 from aembed.bench.opening import opened
-from aembed.bench.url import Place, WebServer
+from aembed.bench.url import ServerAddress, WebServer
 from aembed.cli.bench import web
 
 events: list[str] = []
@@ -128,7 +128,7 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"
 
 async def test_connections_are_kept_open() -> None:
     not_found = b"HTTP/1.1 404 No\r\ntransfer-encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n"
-    async with served(OK, not_found) as (url, asked), WebServer(Place.of(url)) as server:
+    async with served(OK, not_found) as (url, asked), WebServer(ServerAddress.of(url)) as server:
         assert await server.ask(HttpRequest.of("GET /a?b=c")) == AsgiResponse(200, b"hi")
         assert await server.ask(HttpRequest.of("GET /b")) == AsgiResponse(404, b"no")
     assert asked[1].startswith(b"GET /base/a?b=c HTTP/1.1\r\nhost: 127.0.0.1:")
@@ -144,14 +144,14 @@ async def test_connections_are_kept_open() -> None:
     ],
 )
 async def test_a_broken_answer_is_an_error(answer: bytes, error: str) -> None:
-    async with served(answer) as (url, _), WebServer(Place.of(url)) as server:
+    async with served(answer) as (url, _), WebServer(ServerAddress.of(url)) as server:
         with pytest.raises(OSError, match=error):
             await server.ask(HttpRequest.of("/"))
 
 
 async def test_a_connection_that_the_server_closes_is_replaced() -> None:
     closing = OK.replace(b"200 OK\r\n", b"200 OK\r\nconnection: close\r\n")
-    async with served(closing) as (url, asked), WebServer(Place.of(url)) as server:
+    async with served(closing) as (url, asked), WebServer(ServerAddress.of(url)) as server:
         for _ in range(3):
             assert (await server.ask(HttpRequest.of("/"))).status == 200
     assert asked.count(b"connected") == 3
@@ -160,11 +160,11 @@ async def test_a_connection_that_the_server_closes_is_replaced() -> None:
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://nowhere.invalid:80", "https://127.0.0.1:1"])
 async def test_a_server_that_is_not_there_is_an_error_before_the_run(url: str) -> None:
     with pytest.raises(InputError, match=rf"nothing answers at {url}: .+ Start the server, or correct the URL"):
-        async with WebServer(Place.of(url)):
+        async with WebServer(ServerAddress.of(url)):
             pass
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:80", "ftp://a", "http://", "http://a:b"])
 def test_values_that_are_no_address(url: str) -> None:
     with pytest.raises(InputError, match="is not the address of a web server"):
-        Place.of(url)
+        ServerAddress.of(url)

@@ -114,7 +114,7 @@ class Watchdog:
 
     def stalls(self, origin: int) -> tuple[Stall, ...]:
         """With times from ``origin``; to be asked after the block."""
-        return explain(self.pulse, origin=origin, told=self._schedstat is not None)
+        return explain(self.pulse, origin=origin, is_reported=self._schedstat is not None)
 
     def pauses(self) -> tuple[list[LoopPause], list[LoopPause]]:
         """Stalls and collections with their times by the run's clock, and the tasks that caused the stalls."""
@@ -173,8 +173,8 @@ class Watchdog:
             self.pulse.collections.append((self._collection, now))
 
 
-def explain(pulse: Pulse, *, origin: int, told: bool) -> tuple[Stall, ...]:
-    """The late beats as stalls. ``told``: the system reports how long the thread was kept from running."""
+def explain(pulse: Pulse, *, origin: int, is_reported: bool) -> tuple[Stall, ...]:
+    """The late beats as stalls. ``is_reported``: the system reports how long the thread was kept from running."""
     found = []
     for before, after in pulse.gaps:
         due = before.wall + int(BEAT * 1e9)
@@ -189,7 +189,7 @@ def explain(pulse: Pulse, *, origin: int, told: bool) -> tuple[Stall, ...]:
             (slept - stopped, "blocked"),
             (queued + stopped, "descheduled"),
         ]
-        cause = max(shares)[1] if told else "unknown"
+        cause = max(shares)[1] if is_reported else "unknown"
         line = next((line for at, line in pulse.lines if before.wall < at <= after.wall), None)
         if _overlap(pulse.collections, before.wall, after.wall) > seconds / 2:
             line = "garbage collection"
@@ -199,7 +199,7 @@ def explain(pulse: Pulse, *, origin: int, told: bool) -> tuple[Stall, ...]:
                 seconds=seconds,
                 cause=cause,
                 cpu=cpu,
-                queued=queued + stopped if told else None,
+                queued=queued + stopped if is_reported else None,
                 line=None if cause == "descheduled" else line,
             )
         )

@@ -55,7 +55,7 @@ STYLE: Any = {
 
 LEGEND = 0.24
 """Inches of a row of the legend, which is above the lines: inside it would cover some."""
-IN_A_ROW = 4
+LEGEND_COLUMNS = 4
 """Names in a row of the legend."""
 
 
@@ -94,13 +94,15 @@ def draw_chart(
         axes.set_facecolor("none")
         draw(axes)
         names = len(axes.get_legend_handles_labels()[0])
-        above = LEGEND * math.ceil(names / IN_A_ROW)  # the drawing itself keeps its size
+        above = LEGEND * math.ceil(names / LEGEND_COLUMNS)  # the drawing itself keeps its size
         figure.set_figheight(height + above)
         figure.subplots_adjust(
             left=left, right=0.96, top=1 - (0.1 + above) / (height + above), bottom=0.5 / (height + above)
         )
         if names:
-            axes.legend(fontsize=10, loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=IN_A_ROW, borderaxespad=0.1)
+            axes.legend(
+                fontsize=10, loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=LEGEND_COLUMNS, borderaxespad=0.1
+            )
         file = io.StringIO()
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
         plot = plot_of(axes, COLOURS, time=time, x_unit=x_unit)

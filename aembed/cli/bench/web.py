@@ -10,7 +10,7 @@ from aembed import InputError, bench
 from aembed.bench.asgi import Application, AsgiResponse, HttpRequest, ask, good_status, lifespan
 from aembed.bench.discovery import imported
 from aembed.bench.requests import requests_from
-from aembed.bench.url import Place, WebServer
+from aembed.bench.url import ServerAddress, WebServer
 
 NONE = [None]
 PLACEHOLDER = "{}"
@@ -27,7 +27,7 @@ async def asgi(case: Any) -> AsyncIterator[bench.Subject]:
 @bench.scenario(url=NONE, request=["GET /"], body=NONE, data=NONE)
 async def http(case: Any) -> AsyncIterator[bench.Subject]:
     """One request over HTTP."""
-    async with WebServer(Place.of(case.url)) as server:
+    async with WebServer(ServerAddress.of(case.url)) as server:
         yield _subject(case, server.ask)
 
 

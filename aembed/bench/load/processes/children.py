@@ -19,7 +19,7 @@ from aembed.bench.load.processes.messages import (
     Done,
     FromWorker,
     Go,
-    Job,
+    ProcessTask,
     Ready,
     Stop,
     Tick,
@@ -67,7 +67,7 @@ class Child:
         with suppress(ConnectionError, RuntimeError):
             self.process.stdin.write(line(message) + payload)
 
-    async def set_up(self, job: Job, schedule: bytes) -> None:
+    async def set_up(self, job: ProcessTask, schedule: bytes) -> None:
         """Give it its job, and wait until its subject is set up. Raises SubjectError if it is not."""
         self.send(job, schedule)
         if not isinstance(await self._next(), Ready):
@@ -146,7 +146,7 @@ async def _child(share: Share, loop: str) -> AsyncIterator[Child]:
 
 async def run_all(
     found: Sequence[Child],
-    jobs: Sequence[tuple[Job, bytes]],
+    jobs: Sequence[tuple[ProcessTask, bytes]],
     *,
     patience: float,
     stop: asyncio.Event | None,
@@ -185,7 +185,9 @@ async def run_all(
     return [task.result() if over else late for task, over in zip(running, ended, strict=True)]
 
 
-async def _all_set_up(found: Sequence[Child], jobs: Sequence[tuple[Job, bytes]], stop: asyncio.Event | None) -> bool:
+async def _all_set_up(
+    found: Sequence[Child], jobs: Sequence[tuple[ProcessTask, bytes]], stop: asyncio.Event | None
+) -> bool:
     """All are; or ``stop`` was set. Raises the first SubjectError as soon as there is one."""
     stopped = asyncio.create_task((stop or asyncio.Event()).wait())
     set_ups = [child.set_up(job, schedule) for child, (job, schedule) in zip(found, jobs, strict=True)]

@@ -15,7 +15,7 @@ from aembed.bench.load.abort import BadCounter
 from aembed.bench.load.drivers import ClosedLoop, Driver, OpenLoop
 from aembed.bench.load.lag import Watchdog
 from aembed.bench.load.opened import OpenedSubject, opened_for_load
-from aembed.bench.load.processes.messages import Done, Job, Tick
+from aembed.bench.load.processes.messages import Done, ProcessTask, Tick
 from aembed.bench.load.reporting import Figures, Observed, breakdown_of
 from aembed.bench.load.run import execute
 from aembed.bench.load.share import Share
@@ -26,7 +26,7 @@ from aembed.bench.subject import Subject
 
 
 async def work_on(
-    job: Job,
+    job: ProcessTask,
     schedule: Ints,
     *,
     ready: Callable[[], Awaitable[int | None]],
@@ -101,7 +101,7 @@ async def work_on(
     return done, columns
 
 
-def _driver(job: Job, opened: OpenedSubject, schedule: Ints, settings: RunSettings) -> Driver:
+def _driver(job: ProcessTask, opened: OpenedSubject, schedule: Ints, settings: RunSettings) -> Driver:
     subject: Subject = opened.subject
     if not job.users:
         return OpenLoop(subject, np.array(schedule), settings)

@@ -21,7 +21,7 @@ from aembed.bench.load.processes.merge import (
     merged_work,
     shares_of,
 )
-from aembed.bench.load.processes.messages import Job, Tick, packed
+from aembed.bench.load.processes.messages import ProcessTask, Tick, packed
 from aembed.bench.load.reporting import Figures, judged_report, rows_with_lengths
 from aembed.bench.load.run import RunResult
 from aembed.bench.load.share import Share
@@ -87,8 +87,8 @@ def loop_place() -> str:
     return "uvloop:new_event_loop" if uvloop else "asyncio:new_event_loop"
 
 
-def job_of(case: Case, plan: Plan, settings: RunSettings, number: int, schedule: Ints) -> Job:
-    return Job(
+def job_of(case: Case, plan: Plan, settings: RunSettings, number: int, schedule: Ints) -> ProcessTask:
+    return ProcessTask(
         target=case.scenario.target,
         parameters=dict(case.parameters),
         number=number,

@@ -18,7 +18,7 @@ MAX_LINE_BYTES = 1 << 26
 """Bytes of the JSON of one message: stalls and memory of a long run."""
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True):
+class ProcessTask(msgspec.Struct, frozen=True, kw_only=True):
     """The part of a run that a process is given. In an open loop its schedule follows: int64, in nanoseconds."""
 
     target: str

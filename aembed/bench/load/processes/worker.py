@@ -19,7 +19,7 @@ from typing import IO
 from aembed.bench.load.processes.job import work_on
 from aembed.bench.load.processes.messages import (
     MAX_LINE_BYTES,
-    Job,
+    ProcessTask,
     Ready,
     Stop,
     ToWorker,
@@ -42,7 +42,7 @@ async def _serve(answers: IO[bytes]) -> None:
     reader = asyncio.StreamReader(limit=MAX_LINE_BYTES)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    job = await receive(reader, Job)
+    job = await receive(reader, ProcessTask)
     if job is None:
         return
     schedule = unpacked(await reader.readexactly(job.size), 1)[0]
