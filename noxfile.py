@@ -34,6 +34,8 @@ SERVERS = {
     "litellm": ("litellm[proxy]==1.106.2",),
 }
 """Real servers, and the packages each is installed from, in separate environments: they agree on little."""
+ON_ALL_CORES = ("-n", "auto", "--dist", "worksteal")
+"""A core that has done its tests takes over others': tests that start programs are slow, and follow each other."""
 COVERED = 95
 """Percent of lines and branches the tests must reach."""
 
@@ -79,7 +81,7 @@ def tests(session: nox.Session) -> None:
     """All tests on every interpreter present, a process a core. Arguments go to pytest."""
     install_extras(session)
     session.install(*group("test"))
-    session.run("pytest", "-n", "auto", *session.posargs)
+    session.run("pytest", *ON_ALL_CORES, *session.posargs)
 
 
 @nox.session(python="3.11")
@@ -90,7 +92,7 @@ def floors(session: nox.Session) -> None:
     named = {re.split(r"[^\w-]", each)[0] for each in lowest}
     tools = [each for each in group("test") if re.split(r"[^\w-]", each)[0] not in named]
     session.install("-e", ".[all]", *lowest, *tools)
-    session.run("pytest", "-n", "auto", *session.posargs)
+    session.run("pytest", *ON_ALL_CORES, *session.posargs)
 
 
 @nox.session
@@ -99,7 +101,7 @@ def coverage(session: nox.Session) -> None:
     install_extras(session)
     session.install(*group("test"))
     data = {"COVERAGE_FILE": f"{session.create_tmp()}/coverage"}
-    session.run("pytest", "-n", "auto", "--cov", "--cov-report=", *session.posargs, env=data)
+    session.run("pytest", *ON_ALL_CORES, "--cov", "--cov-report=", *session.posargs, env=data)
     session.run("coverage", "report", f"--fail-under={0 if session.posargs else COVERED}", env=data)
 
 

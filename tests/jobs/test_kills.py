@@ -32,7 +32,7 @@ MODES = ["plain", "files", "shards", "pieces", "update", "keep", "retry", "sever
 
 @posix
 @pytest.mark.parametrize("output", ["v.npy", "v.jsonl", "v.parquet"])
-def test_fault_62_and_124_killed_anywhere_and_resumed(output: str, tmp_path: Path) -> None:
+def test_fault_62_124_killed_anywhere_and_resumed(output: str, tmp_path: Path) -> None:
     """Each kind of job ends as it would without a kill, and only texts in flight are billed twice."""
     if output.endswith(".parquet"):
         pytest.importorskip("pyarrow", reason="needs the extra parquet")

@@ -13,7 +13,10 @@ pytest.importorskip("typer", reason="needs the extra cli")
 pytest.importorskip("scipy", reason="needs the extra bench")
 
 
-HEEDED = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+HEEDED = (
+    "signal.signal(signal.SIGINT, signal.default_int_handler);"
+    " hasattr(signal, 'SIGHUP') and signal.signal(signal.SIGHUP, signal.SIG_DFL)"
+)
 IGNORED = "signal.signal(signal.SIGINT, signal.SIG_IGN)"
 """A background job, or a parent that ignores the signal, leaves it ignored: each test sets its own."""
 
