@@ -54,7 +54,7 @@ def zeros(body: Any) -> Any:
 
 @pytest.mark.parametrize(("change", "says"), [(fewer, "1 vectors for 2 texts"), (zeros, "a vector of zeros")])
 async def test_wrong_vectors_are_no_outage(change: Any, says: str) -> None:
-    """Calls go on to be answered with the error itself, and other models of the account are not held back."""
+    """Later calls get the error itself, and other models of the account are not held back."""
     with LoopbackServer(dim=8, faults=lambda _: Rewrite(change)) as server:
         async with EmbedderFactory(Config(retry=QUICK)) as factory:
             embedder = await factory.new_embedder("openai:m", base_url=server.base_url, api_key="any")

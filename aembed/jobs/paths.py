@@ -183,7 +183,7 @@ def output_errors(name: str) -> Generator[None, None, None]:
 
 
 def _output_error(name: str, error: OSError) -> JobError:
-    """For a full disk one that stops the job; any other error of the system means that the output cannot be there."""
+    """A full disk stops the job, which can be resumed; any other error means that the output cannot be there."""
     said = f"the output {name} {why(error)}"
     return JobStoppedError(f"{said}; then run the same job again") if is_full(error) else JobOutputError(said)
 

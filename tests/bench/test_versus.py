@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from aembed import InputError, bench
-from aembed.bench.compare.rounds import compared, detectable, finite, orders, ranks
+from aembed.bench.compare.rounds import ALPHA, compared, detectable, finite, orders, ranks
 from aembed.bench.model.estimates import Estimate
 from aembed.bench.model.result import Verdict
 from aembed.bench.model.versus import PairOfSides, Versus
@@ -106,7 +106,8 @@ def test_too_few_requests_are_called_so() -> None:
     pair = PairOfSides(first="a", second="b", change=Estimate(value=0.05), order="tied", p_value=0.3)
     found = Versus(by="p50", rounds=10, block_s=3.0, standings=(), pairs=(pair,), samples=((1.0, 1.0),), detectable=0.2)
     _, few = side_by_side.versus(found)
-    assert "a difference of +20.0 % would be seen in 4 of 5 runs: too few requests to see +10.0 %" in few.note
+    assert few.note.startswith(f"all intervals hold in {100 * (1 - ALPHA):.0f} of 100 runs; a difference of +20.0 %")
+    assert "would be seen in 4 of 5: too few requests to see +10.0 %" in few.note
     assert few.note.endswith("about 120 s for each")
     _, enough = side_by_side.versus(replace(found, detectable=0.08))
     assert "too few" not in enough.note
@@ -114,7 +115,6 @@ def test_too_few_requests_are_called_so() -> None:
 
 @pytest.mark.parametrize("spread", [0.1, 0.4, 1.0])
 def test_an_interval_and_its_decision_agree(spread: float) -> None:
-    """A decision asks for more than the interval of 95 % does."""
     dice = np.random.default_rng(4)
     for _ in range(100):
         rounds = np.exp(dice.normal([0, 0.2, 0.3], spread, (10, 3))).tolist()
@@ -208,7 +208,7 @@ async def test_sides_that_cannot_be_compared_are_named(given: dict[str, float | 
 @pytest.mark.virtual_time
 @pytest.mark.parametrize(("seconds", "sides", "judged"), [(3, 0, False), (20, 2, False), (60, 2, True)])
 async def test_the_blocks_measured_until_ctrl_c_are_reported(seconds: float, sides: int, judged: bool) -> None:
-    """Too few rounds are no comparison, but what was measured of each side is shown."""
+    """Too few rounds are no comparison, but the report shows each side as far as measured."""
     stop = asyncio.Event()
     subjects = {name: bench.Subject(server(0.02, []), requests=bench.integers(1, 9)) for name in ("one", "two")}
     asyncio.get_running_loop().call_later(seconds, stop.set)

@@ -2,7 +2,8 @@
 
 Each round gives one value for each side, measured within seconds of each other, so that drifts (the time of day,
 the network, a neighbour) drifts for all. The differences of their logarithms are compared by Student's t, adjusted by
-Holm for the number of pairs; orders alternate so that a drift within a round evens out.
+Bonferroni for the number of pairs, and so are their intervals: a pair is tied if its interval holds 0. Orders alternate
+so that a drift within a round evens out.
 """
 
 from __future__ import annotations
@@ -10,17 +11,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from aembed.bench.model.estimates import Estimate
 from aembed.bench.model.versus import Order, PairOfSides
-from aembed.bench.stats.sample import TAIL, holm
 from aembed.bench.stats.special import t_cdf, t_quantile
 
 ALPHA = 0.03
-"""Largest rate of false positives for two equal sides: of all pairs together, and of the last pair left."""
+"""Largest rate of false positives for equal sides, of all pairs together: their intervals hold in 97 of 100 runs."""
 FEWEST_ROUNDS = 6
 FAILED_PERCENTILE_FACTOR = 100.0
 """Factor: a percentile that falls among failed requests counts as this multiple of the slowest time measured."""
@@ -43,28 +42,20 @@ def finite(rounds: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
 def compared(names: Sequence[str], rounds: Sequence[Sequence[float]]) -> tuple[PairOfSides, ...]:
     """Every pair. ``rounds`` has a row of seconds for each round, in the order of ``names``."""
     logs = np.log(np.asarray(rounds, dtype=np.float64))
-    found = [_pair(logs[:, second] - logs[:, first]) for first, second in itertools.combinations(range(len(names)), 2)]
-    adjusted = holm([p_value for _, p_value in found])
-    pairs = itertools.combinations(names, 2)
+    pairs = list(itertools.combinations(range(len(names)), 2))
+    found = [(first, second, *_compared(logs[:, second] - logs[:, first], len(pairs))) for first, second in pairs]
     return tuple(
-        PairOfSides(first=first, second=second, change=_as_decided(change, p), order=_order(change, p), p_value=p)
-        for (first, second), (change, _), p in zip(pairs, found, adjusted, strict=True)
+        PairOfSides(first=names[first], second=names[second], change=change, order=_order(change, p), p_value=p)
+        for first, second, change, p in found
     )
 
 
-def _pair(differences: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[Estimate, float]:
+def _compared(differences: np.ndarray[tuple[int], np.dtype[np.float64]], pairs: int) -> tuple[Estimate, float]:
     n, mean = len(differences), float(differences.mean())
     error = max(float(differences.std(ddof=1)) / math.sqrt(n), 1e-12)
-    half = t_quantile(n - 1, 1 - TAIL) * error
+    half = t_quantile(n - 1, 1 - ALPHA / 2 / pairs) * error
     change = Estimate(value=math.expm1(mean), low=math.expm1(mean - half), high=math.expm1(mean + half))
-    return change, min(1.0, 2 * t_cdf(n - 1, -abs(mean) / error))
-
-
-def _as_decided(change: Estimate, p_value: float) -> Estimate:
-    """The interval of a tie holds 0: the decision asks for more than 95 %."""
-    if p_value < ALPHA or change.low is None or change.high is None:
-        return change
-    return replace(change, low=min(change.low, 0.0), high=max(change.high, 0.0))
+    return change, min(1.0, pairs * 2 * t_cdf(n - 1, -abs(mean) / error))
 
 
 def _order(change: Estimate, p_value: float) -> Order:

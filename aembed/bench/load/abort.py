@@ -3,8 +3,8 @@
 It looks at the share of bad requests a few times, after a minute first and then whenever the run has become half as
 long again. Each look has an equal part of the error (Bonferroni), so that all together stop a run that keeps its
 objectives with a probability of ERROR_PROBABILITY at most. Requests that queue behind each other are slow together: how
-much a share says is seen in how parts of the run differ, each longer than such a stretch should last. Stretches that
-last for many seconds cannot be told from the rule in so short a run, and the error is larger then.
+much a share says is seen in how parts of the run differ, each longer than such a stretch should last. A minute
+is too short to distinguish stretches of many seconds from the rule, and the error is larger then.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PERIOD_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class BadCounts:
-    """Of a run so far, for each limit: the requests whose fate is known, and the bad among them."""
+    """Requests of a run so far whose fate is known, and the bad among them, for each limit."""
 
     known: tuple[int, ...]
     bad: tuple[int, ...]

@@ -39,14 +39,14 @@ def versus(v: Versus) -> Iterator[Table]:
         (f"{pair.second} against {pair.first}", units.estimate(pair.change, units.change), _tied(pair))
         for pair in v.pairs
     ]
-    yield table("Differences", ("pair", f"{v.by} (95 % interval)", "decision"), *pairs, note=_power(v))
+    yield table("Differences", ("pair", f"{v.by} (interval)", "decision"), *pairs, note=_power(v))
 
 
 def _power(v: Versus) -> str:
     """The smallest difference that would be seen, and the time that a tenth needs where it would not."""
     if v.detectable is None:
         return units.NOT_MEASURED
-    seen = f"a difference of {units.change(v.detectable)} would be seen in 4 of 5 runs"
+    seen = f"all intervals hold in 97 of 100 runs; a difference of {units.change(v.detectable)} would be seen in 4 of 5"
     if v.detectable <= WANTED:
         return seen
     seconds = v.rounds * v.block_s * (v.detectable / WANTED) ** 2

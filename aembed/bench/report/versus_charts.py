@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MARKERS = "os^Dv"
-LONGEST_NAME = 34
-"""Characters of the name of a pair."""
+MAX_NAME_CHARACTERS = 34
+"""Longest name of a side beside the drawing."""
 
 
 def versus_charts(found: Versus) -> Iterator[Chart]:
     """None where no pair was compared."""
     if found.pairs:
         yield draw_chart("Round by round", f"{found.by} of each round", lambda axes: _rounds(axes, found))
-        height = 1.7 + 0.28 * len(found.pairs)
+        height = 1.7 + 0.45 * len(found.pairs)
         yield draw_chart(
             "Differences",
             f"relative difference in {found.by}",
@@ -56,7 +56,12 @@ def _pairs(axes: Axes, found: Versus) -> None:
             axes.plot(ends, [place, place], color=colour)
         axes.plot(100 * change.value, place, "s" if is_sure else "o", color=colour)
     axes.axvline(0, color=COLOURS["ink"], linewidth=1)
-    labels = [printable(f"{pair.second} against {pair.first}")[:LONGEST_NAME] for pair in pairs]
+    labels = [f"{_shortened(pair.second)}\nagainst {_shortened(pair.first)}" for pair in pairs]
     axes.set_yticks(range(len(pairs)), labels)
     axes.set_ylim(-0.6, len(pairs) - 0.4)
-    axes.set_xlabel("difference in %, with 95 % interval")
+    axes.set_xlabel("difference in %, with its interval")
+
+
+def _shortened(name: str) -> str:
+    shown = printable(name)
+    return shown if len(shown) <= MAX_NAME_CHARACTERS else f"{shown[: MAX_NAME_CHARACTERS - 1]}…"

@@ -40,7 +40,7 @@ class ShareSample:
     def of_series(cls, bad: ArrayLike, sizes: ArrayLike, tail: float) -> ShareSample:
         """Equal parts of a run one after another, of which neighbours may still depend on each other.
 
-        So do those of an autoregressive series; its bias towards independence is taken out (Marriott and Pope 1954).
+        They are taken for an autoregressive series, without its bias towards independence (Marriott and Pope 1954).
         The size allows for a decision with this ``tail``, farther out than that of an interval of 95 %.
         """
         worse, each = np.asarray(bad, dtype=np.float64), np.asarray(sizes, dtype=np.float64)

@@ -153,11 +153,10 @@ async def run_all(
     progress: Callable[[Sequence[Tick], float], None] | None,
     abort: AbortOfProcesses | None = None,
 ) -> list[ProcessResult]:
-    """The outcome of each, in their order; all start together. ``stop`` ends the run early, and its requests count.
+    """The outcome of each, in their order; all start together.
 
-    So does ``abort``.
-
-    None where it was stopped before all were set up. Raises SubjectError if a subject cannot be set up.
+    ``stop`` and ``abort`` end the run early, and its requests count. None where it was stopped before all were set up.
+    Raises SubjectError if a subject cannot be set up.
     """
     if not await _all_set_up(found, jobs, stop):
         return []
@@ -211,7 +210,7 @@ async def _all_set_up(
 
 
 async def _pass_on(ends: Sequence[asyncio.Event], found: Sequence[Child]) -> None:
-    """As soon as one of them is set."""
+    """Stop all processes as soon as one of ``ends`` is set."""
     if not ends:
         return
     waiting = [asyncio.create_task(event.wait()) for event in ends]
