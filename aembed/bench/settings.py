@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
@@ -38,6 +38,8 @@ class Progress:
     p50: float | None = None
     """Response time of the answers since the last report, in seconds; ``None`` without a good one."""
     p95: float | None = None
+    part: str = ""
+    """The rate of a step, the cell of a sweep, the side of a comparison."""
 
 
 class RunOptions(TypedDict, total=False):
@@ -139,6 +141,20 @@ class RunSettings:
     def width(self, seconds: float) -> float:
         """Seconds of a window."""
         return self.window or max(1.0, math.ceil(seconds / MAX_WINDOWS))
+
+
+def progress_of_part(
+    tell: Callable[[Progress], None] | None, part: str, *, before: float = 0.0, seconds: float | None = None
+) -> Callable[[Progress], None] | None:
+    """Progress of one part, reported as that of a run of ``seconds``, of which ``before`` were over when it began."""
+    if tell is None:
+        return None
+
+    def tell_whole(now: Progress) -> None:
+        total = now.seconds if seconds is None else seconds
+        tell(replace(now, elapsed=before + now.elapsed, seconds=total, part=part))
+
+    return tell_whole
 
 
 def positive(name: str, value: float, unit: str = "seconds") -> float:

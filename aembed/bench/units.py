@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from aembed.bench.model.estimates import Estimate, Percentile
 
 NOT_MEASURED = "not measured"
+NOUNS = {"documents": "text", "users": "user"}
+"""Parameters that have a word of their own."""
 BEYOND = "beyond what was measured"
 """Text for a percentile among failed requests."""
 
@@ -56,8 +58,22 @@ def digits(value: float) -> str:
     """Three of them, and all of those before the point."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
-    places = max(0, 2 - math.floor(math.log10(abs(value))))
+    rounded = abs(float(f"{value:.2e}"))  # 99.97 is 100
+    places = max(0, 2 - math.floor(math.log10(rounded)))
     return f"{value:,.{min(places, 12)}f}"
+
+
+def values(parameters: Mapping[str, str | int | float | bool | None]) -> str:
+    """Such as "32 texts, 8 users"."""
+    return ", ".join(_value(name, value) for name, value in parameters.items())
+
+
+def _value(name: str, value: str | float | bool | None) -> str:
+    if name == "rate" and isinstance(value, int | float):
+        return rate(value)
+    if name in NOUNS:
+        return f"{value} {NOUNS[name]}{'' if value == 1 else 's'}"
+    return f"{name}={value}"
 
 
 def optional(value: float | None, unit: Callable[[float], str], missing: str = NOT_MEASURED) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,10 @@ def test_the_progress_line_has_what_matters_within_80_columns() -> None:
     assert str(line).startswith("25/30 s, 11,990 done, 7 errors, 10 open; Ctrl-C ends")
     line.add(progress(1, 0.1))
     assert f"100 ms {BARS[0]}," in str(line), "another run begins"
+    line.add(replace(progress(2, 0.1), part="8 texts, 4 users"))
+    assert str(line).startswith(f"2/30 s, 8 texts, 4 users, p50 50.0 ms, p95 100 ms {BARS[0]}, "), "another part"
+    line.name = "embed"
+    assert str(line).startswith("2/30 s, embed, 8 texts, 4 users, p50")
 
 
 def test_bars_are_as_tall_as_their_values_differ() -> None:

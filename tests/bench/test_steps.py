@@ -78,6 +78,12 @@ async def test_a_rate_is_doubled_until_it_breaks_and_the_gap_is_halved(tried: li
     assert report.pacing.arrivals == f"poisson(rate={low:g})"
 
 
+async def test_progress_names_the_rate() -> None:
+    seen: list[bench.Progress] = []
+    await bench.steps(fast, objective=OBJECTIVE, start=20, highest=80, step_s=2.5, progress=seen.append)
+    assert list(dict.fromkeys(now.part for now in seen)) == ["20.0/s", "40.0/s", "80.0/s"]
+
+
 async def test_a_step_has_the_latency_at_its_rate() -> None:
     calls = iter(range(10**6))
 

@@ -197,6 +197,16 @@ async def test_a_seed_repeats_a_sweep() -> None:
 
 
 @pytest.mark.virtual_time
+async def test_progress_names_the_cell_and_is_that_of_the_whole() -> None:
+    seen: list[bench.Progress] = []
+    subject = scenario(FREE, documents=[1, 8])
+    await bench.sweep(subject, over={"users": (1, 4)}, block_s=2, duration=40, progress=seen.append)
+    assert {now.part for now in seen} == {"1 text, 1 user", "1 text, 4 users", "8 texts, 1 user", "8 texts, 4 users"}
+    assert {now.seconds for now in seen} == {40.0}
+    assert [now.elapsed for now in seen] == sorted(now.elapsed for now in seen)
+
+
+@pytest.mark.virtual_time
 async def test_rates_are_swept_in_an_open_loop() -> None:
     async def call() -> None:
         await anyio.sleep(0.01)

@@ -117,7 +117,7 @@ def test_a_burst_shows_how_long_it_was_felt() -> None:
         ("base rate", "50.0/s"),
         ("spike", "300/s for 1.50 s"),
         ("p95 before the spike", "9.00 ms to 11.0 ms"),
-        ("slowest response", "2.00 s"),
+        ("slowest since the spike", "2.00 s"),
         ("largest backlog", "200"),
         ("recovery", "after 4.25 s"),
         ("backlog gone after", "4.00 s"),

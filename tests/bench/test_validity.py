@@ -220,6 +220,13 @@ async def test_a_failed_run_names_the_kinds_with_their_counts() -> None:
     assert reason == "710 of 1,000 requests were good (71 %, at least 99 % must be): 290 LookupError"
 
 
+@pytest.mark.parametrize(("count", "said"), [(290, "290 wrong results"), (1, "1 wrong result")])
+async def test_wrong_results_are_named_by_the_first_problem(count: int, said: str) -> None:
+    wrong = Failure(kind="wrong result", count=count, example="HTTP status 404")
+    _, reason, _, _ = await verdict(replace(failing(290), failures=(wrong,)))
+    assert reason.endswith(f" must be): {said}, the first: HTTP status 404")
+
+
 async def test_the_commonest_kinds_are_named() -> None:
     kinds = tuple(Failure(kind=f"Error{n}", count=10 - n, example="") for n in range(7))
     _, reason, _, _ = await verdict(replace(failing(290), failures=kinds))

@@ -169,6 +169,8 @@ async def test_progress_is_that_of_all_rounds_and_sides() -> None:
     subjects = {name: bench.Subject(lambda: anyio.sleep(0.01)) for name in ("one", "two")}
     await bench.versus(subjects, arrivals=bench.constant(10), duration=18, block_s=3, progress=seen.append)
     assert {now.seconds for now in seen} == {42.0}
+    blocks = {now.elapsed // 3: now.part for now in seen}
+    assert [blocks[number] for number in range(4)] == ["one", "two", "two", "one"]
     elapsed = [now.elapsed for now in seen]
     assert elapsed == sorted(elapsed)
     assert all(any(abs(each - whole) < 1.5 for each in elapsed) for whole in range(3, 42, 3))

@@ -38,7 +38,7 @@ from aembed.bench.rows.lengths import lengths_of
 from aembed.bench.rows.output import writes_files
 from aembed.bench.run_context import RunContext
 from aembed.bench.scenario import Target
-from aembed.bench.settings import Progress, RunOptions, RunSettings, positive
+from aembed.bench.settings import RunOptions, RunSettings, positive, progress_of_part
 from aembed.bench.stats.sample import rank_of
 from aembed.bench.subject import Subject
 
@@ -152,19 +152,14 @@ async def _rounds(
     """A round that was not completed is forgotten."""
     turns = orders(len(sides))
     total, past = (number + 1) * len(sides) * block_s, 0.0
-    report = settings.progress
-
-    def report_whole(now: Progress) -> None:
-        if report is not None:
-            report(replace(now, elapsed=past + now.elapsed, seconds=total))
-
-    settings = replace(settings, progress=report_whole if report else None)
     for round_ in range(number + 1):
         times = schedule(round_)
         found: dict[int, RunResult] = {}
         for place in turns[round_ % len(turns)]:
-            driver = OpenLoop(sides[place].subject, times.copy(), settings)
-            found[place] = await execute(driver, block_s, settings)
+            side = sides[place]
+            progress = progress_of_part(settings.progress, side.name, before=past, seconds=total)
+            chosen = replace(settings, progress=progress)
+            found[place] = await execute(OpenLoop(side.subject, times.copy(), chosen), block_s, chosen)
             past += block_s
             if settings.stop is not None and settings.stop.is_set():
                 return

@@ -10,7 +10,7 @@ from aembed.bench.load.pacer import NanosecondClock
 from aembed.bench.load.record import Record
 from aembed.bench.load.traces import Traces
 from aembed.bench.marks import TRACE
-from aembed.bench.model.under_load import Failure
+from aembed.bench.model.under_load import WRONG_RESULT, Failure
 from aembed.bench.rows.columns import FAILED, NEVER, OK, TIMED_OUT, UNFINISHED, WRONG, Ints, OutcomeCode
 from aembed.bench.subject import Subject, SubjectCall
 
@@ -50,7 +50,7 @@ class RequestInFlight:
             kind = FAILED if self.done == NEVER else WRONG
             self._settle(kind, type(error).__name__, str(error))
         elif (problem := task.result()) is not None:
-            self._settle(WRONG, "wrong result", problem)
+            self._settle(WRONG, WRONG_RESULT, problem)
         else:
             self._settle(OK)
 

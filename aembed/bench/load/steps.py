@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Unpack
 
 from aembed import InputError
+from aembed.bench import units
 from aembed.bench.load.arrivals import gamma, poisson
 from aembed.bench.load.measure import open_loop
 from aembed.bench.load.objectives import with_objectives
@@ -18,7 +19,7 @@ from aembed.bench.model.under_load import Objective, RateStep, Steps
 from aembed.bench.rows.columns import RunRows
 from aembed.bench.rows.output import writes_files
 from aembed.bench.scenario import Target
-from aembed.bench.settings import RunOptions, RunSettings, positive
+from aembed.bench.settings import RunOptions, RunSettings, positive, progress_of_part
 from aembed.bench.stats.fits import knee
 from aembed.bench.stats.sample import percentiles
 
@@ -115,10 +116,11 @@ class _RateSearch:
         """The rate is within the objective. A step that only the machine made invalid is tried again."""
         arrivals = poisson(rate) if self.cv == 1 else gamma(rate, self.cv)
         seed = self.seed + len(self.stairs)
+        settings = replace(self.settings, progress=progress_of_part(self.settings.progress, units.rate(rate)))
         attempts = 0
         while True:
             attempts += 1
-            report, result = await open_loop(self.target, arrivals, self.step_s, seed, self.settings, fold=False)
+            report, result = await open_loop(self.target, arrivals, self.step_s, seed, settings, fold=False)
             is_conclusive = _is_valid(report) or report.verdict.possible_rate or report.interrupted
             if is_conclusive or attempts == MAX_ATTEMPTS:
                 break

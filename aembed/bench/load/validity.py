@@ -13,7 +13,7 @@ from aembed.bench.load.drivers import OpenLoop
 from aembed.bench.load.run import RunResult, execute
 from aembed.bench.model.estimates import Distribution
 from aembed.bench.model.result import Verdict
-from aembed.bench.model.under_load import LoopUse, RunWindow, Stall, Traffic
+from aembed.bench.model.under_load import WRONG_RESULT, Failure, LoopUse, RunWindow, Stall, Traffic
 from aembed.bench.settings import RunSettings
 from aembed.bench.subject import Subject
 
@@ -66,8 +66,11 @@ def judge(
 
 
 def failures_of(traffic: Traffic, min_good: float) -> str:
-    """Such as "3 of 300 requests were good (1 %, at least 99 % must be): 297 ConnectionResetError"."""
-    kinds = ", ".join(f"{failure.count:,} {failure.kind}" for failure in traffic.failures[:MAX_KINDS_NAMED])
+    """Such as "3 of 300 requests were good (1 %, at least 99 % must be): 297 ConnectionResetError".
+
+    A wrong result says nothing by its kind, so that the first one's problem stands beside it.
+    """
+    kinds = ", ".join(_counted(failure) for failure in traffic.failures[:MAX_KINDS_NAMED])
     more = (
         f" and {len(traffic.failures) - MAX_KINDS_NAMED} other kinds" if len(traffic.failures) > MAX_KINDS_NAMED else ""
     )
@@ -76,6 +79,12 @@ def failures_of(traffic: Traffic, min_good: float) -> str:
         f"{traffic.ok:,} of {traffic.offered:,} requests were good "
         f"({share:.4g} %, at least {100 * min_good:.4g} % must be): {kinds}{more}"
     )
+
+
+def _counted(failure: Failure) -> str:
+    if failure.kind != WRONG_RESULT:
+        return f"{failure.count:,} {failure.kind}"
+    return f"{failure.count:,} wrong result{'' if failure.count == 1 else 's'}, the first: {failure.example}"
 
 
 async def disturbances(

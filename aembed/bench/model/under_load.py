@@ -23,6 +23,9 @@ class Pacing:
     """Reason why the pacer is not the best one, and the cost of that; ``None`` if it is."""
 
 
+WRONG_RESULT = "wrong result"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """One kind of failure: the error's class, "timeout", "wrong result" or "unfinished"."""

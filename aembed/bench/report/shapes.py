@@ -17,7 +17,7 @@ def burst(b: Burst) -> Iterator[Table]:
         ("base rate", units.rate(b.base_rate)),
         ("spike", f"{units.rate(b.spike_rate)} for {units.seconds(b.spike_end - b.spike_start)}"),
         ("p95 before the spike", band),
-        ("slowest response", units.optional(b.peak_response, units.seconds)),
+        ("slowest since the spike", units.optional(b.peak_response, units.seconds)),
         ("largest backlog", units.count(b.peak_backlog)),
         ("recovery", recovery(b)),
         ("backlog gone after", units.optional(b.drained, _drained, "not within the run")),

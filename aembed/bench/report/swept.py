@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from aembed.bench import slo, units
-from aembed.bench.model.sweep import Scalar, Sweep, SweepCell
+from aembed.bench.model.sweep import Sweep, SweepCell
 from aembed.bench.report.tables import Table, table
 
-NOUNS = {"documents": "text", "users": "user"}
 NAMED = 3
 """Cells that a sentence names at most."""
-
-
-def label(parameters: Mapping[str, Scalar]) -> str:
-    """Such as "32 texts, 8 users"."""
-    return ", ".join(_words(name, value) for name, value in parameters.items())
-
-
-def _words(name: str, value: Scalar) -> str:
-    if name == "rate" and isinstance(value, int | float):
-        return units.rate(value)
-    if name in NOUNS:
-        return f"{value} {NOUNS[name]}{'' if value == 1 else 's'}"
-    return f"{name}={value}"
 
 
 def recommendation(sweep: Sweep) -> str:
@@ -32,13 +18,13 @@ def recommendation(sweep: Sweep) -> str:
     if sweep.goal is None:
         if not front:
             return "no cell could be measured"
-        names = _listed([label(cell.parameters) for cell in front])
+        names = _listed([units.values(cell.parameters) for cell in front])
         return f"nothing tested is surely better than {names}; an objective such as p95=200ms chooses one of them"
     if sweep.best is not None:
         best = sweep.cells[sweep.best]
         perhaps = [cell for cell in front if cell.objective == "inconclusive" and _is_faster(cell, best)]
-        more = f"; {_listed([label(cell.parameters) for cell in perhaps])} may be: run longer" if perhaps else ""
-        return f"{label(best.parameters)}: {_figures(sweep, best)}; nothing tested is surely better{more}"
+        more = f"; {_listed([units.values(cell.parameters) for cell in perhaps])} may be: run longer" if perhaps else ""
+        return f"{units.values(best.parameters)}: {_figures(sweep, best)}; nothing tested is surely better{more}"
     return f"nothing tested {'surely ' if _is_open(sweep) else ''}meets {slo.limit_of(sweep.goal)}{_closest(sweep)}"
 
 
@@ -68,7 +54,7 @@ def _closest(sweep: Sweep) -> str:
         return ""
     lowest = min(measured, key=lambda cell: (cell.latency and cell.latency.value) or 0.0)
     assert lowest.latency is not None
-    return f"; the lowest is {units.percentile(lowest.latency)}, with {label(lowest.parameters)}"
+    return f"; the lowest is {units.percentile(lowest.latency)}, with {units.values(lowest.parameters)}"
 
 
 def _listed(names: list[str]) -> str:
@@ -82,7 +68,7 @@ def sweep(found: Sweep) -> Iterator[Table]:
     judged = found.goal is not None
     rows = [
         (
-            label(cell.parameters),
+            units.values(cell.parameters),
             units.estimate(cell.throughput, units.rate, "-"),
             "-" if cell.latency is None else units.percentile(cell.latency),
             *((_objective(cell),) if judged else ()),
@@ -112,7 +98,7 @@ def _place(cell: SweepCell) -> str:
         case "failed":
             return f"failed: {cell.reason or f'{units.share(cell.errors)} errors'}"
         case "beaten":
-            return "beaten" if cell.beaten_by is None else f"beaten by {label(cell.beaten_by)}"
+            return "beaten" if cell.beaten_by is None else f"beaten by {units.values(cell.beaten_by)}"
         case "front":
             return "front?" if cell.undecided else "front"
     return cell.state

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from aembed.bench import units
 from aembed.bench.model.estimates import Estimate
-from aembed.bench.model.under_load import Closed, Traffic
+from aembed.bench.model.under_load import WRONG_RESULT, Closed, Traffic
 from aembed.bench.model.work import LengthCost, Work
 from aembed.bench.report.tables import Table, TableRow, table
 
 
 def traffic(t: Traffic) -> Iterator[Table]:
-    bad = [("failed", t.failed), ("wrong result", t.wrong), ("timed out", t.timed_out), ("unfinished", t.unfinished)]
+    bad = [("failed", t.failed), (WRONG_RESULT, t.wrong), ("timed out", t.timed_out), ("unfinished", t.unfinished)]
     yield table(
         "Requests",
         ("", "count", "rate"),

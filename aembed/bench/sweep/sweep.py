@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Unpack
 
 from aembed import InputError
+from aembed.bench import units
 from aembed.bench.environment import keeps_own_time
 from aembed.bench.load.arrivals import poisson
 from aembed.bench.load.drivers import ClosedLoop, Driver, OpenLoop
@@ -24,7 +25,7 @@ from aembed.bench.opening import opened_with_requests
 from aembed.bench.rows.columns import OK, Rows
 from aembed.bench.run_context import RunContext
 from aembed.bench.scenario import Target
-from aembed.bench.settings import Progress, RunOptions, RunSettings, positive
+from aembed.bench.settings import RunOptions, RunSettings, positive, progress_of_part
 from aembed.bench.subject import Subject, SubjectCall, with_arguments
 from aembed.bench.sweep.blocks import Block, closed_block, open_block
 from aembed.bench.sweep.grid import Cell, Over, grid
@@ -175,7 +176,13 @@ class _Run:
         meter = opened.subject.meter
         if meter is not None:
             meter.start()
-        settings = replace(self._settings, progress=self._progress())
+        progress = progress_of_part(
+            self._settings.progress,
+            units.values(cell.parameters),
+            before=self._loop.time() - self._started,
+            seconds=self._seconds,
+        )
+        settings = replace(self._settings, progress=progress)
         with Watchdog() if self._watch else nullcontext() as watchdog:
             result = await execute(self._driver(cell, opened, settings), self._block_s, settings)
         if result.interrupted:
@@ -196,13 +203,6 @@ class _Run:
 
     def _counted(self, rows: Rows, cell: Cell) -> Block:
         return open_block(rows, self._block_s) if cell.users is None else closed_block(rows, cell.users, self._block_s)
-
-    def _progress(self) -> Callable[[Progress], None] | None:
-        """Progress of the whole sweep, in place of the block's."""
-        tell, elapsed = self._settings.progress, self._loop.time() - self._started
-        if tell is None:
-            return None
-        return lambda now: tell(replace(now, elapsed=elapsed + now.elapsed, seconds=self._seconds))
 
     async def _disturbed(self, result: RunResult, watchdog: Watchdog | None) -> str | None:
         """The reason why a block says nothing about its subject.

@@ -17,13 +17,15 @@ class ProgressLine:
     """The most important figures come first: a narrow terminal cuts off the end."""
 
     def __init__(self) -> None:
+        self.name = ""
+        """Of the run, where there are several."""
         self._p95: deque[float | None] = deque(maxlen=BARS_SHOWN)
         self._now: Progress | None = None
 
     def add(self, now: Progress) -> None:
         """A second has passed."""
-        if self._now is not None and now.elapsed < self._now.elapsed:
-            self._p95.clear()  # another run
+        if self._now is not None and (now.elapsed < self._now.elapsed or now.part != self._now.part):
+            self._p95.clear()  # another run, or another part of it
         self._p95.append(now.p95)
         self._now = now
 
@@ -31,7 +33,7 @@ class ProgressLine:
         now = self._now
         if now is None:
             return ""
-        parts = [f"{now.elapsed:.0f}/{now.seconds:.0f} s"]
+        parts = [f"{now.elapsed:.0f}/{now.seconds:.0f} s", *filter(None, (self.name, now.part))]
         if now.p50 is not None:
             tail = "" if now.p95 is None else f", p95 {units.seconds(now.p95)} {bars(self._p95)}"
             parts.append(f"p50 {units.seconds(now.p50)}{tail}")

@@ -60,9 +60,10 @@ def measure(
 
     async def all_of_them(watch: Watch) -> list[Report]:
         left.extend(subjects())
-        reports = []
+        reports, several = [], len(left) > 1
         while left and not watch.stop.is_set():
             watch.say(f"measuring {left[0]}; Ctrl-C ends it")
+            watch.line.name = str(left[0]) if several else ""
             report = await run(left[0], watch)
             if report is not None:
                 reports.append(report)

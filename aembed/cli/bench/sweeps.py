@@ -118,7 +118,8 @@ def _estimated(
     """Say how long it will take, before it begins."""
     _, cells = grid(scenario, axes)
     least, most = sweep_seconds(len(cells), block, duration)
-    typer.echo(f"{len(cells)} cells in blocks of {block:g} s: {_time(least)} to {_time(most)}, and set-up", err=True)
+    length = _time(least) if least == most else f"{_time(least)} to {_time(most)}"
+    typer.echo(f"{len(cells)} cells in blocks of {block:g} s: {length}, and set-up", err=True)
 
 
 def _time(seconds: float) -> str:
