@@ -11,12 +11,11 @@ from perf.peers import scenarios
 from perf.peers.candidates import CANDIDATES
 from perf.peers.child import run_in, truth
 from perf.peers.clocks import Clocks, Figures
-from perf.peers.scenarios import BULK, Run, bulk, concurrent, sequential
+from perf.peers.scenarios import SCENARIOS, Run
 from perf.peers.server import CLIENT_CORE, Server, pin, running, warm
 from perf.peers.texts import sentences
 
-SCENARIOS = {"a": sequential, "b": concurrent, "c": bulk}
-
+TURNS = 5
 PROFILE = cProfile.Profile()
 
 
@@ -32,6 +31,15 @@ class Profiled(Clocks):
         return super().figures(operations)
 
 
+async def measure(run: Run, letter: str) -> Figures:
+    """Several turns, and the figures of the last one."""
+    scenario = SCENARIOS[letter]
+    async with run.candidate.opened(run.server.base_url, scenario.in_flight) as client:
+        for _ in range(TURNS):
+            figures = await scenario.measure(run, client)
+    return figures
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m perf.peers.profile", description=__doc__)
     parser.add_argument("candidate", choices=list(CANDIDATES))
@@ -40,13 +48,13 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=40)
     parser.add_argument("--out", help="keep the profile in this file, too")
     options = parser.parse_args()
-    entry, texts = CANDIDATES[options.candidate], sentences(BULK, 1)
+    entry, texts = CANDIDATES[options.candidate], sentences(SCENARIOS[options.scenario].texts, 1)
     with running() as server:
         warm(server, texts)
         pin(os.getpid(), CLIENT_CORE)
         run = Run(entry.load(), server, texts, truth(texts), entry.share)
         setattr(scenarios, "Clocks", Profiled)  # noqa: B010  # the scenarios are not to know of it
-        figures = run_in(entry.loop, SCENARIOS[options.scenario](run))
+        figures = run_in(entry.loop, measure(run, options.scenario))
     print(figures)
     pstats.Stats(PROFILE).sort_stats(options.sort).print_stats(options.lines)
     if options.out:

@@ -1,18 +1,18 @@
-"""Tables of the rounds, and the targets: what aembed promises against the others, met or not."""
+"""Tables of the measurements, and the targets: what aembed promises against the others, met or not."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
-from typing import TypeAlias
+from statistics import median, quantiles
 
-from perf.peers.scenarios import CALM, disturbance
-from perf.rounds import cell, table
+from perf.peers.clocks import Figures
+from perf.peers.scenarios import CALM, ENOUGH_RUNS, calmest, disturbance
+from perf.peers.turns import Results
+from perf.rounds import short, table
 
 OURS, FLOOR = "aembed", "aiohttp"
-Rounds: TypeAlias = Sequence[dict[str, dict[str, float]]]
-"""The rounds: scenario -> figure -> value."""
+ON_ASYNCIO = " (asyncio)"
 COLUMNS = (
     ("a", "p50 us"),
     ("a", "p99 us"),
@@ -50,58 +50,65 @@ MOST_MEMORY = 1.7
 """Peak above the baseline, in result arrays."""
 
 
-def figures(results: Mapping[str, Rounds]) -> str:
-    """A row per candidate: median (lowest-highest)."""
+def figures(results: Results) -> str:
+    """A row per candidate: median (quartiles)."""
     rows = [
-        [name, *(cell([each[scenario][figure] for each in rounds]) for scenario, figure in COLUMNS)]
-        for name, rounds in results.items()
+        [name, *(cell([run[figure] for run in calmest(found[scenario])]) for scenario, figure in COLUMNS)]
+        for name, found in results.items()
     ]
     return table(["", *(f"{scenario} {figure}" for scenario, figure in COLUMNS)], rows)
 
 
-def ratios(results: Mapping[str, Rounds]) -> str:
-    """Ratio of each rival to aembed: in time or rate, and in processor time."""
+def ratios(results: Results) -> str:
+    """Ratio of each rival to aembed on the same loop: in time or rate, and in processor time."""
     kinds = (("a", "p50 us"), ("a", "CPU us"), ("b", "per s"), ("b", "CPU us"), ("c", "per s"), ("c", "CPU us"))
     rows = [
-        [name, *(f"{better(results[OURS], rounds, scenario, figure):.2f}x" for scenario, figure in kinds)]
-        for name, rounds in results.items()
-        if name != OURS
+        [name, *(cell(better(results[ours], found, scenario, figure)) for scenario, figure in kinds)]
+        for name, found in results.items()
+        if name != (ours := ours_for(name, results))
     ]
     return table(["aembed is better than", *(f"{scenario} {figure}" for scenario, figure in kinds)], rows)
 
 
-def targets(results: Mapping[str, Rounds]) -> str:
+def ours_for(name: str, results: Results) -> str:
+    """aembed on the loop of the rival, if it was measured there."""
+    return OURS + ON_ASYNCIO if name.endswith(ON_ASYNCIO) and OURS + ON_ASYNCIO in results else OURS
+
+
+def targets(results: Results) -> str:
     """Judged by the wall clock, or by processor time where other programs took too much of the cores.
 
     They delay some queries of (a) by a whole time slice and most not at all: its median does not change.
     """
     rows = []
     for target in TARGETS:
-        if target.rival in results:
-            ours, theirs = results[OURS], results[target.rival]
-            wall = better(ours, theirs, target.scenario, target.figure)
-            processor = better(ours, theirs, target.scenario, "CPU us")
+        for rival in (target.rival, target.rival + ON_ASYNCIO):
+            if rival not in results:
+                continue
+            ours, theirs = results[ours_for(rival, results)], results[rival]
+            wall = median(better(ours, theirs, target.scenario, target.figure))
+            processor = median(better(ours, theirs, target.scenario, "CPU us"))
             calm = target.figure == "p50 us" or max(disturbed(each, target.scenario) for each in (ours, theirs)) < CALM
             verdict = "met" if (wall if calm else processor) >= target.factor else "NOT met"
-            what = f"({target.scenario}) {target.figure} against {target.rival}"
+            what = f"({target.scenario}) {target.figure} against {rival}"
             how = verdict if calm else f"{verdict}, by CPU: the machine was busy"
             rows.append([what, f"{target.factor:.2f}x", f"{wall:.2f}x", f"{processor:.2f}x", how])
-    memory = median(each["c"]["peak / array"] for each in results[OURS])
+    memory = median(run["peak / array"] for run in results[OURS]["c"])
     verdict = "met" if memory <= MOST_MEMORY else "NOT met"
     rows.append(["(c) peak memory above baseline / array", f"{MOST_MEMORY}", f"{memory:.2f}", "", verdict])
     return table(["target", "asked", "measured", "in CPU", ""], rows)
 
 
-def disturbed(rounds: Rounds, scenario: str) -> float:
-    return median(disturbance(each[scenario]) for each in rounds)
+def disturbed(found: dict[str, list[Figures]], scenario: str) -> float:
+    return median(map(disturbance, calmest(found[scenario])))
 
 
-def shares(results: Mapping[str, Rounds]) -> str:
+def shares(results: Results) -> str:
     """Load and disturbance of both sides: medians, in percent of the wall time, for a / b / c."""
     rows = []
-    for name, rounds in results.items():
+    for name, found in results.items():
         percents = {
-            share: [100 * median(each[scenario][share] for each in rounds) for scenario in "abc"] for share in SHARES
+            share: [100 * median(run[share] for run in calmest(found[letter])) for letter in found] for share in SHARES
         }
         wanted = [a + b for a, b in zip(percents["server busy"], percents["server stolen"], strict=True)]
         note = "server saturated" if max(wanted) > 100 * SATURATED else ""
@@ -109,7 +116,16 @@ def shares(results: Mapping[str, Rounds]) -> str:
     return table(["%", *SHARES, ""], rows)
 
 
-def better(ours: Rounds, theirs: Rounds, scenario: str, figure: str) -> float:
-    """The median of the ratios within a round; of fewer rounds, where a slow rival had fewer."""
-    pairs = [(a[scenario][figure], b[scenario][figure]) for a, b in zip(ours, theirs, strict=False)]
-    return median(a / b if figure == "per s" else b / a for a, b in pairs)
+def better(
+    ours: dict[str, list[Figures]], theirs: dict[str, list[Figures]], scenario: str, figure: str
+) -> Sequence[float]:
+    """The ratio of each turn; of fewer, where a slow rival had fewer, and without the more disturbed half."""
+    turns = list(zip(ours[scenario], theirs[scenario], strict=False))
+    calm = sorted(turns, key=lambda turn: max(map(disturbance, turn)))[: max(ENOUGH_RUNS, len(turns) // 2)]
+    return [a[figure] / b[figure] if figure == "per s" else b[figure] / a[figure] for a, b in calm]
+
+
+def cell(values: Sequence[float]) -> str:
+    """Median (quartiles)."""
+    low, _, high = quantiles(values, n=4, method="inclusive") if len(values) > 1 else [values[0]] * 3
+    return f"{short(median(values))} ({short(low)}-{short(high)})"

@@ -18,7 +18,7 @@ from perf.peers.clocks import Clocks, Figures
 from perf.peers.memory import Memory
 from perf.peers.server import Server
 
-SEQUENTIAL, CONCURRENT, BULK = 600, 1000, 20_000
+SEQUENTIAL, CONCURRENT, BULK = 300, 500, 20_000
 QUERIES_IN_FLIGHT, BATCHES_IN_FLIGHT = 64, 32
 ENOUGH_SECONDS, MOST_SECONDS, ENOUGH_RUNS = 1.0, 3.0, 3
 CALM = 0.1
@@ -44,61 +44,68 @@ class Run:
         assert np.array_equal(vectors, self.truth[: len(vectors)]), "the vectors are not the server's"
 
 
-async def sequential(run: Run) -> Figures:
+async def sequential(run: Run, client: Any) -> Figures:
     """(a) One query after the other."""
     texts = run.part(SEQUENTIAL)
-
-    async def measure(client: Any) -> Figures:
-        seconds, vectors = [], []
-        clocks = Clocks(run.server)
-        for text in texts:
-            start = time.perf_counter()
-            vectors.append(await run.candidate.query(client, text))
-            seconds.append(time.perf_counter() - start)
-        figures = clocks.figures(len(texts))
-        run.check(vectors)
-        return {"p50 us": median(seconds) * 1e6, "p99 us": quantiles(seconds, n=100)[-1] * 1e6, **figures}
-
-    async with run.candidate.opened(run.server.base_url, 1) as client:
-        for text in texts[:20]:
-            await run.candidate.query(client, text)
-        return await settled(lambda: measure(client))
+    for text in texts[:20]:  # other candidates have had the caches meanwhile
+        await run.candidate.query(client, text)
+    gc.collect()
+    seconds, vectors = [], []
+    clocks = Clocks(run.server)
+    for text in texts:
+        start = time.perf_counter()
+        vectors.append(await run.candidate.query(client, text))
+        seconds.append(time.perf_counter() - start)
+    figures = clocks.figures(len(texts))
+    run.check(vectors)
+    return {"p50 us": median(seconds) * 1e6, "p99 us": quantiles(seconds, n=100)[-1] * 1e6, **figures}
 
 
-async def concurrent(run: Run) -> Figures:
+async def concurrent(run: Run, client: Any) -> Figures:
     """(b) Single queries, many in flight."""
     texts = run.part(CONCURRENT)
-
-    async def measure(client: Any) -> Figures:
-        clocks = Clocks(run.server)
-        vectors = await at_once(run.candidate, client, texts)
-        figures = clocks.figures(len(texts))
-        run.check(vectors)
-        return figures
-
-    async with run.candidate.opened(run.server.base_url, QUERIES_IN_FLIGHT) as client:
-        await at_once(run.candidate, client, texts[: 2 * QUERIES_IN_FLIGHT])
-        return await settled(lambda: measure(client))
+    await at_once(run.candidate, client, texts[: 2 * QUERIES_IN_FLIGHT])
+    gc.collect()
+    clocks = Clocks(run.server)
+    vectors = await at_once(run.candidate, client, texts)
+    figures = clocks.figures(len(texts))
+    run.check(vectors)
+    return figures
 
 
-async def bulk(run: Run) -> Figures:
+async def bulk(run: Run, client: Any) -> Figures:
     """(c) All texts into one array: first for the memory, then, with everything warm, for the time."""
     texts = run.part(BULK)
 
-    async def measure(client: Any) -> Figures:
+    async def measure() -> Figures:
         clocks = Clocks(run.server)
         vectors = await run.candidate.documents(client, texts)
         figures = clocks.figures(len(texts))
         run.check(vectors)
         return figures
 
-    async with run.candidate.opened(run.server.base_url, BATCHES_IN_FLIGHT) as client:
-        await run.candidate.query(client, texts[0])
-        gc.collect()
-        memory = Memory()
-        size = (await run.candidate.documents(client, texts)).nbytes
-        peak = {"peak MB": memory.peak() / 1e6, "array MB": size / 1e6, "baseline MB": memory.baseline / 1e6}
-        return {**peak, "peak / array": memory.peak() / size, **await settled(lambda: measure(client))}
+    await run.candidate.query(client, texts[0])
+    gc.collect()
+    memory = Memory()
+    size = (await run.candidate.documents(client, texts)).nbytes
+    peak = {"peak MB": memory.peak() / 1e6, "array MB": size / 1e6, "baseline MB": memory.baseline / 1e6}
+    return {**peak, "peak / array": memory.peak() / size, **await settled(measure)}
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """``measure(run, client)`` once, with a client opened for so many requests in flight."""
+
+    measure: Callable[[Run, Any], Awaitable[Figures]]
+    texts: int
+    in_flight: int
+
+
+SCENARIOS = {
+    "a": Scenario(sequential, SEQUENTIAL, 1),
+    "b": Scenario(concurrent, CONCURRENT, QUERIES_IN_FLIGHT),
+    "c": Scenario(bulk, BULK, BATCHES_IN_FLIGHT),
+}
 
 
 async def at_once(candidate: Candidate, client: Any, texts: Sequence[str]) -> list[Rows]:
@@ -130,8 +137,13 @@ async def settled(measure: Callable[[], Awaitable[Figures]]) -> Figures:
         seconds, calm = time.perf_counter() - start, sum(disturbance(run) < CALM for run in runs)
         if seconds > MOST_SECONDS or (seconds > ENOUGH_SECONDS and calm >= ENOUGH_RUNS) or calm >= 2 * ENOUGH_RUNS:
             break
-    kept = sorted(runs, key=disturbance)[: max(ENOUGH_RUNS, len(runs) // 2)]
+    kept = calmest(runs)
     return {name: median(run[name] for run in kept) for name in runs[0]}
+
+
+def calmest(runs: Sequence[Figures]) -> Sequence[Figures]:
+    """The half that other programs disturbed least, or a few of a few."""
+    return sorted(runs, key=disturbance)[: max(ENOUGH_RUNS, len(runs) // 2)]
 
 
 def disturbance(run: Figures) -> float:
