@@ -212,7 +212,8 @@ class ReplyError(ProviderError):
 
 
 class DeadlineError(AembedError, TimeoutError):
-    """The total time given to the call is over. ``partial`` holds the finished part."""
+    """The total time given to the call is over, or the account is paused until then. ``partial`` holds the finished
+    part."""
 
     def __init__(self, message: str, *, index: int | None = None, retry_after: float | None = None) -> None:
         super().__init__(message, index=index)

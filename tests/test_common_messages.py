@@ -142,6 +142,11 @@ async def long_pause(factory: EmbedderFactory, path: Path) -> None:
     await (await factory.new_embedder(provider)).embed_query("text")
 
 
+async def deadline_in_a_pause(factory: EmbedderFactory, path: Path) -> None:
+    embedder = await factory.new_embedder(ScriptedProvider([RateLimitError("slow down", retry_after=60.0)]))
+    await embedder.embed_query("text")
+
+
 async def in_a_long_pause(factory: EmbedderFactory, path: Path) -> None:
     provider = ScriptedProvider([RateLimitError("too fast", retry_after=600.0)])
     embedder = await factory.new_embedder(provider)
@@ -179,6 +184,7 @@ PROVOKED: dict[str, Callable[[EmbedderFactory, Path], Awaitable[None]]] = {
     "rejected: ...": rejected_key,
     "no connection to": no_connection,
     "did not answer within": timeout,
+    "the call cannot finish": deadline_in_a_pause,
     "the call did not finish": deadline,
     "retry after 10 min": long_pause,
     "the provider allows no request": in_a_long_pause,

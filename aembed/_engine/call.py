@@ -164,19 +164,29 @@ class EmbedCall:
         self.stopped = True
         self.error = self.error or error
 
-    def run_out(self) -> None:
-        self.out_of_time = self.stopped = True
+    def first_due(self, batch: Batch) -> float:
+        return self.due
 
-    def expire(self, seconds: float, option: str = "deadline") -> tuple[DeadlineError, int, int]:
+    def run_out(self, batch: Batch, until: float) -> bool:
+        if self.due >= until:
+            return True
+        self.out_of_time = self.stopped = True
+        return False
+
+    def expire(
+        self, seconds: float, option: str = "deadline", trouble: str = "", paused: float | None = None
+    ) -> tuple[DeadlineError, int, int]:
         """The total time is over: texts in flight have failed, the others were never attempted.
 
-        Returns the error, the number of failed texts, and the number of texts not attempted.
+        ``trouble`` and ``paused`` say why the account sends no request, and for how many seconds more. Returns the
+        error, the number of failed texts, and the number of texts not attempted.
         """
         self.is_late = True
         states = as_array(self._states)
         unanswered = np.flatnonzero(states == SENT).tolist()
         unsent = int(np.count_nonzero(states == NOT_ATTEMPTED))
-        error = self._deadline_error(seconds, option, unsent)
+        error = self._deadline_error(seconds, option, unsent, trouble)
+        error.retry_after = paused
         states[unanswered] = FAILED
         self.failures.update(dict.fromkeys(unanswered, error))
         if self._on_error == "raise":
@@ -232,9 +242,11 @@ class EmbedCall:
         """The first row of the caller that holds the text."""
         return index if self._row_map is None else int(self._row_map.first[index])
 
-    def _deadline_error(self, seconds: float, option: str, unsent: int) -> DeadlineError:
-        late = f"the call did not finish within its {option} of {seconds} s"
+    def _deadline_error(self, seconds: float, option: str, unsent: int, trouble: str) -> DeadlineError:
+        late = f"the call {'cannot' if self.out_of_time else 'did not'} finish within its {option} of {seconds} s"
         last = self._last_failure
+        if last is None and trouble:
+            return DeadlineError(f"{late}: {trouble}; retry later, or raise {option}")
         if last is None:
             waiting = f": {unsent} of {len(self.texts)} texts still waited to be sent" if unsent else ""
             return DeadlineError(f"{late}{waiting}; raise {option} or send fewer texts")

@@ -30,8 +30,8 @@ from aembed._engine.recorder import Recorder, about_embedder
 from aembed._engine.recovery import Recovery
 from aembed._engine.retry import Retry
 from aembed._engine.timed_provider import TimedProvider
-from aembed._errors import AembedError, DeadlineError, ProviderError
-from aembed._gate import Gate
+from aembed._errors import AembedError, ProviderError
+from aembed._gate import Gate, PausedBeyondDeadline
 from aembed._settings.options import Options
 from aembed._statistics import Statistics
 from aembed._types import Batch, MeasuresTexts, ModelSpec, Provider, Reply, TextSize
@@ -104,7 +104,16 @@ class Engine:
 
     def expire(self, call: EmbedCall, seconds: float, option: str = "deadline") -> None:
         """End a call that has run out of time."""
-        self.recorder.deadline_exceeded(call, seconds, *call.expire(seconds, option))
+        why = self.gate.account.trouble(anyio.current_time()), self.gate.paused() or None
+        self.recorder.deadline_exceeded(call, seconds, *call.expire(seconds, option, *why))
+
+    def is_late(self, call: Recipient) -> bool:
+        """True if the account is paused until after the deadline of the call."""
+        if self.gate.is_available:
+            return False
+        reservation = self.gate.reservation(call.kind, call.texts, self._policy.max_retry_after)
+        reservation.deadline = call.first_due(Batch(call.texts, slice(0, len(call.texts))))
+        return isinstance(self.gate.pointless(anyio.current_time(), reservation), PausedBeyondDeadline)
 
     def statistics(self) -> Statistics:
         return self.recorder.statistics(self.gate.snapshot())
@@ -140,13 +149,14 @@ class Engine:
             delivered = self.recorder.counts.texts
             try:
                 await self.send(call, batch)
-            except DeadlineError:
-                call.run_out()
+            except PausedBeyondDeadline as pause:
+                if call.run_out(batch, pause.until):
+                    left.append(batch)
             except AembedError as error:
                 left += reversed(await self._recovery.parts(call, batch, error, delivered))
 
     async def send(self, call: Recipient, batch: Batch, *, once: bool = False) -> None:
-        """Send a batch until it is placed; raises the error of the last attempt.
+        """Send a batch until it is placed, or no call has time to wait; raises the error of the last attempt.
 
         ``once``: only a 429 is followed by another attempt.
         """
@@ -168,6 +178,8 @@ class Engine:
                 if delay is None:
                     raise
             if delay:
+                if not call.run_out(batch, anyio.current_time() + self.gate.paused()):
+                    return None
                 await (anyio.sleep(delay) if record is None else record.sleep(delay))
 
     async def _delay_after(self, error: ProviderError, call: Recipient, batch: Batch, retry: Retry) -> float | None:
@@ -185,10 +197,11 @@ class Engine:
     async def _attempt(self, call: Recipient, batch: Batch, retry: Retry, attempt: Attempt | None = None) -> None:
         """Admission, one request, the check, and the placing of the rows. ``attempt``: for listeners."""
         patience = self._policy.max_retry_after
-        reservation = self.gate.reservation(call.kind, batch.texts, patience, deadline=call.due, owner=self)
+        reservation = self.gate.reservation(call.kind, batch.texts, patience, owner=self)
         if retry.goes_first or not self.gate.try_enter(reservation):
             if attempt is not None:
                 attempt.waits()
+            reservation.deadline = call.first_due(batch)
             await self.gate.wait(reservation, first=retry.goes_first)
         if attempt is not None:
             attempt.sends()

@@ -35,7 +35,7 @@ class Recipient(Protocol):
 
     @property
     def due(self) -> float:
-        """Loop time of the deadline; infinite without one."""
+        """Loop time at which its task is cancelled; infinite if it never is."""
         ...
 
     @property
@@ -105,8 +105,15 @@ class Recipient(Protocol):
         """Stop the whole call with ``error``."""
         ...
 
-    def run_out(self) -> None:
-        """Send no more, as no request can be sent before the deadline. Requests in flight may still be answered."""
+    def first_due(self, batch: Batch) -> float:
+        """The first deadline of the calls that wait for a text of the batch: until then they wait for admission."""
+        ...
+
+    def run_out(self, batch: Batch, until: float) -> bool:
+        """End the calls of this batch whose deadline comes before ``until``, as no request can be sent earlier.
+
+        Their requests in flight may still be answered. True if other calls wait for the batch.
+        """
         ...
 
 

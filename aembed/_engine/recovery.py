@@ -21,6 +21,7 @@ from aembed._errors import (
     ProviderError,
     TextTooLongError,
 )
+from aembed._gate import PausedBeyondDeadline
 from aembed._types import Batch, ModelSpec, Overlong, Reply
 
 
@@ -124,6 +125,8 @@ class Recovery:
     async def send_part(self, call: Recipient, batch: Batch, *, once: bool) -> ProviderError | None:
         try:
             await self._sender.send(call, batch, once=once)
+        except PausedBeyondDeadline:
+            await self._sender.deliver(call, batch)  # it ends the calls that are late
         except AembedError as error:
             if isinstance(error, ProviderError) and may_be_a_text(error):
                 return error

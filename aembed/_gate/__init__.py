@@ -70,7 +70,7 @@ States of the backoff:
 """
 
 from aembed._gate.gate import Gate, Snapshot
-from aembed._gate.reservation import Reservation
+from aembed._gate.reservation import PausedBeyondDeadline, Reservation
 from aembed._gate.watch import AboutGate
 
-__all__ = ["AboutGate", "Gate", "Reservation", "Snapshot"]
+__all__ = ["AboutGate", "Gate", "PausedBeyondDeadline", "Reservation", "Snapshot"]

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from aembed._errors import (
     AembedError,
     ConnectError,
-    DeadlineError,
     OverloadedError,
     ProviderError,
     RateLimitError,
@@ -23,7 +22,7 @@ from aembed._gate.bypass import Bypass
 from aembed._gate.concurrency import AdaptiveConcurrency
 from aembed._gate.lanes import Amounts
 from aembed._gate.quotas import Quotas
-from aembed._gate.reservation import Reservation
+from aembed._gate.reservation import PausedBeyondDeadline, Reservation
 from aembed._settings.policies import Limits
 from aembed._types import Kind, ModelSpec, Reply
 
@@ -84,9 +83,7 @@ class Account:
         """``spec`` with no larger batches than the quotas take."""
         return self.quotas.fitted(spec, per_input=self._per_input)
 
-    def reservation(
-        self, kind: Kind, texts: Sequence[str], patience: float, deadline: float, owner: object
-    ) -> Reservation:
+    def reservation(self, kind: Kind, texts: Sequence[str], patience: float, owner: object) -> Reservation:
         """The amounts that a request needs. Tokens always count: their quota may be known by the time it is sent."""
         inputs = len(texts)
         characters = sum(map(len, texts))
@@ -97,7 +94,6 @@ class Account:
             inputs,
             requests=inputs if self._per_input else 1.0,
             patience=patience,
-            deadline=deadline,
             owner=owner,
         )
 
@@ -112,14 +108,21 @@ class Account:
         until = self.backoff.until
         return now if until > now and self.bypass.allows(reservation) else until
 
-    def reason_to_give_up(self, now: float, reservation: Reservation, when: float) -> AembedError | None:
+    def trouble(self, now: float) -> str:
+        """The failures for which requests wait, in words; "" if there are none."""
+        silent = self.backoff.silent(now)
+        if not silent:
+            return f"the account is paused after {self._last_failure}" if self.backoff.until > now else ""
+        return f"the provider has answered nothing but errors for {silent:.0f} s, the last {self._last_failure}"
+
+    def reason_to_give_up(
+        self, now: float, reservation: Reservation, when: float
+    ) -> AembedError | PausedBeyondDeadline | None:
         """Return an error if waiting until ``when`` is pointless."""
         backoff = self.backoff
         if backoff.until > now >= backoff.gives_up_at():
             return OverloadedError(
-                f"the provider has answered nothing but errors for {backoff.silent(now):.0f} s, the last "
-                f"{self._last_failure}; check whether it is down, and try again later",
-                retryable=False,
+                f"{self.trouble(now)}; check whether it is down, and try again later", retryable=False
             )
         wait = when - now
         if backoff.until > now and not self.bypass.spares(reservation):
@@ -127,7 +130,7 @@ class Account:
             if until_then > reservation.patience:
                 return self._too_long(until_then, reservation)
             if backoff.until > reservation.deadline:
-                return self._after_deadline(now, until_then, reservation)
+                return PausedBeyondDeadline(backoff.until)
         elif wait > reservation.patience and wait > MAX_WAIT_FOR_LIMITS_S:
             return self._too_long(wait, reservation)
         return None
@@ -234,13 +237,6 @@ class Account:
             f"{what}the provider allows no request for {_duration(wait)}, longer than "
             f"max_retry_after={reservation.patience:g}; try again later, or raise it",
             retryable=False,
-            retry_after=wait,
-        )
-
-    def _after_deadline(self, now: float, wait: float, reservation: Reservation) -> DeadlineError:
-        return DeadlineError(
-            f"the provider allows no request for {_duration(wait)}, and the deadline is in "
-            f"{max(0.0, reservation.deadline - now):.1f} s; give it more, or try again later",
             retry_after=wait,
         )
 

@@ -17,7 +17,7 @@ import anyio.lowlevel
 from aembed._errors import AembedError
 from aembed._gate.account import Account
 from aembed._gate.lanes import NO_AMOUNTS, Amounts, Lanes, Ticket
-from aembed._gate.reservation import Reservation
+from aembed._gate.reservation import PausedBeyondDeadline, Reservation
 from aembed._gate.slots import Slots
 from aembed._gate.watch import AboutGate, GateWatch, Hearer
 from aembed._settings.policies import Limits
@@ -156,14 +156,13 @@ class Gate:
         texts: Sequence[str],
         patience: float = math.inf,
         *,
-        deadline: float = math.inf,
         owner: object = None,
     ) -> Reservation:
         """Amounts that a request with these texts needs, of a caller that accepts a pause of ``patience`` seconds.
 
-        ``deadline`` is a time of the loop's clock. Documents of different owners share the account by amount.
+        Documents of different owners share the account by amount.
         """
-        return self.account.reservation(kind, texts, patience, deadline, owner)
+        return self.account.reservation(kind, texts, patience, owner)
 
     def fitted(self, spec: ModelSpec) -> ModelSpec:
         """``spec`` with no larger batches than the quotas take."""
@@ -188,18 +187,23 @@ class Gate:
         self._enter(reservation, now, loop)
         return True
 
+    def pointless(self, now: float, reservation: Reservation) -> AembedError | PausedBeyondDeadline | None:
+        """The error of a request that does not have the patience for the present pause."""
+        until = self.account.backoff.until
+        return self.account.reason_to_give_up(now, reservation, until) if until > now else None
+
     async def wait(self, reservation: Reservation, *, first: bool = False) -> None:
         """Wait for a place; ``first``: at the head of the lane, after a 429. A cancelled waiter leaves no trace.
 
         Raises:
             InputError: the amount is more than a minute's quota, and would wait forever.
             ProviderError: the server has failed for too long, or allows no request for too long.
-            DeadlineError: the server allows no request before ``reservation.deadline``.
+            PausedBeyondDeadline: the server allows no request before ``reservation.deadline``.
         """
         self.account.quotas.check_capacity(reservation)
         loop = asyncio.get_running_loop()
-        now, until = loop.time(), self.account.backoff.until
-        if until > now and (error := self.account.reason_to_give_up(now, reservation, until)) is not None:
+        now = loop.time()
+        if (error := self.pointless(now, reservation)) is not None:
             raise error
         ticket: Ticket = loop.create_future()
         self._lanes.add(now, ticket, reservation, first=first)

@@ -11,6 +11,15 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
 
+class PausedBeyondDeadline(Exception):  # noqa: N818  # it ends no call: each call that is late has an error of its own
+    """The account is paused until after the deadline of a request that waits."""
+
+    def __init__(self, until: float) -> None:
+        super().__init__(until)
+        self.until = until
+        """The loop's time at which the pause ends."""
+
+
 class Reservation:
     """``requests``, ``tokens`` and ``inputs`` are the amounts of each quota; ``tokens`` is an estimate at first.
 
@@ -54,7 +63,7 @@ class Reservation:
         self.patience = patience
         """Seconds of a wait imposed by the server that the request accepts."""
         self.deadline = deadline
-        """The loop's time at which the call ends."""
+        """The loop's time until which it may wait."""
         self.owner = owner
         """Documents of different owners share the quota by amount."""
         self.sent_at = 0.0

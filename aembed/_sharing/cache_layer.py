@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 
 import anyio.lowlevel
@@ -16,7 +17,7 @@ from aembed._sharing.entries import LookedUp, Requested, Unstored
 from aembed._sharing.participant import Participant
 from aembed._sharing.seats import batch_of
 from aembed._sharing.shared_call import SharedCall
-from aembed._types import Reply, Vectors
+from aembed._types import Batch, Reply, Vectors
 
 MAX_TEXTS_PER_LOOKUP = 1024
 """Texts of one lookup: their keys take a millisecond to hash, and other tasks run between two lookups."""
@@ -138,22 +139,25 @@ class CacheLayer:
 
     async def _join(self, participant: Participant, elsewhere: dict[bytes, int]) -> list[int]:
         """Join the shared calls of others. Returns the texts that are not in flight yet, or no longer."""
+        call, waits = participant.call, False
         again: list[int] = []
         lookups: dict[LookedUp, None] = {}
         for key, own in elsewhere.items():
             match self._cache.entries.get(key):
                 case Requested() as in_flight:
-                    in_flight.call.join(participant, [in_flight.index(key)], [own])
+                    waits |= not in_flight.call.join(participant, [in_flight.index(key)], [own])
                     self._counts.cache_shared += 1
-                    if participant.call.record is not None:
-                        participant.call.record.cache_shared += 1
+                    if call.record is not None:
+                        call.record.cache_shared += 1
                 case Unstored() as rows:
-                    self._place(participant.call, [own], rows.row(key)[None])
+                    self._place(call, [own], rows.row(key)[None])
                 case LookedUp() as lookup:
                     again.append(own)
                     lookups[lookup] = None
                 case None:
                     again.append(own)
+        if waits and self._engine.is_late(call):  # those calls may have more time than this one
+            call.run_out(Batch(call.texts, slice(0, len(call.texts))), math.inf)
         for lookup in lookups:
             await lookup.wait()
         return sorted(again)

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from aembed._engine.engine import Engine
-from aembed._engine.layer import Layer, Recipient
+from aembed._engine.layer import Recipient
 from aembed._settings.policies import MergePolicy
 from aembed._sharing.participant import Participant
 from aembed._sharing.shared_call import SharedCall
@@ -52,12 +52,12 @@ class _Queue:
     """Calls of one kind: those that gather, in the order they came, and the batches that were sent."""
 
     def __init__(
-        self, kind: Kind, window: float, most_texts: Callable[[], int], below: Layer, counts: EmbedderCounts
+        self, kind: Kind, window: float, most_texts: Callable[[], int], engine: Engine, counts: EmbedderCounts
     ) -> None:
         self._kind: Kind = kind
         self._window = window
         self._most_texts = most_texts
-        self._below = below
+        self._engine = engine
         self._counts = counts
         self._gathered: OrderedDict[Participant, float] = OrderedDict()
         """Calls that gather, and the loop time at which each is sent at the latest."""
@@ -70,12 +70,12 @@ class _Queue:
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self, call: Recipient) -> None:
-        if self._under_way:
+        if self._under_way and not self._engine.is_late(call):  # such a call fails at once, and has not to gather
             await self._run_together(call)
             return
         self._left(call)
         try:
-            await self._below.run(call)
+            await self._engine.run(call)
         finally:
             self._landed(call)
 
@@ -106,7 +106,7 @@ class _Queue:
         # Not through `run`: the same calls would gather, and be rejected together again.
         shared = SharedCall([participant.call.texts[index] for index in indices], self._kind, self)
         shared.join(participant, range(len(indices)), indices)
-        await self._below.run(shared)
+        await self._engine.run(shared)
 
     def _depart(self, *, landed: bool = False) -> None:
         """Send the batches whose time has come. ``landed``: a request has ended, so that one batch may be sent."""
@@ -140,7 +140,7 @@ class _Queue:
             if shared.record is not None:
                 shared.record.merge()
         self._left(shared)
-        shared.start(self._below).add_done_callback(lambda _: self._landed(shared))
+        shared.start(self._engine).add_done_callback(lambda _: self._landed(shared))
 
     def _take_next(self) -> list[Participant]:
         together: list[Participant] = []

@@ -76,17 +76,22 @@ class SharedCall:
         self.task.add_done_callback(self._ended)
         return self.task
 
-    def join(self, participant: Participant, indices: Sequence[int], own: Sequence[int]) -> None:
-        """Let a call wait for texts that have not ended: ``indices`` here, ``own`` in the participant's call."""
+    def join(self, participant: Participant, indices: Sequence[int], own: Sequence[int]) -> bool:
+        """Let a call wait for texts that have not ended: ``indices`` here, ``own`` in the participant's call.
+
+        True if one of them has been sent.
+        """
         self._seats.add(participant, indices, own)
         participant.shared_calls[self] = None
         if (record := participant.call.record) is not None:
             self.record = self.record or CallRecord(record.clock, record.gate)
             self.record.lead(record)
         # A call that joins late has to report these texts as sent, and maybe billed, if it ends before they do.
-        if SENT in self._states:
-            sent = [(index, mine) for index, mine in zip(indices, own, strict=True) if self._states[index] == SENT]
-            participant.call.begin(batch_of([self.texts[index] for index, _ in sent], [mine for _, mine in sent]))
+        if SENT not in self._states:
+            return False
+        sent = [(index, mine) for index, mine in zip(indices, own, strict=True) if self._states[index] == SENT]
+        participant.call.begin(batch_of([self.texts[index] for index, _ in sent], [mine for _, mine in sent]))
+        return bool(sent)
 
     def leave(self, participant: Participant, *, but_sent: bool = False) -> bool:
         """End a call's wait, but for texts already sent if ``but_sent``. True if no participant is left."""
@@ -224,8 +229,19 @@ class SharedCall:
         self.stopped = True
         self._error = self._error or error
 
-    def run_out(self) -> None:
-        self.stopped = True
+    def first_due(self, batch: Batch) -> float:
+        return min((part.participant.call.first_due(part.batch) for part in self._seats.parts(batch)), default=math.inf)
+
+    def run_out(self, batch: Batch, until: float) -> bool:
+        indices = indices_of(batch)
+        for participant, positions, part in list(self._seats.parts(batch)):
+            if not participant.call.run_out(part, until):
+                self._seats.remove(participant, [indices[position] for position in positions])
+                participant.settle(0)
+        if self.wants(batch):
+            return True
+        self.skip(batch)
+        return False
 
     # ---- its end
 

@@ -9,13 +9,12 @@ import pytest
 from aembed import (
     AuthenticationError,
     ConnectError,
-    DeadlineError,
     Limits,
     OverloadedError,
     ProviderError,
     RateLimitError,
 )
-from aembed._gate import Reservation
+from aembed._gate import PausedBeyondDeadline, Reservation
 from aembed._gate.account import Account
 from aembed._gate.budget import RetryBudget
 from aembed._gate.tokens import TokenRatio
@@ -115,17 +114,23 @@ def test_a_pause_as_long_as_the_patience_is_waited_for() -> None:
 
 def test_a_pause_that_outlasts_the_deadline_says_so() -> None:
     account = after(RateLimitError("slow down", status=429, retry_after=31.0))
-    reason = account.reason_to_give_up(11.0, waits(deadline=21.5), 41.0)
-    assert isinstance(reason, DeadlineError)
-    assert str(reason).startswith(
-        "the provider allows no request for 30 s, and the deadline is in 10.5 s; give it more"
+    for deadline in (10.5, 21.5, 40.9):
+        reason = account.reason_to_give_up(11.0, waits(deadline=deadline), 41.0)
+        assert isinstance(reason, PausedBeyondDeadline)
+        assert reason.until == 41.0
+
+
+def test_trouble_is_the_silence_since_the_last_success_and_the_last_failure() -> None:
+    account = opened()
+    assert account.trouble(10.0) == ""
+    account.succeeded(10.0, sent(account, 9.5), REPLY, alone=True)
+    account.ended(10.0, sent(account, 9.6), RateLimitError("slow down", status=429, retry_after=31.0), 0)
+    assert account.trouble(10.0) == "the account is paused after a RateLimitError with status 429"
+    assert account.trouble(22.0) == (
+        "the provider has answered nothing but errors for 12 s, the last a RateLimitError with status 429"
     )
-    assert reason.retry_after == 30.0
-
-
-def test_the_deadline_may_have_passed() -> None:
-    account = after(RateLimitError("slow down", status=429, retry_after=31.0))
-    assert "the deadline is in 0.0 s" in str(account.reason_to_give_up(11.0, waits(deadline=10.5), 41.0))
+    account.succeeded(50.0, sent(account, 49.5), REPLY, alone=True)
+    assert account.trouble(50.0) == ""
 
 
 def test_a_limit_is_waited_for_up_to_an_hour_however_small_the_patience() -> None:
@@ -213,12 +218,12 @@ def test_new_limits_apply_at_once() -> None:
 
 def test_a_character_is_a_quarter_of_a_token_until_replies_show_more() -> None:
     account = opened()
-    reservation = account.reservation("query", ["12345678", "1234"], 1.0, 2.0, "owner")
+    reservation = account.reservation("query", ["12345678", "1234"], 1.0, "owner")
     assert (reservation.kind, reservation.characters, reservation.tokens, reservation.inputs) == ("query", 12, 3.0, 2)
-    assert (reservation.requests, reservation.patience, reservation.deadline) == (1.0, 1.0, 2.0)
+    assert (reservation.requests, reservation.patience, reservation.deadline) == (1.0, 1.0, math.inf)
     assert reservation.owner == "owner"
     per_input = Account(8, Limits(), adaptive=False, per_input=True)
-    assert per_input.reservation("query", ["a", "b"], 1.0, 2.0, None).requests == 2
+    assert per_input.reservation("query", ["a", "b"], 1.0, None).requests == 2
 
 
 def test_the_ratio_is_the_mean_of_ten_replies_of_the_largest_size() -> None:

@@ -232,7 +232,7 @@ def test_an_account(
 
     def send(now: float, a: float, flag: bool) -> None:
         texts = ["text"] * (1 + int(abs(a)) % 5)
-        one = account.reservation("query" if flag else "document", texts, abs(a), now + abs(a), None)
+        one = account.reservation("query" if flag else "document", texts, abs(a), None)
         one.sent_at, one.is_probe = now, account.backoff.probing
         account.quotas.commit(now, one)
         under_way.append(one)
