@@ -95,7 +95,10 @@ class Embedder(Bound):
 
     @property
     def is_available(self) -> bool:
-        """False while the account's circuit is open, so that a call would only wait. Sends nothing."""
+        """False while the account's circuit breaker is open, so that a call would only wait. Sends nothing.
+
+        True again when the next call may be the probe that closes it: a service that gets no calls while it is
+        unavailable does not stay so."""
         return self._engine.gate.is_available
 
     @property

@@ -90,8 +90,10 @@ class Gate:
 
     @property
     def is_available(self) -> bool:
-        """False during a pause: after a 429, or while the circuit breaker is open."""
-        return self.paused() == 0
+        """False while the circuit breaker is open, unless queries pass or the next request may be the probe."""
+        if not self.account.backoff.probing or self.account.bypass.is_proven:
+            return True
+        return self.paused() == 0 and self.slots.probe is None
 
     def observe(self, hearer: Hearer) -> None:
         """Report pauses, limits and the circuit breaker to ``hearer`` from now on."""

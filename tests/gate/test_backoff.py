@@ -15,6 +15,7 @@ from aembed import (
     AuthenticationError,
     ConnectError,
     Limits,
+    OverloadedError,
     RateLimitError,
 )
 from aembed._gate import Gate, Reservation
@@ -160,6 +161,28 @@ async def test_a_probe_that_is_cancelled_makes_room_for_the_next() -> None:
     assert gate.account.backoff.probing
     await succeed(gate)
     assert not gate.account.backoff.probing
+
+
+async def test_a_gate_is_unavailable_until_a_probe_is_due_and_while_it_is_under_way() -> None:
+    gate = enough(Gate(16, Limits()))
+    for _ in range(OUTAGE_FAILURES):
+        assert gate.is_available
+        await fail(gate, ConnectError("reset"))
+    assert not gate.is_available
+    await anyio.sleep(gate.paused())
+    assert gate.is_available, "the next call may close the circuit breaker, so a service without calls gets some"
+    probe = Reservation("document")
+    await enter(gate, probe)
+    assert not gate.is_available, "other calls wait for it"
+    gate.leave(probe, REPLY)
+    assert gate.is_available
+
+
+async def test_a_pause_without_an_open_circuit_breaker_is_no_outage() -> None:
+    gate = enough(Gate(16, Limits()))
+    await fail(gate, OverloadedError("busy", retry_after=30.0))
+    assert gate.paused() == pytest.approx(30.0)
+    assert gate.is_available
 
 
 async def test_an_error_with_a_reason_is_an_answer() -> None:

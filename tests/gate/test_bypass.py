@@ -57,6 +57,14 @@ async def test_one_query_is_tried_and_others_follow_its_success() -> None:
     assert await asyncio.gather(*waiting) == [1.0, 1.0]
 
 
+async def test_a_gate_is_available_while_queries_pass() -> None:
+    gate = await after(PAUSE)
+    assert not gate.is_available
+    await visit(gate, query())
+    assert gate.paused() == pytest.approx(30.0)
+    assert gate.is_available
+
+
 async def test_documents_wait_for_the_end_of_the_pause_all_the_same() -> None:
     gate = await after(PAUSE)
     waiting = asyncio.create_task(visit(gate, document()))
