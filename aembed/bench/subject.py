@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -108,5 +109,8 @@ def check(subject: Subject, result: Any) -> None:
 
 
 async def one(subject: Subject) -> None:
-    """One call, whose result must be right."""
-    check(subject, await subject.call())
+    """One call, which must be of an async function, and whose result must be right."""
+    answer = subject.call()
+    if not inspect.isawaitable(answer):
+        raise SubjectError(f"not an async function: it returns {type(answer).__name__}. Define it with async def")
+    check(subject, await answer)

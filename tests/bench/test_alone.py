@@ -106,6 +106,12 @@ async def test_a_failing_operation_is_invalid_in_this_process_too(mode: Mode) ->
     assert report.verdict.reasons == ("ConnectionError: no such luck",)
 
 
+@processes
+async def test_a_synchronous_function_is_named_as_one(mode: Mode) -> None:
+    report = await mode(list, **FAST[mode])
+    assert report.verdict.reasons == ("not an async function: it returns list. Define it with async def",)
+
+
 @pytest.mark.one_loop
 async def test_an_operation_that_never_ends_is_given_up() -> None:
     with pytest.raises(SubjectError, match="no answer within 2 s"):
