@@ -7,6 +7,7 @@ Modules:
     _accounts _shared_models       accounts, their gates and limits; in-process models, each once
     _registry                      provider names
     _lifecycle                     the event loop, and the calls in flight on it
+    _unclosed                      the warning for an object that was never closed
     _types _results _errors        nouns; results of calls; the error tree
     _events _statistics            events for listeners; counters and their snapshots
     _groups _vectors               the first error of a task group; unit length and means of rows

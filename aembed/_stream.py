@@ -13,7 +13,6 @@ from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, 
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Generic, TypeAlias, TypeVar
-from warnings import warn
 
 import anyio
 
@@ -21,6 +20,7 @@ from aembed._errors import AembedError, InputError
 from aembed._lifecycle import Bound, running_loop
 from aembed._results import Chunk, ItemT
 from aembed._types import ModelSpec, Vectors
+from aembed._unclosed import MadeAt
 
 T = TypeVar("T")
 
@@ -41,7 +41,8 @@ class DocumentStream(Bound, Generic[ItemT]):
     def __init__(self, work: StreamTasks[ItemT]) -> None:
         self._work = work
         self._turn = asyncio.Lock()
-        self._abandoned: weakref.finalize[[], DocumentStream[ItemT]] | None = None
+        self._made_at = MadeAt()
+        self._abandoned: weakref.finalize[[MadeAt], DocumentStream[ItemT]] | None = None
 
     async def __aenter__(self) -> DocumentStream[ItemT]:
         self._start()
@@ -77,7 +78,7 @@ class DocumentStream(Bound, Generic[ItemT]):
     def _start(self) -> None:
         if self._abandoned is None:
             self._work.start()
-            self._abandoned = weakref.finalize(self, self._work.abandon)
+            self._abandoned = weakref.finalize(self, self._work.abandon, self._made_at)
             self._abandoned.atexit = False
 
 
@@ -137,13 +138,13 @@ class StreamTasks(Generic[T]):
             with anyio.CancelScope(shield=True):
                 await asyncio.wait(ending)
 
-    def abandon(self) -> None:
+    def abandon(self, made_at: MadeAt) -> None:
         """The stream was garbage-collected without being closed. This may run in any thread."""
         loop = None if self._feeder is None else self._feeder.get_loop()
         if loop is None or loop.is_closed() or not self._tasks:
             return
-        warn("a stream of documents was not closed; use `async with`, or aclose()", ResourceWarning, stacklevel=2)
         loop.call_soon_threadsafe(self._cancel)
+        made_at.warn("never closed: a stream of documents, left before its end. Use 'async with', or await aclose()")
 
     def _is_drained(self) -> bool:
         return self._ended or (self._feeder is not None and self._feeder.done() and self._ahead.empty())

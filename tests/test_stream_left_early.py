@@ -200,7 +200,7 @@ async def test_a_stream_that_is_dropped_is_cancelled_and_reported(factory: Embed
             break
         gc.collect()
 
-    with pytest.warns(ResourceWarning, match="stream of documents was not closed"):
+    with pytest.warns(ResourceWarning, match="never closed: a stream of documents"):
         await read()
     await settled(provider, before)
 

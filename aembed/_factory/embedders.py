@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from aembed._embedder import Embedder
 from aembed._lifecycle import ActiveCalls
 from aembed._types import Provider
+from aembed._unclosed import MadeAt
 
 
 class OpenEmbedder(NamedTuple):
@@ -61,12 +60,10 @@ class OpenEmbedders:
         return any(opened.provider is provider for opened in self._open.values())
 
 
-def warn_of_open(names: Mapping[object, str], process: int) -> None:
-    """The factory was collected, or the program ends. A forked child need not close its parent's."""
-    if names and os.getpid() == process:
-        warnings.warn(
+def warn_of_open(names: Mapping[object, str], made_at: MadeAt) -> None:
+    """The factory was collected, or the program ends."""
+    if names:
+        made_at.warn(
             f"never closed: the embedder of {', '.join(sorted(set(names.values())))}. "
-            "Use 'async with' with the embedder or its factory, or await aclose()",
-            ResourceWarning,
-            stacklevel=2,
+            "Use 'async with' with the embedder or its factory, or await aclose()"
         )

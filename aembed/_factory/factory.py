@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
@@ -38,6 +37,7 @@ from aembed._sharing.cache import Cache
 from aembed._statistics import FactoryStatistics
 from aembed._totals import EmbedderTotals
 from aembed._types import Provider
+from aembed._unclosed import MadeAt
 
 
 class EmbedderFactory(Bound):
@@ -68,7 +68,7 @@ class EmbedderFactory(Bound):
         self._providers = Providers(self._registry, self._embedders)
         self._caches = Caches()
         self._totals = EmbedderTotals()
-        finalize(self, warn_of_open, self._embedders.names, os.getpid())
+        finalize(self, warn_of_open, self._embedders.names, MadeAt())
         self._closed = False
         self._has_one_embedder = False
         """Made by :func:`new_embedder` for one embedder, and closes with it."""

@@ -23,6 +23,7 @@ from aembed._stream import chunking
 from aembed._sync.process import loop
 from aembed._sync.stream import SyncDocumentStream
 from aembed._types import Kind, ModelSpec, OnError, Provider, TextSize, Vector, Vectors
+from aembed._unclosed import MadeAt
 
 T = TypeVar("T")
 
@@ -37,7 +38,8 @@ class SyncEmbedder(Bound):
 
     A forked child (gunicorn with ``preload_app``, Celery, multiprocessing) can use what its parent opened: it makes its
     own connections, and opens the model again if calls were in flight when it was forked. Close it with ``with`` or
-    :meth:`close`; otherwise it is closed when it is garbage collected, or when the interpreter exits.
+    :meth:`close`; otherwise it is closed when it is garbage collected, with a ``ResourceWarning``, or when the
+    interpreter exits.
 
     Model, options and the errors of opening are those of :meth:`EmbedderFactory.new_embedder`, ``config`` is that of
     :class:`EmbedderFactory`. Methods do what those of :class:`Embedder` do, and raise the same errors. Ctrl-C cancels
@@ -55,6 +57,7 @@ class SyncEmbedder(Bound):
         options = masked(options)
         self._open: Callable[[], UnopenedEmbedder] = lambda: new_embedder_among(loop.accounts, model, config, options)
         self._is_closed = False
+        self._made_at = MadeAt()
         self._embedder, self._forks, self._finalizer = self._opened()
 
     def __repr__(self) -> str:
@@ -230,13 +233,21 @@ class SyncEmbedder(Bound):
         forks = loop.forks
         embedder = loop.run(self._open())
         loop.add(embedder)
-        finalizer = finalize(self, loop.drop, embedder)
+        finalizer = finalize(self, _abandon, embedder, self._made_at)
         finalizer.atexit = False
         return embedder, forks, finalizer
 
     def _forget(self) -> None:
         loop.remove(self._embedder)
         self._finalizer.detach()
+
+
+def _abandon(embedder: Embedder, made_at: MadeAt) -> None:
+    """The SyncEmbedder was garbage-collected without being closed. This may run in any thread."""
+    loop.drop(embedder)
+    made_at.warn(
+        f"never closed: the SyncEmbedder of {embedder.spec.provider}:{embedder.spec.name}. Use 'with', or close()"
+    )
 
 
 def _read(texts: Iterable[str]) -> Iterable[str]:

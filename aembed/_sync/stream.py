@@ -18,6 +18,7 @@ from aembed._results import Chunk, ItemT
 from aembed._stream import Embed, embed_chunk
 from aembed._sync.process import loop
 from aembed._sync.thread import ThreadCall
+from aembed._unclosed import MadeAt
 
 
 class SyncDocumentStream(Bound, Generic[ItemT]):
@@ -25,7 +26,7 @@ class SyncDocumentStream(Bound, Generic[ItemT]):
 
     While a chunk is read, the next ones are embedded; the source is read only when the next chunk is asked for. A
     stream may be left at any point: leaving its ``with`` block, :meth:`close`, or dropping it cancels the
-    requests in flight.
+    requests in flight; dropping it issues a ``ResourceWarning``.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class SyncDocumentStream(Bound, Generic[ItemT]):
         self._error: Exception | None = None
         """Error of the source or of ``text``: raised in its turn, after the items before it."""
         self._is_over = False
-        finalize(self, _cancel, self._ahead).atexit = False
+        finalize(self, _abandon, self._ahead, MadeAt()).atexit = False
 
     def __enter__(self) -> SyncDocumentStream[ItemT]:
         return self
@@ -97,6 +98,13 @@ class SyncDocumentStream(Bound, Generic[ItemT]):
             loop.begin(call)
             self._ahead.append(call)
             self._start += len(items)
+
+
+def _abandon(calls: deque[ThreadCall[Any]], made_at: MadeAt) -> None:
+    """The stream was garbage-collected without being closed."""
+    if calls:
+        _cancel(calls)
+        made_at.warn("never closed: a stream of documents, left before its end. Use 'with', or close()")
 
 
 def _cancel(calls: deque[ThreadCall[Any]]) -> None:

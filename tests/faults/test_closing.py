@@ -69,6 +69,11 @@ if way == "forked":
 """
 
 
+MADE = dict.fromkeys(["at the end", "collected", "exit", "in a hurry"], "factory = EmbedderFactory(Config())")
+MADE["dropped"] = "    await main(EmbedderFactory(Config()))"
+"""The line of the program that made what it did not close."""
+
+
 def leave(way: str, cache: str) -> str:
     """The output of a program that leaves a factory in that way."""
     import subprocess
@@ -90,7 +95,9 @@ def test_leaving_without_closing_is_one_warning_with_a_remedy(way: str, tmp_path
     if way == "in a hurry":  # asyncio adds a warning, of a loop that was closed around its sockets
         warned = [line for line in warned if "unclosed transport" not in line and "_warn(f" not in line]
     assert len(warned) == 1, printed
-    assert "never closed: the embedder of openai:m. Use 'async with' " in warned[0]
+    made_at = LEAVING.splitlines().index(MADE[way]) + 1
+    expected = f"<string>:{made_at}: ResourceWarning: never closed: the embedder of openai:m. Use 'async with' "
+    assert warned[0].startswith(expected)
     assert KEY not in printed
 
 

@@ -14,7 +14,7 @@ import aembed
 PACKAGE = Path(aembed.__file__).parent
 TESTS = Path(__file__).parents[1]
 ROOMS = """
-    _types _results _errors _version _lifecycle _groups _vectors
+    _types _results _errors _version _lifecycle _unclosed _groups _vectors
     stores _events _statistics _input _quantize _http_status _registry
     _settings
     _gate _wire

@@ -46,6 +46,7 @@ def test_close_gives_calls_in_flight_their_grace() -> None:
             call.result(60)
 
 
+@pytest.mark.filterwarnings("ignore:never closed:ResourceWarning")
 def test_one_that_is_dropped_is_closed() -> None:
     closed = threading.Event()
 

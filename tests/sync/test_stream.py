@@ -54,6 +54,7 @@ def test_nothing_is_read_before_it_is_asked_for_and_little_ahead(embedder: SyncE
         assert len(taken) == 40
 
 
+@pytest.mark.filterwarnings("ignore:never closed:ResourceWarning")
 def test_it_can_be_left_anywhere(embedder: SyncEmbedder) -> None:
     taken: list[int] = []
     with embedder.stream_documents(numbers(taken, 10**9), text=str, chunk_size=10) as chunks:
