@@ -6,6 +6,7 @@ API's :class:`ReplyFormat`, which lists the positions of the vectors. A reply ma
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -33,6 +34,10 @@ VALUES_PER_VECTOR = 16
 """Largest number of JSON values in the skeleton per vector; an item of OpenAI's has three."""
 ROWS_PER_YIELD = 16
 """Rows decoded between two calls of ``pause``: about 100 microseconds of work."""
+
+ONE_EACH = "malformed reply: expected exactly one vector per text"
+NULL_IN_A_LIST = re.compile(r"Expected `(?:array|str|str \| array)`, got `null` - at `\$.*\[")
+"""msgspec's words for a reply whose type does not expect that a vector may be missing."""
 
 
 class NoReplyError(ReplyError):
@@ -185,7 +190,7 @@ def check_positions(positions: VectorPositions, count: int, strings: int, number
         placeholder[0] for placeholder in placeholders if isinstance(placeholder, list) and len(placeholder) == 1
     }
     if encoded != strings or encoded + len(written) != count or not written <= set(range(numbers)):
-        raise ReplyError("malformed reply: expected exactly one vector per text")
+        raise ReplyError(ONE_EACH)
 
 
 def check_size(skeleton: bytes | bytearray, count: int, echoed: Sequence[str]) -> None:
@@ -207,6 +212,8 @@ def parse(skeleton: bytes | bytearray, reply_format: ReplyFormat[T]) -> T:
         return reply_format.parse(skeleton)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         # ValueError: no UTF-8, or a number of 5,000 digits
+        if NULL_IN_A_LIST.match(str(error)):
+            raise ReplyError(ONE_EACH) from None
         unlike = NoReplyError("the reply is not the JSON of this API; check base_url")
         if isinstance(error, msgspec.ValidationError):
             unlike.mismatch = str(error)
