@@ -22,7 +22,7 @@ from aembed._engine.call import EmbedCall
 from aembed._engine.check import check_reply
 from aembed._engine.fan_out import fan_out
 from aembed._engine.isolation import may_be_a_text
-from aembed._engine.layer import Recipient
+from aembed._engine.layer import Recipient, StoppedMeanwhile
 from aembed._engine.listeners import Listener
 from aembed._engine.plan import plan
 from aembed._engine.proof import Proof, worth_asking
@@ -152,6 +152,8 @@ class Engine:
             except PausedBeyondDeadline as pause:
                 if call.run_out(batch, pause.until):
                     left.append(batch)
+            except StoppedMeanwhile:
+                call.skip(batch)
             except AembedError as error:
                 left += reversed(await self._recovery.parts(call, batch, error, delivered))
 
@@ -181,6 +183,8 @@ class Engine:
                 if not call.run_out(batch, anyio.current_time() + self.gate.paused()):
                     return None
                 await (anyio.sleep(delay) if record is None else record.sleep(delay))
+                if not call.wants(batch):
+                    raise StoppedMeanwhile
 
     async def _delay_after(self, error: ProviderError, call: Recipient, batch: Batch, retry: Retry) -> float | None:
         error.attempts = retry.attempts
@@ -203,6 +207,9 @@ class Engine:
                 attempt.waits()
             reservation.deadline = call.first_due(batch)
             await self.gate.wait(reservation, first=retry.goes_first)
+            if not call.wants(batch):
+                self.gate.give_back(reservation)
+                raise StoppedMeanwhile
         if attempt is not None:
             attempt.sends()
         reply: Reply | None = None

@@ -13,6 +13,10 @@ Deliver: TypeAlias = Callable[[Batch], Awaitable[None]]
 """Brings one batch to its end."""
 
 
+class StoppedMeanwhile(Exception):  # noqa: N818  # the call has its error
+    """A batch waited, for admission or for its next attempt, until it was no longer worth sending."""
+
+
 class Recipient(Protocol):
     """A call as the layers see it: texts to embed, and methods by which they report the fate of each batch.
 

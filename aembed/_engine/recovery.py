@@ -9,7 +9,7 @@ from aembed._engine import overlong
 from aembed._engine.batch_cap import BatchCap
 from aembed._engine.call import EmbedCall
 from aembed._engine.isolation import isolate, may_be_a_text
-from aembed._engine.layer import Layer, Recipient
+from aembed._engine.layer import Layer, Recipient, StoppedMeanwhile
 from aembed._engine.plan import halves, take
 from aembed._engine.proof import Proof, worth_asking
 from aembed._engine.recorder import Recorder
@@ -125,8 +125,8 @@ class Recovery:
     async def send_part(self, call: Recipient, batch: Batch, *, once: bool) -> ProviderError | None:
         try:
             await self._sender.send(call, batch, once=once)
-        except PausedBeyondDeadline:
-            await self._sender.deliver(call, batch)  # it ends the calls that are late
+        except (PausedBeyondDeadline, StoppedMeanwhile):
+            await self._sender.deliver(call, batch)  # it ends the calls that are late, or have stopped
         except AembedError as error:
             if isinstance(error, ProviderError) and may_be_a_text(error):
                 return error

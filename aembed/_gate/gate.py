@@ -221,6 +221,13 @@ class Gate:
             self._withdraw(reservation, ticket)
             raise
 
+    def give_back(self, reservation: Reservation) -> None:
+        """The request has entered, and is not sent."""
+        self.account.withdrawn(reservation)
+        self.slots.left(reservation)
+        assert reservation.loop is not None, "only a request that has entered is given back"
+        self._admit(reservation.loop)
+
     def leave(self, reservation: Reservation, reply: Reply | None = None, error: AembedError | None = None) -> None:
         """The request has ended: with a reply, with an error, or cancelled (neither)."""
         self.slots.left(reservation)
@@ -276,9 +283,9 @@ class Gate:
     def _withdraw(self, reservation: Reservation, ticket: Ticket) -> None:
         if ticket.cancelled():
             self._lanes.remove(self._now(), ticket, reservation)
-        elif ticket.exception() is None:  # admitted in the moment of the cancellation: hand everything back
-            self.account.withdrawn(reservation)
-            self.slots.left(reservation)
+        elif ticket.exception() is None:  # admitted in the moment of the cancellation
+            self.give_back(reservation)
+            return
         self._admit(ticket.get_loop())
 
     def _admit(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -103,11 +103,14 @@ async def test_a_server_that_is_not_trusted_is_no_fault_of_a_text() -> None:
 
 
 @pytest.mark.virtual_time
-async def test_siblings_of_a_failed_batch_finish() -> None:
+async def test_siblings_in_flight_of_a_failed_batch_finish_and_those_that_wait_are_not_sent() -> None:
     provider = ScriptedProvider([1.0, 5.0, 5.0], spec=PAIRS, refused={TEXTS[0]: BadRequestError("no")})
     async with EmbedderFactory(Config()) as factory:
         embedder = await factory.new_embedder(provider)
         with pytest.raises(BadRequestError) as caught:
             await embedder.embed_documents(TEXTS)
-    assert caught.value.partial is not None
-    assert not np.isnan(caught.value.partial.vectors[2:]).any()
+    partial = caught.value.partial
+    assert partial is not None
+    assert not np.isnan(partial.vectors[2:4]).any()
+    assert (list(partial.failures), partial.not_attempted) == ([0, 1], (4, 5))
+    assert len(provider.calls) == 2
