@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aembed import BatchTooLargeError, Limits, OverloadedError, ProviderError, RateLimitError, ReplyError, RetryPolicy
@@ -58,11 +58,13 @@ def test_an_unusable_reply_is_asked_for_twice_at_most() -> None:
 
 
 @given(st.floats(0, 120), jitters)
+@example(120.0, 0.5)
 def test_retry_after_is_obeyed_to_the_letter(after: float, jitter: float) -> None:
     assert next_delay(RetryPolicy(), 1, OverloadedError("busy", retry_after=after), jitter) == after
 
 
 @given(st.none() | st.floats(0, 120))
+@example(120.0)
 def test_a_429_is_no_attempt_and_the_gate_waits(after: float | None) -> None:
     retry = Retry(RetryPolicy(max_attempts=2), Account(1, Limits(), adaptive=False, per_input=False), texts=1)
     for _ in range(20):
@@ -89,7 +91,9 @@ def test_a_batch_that_keeps_getting_429_while_others_succeed_is_split() -> None:
 
 @pytest.mark.parametrize("after", [120.001, 1e9, math.inf])
 def test_a_retry_after_beyond_the_cap_ends_the_call(after: float) -> None:
-    assert next_delay(RetryPolicy(), 1, RateLimitError("tomorrow", retry_after=after), 0.5) is None
+    error = RateLimitError("tomorrow", retry_after=after)
+    assert next_delay(RetryPolicy(), 1, error, 0.5) is None
+    assert Retry(RetryPolicy(), Account(1, Limits(), adaptive=False, per_input=False), texts=1).after(error) is None
 
 
 @pytest.mark.parametrize("after", [None, -1.0, -math.inf, math.nan])

@@ -52,8 +52,8 @@ def _spans(text: str, wanted: int) -> list[tuple[int, int]]:
     start = 0
     while start < len(text):
         stop = min(start + size, len(text))
-        if stop < len(text) and (blank := text.rfind(" ", start + size // 2, stop)) > 0:
-            stop = blank + 1
+        if stop < len(text):
+            stop = text.rfind(" ", start + size // 2, stop) + 1 or stop
         spans.append((start, stop))
         start = stop
     return spans
