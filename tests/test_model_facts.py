@@ -15,6 +15,7 @@ from aembed._wire.catalogue import HostedModel
 from aembed._wire.matryoshka import OPEN_MODELS
 from aembed.http import HttpApi
 from aembed.providers import openai_hosts
+from aembed.providers.known_models import KNOWN_MODELS
 from tests.provider_requests import opened
 from tests.wire.fake import Fake
 
@@ -137,6 +138,27 @@ OPEN = """
     multilingual-e5-large          1024  -
 """
 
+# models in this process: dimension, languages, tokens of a text, MB of the file
+LOCAL = """
+    local:all-MiniLM-L6-v2                                             384   English    256   23
+    local:sentence-transformers/all-MiniLM-L6-v2                       384   English    256   90
+    local:BAAI/bge-small-en-v1.5                                       384   English    512   133
+    local:BAAI/bge-base-en-v1.5                                        768   English    512   436
+    local:BAAI/bge-large-en-v1.5                                       1024  English    512   1340
+    local:mixedbread-ai/mxbai-embed-large-v1                           1024  English    512   1340
+    local:Snowflake/snowflake-arctic-embed-xs                          384   English    512   90
+    local:Snowflake/snowflake-arctic-embed-m-v1.5                      768   English    512   436
+    local:thenlper/gte-base                                            768   English    512   436
+    local:nomic-ai/nomic-embed-text-v1.5                               768   English    8192  547
+    local:intfloat/multilingual-e5-small                               384   about_100  512   470
+    local:intfloat/multilingual-e5-base                                768   about_100  512   1110
+    local:sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2  384   about_50   128   471
+    static:wordllama                                                   256   English    0     16
+    static:minishlab/potion-base-8M                                    256   English    512   30
+    static:minishlab/potion-retrieval-32M                              512   English    512   129
+    static:minishlab/potion-multilingual-128M                          256   about_100  512   512
+"""
+
 HOSTS = ("TOGETHER", "FIREWORKS", "DEEPINFRA", "NEBIUS", "OPENROUTER", "SCALEWAY", "SILICONFLOW", "DASHSCOPE")
 PROVIDERS = ("openai", "cohere", "google", "jina", "mistral", "voyage")
 
@@ -181,6 +203,17 @@ def test_models_of_other_hosts() -> None:
 
 def test_open_models() -> None:
     assert [cells(name, model.dim, offered(model)) for name, model in OPEN_MODELS.items()] == rows(OPEN)
+
+
+def test_models_in_this_process() -> None:
+    facts = [(each.model, each.dim, each.languages.replace(" ", "_"), each) for each in KNOWN_MODELS]
+    assert [cells(*some, each.max_tokens, each.megabytes) for *some, each in facts] == rows(LOCAL)
+    e5 = {"query": "query: ", "document": "passage: "}
+    assert {each.repo: each.prompts for each in KNOWN_MODELS if each.prompts} == {
+        "nomic-ai/nomic-embed-text-v1.5": {"query": "search_query: ", "document": "search_document: "},
+        "intfloat/multilingual-e5-small": e5,
+        "intfloat/multilingual-e5-base": e5,
+    }
 
 
 HERE = {"base_url": "http://localhost:9000"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,52 @@ def test_a_megabyte_is_not_read_to_its_end(text: str) -> None:
 def test_a_text_of_blanks_with_a_word_at_its_end_fits() -> None:
     text = " " * 100_000 + "word"
     assert len(TextTokenizer(KINDS["word pieces"], max_tokens=256, overlong="error").encode([text]).ids[0]) == 3
+
+
+def measured(kind: str, text: str, limit: int | None, **options: Any) -> Any:
+    (size,) = TextTokenizer(KINDS[kind], max_tokens=None, overlong="error").measure([text], limit, **options)
+    return size
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(text=texts, limit=st.integers(1, 40))
+def test_pieces_of_a_measured_text_cover_it_in_order(kind: str, text: str, limit: int) -> None:
+    size = measured(kind, text, limit)
+    assert size.tokens == len(KINDS[kind].encode(text).ids)
+    assert (size.pieces[0][0], size.pieces[-1][1]) == (0, len(text))
+    assert all(one[1] == other[0] for one, other in itertools.pairwise(size.pieces))
+    assert all(start < stop for start, stop in size.pieces) or not text
+    assert (len(size.pieces) == 1) >= (size.tokens <= limit)
+    assert measured(kind, text, None).pieces == [(0, len(text))]
+
+
+@pytest.mark.parametrize("kind", ["word pieces", "byte pairs"])
+@pytest.mark.parametrize("word", ["fox", "Supercalifragilistic", "caf\u00e9s"])
+def test_a_piece_holds_as_many_whole_words_as_fit(kind: str, word: str) -> None:
+    text = f" {word}" * 7
+    around = KINDS[kind].num_special_tokens_to_add(False)
+    each = (measured(kind, text, None).tokens - around) // 7
+    for words, spare in ((2, 0), (2, each - 1), (3, 0), (7, 0)):
+        pieces = measured(kind, text, words * each + spare + around).pieces
+        held = [text[start:stop].split() for start, stop in pieces]
+        assert held == [[word] * words] * (7 // words) + [[word]] * (7 % words > 0)
+
+
+def test_a_word_longer_than_half_a_piece_is_cut() -> None:
+    text = "a " + "supercalifragilistic" * 4
+    pieces = measured("word pieces", text, 12).pieces
+    tokens = [len(KINDS["word pieces"].encode(text[start:stop]).ids) for start, stop in pieces]
+    assert max(tokens) <= 12 + 1, "a word that is cut in two may have one token more"
+    assert min(tokens[:-1]) > 12 // 2
+
+
+def test_special_tokens_prompts_and_unknown_words_are_counted() -> None:
+    assert measured("word pieces", "the fox", None).tokens == 4
+    assert measured("word pieces", "the fox", None, prompt="query: ").tokens == 6
+    assert [measured("word pieces", text, None).unknown for text in ("the fox", "\U0001f600 fox \U0001f600")] == [0, 2]
+    assert [len(measured("word pieces", "the fox", limit).pieces) for limit in (4, 3, 1)] == [1, 2, 2]
+    assert [len(measured("word pieces", "the fox", limit, prompt="query: ").pieces) for limit in (6, 5)] == [1, 2]
+
+
+def test_without_special_tokens_none_are_counted() -> None:
+    assert measured("byte pairs", "fox", None).tokens == len(KINDS["byte pairs"].encode("fox").ids)

@@ -146,9 +146,11 @@ def _pieces(text: str, encoding: Any, room: int | None) -> list[tuple[int, int]]
     first = start = 0
     while count - first > room:
         last = first + room
-        while last > first + room // 2 and words[last] is not None and words[last] == words[last - 1]:
+        while last > first + (room + 1) // 2 and words[last] is not None and words[last] == words[last - 1]:
             last -= 1  # not within a word
         stop = max(offsets[last][0], start + 1)
+        if stop >= len(text):
+            break  # the last character alone has more tokens than fit
         spans.append((start, stop))
         first, start = last, stop
     return [*spans, (start, len(text))]

@@ -141,8 +141,9 @@ class LocalProvider:
             vectors = weighted_means(vectors, lengths.astype(np.float32), np.asarray(job.tokens.owners), count)
             if self._files.normalize:
                 unit_length(vectors)
-        if vectors.shape[1] > (self._spec.dim or 0):
-            vectors = shorten(vectors, self._spec.dim or 0)
+        dim = self._spec.dim
+        if dim is not None and dim < vectors.shape[1]:
+            vectors = shorten(vectors, dim)
         return Reply(vectors, tokens=int(lengths.sum()), truncated=job.tokens.truncated)
 
 
