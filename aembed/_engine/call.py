@@ -28,24 +28,34 @@ class EmbedCall:
     caller's positions. The rows in ``rejected`` have failed before the call began.
     """
 
-    # Defaults of the class, since most calls never set them.
-    record: CallRecord | None = None
-    due = math.inf
-    on_sent: Callable[[], None] | None = None
-    on_ended: Callable[[int], None] | None = None
-    """Called with the number of rows that have just received their vector, or failed."""
-    is_late = False
-    """True once its deadline has passed."""
-    out_of_time = False
-    """True if no request can be sent before the deadline: the call ends now."""
-    stopped = False
-    error: AembedError | None = None
-    """The error that ends the call, once it has stopped."""
-    tokens: int | None = 0
-    """Tokens of all replies; ``None`` once a reply came without a count."""
-    requests = maybe_billed = 0
-    _failed_requests = 0
-    _last_failure: ProviderError | None = None
+    __slots__ = (
+        "__weakref__",
+        "_failed_requests",
+        "_last_failure",
+        "_missing",
+        "_on_error",
+        "_out",
+        "_row_map",
+        "_started",
+        "_states",
+        "_truncated",
+        "due",
+        "error",
+        "failures",
+        "is_late",
+        "is_probe",
+        "kind",
+        "maybe_billed",
+        "on_ended",
+        "on_sent",
+        "out_of_time",
+        "record",
+        "requests",
+        "row_count",
+        "stopped",
+        "texts",
+        "tokens",
+    )
 
     def __init__(
         self,
@@ -71,6 +81,23 @@ class EmbedCall:
         self._missing = len(texts)
         self._out = out
         self._started = time.perf_counter()
+        self.record: CallRecord | None = None
+        self.due = math.inf
+        self.on_sent: Callable[[], None] | None = None
+        self.on_ended: Callable[[int], None] | None = None
+        """Called with the number of rows that have just received their vector, or failed."""
+        self.is_late = False
+        """True once its deadline has passed."""
+        self.out_of_time = False
+        """True if no request can be sent before the deadline: the call ends now."""
+        self.stopped = False
+        self.error: AembedError | None = None
+        """The error that ends the call, once it has stopped."""
+        self.tokens: int | None = 0
+        """Tokens of all replies; ``None`` once a reply came without a count."""
+        self.requests = self.maybe_billed = 0
+        self._failed_requests = 0
+        self._last_failure: ProviderError | None = None
 
     @property
     def dim(self) -> int | None:

@@ -29,6 +29,18 @@ class Retry:
     them is the last.
     """
 
+    __slots__ = (
+        "_account",
+        "_counted",
+        "_once",
+        "_policy",
+        "_rejections",
+        "_successes",
+        "_texts",
+        "attempts",
+        "goes_first",
+    )
+
     def __init__(self, policy: RetryPolicy, account: Account, texts: int, *, once: bool = False) -> None:
         self.attempts = 0
         self.goes_first = False

@@ -49,10 +49,25 @@ class AnswerParser:
     httptools turns what its callbacks raise into an error without a cause, so they only take notes.
     """
 
-    timer: PhaseTimer | None = None
-    """Measures the request under way, for listeners."""
+    __slots__ = (
+        "_codings",
+        "_headers",
+        "_is_malformed",
+        "_parser",
+        "_pieces",
+        "_taken_bytes",
+        "_wakes_at",
+        "body_bytes",
+        "head",
+        "is_complete",
+        "keeps_alive",
+        "received",
+        "timer",
+    )
 
     def __init__(self) -> None:
+        self.timer: PhaseTimer | None = None
+        """Measures the request under way, for listeners."""
         self._parser = httptools.HttpResponseParser(self)
         self._is_malformed = False
         self.begin()
@@ -90,12 +105,10 @@ class AnswerParser:
         """Bytes of the body that have arrived and were not taken."""
         return self.body_bytes - self._taken_bytes
 
-    @property
     def has_news(self) -> bool:
         """True if the answer is complete, or enough of its body has arrived to be handed on."""
         return self.is_complete or self.body_bytes >= self._wakes_at
 
-    @property
     def is_unsent(self) -> bool:
         """True while a part of the request has not been sent."""
         raise NotImplementedError
@@ -133,7 +146,7 @@ class AnswerParser:
             return
         if status >= 400:
             self._wakes_at = MAX_REJECTION_BYTES
-        elif self.is_unsent:  # an error reply may come early, to a request that is too large or not allowed
+        elif self.is_unsent():  # an error reply may come early, to a request that is too large or not allowed
             self._is_malformed = True
         if self._codings and not self._is_chunked():
             self._is_malformed = True
@@ -154,4 +167,4 @@ class AnswerParser:
     def on_message_complete(self) -> None:
         if self.head is not None and not self.is_complete:
             self.is_complete = True
-            self.keeps_alive = self._parser.should_keep_alive() and not self.is_unsent
+            self.keeps_alive = self._parser.should_keep_alive() and not self.is_unsent()

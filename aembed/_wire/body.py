@@ -25,15 +25,27 @@ ENCODINGS = {"identity", "gzip", "x-gzip", "deflate", "br", "compress", "zstd"}
 """https://www.iana.org/assignments/http-parameters, content codings; other names are not repeated."""
 
 
+def read_at_once(connection: Connection, max_bytes: int) -> Response | None:
+    """The usual answer, which has arrived whole and is not compressed; ``None`` for any other."""
+    head = connection.head
+    if head is None or head.status >= 300 or not connection.is_complete:
+        return None
+    if connection.held >= HANDED_ON_BYTES or connection.body_bytes > max_bytes or _encoding(head) != "identity":
+        return None
+    body = b"".join(connection.take())
+    if connection.timer is not None:
+        connection.timer.end("body")
+    return Response(head.status, head.headers, body)
+
+
 async def read_answer(connection: Connection, max_bytes: int, sink: BodySink | None) -> Response:
-    """The answer to the request that was sent. Its body lacks the beginning that ``sink`` has taken.
+    """An answer that has begun to arrive. Its body lacks the beginning that ``sink`` has taken.
 
     Raises:
         ReplyError: the answer is not HTTP, has more than ``max_bytes``, or an encoding that was not requested.
         ConnectError: the connection breaks, or the compressed body ends too early.
         BadRequestError: a redirect.
     """
-    await connection.wait()
     head = connection.head
     assert head is not None, "the parser gives no body before the head"
     if head.status >= 300:
@@ -41,11 +53,7 @@ async def read_answer(connection: Connection, max_bytes: int, sink: BodySink | N
     if head.length is not None and head.length > max_bytes:
         raise _too_large(head, max_bytes)
     encoding = _encoding(head)
-    if encoding == "identity" and connection.is_complete and connection.held < HANDED_ON_BYTES:
-        if connection.body_bytes > max_bytes:
-            raise _too_large(head, max_bytes)
-        body = b"".join(connection.take())  # the usual case: no coroutine more
-    elif encoding == "identity":
+    if encoding == "identity":
         body = await _read(connection, head, max_bytes, sink)
     elif encoding in {"gzip", "x-gzip", "deflate"}:
         body = await _inflate(connection, head, max_bytes, sink)

@@ -25,6 +25,27 @@ SLICE_BYTES = 2**18
 class Connection(AnswerParser, asyncio.Protocol):
     """``start`` a request, ``wait`` for its answer, ``take`` the body; then it can serve the next one."""
 
+    # More attributes than instances of a class can share the names of: without slots each has a dictionary.
+    __slots__ = (
+        "_drained",
+        "_failure",
+        "_forget",
+        "_is_lost",
+        "_is_sending",
+        "_is_tls",
+        "_loop",
+        "_readable",
+        "_socket",
+        "_transport",
+        "_waiter",
+        "gone",
+        "is_busy",
+        "is_closed",
+        "is_paused",
+        "requests",
+        "since",
+    )
+
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
@@ -146,7 +167,7 @@ class Connection(AnswerParser, asyncio.Protocol):
         It raises the :class:`ProviderError` that has ended the connection.
         """
         waiter = self._waiter = self._loop.create_future()
-        if self.has_news or self._failure is not None:
+        if self.has_news() or self._failure is not None:
             self._wake()
         return waiter
 
@@ -158,7 +179,6 @@ class Connection(AnswerParser, asyncio.Protocol):
             self._transport.resume_reading()
         return super().take()
 
-    @property
     def is_unsent(self) -> bool:
         return self._is_sending or self._transport.get_write_buffer_size() > 0
 
@@ -172,7 +192,7 @@ class Connection(AnswerParser, asyncio.Protocol):
             self._fail(no_http(is_tls=self._is_tls))
             return
         self.since = self._loop.time()
-        if self.has_news:
+        if self.has_news():
             self._wake()
             if not (self.is_complete or self.is_paused) and self.held >= MAX_HELD_BYTES:
                 self.is_paused = True

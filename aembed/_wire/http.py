@@ -19,7 +19,7 @@ import anyio.to_thread
 
 from aembed._errors import ConfigError, ConnectError
 from aembed._settings.http import HttpSettings
-from aembed._wire.body import read_answer
+from aembed._wire.body import read_answer, read_at_once
 from aembed._wire.connection import SLICE_BYTES
 from aembed._wire.phases import PHASES, timed
 from aembed._wire.pool import Pool
@@ -69,7 +69,10 @@ class HttpTransport:
                 connection.start(route.head(headers), body)
                 if len(body) > SLICE_BYTES:
                     await connection.send_body(body)
-                response = await read_answer(connection, max_bytes, sink)
+                await connection.wait()
+                response = read_at_once(connection, max_bytes)
+                if response is None:
+                    response = await read_answer(connection, max_bytes, sink)
             except BaseException as error:  # after a cancellation, too: a request in flight cannot be withdrawn
                 connection.abort()
                 if not (isinstance(error, ConnectError) and connection.died_idle):

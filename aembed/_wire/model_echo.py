@@ -34,7 +34,7 @@ class ModelCheck:
 
     def other_model(self, body: bytes, texts: Sequence[str]) -> str | None:
         """The model that answered, if it is another than the requested one."""
-        if self._echo is None or body.find(self._echo.written, -SEARCHED_BYTES) < 0:
+        if self._echo is None or body.rfind(self._echo.written, -SEARCHED_BYTES) < 0:
             echo = self._echo = echoed_model(body)
             other = None if echo is None or is_same(self._requested, echo.name) else echo.name
             self._other = None if other is None else redact(other, texts, self._secrets, MAX_NAME_CHARS)
