@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from aembed.bench import Goal, constant, load
-from aembed.bench.load.abort import AbortOfProcesses, BadCounts, SequentialTest
+from aembed.bench.load.abort import AbortOfProcesses, BadCounts
 from aembed.bench.slo import advice
 from aembed.bench.stats.shares import ShareSample
+from tests.bench.decided import ABORT_SECONDS, is_stopped
 from tests.bench.queues import behind_one_server
 
 P95 = Goal(metric="p95", limit=0.05)
-SECONDS = 300
 
 
 @pytest.mark.virtual_time
@@ -81,23 +81,13 @@ def busy(dice: np.random.Generator, count: int, p95: float) -> NDArray[np.float6
     return behind_one_server(dice, count, p95, q=0.95, busy=0.8)
 
 
-def is_stopped(took: NDArray[np.float64]) -> bool:
-    """Requests evenly over five minutes."""
-    test, each = SequentialTest(P95, 0.01), len(took) // SECONDS
-    for bad in (took > P95.limit).reshape(SECONDS, each).sum(axis=1):
-        test.add(int(bad), each)
-        if test.is_broken():
-            return True
-    return False
-
-
 @pytest.mark.parametrize("world", [independent, clustered, correlated, busy])
 def test_truth_a_kept_objective_is_not_aborted(
     world: Callable[[np.random.Generator, int, float], NDArray[np.float64]],
 ) -> None:
     """Exactly at its limit, for five minutes at 20 requests a second: stopped in 1 % of the runs by design."""
     dice = np.random.default_rng(777)
-    assert sum(is_stopped(world(dice, 20 * SECONDS, 0.05)) for _ in range(200)) <= 2
+    assert sum(is_stopped(world(dice, 20 * ABORT_SECONDS, 0.05), P95) for _ in range(200)) <= 2
 
 
 @pytest.mark.parametrize(("world", "p95"), [(independent, 0.06), (clustered, 0.07), (correlated, 0.075), (busy, 0.1)])
@@ -105,7 +95,7 @@ def test_truth_an_objective_that_is_broken_beyond_doubt_ends_the_run(
     world: Callable[[np.random.Generator, int, float], NDArray[np.float64]], p95: float
 ) -> None:
     dice = np.random.default_rng(778)
-    assert sum(is_stopped(world(dice, 20 * SECONDS, p95)) for _ in range(20)) >= 14
+    assert sum(is_stopped(world(dice, 20 * ABORT_SECONDS, p95), P95) for _ in range(20)) >= 14
 
 
 def test_parts_that_depend_on_their_neighbours_say_less() -> None:

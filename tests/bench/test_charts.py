@@ -111,14 +111,14 @@ def test_charts_of_one_of_several_rates_say_which() -> None:
     assert "<figcaption>Rates at 190/s</figcaption>" in html([samples()["steps"]])
 
 
-@pytest.mark.parametrize("names", [1, 4, 6])
-def test_the_legend_is_above_the_lines(names: int) -> None:
+@pytest.mark.parametrize("names", [["line"], ["line"] * 4, ["line"] * 6, ["measured", "INVALID", "objective", "knee"]])
+def test_the_legend_is_above_the_lines_and_not_cut(names: list[str]) -> None:
     drawn = []
 
     def draw(axes: Axes) -> None:
         drawn.append(axes)
-        for number in range(names):
-            axes.plot([0, 1], [number, number], label=f"line {number}")
+        for number, name in enumerate(names):
+            axes.plot([0, 1], [number, number], label=f"{name} {number}")
 
     svg.draw_chart("Chart", "lines", draw)
     (axes,) = drawn

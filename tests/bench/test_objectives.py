@@ -16,18 +16,14 @@ from scipy.signal import lfilter
 from aembed import InputError
 from aembed.bench import Estimate, Goal, constant, load
 from aembed.bench.load.burst import recovery_judged
-from aembed.bench.load.objectives import judged
-from aembed.bench.load.record import Record
-from aembed.bench.load.run import RunResult
 from aembed.bench.load.steps import with_rate
 from aembed.bench.micro.timing import judged as decide_micro
 from aembed.bench.micro.timing import weighed
-from aembed.bench.model.objectives import Judgement
 from aembed.bench.model.result import Verdict
-from aembed.bench.rows.columns import FAILED, OK, Rows
 from aembed.bench.settings import RunSettings
 from aembed.bench.slo import goals
 from aembed.bench.stats.shares import ShareSample, as_decided
+from tests.bench.decided import decided
 from tests.bench.queues import behind_one_server
 from tests.bench.reports import micro, report
 from tests.bench.samples import samples
@@ -54,36 +50,6 @@ def test_the_run_that_is_advised_decides(bad: int, limit: float) -> None:
 
 def test_no_run_is_advised_at_the_limit() -> None:
     assert ShareSample(50, 1000, 1000).times_to_decide(0.05, 0.025) is None
-
-
-def rows(latencies: NDArray[np.float64], rate: float = 100.0) -> Rows:
-    """Answers after ``latencies`` seconds at a constant rate; ``inf`` failed."""
-    intended = np.rint(np.arange(len(latencies)) / rate * 1e9).astype(np.int64)
-    failed = np.isinf(latencies)
-    took = np.rint(np.where(failed, 0.001, latencies) * 1e9).astype(np.int64)
-    return Rows(
-        intended=intended, started=intended, done=intended + took, outcome=np.where(failed, FAILED, OK).astype(np.int64)
-    )
-
-
-def decided(latencies: NDArray[np.float64], slo: str, rate: float = 100.0) -> tuple[Judgement, ...]:
-    from aembed.bench.load.summary import Tally, traffic, windows
-
-    chosen = rows(latencies, rate)
-    seconds = len(latencies) / rate
-    result = RunResult(
-        record=Record(1),
-        origin=0,
-        seconds=seconds,
-        interrupted=False,
-        ignored_cancellation=0,
-        peak_in_flight=1,
-        peak_backlog=0,
-        failures=(),
-    )
-    result.__dict__["rows"] = chosen
-    seen = traffic(Tally.of(chosen), seconds=seconds, peak_in_flight=1, peak_backlog=0, failures=())
-    return judged(result, seen, windows(chosen, seconds=seconds, width=1.0), RunSettings(slo=slo), open_loop=True)
 
 
 def scripted(dice: np.random.Generator, count: int, p95: float) -> NDArray[np.float64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,87 +17,16 @@ from aembed.bench.pytest_plugin.counting import OperationCounts
 from aembed.bench.pytest_plugin.judging import judge
 from aembed.bench.pytest_plugin.records import CountRecord, RecordFileError, read, update
 from aembed.bench.pytest_plugin.setting import python_version, setting_name
-
-ROOT = Path(__file__).parents[2]
-INI = """
-[pytest]
-asyncio_default_fixture_loop_scope = function
-asyncio_mode = strict
-filterwarnings = error
-"""
-CONFTEST = """
-import os, random
-def pytest_collection_modifyitems(items):
-    random.Random(int(os.environ.get("ORDER", "0"))).shuffle(items)
-"""
-OPERATIONS = """
-import asyncio, os
-TASKS = int(os.environ.get("TASKS", "2"))
-async def nothing():
-    pass
-async def operation():
-    await asyncio.gather(*(asyncio.create_task(nothing()) for _ in range(TASKS)))
-"""
-TESTS = """
-import pytest
-from aembed import bench
-from operations import operation
-
-@bench.scenario
-async def scenario():
-    await operation()
-
-@pytest.mark.asyncio
-async def test_asyncio(async_benchmark):
-    cost = await async_benchmark(operation)
-    assert cost.exact
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_anyio(async_benchmark):
-    await async_benchmark(operation, name="one")
-    await async_benchmark(lambda: operation(), name="other")
-
-class TestOfNoLoop:
-    def test_synchronous(self, async_benchmark):
-        async_benchmark.run(operation)
-
-def test_fresh_process(async_benchmark):
-    async_benchmark.run(scenario)
-"""
-MEASURED = {
-    "test_asyncio",
-    "test_anyio[asyncio] one",
-    "test_anyio[asyncio] other",
-    "TestOfNoLoop::test_synchronous",
-    "test_fresh_process",
-}
+from tests.bench.plugin_project import COMMAND, INI, MEASURED, environment, made, pytest_in
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    files = {"pytest.ini": INI, "conftest.py": CONFTEST, "operations.py": OPERATIONS, "test_it.py": TESTS}
-    for name, text in files.items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    return tmp_path
-
-
-COMMAND = [
-    *("-p", "no:cacheprovider", "-p", "aembed_pytest"),
-    *("-p", "pytest_asyncio.plugin", "-p", "anyio.pytest_plugin", "-p", "xdist.plugin"),
-]
-"""Other plugins take seconds to load, and are not what is tested."""
-
-
-def environment(**more: str) -> dict[str, str]:
-    found = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT), "COLUMNS": "200", **more}
-    found.pop("CI", None)  # there pytest repeats whole messages in its summary
-    return found
+    return made(tmp_path)
 
 
 def run_pytest(project: Path, *options: str, failed: int = 0, **variables: str) -> str:
-    command, env = [sys.executable, "-m", "pytest", *COMMAND, *options], environment(**variables)
-    done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, timeout=300, check=False)
+    done = pytest_in(project, *options, **variables)
     assert done.returncode == (1 if failed else 0), done.stdout + done.stderr
     assert not failed or f"{failed} failed" in done.stdout, done.stdout
     return done.stdout

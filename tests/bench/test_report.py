@@ -59,9 +59,10 @@ def test_page_needs_nothing_from_elsewhere(mode: Mode) -> None:
 def test_invalid_cannot_be_overlooked() -> None:
     report = invalid()
     assert headlines.headline(report).startswith("no number")
-    assert all(table.title.startswith("INVALID") for table in sections.tables(report))
+    assert all(table.heading.startswith("INVALID: ") for table in sections.tables(report))
     lines = shown(report).strip().splitlines()
     assert lines[1] == "INVALID"
+    assert "INVALID: Requests" in lines, "in a pipe nothing is grey"
     assert any("38,000/s" in line for line in lines)
     assert "INVALID" in Page(html([report])).text
     assert 'type="invalid"' in junit([report]).decode()

@@ -187,7 +187,7 @@ async def test_nothing_is_decided_by_a_run_that_was_disturbed(monkeypatch: pytes
     whole, *_ = await bench.versus(subjects, arrivals=bench.constant(10), duration=18, block_s=3)
     assert whole.versus is not None
     assert [standing.rank for standing in whole.versus.standings] == [1, 1]
-    (table,) = [table for table in sections.tables(whole) if table.title == "INVALID: Differences"]
+    (table,) = [table for table in sections.tables(whole) if table.heading == "INVALID: Differences"]
     assert [row[2] for row in table.rows] == ["not judged"]
 
 

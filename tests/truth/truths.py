@@ -1,5 +1,5 @@
 """Every file of truths, so that they enter themselves."""
 
-from tests.truth import attribution, judging, leaks, load, shapes, sweeping
+from tests.truth import attribution, judging, leaks, load, objectives, plugin, shapes, sweeping
 
-__all__ = ["attribution", "judging", "leaks", "load", "shapes", "sweeping"]
+__all__ = ["attribution", "judging", "leaks", "load", "objectives", "plugin", "shapes", "sweeping"]

@@ -16,7 +16,7 @@ from aembed.bench.model.under_load import Steps
 from aembed.bench.report.latency import at_rate
 from aembed.bench.report.over_time import over_time
 from aembed.bench.report.stacked import stacked
-from aembed.bench.report.svg import COLOURS, LINES, SHORTEST_TICK_S, Chart, draw_chart, formatter, time_axis
+from aembed.bench.report.svg import COLOURS, LINES, SHORTEST_TICK_S, Chart, draw_chart, formatter, log_axis, time_axis
 from aembed.bench.report.tables import printable
 from aembed.bench.report.versus_charts import versus_charts
 
@@ -166,6 +166,7 @@ def _staircase(axes: Axes, steps: Steps) -> None:
         if low is not None and high is not None:
             axes.axvspan(low, high, color=COLOURS["soft"], alpha=0.3, label="interval of the knee")
     time_axis(axes.yaxis)
+    log_axis(axes.xaxis, units.count)
     axes.set_xlabel("offered, requests per second")
 
 
@@ -189,8 +190,8 @@ def _front(axes: Axes, sweep: Sweep) -> None:
     if sweep.goal is not None:
         axes.axhline(sweep.goal.limit, color=COLOURS["bad"], linestyle="--", label="objective")
     time_axis(axes.yaxis)
-    axes.set_xscale("log")
     axes.margins(x=0.12, y=0.1)
+    log_axis(axes.xaxis, units.count)
     axes.set_xlabel(f"{sweep.items} per second; points: {', '.join(sweep.over)}")
 
 

@@ -92,7 +92,7 @@ def _markdown(table: Table) -> str:
     lines = [table.columns, tuple("---" for _ in table.columns), *table.rows]
     rows = "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
     note = f"\n{_cell(table.note)}\n" if table.note else ""
-    return f"#### {_cell(table.title)}\n\n{rows}\n{note}"
+    return f"#### {_cell(table.heading)}\n\n{rows}\n{note}"
 
 
 def _cell(text: str) -> str:

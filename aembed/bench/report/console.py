@@ -79,7 +79,7 @@ def _spares_words(rows: Sequence[TableRow], width: int) -> bool:
 
 
 def _show(console: Console, table: Table) -> None:
-    grid = RichTable(box=None, pad_edge=False, row_styles=["dim"] if table.title.startswith("INVALID") else None)
+    grid = RichTable(box=None, pad_edge=False, row_styles=None if table.is_believed else ["dim"])
     columns, *rows = (table.columns, *table.rows)
     if not _fits(table, console.width):
         columns, *rows = _on_two_lines([columns, *rows])
@@ -90,7 +90,8 @@ def _show(console: Console, table: Table) -> None:
     for row in rows:
         grid.add_row(*(Text(cell) for cell in row))
     console.print()
-    console.print(Text(table.title, style="italic"))  # as wide as the terminal, not as the table
+    title = table.title if console.color_system else table.heading  # without colours nothing is dim
+    console.print(Text(title, style="italic"))  # as wide as the terminal, not as the table
     console.print(grid)
     if table.note:
         console.print(Text(table.note, style="dim"))

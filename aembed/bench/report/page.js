@@ -26,7 +26,8 @@
 
   const digits = (value) => {
     if (!value) return "0";
-    const places = Math.min(12, Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value)))));
+    const rounded = Math.abs(Number(value.toPrecision(3)));  // 99.97 is 100
+    const places = Math.min(12, Math.max(0, 2 - Math.floor(Math.log10(rounded))));
     return value.toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places });
   };
   const scaled = (steps) => (value) => {
@@ -67,6 +68,13 @@
   const plain = (name) => name.replace(/^_/, "");
   const isNamed = (series) => !series.name.startsWith("_");
   const hasPoints = (series) => series.kind === "line" || series.kind === "points";
+
+  const drawMark = (parent, mark, x, y, stroke) => {
+    const size = mark === "." ? 2 : 3.5, filled = { fill: stroke.stroke, opacity: stroke.opacity ?? 1 };
+    if (mark === "x") shape(parent, "path", { ...stroke, "stroke-dasharray": "none", d: `M${x - 4} ${y - 4}l8 8m0-8l-8 8` });
+    else if (mark === "s") shape(parent, "rect", { x: x - size, y: y - size, width: 2 * size, height: 2 * size, ...filled });
+    else shape(parent, "circle", { cx: x, cy: y, r: size, ...filled });
+  };
 
   class Plot {
     constructor(figure, data, group) {
@@ -204,23 +212,30 @@
       const whole = this.range("x"), zoomed = data.time ? this.group.span ?? whole : whole;
       this.x = this.scale(data.x, ...zoomed, LEFT, this.width - RIGHT);
       this.y = this.scale(data.y, ...this.range("y"), HEIGHT - BOTTOM, TOP);
-      this.drawAxes();
+      const above = element("g", {}, "", SVG);  // names inside the chart, which no line crosses
+      this.drawAxes(above);
       const id = `clip-${data.number}`;
       shape(shape(shape(svg, "defs", {}), "clipPath", { id }), "rect", {
         x: LEFT, y: TOP - 4, width: this.width - LEFT - RIGHT, height: HEIGHT - TOP - BOTTOM + 8,
       });
       this.layer = shape(svg, "g", { "clip-path": `url(#${id})` });
       for (const each of this.shown) this.drawSeries(each);
-      for (const label of data.labels) {
-        const [right, down, anchor] = label.end ? [-6, -6, "end"] : [6, 14, "start"];
-        const place = { x: this.x(label.x) + right, y: this.y(label.y) + down };
-        shape(this.layer, "text", { class: "name", ...place, "text-anchor": anchor }, label.text);
-      }
+      svg.append(above);
+      for (const label of data.labels) this.drawLabel(label);
       this.mark = shape(svg, "g", {});
       this.drawLegend();
     }
 
-    drawAxes() {
+    // Beside its point, on the other side where there is no room.
+    drawLabel({ x, y, text, end }) {
+      const at = this.x(x), name = shape(this.layer, "text", { class: "name", y: this.y(y) + (end ? -6 : 14) }, text);
+      const length = name.getComputedTextLength(), left = at - 6 - length, right = at + 6 + length;
+      const before = end ? left >= LEFT || right > this.width - RIGHT : right > this.width - RIGHT && left >= LEFT;
+      name.setAttribute("x", before ? at - 6 : at + 6);
+      name.setAttribute("text-anchor", before ? "end" : "start");
+    }
+
+    drawAxes(above) {
       const { svg, data } = this, bottom = HEIGHT - BOTTOM;
       const fits = Math.max(2, Math.floor((this.width - LEFT - RIGHT) / 70));
       for (const [tick, words] of data.x.ticks ?? this.ticks("x", fits)) {
@@ -235,7 +250,7 @@
         if (y < TOP - 1 || y > bottom + 1) continue;
         shape(svg, "line", { class: "grid", x1: LEFT, x2: this.width - RIGHT, y1: y, y2: y });
         const long = words.length > LONGEST;
-        shape(svg, "text", { class: "tick", x: long ? LEFT + 4 : LEFT - 6, y: long ? y - 6 : y + 4, "text-anchor": long ? "start" : "end" }, words);
+        shape(long ? above : svg, "text", { class: "tick", x: long ? LEFT + 4 : LEFT - 6, y: long ? y - 6 : y + 4, "text-anchor": long ? "start" : "end" }, words);
       }
       shape(svg, "text", { class: "tick", x: (LEFT + this.width - RIGHT) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, data.x.label);
       if (data.y.label) shape(svg, "text", { class: "tick", transform: `translate(12 ${(TOP + bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, data.y.label);
@@ -278,10 +293,7 @@
       if (series.kind === "line" && series.mark === "None" && !alone) return;
       for (const [x, y] of points) {
         if (x === null || y === null) continue;
-        const [a, b] = [this.x(x), this.y(y)], size = series.mark === "." ? 2 : 3.5;
-        if (series.mark === "x") shape(this.layer, "path", { ...stroke, "stroke-dasharray": "none", d: `M${a - 4} ${b - 4}l8 8m0-8l-8 8` });
-        else if (series.mark === "s") shape(this.layer, "rect", { x: a - size, y: b - size, width: 2 * size, height: 2 * size, fill: stroke.stroke });
-        else shape(this.layer, "circle", { cx: a, cy: b, r: size, fill: stroke.stroke, opacity: stroke.opacity });
+        drawMark(this.layer, series.mark, this.x(x), this.y(y), stroke);
       }
     }
 
@@ -305,7 +317,7 @@
         const key = element("svg", { viewBox: "0 0 22 10", width: "22", height: "10", "aria-hidden": "true" }, "", SVG);
         const fill = each.kind === "band" || each.kind === "area";
         if (fill) shape(key, "rect", { x: 2, y: 1, width: 18, height: 8, fill: `var(--${each.colour})`, opacity: 0.4 });
-        else if (each.kind === "points") shape(key, "circle", { cx: 11, cy: 5, r: 3.5, fill: `var(--${each.colour})` });
+        else if (each.kind === "points") drawMark(key, each.mark, 11, 5, { stroke: `var(--${each.colour})`, "stroke-width": 1.8 });
         else shape(key, "line", { x1: 1, x2: 21, y1: 5, y2: 5, stroke: `var(--${each.colour})`, "stroke-width": 2, "stroke-dasharray": DASHES[each.dash] ?? "none" });
         button.append(key, element("span", {}, each.name));
         button.addEventListener("click", () => {

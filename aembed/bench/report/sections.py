@@ -20,14 +20,14 @@ JUDGED = (
 
 
 def tables(report: Report, *, brief: bool = False) -> tuple[Table, ...]:
-    """All that ``report`` holds, but for what only charts can show. Those of an invalid one say so.
+    """All that ``report`` holds, but for what only charts can show. Those of an invalid one are marked.
 
     ``brief``: the response time without service time and lag, and nothing about the machine.
     """
     found = tuple(_tables(report, brief=brief))
     if report.verdict.state != "invalid":
         return found
-    return tuple(replace(table, title=f"INVALID: {table.title}") for table in found)
+    return tuple(replace(table, is_believed=False) for table in found)
 
 
 def _tables(report: Report, *, brief: bool) -> Iterator[Table]:

@@ -32,7 +32,7 @@ def stacked(found: Breakdown) -> Chart:
     for number, name in enumerate(names):
         drawn += _legend(number, name, shown, y)
         y += ROW
-    svg = f'<svg viewBox="0 0 {WIDTH} {y + 4}" font-size="11" font-family="sans-serif">{"".join(drawn)}</svg>'
+    svg = f'<svg viewBox="0 0 {WIDTH} {y + 4}" font-size="11">{"".join(drawn)}</svg>'
     return Chart("Where the time went", f"Where the time went: {_in_words(shown)}", svg)
 
 

@@ -6,8 +6,9 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from aembed.bench import units
@@ -56,7 +57,9 @@ STYLE: Any = {
 LEGEND = 0.24
 """Inches of a row of the legend, which is above the lines: inside it would cover some."""
 LEGEND_COLUMNS = 4
-"""Names in a row of the legend."""
+"""Names in a row of the legend, at most."""
+LEGEND_CHARACTERS, LEGEND_KEY = 56, 9
+"""Widths of the legend and of the key of a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +96,31 @@ def draw_chart(
         axes = figure.subplots()
         axes.set_facecolor("none")
         draw(axes)
-        names = len(axes.get_legend_handles_labels()[0])
-        above = LEGEND * math.ceil(names / LEGEND_COLUMNS)  # the drawing itself keeps its size
+        names = axes.get_legend_handles_labels()[1]
+        columns = _legend_columns(names)
+        above = LEGEND * math.ceil(len(names) / columns)  # the drawing itself keeps its size
         figure.set_figheight(height + above)
         figure.subplots_adjust(
             left=left, right=0.96, top=1 - (0.1 + above) / (height + above), bottom=0.5 / (height + above)
         )
         if names:
-            axes.legend(
-                fontsize=10, loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=LEGEND_COLUMNS, borderaxespad=0.1
-            )
+            axes.legend(fontsize=10, loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=columns, borderaxespad=0.1)
         file = io.StringIO()
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
         plot = plot_of(axes, COLOURS, time=time, x_unit=x_unit)
     return Chart(name, f"{name}: {label}", _inline(file.getvalue()), plot)
+
+
+def _legend_columns(names: Sequence[str]) -> int:
+    """As many as fit beside each other: every column is as wide as its longest name."""
+    for columns in range(min(LEGEND_COLUMNS, len(names)), 1, -1):
+        rows, longer = divmod(len(names), columns)
+        left, width = iter(names), LEGEND_KEY * columns
+        for column in range(columns):
+            width += max(map(len, islice(left, rows + (column < longer))))
+        if width <= LEGEND_CHARACTERS:
+            return columns
+    return 1
 
 
 def _inline(svg: str) -> str:
@@ -133,6 +147,11 @@ def formatter(unit: Callable[[float], str]) -> Any:
 
 
 def time_axis(axis: Any) -> None:
+    """Logarithmic, in units of time."""
+    log_axis(axis, units.tick)
+
+
+def log_axis(axis: Any, unit: Callable[[float], str]) -> None:
     """Logarithmic, with ticks at 1, 2 and 5 where a few decades leave the room."""
     from matplotlib.ticker import LogLocator, NullLocator
 
@@ -141,4 +160,4 @@ def time_axis(axis: Any) -> None:
     decades = math.log10(high / low)
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2.5 else (1,), numticks=12))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(formatter(units.tick))
+    axis.set_major_formatter(formatter(unit))

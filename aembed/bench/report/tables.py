@@ -21,6 +21,13 @@ class Table:
     columns: TableRow
     rows: tuple[TableRow, ...]
     note: str = ""
+    is_believed: bool = True
+    """False for figures of a run that is INVALID."""
+
+    @property
+    def heading(self) -> str:
+        """The title, where nothing is greyed."""
+        return self.title if self.is_believed else f"INVALID: {self.title}"
 
 
 def table(title: str, columns: TableRow, *rows: TableRow, note: str = "") -> Table:
