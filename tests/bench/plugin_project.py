@@ -78,7 +78,7 @@ COMMAND = [
     *("-p", "no:cacheprovider", "-p", "aembed_pytest"),
     *("-p", "pytest_asyncio.plugin", "-p", "anyio.pytest_plugin", "-p", "xdist.plugin"),
 ]
-"""Other plugins take seconds to load, and are not what is tested."""
+"""Other plugins take seconds to load, and are not tested."""
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -88,6 +88,6 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def pytest_in(project: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """A run in a process of its own."""
+    """A run in a fresh process."""
     command, env = [sys.executable, "-m", "pytest", *COMMAND, *options], environment(**variables)
     return subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, timeout=300, check=False)

@@ -114,7 +114,7 @@ def test_comparison_shows_intervals_and_unjudged_figures() -> None:
 
 
 @pytest.mark.parametrize(
-    ("steady", "said"), [(True, "steady:"), (False, "it drifts:"), (None, "too uncertain to say:")]
+    ("steady", "said"), [(True, "steady:"), (False, "it drifts:"), (None, "too uncertain to say whether it is within")]
 )
 def test_a_drift_is_described_in_words(steady: bool | None, said: str) -> None:
     report = samples()["sustained"]

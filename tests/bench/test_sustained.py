@@ -69,7 +69,7 @@ def test_without_a_lag_nothing_is_excused_by_it() -> None:
 
 
 def test_verdicts_word_for_word() -> None:
-    told = "p50 changed by +50.0% (+40.0% to +60.0%), good rate changed by +0.0% (+0.0% to +0.0%); the tolerance is 10%"
+    told = "p50 changed by +50.0 % (+40.0 to +60.0 %), good rate changed by 0.0 % (0.0 to 0.0 %); the tolerance is 10 %"
     assert judge(replace(WORSE, steady=True)) == Verdict()
     assert judge(WORSE) == Verdict(state="over budget", reasons=(told,))
     assert judge(WORSE, "it rained") == Verdict(state="inconclusive", reasons=(f"{told}, but it rained",))

@@ -185,6 +185,16 @@ async def test_the_recommendation_says_when_there_is_none(slo: Any, state: str, 
 
 
 @pytest.mark.virtual_time
+async def test_a_sweep_that_ends_before_two_blocks_of_a_cell_recommends_nothing() -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().call_later(3, stop.set)
+    cells = {"users": (1, 4)}
+    report = await bench.sweep(scenario(FREE, documents=[1]), over=cells, duration=40, slo="p95=1s", stop=stop)
+    assert report.verdict.reasons == ("no cell had two blocks: run longer",)
+    assert headlines.headline(report) == "no cell could be measured"
+
+
+@pytest.mark.virtual_time
 async def test_a_seed_repeats_a_sweep() -> None:
     over = {"users": (1, 2)}
     first, again = [

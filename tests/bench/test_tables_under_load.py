@@ -134,6 +134,11 @@ def test_a_burst_shows_how_long_it_was_felt() -> None:
     assert headlines.headline(replace(report(), burst=BURST)) == "recovery: after 4.25 s"
 
 
+def test_a_run_that_ended_before_the_spike_says_so() -> None:
+    early = replace(BURST, peak_response=None, peak_backlog=0, recovery=None, recovery_unknown="too few requests")
+    assert rows(replace(report(), burst=early), "Burst")[3:] == [("recovery", "the spike did not begin")]
+
+
 def test_a_drift_shows_its_intervals() -> None:
     made = replace(report(), mode="sustained", drift=DRIFT)
     assert rows(made, "Drift over the run") == [
@@ -141,7 +146,7 @@ def test_a_drift_shows_its_intervals() -> None:
         ("rate", "-1.0 % (-2.0 to 0.0 %)"),
         ("memory per second", "2.00 kB (1.00 to 3.00 kB)"),
     ]
-    assert note(made, "Drift over the run") == "it drifts: steady means within 10.0 %"
+    assert note(made, "Drift over the run") == "it drifts: beyond 10 %"
 
 
 def test_steps_show_which_rates_are_within() -> None:

@@ -17,7 +17,7 @@ PLANTED = {"task": {"TASKS": "3"}, "callback": {"CALLBACKS": "1"}}
 
 @truth("Plugin A/A and planted changes", attempts=1)
 def equal_code_never_fails() -> Sequence[Figure]:
-    """Fresh processes, each with an order of its own, other hashes, and perhaps two workers of xdist."""
+    """Fresh processes, with random orders and hashes, and perhaps two workers of xdist."""
     dice = random.Random(0)
 
     def ends(project: Path, **changed: str) -> str:

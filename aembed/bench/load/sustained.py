@@ -9,6 +9,7 @@ from typing import Unpack
 import numpy as np
 
 from aembed import InputError
+from aembed.bench import units
 from aembed.bench.load.arrivals import Arrivals
 from aembed.bench.load.measure import open_loop, settings_for
 from aembed.bench.model.estimates import Estimate
@@ -120,10 +121,10 @@ def judge(drift: Drift, excuse: str | None = None) -> Verdict:
     if drift.steady:
         return Verdict()
     told = ", ".join(
-        f"{name} changed by {change.value:+.1%} ({change.low:+.1%} to {change.high:+.1%})"
+        f"{name} changed by {units.estimate(change, units.change)}"
         for name, change in (("p50", drift.response), ("good rate", drift.rate))
     )
-    reason = f"{told}; the tolerance is {drift.tolerance:.0%}"
+    reason = f"{told}; the tolerance is {100 * drift.tolerance:g} %"
     if drift.steady is None:
         return Verdict(state="inconclusive", reasons=(f"{reason}: a longer run would decide",))
     if excuse is not None:

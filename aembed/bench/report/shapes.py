@@ -11,18 +11,24 @@ from aembed.bench.report.tables import Table, table
 
 def burst(b: Burst) -> Iterator[Table]:
     band = "too few requests to say" if b.band is None else " to ".join(map(units.seconds, b.band))
-    yield table(
-        "Burst",
-        ("", "value"),
+    rows = [
         ("base rate", units.rate(b.base_rate)),
         ("spike", f"{units.rate(b.spike_rate)} for {units.seconds(b.spike_end - b.spike_start)}"),
         ("p95 before the spike", band),
+    ]
+    is_felt = b.peak_response is not None or b.peak_backlog > 0  # else the run ended before it
+    yield table("Burst", ("", "value"), *rows, *(_felt(b) if is_felt else [("recovery", "the spike did not begin")]))
+
+
+def _felt(b: Burst) -> Iterator[tuple[str, str]]:
+    yield from (
         ("slowest since the spike", units.optional(b.peak_response, units.seconds)),
         ("largest backlog", units.count(b.peak_backlog)),
         ("recovery", recovery(b)),
         ("backlog gone after", units.optional(b.drained, _drained, "not within the run")),
-        *((("drain rate", units.rate(b.drain_rate)),) if b.drain_rate is not None else ()),
     )
+    if b.drain_rate is not None:
+        yield ("drain rate", units.rate(b.drain_rate))
 
 
 def _drained(seconds: float) -> str:
@@ -38,14 +44,14 @@ def recovery(b: Burst) -> str:
 
 
 def drift(drift: Drift) -> Iterator[Table]:
-    steady = {True: "steady", False: "it drifts", None: "too uncertain to say"}[drift.steady]
+    steady = {True: "steady: within", False: "it drifts: beyond", None: "too uncertain to say whether it is within"}
     yield table(
         "Drift over the run",
         ("", "change (95 % interval)"),
         ("median response", units.estimate(drift.response, units.change)),
         ("rate", units.estimate(drift.rate, units.change)),
         ("memory per second", units.estimate(drift.rss, units.size)),
-        note=f"{steady}: steady means within {units.share(drift.tolerance)}",
+        note=f"{steady[drift.steady]} {100 * drift.tolerance:g} %",
     )
 
 

@@ -18,7 +18,7 @@ def micro(micro: Micro) -> Iterator[Table]:
         ("clock", "time (95 % interval)"),
         ("wall", units.estimate(micro.wall, units.seconds)),
         ("CPU", units.estimate(micro.cpu, units.seconds)),
-        note=f"{micro.processes} fresh processes, {micro.blocks} blocks of "
+        note=f"{micro.processes} fresh process{'' if micro.processes == 1 else 'es'}, {micro.blocks} blocks of "
         f"{units.count(micro.operations)} operation{'s' * (micro.operations != 1)} each",
     )
 

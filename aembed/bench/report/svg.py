@@ -112,7 +112,7 @@ def draw_chart(
 
 
 def _legend_columns(names: Sequence[str]) -> int:
-    """As many as fit beside each other: every column is as wide as its longest name."""
+    """As many as fit: every column is as wide as its longest name."""
     for columns in range(min(LEGEND_COLUMNS, len(names)), 1, -1):
         rows, longer = divmod(len(names), columns)
         left, width = iter(names), LEGEND_KEY * columns

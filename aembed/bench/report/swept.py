@@ -25,6 +25,8 @@ def recommendation(sweep: Sweep) -> str:
         perhaps = [cell for cell in front if cell.objective == "inconclusive" and _is_faster(cell, best)]
         more = f"; {_listed([units.values(cell.parameters) for cell in perhaps])} may be: run longer" if perhaps else ""
         return f"{units.values(best.parameters)}: {_figures(sweep, best)}; nothing tested is surely better{more}"
+    if all(cell.latency is None for cell in sweep.cells):
+        return "no cell could be measured"
     return f"nothing tested {'surely ' if _is_open(sweep) else ''}meets {slo.limit_of(sweep.goal)}{_closest(sweep)}"
 
 

@@ -14,7 +14,7 @@ MIN_POINTS = 2 * MIN_SEGMENT
 
 
 def table(found: Sequence[Trend]) -> str:
-    """One line for each trend: how many revisions, the latest, and its changes of level, the newest first."""
+    """One line for each trend: the number of its revisions, the latest, and its changes of level, the newest first."""
     rows = [("benchmark", "figure", "n", "latest", "changes of level"), *(_row(trend) for trend in found)]
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     return "\n".join(
@@ -32,5 +32,5 @@ def _row(trend: Trend) -> tuple[str, str, str, str, str]:
     name = f"{trend.mode} {named(trend.name, trend.parameters)}"
     latest = units.of(trend.unit)(trend.points[-1].value)
     number = len(trend.points)
-    few = f"needs {MIN_POINTS} revisions, has {number}" if number < MIN_POINTS and not trend.is_exact else "-"
+    few = f"needs {MIN_POINTS} revisions" if number < MIN_POINTS and not trend.is_exact else "-"
     return name, trend.metric, str(number), latest, "; ".join(said) or few

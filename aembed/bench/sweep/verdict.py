@@ -186,6 +186,8 @@ def verdict_on(sweep: Sweep) -> tuple[Verdict, tuple[Judgement, ...]]:
 def _nothing_measured(sweep: Sweep) -> Verdict:
     reasons = tuple(cell.reason for cell in sweep.cells if cell.reason)[:1]
     states = {cell.state for cell in sweep.cells}
+    if states == {"not measured"}:
+        return Verdict(state="inconclusive", reasons=("no cell had two blocks: run longer",))
     if "failed" in states:
         return Verdict(state="failed", reasons=("too many requests failed in every cell that was measured", *reasons))
     return Verdict(state="invalid" if "invalid" in states else "inconclusive", reasons=reasons)

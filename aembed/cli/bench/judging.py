@@ -47,10 +47,15 @@ def compare(
 @with_options(ReportOutputs)
 def ab(
     outputs: ReportOutputs,
+    target: Annotated[
+        str | None,
+        typer.Argument(metavar="FILE.py[:NAME]", help="Scenarios to measure on both sides.", show_default=False),
+    ] = None,
+    *,
     base: Annotated[str, typer.Option("--base", metavar="REV", help="The git revision to compare with.")],
     scenario: Annotated[
-        str, typer.Option("--scenario", metavar="FILE.py[:NAME]", help="Scenario to measure on both sides.")
-    ],
+        str | None, typer.Option("--scenario", metavar="FILE.py[:NAME]", help="Same as the argument.")
+    ] = None,
     budget: Annotated[
         float,
         typer.Option(
@@ -67,13 +72,15 @@ def ab(
     Compared is the code that the scenario imports from the repository; its own file is that of the working tree for
     both sides.
 
-    - aembed bench ab --base main --scenario benchmarks.py
+    - aembed bench ab --base main benchmarks.py
     """
+    with one_sentence():
+        chosen = _one_of(target, scenario)
 
     async def run(watch: Watch) -> Comparison:
         watch.say(f"measuring {base} and the working tree in turns; Ctrl-C ends")
         return await ab_revision(
-            scenario, base, budget=budget, stop=watch.stop, progress=lambda change: watch.say(_so_far(change))
+            chosen, base, budget=budget, stop=watch.stop, progress=lambda change: watch.say(_so_far(change))
         )
 
     with one_sentence():
@@ -81,6 +88,14 @@ def ab(
         found, stopped = watched(run)
         publish(outputs, (), found)
         raise typer.Exit(stopped or found.exit_code)
+
+
+def _one_of(target: str | None, scenario: str | None) -> str:
+    if target is not None and scenario is not None:
+        raise CommandError("the argument and --scenario exclude each other: give one of them")
+    if (found := target or scenario) is None:
+        raise CommandError("nothing to measure: name a file of scenarios, such as benchmarks.py")
+    return found
 
 
 def history(

@@ -9,7 +9,7 @@ import typer
 
 from aembed.bench import RunOptions
 from aembed.cli.bench.objectives import written
-from aembed.cli.bench.values import seconds, share
+from aembed.cli.bench.values import rate_per_s, seconds, share
 from aembed.cli.errors import one_sentence
 
 LOAD, OBJECTIVES = "Load", "Objectives"
@@ -29,7 +29,13 @@ DurationOption = Annotated[
 RateOption = Annotated[
     float | None,
     typer.Option(
-        "--rate", "-r", min=1e-6, metavar="N", help="Requests per second.", show_default="100", rich_help_panel=LOAD
+        "--rate",
+        "-r",
+        parser=rate_per_s,
+        metavar="N",
+        help="Requests per second.",
+        show_default="100",
+        rich_help_panel=LOAD,
     ),
 ]
 ArrivingOption = Annotated[

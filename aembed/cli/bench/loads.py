@@ -14,7 +14,7 @@ from aembed.cli.bench.objectives import ladder, written
 from aembed.cli.bench.schedules import DEFAULT_RATE, any_schedule, seconds_for, steady
 from aembed.cli.bench.session import Watch, measure
 from aembed.cli.bench.target import RunShared, StepShared, with_run_options, with_step_options
-from aembed.cli.bench.values import seconds, share
+from aembed.cli.bench.values import rate_per_s, seconds, share
 from aembed.cli.errors import one_sentence
 
 REQUESTS_BEFORE_SPIKE = 150
@@ -94,7 +94,7 @@ def burst(
         float,
         typer.Option(
             "--base",
-            min=1e-6,
+            parser=rate_per_s,
             metavar="N",
             help="Requests per second before and after the spike.",
             rich_help_panel=LOAD,
@@ -102,7 +102,9 @@ def burst(
     ] = 20.0,
     spike: Annotated[
         float,
-        typer.Option("--spike", min=1e-6, metavar="N", help="Requests per second in the spike.", rich_help_panel=LOAD),
+        typer.Option(
+            "--spike", parser=rate_per_s, metavar="N", help="Requests per second in the spike.", rich_help_panel=LOAD
+        ),
     ] = 200.0,
     spike_for: Annotated[
         float,
@@ -183,7 +185,7 @@ def steps(
     start: Annotated[
         float,
         typer.Option(
-            "--start", min=1e-6, metavar="N", help="First rate, in requests per second.", rich_help_panel=LOAD
+            "--start", parser=rate_per_s, metavar="N", help="First rate, in requests per second.", rich_help_panel=LOAD
         ),
     ] = 10.0,
     step_for: Annotated[
@@ -199,7 +201,9 @@ def steps(
     ] = 10.0,
     highest: Annotated[
         float | None,
-        typer.Option("--highest", min=1e-6, metavar="N", help="Rate that is not exceeded.", rich_help_panel=LOAD),
+        typer.Option(
+            "--highest", parser=rate_per_s, metavar="N", help="Rate that is not exceeded.", rich_help_panel=LOAD
+        ),
     ] = None,
     precision: Annotated[
         float,

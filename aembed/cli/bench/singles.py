@@ -31,7 +31,7 @@ def micro(
 
     - aembed bench micro --model mock --documents 100
 
-    - aembed bench micro --scenario benchmarks.py:parse --slo time=50us
+    - aembed bench micro benchmarks.py:parse --slo time=50us
     """
     with one_sentence():
         wanted = written("micro", slo)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import typer
 
 from aembed.bench import slo
@@ -14,6 +16,19 @@ def seconds(text: str | float) -> float:
     value = slo.seconds(text)
     if not value > 0:
         raise typer.BadParameter(f"{text!r} is not a duration; write 30s, 2m, 1h or 50ms")
+    return value
+
+
+def rate_per_s(text: str | float) -> float:
+    """``200`` or ``200/s``."""
+    if not isinstance(text, str):
+        return text
+    try:
+        value = float(text.removesuffix("/s"))
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise typer.BadParameter(f"{text!r} is not a rate; write 200 or 200/s")
     return value
 
 

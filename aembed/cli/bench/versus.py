@@ -16,7 +16,7 @@ from aembed.cli.bench.options import SUBJECT, Recorded, with_options
 from aembed.cli.bench.schedules import steady
 from aembed.cli.bench.session import Watch, measure_all
 from aembed.cli.bench.text_options import TextOptions
-from aembed.cli.bench.values import seconds
+from aembed.cli.bench.values import rate_per_s, seconds
 from aembed.cli.errors import CommandError, one_sentence
 
 TURNS = "Turns"
@@ -46,7 +46,8 @@ def versus(
         ),
     ] = None,
     rate: Annotated[
-        float, typer.Option("--rate", "-r", min=1e-6, metavar="N", help="Requests per second.", rich_help_panel=LOAD)
+        float,
+        typer.Option("--rate", "-r", parser=rate_per_s, metavar="N", help="Requests per second.", rich_help_panel=LOAD),
     ] = 20.0,
     duration: Annotated[
         float,

@@ -24,6 +24,10 @@ from tests.cli.bench.command import aembed
         (("history", "nothing.jsonl"), "no such file: nothing.jsonl. Add"),
         (("history", "subjects.py"), "no results: subjects.py. Add"),
         (("ab", "--base", "HEAD", "--scenario", "nothing.py", "--junit", "nowhere/o.xml"), "mkdir -p nowhere"),
+        (("ab", "--base", "HEAD", "nothing.py", "--junit", "nowhere/o.xml"), "mkdir -p nowhere"),
+        (("ab", "--base", "HEAD"), "name a file of scenarios, such as benchmarks.py"),
+        (("ab", "--base", "HEAD", "a.py", "--scenario", "b.py"), "exclude each other: give one of them"),
+        (("load", "--rate", "fast"), "write 200 or 200/s"),
     ],
 )
 def test_an_error_names_the_remedy(place: Path, arguments: tuple[str, ...], said: str) -> None:

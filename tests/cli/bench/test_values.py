@@ -10,7 +10,7 @@ import typer
 
 from aembed import InputError
 from aembed.cli.bench.objectives import ladder, written
-from aembed.cli.bench.values import counts, seconds
+from aembed.cli.bench.values import counts, rate_per_s, seconds
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,13 @@ def test_durations(text: str, value: float) -> None:
 def test_values_that_are_no_duration(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="not a duration"):
         seconds(text)
+
+
+def test_rates() -> None:
+    assert (rate_per_s("200"), rate_per_s("0.5/s"), rate_per_s(20.0)) == (200.0, 0.5, 20.0)
+    for wrong in ("", "0", "-1", "nan", "inf", "200/m", "fast"):
+        with pytest.raises(typer.BadParameter, match="is not a rate; write 200 or 200/s"):
+            rate_per_s(wrong)
 
 
 def test_counts() -> None:
