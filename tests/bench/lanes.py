@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import anyio
 import numpy as np
@@ -70,3 +71,16 @@ class Lanes:
             yield call
 
         return bench.per_user(session)
+
+
+def scenario(law: Lanes, **parameters: Sequence[Any]) -> bench.Scenario:
+    """The law without contention, so that it need not know how many users there are."""
+
+    @bench.scenario(name="lanes", **parameters)
+    async def lanes(case: bench.Case) -> Any:
+        yield law.subject(case.documents, lambda: 1, seed=case.documents)
+
+    return lanes
+
+
+FREE = Lanes(contention=0.0)

@@ -14,14 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aembed import InputError, bench
+from aembed import bench
 from aembed.bench.model.result import Report
 from aembed.bench.report import charts, headlines, html, sections
 from aembed.bench.rows.columns import FAILED, NEVER, OK, UNFINISHED, Rows
 from aembed.bench.sweep.blocks import Block, closed_block, open_block, percentile, throughput
 from aembed.bench.sweep.front import Point, ValueRange, beaten, beats, best, may_beat, surely_beats, unsettled
-from aembed.bench.sweep.grid import grid
-from tests.bench.lanes import Lanes
+from tests.bench.lanes import FREE, Lanes, scenario
 from tests.bench.sweeps import BLOCK_S, random_law, score, swept, true_front
 
 SPANS = st.tuples(*[st.floats(0.1, 100)] * 3).map(lambda ends: ValueRange(*sorted(ends)))
@@ -123,19 +122,6 @@ def test_a_percentile_among_the_failed_has_no_value() -> None:
     assert percentile(blocks, 0.95).value is None
     assert percentile(blocks, 0.5).value == 0.2
     assert percentile([Block(0.0, np.empty(0))], 0.5).value is None
-
-
-def scenario(law: Lanes, **parameters: Sequence[Any]) -> bench.Scenario:
-    """The law without contention, so that it need not know how many users there are."""
-
-    @bench.scenario(name="lanes", **parameters)
-    async def lanes(case: bench.Case) -> Any:
-        yield law.subject(case.documents, lambda: 1, seed=case.documents)
-
-    return lanes
-
-
-FREE = Lanes(contention=0.0)
 
 
 @pytest.mark.virtual_time
@@ -267,36 +253,3 @@ async def test_a_cell_too_slow_for_its_blocks_says_so() -> None:
     assert report.sweep is not None
     assert {cell.state for cell in report.sweep.cells} == {"failed"}
     assert "no request but the first of each user" in report.sweep.cells[0].reason
-
-
-@pytest.mark.virtual_time
-@pytest.mark.parametrize(
-    ("given", "problem"),
-    [
-        ({"over": {"users": (1, 2), "rate": (5,)}}, "give one of them"),
-        ({"over": {"batch": (1, 2)}}, "there is no parameter 'batch' to sweep over; there are documents, users, rate"),
-        ({"over": {"users": (0, 1)}}, "users=0 must be a whole number, 1 or more"),
-        ({"over": {"rate": (-1, 1)}}, "rate=-1.0 must be a finite number above 0"),
-        ({"over": {"users": ()}}, "must be a list of values"),
-        ({"over": {"users": (1,)}}, "needs two cells or more"),
-        (
-            {"over": {"users": (1, 2)}, "duration": 5},
-            r"too short for 4 blocks of 2 s for each of 2 cells; make it 16 s",
-        ),
-        ({"over": {"users": (1, 2)}, "slo": "p95=1s,p99=2s"}, "compares one percentile; slo has p95 and p99"),
-        ({"over": {"users": (1, 2)}, "slo": "rate=5/s"}, "sweep does not measure rate"),
-        ({"over": {"users": (1, 2)}, "items": "texts"}, "items='texts' must name a parameter"),
-        ({"over": {"users": (1, 2)}, "margin": 1.5}, "margin=1.5 must be a share"),
-        ({"over": {"users": (1, 2)}, "abort": True}, "a sweep has no abort"),
-        ({"over": {"rate": (1, 2)}}, "sweep over users, not over a rate"),
-    ],
-)
-async def test_a_grid_that_cannot_be_swept_is_named(given: dict[str, Any], problem: str) -> None:
-    with pytest.raises(InputError, match=problem):
-        await bench.sweep(scenario(FREE, documents=[1]), **given)
-
-
-def test_the_values_of_a_scenario_are_part_of_the_grid() -> None:
-    over, cells = grid(scenario(FREE, documents=[1, 8]), {})
-    assert over == {"documents": (1, 8), "users": (1,)}
-    assert [cell.parameters for cell in cells] == [{"documents": 1, "users": 1}, {"documents": 8, "users": 1}]
