@@ -79,7 +79,7 @@ async def test_a_refusal_names_the_host_and_the_reason(status: int, retryable: b
 
 
 async def test_a_reason_in_any_bytes_is_a_sentence() -> None:
-    with pytest.raises(ConnectError, match="does not connect to .*: 403"):
+    with pytest.raises(ConnectError, match=r"does not connect to .*: 403"):
         await opened(b"HTTP/1.1 403 \xff\xfe\r\n\r\n")
 
 
