@@ -45,10 +45,9 @@ OF_VENDORS = (
     "VOYAGE_",
 )
 
-settings.register_profile("tests", max_examples=60, deadline=None, derandomize=True)
-settings.register_profile(
-    "property", max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
-)
+SLOW = [HealthCheck.too_slow]  # other programs may have the processor
+settings.register_profile("tests", max_examples=60, deadline=None, derandomize=True, suppress_health_check=SLOW)
+settings.register_profile("property", max_examples=3000, deadline=None, suppress_health_check=SLOW, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tests"))
 
 

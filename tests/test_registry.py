@@ -35,6 +35,22 @@ async def test_an_opener_can_be_named_and_is_imported_on_first_use() -> None:
         assert (await factory.new_embedder("mine")).spec.dim == 8
 
 
+@pytest.mark.parametrize(
+    ("opener", "is_loaded"),
+    [
+        (open_scripted, True),
+        ("tests.test_registry:open_scripted", True),
+        ("tests.no_such_module:open_scripted", False),
+        (None, False),
+    ],
+)
+def test_it_is_known_whether_an_opener_has_to_be_imported(opener: Any, *, is_loaded: bool) -> None:
+    registry = Registry()
+    if opener is not None:
+        registry.register("mine", opener)
+    assert registry.is_loaded("mine") == is_loaded
+
+
 def test_a_name_is_taken_once_unless_replacing_is_meant() -> None:
     registry = Registry()
     registry.register("mine", open_scripted)

@@ -75,7 +75,6 @@ class Connection(AnswerParser, asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._failure: ProviderError | None = None
-        self._is_lost = False
 
     # The side of the pool.
 
@@ -91,8 +90,8 @@ class Connection(AnswerParser, asyncio.Protocol):
 
     @property
     def died_idle(self) -> bool:
-        """True if a used connection broke before a byte came back: the server had closed it before the request."""
-        return self._is_lost and self.requests > 1 and not self.received
+        """True if a used connection that broke got no byte back: the server had closed it before the request."""
+        return self.requests > 1 and not self.received
 
     @property
     def waits_for_server(self) -> bool:
@@ -132,7 +131,6 @@ class Connection(AnswerParser, asyncio.Protocol):
         ``head`` ends before the value of Content-Length.
         """
         if self.is_closed:  # the server has closed it, or spoken first, since it was dialled
-            self._is_lost = True
             self._failure = self._failure or broke(None, in_body=False)
             return
         if self.requests:
@@ -210,7 +208,6 @@ class Connection(AnswerParser, asyncio.Protocol):
                 True  # its status counts, and a server that rejects a request often resets the connection
             )
         if self.is_busy and not self.is_complete and self._failure is None:
-            self._is_lost = True
             self._failure = broke(exc, in_body=self.head is not None)
         self._wake()
         self._forget(self)

@@ -174,7 +174,8 @@ def test_odd_usage_costs_no_vectors(usage: object, tokens: int | None) -> None:
 
 
 def test_token_count_takes_no_nonsense() -> None:
-    assert [token_count(said) for said in (float("nan"), float("inf"), 10**30, 1e300)] == [None] * 4
+    assert [token_count(said) for said in (float("nan"), float("inf"), 10**30, 1e300, -1, True)] == [None] * 6
+    assert [token_count(said) for said in (0, 7.0, 2**53 - 1, 2**53)] == [0, 7, 2**53 - 1, None]
 
 
 def test_it_is_remembered_whether_base64_came() -> None:
