@@ -113,3 +113,4 @@ async def test_a_listener_that_fails_ends_the_job_with_its_error(fails: str) -> 
         async with Monitor(listener).telling():
             await anyio.sleep(1.5 * PROGRESS_INTERVAL_S if fails == "at the end" else 60)
     assert anyio.current_time() < 60
+    await anyio.sleep(1)  # no cancellation is left behind
