@@ -51,7 +51,7 @@ def try_room(room: str, chosen: list[Mutant]) -> float:
     survivors = []
     with tempfile.TemporaryDirectory(prefix="aembed-mutation-") as directory:
         workplace = Workplace(ROOT, Path(directory), given.tests or ROOMS[room]["tests"], given.seconds)
-        workplace.measure(ROOMS[room]["sources"])
+        workplace.measure([path.relative_to(ROOT).as_posix() for path in files(room)])
         with workplace.servers():
             for number, mutant in enumerate(chosen, 1):
                 noticed = workplace.is_noticed(mutant)

@@ -77,11 +77,12 @@ class Workplace:
         self._by_line: dict[str, dict[int, set[str]]] = {}
         self._durations: dict[str, float] = {}
 
-    def measure(self, sources: list[str]) -> None:
+    def measure(self, files: list[str]) -> None:
         """Runs the tests once, unchanged. They have to pass."""
         config = self.directory / "mutation.coveragerc"
-        include = ",".join(f"{source}/*" if (self.directory / source).is_dir() else source for source in sources)
-        config.write_text(f"[run]\nrelative_files = true\ninclude = {include}\ndata_file = {self.directory}/reached\n")
+        config.write_text(
+            f"[run]\nrelative_files = true\ninclude = {','.join(files)}\ndata_file = {self.directory}/reached\n"
+        )
         cov = ["--cov", f"--cov-config={config}", "--cov-context=test", "--cov-report="]
         command = [sys.executable, "-m", "pytest", *PYTEST, *cov, *self.tests]
         environment = os.environ | {"PYTHONPATH": str(self.directory)}
