@@ -96,7 +96,9 @@ def percentile(value: Percentile) -> str:
         return BEYOND
     if value.low is None and value.high is None:
         return f"{seconds(value.value)} (too few)"
-    low, high = optional(value.low, seconds, "?"), optional(value.high, seconds, "beyond")
+    if value.low is not None and value.high is None:
+        return f"{seconds(value.value)} ({seconds(value.low)} or more)"
+    low, high = optional(value.low, seconds, "?"), optional(value.high, seconds)
     return f"{seconds(value.value)} ({between(low, high)})"
 
 

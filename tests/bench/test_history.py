@@ -77,9 +77,9 @@ def test_a_step_is_found_and_named(file: Path) -> None:
     assert change.change == pytest.approx(0.2, abs=0.02)
     assert time.finding(change) == "regressed"
     lines = table([time, cpu]).splitlines()
-    assert lines[0].split() == ["benchmark", "figure", "n", "latest", "changes", "of", "level"]
-    assert "micro embed " in lines[1]
-    assert f"regressed {change.change:+.1%} at r{change.index} (2026-01-01)" in lines[1]
+    assert lines[0] == "micro embed"
+    assert lines[1].split() == ["figure", "revisions", "latest", "changes", "of", "level"]
+    assert f"regressed {100 * change.change:+.1f} % at r{change.index} (2026-01-01)" in lines[2]
 
 
 def test_a_slower_machine_is_no_slower_code(file: Path) -> None:
@@ -108,7 +108,7 @@ def test_counts_change_whenever_they_differ(file: Path) -> None:
         "threads": [],
         "calls": [(2, pytest.approx(-1 / 41))],
     }
-    assert "improved -2.4% at abc123" in table(trends(read(file).entries))
+    assert "improved -2.4 % at abc123" in table(trends(read(file).entries))
 
 
 def test_each_kind_of_machine_has_its_own_trend(file: Path) -> None:
@@ -124,23 +124,23 @@ def test_percentiles_among_failed_requests_leave_a_gap(file: Path) -> None:
     assert [len(trend.points) for trend in trends_of(file, days)] == [2]
 
 
-def test_nothing_is_a_table_of_its_heading() -> None:
-    assert table([]) == "benchmark  figure  n  latest  changes of level"
+def test_nothing_is_an_empty_table() -> None:
+    assert table([]) == ""
 
 
 def test_columns_of_the_table_are_aligned(file: Path) -> None:
     lines = table(trends_of(file, [day(1, 1.0), report(cost=COST)])).splitlines()
-    assert len(lines) > 4
-    starts = [lines[0].index(heading) for heading in ("benchmark", "figure", "n  ", "latest", "changes of level")]
+    assert [line for line in lines if "  " not in line] == ["micro embed", "", "cost embed"]
+    starts = [lines[1].index(heading) for heading in ("figure", "revisions", "latest", "changes of level")]
     for line in lines:
-        assert all(line[start - 1] == " " and line[start] != " " for start in starts[1:])
+        assert "  " not in line or all(line[start - 1] == " " and line[start] != " " for start in starts[1:])
 
 
 def test_too_few_revisions_are_reported_and_without_a_change_there_is_a_dash(file: Path) -> None:
-    (line, _) = table(trends_of(file, [day(1, 1.0), day(2, 1.0)])).splitlines()[1:]
+    (line, _) = table(trends_of(file, [day(1, 1.0), day(2, 1.0)])).splitlines()[2:]
     assert line.split("  ")[-1] == f"needs {2 * MIN_SEGMENT} revisions"
     assert "1.00 s" in line
-    (line, _) = table(trends_of(file, [day(i, 1.0) for i in range(3, 2 * MIN_SEGMENT + 1)])).splitlines()[1:]
+    (line, _) = table(trends_of(file, [day(i, 1.0) for i in range(3, 2 * MIN_SEGMENT + 1)])).splitlines()[2:]
     assert line.endswith("-")
 
 
@@ -200,14 +200,23 @@ def test_points_are_in_the_order_of_their_days(file: Path) -> None:
     assert [(point.revision, point.value) for point in time.points] == [("r1", 1.0), ("r2", 2.0), ("r3", 3.0)]
 
 
+def test_a_revision_is_shortened_but_not_its_changes(file: Path) -> None:
+    costs = [replace(COST, calls=calls) for calls in (40.0, 50.0)]
+    days = [report(cost=cost, started=f"2026-01-0{i}T00") for i, cost in enumerate(costs, 1)]
+    long = replace(HERE, revision="0123456789ab", dirty=True)
+    found = trends_of(file, [days[0], replace(days[1], environment=long)])
+    assert "at 0123456 with changes (2026-01-02)" in table(found)
+
+
 def test_the_table_word_for_word(file: Path) -> None:
     costs = [COST, replace(COST, calls=40.0), replace(COST, calls=50.0)]
     days = [report(cost=cost, started=f"2026-01-0{i}T00") for i, cost in enumerate(costs, 1)]
     lines = table([trend for trend in trends_of(file, days) if trend.metric in {"tasks", "calls"}]).splitlines()
     assert lines == [
-        "benchmark   figure  n  latest  changes of level",
-        "cost embed  tasks   3  1       -",
-        "cost embed  calls   3  50      regressed +25.0% at abc123 (2026-01-03); improved -2.4% at abc123 (2026-01-02)",
+        "cost embed",
+        "figure  revisions  latest  changes of level",
+        "tasks   3          1       -",
+        "calls   3          50      regressed +25.0 % at abc123 (2026-01-03); improved -2.4 % at abc123 (2026-01-02)",
     ]
 
 

@@ -122,4 +122,4 @@ def test_missing_figures_are_named() -> None:
     assert units.estimate(None, units.seconds) == units.NOT_MEASURED
     assert units.estimate(Estimate(value=1.0), units.seconds) == "1.00 s (no interval)"
     assert units.percentile(Percentile(q=0.99, value=None)) == units.BEYOND
-    assert units.percentile(Percentile(q=0.99, value=0.1, low=0.09)) == "100 ms (90.0 ms to beyond)"
+    assert units.percentile(Percentile(q=0.99, value=0.1, low=0.09)) == "100 ms (90.0 ms or more)"

@@ -18,6 +18,8 @@ from aembed.bench.stats.change_points import ChangePoint, change_points
 
 MIN_EFFECT = 0.03
 """Relative changes of level that are reported."""
+SHORT_REVISION = 7
+"""Characters of a revision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,9 @@ class TrendPoint:
     @property
     def name(self) -> str:
         """Such as "3f2a91c" or "3f2a91c with changes"."""
-        return (self.revision or "no revision") + (" with changes" if self.dirty else "")
+        return (self.revision[:SHORT_REVISION] if self.revision else "no revision") + (
+            " with changes" if self.dirty else ""
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

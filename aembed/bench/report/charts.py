@@ -101,10 +101,9 @@ def trend(found: Trend) -> Chart:
         values = [point.value for point in found.points]
         axes.plot(values, "o-", color=COLOURS["one"], markersize=4, label="value")
         for change in found.changes:
-            worse = found.finding(change) == "regressed"
-            axes.axvline(
-                change.index - 0.5, color=COLOURS["bad" if worse else "three"], linestyle=":" if worse else "--"
-            )
+            finding = found.finding(change)
+            colour, line = (COLOURS["bad"], ":") if finding == "regressed" else (COLOURS["three"], "--")
+            axes.axvline(change.index - 0.5, color=colour, linestyle=line, label=finding)
         names = [f"{(p.revision or p.started)[:7]}{'*' * p.dirty}" for p in found.points]
         every = max(1, len(names) // 6)
         axes.set_xticks(range(0, len(names), every), names[::every])

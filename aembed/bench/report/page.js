@@ -4,7 +4,7 @@
 (() => {
   const SVG = "http://www.w3.org/2000/svg";
   const SECOND = "second";  // the other report's lines: in dots, as no line of a report
-  const DASHES = { "--": "6 4", "-.": "8 3 2 3", ":": "2 3", [SECOND]: "1 4" };
+  const DASHES = { "--": "6 4", "-.": "8 3 2 3", ":": "2 3", [SECOND]: "2 3" };
   const LINES = ["-", "--", "-.", ":"];
   const HEIGHT = 240, LEFT = 64, RIGHT = 14, TOP = 10, BOTTOM = 38;
   const LONGEST = 9;  // letters of a label beside the chart; longer ones are inside, above their line
@@ -263,7 +263,7 @@
 
     drawSeries(series) {
       const colour = `var(--${series.colour})`, { layer } = this, other = this.overlay.includes(series);
-      const stroke = { stroke: colour, fill: "none", "stroke-width": other ? 1.2 : 1.8, opacity: other ? 0.6 : 1, "stroke-dasharray": DASHES[series.dash] ?? "none" };
+      const stroke = { stroke: colour, fill: "none", "stroke-width": other ? 1.6 : 1.8, opacity: other ? 0.85 : 1, "stroke-dasharray": DASHES[series.dash] ?? "none" };
       const bottom = HEIGHT - BOTTOM;
       if (series.kind === "band") {
         const [a, b] = series.x.map(this.x);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from aembed.bench import units
 from aembed.bench.compare.history import Trend
@@ -11,26 +12,35 @@ from aembed.bench.stats.change_points import MIN_SEGMENT
 
 MIN_POINTS = 2 * MIN_SEGMENT
 """Points that a change of level needs: half of them before it, half after it."""
+HEADINGS = ("figure", "revisions", "latest", "changes of level")
 
 
 def table(found: Sequence[Trend]) -> str:
-    """One line for each trend: the number of its revisions, the latest, and its changes of level, the newest first."""
-    rows = [("benchmark", "figure", "n", "latest", "changes of level"), *(_row(trend) for trend in found)]
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    return "\n".join(
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)), row[4]]).rstrip()
-        for row in rows
-    )
+    """The name of each benchmark, and a line for each of its figures, with the newest change of level first."""
+    rows = [(_benchmark(trend), _row(trend)) for trend in found]
+    widths = [max(len(row[i]) for row in (HEADINGS, *(row for _, row in rows))) for i in range(len(HEADINGS) - 1)]
+    lines = []
+    for name, group in groupby(rows, lambda each: each[0]):
+        lines += ["", name, _aligned(HEADINGS, widths), *(_aligned(row, widths) for _, row in group)]
+    return "\n".join(lines[1:])
 
 
-def _row(trend: Trend) -> tuple[str, str, str, str, str]:
+def _benchmark(trend: Trend) -> str:
+    return f"{trend.mode} {named(trend.name, trend.parameters)}"
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    *figures, changes = row
+    return "  ".join([*(cell.ljust(width) for cell, width in zip(figures, widths, strict=True)), changes])
+
+
+def _row(trend: Trend) -> tuple[str, ...]:
     said = [
-        f"{trend.finding(change)} {change.change:+.1%} at {point.name} ({point.started[:10]})"
+        f"{trend.finding(change)} {units.change(change.change)} at {point.name} ({point.started[:10]})"
         for change in reversed(trend.changes)
         for point in [trend.points[change.index]]
     ]
-    name = f"{trend.mode} {named(trend.name, trend.parameters)}"
     latest = units.of(trend.unit)(trend.points[-1].value)
     number = len(trend.points)
     few = f"needs {MIN_POINTS} revisions" if number < MIN_POINTS and not trend.is_exact else "-"
-    return name, trend.metric, str(number), latest, "; ".join(said) or few
+    return trend.metric, str(number), latest, "; ".join(said) or few
