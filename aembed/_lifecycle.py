@@ -118,6 +118,11 @@ class ActiveCalls:
         return self._home.clock if loop is self._home.loop else clock_of(loop)
 
     @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The loop of the calls in flight."""
+        return self._home.loop
+
+    @property
     def under_way(self) -> int:
         return len(self._tasks)
 

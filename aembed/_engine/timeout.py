@@ -25,8 +25,9 @@ class SharedTimeout:
         """Oldest first."""
         self.timer: asyncio.TimerHandle | None = None
 
-    def scope(self) -> TimeoutScope:
-        return TimeoutScope(self)
+    def scope(self, loop: asyncio.AbstractEventLoop | None = None) -> TimeoutScope:
+        """``loop``: the running one, where it is known. To ask for it is a system call before Python 3.12."""
+        return TimeoutScope(self, loop)
 
     def set_timer(self, due: float, loop: asyncio.AbstractEventLoop) -> None:
         self.timer = loop.call_at(due, self._ring, due, loop)
@@ -45,17 +46,18 @@ class SharedTimeout:
 class TimeoutScope:
     """Cancels its task once, and turns that cancellation, but no other, into a TimeoutError on the way out."""
 
-    __slots__ = ("_cancelling", "_task", "_timeout", "due", "expired")
+    __slots__ = ("_cancelling", "_loop", "_task", "_timeout", "due", "expired")
 
-    def __init__(self, timeout: SharedTimeout) -> None:
+    def __init__(self, timeout: SharedTimeout, loop: asyncio.AbstractEventLoop | None) -> None:
         self.due: float
         """Time of the loop's clock at which it expires, once entered."""
         self.expired = False
         """The time was over before the block had ended: only then a TimeoutError is the scope's."""
         self._timeout = timeout
+        self._loop = loop
 
     def __enter__(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self._loop or asyncio.get_running_loop()
         task = asyncio.current_task(loop)  # without `loop` it asks for it again: before Python 3.12 a system call
         assert task is not None, "only a task can be cancelled"
         self._task = task

@@ -15,6 +15,7 @@ from typing import cast
 from aembed._errors import ProviderError
 from aembed._wire.answer import HANDED_ON_BYTES, AnswerParser
 from aembed._wire.connection_errors import broke, no_http, silent
+from aembed._wire.outbox import Outbox
 
 MAX_HELD_BYTES = 2 * HANDED_ON_BYTES
 """Bytes of a body that wait for a slow reader, before the server is made to wait."""
@@ -34,7 +35,9 @@ class Connection(AnswerParser, asyncio.Protocol):
         "_is_sending",
         "_is_tls",
         "_loop",
+        "_outbox",
         "_readable",
+        "_request",
         "_socket",
         "_transport",
         "_waiter",
@@ -50,6 +53,7 @@ class Connection(AnswerParser, asyncio.Protocol):
         self,
         loop: asyncio.AbstractEventLoop,
         sock: socket.socket,
+        outbox: Outbox,
         *,
         is_tls: bool,
         forget: Callable[[Connection], None],
@@ -58,6 +62,7 @@ class Connection(AnswerParser, asyncio.Protocol):
         self._loop = loop
         self._is_tls = is_tls
         self._socket = sock
+        self._outbox = outbox
         self._forget = forget
         self._transport: asyncio.Transport
         self._readable = _poller(sock)
@@ -70,8 +75,10 @@ class Connection(AnswerParser, asyncio.Protocol):
         self.is_busy = False
         self.is_paused = False
         """The server is made to wait for a slow reader."""
+        self._request = b""
+        """A request that waits in the outbox."""
         self._is_sending = False
-        """Slices of a long request are still to be written."""
+        """A part of the request is still to be written."""
         self._waiter: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._failure: ProviderError | None = None
@@ -138,12 +145,20 @@ class Connection(AnswerParser, asyncio.Protocol):
         self.requests += 1
         self.is_busy = True
         self.since = self._loop.time()
+        self._is_sending = True
         length = len(body)
         if length <= SLICE_BYTES:
-            self._transport.write(b"%b%d\r\n\r\n%b" % (head, length, body))
+            self._request = b"%b%d\r\n\r\n%b" % (head, length, body)
+            self._outbox.put(self._write)
         else:
-            self._is_sending = True
             self._transport.write(b"%b%d\r\n\r\n" % (head, length))
+
+    def _write(self) -> None:
+        """Write a whole request, unless the connection was closed meanwhile: its caller has been, or will be, woken."""
+        request, self._request = self._request, b""
+        if not self._transport.is_closing():
+            self._transport.write(request)
+            self._is_sending = False
 
     async def send_body(self, body: bytes) -> None:
         """Send a long body slice by slice, at the server's pace. An early answer stops it."""

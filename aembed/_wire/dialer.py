@@ -15,6 +15,7 @@ import anyio
 
 from aembed._wire.connection import Connection
 from aembed._wire.connection_errors import not_connected
+from aembed._wire.outbox import Outbox
 from aembed._wire.public import NotPublicError, open_public
 from aembed._wire.route import Origin
 from aembed._wire.tunnel import Tunnel
@@ -34,6 +35,7 @@ async def dial(
     timeout: float,
     public_only: bool,
     forget: Callable[[Connection], None],
+    outbox: Outbox,
 ) -> Connection:
     """A new connection to ``origin``, within ``timeout`` seconds.
 
@@ -50,7 +52,7 @@ async def dial(
                     sock = await connect(host, port, open_public if public_only else open_any)
                 else:
                     sock = await connect_unix(origin.socket_path, public_only=public_only)
-            connection = Connection(asyncio.get_running_loop(), sock, is_tls=origin.is_tls, forget=forget)
+            connection = Connection(asyncio.get_running_loop(), sock, outbox, is_tls=origin.is_tls, forget=forget)
             if origin.proxy is None or not origin.is_tls:
                 await _serve(connection, sock, origin, tls)
             else:

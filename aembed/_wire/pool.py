@@ -9,6 +9,7 @@ from collections import defaultdict
 from aembed._settings.http import HttpSettings
 from aembed._wire.connection import Connection
 from aembed._wire.dialer import dial
+from aembed._wire.outbox import Outbox
 from aembed._wire.phases import PhaseTimer
 from aembed._wire.route import Origin
 
@@ -33,6 +34,7 @@ class Pool:
         """Set while there are connections."""
         self._longest_nap = min(settings.read_timeout, IDLE_S)
         self.is_closed = False
+        self._outbox = Outbox(self.loop)
 
     def take(self, origin: Origin) -> Connection | None:
         """The connection used last, so that those beyond the need grow old and are closed. ``None``: none is free."""
@@ -52,6 +54,7 @@ class Pool:
             timeout=self._settings.connect_timeout,
             public_only=self._settings.public_only,
             forget=self._forget,
+            outbox=self._outbox,
         )
         if not connection.gone.done():  # otherwise it is no longer in the pool
             self._all.add(connection)

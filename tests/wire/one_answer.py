@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from aembed import ProviderError
 from aembed._wire.connection import Connection
+from aembed._wire.outbox import Outbox
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: "
 
@@ -42,6 +43,9 @@ class Wire(asyncio.Transport):
     def abort(self) -> None:
         self.is_open = False
 
+    def is_closing(self) -> bool:
+        return not self.is_open
+
 
 class Outcome(NamedTuple):
     """The answer or the error that the bytes became."""
@@ -54,10 +58,10 @@ class Outcome(NamedTuple):
 
 
 @contextmanager
-def connected() -> Generator[tuple[Connection, Wire]]:
-    wire = Wire()
+def connected(outbox: Outbox | None = None) -> Generator[tuple[Connection, Wire]]:
+    wire, loop = Wire(), asyncio.get_running_loop()
     with socket.socket() as near:
-        connection = Connection(asyncio.get_running_loop(), near, is_tls=False, forget=lambda _: None)
+        connection = Connection(loop, near, outbox or Outbox(loop), is_tls=False, forget=lambda _: None)
         connection.connection_made(wire)
         yield connection, wire
 
