@@ -15,7 +15,9 @@ window_end       a fixed window, by resets that all point at one moment
 episode          amounts and times between two episodes of 429s
 pace             the speed after 429s that no limit explains: it chooses one of the flows
 flow             the interface of the next three
-even_flow        an even rate, held where a few requests in a hundred get a 429
+even_flow        an even flow, at rates held where a few requests in a hundred get a 429
+even_rate        the rate of one resource in it
+first_rates      the rates at which it begins
 windowed_flow    a long window with a hidden limit, filled in one go
 known_window_flow  a window of known length and limits, filled in one go
 burst_flow       the record of requests that these two share

@@ -199,7 +199,7 @@ class Account:
         if self.concurrency.adaptive:
             self.concurrency.overloaded(now, reservation.sent_at, in_flight)
         if begins and quotas.pace.is_stray(wait):
-            quotas.rejected(now, reservation)
+            quotas.rejected(now, reservation, wait)
             return
         self.bypass.rejected(reservation)
         if begins:

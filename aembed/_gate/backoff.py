@@ -114,10 +114,10 @@ class Backoff:
         self.is_answered = False
 
     def _be_silent(self, now: float, sent_at: float) -> None:
-        """Silence counts from the last success or, after a long time without requests, from the first new request."""
+        """Silence counts from the last success or, if nothing was asked for some time, from the next request."""
         if self._silent_since is None:
-            recent = sent_at - self._last_success < GIVE_UP_AFTER_S
-            self._silent_since = self._last_success if recent else sent_at
+            follows = sent_at - self._last_success <= MAX_PROBE_WAIT_S
+            self._silent_since = self._last_success if follows else sent_at
         elif sent_at - max(self.until, self._last_failed) > GIVE_UP_AFTER_S:
             self._silent_since = sent_at
         self._last_failed = now

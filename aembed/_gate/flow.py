@@ -68,7 +68,9 @@ class Flow(Protocol):
         """True if a 429 with this Retry-After concerns a single request that came slightly too early."""
         ...
 
-    def rejected(self, now: float, sent_at: float, amounts: AdmittedAmounts, suspects: Suspects) -> bool:
+    def rejected(
+        self, now: float, sent_at: float, amounts: AdmittedAmounts, suspects: Suspects, wait: float | None
+    ) -> bool:
         """Note a stray 429. False if the server is not of the kind that this flow assumes."""
         ...
 

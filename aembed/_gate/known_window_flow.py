@@ -106,7 +106,9 @@ class KnownWindowFlow(BurstFlow):
     def is_stray(self, wait: float | None) -> bool:
         return self._row + 1 < CLOSED_REJECTIONS and (wait is None or wait <= MAX_STRAY_WAIT_S)
 
-    def rejected(self, now: float, sent_at: float, amounts: AdmittedAmounts, suspects: Suspects) -> bool:
+    def rejected(
+        self, now: float, sent_at: float, amounts: AdmittedAmounts, suspects: Suspects, wait: float | None
+    ) -> bool:
         self._row += 1
         wider = self.margin.rejected(now, sent_at)
         for window in self._windows:

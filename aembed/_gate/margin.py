@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from aembed._gate.even_flow import PRIOR_ANSWERS
+from aembed._gate.even_rate import PRIOR_ANSWERS
 
 REJECTED_SHARE = 0.04
 """Share of 429s at which the margin stays as it is."""

@@ -12,6 +12,7 @@ import math
 
 from aembed._gate.episode import AdmittedAmounts, Episode, Pause
 from aembed._gate.even_flow import EvenFlow
+from aembed._gate.first_rates import first_rates, unsuspected_more
 from aembed._gate.flow import Flow, Suspects
 from aembed._gate.known_window_flow import KnownWindowFlow
 from aembed._gate.reservation import Reservation
@@ -30,8 +31,6 @@ CONTRADICTING_EPISODES = 3
 """Episodes, less than a minute apart, that outweigh headers; fewer are chance or an outage."""
 MIN_WINDOW_REQUESTS = 6.0
 """Fewest requests that fill a window; after fewer, only a second pause is taken for one."""
-MIN_BURST_S = 0.5
-"""Shortest duration assumed for a burst, so that its rate stays finite."""
 WINDOW_PAUSE_S, WINDOW_PAUSE_SHARE = 2.0, 1 / 3
 """Shortest pause that means a window: seconds, and share of the time since the last one. Buckets refill sooner."""
 MIN_KNOWN_WINDOW_S = 4.0
@@ -43,6 +42,8 @@ MIN_FITTING_REQUESTS = 4.0
 FRESH_RATE_SHARE = 0.5
 """Rate of a burst and its pause, as a share of the rate of the last minute, below which they show only a part of a
 window: it was partly full before."""
+MAX_PAUSE_SPANS = 2.0
+"""Longest pause that a window of the known limit makes, in times of the seconds that its content took at that rate."""
 MIN_MINUTE_S = 50.0
 """Shortest apparent window that is taken for the stated minute, filled slightly early."""
 MAX_WAIT_S = 60.0
@@ -52,8 +53,6 @@ UNKNOWN_RATES = math.inf, math.inf
 """Requests and tokens a second while no limit is known."""
 NO_MIN_RATES = 0.0, 0.0
 """Requests and tokens a second while no known limit sets a floor."""
-UNSUSPECTED_FACTOR = 4.0
-"""Times as much as was admitted, of a resource that the rejected request needs by as much less: few asked for it."""
 
 
 class Pace:
@@ -76,6 +75,8 @@ class Pace:
         self._had_few = False
         """The last pause came after few requests."""
         self._last_sent = {"document": -math.inf, "query": -math.inf}
+        self._is_hidden_limit = False
+        """Only a limit that is neither stated nor reported can have caused the last 429."""
         self._closures = 0
         """Closures of the present even flow."""
         self._no_window_s, self._no_window_until = RECOVERY_S, -math.inf
@@ -134,23 +135,32 @@ class Pace:
         """True if a 429 with this Retry-After concerns a single request that came slightly too early."""
         return self.flow is not None and self.flow.is_stray(wait)
 
-    def rejected(self, now: float, sent_at: float, amounts: AdmittedAmounts, suspects: Suspects) -> None:
+    def rejected(
+        self, now: float, sent_at: float, amounts: AdmittedAmounts, suspects: Suspects, wait: float | None
+    ) -> None:
         """Note a stray 429 to a request of these amounts."""
         assert self.flow is not None, "without a flow no 429 is a stray"
         self._healthy_since = now
-        if not self.flow.rejected(now, sent_at, amounts, suspects):
+        self._suspect(suspects)
+        if not self.flow.rejected(now, sent_at, amounts, suspects, wait):
             self._contradicted(now, self.flow)
 
     def slow_down(self, now: float, episode: Episode, suspects: Suspects, *, is_explained: bool = False) -> None:
         """Note that an episode begins. ``is_explained``: a known quota was nearly full."""
         self._healthy_since = math.inf
+        self._suspect(suspects)
         if self.flow is not None:
             self.flow.closed(now, episode, suspects)
             self._closures += 1
         elif episode.minute[0] >= MIN_REQUESTS and not self._is_chance(now, is_explained):
-            self.flow = EvenFlow(now, self._first_rates(episode), self._known)
+            self.flow = EvenFlow(now, first_rates(episode, self._known), self._known)
             self._closures = 0
             self._keep_s = min(MAX_RETRIAL_S, 2 * self._keep_s) if now < self._kept_until + RECOVERY_S else RECOVERY_S
+
+    def _suspect(self, suspects: Suspects) -> None:
+        """Note whether only a hidden limit can have caused a 429."""
+        shown = [is_suspect and known < math.inf for is_suspect, known in zip(suspects, self._known, strict=True)]
+        self._is_hidden_limit = not any(shown)
 
     def _is_chance(self, now: float, is_explained: bool) -> bool:
         """A known quota explains the 429, or headers show how the server counts, and few episodes contradict that."""
@@ -203,20 +213,21 @@ class Pace:
         is_few = admitted[0] < MIN_WINDOW_REQUESTS
         if is_few and not self._had_few:
             self._had_few = True
-            return None
+            return flow
         self._had_few = is_few
         if math.inf not in self._known:
             known = self._known_window(now, flow, admitted, episode.rejected, windows)
             if isinstance(known, KnownWindowFlow):
                 known.opened(now, pause)
             return known
-        if self._known != UNKNOWN_RATES and not self._closures:
+        of_known = max(amount / rate for amount, rate in zip(admitted, self._known, strict=True))
+        if self._known != UNKNOWN_RATES and not self._closures and pause.closed <= MAX_PAUSE_SPANS * of_known:
             return flow  # a short window of the known limit would look the same
         span = min(MINUTE_S, span)
         if span < MIN_WINDOW_S:
             flow.measured(admitted, span, episode.rejected)
             return flow
-        hidden = _unsuspected_more(admitted, episode.rejected, admitted)
+        hidden = unsuspected_more(admitted, episode.rejected, admitted)
         requests, tokens = (
             known * span if known < math.inf else amount or math.inf
             for known, amount in zip(self._known, hidden, strict=True)
@@ -227,6 +238,8 @@ class Pace:
         """Headers have shown a window of known limits, of about ``span`` seconds."""
         if self._known == UNKNOWN_RATES or self.is_fixed or self.is_bucket or now < self._no_window_until:
             return
+        if self._is_hidden_limit and isinstance(self.flow, EvenFlow):
+            return  # the window of the known limit is not full before the hidden one is
         span = usual_window_s(span)
         if not isinstance(self.flow, KnownWindowFlow) or self.flow.span < span:
             self.flow = KnownWindowFlow(now, span, self._known, windows)
@@ -250,17 +263,6 @@ class Pace:
             return flow
         return KnownWindowFlow(now, usual_window_s(span), self._known, windows)
 
-    def _first_rates(self, episode: Episode) -> AdmittedAmounts:
-        """Stated or reported rates; else the last minute's, rather too high: the next episode measures it."""
-        seconds = max(MIN_BURST_S, episode.minute_seconds)
-        rates = [amount / seconds for amount in episode.minute]
-        for place, other in ((0, 1), (1, 0)):
-            if self._known[place] < math.inf:
-                rates[place] = self._known[place]
-                if self._known[other] == math.inf and episode.minute[place]:  # in proportion to the known rate
-                    rates[other] = max(rates[other], rates[place] * episode.minute[other] / episode.minute[place])
-        return _unsuspected_more((rates[0], rates[1]), episode.rejected, episode.minute)
-
     def _least(self, now: float) -> AdmittedAmounts:
         """The rate below which no flow falls, as a known limit recovers."""
         healthy = max(0.0, now - self._healthy_since)
@@ -278,15 +280,3 @@ class Pace:
         if is_back or flow.is_out_of_sight(now):
             self.flow = None
             self._kept_until = now
-
-
-def _unsuspected_more(
-    amounts: AdmittedAmounts, rejected: AdmittedAmounts, admitted: AdmittedAmounts
-) -> AdmittedAmounts:
-    """``amounts``, raised for a resource of which the rejected request needs a far smaller part of the admitted one."""
-    parts = [need / amount if need < amount else 1.0 for need, amount in zip(rejected, admitted, strict=True)]
-    requests, tokens = (
-        amount * UNSUSPECTED_FACTOR if part * UNSUSPECTED_FACTOR < max(parts) else amount
-        for amount, part in zip(amounts, parts, strict=True)
-    )
-    return requests, tokens

@@ -207,11 +207,11 @@ class Quotas:
             if spans:
                 self.pace.use_window(now, max(spans), (self.requests.window, self.tokens.window))
 
-    def rejected(self, now: float, reservation: Reservation) -> None:
+    def rejected(self, now: float, reservation: Reservation, wait: float | None) -> None:
         """A stray 429: it slows the pace, and begins no episode."""
         suspects, amounts = self.suspects(), (reservation.requests, reservation.tokens)
         self.refund(now, reservation)
-        self.pace.rejected(now, reservation.sent_at, amounts, suspects)
+        self.pace.rejected(now, reservation.sent_at, amounts, suspects, wait)
 
     def begin_episode(self, now: float, edge: Reservation, wait: float | None) -> None:
         """The first 429 after successes, with a Retry-After of ``wait`` seconds."""

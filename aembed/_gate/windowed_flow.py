@@ -134,7 +134,9 @@ class WindowedFlow(BurstFlow):
     def is_stray(self, wait: float | None) -> bool:
         return False  # each 429 measures what the window holds
 
-    def rejected(self, now: float, sent_at: float, amounts: AdmittedAmounts, suspects: Suspects) -> bool:
+    def rejected(
+        self, now: float, sent_at: float, amounts: AdmittedAmounts, suspects: Suspects, wait: float | None
+    ) -> bool:
         raise AssertionError("no 429 is a stray")
 
     def until_room(self, now: float) -> float:

@@ -117,12 +117,12 @@ def test_a_pace(history: list[Call]) -> None:
             lambda: windows[flag].sent(now, a),
             lambda: windows[flag].answered(now, b, a),
             lambda: pace.knows(known),
-            lambda: pace.rejected(now, a, (abs(b), abs(a)), (True, flag)) if pace.is_stray(b) else None,
+            lambda: pace.rejected(now, a, (abs(b), abs(a)), (True, flag), b) if pace.is_stray(b) else None,
             lambda: pace.window(flag),
         )
         call(methods, which)
         if isinstance(pace.flow, EvenFlow):
-            assert all(rate > 0 for rate in pace.flow.rates)
+            assert all(rate > 0 for rate in pace.flow.average)
 
 
 @given(calls)

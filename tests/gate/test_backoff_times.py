@@ -60,8 +60,8 @@ def test_a_server_is_silent_since_its_last_success() -> None:
     assert backoff.silent(0.0) == 0.0
 
 
-@pytest.mark.parametrize(("sent_at", "since"), [(90.9, 1.0), (91.0, 91.0), (200.0, 200.0)])
-def test_after_a_long_rest_silence_counts_from_the_first_request(sent_at: float, since: float) -> None:
+@pytest.mark.parametrize(("sent_at", "since"), [(6.0, 1.0), (6.1, 6.1), (200.0, 200.0)])
+def test_after_a_rest_silence_counts_from_the_first_request(sent_at: float, since: float) -> None:
     backoff = Backoff()
     backoff.answered(1.0, 0.5)
     backoff.failed(sent_at + 0.1, sent_at, is_probe=False)

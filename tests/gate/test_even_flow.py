@@ -10,14 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aembed._gate.episode import Episode
-from aembed._gate.even_flow import (
-    CLOSED_REJECTIONS,
-    CUT_SHARE,
-    MAX_CUT_SHARE,
-    MAX_STRAY_WAIT_S,
-    REJECTED_SHARE,
-    EvenFlow,
-)
+from aembed._gate.even_flow import CLOSED_REJECTIONS, MAX_STRAY_WAIT_S, EvenFlow
+from aembed._gate.even_rate import CUT_SHARE, MAX_CUT_SHARE, REJECTED_SHARE
 
 UNKNOWN = (math.inf, math.inf)
 NONE = (0.0, 0.0)
@@ -57,7 +51,7 @@ def play(flow: EvenFlow, server: Bucket, seconds: float, *, latency: float = 0.2
             if taken:
                 succeed(flow, sent_at + latency)
             else:
-                flow.rejected(sent_at + latency, sent_at, ONE, BOTH)
+                flow.rejected(sent_at + latency, sent_at, ONE, BOTH, None)
         if when <= now:
             under_way.append((now, server.takes(now)))
             flow.sent(now, (1.0, 10.0), is_query=False)
@@ -80,7 +74,7 @@ def test_a_known_rate_is_never_passed() -> None:
     flow = EvenFlow(0.0, (5.0, 50.0), (5.0, math.inf))
     fates = play(flow, Bucket(100.0, 100.0), 600.0)
     assert all(fates)
-    assert flow.rates[0] == 5.0
+    assert flow.average[0] == 5.0
     assert len(fates) == pytest.approx(3000, rel=0.01)
 
 
@@ -88,15 +82,15 @@ def test_requests_in_flight_together_lower_the_rate_once() -> None:
     flow = EvenFlow(0.0, (10.0, 100.0), UNKNOWN)
     for n in range(40):
         succeed(flow, n / 10)
-    before = flow.rates[0]
-    flow.rejected(5.0, 4.5, ONE, BOTH)
-    once = flow.rates[0]
+    before = flow.average[0]
+    flow.rejected(5.0, 4.5, ONE, BOTH, None)
+    once = flow.average[0]
     assert once == pytest.approx(before * (1 - CUT_SHARE))
     for _ in range(10):
-        flow.rejected(5.0, 4.9, ONE, BOTH)
-    assert flow.rates[0] == once
-    flow.rejected(5.5, 5.1, ONE, BOTH)
-    assert flow.rates[0] == pytest.approx(once * (1 - MAX_CUT_SHARE), rel=0.2)
+        flow.rejected(5.0, 4.9, ONE, BOTH, None)
+    assert flow.average[0] == once
+    flow.rejected(5.5, 5.1, ONE, BOTH, None)
+    assert flow.average[0] == pytest.approx(once * (1 - MAX_CUT_SHARE), rel=0.2)
 
 
 def test_a_few_429s_are_strays_and_a_row_of_them_is_a_closed_server() -> None:
@@ -104,7 +98,7 @@ def test_a_few_429s_are_strays_and_a_row_of_them_is_a_closed_server() -> None:
     for n in range(CLOSED_REJECTIONS - 1):
         assert flow.is_stray(MAX_STRAY_WAIT_S)
         assert not flow.is_stray(MAX_STRAY_WAIT_S + 0.1)
-        flow.rejected(n + 1.0, n + 0.5, ONE, BOTH)
+        flow.rejected(n + 1.0, n + 0.5, ONE, BOTH, None)
     assert not flow.is_stray(None)
     succeed(flow, 4.0)
     assert flow.is_stray(None)
@@ -115,9 +109,9 @@ def test_only_the_resource_that_kept_requests_waiting_is_slowed_down() -> None:
     assert flow.earliest(0.0, (1.0, 10.0), NONE, NONE) == pytest.approx(1.0)
     assert flow.earliest(1.0, (1.0, 10.0), NONE, NONE) == 1.0
     flow.sent(1.0, (1.0, 10.0), is_query=False)
-    flow.rejected(1.2, 1.0, ONE, BOTH)
-    assert flow.rates[0] == 100.0
-    assert flow.rates[1] < 10.0
+    flow.rejected(1.2, 1.0, ONE, BOTH, None)
+    assert flow.average[0] == 100.0
+    assert flow.average[1] < 10.0
 
 
 def test_an_outage_after_long_health_leaves_the_rate_as_it_is() -> None:
@@ -126,12 +120,12 @@ def test_an_outage_after_long_health_leaves_the_rate_as_it_is() -> None:
         succeed(flow, n / 10)
     outage = Episode(10.0, (100.0, 1000.0), 10.0, False, 0.0, (100.0, 1000.0), 10.0, 10.0, ONE)
     flow.closed(10.0, outage, BOTH)
-    assert flow.rates == [10.0, 100.0]
+    assert flow.average == (10.0, 100.0)
     flow.closed(10.0, outage, BOTH)
-    assert flow.rates[0] < 8.0
+    assert flow.average[0] < 8.0
 
 
 def test_a_measurement_leaves_room_for_a_request_like_the_rejected_one() -> None:
     flow = EvenFlow(0.0, (10.0, 100.0), UNKNOWN)
     flow.measured((0.0, 0.0), 10.0, (1.0, 10.0))
-    assert flow.rates == [0.1, 1.0]
+    assert flow.average == (0.1, 1.0)

@@ -45,7 +45,7 @@ def test_a_429_widens_the_window_and_answers_narrow_it_again() -> None:
     """Requests that arrive sooner than those before them find the window of the server full."""
     flow = flow_at()
     assert fill(flow, 0.0) == 20
-    flow.rejected(10.0, 9.9, ONE, BOTH)
+    flow.rejected(10.0, 9.9, ONE, BOTH, None)
     assert fill(flow, 10.001) == 0
     assert fill(flow, 10.2) == 20
     for n in range(300):
@@ -68,14 +68,14 @@ def test_a_window_with_room_does_not_explain_a_429_while_a_limit_is_unknown() ->
     for flow in (known, hidden):
         for _ in range(10):
             flow.sent(0.0, ONE, is_query=False)
-    assert [flow.rejected(0.2, 0.1, ONE, BOTH) for flow in (known, hidden)] == [True, False]
+    assert [flow.rejected(0.2, 0.1, ONE, BOTH, None) for flow in (known, hidden)] == [True, False]
 
 
 def test_a_margin_of_half_a_window_contradicts_it() -> None:
     flow = flow_at()
     assert fill(flow, 0.0) == 20
     seconds = 0.0
-    while flow.rejected(seconds + 1, seconds + 0.9, ONE, BOTH):
+    while flow.rejected(seconds + 1, seconds + 0.9, ONE, BOTH, None):
         seconds += 1
     assert 2 < seconds < 200
     assert flow.average[0] < 0.7 * KNOWN[0]
@@ -125,8 +125,8 @@ def test_an_episode_long_after_the_last_one_is_an_outage() -> None:
 def test_the_first_429s_of_a_window_are_strays() -> None:
     flow = flow_at()
     assert [flow.is_stray(0.5), flow.is_stray(None), flow.is_stray(9.0)] == [True, True, False]
-    flow.rejected(1.0, 0.5, ONE, BOTH)
-    flow.rejected(1.0, 0.5, ONE, BOTH)
+    flow.rejected(1.0, 0.5, ONE, BOTH, None)
+    flow.rejected(1.0, 0.5, ONE, BOTH, None)
     assert not flow.is_stray(0.5)
     flow.answered(2.0, 1.5, ONE, is_query=False, success=True)
     assert flow.is_stray(0.5)

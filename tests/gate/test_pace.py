@@ -73,7 +73,7 @@ def test_an_estimate_has_a_floor_and_a_ceiling(history: list[tuple[float, float 
             when = pace.earliest(at, Reservation("document", 0, 10.0), (0.0, 0.0))
             assert at <= when <= max(at, now) + 60.0
         if isinstance(pace.flow, EvenFlow):
-            assert all(0.0 < rate < math.inf for rate in pace.flow.rates)
+            assert all(0.0 < rate < math.inf for rate in pace.flow.average)
 
     run(main())
 
@@ -85,7 +85,7 @@ async def test_fault_100_ten_thousand_successes_after_the_last_429_raise_nothing
     for _ in range(10_000):
         await succeed(gate, reservation=Reservation("document", 0, 10.0))
     flow = gate.account.quotas.pace.flow
-    assert flow is None or (isinstance(flow, EvenFlow) and flow.rates[0] > 1.0)
+    assert flow is None or (isinstance(flow, EvenFlow) and flow.average[0] > 1.0)
 
 
 @pytest.mark.virtual_time

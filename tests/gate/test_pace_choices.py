@@ -198,7 +198,7 @@ def test_a_hidden_window_shorter_than_a_quarter_of_a_minute_is_not_filled_in_bur
     pace.recover(span, episode(burst=5.0), pause(span - 5.0), windows())
     assert type(pace.flow) is kind
     if isinstance(pace.flow, EvenFlow):
-        assert pace.flow.rates[0] == pytest.approx(min(0.5, 30.0 / span))
+        assert pace.flow.average[0] == pytest.approx(min(0.5, 30.0 / span))
 
 
 def test_a_window_holds_what_was_admitted() -> None:
@@ -213,7 +213,7 @@ def test_a_window_holds_what_was_admitted() -> None:
 
 
 def test_after_few_requests_only_a_second_pause_is_taken_for_a_window() -> None:
-    for admitted, flows in [(5.9, [type(None), WindowedFlow]), (6.0, [WindowedFlow, WindowedFlow])]:
+    for admitted, flows in [(5.9, [EvenFlow, WindowedFlow]), (6.0, [WindowedFlow, WindowedFlow])]:
         pace, found = Pace(), []
         for number in range(2):
             pace.flow = EvenFlow(0.0, (1.0, 10.0), HIDDEN)

@@ -29,25 +29,25 @@ def episode(rejected: tuple[float, float], minute: tuple[float, float] = (60.0, 
 @pytest.mark.parametrize(("amounts", "slowed"), [(DOCUMENT, 1), (QUERY, 0)], ids=["document", "query"])
 def test_a_stray_429_slows_down_what_its_request_needs_longest(amounts: tuple[float, float], slowed: int) -> None:
     flow = EvenFlow(0.0, (10.0, 10_000.0), UNKNOWN)
-    before = list(flow.rates)
-    flow.rejected(1.0, 0.5, amounts, BOTH)
-    assert flow.rates[slowed] < before[slowed]
-    assert flow.rates[1 - slowed] == before[1 - slowed]
+    before = list(flow.average)
+    flow.rejected(1.0, 0.5, amounts, BOTH, None)
+    assert flow.average[slowed] < before[slowed]
+    assert flow.average[1 - slowed] == before[1 - slowed]
 
 
 @pytest.mark.parametrize(("amounts", "slowed"), [(DOCUMENT, 1), (QUERY, 0)], ids=["document", "query"])
 def test_a_closure_slows_down_what_its_first_request_needs_longest(amounts: tuple[float, float], slowed: int) -> None:
     flow = EvenFlow(0.0, (10.0, 10_000.0), UNKNOWN)
-    before = list(flow.rates)
+    before = list(flow.average)
     flow.closed(10.0, episode(amounts), BOTH)
-    assert flow.rates[slowed] < before[slowed]
-    assert flow.rates[1 - slowed] == before[1 - slowed]
+    assert flow.average[slowed] < before[slowed]
+    assert flow.average[1 - slowed] == before[1 - slowed]
 
 
 def test_a_resource_with_room_is_not_suspected() -> None:
     flow = EvenFlow(0.0, (10.0, 10_000.0), UNKNOWN)
-    flow.rejected(1.0, 0.5, DOCUMENT, (True, False))
-    assert (flow.rates[0] < 10.0, flow.rates[1]) == (True, 10_000.0)
+    flow.rejected(1.0, 0.5, DOCUMENT, (True, False), None)
+    assert (flow.average[0] < 10.0, flow.average[1]) == (True, 10_000.0)
 
 
 @pytest.mark.parametrize(("remaining", "slowed"), [(900.0, [1]), (3.0, [0, 1])], ids=["much left", "little left"])
@@ -63,15 +63,15 @@ def test_replies_that_report_much_left_leave_the_other_resource(remaining: float
     again = Reservation("document", 0, 1000.0)
     again.sent_at = 1.0
     quotas.commit(1.0, again)
-    quotas.rejected(1.5, again)
-    assert [place for place in (0, 1) if flow.rates[place] < rates[place]] == slowed
+    quotas.rejected(1.5, again, None)
+    assert [place for place in (0, 1) if flow.average[place] < rates[place]] == slowed
 
 
 def test_of_a_resource_that_the_rejected_request_hardly_needs_more_is_allowed_at_first() -> None:
     pace = Pace()
     pace.slow_down(10.0, episode((1.0, 50_000.0), (60.0, 100_000.0)), BOTH)
     assert isinstance(pace.flow, EvenFlow)
-    assert pace.flow.rates == [pytest.approx(4.0), pytest.approx(100_000 / 60)]
+    assert pace.flow.average == pytest.approx((4.0, 100_000 / 60))
 
 
 def pause_after(pace: Pace, burst: float, closed: float) -> None:

@@ -194,16 +194,16 @@ def test_a_hidden_rate_is_what_goes_along_with_the_known_one() -> None:
 def test_a_window_seven_tenths_full_explains_a_429(sent: int, explained: bool) -> None:
     flow = known(a_second=(2.0, math.inf))
     fill(flow, 1.0, sent)
-    assert flow.rejected(1.5, 1.0, ONE, BOTH) is explained
+    assert flow.rejected(1.5, 1.0, ONE, BOTH, None) is explained
     all_known = known()
-    assert all_known.rejected(1.5, 1.0, ONE, BOTH) is True
+    assert all_known.rejected(1.5, 1.0, ONE, BOTH, None) is True
 
 
 def test_three_429s_in_a_row_close_it() -> None:
     flow, stray = known(), []
     for _ in range(3):
         stray.append((flow.is_stray(None), flow.is_stray(2.0), flow.is_stray(2.1)))
-        flow.rejected(1.5, 1.0, ONE, BOTH)
+        flow.rejected(1.5, 1.0, ONE, BOTH, None)
     assert stray == [(True, True, False), (True, True, False), (False, False, False)]
     fill(flow, 3.0, 1)
     assert flow.is_stray(None)
