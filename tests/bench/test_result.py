@@ -92,4 +92,6 @@ def test_a_percentile_is_found_or_missed() -> None:
 def test_a_report_is_frozen_and_has_a_repr() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         REPORT.name = "other"  # type: ignore[misc]
-    assert str(REPORT) == "open query(batch=5, model=mock, cached=False): invalid"
+    assert str(REPORT) == "open query(batch=5, model=mock, cached=False): INVALID"
+    good, failed = (dataclasses.replace(REPORT, verdict=verdict) for verdict in (Verdict(), Verdict(state="failed")))
+    assert (str(good).rpartition(": ")[2], str(failed).rpartition(": ")[2]) == ("measured", "measured, failed")

@@ -213,7 +213,9 @@ class Report:
         return self.verdict.state != "invalid"
 
     def __str__(self) -> str:
-        return f"{self.mode} {named(self.name, self.parameters)}: {self.verdict.state}"
+        state = self.verdict.state
+        said = {"ok": "measured", "invalid": "INVALID"}.get(state, f"measured, {state}")
+        return f"{self.mode} {named(self.name, self.parameters)}: {said}"
 
 
 def named(name: str, parameters: Mapping[str, Parameter]) -> str:
