@@ -40,9 +40,6 @@ TABLE_TYPES = {"model_type", "dict_type", "mapping_type"}
 OriginOf: TypeAlias = Callable[[tuple[str, ...]], str]
 """Says where the field at a path was set: a keyword, a file and table, a variable; "" if that is not known."""
 
-TAGS = {"switch", "policy"}
-"""Tags in pydantic's error paths for options of several types; no option has such a name."""
-
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(Field, PrivateAttr))
 class _RaisesConfigError(ModelMetaclass):
@@ -100,12 +97,31 @@ def plain(value: object) -> object:
 
 
 def explain(error: ValidationError, model: type[BaseModel], origin_of: OriginOf | None = None) -> ConfigError:
-    """One sentence for each mistake: field, value, remedy. Values of secret fields stay out."""
-    return ConfigError("; ".join(_sentence(details, model, origin_of) for details in error.errors()))
+    """One sentence for each wrong field: field, value, remedy. Values of secret fields stay out."""
+    sentences: dict[tuple[str, ...], str] = {}
+    for details in error.errors():
+        path = _path(details, model)
+        sentences.setdefault(path, _sentence(details, path, model, origin_of))  # a union has an error for each type
+    return ConfigError("; ".join(sentences.values()))
 
 
-def _sentence(details: ErrorDetails, model: type[BaseModel], origin_of: OriginOf | None) -> str:
-    path = tuple(str(part) for part in details["loc"] if part not in TAGS)
+def _path(details: ErrorDetails, model: type[BaseModel]) -> tuple[str, ...]:
+    """Names of the fields that lead to the wrong one, without pydantic's names for the types of a union."""
+    path: list[str] = []
+    kind: object = model
+    for part in map(str, details["loc"]):
+        below = field_type(kind, part)
+        if below is not None:
+            path.append(part)
+            kind = below
+        elif details["type"] == "extra_forbidden" and part == str(details["loc"][-1]):
+            path.append(part)
+    return tuple(path)
+
+
+def _sentence(
+    details: ErrorDetails, path: tuple[str, ...], model: type[BaseModel], origin_of: OriginOf | None
+) -> str:
     origin = origin_of(path) if origin_of is not None and path else ""
     return _problem(details, path, model) + (f" ({origin})" if origin else "")
 

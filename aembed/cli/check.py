@@ -43,8 +43,10 @@ def sources(config: Config) -> str:
 async def check(config: Config) -> list[CheckRow]:
     """Send one test request to each configured model; with none configured, to the default model."""
     async with EmbedderFactory(config) as factory:
-        for name in sorted(config.profiles.keys() & set(factory.available_providers())):
-            print(f"aembed: profile {name!r} takes the place of the provider {name!r}; rename it", file=sys.stderr)
+        for name in sorted(config.profiles):
+            if name.partition(":")[0] in factory.available_providers():
+                what = "model" if ":" in name else "provider"
+                print(f"aembed: profile {name!r} takes the place of the {what} {name!r}; rename it", file=sys.stderr)
         health: Mapping[str, Health] = await factory.check_health()
     return [_row(config, name, health[name]) for name in sorted(health)]
 

@@ -60,6 +60,12 @@ def test_check_warns_of_a_profile_that_hides_a_provider(aembed: Aembed) -> None:
     assert err == "aembed: profile 'openai' takes the place of the provider 'openai'; rename it\n"
 
 
+def test_check_warns_of_a_profile_that_hides_a_model(aembed: Aembed) -> None:
+    Path("aembed.toml").write_text('[profiles."openai:m"]\nmodel = "mock"\n[profiles."team:m"]\nmodel = "mock"')
+    _, _, err = aembed("check")
+    assert err == "aembed: profile 'openai:m' takes the place of the model 'openai:m'; rename it\n"
+
+
 def test_check_shows_which_variables_hold_address_and_key(aembed: Aembed, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("aembed.toml").write_text('[profiles.p]\nmodel = "openai:m"\ntimeout = 1\nretry = { max_attempts = 1 }')
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
