@@ -8,7 +8,6 @@ import pytest
 
 from aembed import Config, ConfigError, new_embedder
 
-
 STRING = "input should be a valid string (keyword)"
 
 
