@@ -57,6 +57,18 @@ def silent() -> ProviderError:
     return RequestTimeoutError("the server fell silent for longer than read_timeout")
 
 
+def no_handshake(host: str, port: int) -> ConnectError:
+    """The error for a server that is connected, and silent where it should begin TLS."""
+    return ConnectError(
+        f"{host}:{port} began no TLS within connect_timeout; check the port, or let base_url begin with http:// if the "
+        "server is your own"
+    )
+
+
+def no_http_of_proxy() -> ReplyError:
+    return ReplyError("the proxy's answer is not valid HTTP; check http.proxy, or the variables that name one")
+
+
 def no_http(*, is_tls: bool) -> ReplyError:
     """The error for an answer that breaks a rule of HTTP/1.1, or that no request asked for."""
     hint = "" if is_tls else "; base_url may have to begin with https://"

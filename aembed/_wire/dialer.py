@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import anyio
 
 from aembed._wire.connection import Connection
-from aembed._wire.connection_errors import not_connected
+from aembed._wire.connection_errors import no_handshake, not_connected
 from aembed._wire.outbox import Outbox
 from aembed._wire.public import NotPublicError, open_public
 from aembed._wire.route import Origin
@@ -60,6 +60,8 @@ async def dial(
             return connection
     except TimeoutError as error:
         _close(sock)
+        if sock is not None and origin.is_tls and origin.proxy is None:
+            raise no_handshake(host, port) from None
         raise not_connected(error, host, port, is_proxy=origin.proxy is not None) from None
     except BaseException:  # a cancellation too: until the connection is returned, only this closes the socket
         _close(sock)

@@ -8,7 +8,7 @@ import httptools
 
 from aembed._errors import ConnectError, ProviderError
 from aembed._wire.answer import BEGINNING, MAX_HEAD_BYTES
-from aembed._wire.connection_errors import no_http, rejected_by_proxy
+from aembed._wire.connection_errors import no_http_of_proxy, rejected_by_proxy
 from aembed._wire.route import USER_AGENT, Origin, Proxy
 
 END_OF_HEAD = b"\r\n\r\n"
@@ -44,12 +44,12 @@ class Tunnel(asyncio.Protocol):
             except (httptools.HttpParserError, httptools.HttpParserUpgrade):
                 status = 0
             if status < 100:
-                self._end(no_http(is_tls=True))
+                self._end(no_http_of_proxy())
                 return
             self._status = status if status >= 200 else 0
         # Bytes after a 200 are a server that speaks before TLS begins, or a proxy that injects: neither may enter TLS.
         if len(self._received) > MAX_HEAD_BYTES or (200 <= self._status < 300 and self._received):
-            self._end(no_http(is_tls=True))
+            self._end(no_http_of_proxy())
         elif self._status:
             self._end()
 

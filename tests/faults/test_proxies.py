@@ -65,6 +65,15 @@ async def test_fault_97_a_port_without_tls() -> None:
     assert f"127.0.0.1:{port} does not speak TLS; check the port, or let base_url begin with http://" in str(error)
 
 
+async def test_fault_97_a_port_that_is_silent_about_tls() -> None:
+    """As a server that waits for the end of a plain request."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        error = await failed(f"https://127.0.0.1:{port}/v1", connect_timeout=0.05)
+    assert type(error) is ConnectError
+    assert f"127.0.0.1:{port} began no TLS within connect_timeout; check the port, or let base_url begin" in str(error)
+
+
 async def test_fault_97_a_port_with_tls() -> None:
     async with speaking(b"\x15\x03\x01\x00\x02\x02\x46") as port:
         error = await failed(f"http://127.0.0.1:{port}/v1")

@@ -102,7 +102,7 @@ async def test_a_reason_in_any_bytes_is_a_sentence() -> None:
 async def test_what_is_no_answer_to_connect_is_no_tunnel(parts: tuple[bytes | None, ...]) -> None:
     with pytest.raises(ReplyError) as caught:
         await opened(*parts)
-    assert str(caught.value) == "the server's answer is not valid HTTP", "TLS is spoken already, so no hint at https"
+    assert str(caught.value).startswith("the proxy's answer is not valid HTTP; check http.proxy")
 
 
 async def test_a_head_may_be_as_long_as_any() -> None:
