@@ -48,8 +48,11 @@ IN_FILES = {
 """Settings that a profile may hold as well: they keep their names unless they were given as flags."""
 
 _NAMES = "|".join({"timeout": "timeout(?=[=:])", "keep": "keep(?==)"}.get(name, name) for name in FLAGS)
-_OPTION = re.compile(rf"""(?<![\w.'"])({_NAMES})(?:="?([\w-]+)"?)?(?![\w'"])""")
-_WORD = re.compile(rf"""(?<![\w.'"])({"|".join(WORDS)})=("[\w-]+"|)""")
+_ALONE = r"""(?<![\w./\\'"-])"""
+"""Not within a name, a path or a flag."""
+_QUOTED = r"""(?<!\w)'[^']*'"""
+_OPTION = re.compile(rf"""{_QUOTED}|{_ALONE}({_NAMES})(?:="?([\w-]+)"?)?(?![\w'"]|[./\\-]\w)""")
+_WORD = re.compile(rf"""{_ALONE}({"|".join(WORDS)})=("[\w-]+"|)""")
 
 
 @contextmanager
@@ -66,6 +69,8 @@ def named(sentence: str, given: Collection[str]) -> str:
 
     def flag(found: re.Match[str]) -> str:
         name, value = found.groups()
+        if name is None:
+            return found[0]
         if name in IN_FILES and name not in given:
             return found[0]
         return FLAGS[name] if value in {None, "True"} else f"{FLAGS[name]} {value}"

@@ -22,6 +22,11 @@ from tests.cli.command import Aembed
         ('Read it with encoding="utf-16".', set(), "Read it with --encoding utf-16."),
         ("text='{a' is not a template", set(), "--text '{a' is not a template"),
         ("the text is refused; the limit is 5", set(), "the text is refused; the limit is 5"),
+        ("the cache '/tmp/cache.db' is a link", {"cache"}, "the --cache '/tmp/cache.db' is a link"),
+        ("cache: '../my cache/a' is no file", {"cache"}, "--cache: '../my cache/a' is no file"),
+        ("/srv/cache/force.npy exists, and cache-a.db; use force", {"cache"},
+         "/srv/cache/force.npy exists, and cache-a.db; use --force"),
+        (r"C:\cache\keep=1 isn't there; set cache.", {"cache"}, r"C:\cache\keep=1 isn't there; set --cache."),
         ("my_dimensions or dimensions_", {"dimensions"}, "my_dimensions or dimensions_"),
     ],
 )  # fmt: skip
