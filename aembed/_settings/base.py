@@ -119,9 +119,7 @@ def _path(details: ErrorDetails, model: type[BaseModel]) -> tuple[str, ...]:
     return tuple(path)
 
 
-def _sentence(
-    details: ErrorDetails, path: tuple[str, ...], model: type[BaseModel], origin_of: OriginOf | None
-) -> str:
+def _sentence(details: ErrorDetails, path: tuple[str, ...], model: type[BaseModel], origin_of: OriginOf | None) -> str:
     origin = origin_of(path) if origin_of is not None and path else ""
     return _problem(details, path, model) + (f" ({origin})" if origin else "")
 
