@@ -20,7 +20,16 @@ from tests.mutation.forks import CONNECTION, NOT_HERE, Request
 from tests.mutation.mutants import Mutant
 from tests.mutation.warm import DURATIONS, FAILED
 
-COPIED = ("aembed", "tests", "perf", "pyproject.toml", "README.md", "noxfile.py")
+COPIED = (
+    "aembed",
+    "aembed_command.py",
+    "aembed_pytest.py",
+    "tests",
+    "perf",
+    "pyproject.toml",
+    "README.md",
+    "noxfile.py",
+)
 REWRITTEN = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
 """A server has imported pytest's plugins before it begins."""
 PYTEST = ("-x", "-q", "-p", "no:cacheprovider", "--no-header", "-p", "tests.mutation.warm")
