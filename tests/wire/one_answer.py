@@ -16,7 +16,7 @@ REQUEST = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: "
 
 
 class Wire(asyncio.Transport):
-    """The loop's side: records the bytes written, and whether the connection is still open."""
+    """The loop's side: records the bytes written, how the connection was closed, and whether it is still open."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,6 +24,7 @@ class Wire(asyncio.Transport):
         self.unsent = 0
         self.is_open = True
         self.is_read = True
+        self.closed_by: list[str] = []
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
         self.written += bytes(data)
@@ -39,9 +40,11 @@ class Wire(asyncio.Transport):
 
     def close(self) -> None:
         self.is_open = False
+        self.closed_by.append("close")
 
     def abort(self) -> None:
         self.is_open = False
+        self.closed_by.append("abort")
 
     def is_closing(self) -> bool:
         return not self.is_open

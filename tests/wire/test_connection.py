@@ -211,3 +211,47 @@ async def test_no_byte_that_passes_is_shown() -> None:
         shown = f"{connection!r} {connection.head!r} {connection.head and connection.head.headers!r}"
         assert "sk-secret" not in shown
         assert "x-echo" in shown
+
+
+@pytest.mark.parametrize(
+    ("ends", "closed_by"),
+    [("never", ["close", "abort"]), ("by the server", ["abort"]), ("by us", ["abort", "abort"])],
+)
+async def test_an_open_connection_takes_its_leave(ends: str, closed_by: list[str]) -> None:
+    """Over TLS only ``close`` sends the close_notify that RFC 8446 wants; ``abort`` waits for nothing."""
+    with connected() as (connection, wire):
+        if ends == "by the server":
+            connection.eof_received()
+        elif ends == "by us":
+            connection.abort()
+        connection.close()
+        assert (connection.is_closed, wire.closed_by) == (True, closed_by)
+
+
+async def test_an_idle_time_begins_when_the_answer_has_been_read() -> None:
+    with connected() as (connection, _):
+        connection.start(REQUEST, b"{}")
+        assert (connection.is_busy, connection.waits_for_server) == (True, True)
+        connection.data_received(LENGTH + b"ok")
+        assert (connection.is_busy, connection.waits_for_server) == (True, False)
+        connection.since = 0.0
+        connection.rest()
+        assert (connection.is_busy, connection.waits_for_server) == (False, False)
+        assert connection.since == pytest.approx(asyncio.get_running_loop().time(), abs=60)
+
+
+@pytest.mark.parametrize(("said", "died_idle"), [(b"", True), (b"H", False)])
+async def test_only_a_used_connection_without_an_answer_died_idle(said: bytes, *, died_idle: bool) -> None:
+    with connected() as (connection, _):
+        connection.start(REQUEST, b"{}")
+        assert not connection.died_idle, "a new one has no idle time behind it"
+        connection.data_received(LENGTH + b"ok")
+        connection.take()
+        connection.rest()
+        connection.start(REQUEST, b"{}")
+        if said:
+            connection.data_received(said)
+        connection.connection_lost(None)
+        with pytest.raises(ConnectError):
+            await connection.wait()
+        assert connection.died_idle is died_idle
