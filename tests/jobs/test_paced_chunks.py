@@ -53,6 +53,8 @@ def test_size_follows_the_time_that_chunks_take() -> None:
     for _ in range(20):
         cutter.pace(0.0)
     assert sizes(cutter) == sizes(Cutter(HERE, 8)), "no more than without pacing"
+    cutter.pace(CHUNK_S)
+    assert sizes(cutter) == sizes(Cutter(HERE, 8)), "the time that it should take at most"
     cutter.pace(CHUNK_S + 0.001)
     assert sizes(cutter) == pytest.approx(sizes(Cutter(HERE, 8)) / 2, abs=1)
     for _ in range(20):

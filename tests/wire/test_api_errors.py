@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from aembed._errors import (
+    AuthenticationError,
     BadTextError,
     BatchTooLargeError,
+    RateLimitError,
     TextTooLongError,
 )
 from aembed._wire.api_errors import request_id
@@ -98,3 +100,12 @@ def test_an_error_within_an_answer_of_200(body: Any, status: int | None) -> None
 )
 def test_the_servers_name_for_an_answer(headers: dict[str, str], found: str | None) -> None:
     assert request_id(answer({}, 200, **headers).headers, (), [KEY]) == found
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, TextTooLongError), (401, AuthenticationError), (403, AuthenticationError), (429, RateLimitError)],
+)
+def test_a_status_about_the_key_or_the_quota_is_not_about_a_text(status: int, kind: type[Exception]) -> None:
+    body = {"error": {"message": "This model's maximum context length is 8192 tokens"}}
+    assert type(error_of(answer(body, status), ["a text that is alone"])) is kind
