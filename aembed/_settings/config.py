@@ -22,6 +22,7 @@ from aembed._settings.environment import read_variables
 from aembed._settings.keys import KeyAndAddress, fields_for, find_endpoint
 from aembed._settings.layers import as_table, merged
 from aembed._settings.options import Defaults, Options, Profile
+from aembed._settings.secrets import is_issued_key
 from aembed._settings.sources import NAME, Origins, find_file, parse, read_file
 from aembed._settings.trust import check_trusted, distrust, is_trusted, names_download, trust
 from aembed._settings.vendors import NO_VENDOR, Vendor
@@ -154,7 +155,12 @@ def find_vendor(registry: Registry, provider: str) -> Vendor:
 
 
 def check_model(config: Config, name: str, providers: Collection[str]) -> None:
-    """Raises :class:`ConfigError` for a profile that names a profile: it would be unclear whose options hold."""
+    """Raises :class:`ConfigError` for a key in the place of a model, and for a profile that names a profile.
+
+    Of the latter it would be unclear whose options hold.
+    """
+    if any(map(is_issued_key, (name, name.partition(":")[2]))):
+        raise ConfigError("the model looks like a key, and is not shown; give 'provider:model', and the key as api_key")
     profile = config.profiles.get(name)
     if profile is not None and profile.model in config.profiles and profile.model not in providers:
         raise ConfigError(

@@ -152,7 +152,7 @@ def _from_environment(vendor: Vendor, environ: Mapping[str, str]) -> tuple[Secre
 
 def _read(file: Path, origin: str) -> SecretStr:
     try:
-        return SecretStr(file.expanduser().read_text(encoding="utf-8-sig").strip())
+        key = file.expanduser().read_text(encoding="utf-8-sig").strip()
     except OSError as error:
         if may_be_secret(str(file)):
             reason = "names no file, and looks like a key itself; give the path of a file that holds it"
@@ -164,6 +164,9 @@ def _read(file: Path, origin: str) -> SecretStr:
         raise ConfigError(
             f"{origin}: the key file {str(file)!r} is not text; it must hold the key and nothing else"
         ) from None
+    if not key:
+        raise ConfigError(f"{origin}: the key file {str(file)!r} is empty; it must hold the key and nothing else")
+    return SecretStr(key)
 
 
 def _address_of(host: str) -> IPv4Address | IPv6Address | None:

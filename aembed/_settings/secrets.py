@@ -18,6 +18,9 @@ T = TypeVar("T")
 _USER_IN_URL = re.compile(r"//[^/\s@]*@")
 _KEY = re.compile(r"(?=.*[A-Za-z])(?=.*[0-9])[\w\-+=~.]{20,}|(sk|pk|pa|al|hf|gsk|jina|AIza)[-_]?[\w\-]{8,}")
 
+_ISSUED = re.compile(r"((sk|pk|pa)-|(hf|gsk|jina)_|AIza)[\w\-]{16,}")
+"""Keys by the beginnings that vendors give them, which no model has."""
+
 
 class SecretText(str):
     """A text that is not shown where local variables are."""
@@ -43,6 +46,11 @@ def in_clear(headers: Mapping[str, str | SecretStr]) -> SecretHeaders[str]:
 def clear(secret: str | SecretStr) -> str:
     """The plain text of a secret."""
     return secret.get_secret_value() if isinstance(secret, SecretStr) else secret
+
+
+def is_issued_key(text: str) -> bool:
+    """True for a word that begins as the keys of a vendor do. Stricter than :func:`may_be_secret`."""
+    return _ISSUED.fullmatch(text.strip()) is not None
 
 
 def may_be_secret(text: str) -> bool:

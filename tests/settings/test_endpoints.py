@@ -169,6 +169,16 @@ async def test_a_key_in_the_place_of_its_file_is_not_shown(factory: EmbedderFact
     assert KEY not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "key", ["sk-proj-Abcdefghijklmnop12", "hf_Abcdefghijklmnopqr", "AIzaSyAbcdefghijklmnop", "jina_0123456789abcdef"]
+)
+@pytest.mark.parametrize("place", ["{}", "openai:{}"])
+async def test_a_key_in_the_place_of_a_model_is_not_shown(factory: EmbedderFactory, key: str, place: str) -> None:
+    with pytest.raises(ConfigError, match="the model looks like a key, and is not shown; give 'provider:m") as caught:
+        await factory.new_embedder(place.format(key), api_key=KEY)
+    assert key not in f"{caught.value!r} {caught.value.__context__!r}"
+
+
 def test_a_dump_shows_no_secret() -> None:
     profile = Profile(model="m", api_key=KEY, headers={"x": KEY}, http=HttpSettings(proxy=f"http://me:{KEY}@proxy:1"))
     config = Config(profiles={"p": profile})

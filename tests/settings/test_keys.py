@@ -97,6 +97,9 @@ async def test_a_key_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="is not text; it must hold the key and nothing else"):
         await key_of(api_key_file=tmp_path / "binary")
+    (tmp_path / "empty").write_text("\n")
+    with pytest.raises(ConfigError, match=r"the key file '.*empty' is empty; it must hold the key"):
+        await key_of(api_key_file=tmp_path / "empty")
     with pytest.raises(ConfigError, match=r"^api_key and api_key_file are both given; leave one out$") as caught:
         await key_of(api_key=KEY, api_key_file=tmp_path / "nowhere")
     assert KEY not in str(caught.value)
