@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,15 @@ import pytest
 
 pytest.importorskip("typer", reason="needs the extra cli")
 
+from rich.console import Console
+from rich.spinner import Spinner
+
 from aembed import AembedError, bench
 from aembed.bench.rows.columns import OK, Rows, RunRows
 from aembed.bench.rows.output import Files
 from aembed.cli.bench.progress_line import BARS, ProgressLine, bars
 from aembed.cli.bench.schedules import any_schedule, seconds_for, steady
+from aembed.cli.bench.session import one_line
 from aembed.cli.errors import CommandError
 
 
@@ -113,6 +118,14 @@ def test_the_progress_line_has_what_matters_within_80_columns() -> None:
     assert str(line).startswith(f"2/30 s, 8 texts, 4 users, p50 50.0 ms, p95 100 ms {BARS[0]}, "), "another part"
     line.name = "embed"
     assert str(line).startswith("2/30 s, embed, 8 texts, 4 users, p50")
+
+
+def test_a_line_that_is_too_long_is_cut_and_not_broken() -> None:
+    file = StringIO()
+    console = Console(file=file, width=40, force_terminal=True, color_system=None)
+    console.print(Spinner("dots", text=one_line("24/30 s, batch=32, 16 users, p50 148 ms, p95 295 ms")))
+    assert file.getvalue().count("\n") == 1
+    assert "…" in file.getvalue()
 
 
 def test_bars_are_as_tall_as_their_values_differ() -> None:

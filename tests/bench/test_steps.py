@@ -112,7 +112,7 @@ async def test_downwards_a_step_has_twenty_requests_or_more(
     assert [rate for rate, *_ in tried] == expected
     assert (report.verdict.state, report.verdict.exit_code) == ("over budget", 1)
     assert report.verdict.reasons == (
-        f"the objective was met at no rate: at {expected[-1]:g}/s, the lowest, p95 was 0.06 s, not 0.05 s",
+        f"the objective was met at no rate: at {expected[-1]:g}/s, the lowest, p95 was 60.0 ms, not 50.0 ms",
     )
 
 

@@ -261,10 +261,10 @@ def _verdict(objective: Objective, stairs: Sequence[tuple[RateStep, Report]], ba
     if base.verdict.state == "failed":
         return base.verdict
     lowest = min(beyond, key=lambda step: step.rate)
-    took = "not measurable" if lowest.objective.value is None else f"{lowest.objective.value:.3g} s"
+    took = units.optional(lowest.objective.value, units.seconds, "not measurable")
     reason = (
-        f"the objective was met at no rate: at {lowest.rate:,.4g}/s, the lowest, p{100 * objective.q:g} was {took}, "
-        f"not {objective.seconds:.3g} s"
+        f"the objective was met at no rate: at {lowest.rate:,.4g}/s, the lowest, {units.quantile(objective.q)} was "
+        f"{took}, not {units.seconds(objective.seconds)}"
     )
     return Verdict(state="over budget", reasons=(reason,))
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 from aembed import InputError
@@ -190,7 +191,12 @@ def _progress_line() -> Iterator[Callable[[str], None]]:
         yield lambda _: None
         return
     with console.status("measuring how quiet the machine is") as status:
-        yield lambda sentence: status.update(Text(sentence, no_wrap=True, overflow="ellipsis"))
+        yield lambda sentence: status.update(one_line(sentence))
+
+
+def one_line(sentence: str) -> RenderableType:
+    """Cut off where the terminal ends. Padding: a spinner joins plain text to its own, which breaks into lines."""
+    return Padding(Text(sentence, no_wrap=True, overflow="ellipsis"), 0)
 
 
 def _loop(wanted: Loop | None) -> Callable[[], asyncio.AbstractEventLoop] | None:
