@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -99,3 +100,75 @@ def test_a_retry_after_beyond_the_cap_ends_the_call(after: float) -> None:
 @pytest.mark.parametrize("after", [None, -1.0, -math.inf, math.nan])
 def test_a_retry_after_without_meaning_counts_as_none(after: float | None) -> None:
     assert next_delay(RetryPolicy(initial_delay=2.0), 1, OverloadedError("hm", retry_after=after), 0.5) == 1.0
+
+
+class Shared:
+    """An account, as far as a retry asks it."""
+
+    def __init__(self, *, is_down: bool = False, budget_s: float = 0.0) -> None:
+        self.is_down = is_down
+        self.successes = 0
+        self.budget = self
+        self.begun = 0
+        self._budget_s = budget_s
+
+    def attempted(self) -> None:
+        self.begun += 1
+
+    def take(self, now: float) -> float:
+        return self._budget_s
+
+
+def retry_on(account: Shared, *, attempts: int = 3, texts: int = 5, once: bool = False) -> Retry:
+    policy = RetryPolicy(max_attempts=attempts, initial_delay=1e-6, max_delay=1e-6)
+    made: Any = account
+    return Retry(policy, made, texts, once=once)
+
+
+def test_a_single_text_is_not_split_however_often_it_gets_429() -> None:
+    account = Shared()
+    retry = retry_on(account, texts=1)
+    for _ in range(3 * REJECTIONS_BEFORE_SPLIT):
+        retry.begin()
+        account.successes += 1
+        assert retry.after(RateLimitError("slow down")) == 0.0
+
+
+def test_429s_of_an_account_that_nobody_gets_through_split_nothing() -> None:
+    retry = retry_on(Shared())
+    for _ in range(3 * REJECTIONS_BEFORE_SPLIT):
+        retry.begin()
+        assert retry.after(RateLimitError("slow down")) == 0.0
+
+
+def test_with_one_attempt_a_429_is_final_and_with_two_it_is_no_attempt() -> None:
+    assert retry_on(Shared(), attempts=1).after(RateLimitError("slow down")) is None
+    assert retry_on(Shared(), attempts=2).after(RateLimitError("slow down")) == 0.0
+
+
+async def test_a_failed_batch_goes_first_but_in_an_outage_the_next_in_line_does() -> None:
+    for is_down in (False, True):
+        retry = retry_on(Shared(is_down=is_down))
+        assert retry.after(OverloadedError("busy")) is not None
+        assert retry.goes_first is not is_down
+
+
+async def test_failures_in_an_outage_are_no_attempts() -> None:
+    for is_down, delays in ((False, [True, True, False]), (True, [True] * 3)):
+        retry = retry_on(Shared(is_down=is_down))
+        assert [retry.after(OverloadedError("busy")) is not None for _ in range(3)] == delays
+
+
+async def test_retries_wait_for_their_budget_except_in_an_outage() -> None:
+    account = Shared(budget_s=7.0)
+    assert retry_on(account).after(OverloadedError("busy")) == 7.0
+    assert retry_on(account).after(OverloadedError("busy", retry_after=9.0)) == 9.0
+    assert account.begun == 2
+    in_outage = retry_on(Shared(is_down=True, budget_s=7.0)).after(OverloadedError("busy"))
+    assert in_outage is not None
+    assert in_outage < 1.0
+
+
+async def test_once_means_no_second_attempt_but_for_a_429() -> None:
+    assert retry_on(Shared(), once=True).after(OverloadedError("busy")) is None
+    assert retry_on(Shared(), once=True).after(RateLimitError("slow down")) == 0.0

@@ -73,7 +73,7 @@ parser.add_argument("--sample", type=int, help="changes drawn for each room [def
 parser.add_argument("--seed", type=int, default=1)
 parser.add_argument("--at", action="append", default=[], metavar="FILE[:LINE[:COLUMN]]", help="only changes there")
 parser.add_argument("--tests", nargs="+", metavar="PATH", help="these, not the tests of the room")
-parser.add_argument("--seconds", type=float, default=30.0, help="of tests for one change, short ones first")
+parser.add_argument("--seconds", type=float, default=30.0, help="of processor time of tests for one change")
 parser.add_argument("--bar", type=float, default=BAR, help=f"percent below which it fails [default: {BAR:g}]")
 given = parser.parse_args()
 if unknown := [room for room in given.rooms if room not in ROOMS]:

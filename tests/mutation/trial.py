@@ -85,6 +85,7 @@ class Workplace:
                 shutil.copy(root / name, directory / name)
         self._by_line: dict[str, dict[int, set[str]]] = {}
         self._durations: dict[str, float] = {}
+        self._costs: dict[str, float] = {}
 
     def measure(self, files: list[str]) -> None:
         """Runs the tests once, unchanged. They have to pass."""
@@ -97,7 +98,7 @@ class Workplace:
         environment = os.environ | {"PYTHONPATH": str(self.directory)}
         if (code := subprocess.run(command, cwd=self.directory, env=environment, check=False).returncode) != 0:
             sys.exit(f"the tests fail without any change (exit code {code})")
-        self._durations = json.loads((self.directory / DURATIONS).read_text(encoding="utf-8"))
+        self._durations, self._costs = json.loads((self.directory / DURATIONS).read_text(encoding="utf-8"))
         data = CoverageData(str(self.directory / "reached"))
         data.read()
         for path in data.measured_files():
@@ -118,7 +119,7 @@ class Workplace:
             self._cold.close()
 
     def reaching(self, mutant: Mutant) -> list[str]:
-        """Tests that run the line, the shortest first.
+        """Tests that run the line, the cheapest first.
 
         What runs at import is reached by all that run anything else of the file.
         """
@@ -126,16 +127,16 @@ class Workplace:
         found = lines.get(mutant.line, set()) - {""}
         if mutant.at_import:
             found = set().union(self._importing(mutant.path), *lines.values()) - {""}
-        return sorted(found or self._durations, key=lambda test: (self._durations.get(test, 0.0), test))
+        return sorted(found or self._costs, key=lambda test: (self._costs.get(test, 0.0), test))
 
-    def _affordable(self, tests: list[str]) -> tuple[list[str], float]:
-        chosen, duration = [], 0.0
+    def _affordable(self, tests: list[str]) -> list[str]:
+        chosen, cost = [], 0.0
         for test in tests:
             chosen.append(test)
-            duration += self._durations.get(test, 0.0)
-            if duration > self._seconds:
+            cost += self._costs.get(test, 0.0)
+            if cost > self._seconds:
                 break
-        return chosen, duration
+        return chosen
 
     def _importing(self, path: str) -> set[str]:
         """Test files that name a module: they may look at its tables, and run none of its lines."""
@@ -150,7 +151,8 @@ class Workplace:
 
     def is_noticed(self, mutant: Mutant) -> bool:
         """True if a test fails, or none ends, with this change."""
-        tests, duration = self._affordable(self.reaching(mutant))
+        tests = self._affordable(self.reaching(mutant))
+        duration = sum(self._durations.get(test, 0.0) for test in tests)
         limits = LONGER_THAN_UNCHANGED * duration + EXTRA_S, LONGER_THAN_UNCHANGED * duration + WAITING_S
         code = NOT_HERE
         with self._changed(mutant) as before:

@@ -20,7 +20,18 @@ DURATIONS = "durations.json"
 FAILED = "failed.json"
 """Written by a copy: the tests that failed with its change."""
 _durations: defaultdict[str, float] = defaultdict(float)
+_costs: dict[str, float] = {}
+"""Seconds of processor time, that of ended child processes included: other programs do not lengthen them."""
 _failed: set[str] = set()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    before = sum(os.times()[:4])
+    try:
+        return (yield)
+    finally:
+        _costs[item.nodeid] = sum(os.times()[:4]) - before
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -35,7 +46,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     here = Path.cwd()  # tests change it
     if not is_server():  # measured, without a change
         result = yield
-        (here / DURATIONS).write_text(json.dumps(_durations), encoding="utf-8")
+        (here / DURATIONS).write_text(json.dumps([_durations, _costs]), encoding="utf-8")
         return result
     requests = connection()
     gc.unfreeze()
