@@ -59,7 +59,7 @@ class CallRunner:
         if timeout is None:
             await (layer or self._top).run(call)
         else:
-            finished, scope = False, timeout.scope(self._calls.loop)
+            finished, scope = False, timeout.scope(self._calls.home.loop)
             try:
                 with scope:
                     call.due = scope.due

@@ -77,11 +77,12 @@ class LoopAffinity:
 class ActiveCalls:
     """``with calls:`` around each call; ``await calls.drain(grace)``, to close."""
 
-    __slots__ = ("_cut_off", "_home", "_idle", "_owner", "_tasks", "closed")
+    __slots__ = ("_cut_off", "_idle", "_owner", "_tasks", "closed", "home")
 
     def __init__(self, owner: str, home: LoopAffinity) -> None:
         self.closed = False
-        self._home = home
+        self.home = home
+        """Knows the loop of the calls in flight."""
         self._owner = owner
         self._tasks: dict[asyncio.Task[object] | None, int] = {}
         """Task -> its calls in flight: more than one where a provider calls the embedder it belongs to."""
@@ -91,13 +92,13 @@ class ActiveCalls:
     def __enter__(self) -> None:
         if self.closed:
             raise ClosedError(f"{self._owner} is closed; make a new one")
-        task = asyncio.current_task(self._home.enter(self._owner))
+        task = asyncio.current_task(self.home.enter(self._owner))
         self._tasks[task] = self._tasks.get(task, 0) + 1
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        task = asyncio.current_task(self._home.loop)  # without it a system call finds the loop, before Python 3.12
+        task = asyncio.current_task(self.home.loop)  # without it a system call finds the loop, before Python 3.12
         left = self._tasks.pop(task) - 1
         if left:
             self._tasks[task] = left
@@ -115,12 +116,7 @@ class ActiveCalls:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return time.perf_counter
-        return self._home.clock if loop is self._home.loop else clock_of(loop)
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop | None:
-        """The loop of the calls in flight."""
-        return self._home.loop
+        return self.home.clock if loop is self.home.loop else clock_of(loop)
 
     @property
     def under_way(self) -> int:

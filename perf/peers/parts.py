@@ -41,7 +41,7 @@ PARTS: dict[str, Sequence[tuple[Any, str]]] = {
     "gate, entered": [(Gate, "try_enter")],
     "gate, left": [(Gate, "leave")],
     "connection taken and given back": [(Pool, "take"), (Pool, "give_back")],
-    "request written to the socket": [(Connection, "start")],
+    "request written to the socket": [(Connection, "_write")],
     "answer parsed": [(Connection, "feed")],
     "vector decoded": [(decoding, "decode")],
     "request id and quota headers": [(AnswerErrors, "id_of_success"), (provider, "quota_hints")],
