@@ -13,6 +13,8 @@ from aembed._gate.window_end import WindowEnd
 
 MIN_SENSIBLE_VALUE, MAX_SENSIBLE_VALUE = 1e-3, 1e12
 """Bounds of sensible limits, amounts and seconds; beyond them a rate may be no finite number."""
+MAX_RESET_S = 1.05 * MINUTE_S
+"""Longest reset that says something of a minute's quota; a longer one is of an hour or a day (Groq's of requests)."""
 RESET_MARGIN_FACTOR = 1.1
 """Factor on the longest reset: the first reply comes slightly after its window began."""
 MAX_END_SHIFT_S = 2.0
@@ -64,7 +66,7 @@ class Headers:
                 quota.span = quota.holds / quota.rate
             if quota.rule in {"unknown", "fixed", "short"}:
                 quota.burst = min(quota.capacity, max(1.0, quota.holds))
-        if _known(reset):
+        if _known(reset) and reset <= MAX_RESET_S:
             self._recognise(sent.sent_at, now, remaining, reset)
         least = remaining - (quota.sent - before - estimate)
         # The server counted between sending and now, half-way on average, and has refilled since.

@@ -159,3 +159,13 @@ def test_a_small_bucket_that_is_none_has_its_whole_minute_again() -> None:
     assert quota.capacity <= 61.0
     quota.use_as_unknown()
     assert quota.capacity == 360.0
+
+
+@pytest.mark.parametrize(("hours", "rule"), [(0.0, "fixed"), (12.0, "unknown")])
+def test_a_quota_of_a_day_is_no_fixed_window(hours: float, rule: str) -> None:
+    """Groq's headers report the requests of a day. Its end is one moment, too: documents waited half a day for it."""
+    account = Account()
+    for second in range(1, 21):
+        reset = 3600 * hours + 60.0 - second
+        account.exchange(float(second), 965.0, 965.0 - 5 * second, reset, takes=0.0)
+    assert account.quota.rule == rule
