@@ -1,4 +1,4 @@
-"""What is left without being closed warns at the line of the program that made it."""
+"""An object that is left without being closed warns at the line of the program that made it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HERE = os.path.normcase(__file__)
 
 
 def line() -> int:
-    """Of the caller."""
+    """Line of the caller."""
     return sys._getframe(1).f_lineno
 
 

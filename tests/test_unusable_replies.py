@@ -93,7 +93,7 @@ def base64_items(rows: list[Any]) -> dict[str, Any]:
 async def test_a_format_that_expects_every_vector_may_be_answered_without_one(
     reply_format: ReplyFormat[Any], body: Callable[[list[Any]], Any], rows: list[Any]
 ) -> None:
-    """By an API of somebody else, written as in the docs. The largest reply is decoded as it arrives."""
+    """The format is a third party's, written as in the docs. The largest reply is decoded as it arrives."""
     api = HttpApi(
         about="rows",
         base_url=HERE,

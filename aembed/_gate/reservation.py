@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
 
-class PausedBeyondDeadline(Exception):  # noqa: N818  # it ends no call: each call that is late has an error of its own
+class PausedBeyondDeadline(Exception):  # noqa: N818  # calls that are late raise DeadlineError
     """The account is paused until after the deadline of a request that waits."""
 
     def __init__(self, until: float) -> None:

@@ -155,9 +155,8 @@ def find_vendor(registry: Registry, provider: str) -> Vendor:
 
 
 def check_model(config: Config, name: str, providers: Collection[str]) -> None:
-    """Raises :class:`ConfigError` for a key in the place of a model, and for a profile that names a profile.
-
-    Of the latter it would be unclear whose options hold.
+    """Raises :class:`ConfigError` for a key in the place of a model, and for a profile that names a profile, as it
+    would be unclear whose options hold.
     """
     if any(map(is_issued_key, (name, name.partition(":")[2]))):
         raise ConfigError("the model looks like a key, and is not shown; give 'provider:model', and the key as api_key")

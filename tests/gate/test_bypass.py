@@ -7,8 +7,8 @@ import asyncio
 import anyio
 import pytest
 
-from aembed import ConnectError, DeadlineError, Limits, ProviderError, RateLimitError
-from aembed._gate import Gate, Reservation
+from aembed import ConnectError, Limits, ProviderError, RateLimitError
+from aembed._gate import Gate, PausedBeyondDeadline, Reservation
 from tests.gate.visits import REPLY, enough, enter
 
 pytestmark = pytest.mark.virtual_time
@@ -126,7 +126,7 @@ async def test_a_query_that_may_pass_is_not_given_up_for_its_deadline() -> None:
     first = query(deadline=10.0)
     await enter(gate, first)
     waiting = asyncio.create_task(visit(gate, query(deadline=10.0)))
-    with pytest.raises(DeadlineError):
+    with pytest.raises(PausedBeyondDeadline):
         await enter(gate, query(500.0, deadline=10.0))
     gate.leave(first, REPLY)
     assert await waiting == 0.0
