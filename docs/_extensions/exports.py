@@ -60,8 +60,8 @@ class Exports(SphinxDirective):
         with mock(self.config.autodoc_mock_imports):
             module = importlib.import_module(self.arguments[0])
         lines = [f".. currentmodule:: {module.__name__}", ""]
-        for name in sorted(module.__all__):
-            value = getattr(module, name)
+        public = {name: getattr(module, name) for name in sorted(module.__all__)}
+        for name, value in sorted(public.items(), key=lambda each: not inspect.isroutine(each[1])):  # functions first
             if not name.startswith("__") and self.options.get("only", group(value)) == group(value):
                 lines += directive(module, name, value)
         return self._parsed(lines)
