@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -88,6 +90,24 @@ def test_the_page_on_errors_has_every_error() -> None:
     page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+Error)` \|", page, re.MULTILINE)
     assert set(rows) == {name for name in aembed.__all__ if name.endswith("Error")} - {"AembedError"}
+
+
+def test_the_first_steps_have_every_extra() -> None:
+    page = (ROOT / "docs" / "first-steps.md").read_text(encoding="utf-8")
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    rows = dict(re.findall(r"^\| (`[a-z`, -]+`) \| (.+) \|$", page, re.MULTILINE))
+    named = [set(re.findall(r"`([a-z-]+)`", cell)) for cell in rows]
+    assert set().union(*named) == set(extras) - {"docs"}
+    (everything,) = re.findall(r"aembed\[(.*)\]", extras["all"][0])
+    left_out = set(re.findall(r"`([a-z-]+)`", rows["`all`"]))
+    before = set().union(*named[: [*rows].index("`all`")])
+    assert before - left_out == set(everything.split(","))
+
+
+def test_the_pages_have_every_limit_and_event() -> None:
+    words = {word for page in PAGES for word in re.findall(r"\w+", page.read_text(encoding="utf-8"))}
+    names = {*aembed.Limits.model_fields, *(event.__name__ for event in get_args(aembed.Event))}
+    assert names - words == set()
 
 
 async def test_the_profiles_of_all_providers_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
