@@ -24,6 +24,7 @@ COPIED = (
     "aembed",
     "aembed_command.py",
     "aembed_pytest.py",
+    "docs",
     "tests",
     "perf",
     "pyproject.toml",
