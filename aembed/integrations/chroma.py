@@ -8,6 +8,7 @@ Import this module before a collection is opened again, so that Chroma finds the
 # pyright: reportMissingImports=false
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from aembed.integrations.embedders import ModelArgument
 
 __all__ = ["AembedEmbeddingFunction"]
+
+_BUILT: dict[str, Embedders] = {}
+"""By configuration, of functions that Chroma builds: one whenever a collection is opened, and it closes none."""
 
 
 @register_embedding_function
@@ -60,7 +64,9 @@ class AembedEmbeddingFunction(EmbeddingFunction[Documents]):
     @staticmethod
     def build_from_config(config: dict[str, Any]) -> AembedEmbeddingFunction:
         """The function that :meth:`get_config` described."""
-        return AembedEmbeddingFunction(config.get("model"), **cast("Any", config.get("options") or {}))
+        function = AembedEmbeddingFunction(config.get("model"), **cast("Any", config.get("options") or {}))
+        function._embedders = _BUILT.setdefault(json.dumps(config, sort_keys=True), function._embedders)
+        return function
 
     def validate_config_update(self, old_config: dict[str, Any], new_config: dict[str, Any]) -> None:
         """Raises ``ValueError`` for another model: its vectors cannot be compared with those of the collection."""

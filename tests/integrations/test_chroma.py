@@ -45,6 +45,18 @@ def test_a_collection_is_opened_again_by_name(tmp_path: Path) -> None:
     function.close()
 
 
+def test_functions_that_chroma_builds_share_a_model() -> None:
+    """It builds one whenever a collection is opened, and closes none."""
+    one, same, other = (
+        AembedEmbeddingFunction.build_from_config({"model": "mock", "options": {"dimensions": dimensions}})
+        for dimensions in (16, 16, 8)
+    )
+    assert one._embedders is same._embedders is not other._embedders
+    one.close()
+    assert np.shape(same(["opened again"])) == (1, 16)
+    same.close()
+
+
 def test_arrays_are_float32_and_in_order() -> None:
     function = AembedEmbeddingFunction("mock")
     rows = function(["a", "b"])
