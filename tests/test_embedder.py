@@ -245,3 +245,20 @@ def test_fault_88_statistics_from_another_thread_and_without_a_loop() -> None:
     embedder = asyncio.run(main())
     assert (embedder.statistics().requests, embedder.statistics().waiting) == (1, 0)
     asyncio.run(factory.aclose())
+
+
+@pytest.mark.parametrize(
+    ("base_url", "server"),
+    [
+        ("https://api.example/v1", "api.example"),
+        ("https://api.example:443/v1", "api.example"),
+        ("https://api.example:8443/v1", "api.example:8443"),
+        ("http://localhost/v1", "localhost"),
+        ("http://localhost:9000/v1", "localhost:9000"),
+    ],
+)
+async def test_its_server_has_a_port_where_that_is_unusual(base_url: str, server: str) -> None:
+    async with EmbedderFactory(Config()) as factory:
+        embedder = await factory.new_embedder("openai:m", base_url=base_url, api_key="sk-made-up")
+        assert embedder.server == server
+        assert (await factory.new_embedder("mock")).server is None

@@ -140,3 +140,11 @@ def test_a_text_that_is_too_long_is_the_texts_fault() -> None:
 )
 def test_a_wait_in_words(seconds: float, words: str) -> None:
     assert str(RateLimitError("no", retry_after=seconds)) == f"no [retry after {words}]"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.0, "0 s"), (1 / 3, "0.333 s"), (119.4, "119 s"), (120, "2 min"), (90_000, "1 d 1 h"), (-1.0, "-1.0 s")],
+)
+def test_a_wait_is_written_for_people(seconds: float, words: str) -> None:
+    assert f"retry after {words}]" in str(RateLimitError("slow down", retry_after=seconds))
