@@ -13,13 +13,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from aembed import bench
+from aembed.bench.model.objectives import Goal
 from aembed.bench.model.result import Report
+from aembed.bench.model.sweep import SweepCell
 from aembed.bench.report import charts, headlines, html, sections
 from aembed.bench.rows.columns import FAILED, NEVER, OK, UNFINISHED, Rows
 from aembed.bench.sweep.blocks import Block, closed_block, open_block, percentile, throughput
 from aembed.bench.sweep.front import Point, ValueRange, beaten, beats, best, may_beat, surely_beats, unsettled
+from aembed.bench.sweep.grid import grid
+from aembed.bench.sweep.verdict import MeasuredCell, Question, found_in
 from tests.bench.lanes import FREE, Lanes, scenario
 from tests.bench.sweeps import BLOCK_S, random_law, score, swept, true_front
 
@@ -253,3 +258,32 @@ async def test_a_cell_too_slow_for_its_blocks_says_so() -> None:
     assert report.sweep is not None
     assert {cell.state for cell in report.sweep.cells} == {"failed"}
     assert "no request but the first of each user" in report.sweep.cells[0].reason
+
+
+def _cell(responses: Sequence[NDArray[np.float64]], goal: Goal | None) -> SweepCell:
+    _, (cell, _) = grid(_at_once, {"users": [1, 2]})
+    measured = MeasuredCell(cell, [Block(100.0, response) for response in responses])
+    question = Question(q=0.95, goal=goal, most_errors=0.01, margin=0.05, items=None)
+    (found,) = found_in([measured], question, {"users": (1,)}, 2.0).cells
+    return found
+
+
+async def _at_once() -> None: ...
+
+
+def test_a_cell_whose_interval_has_no_upper_end_is_not_kept() -> None:
+    """Two blocks, as after Ctrl-C, none of whose many requests is late: their spread reaches beyond all of them."""
+    blocks = [np.linspace(0.001, 0.02, 5000), np.linspace(0.001, 0.01, 5000)]
+    found = _cell(blocks, Goal(metric="p95", limit=0.05))
+    assert found.latency is not None
+    assert found.latency.high is None
+    assert found.objective == "inconclusive"
+
+
+def test_a_cell_fails_only_if_too_many_requests_surely_do() -> None:
+    block = np.full(100, 0.01)
+    unlucky = [np.where(np.arange(100) < failed, np.inf, block) for failed in (2, 2, 2, 0)]
+    goal = Goal(metric="p95", limit=0.05)
+    assert (_cell(unlucky, goal).state, _cell(unlucky, goal).objective) == ("front", "inconclusive")
+    failing = [np.where(np.arange(100) < 20, np.inf, block)] * 4
+    assert (_cell(failing, goal).state, _cell(failing, goal).objective) == ("failed", "broken")

@@ -14,7 +14,7 @@ from aembed.bench.model.result import Parameter, Verdict
 from aembed.bench.model.sweep import CellState, Sweep, SweepCell
 from aembed.bench.settings import RunSettings
 from aembed.bench.stats.sample import TAIL
-from aembed.bench.stats.shares import as_decided
+from aembed.bench.stats.shares import ShareSample, as_decided
 from aembed.bench.sweep.blocks import Block, percentile, slower, throughput
 from aembed.bench.sweep.front import Point, ValueRange, beaten, best, rivals
 from aembed.bench.sweep.grid import Cell
@@ -30,6 +30,7 @@ class Question:
     q: float
     goal: Goal | None
     most_errors: float
+    """Share of the requests that may fail."""
     margin: float
     items: str | None
 
@@ -91,12 +92,26 @@ def points(measured: Sequence[MeasuredCell], question: Question) -> list[Point]:
 
 
 def _point(measured: MeasuredCell, question: Question) -> Point:
-    if measured.errors > question.most_errors or not measured.requests:
+    failing = _fails(measured, question)
+    if failing:
         never = ValueRange.of(Percentile(q=question.q, value=None, low=float("inf")))
         return Point(ValueRange(0.0, 0.0, 0.0), never, None if question.goal is None else "broken")
     latency = percentile(measured.blocks, question.q)
     met = None if question.goal is None else _objective(measured.blocks, question.goal)
+    if met == "kept" and (failing is None or latency.high is None):
+        met = "inconclusive"
     return Point(ValueRange.of(throughput(measured.scaled(question))), ValueRange.of(latency), met)
+
+
+def _fails(measured: MeasuredCell, question: Question) -> bool | None:
+    """Too many requests surely fail; ``None``: too many did, perhaps by chance."""
+    if not measured.requests:
+        return True
+    if measured.errors <= question.most_errors:
+        return False
+    blocks = measured.blocks
+    failed = ShareSample.of_groups([block.failed for block in blocks], [len(block.response) for block in blocks])
+    return True if failed.is_within(question.most_errors, TAIL) is False else None
 
 
 def _objective(blocks: Sequence[Block], goal: Goal) -> ObjectiveState:
@@ -118,7 +133,7 @@ def found_in(
     for i, each in enumerate(there):
         faster = by[i]
         state: CellState = "front" if faster is None else "beaten"
-        if each.errors > question.most_errors or not each.requests:
+        if _fails(each, question):
             state = "failed"
         cells.append(
             SweepCell(
