@@ -96,7 +96,9 @@ def test_usl_finds_planted_parameters(contention: float, coherence: float) -> No
 
 
 def exact(value: float | None) -> Percentile:
-    return Percentile(q=0.95, value=value)
+    """Without any doubt; ``None``: among the failed."""
+    certain = math.inf if value is None else value
+    return Percentile(q=0.95, value=value, low=certain, high=value)
 
 
 def test_the_knee_is_where_the_fitted_curve_crosses_the_limit() -> None:
@@ -159,6 +161,18 @@ def test_ends_that_cross_nowhere_are_open() -> None:
     assert found is not None
     assert (found.low or 0) < 120
     assert found.high == 300
+
+
+def test_a_rate_without_an_interval_says_nothing_for_sure() -> None:
+    few = [Percentile(q=0.95, value=value) for value in (0.01, 0.02, 0.5, 0.6)]
+    found = knee([100, 200, 300, 400], few, 0.1)
+    assert found is not None
+    assert 200 < found.value < 300
+    assert (found.low, found.high) == (0.0, None)
+    found = knee([100, 200, 300, 400], [few[0], exact(0.02), few[2], exact(0.6)], 0.1)
+    assert found is not None
+    assert found.low == 200  # more load never helps, so that 100 is within the limit, too
+    assert found.high == 300  # between the two curves nothing was measured
 
 
 def test_a_percentile_at_the_limit_is_within_it() -> None:

@@ -16,7 +16,7 @@ from scipy.signal import lfilter
 from aembed import InputError
 from aembed.bench import Estimate, Goal, constant, load
 from aembed.bench.load.burst import recovery_judged
-from aembed.bench.load.steps import with_rate
+from aembed.bench.load.knee import with_rate
 from aembed.bench.micro.timing import judged as decide_micro
 from aembed.bench.micro.timing import weighed
 from aembed.bench.model.result import Verdict
@@ -214,14 +214,16 @@ def test_a_recovery_is_judged() -> None:
         (150, Estimate(value=150, low=120, high=180), "inconclusive"),
         (200, Estimate(value=150, low=120, high=180), "broken"),
         (200, Estimate(value=150, low=150), "inconclusive"),
+        (100, Estimate(value=150), "inconclusive"),
         (10, None, "broken"),
     ],
 )
 def test_the_knee_must_reach_a_rate(limit: float, knee: Estimate | None, state: str) -> None:
     made = samples()["steps"]
     assert made.steps is not None
-    made = replace(made, verdict=Verdict(), steps=replace(made.steps, knee=knee))
-    assert with_rate(made, Goal(metric="rate", limit=limit)).objectives[0].state == state
+    verdict = Verdict(state="over budget", reasons=("met at no rate",)) if knee is None else Verdict()
+    made = replace(made, verdict=verdict, steps=replace(made.steps, knee=knee))
+    assert with_rate(made, Goal(metric="rate", limit=limit)).objectives[-1].state == state
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -59,19 +60,21 @@ async def test_a_rate_is_doubled_until_it_breaks_and_the_gap_is_halved(tried: li
     async def call() -> None:
         await (fast() if tried[-1][0] <= 100 else slow())
 
-    report = await bench.steps(call, objective=OBJECTIVE, start=30, step_s=2, precision=0.1, seed=5)
+    report = await bench.steps(call, objective=OBJECTIVE, start=30, step_s=60, precision=0.1, seed=5)
     low, high, expected = 60.0, 120.0, [30.0, 60.0, 120.0]
     while high / low > 1.1:
         expected.append(math.sqrt(low * high))
         low, high = (expected[-1], high) if expected[-1] <= 100 else (low, expected[-1])
     assert [rate for rate, *_ in tried] == pytest.approx(expected)
     assert [seed for _, _, seed, _ in tried] == [5 + i for i in range(len(expected))]
-    assert {seconds for _, seconds, _, _ in tried} == {2}
-    assert {settings.drain for *_, settings in tried} == {2}
-    assert {settings.min_good for *_, settings in tried} == {0.99}
+    assert {seconds for _, seconds, _, _ in tried} == {60}
+    assert {settings.drain for *_, settings in tried} == {60}
+    assert {settings.least_good for *_, settings in tried} == {0.99}
     assert report.steps is not None
     assert [step.rate for step in report.steps.steps] == sorted(expected)
-    assert [step.within for step in report.steps.steps] == [rate <= 100 for rate in sorted(expected)]
+    assert [step.state for step in report.steps.steps] == [
+        "kept" if rate <= 100 else "broken" for rate in sorted(expected)
+    ]
     assert report.verdict.state == "ok"
     assert report.pacing is not None
     assert report.pacing.seed == 5 + expected.index(low)  # of the highest rate that is fine
@@ -92,11 +95,11 @@ async def test_a_step_has_the_latency_at_its_rate() -> None:
             raise ValueError("no")
         await fast()
 
-    report = await bench.steps(call, objective=OBJECTIVE, start=100, highest=100, step_s=4, cv=0.5)
+    report = await bench.steps(call, objective=OBJECTIVE, start=100, highest=100, step_s=40, cv=0.5)
     assert report.steps is not None
     (step,) = report.steps.steps
-    assert (step.rate, step.within, step.valid) == (100, True, True)
-    assert step.errors == pytest.approx(0.005)
+    assert (step.rate, step.state, step.valid) == (100, "kept", True)
+    assert step.errors == pytest.approx(0.005, rel=0.02)
     assert (step.achieved, step.good) == pytest.approx((100, 99.5), rel=0.01)
     assert (step.p50, step.p95, step.p99, step.objective.value) == pytest.approx((0.01,) * 4, abs=1e-6)
     assert step.objective.q == 0.95
@@ -120,7 +123,7 @@ async def test_a_rate_below_the_start_is_found(tried: list[Any]) -> None:
     async def call() -> None:
         await (fast() if tried[-1][0] <= 50 else slow())
 
-    report = await bench.steps(call, objective=OBJECTIVE, start=100, step_s=5, precision=0.5)
+    report = await bench.steps(call, objective=OBJECTIVE, start=100, step_s=20, precision=0.5)
     assert [rate for rate, *_ in tried] == pytest.approx([100, 50, math.sqrt(5000)])
     assert report.verdict.state == "ok"
 
@@ -165,7 +168,7 @@ async def test_answers_are_waited_for_ten_times_the_objective(tried: list[Any]) 
     long = bench.Objective(q=0.5, seconds=0.7, errors=0.2)
     await bench.steps(fast, objective=long, start=10, highest=10, step_s=5)
     await bench.steps(fast, objective=long, start=10, highest=10, step_s=5, drain=3.0)
-    assert [(settings.drain, settings.min_good) for *_, settings in tried] == [(7.0, 0.8), (3.0, 0.8)]
+    assert [(settings.drain, settings.least_good) for *_, settings in tried] == [(7.0, 0.8), (3.0, 0.8)]
 
 
 @pytest.mark.parametrize(
@@ -195,7 +198,7 @@ async def test_a_bad_option_of_steps_is_named(objective: bench.Objective, option
 
 
 async def test_no_error_may_be_allowed(tried: list[Any]) -> None:
-    report = await bench.steps(fast, objective=bench.Objective(seconds=0.05, errors=0), start=10, highest=10, step_s=2)
+    report = await bench.steps(fast, objective=bench.Objective(seconds=0.05, errors=0), start=10, highest=10, step_s=12)
     assert report.verdict.state == "ok"
     assert len(tried) == 1
 
@@ -206,3 +209,47 @@ async def test_a_stop_in_the_first_step_ends_all(tried: list[Any]) -> None:
     report = await bench.steps(slow, objective=OBJECTIVE, start=100, step_s=5, stop=stop)
     assert report.interrupted
     assert len(tried) == 1
+
+
+LATE = 0.06
+"""Seconds of a slow answer, above the objective."""
+
+
+def at_the_limit(seed: int) -> Callable[[], Any]:
+    """Five of a hundred answers are late: the p95 lies exactly at the objective."""
+    dice = random.Random(seed)
+
+    async def call() -> None:
+        await anyio.sleep(LATE if dice.random() < 0.05 else 0.01)
+
+    return call
+
+
+async def test_a_step_exactly_at_the_limit_is_seldom_decided() -> None:
+    """Measured p95s lie on one side or the other; either decision is wrong, and one run in twenty may be."""
+    states, measured = [], set()
+    for seed in range(60):
+        report = await bench.steps(at_the_limit(seed), objective=OBJECTIVE, start=40, highest=40, step_s=20, seed=seed)
+        assert report.steps is not None
+        step = report.steps.steps[-1]
+        states.append(step.state)
+        measured.add((step.objective.value or 1) <= OBJECTIVE.seconds)
+    assert measured == {True, False}
+    assert sum(state != "inconclusive" for state in states) <= 0.1 * len(states)
+
+
+async def test_twenty_slow_requests_do_not_break_an_objective_for_sure() -> None:
+    """Two of twenty are late, by chance or not: a longer run would say."""
+    calls = iter(range(10**6))
+
+    async def call() -> None:
+        await anyio.sleep(LATE if next(calls) % 10 == 0 else 0.01)
+
+    report = await bench.steps(call, objective=OBJECTIVE, start=10, step_s=2, cv=0.001, at_least=10)
+    assert report.steps is not None
+    assert [step.state for step in report.steps.steps] == ["inconclusive"]
+    assert report.steps.knee is None
+    assert (report.verdict.state, report.verdict.exit_code) == ("inconclusive", 3)
+    assert report.verdict.reasons[0].startswith("no rate surely keeps the objective: at 10.0/s, p95: 60.0 ms")
+    assert "longer" in report.verdict.reasons[0]
+    assert [judgement.state for judgement in report.objectives] == ["inconclusive"] * 3

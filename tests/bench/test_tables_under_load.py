@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from aembed.bench.model.estimates import Distribution, Estimate, Histogram, Percentile
+from aembed.bench.model.objectives import ObjectiveState
 from aembed.bench.model.under_load import (
     Burst,
     Closed,
@@ -65,7 +66,7 @@ def traffic(**parts: Any) -> Traffic:
     return replace(made, **parts)
 
 
-def step(rate: float, p95: float, *, within: bool, valid: bool = True) -> RateStep:
+def step(rate: float, p95: float, *, state: ObjectiveState, valid: bool = True) -> RateStep:
     return RateStep(
         rate=rate,
         achieved=rate,
@@ -75,7 +76,7 @@ def step(rate: float, p95: float, *, within: bool, valid: bool = True) -> RateSt
         p95=p95,
         p99=0.1,
         objective=Percentile(q=0.95, value=p95, low=p95 / 2, high=p95 * 2),
-        within=within,
+        state=state,
         valid=valid,
     )
 
@@ -151,26 +152,31 @@ def test_a_drift_shows_its_intervals() -> None:
 
 def test_steps_show_which_rates_are_within() -> None:
     table = (
-        step(100, 0.02, within=True),
-        step(200, 0.2, within=False),
-        step(400, 0.01, within=True, valid=False),
+        step(100, 0.02, state="kept"),
+        step(200, 0.2, state="broken"),
+        step(400, 0.01, state="not judged", valid=False),
     )
     steps = Steps(objective=Objective(q=0.95, seconds=0.05), steps=table, knee=Estimate(value=150, low=100, high=200))
     made = replace(report(), mode="steps", steps=steps)
     assert rows(made, "Steps") == [
-        ("100/s", "99.0/s", "0.500 %", "20.0 ms (10.0 to 40.0 ms)", "yes"),
-        ("200/s", "199/s", "0.500 %", "200 ms (100 to 400 ms)", "no"),
+        ("100/s", "99.0/s", "0.500 %", "20.0 ms (10.0 to 40.0 ms)", "kept"),
+        ("200/s", "199/s", "0.500 %", "200 ms (100 to 400 ms)", "broken"),
         ("400/s", "399/s", "0.500 %", "10.0 ms (5.00 to 20.0 ms)", "INVALID"),
     ]
-    said = "objective: p95 within 50.0 ms, errors within 1.00 %. Highest rate within it: "
+    said = "Decided on the interval: p95 within 50.0 ms, errors within 1.00 %. Highest rate within it: "
     assert note(made, "Steps") == f"{said}150/s (100 to 200/s)"
-    none = replace(made, steps=replace(steps, knee=None))
+    none = replace(made, steps=replace(steps, knee=None, steps=table[1:]))
     assert note(none, "Steps") == f"{said}none: the objective was met at no rate"
     no_step = replace(none, steps=replace(steps, knee=None, steps=table[2:]))
     assert note(no_step, "Steps") == f"{said}none: no step was valid"
+    doubtful = (step(100, 0.02, state="inconclusive"), step(200, 0.2, state="broken"))
+    unsure = replace(made, steps=replace(steps, knee=None, steps=doubtful))
+    assert note(unsure, "Steps") == f"{said}none: no rate surely keeps the objective"
+    unsure = replace(made, steps=replace(steps, knee=Estimate(value=150, low=0, high=200), steps=doubtful))
+    assert note(unsure, "Steps") == f"{said}undecided: no rate surely keeps the objective"
     open_end = replace(steps, knee=Estimate(value=150, low=100))
     assert headlines.headline(made) == "highest rate within the objective: 150/s (100 to 200/s)"
-    assert headlines.headline(replace(made, steps=open_end)) == "highest rate within the objective: at least 150/s"
+    assert headlines.headline(replace(made, steps=open_end)) == "highest rate within the objective: at least 100/s"
     assert headlines.headline(none).endswith(": none: the objective was met at no rate")
 
 

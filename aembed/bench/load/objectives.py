@@ -52,6 +52,8 @@ def _share(goal: Goal, result: RunResult, traffic: Traffic, tail: float) -> Judg
     sample = _slower(result, goal) if q is not None else _failed(result)
     limit = goal.limit if q is None else 1 - q
     within = sample.is_within(limit, tail)
+    if limit == 0 and sample.count:
+        within = not sample.bad  # no run shows that a share is 0: the limit is about its own requests
     value: float | None
     low: float | None
     high: float | None

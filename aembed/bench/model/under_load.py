@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from aembed.bench.model.estimates import Estimate, Percentile
+from aembed.bench.model.objectives import ObjectiveState
 
 Cause: TypeAlias = Literal["cpu", "blocked", "descheduled", "unknown"]
 """Cause of a stall: your code used CPU, your code blocked, the machine took the CPU away, or unknown."""
@@ -199,7 +200,8 @@ class RateStep:
     p99: float | None
     objective: Percentile
     """The percentile the objective is about."""
-    within: bool
+    state: ObjectiveState
+    """The decision on percentile and errors, by their intervals."""
     valid: bool
     """The generator kept the schedule; steps that are not say nothing about the subject."""
 
@@ -211,4 +213,5 @@ class Steps:
     objective: Objective
     steps: tuple[RateStep, ...]
     knee: Estimate | None
-    """The highest rate within the objective; ``None``: even the lowest was not. No ``high``: it never broke."""
+    """The highest rate within the objective; ``None``: even the lowest was measured beyond it. ``low`` is 0 where no
+    rate surely keeps it, and there is no ``high`` where none surely breaks it."""

@@ -62,26 +62,29 @@ def steps(steps: Steps) -> Iterator[Table]:
             units.rate(s.good),
             units.share(s.errors),
             units.percentile(s.objective),
-            ("yes" if s.within else "no") if s.valid else "INVALID",
+            s.state if s.valid else "INVALID",
         )
         for s in steps.steps
     ]
     o = steps.objective
     yield table(
         "Steps",
-        ("offered", "good", "errors", units.quantile(o.q), "within the objective"),
+        ("offered", "good", "errors", units.quantile(o.q), "objective"),
         *rows,
-        note=f"objective: {units.quantile(o.q)} within {units.seconds(o.seconds)}, errors within "
+        note=f"Decided on the interval: {units.quantile(o.q)} within {units.seconds(o.seconds)}, errors within "
         f"{units.share(o.errors)}. Highest rate within it: {knee(steps)}",
     )
 
 
 def knee(steps: Steps) -> str:
-    """The highest rate within the objective; a lower bound where no rate that was offered broke it."""
+    """The highest rate within the objective; a lower bound where no rate that was offered surely broke it."""
     found = steps.knee
     if found is None:
-        measured = any(step.valid for step in steps.steps)
-        return f"none: {'the objective was met at no rate' if measured else 'no step was valid'}"
+        valid = [step.state for step in steps.steps if step.valid]
+        met = "the objective was met at no rate" if "broken" in valid[:1] else "no rate surely keeps the objective"
+        return f"none: {met if valid else 'no step was valid'}"
+    if not found.low:
+        return "undecided: no rate surely keeps the objective"
     if found.high is None:
-        return f"at least {units.rate(found.value)}"
+        return f"at least {units.rate(found.low)}"
     return units.estimate(found, units.rate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import compress
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -125,8 +126,9 @@ def knee(rates: Sequence[float], objectives: Sequence[Percentile], limit: float)
     """The highest rate at which the percentile that an objective is about stays within ``limit`` seconds.
 
     More load never helps, so a non-decreasing curve is fitted to the percentiles (isotonic regression of their
-    logarithms), and to the ends of their intervals; the knee is where it crosses the limit. ``None``: even the lowest
-    rate is beyond it. No ``high``: no rate broke it.
+    logarithms), and to the ends of their intervals; the knee is where it crosses the limit. An end that is unknown says
+    nothing, and its rate is left out of that curve. ``None``: even the lowest rate is beyond the limit. ``low`` is 0
+    where no rate is surely within it; no ``high``: no rate is surely beyond it.
     """
     order = np.argsort(rates)
     xs = np.asarray(rates, dtype=np.float64)[order]
@@ -134,13 +136,16 @@ def knee(rates: Sequence[float], objectives: Sequence[Percentile], limit: float)
     value = _crossing(xs, [p.value for p in chosen], limit)
     if value is None:
         return None
-    worst = _crossing(xs, [p.high if p.low is not None else p.value for p in chosen], limit)
-    best = _crossing(xs, [p.low if p.low is not None else p.value for p in chosen], limit)
+    upper = [p.low is not None or p.high is not None for p in chosen]  # without a high, it reaches into the failed
+    lower = [p.low is not None for p in chosen]
+    worst = _crossing(xs[upper], [p.high for p in compress(chosen, upper)], limit) if any(upper) else None
+    best = _crossing(xs[lower], [p.low for p in compress(chosen, lower)], limit) if any(lower) else math.inf
+    breaks = any(lower) and (best is None or best < xs[lower][-1])
     last, broken = _bracket(xs, value)
     return Estimate(
         value=value,
         low=min(last, 0.0 if worst is None else worst),
-        high=None if broken is None or best is None or best >= xs[-1] else max(broken, best),
+        high=max(broken, best or 0.0) if breaks and broken is not None else None,
     )
 
 
