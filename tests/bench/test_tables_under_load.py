@@ -94,7 +94,7 @@ def test_traffic_shows_the_kinds_that_occurred() -> None:
     ]
     assert rows(made, "Failures") == [("KeyError", "20", "'x'")]
     behind = replace(made, traffic=traffic(achieved_rate=80.0, peak_backlog=0))
-    assert rows(behind, "Requests")[1] == ("started", "", "80.0/s")
+    assert rows(behind, "Requests")[1] == ("started", "800", "80.0/s")
     assert rows(behind, "Requests")[-1] == ("most in flight", "12", "")
     calm = replace(made, traffic=traffic(wrong=1, failures=()))
     assert ("wrong result", "1", "0.100 %") in rows(calm, "Requests")

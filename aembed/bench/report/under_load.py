@@ -11,13 +11,17 @@ from aembed.bench.model.work import LengthCost, Work
 from aembed.bench.report.tables import Table, TableRow, table
 
 
+def _started(t: Traffic) -> TableRow:
+    return ("started", units.count(round(t.achieved_rate * t.seconds)), units.rate(t.achieved_rate))
+
+
 def traffic(t: Traffic) -> Iterator[Table]:
     bad = [("failed", t.failed), (WRONG_RESULT, t.wrong), ("timed out", t.timed_out), ("unfinished", t.unfinished)]
     yield table(
         "Requests",
         ("", "count", "rate"),
         ("offered", units.count(t.offered), units.rate(t.offered_rate)),
-        *((("started", "", units.rate(t.achieved_rate)),) if t.achieved_rate < 0.99 * t.offered_rate else ()),
+        *((_started(t),) if t.achieved_rate < 0.99 * t.offered_rate else ()),
         ("good", units.count(t.ok), units.rate(t.good_rate)),
         *((name, units.count(n), units.share(n / t.offered)) for name, n in bad if n),
         ("most in flight", units.count(t.peak_in_flight), ""),
