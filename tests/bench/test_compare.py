@@ -102,7 +102,7 @@ def test_a_percentile_among_failed_requests_is_worse_than_any(
 
 
 def traffic(good: float) -> Traffic:
-    counts = {"offered": 100, "ok": 100, "failed": 0, "wrong": 0, "timed_out": 0, "unfinished": 0}
+    counts = {"offered": 100, "started": 100, "ok": 100, "failed": 0, "wrong": 0, "timed_out": 0, "unfinished": 0}
     rates = {"offered_rate": 100.0, "achieved_rate": 100.0, "good_rate": good, "seconds": 1.0}
     return Traffic(**counts, **rates, peak_in_flight=1, peak_backlog=0)  # type: ignore[arg-type]
 

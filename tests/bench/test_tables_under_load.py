@@ -50,6 +50,7 @@ DRIFT = Drift(
 def traffic(**parts: Any) -> Traffic:
     made = Traffic(
         offered=1000,
+        started=995,
         ok=950,
         failed=20,
         wrong=0,
@@ -93,8 +94,8 @@ def test_traffic_shows_the_kinds_that_occurred() -> None:
         ("most waiting to start", "3", ""),
     ]
     assert rows(made, "Failures") == [("KeyError", "20", "'x'")]
-    behind = replace(made, traffic=traffic(achieved_rate=80.0, peak_backlog=0))
-    assert rows(behind, "Requests")[1] == ("started", "800", "80.0/s")
+    behind = replace(made, traffic=traffic(started=810, achieved_rate=80.0, peak_backlog=0))
+    assert rows(behind, "Requests")[1] == ("started", "810", "80.0/s")
     assert rows(behind, "Requests")[-1] == ("most in flight", "12", "")
     calm = replace(made, traffic=traffic(wrong=1, failures=()))
     assert ("wrong result", "1", "0.100 %") in rows(calm, "Requests")

@@ -61,6 +61,7 @@ def traffic(
         timed_out=tally.outcomes[TIMED_OUT],
         unfinished=tally.outcomes[UNFINISHED],
         offered_rate=offered / seconds,
+        started=tally.started,
         achieved_rate=tally.started / max(seconds, tally.last_start),
         good_rate=tally.outcomes[OK] / max(seconds, tally.last_good),
         seconds=seconds,

@@ -42,6 +42,7 @@ class Traffic:
     """Counts of requests by outcome. ``offered = ok + failed + wrong + timed_out + unfinished``."""
 
     offered: int
+    started: int
     ok: int
     failed: int
     wrong: int

@@ -12,7 +12,7 @@ from aembed.bench.report.tables import Table, TableRow, table
 
 
 def _started(t: Traffic) -> TableRow:
-    return ("started", units.count(round(t.achieved_rate * t.seconds)), units.rate(t.achieved_rate))
+    return ("started", units.count(t.started), units.rate(t.achieved_rate))
 
 
 def traffic(t: Traffic) -> Iterator[Table]:
