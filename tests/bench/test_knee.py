@@ -119,3 +119,15 @@ async def test_fast_errors_do_not_make_a_rate_sustainable() -> None:
 async def test_bad_objectives_are_named(objective: bench.Objective, options: dict[str, float], told: str) -> None:
     with pytest.raises(InputError, match=told):
         await bench.steps(server(), objective=objective, **{"start": 1.0, **options})  # type: ignore[arg-type]
+
+
+@virtual
+async def test_a_rate_beyond_capacity_breaks_the_objective_although_no_interval_decides() -> None:
+    """Each answer waits for the one before, so that all together are hardly more than one observation."""
+    report = await bench.steps(server(), objective=EVEN, start=2 * CAPACITY, highest=2 * CAPACITY, step_s=20)
+    assert report.steps is not None
+    top = report.steps.steps[-1]
+    assert (top.rate, top.state) == (2 * CAPACITY, "broken")
+    assert report.steps.knee is not None
+    assert report.steps.knee.high is not None
+    assert report.steps.knee.high <= 2 * CAPACITY

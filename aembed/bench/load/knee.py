@@ -30,12 +30,16 @@ def step_of(rate: float, report: Report) -> RateStep:
     slow, failing = report.objectives
     assert slow.goal.q is not None
     states = {slow.state, failing.state}
+    median = response.at(0.5).value
+    if slow.state == "inconclusive" and median is not None and median > slow.goal.limit:
+        # Beyond capacity each answer waits for the one before: no interval decides, but half are far more than few.
+        states.add("broken")
     return RateStep(
         rate=rate,
         achieved=traffic.achieved_rate,
         good=traffic.good_rate,
         errors=1 - traffic.ok / max(1, traffic.offered),
-        p50=response.at(0.5).value,
+        p50=median,
         p95=response.at(0.95).value,
         p99=response.at(0.99).value,
         objective=Percentile(q=slow.goal.q, value=slow.value, low=slow.low, high=slow.high),
