@@ -16,7 +16,7 @@ from aembed.bench.rows.columns import NEVER
 from aembed.bench.rows.lengths import lengths_of
 from aembed.bench.stats.shares import ShareSample
 from aembed.bench.stats.special import beta_cdf, beta_quantile, binomial_quantile, t_cdf, t_quantile
-from tests.bench.test_objectives import decided
+from tests.bench.decided import decided
 
 MS = 10**6
 

@@ -98,9 +98,11 @@ def test_a_run_is_long_enough_for_its_percentiles(rate: float, seconds: float) -
 
 
 def progress(elapsed: float, p95: float | None, **changes: int) -> bench.Progress:
-    counts = {"offered": 12_000, "done": 11_990, "errors": 0, "in_flight": 8, "backlog": 2, **changes}
     p50 = None if p95 is None else p95 / 2
-    return bench.Progress(elapsed=elapsed, seconds=30.0, p50=p50, p95=p95, **counts)
+    usual = bench.Progress(
+        elapsed=elapsed, seconds=30.0, offered=12_000, done=11_990, errors=0, in_flight=8, backlog=2, p50=p50, p95=p95
+    )
+    return replace(usual, **changes)  # type: ignore[arg-type]  # all of them are counts
 
 
 def test_the_progress_line_has_what_matters_within_80_columns() -> None:

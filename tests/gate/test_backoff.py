@@ -164,18 +164,21 @@ async def test_a_probe_that_is_cancelled_makes_room_for_the_next() -> None:
 
 
 async def test_a_gate_is_unavailable_until_a_probe_is_due_and_while_it_is_under_way() -> None:
-    gate = enough(Gate(16, Limits()))
+    """Once it is due, the next call may close the circuit breaker: a service without calls gets some."""
+    gate, available = enough(Gate(16, Limits())), []
     for _ in range(OUTAGE_FAILURES):
-        assert gate.is_available
+        available.append(gate.is_available)
         await fail(gate, ConnectError("reset"))
-    assert not gate.is_available
+    assert all(available)
+    available = [gate.is_available]
     await anyio.sleep(gate.paused())
-    assert gate.is_available, "the next call may close the circuit breaker, so a service without calls gets some"
+    available.append(gate.is_available)
     probe = Reservation("document")
     await enter(gate, probe)
-    assert not gate.is_available, "other calls wait for it"
+    available.append(gate.is_available)
     gate.leave(probe, REPLY)
-    assert gate.is_available
+    available.append(gate.is_available)
+    assert available == [False, True, False, True]
 
 
 async def test_a_pause_without_an_open_circuit_breaker_is_no_outage() -> None:
