@@ -98,7 +98,8 @@ class Embedder(Bound):
         """False while the account's circuit breaker is open, so that a call would only wait. Sends nothing.
 
         True again when the next call may be the probe that closes it: a service that gets no calls while it is
-        unavailable does not stay so."""
+        unavailable does not stay so.
+        """
         return self._engine.gate.is_available
 
     @property

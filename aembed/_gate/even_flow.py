@@ -37,7 +37,7 @@ SUSPECT_WAIT_SHARE = 0.95
 MAX_GROWTH_FACTOR = 30.0
 """Growth since the last 429 after which the flow is dropped, as it is far from any limit of this server."""
 PLACES = (0, 1)
-"""Of requests and tokens in a pair of amounts."""
+"""Positions of requests and tokens in a pair of amounts."""
 
 
 class EvenFlow:

@@ -87,7 +87,8 @@ class SyncEmbedder(Bound):
         """False while the account's circuit breaker is open, so that a call would only wait. Sends nothing.
 
         True again when the next call may be the probe that closes it: a service that gets no calls while it is
-        unavailable does not stay so."""
+        unavailable does not stay so.
+        """
         return self._embedder.is_available
 
     @property

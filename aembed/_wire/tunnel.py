@@ -54,7 +54,7 @@ class Tunnel(asyncio.Protocol):
             self._end()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self._answered.done():  # a proxy may refuse and hang up at once
+        if not self._answered.done():  # a proxy may reject the request and hang up at once
             self._end(ConnectError("the proxy closed the connection before it had answered; check http.proxy"))
 
     def on_status(self, reason: bytes) -> None:

@@ -10,7 +10,7 @@ from aembed.bench.model.estimates import Estimate, Percentile
 
 NOT_MEASURED = "not measured"
 NOUNS = {"documents": "text", "users": "user"}
-"""Parameters that have a word of their own."""
+"""Nouns for values of these parameters."""
 BEYOND = "beyond what was measured"
 """Text for a percentile among failed requests."""
 

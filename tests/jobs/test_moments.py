@@ -1,4 +1,4 @@
-"""Moments of a job as its listener sees them: what is counted, and when it is told."""
+"""Moments of a job as its listener sees them: what is counted, and when it is reported."""
 
 from __future__ import annotations
 

@@ -19,6 +19,9 @@ from aembed.bench.stats.fits import knee
 Stair: TypeAlias = tuple[RateStep, Report]
 """A step, and the report of its run."""
 LONGER_STEPS = "longer steps would narrow the interval"
+MIN_SURE_QUANTILE = 0.9
+"""Objectives from this percentile on are broken without an interval if half of the answers are too slow: five times as
+many as it allows."""
 WORST_FIRST: tuple[ObjectiveState, ...] = ("broken", "not judged", "inconclusive", "kept")
 
 
@@ -31,9 +34,9 @@ def step_of(rate: float, report: Report) -> RateStep:
     assert slow.goal.q is not None
     states = {slow.state, failing.state}
     median = response.at(0.5).value
-    if slow.state == "inconclusive" and median is not None and median > slow.goal.limit:
-        # Beyond capacity each answer waits for the one before: no interval decides, but half are far more than few.
-        states.add("broken")
+    is_undecided = slow.state == "inconclusive" and slow.low is None and slow.goal.q >= MIN_SURE_QUANTILE
+    if is_undecided and median is not None and median > slow.goal.limit:
+        states.add("broken")  # beyond capacity: each answer waits for the one before, so that there is no interval
     return RateStep(
         rate=rate,
         achieved=traffic.achieved_rate,
@@ -54,7 +57,7 @@ def is_valid(report: Report) -> bool:
 
 
 def seems_within(step: RateStep, objective: Objective) -> bool:
-    """As measured, surely or not."""
+    """The step is within the objective as measured, whether its intervals show it or not."""
     if step.state in {"kept", "broken"}:
         return step.state == "kept"
     felt = step.objective.value

@@ -68,7 +68,7 @@ def judge(
 def failures_of(traffic: Traffic, min_good: float) -> str:
     """Such as "3 of 300 requests were good (1 %, at least 99 % must be): 297 ConnectionResetError".
 
-    A wrong result says nothing by its kind, so that the first one's problem stands beside it.
+    The kind of a wrong result says nothing, so that the problem of the first one is added.
     """
     kinds = ", ".join(_counted(failure) for failure in traffic.failures[:MAX_KINDS_NAMED])
     more = (
