@@ -94,7 +94,7 @@ class ObservedCall:
             "operation": self._operation,
             "kind": self._kind,
             "texts": _count(self._argument) if call is None else call.row_count,
-            "outcome": "ok" if failure is None and not failed else _outcome(error, failure, failed),
+            "outcome": "ok" if failure is None else _outcome(error, failure),
             "error_class": None if failure is None else type(failure).__name__,
             "elapsed": now - record.time.began,
             "waited": waited,
@@ -122,9 +122,7 @@ def _longest(waits: Mapping[str, float]) -> Resource:
     return max(RESOURCES, key=lambda name: waits.get(name, 0.0))
 
 
-def _outcome(error: BaseException | None, failure: BaseException | None, failed: int) -> Outcome:
-    if failure is None:
-        return "partial" if failed else "ok"
+def _outcome(error: BaseException | None, failure: BaseException) -> Outcome:
     if isinstance(failure, DeadlineError):
         return "deadline"
     if error is None:

@@ -17,6 +17,8 @@ from aembed.telemetry import semconv
 Attributes: TypeAlias = dict[str, Any]
 
 NS = 1_000_000_000
+SUPPRESSED = object()
+"""In place of a span around a call where none is wanted."""
 
 
 class OpenCall:
@@ -29,7 +31,7 @@ class OpenCall:
         self.context = context
         """Context of the caller."""
         self.outer = outer
-        """Data of an embedding span around this call, which has no span then."""
+        """Data of an embedding span around this call, or ``SUPPRESSED``: it has no span then."""
         self.span: Span | None = None
         self.token: Token[Context] | None = None
         self.began_ns = 0
@@ -54,7 +56,7 @@ class CallSpans:
         context = get_current()
         outer = context.get(semconv.EMBEDDING_CONTEXT)
         if context.get(_SUPPRESS_INSTRUMENTATION_KEY):
-            outer = outer or True
+            outer = outer or SUPPRESSED
         self._open[event.call] = call = OpenCall(event, context, outer)
         if outer is not None:
             return

@@ -9,6 +9,7 @@ from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricR
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanContext
 
 from aembed import telemetry
 from aembed.telemetry.otel import OpenTelemetryListener
@@ -53,3 +54,18 @@ def listener_of(made: Sdk, *, attempts: bool = False) -> OpenTelemetryListener:
 
 def bounds(point: HistogramDataPoint) -> tuple[float, ...]:
     return tuple(point.explicit_bounds)
+
+
+def listening(*, attempts: bool = False) -> tuple[Sdk, OpenTelemetryListener]:
+    made = sdk()
+    return made, listener_of(made, attempts=attempts)
+
+
+def attributes(span: ReadableSpan) -> dict[str, Any]:
+    assert span.attributes is not None
+    return dict(span.attributes)
+
+
+def id_of(context: SpanContext | None) -> tuple[int, int]:
+    assert context is not None
+    return context.trace_id, context.span_id

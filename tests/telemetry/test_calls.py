@@ -15,6 +15,7 @@ from aembed import (
     AuthenticationError,
     BadTextError,
     CallDone,
+    CallStarted,
     ClosedError,
     Config,
     Embedder,
@@ -56,6 +57,7 @@ async def test_each_call_has_one(factory: EmbedderFactory, log: Log, name: str, 
     done = log.done
     assert (done.operation, done.kind, done.texts, done.outcome) == (name, kind, texts, "ok")
     assert (done.error_class, done.failed, done.attempts, done.requests) == (None, 0, 1, 1)
+    assert (done.truncated, done.waited_for, done.waits, done.dimension) == (0, "", {}, embedder.dimension)
     assert (done.embedder, done.provider, done.model) == ("scripted:scripted", "scripted", "scripted")
     assert done.tokens == sum(request.tokens for request in log.of(RequestDone))
     assert log[-1] is done
@@ -92,6 +94,7 @@ async def test_a_call_with_wrong_input_ends_in_an_error(factory: EmbedderFactory
         await operate(embedder)
     assert (log.done.outcome, log.done.error_class, log.done.texts) == ("error", "InputError", texts)
     assert log.done.kind in {"query", "document"}
+    assert (log.done.failed, log.done.truncated, log.done.requests, log.done.tokens) == (0, 0, 0, 0)
     assert "text" not in repr(log.done).replace("texts", "")
 
 
@@ -124,6 +127,45 @@ async def test_truncated_texts_are_counted(factory: EmbedderFactory, log: Log) -
     embedder = await opened(factory, log, ScriptedProvider([Reply(vectors, 4, truncated=[1])]))
     await embedder.embed_documents([TEXTS[0], TEXTS[1], TEXTS[1]])
     assert (log.done.texts, log.done.truncated) == (3, 2)
+
+
+async def test_documents_that_come_one_by_one_are_not_counted_before_they_are_read(
+    factory: EmbedderFactory, log: Log
+) -> None:
+    embedder = await opened(factory, log, "mock")
+    with pytest.raises(InputError):
+        await embedder.embed_documents((text for text in TEXTS), deadline=-1.0)
+    assert log.done.texts == 0
+
+
+async def test_a_known_dimension_takes_no_request(factory: EmbedderFactory, log: Log) -> None:
+    embedder = await opened(factory, log, "mock")
+    await embedder.get_dimension()
+    done = log.done
+    assert (done.texts, done.requests, done.attempts, done.tokens, done.outcome) == (0, 0, 0, 0, "ok")
+
+
+@pytest.mark.parametrize(("first", "second", "both"), [(3, 4, 7), (None, 4, None), (3, None, None)])
+async def test_a_call_that_first_asks_for_the_dimension_is_charged_for_both_requests(
+    factory: EmbedderFactory, log: Log, first: int | None, second: int | None, both: int | None
+) -> None:
+    vectors = await expected(TEXTS[:1])
+    script = [Reply(vectors, first), Reply(await expected(TEXTS[:2]), second)]
+    embedder = await opened(factory, log, ScriptedProvider(script, spec=ModelSpec(name="new", provider="scripted")))
+    await embedder.embed_documents(TEXTS[:2], out=np.empty((2, vectors.shape[1]), np.float32))
+    assert (log.done.requests, log.done.tokens, log.done.texts) == (2, both, 2)
+
+
+@pytest.mark.parametrize("operation", ["embed_query", "check_health"])
+async def test_a_call_begins_with_its_own_event(factory: EmbedderFactory, log: Log, operation: str) -> None:
+    started: list[CallStarted] = []
+    log.call_started = started.append  # type: ignore[attr-defined]
+    embedder = await opened(factory, log, cache=operation == "embed_query")
+    await CALLS[operation][0](embedder)
+    (event,) = started
+    assert (event.call, event.operation, event.kind) == (log.done.call, operation, "query")
+    assert (event.embedder, event.server, event.port) == ("scripted:scripted", None, None)
+    assert event.cached is (operation == "embed_query")
 
 
 async def test_a_closed_embedder_still_says_so(factory: EmbedderFactory, log: Log) -> None:

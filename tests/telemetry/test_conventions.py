@@ -12,6 +12,7 @@ from opentelemetry.util.genai.handler import TelemetryHandler
 from opentelemetry.util.genai.types import Error
 
 from aembed import OverloadedError
+from aembed.telemetry import semconv
 from tests.telemetry.events import EMBEDDER, call_done, call_started
 from tests.telemetry.otel import Sdk, bounds, listener_of, sdk
 
@@ -87,6 +88,33 @@ def test_a_call_inside_an_instrumented_framework_makes_no_second_span() -> None:
     assert span.attributes["server.address"] == EMBEDDER["server"]
     assert [point.count for point in made.points("gen_ai.client.operation.duration")] == [1]
     assert len(made.points("aembed.gate.wait.duration")) == 1
+
+
+def test_the_span_around_a_call_keeps_what_the_call_does_not_know() -> None:
+    made = sdk()
+    handler = TelemetryHandler(made.tracer_provider, made.meter_provider)
+    listener = listener_of(made)
+    with handler.embedding("langchain", request_model="from outside", server_address="from outside"):
+        listener.call_started(call_started())
+        listener(call_done(server=None, port=None, tokens=None))
+    (span,) = made.spans
+    assert span.attributes is not None
+    assert span.attributes["server.address"] == "from outside"
+    assert "gen_ai.usage.input_tokens" not in span.attributes
+
+
+def test_a_span_around_a_call_may_be_of_another_instrumentation() -> None:
+    made = sdk()
+    listener = listener_of(made)
+    outer: dict[str, Any] = {}
+    token = attach(Context({**get_current(), semconv.EMBEDDING_CONTEXT: outer}))
+    try:
+        listener.call_started(call_started())
+        listener(call_done())
+    finally:
+        detach(token)
+    assert made.spans == ()
+    assert outer == {}
 
 
 def test_an_instrumented_client_inside_a_call_makes_no_second_span() -> None:

@@ -7,6 +7,11 @@ import json
 import logging
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -20,6 +25,7 @@ from aembed import (
     GatePaused,
     GateResumed,
     LimitChanged,
+    OtherModel,
     OverloadedError,
     RetryScheduled,
     StoreFailed,
@@ -61,6 +67,57 @@ def test_each_event_has_its_level_and_its_fields(event: Event, level: int, caplo
         assert vars(record)[name] == value
 
 
+PLAIN: dict[str, Any] = {"waited_for": "", "waited": 0.0}
+ENDED = "search: embed_query of 1 texts"
+SENTENCES = [
+    (call_done(**PLAIN), f"{ENDED} took 0.250 s"),
+    (call_done(), f"{ENDED} took 0.250 s, 0.050 s of it waiting for requests"),
+    (call_done(**PLAIN, attempts=2), f"{ENDED} took 0.250 s, 2 attempts"),
+    (call_done(attempts=3), f"{ENDED} took 0.250 s, 0.050 s of it waiting for requests, 3 attempts"),
+    (call_done(**PLAIN, outcome="cancelled"), f"{ENDED} was cancelled after 0.250 s"),
+    (
+        call_done(**PLAIN, outcome="partial", error_class="BadTextError"),
+        f"{ENDED} failed with BadTextError after 0.250 s",
+    ),
+    (call_done(**PLAIN, embedder=""), f"{EMBEDDER['model']}: embed_query of 1 texts took 0.250 s"),
+    (request_done(1, waited=0.1), "search: request of 1 texts took 0.200 s, attempt 1, waited 0.100 s"),
+    (request_failed(1), "search: request of 1 texts ended with cancellation in 0.200 s"),
+    (request_failed(1, error=BATCH["error"]), "search: request of 1 texts ended with OverloadedError in 0.200 s"),
+    (RetryScheduled(attempt=1, delay=0.5, **BATCH), "search: attempt 1 failed with OverloadedError; retry in 0.500 s"),
+    (BatchSplit(**BATCH), "search: batch of 2 texts is split after OverloadedError"),
+    (BatchFailed(**BATCH), "search: 2 texts failed with OverloadedError"),
+    (
+        StoreFailed(model="m", operation="put", texts=2, error=OSError("disk")),
+        "m: cache store failed to put 2 texts: OSError",
+    ),
+    (GatePaused(seconds=2.0, **GATE), "openai, account 0a1b2c3d: requests paused for 2.000 s"),
+    (GateResumed(**GATE, model="m"), "openai:m, account 0a1b2c3d: requests resumed"),
+    (
+        LimitChanged(resource="requests", before=None, limit=500.0, **GATE),
+        "openai, account 0a1b2c3d: limit of requests per minute is 500, was none",
+    ),
+    (
+        LimitChanged(resource="tokens", before=1e6, limit=None, **GATE),
+        "openai, account 0a1b2c3d: limit of tokens per minute is none, was 1e+06",
+    ),
+    (CircuitOpened(**GATE), "openai, account 0a1b2c3d: circuit breaker opened; one probe at a time is sent"),
+    (CircuitClosed(**GATE), "openai, account 0a1b2c3d: circuit breaker closed"),
+]
+
+
+@pytest.mark.parametrize(("event", "sentence"), SENTENCES, ids=[type(event).__name__ for event, _ in SENTENCES])
+def test_each_event_is_a_sentence(event: Event, sentence: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "aembed")
+    telemetry.logging()(event)
+    assert [record.getMessage() for record in caplog.records] == [sentence]
+
+
+def test_what_is_logged_elsewhere_is_not_logged_twice(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "aembed")
+    telemetry.logging()(OtherModel(model="m", answered="n", kind="query", texts=1))
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize(("event", "level"), LEVELS, ids=[type(event).__name__ for event, _ in LEVELS])
 def test_below_the_level_nothing_is_logged(event: Event, level: int, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(level + 1, "aembed")
@@ -68,7 +125,9 @@ def test_below_the_level_nothing_is_logged(event: Event, level: int, caplog: pyt
     assert caplog.records == []
 
 
-def test_json_is_one_object_a_line_with_the_fields() -> None:
+@contextmanager
+def json_lines() -> Iterator[io.StringIO]:
+    """Lines of the logger ``aembed``, at every level."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(telemetry.JsonFormatter())
@@ -76,17 +135,34 @@ def test_json_is_one_object_a_line_with_the_fields() -> None:
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
     try:
-        telemetry.logging()(call_done())
-        telemetry.logging()(RetryScheduled(attempt=1, delay=0.5, **BATCH))
+        yield stream
     finally:
         logger.removeHandler(handler)
         logger.setLevel(logging.NOTSET)
+
+
+def test_json_is_one_object_a_line_with_the_fields() -> None:
+    event = call_done()
+    with json_lines() as stream:
+        telemetry.logging()(event)
+        telemetry.logging()(RetryScheduled(attempt=1, delay=0.5, **BATCH))
     done, retry = map(json.loads, stream.getvalue().splitlines())
+    assert set(done) == {"time", "level", "logger", "message", "event"} | {each.name for each in fields(event)}
     assert done["level"] == "DEBUG"
     assert done["waits"] == {"requests": 0.05}
     assert done["time"].endswith("+00:00")
     assert (retry["event"], retry["delay"]) == ("RetryScheduled", 0.5)
     assert retry["error"] == "OverloadedError: busy [status 503]"
+
+
+def test_json_has_fields_of_other_records_and_tracebacks() -> None:
+    with json_lines() as stream:
+        about = {"path": Path("a"), "sizes": MappingProxyType({"b": 1}), "level": "mine"}
+        logging.getLogger("aembed").error("cannot read", exc_info=OSError("disk"), extra=about)
+    line = json.loads(stream.getvalue())
+    assert (line["message"], line["level"], line["logger"]) == ("cannot read", "ERROR", "aembed")
+    assert (line["path"], line["sizes"]) == ("a", {"b": 1})
+    assert line["traceback"].endswith("OSError: disk")
 
 
 def test_the_library_is_silent_unless_logging_is_configured() -> None:

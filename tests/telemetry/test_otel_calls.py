@@ -8,13 +8,12 @@ import gc
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanContext
 
 from aembed import Config, EmbedderFactory, InputError, Kind, Limits, ModelSpec, OverloadedError, Reply, telemetry
 from aembed.testing import ScriptedProvider
 from tests.engine.call import AT_ONCE, TEXTS
 from tests.scripted import expected
-from tests.telemetry.otel import Sdk, sdk
+from tests.telemetry.otel import Sdk, id_of, sdk
 
 
 def factory_of(made: Sdk, *, attempts: bool = False) -> EmbedderFactory:
@@ -24,11 +23,6 @@ def factory_of(made: Sdk, *, attempts: bool = False) -> EmbedderFactory:
 
 def spans(made: Sdk, name: str) -> list[ReadableSpan]:
     return [span for span in made.spans if span.name == name]
-
-
-def _id(context: SpanContext | None) -> tuple[int, int]:
-    assert context is not None
-    return context.trace_id, context.span_id
 
 
 class Traced:
@@ -58,7 +52,7 @@ async def test_spans_nest_from_the_caller_to_the_http_client(options: dict[str, 
     (post,) = spans(made, "POST")
     assert call.parent == request.get_span_context()
     parent = request if "cache" in options else call  # with a cache the span begins once a request has served the call
-    assert _id(post.parent) == _id(parent.get_span_context())
+    assert id_of(post.parent) == id_of(parent.get_span_context())
     assert call.attributes is not None
     assert call.attributes["gen_ai.usage.input_tokens"] == 3
 
@@ -86,11 +80,11 @@ async def test_a_merged_request_links_to_its_calls() -> None:
     async with factory_of(made) as factory:
         embedder = await factory.new_embedder(ScriptedProvider(latency=1.0), merge=True)
         await asyncio.gather(*(embedder.embed_query(f"{number}") for number in range(5)))
-    calls = {_id(span.get_span_context()) for span in spans(made, "embeddings scripted")}
+    calls = {id_of(span.get_span_context()) for span in spans(made, "embeddings scripted")}
     (shared,) = spans(made, "embeddings shared scripted")
     assert shared.parent is None
     assert len(shared.links) == 4
-    assert {_id(link.context) for link in shared.links} < calls
+    assert {id_of(link.context) for link in shared.links} < calls
 
 
 async def test_failed_attempts_are_children_and_the_call_has_the_error_of_its_end() -> None:

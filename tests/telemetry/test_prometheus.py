@@ -22,33 +22,14 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
-from prometheus_client.parser import text_string_to_metric_families
 
 from aembed import Config, EmbedderFactory, Limits, OverloadedError, RateLimitError, telemetry
 from aembed.testing import LoopbackServer, ScriptedProvider
 from tests.engine.call import AT_ONCE, TEXTS
+from tests.telemetry.scrape import CALLS, samples, value
 
 DOCS = Path(__file__).parents[2] / "docs" / "observability"
-CALLS = "aembed_call_duration_seconds_count"
 OF_MOCK = {"embedder": "mock", "provider": "mock", "model": "mock"}
-
-
-def samples(registry: CollectorRegistry) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    families = text_string_to_metric_families(generate_latest(registry).decode())
-    return {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in families
-        for sample in family.samples
-    }
-
-
-def value(registry: CollectorRegistry, name: str, **labels: str) -> float:
-    found = [
-        number
-        for (sample, values), number in samples(registry).items()
-        if sample == name and labels.items() <= dict(values).items()
-    ]
-    return sum(found)
 
 
 async def test_counters_gauges_and_histograms_of_calls() -> None:
@@ -74,6 +55,23 @@ async def test_counters_gauges_and_histograms_of_calls() -> None:
         assert value(registry, "aembed_gate_wait_seconds_count") == 2
 
 
+"""Users' recording rules name them."""
+
+
+async def test_accounts_name_the_model_where_each_has_its_own_quota() -> None:
+    registry = CollectorRegistry()
+    async with EmbedderFactory(Config()) as factory:
+        telemetry.prometheus(factory, registry)
+        await factory.new_embedder("openai:text-embedding-3-small", api_key="k")
+        await factory.new_embedder("mock")
+        of_accounts = {
+            (dict(labels)["provider"], dict(labels)["model"])
+            for name, labels in samples(registry)
+            if name == "aembed_slots"
+        }
+    assert of_accounts == {("openai", "text-embedding-3-small"), ("mock", "")}
+
+
 async def test_embedders_opened_before_are_observed_too() -> None:
     registry = CollectorRegistry()
     async with EmbedderFactory(Config()) as factory:
@@ -95,15 +93,19 @@ async def test_counters_go_on_when_an_embedder_is_closed_and_opened_again() -> N
             assert value(registry, "aembed_requests_total", **OF_MOCK) == expected
 
 
+@pytest.mark.virtual_time
 async def test_several_factories_share_a_collector_and_are_added_up() -> None:
     registry = CollectorRegistry()
     async with EmbedderFactory(Config()) as first, EmbedderFactory(Config()) as second:
         collectors = {telemetry.prometheus(factory, registry) for factory in (first, second)}
-        for factory in (first, second):
-            await (await factory.new_embedder("mock")).embed_query("one")
+        for factory, seconds in ((first, 0.25), (second, 0.5)):
+            await (await factory.new_embedder(ScriptedProvider([seconds]))).embed_query("one")
         assert len(collectors) == 1
         assert value(registry, "aembed_requests_total") == 2
         assert value(registry, CALLS) == 2
+        assert value(registry, "aembed_call_duration_seconds_sum") == 0.75
+        by_bound = [value(registry, "aembed_call_duration_seconds_bucket", le=le) for le in ("0.1", "0.25", "0.5")]
+        assert by_bound == [0, 1, 2]
         text = generate_openmetrics(registry).decode()  # type: ignore[no-untyped-call]
         list(parse_openmetrics(text))  # type: ignore[no-untyped-call]  # it accepts no metric twice
 

@@ -1,33 +1,20 @@
-"""Spans of calls, attempts and shared requests, and aembed's own metrics."""
+"""Spans of calls."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanContext, SpanKind, StatusCode
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import SpanKind, StatusCode
 
-from aembed import CallDone, RateLimitError, RetryScheduled, telemetry
+from aembed import CallDone, telemetry
 from aembed.telemetry.otel import OpenTelemetryListener
-from tests.telemetry.events import EMBEDDER, call_done, call_started, request_done, request_failed
-from tests.telemetry.otel import Sdk, listener_of, sdk
-
-
-def listening(**options: Any) -> tuple[Sdk, OpenTelemetryListener]:
-    made = sdk()
-    return made, listener_of(made, **options)
-
-
-def attributes(span: ReadableSpan) -> dict[str, Any]:
-    assert span.attributes is not None
-    return dict(span.attributes)
-
-
-def _id(context: SpanContext | None) -> tuple[int, int]:
-    assert context is not None
-    return context.trace_id, context.span_id
+from tests.telemetry.events import call_done, call_started, request_done
+from tests.telemetry.otel import attributes, listening
 
 
 def test_a_span_says_why_a_call_was_slow() -> None:
@@ -56,6 +43,69 @@ def test_a_span_says_why_a_call_was_slow() -> None:
         "aembed.merged": True,
     }
     assert span.kind is SpanKind.CLIENT
+
+
+def test_a_span_says_what_a_partial_call_lacks() -> None:
+    made, listener = listening()
+    listener.call_started(call_started())
+    listener(
+        call_done(
+            outcome="partial",
+            error_class="BadTextError",
+            texts=9,
+            waited=0.0,
+            waited_for="",
+            backoff=1.0,
+            attempts=2,
+            requests=3,
+            tokens=None,
+            cost=None,
+            failed=2,
+            cache_hits=3,
+            cache_shared=4,
+        )
+    )
+    own = {name: value for name, value in attributes(made.spans[0]).items() if name.startswith(("aembed.", "gen_ai.u"))}
+    assert own == {
+        "aembed.embedder": "search",
+        "aembed.operation": "embed_query",
+        "aembed.kind": "query",
+        "aembed.texts": 9,
+        "aembed.outcome": "partial",
+        "aembed.gate.wait": 0.0,
+        "aembed.sending": 0.2,
+        "aembed.backoff": 1.0,
+        "aembed.attempts": 2,
+        "aembed.requests": 3,
+        "aembed.failed": 2,
+        "aembed.cache.hits": 3,
+        "aembed.cache.shared": 4,
+    }
+
+
+@pytest.mark.parametrize(
+    ("times", "is_told"), [({}, True), ({"waited": 0.0}, False), ({"backoff": 1.0}, True)], ids=str
+)
+def test_time_in_flight_is_told_where_it_is_not_the_whole(times: dict[str, Any], is_told: bool) -> None:
+    made, listener = listening()
+    listener.call_started(call_started())
+    listener(call_done(**times))
+    assert ("aembed.sending" in attributes(made.spans[0])) is is_told
+
+
+@pytest.mark.parametrize(("server", "port"), [(None, None), ("unix", None), ("api.openai.com", 443)])
+def test_server_and_port_are_told_where_there_are_any(server: str | None, port: int | None) -> None:
+    made, listener = listening(attempts=True)
+    about: dict[str, Any] = {"server": server, "port": port}
+    listener.call_started(call_started(**about))
+    listener(request_done(1, **about))
+    listener(call_done(**about))
+    expected = {f"server.{name}": value for name, value in (("address", server), ("port", port)) if value is not None}
+    seen = [attributes(span) for span in made.spans]
+    seen += [dict(point.attributes) for point in made.points("gen_ai.client.operation.duration")]
+    assert len(seen) == 3
+    for each in seen:
+        assert {name: value for name, value in each.items() if name.startswith("server.")} == expected
 
 
 def test_the_span_is_current_during_the_call_alone() -> None:
@@ -143,69 +193,54 @@ def test_a_call_with_a_miss_has_a_span_that_begins_with_the_call() -> None:
     assert span.start_time < between.start_time
 
 
-@pytest.mark.parametrize("cached", [False, True], ids=["no cache", "cache"])
-def test_a_shared_request_has_a_separate_span_that_links_to_its_calls(cached: bool) -> None:
+@pytest.mark.parametrize(
+    ("counts", "has_span"),
+    [
+        ({"cache_hits": 3}, False),
+        ({"cache_hits": 3, "cache_misses": 1}, True),
+        ({"cache_hits": 3, "cache_shared": 1}, True),
+        ({"cache_hits": 3, "requests": 1}, True),
+        ({"outcome": "error", "error_class": "InputError"}, True),
+    ],
+    ids=str,
+)
+def test_hits_alone_are_no_operation_of_a_provider(counts: dict[str, Any], has_span: bool) -> None:
     made, listener = listening()
-    for number in (1, 2):
-        listener.call_started(call_started(number, cached=cached))
-    listener(request_done(1, 2, texts=2))
-    for number in (2, 1):
-        listener(call_done(number, merged=True, cache_misses=int(cached)))
-    shared, *calls = made.spans
-    assert shared.name == f"embeddings shared {EMBEDDER['model']}"
-    assert shared.parent is None
-    assert {_id(link.context) for link in shared.links} == {_id(call.get_span_context()) for call in calls}
-    assert attributes(shared)["aembed.texts"] == 2
+    listener.call_started(call_started(cached=True))
+    listener(call_done(**{"requests": 0, "attempts": 0} | counts))
+    assert len(made.spans) == len(made.points("gen_ai.client.operation.duration")) == has_span
 
 
-def test_attempts_are_child_spans_on_request() -> None:
+def test_a_span_begins_when_its_call_does() -> None:
+    made, listener = listening()
+    before = time.time_ns()
+    listener.call_started(call_started())
+    listener(call_done())
+    (span,) = made.spans
+    assert span.start_time is not None
+    assert span.start_time >= before
+
+
+def test_a_call_that_began_before_the_listener_came_has_no_span() -> None:
     made, listener = listening(attempts=True)
-    listener.call_started(call_started())
-    listener(request_failed(1, attempt=1, error=RateLimitError("slow"), request_id="req-1"))
-    listener(request_done(1, attempt=2, waited=0.5))
-    listener(call_done())
-    first, second, call = made.spans
-    assert [span.parent for span in (first, second)] == [call.get_span_context()] * 2
-    assert attributes(first)["error.type"] == "RateLimitError"
-    assert attributes(first)["gen_ai.response.id"] == "req-1"
-    assert first.status.status_code is StatusCode.ERROR
-    assert attributes(second)["aembed.gate.wait"] == 0.5
-    assert second.end_time is not None
-    assert second.start_time is not None
-    assert second.end_time - second.start_time == pytest.approx(0.2e9)
-
-
-def test_without_being_asked_for_attempts_have_none() -> None:
-    made, listener = listening()
-    listener.call_started(call_started())
     listener(request_done(1))
+    listener(request_done(1, 2, texts=2))
     listener(call_done())
-    assert len(made.spans) == 1
+    assert made.spans == ()
+    assert made.points("gen_ai.client.operation.duration") == []
+    assert len(made.points("aembed.gate.wait.duration")) == 1
 
 
-def test_counters_and_histograms() -> None:
-    made, listener = listening()
-    error = RateLimitError("slow")
-    for number in (1, 2):
-        listener.call_started(call_started(number))
-        listener(request_failed(number, error=error))
-        listener(RetryScheduled(kind="query", texts=1, attempt=1, delay=0.0, error=error, **EMBEDDER))
-        listener(call_done(number, cache_hits=1, cache_shared=2, cache_misses=3))
-    values = {
-        (name, point.attributes.get("aembed.cache.result")): getattr(point, "value", None) or point.sum
-        for name in made.metrics()
-        if name.startswith("aembed.")
-        for point in made.points(name)
-    }
-    assert values == {
-        ("aembed.gate.wait.duration", None): pytest.approx(0.1),
-        ("aembed.cost", None): pytest.approx(2.8e-7),
-        ("aembed.retries", None): 2,
-        ("aembed.refusals", None): 2,
-        ("aembed.cache.lookups", "hits"): 2,
-        ("aembed.cache.lookups", "shared"): 4,
-        ("aembed.cache.lookups", "misses"): 6,
-    }
+def test_a_call_that_is_not_sampled_still_hands_its_trace_on() -> None:
+    tracer_provider = TracerProvider(sampler=ALWAYS_OFF)
+    listener = telemetry.opentelemetry(tracer_provider)
+    assert isinstance(listener, OpenTelemetryListener)
+    listener.call_started(call_started())
+    inside = trace.get_current_span().get_span_context()
+    listener(call_done())
+    assert inside.is_valid
+    assert not inside.trace_flags.sampled
+    assert not trace.get_current_span().get_span_context().is_valid
 
 
 def test_without_an_sdk_it_does_nothing_and_leaves_the_context_alone() -> None:
