@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from aembed._errors import ReplyError
 from aembed._types import Vectors
+from aembed._wire import decode as decode_module
 from aembed._wire.decode import ROWS_PER_YIELD, decode, yield_gil
 from aembed._wire.openai_format import OPENAI_REPLY
+from aembed._wire.split_vectors import split_strings
 from tests.wire.written_replies import decoded, encoded, matrices, reply, written
 
 
@@ -108,3 +110,45 @@ def test_a_worker_thread_pauses_every_few_rows(way: Any, given: bool) -> None:
     decode(reply(*map(way, vectors)), OPENAI_REPLY, len(vectors), rows, lambda: pauses.append(None))
     assert len(pauses) == (4 if way is encoded else 6 * ROWS_PER_YIELD + 2)
     assert ROWS_PER_YIELD == 16
+
+
+def unused(*_: Any, **__: Any) -> None:
+    pytest.fail("a usual reply went the long way")
+
+
+@pytest.mark.parametrize("dim", [1, 1024, 50_000])
+@pytest.mark.parametrize("around", [0, 2**16 - 100])
+def test_a_usual_reply_to_one_text_is_decoded_straight(dim: int, around: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long its vector: only what is around it is parsed."""
+    monkeypatch.setattr(decode_module, "split_strings", unused)
+    row, rows = np.arange(dim, dtype=np.float32), np.empty((1, dim), np.float32)
+    body = json.dumps({"data": [{"embedding": encoded(row)}], "note": "x" * around}).encode()
+    np.testing.assert_array_equal(decode(body, OPENAI_REPLY, 1, rows).vectors, [row])
+
+
+@pytest.mark.parametrize(("around", "is_straight"), [(2**16, True), (2**16 + 1, False)])
+def test_a_reply_to_one_text_with_much_around_it_is_looked_at_first(
+    around: int, is_straight: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could hold millions of values, which are counted before they are parsed."""
+    split: list[bytes] = []
+
+    def noted(body: bytes, *more: Any) -> Any:
+        split.append(body)
+        return split_strings(body, *more)
+
+    monkeypatch.setattr(decode_module, "split_strings", noted)
+    row = np.arange(100, dtype=np.float32)
+    body = b'{"note":"","data":[{"embedding":"%s"}]}' % encoded(row).encode()
+    body = body.replace(b'"note":"', b'"note":"' + b"x" * (around - len(body) + len(encoded(row))))
+    np.testing.assert_array_equal(decode(body, OPENAI_REPLY, 1, np.empty((1, 100), np.float32)).vectors, [row])
+    assert (not split) is is_straight
+
+
+def test_a_usual_reply_to_several_texts_is_decoded_straight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode_module, "_decode_mixed", unused)
+    monkeypatch.setattr(decode_module, "_decode_one", unused)
+    vectors = np.arange(12, dtype=np.float32).reshape(4, 3)
+    rows = np.empty_like(vectors)
+    assert decode(reply(*map(encoded, vectors)), OPENAI_REPLY, 4, rows).vectors is rows
+    np.testing.assert_array_equal(rows, vectors)

@@ -157,6 +157,7 @@ def test_vectors_of_other_texts_are_rejected(body: bytes, words: str) -> None:
 
 
 def test_no_gap_is_endless(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert streaming.LONGEST_GAP == 16 * 2**20
     monkeypatch.setattr(streaming, "LONGEST_GAP", 100)
     beginning = f'{{"data":[{{"embedding":"{encoded(TWO[0])}'.encode()
     with pytest.raises(ReplyError, match="109 bytes without a vector"):
