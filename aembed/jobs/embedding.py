@@ -82,6 +82,8 @@ class _ChunksUnderWay:
         self._most = 0
         """Chunks that may be under way, as the account said when there were so many."""
         self._running = 0
+        self._is_answered = False
+        """A request has ended well: the settings are right, and others may follow side by side."""
         self._bytes = 0
         self._first_rejected: list[str] | None = None if ledger.done else []
         """Why the texts were rejected, as long as no other was accepted."""
@@ -104,7 +106,7 @@ class _ChunksUnderWay:
     def _has_room(self, chunk: RowChunk) -> bool:
         if not self._running:
             return True
-        if not self._budget.allows(chunk):  # chunks in flight may cost less than estimated
+        if not self._is_answered or not self._budget.allows(chunk):  # chunks in flight may cost less than estimated
             return False
         if not self._fits(chunk):
             here = self._embedder.spec.pads
@@ -119,6 +121,7 @@ class _ChunksUnderWay:
         began = time.monotonic()
         result = await self._embed(chunk)
         if chunk.texts:
+            self._is_answered = True
             self._cutter.pace(time.monotonic() - began)
         with anyio.CancelScope(shield=True):  # it is paid for
             self._ended.append((chunk, result))
