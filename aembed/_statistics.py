@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
@@ -23,6 +23,8 @@ class EmbedderCounts:
     merged_requests: int = 0
     listener_failures: int = 0
     deadlines: int = 0
+    errors: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Replaced at each failure, and never changed: another thread may be reading it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,8 @@ class Statistics:
     """Events on which a listener raised an error; the first is logged with its traceback."""
     deadlines: int
     """Calls that ran into their deadline; their unanswered texts are among ``failed``."""
+    errors: Mapping[str, int]
+    """Attempts that failed, by the class of their error, such as ``{"ConnectError": 3}``."""
     in_flight: int
     waiting: int
     waiting_for: str

@@ -191,6 +191,7 @@ class Engine:
         error.provider = error.provider or self.spec.provider
         call.count(0, error.maybe_billed)
         call.attempt_failed(batch, error)
+        self.recorder.attempt_failed(error)
         if self.is_down and may_be_a_text(error) and worth_asking(call, error):
             await self._proof.works(call, self._recovery.delivered)  # if it works, only this batch is bad
         delay = retry.after(error)

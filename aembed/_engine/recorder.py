@@ -123,6 +123,10 @@ class Recorder:
                 )
             )
 
+    def attempt_failed(self, error: ProviderError) -> None:
+        kind, errors = type(error).__name__, self.counts.errors
+        self.counts.errors = {**errors, kind: errors.get(kind, 0) + 1}
+
     def retry_scheduled(self, call: Recipient, batch: Batch, error: AembedError, attempt: int, delay: float) -> None:
         self.counts.retries += 1
         if (emit := self.listeners.emit) is not None:

@@ -86,7 +86,7 @@ class Meter:
         reported = now.tokens - before.tokens
         tokens = reported or round(texts * self._characters_per_text() / CHARACTERS_PER_TOKEN)
         return Work(
-            model=f"{spec.provider}:{spec.name}, {spec.dim} dimensions",
+            model=f"{spec.provider}:{spec.name}" + (f", {spec.dim} dimensions" if spec.dim else ""),
             source=self._source(),
             texts=texts,
             texts_rate=texts / seconds,
@@ -104,6 +104,7 @@ class Meter:
             cached=now.cache_hits + now.cache_misses + now.cache_shared > 0,
             requests_per_minute=now.requests_per_minute,
             tokens_per_minute=now.tokens_per_minute,
+            errors=_errors(now, before),
             **requests,
         )
 
@@ -135,6 +136,12 @@ def _requests(now: Statistics, before: Statistics) -> dict[str, int]:
         "shared": now.cache_shared - before.cache_shared,
         "merged": now.merged_calls - before.merged_calls,
     }
+
+
+def _errors(now: Statistics, before: Statistics) -> dict[str, int]:
+    """Attempts that failed, by kind, the most frequent first."""
+    more = {kind: count - before.errors.get(kind, 0) for kind, count in now.errors.items()}
+    return {kind: more[kind] for kind in sorted(more, key=more.__getitem__, reverse=True) if more[kind]}
 
 
 def vectors(shape: tuple[int | None, ...], *, same: bool = True) -> Validate:

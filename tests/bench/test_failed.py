@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import anyio
 import pytest
 
-from aembed import InputError, bench
+from aembed import ConnectError, EmbedderFactory, InputError, Kind, ModelSpec, Reply, Source, bench
+from aembed._registry import BUILT_IN
+from aembed.cli.bench.subject import embed_documents, embed_query
+from aembed.providers.mock import MockOptions, MockProvider
 
 virtual = pytest.mark.virtual_time
 EVEN = bench.Objective(q=0.95, seconds=0.05)
@@ -20,7 +23,7 @@ async def rejects() -> None:
     raise ConnectionRefusedError("nobody listens")
 
 
-Mode = Callable[[Callable[[], Awaitable[None]]], Awaitable[bench.Report]]
+Mode = Callable[[Callable[[], Awaitable[None]] | bench.Subject], Awaitable[bench.Report]]
 LOADS: dict[str, Mode] = {
     "load": lambda subject: bench.load(subject, arrivals=bench.constant(10), duration=30),
     "users": lambda subject: bench.closed(subject, users=3, think=0.1, duration=30),
@@ -139,3 +142,53 @@ async def test_the_seed_is_0_unless_another_is_asked_for(mode: str) -> None:
     report = await LOADS[mode](rejects)
     assert report.pacing is not None
     assert report.pacing.seed == (2 if mode == "steps" else 0)  # the third and lowest step was the one reported
+
+
+class Dies:
+    """A provider that answers some requests, and then no more."""
+
+    def __init__(self, answers: int, dim: int | None = 8) -> None:
+        self.spec = ModelSpec(name="dies", provider="test", dim=dim)
+        self._left = answers
+        self._mock = MockProvider(MockOptions(dim=8))
+
+    async def embed(self, texts: Sequence[str], /, *, kind: Kind) -> Reply:
+        await anyio.sleep(0.01)
+        if self._left <= 0:
+            raise ConnectError("nobody listens")
+        self._left -= 1
+        return await self._mock.embed(texts, kind=kind)
+
+    async def aclose(self) -> None:
+        """There is nothing to close."""
+
+
+@virtual
+@pytest.mark.parametrize("mode", LOADS)
+async def test_errors_that_an_embedder_waits_out_are_named_with_their_number(mode: str) -> None:
+    async with EmbedderFactory() as factory:
+        embedder = await factory.new_embedder(Dies(3))
+        report = await LOADS[mode](bench.query(embedder, "a query"))
+    assert report.work is not None
+    assert list(report.work.errors) == ["ConnectError"]
+    assert report.work.errors["ConnectError"] > 1
+    assert report.verdict.state == "failed"
+    named = f"; requests to the provider failed: {report.work.errors['ConnectError']:,} ConnectError"
+    assert report.verdict.reasons[0].endswith(named)
+
+
+async def opener(source: Source) -> Dies:
+    return Dies(0, dim=None)
+
+
+@virtual
+@pytest.mark.parametrize("scenario", [embed_query, embed_documents], ids=lambda each: each.name)
+async def test_a_model_whose_very_first_request_fails_has_a_report(
+    scenario: bench.Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(BUILT_IN, "dies", f"{__name__}:opener")
+    case = scenario.case(**{**scenario.cases()[0].parameters, "model": "dies:small"})
+    report = await bench.load(case, arrivals=bench.constant(10), duration=30)
+    assert (report.verdict.state, report.verdict.exit_code) == ("failed", 1)
+    assert report.work is not None
+    assert report.work.errors["ConnectError"] > 1

@@ -13,7 +13,7 @@ from aembed.bench.load.lag import Watchdog
 from aembed.bench.load.objectives import judged, of_invalid_run, with_objectives
 from aembed.bench.load.run import RunResult
 from aembed.bench.load.summary import Tally, distribution, traffic, windows
-from aembed.bench.load.validity import Disturbances, disturbances, judge
+from aembed.bench.load.validity import Disturbances, disturbances, judge, with_causes
 from aembed.bench.load.windowed_histogram import ROUNDED
 from aembed.bench.model.breakdown import Breakdown
 from aembed.bench.model.estimates import Distribution
@@ -128,7 +128,7 @@ async def judged_report(
         judgements = of_invalid_run(judgements, result, settings)
     return await frame.report(
         mode,
-        verdict=with_objectives(verdict, judgements, figures.traffic),
+        verdict=with_causes(with_objectives(verdict, judgements, figures.traffic), work),
         objectives=judgements,
         notes=(*_unsent(work), *notes, *((ROUNDED,) if result.fold else ())),
         interrupted=result.interrupted,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from aembed.bench.load.run import RunResult, execute
 from aembed.bench.model.estimates import Distribution
 from aembed.bench.model.result import Verdict
 from aembed.bench.model.under_load import WRONG_RESULT, Failure, LoopUse, RunWindow, Stall, Traffic
+from aembed.bench.model.work import Work
 from aembed.bench.settings import RunSettings
 from aembed.bench.subject import Subject
 
@@ -79,6 +80,16 @@ def failures_of(traffic: Traffic, min_good: float) -> str:
         f"{traffic.ok:,} of {traffic.offered:,} requests were good "
         f"({share:.4g} %, at least {100 * min_good:.4g} % must be): {kinds}{more}"
     )
+
+
+def with_causes(verdict: Verdict, work: Work | None) -> Verdict:
+    """A failed run of an embedder with the errors behind it: most of its calls wait for a server that is down."""
+    if verdict.state != "failed" or work is None or not work.errors:
+        return verdict
+    kinds = [f"{count:,} {kind}" for kind, count in work.errors.items()]
+    more = f" and {len(kinds) - MAX_KINDS_NAMED} other kinds" if len(kinds) > MAX_KINDS_NAMED else ""
+    first = f"{verdict.reasons[0]}; requests to the provider failed: {', '.join(kinds[:MAX_KINDS_NAMED])}{more}"
+    return replace(verdict, reasons=(first, *verdict.reasons[1:]))
 
 
 def _counted(failure: Failure) -> str:

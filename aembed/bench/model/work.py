@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from aembed.bench.model.estimates import Estimate
@@ -37,7 +38,7 @@ class Work:
     """Totals of a run. Rates are per second of the schedule, and of the drain where answers came after it."""
 
     model: str
-    """Provider, model, and how many numbers a vector has."""
+    """Provider, model, and how many numbers a vector has, where that is known."""
     source: str
     """The texts, such as "passages"."""
     texts: int
@@ -75,6 +76,9 @@ class Work:
     requests_per_minute: float | None = None
     """Limit of the account that was in force at the end, where one is known."""
     tokens_per_minute: float | None = None
+    errors: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Requests to the provider that failed, by kind, the most frequent first: some were sent again, and others wait
+    until the provider works again."""
 
     @property
     def described(self) -> str:

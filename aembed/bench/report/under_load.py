@@ -47,6 +47,7 @@ def work(w: Work) -> Iterator[Table]:
         "calls merged": w.merged,
     }
     rows += [(name, units.count(count), "") for name, count in unusual.items() if count]
+    rows += [(f"failed: {kind}", f"{units.count(count)} requests", "") for kind, count in w.errors.items()]
     if w.repeated:
         rows.append(("texts repeated", units.count(w.repeated), ""))
     if w.lengths is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -159,7 +160,17 @@ def merged_work(works: Sequence[Work | None]) -> Work | None:
         )
     }
     costs = _sum(work.cost for work in found)
-    return replace(found[0], **totals, cost=costs, repeated=most.repeated, lengths=most.lengths)
+    errors = Counter[str]()
+    for work in found:
+        errors.update(work.errors)
+    return replace(
+        found[0],
+        **totals,
+        cost=costs,
+        repeated=most.repeated,
+        lengths=most.lengths,
+        errors=dict(errors.most_common()),
+    )
 
 
 def shares_of(outcomes: Sequence[ProcessResult], schedules: Sequence[Ints]) -> tuple[ProcessShare, ...]:
