@@ -5,10 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+
+from aembed import Source
+from aembed.providers._background import WorkerLanes
+from aembed.providers._in_process import usable_cores
+from aembed.providers._onnx import Encoder, plan_runs
+from aembed.providers._packaged.minilm import load_minilm, minilm_files
+from aembed.providers._tokenize import TextTokenizer, load_tokenizer
 
 
 class Candidate(Protocol):
@@ -62,6 +70,29 @@ class InThread:
         return await asyncio.to_thread(self._query, text)
 
 
+class BareOnnxruntime:
+    """The floor: token ids that are ready, in the runs, threads and sessions of aembed, and nothing around them."""
+
+    def __init__(self, documents: Any, queries: Any, tokenizer: Any, threads: int) -> None:
+        self._documents, self._queries = documents, queries
+        self._ids = lru_cache(None)(lambda texts: tokenizer.encode(texts).ids)
+        self._lanes = WorkerLanes({"document": threads, "query": 1})
+
+    async def documents(self, texts: Sequence[str]) -> Any:
+        ids = self._ids(tuple(texts))
+        vectors: list[Any] = [None] * len(ids)
+
+        def step(run: list[int]) -> None:
+            for piece, vector in zip(run, self._documents.run([ids[piece] for piece in run]), strict=True):
+                vectors[piece] = vector
+
+        await self._lanes.run_all("document", [partial(step, run) for run in plan_runs([len(each) for each in ids])])
+        return np.stack(vectors)
+
+    async def query(self, text: str) -> Any:
+        return (await self._lanes.run("query", partial(self._queries.run, self._ids((text,)))))[0]
+
+
 class Infinity:
     def __init__(self, engine: Any) -> None:
         self._engine = engine
@@ -89,6 +120,16 @@ async def aembed_provider(directory: Path) -> AsyncGenerator[Candidate]:
     provider = await open_provider(Source(provider="local"))
     yield AembedProvider(provider)
     await provider.aclose()
+
+
+@asynccontextmanager
+async def bare_onnxruntime(directory: Path) -> AsyncGenerator[Candidate]:
+    """The packaged model in bare sessions, a thread a run for documents and all of them for a query."""
+    files = minilm_files(Source(provider="local"))
+    tokenizer = TextTokenizer(load_tokenizer(files.tokenizer), max_tokens=files.max_tokens, overlong="error")
+    encoder = partial(Encoder, load_minilm(files.onnx), files, pad_id=tokenizer.pad_id)
+    threads = usable_cores()
+    yield BareOnnxruntime(encoder(threads=1), encoder(threads=threads), tokenizer, threads)
 
 
 @asynccontextmanager
@@ -146,6 +187,7 @@ CANDIDATES: dict[str, Callable[[Path], AbstractAsyncContextManager[Candidate]]] 
     "aembed": aembed,
     "aembed (provider)": aembed_provider,
     "aembed (directory)": aembed_directory,
+    "onnxruntime": bare_onnxruntime,
     "fastembed": fastembed(256),  # its default
     "fastembed (32)": fastembed(32),
     "fastembed (8)": fastembed(8),

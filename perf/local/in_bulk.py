@@ -1,6 +1,7 @@
-"""A query, and the event loop's timer, while a bulk job runs: ``python -m perf.local.in_bulk``.
+"""A query, and the event loop's timer, alone and during a bulk job: ``python -m perf.local.in_bulk``.
 
-All candidates are open in one process and take turns in short blocks, so that other programs disturb them alike.
+All candidates are open in one process and take turns in short blocks, so that other programs disturb them alike. The
+floor is onnxruntime without a library around it, in the same threads.
 """
 
 from __future__ import annotations
@@ -16,45 +17,79 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from statistics import median, quantiles
 
+import psutil
+
 from perf.local.candidates import CANDIDATES, Candidate
 from perf.local.corpora import Corpora
 from perf.local.model_files import assemble
 
-OURS, RIVALS = "aembed", ("fastembed", "fastembed (32)")
-UNITS = {"query p50": "ms", "loop lag p99": "ms", "bulk": "texts/s of CPU"}
-TEXTS = 128
+OURS, FLOOR, RIVALS = "aembed", "onnxruntime", ("fastembed", "fastembed (32)")
+UNITS = {
+    "query alone": "ms",
+    "lag p99 alone": "ms",
+    "query": "ms",
+    "lag p99": "ms",
+    "bulk": "texts/s of CPU",
+    "others": "cores",
+}
+"""``others``: cores that other programs took; there should be none."""
+TEXTS = 64
 """Texts per call of the bulk job."""
 TICK_S = 0.001
 PAUSE_S = 0.005
 """Between queries."""
 
+Figures = dict[str, dict[str, list[float]]]
+"""Name of the candidate -> figure -> its value in each round."""
 
-async def compare(directory: Path, rounds: int, seconds: float, seed: int) -> dict[str, dict[str, list[float]]]:
-    """Name of the candidate -> figure -> its value in each round."""
+
+async def compare(directory: Path, rounds: int, seconds: float, seed: int) -> Figures:
     corpora = Corpora(directory / "vocab.txt", seed=seed, scale=1)
     order = random.Random(seed)
-    results: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in (OURS, *RIVALS)}
+    results: Figures = {name: defaultdict(list) for name in (OURS, FLOOR, *RIVALS)}
     async with AsyncExitStack() as stack:
         opened = {name: await stack.enter_async_context(CANDIDATES[name](directory)) for name in results}
         texts, queries = corpora.mixed()[:TEXTS], corpora.queries(100)
         for candidate in opened.values():
             await candidate.documents(texts)
-            await candidate.query(queries[0])
+            for query in queries:
+                await candidate.query(query)
         for _ in range(rounds):
             for name in order.sample(list(opened), len(opened)):
-                for figure, value in (await block(opened[name], texts, queries, seconds)).items():
+                for figure, value in (await turn(opened[name], texts, queries, seconds)).items():
                     results[name][figure].append(value)
     return results
 
 
-async def block(candidate: Candidate, texts: Sequence[str], queries: Sequence[str], seconds: float) -> dict[str, float]:
-    """One turn: queries one after the other, and a timer, until the time is over; the bulk job ends its last call."""
+async def turn(candidate: Candidate, texts: Sequence[str], queries: Sequence[str], seconds: float) -> dict[str, float]:
+    """A block of queries alone, and one during a bulk job."""
+    start, start_busy, start_cpu = time.perf_counter(), busy_s(), time.process_time()
+    alone, lag_alone, _ = await block(candidate, [], queries, seconds)
+    query, lag, bulk = await block(candidate, texts, queries, seconds)
+    others = busy_s() - start_busy - (time.process_time() - start_cpu)
+    return {
+        "query alone": 1e3 * alone,
+        "lag p99 alone": 1e3 * lag_alone,
+        "query": 1e3 * query,
+        "lag p99": 1e3 * lag,
+        "bulk": bulk,
+        "others": max(0.0, others) / (time.perf_counter() - start),
+    }
+
+
+async def block(
+    candidate: Candidate, texts: Sequence[str], queries: Sequence[str], seconds: float
+) -> tuple[float, float, float]:
+    """Queries one after the other, and a timer, until the time is over; the bulk job ends its last call.
+
+    The median of the queries, the 99th percentile of the timer's lateness, and texts of the job per second of CPU.
+    """
     end = time.perf_counter() + seconds
     done, late, taken = 0, list[float](), list[float]()
 
     async def bulk() -> None:
         nonlocal done
-        while time.perf_counter() < end:
+        while texts and time.perf_counter() < end:
             await candidate.documents(texts)
             done += len(texts)
 
@@ -76,27 +111,40 @@ async def block(candidate: Candidate, texts: Sequence[str], queries: Sequence[st
             await asyncio.sleep(PAUSE_S)
     spent = time.process_time() - start_cpu
     lag = quantiles(late, n=100)[-1] if len(late) > 1 else seconds
-    return {"query p50": 1e3 * median(taken), "loop lag p99": 1e3 * lag, "bulk": done / spent}
+    return median(taken), lag, done / spent
+
+
+def busy_s() -> float:
+    """CPU seconds that this machine has spent, on all its cores."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m perf.local.in_bulk", description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of one turn")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of one block")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         results = asyncio.run(compare(assemble(Path(scratch)), options.rounds, options.seconds, options.seed))
-    for name, figures in results.items():
-        cells = [f"{figure} {median(figures[figure]):.2f} {unit}" for figure, unit in UNITS.items()]
-        print(
-            f"{name:>15}: {', '.join(cells)}; best {min(figures['query p50']):.2f}, {min(figures['loop lag p99']):.2f}"
-        )
-    for rival in RIVALS:
-        for figure in UNITS:
-            ratios = [a / b for a, b in zip(results[OURS][figure], results[rival][figure], strict=True)]
+    print(table(results))
+
+
+def table(results: Figures) -> str:
+    """Median and best round of every figure, and how many times that of others ours is: quartiles of rounds."""
+    lines = [
+        f"{name:>15}: "
+        + ", ".join(f"{figure} {median(values):.2f} ({min(values):.2f})" for figure, values in row.items())
+        for name, row in results.items()
+    ]
+    for other in (FLOOR, *RIVALS):
+        for figure in list(UNITS)[:-1]:
+            ratios = [a / b for a, b in zip(results[OURS][figure], results[other][figure], strict=True)]
             low, middle, high = quantiles(ratios, n=4)
-            print(f"{figure}: {middle:.2f}x that of {rival} (quartiles {low:.2f} to {high:.2f})")
+            lines.append(f"{figure}: {middle:.2f}x that of {other} (quartiles {low:.2f} to {high:.2f})")
+    units = ", ".join(f"{figure}: {unit}" for figure, unit in UNITS.items())
+    return "\n".join([f"median (best) of the rounds; {units}", *lines])
 
 
 if __name__ == "__main__":
