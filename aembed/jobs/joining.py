@@ -146,7 +146,7 @@ def _check_same(first: Output, whole: OutputRecord, shard: Output, other: Output
     for field in ("input", "model", "revision", "identity", "dim", "dtype", "settings"):
         mine, its = getattr(whole, field), getattr(other, field)
         if mine != its:
-            called = {"input": "inputs", "settings": "settings"}.get(field, f"{field}s")
+            called = {"identity": "identities", "settings": "settings"}.get(field, f"{field}s")
             raise JobOutputError(f"{first.name} and {shard.name} have different {called}; join shards of one job")
 
 

@@ -43,7 +43,6 @@ class KeysFile:
     def __init__(self, file: BinaryIO, *, ids: bool) -> None:
         self._file = file
         self._ids = ids
-        self._file.truncate(0)
         self._file.seek(HEAD_BYTES)
 
     def add(self, block: RowBlock) -> RowKeys:

@@ -47,7 +47,7 @@ def test_rows_with_one_text_have_one_digest_of_it() -> None:
     added = written(GOOD, TWICE, FAULTY, Row(4, "d", "two", {}))
     assert added["text"][0].tolist() == added["text"][1].tolist() != added["text"][3].tolist()
     assert added["text"][2].tolist() == [0, 0]
-    assert added["state"].tolist() == [EMBEDDED, EMBEDDED, REJECTED, EMBEDDED]
+    assert added["state"].tolist() == [EMBEDDED, EMBEDDED, REJECTED, EMBEDDED] == [0, 0, 1, 0]
     assert len({tuple(pair) for pair in added["id"].tolist()}) == 4
     assert read_keys(OUTPUT).tobytes() == added.tobytes()
 
@@ -85,10 +85,19 @@ def test_keys_of_nothing() -> None:
     assert len(keys_in(Path("short"))) == 0
 
 
-def test_a_file_begins_anew() -> None:
-    Path("v.npy.keys").write_bytes(b"x" * 5000)
+def test_a_row_takes_so_many_bytes() -> None:
     written(GOOD)
     assert Path("v.npy.keys").stat().st_size == HEAD_BYTES + ROW.itemsize == 512 + 33
+    assert len(read_keys(OUTPUT)) == 1
+
+
+def test_an_output_that_was_just_written_is_read_from_its_start() -> None:
+    written(GOOD)
+    with Path("v.npy.keys").open("r+b") as file, Path("v.npy").open("r+b") as output:
+        output.seek(0, os.SEEK_END)
+        write_head(file, output)
+    os.utime("v.npy", ns=(1, 1))
+    assert is_written(OUTPUT)
 
 
 # --- whose they are

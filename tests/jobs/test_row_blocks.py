@@ -29,6 +29,7 @@ def blocks(*rows: tuple[bool, int]) -> list[tuple[int, int, int]]:
         ([(False, 1)] * 2 + [(True, 1)] * BLOCK_ROWS, [(0, BLOCK_ROWS - 2, 2), (BLOCK_ROWS - 2, 2, 0)]),
         ([(True, BLOCK_BYTES - 1), (True, 1), (True, 1)], [(0, 2, 0), (2, 1, 0)]),
         ([(True, BLOCK_BYTES), (True, 1)], [(0, 1, 0), (1, 1, 0)]),
+        ([(True, BLOCK_BYTES), (True, BLOCK_BYTES - 1), (True, 1)], [(0, 1, 0), (1, 2, 0)]),
         ([(True, BLOCK_BYTES // 2), (False, BLOCK_BYTES // 2), (True, 1)], [(0, 1, 1), (1, 1, 0)]),
     ],
 )
@@ -150,6 +151,7 @@ def test_a_row_that_could_not_be_read_has_its_number_or_no_id(column: str | None
         (["a", " "], None, False),
         (["a", None], None, False),
         (["é", "\ud800"], None, False),
+        (["a", "\ud800"], None, False),
         (["a", "b"], ["x", ""], False),
         (["a", "b"], [0, 1], False),
         (["a", "b"], ["x", 1.5], False),

@@ -113,6 +113,18 @@ async def test_a_scan_evicts_little() -> None:
     assert store.dropped == 3 * ROWS - len(store)
 
 
+async def test_one_new_row_of_sixteen_stays_in_a_full_store_without_being_used() -> None:
+    store, dim = MemoryStore(max_bytes=MIB), 8
+    store._lots = np.random.default_rng(7)
+    held = SLABS * (MIB // SLABS // (4 * dim + ROW_OVERHEAD_BYTES))
+    await store.put_many(keys(range(held)), vectors(range(held), dim))
+    await known(store, range(held), dim)
+    scan = range(held, held + 3200)
+    for start in scan[::100]:
+        await store.put_many(keys(range(start, start + 100)), vectors(range(start, start + 100), dim))
+    assert 3200 / 20 < len(await known(store, scan[:-300], dim)) < 3200 / 12
+
+
 async def test_rows_used_again_survive_a_scan() -> None:
     """A row that was new to a full store, too."""
     store = MemoryStore(max_bytes=MIB)
