@@ -217,7 +217,7 @@ async def test_an_answer_without_sense_is_a_miss(positions: Any, vectors: Any, w
 
 @pytest.mark.virtual_time
 async def test_a_store_has_so_long_to_answer_and_to_write() -> None:
-    failed: list[tuple[str, int, float]] = []
+    failed: list[Any] = []
 
     def report(what: str, texts: int, error: Exception) -> None:
         failed.append((what, texts, anyio.current_time()))

@@ -81,7 +81,7 @@ def test_a_text_has_a_token_for_so_many_characters_and_one_more(characters: floa
 def test_a_text_that_may_be_cut_is_cut_to_the_cap(length: int, tokens: int) -> None:
     """Cohere cuts unless it is told not to: a token of four characters less than the cap, and one more."""
     server = Server("cohere", caps=Caps(text_tokens=3))
-    asked = {"texts": ["y", "x" * length], "input_type": "search_document", "embedding_types": ["float"]}
+    asked: Any = {"texts": ["y", "x" * length], "input_type": "search_document", "embedding_types": ["float"]}
     response = server.ask(path="/v2/embed", **asked)
     assert (response.status, response.tokens) == (200, 1 + tokens)
     short = server.ask(path="/v2/embed", **{**asked, "texts": ["y", "x" * min(length, 8 if length > 11 else 11)]})
