@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aembed import ModelSpec
-from aembed.jobs.chunks import Cutter, RowChunk
+from aembed.jobs.chunks import CHUNK_BYTES, CHUNK_S, Cutter, RowChunk
 from aembed.jobs.rows import Row
 
 
@@ -56,3 +56,15 @@ def test_rows_that_do_not_follow_begin_another_chunk() -> None:
     first = cutter.add(5, rows("c"), [9])
     assert shown(first + cutter.flush()) == [(range(2), ["a"], [0], {1: 4}), (range(5, 6), [], [], {5: 9})]
     assert cutter.flush() == []
+
+
+@pytest.mark.parametrize(("second", "chunks"), [(16, 1), (20, 2)])
+def test_the_tokens_of_a_request_are_reached_and_not_passed(second: int, chunks: int) -> None:
+    """Five tokens and five, or six."""
+    cutter = Cutter(ModelSpec(name="m", max_batch_tokens=10), 4)
+    assert len(cutter.add(0, rows("x" * 16, "y" * second)) + cutter.flush()) == chunks
+    assert len(cutter.add(2, rows("x" * 16, "y" * second)) + cutter.flush()) == chunks, "and again"
+
+
+def test_chunks_take_two_seconds_or_two_mebibytes() -> None:
+    assert (CHUNK_S, CHUNK_BYTES) == (2.0, 2**21)

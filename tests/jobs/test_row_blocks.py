@@ -63,6 +63,20 @@ def test_a_part_of_a_block(first: int, stop: int, numbers: list[int], start: int
     assert (part.start, part.blank, part.file) == (start, 3, "f")
 
 
+class Rows(list[int]):
+    """Of Arrow."""
+
+    def slice(self, offset: int, length: int) -> list[int]:
+        return self[offset : offset + length]
+
+
+@pytest.mark.parametrize(("first", "stop", "left"), [(0, 99, [0, 1, 2]), (6, 99, [1, 2]), (0, 7, [0, 1]), (9, 6, [])])
+def test_the_rows_of_arrow_are_those_of_the_part(first: int, stop: int, left: list[int]) -> None:
+    whole = RowBlock(5, [Row(n, n, "text", {}) for n in range(3)], batch=Rows(range(3)))
+    assert list(_cut(whole, first, stop).batch) == left
+    assert _cut(whole, 0, 99) is whole
+
+
 # --- one row
 
 

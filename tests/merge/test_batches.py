@@ -188,3 +188,19 @@ async def test_gathered_texts_are_counted_anew_after_each_shared_request(factory
     assert provider.in_flight == 3
     await asyncio.gather(*first, *shared, *waiting)
     assert batches(provider)[len(TEXTS) :] == [("alone",), ("a", "b", "c"), ("d", "e", "f")]
+
+
+@pytest.mark.virtual_time
+async def test_the_end_of_a_request_sends_no_second_batch_while_one_waits(factory: EmbedderFactory) -> None:
+    """Two requests are in flight when a third has to wait for the quota; all others leave with the fourth."""
+    provider = ScriptedProvider(spec=WIDE, latency=5.0)
+    embedder = await factory.new_embedder(
+        provider, merge=MergePolicy(window=0.01), limits=Limits(requests_per_minute=2)
+    )
+    calls: list[asyncio.Task[Any]] = []
+    for text in TEXTS:
+        calls += await queries(embedder, [text])
+        await anyio.sleep(1)
+    assert embedder.statistics().waiting == 1
+    await asyncio.gather(*calls)
+    assert [len(batch) for batch in batches(provider)] == [1, 1, 1, 9]

@@ -1,0 +1,96 @@
+"""The rule of cancellation: a request stays in flight as long as one call waits for one of its texts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import anyio
+import pytest
+
+from aembed._sharing.shared_call import SharedCall
+from tests.memo.told import TEXTS, Shared, Told, batch, waiting
+
+
+def test_a_call_that_joins_late_is_told_what_was_sent() -> None:
+    shared = Shared()
+    late = Told()
+    assert shared.call.join(waiting(late, "mine"), [3], [0]) is False
+    assert late.take() == []
+    shared.call.begin(batch(0, 1))
+    later = Told()
+    assert shared.call.join(waiting(later, "mine"), [1, 2], [4, 6]) is True
+    assert later.take() == [("begin", (4,))]
+    assert shared.call.join(waiting(Told(), "mine"), [2], [0]) is False
+
+
+def test_a_call_that_leaves_takes_nothing_from_another() -> None:
+    shared = Shared()
+    assert shared.call.leave(shared.first) is False
+    assert (shared.missing, shared.one.take()) == ((0, 2), [])
+    assert shared.first.shared_calls == {}
+    assert shared.second.shared_calls == {shared.call: None}
+
+
+def test_a_stopped_call_that_leaves_is_told_what_it_did_not_get() -> None:
+    shared = Shared(first=Told(stopped=True))
+    shared.call.leave(shared.first)
+    assert shared.one.take() == [("put_back", (10, 11, 12))]
+
+
+def test_a_call_may_leave_all_but_what_was_sent() -> None:
+    shared = Shared(first=Told(stopped=True))
+    shared.call.begin(batch(0, 1))
+    shared.one.take()
+    assert shared.call.leave(shared.first, but_sent=True) is False
+    assert (shared.one.take(), shared.missing) == ([("put_back", (12,))], (2, 2))
+    assert shared.first.shared_calls == {shared.call: None}
+
+
+def test_calls_that_run_out_of_time_leave_a_request_to_the_others() -> None:
+    shared = Shared(first=Told(waits=False))
+    assert shared.call.run_out(batch(0, 1), 7.0) is True
+    assert shared.one.take() == [("run_out", (10, 11), 7.0)]
+    assert shared.two.take() == [("run_out", (5,), 7.0)]
+    assert shared.missing == (1, 2)
+    assert shared.call.run_out(batch(3), 7.0) is False
+
+
+async def test_the_last_call_that_leaves_ends_it() -> None:
+    shared = Shared()
+
+    class Layer:
+        async def run(self, call: Any) -> None:
+            await anyio.sleep_forever()
+
+    task = shared.call.start(Layer())
+    await anyio.wait_all_tasks_blocked()
+    assert shared.call.leave(shared.first) is False
+    assert not task.cancelling()
+    assert shared.call.leave(shared.second) is True
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+@pytest.mark.parametrize(("unless", "ended"), [("mine", False), ("another", True), (None, True)])
+def test_it_is_not_released_while_a_call_of_that_origin_waits(unless: str | None, ended: bool) -> None:
+    shared = Shared(other_origin="theirs")
+    assert shared.call.release(unless) is ended
+    assert shared.missing == ((0, 0) if ended else (3, 2))
+    assert shared.first.take_back() == ([10, 11, 12] if ended else [])
+
+
+async def test_a_crash_is_raised_in_the_call_that_leads() -> None:
+    class Layer:
+        async def run(self, call: Any) -> None:
+            raise LookupError("a bug")
+
+    leader, other = waiting(Told(), "mine"), waiting(Told(), "mine")
+    call = SharedCall(TEXTS, "document", "mine", leader=leader)
+    call.join(leader, [0, 1], [0, 1])
+    call.join(other, [1], [6])
+    await asyncio.wait([call.start(Layer())])
+    with pytest.raises(LookupError, match="a bug"):
+        await leader.finish()
+    await other.finish()
+    assert (other.take_back(), leader.missing, call.leader) == ([6], 0, None)
