@@ -10,7 +10,7 @@ import anyio.lowlevel
 import numpy as np
 import pytest
 
-from aembed import EmbedderFactory, Kind, Limits, Reply
+from aembed import DeadlineError, EmbedderFactory, Kind, Limits, RateLimitError, Reply
 from aembed._settings.options import Options
 from aembed._sharing.cache_key import CacheKeys
 from aembed.testing import ScriptedProvider
@@ -176,3 +176,20 @@ async def test_a_call_out_of_time_waits_for_the_end_of_its_cancelled_request(fac
     assert scope.cancelled_caught
     assert provider.in_flight == 0
     assert anyio.current_time() == pytest.approx(6.0)
+
+
+@pytest.mark.virtual_time
+async def test_a_late_call_fails_at_once_if_the_text_it_waits_for_cannot_be_sent_in_time(
+    factory: EmbedderFactory,
+) -> None:
+    """The account is paused for a minute; the text of another call is waiting for its end."""
+    provider = ScriptedProvider([RateLimitError("slowly", retry_after=60.0)])
+    embedder = await factory.new_embedder(provider, cache=True)
+    rejected = await started(embedder.embed_query("rejected", deadline=3600.0))
+    patient = await started(embedder.embed_query("text", deadline=3600.0))
+    before = anyio.current_time()
+    with pytest.raises(DeadlineError):
+        await embedder.embed_query("text", deadline=20.0)
+    assert anyio.current_time() == pytest.approx(before)
+    np.testing.assert_array_equal([await rejected, await patient], await expected(["rejected", "text"]))
+    assert sorted(sent(provider)) == ["rejected", "rejected", "text"]

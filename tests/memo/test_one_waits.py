@@ -8,8 +8,10 @@ from typing import Any
 import anyio
 import pytest
 
+from aembed._engine.call_record import CallRecord
+from aembed._engine.plan import indices_of
 from aembed._sharing.shared_call import SharedCall
-from tests.memo.told import TEXTS, Shared, Told, batch, waiting
+from tests.memo.told import BOTH, TEXTS, Shared, Told, batch, waiting
 
 
 def test_a_call_that_joins_late_is_told_what_was_sent() -> None:
@@ -94,3 +96,45 @@ async def test_a_crash_is_raised_in_the_call_that_leads() -> None:
         await leader.finish()
     await other.finish()
     assert (other.take_back(), leader.missing, call.leader) == ([6], 0, None)
+
+
+def test_facts_for_listeners_are_noted_for_each_call_until_it_leaves() -> None:
+    def record() -> CallRecord:
+        return CallRecord(lambda: 0.0, None)
+
+    shared = Shared()
+    assert Shared().call.record is None, "nobody listens"
+    told = [Told(), Told()]
+    for each in told:
+        each.record = record()
+    joined = [waiting(each, "mine") for each in told]
+    for participant in joined:
+        shared.call.join(participant, [3], [0])
+    assert shared.call.record is not None
+    shared.call.record.attempted(1)
+    shared.call.leave(joined[0])
+    shared.call.record.attempted(2)
+    assert [each.record and each.record.attempts for each in told] == [1, 2]
+    shared.call.leave(shared.first)
+    assert shared.call.record.followers == (told[1].record,)
+
+
+async def test_a_request_that_nobody_waits_for_any_more_is_cancelled() -> None:
+    shared, ended = Shared(cached=True), list[tuple[int, ...]]()
+
+    async def never(sent: Any) -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.append(tuple(indices_of(sent)))
+
+    deliver = shared.call.cancellable(never)
+    shared.call.begin(batch(0))
+    tasks = [asyncio.ensure_future(deliver(each)) for each in (batch(0), BOTH)]
+    await anyio.wait_all_tasks_blocked()
+    shared.call.leave(shared.first)
+    await anyio.wait_all_tasks_blocked()
+    assert (ended, shared.settled) == ([(0,)], [((0,), False)])
+    shared.call.leave(shared.second)
+    await asyncio.wait(tasks)
+    assert ended == [(0,), (1, 2)]

@@ -50,7 +50,7 @@ def test_numbers_and_deadlines_are_those_of_calls_that_wait() -> None:
     shared = Shared(first=Told(due=5.0))
     assert shared.call.numbers(batch(0)) == (id(shared.one),)
     assert shared.call.numbers(BOTH) == (id(shared.one), id(shared.two))
-    assert (shared.call.first_due(batch(0)), shared.call.first_due(batch(3))) == (5.0, math.inf)
+    assert [shared.call.first_due(each) for each in (batch(0), BOTH, batch(3))] == [5.0, 5.0, math.inf]
     assert [shared.call.wants(batch(index)) for index in range(4)] == [True, True, True, False]
     shared.one.stopped = True
     assert [shared.call.wants(batch(index)) for index in range(4)] == [False, True, True, False]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from aembed._engine.call_record import CallRecord
 from aembed._engine.plan import indices_of
 from aembed._sharing.participant import Participant
 from aembed._sharing.seats import batch_of
@@ -17,7 +18,7 @@ TEXTS = ["a", "bb", "ccc", "dddd"]
 class Told:
     """A call that notes what it is told: the report, and the indices of its own texts."""
 
-    record = None
+    record: CallRecord | None = None
     on_sent = None
     dim = None
 
