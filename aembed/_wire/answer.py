@@ -40,7 +40,7 @@ class Head:
     @property
     def ends_with_connection(self) -> bool:
         """True if the body has no length and no chunks: the end of the connection is its end."""
-        return self.length is None and self.status not in {204, 304} and "transfer-encoding" not in self.headers
+        return self.length is None and "transfer-encoding" not in self.headers
 
 
 class AnswerParser:

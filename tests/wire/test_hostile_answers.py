@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from aembed import ReplyError
-from aembed._wire.answer import MAX_HEAD_BYTES
+from aembed._wire.answer import FRAMING_PER_BYTE, MAX_HEAD_BYTES
 from aembed._wire.connection import SLICE_BYTES
 from tests.wire.one_answer import CHUNKS, HEAD, LENGTH, REQUEST, answered, connected
 
@@ -125,3 +125,28 @@ async def test_a_rejection_may_come_before_the_request_is_sent() -> None:
         assert (connection.head.status, connection.take()) == (413, [b"no"])
         assert len(wire.written) < 8 * SLICE_BYTES
         assert not connection.can_be_kept
+
+
+@pytest.mark.parametrize("body_bytes", [0, 1, 1000])
+@pytest.mark.parametrize(("more", "error"), [(0, None), (1, ReplyError)])
+async def test_so_many_bytes_may_be_around_a_body(body_bytes: int, more: int, error: type[ReplyError] | None) -> None:
+    """64 KiB, and 16 for each byte of it: a server that sends every byte as a chunk needs five."""
+    assert (MAX_HEAD_BYTES, FRAMING_PER_BYTE) == (65_536, 16)
+    chunk = b"%x;%%b\r\n%b\r\n" % (body_bytes, b"x" * body_bytes) if body_bytes else b""
+    said = (CHUNKS if chunk else CHUNKS.replace(b"\r\n\r\n", b"\r\nX: %b\r\n\r\n")) + chunk + b"0\r\n\r\n"
+    allowed = 65_536 + 16 * body_bytes
+    padding = b"x" * (allowed + more + body_bytes - len(said) + len(b"%b"))
+    outcome = await answered([said % padding])
+    assert (outcome.error, len(outcome.body)) == (error, 0 if error else body_bytes)
+
+
+async def test_a_body_may_come_in_chunks_of_a_byte() -> None:
+    body = b"x" * 20_000
+    outcome = await answered([CHUNKS + b"1\r\nx\r\n" * len(body) + b"0\r\n\r\n"])
+    assert (outcome.body, outcome.error) == (body, None)
+
+
+@pytest.mark.parametrize("status", [204, 304])
+async def test_an_answer_without_a_body_is_complete_at_the_end_of_its_head(status: int) -> None:
+    outcome = await answered([f"HTTP/1.1 {status} So\r\n\r\n".encode()], ends=False)
+    assert (outcome.status, outcome.body, outcome.is_kept) == (status, b"", True)
