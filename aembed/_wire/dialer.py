@@ -92,8 +92,7 @@ async def _tunnel(connection: Connection, sock: socket.socket, origin: Origin, t
             lambda: Tunnel(loop), sock=sock, ssl=tls if is_tls else None, server_hostname=proxy.host if is_tls else None
         )
     try:
-        with _explained(proxy.host, proxy.port, is_proxy=True):
-            await tunnel.open(transport, origin, proxy)
+        await tunnel.open(transport, origin, proxy)
         with _explained(origin.host, origin.port):
             secured = await loop.start_tls(transport, connection, tls, server_hostname=origin.host)
         assert secured is not None, "the proxy's transport was not closed"

@@ -203,3 +203,17 @@ async def test_a_connection_that_cannot_be_kept_is_closed(lines: Lines) -> None:
     late = await pool.dial(SERVER, None)
     assert late.is_closed, "nothing else would close it"
     await passed(0.0)
+
+
+async def test_a_reader_that_takes_late_gives_the_server_no_more_time(lines: Lines) -> None:
+    """Silence counts from the last byte, not from when it is read."""
+    pool = Pool(HttpSettings(read_timeout=5.0))
+    connection = await pool.dial(SERVER, None)
+    connection.start(REQUEST, b"{}")
+    await anyio.lowlevel.checkpoint()
+    connection.data_received(HEAD + b"Content-Length: 9999999\r\n\r\n" + b"x" * 2**19)
+    await passed(3.0)
+    await connection.wait()
+    connection.take()
+    await passed(10.0)
+    assert line_of(connection).closed_at == pytest.approx(5.0)

@@ -58,6 +58,23 @@ def test_innermost_arrays_of_numbers() -> None:
     assert found.skeleton == b"[[0], [1], []]"
 
 
+@pytest.mark.parametrize(
+    ("body", "vectors", "skeleton"),
+    [
+        (b"[1.5, -2]", [b"1.5, -2"], b"[0]"),
+        (b"[null, [1, 2], [3]]", [b"1, 2", b"3"], b"[null, [0], [1]]"),
+        (b"[null, 2]", [b"null, 2"], b"[0]"),
+        (b"[", [], b"["),
+        (b"[[1, 2", [], b"[[1, 2"),
+        (b"[1, 2], [3", [b"1, 2"], b"[0], [3"),
+    ],
+)
+def test_arrays_at_the_ends(body: bytes, vectors: list[bytes], skeleton: bytes) -> None:
+    found = split_numbers(body)
+    assert taken(body, found) == vectors
+    assert found.skeleton == skeleton
+
+
 def test_text_like_numbers_within_a_string_stays() -> None:
     texts = ["see [1] and [2, 3]", 'a quote " and [4]', "a backslash \\", '\\" [5]', "[6]", '"', "\\"]
     body = json.dumps({"texts": texts, "embeddings": {"float": [[1.5, 2.5], [3.5]]}, "more": texts}).encode()

@@ -228,3 +228,9 @@ def test_a_reply_that_is_held_whole_is_kept_whole() -> None:
     body = json.dumps({"data": [{"embedding": encoded(row)} for row in TWO]}, separators=(",", " :")).encode()
     np.testing.assert_array_equal(coming.finish(body, 2, never).vectors, TWO)
     assert coming.skeleton == body
+
+
+def test_what_comes_around_the_vectors_is_counted_before_it_is_parsed() -> None:
+    body = json.dumps({"data": [{"embedding": encoded(row)} for row in TWO], "more": [True] * 100_000}).encode()
+    with pytest.raises(ReplyError, match="more JSON values than these texts can need"):
+        arrive(parts(body, [1000, 5000]), np.empty_like(TWO))
