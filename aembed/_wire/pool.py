@@ -123,5 +123,4 @@ class Pool:
         self.is_closed = True
         if self._timer is not None:
             self._timer.cancel()
-        self._free.clear()
         return list(self._all)

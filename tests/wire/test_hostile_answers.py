@@ -112,17 +112,18 @@ async def test_a_good_answer_before_the_request_is_sent_is_none(status: int) -> 
         assert not wire.is_open
 
 
-async def test_a_rejection_may_come_before_the_request_is_sent() -> None:
+@pytest.mark.parametrize("status", [400, 413])
+async def test_a_rejection_may_come_before_the_request_is_sent(status: int) -> None:
     """A server that finds it too large need not read it all; nothing else can be sent over this connection."""
     with connected() as (connection, wire):
         connection.start(REQUEST, b"x" * (8 * SLICE_BYTES))
         sending = asyncio.ensure_future(connection.send_body(b"x" * (8 * SLICE_BYTES)))
         await asyncio.wait([sending], timeout=0)
-        connection.data_received(b"HTTP/1.1 413 So\r\nContent-Length: 2\r\n\r\nno")
+        connection.data_received(f"HTTP/1.1 {status} So\r\nContent-Length: 2\r\n\r\nno".encode())
         await sending
         await connection.wait()
         assert connection.head is not None
-        assert (connection.head.status, connection.take()) == (413, [b"no"])
+        assert (connection.head.status, connection.take()) == (status, [b"no"])
         assert len(wire.written) < 8 * SLICE_BYTES
         assert not connection.can_be_kept
 

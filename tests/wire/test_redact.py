@@ -103,6 +103,8 @@ def test_nothing_is_a_command_to_a_ci_service() -> None:
         ("abcdefghijklmnop!", ["abcdefghijklmnopq"], [], "[...]"),
         ("12abcdefghijklmnopqrstuvw!", ["abcdefghijklmnopqrstuvwxyz"], [], "1[...]"),
         ("abcdefghijklmno!", ["abcdefghijklmnopq"], [], "abcdefghijklmno!"),
+        ("no 1234567", [], ["123456789"], "no 1234567"),
+        ("abcdefghijklmno", ["abcdefghijklmnopq"], [], "abcdefghijklmno"),
         ("two  blanks", ["two\tblanks, and more of it"], [], "two blanks"),
         ("a** b*** c", [], [], "a** [...] c"),
     ],

@@ -206,3 +206,22 @@ def test_a_unix_socket_has_one_form(url: str, found: str | None) -> None:
 def test_a_unix_socket_needs_a_full_path(url: str) -> None:
     with pytest.raises(ValueError, match="must name a Unix socket by its full path"):
         unix_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy"),
+    [
+        ("http://p", Proxy("http", "p", 80)),
+        ("https://p", Proxy("https", "p", 443)),
+        ("http://p:3128", Proxy("http", "p", 3128)),
+        ("http://b\u00fccher.example:3128", Proxy("http", "xn--bcher-kva.example", 3128)),
+        ("http://u:p%40w@p", Proxy("http", "p", 80, basic("u", "p@w"))),
+        ("http://u@p", Proxy("http", "p", 80, basic("u", ""))),
+    ],
+)
+def test_a_proxy_has_a_port_and_perhaps_a_user(url: str, proxy: Proxy) -> None:
+    assert proxy_of(url) == proxy
+
+
+def test_a_unix_socket_alone_is_asked_for_its_root() -> None:
+    assert split("http+unix://%2Frun%2Fx.sock")[1] == "/"
