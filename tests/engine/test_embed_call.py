@@ -18,7 +18,6 @@ from aembed import (
     Reply,
     Vectors,
 )
-from aembed._engine import call as call_module
 from aembed._engine.call import EmbedCall
 from aembed._types import Batch
 
@@ -249,7 +248,7 @@ def test_a_call_ends_if_no_request_can_be_sent_before_its_deadline(until: float,
 
 def test_a_failure_holds_no_frame_and_the_result_says_how_long_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
     """A frame would keep the rows of the call in memory as long as somebody keeps its error."""
-    monkeypatch.setattr(call_module.time, "perf_counter", iter([10.0, 13.5]).__next__)
+    monkeypatch.setattr("aembed._engine.call.time.perf_counter", iter([10.0, 13.5]).__next__)
     call = EmbedCall([A], "document", "return")
     with pytest.raises(OverloadedError) as caught:
         raise OverloadedError("busy")

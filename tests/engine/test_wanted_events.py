@@ -20,7 +20,6 @@ from aembed import (
     RequestDone,
     RetryPolicy,
 )
-from aembed._engine import listeners as listeners_module
 from aembed._engine.listeners import Listeners
 from aembed._engine.recorder import about_embedder
 from aembed._statistics import EmbedderCounts
@@ -96,7 +95,7 @@ def test_a_listener_is_slow_from_a_tenth_of_a_second_on(
     seconds: float, is_slow: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = iter([0.0, seconds] * 2)
-    monkeypatch.setattr(listeners_module.time, "perf_counter", now.__next__)
+    monkeypatch.setattr("aembed._engine.listeners.time.perf_counter", now.__next__)
     made = Listeners([Listener()], EmbedderCounts())
     for _ in range(2):
         made._emit(done())

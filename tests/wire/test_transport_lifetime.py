@@ -14,10 +14,10 @@ import pytest
 
 from aembed import ConnectError
 from aembed._settings.http import HttpSettings
-from aembed._wire import http as http_module
 from aembed._wire.answer import HANDED_ON_BYTES
 from aembed._wire.connection import SLICE_BYTES
 from aembed._wire.http import HttpTransport
+from aembed._wire.proxies import way_to
 from aembed.testing import LoopbackServer
 from tests.faults.case import settled
 from tests.wire.raw_server import OK, Collect, post, served
@@ -110,13 +110,12 @@ async def test_the_environment_is_read_in_a_thread_and_only_if_it_is_trusted(
 ) -> None:
     """Reading ``.netrc`` and the system's proxies may take a while; without them a thread would."""
     threads: list[int] = []
-    way_to = http_module.way_to
 
     def noted(*given: Any, **options: Any) -> Any:
         threads.append(threading.get_ident())
         return way_to(*given, **options)
 
-    monkeypatch.setattr(http_module, "way_to", noted)
+    monkeypatch.setattr("aembed._wire.http.way_to", noted)
     async with served(lambda _, writer: writer.write(OK)) as (_, url):
         transport = HttpTransport(HttpSettings(trust_env=trust_env))
         for _ in range(2):
@@ -130,7 +129,7 @@ async def test_the_environment_is_read_in_a_thread_and_only_if_it_is_trusted(
 async def test_certificates_are_not_read_where_nothing_speaks_tls(
     proxied: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_module, "_tls_context", lambda _: pytest.fail("certificates were read"))
+    monkeypatch.setattr("aembed._wire.http._tls_context", lambda _: pytest.fail("certificates were read"))
     async with served(lambda _, writer: writer.write(OK)) as (_, url):
         transport = HttpTransport(HttpSettings(proxy=url.rstrip("/") if proxied else None))
         assert await post(transport, "http://server.example/" if proxied else url) == b"ok"
