@@ -5,7 +5,6 @@ A change of a catalogue is made here too, and so read twice. The sources are in 
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from aembed import ModelSpec
 from aembed._wire.catalogue import HostedModel
 from aembed._wire.matryoshka import OPEN_MODELS
 from aembed.http import HttpApi
-from aembed.providers import openai_hosts
+from aembed.providers import azure, cohere, google, jina, mistral, ollama, openai, openai_hosts, tei, voyage
 from aembed.providers.known_models import KNOWN_MODELS
 from tests.provider_requests import opened
 from tests.wire.fake import Fake
@@ -160,7 +159,14 @@ LOCAL = """
 """
 
 HOSTS = ("TOGETHER", "FIREWORKS", "DEEPINFRA", "NEBIUS", "OPENROUTER", "SCALEWAY", "SILICONFLOW", "DASHSCOPE")
-PROVIDERS = ("openai", "cohere", "google", "jina", "mistral", "voyage")
+PROVIDERS = {
+    "openai": openai.MODELS,
+    "cohere": cohere.MODELS,
+    "google": google.MODELS,
+    "jina": jina.MODELS,
+    "mistral": mistral.MODELS,
+    "voyage": voyage.MODELS,
+}
 
 
 def rows(table: str) -> list[list[str]]:
@@ -183,8 +189,8 @@ def caps_of(model: HostedModel) -> tuple[int | None, int | None, int | None]:
 
 async def test_hosted_models() -> None:
     found = []
-    for provider in PROVIDERS:
-        for name, model in importlib.import_module(f"aembed.providers.{provider}").MODELS.items():
+    for provider, models in PROVIDERS.items():
+        for name, model in models.items():
             spec = (await opened(Fake([]), f"{provider}:{name}")).spec
             caps = spec.max_text_tokens, spec.max_batch_tokens, spec.max_batch_texts
             found.append(cells(f"{provider}:{name}", spec.dim, offered(model), *caps, spec.price))
@@ -220,10 +226,11 @@ HERE = {"base_url": "http://localhost:9000"}
 
 
 @pytest.mark.parametrize(
-    ("name", "settings", "facts"),
+    ("name", "api", "settings", "facts"),
     [
         (
             "openai:new",
+            openai.OPENAI,
             {},
             {
                 "max_batch_texts": 2048,
@@ -233,10 +240,11 @@ HERE = {"base_url": "http://localhost:9000"}
                 "quota_scope": "model",
             },
         ),
-        ("openai:new", HERE, {"max_batch_texts": 128}),
-        ("openai:new", {**HERE, "batch_size": 7}, {"max_batch_texts": 7}),
+        ("openai:new", openai.OPENAI, HERE, {"max_batch_texts": 128}),
+        ("openai:new", openai.OPENAI, {**HERE, "batch_size": 7}, {"max_batch_texts": 7}),
         (
             "azure:new",
+            azure.AZURE,
             HERE,
             {
                 "max_batch_texts": 2048,
@@ -246,18 +254,44 @@ HERE = {"base_url": "http://localhost:9000"}
                 "quota_scope": "model",
             },
         ),
-        ("cohere:new", {}, {"max_batch_texts": 96, "inputs_per_minute": 2000}),
-        ("cohere:new", HERE, {"max_batch_texts": 96}),
-        ("google:new", {}, {"max_batch_texts": 100, "quota_unit": "input", "quota_scope": "model"}),
-        ("jina:new", {}, {"max_batch_texts": 2048, "max_concurrency": 5}),
-        ("mistral:new", {}, {"max_batch_texts": 256, "max_batch_tokens": 16_384, "max_text_tokens": 8192}),
-        ("voyage:new", {}, {"max_batch_texts": 1000, "max_batch_tokens": 120_000, "quota_scope": "model"}),
-        ("ollama:new", {}, {"max_batch_texts": 64, "max_concurrency": 4, "adaptive": True, "timeout": 120.0}),
-        ("tei:new", {}, {"max_batch_texts": 32, "max_concurrency": 8, "adaptive": True, "timeout": 60.0}),
+        ("cohere:new", cohere.COHERE, {}, {"max_batch_texts": 96, "inputs_per_minute": 2000}),
+        ("cohere:new", cohere.COHERE, HERE, {"max_batch_texts": 96}),
+        ("google:new", google.GOOGLE, {}, {"max_batch_texts": 100, "quota_unit": "input", "quota_scope": "model"}),
+        ("jina:new", jina.JINA, {}, {"max_batch_texts": 2048, "max_concurrency": 5}),
+        (
+            "mistral:new",
+            mistral.MISTRAL,
+            {},
+            {"max_batch_texts": 256, "max_batch_tokens": 16_384, "max_text_tokens": 8192},
+        ),
+        (
+            "voyage:new",
+            voyage.VOYAGE,
+            {},
+            {"max_batch_texts": 1000, "max_batch_tokens": 120_000, "quota_scope": "model"},
+        ),
+        (
+            "ollama:new",
+            ollama.OLLAMA,
+            {},
+            {"max_batch_texts": 64, "max_concurrency": 4, "adaptive": True, "timeout": 120.0},
+        ),
+        ("tei:new", tei.TEI, {}, {"max_batch_texts": 32, "max_concurrency": 8, "adaptive": True, "timeout": 60.0}),
+        (
+            "huggingface:new",
+            openai_hosts.HUGGINGFACE,
+            {},
+            {"max_batch_texts": 32, "max_concurrency": 8, "timeout": 60.0},
+        ),
+        ("together:new", openai_hosts.TOGETHER, {}, {"max_batch_texts": 128}),
+        ("deepinfra:new", openai_hosts.DEEPINFRA, {}, {"max_batch_texts": 1024}),
+        ("siliconflow:new", openai_hosts.SILICONFLOW, {}, {"max_batch_texts": 64}),
+        ("scaleway:new", openai_hosts.SCALEWAY, {}, {"max_batch_texts": 128, "quota_scope": "model"}),
+        ("dashscope:new", openai_hosts.DASHSCOPE, {}, {"max_batch_texts": 10, "quota_scope": "model"}),
     ],
 )
 async def test_an_unknown_model_has_the_facts_of_its_provider(
-    name: str, settings: dict[str, Any], facts: dict[str, Any]
+    name: str, api: HttpApi, settings: dict[str, Any], facts: dict[str, Any]
 ) -> None:
-    provider = await opened(Fake([]), name, **settings)
+    provider = await api(Fake([]).source(name, **settings))
     assert provider.spec == ModelSpec(name="new", provider=name.partition(":")[0], **facts)

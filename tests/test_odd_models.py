@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import numpy as np
 import onnx
 import pytest
@@ -175,3 +176,78 @@ async def test_odd_tables(tmp_path: Path, tensors: dict[str, Any]) -> None:
 async def test_odd_files_of_a_table(tmp_path: Path, config: Any) -> None:
     with pytest.raises(ConfigError):
         await static.open_provider(source(write_static(tmp_path, config=config), "static"))
+
+
+IDS = len(TABLE)
+WEIGHTS, MAPPING = np.ones(IDS, np.float32), np.arange(IDS)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "is_fine"),
+    [
+        ({"embeddings": TABLE}, True),
+        ({"embedding.weight": TABLE}, True),
+        ({"embeddings": TABLE[:-1]}, False),
+        ({"embeddings": TABLE, "weights": WEIGHTS}, True),
+        ({"embeddings": TABLE, "weights": WEIGHTS[:-1]}, False),
+        ({"embeddings": TABLE, "weights": WEIGHTS[:, None]}, False),
+        ({"embeddings": TABLE, "mapping": MAPPING}, True),
+        ({"embeddings": TABLE[:1], "mapping": MAPPING * 0}, True),
+        ({"embeddings": TABLE[:-1], "mapping": MAPPING}, False),
+        ({"embeddings": TABLE, "mapping": MAPPING[:-1]}, False),
+        ({"embeddings": TABLE, "mapping": MAPPING - 1}, False),
+        ({"embeddings": TABLE, "mapping": MAPPING, "weights": WEIGHTS[:-1]}, False),
+        ({"embeddings": TABLE[:, :0]}, False),
+    ],
+)
+async def test_every_token_needs_its_row_and_its_weight(
+    tmp_path: Path, tensors: dict[str, Any], *, is_fine: bool
+) -> None:
+    opening = static.open_provider(source(write_static(tmp_path, **tensors), "static"))
+    if is_fine:
+        assert (await (await opening).embed(["red"], kind="document")).vectors.shape == (1, TABLE.shape[1])
+    else:
+        with pytest.raises(ConfigError, match="save the model again"):
+            await opening
+
+
+@pytest.mark.parametrize(
+    ("config", "limit", "is_unit"),
+    [
+        ({}, 512, False),
+        ({"max_length": None}, None, False),
+        ({"max_length": 1}, 1, False),
+        ({"normalize": True}, 512, True),
+        ({"normalize": False}, 512, False),
+    ],
+)
+async def test_what_a_configuration_leaves_out(
+    tmp_path: Path, config: dict[str, Any], limit: int | None, is_unit: bool
+) -> None:
+    directory = write_static(tmp_path, config=config)
+    provider = await static.open_provider(source(directory, "static"))
+    assert provider.spec.max_text_tokens == limit
+    vectors = (await provider.embed(["red"], kind="document")).vectors
+    expected = TABLE[4] / (np.linalg.norm(TABLE[4]) if is_unit else 1)
+    np.testing.assert_allclose(vectors, [expected], rtol=1e-5)
+    split = await static.open_provider(Source(provider="static", model=str(directory), overlong="split"))
+    assert split.spec.max_text_tokens is None
+    sizes = split.measure(["red blue", "red pink"])
+    assert [(size.tokens, size.unknown) for size in sizes] == [(2, 0), (2, 1)]
+
+
+@pytest.mark.parametrize(("characters", "is_here"), [(200, True), (201, False)])
+async def test_a_text_of_two_hundred_characters_needs_no_thread(
+    tmp_path: Path, characters: int, is_here: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = await static.open_provider(source(write_static(tmp_path), "static"))
+    threads: list[int] = []
+    run_sync = anyio.to_thread.run_sync
+
+    async def noted(*given: Any, **options: Any) -> Any:
+        threads.append(1)
+        return await run_sync(*given, **options)
+
+    monkeypatch.setattr("anyio.to_thread.run_sync", noted)
+    await provider.embed(["red" + " " * (characters - 3)], kind="query")
+    assert (not threads) is is_here

@@ -135,33 +135,3 @@ async def test_caps_by_model() -> None:
     lengths = {"google": 2048, "google:gemini-embedding-2": 8192, "voyage:voyage-law-2": 16_000, "openai": 8192}
     for name, tokens in lengths.items():
         assert (await opened(Fake([]), name)).spec.max_text_tokens == tokens
-
-
-# requests at once, seconds of one request, texts a minute, what a quota counts, whose it is, whether the server is ours
-CONDUCT = {
-    "openai": (32, 30.0, None, "request", "model", False),
-    "azure:d": (32, 30.0, None, "request", "model", False),
-    "cohere": (16, 30.0, 2000, "request", "account", False),
-    "voyage": (16, 30.0, None, "request", "model", False),
-    "google": (16, 30.0, None, "input", "model", False),
-    "mistral": (16, 30.0, None, "request", "account", False),
-    "jina": (5, 30.0, None, "request", "account", False),
-    "ollama:m": (4, 120.0, None, "request", "account", True),
-    "tei": (8, 60.0, None, "request", "account", True),
-    "huggingface:a/b": (8, 60.0, None, "request", "account", False),
-    "scaleway:m": (16, 30.0, None, "request", "model", False),
-    "together:m": (16, 30.0, None, "request", "account", False),
-    "dashscope": (16, 30.0, None, "request", "model", False),
-}
-
-
-@pytest.mark.parametrize("name", CONDUCT)
-async def test_what_a_server_takes_at_once_and_how_long_it_may(name: str) -> None:
-    spec = (await opened(Fake([]), name, base_url=HERE if name == "azure:d" else None)).spec
-    facts = spec.max_concurrency, spec.timeout, spec.inputs_per_minute, spec.quota_unit, spec.quota_scope, spec.adaptive
-    assert facts == CONDUCT[name]
-
-
-async def test_a_documented_quota_holds_on_the_providers_own_host_alone() -> None:
-    for base_url, texts in ((None, 2000), ("https://api.cohere.ai", 2000), (HERE, None)):
-        assert (await opened(Fake([]), "cohere", base_url=base_url)).spec.inputs_per_minute == texts

@@ -166,3 +166,58 @@ def test_special_tokens_prompts_and_unknown_words_are_counted() -> None:
 
 def test_without_special_tokens_none_are_counted() -> None:
     assert measured("byte pairs", "fox", None).tokens == len(KINDS["byte pairs"].encode("fox").ids)
+
+
+def of_words(*words: str, unknown: str = "[NO]") -> Any:
+    made = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token=unknown))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("words", "pad_id"),
+    [
+        (("red", "[PAD]"), 1),
+        (("red", "<pad>", "[PAD]"), 2),
+        (("red", "<|endoftext|>", "<pad>"), 2),
+        (("red", "<|endoftext|>"), 1),
+        (("red", "green"), 0),
+    ],
+)
+def test_the_token_that_fills_up_a_row(words: tuple[str, ...], pad_id: int) -> None:
+    assert TextTokenizer(of_words(*words), max_tokens=None, overlong="error").pad_id == pad_id
+
+
+def test_a_file_that_pads_and_cuts_by_itself_does_neither() -> None:
+    """Padding is the encoder's, and nothing is cut silently."""
+    filed = of_words("red", "green", "[PAD]")
+    filed.enable_padding(length=9, pad_id=7, pad_token="green")
+    filed.enable_truncation(2)
+    texts = TextTokenizer(filed, max_tokens=None, overlong="error")
+    assert texts.pad_id == 7
+    assert [ids.tolist() for ids in texts.encode(["red green red", "red"]).ids] == [[0, 1, 0], [0]]
+    assert texts.encode(["red green red"]).ids[0].tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("words", "unknown"), [(("[UNK]", "red"), 2), (("<unk>", "red"), 2), (("<UNK>", "red"), 2), (("[NO]", "red"), 0)]
+)
+def test_words_outside_of_the_vocabulary_are_counted_by_the_usual_names(words: tuple[str, ...], unknown: int) -> None:
+    texts = TextTokenizer(of_words(*words, unknown=words[0]), max_tokens=None, overlong="error")
+    (size,) = texts.measure(["red blue pink"], None)
+    assert (size.tokens, size.unknown) == (3, unknown)
+
+
+@pytest.mark.parametrize(("limit", "pieces"), [(None, 1), (3, 1), (2, 2), (1, 3)])
+def test_a_text_at_the_limit_is_whole(limit: int | None, pieces: int) -> None:
+    texts = TextTokenizer(of_words("red"), max_tokens=limit, overlong="split")
+    encoded = texts.encode(["red", "red red red"])
+    assert (len(encoded.ids), list(encoded.owners)) == (1 + pieces, [0] + [1] * pieces)
+    assert sum(map(len, encoded.ids)) == 4
+
+
+@pytest.mark.parametrize(("words", "is_cut"), [(3, False), (4, True)])
+def test_only_a_text_beyond_the_limit_is_cut(words: int, is_cut: bool) -> None:
+    cut = TextTokenizer(of_words("red"), max_tokens=3, overlong="truncate").encode(["red " * words, "red"])
+    assert [len(ids) for ids in cut.ids] == [3, 1]
+    assert list(cut.truncated) == ([0] if is_cut else [])

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import multiprocessing.connection
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -142,12 +143,16 @@ class Workplace:
     def _importing(self, path: str) -> set[str]:
         """Test files that name a module: they may look at its tables, and run none of its lines."""
         module = path.removesuffix(".py").replace("/", ".")
+        package, _, name = module.rpartition(".")
+        named = re.compile(
+            rf"{re.escape(module)}\b|^from {re.escape(package)} import (\([^)]*|.*)\b{name}\b", re.MULTILINE
+        )
         files = [file for test in self.tests for file in sorted((self.directory / test).rglob("*.py")) or [Path(test)]]
         files = [file.relative_to(self.directory) if file.is_absolute() else file for file in files]
         return {
             file.as_posix()
             for file in files
-            if file.name.startswith("test_") and module in (self.directory / file).read_text(encoding="utf-8")
+            if file.name.startswith("test_") and named.search((self.directory / file).read_text(encoding="utf-8"))
         }
 
     def is_noticed(self, mutant: Mutant) -> bool:
