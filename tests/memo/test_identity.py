@@ -36,6 +36,15 @@ def test_everything_that_decides_a_vector_is_part_of_its_key(variant: str) -> No
     assert {len(key) for key in keys} == {32}
 
 
+def test_the_order_of_options_decides_no_vector() -> None:
+    one, other = (
+        CacheKeys(SPEC, Options(provider_options=options, headers=options), "Provider")
+        for options in ({"a": "1", "b": "2"}, {"b": "2", "a": "1"})
+    )
+    assert one.of(TEXTS, "query") == other.of(TEXTS, "query")
+    assert one.model == other.model
+
+
 def test_case_71_a_key_holds_the_whole_text_and_its_kind() -> None:
     identity = CacheKeys(SPEC, Options(), "Provider")
     long = "x" * 100_000

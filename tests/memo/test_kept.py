@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aembed import AuthenticationError, BadRequestError, BadTextError, EmbedderFactory, OverloadedError, Reply
+from aembed import (
+    AuthenticationError,
+    BadRequestError,
+    BadTextError,
+    Config,
+    EmbedderFactory,
+    OverloadedError,
+    Reply,
+    TextTooLongError,
+)
 from aembed.testing import ScriptedProvider
 from tests.memo.shelf import Shelf
 from tests.scripted import ONCE, PAIRS, TEXTS, expected, sent
@@ -53,6 +62,15 @@ async def test_case_74_only_the_whole_texts_of_a_batch_are_cached(factory: Embed
     assert result.truncated == (2, 4)
     await embedder.embed(TEXTS[:4])
     assert sent(provider) == [*TEXTS[:4], TEXTS[2]]
+
+
+async def test_a_text_that_is_rejected_even_when_it_is_cut_fails() -> None:
+    provider = ScriptedProvider([TextTooLongError("too long", index=0), BadTextError("no", index=0)])
+    async with EmbedderFactory(Config(overlong="truncate")) as factory:
+        embedder = await factory.new_embedder(provider, cache=True)
+        result = await embedder.embed(["text " * 100], on_error="return")
+    assert [type(error) for error in result.failures.values()] == [BadTextError]
+    assert len(provider.calls) == 2
 
 
 async def test_case_75_changing_a_result_changes_no_cached_row(factory: EmbedderFactory) -> None:

@@ -6,8 +6,10 @@ import asyncio
 from typing import Any
 
 import anyio
+import numpy as np
 import pytest
 
+from aembed import BadTextError, Reply
 from aembed._engine.call_record import CallRecord
 from aembed._engine.plan import indices_of
 from aembed._sharing.shared_call import SharedCall
@@ -138,3 +140,17 @@ async def test_a_request_that_nobody_waits_for_any_more_is_cancelled() -> None:
     shared.call.leave(shared.second)
     await asyncio.wait(tasks)
     assert ended == [(0,), (1, 2)]
+
+
+async def test_each_text_ends_once() -> None:
+    shared = Shared(cached=True)
+
+    class Layer:
+        async def run(self, call: Any) -> None:
+            call.begin(batch(0, 1, 2))
+            call.fail(batch(2), BadTextError("it is bad", index=0))
+            rows = np.ones((1, 2), np.float32)
+            call.place(batch(0), Reply(rows, tokens=1), rows)
+
+    await asyncio.wait([shared.call.start(Layer())])
+    assert shared.settled == [((2,), False), ((0,), True), ((1, 3), False)]

@@ -12,6 +12,7 @@ import pytest
 
 from aembed import DeadlineError, EmbedderFactory, Kind, Reply
 from aembed.testing import ScriptedProvider
+from tests.leaks import nothing_left_behind
 from tests.merge.gathering import PATIENT, WIDE, queries
 from tests.scripted import TEXTS, batches, expected
 
@@ -25,6 +26,18 @@ async def test_a_call_that_leaves_while_gathering_is_not_sent(factory: EmbedderF
         gone.cancel()
     await asyncio.wait(calls)
     assert batches(provider) == [(TEXTS[0],), (TEXTS[2], TEXTS[4])]
+
+
+@pytest.mark.virtual_time
+async def test_the_last_call_that_leaves_while_gathering_leaves_no_timer(factory: EmbedderFactory) -> None:
+    embedder = await factory.new_embedder(ScriptedProvider(spec=WIDE, latency=1.0), merge=PATIENT)
+    calls = await queries(embedder, TEXTS[:1])
+    with nothing_left_behind():
+        gathering = await queries(embedder, TEXTS[1:3])
+        for call in gathering:
+            call.cancel()
+        await asyncio.wait(gathering)
+    await asyncio.wait(calls)
 
 
 @pytest.mark.virtual_time
