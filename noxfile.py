@@ -228,7 +228,8 @@ def fresh_environment(session: nox.Session, directory: Path, version: str, packa
 def frameworks(session: nox.Session, framework: str) -> None:
     """Each adapter with the real framework, installed alone: ``nox -s "frameworks(langchain)"`` for one of them."""
     session.install("-e", f".[local,{framework}]", "pytest>=8.4", "pytest-asyncio>=1.4", *FRAMEWORKS[framework])
-    tests = [f"tests/integrations/test_{name}.py" for name in (framework.replace("-", "_"), "page")]
+    names = framework.replace("-", "_"), "page"
+    tests = [str(path) for name in names for path in sorted(Path("tests/integrations").glob(f"test_{name}*.py"))]
     session.run("pytest", "--confcutdir=tests/integrations", *tests, *session.posargs)
 
 
@@ -239,7 +240,8 @@ def ray(session: nox.Session) -> None:
     if "--measure" in session.posargs:
         session.run("python", "-m", "perf.ray", *(each for each in session.posargs if each != "--measure"))
     else:
-        session.run("pytest", "--confcutdir=tests/integrations", "tests/integrations/test_ray.py", *session.posargs)
+        tests = ["tests/integrations/test_ray.py", "tests/integrations/test_ray_batches.py"]
+        session.run("pytest", "--confcutdir=tests/integrations", *tests, *session.posargs)
 
 
 @nox.session

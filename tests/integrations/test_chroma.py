@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,6 +58,33 @@ def test_functions_that_chroma_builds_share_a_model() -> None:
     same.close()
 
 
+def test_functions_of_one_configuration_share_a_model_in_whatever_order_it_is_written() -> None:
+    one, other = (
+        AembedEmbeddingFunction.build_from_config({"model": "mock", "options": dict(options)})
+        for options in ([("dimensions", 4), ("batch_size", 3)], [("batch_size", 3), ("dimensions", 4)])
+    )
+    assert one._embedders is other._embedders
+
+
+@pytest.mark.parametrize("config", [{"model": "mock"}, {"model": "mock", "options": None}], ids=str)
+def test_a_configuration_needs_no_options(config: dict[str, Any]) -> None:
+    function = AembedEmbeddingFunction.build_from_config(config)
+    assert function.get_config() == {"model": "mock", "options": {}}
+    assert function.default_space() == "cosine"
+    assert np.shape(function.embed_query(["a"])) == (1, 128)
+    function.close()
+
+
+def test_closed_a_function_opens_its_model_again() -> None:
+    function = AembedEmbeddingFunction("mock")
+    blocking = function._embedders.opened_blocking()
+    function.close()
+    with pytest.raises(aembed.ClosedError):
+        blocking.embed_query("a")
+    assert np.shape(function(["a"])) == (1, 128)
+    function.close()
+
+
 def test_arrays_are_float32_and_in_order() -> None:
     function = AembedEmbeddingFunction("mock")
     rows = function(["a", "b"])
@@ -80,3 +108,4 @@ def test_another_model_is_another_collection() -> None:
     function = AembedEmbeddingFunction("mock")
     with pytest.raises(ValueError, match="has vectors of 'mock'; make another for 'openai'"):
         function.validate_config_update({"model": "mock"}, {"model": "openai"})
+    function.validate_config_update({"model": "mock"}, {"model": "mock", "options": {"batch_size": 3}})

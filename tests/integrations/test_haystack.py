@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("haystack", reason="needs the extra haystack")
@@ -15,7 +17,10 @@ from haystack.utils import Secret
 
 import aembed
 from aembed.integrations.haystack import AembedDocumentEmbedder, AembedTextEmbedder
+from aembed.testing import ScriptedProvider
 from tests.integrations.corpus import DOCUMENTS, QUESTIONS, Calls
+
+SPEC = aembed.ModelSpec(name="s", provider="scripted", dim=4)
 
 
 def test_retrieval_through_a_pipeline() -> None:
@@ -76,6 +81,62 @@ def test_pipelines_are_saved_without_a_key() -> None:
         json.dumps(AembedTextEmbedder("openai", api_key=Secret.from_token("sk-secret")).to_dict())
 
 
-def test_a_text_is_no_list_of_documents() -> None:
+@pytest.mark.parametrize("wrong", ["text", "", ["text"], [Document(content="a"), "text"]], ids=str)
+def test_texts_are_no_documents(wrong: Any) -> None:
     with pytest.raises(TypeError, match="for a text, use AembedTextEmbedder"):
-        AembedDocumentEmbedder("mock").run("text")
+        AembedDocumentEmbedder("mock").run(wrong)
+
+
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        (Document(content="body", meta={"title": "t", "year": 7}), "t / 7 / body"),
+        (Document(content="body", meta={"title": None}), "body"),
+        (Document(content=None, meta={"title": "t"}), "t / "),
+    ],
+    ids=["both", "no title", "no content"],
+)
+def test_a_document_is_embedded_with_the_fields_that_it_has(document: Document, text: str) -> None:
+    documents = AembedDocumentEmbedder("mock", meta_fields_to_embed=["title", "year"], embedding_separator=" / ")
+    query = AembedTextEmbedder("mock", options={"dimensions": 4})
+    with aembed.SyncEmbedder("mock") as reference:
+        (row,) = reference.embed_documents([text]).tolist()
+    assert documents.run([document])["documents"][0].embedding == row
+    assert AembedDocumentEmbedder("mock").meta_fields_to_embed == []
+    assert len(query.run("a")["embedding"]) == 4
+    documents.close()
+    query.close()
+
+
+@pytest.mark.parametrize(("tokens", "told"), [(7, 7), (None, 0)])
+async def test_usage_is_that_of_the_provider(tokens: int | None, told: int) -> None:
+    reply = aembed.Reply(np.full((1, 4), 0.5, np.float32), tokens)
+    async with aembed.new_embedder(ScriptedProvider([reply], spec=SPEC)) as embedder:
+        answer = await AembedTextEmbedder(embedder).run_async("a")
+    assert answer["meta"] == {"model": "scripted:s", "usage": {"prompt_tokens": told, "total_tokens": told}}
+
+
+@pytest.mark.parametrize("kind", [AembedTextEmbedder, AembedDocumentEmbedder])
+async def test_warmed_up_the_model_is_open_until_it_is_closed(kind: Any) -> None:
+    component = kind("mock")
+    component.warm_up()
+    await component.warm_up_async()
+    embedders = component._embedding.embedders
+    blocking, (here,) = embedders._blocking, (place.embedder for place in embedders._on_loops)
+    assert await here.embed_query("a") is not None
+    assert blocking.embed_query("a") is not None
+    component.close()
+    with pytest.raises(aembed.ClosedError):
+        blocking.embed_query("a")
+    await component.close_async()
+    with pytest.raises(aembed.ClosedError):
+        await here.embed_query("a")
+
+
+def test_a_key_is_read_at_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    component = AembedTextEmbedder("openai", api_key=Secret.from_env_var("THE_KEY"), options={"dimensions": 8})
+    monkeypatch.setenv("THE_KEY", "sk-later")
+    embedders = component._embedding.embedders
+    assert embedders._options == {"dimensions": 8, "api_key": "sk-later"}
+    assert component._embedding.embedders is embedders
+    assert AembedTextEmbedder("openai")._embedding.embedders._options == {}

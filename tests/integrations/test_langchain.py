@@ -1,54 +1,19 @@
-"""LangChain with its own standard tests, its in-memory store, and aembed's local model."""
+"""LangChain with its in-memory store and aembed's local model."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator
-from typing import Any
 
 import pytest
 
 pytest.importorskip("langchain_core", reason="needs the extra langchain")
-pytest.importorskip("langchain_tests")
 
 from langchain_core.vectorstores import InMemoryVectorStore
-from langchain_tests.integration_tests import EmbeddingsIntegrationTests
-from langchain_tests.unit_tests import EmbeddingsUnitTests
 
 import aembed
 from aembed.integrations.langchain import AembedEmbeddings
 from tests.integrations.corpus import DOCUMENTS, QUESTIONS, Calls
-
-
-class TestStandardUnit(EmbeddingsUnitTests):
-    """The suite that LangChain asks of every integration."""
-
-    @property
-    def embeddings_class(self) -> type[AembedEmbeddings]:
-        return AembedEmbeddings
-
-    @property
-    def embedding_model_params(self) -> dict[str, Any]:
-        return {"model": "mock"}
-
-
-class TestStandardIntegration(EmbeddingsIntegrationTests):
-    """The same with a model that answers."""
-
-    @property
-    def embeddings_class(self) -> type[AembedEmbeddings]:
-        return AembedEmbeddings
-
-    @property
-    def embedding_model_params(self) -> dict[str, Any]:
-        return {"model": "local"}
-
-    @pytest.fixture
-    async def model(self) -> AsyncGenerator[AembedEmbeddings]:
-        embeddings = AembedEmbeddings(**self.embedding_model_params)
-        yield embeddings
-        await embeddings.aclose()
 
 
 def test_retrieval_through_its_own_store() -> None:
@@ -104,6 +69,21 @@ def test_each_event_loop_can_use_it() -> None:
         thread.join()
     assert rows == [first, first]
     asyncio.run(embeddings.aclose())
+
+
+async def test_a_query_has_one_row_and_closing_ends_both_sides() -> None:
+    embeddings = AembedEmbeddings("mock", dimensions=4)
+    assert repr(embeddings) == "AembedEmbeddings('mock')"
+    assert len(embeddings.embed_query("a")) == len(await embeddings.aembed_query("a")) == 4
+    blocking, here = embeddings._embedders.opened_blocking(), await embeddings._embedders.opened()
+    assert isinstance(here, aembed.Embedder)
+    embeddings.close()
+    with pytest.raises(aembed.ClosedError):
+        blocking.embed_query("a")
+    await here.embed_query("a")
+    await embeddings.aclose()
+    with pytest.raises(aembed.ClosedError):
+        await here.embed_query("a")
 
 
 async def test_an_open_embedder_shares_its_quota_and_stays_open() -> None:

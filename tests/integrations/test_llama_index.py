@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ pytest.importorskip("llama_index.core", reason="needs the extra llama-index")
 from llama_index.core import VectorStoreIndex
 from llama_index.core.schema import TextNode
 
+import aembed
 from aembed.integrations.llama_index import AembedEmbedding
 from tests.integrations.corpus import DOCUMENTS, QUESTIONS, Calls
 
@@ -50,6 +52,51 @@ async def test_a_corpus_is_a_few_calls_in_order() -> None:
     assert rows[2500] == await model.aget_text_embedding("text 2500")
     assert rows[:5] == model.get_text_embedding_batch(texts[:5])
     await model.aclose()
+
+
+async def test_each_method_gives_the_row_of_its_text() -> None:
+    calls = Calls()
+    model = AembedEmbedding("mock", dimensions=4, on_event=calls)
+    query, text = model.get_query_embedding("a"), model.get_text_embedding("a")
+    assert (query, text) == (await model.aget_query_embedding("a"), await model.aget_text_embedding("a"))
+    assert [len(row) for row in (query, text)] == [4, 4]
+    assert calls.seen == [("query", 1), ("document", 1)] * 2
+    await model.aclose()
+
+
+async def test_closing_ends_both_sides() -> None:
+    model = AembedEmbedding("mock")
+    blocking, here = model._embedders.opened_blocking(), await model._embedders.opened()
+    assert isinstance(here, aembed.Embedder)
+    model.close()
+    with pytest.raises(aembed.ClosedError):
+        blocking.embed_query("a")
+    await here.embed_query("a")
+    await model.aclose()
+    with pytest.raises(aembed.ClosedError):
+        await here.embed_query("a")
+
+
+def test_options_may_be_keywords_or_a_mapping_beside_fields_of_llama_index() -> None:
+    model = AembedEmbedding("mock", options={"dimensions": 8}, batch_size=5, embed_batch_size=7, num_workers=3)
+    assert model._embedders.saved_options() == {"dimensions": 8, "batch_size": 5}
+    assert (model.embed_batch_size, model.num_workers) == (7, 3)
+    assert AembedEmbedding("mock").options == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "saved"),
+    [
+        ({}, "default", None),
+        ({"model_name": "default"}, "default", None),
+        ({"model_name": "mock"}, "mock", "mock"),
+        ({"model": "mock", "model_name": "another"}, "mock", "mock"),
+    ],
+    ids=str,
+)
+def test_a_model_has_the_name_under_which_it_is_saved(given: dict[str, Any], name: str, saved: str | None) -> None:
+    model = AembedEmbedding(**given)
+    assert (model.model_name, model._embedders.saved_model()) == (name, saved)
 
 
 def test_it_is_saved_without_a_key() -> None:

@@ -102,14 +102,14 @@ async def test_gate_attempts_and_backoff_add_up_to_the_duration(factory: Embedde
 
 @pytest.mark.virtual_time
 async def test_a_call_in_many_requests_waits_while_one_of_them_does(factory: EmbedderFactory, log: Log) -> None:
-    provider = ScriptedProvider([2.0] * 3, spec=PAIRS)
+    provider = ScriptedProvider([0.5] * 3, spec=PAIRS)
     embedder = await opened(factory, log, provider)
     await embedder.embed_documents(TEXTS)  # a new account is sent two requests at first: the third waits
     done = log.done
     assert done.requests == 3
-    assert done.elapsed == pytest.approx(4.0, abs=1e-6)
-    assert done.waited == pytest.approx(2.0, abs=1e-6)
-    assert done.sending == pytest.approx(2.0, abs=1e-6)
+    assert done.elapsed == pytest.approx(1.0, abs=1e-6)
+    assert done.waited == pytest.approx(0.5, abs=1e-6)
+    assert done.sending == pytest.approx(0.5, abs=1e-6)
     assert done.waited_for == "slots"
 
 
