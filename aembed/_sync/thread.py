@@ -50,9 +50,8 @@ class ThreadCall(Generic[T]):
         thread.calls.add(self)
         if not thread.is_ending:  # read after the call was added, as `end_if_idle` reads the calls after setting it
             self._thread = thread
-            if thread.start(self):
-                return True
-            self._thread = None
+            thread.start(self)
+            return True
         thread.calls.discard(self)
         return False
 
@@ -157,16 +156,13 @@ class LoopThread:
         """True in code that runs on this thread."""
         return threading.get_ident() == self._thread.ident
 
-    def start(self, call: ThreadCall[Any]) -> bool:
+    def start(self, call: ThreadCall[Any]) -> None:
         """Start a call on the loop. Calls of many threads share one wake-up, which is a system call."""
         self._submitted.append(call)
         if not self._is_woken:
             self._is_woken = True
-            try:
+            with suppress(RuntimeError):  # the loop is closed: the call has ended it, or is abandoned
                 self._wake()
-            except RuntimeError:  # the loop is closed
-                return False
-        return True
 
     def do(self, callback: Callable[..., object], *args: Any) -> None:
         """Call back on the loop thread, unless the loop has ended."""

@@ -50,7 +50,8 @@ def try_room(room: str, chosen: list[Mutant]) -> float:
     """The share in percent of the changes that are noticed."""
     survivors = []
     with tempfile.TemporaryDirectory(prefix="aembed-mutation-") as directory:
-        workplace = Workplace(ROOT, Path(directory), given.tests or ROOMS[room]["tests"], given.seconds)
+        tests, programs = given.tests or ROOMS[room]["tests"], ROOMS[room].get("programs", ())
+        workplace = Workplace(ROOT, Path(directory), tests, given.seconds, programs)
         workplace.measure([path.relative_to(ROOT).as_posix() for path in files(room)])
         with workplace.servers():
             for number, mutant in enumerate(chosen, 1):

@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -75,9 +75,13 @@ class Server:
 class Workplace:
     """A copy of the project, and which tests reach which of its lines."""
 
-    def __init__(self, root: Path, directory: Path, tests: list[str], seconds: float) -> None:
+    def __init__(
+        self, root: Path, directory: Path, tests: list[str], seconds: float, programs: Sequence[str] = ()
+    ) -> None:
         self.directory = directory
         self.tests = tests
+        self._programs = tuple(programs)
+        """Test files that run the room in other processes, where no line is measured."""
         self._seconds = seconds
         self._failed: set[str] = set()
         for name in COPIED:
@@ -121,7 +125,7 @@ class Workplace:
             self._cold.close()
 
     def reaching(self, mutant: Mutant) -> list[str]:
-        """Tests that run the line, the cheapest first.
+        """Tests that run the line, or may run it in another process, the cheapest first.
 
         What runs at import is reached by all that run anything else of the file.
         """
@@ -129,6 +133,8 @@ class Workplace:
         found = lines.get(mutant.line, set()) - {""}
         if mutant.at_import:
             found = set().union(self._importing(mutant.path), *lines.values()) - {""}
+        if found:
+            found = found | {test for test in self._costs if test.startswith(self._programs)}
         return sorted(found or self._costs, key=lambda test: (self._costs.get(test, 0.0), test))
 
     def _affordable(self, tests: list[str]) -> list[str]:

@@ -13,6 +13,7 @@ import anyio.lowlevel
 import pytest
 
 from aembed import ClosedError, Config, EventLoopError, Kind, Reply, RequestDone, SyncEmbedder
+from aembed._sync.thread import JOIN_S, LoopThread
 from aembed.testing import ScriptedProvider
 from tests.loops import matrix
 from tests.sync.conftest import TEXTS
@@ -87,6 +88,16 @@ def test_a_call_from_its_own_thread_is_an_error_and_no_deadlock() -> None:
     with SyncEmbedder("mock", config=Config(), on_event=listen) as mine:
         mine.embed_query("text")
     assert "Use an Embedder there" in str(errors[0])
+
+
+def test_the_end_of_a_loop_may_take_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    thread = LoopThread()
+    with monkeypatch.context() as patched:
+        patched.setattr(thread._thread, "join", waits.append)
+        thread.join()
+    thread.end()
+    assert waits == [JOIN_S] == [10.0]
 
 
 def test_it_cannot_be_pickled(embedder: SyncEmbedder) -> None:

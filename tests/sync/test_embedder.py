@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import threading
 import traceback
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -22,6 +23,7 @@ from aembed import (
     BadTextError,
     Config,
     ConfigError,
+    Embedder,
     InputError,
     Kind,
     Limits,
@@ -68,6 +70,19 @@ def test_vectors_are_those_of_an_embedder(embedder: SyncEmbedder) -> None:
     assert repr(embedder).startswith("<SyncEmbedder mock:mock dim=128 ")
 
 
+@pytest.mark.parametrize(
+    "name", ["embed_query", "embed_queries", "embed_documents", "embed", "stream_documents", "check_health"]
+)
+def test_defaults_are_those_of_an_embedder(name: str) -> None:
+    mine, others = (inspect.signature(getattr(owner, name)).parameters for owner in (SyncEmbedder, Embedder))
+    assert {each: mine[each].default for each in mine} == {each: others[each].default for each in others}
+
+
+def test_closing_gives_calls_as_much_time_as_an_embedder_gives_them() -> None:
+    mine, other = inspect.signature(SyncEmbedder.close), inspect.signature(Embedder.aclose)
+    assert mine.parameters["grace"].default == other.parameters["grace"].default
+
+
 def test_model_options_and_config_are_those_of_a_factory() -> None:
     config = Config(model="search", profiles={"search": Profile(model="mock", dimensions=8)})
     with SyncEmbedder(config=config) as by_default, SyncEmbedder("search", config=config, dimensions=5) as with_options:
@@ -98,7 +113,14 @@ def test_texts_are_read_in_the_calling_thread(embedder: SyncEmbedder) -> None:
     assert threads == {threading.get_ident()}
 
 
-@pytest.mark.parametrize("wrong", ["text", {"a": "b"}, {"a", "b"}, [b"text"], ["text", " "]])
+class Asynchronous:
+    """Texts that no thread can read."""
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("wrong", ["text", {"a": "b"}, {"a", "b"}, [b"text"], ["text", " "], Asynchronous()])
 def test_wrong_texts_are_input_errors(embedder: SyncEmbedder, wrong: Any) -> None:
     with pytest.raises(InputError):
         embedder.embed_documents(wrong)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
+import anyio
 import numpy as np
 import pytest
 
-from aembed import BadTextError, Config, InputError, Limits, SyncEmbedder
+from aembed import BadTextError, ClosedError, Config, InputError, Kind, Limits, Reply, SyncEmbedder
 from aembed._sync.process import loop
+from aembed._sync.stream import SyncDocumentStream
+from aembed._sync.thread import ThreadCall
 from aembed.testing import ScriptedProvider
 
 
@@ -62,12 +65,74 @@ def test_it_can_be_left_anywhere(embedder: SyncEmbedder) -> None:
             if chunk.start == 30:
                 break
     assert in_flight() == 0
+    before = len(taken)
     assert list(chunks) == []
+    assert len(taken) == before
     for _ in embedder.stream_documents(numbers(taken, 10**9), text=str, chunk_size=10):
         break
     gc.collect()
     embedder.close()
     assert in_flight() == 0
+
+
+class Stuck(ScriptedProvider):
+    """It answers the first request alone."""
+
+    async def embed(self, texts: Sequence[str], /, *, kind: Kind) -> Reply:
+        if self.calls:
+            await anyio.sleep_forever()
+        return await super().embed(texts, kind=kind)
+
+
+def test_closing_waits_until_the_requests_are_cancelled() -> None:
+    with SyncEmbedder(Stuck(), limits=Limits(max_concurrency=2)) as embedder:
+        stream = embedder.stream_documents(map(str, range(30)), chunk_size=10)
+        assert next(stream).start == 0
+        assert in_flight() == 2
+        stream.close()
+        assert in_flight() == 0
+        stream.close()
+
+
+def drop(held: list[SyncDocumentStream[str]]) -> None:
+    held.clear()
+    gc.collect()
+
+
+def test_one_that_is_dropped_before_its_end_says_so_and_cancels_its_requests() -> None:
+    with SyncEmbedder(Stuck(), limits=Limits(max_concurrency=2)) as embedder:
+        held = [embedder.stream_documents(map(str, range(30)), chunk_size=10)]
+        next(held[0])
+        ahead = list(held[0]._ahead)
+        with pytest.warns(ResourceWarning, match="never closed: a stream of documents, left before its end"):
+            drop(held)
+        for call in ahead:
+            with pytest.raises(ClosedError):
+                call.result()
+
+
+def test_one_that_was_read_to_its_end_is_dropped_in_silence(embedder: SyncEmbedder) -> None:
+    assert [chunk.start for chunk in embedder.stream_documents(map(str, range(20)), chunk_size=10)] == [0, 10]
+    gc.collect()
+
+
+def test_interrupted_a_stream_ends_and_cancels_its_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    wait, interrupts = ThreadCall.wait, [KeyboardInterrupt()]
+
+    def interrupted(call: ThreadCall[Any]) -> None:
+        if interrupts:
+            raise interrupts.pop()
+        wait(call)
+
+    with SyncEmbedder(Stuck(), limits=Limits(max_concurrency=2)) as embedder:
+        stream = embedder.stream_documents(map(str, range(30)), chunk_size=10)
+        next(stream)
+        with monkeypatch.context() as patched:
+            patched.setattr(ThreadCall, "wait", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                next(stream)
+        assert in_flight() == 0
+        assert list(stream) == []
 
 
 def test_an_error_carries_the_index_in_the_input_and_ends_the_stream() -> None:
@@ -79,6 +144,7 @@ def test_an_error_carries_the_index_in_the_input_and_ends_the_stream() -> None:
         with pytest.raises(BadTextError) as caught:
             next(stream)
         assert caught.value.index == 17
+        assert in_flight() == 0
         assert list(stream) == []
         returned = list(embedder.stream_documents(texts, chunk_size=10, on_error="return"))
         assert [list(chunk.failures) for chunk in returned] == [[], [7], []]

@@ -10,8 +10,12 @@ import pytest
 
 from aembed._sync.waker import waker
 
+PLATFORMS = pytest.mark.parametrize(
+    "platform", [pytest.param(sys.platform, id="here"), pytest.param("none", id="no eventfd")]
+)
 
-@pytest.mark.parametrize("platform", [pytest.param(sys.platform, id="here"), pytest.param("none", id="no eventfd")])
+
+@PLATFORMS
 def test_a_thread_wakes_the_loop_until_it_is_closed(platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aembed._sync.waker.sys.platform", platform)
     with asyncio.Runner() as runner:
@@ -25,3 +29,22 @@ def test_a_thread_wakes_the_loop_until_it_is_closed(platform: str, monkeypatch: 
             thread.join()
     with pytest.raises(RuntimeError, match="closed"):
         wake()
+
+
+@PLATFORMS
+def test_the_loop_calls_back_once_it_is_woken_and_not_before(platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aembed._sync.waker.sys.platform", platform)
+    calls: list[int] = []
+
+    async def turn() -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    with asyncio.Runner() as runner:
+        wake = waker(runner.get_loop(), lambda: calls.append(1))
+        runner.run(turn())
+        assert calls == []
+        wake()
+        runner.run(turn())
+        runner.run(turn())
+        assert calls == [1]
