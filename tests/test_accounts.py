@@ -6,9 +6,10 @@ import itertools
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from aembed import Config, ConfigError, EmbedderFactory, Limits, ModelSpec, Profile
-from aembed._accounts import Accounts, with_defaults
+from aembed._accounts import Accounts, account_of, has_owner, label_of, quota_group, with_defaults
 from aembed._gate import Gate
 
 SPEC = ModelSpec(name="m", max_concurrency=5, requests_per_minute=100.0)
@@ -68,6 +69,95 @@ def test_the_users_word_is_before_the_providers_for_every_field() -> None:
         value = 0.5 if name == "query_share" else 7
         assert getattr(with_defaults(Limits.from_table({name: value}), SPEC), name) == value
     assert with_defaults(Limits(), SPEC) == Limits(max_concurrency=5, requests_per_minute=100.0)
+
+
+@pytest.mark.parametrize(
+    ("spec", "limits", "slots", "is_learnt"),
+    [
+        ({"max_concurrency": 5}, Limits(), 5, False),
+        ({"max_concurrency": 5}, Limits(max_concurrency=3), 3, False),
+        ({"max_concurrency": 5, "adaptive": True}, Limits(), 5, True),
+        ({"max_concurrency": 5, "adaptive": True}, Limits(max_concurrency=3), 3, False),
+    ],
+    ids=str,
+)
+def test_requests_at_once_are_those_of_the_user_or_the_provider(
+    spec: dict[str, Any], limits: Limits, slots: int, is_learnt: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = noted_gates(monkeypatch)
+    Accounts().join("a", "a", GROUP, ModelSpec(name="m", **spec), limits)
+    assert made == [(slots, {"adaptive": is_learnt, "per_input": False})]
+
+
+def test_a_quota_of_texts_counts_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = noted_gates(monkeypatch)
+    Accounts().join("a", "a", GROUP, ModelSpec(name="m", quota_unit="input"), Limits())
+    assert [options["per_input"] for _, options in made] == [True]
+
+
+def noted_gates(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, dict[str, bool]]]:
+    """Requests at once and options of every gate that is made from now on."""
+    made: list[tuple[int, dict[str, bool]]] = []
+
+    def gate(slots: int, limits: Limits, **options: bool) -> Gate:
+        made.append((slots, options))
+        return Gate(slots, limits, **options)
+
+    monkeypatch.setattr("aembed._accounts.Gate", gate)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("account", "owned"),
+    [
+        (("openai", None, "digest"), True),
+        (("openai", "http://host", None), True),
+        (("local", None, None), False),
+        (7, False),
+    ],
+)
+def test_models_in_this_process_have_no_owner(account: Any, owned: bool) -> None:
+    assert has_owner(account) is owned
+
+
+def test_an_account_shows_no_key() -> None:
+    provider, base_url, digest = account_of("openai", "http://host", SecretStr("sk-secret"))  # type: ignore[misc]
+    assert (provider, base_url) == ("openai", "http://host")
+    assert digest is not None
+    assert "sk-secret" not in digest
+    assert account_of("local", None, None) == ("local", None, None)
+    assert len(label_of(GROUP)) == 8
+    assert label_of(GROUP) != label_of((GROUP[0], "model"))
+
+
+def test_a_quota_is_of_all_models_or_of_one() -> None:
+    account = GROUP[0]
+    assert quota_group(account, ModelSpec(name="m")) == (account, None)
+    assert quota_group(account, ModelSpec(name="m", quota_scope="model")) == (account, "m")
+
+
+def test_a_provider_that_was_handed_in_is_forgotten_with_its_last_embedder() -> None:
+    accounts = Accounts()
+    of_instance: Any = (7, None)
+    for group in (of_instance, GROUP):
+        for member in ("a", "b"):
+            accounts.join(member, member, group, SPEC, Limits())
+        accounts.leave("a", group)
+    assert len(accounts.statistics()) == 2
+    for group in (of_instance, GROUP):
+        accounts.leave("b", group)
+    (left,) = accounts.statistics()
+    assert (left.account, left.provider, left.model) == (label_of(GROUP), "custom", None)
+
+
+@pytest.mark.parametrize("state", ["in_flight", "waiting"])
+def test_accounts_are_busy_while_one_of_them_is(state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    accounts = Accounts()
+    assert not accounts.is_busy
+    gates = [accounts.join("a", "a", (("p", None, key), None), SPEC, Limits()) for key in "kl"]
+    assert not accounts.is_busy
+    monkeypatch.setattr(Gate, state, property(lambda gate: int(gate is gates[0])))
+    assert accounts.is_busy
 
 
 @pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])

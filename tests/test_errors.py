@@ -20,8 +20,10 @@ from aembed._errors import (
     MissingExtraError,
     ProviderError,
     RateLimitError,
+    ReplyError,
     RequestTimeoutError,
     TextTooLongError,
+    nearest,
 )
 
 ERRORS = [value for name, value in vars(aembed).items() if name.endswith("Error")]
@@ -70,6 +72,39 @@ def test_a_message_ends_with_the_facts_that_are_known() -> None:
     assert str(error) == "no [text 4, provider p, status 503, request id r-1, attempts 3]"
     error.attempts = 1
     assert "attempts" not in str(error)
+
+
+@pytest.mark.parametrize("kind", [ProviderError, RateLimitError, RequestTimeoutError, ReplyError])
+def test_a_failure_that_may_be_billed_is_one_after_the_request_was_sent(kind: type[ProviderError]) -> None:
+    assert kind("no").maybe_billed is (kind in {RequestTimeoutError, ReplyError})
+    assert kind("no", maybe_billed=True).maybe_billed is True
+    assert kind("no", maybe_billed=False).maybe_billed is False
+
+
+def test_a_new_failure_has_no_attempts_and_blames_no_text() -> None:
+    error = ReplyError("no")
+    assert (error.attempts, error.isolated, error.server_works) == (0, False, False)
+    error.attempts = 2
+    assert str(error) == "no [attempts 2]"
+
+
+def test_a_deadline_may_know_when_the_account_takes_requests_again() -> None:
+    assert str(DeadlineError("late", index=3, retry_after=90)) == "late [text 3, retry after 90 s]"
+    assert str(DeadlineError("late")) == "late"
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "remedy"),
+    [
+        ("opnai", ["openai", "ollama"], "; did you mean 'openai'?"),
+        ("abxyz", ["abcde"], "; known are: abcde"),  # 2 of 5 letters are alike
+        ("abcxy", ["abcde"], "; did you mean 'abcde'?"),  # 3 of 5
+        ("zzz", ["b", "a"], "; known are: a, b"),
+        ("zzz", [], ""),
+    ],
+)
+def test_a_name_that_nobody_knows_comes_with_the_nearest(name: str, known: list[str], remedy: str) -> None:
+    assert nearest(name, known) == remedy
 
 
 def test_a_provider_may_know_better_whether_to_try_again() -> None:

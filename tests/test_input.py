@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from aembed import InputError
-from aembed._input import check_out, check_seconds, check_text, check_texts, sort_texts
+from aembed._input import check_grace, check_out, check_seconds, check_text, check_texts, sort_texts
 
 
 class Table:
@@ -147,6 +147,20 @@ def test_seconds_are_a_number_of_any_kind(seconds: Any) -> None:
 def test_seconds_are_positive(seconds: Any) -> None:
     with pytest.raises(InputError, match=r"deadline is .* a positive number of seconds"):
         check_seconds(seconds, "deadline")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "grace"), [(None, None), (0, 0.0), (np.float32(0), 0.0), (0.5, 0.5), (3, 3.0), (1, 1.0)], ids=repr
+)
+def test_a_grace_may_be_zero(seconds: Any, grace: float | None) -> None:
+    assert check_grace(seconds) == grace
+    assert type(check_grace(seconds)) is type(grace)
+
+
+@pytest.mark.parametrize("seconds", [-1, "0", float("nan"), [0], True], ids=repr)
+def test_a_grace_is_a_number_that_is_not_negative(seconds: Any) -> None:
+    with pytest.raises(InputError, match=r"grace is .* a positive number of seconds"):
+        check_grace(seconds)
 
 
 def test_the_list_is_a_copy() -> None:
