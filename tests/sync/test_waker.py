@@ -6,6 +6,7 @@ import asyncio
 import sys
 import threading
 
+import anyio.lowlevel
 import pytest
 
 from aembed._sync.waker import waker
@@ -38,7 +39,7 @@ def test_the_loop_calls_back_once_it_is_woken_and_not_before(platform: str, monk
 
     async def turn() -> None:
         for _ in range(5):
-            await asyncio.sleep(0)
+            await anyio.lowlevel.checkpoint()
 
     with asyncio.Runner() as runner:
         wake = waker(runner.get_loop(), lambda: calls.append(1))
