@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from aembed import ConfigError, Kind, ModelSpec, Source
+from aembed.providers._device import CPU
 from aembed.providers._encoder_files import LocalOptions
 from aembed.providers._external_data import check_external_data
 from aembed.providers._in_process import check_no_server, chosen_dimension, usable_cores
-from aembed.providers._onnx import RUN_OVERHEAD_TOKENS, RUN_TOKENS, plan_runs
+from aembed.providers._onnx import RUN_OVERHEAD_TOKENS, RUN_TOKENS, Encoder, plan_runs
 from aembed.providers._packaged.protobuf import encode, fields
 from aembed.providers.google import TASKS, task_of
 from aembed.providers.local import open_provider as open_local
 from aembed.providers.static import open_provider as open_static
+from tests.toy_encoder import write_model
 
 
 async def test_facts_of_the_packaged_models() -> None:
@@ -201,3 +203,40 @@ def test_the_request_to_google(task: str) -> None:
     else:
         assert document == (({"taskType": "RETRIEVAL_DOCUMENT"}, ""), ({}, "title: none | text: "))
     assert task_of("new", "none", "query") == ({}, "")
+
+
+@pytest.mark.parametrize(
+    ("options", "query_threads", "lanes"),
+    [
+        ({"threads": 7}, 4, (7, 1)),
+        ({"threads": 2}, 2, (2, 1)),
+        ({"threads": 1}, 1, (1, 1)),
+        ({"threads": 3, "query_threads": 1}, 1, (3, 3)),
+        ({"threads": 2, "query_threads": 3}, 3, (2, 1)),
+    ],
+)
+async def test_documents_take_a_thread_each_and_a_query_takes_several(
+    options: dict[str, int], query_threads: int, lanes: tuple[int, int], tmp_path: Path
+) -> None:
+    provider = await open_local(Source(provider="local", model=str(write_model(tmp_path)), options=options))
+    threads = [
+        provider._encoders[kind]._session.get_session_options().intra_op_num_threads for kind in ("document", "query")
+    ]
+    assert threads == [1, query_threads]
+    assert (provider._encoders["document"] is provider._encoders["query"]) is (query_threads == 1)
+    assert tuple(provider._lanes._lanes[kind]._width for kind in ("document", "query")) == lanes
+    assert provider.spec.max_concurrency == options["threads"]
+    await provider.aclose()
+
+
+async def test_another_device_runs_one_batch_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def on_cpu(model: Any, files: Any, *, device: Any, **options: Any) -> Encoder:
+        assert device == ["XExecutionProvider", "CPUExecutionProvider"]
+        return Encoder(model, files, **options)
+
+    monkeypatch.setattr("aembed.providers.local.execution_providers", lambda _: ["XExecutionProvider", CPU])
+    monkeypatch.setattr("aembed.providers.local.Encoder", on_cpu)
+    provider = await open_local(Source(provider="local", model=str(write_model(tmp_path))))
+    assert (provider.spec.max_concurrency, provider._run_tokens) == (1, 16_384)
+    assert provider._encoders["document"] is provider._encoders["query"]
+    await provider.aclose()

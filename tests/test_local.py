@@ -106,6 +106,11 @@ def test_the_fused_graph_gives_the_vectors_of_the_packaged_one() -> None:
     onnx.checker.check_model(fused)
     files = ModelFiles(name="minilm", onnx=path, tokenizer=path, normalize=True)
     ids = [np.arange(1000, 1000 + length) for length in (3, 7, 40)]
+    graph = onnx.load_from_string(fused).graph
+    epsilons = {found.f for each in graph.node for found in each.attribute if found.name == "epsilon"}
+    assert epsilons == {float(np.float32(1e-12))}, "those of the model's config.json"
+    shape = graph.output[0].type.tensor_type.shape.dim
+    assert (shape[0].dim_param, shape[1].dim_value) == ("batch", 384)
     ours, theirs = (Encoder(model, files, threads=1, pad_id=0).run(ids) for model in (fused, path))
     assert (ours * theirs).sum(axis=1).min() > 0.9999
 

@@ -245,6 +245,7 @@ async def test_fault_93_a_changed_directory_is_another_revision(tmp_path: Path) 
     write_model(tmp_path)
     first = await revision()
     assert first is not None
+    assert len(first) == 16
     assert await revision() == first
     write_json(tmp_path, modules=modules("Transformer", "Pooling", "Normalize"))
     assert await revision() != first
