@@ -245,6 +245,20 @@ async def test_a_snapshot_by_another_tool_serves_offline(
     np.testing.assert_allclose(await vector(), unit(hidden("red")[0]), rtol=1e-5)
 
 
+async def test_a_snapshot_by_another_tool_is_completed_where_there_is_a_network(hub: Hub, tmp_path: Path) -> None:
+    """A file that it lacks may exist on the hub; what does not exist is asked for once."""
+    hub.repository(NAME).push(a_model(tmp_path))
+    snapshot_download(NAME)
+    hub.requests.clear()
+    await vector()
+    asked = {request.path.rpartition("/")[2] for request in hub.requests}
+    assert "config_sentence_transformers.json" in asked
+    assert "modules.json" not in asked, "it is here already"
+    hub.requests.clear()
+    await vector()
+    assert hub.requests == []
+
+
 async def test_a_damaged_file_is_a_sentence(hub: Hub, tmp_path: Path) -> None:
     a_model(tmp_path)
     (tmp_path / "onnx/model.onnx").write_bytes(b"<html>sign in to the hotel's network</html>")
