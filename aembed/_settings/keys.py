@@ -24,7 +24,7 @@ from aembed._errors import ConfigError
 from aembed._settings.http import HttpSettings
 from aembed._settings.layers import KEYS
 from aembed._settings.options import AskKey, Options, Profile, checked_url
-from aembed._settings.secrets import KEY_HEADERS, may_be_secret
+from aembed._settings.secrets import KEY_HEADERS, may_be_secret, more_than_key
 from aembed._settings.vendors import Vendor, is_same_address
 
 
@@ -143,7 +143,7 @@ def _from_environment(vendor: Vendor, environ: Mapping[str, str]) -> tuple[Secre
             return partial(_read, Path(environ[name]), name), name
     for name in vendor.key_variables:
         if environ.get(name, "").strip():
-            return SecretStr(environ[name].strip()), name
+            return _alone(environ[name].strip(), name), name
     for name in (f"{name}_FILE" for name in vendor.key_variables):
         if environ.get(name, "").strip():
             return partial(_read, Path(environ[name]), name), name
@@ -166,6 +166,13 @@ def _read(file: Path, origin: str) -> SecretStr:
         ) from None
     if not key:
         raise ConfigError(f"{origin}: the key file {str(file)!r} is empty; it must hold the key and nothing else")
+    return _alone(key, f"{origin}: the key file {str(file)!r}")
+
+
+def _alone(key: str, where: str) -> SecretStr:
+    if (more := more_than_key(key)) is not None:
+        del key  # from a traceback that shows local variables
+        raise ConfigError(f"{where} holds {more}; it must hold the key and nothing else")
     return SecretStr(key)
 
 

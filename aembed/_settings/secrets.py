@@ -21,6 +21,9 @@ _KEY = re.compile(r"(?=.*[A-Za-z])(?=.*[0-9])[\w\-+=~.]{20,}|(sk|pk|pa|al|hf|gsk
 _ISSUED = re.compile(r"((sk|pk|pa)-|(hf|gsk|jina)_|AIza)[\w\-]{16,}")
 """Keys by the beginnings that vendors give them, which no model has."""
 
+_ASSIGNED = re.compile(r"(export |set |\$env:)?\w*(key|token|secret)\w*\s*=\s*[^=\s]", re.IGNORECASE)
+"""A line of a ``.env`` file or a shell. The ``=`` at the end of a key in base64 has nothing but others behind it."""
+
 
 class SecretText(str):
     """A text that is not shown where local variables are."""
@@ -46,6 +49,19 @@ def in_clear(headers: Mapping[str, str | SecretStr]) -> SecretHeaders[str]:
 def clear(secret: str | SecretStr) -> str:
     """The plain text of a secret."""
     return secret.get_secret_value() if isinstance(secret, SecretStr) else secret
+
+
+def more_than_key(text: str) -> str | None:
+    """The form of a text that holds more than a key, in words that show nothing of it; ``None`` for a key alone."""
+    if text.startswith(("{", "[")):
+        return "JSON"
+    if len(text.splitlines()) > 1:
+        return "several lines"
+    if _ASSIGNED.match(text):
+        return "an assignment, NAME=KEY"
+    if text[:1] in {'"', "'", "`"} or text[-1:] in {'"', "'", "`"}:
+        return "quotes"
+    return "the word Bearer" if text[:7].lower() == "bearer " else None
 
 
 def is_issued_key(text: str) -> bool:

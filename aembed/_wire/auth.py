@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from aembed._errors import ConfigError, MissingKeyError
+from aembed._settings.secrets import more_than_key
 from aembed._types import Source
 
 
@@ -43,7 +44,10 @@ def key_of(source: Source) -> str | None:
     key = source.api_key.get_secret_value()
     if not key.strip():
         raise ConfigError("api_key is empty; give the key, or leave api_key out")
-    if not key.isascii() or not key.isprintable() or " " in key:
+    if (more := more_than_key(key)) is not None:
         del key  # from a traceback that shows local variables
+        raise ConfigError(f"api_key holds {more}; give the key and nothing else")
+    if not key.isascii() or not key.isprintable() or " " in key:
+        del key
         raise ConfigError("api_key contains whitespace or non-ASCII characters; check how it was copied")
     return key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from aembed import Config, ConfigError, EmbedderFactory, HttpSettings, Profile, Provider, Registry, Source
+from aembed._wire.auth import key_of as given_key
 from aembed.testing import ScriptedProvider
 
 KEY = "sk-made-up-0123456789"
@@ -103,6 +105,55 @@ async def test_a_key_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^api_key and api_key_file are both given; leave one out$") as caught:
         await key_of(api_key=KEY, api_key_file=tmp_path / "nowhere")
     assert KEY not in str(caught.value)
+
+
+MORE = [
+    (f"OPENAI_API_KEY={KEY}", "an assignment, NAME=KEY"),
+    (f"export OPENAI_API_KEY='{KEY}'", "an assignment, NAME=KEY"),
+    (f"api_key = {KEY}", "an assignment, NAME=KEY"),
+    (f'"{KEY}"', "quotes"),
+    (f"{KEY}'", "quotes"),
+    (f"# of the shop\n{KEY}", "several lines"),
+    (f'{{"api_key":"{KEY}"}}', "JSON"),
+    (f"Bearer {KEY}", "the word Bearer"),
+]
+
+
+@pytest.mark.parametrize(("text", "more"), MORE)
+async def test_a_file_or_variable_with_more_than_a_key_is_rejected_and_not_shown(
+    text: str, more: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "key"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as of_file:
+        await key_of(api_key_file=file)
+    wanted = f"holds {more}; it must hold the key and nothing else"
+    assert str(of_file.value) == f"api_key_file: the key file {str(file)!r} {wanted}"
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv("OPENAI_API_KEY_FILE", str(file))
+    with pytest.raises(ConfigError) as of_named_file:
+        await key_of("openai:m")
+    assert str(of_named_file.value) == f"OPENAI_API_KEY_FILE: the key file {str(file)!r} {wanted}"
+    monkeypatch.setenv("OPENAI_API_KEY", text)
+    with pytest.raises(ConfigError) as of_variable:
+        await key_of("openai:m")
+    assert str(of_variable.value) == f"OPENAI_API_KEY {wanted}"
+    for caught in (of_file, of_named_file, of_variable):
+        assert "made-up" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(("text", "more"), MORE)
+def test_so_is_a_key_that_is_given(text: str, more: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        given_key(Source(provider="openai", api_key=SecretStr(text)))
+    assert str(caught.value) == f"api_key holds {more}; give the key and nothing else"
+
+
+@pytest.mark.parametrize("key", [KEY, "c2VjcmV0LWtleQ==", "KEY=", "key_4f:0a1b2c", "id.secret-token~x", "token=="])
+async def test_a_key_of_any_form_is_taken(key: str, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(f"\ufeff{key}\r\n", encoding="utf-8")
+    assert await key_of(api_key_file=tmp_path / "key") == key
+    assert given_key(Source(provider="openai", api_key=SecretStr(key))) == key
 
 
 @pytest.mark.parametrize(
