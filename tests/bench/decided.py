@@ -21,9 +21,10 @@ ABORT_ERROR = 0.01
 """Share of the runs exactly at their limit that may be stopped, as ``--abort`` states it."""
 
 
-def rows(latencies: NDArray[np.float64], rate: float = 100.0) -> Rows:
-    """Answers after ``latencies`` seconds at a constant rate; ``inf`` failed."""
-    intended = np.rint(np.arange(len(latencies)) / rate * 1e9).astype(np.int64)
+def rows(latencies: NDArray[np.float64], rate: float = 100.0, times: NDArray[np.float64] | None = None) -> Rows:
+    """Answers after ``latencies`` seconds at ``times``, or at a constant rate; ``inf`` failed."""
+    times = np.arange(len(latencies)) / rate if times is None else times
+    intended = np.rint(times * 1e9).astype(np.int64)
     failed = np.isinf(latencies)
     took = np.rint(np.where(failed, 0.001, latencies) * 1e9).astype(np.int64)
     return Rows(
@@ -31,10 +32,12 @@ def rows(latencies: NDArray[np.float64], rate: float = 100.0) -> Rows:
     )
 
 
-def decided(latencies: NDArray[np.float64], slo: str, rate: float = 100.0) -> tuple[Judgement, ...]:
+def decided(
+    latencies: NDArray[np.float64], slo: str, rate: float = 100.0, times: NDArray[np.float64] | None = None
+) -> tuple[Judgement, ...]:
     """The decisions on ``slo``, of a run of these response times."""
-    chosen = rows(latencies, rate)
-    seconds = len(latencies) / rate
+    chosen = rows(latencies, rate, times)
+    seconds = len(latencies) / rate if times is None else float(times[-1])
     result = RunResult(
         record=Record(1),
         origin=0,

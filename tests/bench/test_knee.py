@@ -133,13 +133,10 @@ async def test_a_rate_beyond_capacity_breaks_the_objective_although_no_interval_
     assert report.steps.knee.high <= 2 * CAPACITY
 
 
-@pytest.mark.parametrize(
-    ("q", "state"), [(0.95, "broken"), (0.9, "broken"), (0.89, "inconclusive"), (0.5, "inconclusive")]
-)
+@pytest.mark.parametrize("q", [0.95, 0.5])
 @virtual
-async def test_half_of_the_answers_break_an_objective_that_allows_few(q: float, state: str) -> None:
-    """A median that is too slow says of an objective of the median no more than its value."""
+async def test_so_it_does_whatever_the_percentile(q: float) -> None:
     objective = bench.Objective(q=q, seconds=0.05)
     report = await bench.steps(server(), objective=objective, start=2 * CAPACITY, highest=2 * CAPACITY, step_s=20)
     assert report.steps is not None
-    assert report.steps.steps[-1].state == state
+    assert report.steps.steps[-1].state == "broken"

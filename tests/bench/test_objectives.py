@@ -17,14 +17,17 @@ from aembed import InputError
 from aembed.bench import Estimate, Goal, constant, load
 from aembed.bench.load.burst import recovery_judged
 from aembed.bench.load.knee import with_rate
+from aembed.bench.load.objectives import FALLS_BEHIND, falls_behind
+from aembed.bench.load.summary import windows
 from aembed.bench.micro.timing import judged as decide_micro
 from aembed.bench.micro.timing import weighed
 from aembed.bench.model.result import Verdict
 from aembed.bench.settings import RunSettings
 from aembed.bench.slo import goals
+from aembed.bench.stats.sample import TAIL
 from aembed.bench.stats.shares import ShareSample, as_decided
-from tests.bench.decided import decided
-from tests.bench.queues import behind_one_server
+from tests.bench.decided import decided, rows
+from tests.bench.queues import Times, behind_one_server, responses
 from tests.bench.reports import micro, report
 from tests.bench.samples import samples
 
@@ -236,3 +239,42 @@ def test_noise_is_weighed_where_the_interval_shows_it(spread: float, lost: float
     assert made.verdict.state == state
     (found,) = decide_micro(made, goals("time=2us")).objectives
     assert found.state == ("kept" if state == "ok" else "not judged")
+
+
+def one_by_one(dice: np.random.Generator, rate: float, seconds: float) -> tuple[Times, Times]:
+    """Random times of requests, and their response times at a server that does 100/s one after another."""
+    gaps = dice.exponential(1 / rate, round(rate * seconds))
+    return np.cumsum(gaps), responses(gaps, np.full(len(gaps), 0.01))
+
+
+@pytest.mark.parametrize("slo", ["p50=50ms", "p95=50ms", "p99=1s"])
+def test_beyond_capacity_a_percentile_above_its_limit_is_broken(slo: str) -> None:
+    """No interval decides: each answer waits for the one before, so that all are hardly more than one observation."""
+    times, latencies = one_by_one(np.random.default_rng(3), rate=150, seconds=20)
+    (judgement,) = decided(latencies, slo, times=times)
+    assert (judgement.state, judgement.note) == ("broken", FALLS_BEHIND)
+    assert judgement.seconds_longer is None
+    assert judgement.low == judgement.goal.limit
+
+
+def test_a_percentile_that_is_within_as_measured_is_not_broken_there() -> None:
+    times, latencies = one_by_one(np.random.default_rng(3), rate=150, seconds=20)
+    assert decided(latencies, "p95=30s", times=times)[0].state != "broken"
+
+
+@pytest.mark.parametrize("took", [0.1, 3.0, 9.0])
+def test_slow_answers_that_keep_pace_are_not_beyond_capacity(took: float) -> None:
+    """The first ones are missing for as long as one answer takes."""
+    chosen = rows(np.full(2000, took))
+    assert not falls_behind(windows(chosen, seconds=20, width=1.0), 20, TAIL)
+
+
+def test_failures_are_answers() -> None:
+    chosen = rows(np.where(np.arange(2000) % 3 == 0, np.inf, 0.01))
+    assert not falls_behind(windows(chosen, seconds=20, width=1.0), 20, TAIL)
+
+
+def test_few_windows_say_nothing() -> None:
+    times, latencies = one_by_one(np.random.default_rng(3), rate=200, seconds=20)
+    found = windows(rows(latencies, times=times), seconds=20, width=1.0)
+    assert [falls_behind(found[:count], count, TAIL) for count in (6, 7, 20)] == [False, True, True]

@@ -100,6 +100,29 @@ def objectives_are_left_open() -> Sequence[Figure]:
     return figures
 
 
+def in_time(busy: float, work: Draw, dice: np.random.Generator, count: int) -> tuple[Times, Times]:
+    """Times of the requests of :func:`queue`, 100/s, and their response times."""
+    gaps = dice.exponential(0.01, count + SETTLED)
+    took = responses(gaps, work(dice, count + SETTLED) * busy / 100)
+    times = np.cumsum(gaps)[SETTLED:]
+    return times - times[0], took[SETTLED:]
+
+
+@truth("Objectives of busy servers at the limit", attempts=1)
+def busy_servers_are_not_beyond_capacity() -> Sequence[Figure]:
+    figures = []
+    for name, work in {"M/M/1": random, "M/D/1": equal, "M/G/1, two kinds": two_kinds}.items():
+        for busy in (0.5, 0.8, 0.9):
+            (limit,) = np.quantile(in_time(busy, work, np.random.default_rng(0), LONG)[1], (0.95,))
+            seeded, slo = dice(f"{name} {busy}", 0.95), f"p95={limit:.9f}s"
+            wrong = 0
+            for _ in range(RUNS):
+                times, took = in_time(busy, work, seeded, REQUESTS["objective"])
+                wrong += decided(took, slo, times=times)[0].state != "inconclusive"
+            figures.append(Figure(f"{name} at {busy:g}: share of runs whose p95 is decided", wrong / RUNS, high=0.05))
+    return figures
+
+
 @truth("Abort at the limit", attempts=1)
 def runs_are_seldom_stopped() -> Sequence[Figure]:
     figures, goal = [], Goal(metric="p95", limit=1.0)

@@ -19,9 +19,6 @@ from aembed.bench.stats.fits import knee
 Stair: TypeAlias = tuple[RateStep, Report]
 """A step, and the report of its run."""
 LONGER_STEPS = "longer steps would narrow the interval"
-MIN_SURE_QUANTILE = 0.9
-"""Objectives from this percentile on are broken without an interval if half of the answers are too slow: five times as
-many as it allows."""
 WORST_FIRST: tuple[ObjectiveState, ...] = ("broken", "not judged", "inconclusive", "kept")
 
 
@@ -33,16 +30,12 @@ def step_of(rate: float, report: Report) -> RateStep:
     slow, failing = report.objectives
     assert slow.goal.q is not None
     states = {slow.state, failing.state}
-    median = response.at(0.5).value
-    is_undecided = slow.state == "inconclusive" and slow.low is None and slow.goal.q >= MIN_SURE_QUANTILE
-    if is_undecided and median is not None and median > slow.goal.limit:
-        states.add("broken")  # beyond capacity: each answer waits for the one before, so that there is no interval
     return RateStep(
         rate=rate,
         achieved=traffic.achieved_rate,
         good=traffic.good_rate,
         errors=1 - traffic.ok / max(1, traffic.offered),
-        p50=median,
+        p50=response.at(0.5).value,
         p95=response.at(0.95).value,
         p99=response.at(0.99).value,
         objective=Percentile(q=slow.goal.q, value=slow.value, low=slow.low, high=slow.high),

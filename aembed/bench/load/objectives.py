@@ -2,7 +2,9 @@
 
 "p95 at most 50 ms" says that at most 5 % of the requests take longer, and failed ones do. So percentiles and errors
 are shares of requests, with exact binomial bounds; requests that queue behind each other count for less than their
-number. A rate is compared in equal parts of the run: good answers, less those that random arrivals did not ask for.
+number. Beyond the subject's capacity all of them do, and no length of the run gives an interval: there a percentile
+above its limit is broken, since it grows as long as requests come. A rate is compared in equal parts of the run: good
+answers, less those that random arrivals did not ask for.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +32,7 @@ from aembed.bench.stats.special import t_quantile
 MAX_PARTS = 20
 """Equal parts of a run whose rates are compared, at most: each is long enough to be independent of the next."""
 MIN_PARTS = 4
+FALLS_BEHIND = "beyond capacity: requests came faster than answers"
 
 
 def judged(
@@ -43,6 +47,8 @@ def judged(
             judgement = _rate(goal, traffic, windows, settings, tail, open_loop=open_loop)
         else:
             judgement = _share(goal, result, traffic, tail)
+            if judgement.is_open and _is_slower(judgement) and falls_behind(windows, traffic.seconds, tail):
+                judgement = _beyond_capacity(judgement)
         found.append(_stopped(judgement, result) if result.aborted == goal else judgement)
     return tuple(found)
 
@@ -71,6 +77,30 @@ def _share(goal: Goal, result: RunResult, traffic: Traffic, tail: float) -> Judg
     return Judgement(
         goal=goal, state=_state(within), value=value, low=low, high=high, seconds_longer=_longer(times, result.seconds)
     )
+
+
+def _is_slower(judgement: Judgement) -> bool:
+    """A percentile is above its limit as measured, or among requests without a good answer."""
+    goal, value = judgement.goal, judgement.value
+    return goal.q is not None and (value is None or value > goal.limit)
+
+
+def falls_behind(windows: Sequence[RunWindow], seconds: float, tail: float) -> bool:
+    """Fewer requests were answered than came, and surely so in the second half of the schedule.
+
+    In the first half answers may be missing only because the first ones take as long as all the others.
+    """
+    lost = [(came - done) / each for each, came, done in _parts(windows, seconds, "done") if each]
+    late = np.array(lost[len(lost) // 2 :])
+    if len(late) < MIN_PARTS:
+        return False
+    error = float(late.std(ddof=1)) / math.sqrt(len(late))
+    return float(late.mean()) > t_quantile(len(late) - 1, 1 - tail) * error
+
+
+def _beyond_capacity(judgement: Judgement) -> Judgement:
+    low, high = as_decided(judgement.low, judgement.high, judgement.goal.limit, within=False)
+    return replace(judgement, state="broken", low=low, high=high, seconds_longer=None, note=FALLS_BEHIND)
 
 
 def _slower(result: RunResult, goal: Goal) -> ShareSample:
@@ -107,7 +137,7 @@ def _rate(
     In an open loop the rate cannot exceed the offered one, so it may fall short by the share of requests that may fail.
     """
     limit = goal.limit * settings.least_good if open_loop else goal.limit
-    parts = _parts(windows, traffic.seconds)
+    parts = _parts(windows, traffic.seconds, "good")
     if len(parts) < MIN_PARTS:
         return Judgement(
             goal=goal,
@@ -132,12 +162,14 @@ def _rate(
     )
 
 
-def _parts(windows: Sequence[RunWindow], seconds: float) -> list[tuple[float, int, int]]:
-    """Seconds, offered and good of equal groups of the whole windows within the schedule."""
+def _parts(
+    windows: Sequence[RunWindow], seconds: float, answers: Literal["good", "done"]
+) -> list[tuple[float, int, int]]:
+    """Seconds, offered and answered of equal groups of the whole windows within the schedule."""
     whole = [window for window in windows if window.start + window.seconds <= seconds + 1e-9]
     size = max(1, math.ceil(len(whole) / MAX_PARTS))
     groups = [whole[i : i + size] for i in range(0, len(whole) - size + 1, size)]
-    return [(sum(w.seconds for w in g), sum(w.offered for w in g), sum(w.good for w in g)) for g in groups]
+    return [(sum(w.seconds for w in g), sum(w.offered for w in g), sum(getattr(w, answers) for w in g)) for g in groups]
 
 
 def _state(within: bool | None) -> ObjectiveState:
