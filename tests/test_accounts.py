@@ -160,6 +160,19 @@ def test_accounts_are_busy_while_one_of_them_is(state: str, monkeypatch: pytest.
     assert accounts.is_busy
 
 
+async def test_an_embedder_that_is_closed_leaves_its_account_to_others() -> None:
+    """Whatever its limits were; and what the account has learnt stays."""
+    account: Any = {"base_url": "http://127.0.0.1:9/v1", "api_key": "sk-any"}
+    async with EmbedderFactory(Config()) as factory:
+        first = await factory.new_embedder("openai:m", limits=Limits(max_concurrency=3), **account)
+        with pytest.raises(ConfigError, match="close the other embedder"):
+            await factory.new_embedder("openai:m", limits=Limits(max_concurrency=4), **account)
+        await first.aclose()
+        second = await factory.new_embedder("openai:m", limits=Limits(max_concurrency=4), **account)
+        assert second.statistics().slots == 4
+        assert len(factory.statistics().accounts) == 1
+
+
 @pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])
 async def test_two_profiles_of_one_account_open_in_any_order(order: tuple[str, ...]) -> None:
     config = Config(

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import fields
 from typing import Any
 
+import anyio
 import pytest
 
-from aembed import Embedder, EmbedderFactory, ModelSpec, Source, TextSize, Usage
-from aembed._factory.layers import QUERY_DEADLINE_S
+from aembed import DeadlineError, Embedder, EmbedderFactory, ModelSpec, Source, TextSize, Usage
+from aembed._statistics import EmbedderCounts
+from aembed.testing import ScriptedProvider
 
 
 @pytest.mark.parametrize(
@@ -29,8 +33,26 @@ def test_an_argument_that_is_not_given(method: Callable[..., Any], argument: str
     assert inspect.signature(method).parameters[argument].default == value
 
 
-def test_a_query_ends_within_half_a_minute() -> None:
-    assert QUERY_DEADLINE_S == 30.0
+@pytest.mark.virtual_time
+@pytest.mark.parametrize(
+    ("options", "seconds"), [({}, 30.0), ({"deadline": 5.0}, 5.0), ({"deadline": None}, 40.0)], ids=str
+)
+async def test_a_query_has_half_a_minute_unless_the_embedder_has_a_deadline(
+    factory: EmbedderFactory, options: Any, seconds: float
+) -> None:
+    spec = ModelSpec(name="m", dim=8, timeout=None)
+    embedder = await factory.new_embedder(ScriptedProvider([40.0], spec=spec), **options)
+    begun = anyio.current_time()
+    with suppress(DeadlineError):
+        await embedder.embed_query("one")
+    assert anyio.current_time() - begun == pytest.approx(seconds)
+
+
+@pytest.mark.virtual_time
+async def test_documents_have_all_the_time_they_need(factory: EmbedderFactory) -> None:
+    spec = ModelSpec(name="m", dim=8, timeout=None)
+    embedder = await factory.new_embedder(ScriptedProvider([40.0], spec=spec))
+    assert (await embedder.embed_documents(["one"])).shape == (1, 8)
 
 
 def test_a_model_of_which_the_name_alone_is_known() -> None:
@@ -56,3 +78,8 @@ def test_a_size_is_exact_and_nothing_is_billed_in_vain_unless_said() -> None:
 def test_a_source_is_lenient_and_may_download() -> None:
     source = Source(provider="p")
     assert (source.strict, source.download, source.overlong) == (False, True, "error")
+
+
+async def test_a_new_embedder_has_counted_nothing(factory: EmbedderFactory) -> None:
+    counted = (await factory.new_embedder("mock")).statistics()
+    assert not any(getattr(counted, each.name) for each in fields(EmbedderCounts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import threading
 
@@ -16,9 +17,15 @@ PLATFORMS = pytest.mark.parametrize(
 )
 
 
+def as_on(platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aembed._sync.waker.sys.platform", platform)
+    if platform == "none":
+        monkeypatch.delattr(os, "eventfd", raising=False)
+
+
 @PLATFORMS
 def test_a_thread_wakes_the_loop_until_it_is_closed(platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aembed._sync.waker.sys.platform", platform)
+    as_on(platform, monkeypatch)
     with asyncio.Runner() as runner:
         woken = asyncio.Event()
         wake = waker(runner.get_loop(), woken.set)
@@ -34,7 +41,7 @@ def test_a_thread_wakes_the_loop_until_it_is_closed(platform: str, monkeypatch: 
 
 @PLATFORMS
 def test_the_loop_calls_back_once_it_is_woken_and_not_before(platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aembed._sync.waker.sys.platform", platform)
+    as_on(platform, monkeypatch)
     calls: list[int] = []
 
     async def turn() -> None:
