@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from contextlib import suppress
@@ -120,6 +121,14 @@ async def test_a_side_that_fails_is_named_and_nothing_is_judged(file: Path, name
     assert result.changes == ()
     assert result.exit_code == 3
     assert why in result.unjudged[0]
+
+
+@pytest.mark.one_loop
+@pytest.mark.skipif(sys.platform == "win32", reason="no process groups on this system")
+async def test_a_process_has_its_own_group_so_that_ctrl_c_is_for_the_parent(file: Path) -> None:
+    async with fresh_process.process(f"{file}:quick", {}, loop="asyncio") as started:
+        pid = started.process.pid
+        assert os.getpgid(pid) == pid
 
 
 @pytest.mark.one_loop

@@ -68,6 +68,21 @@ async def test_a_batch_without_any_vector_has_the_type_of_the_others(
     await batches._embedders.aclose()
 
 
+async def test_a_batch_without_any_vector_has_the_dimension_that_another_has_learnt_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-any")
+    batches = EmbedBatches("openai:nobody-knows")
+
+    async def learnt() -> aembed.ModelSpec:
+        return aembed.ModelSpec(name="nobody-knows", dim=8)
+
+    monkeypatch.setattr(batches._embedders, "spec", learnt)
+    table = await batches(pa.table({"text": [" "]}))
+    assert table.schema.field("vector").type == pa.list_(pa.float32(), 8)
+    await batches._embedders.aclose()
+
+
 async def test_columns_and_kind_are_those_asked_for() -> None:
     calls = Calls()
     table = pa.table({"body": TEXTS, "vector": [1, 2, 3]})
