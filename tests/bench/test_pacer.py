@@ -22,6 +22,8 @@ if sys.platform == "linux":
 async def test_all_come_and_none_is_early(make: Callable[[asyncio.AbstractEventLoop], Pacer]) -> None:
     loop = asyncio.get_running_loop()
     clock, pacer, over = clock_of(loop), make(loop), asyncio.Event()
+    errors: list[object] = []
+    loop.set_exception_handler(lambda _, context: errors.append(context))
     schedule = clock() + np.array([-5, 0, 1, 1, 1, 20, 21, 40]) * 1_000_000
     told: list[tuple[int, int]] = []
 
@@ -37,6 +39,7 @@ async def test_all_come_and_none_is_early(make: Callable[[asyncio.AbstractEventL
     assert counts == sorted(set(counts))
     assert counts[0] >= 2  # requests due in the past come at once
     assert all(schedule[n - 1] <= now for n, now in told)
+    assert errors == []
 
 
 @pytest.mark.parametrize("make", MAKERS)

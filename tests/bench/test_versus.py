@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from aembed import InputError, bench
 from aembed.bench.compare.rounds import ALPHA, compared, detectable, finite, orders, ranks
+from aembed.bench.compare.versus import _verdict
 from aembed.bench.model.estimates import Estimate
 from aembed.bench.model.result import Verdict
 from aembed.bench.model.versus import PairOfSides, Versus
 from aembed.bench.report import headlines, sections, side_by_side
 from aembed.bench.report.charts import charts
+from tests.bench.reports import report
 
 NAMES = ("one", "two", "slow")
 TRUE = (1.0, 1.0, 1.1)
@@ -219,3 +221,11 @@ async def test_the_blocks_measured_until_ctrl_c_are_reported(seconds: float, sid
     assert (whole.versus is not None) == judged
     assert judged or whole.verdict.state == "inconclusive"
     assert judged or headlines.headline(whole) == "nothing was decided"
+
+
+def test_a_comparison_is_invalid_where_a_side_is_and_names_each() -> None:
+    bad = Verdict(state="invalid", reasons=("the machine stopped", "and more"))
+    sides = [report("a"), report("b", verdict=bad), report("c", verdict=bad)]
+    verdict = _verdict(sides)
+    assert (verdict.state, verdict.reasons) == ("invalid", ("b: the machine stopped", "c: the machine stopped"))
+    assert _verdict(sides[:1]).state == "ok"
