@@ -87,7 +87,6 @@ class Assembly:
             vectors.write(at, some)
             at += len(some)
             yield record.rows
-        vectors.sync()
 
     def _write_rows(self, vectors: VectorFile, record: OutputRecord, names: Sequence[str]) -> Iterator[int]:
         with ExitStack() as files:

@@ -164,7 +164,7 @@ class MemoryStore:
             return len(self._slabs) - 1
         last_use = [int(slab.used.max()) for slab in self._slabs]
         stalest = last_use.index(min(last_use))
-        if stalest not in own and all(last_use[stalest] < self._slabs[number].used.min() for number in own):
+        if all(last_use[stalest] < self._slabs[number].used.min() for number in own):
             self._forget(self._slabs[stalest], np.flatnonzero(self._slabs[stalest].used))
             self._slabs[stalest] = _Slab(self._rows_of_a_slab(dim), dim)
             return stalest

@@ -50,8 +50,6 @@ class SQLiteStore:
         self.path = Path(path).expanduser().absolute()
         self.max_bytes = max_bytes
         self._worker = self._new_worker()
-        self._left_behind: list[_Worker] = []
-        """Connections of parent processes: SQLite asks that a copy made by a fork is neither used nor closed."""
         self._closed = False
 
     def __repr__(self) -> str:
@@ -121,12 +119,13 @@ class SQLiteStore:
         return await asyncio.get_running_loop().run_in_executor(worker.thread, step, worker.file)
 
     def _own_worker(self) -> _Worker:
-        """This process's: the child of a fork has no thread, and opens the file itself."""
-        worker = self._worker
-        if worker.process != os.getpid():
-            self._left_behind.append(worker)
-            worker = self._worker = self._new_worker()
-        return worker
+        """This process's: the child of a fork has no thread, and opens the file itself.
+
+        The parent's stays in the finalizer of this store: SQLite asks that a copy is neither used nor closed.
+        """
+        if self._worker.process != os.getpid():
+            self._worker = self._new_worker()
+        return self._worker
 
     def _new_worker(self) -> _Worker:
         worker = _Worker(self.path, self.max_bytes)

@@ -160,6 +160,19 @@ async def test_a_dimension_in_use_keeps_its_memory() -> None:
         assert await known(store, busy, WIDE) == list(busy)
 
 
+async def test_rows_older_than_those_of_another_dimension_go_first() -> None:
+    store, dim = MemoryStore(max_bytes=MIB), 8
+    rows = MIB // SLABS // (4 * dim + ROW_OVERHEAD_BYTES)
+    held = range((SLABS - 1) * rows)
+    await store.put_many(keys(held), vectors(held, dim))
+    await store.put_many(keys("x"), vectors("x", WIDE))
+    await known(store, held[::rows], dim)  # one of each slab is younger than the row of the other dimension
+    new = range(held.stop, held.stop + rows)
+    await store.put_many(keys(new), vectors(new, dim))
+    assert len((await store.get_many(keys("x"), WIDE))[0]) == 1
+    assert await known(store, held[::rows], dim) == list(held[::rows])
+
+
 async def test_a_row_too_large_for_a_slab_is_not_kept() -> None:
     store = MemoryStore(max_bytes=MIB)
     await store.put_many(keys("a"), vectors("a", 5))
