@@ -156,6 +156,25 @@ async def test_a_client_that_leaves_is_noted() -> None:
         assert (server.log[0].status, server.counters.in_flight) == (GONE, 0)
 
 
+class Late:
+    """A connection that was accepted as the server closed."""
+
+    def __init__(self) -> None:
+        self.transport = self
+        self.aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+async def test_a_connection_that_comes_as_the_server_closes_is_dropped() -> None:
+    server, late = LoopbackServer(dim=4), Late()
+    async with server:
+        pass
+    server._dispatcher.opened(late)  # type: ignore[arg-type]
+    assert late.aborted
+
+
 async def test_it_can_start_again_on_the_same_port() -> None:
     server = LoopbackServer(dim=4)
     for _ in range(2):
