@@ -25,6 +25,7 @@ sent_window      its window, which counts requests from when they are sent, with
 margin           seconds for which a known window counts requests beyond its span
 backoff          pauses: after Retry-After, after 429s without it, and while the server does not answer
 bypass           queries continue while documents pause after a 429
+slow_start       requests at once that grow from two with the answers
 concurrency      requests at once: all slots, unless one of the next two allows fewer
 queue_limit      a server without a quota: as many as keep it busy while few wait in its own queue
 service_time     seconds for a request, by its size

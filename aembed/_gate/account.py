@@ -23,16 +23,10 @@ from aembed._gate.concurrency import AdaptiveConcurrency
 from aembed._gate.lanes import Amounts
 from aembed._gate.quotas import Quotas
 from aembed._gate.reservation import PausedBeyondDeadline, Reservation
+from aembed._gate.slow_start import SlowStart
 from aembed._settings.policies import Limits
 from aembed._types import Kind, ModelSpec, Reply
 
-FIRST_REQUESTS = 2
-"""Requests sent before the first answer; answers allow more, so that a small quota is not overrun unseen."""
-HIDDEN_GROWTH_REQUESTS = 0.25
-"""Requests more that each answer allows while a limit may be hidden and no 429 has come: the requests in flight are
-rejected together when it is reached, and by then they are a fifth of all that were admitted, instead of half."""
-STATED_GROWTH_REQUESTS = 0.5
-"""The same where limits are stated, or 429s have come: the server may count them by a few seconds."""
 MAX_RETRY_AFTER_S = 7 * 86_400.0
 """Longest Retry-After that is believed: no quota lasts longer than a week, so a longer one is a mistake."""
 DAY_QUOTA_PAUSE_S = 3600.0
@@ -54,7 +48,7 @@ class Account:
         self.bypass = Bypass()
         self.budget = RetryBudget()
         self.successes = self.rejections = 0
-        self.slow_start = float(FIRST_REQUESTS)
+        self.slow_start = SlowStart()
         self._per_input = per_input
         self._latency = 0.0
         """Seconds of the slowest recent answers, about."""
@@ -77,7 +71,7 @@ class Account:
     @property
     def slots(self) -> int:
         """Requests allowed in flight at once."""
-        return min(int(self.slow_start), self.concurrency.slots)
+        return min(int(self.slow_start.requests), self.concurrency.slots)
 
     def fitted(self, spec: ModelSpec) -> ModelSpec:
         """``spec`` with no larger batches than the quotas take."""
@@ -138,7 +132,7 @@ class Account:
     def succeeded(self, now: float, reservation: Reservation, reply: Reply, *, alone: bool) -> None:
         """``alone``: no request of the other kind was in flight, so that its time depends on its own size."""
         self.successes += 1
-        self.slow_start += self._growth()
+        self.slow_start.answered(now, self.quotas)  # before its reply makes limits known
         episodes = self.quotas.episodes
         is_new = self.backoff.began_before(reservation.sent_at)
         ends = is_new and episodes.ends_with(now, reservation)
@@ -160,12 +154,6 @@ class Account:
         self.quotas.refund(reservation.sent_at, reservation)
         if reservation is self.bypass.trial:
             self.bypass.failed(is_cancelled=True)
-
-    def _growth(self) -> float:
-        """Requests more that an answer allows: known limits, or the pace that a 429 has set, hold the others back."""
-        if self.quotas.are_known:
-            return 1.0 if self.quotas.are_reported else STATED_GROWTH_REQUESTS
-        return STATED_GROWTH_REQUESTS if self.rejections else HIDDEN_GROWTH_REQUESTS
 
     def ended(self, now: float, reservation: Reservation, error: AembedError | None, in_flight: int) -> None:
         """Note a request that failed, or was cancelled (``None``). ``in_flight``: the number of other requests."""
@@ -205,7 +193,7 @@ class Account:
         if begins:
             # Before the refund: the minute before the 429 includes the rejected request.
             quotas.begin_episode(now, reservation, wait)
-            self.slow_start = float(FIRST_REQUESTS)
+            self.slow_start.closed()
         quotas.refund(now, reservation)
         if is_new:  # the refund has emptied the reservation, whose estimate serves as well
             quotas.episodes.goes_on(now, reservation, reservation.sent_at if wait is None else now + wait)

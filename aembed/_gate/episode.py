@@ -14,11 +14,16 @@ from aembed._gate.reservation import Reservation
 
 AdmittedAmounts: TypeAlias = tuple[float, float]
 """Requests and tokens."""
+Suspects: TypeAlias = tuple[bool, bool]
+"""Requests and tokens: the resources that a 429 may concern, as far as headers do not show room."""
+ALL_SUSPECTS: Suspects = True, True
 
 MAX_IDLE_S = 60.0
 """Seconds without a request after which every window of a minute is empty."""
 SMALL_SUCCESS_SHARE = 0.1
 """Share of a rejected request's tokens below which a success does not end the episode: it may have fitted alone."""
+NEARLY_FULL_SHARE = 0.8
+"""Share of the amounts admitted before the last closure from which on a full window may be near."""
 QUIET_PERIOD_S = 10.0
 """Seconds without a 429 after which any success ends an episode: by then two probes have been sent."""
 
@@ -64,6 +69,9 @@ class Episodes:
         """``admitted`` when the server was opened before this episode."""
         self._first: tuple[float, AdmittedAmounts] | None = None
         """Time of the first request after the last episode, and ``admitted`` at that time."""
+        self._last: Episode | None = None
+        """The last one that has ended."""
+        self._suspects = ALL_SUSPECTS
         self._full_at = self._closed_until = -math.inf
         self._last_sent = -math.inf
         self._rejected_at = self._paused = self._rejected_tokens = 0.0
@@ -87,7 +95,9 @@ class Episodes:
         """A request did not count."""
         self.admitted = self.admitted[0] - requests, self.admitted[1] - tokens
 
-    def begin(self, edge: Reservation, minute: AdmittedAmounts, seconds: float) -> Episode:
+    def begin(
+        self, edge: Reservation, minute: AdmittedAmounts, seconds: float, suspects: Suspects = ALL_SUSPECTS
+    ) -> Episode:
         """Begin with the 429 to ``edge``. ``minute``: amounts sent in the last ``seconds``, a minute at most."""
         at, admitted = edge.sent_at, edge.admitted
         first_at, before = self._first or (at, admitted)
@@ -104,9 +114,23 @@ class Episodes:
             burst=max(0.0, at - first_at),
             rejected=(edge.requests, edge.tokens),
         )
+        self._suspects = suspects
         self._full_at = self._closed_until = at
         self._rejected_tokens = 0.0
         return self.current
+
+    def nears_closure(self, now: float) -> bool:
+        """True if about as much was admitted since the last opening as before the last closure."""
+        last = self._last
+        if last is None or self.current is not None or self._first is None:
+            return False
+        opened_at, before = self._first
+        if last.burst > MAX_IDLE_S or now - opened_at > MAX_IDLE_S:
+            return False  # so long a time shows a rate, and no content of a window
+        return any(
+            is_suspect and held > 0 and total - first >= NEARLY_FULL_SHARE * held
+            for is_suspect, held, total, first in zip(self._suspects, last.admitted, self.admitted, before, strict=True)
+        )
 
     def goes_on(self, now: float, rejected: Reservation, until: float) -> None:
         """Note that the server is closed until then at least, by Retry-After or by a 429 to a request sent then."""
@@ -125,7 +149,7 @@ class Episodes:
     def end(self, success: Reservation) -> tuple[Episode, Pause]:
         episode = self.current
         assert episode is not None, "an episode ends once"
-        self.current = None
+        self.current, self._last = None, episode
         self._first = success.sent_at, success.admitted
         at = episode.began_at
         # A Retry-After may end later than the server opens: the success shows that it was open by then.

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import math
 
-from aembed._gate.episode import AdmittedAmounts, Episode, Pause
+from aembed._gate.episode import ALL_SUSPECTS, AdmittedAmounts, Episode, Pause, Suspects
 from aembed._gate.even_rate import CUT_SHARE, EvenRate
-from aembed._gate.flow import ALL_SUSPECTS, Suspects
 from aembed._gate.window import Window
 
 CLOSED_RATE_SHARE = 0.7

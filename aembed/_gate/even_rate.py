@@ -113,10 +113,12 @@ class EvenRate:
         """Note a 429 with a Retry-After of ``wait`` seconds. It is news unless the server was known to be full."""
         self._successes = 0
         self._rejected += 1
+        if sent_at > self._full_until:
+            self._cut(now, wait)
         sure = max(0.0, wait - 1) if wait == int(wait) else wait  # whole seconds are rounded up
         self._level = min(self._level, amount - sure * self.per_s)
-        if sent_at <= self._full_until:
-            return
+
+    def _cut(self, now: float, wait: float) -> None:
         share = self._rejected / (self._rejected + self._accepted + self._prior)
         self._cut_at, self._full_until = now, now + wait
         self._accepted = self._rejected = 0

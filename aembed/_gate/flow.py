@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
-from aembed._gate.episode import AdmittedAmounts, Episode, Pause
+from aembed._gate.episode import AdmittedAmounts, Episode, Pause, Suspects
 from aembed._gate.window import Window
-
-Suspects: TypeAlias = tuple[bool, bool]
-"""Requests and tokens: the resources that a 429 may concern, as far as headers do not show room."""
-ALL_SUSPECTS: Suspects = True, True
 
 
 class Flow(Protocol):

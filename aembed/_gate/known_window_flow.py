@@ -12,9 +12,8 @@ from __future__ import annotations
 import math
 
 from aembed._gate.burst_flow import BurstFlow
-from aembed._gate.episode import AdmittedAmounts, Episode, Pause
+from aembed._gate.episode import AdmittedAmounts, Episode, Pause, Suspects
 from aembed._gate.even_flow import CLOSED_REJECTIONS, MAX_STRAY_WAIT_S
-from aembed._gate.flow import Suspects
 from aembed._gate.margin import Margin
 from aembed._gate.reserve import LOOK_AGAIN_S
 from aembed._gate.window import Window, usual_window_s
@@ -49,8 +48,8 @@ class KnownWindowFlow(BurstFlow):
         self._closed_at = now
         self._content = [window.used for window in self._windows]
         """Admitted content of the window at the last closure."""
-        self._sent = [1.0, 1.0]
-        """Amounts sent in all."""
+        self._sent = [max(1.0, window.used) for window in windows]
+        """Amounts sent in all, those of the minute before included."""
         self.margin = Margin(now, span)
 
     @property

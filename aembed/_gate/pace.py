@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import math
 
-from aembed._gate.episode import AdmittedAmounts, Episode, Pause
+from aembed._gate.episode import AdmittedAmounts, Episode, Pause, Suspects
 from aembed._gate.even_flow import EvenFlow
 from aembed._gate.first_rates import first_rates, unsuspected_more
-from aembed._gate.flow import Flow, Suspects
+from aembed._gate.flow import Flow
 from aembed._gate.known_window_flow import KnownWindowFlow
 from aembed._gate.reservation import Reservation
 from aembed._gate.window import MINUTE_S, Window, usual_window_s
@@ -83,6 +83,11 @@ class Pace:
         """Seconds for which a contradicted known window is not tried again, and the time at which they end."""
         self._keep_s, self._kept_until = RECOVERY_S, -math.inf
         """Seconds of health before a burst is tried again; time of the last trial."""
+
+    @property
+    def is_even(self) -> bool:
+        """The flow in force sends one request at a time."""
+        return self.flow is not None and self.flow.span is None
 
     def window(self, place: int) -> Window | None:
         """The window of requests (0) or tokens (1) that is filled in bursts; ``None`` if there is none."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Literal, TypeAlias
 
-from aembed._gate.reserve import LOOK_AGAIN_S, MAX_RESERVE_SHARE, Reserve
+from aembed._gate.reserve import LOOK_AGAIN_S, MAX_RESERVE_SHARE, MAX_UNRESERVED_S, Reserve
 from aembed._gate.window import MINUTE_S, Window, usual_window_s
 
 WindowRule: TypeAlias = Literal["unknown", "bucket", "fixed", "window", "short"]
@@ -21,9 +21,6 @@ SHORT_WINDOW_SHARE = 0.9
 """Share of the limit below which a capacity means a window shorter than a minute."""
 MAX_END_ERROR_S = 2.0
 """Seconds by which a Retry-After may end before the window that it concerns: both may be in whole seconds."""
-MAX_UNRESERVED_S = 1.0
-"""Longest window in which documents leave nothing to queries. They are next as soon as there is room, within that
-time; a reserve would be a whole batch where few of them fill such a window."""
 NEARLY_FULL_SHARE = 0.95
 """Used share of a minute from which on the next 429 is an error of counting, most likely: tokens are estimates."""
 
@@ -182,7 +179,7 @@ class ResourceQuota:
                 return 0.0
             return min(self._reserve.until_room(now, self.window, window), MAX_RESERVE_SHARE * self.rate * window.span)
         if self.rule == "fixed":
-            return self._reserve.until(now, self.window, max(0.0, self.window_end - now))
+            return self._reserve.until_end(now, self.window, self.window_end - now)
         return self._reserve.until_room(now, self.window, self.window)
 
     def usual_query(self) -> float:

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from aembed._errors import InputError
-from aembed._gate.episode import Episodes
-from aembed._gate.flow import ALL_SUSPECTS, Suspects
+from aembed._gate.episode import ALL_SUSPECTS, Episodes, Suspects
 from aembed._gate.headers import Headers
 from aembed._gate.lanes import NO_AMOUNTS, Amounts
 from aembed._gate.pace import Pace
@@ -219,13 +218,14 @@ class Quotas:
             quota.advance(now)
         minute = self.requests.window.used, self.tokens.window.used
         seconds = min(MINUTE_S, max(0.0, edge.sent_at - self.requests.window.since))
-        episode = self.episodes.begin(edge, minute, seconds)
+        suspects = self.suspects()
+        episode = self.episodes.begin(edge, minute, seconds, suspects)
         full = [
             (quota, amount)
             for quota, amount in ((self.requests, edge.requests), (self.tokens, edge.tokens))
             if quota.explains(amount, None if wait is None else now + wait)
         ]
-        self.pace.slow_down(now, episode, self.suspects(), is_explained=bool(full))
+        self.pace.slow_down(now, episode, suspects, is_explained=bool(full))
         for quota, amount in full:
             quota.overran(now, amount)
 

@@ -14,12 +14,17 @@ MAX_RESERVE_SHARE = 0.2
 """Largest reserve as a share of the quota, unless the user sets a larger ``query_share``."""
 SPREAD_DEVIATIONS = 2.0
 """Standard deviations that the reserve adds to the mean: enough for 98 % of all windows."""
+FIXED_SPREAD_DEVIATIONS = 3.0
+"""The same in a fixed window, which ends at once: what queries leave over, documents use just before that."""
 UNSEEN_QUERIES = 0.5
 """Queries expected in a time in which none came, for as long a time to come (Jeffreys' prior of a rate)."""
 UNSEEN_RESERVE_SHARE = 0.1
 """Largest reserve, as a share of the quota, while no query has come."""
 MAX_UNSEEN_S = 10.0
 """Seconds without a query that end the reserve: documents held back longer would delay the next window as well."""
+MAX_UNRESERVED_S = 1.0
+"""Longest time until there is room, or length of a window, for which documents leave nothing to queries: those are
+next as soon as there is room, and a reserve would be a whole batch where few of them fill a window."""
 LOOK_AGAIN_S = 0.5
 """Seconds after which a document looks again if only the reserve keeps it waiting, because the reserve shrinks."""
 MIN_WATCHED_S = 1.0
@@ -65,8 +70,19 @@ class Reserve:
         mean *= window.span
         most = mean + self._doubt(mean, window.span / watched)
         seconds, expiring = window.documents_expire(now, most)
-        one = min(self.query, self._most)  # or each query waits until a document expires
+        # One at least, or each query waits until a document expires, unless that is soon.
+        one = min(self.query, self._most) if seconds > MAX_UNRESERVED_S else 0.0
         return max(one, self.until(now, seen, seconds, expiring))
+
+    def until_end(self, now: float, seen: Window, seconds: float) -> float:
+        """Amount that documents leave until a fixed window ends. In whole units, rounded up: a query may be next."""
+        if seconds <= MAX_UNRESERVED_S:
+            return 0.0
+        if not seen.others > 0:
+            return self.until(now, seen, seconds)
+        rate, watched = self._rate(now, seen)
+        needed = rate * seconds + self._doubt(rate * seconds, seconds / watched, FIXED_SPREAD_DEVIATIONS)
+        return float(min(math.ceil(max(needed, self._least - seen.others)), int(self._most)))
 
     def until(self, now: float, seen: Window, seconds: float, expiring: float = 0.0) -> float:
         """Amount that documents leave for so many ``seconds``, in which ``expiring`` of the queries makes room again.
@@ -92,6 +108,6 @@ class Reserve:
         watched = max(MIN_WATCHED_S, watched)
         return seen.others / watched, watched
 
-    def _doubt(self, mean: float, longer: float) -> float:
+    def _doubt(self, mean: float, longer: float, deviations: float = SPREAD_DEVIATIONS) -> float:
         """Margin above ``mean``, which was measured in a time shorter by the factor ``longer``."""
-        return SPREAD_DEVIATIONS * math.sqrt(mean * self.query * (1 + longer))
+        return deviations * math.sqrt(mean * self.query * (1 + longer))

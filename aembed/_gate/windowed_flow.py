@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 
 from aembed._gate.burst_flow import BurstFlow
-from aembed._gate.episode import AdmittedAmounts, Episode, Pause
-from aembed._gate.flow import ALL_SUSPECTS, Suspects
+from aembed._gate.episode import ALL_SUSPECTS, AdmittedAmounts, Episode, Pause, Suspects
 from aembed._gate.window import MINUTE_S, Window
 
 FIRST_SHARE = 0.98

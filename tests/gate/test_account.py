@@ -47,9 +47,9 @@ def test_each_reply_allows_the_more_requests_the_better_limits_are_known(
 ) -> None:
     account = opened(limits)
     account.succeeded(1.0, sent(account, 0.0), reply, alone=True)
-    before = account.slow_start
+    before = account.slow_start.requests
     account.succeeded(2.0, sent(account, 1.0), reply, alone=True)
-    assert account.slow_start - before == more
+    assert account.slow_start.requests - before == more
 
 
 def test_a_failed_request_counts_for_a_minute_after_its_failure() -> None:

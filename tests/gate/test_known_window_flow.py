@@ -159,3 +159,10 @@ def test_a_hidden_rate_is_what_goes_along_with_the_known_one(known: tuple[float,
     for _ in range(1000):
         flow.sent(0.0, ONE, is_query=False)
     assert flow.average == pytest.approx((2.0, 20.0), rel=0.01)
+
+
+def test_before_it_has_sent_anything_a_hidden_rate_is_that_of_the_minute_before() -> None:
+    windows = Window(), Window()
+    for window, amount in zip(windows, (5.0, 400.0), strict=True):
+        window.sent(0.0, amount)
+    assert KnownWindowFlow(1.0, 10.0, (2.0, math.inf), windows).average == pytest.approx((2.0, 160.0))

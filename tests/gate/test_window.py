@@ -202,3 +202,44 @@ def test_a_window_survives_any_clock(history: list[tuple[float, float, bool]], s
         window.correct(-amount, is_query)
         assert window.next_expiry(now) is not None
         assert window.watched(now) <= span
+
+
+def asked(reserve: Reserve, times: range) -> Window:
+    """A window with a query of one unit at each of these times, answered at once."""
+    window = Window()
+    for at in times:
+        window.advance(at)
+        window.sent(at, 1.0, is_query=True)
+        window.answered(at, at, 1.0, is_query=True)
+        reserve.queried(at, 1.0)
+    return window
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(30.0, 10.0), (10.0, 5.0), (1.1, 2.0), (1.0, 0.0), (0.0, 0.0)])
+def test_documents_leave_what_queries_may_need_until_a_fixed_window_ends(seconds: float, kept: float) -> None:
+    """A query in ten seconds: three deviations more, in whole units, rounded up; in the last second they take it."""
+    reserve = reserve_of(1000.0)
+    window = asked(reserve, range(0, 60, 10))
+    assert reserve.until_end(59.0, window, seconds) == kept
+
+
+def test_that_is_a_fifth_of_the_quota_at_most_and_in_whole_units() -> None:
+    reserve = reserve_of(27.0)
+    assert reserve.until_end(59.0, asked(reserve, range(60)), 60.0) == 5.0
+    assert reserve_of(27.0).until_end(59.0, Window(), 60.0) < 5.0, "no query has come"
+
+
+def test_a_share_stated_for_queries_is_left_to_them_in_a_fixed_window() -> None:
+    reserve = reserve_of(100.0, share=0.3)
+    assert reserve.until_end(59.0, asked(reserve, range(0, 60, 10)), 10.0) == 24.0, "30, of which six are used"
+
+
+@pytest.mark.parametrize(("left", "kept"), [(2.0, 1.0), (0.9, 0.0)])
+def test_one_query_is_left_room_for_unless_a_document_expires_within_a_second(left: float, kept: float) -> None:
+    reserve = reserve_of(60.0)
+    window = asked(reserve, range(1))
+    window.sent(0.0, 30.0)
+    window.answered(0.0, 0.0, 30.0)
+    now = MINUTE_S - left
+    window.advance(now)
+    assert reserve.until_room(now, window, window) == kept
