@@ -231,9 +231,17 @@ class ClosedError(AembedError):
 
 
 class EventLoopError(AembedError, RuntimeError):
-    """The embedder was used on another event loop than before, while that one was still open."""
+    """The embedder was used on another event loop than before, while that one was still open; or where none runs."""
 
     fatal = True
+
+    @classmethod
+    def none_running(cls, owner: str) -> EventLoopError:
+        """The error of a call where no asyncio loop runs, as under trio."""
+        return cls(
+            f"{owner} needs asyncio, and no asyncio event loop is running here; under anyio choose its asyncio "
+            "backend, not trio"
+        )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -20,7 +20,6 @@ import anyio
 from aembed._errors import ClosedError, EventLoopError
 
 OTHER_LOOP = "is bound to another event loop, which is still open; make one EmbedderFactory per event loop"
-NO_LOOP = "needs asyncio, and no asyncio event loop is running here; under anyio choose its asyncio backend, not trio"
 CUT_OFF = "had calls in flight when its event loop was closed, or its process forked; make a new factory"
 
 Clock: TypeAlias = Callable[[], float]
@@ -34,7 +33,7 @@ def running_loop(owner: str) -> asyncio.AbstractEventLoop:
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
-        raise EventLoopError(f"{owner} {NO_LOOP}") from None
+        raise EventLoopError.none_running(owner) from None
 
 
 def clock_of(loop: asyncio.AbstractEventLoop) -> Clock:

@@ -30,7 +30,7 @@ from aembed import (
     RetryPolicy,
     Source,
 )
-from aembed.testing import ScriptedProvider
+from aembed.testing import LoopbackServer, ScriptedProvider
 
 
 class Returns:
@@ -122,10 +122,46 @@ def test_another_async_library() -> None:
         lambda: embedder.embed_documents(["text"]),
         embedder.get_dimension,
         stream.__anext__,
+        LoopbackServer("openai").start,
     ]
     for call in calls:
         with pytest.raises(EventLoopError, match="needs asyncio, and no asyncio event loop is running here"):
             step(call())
+    asyncio.run(factory.aclose())
+
+
+async def nothing() -> None:
+    """A subject."""
+
+
+MODES: dict[str, Callable[[Any], Coroutine[Any, Any, Any]]] = {
+    "load": lambda bench: bench.load(nothing, arrivals=bench.constant(1), duration=1),
+    "closed": lambda bench: bench.closed(nothing, users=1, duration=1),
+    "burst": lambda bench: bench.burst(nothing, base=1, spike=2, spike_s=1, duration=10),
+    "sustained": lambda bench: bench.sustained(nothing, arrivals=bench.constant(1), duration=60),
+    "steps": lambda bench: bench.steps(nothing, objective=bench.Objective(seconds=1), start=1),
+    "sweep": lambda bench: bench.sweep(nothing, over={"users": [1, 2]}),
+    "versus": lambda bench: bench.versus({"a": nothing, "b": nothing}, arrivals=bench.constant(1), duration=60),
+    "micro": lambda bench: bench.micro(nothing),
+    "memory": lambda bench: bench.memory(nothing),
+    "cost": lambda bench: bench.cost(nothing),
+    "selftest": lambda bench: bench.selftest(),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_another_async_library_under_the_benchmark_runner(mode: str) -> None:
+    bench = pytest.importorskip("aembed.bench", reason="needs the extra bench")
+    with pytest.raises(EventLoopError, match=r"^aembed\.bench needs asyncio, and no asyncio event loop"):
+        step(MODES[mode](bench))
+
+
+def test_health_where_another_library_runs() -> None:
+    factory = EmbedderFactory(Config())
+    embedder = asyncio.run(_made(factory))
+    with pytest.raises(StopIteration) as ended:
+        step(embedder.check_health())
+    assert isinstance(ended.value.value.error, EventLoopError)
     asyncio.run(factory.aclose())
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 import anyio.lowlevel
@@ -99,10 +100,17 @@ class Stopwatch:
     """Seconds since it was made, on the machine's clock, or on the event loop's where that is a virtual one."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._loop_started = self._loop.time()
+        self._loop_time = _loop_time()
+        self._loop_started = self._loop_time()
         self._started = time.perf_counter()
 
     def elapsed(self) -> float:
-        real, on_loop = time.perf_counter() - self._started, self._loop.time() - self._loop_started
+        real, on_loop = time.perf_counter() - self._started, self._loop_time() - self._loop_started
         return on_loop if on_loop > real + LOOP_STEP_S else real
+
+
+def _loop_time() -> Callable[[], float]:
+    try:
+        return asyncio.get_running_loop().time
+    except RuntimeError:  # as under trio: the call is about to be rejected
+        return time.monotonic

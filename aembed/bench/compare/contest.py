@@ -14,6 +14,7 @@ from aembed.bench.compare.interleave import Pair, Side, measure_pair
 from aembed.bench.compare.process_side import ProcessSide
 from aembed.bench.compare.worktree import worktree
 from aembed.bench.discovery import find
+from aembed.bench.environment import running_loop
 from aembed.bench.model.result import Parameter
 from aembed.bench.scenario import Case
 from aembed.bench.settings import unless
@@ -52,6 +53,7 @@ async def ab(
     """
     if not contests:
         raise InputError("there is nothing to compare; give at least one contest")
+    running_loop()
     alone = replace(rule, alpha=rule.alpha / len(contests))
     changes, unjudged = [], []
     for contest in contests:

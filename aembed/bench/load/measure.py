@@ -126,8 +126,8 @@ async def _measure(
     fold: bool = True,
     users: int = 0,
 ) -> tuple[Report, RunResult]:
-    real = not keeps_own_time(asyncio.get_running_loop())
     frame = await RunContext.around(target, settings.name)
+    real = not keeps_own_time(asyncio.get_running_loop())
     async with opened_for_load(target, seed, users=users, why=settings.why) as opened:
         subject = opened.subject
         with Watchdog() if real else nullcontext() as watchdog:

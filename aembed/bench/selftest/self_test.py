@@ -12,7 +12,7 @@ from typing import TypeAlias
 from aembed.bench.compare.changes import Change
 from aembed.bench.compare.contest import Contest, ab
 from aembed.bench.compare.process_side import ProcessSide
-from aembed.bench.environment import look
+from aembed.bench.environment import look, running_loop
 from aembed.bench.load.arrivals import constant
 from aembed.bench.load.measure import load
 from aembed.bench.micro.memory import memory
@@ -81,6 +81,7 @@ async def selftest(*, progress: Callable[[Check], None] | None = None) -> SelfTe
 
     ``progress`` is called with each check as it is made.
     """
+    running_loop()
     begun = time.perf_counter()
     losses = [(await asyncio.to_thread(look)).lost]
     checks: list[Check] = []

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from contextlib import AbstractContextManager
 from types import TracebackType
 
+from aembed import EventLoopError
 from aembed.testing.faults import Script as Faults
 from aembed.testing.quotas import Quota
 from aembed.testing.server.dialects import DIALECTS, Caps
@@ -120,7 +121,11 @@ class LoopbackServer:
         host, port = self._address
         dispatcher = self._dispatcher
         dispatcher.accepting = True
-        self._server = await asyncio.get_running_loop().create_server(
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise EventLoopError.none_running("a LoopbackServer") from None
+        self._server = await loop.create_server(
             lambda: ServerConnection(dispatcher), host, port, ssl=self._tls, backlog=1024
         )
         self._address = (host, self._server.sockets[0].getsockname()[1])
