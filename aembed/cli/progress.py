@@ -23,19 +23,6 @@ LINES_EVERY_S = 30.0
 RATE_OVER_S = 10.0
 """Shortest span, in seconds, over which the rate is measured."""
 BAR_CELLS = 20
-NOTHING = JobProgress(
-    phase="opening",
-    rows=0,
-    done=0,
-    resumed=0,
-    rejected=0,
-    tokens=0,
-    cost=None,
-    waiting_for="",
-    paused=0.0,
-    retries=0,
-    limited=False,
-)
 
 
 class Shown(Protocol):
@@ -50,7 +37,7 @@ class ProgressDisplay:
     """The latest progress, its rate and the time left; shows nothing."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.latest = NOTHING
+        self.latest = JobProgress()
         self.clock = clock
         self._marks = [(clock(), 0)]
         """Time and rows done, over the last ten seconds of the phase at least."""

@@ -13,24 +13,27 @@ JobPhase: TypeAlias = Literal["opening", "reading", "embedding", "writing"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobProgress:
-    """A moment of a job. Counts are of all its runs; ``cost`` is in US dollars, ``paused`` in seconds."""
+    """A moment of a job, its beginning by default.
 
-    phase: JobPhase
-    rows: int
+    Counts are of all its runs; ``cost`` is in US dollars, ``paused`` in seconds.
+    """
+
+    phase: JobPhase = "opening"
+    rows: int = 0
     """Rows of the input; while it is read for the first time, those counted so far."""
-    done: int
+    done: int = 0
     """Rows embedded, or found not to be embeddable; in the phase "writing", rows written."""
-    resumed: int
+    resumed: int = 0
     """Those of them that an earlier run has done."""
-    rejected: int
-    tokens: int | None
-    cost: float | None
-    waiting_for: str
+    rejected: int = 0
+    tokens: int | None = 0
+    cost: float | None = None
+    waiting_for: str = ""
     """Resource that the account waits for, as in ``Statistics``: "slots", "requests", "tokens", ..., or ""."""
-    paused: float
-    retries: int
+    paused: float = 0.0
+    retries: int = 0
     """Requests sent again since a row was done last: more and more of them where a server does not answer."""
-    limited: bool
+    limited: bool = False
     """True if the provider rejected requests since then because they came too fast."""
 
 

@@ -17,9 +17,10 @@ pytest.importorskip("rich", reason="needs the extra cli")
 
 from rich.console import Console
 
-from aembed.cli.progress import NOTHING, ProgressBar, ProgressLines, waiting
+from aembed.cli.progress import ProgressBar, ProgressLines, waiting
+from aembed.jobs import JobProgress
 
-EMBEDDING = replace(NOTHING, phase="embedding", rows=12_000_000, tokens=4_000_000, cost=1.25)
+EMBEDDING = JobProgress(phase="embedding", rows=12_000_000, tokens=4_000_000, cost=1.25)
 
 
 class Clock:

@@ -12,7 +12,8 @@ import pytest
 pytest.importorskip("typer", reason="needs the extra cli")
 from rich.console import Console
 
-from aembed.cli.progress import NOTHING, ProgressBar, ProgressDisplay, ProgressLines, duration, spent, waiting
+from aembed.cli.progress import ProgressBar, ProgressDisplay, ProgressLines, duration, spent, waiting
+from aembed.jobs import JobProgress
 
 
 @pytest.mark.parametrize(
@@ -41,11 +42,11 @@ def test_durations(seconds: float, said: str) -> None:
     ],
 )
 def test_tokens_and_cost_spent(moment: dict[str, Any], said: str) -> None:
-    assert spent(replace(NOTHING, **moment)) == said
+    assert spent(JobProgress(**moment)) == said
 
 
 def test_only_embedding_waits() -> None:
-    waits = replace(NOTHING, paused=5.0, waiting_for="inputs")
+    waits = JobProgress(paused=5.0, waiting_for="inputs")
     assert waiting(waits) == ""
     assert waiting(replace(waits, phase="embedding")) == "server not answering, retrying in 5 s"
     assert waiting(replace(waits, phase="embedding", paused=0.0)) == "waiting for the limit of inputs per minute"
@@ -65,15 +66,15 @@ def test_the_rate_is_that_of_ten_seconds_of_this_phase() -> None:
     rates = []
     for second in range(1, 31):
         clock.now = float(second)
-        progress(replace(NOTHING, phase="embedding", rows=1000, done=2 * second if second <= 15 else 30))
+        progress(JobProgress(phase="embedding", rows=1000, done=2 * second if second <= 15 else 30))
         rates.append(progress.rate)
     assert rates[1:15] == [2.0] * 14
     assert rates[19:25] == pytest.approx([1.0, 0.8, 0.6, 0.4, 0.2, 0.0])
     clock.now = 31.0
-    progress(replace(NOTHING, phase="writing", rows=1000, done=0))
+    progress(JobProgress(phase="writing", rows=1000, done=0))
     assert progress.rate == 0.0
     clock.now = 32.0
-    progress(replace(NOTHING, phase="writing", rows=1000, done=500))
+    progress(JobProgress(phase="writing", rows=1000, done=500))
     assert progress.rate == 500.0
 
 
@@ -92,9 +93,9 @@ def test_the_rate_is_that_of_ten_seconds_of_this_phase() -> None:
 def test_parts_of_a_moment(moment: dict[str, Any], parts: list[str]) -> None:
     clock = Clock()
     progress = ProgressDisplay(clock)
-    progress(replace(NOTHING, phase=moment["phase"]))
+    progress(JobProgress(phase=moment["phase"]))
     clock.now = 2.0
-    progress(replace(NOTHING, **moment))
+    progress(JobProgress(**moment))
     assert [part for part in progress.parts() if part] == parts
 
 
@@ -114,7 +115,7 @@ def test_parts_of_a_moment(moment: dict[str, Any], parts: list[str]) -> None:
 )
 def test_the_bar_takes_the_room_there_is(done: int, width: int, line: str) -> None:
     bar = ProgressBar(Clock())
-    bar(replace(NOTHING, phase="embedding", rows=2000, done=done))
+    bar(JobProgress(phase="embedding", rows=2000, done=done))
     screen = io.StringIO()
     Console(file=screen, width=width, force_terminal=False).print(bar)
     if width == 50:
@@ -129,7 +130,7 @@ def test_a_line_every_half_minute(as_json: bool) -> None:
     counts = []
     for now in (29.9, 30.0, 45.0, 59.9, 60.0, 100.0, 129.9, 130.0):
         clock.now = now
-        lines(replace(NOTHING, phase="reading", rows=10))
+        lines(JobProgress(phase="reading", rows=10))
         counts.append(stream.getvalue().count("\n"))
     assert counts == [0, 1, 1, 1, 2, 3, 3, 4]
     first = stream.getvalue().splitlines()[0]

@@ -16,8 +16,8 @@ from aembed.cli.encoding import _alike
 from aembed.cli.errors import CommandError
 from aembed.cli.options import complete_format, complete_overlong, provider_options, shard, unescaped
 from aembed.cli.output_options import mode, size
-from aembed.cli.progress import NOTHING, ProgressDisplay
-from aembed.jobs import JobPlan, JobReport
+from aembed.cli.progress import ProgressDisplay
+from aembed.jobs import JobPlan, JobProgress, JobReport
 
 REPORT = JobReport(
     outputs=("v.npy",),
@@ -161,7 +161,7 @@ def test_the_summary_of_a_dry_run(parts: dict[str, Any], changed: dict[str, str]
 )
 def test_the_sentence_after_an_interruption(moment: dict[str, Any], said: str) -> None:
     progress = ProgressDisplay()
-    progress.latest = replace(NOTHING, **moment)
+    progress.latest = JobProgress(**moment)
     assert _kept(progress) == said
 
 

@@ -13,19 +13,6 @@ from aembed.jobs.monitor import PROGRESS_INTERVAL_S, Monitor
 from aembed.jobs.progress import JobProgress
 from aembed.jobs.survey import Survey
 
-NOTHING = JobProgress(
-    phase="opening",
-    rows=0,
-    done=0,
-    resumed=0,
-    rejected=0,
-    tokens=0,
-    cost=None,
-    waiting_for="",
-    paused=0.0,
-    retries=0,
-    limited=False,
-)
 CALM: dict[str, Any] = {"retries": 0, "refusals": 0, "waiting_for": "", "paused": 0.0}
 
 
@@ -51,18 +38,20 @@ def at(made: Monitor, *, done: int = 40, rejected: int = 2, tokens: int | None =
 
 
 def test_before_the_model_is_open_nothing_is_known() -> None:
-    assert Monitor(None)._progress() == NOTHING
+    assert Monitor(None)._progress() == JobProgress()
 
 
 def test_a_row_that_cannot_be_embedded_is_rejected_before_any_is_sent() -> None:
     made = Monitor(None)
     made.survey.rows, made.survey.faulty = 7, 2
-    assert made._progress() == replace(NOTHING, rows=7, rejected=2)
+    assert made._progress() == JobProgress(rows=7, rejected=2)
 
 
 def test_counts_are_of_all_runs() -> None:
     made = monitor()
-    expected = replace(NOTHING, phase="embedding", rows=100, done=40, resumed=15, rejected=3 + 2, tokens=500, cost=0.5)
+    expected = replace(
+        JobProgress(), phase="embedding", rows=100, done=40, resumed=15, rejected=3 + 2, tokens=500, cost=0.5
+    )
     assert made._progress() == expected
     assert at(made, tokens=None) == replace(expected, tokens=None, cost=None)
     assert at(made, waiting_for="tokens", paused=2.5) == replace(expected, waiting_for="tokens", paused=2.5)
