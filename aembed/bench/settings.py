@@ -11,11 +11,12 @@ from typing import Any, TypedDict, TypeVar
 
 from aembed import InputError
 from aembed.bench.model.objectives import Goal
+from aembed.bench.model.under_load import USUAL_ERRORS
 from aembed.bench.rows.columns import RunRows
 from aembed.bench.slo import Slo, goals
 
 T = TypeVar("T")
-MIN_GOOD = 0.99
+MIN_GOOD = 1 - USUAL_ERRORS
 """Share of the requests that must be good where nothing else is asked for."""
 MAX_WINDOWS = 600
 """At most, of a run: longer ones get wider windows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sys
 
 import anyio
@@ -140,3 +141,32 @@ async def test_so_it_does_whatever_the_percentile(q: float) -> None:
     report = await bench.steps(server(), objective=objective, start=2 * CAPACITY, highest=2 * CAPACITY, step_s=20)
     assert report.steps is not None
     assert report.steps.steps[-1].state == "broken"
+
+
+@pytest.mark.parametrize(
+    ("errors", "every", "state"),
+    [
+        (None, None, "kept"),
+        (None, 200, "kept"),
+        (None, 50, "broken"),
+        (0.01, None, "inconclusive"),
+        (0.05, None, "kept"),
+    ],
+)
+@virtual
+async def test_errors_are_judged_as_measured_unless_a_share_is_stated(
+    errors: float | None, every: int | None, state: str
+) -> None:
+    """300 good answers do not show that at most 1 % fail."""
+    calls = itertools.count(1)
+
+    async def call() -> None:
+        await anyio.sleep(0.01)
+        if every and next(calls) % every == 0:
+            raise LookupError
+
+    objective = bench.Objective(seconds=0.05, errors=errors)
+    report = await bench.steps(call, objective=objective, start=30, highest=30, step_s=10, cv=0.001)
+    assert report.steps is not None
+    assert report.steps.steps[-1].state == state
+    assert len(report.objectives) == (1 if errors is None else 2)

@@ -32,7 +32,7 @@ def defaults(function: Callable[..., Any]) -> dict[str, Any]:
         (bench.sustained, {"tolerance": 0.1, "seed": 0}),
         (bench.steps, {"step_s": 10.0, "highest": None, "precision": 0.05, "at_least": None, "cv": 1.0, "seed": 0}),
         (bench.ramp, {"cv": 0.0}),
-        (bench.Objective, {"q": 0.95, "errors": 0.01}),
+        (bench.Objective, {"q": 0.95, "errors": None}),
         (Rule, {"min_effect": 0.02, "tolerance": 0.05, "alpha": 0.01}),
         (trends, {"min_effect": 0.03}),
         (

@@ -23,13 +23,15 @@ WORST_FIRST: tuple[ObjectiveState, ...] = ("broken", "not judged", "inconclusive
 
 
 def step_of(rate: float, report: Report) -> RateStep:
-    """The step at ``rate``: its percentile and its errors are the objectives of ``report``."""
+    """The step at ``rate``: its percentile, and its errors if a share of them is stated, are those of ``report``."""
     traffic, response = report.traffic, report.response
     assert traffic is not None
     assert response is not None
-    slow, failing = report.objectives
+    slow = report.objectives[0]
     assert slow.goal.q is not None
-    states = {slow.state, failing.state}
+    states = {each.state for each in report.objectives}
+    if report.verdict.state == "failed":  # by the share that may fail where none is stated
+        states.add("broken")
     return RateStep(
         rate=rate,
         achieved=traffic.achieved_rate,
@@ -54,7 +56,7 @@ def seems_within(step: RateStep, objective: Objective) -> bool:
     if step.state in {"kept", "broken"}:
         return step.state == "kept"
     felt = step.objective.value
-    return felt is not None and felt <= objective.seconds and step.errors <= objective.errors
+    return felt is not None and felt <= objective.seconds and step.errors <= objective.most_errors
 
 
 def report_of_steps(objective: Objective, stairs: Sequence[Stair]) -> Report:
@@ -132,7 +134,7 @@ def _bounds(step: RateStep, objective: Objective) -> Percentile:
     the step says nothing for sure.
     """
     felt, limit = step.objective, objective.seconds
-    value = None if step.errors > objective.errors else felt.value
+    value = None if step.errors > objective.most_errors else felt.value
     if step.state == "broken":
         return Percentile(q=felt.q, value=value, low=max(felt.low or 0.0, math.nextafter(limit, math.inf)), high=None)
     if step.state == "kept":

@@ -149,7 +149,7 @@ def _check(objective: Objective, start: float, highest: float | None, precision:
     if not 0 < objective.q < 1:
         raise InputError(f"objective.q={objective.q!r} must lie between 0 and 1, such as 0.95")
     positive("objective.seconds", objective.seconds)
-    if not 0 <= objective.errors < 1:
+    if not 0 <= objective.most_errors < 1:
         raise InputError(f"objective.errors={objective.errors!r} must be a share from 0 to below 1, such as 0.01")
     positive("start", start, "requests/s")
     positive("precision", precision, "a share")
@@ -167,8 +167,8 @@ def _settings(objective: Objective, step_s: float, options: RunOptions) -> RunSe
     options.setdefault(
         "drain", max(step_s, DRAIN_OBJECTIVES * objective.seconds)
     )  # the next step must not find a queue
-    options["slo"] = (
-        Goal(metric=f"p{100 * objective.q:.12g}", limit=objective.seconds),
-        Goal(metric="errors", limit=objective.errors),
-    )
+    goals = [Goal(metric=f"p{100 * objective.q:.12g}", limit=objective.seconds)]
+    if objective.errors is not None:
+        goals.append(Goal(metric="errors", limit=objective.errors))
+    options["slo"] = goals
     return RunSettings(**options)

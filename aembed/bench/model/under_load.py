@@ -179,13 +179,24 @@ class Drift:
     """Neither gets worse by more than the tolerance; ``None``: the intervals are too wide to say."""
 
 
+USUAL_ERRORS = 0.01
+"""Share of the requests that may fail where nothing else is asked for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
     """An objective for ``steps``: percentile ``q`` within ``seconds``, and no more than a share of ``errors``."""
 
     q: float = 0.95
     seconds: float
-    errors: float = 0.01
+    errors: float | None = None
+    """Judged on its interval. Without it, no more than 1 % of the requests of a step may fail, as measured: a step of
+    less than some 440 requests cannot show more."""
+
+    @property
+    def most_errors(self) -> float:
+        """The share of errors that a step may have."""
+        return USUAL_ERRORS if self.errors is None else self.errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

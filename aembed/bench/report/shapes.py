@@ -72,7 +72,7 @@ def steps(steps: Steps) -> Iterator[Table]:
         ("offered", "good", "errors", units.quantile(o.q), "objective"),
         *rows,
         note=f"Decided on the interval: {units.quantile(o.q)} within {units.seconds(o.seconds)}, errors within "
-        f"{units.share(o.errors)}. Highest rate within it: {knee(steps)}",
+        f"{units.share(o.most_errors)}. Highest rate within it: {knee(steps)}",
     )
 
 

@@ -26,7 +26,7 @@ def ladder(found: Sequence[Goal], min_good: float | None) -> tuple[Objective, fl
     by_metric = {goal.metric: goal.limit for goal in found}
     if min_good is not None and "errors" in by_metric:
         raise InputError("--min-good and errors= say the same; give one of them")
-    errors = by_metric.get("errors", 0.01 if min_good is None else 1 - min_good)
+    errors = by_metric.get("errors", None if min_good is None else 1 - min_good)
     q, seconds = quantiles[0].q, quantiles[0].limit
     assert q is not None
     return Objective(q=q, seconds=seconds, errors=errors), by_metric.get("rate")
