@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
+import socket
 from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 
 from aembed import bench
-from aembed.bench.micro.frozen_clock import FrozenClockLoop
+from aembed.bench.micro.frozen_clock import FrozenClockLoop, _Selector
 
 
 def on_still_loop(main: Any) -> Any:
@@ -50,6 +52,18 @@ def test_time_passes_although_something_else_wakes_the_loop() -> None:
         talking.cancel()
 
     on_still_loop(main)
+
+
+def test_a_wait_that_is_cut_short_takes_as_long_as_it_took() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, _Selector() as selector:
+        selector.register(ours, selectors.EVENT_READ)
+        theirs.send(b"x")
+        assert len(selector.select(3600.0)) == 1
+        assert 0 < selector.now < 60.0
+        before = selector.now
+        assert len(selector.select(0)) == 1
+        assert selector.now == before
 
 
 def test_the_clock_can_be_put_forward() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 
 import pytest
@@ -113,7 +114,12 @@ def test_noise_is_no_failure_and_no_success() -> None:
 async def test_injected_faults_are_real() -> None:
     async with opened(injected.leaky.case(every=20)) as leak, opened(injected.spin.case(turns=10)) as spin:
         assert await spin.call() == sum(i * i for i in range(10))
-        assert await leak.call() is None
+        for _ in range(59):
+            assert await leak.call() is None
+        kept = inspect.getclosurevars(leak.call).nonlocals["kept"]
+        assert kept == [bytes(100)] * 2
+        await leak.call()
+        assert kept == [bytes(100)] * 3
     held: list[float] = []
     subject = injected.stalls(0.5, 2, held.append)
     for _ in range(3):
