@@ -98,3 +98,12 @@ def test_normalized_rows_of_any_size_have_unit_length(vectors: Vectors) -> None:
 def test_normalizing_needs_no_second_array() -> None:
     vectors = ones(3, 4)
     assert unit_length(vectors) is vectors
+
+
+@pytest.mark.parametrize(("bad", "unusable"), [([1], [1]), ([0, 2], [0, 2]), ([0, 1, 2], ())])
+def test_bad_rows_are_named_unless_all_are(bad: list[int], unusable: Any) -> None:
+    vectors = ones(3, 4)
+    vectors[bad] = np.nan
+    with pytest.raises(ReplyError) as caught:
+        check_reply(Reply(vectors), 3, SPEC)
+    assert (caught.value.index, caught.value.unusable, caught.value.server_works) == (bad[0], unusable, True)

@@ -113,6 +113,12 @@ async def test_the_model_is_found_under_its_usual_names(tmp_path: Path, file: st
         ({"sentence_bert_config": {"max_seq_length": 6}, "config": {"max_position_embeddings": 512}}, 6),
         ({"tokenizer_config": {"model_max_length": 1e30}, "config": {"max_position_embeddings": 512}}, 512),
         ({"config": {"max_position_embeddings": 514, "model_type": "xlm-roberta", "pad_token_id": 1}}, 512),
+        ({"config": {"max_position_embeddings": 515, "model_type": "camembert", "pad_token_id": 2}}, 512),
+        ({"config": {"max_position_embeddings": 514, "model_type": "mpnet"}}, 512),
+        ({"config": {"max_position_embeddings": 512, "model_type": "bert", "pad_token_id": 0}}, 512),
+        ({"config": {"model_type": "roberta"}}, None),
+        ({"tokenizer_config": {"model_max_length": 999_999}}, 999_999),
+        ({"tokenizer_config": {"model_max_length": 1_000_000}}, None),
         ({}, None),
     ],
 )

@@ -72,6 +72,16 @@ async def test_rows_written_in_place_are_the_same_rows(spec: ModelSpec, script: 
         assert provider.written == len(TEXTS) // 2 + len([step for step in script if isinstance(step, Reply)])
 
 
+async def test_a_provider_may_leave_the_rows_alone() -> None:
+    """Its own array is copied to where it belongs."""
+
+    class Reluctant(Writing):
+        async def embed_into(self, rows: Vectors | None, texts: Sequence[str], /, *, kind: Kind) -> Reply:
+            return await self.embed(texts, kind=kind)
+
+    np.testing.assert_array_equal((await embed(Reluctant(spec=PAIRS), TEXTS)).vectors, await expected(TEXTS))
+
+
 async def test_rows_that_were_written_but_failed_the_check_hold_nan() -> None:
     result = await embed(Writing([NAN] * 9, spec=PAIRS), TEXTS)
     assert np.isnan(result.vectors).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import pytest
 
 from aembed import (
@@ -21,7 +22,8 @@ from aembed import (
     RetryPolicy,
 )
 from aembed._engine.listeners import Listeners
-from aembed._engine.recorder import about_embedder
+from aembed._engine.recorder import Recorder, about_embedder
+from aembed._engine.timeout import Stopwatch
 from aembed._statistics import EmbedderCounts
 from aembed._wire.phases import PHASES
 from aembed.testing import ScriptedProvider
@@ -131,3 +133,18 @@ async def test_a_call_leaves_no_stopwatch_behind(script: list[Any], factory: Emb
     result = await embedder.embed(["text"], on_error="return")
     assert result.ok is (script == [])
     assert PHASES.get() is None
+
+
+def test_a_store_that_fails_is_counted_by_texts() -> None:
+    recorder = Recorder(about_embedder(ScriptedProvider(), None), [])
+    for texts in (3, 2):
+        recorder.store_failed("get", texts, OSError("full"))
+    assert recorder.counts.cache_failures == 5
+
+
+@pytest.mark.virtual_time
+async def test_a_stopwatch_begins_at_zero() -> None:
+    await anyio.sleep(100.0)
+    watch = Stopwatch()
+    await anyio.sleep(5.0)
+    assert watch.elapsed() == pytest.approx(5.0)

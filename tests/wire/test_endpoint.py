@@ -6,6 +6,7 @@ import pytest
 
 from aembed._types import Source
 from aembed._wire.endpoint import find_endpoint, root, with_v1
+from aembed._wire.prompts import Prompts
 from aembed.providers.openai import COMPATIBLE, OPENAI
 
 DEFAULT = "https://api.openai.com/v1"
@@ -49,3 +50,10 @@ def test_only_one_ending_is_taken_off() -> None:
 )
 def test_the_version_goes_before_a_path_of_one_part(url: str, with_it: str | None) -> None:
     assert with_v1(url) == with_it
+
+
+def test_a_prompt_goes_before_each_text_of_its_kind() -> None:
+    prompts = Prompts(query_prompt="query: ")
+    assert prompts.before(["a", "b"], "query") == ["query: a", "query: b"]
+    assert prompts.before(["a", "b"], "document") == ["a", "b"]
+    assert Prompts(document_prompt="passage: ").before(["a"], "document") == ["passage: a"]

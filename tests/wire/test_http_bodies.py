@@ -137,3 +137,16 @@ async def test_only_the_beginning_of_a_long_rejection_is_read(encoding: str) -> 
     head = f"HTTP/1.1 400 No\r\nContent-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     async with served(lambda _, writer: writer.write(head + body)) as (transport, url):
         assert await post(transport, url) == b"x" * 2**16
+
+
+async def test_a_compressed_answer_may_come_in_pieces() -> None:
+    body = gzip.compress(b"ok" * 30)
+    pieces = [zipped(body)[:-10], zipped(body)[-10:-5], zipped(body)[-5:]]
+
+    def behave(number: int, writer: asyncio.StreamWriter) -> None:
+        writer.write(pieces[0])
+        for moment, piece in enumerate(pieces[1:], 1):
+            asyncio.get_running_loop().call_later(moment / 200, writer.write, piece)
+
+    async with served(behave) as (transport, url):
+        assert await post(transport, url) == b"ok" * 30

@@ -19,6 +19,7 @@ from aembed._wire.connection import SLICE_BYTES
 from aembed._wire.http import HttpTransport
 from aembed._wire.proxies import way_to
 from aembed.testing import LoopbackServer
+from aembed.testing.faults import Hang
 from tests.faults.case import settled
 from tests.wire.raw_server import OK, Collect, post, served
 
@@ -73,6 +74,19 @@ async def test_a_closed_transport_opens_again_for_the_next_request() -> None:
             assert server.counters.connections_opened == number
             await transport.aclose()
             await settled(lambda: server.counters.connections == 0, "a connection is left open")
+        await transport.aclose()
+
+
+async def test_a_request_that_is_cancelled_takes_its_connection_with_it() -> None:
+    """An answer could still come, and be taken for that of the next request."""
+    async with LoopbackServer(dim=4, faults=[Hang()]) as server:
+        transport, url = HttpTransport(HttpSettings()), f"{server.base_url}/embeddings"
+        asking = asyncio.ensure_future(transport.post(url, b'{"model": "m", "input": "text"}', {}, max_bytes=2**20))
+        await settled(lambda: server.counters.requests == 1, "no request")
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await settled(lambda: server.counters.connections == 0, "its connection is left open")
         await transport.aclose()
 
 
