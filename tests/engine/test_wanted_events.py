@@ -11,6 +11,7 @@ from aembed import (
     CallDone,
     CircuitClosed,
     CircuitOpened,
+    ConnectError,
     EmbedderFactory,
     Event,
     GatePaused,
@@ -148,3 +149,19 @@ async def test_a_stopwatch_begins_at_zero() -> None:
     watch = Stopwatch()
     await anyio.sleep(5.0)
     assert watch.elapsed() == pytest.approx(5.0)
+
+
+async def test_requests_of_one_call_are_left_out_for_those_that_want_shared_ones_alone(
+    factory: EmbedderFactory,
+) -> None:
+    alone, every = Listener(RequestDone, shared_requests_only=True), Listener(RequestDone)
+    for listener in (alone, every):
+        await (await factory.new_embedder(ScriptedProvider(), on_event=listener)).embed_query("text")
+    assert (alone.events, [type(event) for event in every.events]) == ([], [RequestDone])
+
+
+def test_failed_attempts_are_counted_by_their_error() -> None:
+    recorder = Recorder(about_embedder(ScriptedProvider(), None), [])
+    for error in (OverloadedError("busy"), ConnectError("lost"), OverloadedError("busy")):
+        recorder.attempt_failed(error)
+    assert recorder.counts.errors == {"OverloadedError": 2, "ConnectError": 1}
