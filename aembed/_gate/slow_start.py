@@ -34,15 +34,12 @@ class SlowStart:
 
     def answered(self, now: float, quotas: Quotas) -> None:
         """A request has succeeded: allow more, or begin again where the server closed before."""
-        self.requests += self._growth(quotas)
-        if self._nears_closure or not self._has_closed or quotas.are_known or quotas.pace.is_even:
-            return  # known limits and an even flow do not send a row of requests that is too much
-        if quotas.episodes.nears_closure(now):
+        if quotas.are_known:  # they hold the others back
+            self.requests += REPORTED_GROWTH_REQUESTS if quotas.are_reported else STATED_GROWTH_REQUESTS
+        elif self._nears_closure or not self._has_closed:
+            self.requests += HIDDEN_GROWTH_REQUESTS
+        elif quotas.pace.is_even or not quotas.episodes.nears_closure(now):  # an even flow sends one at a time anyway
+            self.requests += STATED_GROWTH_REQUESTS
+        else:
             self._nears_closure = True
             self.requests = float(FIRST_REQUESTS)
-
-    def _growth(self, quotas: Quotas) -> float:
-        """Requests more that an answer allows: known limits, or the pace after a 429, hold the others back."""
-        if quotas.are_known:
-            return REPORTED_GROWTH_REQUESTS if quotas.are_reported else STATED_GROWTH_REQUESTS
-        return STATED_GROWTH_REQUESTS if self._has_closed and not self._nears_closure else HIDDEN_GROWTH_REQUESTS

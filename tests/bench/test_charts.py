@@ -107,8 +107,8 @@ def test_no_percentiles_are_drawn_where_every_request_failed() -> None:
 def test_charts_of_one_of_several_rates_say_which() -> None:
     found = [(chart.title, chart.at) for chart in charts.charts(samples()["steps"])]
     assert found[0] == ("Steps", "")
-    assert {at for _, at in found[1:]} == {" at 190/s"}
-    assert "<figcaption>Rates at 190/s</figcaption>" in html([samples()["steps"]])
+    assert {at for _, at in found[1:]} == {" at 80.0/s"}
+    assert "<figcaption>Rates at 80.0/s</figcaption>" in html([samples()["steps"]])
 
 
 @pytest.mark.parametrize("names", [["line"], ["line"] * 4, ["line"] * 6, ["measured", "INVALID", "objective", "knee"]])

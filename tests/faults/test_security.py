@@ -81,7 +81,7 @@ async def test_fault_66_objects_still_alive_do_not_show_it() -> None:
 )
 async def test_fault_67_a_key_that_cannot_be_one(key: str, provider: str) -> None:
     async with EmbedderFactory(Config()) as factory:
-        with pytest.raises(ConfigError, match="api_key contains whitespace or non-ASCII") as caught:
+        with pytest.raises(ConfigError, match=r"api_key (contains whitespace|holds several lines)") as caught:
             await factory.new_embedder(provider, api_key=key, base_url="http://localhost:9")
         assert_private(caught.value, factory)
         with pytest.raises(ConfigError, match="headers: 'x-key' has a line break") as caught:
