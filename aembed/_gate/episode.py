@@ -95,9 +95,7 @@ class Episodes:
         """A request did not count."""
         self.admitted = self.admitted[0] - requests, self.admitted[1] - tokens
 
-    def begin(
-        self, edge: Reservation, minute: AdmittedAmounts, seconds: float, suspects: Suspects = ALL_SUSPECTS
-    ) -> Episode:
+    def begin(self, edge: Reservation, minute: AdmittedAmounts, seconds: float, suspects: Suspects) -> Episode:
         """Begin with the 429 to ``edge``. ``minute``: amounts sent in the last ``seconds``, a minute at most."""
         at, admitted = edge.sent_at, edge.admitted
         first_at, before = self._first or (at, admitted)

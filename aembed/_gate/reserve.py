@@ -76,13 +76,14 @@ class Reserve:
 
     def until_end(self, now: float, seen: Window, seconds: float) -> float:
         """Amount that documents leave until a fixed window ends. In whole units, rounded up: a query may be next."""
-        if seconds <= MAX_UNRESERVED_S:
-            return 0.0
-        if not seen.others > 0:
-            return self.until(now, seen, seconds)
-        rate, watched = self._rate(now, seen)
-        needed = rate * seconds + self._doubt(rate * seconds, seconds / watched, FIXED_SPREAD_DEVIATIONS)
-        return float(min(math.ceil(max(needed, self._least - seen.others)), int(self._most)))
+        needed = self._least - max(0.0, seen.others)
+        if seconds > MAX_UNRESERVED_S:
+            if not seen.others > 0:
+                return self.until(now, seen, seconds)
+            rate, watched = self._rate(now, seen)
+            mean = rate * seconds
+            needed = max(needed, mean + self._doubt(mean, seconds / watched, FIXED_SPREAD_DEVIATIONS))
+        return float(min(math.ceil(max(0.0, needed)), int(self._most)))
 
     def until(self, now: float, seen: Window, seconds: float, expiring: float = 0.0) -> float:
         """Amount that documents leave for so many ``seconds``, in which ``expiring`` of the queries makes room again.

@@ -17,7 +17,7 @@ ROOM = sys.modules["aembed.bench.compare.contest"]
 
 
 class Judge:
-    """Pairs without a measurement, and what is to be found in so many of them."""
+    """Scripted pairs and verdicts, in place of measurements."""
 
     def __init__(self) -> None:
         self.clear_from = 0

@@ -1,4 +1,4 @@
-"""Whether an operation leaks, from what was seen of a process; and what is looked at in it."""
+"""Verdicts on leaks from the figures of a process, and the request that asks for these."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def looks(
     rss: Callable[[int], float] = lambda _: 0,
     allocated: Allocated | None = None,
 ) -> Looks:
-    """Of a process that holds so many blocks and bytes after so many operations."""
+    """Figures of a process that holds so many blocks and bytes after so many operations."""
     done = [EACH * look for look in range(1, 49)]
     return Looks(EACH, [int(blocks(n)) for n in done], [int(rss(n)) for n in done], 7000, allocated)
 
@@ -84,7 +84,7 @@ def test_growth_that_the_noise_may_have_made_is_no_leak() -> None:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The answer of a process, and what it was asked for."""
+    """The answer of a process, and the request."""
     told: dict[str, Any] = {"answer": looks()}
 
     async def alone(_: object, measured: object, answer: object, **options: Any) -> Looks:
@@ -170,7 +170,7 @@ def test_a_slow_operation_runs_once_between_two_looks() -> None:
 
 
 def test_a_minute_has_passed_when_the_looks_that_count_begin() -> None:
-    """What is kept for a minute is no leak."""
+    """Memory kept for a minute is no leak."""
     _, operation = measured(48, 60.0)
     clock = operation.clock[1:49]
     assert clock[0] == 0.0

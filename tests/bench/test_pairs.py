@@ -18,7 +18,7 @@ from aembed.bench.micro.blocks import CalibratedBlock, Timing
 
 
 class Clock:
-    """It goes on while a block runs, and alone then."""
+    """It advances while a block runs, and only then."""
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -1,4 +1,4 @@
-"""What the self-test plants, and how far from the truth a measurement may be."""
+"""The faults that the self-test plants, and the error that a measurement may have."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ async def test_one_noisy_attempt_leaves_a_miss_undecided(measured: Measured, mon
 async def test_it_says_how_long_it_took_and_its_comparisons(
     measured: Measured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The clock goes on by more at each look: 0, 1, 3, 6, 10, 15 s."""
+    """The clock advances by more at each look: 0, 1, 3, 6, 10, 15 s."""
     times = iter([0.0, 1.0, 3.0, 6.0, 10.0, 15.0])
     monkeypatch.setattr(ROOM, "time", SimpleNamespace(perf_counter=lambda: next(times)))
     result = await selftest()

@@ -1,4 +1,4 @@
-"""The state of one call, as the layers report to it: what its caller is told of each text."""
+"""The state of one call, as the layers report to it, and the result of each text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which events a listener is given, and what is measured or built for it alone."""
+"""A listener gets the events that it wants, and nothing is measured or built for others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from aembed.testing import ScriptedProvider
 
 
 class Listener:
-    """Keeps what it is called with."""
+    """Keeps its arguments."""
 
     def __init__(self, *wanted: type[Any], **attributes: Any) -> None:
         self.events: list[Event] = []
@@ -127,7 +127,7 @@ def test_events_name_the_server_that_a_provider_asks(url: Any, server: str | Non
 
 @pytest.mark.parametrize("script", [[], [OverloadedError("busy")]], ids=["answered", "failed"])
 async def test_a_call_leaves_no_stopwatch_behind(script: list[Any], factory: EmbedderFactory) -> None:
-    """The next request in the same task may be of an embedder that nobody watches."""
+    """The next request in the same task may be that of an embedder without listeners."""
     embedder = await factory.new_embedder(
         ScriptedProvider(script), on_event=Listener(wants_phases=True), retry=RetryPolicy(max_attempts=1)
     )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +37,7 @@ from aembed.testing.faults import (
 )
 from tests.faults.case import DIM, Case, always, assert_outcome, attempt, check, embedding, messages, mock, settled
 from tests.faults.privacy import KEY, TEXTS, assert_private
+from tests.wire.ports import full
 
 FAILING: dict[str, Any] = {"error": ConnectError, "attempts": 3, "requests": 3, "retryable": True}
 BROKEN: dict[str, Any] = {**FAILING, "probes": 1}
@@ -111,21 +111,6 @@ async def test_fault_02_no_server_listens(caplog: pytest.LogCaptureFixture) -> N
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         await unreachable(caplog, f"no connection to 127.0.0.1:{port}", base_url=f"http://127.0.0.1:{port}/v1")
-
-
-@contextmanager
-def full() -> Generator[int]:
-    """A port whose queue is full: connections to it are neither made nor reset."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(0)
-        waiting = [socket.socket() for _ in range(4)]
-        for one in waiting:
-            one.setblocking(False)
-            one.connect_ex(listening.getsockname())
-        yield listening.getsockname()[1]
-        for one in waiting:
-            one.close()
 
 
 async def test_fault_03_connecting_takes_too_long(caplog: pytest.LogCaptureFixture) -> None:

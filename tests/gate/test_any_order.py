@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from aembed import Limits, QuotaHints, Reply
 from aembed._gate.account import Account
-from aembed._gate.episode import Episode, Episodes, Pause
+from aembed._gate.episode import ALL_SUSPECTS, Episode, Episodes, Pause
 from aembed._gate.even_flow import EvenFlow
 from aembed._gate.headers import Headers
 from aembed._gate.lanes import Lanes, Ticket
@@ -140,7 +140,7 @@ def test_episodes(history: list[Call]) -> None:
             lambda: episodes.sent(now, one),
             lambda: episodes.corrected(b),
             lambda: episodes.rejected(a, b),
-            lambda: episodes.begin(one, (a, b), abs(a)),
+            lambda: episodes.begin(one, (a, b), abs(a), ALL_SUSPECTS),
             lambda: episodes.goes_on(now, one, a),
             lambda: episodes.ends_with(now, one),
             lambda: end(one),

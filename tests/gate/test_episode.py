@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aembed._gate.episode import QUIET_PERIOD_S, Episodes
+from aembed._gate.episode import ALL_SUSPECTS, QUIET_PERIOD_S, Episodes
 from aembed._gate.reservation import Reservation
 
 
@@ -10,7 +10,7 @@ def rejected(tokens: float, at: float = 0.0) -> Episodes:
     episodes = Episodes()
     edge = Reservation("document", tokens=tokens)
     episodes.sent(at, edge)
-    episodes.begin(edge, (1.0, tokens), 1.0)
+    episodes.begin(edge, (1.0, tokens), 1.0, ALL_SUSPECTS)
     episodes.goes_on(at, edge, at)
     return episodes
 
@@ -56,7 +56,7 @@ def requests(episodes: Episodes, *times: float) -> list[Reservation]:
 def test_an_episode_has_what_was_admitted_before_it_and_how_long_that_took() -> None:
     episodes = Episodes()
     *_, edge = requests(episodes, 5.0, 6.0, 7.0, 9.0)
-    episode = episodes.begin(edge, (3.0, 30.0), 4.0)
+    episode = episodes.begin(edge, (3.0, 30.0), 4.0, ALL_SUSPECTS)
     assert (episode.began_at, episode.admitted, episode.seconds) == (9.0, (3.0, 30.0), 4.0)
     assert (episode.from_full, episode.paused, episode.burst) == (False, 0.0, 4.0)
     assert (episode.minute, episode.minute_seconds, episode.rejected) == ((3.0, 30.0), 4.0, (1.0, 10.0))
@@ -66,7 +66,7 @@ def test_an_episode_has_what_was_admitted_before_it_and_how_long_that_took() -> 
 def test_a_pause_has_its_length_and_what_was_admitted_since_the_opening_before() -> None:
     episodes = Episodes()
     *_, edge = requests(episodes, 5.0, 6.0, 9.0)
-    begun = episodes.begin(edge, (2.0, 20.0), 4.0)
+    begun = episodes.begin(edge, (2.0, 20.0), 4.0, ALL_SUSPECTS)
     episodes.goes_on(9.5, edge, 20.0)
     episodes.rejected(1.0, 10.0)  # the edge did not count
     (success,) = requests(episodes, 15.0)
@@ -79,7 +79,7 @@ def test_a_pause_has_its_length_and_what_was_admitted_since_the_opening_before()
 def test_a_server_is_closed_until_the_last_time_it_named() -> None:
     episodes = Episodes()
     (edge,) = requests(episodes, 5.0)
-    episodes.begin(edge, (0.0, 0.0), 0.0)
+    episodes.begin(edge, (0.0, 0.0), 0.0, ALL_SUSPECTS)
     episodes.goes_on(5.1, edge, 8.0)
     episodes.goes_on(5.2, edge, 7.0)
     _, pause = episodes.end(requests(episodes, 15.0)[0])
@@ -89,7 +89,7 @@ def test_a_server_is_closed_until_the_last_time_it_named() -> None:
 def test_times_shorter_than_a_second_are_what_they_are() -> None:
     episodes = Episodes()
     *_, edge = requests(episodes, 5.0, 5.25)
-    episode = episodes.begin(edge, (0.0, 0.0), 0.0)
+    episode = episodes.begin(edge, (0.0, 0.0), 0.0, ALL_SUSPECTS)
     assert (episode.seconds, episode.burst) == (0.25, 0.25)
     _, pause = episodes.end(requests(episodes, 5.5)[0])
     assert pause.seconds == 0.25
@@ -100,7 +100,7 @@ def test_amounts_and_times_are_never_negative() -> None:
     episodes = Episodes()
     (edge,) = requests(episodes, 5.0)
     edge.sent_at, edge.admitted = 4.0, (-1.0, -10.0)
-    episode = episodes.begin(edge, (0.0, 0.0), 0.0)
+    episode = episodes.begin(edge, (0.0, 0.0), 0.0, ALL_SUSPECTS)
     assert (episode.admitted, episode.seconds, episode.burst) == ((0.0, 0.0), 0.0, 0.0)
     success = Reservation("document", tokens=10.0)
     success.sent_at, success.admitted = 3.0, (-1.0, -10.0)
@@ -111,11 +111,11 @@ def test_amounts_and_times_are_never_negative() -> None:
 def test_an_episode_after_another_counts_from_the_moment_when_the_server_was_full() -> None:
     episodes = Episodes()
     (first,) = requests(episodes, 5.0)
-    episodes.begin(first, (0.0, 0.0), 0.0)
+    episodes.begin(first, (0.0, 0.0), 0.0, ALL_SUSPECTS)
     episodes.end(requests(episodes, 15.0)[0])
     episodes.corrected(3.0)
     *_, edge = requests(episodes, 16.0, 18.0)
-    episode = episodes.begin(edge, (2.0, 20.0), 3.0)
+    episode = episodes.begin(edge, (2.0, 20.0), 3.0, ALL_SUSPECTS)
     assert (episode.admitted, episode.seconds) == ((2.0, 23.0), 13.0)
     assert (episode.from_full, episode.paused, episode.burst) == (True, 10.0, 3.0)
     _, pause = episodes.end(requests(episodes, 20.0)[0])
@@ -126,10 +126,10 @@ def test_a_minute_without_requests_begins_a_new_count() -> None:
     for pause, from_full in [(60.0, True), (60.1, False)]:
         episodes = Episodes()
         (first,) = requests(episodes, 5.0)
-        episodes.begin(first, (0.0, 0.0), 0.0)
+        episodes.begin(first, (0.0, 0.0), 0.0, ALL_SUSPECTS)
         episodes.end(requests(episodes, 10.0)[0])
         *_, edge = requests(episodes, 10.0 + pause, 75.0)
-        episode = episodes.begin(edge, (0.0, 0.0), 0.0)
+        episode = episodes.begin(edge, (0.0, 0.0), 0.0, ALL_SUSPECTS)
         assert episode.from_full is from_full
         assert episode.admitted == ((2.0, 20.0) if from_full else (1.0, 10.0))
 

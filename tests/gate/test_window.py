@@ -229,9 +229,11 @@ def test_that_is_a_fifth_of_the_quota_at_most_and_in_whole_units() -> None:
     assert reserve_of(27.0).until_end(59.0, Window(), 60.0) < 5.0, "no query has come"
 
 
-def test_a_share_stated_for_queries_is_left_to_them_in_a_fixed_window() -> None:
+@pytest.mark.parametrize("seconds", [10.0, 0.5])
+def test_a_share_stated_for_queries_is_left_to_them_until_a_fixed_window_ends(seconds: float) -> None:
     reserve = reserve_of(100.0, share=0.3)
-    assert reserve.until_end(59.0, asked(reserve, range(0, 60, 10)), 10.0) == 24.0, "30, of which six are used"
+    assert reserve.until_end(59.0, asked(reserve, range(0, 60, 10)), seconds) == 24.0, "30, of which six are used"
+    assert reserve_of(100.0, share=0.3).until_end(59.0, Window(), seconds) == 30.0, "no query has come"
 
 
 @pytest.mark.parametrize(("left", "kept"), [(2.0, 1.0), (0.9, 0.0)])

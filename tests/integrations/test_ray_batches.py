@@ -59,7 +59,7 @@ async def test_a_row_that_cannot_be_embedded_has_its_reason_and_the_others_their
 async def test_a_batch_without_any_vector_has_the_type_of_the_others(
     model: str, options: Any, dim: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The dimension of a model that nobody knows is known with its first vector."""
+    """The first vector shows the dimension of an unknown model."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-any")
     batches = EmbedBatches(model, options=options)
     table = await batches(pa.table({"text": [" ", " "]}))
@@ -146,7 +146,7 @@ def test_each_actor_may_have_one_request_in_flight_at_least(whole: int, actors: 
 
 
 class Remote:
-    """An actor of Ray in this process: methods have ``remote``, and what they return is its own reference."""
+    """An actor of Ray in this process: methods have ``remote``, and a result is its own reference."""
 
     def __init__(self, made: Any) -> None:
         self._made = made

@@ -1,4 +1,4 @@
-"""``max_cost``: what is spent, what is under way, and estimates that usage corrects."""
+"""``max_cost`` counts costs reported, costs of requests in flight, and estimates that usage corrects."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_chunks_under_way_count_until_they_end() -> None:
 
 @pytest.mark.parametrize(("reported", "most"), [(3, 17), (6, 7), (12, 1)])
 def test_estimates_are_corrected_by_what_was_reported(reported: int, most: int) -> None:
-    """Of 20 dollars: those reported are spent, and more texts cost as much as those did, estimated as 8."""
+    """A budget of 20 dollars: reported costs are spent; further texts cost in proportion, estimated as 8."""
     made, ledger = budget(20)
     made.begin(chunk(8))
     ledger.tokens = reported

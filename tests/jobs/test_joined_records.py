@@ -1,4 +1,4 @@
-"""What the record of joined shards says, and which shards do not belong together."""
+"""The record of joined shards, and the errors of shards that do not belong together."""
 
 from __future__ import annotations
 

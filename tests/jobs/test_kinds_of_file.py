@@ -1,4 +1,4 @@
-"""Files that are no text are told by their first bytes, and text in any language is none of them."""
+"""The first bytes of a file show that it is no text; text in any language passes."""
 
 from __future__ import annotations
 

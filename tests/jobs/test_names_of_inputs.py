@@ -1,4 +1,4 @@
-"""Which files a name, a directory or a pattern stands for, and which of them belong to the job itself."""
+"""A name, a directory or a pattern selects files, but none of the job's own."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def test_a_part_of_a_block(first: int, stop: int, numbers: list[int], start: int
 
 
 class Rows(list[int]):
-    """Of Arrow."""
+    """An Arrow table."""
 
     def slice(self, offset: int, length: int) -> list[int]:
         return self[offset : offset + length]

@@ -13,19 +13,19 @@ from aembed import BadTextError, Reply
 from aembed._engine.call_record import CallRecord
 from aembed._engine.plan import indices_of
 from aembed._sharing.shared_call import SharedCall
-from tests.memo.told import BOTH, TEXTS, Shared, Told, batch, waiting
+from tests.memo.reports import BOTH, TEXTS, ReportedCall, Shared, batch, waiting
 
 
-def test_a_call_that_joins_late_is_told_what_was_sent() -> None:
+def test_a_call_that_joins_late_learns_of_the_requests_before() -> None:
     shared = Shared()
-    late = Told()
+    late = ReportedCall()
     assert shared.call.join(waiting(late, "mine"), [3], [0]) is False
     assert late.take() == []
     shared.call.begin(batch(0, 1))
-    later = Told()
+    later = ReportedCall()
     assert shared.call.join(waiting(later, "mine"), [1, 2], [4, 6]) is True
     assert later.take() == [("begin", (4,))]
-    assert shared.call.join(waiting(Told(), "mine"), [2], [0]) is False
+    assert shared.call.join(waiting(ReportedCall(), "mine"), [2], [0]) is False
 
 
 def test_a_call_that_leaves_takes_nothing_from_another() -> None:
@@ -36,14 +36,14 @@ def test_a_call_that_leaves_takes_nothing_from_another() -> None:
     assert shared.second.shared_calls == {shared.call: None}
 
 
-def test_a_stopped_call_that_leaves_is_told_what_it_did_not_get() -> None:
-    shared = Shared(first=Told(stopped=True))
+def test_a_stopped_call_that_leaves_gets_its_open_texts_back() -> None:
+    shared = Shared(first=ReportedCall(stopped=True))
     shared.call.leave(shared.first)
     assert shared.one.take() == [("put_back", (10, 11, 12))]
 
 
-def test_a_call_may_leave_all_but_what_was_sent() -> None:
-    shared = Shared(first=Told(stopped=True))
+def test_a_call_may_leave_all_texts_but_those_sent() -> None:
+    shared = Shared(first=ReportedCall(stopped=True))
     shared.call.begin(batch(0, 1))
     shared.one.take()
     assert shared.call.leave(shared.first, but_sent=True) is False
@@ -52,7 +52,7 @@ def test_a_call_may_leave_all_but_what_was_sent() -> None:
 
 
 def test_calls_that_run_out_of_time_leave_a_request_to_the_others() -> None:
-    shared = Shared(first=Told(waits=False))
+    shared = Shared(first=ReportedCall(waits=False))
     assert shared.call.run_out(batch(0, 1), 7.0) is True
     assert shared.one.take() == [("run_out", (10, 11), 7.0)]
     assert shared.two.take() == [("run_out", (5,), 7.0)]
@@ -89,7 +89,7 @@ async def test_a_crash_is_raised_in_the_call_that_leads() -> None:
         async def run(self, call: Any) -> None:
             raise LookupError("a bug")
 
-    leader, other = waiting(Told(), "mine"), waiting(Told(), "mine")
+    leader, other = waiting(ReportedCall(), "mine"), waiting(ReportedCall(), "mine")
     call = SharedCall(TEXTS, "document", "mine", leader=leader)
     call.join(leader, [0, 1], [0, 1])
     call.join(other, [1], [6])
@@ -106,19 +106,19 @@ def test_facts_for_listeners_are_noted_for_each_call_until_it_leaves() -> None:
 
     shared = Shared()
     assert Shared().call.record is None, "nobody listens"
-    told = [Told(), Told()]
-    for each in told:
+    calls = [ReportedCall(), ReportedCall()]
+    for each in calls:
         each.record = record()
-    joined = [waiting(each, "mine") for each in told]
+    joined = [waiting(each, "mine") for each in calls]
     for participant in joined:
         shared.call.join(participant, [3], [0])
     assert shared.call.record is not None
     shared.call.record.attempted(1)
     shared.call.leave(joined[0])
     shared.call.record.attempted(2)
-    assert [each.record and each.record.attempts for each in told] == [1, 2]
+    assert [each.record and each.record.attempts for each in calls] == [1, 2]
     shared.call.leave(shared.first)
-    assert shared.call.record.followers == (told[1].record,)
+    assert shared.call.record.followers == (calls[1].record,)
 
 
 async def test_a_request_that_nobody_waits_for_any_more_is_cancelled() -> None:

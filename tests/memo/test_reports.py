@@ -1,4 +1,4 @@
-"""What a shared call is told of its texts, each call that waits for them is told of its own."""
+"""A report to a shared call reaches each call that waits, with the places in its own texts."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from aembed import AuthenticationError, BadRequestError, BadTextError, OverloadedError, Reply
-from tests.memo.told import BOTH, Shared, Told, batch, waiting
+from tests.memo.reports import BOTH, ReportedCall, Shared, batch, waiting
 
 
-def test_the_beginning_of_a_request_is_told_to_all() -> None:
+def test_the_beginning_of_a_request_reaches_all() -> None:
     shared = Shared()
     shared.call.begin(BOTH)
     assert (shared.one.take(), shared.two.take()) == ([("begin", (11, 12))], [("begin", (5, 7))])
@@ -19,21 +19,21 @@ def test_the_beginning_of_a_request_is_told_to_all() -> None:
     assert (shared.one.take(), shared.two.take()) == ([("begin", (10,))], [])
 
 
-def test_a_failed_attempt_is_told_to_all() -> None:
+def test_a_failed_attempt_reaches_all() -> None:
     shared, error = Shared(), OverloadedError("it is down")
     shared.call.attempt_failed(batch(0, 1), error)
     assert shared.one.take() == [("attempt_failed", (10, 11), error)]
     assert shared.two.take() == [("attempt_failed", (5,), error)]
 
 
-def test_a_request_in_vain_is_told_to_all() -> None:
+def test_a_request_in_vain_reaches_all() -> None:
     shared = Shared()
     shared.call.begin(BOTH)
     shared.call.put_back(BOTH)
     assert shared.one.take()[1:] == [("put_back", (11, 12))]
     assert shared.two.take()[1:] == [("put_back", (5, 7))]
     assert shared.missing == (3, 2)
-    assert shared.call.join(waiting(Told(), "mine"), [1], [0]) is False, "it is not sent any more"
+    assert shared.call.join(waiting(ReportedCall(), "mine"), [1], [0]) is False, "it is not sent any more"
 
 
 def test_the_first_call_pays_for_the_request() -> None:
@@ -47,7 +47,7 @@ def test_the_first_call_pays_for_the_request() -> None:
 
 
 def test_numbers_and_deadlines_are_those_of_calls_that_wait() -> None:
-    shared = Shared(first=Told(due=5.0))
+    shared = Shared(first=ReportedCall(due=5.0))
     assert shared.call.numbers(batch(0)) == (id(shared.one),)
     assert shared.call.numbers(BOTH) == (id(shared.one), id(shared.two))
     assert [shared.call.first_due(each) for each in (batch(0), BOTH, batch(3))] == [5.0, 5.0, math.inf]
@@ -87,7 +87,7 @@ def test_rows_of_one_call_alone_are_not_copied(cached: bool) -> None:
     assert rows.flags.writeable
 
 
-def test_texts_that_were_shortened_before_are_told_with_their_rows() -> None:
+def test_texts_that_were_shortened_before_are_reported_with_their_rows() -> None:
     shared = Shared()
     shared.call.truncate(batch(2))
     rows = np.ones((2, 2), np.float32)
@@ -99,7 +99,7 @@ def test_texts_that_were_shortened_before_are_told_with_their_rows() -> None:
 # --- failures
 
 
-def test_a_failure_is_told_to_all_with_the_place_in_their_own_texts() -> None:
+def test_a_failure_reaches_all_with_the_place_in_their_own_texts() -> None:
     shared = Shared(cached=True)
     shared.call.fail(batch(2), BadTextError("it is bad", index=0))
     assert shared.one.take() == [("fail", (12,), BadTextError, 0)]
@@ -122,7 +122,7 @@ def test_a_rejected_batch_says_nothing_about_a_part_of_it() -> None:
 def test_a_batch_of_one_text_is_rejected_for_all() -> None:
     shared = Shared()
     shared.call.fail(batch(2), BadRequestError("it is rejected"))
-    assert [told[0] for told in (*shared.one.take(), *shared.two.take())] == ["fail", "fail"]
+    assert [report[0] for report in (*shared.one.take(), *shared.two.take())] == ["fail", "fail"]
 
 
 @pytest.mark.parametrize("origin", ["mine", "another"])

@@ -1,4 +1,4 @@
-"""What goes wrong with a file leaves nothing behind: no open transaction, no connection, no log of a damaged file."""
+"""An error of a file leaves nothing behind: no open transaction, no connection, no log of a damaged file."""
 
 from __future__ import annotations
 

@@ -216,7 +216,7 @@ def test_what_is_dropped_while_the_loop_ends_leaves_no_coroutine_behind(process:
 
 @pytest.fixture
 def hooks(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
-    """What a process is asked to call at its exit and around forks."""
+    """The hooks of a process, at its exit and around forks."""
     asked: dict[str, list[Any]] = {"exit": [], "fork": []}
     monkeypatch.setattr(atexit, "register", asked["exit"].append)
     monkeypatch.setattr(os, "register_at_fork", lambda **given: asked["fork"].append(given), raising=False)
@@ -246,7 +246,7 @@ def test_a_system_without_forks_has_a_hook_at_exit(
 
 
 def is_free(lock: Any) -> bool:
-    """Whether another thread can take it."""
+    """True if another thread can take it."""
     taken: list[bool] = []
 
     def take() -> None:
@@ -261,7 +261,7 @@ def is_free(lock: Any) -> bool:
 
 
 def fork(process: ProcessLoop) -> None:
-    """What the hooks do in the process that becomes the child."""
+    """Run the hooks of the process that becomes the child."""
     process._before_fork()
     assert not is_free(process.lock)
     process._in_child()

@@ -14,7 +14,7 @@ from aembed.testing.server.request_handler import Behaviour, PlannedResponse, Re
 
 
 class Server:
-    """A script of a dialect, asked on a clock that stands still until it is told."""
+    """A script of a dialect, on a clock that the test moves."""
 
     def __init__(self, dialect: str = "openai", **script: Any) -> None:
         self.now = 1000.0
@@ -79,7 +79,7 @@ def test_a_text_has_a_token_for_so_many_characters_and_one_more(characters: floa
 
 @pytest.mark.parametrize(("length", "tokens"), [(11, 3), (12, 3), (400, 3)])
 def test_a_text_that_may_be_cut_is_cut_to_the_cap(length: int, tokens: int) -> None:
-    """Cohere cuts unless it is told not to: a token of four characters less than the cap, and one more."""
+    """Cohere cuts unless the request forbids it: a token of four characters less than the cap, and one more."""
     server = Server("cohere", caps=Caps(text_tokens=3))
     asked: Any = {"texts": ["y", "x" * length], "input_type": "search_document", "embedding_types": ["float"]}
     response = server.ask(path="/v2/embed", **asked)

@@ -1,4 +1,4 @@
-"""A server that is told nothing, and types of vectors that it does not give."""
+"""A server without settings, and types of vectors that it rejects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a reply is decoded: on the event loop, or in the one thread beside it."""
+"""A reply is decoded on the event loop, or in the one decoding thread."""
 
 from __future__ import annotations
 

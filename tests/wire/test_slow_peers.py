@@ -37,7 +37,7 @@ async def test_a_request_that_is_held_back_ends_with_its_connection() -> None:
 
 
 async def test_a_caller_that_left_is_not_told_of_anything() -> None:
-    """Neither that its request may go on, nor that its answer is there."""
+    """Neither permission to continue with the request, nor its answer."""
     with connected() as (connection, _):
         sending = held_back(connection)
         await anyio.lowlevel.checkpoint()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import socket
 import threading
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from aembed._wire.proxies import way_to
 from aembed.testing import LoopbackServer
 from aembed.testing.faults import Hang
 from tests.faults.case import settled
+from tests.wire.ports import full, silent
 from tests.wire.raw_server import OK, Collect, post, served
 
 
@@ -150,28 +150,6 @@ async def test_certificates_are_not_read_where_nothing_speaks_tls(
         await transport.aclose()
 
 
-@asynccontextmanager
-async def silent() -> AsyncGenerator[int]:
-    """A port that is connected to, and says nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        yield listening.getsockname()[1]
-
-
-@asynccontextmanager
-async def full() -> AsyncGenerator[int]:
-    """A port that is not connected to, for its queue is full."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(0)
-        waiting = [socket.socket() for _ in range(4)]
-        for one in waiting:
-            one.setblocking(False)
-            one.connect_ex(listening.getsockname())
-        yield listening.getsockname()[1]
-        for one in waiting:
-            one.close()
-
-
 @pytest.mark.parametrize(
     ("port", "url", "proxy", "says"),
     [
@@ -182,8 +160,10 @@ async def full() -> AsyncGenerator[int]:
         (silent, "http://h/", "https://127.0.0.1:{}", "no connection through the proxy 127.0.0.1:{} within connect_ti"),
     ],
 )
-async def test_what_took_too_long_is_named(port: Callable[[], Any], url: str, proxy: str | None, says: str) -> None:
-    async with port() as number:
+async def test_a_timeout_names_the_step_that_took_too_long(
+    port: Callable[[], AbstractContextManager[int]], url: str, proxy: str | None, says: str
+) -> None:
+    with port() as number:
         given = None if proxy is None else proxy.format(number)
         transport = HttpTransport(HttpSettings(connect_timeout=0.05, proxy=given))
         with pytest.raises(ConnectError) as caught:

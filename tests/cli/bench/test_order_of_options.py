@@ -1,4 +1,4 @@
-"""The help of a command begins with what is measured, and ends with where the results go."""
+"""The help of a command begins with the subject, and ends with the files of the results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A shared call of four texts, and calls that note what they are told."""
+"""A shared call of four texts, and calls that note each report."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from aembed._types import Batch, Reply
 TEXTS = ["a", "bb", "ccc", "dddd"]
 
 
-class Told:
-    """A call that notes what it is told: the report, and the indices of its own texts."""
+class ReportedCall:
+    """A call that notes each report, and the indices of its own texts in it."""
 
     record: CallRecord | None = None
     on_sent = None
@@ -26,7 +26,7 @@ class Told:
         self.stopped = stopped
         self.due = due
         self.waits = waits
-        self.told: list[Any] = []
+        self.reports: list[Any] = []
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -34,26 +34,26 @@ class Told:
 
         def note(*given: Any) -> Any:
             shown = [tuple(indices_of(each)) if isinstance(each, Batch) else each for each in given]
-            self.told.append((name, *shown))
+            self.reports.append((name, *shown))
             return {"numbers": (id(self),), "first_due": self.due, "run_out": self.waits}.get(name)
 
         return note
 
     def stop(self, error: Exception) -> None:
         self.stopped = True
-        self.told.append(("stop", type(error)))
+        self.reports.append(("stop", type(error)))
 
     def place(self, batch: Batch, reply: Reply, vectors: Any) -> None:
-        self.told.append(
+        self.reports.append(
             ("place", tuple(indices_of(batch)), reply.tokens, tuple(reply.truncated), vectors[:, 0].tolist())
         )
         self.last = vectors
 
     def fail(self, batch: Batch, error: Any) -> None:
-        self.told.append(("fail", tuple(indices_of(batch)), type(error), error.index))
+        self.reports.append(("fail", tuple(indices_of(batch)), type(error), error.index))
 
     def take(self) -> list[Any]:
-        found, self.told = self.told, []
+        found, self.reports = self.reports, []
         return found
 
 
@@ -64,11 +64,13 @@ def waiting(call: Any, origin: object) -> Participant:
 class Shared:
     """A shared call of four texts; of its two calls the first waits for ``a bb ccc`` and the other for ``ccc bb``."""
 
-    def __init__(self, *, first: Told | None = None, other_origin: object = "mine", cached: bool = False) -> None:
+    def __init__(
+        self, *, first: ReportedCall | None = None, other_origin: object = "mine", cached: bool = False
+    ) -> None:
         self.settled: list[tuple[tuple[int, ...], bool]] = []
         settled = lambda _, indices, rows: self.settled.append((tuple(indices), rows is not None))  # noqa: E731
         self.call = SharedCall(TEXTS, "document", "mine", on_settled=settled if cached else None)
-        self.one, self.two = first or Told(), Told()
+        self.one, self.two = first or ReportedCall(), ReportedCall()
         self.first, self.second = waiting(self.one, "mine"), waiting(self.two, other_origin)
         self.call.join(self.first, [0, 1, 2], [10, 11, 12])
         self.call.join(self.second, [2, 1], [7, 5])
