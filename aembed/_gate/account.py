@@ -71,7 +71,8 @@ class Account:
     @property
     def slots(self) -> int:
         """Requests allowed in flight at once."""
-        return min(int(self.slow_start.requests), self.concurrency.slots)
+        begun, most = int(self.slow_start.requests), self.concurrency.slots
+        return begun if begun < most else most
 
     def fitted(self, spec: ModelSpec) -> ModelSpec:
         """``spec`` with no larger batches than the quotas take."""
@@ -93,9 +94,10 @@ class Account:
 
     def earliest(self, now: float, reservation: Reservation, aside: Amounts, *, leave_reserve: bool) -> float:
         """``now``, or a time worth asking again."""
-        paced = not self.backoff.probing or self.backoff.is_answered
+        backoff = self.backoff
+        paced = backoff.wait == 0 or backoff.is_answered
         when = self.quotas.earliest(now, reservation, aside, leave_reserve=leave_reserve, paced=paced)
-        return max(self.paused_until(now, reservation), when)
+        return max(when, self.paused_until(now, reservation)) if backoff.until > now else when
 
     def paused_until(self, now: float, reservation: Reservation) -> float:
         """End of a pause that concerns such a request."""
@@ -133,15 +135,16 @@ class Account:
         """``alone``: no request of the other kind was in flight, so that its time depends on its own size."""
         self.successes += 1
         self.slow_start.answered(now, self.quotas)  # before its reply makes limits known
-        episodes = self.quotas.episodes
-        is_new = self.backoff.began_before(reservation.sent_at)
-        ends = is_new and episodes.ends_with(now, reservation)
-        self.backoff.answered(now, reservation.sent_at, ends=ends or episodes.current is None)
+        episodes, backoff, sent_at = self.quotas.episodes, self.backoff, reservation.sent_at
+        is_episode = episodes.current is not None
+        ends = is_episode and backoff.began_before(sent_at) and episodes.ends_with(now, reservation)
+        backoff.answered(now, sent_at, ends=ends or not is_episode)
         if reservation is self.bypass.trial:
             self.bypass.succeeded()
         self._used_up = ""
-        elapsed = now - reservation.sent_at
-        self._latency = max(elapsed, LATENCY_DECAY_FACTOR * self._latency)
+        elapsed = now - sent_at
+        latency = LATENCY_DECAY_FACTOR * self._latency
+        self._latency = elapsed if elapsed > latency else latency
         if alone or not self.concurrency.adaptive:
             self.concurrency.answered(now, elapsed, reservation.characters)
         self.quotas.answered(now, reservation, reply)

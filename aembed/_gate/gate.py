@@ -122,7 +122,7 @@ class Gate:
         now = self._now()
         if self.account.paused_until(now, first) > now or (self.slots.probe and not self._joins_probe(first.kind)):
             return "pause"
-        if not self._has_slot(first.kind):
+        if not self._has_slot(first.kind, documents_first=self._lanes.owes_a_slot):
             return "slots"
         for name, quota, amount in self.account.quotas.named(first):
             if quota.earliest(now, amount, leave_reserve=first.kind == "document") > now:
@@ -178,7 +178,8 @@ class Gate:
         """
         self.account.quotas.check_capacity(reservation)
         lanes = self._lanes
-        if lanes.blocks(reservation) or not self._has_slot(reservation.kind):
+        # What is not blocked owes no document the slot.
+        if lanes.blocks(reservation) or not self._has_slot(reservation.kind, documents_first=False):
             return False
         loop = asyncio.get_running_loop()
         now = loop.time()
@@ -254,11 +255,10 @@ class Gate:
     def _now(self) -> float:
         return 0.0 if self._loop is None else self._loop.time()
 
-    def _has_slot(self, kind: Kind, *, documents_first: bool | None = None) -> bool:
-        first = self._lanes.owes_a_slot if documents_first is None else documents_first
+    def _has_slot(self, kind: Kind, *, documents_first: bool) -> bool:
         if self.slots.probe is not None and not self._joins_probe(kind):
             return False
-        return self.slots.free(kind, self.account.slots, first)
+        return self.slots.free(kind, self.account.slots, documents_first)
 
     def _joins_probe(self, kind: Kind) -> bool:
         """A probe is the only request in flight, but for queries to which the server has shown to be open."""
@@ -311,7 +311,7 @@ class Gate:
         backoff = self.account.backoff
         documents_first = lanes.owes_a_slot or query is None or (backoff.wait > 0 and backoff.is_answered)
         wake_at = math.inf
-        if document is not None and documents_first and self._has_slot("document"):
+        if document is not None and documents_first and self._has_slot("document", documents_first=True):
             when = self._try(document, NO_AMOUNTS, now, loop)
             if when is None or self._fill(document, now, loop):
                 return None

@@ -55,11 +55,10 @@ class Headers:
             return
         if before < quota.synced_to:
             return
-        remaining *= self._part()
+        remaining *= self._part() if quota.is_capped else 1.0
         quota.advance(now)
         quota.synced_to = before
-        estimate = sent.estimate if self._place == 1 else (sent.requests, 0.0, sent.inputs)[self._place]
-        counted = sent.tokens if self._place == 1 else estimate
+        counted, estimate = (sent.tokens, sent.estimate) if self._place == 1 else (sent.requests, sent.requests)
         if remaining + counted > quota.holds:  # a window or bucket shorter than a minute holds less than its limit
             quota.holds = remaining + counted
             if quota.rule == "short":
@@ -70,8 +69,8 @@ class Headers:
             self._recognise(sent.sent_at, now, remaining, reset)
         least = remaining - (quota.sent - before - estimate)
         # The server counted between sending and now, half-way on average, and has refilled since.
-        most = max(least, remaining + (now - sent.sent_at) / 2 * quota.rate)
-        self._correct(now, remaining, reset, least, most)
+        most = remaining + (now - sent.sent_at) / 2 * quota.rate
+        self._correct(now, remaining, reset, least, most if most > least else least)
 
     def _is_of_this_window(self, sent_at: float, remaining: float) -> bool:
         """Note the least remaining, also of replies that come too late to say more."""
@@ -93,7 +92,8 @@ class Headers:
         if quota.rule in {"bucket", "fixed"} and quota.is_capped:  # never raised: the rest may belong to others
             quota.level = min(quota.level, most, quota.burst)
         elif quota.rule == "bucket":
-            quota.level = min(max(quota.level, sure), most, quota.burst)
+            level = quota.level if quota.level > sure else sure
+            quota.level = min(level if level < most else most, quota.burst)
         elif quota.rule == "fixed":
             quota.level = min(max(quota.level, min(sure, self._lowest - quota.window.flying)), remaining, quota.burst)
         elif quota.rule == "unknown":
@@ -119,8 +119,8 @@ class Headers:
 
     def _part(self) -> float:
         """Part of the account that the user states; its other users have theirs of what remains, too."""
-        quota = self._quota
-        return quota.stated / self._limit if quota.is_capped and quota.stated is not None else 1.0
+        stated = self._quota.stated
+        return 1.0 if stated is None else stated / self._limit
 
     def _count_foreign(self, now: float, used: float, reset: float | None, *, is_recent: bool = True) -> None:
         """Count the part of ``used`` that is not our own; it expires after ``reset``."""

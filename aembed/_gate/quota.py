@@ -58,8 +58,8 @@ class ResourceQuota:
         """Start and end of the present fixed window."""
         self.is_capped = False
         """The stated limit is below the reported one, so that the server does not enforce it."""
-        self._allowance = math.inf
-        """Level of a bucket of the stated limit."""
+        self._allowance = self._most_allowed = math.inf
+        """Level and size of a bucket of the stated limit."""
         self._reserve, self._now = Reserve(), 0.0
         self.state(stated, a_day)
 
@@ -70,7 +70,8 @@ class ResourceQuota:
     def state(self, limit: float | None, a_day: float | None, share: float | None = None) -> None:
         """Apply new limits of the user."""
         before, self.stated, self.share = self.stated, limit, share
-        self._allowance = math.inf if limit is None else max(1.0, limit) - self.window.used
+        self._most_allowed = math.inf if limit is None else max(1.0, limit)
+        self._allowance = self._most_allowed - self.window.used
         if a_day is None:
             self.day, self.a_day = None, math.inf
         else:
@@ -106,7 +107,7 @@ class ResourceQuota:
     @property
     def _allowed(self) -> float:
         """Amount that the stated limit allows at once: of a fixed window's, one more, as two windows meet."""
-        return self._allowance if self.rule == "bucket" else self._allowance + max(1.0, self.stated or math.inf)
+        return self._allowance if self.rule == "bucket" else self._allowance + self._most_allowed
 
     @property
     def _a_minute(self) -> float:
@@ -138,7 +139,9 @@ class ResourceQuota:
         """When ``amount`` may be admitted and leave so much of the level, and of the minute."""
         when = now
         if self.limit is not None:
-            most = min(amount + of_level, self.burst)
+            most = amount + of_level
+            if most > self.burst:
+                most = self.burst
             if self.level < most and self.rule != "short":
                 when = self.window_end if self.rule == "fixed" else now + (most - self.level) / self.rate
             if self.rule in {"bucket", "fixed"} and (lacking := most - self._allowed) > 0:
@@ -288,10 +291,11 @@ class ResourceQuota:
         if self.limit is not None:
             gain = (now - self._now) * self.rate
             if self.rule != "fixed":
-                self.level = min(self.level + gain, self.burst)
+                level = self.level + gain
+                self.level = level if level < self.burst else self.burst
             elif now >= self.window_end:
                 self.level = self.burst - self.window.flying
                 self.window_began, self.window_end = now, now + self.window_s  # until a reply says it better
-            if self.stated is not None:
-                self._allowance = min(self._allowance + gain, max(1.0, self.stated))
+            allowance = self._allowance + gain
+            self._allowance = allowance if allowance < self._most_allowed else self._most_allowed
         self._now = now

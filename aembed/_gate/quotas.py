@@ -19,7 +19,7 @@ from aembed._gate.reservation import Reservation
 from aembed._gate.tokens import TOKENS_PER_CHARACTER, TokenRatio
 from aembed._gate.window import MINUTE_S
 from aembed._settings.policies import Limits
-from aembed._types import ModelSpec, Reply
+from aembed._types import ModelSpec, QuotaHints, Reply
 
 BATCHES_PER_MINUTE = 16
 """Batches per minute that a quota of tokens allows at least, unless it allows fewer requests: large batches leave
@@ -38,11 +38,15 @@ class Quotas:
         self.token_ratio = TokenRatio()
         self.pace = Pace()
         self.episodes = Episodes()
-        self._are_limited = False
-        """A limit is stated or reported. Without any there is nothing to compare an amount with."""
+        self._limited: list[tuple[int, ResourceQuota]] = []
+        """Each quota with a limit, stated or reported, and its place among the amounts."""
+        self.are_known = False
+        """Limits of requests and tokens are stated or reported."""
         self.are_reported = False
         """Replies report one of them at least, so that an error of the count does not last."""
         self._headers = Headers(self.requests, 0), Headers(self.tokens, 1)
+        self._facts: tuple[object, ...] = ()
+        """Limits and rules as of the last reply that reported new ones."""
         self.state(limits)
 
     def state(self, limits: Limits) -> None:
@@ -54,11 +58,6 @@ class Quotas:
 
     def by_name(self) -> tuple[tuple[str, ResourceQuota], ...]:
         return ("requests", self.requests), ("tokens", self.tokens), ("inputs", self.inputs)
-
-    @property
-    def are_known(self) -> bool:
-        """Limits of requests and tokens are stated or reported."""
-        return self.requests.limit is not None and self.tokens.limit is not None
 
     def named(self, reservation: Reservation) -> Iterator[tuple[str, ResourceQuota, float]]:
         """Each quota, and the amount that ``reservation`` needs of it."""
@@ -84,7 +83,7 @@ class Quotas:
 
     def check_capacity(self, reservation: Reservation) -> None:
         """Raise :class:`InputError` for more than is ever admitted at once."""
-        if not self._are_limited or (
+        if not self._limited or (
             reservation.requests <= self.requests.capacity
             and reservation.tokens <= self.tokens.capacity
             and reservation.inputs <= self.inputs.capacity
@@ -111,7 +110,7 @@ class Quotas:
 
         ``paced``: at the pace; a probe is sent to find out whether that still holds.
         """
-        when = self._when_limits_allow(now, reservation, aside, leave_reserve) if self._are_limited else now
+        when = self._when_limits_allow(now, reservation, aside, leave_reserve) if self._limited else now
         if paced and self.pace.flow is not None:
             both = self._reserve(now) if leave_reserve else (aside[0], aside[1])
             when = max(when, self.pace.earliest(now, reservation, both))
@@ -119,13 +118,11 @@ class Quotas:
 
     def _when_limits_allow(self, now: float, reservation: Reservation, aside: Amounts, leave_reserve: bool) -> float:
         when = now
-        for quota, amount, left in (
-            (self.requests, reservation.requests, aside[0]),
-            (self.tokens, reservation.tokens, aside[1]),
-            (self.inputs, reservation.inputs, aside[2]),
-        ):
-            if quota.limit is not None or quota.day is not None:
-                when = max(when, quota.earliest(now, amount, left, leave_reserve=leave_reserve))
+        amounts = reservation.requests, reservation.tokens, reservation.inputs
+        for place, quota in self._limited:
+            of_quota = quota.earliest(now, amounts[place], aside[place], leave_reserve=leave_reserve)
+            if of_quota > when:
+                when = of_quota
         return when
 
     def leaves(self, now: float, head: Reservation, other: Reservation) -> bool:
@@ -195,16 +192,23 @@ class Quotas:
                 if self.pace.flow is not None:
                     self.pace.corrected(reservation.sent_at, delta)
         self.ended(now, reservation, success=True)
-        hints = reply.quota
-        if hints is not None:
-            of_requests, of_tokens = self._headers
-            of_requests.sync(reservation, now, hints.limit_requests, hints.remaining_requests, hints.reset_requests)
-            of_tokens.sync(reservation, now, hints.limit_tokens, hints.remaining_tokens, hints.reset_tokens)
-            self._share_rule(now)
+        if reply.quota is not None:
+            self._reported(now, reservation, reply.quota)
+
+    def _reported(self, now: float, reservation: Reservation, hints: QuotaHints) -> None:
+        """Learn from the headers of a reply."""
+        requests, tokens = self.requests, self.tokens
+        of_requests, of_tokens = self._headers
+        of_requests.sync(reservation, now, hints.limit_requests, hints.remaining_requests, hints.reset_requests)
+        of_tokens.sync(reservation, now, hints.limit_tokens, hints.remaining_tokens, hints.reset_tokens)
+        self._share_rule(now)
+        facts = requests.limit, requests.rule, requests.from_headers, tokens.limit, tokens.rule, tokens.from_headers
+        if facts != self._facts:  # most replies report nothing new
+            self._facts = facts
             self._knows()
-            spans = [quota.span for quota in (self.requests, self.tokens) if quota.rule == "short"]
-            if spans:
-                self.pace.use_window(now, max(spans), (self.requests.window, self.tokens.window))
+        if requests.rule == "short" or tokens.rule == "short":
+            span = max(quota.span for quota in (requests, tokens) if quota.rule == "short")
+            self.pace.use_window(now, span, (requests.window, tokens.window))
 
     def rejected(self, now: float, reservation: Reservation, wait: float | None) -> None:
         """A stray 429: it slows the pace, and begins no episode."""
@@ -258,7 +262,9 @@ class Quotas:
                 silent.use_as(reported)
 
     def _knows(self) -> None:
-        self._are_limited = any(quota.limit is not None or quota.day is not None for _, quota in self.by_name())
+        quotas = enumerate((self.requests, self.tokens, self.inputs))
+        self._limited = [each for each in quotas if each[1].limit is not None or each[1].day is not None]
+        self.are_known = self.requests.limit is not None and self.tokens.limit is not None
         self.are_reported = self.requests.from_headers or self.tokens.from_headers
         rules = {self.requests.rule, self.tokens.rule}
         self.pace.is_bucket = "bucket" in rules

@@ -47,16 +47,23 @@ class RefillDetector:
 
     def saw(self, now: float, remaining: float, reset: float, rate: float) -> WindowRule:
         """Note a reply; return a verdict once there is enough to compare, and start again."""
-        time = reset + remaining / rate
-        if self._is_filled(now, remaining / rate, time):
+        remains = remaining / rate
+        time = reset + remains
+        if self._is_filled(now, remains, time):
             self.seconds = MINUTE_S
             self._begin()
             return "bucket"
-        self._highest = max(self._highest, remaining)
-        self._least, self._most = min(self._least, remaining), max(self._most, remaining)
-        self._shortest, self._longest = min(self._shortest, time), max(self._longest, time)
+        if remaining < self._least:
+            self._least = remaining
+        if remaining > self._most:
+            self._most = remaining
+            self._highest = max(self._highest, remaining)
+        if time < self._shortest:
+            self._shortest = time
+        if time > self._longest:
+            self._longest = time
         moved = self._most - self._least
-        if moved < max(2.0, MIN_MOVED_S * rate):
+        if moved < 2.0 or moved < MIN_MOVED_S * rate:
             return "unknown"
         rule: WindowRule = "unknown"
         if self._longest - self._shortest <= (SAME_TIME_SHARE * moved + 1) / rate:  # one: whole units

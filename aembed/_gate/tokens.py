@@ -23,6 +23,8 @@ class TokenRatio:
     def answered(self, tokens: float | None, characters: int) -> None:
         """A reply to a request of so many characters, with the server's count if it reports one."""
         if tokens is not None and tokens > 0:
-            self._largest = max(self._largest, characters)
-            self._characters = min(self._characters + characters, MEMORY_REPLIES * self._largest)
+            if characters > self._largest:
+                self._largest = characters
+            seen, most = self._characters + characters, MEMORY_REPLIES * self._largest
+            self._characters = seen if seen < most else most
             self.value += characters / self._characters * (tokens / characters - self.value)

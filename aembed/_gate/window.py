@@ -86,11 +86,10 @@ class Window:
         if cell is None or not 0 <= now - cell.opened_at <= self.grain:
             cell = WindowCell(now)
             cells.append(cell)
-        # `if` and not `max`: every answer passes here twice, and a call takes three times as long
         expires = now + self.span + MARGIN_S
-        if expires > cell.expires:  # noqa: PLR1730
+        if expires > cell.expires:
             cell.expires = expires
-        if sent_at > cell.sent_at:  # noqa: PLR1730
+        if sent_at > cell.sent_at:
             cell.sent_at = sent_at
         cell.amount += amount
         if is_query:

@@ -21,7 +21,7 @@ CERTAINTY_RATIO = 2.0
 class WindowEnd:
     """``latest`` is the latest time at which the window may end."""
 
-    __slots__ = ("_earliest", "_first_now", "_is_rejected", "_least", "_longest", "_most", "_off", "_replies", "latest")
+    __slots__ = ("_earliest", "_first_now", "_is_long", "_is_rejected", "_least", "_most", "_off", "_replies", "latest")
 
     def __init__(self) -> None:
         self._is_rejected = False
@@ -30,7 +30,7 @@ class WindowEnd:
     def _begin(self) -> None:
         self._earliest, self.latest = -math.inf, math.inf
         self._first_now = math.inf
-        self._longest = self._off = 0.0
+        self._off, self._is_long = 0.0, False
         self._least, self._most = math.inf, -math.inf
         self._replies = 0
 
@@ -43,17 +43,25 @@ class WindowEnd:
         if self._is_rejected or now >= self.latest:
             self._begin()
         off = WHOLE_SECONDS_S if reset == int(reset) else ROUNDING_S
-        self._off = max(self._off, off)
+        if off > self._off:
+            self._off = off
         earliest, latest = sent_at + reset - off, now + reset + off
         if earliest > self.latest or latest < self._earliest:
             self._begin()
             self._off = off
-        self._earliest, self.latest = max(self._earliest, earliest), min(self.latest, latest)
-        self._least, self._most = min(self._least, remaining), max(self._most, remaining)
-        self._longest = max(self._longest, reset)
-        self._first_now = min(self._first_now, now)
+        if earliest > self._earliest:
+            self._earliest = earliest
+        if latest < self.latest:
+            self.latest = latest
+        if remaining < self._least:
+            self._least = remaining
+        if remaining > self._most:
+            self._most = remaining
+        self._is_long = self._is_long or reset >= MIN_RESET_S
+        if now < self._first_now:
+            self._first_now = now
         self._replies += sent_at > self._first_now + 2 * self._off
         moved = self._most - self._least
-        if self._is_rejected or self._replies < MIN_REPLIES or self._longest < MIN_RESET_S:
+        if self._is_rejected or self._replies < MIN_REPLIES or not self._is_long:
             return False
         return moved >= 2 + CERTAINTY_RATIO * rate * (self.latest - self._earliest)
