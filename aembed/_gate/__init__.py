@@ -1,6 +1,7 @@
 """Admission for one account: which request may be sent, and when.
 
 gate             the queue; waiting and waking
+snapshot         its state at one moment, for statistics
 lanes            order of turns: queries overtake documents, documents keep a share, owners share by amount
 slots            requests in flight
 reservation      amounts that one request needs, and notes taken when it was sent
@@ -72,8 +73,9 @@ States of the backoff:
                         a time)--> calls that wait are given up
 """
 
-from aembed._gate.gate import Gate, Snapshot
+from aembed._gate.gate import Gate
 from aembed._gate.reservation import PausedBeyondDeadline, Reservation
+from aembed._gate.snapshot import Snapshot
 from aembed._gate.watch import AboutGate
 
 __all__ = ["AboutGate", "Gate", "PausedBeyondDeadline", "Reservation", "Snapshot"]

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import anyio.lowlevel
 
@@ -19,33 +18,13 @@ from aembed._gate.account import Account
 from aembed._gate.lanes import NO_AMOUNTS, Amounts, Lanes, Ticket
 from aembed._gate.reservation import PausedBeyondDeadline, Reservation
 from aembed._gate.slots import Slots
+from aembed._gate.snapshot import Snapshot
 from aembed._gate.watch import AboutGate, GateWatch, Hearer
 from aembed._settings.policies import Limits
 from aembed._types import Kind, ModelSpec, Reply
 
 OWNER_RETURN_S = 0.001
 """Seconds that a free slot waits for the next batch of an owner that shares the account: by then it is in the queue."""
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The state of a gate at one moment, for statistics. Times are in seconds, limits per minute."""
-
-    in_flight: int
-    waiting: int
-    waiting_for: str
-    paused: float
-    rejections: int
-    slots: int
-    requests_per_minute: float | None
-    tokens_per_minute: float | None
-    inputs_per_minute: float | None
-    circuit_open: bool
-    """One probe at a time is sent."""
-    limits: Mapping[str, float]
-    """The known ones of those above, by "requests", "tokens", "inputs"."""
-    remaining: Mapping[str, float]
-    """Part of each of them that could be sent now."""
 
 
 class Gate:
@@ -178,7 +157,7 @@ class Gate:
         """
         self.account.quotas.check_capacity(reservation)
         lanes = self._lanes
-        # What is not blocked owes no document the slot.
+        # If a document were owed the slot, it would block this request.
         if lanes.blocks(reservation) or not self._has_slot(reservation.kind, documents_first=False):
             return False
         loop = asyncio.get_running_loop()

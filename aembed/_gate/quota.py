@@ -139,9 +139,8 @@ class ResourceQuota:
         """When ``amount`` may be admitted and leave so much of the level, and of the minute."""
         when = now
         if self.limit is not None:
-            most = amount + of_level
-            if most > self.burst:
-                most = self.burst
+            needed = amount + of_level
+            most = needed if needed < self.burst else self.burst
             if self.level < most and self.rule != "short":
                 when = self.window_end if self.rule == "fixed" else now + (most - self.level) / self.rate
             if self.rule in {"bucket", "fixed"} and (lacking := most - self._allowed) > 0:
