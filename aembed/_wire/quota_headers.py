@@ -20,7 +20,7 @@ MAX_DURATION_CHARS = 40
 MAX_RESET_S = 86_400.0
 """Longest reset that is believed, in seconds: no known quota takes more than a day, so the header must be broken."""
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 _WAIT_IN_WORDS = re.compile(
@@ -45,22 +45,19 @@ class QuotaHeaders:
 
     requests: str | None
     tokens: str | None = None
+    counts: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    """Field of :class:`QuotaHints` -> header, of limits and remaining amounts."""
+    resets: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    """The same of resets."""
     signs: frozenset[str] = field(init=False, repr=False, compare=False)
     """Headers of which one shows that a reply uses these names."""
-    fields: Mapping[str, str] = field(init=False, repr=False, compare=False)
-    """Field of :class:`QuotaHints` -> header."""
 
     def __post_init__(self) -> None:
-        patterns = {"requests": self.requests, "tokens": self.tokens}
-        fields = {
-            f"{what}_{unit}": pattern.format(what)
-            for unit, pattern in patterns.items()
-            if pattern is not None
-            for what in ("limit", "remaining", "reset")
-        }
-        signs = frozenset(name for field, name in fields.items() if not field.startswith("reset"))
-        object.__setattr__(self, "fields", fields)
-        object.__setattr__(self, "signs", signs)
+        patterns = {unit: pattern for unit in ("requests", "tokens") if (pattern := getattr(self, unit)) is not None}
+        counts = {f"{what}_{unit}": of.format(what) for unit, of in patterns.items() for what in ("limit", "remaining")}
+        object.__setattr__(self, "counts", counts)
+        object.__setattr__(self, "resets", {f"reset_{unit}": of.format("reset") for unit, of in patterns.items()})
+        object.__setattr__(self, "signs", frozenset(counts.values()))
 
 
 OPENAI = QuotaHeaders("x-ratelimit-{}-requests", "x-ratelimit-{}-tokens")
@@ -142,11 +139,15 @@ def quota_hints(headers: Mapping[str, str], names: Sequence[QuotaHeaders] = USUA
 
 
 def _hints(headers: Mapping[str, str], names: QuotaHeaders) -> QuotaHints | None:
-    values = {
-        field: (_reset if field.startswith("reset") else _number)(headers.get(name))
-        for field, name in names.fields.items()
-    }
-    return QuotaHints(**values) if any(value is not None for value in values.values()) else None
+    plain = dict(headers)  # their names are in lower case, and a plain dictionary looks them up faster
+    found: dict[str, float] = {}
+    for what, name in names.counts.items():
+        if (count := _number(plain.get(name))) is not None:
+            found[what] = count
+    for what, name in names.resets.items():
+        if (reset := _reset(plain.get(name))) is not None:
+            found[what] = reset
+    return QuotaHints(**found) if found else None
 
 
 def _reset(value: str | None) -> float | None:
@@ -162,17 +163,18 @@ def _number(value: str | None) -> float | None:
         number = float(value)
     except ValueError:
         return None
-    return number if math.isfinite(number) and number >= 0 else None
+    return number if 0 <= number < math.inf else None
 
 
 def duration(value: str | None) -> float | None:
     """``12ms``, ``6m0s``, ``1h2m3.5s``, or plain seconds -> seconds."""
     if not value or len(value) > MAX_DURATION_CHARS:
         return None
-    parts = _DURATION.findall(value)
-    if "".join(number + unit for number, unit in parts) != value:
-        return _number(value)
-    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    seconds, end = 0.0, 0
+    while (part := _PART.match(value, end)) is not None:
+        seconds += float(part[1]) * _SECONDS[part[2]]
+        end = part.end()
+    return seconds if end == len(value) else _number(value)
 
 
 def _until(value: str, now: str | None) -> float | None:
