@@ -5,9 +5,8 @@ from __future__ import annotations
 import codecs
 import os
 import select
-import subprocess
-import sys
 
+from tests import forked
 from tests.cli.command import COMMAND
 
 HEEDED = (
@@ -30,13 +29,8 @@ class Terminal:
         self._decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end within a character
         self._master, slave = os.openpty()
         program = f"{HEEDED}\n{first}\nimport os; {'os.login_tty(0); ' * control}{COMMAND[-1]}"
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", program, *arguments],
-            env={**os.environ, "TERM": "xterm", "COLUMNS": str(columns)},
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-        )
+        environment = {**os.environ, "TERM": "xterm", "COLUMNS": str(columns)}
+        self.process = forked.start(program, *arguments, stdin=slave, stdout=slave, stderr=slave, env=environment)
         os.close(slave)
 
     def show(self, text: str = "\0") -> None:

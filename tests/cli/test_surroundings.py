@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests import forked
 from tests.cli.command import COMMAND, PROFILES, Aembed
 from tests.cli.terminal import Terminal
 
@@ -122,13 +123,15 @@ def test_fault_122_code_pages(encoding: str) -> None:
     name = "räume-房间-\U0001f3e0.txt"
     Path(name).write_text("one\ntwo\n")
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
-    ended = subprocess.run(
-        [*COMMAND, "embed", name, "-o", f"{name}.npy", "-m", "mock"], capture_output=True, check=False, env=environment
-    )
-    assert (ended.returncode, ended.stderr) == (0, b"")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return forked.run(COMMAND[-1], *arguments, env=environment, encoding=encoding)
+
+    ended = run("embed", name, "-o", f"{name}.npy", "-m", "mock")
+    assert (ended.returncode, ended.stderr) == (0, "")
     for arguments in (["embed", "--help"], ["embed", "missing-\U0001f3e0"]):
-        ended = subprocess.run([*COMMAND, *arguments], capture_output=True, check=False, env=environment)
-        assert b"Traceback" not in ended.stderr
+        ended = run(*arguments)
+        assert "Traceback" not in ended.stderr
         assert ended.stdout or ended.returncode == 2
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.cli.command import COMMAND, PROFILES, left_over
 from tests.cli.terminal import Terminal
 
@@ -35,9 +35,7 @@ def test_progress_bar_names_the_resource_waited_for(notes: str) -> None:
 
 
 def test_no_progress_bar_in_a_pipe(notes: str) -> None:
-    result = subprocess.run(
-        [*COMMAND, "embed", notes, "-o", "v.npy", "--model", "mock"], capture_output=True, check=True, text=True
-    )
+    result = forked.run(COMMAND[-1], "embed", notes, "-o", "v.npy", "--model", "mock")
     assert result.stderr == ""
     assert len(result.stdout.splitlines()) == 1
 

@@ -1,4 +1,4 @@
-"""The command ``aembed bench`` in a fresh process."""
+"""The command ``aembed bench`` in a process of its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests import forked
 
 pytest.importorskip("typer", reason="needs the extra cli")
 pytest.importorskip("scipy", reason="needs the extra bench")
@@ -22,14 +24,12 @@ IGNORED = "signal.signal(signal.SIGINT, signal.SIG_IGN)"
 
 
 def aembed(*arguments: str, cwd: Path, ctrl_c: str = HEEDED, **environment: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-c", f"import signal; {ctrl_c}; from aembed.cli import main; main()", "bench", *arguments],
+    done = forked.run(
+        f"import signal; {ctrl_c}; from aembed.cli import main; main()",
+        *("bench", *arguments),
         cwd=cwd,
         env={**os.environ, "COLUMNS": "300", **environment},
-        capture_output=True,
         encoding=environment.get("PYTHONIOENCODING", "utf-8"),
-        check=False,
-        timeout=300,
     )
     assert "Traceback" not in done.stderr
     return done
@@ -40,7 +40,7 @@ SHORT = {
     "users": ("--users", "2", "--think", "5ms", "--duration", "200ms"),
     "burst": ("--base", "20", "--spike", "100", "--spike-for", "100ms", "--duration", "1s"),
     "sustained": ("--rate", "50", "--duration", "600ms"),
-    "steps": ("--start", "50", "--step-for", "300ms"),
+    "steps": ("--start", "50", "--highest", "100", "--step-for", "300ms"),
 }
 
 

@@ -35,7 +35,7 @@ def test_load_reports_everywhere(place: Path) -> None:
     [
         (("users", "--users", "3", "--think", "1ms", "--duration", "200ms"), "closed"),
         (("burst", "--base", "20", "--spike", "100", "--spike-for", "100ms", "--duration", "1s"), "burst"),
-        (("steps", "--start", "20", "--step-for", "200ms", "--slo", "p90=10s"), "steps"),
+        (("steps", "--start", "50", "--highest", "100", "--step-for", "200ms", "--slo", "p90=10s"), "steps"),
     ],
 )
 def test_other_loads(place: Path, arguments: tuple[str, ...], mode: str) -> None:
