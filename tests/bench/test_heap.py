@@ -11,6 +11,7 @@ import pytest
 
 from aembed import bench
 from aembed.bench.load.heap import heap_frozen
+from aembed.bench.micro import memory, timing
 from aembed.bench.report import sections
 
 virtual = pytest.mark.virtual_time
@@ -80,4 +81,13 @@ def test_objects_frozen_before_stay_frozen() -> None:
     gc.freeze()
     with heap_frozen():
         pass
+    assert gc.get_freeze_count() > 0
+
+
+@pytest.mark.parametrize("mode", [timing, memory], ids=["micro", "memory"])
+@pytest.mark.one_loop
+async def test_objects_frozen_before_stay_frozen_while_operations_are_measured(mode: Any) -> None:
+    gc.freeze()
+    options = {"seconds": 1e-6} | ({"operations": 1} if mode is memory else {})
+    await mode.measure(bench.Subject(anyio.lowlevel.checkpoint), **options)
     assert gc.get_freeze_count() > 0

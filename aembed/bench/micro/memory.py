@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from aembed import InputError
+from aembed.bench.load.heap import heap_frozen
 from aembed.bench.micro.frozen_clock import FrozenClockLoop
 from aembed.bench.micro.process import MEASUREMENT_TIMEOUT_S, alone
 from aembed.bench.model.one_at_a_time import Memory
@@ -132,9 +133,7 @@ async def measure(subject: Subject, operations: int, seconds: float) -> Looks:
     each = max(1, min(operations, affordable) // LOOKS)
     size, call, loop = resident(), subject.call, asyncio.get_running_loop()
     blocks, rss = array("q", bytes(8 * LOOKS)), array("q", bytes(8 * LOOKS))  # lists would keep an object for each
-    gc.collect()
-    gc.freeze()  # objects that exist now stay: collections look at the others alone
-    try:
+    with heap_frozen():  # objects that exist now stay: collections look at the others alone
         for i in range(LOOKS):
             for _ in range(each):
                 await call()
@@ -142,8 +141,6 @@ async def measure(subject: Subject, operations: int, seconds: float) -> Looks:
                 loop.pass_(MINUTE_S / (WARM_UP_LOOKS - 1))
             _clean()
             blocks[i], rss[i] = sys.getallocatedblocks(), size() if size else 0
-    finally:
-        gc.unfreeze()
     return Looks(
         each, blocks.tolist(), rss.tolist(), await _peak(subject), await allocated(subject, COUNTED_OPERATIONS)
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import statistics
 import time
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from aembed import InputError
 from aembed.bench.discovery import fresh_case
+from aembed.bench.load.heap import heap_frozen
 from aembed.bench.micro.blocks import CalibratedBlock, InProcess, Timing, calibrated
 from aembed.bench.micro.process import LoopName, alone
 from aembed.bench.model.estimates import Estimate
@@ -159,15 +159,11 @@ async def measure(subject: Subject, seconds: float) -> Blocks:
     """In this process and the running loop."""
     turn = await calibrated(InProcess(subject))
     warm = await _warm_up(turn)
-    gc.collect()
-    gc.freeze()
-    try:
+    with heap_frozen():
         timings: list[Timing] = []
         end = time.perf_counter() + seconds
         while len(timings) < MIN_BLOCKS or time.perf_counter() < end:
             timings.append(await turn.block())
-    finally:
-        gc.unfreeze()
     return Blocks([each.wall / 1e9 for each in timings], [each.cpu / 1e9 for each in timings], turn.operations, warm)
 
 
