@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 
 from aembed.bench import Report
+from aembed.bench import environment as machine
 from aembed.bench.environment import environment
 from aembed.bench.model.one_at_a_time import Cost
 from aembed.bench.model.result import Verdict
 from aembed.testing import VirtualTimeLoop
+from tests.bench.subjects import LOOK_S
 
 pytest.importorskip("perf.suite", reason="the sources' benchmarks are not part of the package")
 
@@ -31,7 +33,8 @@ MEASUREMENTS = list(catalogue.measurements())
 LOCAL = all(map(find_spec, ("onnxruntime", "tokenizers")))
 
 
-def measured(measurement: Measurement) -> Report:
+def measured(measurement: Measurement, monkeypatch: pytest.MonkeyPatch) -> Report:
+    monkeypatch.setattr(machine, "LOOK", LOOK_S)
     loop: Any = VirtualTimeLoop if measurement.on == "mock" else None
 
     async def measure() -> Report:
@@ -42,10 +45,10 @@ def measured(measurement: Measurement) -> Report:
 
 
 @pytest.mark.parametrize("measurement", MEASUREMENTS, ids=lambda each: f"{each.kind}: {each.name}")
-def test_it_works(measurement: Measurement) -> None:
+def test_it_works(measurement: Measurement, monkeypatch: pytest.MonkeyPatch) -> None:
     if measurement.on == "local" and not LOCAL:
         pytest.skip("the local model is not installed")
-    report = measured(measurement)
+    report = measured(measurement, monkeypatch)
     part = {"open": report.response, "closed": report.closed, "burst": report.burst, "sustained": report.drift}
     assert {**part, "micro": report.micro, "memory": report.memory}[measurement.kind] is not None, report.verdict
     assert report.traffic is None or (report.traffic.ok == report.traffic.offered > 0), report.traffic

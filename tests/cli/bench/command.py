@@ -1,4 +1,4 @@
-"""The command ``aembed bench`` in a process of its own."""
+"""The command ``aembed bench`` in a separate process."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import forked
+from tests.bench.subjects import LOOK_S
 
 pytest.importorskip("typer", reason="needs the extra cli")
 pytest.importorskip("scipy", reason="needs the extra bench")
@@ -23,9 +24,12 @@ IGNORED = "signal.signal(signal.SIGINT, signal.SIG_IGN)"
 """A background job, or a parent that ignores the signal, leaves it ignored: each test sets its own."""
 
 
+SHORT_LOOKS = f"from aembed.bench import environment; environment.LOOK = {LOOK_S}; environment.CANARY = 1"
+
+
 def aembed(*arguments: str, cwd: Path, ctrl_c: str = HEEDED, **environment: str) -> subprocess.CompletedProcess[str]:
     done = forked.run(
-        f"import signal; {ctrl_c}; from aembed.cli import main; main()",
+        f"import signal; {ctrl_c}; {SHORT_LOOKS}; from aembed.cli import main; main()",
         *("bench", *arguments),
         cwd=cwd,
         env={**os.environ, "COLUMNS": "300", **environment},
