@@ -225,13 +225,14 @@ def at_the_limit(seed: int) -> Callable[[], Any]:
     return call
 
 
-async def test_a_step_exactly_at_the_limit_is_seldom_decided() -> None:
+async def test_a_step_exactly_at_the_limit_is_seldom_decided(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measured p95s lie on one side or the other; either decision is wrong, and one run in twenty may be."""
+    monkeypatch.setattr(room, "MIN_REQUESTS", 1000)  # no lower rate is tried, of which nothing is asked
     states, measured = [], set()
     for seed in range(60):
         report = await bench.steps(at_the_limit(seed), objective=OBJECTIVE, start=40, highest=40, step_s=20, seed=seed)
         assert report.steps is not None
-        step = report.steps.steps[-1]
+        (step,) = report.steps.steps
         states.append(step.state)
         measured.add((step.objective.value or 1) <= OBJECTIVE.seconds)
     assert measured == {True, False}
