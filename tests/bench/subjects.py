@@ -14,7 +14,7 @@ from tests.loops import run
 
 CAPACITY = 100.0
 LOOK_S = 0.005
-"""Seconds of each look at the machine, one before each measurement and one after it: a long one is needed only for figures."""
+"""Seconds of each look at the machine: one before each measurement, one after it."""
 
 
 def server(*, growth: float = 0.0) -> Callable[[], Awaitable[None]]:
