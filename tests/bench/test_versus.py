@@ -154,6 +154,7 @@ async def test_sides_take_turns_with_the_same_requests() -> None:
     assert {standing.rank for standing in whole.versus.standings[:2]} == {1}
     assert [side.traffic and side.traffic.offered for side in sides] == [20 * 60] * 3
     assert [side.objectives[0].state for side in sides] == ["kept"] * 3
+    assert [made.name for made in (whole, *sides)] == ["one versus two versus slow", *NAMES]
     assert whole.verdict.state == "ok"
     assert "are tied by p50" in headlines.headline(whole)
     assert [table.title for table in sections.tables(whole)][:2] == ["Side by side", "Differences"]
@@ -216,8 +217,9 @@ async def test_the_blocks_measured_until_ctrl_c_are_reported(seconds: float, sid
     stop = asyncio.Event()
     subjects = {name: bench.Subject(server(0.02, []), requests=bench.integers(1, 9)) for name in ("one", "two")}
     asyncio.get_running_loop().call_later(seconds, stop.set)
-    whole, *measured = await bench.versus(subjects, arrivals=bench.poisson(20), duration=60, block_s=3, stop=stop)
-    assert (whole.interrupted, len(measured)) == (True, sides)
+    options: bench.RunOptions = {"stop": stop, "name": "mine"}
+    whole, *measured = await bench.versus(subjects, arrivals=bench.poisson(20), duration=60, block_s=3, **options)
+    assert (whole.interrupted, len(measured), whole.name) == (True, sides, "mine")
     assert (whole.versus is not None) == judged
     assert judged or whole.verdict.state == "inconclusive"
     assert judged or headlines.headline(whole) == "nothing was decided"

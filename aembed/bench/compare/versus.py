@@ -89,7 +89,7 @@ async def versus(
     settings = settings_for("load", first, options)
     if settings.processes > 1:
         raise InputError("versus measures all sides in one process, in turns: leave processes out")
-    frame = await RunContext.around(first, settings.name or ", ".join(targets))
+    frame = replace(await RunContext.around(first, settings.name or " versus ".join(targets)), parameters={})
     real = not keeps_own_time(asyncio.get_running_loop())
     with heap_frozen():
         async with AsyncExitStack() as stack:
@@ -131,7 +131,7 @@ async def versus(
     stalls = watchdog.stalls(begun) if watchdog else ()
     reports = [replace(report, stalls=()) for report in reports]  # their time is that of their blocks alone
     whole = await frame.report("versus", verdict=verdict, versus=found, stalls=stalls, interrupted=interrupted)
-    return (replace(whole, name=" versus ".join(targets), parameters={}), *reports)
+    return (whole, *reports)
 
 
 def _rows(side: VersusSide, report: Report, block_s: float, seed: int) -> RunRows:
