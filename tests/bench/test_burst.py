@@ -146,6 +146,12 @@ def test_recovery_ends_with_the_first_request_that_is_not_slow() -> None:
     assert found.band == pytest.approx((0.009, 0.011))
 
 
+def test_what_takes_as_long_as_the_band_allows_is_not_slow() -> None:
+    times = came()
+    assert felt(times, np.where(times < 11, 0.5, 0.55)).recovery == 0.0
+    assert felt(times, np.where(times < 11, 0.5, 0.551)).recovery is None
+
+
 def test_a_backlog_is_gone_when_it_is_back_at_its_level() -> None:
     """At most three at a time before the spike, all of which ends in one moment; three are under way then."""
     times = came(base=50, end=11, seconds=30)

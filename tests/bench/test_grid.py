@@ -39,6 +39,15 @@ async def test_a_grid_that_cannot_be_swept_is_named(given: dict[str, Any], probl
 
 
 def test_the_values_of_a_scenario_are_part_of_the_grid() -> None:
-    over, cells = grid(scenario(FREE, documents=[1, 8]), {})
-    assert over == {"documents": (1, 8), "users": (1,)}
+    over, cells = grid(scenario(FREE, documents=[1, 8], words=[3]), {})
+    assert over == {"documents": (1, 8), "users": (1,)}, "words do not vary"
     assert [cell.parameters for cell in cells] == [{"documents": 1, "users": 1}, {"documents": 8, "users": 1}]
+    assert [(cell.users, cell.rate, cell.subject) for cell in cells] == [(1, None, (1,)), (1, None, (8,))]
+    cases = [cell.target for cell in cells if isinstance(cell.target, bench.Case)]
+    assert [case.parameters for case in cases] == [{"documents": 1, "words": 3}, {"documents": 8, "words": 3}]
+
+
+def test_a_load_is_a_number_of_users_or_a_rate() -> None:
+    over, cells = grid(scenario(FREE, documents=[1]), {"rate": [5, 5, 7.5]})
+    assert over == {"rate": (5, 7.5)}, "each value once"
+    assert [(cell.users, cell.rate, cell.subject) for cell in cells] == [(None, 5.0, ()), (None, 7.5, ())]

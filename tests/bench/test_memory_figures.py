@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import tracemalloc
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -99,6 +101,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 async def nothing() -> None: ...
 
 
+def test_what_only_rises_to_where_it_was_before_does_not_rise_throughout() -> None:
+    """The least of the last third of the looks is the most of the first third."""
+    assert not _memory(looks(lambda n: 10 * min(n // EACH, 21) + max(0, n // EACH - 36))).filling
+    assert _memory(looks(lambda n: 10 * min(n // EACH, 21) + max(0, n // EACH - 35))).filling
+
+
+@pytest.mark.virtual_time
 async def test_a_process_has_a_frozen_clock_and_five_minutes_more_than_it_measures(asked: dict[str, Any]) -> None:
     await bench.memory(nothing, operations=48)
     assert (asked["loop"], asked["patience"]) == ("frozen", 360.0)
@@ -111,6 +120,7 @@ async def test_a_process_has_a_frozen_clock_and_five_minutes_more_than_it_measur
         await bench.memory(nothing, seconds=0)
 
 
+@pytest.mark.virtual_time
 @pytest.mark.parametrize(
     ("blocks", "grown", "is_noted"),
     [(0, 9e6, True), (0, 7e6, False), (1, 9e6, False)],
@@ -167,6 +177,43 @@ def test_a_slow_operation_runs_once_between_two_looks() -> None:
     assert seen.each == 1
     assert seen.rss == [0] * 48
     assert len(operation.clock) == 1 + 48 + 10
+
+
+def test_as_many_operations_are_looked_at_as_the_time_is_enough_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One takes half a second by this clock, and by the other no time at all."""
+    monkeypatch.setattr(MODULE, "time", SimpleNamespace(perf_counter=iter([3.0, 3.5, 7.0, 7.0]).__next__))
+    assert measured(4800, 60.0)[0].each == 120 // 48
+    assert measured(4800, 96e-9)[0].each == 2
+
+
+def test_only_objects_that_came_since_are_collected(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    calls = {name: lambda name=name: done.append(name) for name in ("collect", "freeze", "unfreeze")}
+    monkeypatch.setattr(MODULE, "gc", SimpleNamespace(**calls))
+    measured(48, 60.0)
+    assert done == ["collect", "freeze", *["collect"] * 48, "unfreeze"]
+    assert not tracemalloc.is_tracing()
+
+
+def test_names_that_python_keeps_are_cleared_at_each_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    cleared: list[int] = []
+    monkeypatch.setattr(sys, "_clear_internal_caches", lambda: cleared.append(1), raising=False)
+    measured(48, 60.0)
+    assert len(cleared) == 48
+
+
+async def test_the_peak_is_the_most_that_one_operation_held() -> None:
+    sizes = iter([0, 300_000, 100_000, *[0] * 20])
+    kept = []
+
+    async def holds() -> None:
+        kept.append(bytes(200_000))
+        bytes(next(sizes))
+
+    peak = await MODULE._peak(Subject(holds))
+    assert 500_000 <= peak < 510_000
+    assert len(kept) == 10
+    assert not tracemalloc.is_tracing()
 
 
 def test_a_minute_has_passed_when_the_looks_that_count_begin() -> None:

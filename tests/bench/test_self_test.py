@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -125,6 +127,22 @@ async def test_injected_faults_are_real() -> None:
     for _ in range(3):
         await subject.call()
     assert held == [0.5]
-    injected.burn(0.0)
-    injected.block(0.0)
     assert injected.slower(57, 0.05) == 60
+    assert injected.slower(57, 1.0) == 57 + 57 + injected.OVERHEAD == 117
+
+
+@pytest.mark.virtual_time
+async def test_a_call_that_does_not_stall_waits_for_a_millisecond() -> None:
+    begun = asyncio.get_running_loop().time()
+    await injected.stalls(0.5, 2, print).call()
+    assert asyncio.get_running_loop().time() - begun == pytest.approx(0.001, abs=1e-6)
+
+
+def test_a_stall_sleeps_or_computes_for_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    used = iter([10.0, 10.1, 10.2, 10.25, 10.3])
+    monkeypatch.setattr(injected, "time", SimpleNamespace(sleep=slept.append, thread_time=used.__next__))
+    injected.block(0.4)
+    assert slept == [0.4]
+    injected.burn(0.25)
+    assert list(used) == [10.3]

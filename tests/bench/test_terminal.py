@@ -107,8 +107,9 @@ def test_a_model_is_named_once() -> None:
 
 
 def test_the_verdict_of_a_report_is_before_and_after_its_tables() -> None:
-    lines = shown(samples()["sustained"]).strip().splitlines()
-    assert lines[1] == "measured; INCONCLUSIVE"
+    report = samples()["sustained"]
+    lines = shown(report).strip().splitlines()
+    assert lines[:3] == [headlines.title(report), "measured; INCONCLUSIVE", headlines.headline(report)]
     assert lines.count("measured; INCONCLUSIVE") == 1
 
 
