@@ -11,6 +11,7 @@ from aembed import bench
 from aembed.bench.load.burst import describe
 from aembed.bench.model.under_load import Burst
 from aembed.bench.rows.columns import FAILED, OK, Rows
+from aembed.bench.stats.sample import percentiles
 from tests.bench.subjects import CAPACITY, server
 
 virtual = pytest.mark.virtual_time
@@ -144,6 +145,24 @@ def test_recovery_ends_with_the_first_request_that_is_not_slow() -> None:
     assert found.recovery == pytest.approx(4.0)
     assert found.peak_response == pytest.approx(1.0)
     assert found.band == pytest.approx((0.009, 0.011))
+
+
+def test_the_usual_latency_is_that_of_requests_before_the_spike() -> None:
+    """None of them takes as long as the next, and so each counts."""
+    times = came()
+    took = np.linspace(0.01, 0.02, len(times))
+    (usual,) = percentiles(took[times < 10], (0.95,))
+    assert usual.low is not None
+    assert usual.high is not None
+    assert felt(times, took).band == pytest.approx((0.9 * usual.low, 1.1 * usual.high), rel=1e-9)
+
+
+@pytest.mark.parametrize(("after", "recovery"), [(2, None), (3, 0.0)])
+def test_three_requests_after_the_spike_can_be_told_from_chance(after: int, recovery: float | None) -> None:
+    end = 25 - (after - 0.5) / 50
+    times = came(start=5.0, end=end)
+    assert np.sum(times >= end) == after
+    assert felt(times, np.full(len(times), 0.01), start=5.0, end=end).recovery == recovery
 
 
 def test_what_takes_as_long_as_the_band_allows_is_not_slow() -> None:

@@ -7,7 +7,9 @@ from xml.etree import ElementTree as ET
 
 from aembed.bench.report import (
     github_annotations,
+    headlines,
     junit,
+    step_summary,
 )
 from tests.bench.samples import invalid, samples
 from tests.bench.shown import compared
@@ -30,3 +32,15 @@ def test_ci_gets_the_reasons() -> None:
     assert "::2,374 of 2,400 requests were good" in github_annotations([report])
     silent = replace(report, verdict=replace(report.verdict, reasons=()))
     assert github_annotations([silent]).endswith("::no reason given\n")
+
+
+def test_a_summary_has_the_tables_of_each_report_below_its_title() -> None:
+    reports = [samples()["micro"], samples()["cost"]]
+    summary = step_summary(reports)
+    overview, *parts = summary.split("<details>")
+    assert [part.partition("</summary>")[0] for part in parts] == [
+        f"<summary>{headlines.title(report)}" for report in reports
+    ]
+    assert "#### Results" in overview
+    assert ["#### Time per operation" in part for part in parts] == [True, False]
+    assert all(part.rstrip().endswith("</details>") for part in parts)

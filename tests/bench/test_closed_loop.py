@@ -82,3 +82,12 @@ async def test_closed_loop_on_every_loop(users: int) -> None:
 async def test_users_leave_nothing_waiting_to_start() -> None:
     traffic, *_ = parts(await bench.closed(ten_ms, users=5, duration=1))
     assert (traffic.peak_in_flight, traffic.peak_backlog) == (5, 0)
+
+
+@virtual
+@pytest.mark.parametrize(("took", "ends"), [(0.3, 1.2), (0.5, 1.0)])
+async def test_a_request_under_way_at_the_end_is_waited_for_and_nothing_else(took: float, ends: float) -> None:
+    report = await bench.closed(lambda: anyio.sleep(took), users=1, duration=1)
+    assert report.traffic is not None
+    assert report.traffic.ok == report.traffic.offered
+    assert asyncio.get_running_loop().time() == pytest.approx(ends, abs=0.02)

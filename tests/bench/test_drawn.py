@@ -12,13 +12,14 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from aembed.bench import units
 from aembed.bench.model.breakdown import Breakdown
 from aembed.bench.model.result import Report
 from aembed.bench.model.under_load import Stall
 from aembed.bench.report.over_time import over_time
 from aembed.bench.report.plot import plot_of
 from aembed.bench.report.stacked import stacked
-from aembed.bench.report.svg import COLOURS, Chart
+from aembed.bench.report.svg import COLOURS, Chart, formatter
 from aembed.bench.report.versus_charts import versus_charts
 from tests.bench.reports import report, window
 from tests.bench.test_tables_of_sides import against
@@ -92,6 +93,8 @@ def test_a_run_is_drawn_over_its_time(axes: dict[str, Axes]) -> None:
         assert plot["time"]
         assert (plot["x"]["low"], plot["x"]["high"], plot["x"]["label"]) == (0.0, 4.0, "seconds")
         assert plot["y"]["log"] is (title in {"Percentiles over time", "Lag of starts and stalls"})
+    steps = {title: {each.get("step", "") for each in plot["series"]} for title, (plot, _) in found.items()}
+    assert (steps["Rates"], steps["Backlog"], steps["Memory"]) == ({"", "post"}, {""}, {""})
     assert {title: found[title][0]["y"]["label"] for title in ("Rates", "Backlog")} == {
         "Rates": "requests per second",
         "Backlog": "asked, not answered",
@@ -225,3 +228,38 @@ def test_a_segment_has_its_number_if_there_is_room(first: float, numbers: list[s
 def test_parts_that_took_no_time_have_bars_of_no_width() -> None:
     svg = stacked(Breakdown(requests=9, mean={"db": 0.0}, slow={}, slow_requests=0, slowest=())).svg
     assert BOX.findall(svg)[0][2] == "0.00"
+
+
+def test_whatever_is_drawn_is_there_as_data() -> None:
+    axes = Figure().subplots()
+    axes.errorbar([1, 2], [3, 4], yerr=[[1, 1], [2, 2]], fmt="o", color=COLOURS["one"], label="measured", capsize=2)
+    axes.stairs([5, 6], [0, 1, 3], fill=True, color=COLOURS["two"], label="filled")
+    axes.stairs([5, 6], [0, 1, 3], fill=False, color=COLOURS["three"], label="outlined")
+    axes.axhline(7, color=COLOURS["bad"], linestyle="--", label="level")
+    axes.axvline(8, color="#abcdef", label="upright")
+    axes.plot([0, 1], [1.23456789, float("nan")], color=COLOURS["ink"], drawstyle="steps-pre", label="line")
+    axes.annotate("right", (1, 2), ha="right")
+    axes.annotate("left", (3, 4), ha="left")
+    axes.text(0, 0, "no point")
+    axes.yaxis.set_major_formatter(formatter(units.seconds))
+    plot = plot_of(axes, COLOURS, time=True, x_unit="quantile")
+    assert plot["time"]
+    assert (plot["x"]["unit"], plot["y"]["unit"], plot["x"]["ticks"], plot["x"]["log"]) == (
+        "quantile",
+        "time",
+        None,
+        False,
+    )
+    bars, filled, outlined, level, upright, line = plot["series"]
+    assert (bars["kind"], bars["name"], bars["bars"]) == ("points", "measured", [[1, 2, 1, 5], [2, 3, 2, 6]])
+    assert (bars["x"], bars["y"], bars["mark"]) == ([1, 2], [3, 4], "o")
+    stairs = {"kind": "stairs", "x": [0, 1, 3], "y": [5, 6]}
+    assert filled == {"name": "filled", "colour": "two", "fill": True, **stairs}
+    assert outlined == {"name": "outlined", "colour": "three", "fill": False, **stairs}
+    assert level == {"kind": "level", "name": "level", "colour": "bad", "dash": "--", "at": 7}
+    assert (upright["kind"], upright["at"], upright["colour"]) == ("upright", 8, "ink")
+    assert (line["step"], line["y"]) == ("pre", [1.2346, None])
+    assert plot["labels"] == [
+        {"x": 1, "y": 2, "text": "right", "end": True},
+        {"x": 3, "y": 4, "text": "left", "end": False},
+    ]

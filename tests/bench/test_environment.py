@@ -39,6 +39,7 @@ async def test_it_names_machine_loop_and_packages() -> None:
 def test_the_fingerprint_is_that_of_the_kind_of_machine(cpu: str, monkeypatch: pytest.MonkeyPatch) -> None:
     here = room._machine.__wrapped__()
     assert here == room._machine.__wrapped__()
+    assert len(here) == 12
     monkeypatch.setattr(room, "_cpu", lambda: cpu)
     assert room._machine.__wrapped__() != here
 

@@ -26,6 +26,7 @@ from aembed.bench.micro.blocks import Timing, measure
 from aembed.bench.micro.frozen_clock import FrozenClockLoop
 from aembed.bench.micro.process import Process, alone, process
 from aembed.bench.subject import SubjectError
+from tests.bench.ended import Ended
 
 SCENARIO = """
 import os
@@ -148,38 +149,6 @@ def test_a_process_is_pinned_to_the_last_core_of_this_one(monkeypatch: pytest.Mo
     monkeypatch.setattr(os, "sched_setaffinity", lambda pid, cores: pinned.append((pid, cores)))
     room.pin(77)
     assert pinned == [(77, {3})]
-
-
-class Ended:
-    """A process as its parent sees it: what it has said, and how it ends."""
-
-    def __init__(self, said: bytes = b"", *, heeds: bool = True) -> None:
-        self.pid = 77
-        self.returncode: int | None = None
-        self._ended, self._heeds = asyncio.Event(), heeds
-        self.stdout = asyncio.StreamReader()
-        self.stdout.feed_data(said)
-        self.stdout.feed_eof()
-        self.asked: list[bytes] = []
-        self.stdin = SimpleNamespace(write=self.asked.append, close=self._closed)
-        self.history: list[tuple[str, float]] = []
-
-    def _note(self, what: str) -> None:
-        self.history.append((what, asyncio.get_running_loop().time()))
-
-    def _closed(self) -> None:
-        self._note("closed")
-        if self._heeds:
-            self._ended.set()
-
-    def kill(self) -> None:
-        self._note("killed")
-        self._ended.set()
-
-    async def wait(self) -> None:
-        await self._ended.wait()
-        self._note("waited")
-        self.returncode = 7
 
 
 @pytest.fixture

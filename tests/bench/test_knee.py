@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import sys
+from dataclasses import replace
 
 import anyio
 import pytest
 
 from aembed import InputError, bench
+from aembed.bench.load.knee import _bounds
+from aembed.bench.model.estimates import Percentile
 from aembed.bench.model.result import Verdict
 from tests.bench.subjects import CAPACITY, server
+from tests.bench.test_tables_under_load import step
 
 EVEN = bench.Objective(q=0.95, seconds=0.05)
 virtual = pytest.mark.virtual_time
@@ -170,3 +175,24 @@ async def test_errors_are_judged_as_measured_unless_a_share_is_stated(
     assert report.steps is not None
     assert report.steps.steps[-1].state == state
     assert len(report.objectives) == (1 if errors is None else 2)
+
+
+@pytest.mark.parametrize(
+    ("low", "bound"), [(None, math.nextafter(0.05, 1.0)), (0.04, math.nextafter(0.05, 1.0)), (0.06, 0.06)]
+)
+def test_a_rate_that_surely_breaks_the_objective_lies_beyond_its_limit(low: float | None, bound: float) -> None:
+    felt = Percentile(q=0.95, value=0.07, low=low, high=0.08)
+    found = _bounds(replace(step(100, 0.07, state="broken"), objective=felt), EVEN)
+    assert (found.value, found.low, found.high) == (0.07, bound, None)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "known"), [(0.01, 0.04, False), (0.01, 0.05, False), (0.01, 0.06, True), (None, 0.06, False)]
+)
+def test_a_rate_whose_errors_are_undecided_says_nothing_for_sure(low: float | None, high: float, known: bool) -> None:
+    """Fast as it surely is, or unknown as it is."""
+    felt = Percentile(q=0.95, value=0.02, low=low, high=high)
+    found = _bounds(replace(step(100, 0.02, state="inconclusive"), objective=felt), EVEN)
+    assert (found.low, found.high) == ((low, high) if known else (None, None))
+    failing = replace(step(100, 0.02, state="inconclusive"), objective=felt, errors=0.011)
+    assert (_bounds(failing, EVEN).value, found.value) == (None, 0.02)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import sys
 import threading
 import time
+from pathlib import Path
 from types import FrameType, SimpleNamespace
 from typing import Any
 
@@ -228,9 +230,10 @@ async def test_waits_for_a_core_are_known_only_where_the_system_reports_them(
 ) -> None:
     clock = [Beat(0, 0, 0)]
     monkeypatch.setattr(Watchdog, "_read", lambda _: clock[-1])
+    clock[0] = Beat(1_000 * MS, 100 * MS, 50 * MS)
     with Watchdog() as watchdog:
         is_reported = watchdog._schedstat is not None
-        clock.append(Beat(2_000 * MS, 500 * MS, 250 * MS))
+        clock.append(Beat(3_000 * MS, 600 * MS, 300 * MS))
     use = watchdog.use()
     assert (use.seconds, use.cpu, use.queued) == (2.0, 0.5, 0.25 if is_reported else None)
     watchdog._schedstat = None
@@ -250,3 +253,18 @@ async def test_collections_of_other_threads_are_not_the_loops(monkeypatch: pytes
     thread.start()
     thread.join()
     assert watchdog.pulse.collections == []
+
+
+@pytest.mark.parametrize(("text", "queued"), [("7 1234 9\n", 1234), (None, 0)])
+def test_a_beat_reads_how_long_the_thread_was_kept_from_running(
+    text: str | None, queued: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second number of the thread's schedstat, read again from its beginning each time."""
+    reader = SimpleNamespace(_schedstat=None)
+    if text is not None:
+        (tmp_path / "schedstat").write_text(text)
+        reader._schedstat = os.open(tmp_path / "schedstat", os.O_RDONLY)
+    beats = [Watchdog._read(reader) for _ in range(2)]  # type: ignore[arg-type]
+    if reader._schedstat is not None:
+        os.close(reader._schedstat)
+    assert [beat.queued for beat in beats] == [queued] * 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import sys
 from collections.abc import Callable
 
@@ -34,6 +35,8 @@ async def test_all_come_and_none_is_early(make: Callable[[asyncio.AbstractEventL
 
     pacer.start(schedule.data, due)
     await over.wait()
+    if isinstance(pacer, TimerfdPacer):
+        assert select.select([pacer._fd], [], [], 0)[0] == [], "the loop is not woken again and again"
     pacer.stop()
     counts = [n for n, _ in told]
     assert counts == sorted(set(counts))

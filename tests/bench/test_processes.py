@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from aembed import InputError, bench
 from aembed.bench.load.breakdown import joined
+from aembed.bench.load.pacer import clock_of
 from aembed.bench.load.processes.children import Lost, ProcessResult
 from aembed.bench.load.processes.job import work_on
 from aembed.bench.load.processes.measure import Plan, job_of, progress_of
@@ -24,11 +26,13 @@ from aembed.bench.load.processes.merge import (
     shares_of,
 )
 from aembed.bench.load.processes.messages import Done, Tick, packed, unpacked
+from aembed.bench.load.run import RunResult, execute
 from aembed.bench.model.under_load import LoopUse, Stall
 from aembed.bench.rows.columns import NEVER, OK, UNFINISHED, RunRows
 from aembed.bench.settings import Progress, RunSettings
+from aembed.testing import VirtualTimeLoop
 from tests.bench import scenarios
-from tests.loops import run
+from tests.loops import LoopFactory, run
 
 
 def outcomes_of(case: bench.Case, plan: Plan, processes: int, *, why: bool = False) -> list[ProcessResult]:
@@ -219,3 +223,28 @@ def test_progress_is_that_of_all() -> None:
     now = told[0]
     assert (now.offered, now.done, now.errors, now.in_flight, now.backlog) == (30, 25, 1, 4, 1)
     assert now.p50 is now.p95 is None
+
+
+@pytest.mark.parametrize(("factory", "real"), [(asyncio.new_event_loop, True), (VirtualTimeLoop, False)])
+def test_processes_have_one_start_and_are_watched_where_their_clock_is_the_machines(
+    factory: LoopFactory, real: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts: list[int | None] = []
+    commons: list[int] = []
+
+    async def executed(driver: Any, seconds: float, settings: RunSettings, *, origin: int | None) -> RunResult:
+        starts.append(origin)
+        return await execute(driver, seconds, settings, origin=origin)
+
+    async def ready() -> int:
+        commons.append(clock_of(asyncio.get_running_loop())() + 1_000_000)
+        return commons[0]
+
+    monkeypatch.setattr(sys.modules["aembed.bench.load.processes.job"], "execute", executed)
+    [case] = scenarios.ten_ms.cases()
+    schedule = np.array([0])
+    job = job_of(case, Plan(name="", seconds=0.001, seed=5, times=schedule), RunSettings(), 0, schedule)
+    making = work_on(job, schedule, ready=ready, tick=lambda _: None, stop=asyncio.Event())
+    done, _ = run(making, loop_factory=factory)
+    assert starts == (commons if real else [None])
+    assert (done.loop is not None, done.rows, done.pacer != "none") == (real, 1, True)

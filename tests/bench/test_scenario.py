@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -110,6 +112,16 @@ def test_scenarios_are_found_in_files(tmp_path: Path) -> None:
     assert one.target == f"{file}:one"
     assert find(one.target)[0].name == "one"
     assert find(f"{file}:two")[0].name == "two"
+
+
+@pytest.mark.parametrize(("path", "added"), [(["", "/there"], []), (["{}", "/there"], []), (["/there"], ["{}"])])
+def test_modules_of_the_working_directory_are_found_without_a_place_for_it_twice(
+    path: list[str], added: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = [place.format(os.getcwd()) for place in path]
+    monkeypatch.setattr(sys, "path", [*before])
+    find("tests.bench.scenarios")
+    assert sys.path == [*(place.format(os.getcwd()) for place in added), *before]
 
 
 def test_a_module_of_one_letter_is_no_drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,7 @@ def test_no_requests_have_no_figures() -> None:
     assert windows(Record().rows(), seconds=1, width=1) == ()
     counts = traffic(Tally.of(Record().rows()), seconds=1, peak_in_flight=0, peak_backlog=0, failures=())
     assert (counts.offered, counts.good_rate) == (0, 0)
+    assert Tally.of(Record().rows()) == Tally()
 
 
 @given(st.lists(st.floats(0, 1e4), min_size=1))

@@ -134,6 +134,9 @@ def test_the_conditions_of_a_measurement() -> None:
     ]
     bare = replace(made, pacing=replace(pacing, seed=None, fallback=None), before=None, after=None, frozen=None)
     assert [row[1] for row in rows(bare, "Where and how")][4:] == ["poisson(rate=5), by call_at, in one process"]
+    for lost, word in ((0.0099, "quiet"), (0.01, "noisy"), (0.0999, "noisy"), (0.1, "too noisy")):
+        (*_, (_, after)) = rows(replace(made, after=replace(quiet, lost=lost)), "Where and how")
+        assert after.startswith(f"{word}: ")
     clean = replace(made, environment=replace(where, dirty=False))
     assert rows(clean, "Where and how")[3][1].startswith("abc123; ")
     outside = replace(made, environment=replace(where, revision=None, dirty=None))
@@ -185,6 +188,11 @@ def test_only_ok_is_printed_quietly(state: Any, said: str) -> None:
     assert headlines.verdict(made) == f"measured; {said}"
     assert headlines.verdict(replace(made, interrupted=True)) == f"measured, interrupted; {said}"
     assert headlines.reasons(made) == ("because",)
+    steps = replace(made, mode="steps", verdict=Verdict())
+    assert headlines.verdict(steps) == "measured; objective kept"
+    assert headlines.style(steps) == "ok"
+    assert headlines.style(replace(made, verdict=Verdict())) == "unjudged"
+    assert headlines.style(made) == state.replace(" ", "-").replace("ok", "unjudged")
 
 
 @pytest.mark.parametrize(("mode", "said"), [("open", "open loop"), ("closed", "closed loop"), ("steps", "steps")])
