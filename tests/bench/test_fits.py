@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aembed.bench.model.estimates import Estimate, Percentile
-from aembed.bench.stats.fits import knee, linear_fit, usl_fit
+from aembed.bench.stats.fits import _never_falling, knee, linear_fit, usl_fit
 
 NORRIS = """
 0.2 0.1   337.4 338.8  118.2 118.1  884.6 888.0  10.1 9.2     226.5 228.1  666.3 668.5  996.3 998.5  448.6 449.1
@@ -184,3 +184,15 @@ def test_a_line_takes_three_points_at_two_places() -> None:
     for x, y in (([1, 2], [1, 2]), ([1, 1, 1], [1, 2, 3])):
         with pytest.raises(ValueError, match="three points or more at two x or more"):
             linear_fit(x, y)
+
+
+@pytest.mark.parametrize(
+    ("values", "pooled"),
+    [
+        ([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]),
+        ([4.0, 5.0, 1.0, 0.0, 9.0], [2.5] * 4 + [9.0]),
+        ([1.0, 3.0, 3.0, 2.0], [1.0] + [8 / 3] * 3),
+    ],
+)
+def test_neighbours_that_fall_have_the_mean_of_all_of_them(values: list[float], pooled: list[float]) -> None:
+    assert _never_falling(values) == pytest.approx(pooled)

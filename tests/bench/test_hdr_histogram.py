@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from aembed import InputError, bench
 from aembed.bench.rows.columns import NEVER, OK, TIMED_OUT, UNFINISHED, Rows, RunRows
-from aembed.bench.rows.hdr import HdrHistogram
+from aembed.bench.rows.hdr import HdrHistogram, _read, _runs, _written
 from aembed.bench.rows.hlog import read_hlog, write_hlog
 
 HOUR = 3_600_000_000_000
@@ -187,3 +187,20 @@ def test_damaged_histograms_are_errors(noise: bytes, place: int) -> None:
     except ValueError:
         return
     assert values_of(found) == values_of(whole) or damaged != text
+
+
+@pytest.mark.parametrize(
+    ("count", "size"), [(1, 1), (63, 1), (64, 2), (8191, 2), (8192, 3), (2**54, 8), (2**55, 9), (2**62, 9)]
+)
+def test_a_count_takes_a_byte_for_each_seven_bits_and_nine_at_most(count: int, size: int) -> None:
+    written = _written(count)
+    assert len(written) == size
+    bins, counts = _read(_written(-3) + written + _written(0) + written)
+    assert (bins.tolist(), counts.tolist()) == ([3, 5], [count, count])
+    with pytest.raises(ValueError, match="cut off"):
+        _read(written[:-1] or b"\x80")
+
+
+def test_a_run_of_empty_bins_is_one_number_and_a_single_one_is_a_zero() -> None:
+    assert list(_runs([2, 3, 5, 9], [4, 5, 6, 7])) == [-2, 4, 5, 0, 6, -3, 7]
+    assert list(_runs([0], [4])) == [4]

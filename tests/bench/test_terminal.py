@@ -13,8 +13,10 @@ from aembed.bench.model.estimates import Estimate
 from aembed.bench.model.result import Mode
 from aembed.bench.model.work import Work
 from aembed.bench.report import (
+    console,
     headlines,
     sections,
+    tables,
 )
 from tests.bench.samples import MODES, samples
 from tests.bench.shown import shown
@@ -123,3 +125,18 @@ def test_a_stall_is_shown_with_its_line_if_there_is_one() -> None:
         if "Stalls" in table.title
     ).rows
     assert row == ("7.25 s", "310 ms", "your code blocked", "")
+
+
+def test_a_table_fits_if_its_columns_and_the_gaps_between_them_do() -> None:
+    made = tables.table("", ("ab", "c"), ("d", "efg"))
+    assert (console._fits(made, 7), console._fits(made, 6)) == (True, False)
+
+
+@pytest.mark.parametrize(("width", "spared"), [(22 + 5 + 2 + 3 + 2, True), (22 + 5 + 2 + 3 + 1, False)])
+def test_words_have_22_characters_beside_the_widest_lines_of_the_figures(width: int, spared: bool) -> None:
+    rows = [("name", "12345\n1", "1", "words"), ("other", "1", "123", "more words")]
+    assert console._spares_words(rows, width) is spared
+
+
+def test_an_interval_is_on_a_line_of_its_own_and_a_name_is_left_alone() -> None:
+    assert console._on_two_lines([("a (b)", "1 (2) (3)", "4")]) == [("a (b)", "1\n(2) (3)", "4")]
