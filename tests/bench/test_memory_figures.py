@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import importlib.util
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -223,3 +225,21 @@ def test_a_minute_has_passed_when_the_looks_that_count_begin() -> None:
     assert clock[0] == 0.0
     assert clock[7] == pytest.approx(60.0)
     assert clock[8] - clock[7] == pytest.approx(60 / 7)
+
+
+@pytest.mark.one_loop
+async def test_allocations_are_those_of_the_operations_alone() -> None:
+    """None of the tracking's own, whatever their number; without memray there are none to count."""
+    made: list[bytes] = []
+
+    async def holds() -> None:
+        made.append(bytes(100_000))
+
+    found = await MODULE.allocated(Subject(holds), 1)
+    if importlib.util.find_spec("memray") is None:
+        assert (found, made) == (None, [])
+        return
+    assert gc.isenabled()
+    assert len(made) == 1
+    assert 100_000 <= found.bytes < 110_000
+    assert 1 <= found.count < 20

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -74,19 +72,3 @@ async def test_concurrency_fits_the_universal_law() -> None:
     assert report.scaling.usl.contention.value == pytest.approx(0, abs=1e-3)
     with pytest.raises(InputError, match="four numbers or more"):
         await bench.concurrency(scenarios.nothing, users=(1, 2))
-
-
-@pytest.mark.parametrize(
-    ("mode", "defaults"),
-    [
-        (bench.micro, {"processes": 5, "seconds": 0.5}),
-        (bench.memory, {"operations": 20_000, "seconds": 60.0}),
-        (bench.cost, {"operations": 50}),
-        (bench.scaling, {"processes": 5, "seconds": 0.5}),
-        (bench.concurrency, {"users": (1, 2, 5, 10, 20), "duration": 5.0}),
-    ],
-    ids=lambda each: getattr(each, "__name__", None),
-)
-def test_how_much_is_measured_unless_said(mode: Callable[..., Any], defaults: dict[str, object]) -> None:
-    parameters = inspect.signature(mode).parameters
-    assert {name: parameters[name].default for name in defaults} == defaults

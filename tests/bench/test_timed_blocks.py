@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from aembed import bench
+from aembed.bench.micro import blocks
 from aembed.bench.micro.blocks import CalibratedBlock, InProcess, Timing, calibrated
 from aembed.bench.micro.timing import Blocks, _micro, _warm_up, measure
 from aembed.bench.subject import Subject, SubjectError
@@ -163,3 +164,19 @@ async def test_a_process_that_was_not_warm_is_noted(
 def test_wall_clock_and_processor_have_their_own_figures() -> None:
     found = _micro([Blocks([2e-6] * 5, [1e-6] * 5, 100, warm=True) for _ in range(3)])
     assert [found.wall.value, found.cpu.value] == pytest.approx([2e-6, 1e-6])
+
+
+async def test_a_block_is_timed_by_both_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From 10 to 17 on the clock on the wall, from 3 to 5 on that of the thread."""
+    clocks = SimpleNamespace(
+        perf_counter_ns=iter([10, 17]).__next__, thread_time_ns=iter([3, 5]).__next__, perf_counter=None
+    )
+    monkeypatch.setattr(blocks, "time", clocks)
+    monkeypatch.setattr(blocks, "waited", lambda: 4)
+    done: list[int] = []
+
+    async def call() -> None:
+        done.append(1)
+
+    assert await blocks.measure(Subject(call), 3) == Timing(7, 2, 0)
+    assert len(done) == 3
