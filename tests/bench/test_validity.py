@@ -292,12 +292,3 @@ async def test_the_highest_rate_of_a_window_counts(monkeypatch: pytest.MonkeyPat
     state, reason, _, possible = await verdict(replace(flown(0.001), record=record))
     assert (state, possible) == ("invalid", 500.0)
     assert reason == "600 requests/s are beyond what this machine can offer; it can do 500/s"
-
-
-@pytest.mark.virtual_time
-async def test_the_cost_of_a_request_is_seen_in_three_short_bursts() -> None:
-    begun = asyncio.get_running_loop().time()
-    await generator_cost()
-    took = validity.CALIBRATION_REQUESTS * validity.CALIBRATION_SPACING_NS / 1e9
-    assert asyncio.get_running_loop().time() - begun == pytest.approx(3 * took, abs=0.05)
-    assert 3 * took < 1
