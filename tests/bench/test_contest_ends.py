@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from aembed import EventLoopError
 from aembed.bench.compare.changes import USUAL, Finding, Rule
 from aembed.bench.compare.contest import Contest, ab
 from aembed.bench.compare.interleave import Pair
@@ -74,6 +76,20 @@ async def test_it_ends_when_it_is_clear_after_an_even_number_of_pairs(
     assert judge.seeds == list(range(pairs))
     assert seen == list(range(2, pairs + 1))
     assert (result.interrupted, result.notes, result.unjudged) == (False, (), ())
+
+
+async def test_it_ends_once_more_than_its_budget_is_spent(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge.clear_from = 99
+    for spent, pairs in ((60.0, 30), (60.1, 6)):
+        clock = iter([0.0, *[spent] * 40])
+        monkeypatch.setattr(ROOM, "time", SimpleNamespace(perf_counter=clock.__next__))
+        (change,) = (await ab([contest()], budget=60.0)).changes
+        assert change.pairs == pairs
+
+
+def test_a_comparison_needs_asyncio() -> None:
+    with pytest.raises(EventLoopError):
+        ab([contest()]).send(None)
 
 
 async def test_the_budget_ends_it_as_soon_as_pairs_are_enough(judge: Judge) -> None:

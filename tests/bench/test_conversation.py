@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import io
 import os
+import runpy
 import signal
 import sys
 import time
@@ -145,6 +146,18 @@ def test_prints_of_a_subject_are_no_messages(
         os.close(output)
     assert capfd.readouterr() == ("message", "dies with its parent; noise")
     assert issubclass(loops[0], asyncio.BaseEventLoop)
+
+
+def test_the_file_of_a_worker_is_its_main_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace())
+    monkeypatch.setattr(sys, "argv", ["worker", "no_such_module:loop"])
+    output = os.dup(1)
+    try:
+        with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+            runpy.run_path(worker.__file__, run_name="__main__")
+    finally:
+        os.dup2(output, 1)
+        os.close(output)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="an option of Linux")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 from types import FrameType
@@ -108,3 +109,12 @@ async def test_a_process_counts_on_a_frozen_clock_with_a_known_hash_seed(monkeyp
     assert (report.cost, report.notes) == (counted, ())
     await bench.cost(nothing, operations=1)
     assert told["options"] == {"operations": 1}
+
+
+async def test_a_timer_counts_once_however_it_is_set() -> None:
+    async def sets_two() -> None:
+        loop = asyncio.get_running_loop()
+        for timer in (loop.call_later(60, int), loop.call_at(loop.time() + 60, int)):
+            timer.cancel()
+
+    assert (await count(Subject(sets_two), 3, warm=0))["timers"] == 6

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import os
+import runpy
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -100,6 +101,18 @@ def test_an_answer_is_sent_at_once(job: dict[str, Any], monkeypatch: pytest.Monk
         os.close(writer)
         os.close(reader)
     assert found == [b"1\n", b"[7,0]\n"]
+
+
+def test_the_file_is_the_main_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads its job first, and here there is none."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    output = os.dup(1)
+    try:
+        with pytest.raises(json.JSONDecodeError):
+            runpy.run_path(child.__file__, run_name="__main__")
+    finally:
+        os.dup2(output, 1)
+        os.close(output)
 
 
 def test_the_runner_of_this_revision_takes_the_place_of_the_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,13 @@ import selectors
 import socket
 from collections import deque
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from aembed import bench
+from aembed.bench.micro import frozen_clock as room
 from aembed.bench.micro.frozen_clock import FrozenClockLoop, _Selector
 
 
@@ -64,6 +66,20 @@ def test_a_wait_that_is_cut_short_takes_as_long_as_it_took() -> None:
         before = selector.now
         assert len(selector.select(0)) == 1
         assert selector.now == before
+
+
+@pytest.mark.parametrize(
+    ("timeout", "ready", "passed"), [(None, True, 2.5), (1.5, True, 1.5), (9.0, True, 2.5), (1.5, False, 1.5)]
+)
+def test_a_wait_for_anything_takes_what_it_took(
+    timeout: float | None, ready: bool, passed: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two and a half seconds by the clock of the machine."""
+    monkeypatch.setattr(selectors.DefaultSelector, "select", lambda *_: ["ready"] * ready)
+    monkeypatch.setattr(room, "time", SimpleNamespace(perf_counter=iter([5.0, 7.5]).__next__))
+    with _Selector() as selector:
+        assert selector.select(timeout) == ["ready"] * ready
+        assert selector.now == passed
 
 
 def test_the_clock_can_be_put_forward() -> None:

@@ -45,13 +45,12 @@ async def measure(subject: Subject, operations: int) -> Cost:
     """In this process and the running loop."""
     # one task for each pass: only one coroutine of the runner is then resumed with the subject's
     first, second = [await asyncio.create_task(count(subject, operations)) for _ in range(2)]
-    blocks = [await allocated(subject, operations) for _ in range(3)][1:]
-    same = blocks[0] is not None and blocks[0] == blocks[1]
+    _, before, again = [await allocated(subject, operations) for _ in range(3)]
     per = {name: second[name] / operations for name in COUNTED}
     return Cost(
         operations=operations,
         exact=first == second,
-        allocations=blocks[0].count / operations if same and blocks[0] else None,
+        allocations=before.count / operations if before is not None and before == again else None,
         **per,
     )
 
