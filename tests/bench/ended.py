@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 
 class Ended:
-    """A process as its parent sees it: what it has said, and how it ends."""
+    """A process as its parent sees it: its output, and its end."""
 
     def __init__(self, said: bytes = b"", *, heeds: bool = True) -> None:
         self.pid = 77

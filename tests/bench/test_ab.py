@@ -229,7 +229,7 @@ def test_a_checkout_is_removed_even_after_a_failure(tree: Path) -> None:
 def test_a_repository_of_the_environment_is_not_taken_for_that_of_the_directory(
     tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in a hook, for which git sets it."""
+    """Git sets it for a hook."""
     monkeypatch.setenv("GIT_DIR", "/nowhere")
     with worktree("HEAD") as (_, top):
         assert top == tree

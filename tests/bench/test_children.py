@@ -74,7 +74,7 @@ async def test_a_child_gets_two_seconds_to_end(heeds: bool, history: list[str]) 
 
 
 class Scripted:
-    """A child that needs some time for each thing, and notes what it is sent."""
+    """A child that needs some time for each thing, and notes the messages to it."""
 
     def __init__(self, *, ready: float = 0.0, done: float = 0.0, error: str = "") -> None:
         self._ready, self._done, self._error = ready, done, error

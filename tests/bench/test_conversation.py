@@ -1,4 +1,4 @@
-"""A worker of a run, served in the loop of the test: what it is told, and what it answers."""
+"""A worker of a run, served in the loop of the test: the messages to it, and its answers."""
 
 from __future__ import annotations
 

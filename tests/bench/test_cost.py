@@ -34,7 +34,7 @@ class Counted:
 
 @pytest.fixture
 def allocations(monkeypatch: pytest.MonkeyPatch) -> list[Allocated | None]:
-    """What memray sees of each of three passes."""
+    """The allocations of each of three passes."""
     seen: list[Allocated | None] = []
 
     async def allocated(_subject: object, _operations: int) -> Allocated | None:

@@ -7,7 +7,8 @@ import gc
 import importlib.util
 import sys
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -190,10 +191,17 @@ def test_as_many_operations_are_looked_at_as_the_time_is_enough_for(monkeypatch:
 
 def test_only_objects_that_came_since_are_collected(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
-    calls = {name: lambda name=name: done.append(name) for name in ("collect", "freeze", "unfreeze")}
-    monkeypatch.setattr(MODULE, "gc", SimpleNamespace(**calls))
+
+    @contextmanager
+    def heap_frozen() -> Iterator[None]:
+        done.append("frozen")
+        yield
+        done.append("thawed")
+
+    monkeypatch.setattr(MODULE, "heap_frozen", heap_frozen)
+    monkeypatch.setattr(MODULE, "gc", SimpleNamespace(collect=lambda: done.append("collected")))
     measured(48, 60.0)
-    assert done == ["collect", "freeze", *["collect"] * 48, "unfreeze"]
+    assert done == ["frozen", *["collected"] * 48, "thawed"]
     assert not tracemalloc.is_tracing()
 
 

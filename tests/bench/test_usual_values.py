@@ -1,4 +1,4 @@
-"""What a mode measures with unless it is told otherwise."""
+"""The default values of every mode."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The blocks of a side as one run, and what stands in the table of sides."""
+"""The blocks of a side as one run, and its row in the table of sides."""
 
 from __future__ import annotations
 
