@@ -51,13 +51,13 @@ def test_memory_does_not_grow_with_the_input(output: str) -> None:
 
 
 LONG_ROWS = """
-import asyncio, json, pathlib, re, sys
+import asyncio, pathlib, re, sys
 from aembed import Config
 from aembed.jobs import run
 with open("r.jsonl", "w") as file:
-    for i in range(300 // int(sys.argv[2])):
-        unused = "u" * 10**6 * (int(sys.argv[2]) - 1)
-        file.write(json.dumps({"text": f"{i:09} " * 100_000, "unused": unused}) + chr(10))
+    unused = "u" * 10**6 * (int(sys.argv[2]) - 1)
+    for i in range(200 // int(sys.argv[2])):
+        file.writelines(['{"text": "', f"{i:09} " * 100_000, '", "unused": "', unused, '"}', chr(10)])
 asyncio.run(run("r.jsonl", sys.argv[1], model="mock", dimensions=8, config=Config()))
 print(*re.findall("VmHWM:(.*)kB", pathlib.Path("/proc/self/status").read_text()))  # ru_maxrss begins at the parent's
 """
@@ -67,11 +67,12 @@ print(*re.findall("VmHWM:(.*)kB", pathlib.Path("/proc/self/status").read_text())
 @pytest.mark.parametrize("megabytes", [2, 16])
 @pytest.mark.parametrize("output", ["v.npy", "v.jsonl", "v.parquet"])
 def test_fault_121_rows_of_megabytes_take_no_more_memory(output: str, megabytes: int) -> None:
-    """300 MB of input in rows up to the longest that is read: for any shape, a process stays below 300 MB."""
+    """200 MB of input in rows up to the longest that is read: a process needs 72 to 139 MB, with pyarrow 154 to 256."""
     if output.endswith(".parquet"):
         pytest.importorskip("pyarrow", reason="needs the extra parquet")
+    most = 300_000 if output.endswith(".parquet") else 200_000
     ended = subprocess.run([sys.executable, "-c", LONG_ROWS, output, str(megabytes)], capture_output=True, check=True)
-    assert int(ended.stdout) < 300_000
+    assert int(ended.stdout) < most
 
 
 @pytest.mark.parametrize(("text", "output"), [("text", "v.npy"), ("other", "v.jsonl")])
@@ -97,7 +98,7 @@ import asyncio, gzip, json, pathlib, re, sys
 from aembed import Config
 from aembed.jobs import run
 kind, options = sys.argv[1], {}
-row = {"text": "123456789 " * 100_000, "unused": "u" * 1_000_000}
+line = json.dumps({"text": "123456789 " * 100_000, "unused": "u" * 1_000_000}) + chr(10)
 if kind == "r.csv":
     with open(kind, "w") as file:
         file.write("text,unused" + chr(10) + '"never closed,1' + chr(10))
@@ -105,10 +106,10 @@ if kind == "r.csv":
     options["limit"] = 1000
 elif kind == "r.jsonl.gz":
     with gzip.open(kind, "wt", compresslevel=1) as file:
-        file.writelines(json.dumps(row) + chr(10) for _ in range(100))
+        file.writelines([line] * 100)
 elif kind == "r.jsonl":
     with open(kind, "w", encoding="utf-16") as file:
-        file.writelines(json.dumps(row) + chr(10) for _ in range(100))
+        file.writelines([line] * 100)
     options["encoding"] = "utf-16"
 asyncio.run(run(kind, "v.npy", model="mock", dimensions=8, config=Config(), **options))
 print(*re.findall("VmHWM:(.*)kB", pathlib.Path("/proc/self/status").read_text()))  # ru_maxrss begins at the parent's
