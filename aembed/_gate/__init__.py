@@ -10,6 +10,7 @@ quotas           requests, tokens and inputs of the account, reserved together
 quota            one of them: limits that the user states and replies report
 window           the amount sent within a span of time
 reserve          part of a quota that documents leave to queries and to other programs
+miscount         429s that an error of the count explains
 headers          limits, remaining amounts and resets that replies report
 refill_detector  bucket or window? by what headers imply
 window_end       a fixed window, by resets that all point at one moment
@@ -68,7 +69,7 @@ States of the pace:
 States of the backoff:
 
     healthy --(429 or failure with a time)--> waiting --(the time has passed)--> healthy, or probing if nothing is known
-    healthy --(429 without a time, or ten failures in a row)--> probing --(a probe succeeds)--> healthy
+    healthy --(429 without a time, or a row of failures)--> probing --(a probe succeeds)--> healthy
     waiting, probing --(90 s without a success since then or the end of the first Retry-After; 900 s if each 429 names
                         a time)--> calls that wait are given up
 """

@@ -16,6 +16,8 @@ MAX_PROBE_WAIT_S = 5.0
 """Longest time between probes: a quota may refill at any moment of a minute, and one probe costs a server nothing."""
 OUTAGE_FAILURES = 10
 """Consecutive failures of requests of the account that open the circuit breaker."""
+SLOW_OUTAGE_FAILURES, SLOW_OUTAGE_S = 4, 2.0
+"""The same where requests are few, and seconds without a success: a batch may have five attempts in all."""
 GIVE_UP_AFTER_S = 90.0
 """Seconds without a success after which waiting calls fail. The longest quota but a day's refills in a minute."""
 GIVE_UP_ANNOUNCED_AFTER_S = 900.0
@@ -102,12 +104,12 @@ class Backoff:
         self._begin(now)
 
     def failed(self, now: float, sent_at: float, *, is_probe: bool) -> None:
-        """Note a missing answer or a server error; ``OUTAGE_FAILURES`` in a row are an outage."""
+        """Note a missing answer or a server error; a row of them is an outage."""
         self._failures += 1
-        if is_probe or self._failures >= OUTAGE_FAILURES:
+        self._be_silent(now, sent_at)
+        is_slow_outage = self._failures >= SLOW_OUTAGE_FAILURES and self.silent(now) >= SLOW_OUTAGE_S
+        if is_probe or is_slow_outage or self._failures >= OUTAGE_FAILURES:
             self.unannounced(now, sent_at, is_probe=is_probe)
-        else:
-            self._be_silent(now, sent_at)
 
     def _begin(self, now: float) -> None:
         self._began = now

@@ -15,6 +15,8 @@ MIN_SENSIBLE_VALUE, MAX_SENSIBLE_VALUE = 1e-3, 1e12
 """Bounds of sensible limits, amounts and seconds; beyond them a rate may be no finite number."""
 MAX_RESET_S = 1.05 * MINUTE_S
 """Longest reset that says something of a minute's quota; a longer one is of an hour or a day (Groq's of requests)."""
+RESET_DIGITS = 3
+"""Digits of a reset, in seconds: servers report milliseconds, and rounding must not make a window a little longer."""
 RESET_MARGIN_FACTOR = 1.1
 """Factor on the longest reset: the first reply comes slightly after its window began."""
 MAX_END_SHIFT_S = 2.0
@@ -61,8 +63,6 @@ class Headers:
         counted, estimate = (sent.tokens, sent.estimate) if self._place == 1 else (sent.requests, sent.requests)
         if remaining + counted > quota.holds:  # a window or bucket shorter than a minute holds less than its limit
             quota.holds = remaining + counted
-            if quota.rule == "short":
-                quota.span = quota.holds / quota.rate
             if quota.rule in {"unknown", "fixed", "short"}:
                 quota.burst = min(quota.capacity, max(1.0, quota.holds))
         if _known(reset) and reset <= MAX_RESET_S:
@@ -100,6 +100,8 @@ class Headers:
             quota.level = min(quota.level, most)
         elif quota.rule == "window":
             self._count_foreign(now, self._capacity(quota.limit) - least, reset)
+            # A request that overtakes another seems to be someone else's until a later reply shows that it is not.
+            quota.window.drop_foreign(quota.window.used - quota.window.flying - (quota.limit - least))
 
     def _adopt(self, limit: float, now: float, remaining: float | None, reset: float | None) -> None:
         quota = self._quota
@@ -159,7 +161,7 @@ class Headers:
             if capacity > SHORT_WINDOW_SHARE * quota.limit:
                 quota.use_as_window()
             elif not quota.is_capped:  # or the rest of a part says nothing of the whole
-                quota.use_as_short()
+                quota.use_as_short(round(self._longest_reset, RESET_DIGITS))
 
 
 def _known(value: float | None) -> TypeGuard[float]:

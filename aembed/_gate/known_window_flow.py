@@ -48,7 +48,7 @@ class KnownWindowFlow(BurstFlow):
         self._closed_at = now
         self._content = [window.used for window in self._windows]
         """Admitted content of the window at the last closure."""
-        self._sent = [max(1.0, window.used) for window in windows]
+        self._sent = [max(1.0, window.own) for window in windows]
         """Amounts sent in all, those of the minute before included."""
         self.margin = Margin(now, span)
 

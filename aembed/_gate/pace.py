@@ -46,6 +46,8 @@ MAX_PAUSE_SPANS = 2.0
 """Longest pause that a window of the known limit makes, in times of the seconds that its content took at that rate."""
 MIN_MINUTE_S = 50.0
 """Shortest apparent window that is taken for the stated minute, filled slightly early."""
+SAME_SPAN_SHARE = 0.01
+"""Share by which two spans that headers show may differ: a window is begun anew only for a longer one."""
 MAX_WAIT_S = 60.0
 """Longest time between requests of one kind that an estimate enforces: servers count by the minute, so a longer one
 could only be wrong."""
@@ -245,8 +247,7 @@ class Pace:
             return
         if self._is_hidden_limit and isinstance(self.flow, EvenFlow):
             return  # the window of the known limit is not full before the hidden one is
-        span = usual_window_s(span)
-        if not isinstance(self.flow, KnownWindowFlow) or self.flow.span < span:
+        if not isinstance(self.flow, KnownWindowFlow) or self.flow.span < (1 - SAME_SPAN_SHARE) * span:
             self.flow = KnownWindowFlow(now, span, self._known, windows)
 
     def _known_window(

@@ -19,10 +19,6 @@ WindowRule: TypeAlias = Literal["unknown", "bucket", "fixed", "window", "short"]
 DAY_S = 86_400.0
 SHORT_WINDOW_SHARE = 0.9
 """Share of the limit below which a capacity means a window shorter than a minute."""
-MAX_END_ERROR_S = 2.0
-"""Seconds by which a Retry-After may end before the window that it concerns: both may be in whole seconds."""
-NEARLY_FULL_SHARE = 0.95
-"""Used share of a minute from which on the next 429 is an error of counting, most likely: tokens are estimates."""
 
 
 class ResourceQuota:
@@ -89,16 +85,6 @@ class ResourceQuota:
         """Headers show a window shorter than a minute, in which an unused reserve expires soon."""
         return self.rule == "unknown" and self.burst < SHORT_WINDOW_SHARE * self.capacity
 
-    def explains(self, amount: float, until: float | None) -> bool:
-        """True if an error of the estimates explains a 429 to ``amount``. ``until``: end of its Retry-After."""
-        if self.limit is None:
-            return False
-        if self.rule == "fixed" and until is not None and until < self.window_end - MAX_END_ERROR_S:
-            return False
-        if self.rule in {"bucket", "fixed"}:
-            return self.level <= amount + (1 - NEARLY_FULL_SHARE) * self.window.flying
-        return self.window.used >= NEARLY_FULL_SHARE * self.capacity
-
     @property
     def window_s(self) -> float:
         """Length of the server's window, by the largest amount that it was seen to hold."""
@@ -114,7 +100,8 @@ class ResourceQuota:
         """Largest amount of any sixty seconds."""
         if self.is_capped:  # the server would admit more, but no minute may see more than the user states
             return max(1.0, self.limit or math.inf)
-        return math.inf if self.rule in {"bucket", "fixed"} else self.capacity
+        is_free = self.rule in {"bucket", "fixed"} or (self.rule == "short" and self.stated is None)
+        return math.inf if is_free else self.capacity
 
     def never_allows(self, amount: float) -> bool:
         return amount > self.capacity or amount > self.a_day
@@ -210,16 +197,6 @@ class ResourceQuota:
         if self.day is not None:
             self.day.correct(delta, is_query)
 
-    def overran(self, now: float, amount: float) -> None:
-        """The server rejected ``amount``, so it counts at least as much as leaves no room for that.
-
-        Small errors add up otherwise: usage in whole tokens, where fractions are counted, or an answer that is lost.
-        """
-        if self.rule in {"bucket", "fixed"}:
-            self.level = min(self.level, amount)
-        elif self.limit is not None and (uncounted := self.capacity - amount - self.window.used) > 0:
-            self.window.add_foreign(now, uncounted, MINUTE_S, is_recent=False)
-
     def ended(self, now: float, sent_at: float, amount: float, is_query: bool) -> None:
         """By now the server has counted the request, if ever."""
         self.window.answered(now, sent_at, amount, is_query)
@@ -251,12 +228,15 @@ class ResourceQuota:
         self.rule = "window"
         self.burst = self.capacity = max(1.0, self.limit or math.inf)
 
-    def use_as_short(self) -> None:
+    def use_as_short(self, reset: float) -> None:
+        """``reset``: the longest one; the window is as long, if it held a request that had just come."""
         self.use_as_unknown()
         self.rule = "short"
-        self.span = self.holds / self.rate
+        self.span = max(self.holds / self.rate, reset)
 
     def use_as_fixed(self, window_end: float) -> None:
+        if self.rule != "fixed":  # what seemed to be the use of others was counted by another rule
+            self.window.drop_foreign(self.window.foreign_used)
         self.rule = "fixed"
         self.window_end = window_end
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from aembed._errors import InputError
+from aembed._gate import miscount
 from aembed._gate.episode import ALL_SUSPECTS, Episodes, Suspects
 from aembed._gate.headers import Headers
 from aembed._gate.lanes import NO_AMOUNTS, Amounts
@@ -220,18 +221,18 @@ class Quotas:
         """The first 429 after successes, with a Retry-After of ``wait`` seconds."""
         for quota in (self.requests, self.tokens):
             quota.advance(now)
-        minute = self.requests.window.used, self.tokens.window.used
+        minute = self.requests.window.own, self.tokens.window.own
         seconds = min(MINUTE_S, max(0.0, edge.sent_at - self.requests.window.since))
         suspects = self.suspects()
         episode = self.episodes.begin(edge, minute, seconds, suspects)
         full = [
             (quota, amount)
             for quota, amount in ((self.requests, edge.requests), (self.tokens, edge.tokens))
-            if quota.explains(amount, None if wait is None else now + wait)
+            if miscount.explains(quota, amount, None if wait is None else now + wait)
         ]
         self.pace.slow_down(now, episode, suspects, is_explained=bool(full))
         for quota, amount in full:
-            quota.overran(now, amount)
+            miscount.correct(quota, now, amount)
 
     def end_episode(self, now: float, success: Reservation) -> None:
         """The first success after 429s."""

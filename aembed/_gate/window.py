@@ -40,7 +40,19 @@ class WindowCell:
 class Window:
     """``used`` in all; ``others`` is the part that documents did not use: queries, and other programs."""
 
-    __slots__ = ("cells", "flying", "foreign", "foreign_rated", "grain", "others", "since", "span", "under_way", "used")
+    __slots__ = (
+        "cells",
+        "flying",
+        "foreign",
+        "foreign_rated",
+        "foreign_used",
+        "grain",
+        "others",
+        "since",
+        "span",
+        "under_way",
+        "used",
+    )
 
     def __init__(self, span: float = MINUTE_S) -> None:
         self.span = span
@@ -54,8 +66,8 @@ class Window:
         """Answered requests, oldest first."""
         self.foreign: list[tuple[float, float, float]] = []
         """Use by other programs: time of expiry, amount, and the part from which their rate is estimated."""
-        self.foreign_rated = 0.0
-        """Amount of those parts."""
+        self.foreign_used = self.foreign_rated = 0.0
+        """Sums of those amounts and parts."""
         self.used = self.others = 0.0
 
     def sent(self, now: float, amount: float, is_query: bool = False) -> None:
@@ -99,9 +111,28 @@ class Window:
         """Count what other programs have used, for ``seconds``; what ``is_recent`` says something of their rate."""
         counted = amount if is_recent else 0.0
         heappush(self.foreign, (now + seconds, amount, counted))
+        self._add_foreign(amount, counted)
+
+    def drop_foreign(self, amount: float) -> None:
+        """Count so much less of what other programs have used, the next to expire first."""
+        while self.foreign and amount > 0:
+            expires, used, counted = heappop(self.foreign)
+            rest = max(0.0, used - amount)
+            if rest:
+                heappush(self.foreign, (expires, rest, counted * rest / used))
+            self._add_foreign(rest - used, counted * (rest / used - 1))
+            amount -= used
+
+    def _add_foreign(self, amount: float, counted: float) -> None:
         self.used += amount
         self.others += counted
+        self.foreign_used += amount
         self.foreign_rated += counted
+
+    @property
+    def own(self) -> float:
+        """The part that this program has used."""
+        return self.used - self.foreign_used
 
     def watched(self, now: float) -> float:
         """Seconds of the last span in which the use by others would have been seen."""
@@ -148,8 +179,6 @@ class Window:
             self.others -= cell.queries
         while foreign and foreign[0][0] <= now:
             _, amount, counted = heappop(foreign)
-            self.used -= amount
-            self.others -= counted
-            self.foreign_rated -= counted
+            self._add_foreign(-amount, -counted)
         if not cells and not foreign and not self.under_way:
-            self.used = self.others = self.foreign_rated = 0.0  # rounding must not add up over days
+            self.used = self.others = self.foreign_used = self.foreign_rated = 0.0  # rounding must not add up over days

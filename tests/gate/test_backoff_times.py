@@ -47,6 +47,17 @@ def test_ten_failures_in_a_row_are_an_outage_and_an_answer_begins_the_row_again(
     assert backoff.probing
 
 
+@pytest.mark.parametrize(("failures", "seconds", "is_outage"), [(3, 9.0, False), (4, 1.9, False), (4, 2.0, True)])
+def test_where_requests_are_few_four_failures_are_an_outage(failures: int, seconds: float, is_outage: bool) -> None:
+    """A batch that has five attempts would be lost before the tenth."""
+    backoff = Backoff()
+    backoff.answered(10.0, 9.5)
+    for number in range(failures):
+        failed_at = 10.0 + seconds * (number + 1) / failures
+        backoff.failed(failed_at, failed_at - 0.1, is_probe=False)
+    assert backoff.probing == is_outage
+
+
 def test_a_failed_probe_is_enough() -> None:
     backoff = Backoff()
     backoff.failed(2.0, 1.5, is_probe=True)

@@ -128,6 +128,19 @@ def test_use_of_a_window_by_others_is_counted() -> None:
     assert account.quota.earliest(0.2, 40.0) > 50
 
 
+def test_requests_that_overtake_each_other_are_not_taken_for_those_of_others() -> None:
+    """The server has counted the second before the first, whose reply reports both; its own reply shows that."""
+    account = as_window(100.0)
+    first, second = account.send(0.0), account.send(0.0)
+    account.reply(first, 0.1)
+    account.headers.sync(first, 0.1, 100.0, 98.0, 60.0)
+    assert account.quota.window.others == 1.0
+    account.reply(second, 0.2)
+    account.headers.sync(second, 0.2, 100.0, 98.0, 60.0)
+    window = account.quota.window
+    assert (window.used, window.others, window.own) == (2.0, 0.0, 2.0)
+
+
 def test_requests_sent_before_a_limit_was_known_are_counted() -> None:
     account = as_window()
     account.exchange(0.0, 100.0, 30.0, 60.0, amount=0.0)

@@ -165,4 +165,5 @@ def test_before_it_has_sent_anything_a_hidden_rate_is_that_of_the_minute_before(
     windows = Window(), Window()
     for window, amount in zip(windows, (5.0, 400.0), strict=True):
         window.sent(0.0, amount)
+        window.add_foreign(0.0, 1000.0, 60.0)  # the use of others has another ratio
     assert KnownWindowFlow(1.0, 10.0, (2.0, math.inf), windows).average == pytest.approx((2.0, 160.0))

@@ -272,7 +272,7 @@ def test_headers_show_a_window_unless_they_show_more() -> None:
     grows = Pace()
     grows.knows(KNOWN)
     spans = []
-    for span in (7.5, 9.0, 11.0, 5.0):
+    for span in (10.0, 10.1, 11.0, 5.0):
         grows.use_window(0.0, span, windows())
         assert grows.flow is not None
         spans.append(grows.flow.span)

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from aembed._gate import miscount
 from aembed._gate.quota import ResourceQuota
 from tests.gate.quotas import bucket, fixed, reported, sent
 
@@ -185,23 +186,25 @@ def test_what_remains_is_the_least_of_level_and_minute() -> None:
 def test_a_429_leaves_no_room_for_what_was_rejected() -> None:
     quota = ResourceQuota(60.0)
     sent(quota, 10.0, 20.0)
-    quota.overran(10.0, 15.0)
+    miscount.correct(quota, 10.0, 15.0)
     assert (quota.window.used, quota.window.others) == (45.0, 0.0)
-    quota.overran(10.0, 15.0)
+    miscount.correct(quota, 10.0, 15.0)
     assert quota.window.used == 45.0
-    full = bucket()
-    full.overran(0.0, 15.0)
-    assert full.level == 15.0
-    full.overran(0.0, 20.0)
-    assert full.level == 15.0
+    for known in (bucket(), fixed()):
+        sent(known, 10.0, 45.0)  # 15 are left, and the server rejects the last 15
+        known.commit(10.0, 15.0, is_query=False)
+        miscount.correct(known, 10.0, 15.0)
+        known.correct(-15.0, 45.0, is_query=False)
+        assert known.level == pytest.approx(15.0)
+        assert known.earliest(10.0, 15.0) > 10.0
 
 
 @pytest.mark.parametrize(("used", "explained"), [(56.9, False), (57.0, True)])
 def test_a_minute_used_to_95_hundredths_explains_a_429(used: float, explained: bool) -> None:
     quota = ResourceQuota(60.0)
     sent(quota, 10.0, used)
-    assert quota.explains(10.0, None) is explained
-    assert ResourceQuota().explains(10.0, None) is False
+    assert miscount.explains(quota, 10.0, None) is explained
+    assert miscount.explains(ResourceQuota(), 10.0, None) is False
 
 
 @pytest.mark.parametrize(("level", "explained"), [(15.1, False), (15.0, True)])
@@ -209,14 +212,14 @@ def test_a_bucket_explains_it_by_its_level_and_a_twentieth_of_what_is_in_flight(
     for quota in (bucket(), fixed()):
         quota.commit(0.0, 100.0, False)
         quota.level = level
-        assert quota.explains(10.0, None) is explained
+        assert miscount.explains(quota, 10.0, None) is explained
 
 
 @pytest.mark.parametrize(("until", "explained"), [(27.9, False), (28.0, True), (None, True)])
 def test_a_retry_after_that_ends_before_a_fixed_window_has_another_reason(until: float | None, explained: bool) -> None:
     quota = fixed()
     quota.level = 0.0
-    assert quota.explains(10.0, until) is explained
+    assert miscount.explains(quota, 10.0, until) is explained
 
 
 def test_a_correction_that_a_header_includes_is_not_counted_a_second_time() -> None:

@@ -33,16 +33,39 @@ def test_a_window_holds_the_limit_again() -> None:
     assert (quota.rule, quota.capacity, quota.window_end) == ("unknown", 60.0, math.inf)
 
 
-def test_a_short_window_has_the_seconds_of_what_remained_at_most() -> None:
+def test_a_short_window_has_the_seconds_of_what_remained_or_of_the_longest_reset() -> None:
     quota = reported()
     quota.holds = 5.0
-    quota.use_as_short()
+    quota.use_as_short(4.0)
     assert (quota.rule, quota.span) == ("short", 5.0)
+    quota.use_as_short(7.0)
+    assert quota.span == 7.0
     small = bucket(holds=20.0)
     small.holds = 5.0
     small.use_as_fixed(30.0)
-    small.use_as_short()
+    small.use_as_short(5.0)
     assert (small.capacity, small.window_end) == (60.0, math.inf), "nothing of another rule is left"
+
+
+def test_only_a_stated_limit_holds_for_each_minute_of_a_short_window() -> None:
+    """Two windows of 40 seconds begin within a minute."""
+    for stated, earliest in ((None, 41.0), (60.0, 60.0)):
+        quota = reported(stated=stated)
+        quota.holds = 40.0
+        quota.use_as_short(40.0)
+        sent(quota, 0.0, 40.0)
+        assert quota.earliest(41.0, 40.0) == pytest.approx(earliest)
+
+
+def test_the_use_of_others_is_forgotten_once_the_end_of_a_window_is_known() -> None:
+    quota = reported()
+    quota.window.add_foreign(0.0, 10.0, 60.0)
+    sent(quota, 0.0, 5.0)
+    quota.use_as_fixed(30.0)
+    assert (quota.window.used, quota.window.others) == (5.0, 0.0)
+    quota.window.add_foreign(0.0, 10.0, 60.0)
+    quota.use_as_fixed(29.0)
+    assert quota.window.used == 15.0, "it is known already"
 
 
 def test_the_rule_of_the_quota_that_is_reported_is_that_of_the_others() -> None:

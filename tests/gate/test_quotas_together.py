@@ -103,3 +103,14 @@ def test_another_goes_first_if_it_delays_none_of_the_amounts_of_one_that_waits(
     monkeypatch.setattr(quotas.pace, "left_over", lambda now, head: (2.0, 50.0))
     head = Reservation("document", 0, 10.0, 5)
     assert quotas.leaves(1.0, head, Reservation("query", 0, tokens, inputs, requests=requests)) is leaves
+
+
+def test_an_episode_counts_what_this_program_has_sent_and_not_the_use_of_others() -> None:
+    account = Account(16, limited(100.0), adaptive=False, per_input=False)
+    account.quotas.requests.window.add_foreign(0.0, 40.0, 60.0)
+    edge = account.reservation("document", ["text"], 60.0, None)
+    account.quotas.commit(0.0, edge)
+    account.quotas.begin_episode(0.0, edge, None)
+    episode = account.quotas.episodes.current
+    assert episode is not None
+    assert episode.minute == (1.0, edge.tokens)

@@ -115,6 +115,22 @@ def test_documents_expire_in_their_order_and_queries_with_them(amount: float, se
     assert window().documents_expire(50.0, amount) == pytest.approx((seconds, queries), abs=1e-5)
 
 
+def test_the_use_of_other_programs_is_corrected_where_it_expires_first() -> None:
+    seen = window()
+    seen.add_foreign(20.0, 6.0, 30.0, is_recent=False)
+    seen.add_foreign(20.0, 4.0, 20.0)
+    assert (seen.used, seen.others, seen.own) == (33.0, 9.0, 23.0)
+    seen.drop_foreign(0.0)
+    seen.drop_foreign(-3.0)
+    assert (seen.used, seen.others) == (33.0, 9.0)
+    seen.drop_foreign(3.0)
+    assert (seen.used, seen.others, seen.foreign) == (30.0, 6.0, [(40.0, 1.0, 1.0), (50.0, 6.0, 0.0)])
+    seen.drop_foreign(2.0)
+    assert (seen.used, seen.others, seen.foreign) == (28.0, 5.0, [(50.0, 5.0, 0.0)])
+    seen.drop_foreign(9.0)
+    assert (seen.used, seen.others, seen.foreign, seen.own) == (23.0, 5.0, [], 23.0)
+
+
 def test_use_by_other_programs_expires_evenly() -> None:
     seen = window()
     seen.add_foreign(50.0, 12.0, 60.0)
