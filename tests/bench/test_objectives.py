@@ -226,7 +226,9 @@ def test_the_knee_must_reach_a_rate(limit: float, knee: Estimate | None, state: 
     assert made.steps is not None
     verdict = Verdict(state="over budget", reasons=("met at no rate",)) if knee is None else Verdict()
     made = replace(made, verdict=verdict, steps=replace(made.steps, knee=knee))
-    assert with_rate(made, Goal(metric="rate", limit=limit)).objectives[-1].state == state
+    found = with_rate(made, Goal(metric="rate", limit=limit)).objectives[-1]
+    assert found.state == state
+    assert found.note == ("longer steps would narrow the interval" if state == "inconclusive" else "")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -12,8 +13,11 @@ import pytest
 from aembed import bench
 from aembed.bench.micro import blocks
 from aembed.bench.micro.blocks import CalibratedBlock, InProcess, Timing, calibrated
-from aembed.bench.micro.timing import Blocks, _micro, _warm_up, measure
+from aembed.bench.micro.timing import Blocks, _micro, _warm_up, judged, measure
+from aembed.bench.model.estimates import Estimate
+from aembed.bench.slo import goals
 from aembed.bench.subject import Subject, SubjectError
+from tests.bench.reports import micro, report
 
 MODULE = sys.modules["aembed.bench.micro.timing"]
 ESTIMATED_S = 0.005
@@ -194,3 +198,27 @@ async def test_what_an_operation_leaves_to_the_loop_is_done_after_its_block() ->
     await blocks.measure(Subject(call), 1)
     assert done == [1]
     assert loop.time() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "state", "verdict"),
+    [
+        (1e-6, 2e-6, "kept", "ok"),
+        (1e-6, 2.1e-6, "inconclusive", "inconclusive"),
+        (2e-6, 3e-6, "inconclusive", "inconclusive"),
+        (2.1e-6, 3e-6, "broken", "over budget"),
+        (None, None, "inconclusive", "inconclusive"),
+    ],
+)
+def test_a_time_is_judged_by_its_interval_and_a_wide_one_has_its_remedy(
+    low: float | None, high: float | None, state: str, verdict: str
+) -> None:
+    """Each of the two clocks for itself."""
+    wall, cpu = Estimate(value=2e-6, low=low, high=high), Estimate(value=1e-9, low=1e-9, high=1e-9)
+    made = judged(report(micro=replace(micro(2e-6), wall=wall, cpu=cpu)), goals("time=2us,cpu=1us"))
+    time, other = made.objectives
+    assert (time.state, time.value, time.low, time.high) == (state, 2e-6, low, high)
+    assert time.note == ("more processes would narrow the interval" if state == "inconclusive" else "")
+    assert (other.state, other.note) == ("kept", "")
+    assert made.verdict.state == verdict
+    assert len(made.verdict.reasons) == (verdict != "ok")
