@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aembed.bench.compare.versus import _failures, _joined, _percentile, _standing
+from aembed.bench.compare.versus import PERCENTILES, _failures, _joined, _percentile, _standing
 from aembed.bench.load.record import Record
 from aembed.bench.load.run import RunResult
 from aembed.bench.model.estimates import Percentile
@@ -63,6 +63,10 @@ def test_blocks_follow_each_other_as_if_nothing_had_been_between_them() -> None:
 def test_the_percentile_of_a_block_is_one_of_its_times(q: float, seconds: float) -> None:
     times = [10 * S, 1 * S, 2 * S, 3 * S] if q > 0.5 else [3 * S, 1 * S, 2 * S]
     assert _percentile(block(*((0, 0, took, OK) for took in times)).rows, q) == seconds
+
+
+def test_a_percentile_is_the_share_that_its_name_says() -> None:
+    assert {name: float(name[1:]) / 100 for name in ("p50", "p90", "p95")} == PERCENTILES
 
 
 def test_a_side_stands_with_its_figures() -> None:
