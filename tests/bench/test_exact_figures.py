@@ -115,6 +115,10 @@ def test_an_objective_of_few_requests_is_judged(slo: str) -> None:
         assert decided(np.linspace(0.01, 0.02, count), slo)[0].state == "inconclusive"
 
 
+def test_the_only_request_that_failed_is_all_of_them() -> None:
+    assert [decided(np.array([took]), "errors=5%")[0].value for took in (np.inf, 0.01)] == [1.0, 0.0]
+
+
 class Started:
     """Rows of which some were started, in this order."""
 
