@@ -106,6 +106,9 @@ async def test_alone_it_closes_all_when_it_cannot_open(monkeypatch: pytest.Monke
     with pytest.raises(ConfigError, match="nonsense"):
         await aembed.new_embedder("nonsense:m")
     assert len(closed) == 1
+    with pytest.raises(ConfigError, match=r"no/v\.db"):
+        await aembed.new_embedder("mock", cache="no/v.db")
+    assert len(closed) == 2
 
 
 async def test_alone_it_closes_all_when_it_is_cancelled_as_it_opens(monkeypatch: pytest.MonkeyPatch) -> None:

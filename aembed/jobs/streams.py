@@ -92,8 +92,7 @@ class _Prefix(_Raw):
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file = file
         self._size = size
-        self._at = 0
-        file.seek(0)
+        self._at = file.seek(0)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         assert whence == io.SEEK_SET, "nothing else is needed"

@@ -82,3 +82,9 @@ def test_join(aembed: Aembed, table: str) -> None:
     assert Path("all.npy").read_bytes() == Path("whole.npy").read_bytes()
     code, _, err = aembed("join", "part-2.npy", "-o", "other.npy")
     assert (code, err) == (2, "aembed: shard 1 of 2 is missing; give all of them\n")
+    Path("all.npy").write_bytes(b"mine")
+    code, _, err = aembed("join", "part-1.npy", "part-2.npy", "-o", "all.npy")
+    assert (code, err.endswith("choose another output, or replace it with --force\n")) == (2, True), err
+    assert Path("all.npy").read_bytes() == b"mine"
+    assert aembed("join", "part-1.npy", "part-2.npy", "-o", "all.npy", "--force").code == 0
+    assert Path("all.npy").read_bytes() == Path("whole.npy").read_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from aembed.jobs import (
     Dtype,
     JobChangedError,
     JobOutputError,
+    JobStoppedError,
     read_record,
     retry_rejects,
 )
+from aembed.jobs.directory import JobDirectory
 from tests.jobs.conftest import mock_vectors, records
 from tests.jobs.outputs import FORMATS, job, vectors_of, write
 from tests.jobs.provider import Remembers
@@ -90,6 +93,28 @@ async def test_retried_rejects_leave_kept_rows() -> None:
     report = await retry_rejects("v.jsonl", model=Remembers(speaks=True), config=Config())
     assert (report.kept, report.rejected) == (1, 0)
     assert [row["text"] for row in records("v.jsonl")] == ["two", "unspeakable", "one"]
+
+
+async def test_a_retry_that_was_damaged_half_way_replaces_no_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It died between two files that belong together: the output is not as it was, and the new one is lost."""
+    write("one", "unspeakable")
+    await job("v.jsonl")
+    before, place = Path("v.jsonl").read_bytes(), JobDirectory.place
+
+    def fail(directory: JobDirectory, name: str, target: Path, mode: int) -> None:
+        if name.startswith("output"):
+            raise OSError(errno.EIO, "the disk is gone")
+        place(directory, name, target, mode)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JobDirectory, "place", fail)
+        with pytest.raises(JobStoppedError):
+            await retry_rejects("v.jsonl", model=Remembers(speaks=True), config=Config())
+    Path("v.jsonl.job/output-0").write_bytes(b"damaged")
+    provider = Remembers(speaks=True)
+    with pytest.raises(JobOutputError, match="was changed since aembed wrote it, and its rows cannot be kept"):
+        await retry_rejects("v.jsonl", model=provider, config=Config())
+    assert (provider.asked, Path("v.jsonl").read_bytes()) == ([], before)
 
 
 async def test_kept_rows_have_columns_that_the_input_lost() -> None:

@@ -1,10 +1,14 @@
-"""A directory with subjects for the command."""
+"""A directory with subjects for the command, and the command in this process."""
 
 from __future__ import annotations
 
+import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
+
+from tests.cli.command import Aembed
 
 SUBJECTS = """
 from anyio.lowlevel import checkpoint
@@ -32,3 +36,12 @@ async def user(number):
 def place(tmp_path: Path) -> Path:
     (tmp_path / "subjects.py").write_text(SUBJECTS)
     return tmp_path
+
+
+@pytest.fixture
+def bench_here(aembed: Aembed, place: Path, monkeypatch: pytest.MonkeyPatch) -> Aembed:
+    """Run ``aembed bench`` in this process, in the directory of the subjects."""
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setattr(sys, "path", list(sys.path))  # a file of scenarios adds its directory
+    return partial(aembed, "bench")

@@ -73,7 +73,6 @@ def test_the_share_that_must_be_good_can_be_set(place: Path) -> None:
     arguments = ("load", "--scenario", "subjects.py:fails", *SHORT["load"], "--min-good")
     assert "at least 50 % must be" in aembed(*arguments, "50%", cwd=place).stdout
     assert "BROKEN" not in aembed(*arguments, "0", cwd=place).stdout
-    assert aembed(*arguments, "101%", cwd=place).returncode == 2
 
 
 def test_objectives_are_judged_everywhere(place: Path) -> None:
@@ -105,10 +104,6 @@ def test_sides_take_turns(place: Path) -> None:
     assert "Side by side" in done.stdout
     breakdowns = [side.breakdown for side in sides]
     assert [None if found is None else found.requests for found in breakdowns] == [30, 30]
-    alone = aembed("versus", "-m", "mock", cwd=place)
-    assert (alone.returncode, "give -m twice, or two targets" in alone.stderr) == (2, True)
-    same = aembed("versus", "-m", "mock", "-m", "mock", cwd=place)
-    assert (same.returncode, "both sides are mock" in same.stderr, "profiles" in same.stderr) == (2, True, True)
 
 
 def test_all_schedules_and_limits_can_be_given(place: Path) -> None:
@@ -121,8 +116,6 @@ def test_all_schedules_and_limits_can_be_given(place: Path) -> None:
     assert report.pacing.arrivals == "trace(3 requests in 0.15 s)"
     assert report.traffic is not None
     assert report.traffic.offered == 3
-    both = aembed("load", "subjects.py:quick", "--arrivals", "ramp:1..9", "--rate", "5", cwd=place)
-    assert (both.returncode, "exclude each other" in both.stderr) == (2, True)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes end with their parent")
@@ -155,5 +148,3 @@ def test_any_async_def_is_named_directly(place: Path) -> None:
     (report,) = reports_from_json((place / "o.json").read_bytes())
     assert done.returncode == report.verdict.exit_code
     assert (report.name, report.parameters) == ("user", {"data": "1..9"})
-    missing = aembed("load", "subjects.py:user", cwd=place)
-    assert (missing.returncode, "user takes an argument, 'number'; give --data" in missing.stderr) == (2, True)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from aembed.bench import reports_from_json, reports_to_json
-from tests.bench.samples import invalid, samples
+from tests.bench.samples import invalid, sample
 from tests.cli.bench.command import SHORT, aembed
+from tests.cli.command import Aembed
 
 
 @pytest.mark.parametrize("encoding", ["cp932", "cp936", "cp949", "cp950", "ascii", "latin-1", "utf-8"])
@@ -41,48 +42,57 @@ def test_a_file_that_cannot_be_written_is_reported_last(place: Path) -> None:
     assert done.returncode == 2
 
 
-def test_compare_judges_and_rejects(place: Path) -> None:
-    reports = [samples()["cost"]]
+def test_compare_judges_and_rejects(bench_here: Aembed, place: Path) -> None:
+    reports = [sample("cost")]
     (place / "a.json").write_bytes(reports_to_json(reports))
-    same = aembed("compare", "a.json", "a.json", "--html", "c.html", cwd=place)
-    assert same.returncode == 0
-    assert "callbacks" in same.stdout
+    same = bench_here("compare", "a.json", "a.json", "--html", "c.html")
+    assert same.code == 0
+    assert "callbacks" in same.out
     assert (place / "c.html").exists()
     other = json.loads((place / "a.json").read_bytes())
     (place / "b.json").write_text(json.dumps({**other, "schema": 999}))
-    rejected = aembed("compare", "a.json", "b.json", cwd=place)
-    assert rejected.returncode == 2
-    assert "schema 999" in rejected.stderr
+    rejected = bench_here("compare", "a.json", "b.json")
+    assert rejected.code == 2
+    assert "schema 999" in rejected.err
 
 
-def test_history_is_added_to_and_shown(place: Path) -> None:
-    (place / "a.json").write_bytes(reports_to_json([samples()["cost"]]))
+def test_history_is_added_to_and_shown(bench_here: Aembed, place: Path) -> None:
+    (place / "a.json").write_bytes(reports_to_json([sample("cost")]))
     for times in (1, 2):
-        done = aembed("history", "results.jsonl", "--add", "a.json", "--html", "t.html", cwd=place)
-        assert done.returncode == 0
+        done = bench_here("history", "results.jsonl", "--add", "a.json", *(("--html", "t.html") if times == 2 else ()))
+        assert done.code == 0
+        assert done.out.startswith("1 report added to results.jsonl\n")
         assert len((place / "results.jsonl").read_text().splitlines()) == times
-    assert "callbacks" in done.stdout
-    assert (place / "t.html").exists()
+        assert (place / "t.html").exists() == (times == 2)
+    assert "callbacks" in done.out
+    with (place / "results.jsonl").open("a") as file:
+        file.write("torn\n" * 12)
+    done = bench_here("history", "results.jsonl")
+    assert "added" not in done.out
+    assert done.out.endswith("12 lines could not be read: 3, 4, 5, 6, 7, 8, 9, 10, 11, 12\n")
 
 
-def test_several_files_are_added_to_a_history(place: Path) -> None:
-    for name, made in (("a.json", samples()["cost"]), ("b.json", samples()["micro"])):
+def test_several_files_are_added_to_a_history(bench_here: Aembed, place: Path) -> None:
+    for name, made in (("a.json", sample("cost")), ("b.json", sample("micro"))):
         (place / name).write_bytes(reports_to_json([made]))
-    done = aembed("history", "results.jsonl", "--add", "a.json", "--add", "b.json", cwd=place)
-    assert "2 reports added to results.jsonl" in done.stdout
-    assert "callbacks" in done.stdout
-    assert "CPU time" in done.stdout
+    done = bench_here("history", "results.jsonl", "--add", "a.json", "--add", "b.json")
+    assert "2 reports added to results.jsonl" in done.out
+    assert "not added" not in done.out
+    assert "callbacks" in done.out
+    assert "CPU time" in done.out
 
 
-def test_an_invalid_report_is_not_added_to_a_history(place: Path) -> None:
+def test_an_invalid_report_is_not_added_to_a_history(bench_here: Aembed, place: Path) -> None:
     (place / "a.json").write_bytes(reports_to_json([invalid()]))
-    done = aembed("history", "results.jsonl", "--add", "a.json", cwd=place)
-    assert done.returncode == 2
-    assert done.stdout.startswith(
+    done = bench_here("history", "results.jsonl", "--add", "a.json")
+    assert done.code == 2
+    assert done.out.startswith(  # without "0 reports added"
         "not added to results.jsonl, because a run that is INVALID has no figures: open loop: "
     )
-    assert done.stderr == "aembed: no such file: results.jsonl. Add reports of valid runs with --add\n"
-    same = aembed("compare", "a.json", "a.json", cwd=place)
-    assert same.returncode == 3
-    assert "Not judged" in same.stdout
-    assert "Comparison" not in same.stdout, "a table without lines"
+    assert done.err == "aembed: no such file: results.jsonl. Add reports of valid runs with --add\n"
+    same = bench_here("compare", "a.json", "a.json")
+    assert same.code == 3
+    assert bench_here("report", "a.json", "--openmetrics", "o.txt").code == 3
+    assert (place / "o.txt").exists()
+    assert "Not judged" in same.out
+    assert "Comparison" not in same.out, "a table without lines"

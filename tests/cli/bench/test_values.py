@@ -10,7 +10,7 @@ import typer
 
 from aembed import InputError
 from aembed.cli.bench.objectives import ladder, written
-from aembed.cli.bench.values import counts, rate_per_s, seconds
+from aembed.cli.bench.values import counts, quantiles, rate_per_s, seconds, share
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,24 @@ def test_rates() -> None:
             rate_per_s(wrong)
 
 
+def test_shares() -> None:
+    assert [share(text) for text in ("99%", "0.5", "0", "100%", 0.25)] == [0.99, 0.5, 0.0, 1.0, 0.25]
+    for wrong in ("", "-1%", "101%", "1.01", "nan", "most"):
+        with pytest.raises(typer.BadParameter, match=r"is not a share; write 99% or 0\.99"):
+            share(wrong)
+
+
+def test_percentiles() -> None:
+    assert quantiles("75, p97.5") == (0.75, 0.975)
+    assert quantiles((0.5,)) == (0.5,)
+    for wrong in ("", "0", "100", "50,100", "50;60", "101", "nan"):
+        with pytest.raises(typer.BadParameter, match=r"is not a list of percentiles between 0 and 100; write 75,97\.5"):
+            quantiles(wrong)
+
+
 def test_counts() -> None:
     assert counts("1,5, 20") == (1, 5, 20)
+    assert counts((1, 2)) == (1, 2)
     for wrong in ("", "0,1", "a", "1;2"):
         with pytest.raises(typer.BadParameter, match="1,5,20,100"):
             counts(wrong)
