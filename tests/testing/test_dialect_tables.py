@@ -8,7 +8,19 @@ import pytest
 
 from aembed.testing import faults
 from aembed.testing.server.__main__ import parser
-from aembed.testing.server.dialects import DIALECTS, Caps
+from aembed.testing.server.dialects import (
+    DIALECTS,
+    Caps,
+    azure,
+    cohere,
+    google,
+    jina,
+    mistral,
+    ollama,
+    openai,
+    tei,
+    voyage,
+)
 from aembed.testing.server.dialects.dialect import Problem, Rejection
 from aembed.testing.server.dialects.openai import duration
 
@@ -46,6 +58,12 @@ MODELS = {
     "voyage-3.5": Caps(inputs=1000, request_tokens=320_000, text_tokens=32_000),
     "voyage-2": Caps(inputs=1000, request_tokens=320_000, text_tokens=32_000),
 }
+
+
+def test_a_dialect_has_the_name_of_its_module() -> None:
+    modules = (azure, cohere, google, jina, mistral, ollama, openai, tei, voyage)
+    names = [module.__name__.rpartition(".")[2] for module in modules]
+    assert {name: vars(module)[name.upper()] for name, module in zip(names, modules, strict=True)} == DIALECTS
 
 
 @pytest.mark.parametrize("name", DIALECTS)

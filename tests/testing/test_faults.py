@@ -77,7 +77,10 @@ async def test_a_reset_is_one(at: Stage) -> None:
         with pytest.raises(ConnectionError):
             await client.reader.read()
         assert server.log[0].reason == f"fault: Reset(at='{at}')"
-        assert server.counters.faults == 1
+        assert (server.counters.faults, server.counters.requests) == (1, at in {"headers", "body"})
+        if at in {"accept", "request"}:
+            entry = server.log[0]
+            assert (entry.connection, entry.inputs, entry.tokens, entry.status) == (1, 0, 0, 0)
 
 
 @pytest.mark.parametrize(("at", "length"), [("request", 0), ("headers", 0), ("body", None)])
@@ -179,6 +182,10 @@ async def test_a_script_is_a_list_or_a_function_of_the_number() -> None:
         async with LoopbackServer(dim=4, faults=script) as server, connected(server) as client:
             assert [(await client.embed("text")).status for _ in range(4)] == [200, 200, 503, 200]
             assert [entry.status for entry in server.log] == [200, 200, 503, 200]
+        counters = server.counters
+        assert (counters.requests, counters.inputs, counters.tokens, counters.faults) == (4, 3, 6, 1)
+        assert (counters.statuses, counters.requests_per_connection) == ({200: 3, 503: 1}, {1: 4})
+        assert (counters.connections_opened, counters.in_flight, counters.max_in_flight) == (1, 0, 1)
 
 
 async def test_a_fault_of_ones_own() -> None:
@@ -190,6 +197,7 @@ async def test_a_fault_of_ones_own() -> None:
             yield good.head().upper() + good.body
 
     assert (await talks(Shouting())).startswith(b"HTTP/1.1 200 OK\r\nDATE: ")
+    assert (await ask(Shouting("request"))).startswith(b"HTTP/1.1 0 UNASSIGNED\r\n"), "and then the end"
 
 
 def test_faults_at_random_are_seeded_and_as_many_as_asked() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from aembed.testing import Capacity, Hints, Latency, Quirks
 from aembed.testing.faults.answers import Redirect, Rewrite, Status
-from aembed.testing.faults.draw import at_random
+from aembed.testing.faults.draw import TRANSIENT, at_random
 from aembed.testing.faults.fault import Answer, End
 from aembed.testing.faults.malformed import (
     BadChunk,
@@ -82,6 +82,7 @@ def test_faults_at_random_come_at_their_rate() -> None:
     assert list(islice(at_random(0.0), 50)) == [None] * 50
     assert None not in list(islice(at_random(1.0), 50))
     drawn = list(islice(at_random(0.5), 100))
+    assert [fault.code for fault in TRANSIENT if isinstance(fault, Status)] == [500, 503, 503]
     assert drawn == list(islice(at_random(0.5, seed=0), 100)) != list(islice(at_random(0.5, seed=1), 100))
 
 

@@ -50,6 +50,10 @@ def test_a_cap_is_reached_and_not_passed(caps: Caps, good: list[str], bad: list[
     assert outcome(server.ask(*bad))[1] == reason
 
 
+def test_no_text_is_below_every_cap() -> None:
+    assert outcome(Server("ollama", caps=Caps(text_tokens=0)).ask(path="/api/embed")) == (200, "")
+
+
 def test_the_text_that_is_too_long_is_named() -> None:
     response = Server(caps=Caps(text_tokens=3)).ask("a", "x" * 20, "x" * 16)
     assert b"3" in b"".join(response.body)
@@ -86,6 +90,14 @@ def test_a_text_that_may_be_cut_is_cut_to_the_cap(length: int, tokens: int) -> N
     assert (response.status, response.tokens) == (200, 1 + tokens)
     short = server.ask(path="/v2/embed", **{**asked, "texts": ["y", "x" * min(length, 8 if length > 11 else 11)]})
     assert vectors(response) == vectors(short)
+
+
+def test_a_text_that_is_as_long_as_the_cap_is_not_cut_beside_one_that_is() -> None:
+    ask: dict[str, Any] = {"texts": ["x" * 11, "y" * 40], "input_type": "search_document", "embedding_types": ["float"]}
+    server = Server("cohere", caps=Caps(text_tokens=3))
+    long = vectors(server.ask(path="/v2/embed", **ask))["float"]
+    alone = vectors(server.ask(path="/v2/embed", **{**ask, "texts": ["x" * 11]}))["float"]
+    assert long[:1] == alone
 
 
 def vectors(response: PlannedResponse) -> Any:

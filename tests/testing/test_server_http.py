@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
+from unittest.mock import patch
 
 import pytest
 from anyio.lowlevel import checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aembed.testing import LoopbackServer
+from aembed.testing import Hints, LoopbackServer
 from aembed.testing.server.log import GONE
 from aembed.testing.server.parse import Malformed, Parser, Request
 from tests.testing.client import connected, request
@@ -81,7 +82,10 @@ async def test_bytes_that_are_no_request_are_rejected_and_logged(sent: bytes, st
         answer = await client.read()
         assert (answer.status, answer.headers["connection"]) == (status, "close")
         assert await client.reader.read() == b""
-        assert server.log[0].reason.startswith("malformed")
+        assert answer.json == {"error": str(rejected.value)}
+        entry = server.log[0]
+        assert (entry.inputs, entry.tokens, entry.status) == (0, 0, status)
+        assert entry.reason == f"malformed: {rejected.value}"
 
 
 async def test_requests_sent_together_are_answered_in_order() -> None:
@@ -173,6 +177,12 @@ async def test_a_connection_that_comes_as_the_server_closes_is_dropped() -> None
         pass
     server._dispatcher.opened(late)  # type: ignore[arg-type]
     assert late.aborted
+
+
+def test_a_date_is_made_once_a_second() -> None:
+    dispatcher = LoopbackServer()._dispatcher
+    with patch.object(Hints, "date", side_effect=["first", "second"]):
+        assert [dispatcher._now(at) for at in (5.0, 5.9, 6.0, 6.9)] == ["first", "first", "second", "second"]
 
 
 async def test_it_can_start_again_on_the_same_port() -> None:

@@ -101,7 +101,9 @@ def test_levels_have_the_limit_a_minute_and_what_is_left_of_the_span(algorithm: 
 def test_a_429_names_the_resource_that_is_short_for_longest() -> None:
     keeper = QuotaKeeper(Quota.per_minute(requests=60.0, tokens=60.0, inputs=60.0))
     short_of = [keeper.short_of]
-    keeper.take(0.0, 60, 60, 60)
+    keeper.take(0.0)
+    assert [level.remaining for level in keeper.levels(0.0)] == [59.0, 60.0, 60.0]
+    keeper.take(0.0, 59, 60, 60)
     for tokens, wait in [(3, 3.0), (1, 2.0)]:
         assert keeper.take(0.0, 1, tokens, 2) == wait
         short_of.append(keeper.short_of)

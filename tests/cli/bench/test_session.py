@@ -35,7 +35,7 @@ Load = Callable[..., Awaitable[Report]]
 
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What a terminal would show, one after the other."""
+    """The lines that a terminal would show."""
     found: list[str] = []
 
     @contextmanager
@@ -44,6 +44,16 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(session, "_progress_line", line)
     return found
+
+
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """A background job, or a parent that ignores the signals, leaves them ignored."""
+    handlers: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def ending(*states: State) -> Load:
@@ -108,6 +118,7 @@ CHANGE = Change(
 )
 
 
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("stopped", [False, pytest.param(True, marks=posix)])
 def test_revisions_are_compared_until_a_signal(
     bench_here: Aembed, said: list[str], monkeypatch: pytest.MonkeyPatch, stopped: bool
@@ -132,6 +143,7 @@ def test_revisions_are_compared_until_a_signal(
     ]
 
 
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("stopped", [False, pytest.param(True, marks=posix)])
 def test_the_checks_of_a_self_test_are_said(
     bench_here: Aembed, said: list[str], monkeypatch: pytest.MonkeyPatch, stopped: bool
@@ -158,6 +170,7 @@ def test_the_checks_of_a_self_test_are_said(
 
 
 @posix
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_and_what_was_measured_is_kept(
     bench_here: Aembed, said: list[str], monkeypatch: pytest.MonkeyPatch, number: signal.Signals
@@ -181,6 +194,7 @@ def test_a_signal_ends_the_run_and_what_was_measured_is_kept(
 
 
 @posix
+@pytest.mark.usefixtures("heeded")
 def test_without_anything_measured_a_signal_leaves_no_report(
     bench_here: Aembed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

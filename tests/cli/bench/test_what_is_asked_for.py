@@ -1,4 +1,4 @@
-"""What a command asks the runner for: the defaults, and the options that were given."""
+"""The runner gets the defaults of a command, and the options that were given."""
 
 from __future__ import annotations
 
