@@ -171,6 +171,16 @@ def as_fixed(limit: float = 60.0, end: float = 50.0) -> tuple[Account, float]:
     return account, now
 
 
+@pytest.mark.parametrize(("sent_at", "level"), [(59.9, 60.0), (60.0, 12.0)])
+def test_a_reply_says_something_of_the_window_in_which_its_request_was_sent(sent_at: float, level: float) -> None:
+    account, _ = as_fixed()
+    early = account.send(sent_at, 0.0)
+    account.quota.window_began, account.quota.window_end = 60.0, 120.0
+    account.quota.level = 60.0
+    account.headers.sync(early, 60.1, 60.0, 12.0, None)
+    assert account.quota.level == level
+
+
 def test_requests_in_flight_are_not_free_once_the_end_of_a_window_is_known() -> None:
     """They may have been counted after the reply that showed it."""
     account, now, left = Account(), 0.0, 60.0

@@ -47,6 +47,18 @@ def test_a_short_window_has_the_seconds_of_what_remained_or_of_the_longest_reset
     assert (small.capacity, small.window_end) == (60.0, math.inf), "nothing of another rule is left"
 
 
+def test_a_quota_holds_one_unit_at_least() -> None:
+    quota = reported(0.5)
+    quota.use_as_window()
+    assert (quota.burst, quota.capacity) == (1.0, 1.0)
+    short = reported(60.0)
+    short.use_as_fixed(30.0)
+    short.burst = 1.0
+    slow = ResourceQuota(12.0)
+    slow.use_as(short)
+    assert (slow.burst, slow.level) == (1.0, 1.0), "a fifth of one, by its rate"
+
+
 def test_only_a_stated_limit_holds_for_each_minute_of_a_short_window() -> None:
     """Two windows of 40 seconds begin within a minute."""
     for stated, earliest in ((None, 41.0), (60.0, 60.0)):

@@ -82,6 +82,17 @@ def test_a_shortened_window_takes_a_request_like_the_rejected_one() -> None:
     assert flow.amounts == [1.0, 150.0]
 
 
+def test_a_shortened_window_holds_what_is_known_of_the_resource_that_was_not_short() -> None:
+    """Ten requests of five tokens went in; ten tokens a second are known."""
+    for suspects, tokens in (((True, False), 410.0), ((True, True), 50.0)):
+        flow = WindowedFlow(0.0, 60.0, (10.0, 600.0), (math.inf, 10.0), (Window(), Window()))
+        for _ in range(10):
+            flow.sent(0.0, (1.0, 5.0), is_query=False)
+        flow.closed(1.0, Episode(1.0, ONE, 1.0, True, 0.0, ONE, 60.0, 1.0, (1.0, 5.0)), suspects)
+        assert flow.opened(41.0, Pause(40.0, 40.0, ONE))
+        assert (flow.span, flow.amounts) == (41.0, [10.0, tokens])
+
+
 def test_a_request_in_flight_when_the_window_was_copied_can_be_taken_back() -> None:
     window = Window()
     window.sent(0.0, 10.0)
