@@ -94,6 +94,12 @@ def _no_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture(autouse=True)
+def _no_wait_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process has written outlives it without that; a job waits in vain a hundred times. Programs do wait."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
 @pytest.fixture
 async def factory(_no_leaks: None) -> AsyncGenerator[EmbedderFactory]:
     """Closed before leaks are looked for."""
