@@ -115,6 +115,7 @@ OnClock = Callable[[Operation], CalibratedBlock]
         pytest.param(constant(0.01), True, 10, id="even"),
         pytest.param(lambda run: 0.1 * 0.95 ** min(2, (run - 1) // 5), True, 20, id="faster for three rounds"),
         pytest.param(lambda run: 0.1 * 0.95 ** ((run - 1) // 5), False, 25, id="ever faster"),
+        pytest.param(lambda run: 0.25 if run <= 5 or run == 10 else 0.125, False, 10, id="faster to the end"),
         pytest.param(lambda run: 100.0 if run <= 5 else 98.0, True, 5, id="one round takes all of the time"),
         pytest.param(lambda run: [0.1, 0.098, 0.098][(run - 1) // 5], True, 15, id="by two percent"),
         pytest.param(lambda run: [0.1, 0.0985][(run - 1) // 5], True, 10, id="by less"),
