@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import pytest
 
@@ -95,3 +96,11 @@ def test_a_report_is_frozen_and_has_a_repr() -> None:
     assert str(REPORT) == "open query(batch=5, model=mock, cached=False): INVALID"
     good, failed = (dataclasses.replace(REPORT, verdict=verdict) for verdict in (Verdict(), Verdict(state="failed")))
     assert (str(good).rpartition(": ")[2], str(failed).rpartition(": ")[2]) == ("measured", "measured, failed")
+
+
+def test_of_two_verdicts_the_worse_one_counts() -> None:
+    states: tuple[State, ...] = ("ok", "inconclusive", "over budget", "regressed", "invalid", "failed")
+    for better, worse in itertools.combinations([Verdict(state=state, reasons=(state,)) for state in states], 2):
+        assert better.joined(worse) is worse.joined(better) is worse
+    one, other = Verdict(state="invalid", reasons=("a",)), Verdict(state="invalid", reasons=("b",), possible_rate=5.0)
+    assert one.joined(other) == Verdict(state="invalid", reasons=("a", "b"), possible_rate=5.0)

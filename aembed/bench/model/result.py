@@ -63,15 +63,8 @@ EXIT_CODES: Mapping[State, int] = {
     "inconclusive": 3,
 }
 """2 is for usage: a run that never began."""
-SEVERITY: Mapping[State, int] = {
-    "ok": 0,
-    "inconclusive": 1,
-    "over budget": 2,
-    "regressed": 3,
-    "invalid": 4,
-    "failed": 5,
-}
-"""The worse of two verdicts on one run."""
+FROM_GOOD_TO_BAD: tuple[State, ...] = ("ok", "inconclusive", "over budget", "regressed", "invalid", "failed")
+"""Of two verdicts on one run, the worse one counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +79,13 @@ class Verdict:
 
     def joined(self, other: Verdict) -> Verdict:
         """The worse of the two, with the reasons of both where they are equally bad."""
-        if SEVERITY[self.state] == SEVERITY[other.state]:
+        if self.state == other.state:
             return Verdict(
                 state=self.state,
                 reasons=(*self.reasons, *other.reasons),
                 possible_rate=self.possible_rate or other.possible_rate,
             )
-        return max(self, other, key=lambda verdict: SEVERITY[verdict.state])
+        return max(self, other, key=lambda verdict: FROM_GOOD_TO_BAD.index(verdict.state))
 
     @property
     def exit_code(self) -> int:
