@@ -19,6 +19,11 @@ from aembed.bench.environment import environment, look
 
 
 @pytest.fixture(autouse=True)
+def _short_looks() -> None:
+    """Looks of their whole length are tested here."""
+
+
+@pytest.fixture(autouse=True)
 def _asks_anew() -> None:
     for function in (room._git, room._cpu, room._machine, room._packages):
         function.cache_clear()
