@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import inspect
 import os
+import random
 from collections.abc import AsyncGenerator, Iterable
 from pathlib import Path
 
@@ -98,6 +99,12 @@ def _no_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def _no_wait_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a process has written outlives it without that; a job waits in vain a hundred times. Programs do wait."""
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+@pytest.fixture(autouse=True)
+def _same_delays_every_time() -> None:
+    """Delays between attempts are drawn: a test that fails for one of them fails in every run."""
+    random.seed(0)
 
 
 @pytest.fixture

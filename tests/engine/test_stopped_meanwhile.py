@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import anyio
@@ -74,7 +75,10 @@ async def test_places_that_are_given_back_cost_no_quota() -> None:
 
 
 @LAYERS
-async def test_a_batch_that_sleeps_before_its_next_attempt_is_not_sent_again(options: Any) -> None:
+async def test_a_batch_that_sleeps_before_its_next_attempt_is_not_sent_again(
+    monkeypatch: pytest.MonkeyPatch, options: Any
+) -> None:
+    monkeypatch.setattr(random, "random", lambda: 0.0)  # the longest delay
     busy = OverloadedError("busy", status=503)
     spec = ModelSpec(name="m", provider="scripted", dim=8, max_batch_texts=2)
     provider = ScriptedProvider([busy, 3.0], spec=spec, refused={"text 2": BadRequestError("no")})
