@@ -50,7 +50,7 @@ States of a quota and what moves it:
                                                      |-------(headers of a sliding minute)--> window
                                                      |-------(headers of a shorter window)--> short
                                                      |-------(resets that point at one moment)--> fixed
-    fixed --(not whole at its end)--> unknown rule
+    fixed --(a reset that ends more than two seconds later)--> unknown rule
 
 States of the pace:
 

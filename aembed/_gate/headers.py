@@ -21,8 +21,6 @@ RESET_MARGIN_FACTOR = 1.1
 """Factor on the longest reset: the first reply comes slightly after its window began."""
 MAX_END_SHIFT_S = 2.0
 """Seconds by which the end of a fixed window may move: resets in whole seconds. More shows a bucket in steady use."""
-FULL_SHARE = 0.5
-"""Share of the quota that may be missing in the first reply of a fixed window; more shows another rule."""
 
 
 class Headers:
@@ -34,8 +32,6 @@ class Headers:
         self._refill = RefillDetector()
         self._end = WindowEnd()
         self._longest_reset = 0.0
-        self._proved = -math.inf
-        """Start of the last fixed window whose first reply has been checked."""
         self._limit = math.nan
         """Limit of the last report."""
         self._lowest, self._lowest_since = math.inf, -math.inf
@@ -140,11 +136,6 @@ class Headers:
     def _recognise(self, sent_at: float, now: float, remaining: float, reset: float) -> None:
         quota = self._quota
         self._longest_reset = max(self._longest_reset, reset)
-        if quota.rule == "fixed" and sent_at >= quota.window_began > self._proved:
-            self._proved = quota.window_began
-            if quota.level - remaining > FULL_SHARE * quota.burst:
-                self._end.reject()
-                quota.use_as_unknown()
         rule = self._refill.saw(now, remaining, reset, quota.rate)
         agrees = self._end.saw(sent_at, now, remaining, reset, quota.rate)
         if quota.rule == "fixed" and self._end.latest > quota.window_end + MAX_END_SHIFT_S:

@@ -35,7 +35,7 @@ class WindowEnd:
         self._replies = 0
 
     def reject(self) -> None:
-        """Stop looking: the last window was not whole at its presumed end."""
+        """Stop looking: the window did not end at its presumed end."""
         self._is_rejected = True
 
     def saw(self, sent_at: float, now: float, remaining: float, reset: float, rate: float) -> bool:
