@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 
 from aembed._gate.even_flow import EvenFlow
+from aembed._gate.even_rate import EvenRate
 from tests.gate.test_even_flow_numbers import ALL, HIDDEN, NONE, episode, flow, send, succeed
 
 
@@ -78,3 +80,11 @@ def test_429s_within_a_retry_after_are_one() -> None:
     succeed(cut, 31.6)
     cut.rejected(31.7, 31.6, (1.0, 50.0), ALL, 1.5)
     assert cut.average[0] < once
+
+
+def test_of_a_longer_time_between_two_closures_twenty_seconds_count() -> None:
+    """A 25th of the rate in twenty seconds; a hundred would make it five times as slow."""
+    rate = EvenRate(0.0, 10.0, math.inf)
+    rate.closed(100.0, 10.0, 0.0, 100.0)
+    rate.succeeded(101.0, 0.5, has_waited=True)
+    assert rate.per_s == pytest.approx(10.0 * (1 + 0.04 * 0.5 / 20))

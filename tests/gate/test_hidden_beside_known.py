@@ -51,3 +51,11 @@ def test_a_pause_longer_than_the_known_limit_explains_shows_a_window_of_the_hidd
         windows(),
     )
     assert type(pace.flow) is kind
+
+
+@pytest.mark.parametrize(("suspects", "kind"), [((False, True), EvenFlow), ((True, False), KnownWindowFlow)])
+def test_the_last_429_says_which_limit_is_short_a_stray_one_too(suspects: tuple[bool, bool], kind: type) -> None:
+    pace = paced((suspects[1], suspects[0]))
+    pace.rejected(11.0, 10.9, (1.0, 100.0), suspects, None)
+    pace.use_window(12.0, 10.0, windows())
+    assert type(pace.flow) is kind

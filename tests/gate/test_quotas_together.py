@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from aembed import InputError, Limits, ModelSpec, RateLimitError, Reply
+from aembed import InputError, Kind, Limits, ModelSpec, RateLimitError, Reply
 from aembed._gate import Reservation
 from aembed._gate.account import Account
+from aembed._gate.even_flow import EvenFlow
+from aembed._gate.lanes import Amounts
+from aembed._gate.quotas import Quotas
+from aembed._gate.window import Window
 from tests.gate.visits import REPLY, limited
 
 
@@ -29,6 +33,31 @@ def test_usage_is_taken_back_from_the_pace_too() -> None:
     pace.corrected = lambda sent_at, tokens: corrected.append((sent_at, tokens))  # type: ignore[method-assign]
     account.quotas.answered(6.5, probe, Reply(REPLY.vectors, tokens=100))
     assert corrected == [(6.0, 90.0)]
+    assert account.quotas.episodes.admitted == (4.0, 130.0)
+
+
+def in_bursts(kind: Kind) -> Quotas:
+    """A window of ten seconds is filled at once: twenty requests and 200 tokens, of which half were sent."""
+    quotas = Quotas(limited(120.0, 1200.0))
+    quotas.pace.use_window(0.0, 10.0, (Window(), Window()))
+    for _ in range(10):
+        quotas.pace.sent(1.0, Reservation(kind, 0, 10.0))
+    return quotas
+
+
+@pytest.mark.parametrize("aside", [(10.0, 0.0, 0.0), (0.0, 91.0, 0.0), (9.0, 90.0, 50.0)])
+def test_a_query_leaves_in_a_burst_what_is_set_aside_of_requests_and_of_tokens(aside: Amounts) -> None:
+    when = in_bursts("query").earliest(1.0, Reservation("query", 0, 10.0), aside, leave_reserve=False, paced=True)
+    assert (when == 1.0) is (aside == (9.0, 90.0, 50.0))
+
+
+def test_documents_leave_in_a_burst_what_queries_may_need_and_in_an_even_flow_one_query() -> None:
+    quotas = in_bursts("document")
+    for number in range(10):
+        quotas.commit(float(number), Reservation("query", 0, 8.0))
+    assert quotas._reserve(10.0) == (4.0, 40.0), "a fifth of the window"
+    quotas.pace.flow = EvenFlow(10.0, (2.0, 20.0), (2.0, 20.0))
+    assert quotas._reserve(10.0) == pytest.approx((1.0, 8.0))
 
 
 @pytest.mark.parametrize(

@@ -245,3 +245,11 @@ def test_one_query_is_left_room_for_unless_a_document_expires_within_a_second(le
     now = MINUTE_S - left
     window.advance(now)
     assert reserve.until_room(now, window, window) == kept
+
+
+@pytest.mark.parametrize(("quiet", "kept"), [(10.0, 3.0), (10.1, 0.0)])
+def test_after_ten_seconds_without_a_query_documents_may_use_all(quiet: float, kept: float) -> None:
+    """Half a query in ten seconds is three in a minute."""
+    reserve, window = reserve_of(600.0), Window()
+    reserve.until_room(0.0, window, window)
+    assert reserve.until_room(quiet, window, window) == kept
