@@ -34,8 +34,8 @@ from aembed import (
 
 logger = stdlib.getLogger("aembed")
 
-STANDARD = frozenset(vars(stdlib.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-"""Attributes that every record has: they are not fields of an event."""
+STANDARD = frozenset(vars(stdlib.LogRecord("", 0, "", 0, "", None, None))) | {"message", "asctime", "taskName"}
+"""Attributes that every record has: they are not fields of an event. Those of the program's record factory are."""
 
 
 def log(event: Event) -> None:
@@ -57,7 +57,10 @@ def as_fields(event: Event) -> dict[str, Any]:
 
 
 class JsonFormatter(stdlib.Formatter):
-    """One JSON object a line: ``time`` (UTC), ``level``, ``logger``, ``message``, and the fields of the event."""
+    """One JSON object a line: ``time`` (UTC), ``level``, ``logger``, ``message``, and the fields of the event.
+
+    Fields that the program adds to its records are shown too, unless their names begin with an underscore.
+    """
 
     def format(self, record: stdlib.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -66,7 +69,11 @@ class JsonFormatter(stdlib.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= {name: value for name, value in vars(record).items() if name not in STANDARD and name not in line}
+        line |= {
+            name: value
+            for name, value in vars(record).items()
+            if not (name in STANDARD or name in line or name.startswith("_"))
+        }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, default=_as_json)

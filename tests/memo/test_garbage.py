@@ -43,6 +43,6 @@ async def test_ended_calls_are_freed_at_once(
         await use(embedder)
         await anyio.wait_all_tasks_blocked()
         kinds = (EmbedCall, SharedCall, Participant)
-        assert [each for each in gc.get_objects() if isinstance(each, kinds)] == []
+        assert [each for each in gc.get_objects() if type(each) in kinds] == []
     finally:
         gc.enable()

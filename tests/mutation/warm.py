@@ -50,7 +50,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         return result
     requests = connection()
     gc.unfreeze()
-    functions = [each for each in gc.get_objects() if isinstance(each, FunctionType)]
+    functions = [each for each in gc.get_objects() if type(each) is FunctionType]
     gc.freeze()
     items = {item.nodeid: item for item in session.items}
     session.items = []

@@ -7,7 +7,7 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -126,17 +126,20 @@ def test_below_the_level_nothing_is_logged(event: Event, level: int, caplog: pyt
 
 
 @contextmanager
-def json_lines() -> Iterator[io.StringIO]:
-    """Lines of the logger ``aembed``, at every level."""
+def json_lines(make: Callable[..., logging.LogRecord] = logging.LogRecord) -> Iterator[io.StringIO]:
+    """Lines of the logger ``aembed``, at every level. Other packages may have set a record factory of their own."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(telemetry.JsonFormatter())
     logger = logging.getLogger("aembed")
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
+    usual = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(make)
     try:
         yield stream
     finally:
+        logging.setLogRecordFactory(usual)
         logger.removeHandler(handler)
         logger.setLevel(logging.NOTSET)
 
@@ -163,6 +166,17 @@ def test_json_has_fields_of_other_records_and_tracebacks() -> None:
     assert (line["message"], line["level"], line["logger"]) == ("cannot read", "ERROR", "aembed")
     assert (line["path"], line["sizes"]) == ("a", {"b": 1})
     assert line["traceback"].endswith("OSError: disk")
+
+
+def test_json_has_what_the_program_adds_to_its_records_but_nothing_private() -> None:
+    def make(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = logging.LogRecord(*args, **kwargs)
+        vars(record).update(request_id="r7", _stamp=1)
+        return record
+
+    with json_lines(make) as stream:
+        logging.getLogger("aembed").error("words")
+    assert set(json.loads(stream.getvalue())) == {"time", "level", "logger", "message", "request_id"}
 
 
 def test_the_library_is_silent_unless_logging_is_configured() -> None:
