@@ -33,6 +33,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    import asyncio
+
     from aembed._results import EmbedResult
 
 
@@ -234,6 +236,16 @@ class EventLoopError(AembedError, RuntimeError):
     """The embedder was used on another event loop than before, while that one was still open; or where none runs."""
 
     fatal = True
+
+    @classmethod
+    def unless_running(cls, owner: str) -> asyncio.AbstractEventLoop:
+        """The running loop of asyncio. Raises this error where none runs, as under trio."""
+        import asyncio  # here, so that `import aembed` does not take as long
+
+        try:
+            return asyncio.get_running_loop()
+        except RuntimeError:
+            raise cls.none_running(owner) from None
 
     @classmethod
     def none_running(cls, owner: str) -> EventLoopError:

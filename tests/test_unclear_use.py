@@ -29,7 +29,12 @@ from aembed import (
     Reply,
     RetryPolicy,
     Source,
+    jobs,
 )
+from aembed.integrations.embedders import Embedders
+from aembed.providers import hub, local, mock, static
+from aembed.providers.openai import OPENAI
+from aembed.stores import SQLiteStore
 from aembed.testing import LoopbackServer, ScriptedProvider
 
 
@@ -128,6 +133,37 @@ def test_another_async_library() -> None:
         with pytest.raises(EventLoopError, match="needs asyncio, and no asyncio event loop is running here"):
             step(call())
     asyncio.run(factory.aclose())
+
+
+DIRECTLY: dict[str, Sequence[Callable[[], Coroutine[Any, Any, Any]]]] = {
+    "a local provider": [lambda: local.open_provider(Source(provider="local"))],
+    "a static provider": [lambda: static.open_provider(Source(provider="static", model="no/such"))],
+    "a mock provider": [lambda: mock.open_provider(Source(provider="mock"))],
+    "a provider over HTTP": [lambda: OPENAI(Source(provider="openai", model="m"))],
+    "a download": [lambda: hub.download_model("local:no/such")],
+    "an SQLiteStore": [
+        SQLiteStore("no.db").open,
+        lambda: SQLiteStore("no.db").get_many([b"k"], None),
+        lambda: SQLiteStore("no.db").put_many([b"k"], np.ones((1, 2), np.float32)),
+        SQLiteStore("no.db").aclose,
+    ],
+    "aembed.jobs": [
+        lambda: jobs.run("no.txt", "no.npy", model="mock"),
+        lambda: jobs.plan("no.txt", model="mock"),
+        lambda: jobs.retry_rejects("no.npy"),
+        lambda: jobs.join(["no.npy"], "all.npy"),
+        lambda: jobs.open_like("no.npy").__aenter__(),
+    ],
+    "an adapter": [lambda: Embedders("mock", {}).embed(["text"], "query")],
+}
+"""What needs the loop, and its ways in that lead past a factory."""
+
+
+@pytest.mark.parametrize("owner", DIRECTLY)
+def test_another_async_library_without_a_factory(owner: str) -> None:
+    for call in DIRECTLY[owner]:
+        with pytest.raises(EventLoopError, match=f"^{owner} needs asyncio, and no asyncio event loop is running here"):
+            step(call())
 
 
 async def nothing() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from aembed._errors import EventLoopError
 from aembed._settings.base import Settings
 from aembed._settings.vendors import Vendor
 from aembed._types import Kind, Provider, Source
@@ -131,4 +132,5 @@ class HttpApi(Vendor):
         """
         from aembed._wire.provider import HttpProvider
 
+        EventLoopError.unless_running("a provider over HTTP")
         return HttpProvider(self, source)

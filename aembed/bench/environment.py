@@ -16,7 +16,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from aembed import EventLoopError
 from aembed.bench.model.result import Environment, Noise
 
 P = ParamSpec("P")
@@ -134,14 +133,6 @@ def _git(*arguments: str) -> str | None:
         return None
     done = subprocess.run([git, *arguments], capture_output=True, text=True, check=False, timeout=10)  # noqa: S603
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-def running_loop() -> asyncio.AbstractEventLoop:
-    """The loop that is measured. Raises EventLoopError where another library runs, such as trio."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        raise EventLoopError.none_running("aembed.bench") from None
 
 
 def keeps_own_time(loop: asyncio.AbstractEventLoop) -> bool:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from aembed.bench.environment import environment, keeps_own_time, look, running_loop
+from aembed import EventLoopError
+from aembed.bench.environment import environment, keeps_own_time, look
 from aembed.bench.model.result import Mode, Noise, Parameter, Report, Verdict
 from aembed.bench.scenario import Target, name_of
 
@@ -27,7 +28,7 @@ class RunContext:
     @classmethod
     async def around(cls, target: Target, name: str | None = None) -> RunContext:
         """Looks how quiet the machine is."""
-        running_loop()
+        EventLoopError.unless_running("aembed.bench")
         named, parameters = name_of(target)  # before the look: an unsuitable target fails at once
         return cls(name or named, parameters, await _noise())
 

@@ -154,7 +154,7 @@ class Embedders:
 
     def _place(self) -> _OnLoop:
         """The entry of the running loop. An embedder whose loop is closed moves to the running one."""
-        loop = asyncio.get_running_loop()
+        loop = EventLoopError.unless_running("an adapter")
         with self._lock:
             for place in self._on_loops:
                 if place.loop is loop:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Unpack
 
-from aembed import Config, Embedder, TextSize
+from aembed import Config, Embedder, EventLoopError, TextSize
 from aembed.jobs.chunks import Cutter, RowChunk
 from aembed.jobs.inputs import Inputs
 from aembed.jobs.models import JobModel, open_model
@@ -75,6 +75,7 @@ async def plan(
         JobInputError: as :func:`run`.
         ConfigError: the model cannot be opened.
     """
+    EventLoopError.unless_running("aembed.jobs")
     survey = Survey()
     reading, model_options = split_options(options, model)
     async with (

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, Unpack
 import anyio.to_thread
 from msgspec import structs
 
-from aembed import Config, Embedder, __version__
+from aembed import Config, Embedder, EventLoopError, __version__
 from aembed.jobs.arrow import pyarrow
 from aembed.jobs.budget import check_budget
 from aembed.jobs.errors import JobOutputError
@@ -110,6 +110,7 @@ async def run_job(
     on_progress: ProgressListener | None,
 ) -> JobReport:
     """Run a job to its end: see :func:`run`."""
+    EventLoopError.unless_running("aembed.jobs")
     started = time.perf_counter()
     reading, model_options = split_options(options, model)
     names = [fspath(output)] if isinstance(output, (str, PathLike)) else [fspath(name) for name in output]

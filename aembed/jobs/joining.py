@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from msgspec import structs
 
+from aembed import EventLoopError
 from aembed.jobs.assembly import content
 from aembed.jobs.directory import JobDirectory, opened_directory
 from aembed.jobs.errors import JobOutputError
@@ -43,6 +44,7 @@ async def join(
         JobOutputError: a shard is missing, given twice, changed since it was written, or of another job or format; or
             the output cannot be written.
     """
+    EventLoopError.unless_running("aembed.jobs")
     return await anyio.to_thread.run_sync(lambda: _join([fspath(shard) for shard in shards], fspath(output), force))
 
 

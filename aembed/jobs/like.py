@@ -9,7 +9,7 @@ from typing import Unpack, cast
 
 import anyio.to_thread
 
-from aembed import Config, ConfigError, Embedder, EmbedderFactory, EmbedderOptions
+from aembed import Config, ConfigError, Embedder, EmbedderFactory, EmbedderOptions, EventLoopError
 from aembed.jobs.record import OutputRecord, read_record
 
 
@@ -25,6 +25,7 @@ async def open_like(
         JobOutputError: the output does not say how it was made.
         ConfigError: the model cannot be opened, or would make other vectors.
     """
+    EventLoopError.unless_running("aembed.jobs")
     record = await anyio.to_thread.run_sync(read_record, output)
     known = await anyio.to_thread.run_sync(Config.load) if config is None else config
     model, same = named_model(record, known, options)

@@ -7,7 +7,7 @@ from typing import Any, Unpack, cast
 
 import anyio.to_thread
 
-from aembed import Config, EmbedderOptions
+from aembed import Config, EmbedderOptions, EventLoopError
 from aembed.jobs.errors import JobInputError
 from aembed.jobs.job import run_job
 from aembed.jobs.like import named_model
@@ -40,6 +40,7 @@ async def retry_rejects(
         JobChangedError: the input has changed, or the model makes other vectors.
         JobStoppedError, ProviderError, ConfigError: as :func:`run`.
     """
+    EventLoopError.unless_running("aembed.jobs")
     record = await anyio.to_thread.run_sync(read_record, output)
     reading: dict[str, Any] = dict(record.source)
     source = reading.pop("source", None)

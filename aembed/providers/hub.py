@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from aembed._errors import ConfigError
+from aembed._errors import ConfigError, EventLoopError
 from aembed.providers._hub import fetch
 from aembed.providers._hub_models import STATIC_FILES, encoder_wanted
 from aembed.providers._hub_name import hub_name
@@ -36,6 +36,7 @@ async def download_model(model: str, *, provider_options: Mapping[str, object] |
     ``provider_options`` may have ``file``. The errors are those of opening the model: see
     :func:`aembed.providers.local.open_provider`.
     """
+    EventLoopError.unless_running("a download")
     provider, _, asked = model.rpartition(":")
     name = hub_name(asked, provider or "local")
     if provider not in {*_FAMILIES, ""} or name is None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 import numpy as np
 
-from aembed._errors import BadTextError, ClosedError
+from aembed._errors import BadTextError, ClosedError, EventLoopError
 from aembed._types import Kind, ModelSpec, Reply, Source, TextSize, Vectors
 from aembed._vectors import shorten, unit_length, weighted_means
 from aembed.providers._background import WorkerLanes
@@ -47,6 +47,7 @@ async def open_provider(source: Source) -> LocalProvider:
         MissingExtraError: ``aembed[local]`` is not installed.
         ProviderError: the hub does not deliver.
     """
+    EventLoopError.unless_running("a local provider")
     check_no_server(source)
     options = LocalOptions.from_table(source.options, lambda _: "provider_options of local")
     name = hub_name(source.model)

@@ -24,6 +24,7 @@ from aembed._errors import (
     ClosedError,
     ConfigError,
     ConnectError,
+    EventLoopError,
     OverloadedError,
     ProviderError,
     RateLimitError,
@@ -76,6 +77,7 @@ class MockOptions(Settings):
 
 async def open_provider(source: Source) -> Provider:
     """``"mock"``: any dimension; ``provider_options`` are the fields of :class:`MockOptions`."""
+    EventLoopError.unless_running("a mock provider")
     for name in ("model", "base_url", "api_key"):
         if getattr(source, name) is not None:
             raise ConfigError(f"the mock provider takes no {name}; leave it out")

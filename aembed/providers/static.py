@@ -16,7 +16,7 @@ import anyio
 import anyio.to_thread
 import numpy as np
 
-from aembed._errors import BadTextError, ClosedError
+from aembed._errors import BadTextError, ClosedError, EventLoopError
 from aembed._settings.base import Settings
 from aembed._settings.values import Switch
 from aembed._types import Kind, ModelSpec, Reply, Source, TextSize
@@ -54,6 +54,7 @@ async def open_provider(source: Source) -> StaticProvider:
         MissingExtraError: ``aembed[static]`` is not installed.
         ProviderError: the hub does not deliver a model that is not cached.
     """
+    EventLoopError.unless_running("a static provider")
     check_no_server(source)
     options = StaticOptions.from_table(source.options, lambda _: "provider_options of static")
     name = hub_name(source.model, "static")

@@ -16,7 +16,7 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import NDArray
 
-from aembed._errors import ClosedError, ConfigError
+from aembed._errors import ClosedError, ConfigError, EventLoopError
 from aembed._types import Vectors
 from aembed.stores._cache_file import CacheFile
 
@@ -103,6 +103,7 @@ class SQLiteStore:
 
     async def aclose(self) -> None:
         """Close the file, after calls in flight. Closing twice is fine."""
+        EventLoopError.unless_running("an SQLiteStore")
         if not self._closed:
             worker = self._own_worker()
             self._closed = True
@@ -113,10 +114,11 @@ class SQLiteStore:
 
     async def _run(self, step: Callable[[CacheFile], T]) -> T:
         """In the store's thread. A caller who is cancelled leaves it to end by itself."""
+        loop = EventLoopError.unless_running("an SQLiteStore")
         if self._closed:
             raise ClosedError(f"the cache {str(self.path)!r} is closed; make a new SQLiteStore")
         worker = self._own_worker()
-        return await asyncio.get_running_loop().run_in_executor(worker.thread, step, worker.file)
+        return await loop.run_in_executor(worker.thread, step, worker.file)
 
     def _own_worker(self) -> _Worker:
         """This process's: the child of a fork has no thread, and opens the file itself.

@@ -8,13 +8,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from aembed import InputError
+from aembed import EventLoopError, InputError
 from aembed.bench.compare.changes import USUAL, Change, Comparison, Rule, adjust, judge_pairs
 from aembed.bench.compare.interleave import Pair, Side, measure_pair
 from aembed.bench.compare.process_side import ProcessSide
 from aembed.bench.compare.worktree import worktree
 from aembed.bench.discovery import find
-from aembed.bench.environment import running_loop
 from aembed.bench.model.result import Parameter
 from aembed.bench.scenario import Case
 from aembed.bench.settings import unless
@@ -53,7 +52,7 @@ async def ab(
     """
     if not contests:
         raise InputError("there is nothing to compare; give at least one contest")
-    running_loop()
+    EventLoopError.unless_running("aembed.bench")
     alone = replace(rule, alpha=rule.alpha / len(contests))
     changes, unjudged = [], []
     for contest in contests:

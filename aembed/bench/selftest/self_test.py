@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
+from aembed import EventLoopError
 from aembed.bench.compare.changes import Change
 from aembed.bench.compare.contest import Contest, ab
 from aembed.bench.compare.process_side import ProcessSide
-from aembed.bench.environment import look, running_loop
+from aembed.bench.environment import look
 from aembed.bench.load.arrivals import constant
 from aembed.bench.load.measure import load
 from aembed.bench.micro.memory import memory
@@ -81,7 +82,7 @@ async def selftest(*, progress: Callable[[Check], None] | None = None) -> SelfTe
 
     ``progress`` is called with each check as it is made.
     """
-    running_loop()
+    EventLoopError.unless_running("aembed.bench")
     begun = time.perf_counter()
     losses = [(await asyncio.to_thread(look)).lost]
     checks: list[Check] = []

@@ -121,11 +121,7 @@ class LoopbackServer:
         host, port = self._address
         dispatcher = self._dispatcher
         dispatcher.accepting = True
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            raise EventLoopError.none_running("a LoopbackServer") from None
-        self._server = await loop.create_server(
+        self._server = await EventLoopError.unless_running("a LoopbackServer").create_server(
             lambda: ServerConnection(dispatcher), host, port, ssl=self._tls, backlog=1024
         )
         self._address = (host, self._server.sockets[0].getsockname()[1])
