@@ -9,7 +9,7 @@ from aembed._gate.quota import ResourceQuota
 from aembed._gate.window import MINUTE_S
 
 MAX_END_ERROR_S = 2.0
-"""Seconds by which a Retry-After may end before the window that it concerns: both may be in whole seconds."""
+"""Seconds by which a Retry-After may end before or after the window that it concerns: both may be in whole seconds."""
 NEARLY_FULL_SHARE = 0.95
 """Used share of a minute from which on the next 429 is an error of the count, most likely: tokens are estimates."""
 MIN_SHORTAGE = 1e-6
@@ -20,8 +20,8 @@ def explains(quota: ResourceQuota, amount: float, until: float | None) -> bool:
     """True if it explains a 429 to ``amount``. ``until``: end of its Retry-After."""
     if quota.limit is None:
         return False
-    if quota.rule == "fixed" and until is not None and until < quota.window_end - MAX_END_ERROR_S:
-        return False
+    if quota.rule == "fixed" and until is not None:
+        return abs(until - quota.window_end) <= MAX_END_ERROR_S
     if quota.rule in {"bucket", "fixed"}:
         return quota.level <= amount + (1 - NEARLY_FULL_SHARE) * quota.window.flying
     return quota.window.used >= NEARLY_FULL_SHARE * quota.capacity

@@ -175,6 +175,8 @@ class Pace:
             self._episodes = 0
         self._last_episode = now
         self._episodes += 1
+        if self.is_fixed and is_explained:
+            return True  # its window's end is known, however often it is full
         return (is_explained or self.is_understood) and self._episodes < CONTRADICTING_EPISODES
 
     def recover(self, now: float, episode: Episode, pause: Pause, windows: tuple[Window, Window]) -> None:

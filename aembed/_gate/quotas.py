@@ -213,7 +213,8 @@ class Quotas:
 
     def rejected(self, now: float, reservation: Reservation, wait: float | None) -> None:
         """A stray 429: it slows the pace, and begins no episode."""
-        suspects, amounts = self.suspects(), (reservation.requests, reservation.tokens)
+        full, amounts = self._full(now, reservation, wait), (reservation.requests, reservation.tokens)
+        suspects = full if any(full) else self.suspects()
         self.refund(now, reservation)
         self.pace.rejected(now, reservation.sent_at, amounts, suspects, wait)
 
@@ -223,16 +224,14 @@ class Quotas:
             quota.advance(now)
         minute = self.requests.window.own, self.tokens.window.own
         seconds = min(MINUTE_S, max(0.0, edge.sent_at - self.requests.window.since))
-        suspects = self.suspects()
+        full = self._full(now, edge, wait)
+        suspects = full if any(full) else self.suspects()
         episode = self.episodes.begin(edge, minute, seconds, suspects)
-        full = [
-            (quota, amount)
-            for quota, amount in ((self.requests, edge.requests), (self.tokens, edge.tokens))
-            if miscount.explains(quota, amount, None if wait is None else now + wait)
-        ]
-        self.pace.slow_down(now, episode, suspects, is_explained=bool(full))
-        for quota, amount in full:
-            miscount.correct(quota, now, amount)
+        self.pace.slow_down(now, episode, suspects, is_explained=any(full))
+        if full[0]:
+            miscount.correct(self.requests, now, edge.requests)
+        if full[1]:
+            miscount.correct(self.tokens, now, edge.tokens)
 
     def end_episode(self, now: float, success: Reservation) -> None:
         """The first success after 429s."""
@@ -240,6 +239,12 @@ class Quotas:
         for quota in (self.requests, self.tokens):
             quota.advance(now)
         self.pace.recover(now, episode, pause, (self.requests.window, self.tokens.window))
+
+    def _full(self, now: float, edge: Reservation, wait: float | None) -> Suspects:
+        """The resources whose known quota explains a 429 to ``edge``: then the others are not suspected."""
+        until = None if wait is None else now + wait
+        requests = miscount.explains(self.requests, edge.requests, until)
+        return requests, miscount.explains(self.tokens, edge.tokens, until)
 
     def suspects(self) -> Suspects:
         """The resources that a 429 may concern: not one of which replies report enough, unless they do of both."""

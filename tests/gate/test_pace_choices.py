@@ -84,6 +84,14 @@ def test_what_headers_explain_is_chance_until_the_third_episode_within_a_minute_
         assert found == flows
 
 
+def test_a_fixed_window_that_is_full_in_every_minute_needs_no_pace() -> None:
+    pace = Pace()
+    pace.is_fixed = True
+    for number in range(5):
+        pace.slow_down(number * 30.0, episode(), BOTH, is_explained=True)
+    assert pace.flow is None
+
+
 @pytest.mark.parametrize(
     ("known", "given", "expected"),
     [

@@ -215,11 +215,22 @@ def test_a_bucket_explains_it_by_its_level_and_a_twentieth_of_what_is_in_flight(
         assert miscount.explains(quota, 10.0, None) is explained
 
 
-@pytest.mark.parametrize(("until", "explained"), [(27.9, False), (28.0, True), (None, True)])
-def test_a_retry_after_that_ends_before_a_fixed_window_has_another_reason(until: float | None, explained: bool) -> None:
+@pytest.mark.parametrize(
+    ("until", "explained"), [(27.9, False), (28.0, True), (32.0, True), (32.1, False), (None, True)]
+)
+def test_a_retry_after_that_does_not_end_with_a_fixed_window_has_another_reason(
+    until: float | None, explained: bool
+) -> None:
     quota = fixed()
     quota.level = 0.0
     assert miscount.explains(quota, 10.0, until) is explained
+
+
+def test_a_retry_after_that_ends_with_a_fixed_window_shows_it_full_whatever_is_counted() -> None:
+    quota = fixed()
+    assert quota.level == 60.0
+    assert miscount.explains(quota, 10.0, 30.0)
+    assert not miscount.explains(quota, 10.0, None)
 
 
 def test_a_correction_that_a_header_includes_is_not_counted_a_second_time() -> None:

@@ -67,6 +67,22 @@ def test_replies_that_report_much_left_leave_the_other_resource(remaining: float
     assert [place for place in (0, 1) if flow.average[place] < rates[place]] == slowed
 
 
+@pytest.mark.parametrize("begins", [False, True], ids=["stray", "closure"])
+def test_a_known_limit_that_is_full_clears_the_other_resource(begins: bool) -> None:
+    quotas = Quotas(limited(60.0, None))
+    for _ in range(58):
+        quotas.commit(0.0, Reservation("document", 0, 10.0))
+    quotas.pace.flow = flow = EvenFlow(0.0, (1.0, 1000.0), (1.0, math.inf))
+    large = Reservation("document", 0, 10_000.0)
+    quotas.commit(1.0, large)
+    large.sent_at = 1.0
+    if begins:
+        quotas.begin_episode(1.5, large, None)
+    else:
+        quotas.rejected(1.5, large, None)
+    assert [place for place in (0, 1) if flow.average[place] < (1.0, 1000.0)[place]] == [0]
+
+
 def test_of_a_resource_that_the_rejected_request_hardly_needs_more_is_allowed_at_first() -> None:
     pace = Pace()
     pace.slow_down(10.0, episode((1.0, 50_000.0), (60.0, 100_000.0)), BOTH)
