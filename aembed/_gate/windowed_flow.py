@@ -160,13 +160,12 @@ class WindowedFlow(BurstFlow):
         if closed_s >= CLOSED_TIME_SHARE * period:
             span = min(period, max(self.span, self._last_period), MINUTE_S)  # an outage is longer, but only once
             self._last_period = period
-            if span > self.span:
-                self._resize(span)
-            elif span < MIN_WINDOW_S:  # the rate is that of the window as it seemed
+            if span < MIN_WINDOW_S:  # the rate is that of the window as it seemed
                 return False
-            elif span < self.span:  # it was full, and is open again
+            if span < self.span:  # it was full, and is open again
                 self._shorten(span)
                 return True
+            self._resize(span)
         elif max(closed_s, MIN_CLOSURE_S) < EARLY_OPENING_SHARE * self._expected:
             return False
         if is_empty:  # closed for another reason

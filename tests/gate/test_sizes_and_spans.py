@@ -207,3 +207,18 @@ def test_a_flow_in_bursts_keeps_requests_and_tokens_alike() -> None:
     assert [(window.used, window.under_way) for window in seen if window is not None] == [(1.0, 1), (50.0, 1)]
     assert flow.until_room(11.5) == pytest.approx(0.5, abs=1e-5)
     assert flow.until_room(20.0) == 0.0
+
+
+def test_it_begins_to_watch_anew_after_a_span_without_requests() -> None:
+    flow = BurstFlow(0.0, 10.0, (Window(), Window()))
+    for now in (1.0, 30.0):
+        flow.sent(now, (1.0, 50.0), is_query=False)
+        flow.answered(now, now, (1.0, 50.0), is_query=False, success=True)
+    assert [window.since for place in (0, 1) if (window := flow.window(place)) is not None] == [30.0, 30.0]
+
+
+def test_it_has_room_once_its_oldest_request_expires_also_one_without_tokens() -> None:
+    requests = Window()
+    requests.sent(1.0, 1.0)
+    requests.answered(2.0, 1.0, 1.0)
+    assert BurstFlow(4.0, 10.0, (requests, Window())).until_room(4.0) == pytest.approx(7.0, abs=1e-5)

@@ -44,7 +44,7 @@ def begin(now: float = 0.0, rejected: AdmittedAmounts = ONE) -> Episode:
 
 @pytest.mark.parametrize(
     ("now", "factor"),
-    [(0.0, 0.98), (5.0, 1 - 0.02 * 0.5**3), (10.0, 1.0), (20.0, 1.3), (30.0, 3.4), (1000.0, 30.0), (-5.0, 0.98)],
+    [(0.0, 0.98), (5.0, 1 - 0.02 * 0.5**3), (10.0, 1.0), (15.0, 1.0375), (20.0, 1.3), (30.0, 3.4), (1000.0, 30.0), (-5.0, 0.98)],
 )
 def test_the_limit_recovers_in_ten_seconds_and_then_grows(now: float, factor: float) -> None:
     """A hundred requests in a window of ten seconds."""
@@ -56,6 +56,14 @@ def test_a_slow_server_has_as_much_more_time(requests: float, seconds: float) ->
     flow = hidden(60.0, (requests, 1e9))
     assert flow.factor(seconds - 0.01) < 1.0
     assert flow.factor(seconds) == pytest.approx(1.0)
+
+
+def test_it_recovers_anew_from_each_opening() -> None:
+    flow = hidden(10.0, (100.0, 1000.0))
+    fill(flow, 99.0, 100)
+    flow.closed(100.0, begin(100.0), BOTH)
+    assert flow.opened(104.0, Pause(4.0, 4.0, NONE))
+    assert [flow.factor(now) for now in (104.0, 114.0)] == pytest.approx([0.98, 1.0])
 
 
 def test_it_limits_nothing_at_thirty_times_the_amount() -> None:
@@ -109,18 +117,22 @@ def test_a_closure_at_less_than_the_amount_takes_half_of_the_difference() -> Non
     flow = hidden()
     assert closure(flow, 0.0, 16)
     assert flow.amounts == pytest.approx([18.0, 180.0])
+    one = hidden(amounts=(0.5, 0.5))
+    assert one.amounts == [1.0, 1.0], "one at least"
+    assert closure(one, 0.0, 1, (1.0, 0.1))
+    assert one.amounts == [1.0, 1.0]
 
 
 def test_a_closure_beyond_the_amount_raises_it() -> None:
     flow = hidden()
     fill(flow, 1.0, 24)
     flow.closed(30.0, begin(30.0), (True, False))
-    assert flow.opened(60.0, Pause(25.0, 25.0, NONE))
-    assert flow.amounts == pytest.approx([24.0, 200.0]), "tokens are no suspect"
+    assert flow.opened(60.0, Pause(30.0, 30.0, NONE))
+    assert (flow.span, flow.amounts) == (60.0, [24.0, 200.0]), "tokens are no suspect"
 
 
 def test_the_resource_that_was_fuller_is_the_one_that_is_short() -> None:
-    for tokens, amounts in [(9.4, [18.0, 200.0]), (9.6, [18.0, 200.0 * (1 + 0.768) / 2])]:
+    for tokens, amounts in [(9.4, [18.0, 200.0]), (9.5, [18.0, 176.0])]:
         flow = hidden()
         closure(flow, 0.0, 16, (1.0, tokens))
         assert flow.amounts == pytest.approx(amounts)
@@ -128,24 +140,123 @@ def test_the_resource_that_was_fuller_is_the_one_that_is_short() -> None:
 
 def test_a_server_that_opens_too_early_has_no_such_window() -> None:
     """The oldest entries of second 1 expire at 61: 56 s after the closure, of which 0.4 are 22.4."""
-    for closed_s, holds in [(22.3, False), (22.5, True)]:
+    for at, closed_s, holds in [(5.0, 22.3, False), (5.0, None, True), (53.0, 0.1, False), (57.0, 0.1, True)]:
         flow = hidden()
         fill(flow, 1.0, 20)
-        flow.closed(5.0, begin(5.0), BOTH)
-        assert flow.opened(100.0, Pause(closed_s, closed_s, NONE)) is holds
+        flow.closed(at, begin(at), BOTH)
+        seconds = 0.4 * flow.until_room(at) if closed_s is None else closed_s
+        assert flow.opened(100.0, Pause(seconds, seconds, NONE)) is holds
+
+
+def test_a_window_is_full_if_one_of_its_resources_is() -> None:
+    for requests, until_room in [(9, 0.0), (10, 56.0)]:
+        half = hidden()
+        fill(half, 1.0, requests, (1.0, 0.1))
+        assert half.until_room(5.0) == pytest.approx(until_room, abs=1e-5)
+    flow = hidden()
+    assert [closure(flow, 1000.0 * number, 10, (1.0, 0.1)) for number in range(2)] == [True, True]
+
+
+@pytest.mark.parametrize(("opened", "holds"), [(14.9, False), (15.0, True)])
+def test_a_window_shorter_than_a_quarter_of_a_minute_is_none(opened: float, holds: bool) -> None:
+    flow = hidden(20.0)
+    fill(flow, 0.0, 20)
+    flow.closed(1.0, begin(1.0), BOTH)
+    assert flow.opened(opened, Pause(opened - 1.0, opened - 1.0, NONE)) is holds
 
 
 def test_after_two_seconds_of_waiting_one_request_finds_out() -> None:
     flow = hidden()
     flow.sent(0.0, ONE, is_query=False)
-    assert flow.earliest(1.9, ONE, NONE, NONE) == 1.9
-    flow.sent(1.9, ONE, is_query=False)
-    flow.sent(4.0, ONE, is_query=False)
+    assert flow.earliest(1.5, ONE, NONE, NONE) == 1.5
+    flow.sent(1.5, ONE, is_query=False)
+    assert flow.earliest(3.5, ONE, NONE, NONE) == 3.5
+    flow.sent(3.5, ONE, is_query=False)
     assert flow.earliest(4.1, ONE, NONE, NONE) == 6.1
     flow.answered(4.2, 4.0, ONE, is_query=False, success=False)
     assert flow.earliest(4.3, ONE, NONE, NONE) == 6.3
     flow.answered(4.4, 4.0, ONE, is_query=False, success=True)
     assert flow.earliest(4.5, ONE, NONE, NONE) == 4.5
+
+
+def test_what_has_expired_does_not_hide_what_has_not() -> None:
+    flow = hidden()
+    fill(flow, 1.0, 1)
+    fill(flow, 30.0, 20)
+    assert flow.earliest(70.0, ONE, NONE, NONE) == pytest.approx(90.0, abs=1e-5)
+    flow = known()
+    fill(flow, 1.0, 1)
+    fill(flow, 5.0, 20)
+    assert flow.earliest(12.0, ONE, NONE, NONE) == pytest.approx(15.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("flow", [hidden(), known()], ids=["hidden", "known"])
+def test_a_request_larger_than_the_window_is_sent_while_that_is_empty(flow: WindowedFlow | KnownWindowFlow) -> None:
+    assert flow.earliest(1.0, (50.0, 10.0), NONE, NONE) == 1.0
+    fill(flow, 1.0, 1)
+    assert flow.earliest(1.0, (50.0, 10.0), NONE, NONE) > 10.0
+
+
+def beyond() -> WindowedFlow:
+    """At twice the recovery time: three tenths more than was measured."""
+    flow = hidden(10.0, (100.0, 1000.0))
+    fill(flow, 20.0, 98)
+    return flow
+
+
+def test_beyond_the_measured_amount_requests_feel_their_way() -> None:
+    flow = beyond()
+    fill(flow, 20.0, 2)
+    at_once = []
+    for _ in range(3):
+        sent = 0
+        while flow.earliest(20.0, ONE, NONE, NONE) == 20.0:
+            flow.sent(20.0, ONE, is_query=False)
+            sent += 1
+        at_once.append(sent)
+        assert flow.earliest(20.0, ONE, NONE, NONE) == pytest.approx(30.0, abs=1e-5)
+        for _ in range(sent):
+            flow.answered(20.0, 20.0, ONE, is_query=False, success=True)
+    assert at_once == [1, 2, 4]
+    flow.closed(20.0, begin(20.0), BOTH)
+    assert flow.earliest(20.0, ONE, NONE, NONE) == 20.0
+    flow.sent(20.0, ONE, is_query=False)
+    assert flow.earliest(20.0, ONE, NONE, NONE) > 20.0, "one again after a closure"
+
+
+def test_the_next_of_those_waits_for_the_oldest_request_also_for_one_without_tokens() -> None:
+    requests = Window()
+    requests.sent(12.0, 1000.0)
+    requests.answered(12.0, 12.0, 1000.0)
+    flow = WindowedFlow(12.0, 60.0, (1000.0, 1e9), HIDDEN, (requests, Window()))
+    assert flow.earliest(32.0, ONE, NONE, NONE) == 32.0
+    fill(flow, 32.0, 1)
+    for _ in range(2):
+        assert flow.earliest(32.0, ONE, NONE, NONE) == 32.0
+        flow.sent(32.0, ONE, is_query=False)
+    assert flow.earliest(32.0, ONE, NONE, NONE) == pytest.approx(72.0, abs=1e-5)
+
+
+def test_up_to_the_measured_amount_they_need_not() -> None:
+    flow = beyond()
+    for _ in range(2):
+        assert flow.earliest(20.0, ONE, NONE, NONE) == 20.0
+        flow.sent(20.0, ONE, is_query=False)
+    assert flow.earliest(20.0, ONE, NONE, NONE) > 20.0, "two are in flight"
+    flow = beyond()
+    assert flow.earliest(20.0, ONE, (3.0, 0.0), NONE) == 20.0, "what is set aside counts too"
+    flow.sent(20.0, ONE, is_query=False)
+    assert flow.earliest(20.0, ONE, (3.0, 0.0), NONE) > 20.0
+
+
+def test_a_window_that_opens_early_is_as_long_as_the_time_since_the_opening_before() -> None:
+    flow, spans = WindowedFlow(1000.0, 60.0, (20.0, 200.0), HIDDEN, (Window(), Window())), []
+    for opened, closed_s in [(1042.0, 21.0), (1082.0, 19.9), (1112.0, 15.0), (1152.0, 40.0), (1252.0, 90.0)]:
+        fill(flow, opened - closed_s - 1.0, 20)
+        flow.closed(opened - closed_s, begin(), BOTH)
+        assert flow.opened(opened, Pause(closed_s, closed_s, NONE))
+        spans.append(flow.span)
+    assert spans == [42.0, 42.0, 30.0, 30.0, 40.0], "one is longer only as the one before was; an outage is none"
 
 
 def test_its_average_is_the_amount_over_the_span_and_nothing_is_left_over() -> None:
@@ -169,9 +280,8 @@ def test_a_known_window_is_filled_at_once() -> None:
 
 def test_a_document_that_fits_but_for_what_is_set_aside_looks_again_soon() -> None:
     flow = known()
-    fill(flow, 1.0, 18)
-    again = flow.earliest(1.0, ONE, (2.0, 0.0), NONE)
-    assert 1.0 < again < 2.0
+    fill(flow, 1.0, 19)
+    assert flow.earliest(1.0, ONE, (2.0, 0.0), NONE) == 1.5
 
 
 def test_what_is_free_once_a_waiting_request_fits() -> None:
@@ -187,7 +297,10 @@ def test_a_hidden_rate_is_what_goes_along_with_the_known_one() -> None:
         fill(flow, 1.0, 9, (1.0, 11.0))
     assert by_requests.average == pytest.approx((2.0, 2.0 * 100 / 10))
     assert by_tokens.average == pytest.approx((20.0 * 10 / 100, 20.0))
-    assert known().average == (2.0, 20.0)
+    both = known()
+    assert both.average == (2.0, 20.0)
+    both.margin.seconds = 10.0
+    assert both.average == (1.0, 10.0), "the window seems twice as long"
 
 
 @pytest.mark.parametrize(("sent", "explained"), [(14, True), (13, False)])
@@ -195,6 +308,7 @@ def test_a_window_seven_tenths_full_explains_a_429(sent: int, explained: bool) -
     flow = known(a_second=(2.0, math.inf))
     fill(flow, 1.0, sent)
     assert flow.rejected(1.5, 1.0, ONE, BOTH, None) is explained
+    assert flow.rejected(20.0, 19.0, ONE, BOTH, None) is False, "it has expired"
     all_known = known()
     assert all_known.rejected(1.5, 1.0, ONE, BOTH, None) is True
 
@@ -206,7 +320,13 @@ def test_three_429s_in_a_row_close_it() -> None:
         flow.rejected(1.5, 1.0, ONE, BOTH, None)
     assert stray == [(True, True, False), (True, True, False), (False, False, False)]
     fill(flow, 3.0, 1)
-    assert flow.is_stray(None)
+    for _ in range(2):
+        assert flow.is_stray(None)
+        flow.rejected(4.0, 3.5, ONE, BOTH, None)
+    flow.closed(5.0, begin(5.0), BOTH)
+    for _ in range(2):
+        assert flow.is_stray(None)
+        flow.rejected(6.0, 5.5, ONE, BOTH, None)
 
 
 def test_three_closures_soon_after_each_other_show_another_server() -> None:
@@ -217,6 +337,41 @@ def test_three_closures_soon_after_each_other_show_another_server() -> None:
             flow.closed(now, begin(now), BOTH)
             found.append(flow.opened(now + 1.0, Pause(1.0, 1.0, NONE)))
         assert found == holds
+
+
+@pytest.mark.parametrize(("left", "used"), [(1.5, 0.0), (1.0, 20.0), (0.5, 20.0)])
+def test_a_server_that_opens_a_tenth_of_the_span_early_has_begun_a_new_window(left: float, used: float) -> None:
+    flow = known()
+    fill(flow, 1.0, 20)
+    flow.closed(2.0, begin(1.0), BOTH)
+    window = flow.window(0)
+    assert window is not None
+    assert flow.opened(window.cells[0].expires - left, Pause(1.0, 1.0, NONE))
+    assert window.used == used
+
+
+@pytest.mark.parametrize(("held", "span"), [(15.9, 40.0), (16.0, 20.0), (35.9, 35.9), (36.0, 40.0)])
+def test_from_four_to_nine_tenths_of_the_content_show_a_shorter_window(held: float, span: float) -> None:
+    flow = known(40.0)
+    fill(flow, 1.0, 1, (1.0, 20.0 * held))
+    flow.closed(2.0, begin(1.0), BOTH)
+    assert flow.opened(40.9, Pause(1.0, 1.0, NONE))
+    windows = [window for place in (0, 1) if (window := flow.window(place)) is not None]
+    assert [flow.span, *(window.span for window in windows)] == pytest.approx([span] * 3)
+
+
+def test_answers_end_requests_and_show_how_late_they_are() -> None:
+    flow = known()
+    assert (flow.is_estimate, flow.is_out_of_sight(1e9)) == (False, False)
+    assert flow.opened(0.0, Pause(1.0, 1.0, NONE)), "nothing contradicts a new one"
+    for now in range(8):
+        flow.sent(now, ONE, is_query=False)
+        flow.answered(now + 1.0, now, ONE, is_query=False, success=True)
+    window = flow.window(0)
+    assert window is not None
+    assert window.under_way == 0
+    flow.rejected(9.0, 8.5, ONE, BOTH, None)
+    assert flow.margin.seconds == pytest.approx(0.01), "each took as long as the others"
 
 
 # --- a queue

@@ -80,11 +80,12 @@ def test_a_shortened_window_takes_a_request_like_the_rejected_one() -> None:
     flow.refunded(0.0, ONE)
     assert flow.opened(41.0, Pause(40.0, 40.0, ONE))
     assert flow.amounts == [1.0, 150.0]
+    assert [window.used for place in (0, 1) if (window := flow.window(place)) is not None] == [0.0, 0.0]
 
 
 def test_a_shortened_window_holds_what_is_known_of_the_resource_that_was_not_short() -> None:
     """Ten requests of five tokens went in; ten tokens a second are known."""
-    for suspects, tokens in (((True, False), 410.0), ((True, True), 50.0)):
+    for suspects, tokens in (((True, False), 410.0), ((True, True), 50.0), ((False, True), 50.0)):
         flow = WindowedFlow(0.0, 60.0, (10.0, 600.0), (math.inf, 10.0), (Window(), Window()))
         for _ in range(10):
             flow.sent(0.0, (1.0, 5.0), is_query=False)
