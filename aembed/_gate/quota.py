@@ -96,10 +96,15 @@ class ResourceQuota:
         return self._allowance if self.rule == "bucket" else self._allowance + self._most_allowed
 
     @property
+    def _whole(self) -> float:
+        """A minute's quota, one unit at least."""
+        return math.inf if self.limit is None else max(1.0, self.limit)
+
+    @property
     def _a_minute(self) -> float:
         """Largest amount of any sixty seconds."""
         if self.is_capped:  # the server would admit more, but no minute may see more than the user states
-            return max(1.0, self.limit or math.inf)
+            return self._whole
         is_free = self.rule in {"bucket", "fixed"} or (self.rule == "short" and self.stated is None)
         return math.inf if is_free else self.capacity
 
@@ -212,7 +217,7 @@ class ResourceQuota:
             return False
         whole = self.burst >= self.capacity
         self.limit = limit
-        self.capacity = max(1.0, limit)
+        self.capacity = self._whole
         self.rate = limit / MINUTE_S
         self.burst = self.capacity if whole else min(self.burst, self.capacity)
         self.level = min(self.level, self.burst)
@@ -221,12 +226,12 @@ class ResourceQuota:
 
     def use_as_bucket(self, burst: float) -> None:
         self.rule = "bucket"
-        self.burst = min(max(1.0, burst), max(1.0, self.limit or math.inf))
+        self.burst = min(max(1.0, burst), self._whole)
         self.capacity = min(self.capacity, self.burst + 1)  # one: remaining is reported in whole units
 
     def use_as_window(self) -> None:
         self.rule = "window"
-        self.burst = self.capacity = max(1.0, self.limit or math.inf)
+        self.burst = self.capacity = self._whole
 
     def use_as_short(self, reset: float) -> None:
         """``reset``: the longest one; the window is as long, if it held a request that had just come."""
@@ -260,7 +265,7 @@ class ResourceQuota:
     def use_as_unknown(self) -> None:
         self.rule = "unknown"
         self.window_end = math.inf
-        self.capacity = max(1.0, self.limit or math.inf)
+        self.capacity = self._whole
 
     def advance(self, now: float) -> None:
         """Refill until ``now``, and forget expired entries."""

@@ -44,7 +44,16 @@ def begin(now: float = 0.0, rejected: AdmittedAmounts = ONE) -> Episode:
 
 @pytest.mark.parametrize(
     ("now", "factor"),
-    [(0.0, 0.98), (5.0, 1 - 0.02 * 0.5**3), (10.0, 1.0), (15.0, 1.0375), (20.0, 1.3), (30.0, 3.4), (1000.0, 30.0), (-5.0, 0.98)],
+    [
+        (0.0, 0.98),
+        (5.0, 1 - 0.02 * 0.5**3),
+        (10.0, 1.0),
+        (15.0, 1.0375),
+        (20.0, 1.3),
+        (30.0, 3.4),
+        (1000.0, 30.0),
+        (-5.0, 0.98),
+    ],
 )
 def test_the_limit_recovers_in_ten_seconds_and_then_grows(now: float, factor: float) -> None:
     """A hundred requests in a window of ten seconds."""
