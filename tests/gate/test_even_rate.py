@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import math
 from dataclasses import replace
 
 import pytest
 
 from aembed._gate.even_flow import EvenFlow
+from aembed._gate.even_rate import GROWTH_SHARE, EvenRate
 from aembed._gate.even_rate import EvenRate
 from tests.gate.test_even_flow_numbers import ALL, HIDDEN, NONE, episode, flow, send, succeed
 
@@ -60,6 +62,17 @@ def test_two_closures_with_pauses_alike_measure_a_rate(paused: tuple[float, floa
     assert closed.average[0] == pytest.approx(0.1 if is_measured else 0.7 * before)
 
 
+@pytest.mark.parametrize(("idle_s", "is_measured"), [(11.0, True), (11.1, False)])
+def test_a_pause_measures_nothing_if_the_flow_was_idle_for_longer(idle_s: float, is_measured: bool) -> None:
+    """Eight seconds of pause, and three tenths of ten seconds."""
+    closed = flow()
+    closed.closed(10.0, episode(10.0, (1.0, 0.0), paused=8.0), ALL)
+    before = closed.average[0]
+    closed._rates[0].unused_s = idle_s
+    closed.closed(20.0, episode(10.0, (1.0, 0.0), paused=8.0), ALL)
+    assert closed.average[0] == pytest.approx(0.1 if is_measured else 0.7 * before)
+
+
 @pytest.mark.parametrize(("wait", "waits"), [(0.4, 0.4), (1.0, 0.0), (2.0, 1.0), (None, 0.0)])
 def test_the_next_request_waits_as_long_as_a_429_asked_for(wait: float | None, waits: float) -> None:
     """Whole seconds are rounded up, so that one less is sure."""
@@ -88,3 +101,91 @@ def test_of_a_longer_time_between_two_closures_twenty_seconds_count() -> None:
     rate.closed(100.0, 10.0, 0.0, 100.0)
     rate.succeeded(101.0, 0.5, has_waited=True)
     assert rate.per_s == pytest.approx(10.0 * (1 + 0.04 * 0.5 / 20))
+
+
+def rate(per_s: float = 10.0) -> EvenRate:
+    return EvenRate(0.0, per_s, math.inf)
+
+
+def test_credit_beyond_the_largest_request_is_time_that_nobody_used() -> None:
+    idle = rate()
+    assert idle.wait(0.1, 1.0, 0.0) == 0.0
+    assert idle.unused_s == 0.0
+    for passed in (1.0, 0.5):
+        assert idle.wait(passed, 1.0, 0.0) == 0.0
+    assert idle.unused_s == pytest.approx(1.5)
+    idle.opened()
+    assert idle.wait(0.0, 1.0, 0.0) == pytest.approx(0.1)
+
+
+def test_growth_is_fast_below_the_goal_and_not_at_it() -> None:
+    for goal, growth in [(10.1, 0.05), (10.0, GROWTH_SHARE)]:
+        grown = rate()
+        grown.closed(0.0, 10.0, goal, 0.0)
+        grown.succeeded(1.0, 10.0, has_waited=True)
+        assert grown.per_s == pytest.approx(10.0 * (1 + growth))
+
+
+def test_without_a_goal_a_slow_rate_grows_like_any() -> None:
+    new, cut, closed = rate(0.5), rate(0.5), rate(0.5)
+    cut.rejected(1.0, 0.5, 1.0, 0.0)
+    closed.closed(1.0, 0.5, 0.0, 0.0)
+    for slow in (new, cut, closed):
+        before = slow.per_s
+        slow.succeeded(20.0, 10.0, has_waited=True)
+        assert slow.per_s == pytest.approx(before * (1 + GROWTH_SHARE))
+
+
+def test_growth_accelerates_with_the_square_of_a_run_longer_than_thirty() -> None:
+    """Which begins again with a 429, and with a closure."""
+    new, cut, closed = rate(), rate(), rate()
+    for _ in range(50):
+        cut.succeeded(1.0, 1.0, has_waited=False)
+        closed.succeeded(1.0, 1.0, has_waited=False)
+    cut.rejected(2.0, -1.0, 1.0, 0.0)
+    closed.closed(2.0, 10.0, 0.0, 0.0)
+    for run in (new, cut, closed):
+        for number in range(1, 33):
+            before = run.per_s
+            run.succeeded(3.0, 1.0, has_waited=number > 29)
+            if number > 29:
+                assert run.per_s / before - 1 == pytest.approx(GROWTH_SHARE * (number / 30) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("now", "period", "growth"),
+    [(30.0, 10.0, 0.004 * 4), (12.0, 10.0, 0.004), (60.0, 40.0, 0.002 * 4), (5000.0, 10.0, 0.05)],
+)
+def test_growth_in_a_period_accelerates_after_one_and_a_half_of_at_most_twenty_seconds(
+    now: float, period: float, growth: float
+) -> None:
+    calm = rate()
+    calm.closed(0.0, 10.0, 0.0, period)
+    for _ in range(300):
+        calm.succeeded(0.0, 0.0, has_waited=False)
+    calm.succeeded(now, 1.0, has_waited=True)
+    assert calm.per_s == pytest.approx(10.0 * (1 + growth))
+
+
+@pytest.mark.parametrize(("period", "left"), [(5.0, 1 - 2 / 12), (0.0, 1 - 2 / 4)])
+def test_after_a_measurement_the_first_429s_decide_less(period: float, left: float) -> None:
+    """Of two 429s, the first to a request that was sent before the closure."""
+    measured = rate()
+    measured.closed(10.0, 10.0, 0.0, period)
+    measured.rejected(11.0, 9.0, 1.0, 0.0)
+    assert measured.per_s == 10.0
+    measured.rejected(12.0, 11.0, 1.0, 0.0)
+    assert measured.per_s == pytest.approx(10.0 * left)
+    before = measured.per_s
+    measured.rejected(14.0, 13.0, 1.0, 0.0)
+    assert measured.per_s == pytest.approx(before * (1 - 1 / 3)), "after one cut the next has one of three again"
+
+
+def test_after_a_cut_answers_are_counted_anew() -> None:
+    cut = rate()
+    for now in (10.0, 20.0):
+        before = cut.per_s
+        for _ in range(7):
+            cut.succeeded(now, 1.0, has_waited=False)
+        cut.rejected(now, now - 1.0, 1.0, 0.0)
+        assert cut.per_s == pytest.approx(before * 0.96), "one of ten"

@@ -193,10 +193,10 @@ def test_what_has_expired_does_not_hide_what_has_not() -> None:
     fill(flow, 1.0, 1)
     fill(flow, 30.0, 20)
     assert flow.earliest(70.0, ONE, NONE, NONE) == pytest.approx(90.0, abs=1e-5)
-    flow = known()
-    fill(flow, 1.0, 1)
-    fill(flow, 5.0, 20)
-    assert flow.earliest(12.0, ONE, NONE, NONE) == pytest.approx(15.0, abs=1e-5)
+    of_known = known()
+    fill(of_known, 1.0, 1)
+    fill(of_known, 5.0, 20)
+    assert of_known.earliest(12.0, ONE, NONE, NONE) == pytest.approx(15.0, abs=1e-5)
 
 
 @pytest.mark.parametrize("flow", [hidden(), known()], ids=["hidden", "known"])
