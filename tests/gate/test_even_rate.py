@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import math
 from dataclasses import replace
 
 import pytest
 
 from aembed._gate.even_flow import EvenFlow
 from aembed._gate.even_rate import GROWTH_SHARE, EvenRate
-from aembed._gate.even_rate import EvenRate
 from tests.gate.test_even_flow_numbers import ALL, HIDDEN, NONE, episode, flow, send, succeed
 
 
