@@ -28,13 +28,12 @@ class AdaptiveConcurrency:
 
     def answered(self, now: float, elapsed: float, size: int) -> None:
         """Note the time of a request of ``size`` characters, with none of the other kind in flight."""
-        if not 0.0 <= elapsed <= MAX_ELAPSED_S:
-            elapsed = min(max(elapsed, 0.0), MAX_ELAPSED_S)
+        elapsed = min(max(elapsed, 0.0), MAX_ELAPSED_S)
         if not self._ceiling.is_open:
             self._ceiling.answered(now, elapsed)
             self._update()
         if self._queue is not None:
-            self._queue.answered(now, elapsed, size if 0 <= size <= MAX_CHARACTERS else 0, self.slots)
+            self._queue.answered(now, elapsed, min(max(size, 0), MAX_CHARACTERS), self.slots)
             self._update()
 
     def overloaded(self, now: float, sent_at: float, in_flight: int) -> None:
@@ -44,4 +43,4 @@ class AdaptiveConcurrency:
 
     def _update(self) -> None:
         slots = self.most if self._ceiling.is_open else self._ceiling.slots
-        self.slots = slots if self._queue is None or slots < self._queue.slots else self._queue.slots
+        self.slots = slots if self._queue is None else min(slots, self._queue.slots)

@@ -39,6 +39,16 @@ def test_slots_stay_in_their_bounds(
     play(AdaptiveConcurrency(most, adaptive=adaptive), history)
 
 
+def test_times_and_sizes_that_cannot_be_true_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    control, seen = AdaptiveConcurrency(64, adaptive=True), []
+    assert control.slots == 1
+    assert control._queue is not None
+    monkeypatch.setattr(control._queue, "answered", lambda now, elapsed, size, slots: seen.append((elapsed, size)))
+    for elapsed, size in [(-1.0, 5), (0.5, -5), (86_400.0, 10**12), (86_401.0, 10**400)]:
+        control.answered(1e9, elapsed, size)
+    assert seen == [(0.0, 5), (0.5, 0), (86_400.0, 1e12), (86_400.0, 1e12)]
+
+
 def healthy(control: AdaptiveConcurrency, begins: float, seconds: float, *, every: float = 0.05) -> None:
     """Answers at a rate, each after 20 ms."""
     for step in range(int(seconds / every)):

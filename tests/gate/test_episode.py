@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from aembed._gate.episode import ALL_SUSPECTS, QUIET_PERIOD_S, Episodes
 from aembed._gate.reservation import Reservation
 
@@ -143,3 +145,12 @@ def test_a_success_of_a_tenth_of_the_rejected_tokens_ends_it() -> None:
 def test_no_success_ends_what_has_not_begun() -> None:
     episodes = Episodes()
     assert not episodes.ends_with(1.0, Reservation("document", tokens=10.0))
+
+
+@pytest.mark.parametrize(("admitted", "nears"), [(0, False), (1, True)])
+def test_a_server_that_admitted_nothing_is_never_nearly_full(admitted: int, nears: bool) -> None:
+    episodes = Episodes()
+    *_, edge = requests(episodes, *(5.0 + number for number in range(admitted + 1)))
+    episodes.begin(edge, (0.0, 0.0), 0.0, (True, False))
+    episodes.end(requests(episodes, 10.0)[0])
+    assert episodes.nears_closure(11.0) is nears

@@ -94,6 +94,25 @@ def test_answers_of_one_moment_share_a_cell_that_expires_with_the_last() -> None
     assert (seen.cells[0].sent_at, seen.cells[2].sent_at) == (0.0, 6.0)
 
 
+def test_what_is_in_flight_shrinks_with_each_answer() -> None:
+    seen = Window()
+    assert seen.watched(5.0) == 5.0
+    for amount in (3.0, 5.0):
+        seen.sent(0.0, amount)
+    seen.answered(1.0, 0.0, 3.0)
+    assert (seen.flying, seen.used) == (5.0, 8.0)
+
+
+def test_only_as_many_documents_expire_as_are_needed() -> None:
+    seen = Window()
+    for now in (0.0, 10.0, 20.0):
+        seen.sent(now, 10.0)
+        seen.answered(now, now, 10.0)
+    found = [seen.documents_expire(30.0, amount)[0] for amount in (10.0, 15.0)]
+    assert found == pytest.approx([30.0, 40.0], abs=1e-5)
+    assert seen.documents_expire(65.0, 10.0)[0] == 0.0, "it has expired"
+
+
 def test_a_request_of_nothing_leaves_no_entry() -> None:
     seen = Window()
     seen.sent(0.0, 0.0)
