@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from aembed import MissingExtraError
 
+PAGES_BYTES = 2**20
+"""Read from a Parquet file at a time."""
+
 
 def pyarrow() -> Any:
     """The module; it has no types.
@@ -32,6 +35,11 @@ def the_parquet() -> Any:
     import pyarrow.parquet as pq
 
     return pq
+
+
+def parquet_file(source: Any) -> Any:
+    """An open Parquet file. Pages are read as they are needed: a row group's whole columns would fill the memory."""
+    return the_parquet().ParquetFile(source, pre_buffer=False, buffer_size=PAGES_BYTES)
 
 
 def array_of(values: Sequence[Any], kind: Any) -> Any:

@@ -191,8 +191,7 @@ class Journal:
             )
 
     def _ends_with_its_line(self) -> bool:
-        size = self._file.seek(0, os.SEEK_END)
-        self._file.seek(max(0, size - 1))
+        self._file.seek(-1, os.SEEK_END)
         return self._file.read(1) == b"\n"
 
     def _way_out(self) -> str:

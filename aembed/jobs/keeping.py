@@ -53,10 +53,10 @@ class KeptRows:
                     yield line
 
     def _batches(self) -> Iterator[Any]:
-        from aembed.jobs.arrow import some_rows, the_parquet
+        from aembed.jobs.arrow import parquet_file, some_rows
 
         left = iter(self._chosen.tolist())
-        with closing(the_parquet().ParquetFile(self.old.output.path, pre_buffer=False, buffer_size=2**20)) as file:
+        with closing(parquet_file(self.old.output.path)) as file:
             for batch in file.iter_batches(ROWS_AT_ONCE, use_threads=False):
                 rows = np.flatnonzero(list(islice(left, batch.num_rows))).tolist()
                 if rows:

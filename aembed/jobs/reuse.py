@@ -97,9 +97,9 @@ def stored_vectors(output: Output, record: OutputRecord) -> Iterator[NDArray[Any
     """The vectors of a JSONL or Parquet output as they are stored, some rows at a time."""
     column = record.vector_column
     if output.format == "parquet":
-        from aembed.jobs.arrow import numbers_of, the_parquet
+        from aembed.jobs.arrow import numbers_of, parquet_file
 
-        with closing(the_parquet().ParquetFile(output.path, pre_buffer=False, buffer_size=2**20)) as file:
+        with closing(parquet_file(output.path)) as file:
             for batch in file.iter_batches(ROWS_AT_ONCE, columns=[column], use_threads=False):
                 yield numbers_of(batch.column(0).flatten()).reshape(batch.num_rows, -1)
         return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aembed.jobs.arrow import array_of, lists_of, numbers_of
+from aembed.jobs.arrow import array_of, lists_of, numbers_of, parquet_file
 
 pa: Any = pytest.importorskip("pyarrow", reason="needs the extra parquet")
 
@@ -48,6 +50,19 @@ def test_lists_of_fixed_size_are_the_rows_themselves(dtype: str) -> None:
     assert made.to_pylist() == rows.tolist()
     assert lists_of(rows[::2]).to_pylist() == rows[::2].tolist()
     assert made.flatten().buffers()[1].address == rows.ctypes.data, "there is no copy"
+
+
+def test_a_parquet_file_is_read_without_the_whole_column_in_memory(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    rows = np.random.default_rng(1).random((4096, 128), np.float32)
+    path, peak = tmp_path / "v.parquet", 0
+    pq.write_table(pa.table({"v": lists_of(rows)}), path, row_group_size=128, compression=None, use_dictionary=False)
+    before = pa.total_allocated_bytes()
+    with closing(parquet_file(path)) as file:
+        for _ in file.iter_batches(128, use_threads=False):
+            peak = max(peak, pa.total_allocated_bytes() - before)
+    assert 0 < peak < rows.nbytes / 2
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int8", "uint8"])

@@ -155,8 +155,6 @@ async def test_kept_rows_of_a_parquet_input() -> None:
 async def test_rows_that_cannot_be_kept() -> None:
     write("one", "two")
     await job("v.jsonl")
-    with pytest.raises(JobOutputError, match="keep=True is for updates"):
-        await job("v.jsonl", keep=True)
     write("two")
     with pytest.raises(JobChangedError, match="vector_column was 'vector' and is 'v'"):
         await job("v.jsonl", update=True, keep=True, vector_column="v")

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from aembed import MissingExtraError
-from aembed.jobs import JobInputError
+from aembed.jobs import JobInputError, JobOutputError, run
 from aembed.jobs.writers import parquet as parquet_module
 from aembed.jobs.writers.jsonl import short
 from tests.jobs.conftest import mock_vectors, records
+from tests.jobs.provider import Remembers
 from tests.jobs.tables import job, read_table
 
 
@@ -213,3 +214,22 @@ async def test_parquet_without_pyarrow_is_rejected_first(monkeypatch: pytest.Mon
     Path("t.txt").write_text("one\n")
     with pytest.raises(MissingExtraError, match="pyarrow"):
         await job("t.txt", "v.parquet")
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"keep": True}, "keep=True is for updates; add update=True, or leave it out"),
+        ({"vector_column": ""}, "vector_column is empty; give the vectors a name"),
+        ({"dtype": "float64"}, "dtype is 'float64'; it must be one of float32, float16, int8, binary"),
+    ],
+    ids=["keep", "vector_column", "dtype"],
+)
+async def test_options_that_no_output_can_have_cost_no_request(options: dict[str, Any], problem: str) -> None:
+    Path("t.txt").write_text("one\n")
+    provider = Remembers()
+    with pytest.raises(JobOutputError) as caught:
+        await run("t.txt", "v.npy", model=provider, **options)
+    assert str(caught.value) == problem
+    assert provider.asked == []
+    assert [path.name for path in Path().iterdir()] == ["t.txt"]

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
-from aembed.jobs.arrow import pyarrow, release_memory, the_parquet
+from aembed.jobs.arrow import parquet_file, pyarrow, release_memory
 from aembed.jobs.arrow_values import plain_values
 from aembed.jobs.columns import Columns, columns_of_file
 from aembed.jobs.errors import JobInputError
@@ -14,8 +14,6 @@ from aembed.jobs.readers.pages import dictionary_bytes, page_bytes
 from aembed.jobs.reading import Reading
 from aembed.jobs.rows import BLOCK_BYTES, BLOCK_ROWS, Row, RowBlock, make_row
 
-PAGES_BYTES = 2**20
-"""Read from the file at a time."""
 PAGE_ROWS = 8
 """The pages read at once may have so many times the bytes of the longest row; they take half as much again."""
 ORDINARY_BYTES = 2**22
@@ -89,8 +87,7 @@ def open_parquet(name: str, file: BinaryIO) -> Any:
     path = f"/proc/self/fd/{file.fileno()}"
     native = pyarrow().OSFile(path) if os.path.exists(path) else file  # a Python file's pages are copied once more
     try:
-        # pages are read as they are needed; whole columns of a row group at once would fill the memory
-        return the_parquet().ParquetFile(native, pre_buffer=False, buffer_size=PAGES_BYTES)
+        return parquet_file(native)
     except (pyarrow().ArrowException, OSError) as error:
         raise JobInputError(f"{name} is not Parquet: {error}") from None
 
