@@ -9,6 +9,7 @@ import pytest
 
 from aembed import ConnectError, Limits, ProviderError, RateLimitError
 from aembed._gate import Gate, PausedBeyondDeadline, Reservation
+from aembed._gate.bypass import Bypass
 from tests.gate.visits import REPLY, enough, enter
 
 pytestmark = pytest.mark.virtual_time
@@ -160,3 +161,12 @@ async def test_a_document_is_tried_as_soon_as_a_query_has_succeeded_after_an_out
         for reservation in (query(), query(), query(), document()):
             tasks.start_soon(ask, reservation)
     assert order == ["query", "document", "query", "query"]
+
+
+@pytest.mark.parametrize(("tokens", "spared"), [(0.08, True), (0.1, False)])
+async def test_what_is_small_is_measured_by_the_smallest_rejected_document(tokens: float, spared: bool) -> None:
+    """Of less than a token, too."""
+    bypass = Bypass()
+    for rejected in (1000.0, 0.9, 5.0):
+        bypass.rejected(Reservation("document", 0, rejected))
+    assert bypass.spares(query(tokens)) is spared

@@ -40,6 +40,12 @@ def test_a_failure_of_the_same_round_trip_takes_none() -> None:
     assert ceiling.slots == 99
 
 
+def test_a_failure_after_the_clock_was_set_back_takes_one_too() -> None:
+    ceiling = lowered(1000)
+    ceiling.failed(-1000.0, -1000.1, 1000)
+    assert ceiling.slots == 98
+
+
 @pytest.mark.parametrize(("apart", "slots"), [(1.0, 74), (0.5, 63), (30.0, 74)])
 def test_at_most_a_second_between_two_answers_counts_as_health(apart: float, slots: int) -> None:
     """100 - 0.4 * (5 - 1)**3 = 74.4."""

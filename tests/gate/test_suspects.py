@@ -10,6 +10,7 @@ from aembed import QuotaHints, Reply
 from aembed._gate import Reservation
 from aembed._gate.episode import Episode, Pause
 from aembed._gate.even_flow import EvenFlow
+from aembed._gate.first_rates import first_rates, unsuspected_more
 from aembed._gate.pace import Pace
 from aembed._gate.quotas import Quotas
 from aembed._gate.window import Window
@@ -111,3 +112,10 @@ def test_a_pause_longer_than_a_minute_s_window_allows_is_an_outage(burst: float,
 def test_stated_limits_alone_report_nothing() -> None:
     quotas = Quotas(limited(60.0, 60_000.0))
     assert quotas.suspects() == BOTH
+
+
+def test_known_rates_stay_as_they_are_and_hidden_ones_are_four_times_as_high_if_few_needed_them() -> None:
+    assert first_rates(episode((1.0, 10.0), (30.0, 300.0)), (2.0, 40.0)) == (2.0, 40.0)
+    assert first_rates(episode((1.0, 10.0), (30.0, 0.0)), (math.inf, 40.0)) == (2.0, 40.0)
+    assert unsuspected_more((5.0, 6.0), (2.0, 30.0), (1.0, 100.0)) == (5.0, 6.0)
+    assert unsuspected_more((5.0, 6.0), (2.0, 20.0), (1.0, 100.0)) == (5.0, 24.0)
