@@ -93,6 +93,13 @@ def test_an_eighth_of_what_queries_take_is_set_aside_for_waiting_documents(queue
     assert queue.lanes.set_aside() == (1.0, 20.0, 3.0)
 
 
+def test_each_input_of_a_query_is_a_request_where_the_provider_counts_so(queue: Queue) -> None:
+    queue.comes("document", 50.0)
+    for _ in range(4):
+        queue.lanes.went(Reservation("query", 0, 10.0, 3, requests=3.0))
+    assert queue.lanes.set_aside() == (1.0, 5.0, 1.5)
+
+
 def test_parts_of_a_request_are_not_set_aside(queue: Queue) -> None:
     queue.comes("document", 50.0)
     for _ in range(7):
@@ -192,6 +199,23 @@ def test_a_request_without_tokens_costs_its_owner_a_turn(queue: Queue) -> None:
     assert queue.next_document() is second
 
 
+def test_a_turn_costs_the_tokens_and_one_at_least(queue: Queue) -> None:
+    a = [queue.comes("document", 0.0, "a") for _ in range(3)]
+    b = [queue.comes("document", 2.5, "b") for _ in range(2)]
+    for gone in (*a[:2], b[0]):
+        queue.goes(gone)
+    assert queue.next_document() is a[2]
+
+
+def test_a_new_owner_begins_with_the_one_that_has_had_least(queue: Queue) -> None:
+    for owner, tokens in (("a", 500.0), ("b", 20.0)):
+        queue.goes(queue.comes("document", tokens, owner))
+        queue.comes("document", tokens, owner)
+    new = queue.comes("document", 10.0, "c")
+    queue.goes(queue.next_document())  # type: ignore[arg-type]
+    assert queue.next_document() is new
+
+
 def test_a_new_owner_is_not_compensated(queue: Queue) -> None:
     served = queue.comes("document", 500.0, "a")
     waits = queue.comes("document", 500.0, "a")
@@ -223,6 +247,7 @@ def test_an_owner_keeps_its_turn_for_a_second_without_a_waiting_document(
 
 
 def test_owners_share_tokens_while_there_are_two(queue: Queue) -> None:
+    assert not queue.lanes.by_tokens
     shares = []
     for owner in ("a", "b"):
         queue.comes("document", owner=owner)
