@@ -59,3 +59,23 @@ def test_the_last_429_says_which_limit_is_short_a_stray_one_too(suspects: tuple[
     pace.rejected(11.0, 10.9, (1.0, 100.0), suspects, None)
     pace.use_window(12.0, 10.0, windows())
     assert type(pace.flow) is kind
+
+
+def test_it_shows_one_too_once_the_flow_was_closed_before() -> None:
+    """Then the flow was even, and would have filled a short window of the known limit."""
+    pace = paced((True, True))
+    minute = Episode(10.0, MINUTE, 10.0, False, 0.0, MINUTE, 60.0, 10.0, (1.0, 100.0))
+    pace.slow_down(10.0, minute, (True, True))
+    pace.recover(30.0, minute, Pause(20.0, 20.0, MINUTE), windows())
+    assert isinstance(pace.flow, WindowedFlow)
+
+
+@pytest.mark.parametrize(("closed", "kind"), [(2.0, KnownWindowFlow), (1.9, EvenFlow)])
+def test_a_pause_of_two_seconds_shows_a_window(closed: float, kind: type) -> None:
+    pace = Pace()
+    pace.knows((10.0, 1000.0))
+    burst = Episode(5.0, MINUTE, 5.0, False, 0.0, MINUTE, 60.0, 5.0, (1.0, 100.0))
+    pace.slow_down(5.0, burst, (True, True))
+    assert pace._least(1000.0) == (0.0, 0.0), "no known rate is in force while the server is closed"
+    pace.recover(5.0 + closed, burst, Pause(closed, closed, MINUTE), windows())
+    assert type(pace.flow) is kind
