@@ -99,3 +99,17 @@ def test_lines_are_read_some_at_a_time(rows: int) -> None:
     assert np.concatenate(parts)[:, 0].tolist() == list(range(rows))
     assert {part.dtype for part in parts} == {np.dtype(np.float32)}
     assert max(map(len, parts)) <= 256
+
+
+def test_no_more_of_a_parquet_output_is_in_memory_than_is_read() -> None:
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    record = OutputRecord(aembed="1", model="a:b", dim=16, identity="i", input="f", rows=16384, settings={})
+    numbers = pa.array(np.random.default_rng(1).random(16384 * 16, np.float32))
+    table = pa.table({"vector": pa.FixedSizeListArray.from_arrays(numbers, 16)})
+    pq.write_table(table, "v.parquet", row_group_size=1024, use_dictionary=False)
+    before, most = pa.total_allocated_bytes(), 0
+    for part in stored_vectors(Output("v.parquet", Path("v.parquet"), "parquet"), record):
+        most = max(most, pa.total_allocated_bytes() - before)
+        assert part.shape == (2048, 16)
+    assert 0 < most < table.nbytes / 2

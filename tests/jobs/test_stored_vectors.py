@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 
 from aembed.jobs import Dtype, JobOutputError
-from aembed.jobs.quantized import ROWS_AT_ONCE, Scale, check_dtype, largest, restored, stored, stored_width
+from aembed.jobs.job import check_wanted
+from aembed.jobs.paths import choose_paths
+from aembed.jobs.quantized import ROWS_AT_ONCE, Scale, largest, restored, stored, stored_width
 from aembed.jobs.record import OutputRecord
 from aembed.jobs.vectors import VectorFile
+from aembed.jobs.wanted import UpdateOptions
 
 ROWS = np.array([[0.5, -1.0, 0.25], [np.nan, np.nan, np.nan], [0.0, 0.75, -0.5]], np.float32)
 
@@ -58,9 +61,9 @@ def test_a_number_beyond_float16_is_named() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float64", "", "INT8"])
-def test_types_that_vectors_cannot_be_stored_as(dtype: str) -> None:
+def test_types_that_vectors_cannot_be_stored_as(dtype: Any) -> None:
     with pytest.raises(JobOutputError) as caught:
-        check_dtype(dtype)
+        check_wanted(UpdateOptions(dtype=dtype), choose_paths(["v.npy"]))
     assert str(caught.value) == f"dtype is {dtype!r}; it must be one of float32, float16, int8, binary"
 
 
