@@ -47,8 +47,10 @@ def lines(path: Path) -> list[str]:
     """The lines of a text file that are not blank; InputError if there is none."""
     try:
         found = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as text: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}; check the path") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not text: byte {error.start} is not UTF-8; save it as UTF-8") from None
     if not found:
         raise InputError(f"{path} holds no text; write one value per line")
     return found

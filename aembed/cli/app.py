@@ -57,7 +57,7 @@ def join(
     ],
     force: Annotated[bool, typer.Option("--force", help="Replace an output that aembed did not write.")] = False,
 ) -> None:
-    """Join the outputs of `aembed embed --shard 1/N` to `N/N`: the same as one job without shards had made.
+    """Join the outputs of `aembed embed --shard 1/N` to `N/N`: what one job without shards would have made.
 
     Example:
 

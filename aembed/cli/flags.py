@@ -51,7 +51,10 @@ _NAMES = "|".join({"timeout": "timeout(?=[=:])", "keep": "keep(?==)"}.get(name, 
 _ALONE = r"""(?<![\w./\\'"-])"""
 """Not within a name, a path or a flag."""
 _QUOTED = r"""(?<!\w)'[^']*'"""
-_OPTION = re.compile(rf"""{_QUOTED}|{_ALONE}({_NAMES})(?:="?([\w-]+)"?)?(?![\w'"]|[./\\-]\w)""")
+_OPTION = re.compile(rf"""{_QUOTED}|{_ALONE}({_NAMES})(?:="?([\w-]+(?:\.\d+)?)"?)?(?![\w'"]|[./\\-]\w)""")
+_SHARD = re.compile(r"\bshard=\((\d+), (\d+)\)")
+_FROM_KEYWORD = " (keyword)"
+"""The source that an error of a setting names; with the flag it is known."""
 _WORD = re.compile(rf"""{_ALONE}({"|".join(WORDS)})=("[\w-]+"|)""")
 
 
@@ -75,5 +78,6 @@ def named(sentence: str, given: Collection[str]) -> str:
             return found[0]
         return FLAGS[name] if value in {None, "True"} else f"{FLAGS[name]} {value}"
 
+    sentence = _SHARD.sub(r"--shard \1/\2", sentence.removesuffix(_FROM_KEYWORD))
     sentence = _WORD.sub(lambda found: "--{} {}".format(found[1], found[2].strip('"')), sentence)
     return _OPTION.sub(flag, sentence)

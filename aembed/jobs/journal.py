@@ -241,7 +241,11 @@ def in_words(before: Mapping[str, Any], after: Mapping[str, Any], names: Iterabl
     """The settings that differ."""
     different = [name for name in names if before.get(name) != after.get(name)]
     plain = [name for name in different if name != "identity"]
-    changed = [f"{name} was {before.get(name)!r} and is {after.get(name)!r}" for name in plain]
+    changed = [f"{name} was {_shown(before.get(name))} and is {_shown(after.get(name))}" for name in plain]
     if different and not changed:
         changed.append("the model's files or the provider's options have changed")
     return changed
+
+
+def _shown(setting: object) -> str:
+    return "not set" if setting is None else repr(setting)

@@ -66,6 +66,11 @@ def test_every_line_of_a_file_is_used(tmp_path: Path) -> None:
     file.write_text("\n \n")
     with pytest.raises(InputError, match="holds no text"):
         bench.corpus_of(file)
+    file.write_bytes(b"caf\xe9")
+    with pytest.raises(InputError, match=r"lines\.txt is not text: byte 3 is not UTF-8; save it as UTF-8$"):
+        bench.corpus_of(file)
+    with pytest.raises(InputError, match=r"gone\.txt cannot be read: No such file or directory; check the path$"):
+        bench.corpus_of(tmp_path / "gone.txt")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,9 @@ from tests.cli.command import Aembed
     [
         ("dimensions: not 0", {"dimensions"}, "--dimensions: not 0"),
         ("dimensions: not 0", set(), "dimensions: not 0"),
+        ("dimensions: not 0 (keyword)", {"dimensions"}, "--dimensions: not 0"),
+        ("max_cost=-1.5: give a positive number", set(), "--max-cost -1.5: give a positive number"),
+        ("embed with shard=(1, 2) and so on", set(), "embed with --shard 1/2 and so on"),
         ("dimensions=5, but", {"dimensions"}, "--dimensions 5, but"),
         ('set overlong="split" (average)', set(), "set --overlong split (average)"),
         ("t.csv has no column 'text_column': name one with text_column", set(),

@@ -58,7 +58,7 @@ async def test_fault_123_another_input_is_paid_for_only_if_asked(output: str) ->
     [
         ({"provider": Remembers(dim=16)}, "the model's files or the provider's options have changed"),
         ({"provider": "mock"}, "model was 'test:remembers' and is 'mock:mock'"),
-        ({"normalize": True}, "normalize was None and is True"),
+        ({"normalize": True}, "normalize was not set and is True"),
     ],
 )
 async def test_fault_123_another_model_replaces_an_output_only_by_force(options: dict[str, Any], words: str) -> None:

@@ -84,7 +84,7 @@ def change_input(rows: str) -> dict[str, Any]:
     [
         (change_input, "the input has changed (30 rows then, 30 now)"),
         (lambda rows: {"text_column": "id"}, "text_column was 'text' and is 'id'"),
-        (lambda rows: {"normalize": True}, "normalize was None and is True"),
+        (lambda rows: {"normalize": True}, "normalize was not set and is True"),
         (lambda rows: {"output": "v.npy", "other": True}, "model was 'test:remembers' and is 'mock:mock'"),
         (lambda rows: {"dims": 16}, "dimensions was 8 and is 16"),
     ],

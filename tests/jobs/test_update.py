@@ -64,7 +64,7 @@ async def test_update_of_nothing_is_a_job() -> None:
     ("options", "words"),
     [
         ({"provider": Remembers(dim=16)}, "the model's files or the provider's options have changed"),
-        ({"normalize": True}, "normalize was None and is True"),
+        ({"normalize": True}, "normalize was not set and is True"),
         ({"dtype": "int8"}, "dtype was 'float32' and is 'int8'"),
         ({"provider": "mock"}, "model was 'test:remembers' and is 'mock:mock'"),
     ],

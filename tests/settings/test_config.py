@@ -194,7 +194,7 @@ def test_variables_alone_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
     ("content", "reason"),
     [
         (b"model = ", "bad.toml: not valid TOML"),
-        (b"model = 'caf\xe9'", "bad.toml: cannot be read"),
+        (b"model = 'caf\xe9'", "bad.toml: byte 12 is not UTF-8; save the file as UTF-8$"),
         (b"modell = 'mock'", "unknown option 'modell'; did you mean 'model'"),
         (b"timeout = -1", "timeout: .* greater than 0, not -1"),
     ],

@@ -118,7 +118,11 @@ def test_trust_is_stored_for_the_user_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("modle = 1", "unknown option 'modle'"), ("model = ", "not valid TOML"), (None, "cannot be read")],
+    [
+        ("modle = 1", "unknown option 'modle'"),
+        ("model = ", "not valid TOML"),
+        (None, "cannot be read: No such file or directory; check the path$"),
+    ],
 )
 def test_only_a_configuration_can_be_trusted(text: str | None, reason: str) -> None:
     if text is not None:
