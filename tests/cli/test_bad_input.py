@@ -180,7 +180,7 @@ def test_missing_extra(aembed: Aembed, notes: str, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("missing", ["typer", "rich"])
 def test_command_without_its_own_extra(aembed: Aembed, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
-    for name in list(sys.modules):
+    for name in {*sys.modules, missing}:
         if name.startswith("aembed.cli.") and name != "aembed.cli.errors":
             monkeypatch.delitem(sys.modules, name)
         elif name.partition(".")[0] == missing:

@@ -100,6 +100,14 @@ def test_a_second_one_later_ends_the_process_at_once(monkeypatch: pytest.MonkeyP
     assert ended == [signal.SIGTERM]
 
 
+def test_the_end_at_once_is_told_on_stderr(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    running._end_at_once(signal.SIGTERM)
+    assert ended == [143]
+    assert capfd.readouterr() == ("", "aembed: interrupted; run the same command again\n")
+
+
 def test_handlers_are_given_back() -> None:
     async def handlers() -> list[Callable[..., object] | int | None]:
         return [signal.getsignal(number) for number in SIGNALS]

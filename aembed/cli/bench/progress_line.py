@@ -48,7 +48,9 @@ def bars(values: Iterable[float | None]) -> str:
     """A bar for each value, the tallest for the largest; equal heights are equal factors. A blank for none."""
     values = list(values)
     known = [math.log(value) for value in values if value]
-    low, high = min(known, default=0.0), max(known, default=0.0)
+    if not known:
+        return " " * len(values)
+    low, high = min(known), max(known)
     span = max(high - low, math.log(2))  # less than a doubling is not a mountain
     return "".join(
         BARS[min(len(BARS) - 1, int((math.log(value) - low) / span * len(BARS)))] if value else " " for value in values

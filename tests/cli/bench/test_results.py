@@ -92,7 +92,8 @@ def test_an_invalid_report_is_not_added_to_a_history(bench_here: Aembed, place: 
     assert done.err == "aembed: no such file: results.jsonl. Add reports of valid runs with --add\n"
     same = bench_here("compare", "a.json", "a.json")
     assert same.code == 3
-    assert bench_here("report", "a.json", "--openmetrics", "o.txt").code == 3
+    (place / "both.json").write_bytes(reports_to_json([sample("cost"), invalid()]))
+    assert bench_here("report", "both.json", "--openmetrics", "o.txt").code == 3, "the worst decides"
     assert (place / "o.txt").exists()
     assert "Not judged" in same.out
     assert "Comparison" not in same.out, "a table without lines"

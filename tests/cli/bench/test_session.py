@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,6 +18,8 @@ import pytest
 
 pytest.importorskip("typer", reason="needs the extra cli")
 pytest.importorskip("scipy", reason="needs the extra bench")
+
+from rich.console import Console
 
 from aembed import InputError, bench
 from aembed.bench import Report
@@ -207,6 +210,17 @@ def test_without_anything_measured_a_signal_leaves_no_report(
     assert (done.code, done.out) == (130, "")
     assert done.err.endswith("aembed: interrupted; nothing was measured\n")
     assert not Path("o.json").exists()
+
+
+def test_the_progress_line_is_shown_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = {False: io.StringIO(), True: io.StringIO()}
+    for is_terminal, file in shown.items():
+        console = Console(file=file, force_terminal=is_terminal)
+        monkeypatch.setattr(session, "Console", lambda console=console, **_: console)
+        with session._progress_line() as say:
+            say("halfway")
+    assert shown[False].getvalue() == ""
+    assert "halfway" in shown[True].getvalue()
 
 
 def test_reports_go_everywhere(bench_here: Aembed, monkeypatch: pytest.MonkeyPatch) -> None:
