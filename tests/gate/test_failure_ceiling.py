@@ -56,6 +56,13 @@ def test_at_most_a_second_between_two_answers_counts_as_health(apart: float, slo
     assert ceiling.slots == slots
 
 
+def test_answers_after_the_clock_was_set_back_are_health() -> None:
+    ceiling = lowered()
+    for now in (-100.0, -99.0):
+        ceiling.answered(now, 0.02)
+    assert ceiling.slots == 74
+
+
 def test_a_slow_answer_counts_for_the_time_it_took() -> None:
     ceiling = lowered()
     ceiling.answered(4.0, 3.0)

@@ -30,6 +30,7 @@ def test_fill_times_are_equal_within_a_quarter_of_what_moved_and_one_unit(
 ) -> None:
     """(0.25 * 8 + 1) / 10 a second = 0.3 s."""
     assert verdict((100.0, 20.0), (100.0 - moved, 20.0 + moved / RATE + differ)) == rule
+    assert verdict((100.0, 20.0), (92.0, 21.375), rate=8.0) == "bucket", "exactly 3 / 8 s"
 
 
 @pytest.mark.parametrize(("moved", "rule"), [(59.0, "unknown"), (60.0, "window")])

@@ -189,7 +189,7 @@ def test_a_margin_takes_its_share_of_the_rate() -> None:
 
 def test_the_lateness_of_answers_is_a_mean_of_sixteen() -> None:
     margin = Margin(0.0, 10.0)
-    for elapsed in [1.0] * 8 + [2.6]:  # 1.6 s later than the quickest
+    for elapsed in [0.5] * 8 + [2.1]:  # 1.6 s later than the quickest
         margin.accepted(elapsed)
     assert margin.rejected(5.0, 4.0) == pytest.approx(0.25 * 0.1)
     assert margin.seconds == pytest.approx(0.025)
@@ -211,6 +211,15 @@ def test_a_success_takes_back_four_ninetysixths_of_a_step_and_more_after_a_long_
     before = margin.seconds
     margin.accepted(1.0)  # the 75th: twice 37.5
     assert before - margin.seconds == pytest.approx(4 * 0.06 * 0.04 / 0.96)
+
+
+def test_a_429_in_ten_answers_is_more_than_jitter() -> None:
+    """A quarter of a tenth of the span, each time."""
+    margin = Margin(0.0, 60.0)
+    for now in (10.0, 20.0):
+        for _ in range(7):
+            margin.accepted(1.0)
+        assert margin.rejected(now, now - 1.0) == pytest.approx(1.5)
 
 
 def test_a_429_of_before_the_last_widening_widens_nothing() -> None:
@@ -250,11 +259,28 @@ def test_windows_shorter_than_five_seconds_are_not_looked_for(reset: float, foun
     assert replies(*seen)[-1] is found
 
 
-@pytest.mark.parametrize(("each", "found"), [(0.74, False), (0.75, True)])
-def test_remaining_must_have_moved_more_than_a_bucket_would_have_refilled(each: float, found: bool) -> None:
+@pytest.mark.parametrize(
+    ("each", "rate", "found"), [(0.74, 1.0, False), (0.75, 1.0, True), (0.82, 2.0, False), (0.83, 2.0, True)]
+)
+def test_remaining_must_have_moved_more_than_a_bucket_would_have_refilled(
+    each: float, rate: float, found: bool
+) -> None:
     """The end is known to 0.12 s, and three steps of a quarter less than one are two and twice that."""
     seen = [(1.0 + n, 50.0 - each * n, 29.05 - n) for n in range(4)]
-    assert replies(*seen)[-1] is found
+    assert replies(*seen, rate=rate)[-1] is found
+
+
+def test_requests_sent_right_after_the_first_reply_count() -> None:
+    """Resets err by a hundredth: by two of them together."""
+    end, found = WindowEnd(), []
+    for number, sent_at in enumerate((0.9, 1.025, 1.05, 1.075)):
+        found.append(end.saw(sent_at, sent_at + 0.1, 50.0 - 10 * number, 29.95 - sent_at, 1.0))
+    assert found == [False, False, False, True]
+
+
+def test_a_whole_quota_in_the_moment_of_the_end_is_that_of_the_next_window() -> None:
+    seen = [(1.0, 50.0, 29.05), (2.0, 49.9, 28.05), (3.0, 49.8, 27.05), (4.0, 49.7, 26.05)]
+    assert replies(*seen, (30.1, 60.0, 0.02)) == [False] * 5
 
 
 def test_whole_seconds_are_known_to_a_second_only() -> None:
