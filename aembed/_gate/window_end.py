@@ -40,7 +40,7 @@ class WindowEnd:
 
     def saw(self, sent_at: float, now: float, remaining: float, reset: float, rate: float) -> bool:
         """True if all replies so far agree on one end."""
-        if self._is_rejected or now >= self.latest:
+        if now >= self.latest:
             self._begin()
         off = WHOLE_SECONDS_S if reset == int(reset) else ROUNDING_S
         if off > self._off:

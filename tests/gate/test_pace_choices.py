@@ -9,7 +9,6 @@ import pytest
 from aembed._gate import Reservation
 from aembed._gate.episode import AdmittedAmounts, Episode, Pause
 from aembed._gate.even_flow import EvenFlow
-from aembed._gate.first_rates import first_rates, unsuspected_more
 from aembed._gate.known_window_flow import KnownWindowFlow
 from aembed._gate.pace import Pace
 from aembed._gate.window import Window
@@ -126,14 +125,6 @@ def test_the_first_rates_are_known_ones_or_those_of_the_last_minute(
     pace.knows(known)
     pace.slow_down(0.0, given, BOTH)
     assert rates(pace) == pytest.approx(expected)
-
-
-def test_a_known_rate_is_not_raised_in_proportion_to_the_other() -> None:
-    assert first_rates(episode((30.0, 30.0), rejected=(10.0, 10.0)), KNOWN) == KNOWN
-
-
-def test_a_request_larger_than_all_that_was_admitted_needs_all_of_it() -> None:
-    assert unsuspected_more((10.0, 10.0), (3.0, 20.0), (10.0, 10.0)) == (10.0, 10.0)
 
 
 def test_a_minute_of_health_gives_known_limits_back() -> None:

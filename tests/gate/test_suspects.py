@@ -11,6 +11,7 @@ from aembed._gate import Reservation
 from aembed._gate.episode import Episode, Pause
 from aembed._gate.even_flow import EvenFlow
 from aembed._gate.first_rates import first_rates, unsuspected_more
+from aembed._gate.first_rates import first_rates, unsuspected_more
 from aembed._gate.pace import Pace
 from aembed._gate.quotas import Quotas
 from aembed._gate.window import Window
@@ -119,3 +120,11 @@ def test_known_rates_stay_as_they_are_and_hidden_ones_are_four_times_as_high_if_
     assert first_rates(episode((1.0, 10.0), (30.0, 0.0)), (math.inf, 40.0)) == (2.0, 40.0)
     assert unsuspected_more((5.0, 6.0), (2.0, 30.0), (1.0, 100.0)) == (5.0, 6.0)
     assert unsuspected_more((5.0, 6.0), (2.0, 20.0), (1.0, 100.0)) == (5.0, 24.0)
+
+
+def test_a_known_rate_is_not_raised_in_proportion_to_the_other() -> None:
+    assert first_rates(episode((10.0, 10.0), (30.0, 30.0)), (2.0, 20.0)) == (2.0, 20.0)
+
+
+def test_a_request_larger_than_all_that_was_admitted_needs_all_of_it() -> None:
+    assert unsuspected_more((10.0, 10.0), (3.0, 20.0), (10.0, 10.0)) == (10.0, 10.0)
