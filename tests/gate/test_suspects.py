@@ -11,7 +11,6 @@ from aembed._gate import Reservation
 from aembed._gate.episode import Episode, Pause
 from aembed._gate.even_flow import EvenFlow
 from aembed._gate.first_rates import first_rates, unsuspected_more
-from aembed._gate.first_rates import first_rates, unsuspected_more
 from aembed._gate.pace import Pace
 from aembed._gate.quotas import Quotas
 from aembed._gate.window import Window
