@@ -26,7 +26,7 @@ Modules:
     stats/                pure statistics
     report/               a report as text, page, or for CI
     selftest/             whether the runner finds injected faults on this machine
-    needs rss             packages of the extras; resident memory
+    needs importing rss   packages of the extras; modules of users; resident memory
 """
 
 from aembed.bench.compare.changes import Change, Comparison, Rule

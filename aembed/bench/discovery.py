@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from aembed import InputError
+from aembed.bench.importing import importing
 from aembed.bench.scenario import DATA, Case, Scenario, Target, only_case, scenario
 
 
@@ -81,10 +82,13 @@ def _load(place: str) -> Any:
     if path.suffix != ".py":
         if "" not in sys.path and os.getcwd() not in sys.path:
             sys.path.insert(0, os.getcwd())  # as for `python -m`
-        try:
-            return importlib.import_module(place)
-        except ModuleNotFoundError as error:
-            raise InputError(f"no file and no module {place!r}: {error}") from error
+        with importing(place):
+            try:
+                return importlib.import_module(place)
+            except ModuleNotFoundError as error:
+                if not f"{place}.".startswith(f"{error.name}."):  # the module is there, and imports another
+                    raise
+                raise InputError(f"no file and no module {place!r}: {error}") from error
     if not path.is_file():
         raise InputError(f"there is no file {place}")
     path = path.resolve()
@@ -94,5 +98,6 @@ def _load(place: str) -> Any:
     assert spec is not None
     assert spec.loader is not None
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with importing(place):
+        spec.loader.exec_module(module)
     return module

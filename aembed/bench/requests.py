@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from aembed import InputError
+from aembed.bench.importing import importing
 
 T = TypeVar("T")
 Requests: TypeAlias = Callable[[int], Iterator[Any]]
@@ -66,10 +67,8 @@ def requests_from(text: str) -> Requests:
     if Path(text).is_file():
         return choices(lines(Path(text)))
     module, colon, name = text.partition(":")
-    try:
-        function = getattr(importlib.import_module(module), name) if colon else None
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"data={text!r} cannot be imported: {error}") from None
+    with importing(f"data={text!r}"):
+        function = getattr(importlib.import_module(module), name, None) if colon else None
     if not callable(function):
         raise InputError(f"data={text!r} is not a source; write 1..10000, a file of values, or module:function")
     return _drawn_by(function)

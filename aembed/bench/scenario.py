@@ -113,8 +113,10 @@ def scenario(
             raise InputError(f"{parameter}={values!r} must be a list of values, such as {parameter}=[1, 10]")
 
     def decorate(function: Callable[..., Any]) -> Scenario:
-        if not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
-            raise InputError(f"{function.__qualname__} is not an async function; define it with async def")
+        is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+        if not (is_async and inspect.isroutine(function)):  # a functools.partial of one has no name
+            what = getattr(function, "__qualname__", repr(function))
+            raise InputError(f"{what} is not an async function; define it with async def")
         chosen = {parameter: tuple(values) for parameter, values in parameters.items()}
         return Scenario(name or function.__name__, function, chosen, goals(slo))
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import os
+import re
 import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -14,6 +17,7 @@ import pytest
 from aembed import EmbedderFactory, InputError, bench
 from aembed.bench.discovery import find
 from aembed.bench.opening import opened
+from aembed.bench.requests import requests_from
 from aembed.bench.scenario import Case, name_of
 from tests.bench import scenarios
 
@@ -42,6 +46,12 @@ def test_a_case_names_its_missing_parameter() -> None:
 def test_parameters_are_lists(values: Any) -> None:
     with pytest.raises(InputError, match=r"batch=.* must be a list of values, such as batch=\[1, 10\]"):
         bench.scenario(batch=values)
+
+
+@pytest.mark.parametrize("function", [3, functools.partial(find, "x"), functools.partial(asyncio.sleep, 1)])
+def test_what_is_no_function_is_shown(function: Any) -> None:
+    with pytest.raises(InputError, match=re.escape(f"{function!r} is not an async function; define it with async def")):
+        bench.scenario(function)
 
 
 def test_a_function_that_is_not_async_is_rejected() -> None:
@@ -139,11 +149,45 @@ def test_a_module_of_one_letter_is_no_drive(tmp_path: Path, monkeypatch: pytest.
         ("no_such_module_at_all", "no file and no module 'no_such_module_at_all'"),
         ("tests.bench.scenarios:document", "has no 'document'; did you mean 'documents'"),
         ("tests.bench", "has no scenario; decorate one"),
+        ("tests.bench.scenarios:__doc__", "is not an async function; define it with async def"),
+        ("tests.bench.scenarios.no:such", r"^no file and no module 'tests\.bench\.scenarios\.no'"),
     ],
 )
 def test_a_missing_scenario_is_named(target: str, told: str) -> None:
     with pytest.raises(InputError, match=told):
         find(target)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("no Python", "SyntaxError: invalid syntax ({short}, line 1)"),
+        ("import no_such", "ModuleNotFoundError: No module named 'no_such' ({path}, line 1)"),
+        ("\nimport json\njson.loads('')", "JSONDecodeError: Expecting value: line 1 column 1 (char 0) ("),
+        ("x = {}\nx['key']", "KeyError: 'key' ({path}, line 2)"),
+    ],
+    ids=["not Python", "a package", "a library", "its own"],
+)
+def test_a_mistake_in_a_module_is_shown_with_its_line(
+    text: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    name = f"mistaken_{tmp_path.name}"
+    path = tmp_path / f"{name}.py"
+    path.write_text(text)
+    problem = problem.format(path=path, short=path.name)
+    for place in (path.name, name, f"data='{name}:f'"):
+        call = requests_from if place.startswith("data") else find
+        with pytest.raises(InputError, match=f"^{re.escape(f'{place} cannot be imported: {problem}')}"):
+            call(place.removeprefix("data='").removesuffix("'"))
+
+
+def test_a_module_that_explains_its_own_mistake_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "explains.py").write_text("from aembed import bench\nbench.integers(2, 1)\n")
+    with pytest.raises(InputError, match=r"^integers\(2, 1\) is empty"):
+        find(str(tmp_path / "explains.py"))
 
 
 async def test_an_embedder_is_a_subject(factory: EmbedderFactory) -> None:

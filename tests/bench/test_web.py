@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -93,9 +94,10 @@ async def test_every_request_of_a_template_differs_and_status_counts() -> None:
     for wrong, problem in [
         ({"request": "GET /{}"}, "has a placeholder; give --data"),
         ({"data": "1..2"}, "has no placeholder for --data"),
+        ({"application": "sys:maxsize"}, f"sys:maxsize is no ASGI application, but {sys.maxsize}; name one"),
     ]:
         with pytest.raises(InputError, match=problem):
-            async with opened(case(web.asgi, application=place, **wrong)):
+            async with opened(case(web.asgi, **{"application": place, **wrong})):
                 pass
 
 

@@ -64,7 +64,7 @@ INSIDE = {
         embedder
     """,
     "bench": """
-        needs rss
+        needs importing rss
         model
         environment units
         slo

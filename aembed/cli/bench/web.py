@@ -20,6 +20,8 @@ PLACEHOLDER = "{}"
 async def asgi(case: Any) -> AsyncIterator[bench.Subject]:
     """One request to an application in this loop."""
     application: Application = imported(case.application)
+    if not callable(application):
+        raise InputError(f"{case.application} is no ASGI application, but {application!r}; name one, such as app:app")
     async with lifespan(application):
         yield _subject(case, lambda request: ask(application, request))
 
