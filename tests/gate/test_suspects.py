@@ -119,11 +119,3 @@ def test_known_rates_stay_as_they_are_and_hidden_ones_are_four_times_as_high_if_
     assert first_rates(episode((1.0, 10.0), (30.0, 0.0)), (math.inf, 40.0)) == (2.0, 40.0)
     assert unsuspected_more((5.0, 6.0), (2.0, 30.0), (1.0, 100.0)) == (5.0, 6.0)
     assert unsuspected_more((5.0, 6.0), (2.0, 20.0), (1.0, 100.0)) == (5.0, 24.0)
-
-
-def test_a_known_rate_is_not_raised_in_proportion_to_the_other() -> None:
-    assert first_rates(episode((10.0, 10.0), (30.0, 30.0)), (2.0, 20.0)) == (2.0, 20.0)
-
-
-def test_a_request_larger_than_all_that_was_admitted_needs_all_of_it() -> None:
-    assert unsuspected_more((10.0, 10.0), (3.0, 20.0), (10.0, 10.0)) == (10.0, 10.0)
