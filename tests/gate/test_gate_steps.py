@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from aembed import Kind, Limits
-from aembed._gate import Gate, Reservation
+from aembed._gate import Gate, PausedBeyondDeadline, Reservation
 from aembed._gate.even_flow import EvenFlow
 from tests.gate.visits import REPLY, enough, enter, limited
 
@@ -98,3 +98,19 @@ async def test_queries_share_the_slots_that_are_free_and_one_has_another() -> No
         assert len(inside) == fit
         for reservation in inside:
             gate.leave(reservation, REPLY)
+
+
+async def test_the_time_of_a_query_counts_unless_a_document_is_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, alone = enough(Gate(8, Limits())), list[bool]()
+    monkeypatch.setattr(gate.account, "succeeded", lambda *_, **named: alone.append(named["alone"]))
+    first, second, third, document = [await entered(gate, kind) for kind in ("query", "query", "query", "document")]
+    for reservation in (first, document, second, third):
+        gate.leave(reservation, REPLY)
+    assert alone == [False, True, True, True]
+
+
+def test_a_request_of_which_nothing_is_known_is_one_text() -> None:
+    new = Reservation("query")
+    assert (new.characters, new.requests, new.tokens, new.inputs) == (0, 1.0, 0.0, 1)
+    assert (new.sent_at, new.sent_before, new.admitted) == (0.0, (0.0, 0.0, 0.0), (0.0, 0.0))
+    assert PausedBeyondDeadline(5.0).args == (5.0,)

@@ -13,8 +13,8 @@ Server = Callable[[int], tuple[int, float]]
 """Its workers, and the seconds that each takes for a request, in the round of that number."""
 
 
-def slots_of(server: Server, most: int = 100, busy: float = 1.0) -> list[tuple[int, int]]:
-    """Slots, and the number of answers for which they stayed. Times vary by a tenth."""
+def slots_of(server: Server, most: int = 100, busy: float = 1.0, spread: float = 0.1) -> list[tuple[int, int]]:
+    """Slots, and the number of answers for which they stayed. Times vary by ``spread``."""
     limit, now, seen = QueueLimit(most), 0.0, list[int]()
     for number in range(90):
         workers, seconds = server(number)
@@ -24,7 +24,7 @@ def slots_of(server: Server, most: int = 100, busy: float = 1.0) -> list[tuple[i
             now += elapsed / busy
             for _ in range(slots):
                 seen.append(limit.slots)
-                limit.answered(now, elapsed * (1 + 0.1 * (7 * len(seen) % 5 - 2) / 2), 100.0, limit.slots)
+                limit.answered(now, elapsed * (1 + spread * (7 * len(seen) % 5 - 2) / 2), 100.0, limit.slots)
                 if limit.slots != slots:
                     break
             if limit.slots != slots:
@@ -73,3 +73,27 @@ def test_slots_end_at_the_most_that_the_user_allows() -> None:
 def test_slots_that_are_not_busy_become_no_more_until_a_look() -> None:
     """Requests come a third as often as they might."""
     assert slots_of(lambda number: (500, 1.0), busy=0.3) == [(1, 4), (4, 1034), (2, 16), (6, 384)]
+
+
+def test_a_server_that_changes_right_after_a_look_is_looked_at_a_round_later() -> None:
+    found = slots_of(lambda number: (8 if number < 6 else 3, 1.0))
+    assert found[:10] == [*BEGINS[:4], (11, 48), (8, 28), (4, 17), (2, 17), (4, 85), (5, 951)]
+
+
+def test_a_server_that_works_on_one_request_has_one_more_in_its_queue() -> None:
+    found = [(1, 4), (4, 12), (2, 17), (1, 17), (2, 1027), (1, 16), (2, 292)]
+    assert slots_of(lambda number: (1, 1.0)) == found
+
+
+@pytest.mark.parametrize(
+    ("workers", "spread", "looks"),
+    [
+        (8, 0.6, [(16, 38), (32, 77), (16, 23), (8, 19), (4, 18), (12, 53), (11, 66), (10, 1830), (5, 18), (9, 39)]),
+        (20, 0.9, [(16, 38), (64, 154), (32, 45), (16, 23), (8, 20), (28, 123), (25, 75), (22, 66), (21, 63)]),
+    ],
+)
+def test_where_times_vary_more_slots_are_halved_once_more(
+    workers: int, spread: float, looks: list[tuple[int, int]]
+) -> None:
+    found = slots_of(lambda number: (workers, 1.0), spread=spread)
+    assert found[: 2 + len(looks)] == [*BEGINS[:2], *looks]
