@@ -82,3 +82,11 @@ def test_a_resource_that_is_waited_for_almost_as_long_rises_as_well() -> None:
     succeed(both, 10.0)
     assert both.average[0] / 1.0 == pytest.approx(both.average[1] / 100.0)
     assert both.average[0] > 1.0
+
+
+def test_thirty_successes_since_the_beginning_are_needed_for_an_outage() -> None:
+    closed = flow()
+    for number in range(29):
+        succeed(closed, float(number))
+    closed.closed(30.0, episode(10.0, (100.0, 5000.0), from_full=False), ALL)
+    assert closed.average[0] == pytest.approx(7.0)

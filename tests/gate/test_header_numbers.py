@@ -144,3 +144,26 @@ def test_resets_that_end_sooner_move_the_end_of_a_window() -> None:
     account, now = as_fixed()
     account.exchange(now, 60.0, 60.0 - account.quota.sent - 1.0, 49.98 - now - 0.1)
     assert account.quota.window_end == pytest.approx(49.98 + 0.01)
+
+
+@pytest.mark.parametrize("rule", ["bucket", "fixed"])
+def test_of_what_remains_a_program_has_the_part_that_its_user_states(rule: str) -> None:
+    """A quarter of 400 a minute; what remains of it is never raised."""
+    for remaining, level in [(200.0, 50.0), (399.0, 70.0)]:
+        account = Account(100.0)
+        account.exchange(0.0, 400.0, 399.0, None, amount=0.0, takes=0.0)
+        quota = account.quota
+        quota.use_as_fixed(50.0) if rule == "fixed" else quota.use_as_bucket(100.0)
+        quota.level = 70.0
+        account.exchange(0.0, 400.0, remaining, None, amount=0.0, takes=0.0)
+        assert quota.level == level
+    assert account.headers._part() == 0.25
+    assert Account().headers._part() == 1.0
+
+
+def test_a_window_whose_longest_reset_makes_nine_tenths_is_short() -> None:
+    """540 of 600, as far as remaining amounts show."""
+    account = Account()
+    for left in (540.0, 480.0, 420.0):
+        account.exchange(0.0, 600.0, left, 5.5, amount=0.0, takes=0.0)
+    assert account.quota.rule == "short"

@@ -192,3 +192,21 @@ def test_a_silent_quota_stays_a_bucket_of_the_same_seconds_whatever_else_is_no_b
     told.use_as_window()
     silent.use_as(told)
     assert (silent.rule, silent.burst) == ("bucket", 20.0)
+
+
+def test_at_two_a_second_a_bucket_refills_twice_as_fast() -> None:
+    quota = bucket(120.0, 60.0)
+    sent(quota, 0.0, 60.0)
+    assert quota.earliest(0.0, 10.0) == 5.0
+
+
+def test_what_is_left_over_refills_until_one_that_waits_is_admitted() -> None:
+    """Of 120, 100 expire after a minute; at second 50 a request of 30 waits ten seconds, in which twenty refill."""
+    quota = ResourceQuota(120.0)
+    sent(quota, 0.0, 100.0)
+    quota.advance(50.0)
+    quota.level = 25.0
+    assert quota.left_over(50.0, 30.0) == pytest.approx(15.0, abs=1e-4)
+    quota.level = 120.0
+    assert quota.left_over(50.0, 30.0) == pytest.approx(90.0, abs=1e-4)
+    assert quota.left_over(50.0, 15.0) == 5.0, "it fits already"

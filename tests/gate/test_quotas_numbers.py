@@ -235,3 +235,44 @@ def test_a_quota_of_which_a_tenth_is_left_is_no_suspect(level: float, suspects: 
     quotas.requests.use_as_bucket(600.0)
     quotas.requests.level = level
     assert quotas.suspects() == suspects
+
+
+def test_tokens_are_estimated_by_the_ratio_of_the_replies() -> None:
+    """Half a token in a character, and not a quarter, in the only reply."""
+    quotas, waits = Quotas(LIMITED), Reservation("document", 100, 25.0)
+    quotas.answered(0.0, sent(quotas, 0.0, tokens=10.0, characters=40), Reply(REPLY.vectors, tokens=20))
+    quotas.estimate(waits)
+    assert waits.tokens == pytest.approx(50.0)
+
+
+def test_the_pace_counts_what_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    quotas = Quotas(LIMITED)
+    calls = heard(monkeypatch, quotas, "sent")
+    reservation = sent(quotas, 3.0)
+    assert calls == [(3.0, reservation)]
+
+
+def test_a_query_that_did_not_count_is_no_use_by_others() -> None:
+    quotas = Quotas(LIMITED)
+    done(quotas, 0.0)
+    quotas.refund(0.0, sent(quotas, 0.0, "query"))
+    assert [quotas.requests.window.others, quotas.tokens.window.others] == [0.0, 0.0]
+
+
+def test_one_stated_limit_is_not_all_of_them_and_one_reported_is_one() -> None:
+    quotas = Quotas(limited(600.0))
+    assert (quotas.are_known, quotas.are_reported) == (False, False)
+    quotas.tokens.from_headers = True
+    quotas.state(LIMITED)
+    assert (quotas.are_known, quotas.are_reported) == (True, True)
+
+
+def test_a_429_that_one_quota_explains_is_no_news_to_the_pace() -> None:
+    quotas = Quotas(LIMITED)
+    for _ in range(3):
+        done(quotas, 20.0)
+    quotas.tokens.use_as_bucket(60_000.0)
+    edge = sent(quotas, 20.0)
+    quotas.tokens.level = 0.0
+    quotas.begin_episode(20.0, edge, None)
+    assert (quotas.tokens.level, quotas.pace.flow) == (-1e-6, None)
