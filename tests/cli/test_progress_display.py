@@ -12,8 +12,12 @@ import pytest
 pytest.importorskip("typer", reason="needs the extra cli")
 from rich.console import Console
 
-from aembed.cli.progress import ProgressBar, ProgressDisplay, ProgressLines, duration, spent, waiting
+from aembed.cli import progress
+from aembed.cli.progress import ProgressBar, ProgressDisplay, ProgressLines, duration, show_progress, spent, waiting
 from aembed.jobs import JobProgress
+
+ERASED = "\x1b[2K"
+"""Sent to a terminal to erase a line."""
 
 
 @pytest.mark.parametrize(
@@ -138,3 +142,14 @@ def test_a_line_every_half_minute(as_json: bool) -> None:
         assert json.loads(first)["rows"] == 10
     else:
         assert first == "aembed: reading, 10 rows"
+
+
+def test_the_bar_stays_when_the_job_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    monkeypatch.setattr(progress, "Console", lambda **_: console)
+    with show_progress("bar") as shown:
+        shown(JobProgress(phase="embedding", rows=4, done=4))
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    *_, written = file.getvalue().rpartition(ERASED)
+    assert "4/4" in written

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ pytest.importorskip("typer", reason="needs the extra cli")
 from aembed import Health, Limits
 from aembed.cli.bulk import _kept, dry_run_summary, limits, summary
 from aembed.cli.check import CheckRow
-from aembed.cli.encoding import _alike
+from aembed.cli.encoding import print_anything
 from aembed.cli.errors import CommandError
 from aembed.cli.options import complete_format, complete_overlong, provider_options, shard, unescaped
 from aembed.cli.output_options import mode, size
@@ -239,5 +241,10 @@ def test_health_in_words(health: tuple[bool, float, Any], said: str) -> None:
         ("\ufb01", "fi"),
     ],
 )
-def test_likenesses(character: str, like: str) -> None:
-    assert _alike(character) == like
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_likenesses(character: str, like: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, name, io.TextIOWrapper(written, encoding="ascii"))
+    print_anything()
+    print(character, end="", file=getattr(sys, name), flush=True)
+    assert written.getvalue().decode() == like
