@@ -167,7 +167,7 @@ def test_growth_in_a_period_accelerates_after_one_and_a_half_of_at_most_twenty_s
 
 @pytest.mark.parametrize(("period", "left"), [(5.0, 1 - 2 / 12), (0.0, 1 - 2 / 4)])
 def test_after_a_measurement_the_first_429s_decide_less(period: float, left: float) -> None:
-    """Of two 429s, the first to a request that was sent before the closure."""
+    """There are two 429s, the first to a request that was sent before the closure."""
     measured = rate()
     measured.closed(10.0, 10.0, 0.0, period)
     measured.rejected(11.0, 9.0, 1.0, 0.0)

@@ -1,4 +1,4 @@
-"""What one reply's headers teach of a quota: which values count, and how far they move it. Numbers by hand."""
+"""The headers of one reply: which values count, and how far they move a quota. Numbers by hand."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_reset_longer_than_a_minute_and_a_twentieth_says_nothing(reset: float,
 def test_a_window_is_short_if_its_longest_reset_and_a_tenth_are_less_than_nine_tenths_of_a_minute(
     reset: float, rule: str, span: float
 ) -> None:
-    """Of 600, of which few remain; 1.1 * 49 are 53.9 seconds."""
+    """Few remain of 600; 1.1 * 49 are 53.9 seconds."""
     account = Account()
     for left in (40.0, 30.0, 20.0, 10.0):
         account.exchange(0.0, 600.0, left, reset, takes=0.0)

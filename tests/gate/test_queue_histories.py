@@ -60,7 +60,7 @@ def test_a_server_that_stays_the_same_is_looked_at_once_in_64_rounds() -> None:
 
 
 def test_slots_are_halved_until_times_fall_no_more() -> None:
-    """Of 32 workers four are left."""
+    """Four workers are left, of 32."""
     found = slots_of(lambda number: (32 if number < 15 else 4, 1.0))
     assert found[:9] == [*BEGINS[:3], (64, 154), (32, 45), (38, 852), (19, 27), (9, 19), (4, 18)]
     assert found[9:] == [(7, 31), (6, 1136), (3, 18), (5, 23), (6, 48)]

@@ -201,7 +201,7 @@ def test_at_two_a_second_a_bucket_refills_twice_as_fast() -> None:
 
 
 def test_what_is_left_over_refills_until_one_that_waits_is_admitted() -> None:
-    """Of 120, 100 expire after a minute; at second 50 a request of 30 waits ten seconds, in which twenty refill."""
+    """A hundred expire after a minute; a request that waits ten seconds for them sees twenty more refilled."""
     quota = ResourceQuota(120.0)
     sent(quota, 0.0, 100.0)
     quota.advance(50.0)

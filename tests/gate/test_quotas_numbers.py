@@ -35,7 +35,7 @@ def done(quotas: Quotas, now: float, kind: Kind = "document") -> Reservation:
 
 
 def heard(monkeypatch: pytest.MonkeyPatch, quotas: Quotas, name: str, result: object = None) -> list[Any]:
-    """What the pace is told."""
+    """Arguments of each call of this method of the pace."""
     calls: list[Any] = []
 
     def hear(*arguments: Any, **named: Any) -> object:

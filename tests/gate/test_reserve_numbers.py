@@ -1,4 +1,4 @@
-"""What documents leave to queries: by how many came, for how long there is no room. Numbers by hand."""
+"""The reserve for queries: by how many came, and for how long there is no room. Numbers by hand."""
 
 from __future__ import annotations
 
