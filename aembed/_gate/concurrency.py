@@ -28,7 +28,8 @@ class AdaptiveConcurrency:
 
     def answered(self, now: float, elapsed: float, size: int) -> None:
         """Note the time of a request of ``size`` characters, with none of the other kind in flight."""
-        elapsed = min(max(elapsed, 0.0), MAX_ELAPSED_S)
+        if not 0.0 <= elapsed <= MAX_ELAPSED_S:
+            elapsed = min(max(elapsed, 0.0), MAX_ELAPSED_S)
         if not self._ceiling.is_open:
             self._ceiling.answered(now, elapsed)
             self._update()
@@ -43,4 +44,4 @@ class AdaptiveConcurrency:
 
     def _update(self) -> None:
         slots = self.most if self._ceiling.is_open else self._ceiling.slots
-        self.slots = slots if self._queue is None else min(slots, self._queue.slots)
+        self.slots = slots if self._queue is None or slots < self._queue.slots else self._queue.slots
