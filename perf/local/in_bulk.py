@@ -1,7 +1,8 @@
 """A query, and the event loop's timer, alone and during a bulk job: ``python -m perf.local.in_bulk``.
 
 All candidates are open in one process and take turns in short blocks, so that other programs disturb them alike. The
-floor is onnxruntime without a library around it, in the same threads.
+floor is onnxruntime without a library around it, in the same threads. For the lag alone there is a second one, threads
+that sleep: a timer of asyncio is late whenever another event wakes the loop before it.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ from pathlib import Path
 from statistics import median, quantiles
 
 import psutil
+import uvloop
 
-from perf.local.candidates import CANDIDATES, Candidate
+from perf.local.candidates import CANDIDATES, Candidate, InThread
 from perf.local.corpora import Corpora
 from perf.local.model_files import assemble
 
 OURS, FLOOR, RIVALS = "aembed", "onnxruntime", ("fastembed", "fastembed (32)")
+IDLE = "sleeping threads"
+SLEEP_S, QUERY_SLEEP_S = 0.05, (0.003, 0.005)
+"""Of a query at random: with one duration its answers would keep in step with the timer."""
 UNITS = {
     "query alone": "ms",
     "lag p99 alone": "ms",
@@ -36,19 +41,20 @@ UNITS = {
 TEXTS = 64
 """Texts per call of the bulk job."""
 TICK_S = 0.001
-PAUSE_S = 0.005
-"""Between queries."""
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 Figures = dict[str, dict[str, list[float]]]
 """Name of the candidate -> figure -> its value in each round."""
 
 
-async def compare(directory: Path, rounds: int, seconds: float, seed: int) -> Figures:
+async def compare(directory: Path, rounds: int, seconds: float, pause: float, seed: int) -> Figures:
     corpora = Corpora(directory / "vocab.txt", seed=seed, scale=1)
     order = random.Random(seed)
     results: Figures = {name: defaultdict(list) for name in (OURS, FLOOR, *RIVALS)}
     async with AsyncExitStack() as stack:
         opened = {name: await stack.enter_async_context(CANDIDATES[name](directory)) for name in results}
+        results[IDLE] = defaultdict(list)
+        opened[IDLE] = InThread(lambda _: time.sleep(SLEEP_S), lambda _: time.sleep(random.uniform(*QUERY_SLEEP_S)))
         texts, queries = corpora.mixed()[:TEXTS], corpora.queries(100)
         for candidate in opened.values():
             await candidate.documents(texts)
@@ -56,16 +62,19 @@ async def compare(directory: Path, rounds: int, seconds: float, seed: int) -> Fi
                 await candidate.query(query)
         for _ in range(rounds):
             for name in order.sample(list(opened), len(opened)):
-                for figure, value in (await turn(opened[name], texts, queries, seconds)).items():
-                    results[name][figure].append(value)
+                for figure, value in (await turn(opened[name], texts, queries, seconds, pause)).items():
+                    if name != IDLE or figure.startswith("lag"):
+                        results[name][figure].append(value)
     return results
 
 
-async def turn(candidate: Candidate, texts: Sequence[str], queries: Sequence[str], seconds: float) -> dict[str, float]:
+async def turn(
+    candidate: Candidate, texts: Sequence[str], queries: Sequence[str], seconds: float, pause: float
+) -> dict[str, float]:
     """A block of queries alone, and one during a bulk job."""
     start, start_busy, start_cpu = time.perf_counter(), busy_s(), time.process_time()
-    alone, lag_alone, _ = await block(candidate, [], queries, seconds)
-    query, lag, bulk = await block(candidate, texts, queries, seconds)
+    alone, lag_alone, _ = await block(candidate, [], queries, seconds, pause)
+    query, lag, bulk = await block(candidate, texts, queries, seconds, pause)
     others = busy_s() - start_busy - (time.process_time() - start_cpu)
     return {
         "query alone": 1e3 * alone,
@@ -78,7 +87,7 @@ async def turn(candidate: Candidate, texts: Sequence[str], queries: Sequence[str
 
 
 async def block(
-    candidate: Candidate, texts: Sequence[str], queries: Sequence[str], seconds: float
+    candidate: Candidate, texts: Sequence[str], queries: Sequence[str], seconds: float, pause: float
 ) -> tuple[float, float, float]:
     """Queries one after the other, and a timer, until the time is over; the bulk job ends its last call.
 
@@ -108,7 +117,7 @@ async def block(
             start = time.perf_counter()
             await candidate.query(queries[len(taken) % len(queries)])
             taken.append(time.perf_counter() - start)
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(pause)
     spent = time.process_time() - start_cpu
     lag = quantiles(late, n=100)[-1] if len(late) > 1 else seconds
     return median(taken), lag, done / spent
@@ -125,9 +134,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=1.0, help="of one block")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--pause", type=float, default=0.005, help="seconds between queries")
+    parser.add_argument("--loop", choices=sorted(LOOPS), default="asyncio")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        results = asyncio.run(compare(assemble(Path(scratch)), options.rounds, options.seconds, options.seed))
+    with tempfile.TemporaryDirectory() as scratch, asyncio.Runner(loop_factory=LOOPS[options.loop]) as runner:
+        directory = assemble(Path(scratch))
+        results = runner.run(compare(directory, options.rounds, options.seconds, options.pause, options.seed))
     print(table(results))
 
 
@@ -138,8 +150,8 @@ def table(results: Figures) -> str:
         + ", ".join(f"{figure} {median(values):.2f} ({min(values):.2f})" for figure, values in row.items())
         for name, row in results.items()
     ]
-    for other in (FLOOR, *RIVALS):
-        for figure in list(UNITS)[:-1]:
+    for other in (FLOOR, IDLE, *RIVALS):
+        for figure in (figure for figure in results[other] if figure != "others"):
             ratios = [a / b for a, b in zip(results[OURS][figure], results[other][figure], strict=True)]
             low, middle, high = quantiles(ratios, n=4)
             lines.append(f"{figure}: {middle:.2f}x that of {other} (quartiles {low:.2f} to {high:.2f})")
