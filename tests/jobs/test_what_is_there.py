@@ -222,7 +222,7 @@ def test_an_output_that_was_changed_is_not_retried() -> None:
     ("changes", "words"),
     [
         ({"input": "g"}, "the input has changed"),
-        ({"settings": {"normalize": True}}, "normalize was True and is None"),
+        ({"settings": {"normalize": True}}, "normalize was True and is not set"),
         ({"input": "g", "settings": {"model": "x:y"}}, "the input has changed; model was 'x:y' and is 'a:b'"),
     ],
 )
