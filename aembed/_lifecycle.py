@@ -28,14 +28,6 @@ SAME_CLOCK_S = 1.0
 """A loop whose clock is this close to the machine's runs on it. A virtual clock starts at another time."""
 
 
-def running_loop(owner: str) -> asyncio.AbstractEventLoop:
-    """The running loop of asyncio. Raises :class:`EventLoopError` where another library runs, such as trio."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        raise EventLoopError.none_running(owner) from None
-
-
 def clock_of(loop: asyncio.AbstractEventLoop) -> Clock:
     """The machine's finest clock, since uvloop's counts milliseconds; or that of a loop on which time is virtual."""
     return time.perf_counter if abs(loop.time() - time.monotonic()) < SAME_CLOCK_S else loop.time
@@ -57,7 +49,10 @@ class LoopAffinity:
 
     def enter(self, owner: str) -> asyncio.AbstractEventLoop:
         """Begin a call: returns the running loop. Raises :class:`EventLoopError` on another loop, or without one."""
-        loop = running_loop(owner)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise EventLoopError.none_running(owner) from None
         if loop is not self.loop:
             self._move_to(loop, owner)
         return loop

@@ -16,8 +16,8 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 import anyio
 
-from aembed._errors import AembedError, InputError
-from aembed._lifecycle import Bound, running_loop
+from aembed._errors import AembedError, EventLoopError, InputError
+from aembed._lifecycle import Bound
 from aembed._results import Chunk, ItemT
 from aembed._types import ModelSpec, Vectors
 from aembed._unclosed import MadeAt
@@ -110,7 +110,7 @@ class StreamTasks(Generic[T]):
     def start(self) -> None:
         """Begin to read the source."""
         if not self._ended:
-            running_loop("a stream of documents")
+            EventLoopError.unless_running("a stream of documents")
             self._feeder = self._begin(self._feed())
             self._feeder.add_done_callback(lambda _: self._ahead.put_nowait(None))
 

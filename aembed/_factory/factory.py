@@ -16,7 +16,7 @@ from aembed._accounts import AccountId, Accounts, has_owner, label_of, quota_gro
 from aembed._call_runner import CallRunner
 from aembed._embedder import Embedder
 from aembed._engine.listeners import Listener, check_listener
-from aembed._errors import ClosedError
+from aembed._errors import ClosedError, EventLoopError
 from aembed._events import Event
 from aembed._factory.caches import Caches
 from aembed._factory.choice import check_config, check_instance, masked, named_by
@@ -26,7 +26,7 @@ from aembed._factory.layers import deadlines, stacked
 from aembed._factory.providers import Providers
 from aembed._groups import first_error
 from aembed._input import check_grace
-from aembed._lifecycle import ActiveCalls, Bound, LoopAffinity, running_loop
+from aembed._lifecycle import ActiveCalls, Bound, LoopAffinity
 from aembed._opening import UnopenedEmbedder
 from aembed._registry import Registry
 from aembed._results import Health
@@ -157,7 +157,7 @@ class EmbedderFactory(Bound):
 
     async def _new_embedder(self, model: str | Provider | None, options: EmbedderOptions) -> Embedder:
         self._check_open()
-        running_loop("an EmbedderFactory")
+        EventLoopError.unless_running("an EmbedderFactory")
         config = await self._load()
         is_default = model is None
         if model is None:

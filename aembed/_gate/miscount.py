@@ -17,7 +17,10 @@ MIN_SHORTAGE = 1e-6
 
 
 def explains(quota: ResourceQuota, amount: float, until: float | None) -> bool:
-    """True if it explains a 429 to ``amount``. ``until``: end of its Retry-After."""
+    """True if ``quota`` explains a 429 to ``amount``: it is nearly used up, or ends when the Retry-After does.
+
+    ``until``: end of the Retry-After. Of a fixed window it decides, whatever the count says.
+    """
     if quota.limit is None:
         return False
     if quota.rule == "fixed" and until is not None:

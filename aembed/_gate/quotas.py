@@ -27,6 +27,7 @@ BATCHES_PER_MINUTE = 16
 unused ends of windows."""
 SPARE_SHARE = 0.1
 """Reported share of a quota beyond which other programs and replies that overtake each other do not exhaust it."""
+NONE_FULL: Suspects = False, False
 NOT_COUNTED = -1.0
 """Mark in place of an amount whose quota was unknown when the request was sent."""
 
@@ -213,8 +214,8 @@ class Quotas:
 
     def rejected(self, now: float, reservation: Reservation, wait: float | None) -> None:
         """A stray 429: it slows the pace, and begins no episode."""
-        full, amounts = self._full(now, reservation, wait), (reservation.requests, reservation.tokens)
-        suspects = full if any(full) else self.suspects()
+        suspects = self.suspects(self._full(now, reservation, wait))
+        amounts = reservation.requests, reservation.tokens
         self.refund(now, reservation)
         self.pace.rejected(now, reservation.sent_at, amounts, suspects, wait)
 
@@ -225,7 +226,7 @@ class Quotas:
         minute = self.requests.window.own, self.tokens.window.own
         seconds = min(MINUTE_S, max(0.0, edge.sent_at - self.requests.window.since))
         full = self._full(now, edge, wait)
-        suspects = full if any(full) else self.suspects()
+        suspects = self.suspects(full)
         episode = self.episodes.begin(edge, minute, seconds, suspects)
         self.pace.slow_down(now, episode, suspects, is_explained=any(full))
         if full[0]:
@@ -241,13 +242,18 @@ class Quotas:
         self.pace.recover(now, episode, pause, (self.requests.window, self.tokens.window))
 
     def _full(self, now: float, edge: Reservation, wait: float | None) -> Suspects:
-        """The resources whose known quota explains a 429 to ``edge``: then the others are not suspected."""
+        """The resources whose known quota explains a 429 to ``edge``."""
         until = None if wait is None else now + wait
         requests = miscount.explains(self.requests, edge.requests, until)
         return requests, miscount.explains(self.tokens, edge.tokens, until)
 
-    def suspects(self) -> Suspects:
-        """The resources that a 429 may concern: not one of which replies report enough, unless they do of both."""
+    def suspects(self, full: Suspects = NONE_FULL) -> Suspects:
+        """The resources that a 429 may concern: those that are ``full``, if any are.
+
+        Else not one of which replies report enough, unless they do of both.
+        """
+        if any(full):
+            return full
         requests, tokens = not _has_room(self.requests), not _has_room(self.tokens)
         return (requests, tokens) if requests or tokens else ALL_SUSPECTS
 

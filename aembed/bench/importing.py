@@ -1,4 +1,4 @@
-"""Modules of users, imported by the names they give."""
+"""Errors in modules of users, which are imported by name."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from aembed import AembedError, InputError
 
 @contextmanager
 def importing(place: str) -> Generator[None]:
-    """Whatever the module raises becomes an InputError that says where: a mistake in its code, or a missing package."""
+    """Turn an error of the module into an InputError with its line: a mistake in its code, or a missing package."""
     try:
         yield
-    except AembedError:  # says what is wrong in the user's terms already
+    except AembedError:  # its sentence is for the user already
         raise
     except Exception as error:  # any error of any package  # the code is the user's
         raise InputError(f"{place} cannot be imported: {type(error).__name__}: {error}{_line(error)}") from error

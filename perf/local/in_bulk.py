@@ -28,7 +28,7 @@ from perf.local.model_files import assemble
 OURS, FLOOR, RIVALS = "aembed", "onnxruntime", ("fastembed", "fastembed (32)")
 IDLE = "sleeping threads"
 SLEEP_S, QUERY_SLEEP_S = 0.05, (0.003, 0.005)
-"""Of a query at random: with one duration its answers would keep in step with the timer."""
+"""Seconds that a document and a query sleep: a query's are random, or its answers would keep in step with the timer."""
 UNITS = {
     "query alone": "ms",
     "lag p99 alone": "ms",

@@ -100,7 +100,9 @@ def test_a_second_one_later_ends_the_process_at_once(monkeypatch: pytest.MonkeyP
     assert ended == [signal.SIGTERM]
 
 
-def test_the_end_at_once_is_told_on_stderr(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_end_at_once_is_reported_on_stderr(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     ended: list[int] = []
     monkeypatch.setattr(os, "_exit", ended.append)
     running._end_at_once(signal.SIGTERM)

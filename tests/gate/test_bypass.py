@@ -165,7 +165,7 @@ async def test_a_document_is_tried_as_soon_as_a_query_has_succeeded_after_an_out
 
 @pytest.mark.parametrize(("tokens", "spared"), [(0.08, True), (0.1, False)])
 async def test_what_is_small_is_measured_by_the_smallest_rejected_document(tokens: float, spared: bool) -> None:
-    """Of less than a token, too."""
+    """Even if it has less than a token."""
     bypass = Bypass()
     for rejected in (1000.0, 0.9, 5.0):
         bypass.rejected(Reservation("document", 0, rejected))

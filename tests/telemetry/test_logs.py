@@ -127,7 +127,7 @@ def test_below_the_level_nothing_is_logged(event: Event, level: int, caplog: pyt
 
 @contextmanager
 def json_lines(make: Callable[..., logging.LogRecord] = logging.LogRecord) -> Iterator[io.StringIO]:
-    """Lines of the logger ``aembed``, at every level. Other packages may have set a record factory of their own."""
+    """Lines of the logger ``aembed``, at every level. Other packages may have set another record factory."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(telemetry.JsonFormatter())
